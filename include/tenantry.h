@@ -496,12 +496,28 @@ int32_t tenantry_access_prepare(struct tenantry_store store,
                                 size_t permission_len,
                                 struct tenantry_access *access);
 
-/// Asks a prepared permission check. It reads memory only.
+/// Asks a prepared permission check. It reads memory; the store, where the check was never asked
+/// before or something has changed since.
 ///
 /// `allowed`: receives the answer; `false` on every error.
 ///
 /// Returns 0 when there is an answer, else the number of the error.
 TENANTRY_API TENANTRY_MUST_USE int32_t tenantry_access_allowed(struct tenantry_access access, bool *allowed);
+
+/// As `tenantry_access_allowed` for who must not wait, such as an event loop: it answers from memory
+/// or not at all.
+///
+/// `allowed`: receives the answer; `false` on every error and where memory cannot tell.
+///
+/// `known`: receives whether memory could tell. Where it could not, ask `tenantry_access_allowed`,
+/// from a thread that may wait for the disk.
+///
+/// Returns 0, or the number of the error.
+TENANTRY_API
+TENANTRY_MUST_USE
+int32_t tenantry_access_try_allowed(struct tenantry_access access,
+                                    bool *allowed,
+                                    bool *known);
 
 /// Frees a prepared permission check. Zero and a freed handle are fine.
 TENANTRY_API void tenantry_access_free(struct tenantry_access access);
@@ -522,6 +538,24 @@ int32_t tenantry_allowed(struct tenantry_store store,
                          const char *permission,
                          size_t permission_len,
                          bool *allowed);
+
+/// As `tenantry_allowed` for who must not wait: it answers from memory or not at all. Of an account
+/// or a user that is not in memory it knows nothing: not even whether there is one.
+///
+/// `allowed`, `known`: as for `tenantry_access_try_allowed`.
+///
+/// Returns 0, or the number of the error.
+TENANTRY_API
+TENANTRY_MUST_USE
+int32_t tenantry_try_allowed(struct tenantry_store store,
+                             const char *account,
+                             size_t account_len,
+                             const char *user,
+                             size_t user_len,
+                             const char *permission,
+                             size_t permission_len,
+                             bool *allowed,
+                             bool *known);
 
 /// Prepares the question whether messages may go out. Like a prepared statement, it is asked any
 /// number of times, from any thread, and sees every change that is made later.
@@ -565,6 +599,23 @@ int32_t tenantry_sender_admit(struct tenantry_sender sender,
                               uint64_t count,
                               struct tenantry_decision *decision);
 
+/// As `tenantry_sender_admit` for who must not wait, such as an event loop: it answers from memory
+/// or not at all, and then it has charged nothing.
+///
+/// `decision`: receives what was decided. Where memory alone cannot tell, nothing is granted and
+/// `code` is `TENANTRY_BUSY`.
+///
+/// `decided`: receives whether memory could tell. Where it could not, ask `tenantry_sender_admit`,
+/// from a thread that may wait for the disk.
+///
+/// Returns 0, or the number of the error.
+TENANTRY_API
+TENANTRY_MUST_USE
+int32_t tenantry_sender_try_admit(struct tenantry_sender sender,
+                                  uint64_t count,
+                                  struct tenantry_decision *decision,
+                                  bool *decided);
+
 /// Frees a prepared sender. Zero and a freed handle are fine.
 TENANTRY_API void tenantry_sender_free(struct tenantry_sender sender);
 
@@ -581,6 +632,24 @@ int32_t tenantry_admit(struct tenantry_store store,
                        size_t user_len,
                        uint64_t count,
                        struct tenantry_decision *decision);
+
+/// As `tenantry_admit` for who must not wait: it answers from memory or not at all, and then it has
+/// charged nothing. Of an account that is not in memory it knows nothing: not even whether there is
+/// one.
+///
+/// `decision`, `decided`: as for `tenantry_sender_try_admit`.
+///
+/// Returns 0, or the number of the error.
+TENANTRY_API
+TENANTRY_MUST_USE
+int32_t tenantry_try_admit(struct tenantry_store store,
+                           const char *account,
+                           size_t account_len,
+                           const char *user,
+                           size_t user_len,
+                           uint64_t count,
+                           struct tenantry_decision *decision,
+                           bool *decided);
 
 /// Sleeps until the outbox has a message after the one of this number, without asking again and
 /// again: the commit that writes a message wakes it. Take messages then with the operation

@@ -5,7 +5,7 @@
 use gungraun::{library_benchmark, library_benchmark_group, main};
 use std::hint::black_box;
 use tenantry::{Access, Sender, Tenantry};
-use tenantry_benches::platform;
+use tenantry_benches::{call, platform};
 
 /// The first sends draw from the store.
 fn sender() -> (Tenantry, Sender) {
@@ -47,6 +47,42 @@ fn admit_by_ids((t, sender): (Tenantry, Sender)) -> (Tenantry, Sender) {
     (t, sender)
 }
 
+/// A sender who has reached a limit, and was told so.
+fn refused() -> (Tenantry, Sender) {
+    let t = platform();
+    call(
+        &t,
+        "limits.set",
+        r#"{"account":"acme","limit":"email_per_hour","value":5}"#,
+    );
+    let sender = t.sender("acme", Some("ann")).expect("ann sends");
+    assert_eq!(sender.admit(5).expect("answered").granted, 5);
+    assert_eq!(sender.admit(1).expect("answered").granted, 0);
+    (t, sender)
+}
+
+#[library_benchmark(setup = refused, teardown = drop_handle)]
+#[bench::six_counters()]
+fn refuse_prepared((t, sender): (Tenantry, Sender)) -> (Tenantry, Sender) {
+    black_box(
+        sender
+            .try_admit(black_box(1))
+            .expect("answered")
+            .expect("refused from memory"),
+    );
+    (t, sender)
+}
+
+#[library_benchmark(setup = refused, teardown = drop_handle)]
+#[bench::six_counters()]
+fn refuse_by_ids((t, sender): (Tenantry, Sender)) -> (Tenantry, Sender) {
+    black_box(
+        t.admit(black_box("acme"), Some("ann"), 1)
+            .expect("answered"),
+    );
+    (t, sender)
+}
+
 #[library_benchmark(setup = access, teardown = drop_handle)]
 #[bench::known()]
 fn check_prepared((t, access): (Tenantry, Access)) -> (Tenantry, Access) {
@@ -66,6 +102,13 @@ fn check_by_ids((t, access): (Tenantry, Access)) -> (Tenantry, Access) {
 
 library_benchmark_group!(
     name = hot_path,
-    benchmarks = [admit_prepared, admit_by_ids, check_prepared, check_by_ids]
+    benchmarks = [
+        admit_prepared,
+        admit_by_ids,
+        refuse_prepared,
+        refuse_by_ids,
+        check_prepared,
+        check_by_ids
+    ]
 );
 main!(library_benchmark_groups = hot_path);

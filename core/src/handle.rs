@@ -1,7 +1,10 @@
 //! The handle that a host holds, and what it prepares for the hot path.
 
+mod quick;
+
+use self::quick::{Quick, quickly};
 use crate::engine::allowance::Allowance;
-use crate::engine::meters::{Ask, Decision, Prepared, Refusal, check_count};
+use crate::engine::meters::{Ask, Decision, Prepared, check_count};
 use crate::engine::view::{AccountCell, MemberView};
 use crate::engine::{Engine, Tx};
 use crate::error::{Code, Error};
@@ -241,7 +244,8 @@ impl Tenantry {
     ) -> Result<Option<Decision>, Error> {
         let quick = self.guard.enter_at_once(Effect::Send, |engine| {
             let now_ms = engine.clock.now_ms();
-            let charge = |prepared: &Arc<Prepared>| engine.charge_in_memory(prepared, count);
+            let charge =
+                |prepared: &Arc<Prepared>| engine.charge_in_memory_at(prepared, count, now_ms);
             let at_hand = engine.cells.look(account, |cell| {
                 if let Err(error) = check_count(count) {
                     return Some(Err(error));
@@ -477,59 +481,6 @@ impl Sender {
             ),
         }
     }
-}
-
-/// What memory alone can tell of a send.
-enum Quick {
-    Granted {
-        left: u64,
-    },
-    Refused {
-        refusal: Arc<Refusal>,
-        remaining: Option<u64>,
-    },
-    Unknown,
-}
-
-impl Quick {
-    #[inline]
-    fn decision(self, count: u64) -> Option<Decision> {
-        match self {
-            Quick::Granted { left } => Some(Decision::granted(count, left)),
-            Quick::Refused { refusal, remaining } => Some(Decision::refused(refusal, remaining)),
-            Quick::Unknown => None,
-        }
-    }
-}
-
-#[inline]
-fn quickly(
-    engine: &Engine,
-    prepared: &Arc<Prepared>,
-    count: u64,
-    now_ms: u64,
-    charge: impl Fn(&Arc<Prepared>) -> Option<u64>,
-) -> Result<Quick, Error> {
-    if let Some(refusal) = prepared.refused_before_limits() {
-        return Ok(Quick::Refused {
-            refusal,
-            remaining: None,
-        });
-    }
-    if prepared.lacking.is_some() {
-        return Ok(Quick::Unknown);
-    }
-    let refused = match prepared.remembered(engine, count, now_ms) {
-        Some(refused) => Some(refused),
-        None => match charge(prepared) {
-            Some(left) => return Ok(Quick::Granted { left }),
-            None => engine.refuse_from_meters(prepared, count, now_ms)?,
-        },
-    };
-    Ok(refused.map_or(Quick::Unknown, |refused| Quick::Refused {
-        refusal: refused.refusal.clone(),
-        remaining: refused.remaining,
-    }))
 }
 
 // The operations `sending.admit` and `access.check` answer like the typed hot calls because they

@@ -106,8 +106,8 @@ test('who leaves leaves, and so does a worker, while somebody waits', async () =
   assert.deepEqual(left, { code: 7, lines: ['leaves'] })
   const ended = await alone(`
     import { Worker } from 'node:worker_threads'
-    const waits = "import('" + import.meta.resolve('${import.meta.resolve('tenantry')}') + "').then(async ({ open }) => {" +
-      "const t = await open(':memory:'); t.outbox.wait(); require('node:worker_threads').parentPort.postMessage('waits') })"
+    const waits = "import { parentPort } from 'node:worker_threads'; import('${import.meta.resolve('tenantry')}').then(async ({ open }) => {" +
+      "const t = await open(':memory:'); t.outbox.wait(); parentPort.postMessage('waits') })"
     const worker = new Worker(waits, { eval: true })
     worker.on('message', async (word) => {
       console.log(word, await worker.terminate())

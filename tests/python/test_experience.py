@@ -234,5 +234,5 @@ def test_a_check_that_memory_can_tell_is_told_at_once(t: tenantry.Tenantry) -> N
     assert check.allowed() and check.try_allowed() is True and t.try_allowed(**question) is True
     t.roles.edit(role="sender", allow=[])
     assert check.try_allowed() is False
-    with pytest.raises(tenantry.NotFound):
+    with pytest.raises(tenantry.InvalidArgument):
         t.try_allowed(account="acme", user="ann", permission="no.such")

@@ -9,6 +9,9 @@
 //! answers with the text in place of its result. `lib/codec.cjs` makes the exception, so that its
 //! stack is the caller's.
 
+mod decision;
+
+use decision::Decision;
 use napi::ScopedTask;
 use napi::bindgen_prelude::{
     AsyncTask, Either, Env, FnArgs, Function, FunctionCallContext, Object, Task, ToNapiValue,
@@ -532,100 +535,4 @@ fn finished<T>(work: impl FnOnce() -> Result<T, Error>) -> napi::Result<T> {
         ))
     });
     result.map_err(|error| napi::Error::from_reason(error.to_json()))
-}
-
-/// [`tenantry::Decision`] as the object that JavaScript sees; absent fields are left out.
-#[napi(object, object_from_js = false)]
-pub struct Decision {
-    /// How many may go out now.
-    pub granted: f64,
-    /// Why not all of them.
-    pub refusal: Option<Refusal>,
-    /// How many more could go out now.
-    pub remaining: Option<f64>,
-    /// What credits paid for.
-    pub credits: Option<PaidWithCredits>,
-}
-
-/// [`tenantry::PaidWithCredits`] as the object that JavaScript sees.
-#[napi(object, object_from_js = false)]
-pub struct PaidWithCredits {
-    /// How many of the messages.
-    pub amount: f64,
-    /// The entry of the ledger.
-    pub entry: f64,
-}
-
-/// [`tenantry::Refusal`] as the object that JavaScript sees.
-#[napi(object, object_from_js = false)]
-pub struct Refusal {
-    /// The stable code.
-    pub code: &'static str,
-    /// The limit that refused.
-    pub limit: Option<BindingLimit>,
-    /// When to try again.
-    pub retry_at_ms: Option<f64>,
-    /// With `credits_exhausted`, how many credits there are to pay with.
-    pub credits_left: Option<f64>,
-    /// What is to become of the messages, where it is not just a refusal.
-    pub over: Option<&'static str>,
-}
-
-/// [`tenantry::BindingLimit`] as the object that JavaScript sees.
-#[napi(object, object_from_js = false)]
-pub struct BindingLimit {
-    /// The limit's name.
-    pub name: String,
-    /// Whose it is.
-    pub scope: String,
-    /// The account.
-    pub subject: String,
-    /// How much it allows.
-    pub value: f64,
-    /// How much of it is used.
-    pub used: f64,
-    /// How much of it is kept apart for accounts below that are guaranteed it.
-    pub kept_apart: Option<f64>,
-    /// Where its value comes from.
-    pub source: String,
-}
-
-impl From<&tenantry::Decision> for Decision {
-    fn from(decision: &tenantry::Decision) -> Decision {
-        Decision {
-            granted: decision.granted as f64,
-            refusal: decision.refusal.as_deref().map(Refusal::from),
-            remaining: decision.remaining.map(|remaining| remaining as f64),
-            credits: decision.credits.as_ref().map(|paid| PaidWithCredits {
-                amount: paid.amount as f64,
-                entry: paid.entry as f64,
-            }),
-        }
-    }
-}
-
-impl From<&tenantry::Refusal> for Refusal {
-    fn from(refusal: &tenantry::Refusal) -> Refusal {
-        Refusal {
-            code: refusal.code.name(),
-            limit: refusal.limit.as_ref().map(BindingLimit::from),
-            retry_at_ms: refusal.retry_at_ms.map(|at| at as f64),
-            credits_left: refusal.credits_left.map(|left| left as f64),
-            over: refusal.over.map(|over| over.name()),
-        }
-    }
-}
-
-impl From<&tenantry::BindingLimit> for BindingLimit {
-    fn from(limit: &tenantry::BindingLimit) -> BindingLimit {
-        BindingLimit {
-            name: limit.name.clone(),
-            scope: limit.scope.clone(),
-            subject: limit.subject.clone(),
-            value: limit.value as f64,
-            used: limit.used as f64,
-            kept_apart: limit.kept_apart.map(|kept| kept as f64),
-            source: limit.source.clone(),
-        }
-    }
 }

@@ -6,16 +6,20 @@
 //! GIL, so waiting for it while holding the GIL cannot deadlock. The core also catches panics: none
 //! reaches pyo3.
 
+mod decision;
+
+use decision::decision_object;
 use parking_lot::Mutex;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
+use pyo3::pymodule;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBool, PyBytes, PyDict, PyInt, PyString};
-use pyo3::{intern, pymodule};
+use pyo3::types::{PyBool, PyBytes, PyInt, PyString};
 use std::sync::Arc;
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
-use tenantry::{BindingLimit, Code, Decision, Error, ImportProgress, Refusal, Tenantry};
+use tenantry::{Code, Decision, Error, ImportProgress, Tenantry};
 
 /// How long Ctrl-C may take.
 const NAP: Duration = Duration::from_millis(100);
@@ -194,7 +198,8 @@ impl Store {
 
     /// Imports a file of users as the actor. Between the parts `progress` is called with rows,
     /// bytes and all bytes: what it answers is whether to go on, and what it raises ends the import
-    /// and is raised again. So does what a signal raises, such as Ctrl-C.
+    /// and is raised again. So does what a signal raises, such as Ctrl-C, without waiting for the
+    /// part that is under way.
     #[pyo3(signature = (actor, options, csv, progress, /))]
     fn import_users(
         &self,
@@ -207,29 +212,33 @@ impl Store {
         let (actor, options) = (json(actor, "actor")?, json(options, "options")?);
         let csv = csv
             .cast::<PyBytes>()
-            .map_err(|_| wrong_type(csv, "csv", "bytes"))?
-            .as_bytes();
-        let mut raised_between = None;
-        let answer = py.detach(|| {
-            let mut tell = |at: ImportProgress| {
-                Python::attach(|py| {
-                    let goes_on = py.check_signals().and_then(|()| match &progress {
-                        None => Ok(true),
-                        Some(progress) => progress
-                            .call1(py, (at.rows, at.bytes, at.bytes_total))
-                            .and_then(|answer| answer.is_truthy(py)),
-                    });
-                    goes_on.unwrap_or_else(|error| {
-                        raised_between = Some(error);
-                        false
-                    })
-                })
+            .map_err(|_| wrong_type(csv, "csv", "bytes"))?;
+        let csv = PyBackedBytes::from(csv.clone());
+        let (store, actor, options) = (Arc::clone(&self.0), actor.to_vec(), options.to_vec());
+        let (tell, mut heard) = channel();
+        let (answer, answered) = channel();
+        in_thread(move || {
+            // Whoever does not listen any more wants no further part.
+            let mut goes_on = |at: ImportProgress| {
+                tell.send(Heard::At(at)).is_ok() && answered.recv().unwrap_or(false)
             };
-            self.0.import_users_json(actor, options, csv, &mut tell)
-        });
-        match raised_between {
-            Some(error) => Err(error),
-            None => answer.map_err(|error| raised(py, &error)),
+            let done = store.import_users_json(&actor, &options, &csv, &mut goes_on);
+            let _ = tell.send(Heard::Done(done));
+        })?;
+        loop {
+            match hear(py, &mut heard)? {
+                Heard::Done(done) => return done.map_err(|error| raised(py, &error)),
+                Heard::At(at) => {
+                    let goes_on = match &progress {
+                        None => true,
+                        Some(progress) => progress
+                            .call1(py, (at.rows, at.bytes, at.bytes_total))?
+                            .is_truthy(py)?,
+                    };
+                    // Nobody takes it where the import is over.
+                    let _ = answer.send(goes_on);
+                }
+            }
         }
     }
 
@@ -309,22 +318,37 @@ fn interruptible<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Error> + Send + 'static,
 ) -> PyResult<T> {
     let (answer, mut answered) = channel();
+    in_thread(move || {
+        // Nobody waits any more where this fails.
+        let _ = answer.send(work());
+    })?;
+    hear(py, &mut answered)?.map_err(|error| raised(py, &error))
+}
+
+/// What an import says to whoever waits for it.
+enum Heard {
+    At(ImportProgress),
+    Done(Result<String, Error>),
+}
+
+fn in_thread(work: impl FnOnce() + Send + 'static) -> PyResult<()> {
     std::thread::Builder::new()
         .name("tenantry-long".to_owned())
-        .spawn(move || {
-            // Nobody waits any more where this fails.
-            let _ = answer.send(work());
-        })?;
+        .spawn(work)?;
+    Ok(())
+}
+
+/// What the thread says next; or what a signal raises meanwhile.
+fn hear<T: Send>(py: Python<'_>, said: &mut Receiver<T>) -> PyResult<T> {
     loop {
-        let waits = &mut answered;
-        match py.detach(move || waits.recv_timeout(NAP)) {
-            Ok(result) => return result.map_err(|error| raised(py, &error)),
-            Err(RecvTimeoutError::Timeout) => py.check_signals()?,
+        py.check_signals()?;
+        let said = &mut *said;
+        match py.detach(move || said.recv_timeout(NAP)) {
+            Ok(said) => return Ok(said),
+            Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => {
-                return Err(raised(
-                    py,
-                    &Error::new(Code::Internal, "a defect in tenantry stopped the call"),
-                ));
+                let message = "a defect in tenantry stopped the call";
+                return Err(raised(py, &Error::new(Code::Internal, message)));
             }
         }
     }
@@ -525,60 +549,6 @@ fn raised(py: Python<'_>, error: &Error) -> PyErr {
         .import(py, "tenantry._errors", "_from_json")
         .and_then(|from_json| from_json.call1((error.to_json(),)));
     exception.map_or_else(|error| error, PyErr::from_value)
-}
-
-/// The generated dataclass, the same that `sending.admit` answers with.
-fn decision_object<'py>(py: Python<'py>, decision: &Decision) -> PyResult<Bound<'py, PyAny>> {
-    static DECISION: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let answer = PyDict::new(py);
-    answer.set_item(intern!(py, "granted"), decision.granted)?;
-    if let Some(refusal) = &decision.refusal {
-        answer.set_item(intern!(py, "refusal"), refusal_dict(py, refusal)?)?;
-    }
-    if let Some(remaining) = decision.remaining {
-        answer.set_item(intern!(py, "remaining"), remaining)?;
-    }
-    if let Some(paid) = &decision.credits {
-        let dict = PyDict::new(py);
-        dict.set_item(intern!(py, "amount"), paid.amount)?;
-        dict.set_item(intern!(py, "entry"), paid.entry)?;
-        answer.set_item(intern!(py, "credits"), dict)?;
-    }
-    DECISION
-        .import(py, "tenantry.model", "Decision")?
-        .call_method1(intern!(py, "_from"), (answer,))
-}
-
-fn refusal_dict<'py>(py: Python<'py>, refusal: &Refusal) -> PyResult<Bound<'py, PyDict>> {
-    let dict = PyDict::new(py);
-    dict.set_item(intern!(py, "code"), refusal.code.name())?;
-    if let Some(limit) = &refusal.limit {
-        dict.set_item(intern!(py, "limit"), limit_dict(py, limit)?)?;
-    }
-    if let Some(retry_at_ms) = refusal.retry_at_ms {
-        dict.set_item(intern!(py, "retry_at_ms"), retry_at_ms)?;
-    }
-    if let Some(credits_left) = refusal.credits_left {
-        dict.set_item(intern!(py, "credits_left"), credits_left)?;
-    }
-    if let Some(over) = refusal.over {
-        dict.set_item(intern!(py, "over"), over.name())?;
-    }
-    Ok(dict)
-}
-
-fn limit_dict<'py>(py: Python<'py>, limit: &BindingLimit) -> PyResult<Bound<'py, PyDict>> {
-    let dict = PyDict::new(py);
-    dict.set_item(intern!(py, "name"), &limit.name)?;
-    dict.set_item(intern!(py, "scope"), &limit.scope)?;
-    dict.set_item(intern!(py, "subject"), &limit.subject)?;
-    dict.set_item(intern!(py, "value"), limit.value)?;
-    dict.set_item(intern!(py, "used"), limit.used)?;
-    if let Some(kept_apart) = limit.kept_apart {
-        dict.set_item(intern!(py, "kept_apart"), kept_apart)?;
-    }
-    dict.set_item(intern!(py, "source"), &limit.source)?;
-    Ok(dict)
 }
 
 #[pymodule(gil_used = false)]

@@ -9,7 +9,6 @@
 mod refused;
 
 use self::refused::{Locked, Remembered};
-pub(crate) use self::refused::{read_refusal, write_refusal};
 use super::allowance::{Allowance, Lent, Terms};
 use super::trials::Lacking;
 use super::view::{
@@ -1068,12 +1067,7 @@ pub struct Decision {
     /// or none.
     pub granted: u64,
     /// Why nothing was granted.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        serialize_with = "write_refusal",
-        deserialize_with = "read_refusal"
-    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<Arc<Refusal>>,
     /// How many could still be granted after this, under every limit, those that credits would pay
     /// for included; absent when nothing limits it.
@@ -2215,7 +2209,17 @@ impl Engine {
     /// left; none when it cannot.
     #[inline]
     pub(crate) fn charge_in_memory(&self, prepared: &Arc<Prepared>, count: u64) -> Option<u64> {
-        let now_ms = self.clock.now_ms();
+        self.charge_in_memory_at(prepared, count, self.clock.now_ms())
+    }
+
+    /// As [`charge_in_memory`](Engine::charge_in_memory), for whoever has looked at the clock.
+    #[inline]
+    pub(crate) fn charge_in_memory_at(
+        &self,
+        prepared: &Arc<Prepared>,
+        count: u64,
+        now_ms: u64,
+    ) -> Option<u64> {
         prepared
             .allowance
             .take(prepared.stamp, count, now_ms)
@@ -2234,12 +2238,10 @@ impl Engine {
         if now_ms >= prepared.until_ms {
             return None;
         }
-        let (left, low) = {
-            let mut meters = prepared.team.meters();
-            let (left, low) = meters.charge_or_leave(prepared, count, now_ms)?;
-            meters.lend(prepared, allowance, left);
-            (left, low)
-        };
+        let (left, low) = prepared
+            .team
+            .meters()
+            .charge_or_leave(prepared, allowance, count, now_ms)?;
         if low && !prepared.asked.swap(true, Ordering::AcqRel) {
             self.ask_for_blocks(prepared);
         }
@@ -2586,7 +2588,9 @@ impl Engine {
             if let Some(charged) = self.charge_now(prepared, ask, credits)? {
                 return Ok(charged);
             }
-            let commit = self.asks_store(prepared).then(|| self.backend.last_commit());
+            let commit = self
+                .asks_store(prepared)
+                .then(|| self.backend.last_commit());
             let coming = self.coming(prepared)?;
             let mut standing = self.standing(prepared, ask.min, coming, None)?;
             if ask.later.is_some() {

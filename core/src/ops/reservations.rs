@@ -2,7 +2,7 @@
 
 use super::sending::{own_message, sender_of};
 use super::{Access, Effect, Operation, accounts, campaigns, credits, once};
-use crate::engine::meters::{self, Ask, Refusal};
+use crate::engine::meters::{Ask, Refusal};
 use crate::engine::view::{Judged, Papers};
 use crate::engine::{Ctx, Tx, keys};
 use crate::error::{Code, Error};
@@ -110,12 +110,7 @@ pub struct ReservationDecision {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_before_ms: Option<u64>,
     /// Why nothing was granted.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        serialize_with = "meters::write_refusal",
-        deserialize_with = "meters::read_refusal"
-    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<Arc<Refusal>>,
     /// What credits paid for, beyond the account's own limits (R-CRD-2).
     #[serde(skip_serializing_if = "Option::is_none")]

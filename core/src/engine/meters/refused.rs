@@ -6,15 +6,13 @@
 //! say with its last commit. Without reservations and credits the first refusal, too, needs no
 //! look into the store.
 
-use super::{
-    Ask, Coming, Decision, Meters, Prepared, Refusal, Standing, Wanted, next_window,
-};
+use super::{Ask, Coming, Decision, Meters, Prepared, Refusal, Standing, Wanted, next_window};
 use crate::engine::Engine;
+use crate::engine::allowance::Allowance;
 use crate::error::Error;
 use crate::locks::{AtomicU64, MutexGuard};
 use crate::rules::{send, threshold};
 use arc_swap::ArcSwapOption;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
@@ -27,12 +25,11 @@ pub(super) struct Locked<'t> {
 }
 
 impl<'t> Locked<'t> {
-    pub(super) fn new(meters: MutexGuard<'t, Meters>, changes: &'t AtomicU64) -> Locked<'t> {
-        let mut locked = Locked { meters, changes };
-        if locked.meters.lent.is_some() {
-            locked.take_back();
-        }
-        locked
+    /// What was lent was counted as a change when it was.
+    #[inline]
+    pub(super) fn new(mut meters: MutexGuard<'t, Meters>, changes: &'t AtomicU64) -> Locked<'t> {
+        meters.take_back();
+        Locked { meters, changes }
     }
 
     pub(super) fn changes(&self) -> u64 {
@@ -46,19 +43,21 @@ impl<'t> Locked<'t> {
             .store(self.changes.load(Ordering::Relaxed) + 1, Ordering::Release);
     }
 
-    /// Charges what memory covers; what it does not cover changes nothing.
+    /// Charges what memory covers, and lends; what it does not cover changes nothing.
     #[inline]
     pub(super) fn charge_or_leave(
         &mut self,
         prepared: &Prepared,
+        allowance: &Arc<Allowance>,
         count: u64,
         now_ms: u64,
     ) -> Option<(u64, bool)> {
-        let charged = self
+        let (left, low) = self
             .meters
             .charge(prepared, count, 0, prepared.credits, now_ms)?;
         self.count_change();
-        Some(charged)
+        self.meters.lend(prepared, allowance, left);
+        Some((left, low))
     }
 }
 
@@ -232,12 +231,8 @@ impl Meters {
         for place in prepared.places.iter() {
             let (hot, cold) = self.pair(*place)?;
             let is_open = now_ms < hot.ends_at_ms && cold.meter.is_charged();
-            let alert = threshold::crossed(
-                &cold.alert_at,
-                cold.limit,
-                hot.used,
-                cold.meter.alerted,
-            );
+            let alert =
+                threshold::crossed(&cold.alert_at, cold.limit, hot.used, cold.meter.alerted);
             if !is_open || !cold.guaranteed.is_empty() || alert.is_some() {
                 return Ok(false);
             }
@@ -302,21 +297,6 @@ impl Engine {
     }
 }
 
-/// As the refusal itself: whoever shares it is nobody's business.
-pub(crate) fn write_refusal<S: Serializer>(
-    refusal: &Option<Arc<Refusal>>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    refusal.as_deref().serialize(serializer)
-}
-
-/// As the refusal itself.
-pub(crate) fn read_refusal<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<Arc<Refusal>>, D::Error> {
-    Ok(Option::<Refusal>::deserialize(deserializer)?.map(Arc::new))
-}
-
 #[cfg(test)]
 mod tests {
     use crate::engine::Engine;
@@ -327,7 +307,8 @@ mod tests {
 
     /// 2026-06-15T12:00:00Z
     const NOON_MS: u64 = 1_781_524_800_000;
-    const HOUR_MS: u64 = 3_600_000;
+    /// Until the day is over.
+    const REST_MS: u64 = 12 * 3_600_000;
 
     fn call(store: &Tenantry, operation: &str, request: Value) -> Value {
         let answer = store
@@ -344,7 +325,7 @@ mod tests {
         );
     }
 
-    /// `acme`, which may send 5 in each hour, and its sender, who has sent them.
+    /// `acme`, which may send 5 a day, and its sender, who has sent them.
     fn full() -> (Tenantry, Sender) {
         let options = json!({"clock": {"manual_ms": NOON_MS}, "seed": 1, "edition": "commercial"});
         let store = Tenantry::open_json(":memory:", options.to_string().as_bytes()).unwrap();
@@ -353,7 +334,7 @@ mod tests {
             &store,
             "accounts.create",
             json!({"id": "acme", "name": "Acme", "owner": owner,
-                "limits": {"email_per_hour": 5, "email_per_day": 8}}),
+                "limits": {"email_per_day": 5, "email_per_month": 8}}),
         );
         let sender = store.sender("acme", Some("olga")).unwrap();
         assert_eq!(sender.admit(5).unwrap().granted, 5);
@@ -373,7 +354,12 @@ mod tests {
         let engine = engine(store);
         let cell = engine.cell_by_text("acme").unwrap();
         let prepared = cell
-            .sending(engine, Some("olga"), Default::default(), &Default::default())
+            .sending(
+                engine,
+                Some("olga"),
+                Default::default(),
+                &Default::default(),
+            )
             .unwrap();
         let standing = engine.outlook(&prepared, count).unwrap();
         let refusal = standing.refusal(&prepared.account, count).unwrap();
@@ -390,7 +376,7 @@ mod tests {
         let shown = first.refusal.as_deref().unwrap();
         assert_eq!(
             (shown.code.name(), shown.retry_at_ms, first.remaining),
-            ("quota_exceeded", Some(NOON_MS + HOUR_MS), Some(0))
+            ("quota_exceeded", Some(NOON_MS + REST_MS), Some(0))
         );
         let again = [
             sender.try_admit(1).unwrap(),
@@ -416,7 +402,11 @@ mod tests {
         assert_eq!(host.admit(1).unwrap().granted, 0);
         let both = || [&sender, &host].map(|each| refusal(each.try_admit(1).unwrap()));
         let (one, other) = (both(), both());
-        assert!(one.iter().zip(&other).all(|(one, other)| Arc::ptr_eq(one, other)));
+        assert!(
+            one.iter()
+                .zip(&other)
+                .all(|(one, other)| Arc::ptr_eq(one, other))
+        );
     }
 
     /// Neither the store nor whoever writes is needed for it.
@@ -429,15 +419,25 @@ mod tests {
             let (_alone, _hidden) = (engine.writer.lock(), engine.commits.write());
             let (sender, store) = (&sender, &store);
             scope.spawn(move || {
-                let tried = [sender.try_admit(1), store.try_admit("acme", Some("olga"), 2)];
+                let tried = [
+                    sender.try_admit(1),
+                    store.try_admit("acme", Some("olga"), 2),
+                ];
                 answer.send(tried.map(|tried| refusal(tried.unwrap()).code.name()))
             });
             let told = answered.recv_timeout(std::time::Duration::from_secs(30));
             assert_eq!(told, Ok(["quota_exceeded"; 2]));
         });
         engine(&store).backend.close().unwrap();
-        assert_eq!(refusal(sender.try_admit(3).unwrap()).code.name(), "quota_exceeded");
-        assert!(store.call_json(b"", b"accounts.get", br#"{"account":"acme"}"#).is_err());
+        assert_eq!(
+            refusal(sender.try_admit(3).unwrap()).code.name(),
+            "quota_exceeded"
+        );
+        assert!(
+            store
+                .call_json(b"", b"accounts.get", br#"{"account":"acme"}"#)
+                .is_err()
+        );
     }
 
     /// R-QTA-3, R-QTA-9: a change counts at once, and so does time.
@@ -454,7 +454,7 @@ mod tests {
             }
         };
         sees(0);
-        limit(&store, "email_per_hour", 6);
+        limit(&store, "email_per_day", 6);
         sees(1);
         sees(0);
         let back = json!({"account": "acme", "user": "olga", "count": 2, "granted_at_ms": NOON_MS});
@@ -468,17 +468,25 @@ mod tests {
             let refused = refusal(sender.try_admit(1).unwrap());
             assert_eq!(refused.code.name(), "account_suspended");
         }
-        call(&store, "accounts.release", json!({"account": "acme", "hold": 1}));
+        call(
+            &store,
+            "accounts.release",
+            json!({"account": "acme", "hold": 1}),
+        );
         sees(0);
-        call(&store, "clock.set", json!({"now_ms": NOON_MS + HOUR_MS - 1}));
+        call(
+            &store,
+            "clock.set",
+            json!({"now_ms": NOON_MS + REST_MS - 1}),
+        );
         sees(0);
-        call(&store, "clock.set", json!({"now_ms": NOON_MS + HOUR_MS}));
-        // Of the day 2 are left.
+        call(&store, "clock.set", json!({"now_ms": NOON_MS + REST_MS}));
+        // Of the month 2 are left.
         sees(1);
         sees(1);
         sees(0);
         let refused = refusal(sender.try_admit(1).unwrap());
-        assert_eq!(refused.limit.as_ref().unwrap().name, "email_per_day");
+        assert_eq!(refused.limit.as_ref().unwrap().name, "email_per_month");
     }
 
     /// What is reserved comes back by itself, and the store alone knows when; a limit that lets
@@ -486,7 +494,7 @@ mod tests {
     #[test]
     fn what_the_store_has_to_say_is_heard() {
         let (store, sender) = full();
-        limit(&store, "email_per_hour", 7);
+        limit(&store, "email_per_day", 7);
         let reserve = json!({"account": "acme", "user": "olga", "count": 2, "life_ms": 60_000});
         let reserved = call(&store, "reservations.create", reserve);
         assert!(sender.try_admit(1).unwrap().is_none());
@@ -503,12 +511,9 @@ mod tests {
         // It went out and comes back no more: the counters have not changed.
         assert!(sender.try_admit(1).unwrap().is_none());
         let decision = sender.admit(1).unwrap();
-        assert_eq!(
-            refusal(Some(decision)).retry_at_ms,
-            Some(NOON_MS + HOUR_MS)
-        );
+        assert_eq!(refusal(Some(decision)).retry_at_ms, Some(NOON_MS + REST_MS));
 
-        limit(&store, "email_per_day", 0);
+        limit(&store, "email_per_month", 0);
         let never = sender.admit(1).unwrap();
         assert_eq!(refusal(Some(never.clone())).code.name(), "exceeds_limit");
         assert_eq!(sender.try_admit(1).unwrap(), Some(never));

@@ -1,0 +1,59 @@
+//! What memory alone can tell of a send.
+
+use crate::engine::Engine;
+use crate::engine::meters::{Decision, Prepared, Refusal};
+use crate::error::Error;
+use std::sync::Arc;
+
+/// What memory alone can tell of a send.
+pub(super) enum Quick {
+    Granted {
+        left: u64,
+    },
+    Refused {
+        refusal: Arc<Refusal>,
+        remaining: Option<u64>,
+    },
+    Unknown,
+}
+
+impl Quick {
+    #[inline]
+    pub(super) fn decision(self, count: u64) -> Option<Decision> {
+        match self {
+            Quick::Granted { left } => Some(Decision::granted(count, left)),
+            Quick::Refused { refusal, remaining } => Some(Decision::refused(refusal, remaining)),
+            Quick::Unknown => None,
+        }
+    }
+}
+
+#[inline]
+pub(super) fn quickly(
+    engine: &Engine,
+    prepared: &Arc<Prepared>,
+    count: u64,
+    now_ms: u64,
+    charge: impl Fn(&Arc<Prepared>) -> Option<u64>,
+) -> Result<Quick, Error> {
+    if let Some(refusal) = prepared.refused_before_limits() {
+        return Ok(Quick::Refused {
+            refusal,
+            remaining: None,
+        });
+    }
+    if prepared.lacking.is_some() {
+        return Ok(Quick::Unknown);
+    }
+    let refused = match prepared.remembered(engine, count, now_ms) {
+        Some(refused) => Some(refused),
+        None => match charge(prepared) {
+            Some(left) => return Ok(Quick::Granted { left }),
+            None => engine.refuse_from_meters(prepared, count, now_ms)?,
+        },
+    };
+    Ok(refused.map_or(Quick::Unknown, |refused| Quick::Refused {
+        refusal: refused.refusal.clone(),
+        remaining: refused.remaining,
+    }))
+}
