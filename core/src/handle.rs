@@ -245,7 +245,8 @@ impl Tenantry {
     ) -> Result<Option<Decision>, Error> {
         let quick = self.guard.enter_at_once(Effect::Send, |engine| {
             let now_ms = engine.kernel.clock.now_ms();
-            let charge = |prepared: &Arc<Prepared>| engine.charge_in_memory(prepared, count);
+            let charge =
+                |prepared: &Arc<Prepared>| engine.charge_in_memory_at(prepared, count, now_ms);
             let at_hand = engine.views.cells.look(account, |cell| {
                 if let Err(error) = check_count(count) {
                     return Some(Err(error));

@@ -288,7 +288,7 @@ static void test_bad_calls(tenantry_store store)
     EXPECT_STATUS(TENANTRY_INVALID_ARGUMENT, tenantry_try_admit(store, "acme", 4, NULL, 0, 1, NULL, &decided));
     EXPECT(!decided);
     decided = true;
-    EXPECT_STATUS(TENANTRY_INVALID_ARGUMENT, tenantry_try_admit(store, "acme", 4, "", 0, 1, &decision, &decided));
+    EXPECT_STATUS(TENANTRY_INVALID_ARGUMENT, tenantry_try_admit(store, "acme", 4, "\xff", 1, 1, &decision, &decided));
     EXPECT(!decided && decision.granted == 0 && decision.code == TENANTRY_INVALID_ARGUMENT);
     EXPECT_STATUS(TENANTRY_CLOSED, tenantry_sender_try_admit(sender, 1, &decision, &decided));
     EXPECT_STATUS(TENANTRY_INVALID_ARGUMENT, tenantry_try_allowed(store, "acme", 4, "bob", 3, "campaigns.send", 14, NULL, &decided));

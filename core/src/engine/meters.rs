@@ -2214,7 +2214,17 @@ impl Engine {
     /// left; none when it cannot.
     #[inline]
     pub(crate) fn charge_in_memory(&self, prepared: &Arc<Prepared>, count: u64) -> Option<u64> {
-        let now_ms = self.kernel.clock.now_ms();
+        self.charge_in_memory_at(prepared, count, self.kernel.clock.now_ms())
+    }
+
+    /// As [`charge_in_memory`](Engine::charge_in_memory), for whoever has looked at the clock.
+    #[inline]
+    pub(crate) fn charge_in_memory_at(
+        &self,
+        prepared: &Arc<Prepared>,
+        count: u64,
+        now_ms: u64,
+    ) -> Option<u64> {
         prepared
             .allowance
             .take(prepared.stamp, count, now_ms)
@@ -2233,12 +2243,10 @@ impl Engine {
         if now_ms >= prepared.until_ms {
             return None;
         }
-        let (left, low) = {
-            let mut meters = prepared.team.meters();
-            let (left, low) = meters.charge_or_leave(prepared, count, now_ms)?;
-            meters.lend(prepared, allowance, left);
-            (left, low)
-        };
+        let (left, low) = prepared
+            .team
+            .meters()
+            .charge_or_leave(prepared, allowance, count, now_ms)?;
         if low && !prepared.asked.swap(true, Ordering::AcqRel) {
             self.ask_for_blocks(prepared);
         }

@@ -8,6 +8,7 @@
 
 use super::{Ask, Coming, Decision, Meters, Prepared, Refusal, Standing, Wanted, next_window};
 use crate::engine::Engine;
+use crate::engine::allowance::Allowance;
 use crate::error::Error;
 use crate::locks::{AtomicU64, MutexGuard};
 use crate::rules::{send, threshold};
@@ -24,12 +25,11 @@ pub(super) struct Locked<'t> {
 }
 
 impl<'t> Locked<'t> {
-    pub(super) fn new(meters: MutexGuard<'t, Meters>, changes: &'t AtomicU64) -> Locked<'t> {
-        let mut locked = Locked { meters, changes };
-        if locked.meters.lent.is_some() {
-            locked.take_back();
-        }
-        locked
+    /// What was lent was counted as a change when it was.
+    #[inline]
+    pub(super) fn new(mut meters: MutexGuard<'t, Meters>, changes: &'t AtomicU64) -> Locked<'t> {
+        meters.take_back();
+        Locked { meters, changes }
     }
 
     pub(super) fn changes(&self) -> u64 {
@@ -43,19 +43,21 @@ impl<'t> Locked<'t> {
             .store(self.changes.load(Ordering::Relaxed) + 1, Ordering::Release);
     }
 
-    /// Charges what memory covers; what it does not cover changes nothing.
+    /// Charges what memory covers, and lends; what it does not cover changes nothing.
     #[inline]
     pub(super) fn charge_or_leave(
         &mut self,
         prepared: &Prepared,
+        allowance: &Arc<Allowance>,
         count: u64,
         now_ms: u64,
     ) -> Option<(u64, bool)> {
-        let charged = self
+        let (left, low) = self
             .meters
             .charge(prepared, count, 0, prepared.credits, now_ms)?;
         self.count_change();
-        Some(charged)
+        self.meters.lend(prepared, allowance, left);
+        Some((left, low))
     }
 }
 
