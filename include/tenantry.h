@@ -52,7 +52,7 @@
 #define TENANTRY_VERSION_MAJOR 0
 #define TENANTRY_VERSION_MINOR 1
 #define TENANTRY_VERSION_PATCH 0
-#define TENANTRY_CATALOGUE_HASH "dadc7f8e131f264f9742a369de7d285c"
+#define TENANTRY_CATALOGUE_HASH "97fbf56167f12ee64d4e3d4f2a824f62"
 
 #if defined(__GNUC__) || defined(__clang__)
 #define TENANTRY_API __attribute__((visibility("default")))
@@ -105,7 +105,7 @@ enum tenantry_error {
     TENANTRY_POISONED = 102,
     /// A defect in tenantry stopped the call; nothing was changed that was not acknowledged.
     TENANTRY_INTERNAL = 103,
-    /// Another process has the store open; `details.pid` names it.
+    /// Another process has the store open; `details` name it and the folder. `lock_wait_ms` of `open` waits for it.
     TENANTRY_STORE_LOCKED = 110,
     /// There is no store at this path, and `create` is off.
     TENANTRY_STORE_MISSING = 111,
@@ -115,6 +115,8 @@ enum tenantry_error {
     TENANTRY_STORE_FULL = 113,
     /// Reading or writing the store failed; open the store anew.
     TENANTRY_STORE_FAILED = 114,
+    /// The store has a format that this version of the library does not know, as `details.format` says; use the version that wrote it.
+    TENANTRY_STORE_FORMAT = 115,
     /// The clock can be set only where the store was opened with a manual clock.
     TENANTRY_CLOCK_NOT_MANUAL = 120,
     /// The role would include itself; `details.path` shows how.

@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::hint::black_box;
 use std::num::NonZeroU32;
 use std::path::Path;
-use tenantry::ops::sessions::{Check, Create};
+use tenantry::api::sessions::{Check, Create};
 use tenantry::{Actor, Id};
 use tenantry_benches::{PLENTY, platform};
 

@@ -15,14 +15,14 @@ pub use lookup::{find, hash};
 
 use crate::api::operation::Access::{self, Operator, Rule, System};
 use crate::api::operation::{Contract, Effect, Gates, Request};
-use crate::engine::meters::Decision;
-use crate::model::{self, Id};
-use crate::ops::{
+use crate::api::{
     access, accounts, addresses, api_keys, assets, audit, automations, campaigns, caps, clock,
     credits, gauges, groups, invitations, leases, limits, members, operators, outbox, packages,
     passwords, permissions, policies, reservations, resources, roles, second_factors, sending,
     sessions, sharing, store, suppressions, teams, threads, usage, user_csv, users,
 };
+use crate::engine::meters::Decision;
+use crate::model::{self, Id};
 use columns::{account_of, gate, operations};
 use entry::entry;
 

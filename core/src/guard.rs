@@ -1,8 +1,8 @@
 //! Where every call comes in: closed, forked and poisoned handles end here, and so do panics.
 
+use crate::api::operation::Effect;
 use crate::engine::Engine;
 use crate::error::{Code, Error};
-use crate::ops::Effect;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -2,19 +2,19 @@
 
 mod quick;
 
-use self::quick::{Quick, quickly};
-use crate::catalogue;
+use crate::api::operation::Effect;
+use crate::domain::sending;
 use crate::engine::Engine;
 use crate::engine::allowance::Allowance;
 use crate::engine::meters::{Ask, Decision, Prepared, check_count};
+use crate::engine::operation::Operation;
 use crate::engine::view::{AccountCell, MemberView};
 use crate::error::{Code, Error};
 use crate::guard::{Guard, contained};
-use crate::model::{Actor, Caller, Channel, Id, MessageInput};
-use crate::ops::{Effect, Operation};
+use crate::handle::quick::{Quick, quickly};
+use crate::model::{Actor, Caller, Channel, Id, MessageInput, permission};
 use crate::options::{ActingSender, OpenOptions, SenderOptions};
-use crate::registry;
-use crate::{json, ops};
+use crate::{catalogue, json, registry};
 use arc_swap::ArcSwapOption;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -103,7 +103,7 @@ impl Tenantry {
             let user = Id::new(user)
                 .map_err(|error| Error::invalid("/user", format!("`user` {error}")))?;
             if engine.views.tree.load().place(permission).is_none() {
-                return Err(ops::unknown_permission(permission, "/permission"));
+                return Err(permission::unknown_permission(permission, "/permission"));
             }
             Ok(Access {
                 guard: self.guard.clone(),
@@ -136,7 +136,7 @@ impl Tenantry {
             message,
             acting,
         } = options;
-        let mut message = ops::sending::message_of(message)?;
+        let mut message = sending::message_of(message)?;
         if let Some(acting) = &acting {
             if user.is_none() {
                 return Err(Error::invalid(
@@ -160,7 +160,7 @@ impl Tenantry {
                 .map_err(|error| Error::invalid("/user", format!("`user` {error}")))?;
             // The key that somebody acts with is looked at whenever it sends.
             if acting.is_none() {
-                ops::sending::require_own_key(
+                sending::require_own_key(
                     &mut engine.kernel.tx(),
                     &cell.id,
                     user.as_ref(),
@@ -531,7 +531,7 @@ fn place_of(engine: &Engine, permission: &str) -> Result<usize, Error> {
         .tree
         .load()
         .place(permission)
-        .ok_or_else(|| ops::unknown_permission(permission, "/permission"))
+        .ok_or_else(|| permission::unknown_permission(permission, "/permission"))
 }
 
 fn member_may(engine: &Engine, member: &MemberView, place: usize) -> (bool, bool) {

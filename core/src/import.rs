@@ -1,10 +1,11 @@
 //! Importing a whole file of users: part by part, with progress (R-USR-5).
 
+use crate::api::user_csv::{ImportCsv, UserImport, UserImportProblem};
+use crate::domain::user_csv::{MOST_BYTES, MOST_ROWS};
 use crate::error::{Code, Error};
 use crate::handle::{Tenantry, read_caller};
 use crate::json;
 use crate::model::{Actor, Count, Id};
-use crate::ops::user_csv::{ImportCsv, MOST_BYTES, MOST_ROWS, UserImport, UserImportProblem};
 use crate::rules::user_csv::{Columns, CsvSeparator, Row, Rows, broken};
 use serde::{Deserialize, Serialize};
 
@@ -250,8 +251,13 @@ fn text(csv: &[u8]) -> Result<&str, Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+
     use crate::OpenOptions;
+    use crate::api::user_csv::UserImport;
+    use crate::error::Code;
+    use crate::handle::Tenantry;
+    use crate::import::{ImportProgress, ImportUsers};
+    use crate::model::{Actor, Id};
 
     /// A store with the account `acme`, whose owner is in it.
     fn store() -> Tenantry {

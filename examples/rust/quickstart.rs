@@ -1,7 +1,7 @@
 //! tenantry in Rust, from nothing to a decision.
 
 use std::error::Error;
-use tenantry::ops::{accounts, members, packages, roles};
+use tenantry::api::{accounts, members, packages, roles};
 use tenantry::{Actor, Count, Email, Grant, Id, Limit, Limits, Name, OpenOptions, Tenantry};
 
 /// Opens a store in memory, sets a client up and sends until the day's limit is reached.

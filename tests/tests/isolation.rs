@@ -9,8 +9,8 @@
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
+use tenantry::api::Access;
 use tenantry::catalogue::CATALOGUE;
-use tenantry::ops::Access;
 use tenantry::{Error, Tenantry};
 use tenantry_tests::crash::{Dice, count};
 

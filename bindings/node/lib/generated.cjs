@@ -3,7 +3,7 @@
 
 const { TenantryError } = require('./error.cjs')
 
-const CATALOGUE_HASH = 'dadc7f8e131f264f9742a369de7d285c'
+const CATALOGUE_HASH = '97fbf56167f12ee64d4e3d4f2a824f62'
 
 const ERROR_CLASSES = {
   invalid: class InvalidArgument extends TenantryError {},
@@ -39,6 +39,7 @@ const ERRORS = {
   store_corrupt: { number: 112, class: 'store', retry: 'never' },
   store_full: { number: 113, class: 'store', retry: 'reopen' },
   store_failed: { number: 114, class: 'store', retry: 'reopen' },
+  store_format: { number: 115, class: 'store', retry: 'never' },
   clock_not_manual: { number: 120, class: 'state', retry: 'never' },
   role_cycle: { number: 200, class: 'conflict', retry: 'never' },
   role_in_use: { number: 201, class: 'conflict', retry: 'never' },

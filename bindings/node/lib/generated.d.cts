@@ -33,6 +33,7 @@ export type ErrorCode =
   | 'store_corrupt'
   | 'store_full'
   | 'store_failed'
+  | 'store_format'
   | 'clock_not_manual'
   | 'role_cycle'
   | 'role_in_use'
@@ -265,11 +266,14 @@ export class WrongState extends TenantryError {
 /**
  * The store is locked, full, damaged or failed.
  *
- * - `store_locked`: Another process has the store open; `details.pid` names it.
+ * - `store_locked`: Another process has the store open; `details` name it and the folder. `lock_wait_ms` of `open`
+ *   waits for it.
  * - `store_missing`: There is no store at this path, and `create` is off.
  * - `store_corrupt`: The store is damaged or incomplete and was not opened; restore a backup.
  * - `store_full`: The disk is full; nothing that was acknowledged is lost.
  * - `store_failed`: Reading or writing the store failed; open the store anew.
+ * - `store_format`: The store has a format that this version of the library does not know, as `details.format` says;
+ *   use the version that wrote it.
  */
 export class StoreFailure extends TenantryError {
   readonly class: 'store'

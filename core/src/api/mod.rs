@@ -1,3 +1,40 @@
-//! What a host can ask, as types: requests, answers, and the contract that every request has.
+//! What can be asked and what is answered: for each noun one file of requests and answers.
 
+pub mod access;
+pub mod accounts;
+pub mod addresses;
+pub mod api_keys;
+pub mod assets;
+pub mod audit;
+pub mod automations;
+pub mod campaigns;
+pub mod caps;
+pub mod clock;
+pub mod credits;
+pub mod gauges;
+pub mod groups;
+pub mod invitations;
+pub mod leases;
+pub mod limits;
+pub mod members;
 pub mod operation;
+pub mod operators;
+pub mod outbox;
+pub mod packages;
+pub mod passwords;
+pub mod permissions;
+pub mod policies;
+pub mod reservations;
+pub mod resources;
+pub mod roles;
+pub mod second_factors;
+pub mod sending;
+pub mod sessions;
+pub mod sharing;
+pub mod store;
+pub mod suppressions;
+pub mod teams;
+pub mod threads;
+pub mod usage;
+pub mod user_csv;
+pub mod users;

@@ -2,11 +2,12 @@
 
 use crate::api::operation::{Access, Effect, Gates};
 use crate::engine::Engine;
+use crate::engine::operation::Operation;
 use crate::error::{Code, Error};
 use crate::json;
 use crate::model::Actor;
-use crate::ops::Operation;
-use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 /// An operation of the catalogue.
 pub struct Entry {

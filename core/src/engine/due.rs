@@ -6,11 +6,11 @@
 //! and carries out what is due before it does anything else: nobody sees the state before. Until
 //! somebody calls, nobody can tell the difference.
 
-use super::{Ctx, Engine};
+use crate::domain::{accounts, once, reservations};
+use crate::engine::{Ctx, Engine};
 use crate::error::Error;
 use crate::kernel::{due, keys};
 use crate::model::{Actor, ClockJump, ClockRecord, Id, OutboxKind, OutboxMessage};
-use crate::ops;
 use std::sync::atomic::Ordering;
 
 /// How many accounts are carried out in one commit.
@@ -104,11 +104,11 @@ fn carry_out_some(ctx: &mut Ctx<'_>) -> Result<bool, Error> {
             keys::part(&key, 4),
             keys::last_id(&key),
         ) {
-            (None, ..) => ops::accounts::take_next_package(ctx, &account)?,
+            (None, ..) => accounts::package::take_next_package(ctx, &account)?,
             (Some(_), None, Some(reservation)) => {
-                ops::reservations::take_its_turn(ctx, &account, &reservation)?
+                reservations::take_its_turn(ctx, &account, &reservation)?
             }
-            (Some(actor), Some(_), Some(name)) => ops::once::forget(ctx, &account, actor, &name),
+            (Some(actor), Some(_), Some(name)) => once::forget(ctx, &account, actor, &name),
             _ => {}
         }
     }

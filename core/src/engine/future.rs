@@ -1,18 +1,19 @@
 //! What bears an instant of a future that was none: the clock was wrong, and is right again
 //! (R-QTA-13).
 
-use super::meters::{UNCOUNTED, meter_of, next_window, wanted_of};
-use super::{Ctx, Engine};
+use crate::api;
 use crate::api::operation::Request;
 use crate::auth::totp;
+use crate::domain::{
+    accounts, credits, invitations, leases, links, once, outbox, reservations, threads,
+};
+use crate::engine::meters::{UNCOUNTED, meter_of, next_window, wanted_of};
+use crate::engine::{Ctx, Engine};
 use crate::error::{Code, Error};
 use crate::kernel::{decode, keys};
 use crate::model::{
     Actor, ApiKey, Cap, Channel, CreditHead, Id, LimitName, Link, Meter, OutboxMessage, PaceRecord,
     SecondFactor, Session, Window,
-};
-use crate::ops::{
-    accounts, clock, credits, invitations, leases, links, once, outbox, reservations, threads,
 };
 use crate::rules::pace::Pace;
 use crate::rules::window::{Calendar, last_of_part};
@@ -66,8 +67,8 @@ impl Engine {
         self.leave_each(
             actor,
             keys::INVITATION,
-            invitations::is_ahead,
-            |ctx, _, record| invitations::leave_future(ctx, record),
+            invitations::records::is_ahead,
+            |ctx, _, record| invitations::records::leave_future(ctx, record),
         )?;
         let lives = links::lives(&mut self.ctx(actor))?;
         self.leave_each(
@@ -95,8 +96,8 @@ impl Engine {
         self.leave_each(
             actor,
             keys::ACCOUNT,
-            accounts::is_ahead,
-            |ctx, _, account| accounts::leave_future(ctx, account),
+            accounts::package::is_ahead,
+            |ctx, _, account| accounts::package::leave_future(ctx, account),
         )?;
         self.leave_each(
             actor,
@@ -175,7 +176,7 @@ impl Engine {
                         .iter()
                         .try_fold(0, |sum, key| Ok(sum + u64::from(change(ctx, key)?)))
                 };
-                changed += self.commit_beside(actor, Some(clock::Undo::NAME), change_all)?;
+                changed += self.commit_beside(actor, Some(api::clock::Undo::NAME), change_all)?;
             }
             match rows.last() {
                 Some((last, _)) if rows.len() == STEP => from = [last.as_slice(), &[0]].concat(),
@@ -189,7 +190,7 @@ impl Engine {
         let head: Option<CreditHead> =
             self.kernel.tx().get(&keys::credit_head(account, channel))?;
         if head.is_some_and(|head| head.at_ms > self.kernel.clock.now_ms()) {
-            while self.commit_beside(actor, Some(clock::Undo::NAME), |ctx| {
+            while self.commit_beside(actor, Some(api::clock::Undo::NAME), |ctx| {
                 credits::leave_future(ctx, account, channel)
             })? {}
         }

@@ -5,16 +5,19 @@
 //!
 //! The clock steps back in the histories of `simulation_tests`.
 
-use super::simulation_tests::{
+use super::*;
+use crate::api::operation::Effect;
+use crate::engine::operation::Operation;
+use crate::engine::simulation_tests::{
     Counter, DAY_MS, Dice, Disk, EVENTS, HOUR_MS, MINUTE_MS, START_MS, count, engine_on, id, walk,
 };
-use super::*;
 use crate::guard::Guard;
-use crate::handle;
-use crate::model::{Channel, Limit, MessageInput};
-use crate::ops::{accounts, limits, sending};
+use crate::model::{Actor, Channel, Limit, MessageInput};
+use crate::{api, handle};
 use meters::{Ask, Decision};
 use parking_lot::Mutex;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 const HOLDERS: usize = 3;
 /// The second lies below the first.
@@ -70,7 +73,7 @@ impl World {
                 "email": format!("{name}@x.example")});
             let request =
                 serde_json::json!({"id": name, "name": name, "parent": parent, "owner": owner});
-            world.must::<accounts::Create>(0, serde_json::from_value(request).unwrap());
+            world.must::<api::accounts::Create>(0, serde_json::from_value(request).unwrap());
             for limit in Channel::Email.limits() {
                 let (name, window) = (limit.name().to_owned(), limit.window().unwrap());
                 let counter = Counter {
@@ -118,7 +121,7 @@ impl World {
         let by = self.any(HOLDERS);
         self.must(
             by,
-            limits::Set {
+            api::limits::Set {
                 account,
                 limit,
                 value: Limit::At(count(value)),
@@ -247,7 +250,7 @@ impl World {
             parts,
         } = self.grants.swap_remove(at);
         let (back, asked) = (1 + self.dice.roll(granted), self.any(HOLDERS));
-        let request = sending::Refund {
+        let request = api::sending::Refund {
             account: id(ACCOUNTS[account]),
             user: None,
             channel: Channel::Email,
@@ -331,7 +334,7 @@ impl World {
         for account in (0..ACCOUNTS.len()).rev() {
             let answer = self.must(
                 0,
-                sending::Explain {
+                api::sending::Explain {
                     account: id(ACCOUNTS[account]),
                     user: None,
                     channel: Channel::Email,
@@ -416,7 +419,10 @@ fn two() -> (Arc<Mutex<Disk>>, [Guard; 2]) {
         "limits": {"email_per_hour": 1000}});
     holders[0]
         .enter(Effect::Write, |engine| {
-            engine.run::<accounts::Create>(&Actor::System, serde_json::from_value(request).unwrap())
+            engine.run::<api::accounts::Create>(
+                &Actor::System,
+                serde_json::from_value(request).unwrap(),
+            )
         })
         .unwrap();
     (disk, holders)
@@ -440,7 +446,7 @@ fn send(holder: &Guard, amount: u64) {
 fn refund(holder: &Guard, amount: u64, granted_at_ms: u64) {
     let request =
         serde_json::json!({"account": "top", "count": amount, "granted_at_ms": granted_at_ms});
-    let refund = serde_json::from_value::<sending::Refund>(request).unwrap();
+    let refund = serde_json::from_value::<api::sending::Refund>(request).unwrap();
     holder
         .enter(Effect::Send, |engine| {
             engine.run(&Actor::System, refund.clone())
@@ -449,7 +455,7 @@ fn refund(holder: &Guard, amount: u64, granted_at_ms: u64) {
 }
 
 fn used(holder: &Guard) -> u64 {
-    let explain = sending::Explain {
+    let explain = api::sending::Explain {
         account: id("top"),
         user: None,
         channel: Channel::Email,

@@ -1,11 +1,11 @@
 //! Indexes follow from records. Where they are written otherwise than they were, a store is brought
 //! up to date as it is opened.
 
-use super::{Ctx, Engine};
+use crate::domain::{invitations, users};
+use crate::engine::{Ctx, Engine};
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::model::{Account, Actor, Invitation, InvitationState, OutboxMessage, Session, User};
-use crate::ops::{invitations, users};
 use crate::tables::accounts::Accounts;
 use crate::tables::invitations::Invitations;
 use crate::tables::people;
@@ -84,7 +84,7 @@ pub(super) fn bring_up_to_date(engine: &Engine) -> Result<(), Error> {
     each(engine, keys::SESSION, |ctx, key| {
         let session: Session = record(ctx, key)?;
         if session.behind.is_none() {
-            users::seen(ctx, &session.user, session.last_seen_at_ms)
+            users::show::seen(ctx, &session.user, session.last_seen_at_ms)
         } else {
             Ok(())
         }
@@ -156,7 +156,7 @@ fn list_invitation(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<(), Error> {
     let invitation: Invitation = record(ctx, key)?;
     ctx.tx.reindex::<Invitations>(&invitation)?;
     if invitation.state == InvitationState::Deleted {
-        invitations::forget_whom(ctx, invitation)
+        invitations::records::forget_whom(ctx, invitation)
     } else {
         Ok(())
     }
@@ -191,12 +191,16 @@ fn is_known(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<bool, Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::OpenOptions;
-    use crate::model::Id;
-    use crate::ops::Operation;
-    use crate::ops::{accounts, invitations, users};
+
+    use crate::engine::Engine;
+    use crate::engine::indexes::{About, WRITTEN_ANEW, bring_up_to_date, record};
+    use crate::engine::operation::Operation;
+    use crate::kernel::keys;
+    use crate::model::{Actor, Id, Invitation, InvitationState};
     use crate::tables::check::check;
+    use crate::tables::invitations::Invitations;
+    use crate::{OpenOptions, api};
+    use serde::de::IgnoredAny;
     use serde_json::{Value, json};
     use std::path::Path;
 
@@ -214,22 +218,22 @@ mod tests {
     #[test]
     fn a_store_from_before_is_brought_up_to_date() {
         let engine = Engine::open(Path::new(":memory:"), &OpenOptions::default()).unwrap();
-        run::<accounts::Create>(
+        run::<api::accounts::Create>(
             &engine,
             json!({"id": "acme", "name": "Acme", "owner": {"user": "olga",
                 "email": "olga@mail.example"}}),
         );
-        run::<accounts::Create>(
+        run::<api::accounts::Create>(
             &engine,
             json!({"id": "shop", "name": "Shop", "parent": "acme", "owner": {"user": "sue",
                 "email": "sue@mail.example"}}),
         );
         let ann = json!({"account": "shop", "user": "ann", "email": "ann@mail.example",
             "first_name": "Luc\u{ed}a", "role": "full"});
-        run::<crate::ops::members::Add>(&engine, ann);
+        run::<api::members::Add>(&engine, ann);
         let invite = json!({"account": "acme", "addresses": "cid@mail.example dan@mail.example",
             "role": "full"});
-        let invited = run::<invitations::Create>(&engine, invite).invited;
+        let invited = run::<api::invitations::Create>(&engine, invite).invited;
         engine
             .commit(&Actor::System, None, |ctx| {
                 for letter in WRITTEN_ANEW {
@@ -258,7 +262,7 @@ mod tests {
             check(&*engine.kernel.backend, 100).unwrap(),
             Vec::<String>::new()
         );
-        let found = run::<users::List>(&engine, json!({"search": "lucia"})).users;
+        let found = run::<api::users::List>(&engine, json!({"search": "lucia"})).users;
         assert_eq!(
             found
                 .iter()
@@ -266,7 +270,7 @@ mod tests {
                 .collect::<Vec<_>>(),
             ["ann"]
         );
-        let found = run::<accounts::List>(&engine, json!({"search": "sue@"})).accounts;
+        let found = run::<api::accounts::List>(&engine, json!({"search": "sue@"})).accounts;
         assert_eq!(
             found
                 .iter()
@@ -274,15 +278,16 @@ mod tests {
                 .collect::<Vec<_>>(),
             ["shop"]
         );
-        let left = run::<invitations::List>(&engine, json!({"account": "acme", "order": "email"}))
-            .invitations;
+        let left =
+            run::<api::invitations::List>(&engine, json!({"account": "acme", "order": "email"}))
+                .invitations;
         assert_eq!(
             left.iter()
                 .map(|one| one.email.as_deref())
                 .collect::<Vec<_>>(),
             [None, Some("dan@mail.example")]
         );
-        let messages = run::<crate::ops::outbox::Read>(&engine, json!({})).messages;
+        let messages = run::<api::outbox::Read>(&engine, json!({})).messages;
         assert_eq!(
             messages
                 .iter()

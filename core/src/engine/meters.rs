@@ -8,13 +8,15 @@
 
 mod refused;
 
-use self::refused::{Locked, Remembered};
-use super::allowance::{Allowance, Lent, Terms};
-use super::trials::Lacking;
-use super::view::{
+use crate::domain::credits::{self, Lifted};
+use crate::domain::{accounts, campaigns, reservations};
+use crate::engine::allowance::{Allowance, Lent, Terms};
+use crate::engine::meters::refused::{Locked, Remembered};
+use crate::engine::trials::Lacking;
+use crate::engine::view::{
     AccountCell, Frame, Guarantee, Guaranteed, MemberView, Resolved, View, value_of,
 };
-use super::{Ctx, Engine};
+use crate::engine::{Ctx, Engine};
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::locks::{AtomicU64, Mutex};
@@ -23,12 +25,10 @@ use crate::model::{
     LimitName, MessageClass, MessageInput, Meter, Name, OutboxKind, OutboxMessage, OverLimit,
     PaceRecord, PaidWithCredits, Reservation, ReservationState, Window,
 };
-use crate::ops::credits::{self, Lifted};
-use crate::ops::{accounts, campaigns, reservations};
 use crate::rules::limit::Source;
 use crate::rules::pace::{Course, Pace, Return};
-use crate::rules::window::Calendar;
-use crate::rules::{forecast, send, threshold, window};
+use crate::rules::window::{self, Calendar};
+use crate::rules::{forecast, send, threshold};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -51,7 +51,6 @@ const DRAWN_AHEAD_FROM: u64 = 8;
 const WINDOWS_AHEAD: usize = 4;
 /// How often a draw is tried against others that draw from the same records.
 const ROUNDS: usize = 16;
-
 /// Whose the caps are that count what all accounts send.
 const PLATFORM: &str = "platform";
 /// The stamp of what is only looked at: it changes no counter, as every view that counts is later.

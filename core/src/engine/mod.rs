@@ -14,6 +14,7 @@ mod indexes;
 #[cfg(test)]
 mod interleaving_tests;
 pub(crate) mod meters;
+pub(crate) mod operation;
 #[cfg(test)]
 mod phantom_tests;
 #[cfg(test)]
@@ -29,28 +30,30 @@ pub(crate) mod trials;
 pub(crate) mod view;
 pub(crate) mod views;
 
+use crate::api::operation::Effect;
 use crate::auth::Auth;
 use crate::auth::token::TokenKey;
+use crate::domain::reservations;
+use crate::engine::drawer::Drawer;
+use crate::engine::meters::Team;
+use crate::engine::operation::Operation;
+use crate::engine::trials::Trials;
+use crate::engine::view::AccountCell;
+use crate::engine::views::Views;
 use crate::error::{Code, Error};
 use crate::kernel::page::Reader;
 use crate::kernel::{Kernel, Lowered, Tx, keys, tx};
 use crate::model::{
     Actor, Edition, EffectivePolicies, Id, OutboxMessage, PermissionTree, PolicyRecord, Reservation,
 };
-use crate::ops::{self, Effect, Operation};
 use crate::options::OpenOptions;
 use crate::tables::accounts::account_line;
 use crate::tables::roles::permission_tree;
-use drawer::Drawer;
-use meters::Team;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use tenantry_store::{Backend, CommitError};
-use trials::Trials;
-use view::AccountCell;
-use views::Views;
 
 /// How often an operation runs again when others changed what it read.
 const ROUNDS: usize = 16;
@@ -218,7 +221,7 @@ impl Engine {
         });
         indexes::bring_up_to_date(&engine)?;
         engine.has_reserved.store(
-            ops::reservations::are_open(&mut engine.kernel.tx())?,
+            reservations::are_open(&mut engine.kernel.tx())?,
             Ordering::Release,
         );
         Ok(engine)

@@ -2,12 +2,15 @@
 //! there are, and a change that acts on all of them writes a few keys.
 
 use super::*;
-use crate::model::{Email, Name};
-use crate::ops::{accounts, user_csv};
-use crate::options::Durability;
+use crate::api;
+use crate::engine::Engine;
+use crate::model::{Actor, Email, Id, Name};
+use crate::options::{Durability, OpenOptions};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
-use tenantry_store::{Batch, Order, Record, StoreError, Verification};
+use std::path::Path;
+use std::sync::Arc;
+use tenantry_store::{Backend, Batch, CommitError, Order, Record, StoreError, Verification};
 
 const SMALL: usize = 1_000;
 const LARGE: usize = 100_000;
@@ -84,13 +87,13 @@ fn email(number: usize) -> String {
     format!("user{number:06}@people.example")
 }
 
-fn account(number: usize) -> accounts::Create {
+fn account(number: usize) -> api::accounts::Create {
     let id = |text: &str| Some(Id::new(text).unwrap());
     let name = |text: &str| Name::new(text).unwrap();
-    accounts::Create {
+    api::accounts::Create {
         id: id(&format!("a{number:06}")),
         name: name(&format!("Account {number:06}")),
-        owner: accounts::OwnerInput {
+        owner: api::accounts::OwnerInput {
             user: id(&format!("u{number:06}")),
             email: Some(Email::new(email(number)).unwrap()),
             first_name: Some(name(&format!("Ann{number:06}"))),
@@ -158,7 +161,7 @@ impl Platform {
             csv + &email(*number) + "\n"
         });
         let import = json!({"account": "big", "role": "sender", "csv": csv});
-        let import: user_csv::ImportCsv = serde_json::from_value(import).unwrap();
+        let import: api::user_csv::ImportCsv = serde_json::from_value(import).unwrap();
         let _alone = self.engine.kernel.writer.lock();
         let filled = self
             .engine

@@ -1,12 +1,12 @@
 //! Who calls: what sessions and API keys prove (R-SES-1, R-SES-7).
 
-use super::{Ctx, Engine};
 use crate::auth::token::SecretToken;
 use crate::auth::token_cache::{Live, Proven};
+use crate::domain::users;
+use crate::engine::{Ctx, Engine};
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::model::{Actor, Address, ApiKey, Behind, Caller, Id, KeyScope, Operator, Session};
-use crate::ops::users;
 use crate::rules::api_key::is_expired;
 use crate::rules::session::{is_over, is_to_be_written, may_come_from};
 use std::net::IpAddr;
@@ -165,7 +165,7 @@ impl Engine {
                 record.use_at(ctx.now_ms, ip);
                 ctx.tx.put(T::key(id), &record)?;
                 if let Some(user) = record.person() {
-                    users::seen(ctx, user, ctx.now_ms)?;
+                    users::show::seen(ctx, user, ctx.now_ms)?;
                 }
             }
             Ok(())

@@ -6,18 +6,25 @@
 //! first of their seeds.
 
 use super::*;
+use crate::api::operation::Effect;
+use crate::engine::Engine;
+use crate::engine::operation::Operation;
+use crate::error::{Code, Error};
 use crate::guard::Guard;
-use crate::handle;
+use crate::kernel::keys;
 use crate::model::{
-    CapScope, Channel, Count, GroupCaps, Limit, LimitName, MessageClass, MessageInput, Meter, Name,
-    OverLimit, Policies, ReservationState, Window,
+    Actor, CapScope, Channel, Count, GroupCaps, Id, Limit, LimitName, MessageClass, MessageInput,
+    Meter, Name, OverLimit, Policies, ReservationState, Window,
 };
-use crate::ops::{accounts, caps, groups, limits, members, policies, reservations, sending, usage};
+use crate::options::OpenOptions;
+use crate::{api, handle};
 use meters::{Ask, Decision, Refusal};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::AtomicU64;
-use tenantry_store::{Batch, Order, Record, StoreError, Verification};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tenantry_store::{Backend, Batch, CommitError, Order, Record, StoreError, Verification};
 
 pub(super) const SECOND_MS: u64 = 1000;
 pub(super) const MINUTE_MS: u64 = 60 * SECOND_MS;
@@ -26,6 +33,7 @@ pub(super) const DAY_MS: u64 = 24 * HOUR_MS;
 /// 2026-06-15T12:00Z
 pub(super) const START_MS: u64 = 1_781_524_800_000;
 pub(super) const EVENTS: usize = 4000;
+
 const WINDOWS: [Window; 7] = [
     Window::RollingHour,
     Window::Hour,
@@ -455,7 +463,7 @@ struct World {
     sources: Vec<Source>,
     counters: Vec<Counter>,
     places: BTreeMap<(Vec<u8>, String), usize>,
-    caps: Vec<caps::Set>,
+    caps: Vec<api::caps::Set>,
     cap_times: Vec<u64>,
     grants: Vec<Grant>,
     reservations: Vec<Open>,
@@ -512,7 +520,7 @@ impl World {
             grants: Vec::new(),
             reservations: Vec::new(),
         };
-        world.must(policies::Set {
+        world.must(api::policies::Set {
             account: None,
             policies: Policies {
                 depth: Some(count(8)),
@@ -522,14 +530,14 @@ impl World {
         for (name, parent) in ACCOUNTS {
             let request = serde_json::json!({"id": name, "name": name, "parent": parent,
                 "owner": {"user": format!("o-{name}"), "email": format!("{name}@x.example")}});
-            world.must::<accounts::Create>(serde_json::from_value(request).unwrap());
+            world.must::<api::accounts::Create>(serde_json::from_value(request).unwrap());
             for limit in Channel::Email.limits() {
                 world.set_limit(name, limit);
             }
         }
         let member = serde_json::json!({"account": "mid", "user": MEMBER, "email": "ann@x.example",
             "role": "full"});
-        world.must::<members::Add>(serde_json::from_value(member).unwrap());
+        world.must::<api::members::Add>(serde_json::from_value(member).unwrap());
         world.set_group();
         for number in 0..world.dice.roll(6) {
             let scopes = [
@@ -548,7 +556,7 @@ impl World {
                 OverLimit::Spread,
             ];
             let over = *world.dice.of(&overs[..if paced { 6 } else { 5 }]);
-            let cap = caps::Set {
+            let cap = api::caps::Set {
                 account: Some(id(world.dice.of(&ACCOUNTS).0)),
                 id: id(&format!("c{number}")),
                 scope: *world.dice.of(&scopes),
@@ -659,7 +667,7 @@ impl World {
         } else {
             Limit::At(count(limit))
         };
-        self.must(limits::Set {
+        self.must(api::limits::Set {
             account: id(account),
             limit: name,
             value,
@@ -683,7 +691,7 @@ impl World {
         } else {
             Limit::At(count(limit))
         });
-        self.must(groups::SetCaps {
+        self.must(api::groups::SetCaps {
             account: id("mid"),
             group: id("default"),
             caps: GroupCaps { email, sms: None },
@@ -992,7 +1000,7 @@ impl World {
             user,
             message,
         } = self.sources[source].clone();
-        let answer = self.must(sending::Explain {
+        let answer = self.must(api::sending::Explain {
             account,
             user,
             channel: Channel::Email,
@@ -1072,7 +1080,7 @@ impl World {
         let from = day + self.dice.roll(40) * DAY_MS / 2;
         let until = from + 1 + self.dice.roll(60) * DAY_MS / 2;
         let line = self
-            .must(usage::Invoice {
+            .must(api::usage::Invoice {
                 account,
                 from_ms: count(from),
                 until_ms: count(until),
@@ -1103,7 +1111,7 @@ impl World {
         subject: Option<String>,
     ) {
         let subject = subject.map(|subject| Name::new(&subject).unwrap());
-        let request = usage::History {
+        let request = api::usage::History {
             account: account.clone(),
             limit,
             cap,
@@ -1233,7 +1241,7 @@ impl World {
             user,
             message,
         } = self.sources[grant.source].clone();
-        let request = sending::Refund {
+        let request = api::sending::Refund {
             account,
             user,
             channel: Channel::Email,
@@ -1276,7 +1284,7 @@ impl World {
             user,
             message,
         } = self.sources[source].clone();
-        let request = reservations::Create {
+        let request = api::reservations::Create {
             account,
             user,
             channel: Channel::Email,
@@ -1316,7 +1324,7 @@ impl World {
         let (committed, state) = match self.dice.roll(3) {
             0 => (
                 0,
-                self.must(reservations::Release {
+                self.must(api::reservations::Release {
                     account,
                     reservation,
                 })
@@ -1326,7 +1334,7 @@ impl World {
                 let committed = self.dice.roll(grant.count + 1);
                 (
                     committed,
-                    self.must(reservations::Commit {
+                    self.must(api::reservations::Commit {
                         account,
                         reservation,
                         count: count(committed),
@@ -1434,6 +1442,7 @@ fn a_refused_send_is_let_through_at_the_very_instant() {
 }
 
 const PACKAGES: usize = 4;
+
 const ZONES: [&str; 5] = [
     "UTC",
     "America/New_York",
@@ -1460,8 +1469,7 @@ impl World {
             let pays = self.dice.one_in(2);
             let request = serde_json::json!({"id": format!("p{number}"), "name": "P",
                 "limits": limits, "credits": pays, "overuse": pays});
-            self.run_json::<crate::ops::packages::Create>(request)
-                .unwrap();
+            self.run_json::<api::packages::Create>(request).unwrap();
         }
     }
 
@@ -1484,7 +1492,7 @@ impl World {
                 } = self.sources[source].clone();
                 let request = serde_json::json!({"account": account, "user": user,
                     "message": message, "count": count, "min": 1, "life_ms": life});
-                self.run_json::<reservations::Create>(request).unwrap();
+                self.run_json::<api::reservations::Create>(request).unwrap();
             }
             2 => {
                 let expires = self
@@ -1493,29 +1501,28 @@ impl World {
                     .then(|| self.now + 1 + self.dice.roll(3 * DAY_MS));
                 let request = serde_json::json!({"account": account, "channel": "email",
                     "amount": count, "reason": "bought", "expires_at_ms": expires});
-                self.run_json::<crate::ops::credits::Grant>(request)
-                    .unwrap();
+                self.run_json::<api::credits::Grant>(request).unwrap();
             }
-            3 => drop(self.run_json::<accounts::Edit>(
+            3 => drop(self.run_json::<api::accounts::Edit>(
                 serde_json::json!({"account": account, "package": package, "at": "next_month"}),
             )),
-            4 => drop(self.run_json::<accounts::Edit>(
+            4 => drop(self.run_json::<api::accounts::Edit>(
                 serde_json::json!({"account": account, "package": package}),
             )),
             5 => {
                 let zone = *self.dice.of(&ZONES);
-                self.run_json::<accounts::Edit>(
+                self.run_json::<api::accounts::Edit>(
                     serde_json::json!({"account": account, "time_zone": zone}),
                 )
                 .unwrap();
             }
-            6 => drop(self.run_json::<limits::Inherit>(
+            6 => drop(self.run_json::<api::limits::Inherit>(
                 serde_json::json!({"account": account, "limit": limit}),
             )),
             7 => {
                 let request = serde_json::json!({"account": account, "limit": limit,
                     "value": count, "guaranteed": self.dice.one_in(2)});
-                drop(self.run_json::<limits::Allocate>(request));
+                drop(self.run_json::<api::limits::Allocate>(request));
             }
             _ => self.set_limit(
                 account,

@@ -1,15 +1,22 @@
 //! What no request can bring about by itself: a store that fails, others that are always first, a
 //! defect, a level of hosts that is not there yet.
 
-use super::*;
+use crate::api::operation::Effect;
+use crate::engine::Engine;
 use crate::engine::meters::{Ask, Booked};
+use crate::engine::operation::Operation;
+use crate::error::{Code, Error};
 use crate::guard::Guard;
-use crate::handle;
-use crate::model::{Channel, Email, HoldReason, Name};
-use crate::ops::{accounts, users};
+use crate::kernel::keys;
+use crate::model::{Actor, Channel, Email, HoldReason, Id, Name};
+use crate::options::OpenOptions;
+use crate::{api, handle};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
-use tenantry_store::{Batch, Order, Record, StoreError, Verification};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use tenantry_store::{Backend, Batch, CommitError, Order, Record, StoreError, Verification};
 
 /// 2026-06-15T12:00:00Z
 const NOON_MS: u64 = 1_781_524_800_000;
@@ -91,10 +98,10 @@ fn troubled() -> (Guard, Arc<Mutex<Trouble>>) {
     )
     .unwrap();
     let guard = Guard::new(Engine::on(backend, Path::new(":memory:"), &options).unwrap());
-    let account = accounts::Create {
+    let account = api::accounts::Create {
         id: Some(Id::new("acme").unwrap()),
         name: Name::new("Acme").unwrap(),
-        owner: accounts::OwnerInput {
+        owner: api::accounts::OwnerInput {
             user: None,
             email: Some(Email::new("olga@acme.example").unwrap()),
             first_name: None,
@@ -115,7 +122,7 @@ fn run<O: Operation>(guard: &Guard, request: O) -> Result<O::Answer, Error> {
 }
 
 fn write(guard: &Guard) -> Result<(), Code> {
-    let user = users::Create {
+    let user = api::users::Create {
         id: Some(Id::new("ann").unwrap()),
         email: Email::new("ann@acme.example").unwrap(),
         first_name: None,
@@ -142,7 +149,7 @@ fn send(guard: &Guard) -> Result<u64, Code> {
 fn read(guard: &Guard) -> Result<bool, Code> {
     let ann = run(
         guard,
-        users::Get {
+        api::users::Get {
             user: Some(Id::new("ann").unwrap()),
             email: None,
         },
@@ -632,13 +639,13 @@ fn what_is_due_is_seen_by_the_first_who_asks() {
 fn a_hold_is_cleared_at_its_level_or_above() {
     let (guard, _) = troubled();
     let acme = Id::new("acme").unwrap();
-    let hold = |reason| accounts::Hold {
+    let hold = |reason| api::accounts::Hold {
         account: acme.clone(),
         reason,
         note: None,
         expected_rev: None,
     };
-    let release = |hold| accounts::Release {
+    let release = |hold| api::accounts::Release {
         account: acme.clone(),
         hold: crate::model::Count::new(hold).unwrap(),
         expected_rev: None,
@@ -703,7 +710,7 @@ fn nobody_manages_what_is_not_below() {
         if let Some(parent) = parent {
             request["parent"] = parent.into();
         }
-        run::<accounts::Create>(&guard, serde_json::from_value(request).unwrap()).unwrap();
+        run::<api::accounts::Create>(&guard, serde_json::from_value(request).unwrap()).unwrap();
     }
     let manages = |user: &str, home: &str, account: &str| {
         let actor = Actor::in_account(Id::new(user).unwrap(), Id::new(home).unwrap(), None);

@@ -4,9 +4,10 @@
 //! A cell is out of date as soon as the sum of the platform's epoch and its own has moved; both
 //! only ever grow.
 
-use super::Engine;
-use super::meters::{Prepared, Sending, TRIED, Team};
-use super::trials::{Lacking, Trial};
+use crate::domain::limits::promised_key;
+use crate::engine::Engine;
+use crate::engine::meters::{Prepared, Sending, TRIED, Team};
+use crate::engine::trials::{Lacking, Trial};
 use crate::error::{Code, Error};
 use crate::kernel::{Tx, keys};
 use crate::model::{
@@ -15,7 +16,6 @@ use crate::model::{
     MessageInput, Name, OverLimit, Package, PermissionTree, PolicyRecord, Role, RoleScope,
     SecondFactorPolicy, User,
 };
-use crate::ops::limits::promised_key;
 use crate::options::ActingSender;
 use crate::rules::account::{Status, effective_status};
 use crate::rules::api_key::{is_expired, powers_of_key};
@@ -1601,11 +1601,17 @@ fn held_for_billing_alone<'a>(status: Status, line: impl Iterator<Item = &'a Acc
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+
+    use crate::engine::Engine;
+    use crate::engine::view::SHARDS;
     use crate::handle::allowed;
+    use crate::kernel::keys;
     use crate::options::OpenOptions;
+    use crate::rules::account::Status;
     use serde_json::json;
     use std::path::Path;
+    use std::sync::Arc;
+    use std::sync::atomic::Ordering;
 
     fn engine() -> Arc<Engine> {
         Engine::open(

@@ -1,8 +1,8 @@
 //! The one error type, and how the store's errors become it.
 
-mod table;
+pub(crate) mod table;
 
-pub use table::{Class, Code, Retry};
+pub use table::{Class, Code};
 
 use serde_json::{Map, Value, json};
 use tenantry_store::StoreError;

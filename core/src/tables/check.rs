@@ -104,19 +104,22 @@ fn check_line(look: &mut Look<'_>, letter: u8, key: &[u8], parts: &[&str]) -> Re
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+
+    use crate::api;
+    use crate::domain::users;
+    use crate::engine::operation::Operation;
     use crate::engine::{Ctx, Engine};
-    use crate::model::{Actor, Count, Name, Policies, PolicyRecord, Profile};
-    use crate::model::{Id, Operator, Resource, Role, User};
-    use crate::ops::{
-        Operation, accounts, campaigns, credits, gauges, members, packages, roles, suppressions,
-        threads, users,
+    use crate::error::{Code, Error};
+    use crate::kernel::keys;
+    use crate::model::{
+        Actor, Count, Id, Name, Operator, Policies, PolicyRecord, Profile, Resource, Role, User,
     };
+    use crate::tables::check::check;
     use crate::tables::people;
     use serde_json::{Value, json};
     use std::collections::{BTreeMap, BTreeSet};
     use std::path::Path;
-    use tenantry_store::Batch;
+    use tenantry_store::{Batch, Order};
 
     fn engine() -> std::sync::Arc<Engine> {
         let commercial = serde_json::from_str(r#"{"edition": "commercial"}"#).unwrap();
@@ -199,18 +202,19 @@ mod tests {
     /// A store with something of everything.
     fn filled() -> std::sync::Arc<Engine> {
         let engine = engine();
-        run::<roles::Create>(
+        run::<api::roles::Create>(
             &engine,
             json!({"id": "sender", "name": "Sender", "allow": [{"permission": "campaigns"}]}),
         )
         .unwrap();
-        run::<roles::Create>(
+        run::<api::roles::Create>(
             &engine,
             json!({"id": "more", "name": "More", "includes": ["sender", "full"]}),
         )
         .unwrap();
-        run::<roles::TryOut>(&engine, json!({"role": "sender", "candidate": "author"})).unwrap();
-        run::<packages::Create>(
+        run::<api::roles::TryOut>(&engine, json!({"role": "sender", "candidate": "author"}))
+            .unwrap();
+        run::<api::packages::Create>(
             &engine,
             json!({"id": "small", "name": "Small", "role": "more"}),
         )
@@ -219,17 +223,17 @@ mod tests {
             json!({"user": user, "email": format!("{user}@example.com"),
             "first_name": "First", "last_name": user})
         };
-        run::<accounts::Create>(
+        run::<api::accounts::Create>(
             &engine,
             json!({"id": "top", "name": "Top", "package": "small", "owner": owner("tom")}),
         )
         .unwrap();
-        run::<accounts::Create>(
+        run::<api::accounts::Create>(
             &engine,
             json!({"id": "kid", "name": "Kid", "parent": "top", "owner": owner("kim")}),
         )
         .unwrap();
-        run::<accounts::Create>(
+        run::<api::accounts::Create>(
             &engine,
             json!({"id": "kidkid", "name": "Kidkid", "parent": "kid", "owner": {"user": "tom"}}),
         )
@@ -239,14 +243,14 @@ mod tests {
             ("kid", "ben", "administrator"),
             ("kidkid", "cat", "more"),
         ] {
-            run::<members::Add>(
+            run::<api::members::Add>(
                 &engine,
                 json!({"account": account, "user": user,
                 "email": format!("{user}@example.com"), "role": role}),
             )
             .unwrap();
         }
-        run::<members::Add>(
+        run::<api::members::Add>(
             &engine,
             json!({"account": "kidkid", "user": "ann", "role": "administrator"}),
         )
@@ -259,41 +263,41 @@ mod tests {
             json!({"account": "kid", "channel": "sms", "amount": 9, "reason": "gift",
                 "priority": 0}),
         ] {
-            run::<credits::Grant>(&engine, request).unwrap();
+            run::<api::credits::Grant>(&engine, request).unwrap();
         }
-        run::<credits::Reserve>(
+        run::<api::credits::Reserve>(
             &engine,
             json!({"account": "top", "group": "default", "channel": "email", "amount": 120}),
         )
         .unwrap();
-        run::<credits::Allocate>(
+        run::<api::credits::Allocate>(
             &engine,
             json!({"account": "kid", "channel": "email", "amount": 30}),
         )
         .unwrap();
-        run::<credits::Spend>(
+        run::<api::credits::Spend>(
             &engine,
             json!({"account": "top", "channel": "email", "amount": 7,
             "group": "default", "key": "two"}),
         )
         .unwrap();
-        run::<credits::Refund>(
+        run::<api::credits::Refund>(
             &engine,
             json!({"account": "top", "channel": "email", "spend": 5, "amount": 2}),
         )
         .unwrap();
-        run::<accounts::Create>(
+        run::<api::accounts::Create>(
             &engine,
             json!({"id": "gone", "name": "Gone", "owner": owner("gus")}),
         )
         .unwrap();
-        run::<accounts::Delete>(&engine, json!({"account": "gone"})).unwrap();
+        run::<api::accounts::Delete>(&engine, json!({"account": "gone"})).unwrap();
         for (account, limit, count) in [
             ("top", "contacts", 3),
             ("kid", "contacts", 4),
             ("kidkid", "lists", 5),
         ] {
-            run::<gauges::Claim>(
+            run::<api::gauges::Claim>(
                 &engine,
                 json!({"account": account, "limit": limit, "count": count}),
             )
@@ -305,13 +309,14 @@ mod tests {
             entry("a.example", "transactional"),
             entry("bob@a.example", "marketing"),
         ];
-        run::<suppressions::Add>(&engine, json!({"account": "kid", "entries": entries})).unwrap();
-        run::<threads::Acquire>(
+        run::<api::suppressions::Add>(&engine, json!({"account": "kid", "entries": entries}))
+            .unwrap();
+        run::<api::threads::Acquire>(
             &engine,
             json!({"account": "kid", "holder": "ann", "ttl_ms": 5000}),
         )
         .unwrap();
-        run::<campaigns::Stop>(&engine, json!({"account": "kid", "campaign": "cat"})).unwrap();
+        run::<api::campaigns::Stop>(&engine, json!({"account": "kid", "campaign": "cat"})).unwrap();
         change(&engine, |ctx| {
             // What the host was told stands alone.
             ctx.tx.delete(keys::outbox(1));
@@ -328,7 +333,7 @@ mod tests {
                 id: "/id",
                 email: "/email",
             };
-            users::create(
+            users::create::create(
                 ctx,
                 Some(operator.user.clone()),
                 crate::model::Email::new("oda@example.com").unwrap(),
@@ -657,7 +662,7 @@ mod tests {
             let engine = engine();
             for role in ["administrator", "plain"] {
                 // The first is there already.
-                let _ = run::<roles::Create>(&engine, json!({"id": role, "name": role}));
+                let _ = run::<api::roles::Create>(&engine, json!({"id": role, "name": role}));
             }
             for step in 0..120 {
                 let rows = all(&engine);
@@ -695,12 +700,12 @@ mod tests {
                         }
                         (
                             "create",
-                            run::<accounts::Create>(&engine, request).map(drop),
+                            run::<api::accounts::Create>(&engine, request).map(drop),
                         )
                     }
                     4 if roll(2) == 0 => (
                         "delete",
-                        run::<accounts::Delete>(
+                        run::<api::accounts::Delete>(
                             &engine,
                             json!({"account": account, "children": "delete"}),
                         )
@@ -708,7 +713,7 @@ mod tests {
                     ),
                     4 => (
                         "detach",
-                        run::<accounts::Delete>(
+                        run::<api::accounts::Delete>(
                             &engine,
                             json!({"account": account, "children": "detach"}),
                         )
@@ -717,11 +722,14 @@ mod tests {
                     5..7 => {
                         let request = json!({"id": format!("u{step}"),
                             "email": format!("u{step}@Example.com")});
-                        ("user", run::<users::Create>(&engine, request).map(drop))
+                        (
+                            "user",
+                            run::<api::users::Create>(&engine, request).map(drop),
+                        )
                     }
                     7..14 => (
                         "add",
-                        run::<members::Add>(
+                        run::<api::members::Add>(
                             &engine,
                             json!({"account": account, "user": user, "role": role}),
                         )
@@ -729,7 +737,7 @@ mod tests {
                     ),
                     14..16 => (
                         "role",
-                        run::<members::SetRole>(
+                        run::<api::members::SetRole>(
                             &engine,
                             json!({"account": account, "user": user, "role": role}),
                         )
@@ -737,29 +745,39 @@ mod tests {
                     ),
                     20..22 if roll(2) == 0 => (
                         "disable",
-                        run::<members::Disable>(&engine, json!({"account": account, "user": user}))
-                            .map(drop),
+                        run::<api::members::Disable>(
+                            &engine,
+                            json!({"account": account, "user": user}),
+                        )
+                        .map(drop),
                     ),
                     20..22 => (
                         "enable",
-                        run::<members::Enable>(&engine, json!({"account": account, "user": user}))
-                            .map(drop),
+                        run::<api::members::Enable>(
+                            &engine,
+                            json!({"account": account, "user": user}),
+                        )
+                        .map(drop),
                     ),
                     22 => (
                         "disable user",
-                        run::<users::Disable>(&engine, json!({"user": user})).map(drop),
+                        run::<api::users::Disable>(&engine, json!({"user": user})).map(drop),
                     ),
                     23 => (
                         "enable user",
-                        run::<users::Enable>(&engine, json!({"user": user})).map(drop),
+                        run::<api::users::Enable>(&engine, json!({"user": user})).map(drop),
                     ),
                     16..18 => (
                         "remove",
-                        run::<members::Remove>(&engine, json!({"account": account, "user": user}))
-                            .map(drop),
+                        run::<api::members::Remove>(
+                            &engine,
+                            json!({"account": account, "user": user}),
+                        )
+                        .map(drop),
                     ),
                     _ => {
-                        let there = run::<users::Get>(&engine, json!({"user": user})).map(drop);
+                        let there =
+                            run::<api::users::Get>(&engine, json!({"user": user})).map(drop);
                         if there.is_ok() {
                             let name = [long.as_str(), "Zoë", "ann", "ANN", ""];
                             rename(&engine, &user, name[roll(5)], name[roll(5)]);

@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use tenantry::api::operation::Access;
-use tenantry::ops::policies;
+use tenantry::api::policies;
 use tenantry::{Actor, OpenOptions, PermissionTree, PolicySource, Preset, Tenantry};
 
 const FIRST_LINE: &str =

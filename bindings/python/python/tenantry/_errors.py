@@ -28,6 +28,7 @@ ErrorCode = Union[
     Literal["store_corrupt"],
     Literal["store_full"],
     Literal["store_failed"],
+    Literal["store_format"],
     Literal["clock_not_manual"],
     Literal["role_cycle"],
     Literal["role_in_use"],
@@ -284,11 +285,14 @@ class WrongState(TenantryError):
 class StoreFailure(TenantryError):
     """The store is locked, full, damaged or failed.
 
-    - `store_locked`: Another process has the store open; `details.pid` names it.
+    - `store_locked`: Another process has the store open; `details` name it and the folder. `lock_wait_ms` of `open`
+      waits for it.
     - `store_missing`: There is no store at this path, and `create` is off.
     - `store_corrupt`: The store is damaged or incomplete and was not opened; restore a backup.
     - `store_full`: The disk is full; nothing that was acknowledged is lost.
     - `store_failed`: Reading or writing the store failed; open the store anew.
+    - `store_format`: The store has a format that this version of the library does not know, as `details.format`
+      says; use the version that wrote it.
     """
 
     __module__ = "tenantry"

@@ -199,7 +199,7 @@ from .model import (
     Window,
 )
 
-CATALOGUE_HASH = "dadc7f8e131f264f9742a369de7d285c"
+CATALOGUE_HASH = "97fbf56167f12ee64d4e3d4f2a824f62"
 
 
 class AccessOperations(Namespace):

@@ -3,7 +3,8 @@
 mod builtin;
 pub mod tree;
 
-use super::{Id, Name};
+use crate::error::{Code, Error};
+use crate::model::{Id, Name};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -32,4 +33,15 @@ pub struct HostNode {
     pub scoped: bool,
     /// Whether it is granted by name only.
     pub sensitive: bool,
+}
+
+pub(crate) fn unknown_permission(id: &str, field: &str) -> Error {
+    Error::new(
+        Code::PermissionUnknown,
+        format!(
+            "the permission tree has no node `{}`",
+            id.chars().take(64).collect::<String>()
+        ),
+    )
+    .at(field)
 }

@@ -73,7 +73,7 @@ fn imports(code: &str) -> String {
         ""
     };
     format!(
-        "{json}use std::error::Error;\nuse tenantry::ops::{{{}}};\nuse tenantry::{{{}}};\n",
+        "{json}use std::error::Error;\nuse tenantry::api::{{{}}};\nuse tenantry::{{{}}};\n",
         list(modules),
         list(types)
     )

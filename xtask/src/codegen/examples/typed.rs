@@ -17,7 +17,7 @@ use tenantry::Operation;
 
 /// Where the core says what others can name.
 const LIBRARY: &str = include_str!("../../../../core/src/lib.rs");
-const OPERATIONS: &str = include_str!("../../../../core/src/ops/mod.rs");
+const OPERATIONS: &str = include_str!("../../../../core/src/api/mod.rs");
 
 /// The type of the request of an operation, for this request.
 pub struct Request<'v>(pub &'v Value);
@@ -90,11 +90,12 @@ pub fn modules() -> impl Iterator<Item = &'static str> {
     OPERATIONS
         .lines()
         .filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'))
+        .filter(|module| *module != "operation")
 }
 
 /// How others name a type of the core: `members::Add`, `Id`; none where they cannot.
 fn public_name(ty: &str) -> Option<String> {
-    if let Some(path) = ty.strip_prefix("tenantry::ops::") {
+    if let Some(path) = ty.strip_prefix("tenantry::api::") {
         return Some(path.to_owned());
     }
     let name = ty.rsplit("::").next()?;

@@ -1,0 +1,81 @@
+//! Policies: where platforms differ, for the platform and account by account (R-PLT-3): requests
+//! and answers.
+
+use crate::model::{EffectivePolicies, Id, Name, Policies, Preset as NamedPreset};
+use crate::rules::policy::PolicySource;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Shows which policies count for an account, or for the platform, and where each comes from
+/// (R-PLT-3).
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Get {
+    /// The account; absent for the platform.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<Id>,
+}
+
+/// Sets single policies of an account, or of the platform. What is absent stays as it is.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Set {
+    /// The account; absent for the platform.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<Id>,
+    /// The policies to set.
+    pub policies: Policies,
+}
+
+/// Takes single policies away, so that what lies above counts again.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Unset {
+    /// The account; absent for the platform.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<Id>,
+    /// The names of the policies, such as `seats`; at most 500.
+    pub names: Vec<Name>,
+}
+
+/// Gives an account, or the platform, a preset: a named set of policies. Single policies that are
+/// set beside it come before it.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Preset {
+    /// The account; absent for the platform.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<Id>,
+    /// The preset; absent takes it away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preset: Option<NamedPreset>,
+}
+
+/// The policies that count, and where they come from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PolicyReport {
+    /// The account; absent for the platform.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<Id>,
+    /// The preset that this account, or the platform, has itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preset: Option<NamedPreset>,
+    /// What is set one by one on this account, or on the platform, itself.
+    pub set: Policies,
+    /// What counts.
+    pub policies: EffectivePolicies,
+    /// Where each of them comes from, by name.
+    pub sources: Vec<PolicyOrigin>,
+}
+
+/// Where the value of a policy comes from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PolicyOrigin {
+    /// The policy.
+    pub policy: String,
+    /// What kind of place.
+    pub source: PolicySource,
+    /// The account whose setting or preset it is; absent for the platform and for the default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<Id>,
+}

@@ -1,0 +1,201 @@
+//! One action on many accounts.
+
+use crate::api;
+use crate::api::accounts::{AccountAction, AccountBulk, AccountBulkItem, Bulk, PackageChange};
+use crate::domain::accounts::delete::delete;
+use crate::domain::accounts::package::set_package;
+use crate::domain::accounts::status::{activate, close, place_hold, reopen};
+use crate::domain::accounts::{load, save};
+use crate::engine::Ctx;
+use crate::engine::operation::Operation;
+use crate::error::Error;
+use crate::model::{Actor, HoldReason, Id};
+use std::collections::HashSet;
+
+/// Most accounts of one request.
+const MOST_AT_ONCE: usize = 500;
+
+impl Operation for Bulk {
+    type Answer = AccountBulk;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<AccountBulk, Error> {
+        self.check()?;
+        if let Actor::Operator { .. } = ctx.actor {
+            for permission in self.action.permissions() {
+                ctx.require_as_operator(permission)
+                    .map_err(|error| error.at("/action"))?;
+            }
+        }
+        let outer = ctx.tx.mark_point();
+        let mut items = Vec::with_capacity(self.accounts.len());
+        for id in &self.accounts {
+            let (code, message) = match ctx.attempt(|ctx| self.one(ctx, id)) {
+                Ok(()) => (None, None),
+                Err(error) if error.is_refusal() => {
+                    (Some(error.code()), Some(error.message().to_owned()))
+                }
+                Err(error) => return Err(error),
+            };
+            items.push(AccountBulkItem {
+                account: id.clone(),
+                done: code.is_none(),
+                code,
+                message,
+            });
+        }
+        let refused = items.iter().filter(|item| !item.done).count();
+        let keep = refused == 0 || !self.atomic;
+        ctx.tx.end_point(outer, keep);
+        if !keep {
+            items.iter_mut().for_each(|item| item.done = false);
+        }
+        let done = items.iter().filter(|item| item.done).count();
+        Ok(AccountBulk {
+            done: done as u64,
+            refused: refused as u64,
+            accounts: items,
+        })
+    }
+}
+
+impl Bulk {
+    fn check(&self) -> Result<(), Error> {
+        let Bulk {
+            accounts, action, ..
+        } = self;
+        if !(1..=MOST_AT_ONCE).contains(&accounts.len()) {
+            return Err(Error::invalid(
+                "/accounts",
+                format!(
+                    "1 to {MOST_AT_ONCE} accounts at once, there are {}",
+                    accounts.len()
+                ),
+            ));
+        }
+        let mut seen = HashSet::new();
+        if let Some((at, twice)) = accounts
+            .iter()
+            .enumerate()
+            .find(|(_, id)| !seen.insert(*id))
+        {
+            return Err(Error::invalid(
+                format!("/accounts/{at}"),
+                format!("`{twice}` is named twice"),
+            ));
+        }
+        if self.package.is_some() != (*action == AccountAction::SetPackage) {
+            return Err(Error::invalid(
+                "/package",
+                "`package` goes with `set_package`",
+            ));
+        }
+        if self.reason.is_some()
+            && !matches!(action, AccountAction::Suspend | AccountAction::Activate)
+        {
+            return Err(Error::invalid(
+                "/reason",
+                "`reason` goes with `suspend` and `activate`",
+            ));
+        }
+        let of_credits = matches!(
+            action,
+            AccountAction::AddCredits | AccountAction::WithdrawCredits
+        );
+        if self.note.is_some() && !of_credits && *action != AccountAction::Suspend {
+            return Err(Error::invalid(
+                "/note",
+                "`note` goes with `suspend`, `add_credits` and `withdraw_credits`",
+            ));
+        }
+        if of_credits && self.note.is_none() {
+            return Err(Error::invalid("/note", "say why"));
+        }
+        if self.channel.is_some() != of_credits {
+            return Err(Error::invalid(
+                "/channel",
+                "`channel` goes with `add_credits` and `withdraw_credits`",
+            ));
+        }
+        if self.amount.is_some() && !of_credits
+            || self.amount.is_none() && *action == AccountAction::AddCredits
+        {
+            return Err(Error::invalid(
+                "/amount",
+                "`amount` goes with `add_credits` and `withdraw_credits`",
+            ));
+        }
+        if self.expires_at_ms.is_some() && *action != AccountAction::AddCredits {
+            return Err(Error::invalid(
+                "/expires_at_ms",
+                "`expires_at_ms` goes with `add_credits`",
+            ));
+        }
+        if self.key.is_some() && !of_credits {
+            return Err(Error::invalid(
+                "/key",
+                "`key` goes with `add_credits` and `withdraw_credits`",
+            ));
+        }
+        if self.children.is_some() && *action != AccountAction::Delete {
+            return Err(Error::invalid("/children", "`children` goes with `delete`"));
+        }
+        Ok(())
+    }
+
+    /// The request for one account, where it is about credits.
+    fn credits(&self, account: &Id) -> Option<(api::credits::Grant, api::credits::Withdraw)> {
+        let (channel, reason) = (self.channel?, self.note.clone()?);
+        let (account, key, expires_at_ms) = (account.clone(), self.key.clone(), self.expires_at_ms);
+        let withdraw = api::credits::Withdraw {
+            account: account.clone(),
+            channel,
+            amount: self.amount,
+            reason: reason.clone(),
+            key: key.clone(),
+        };
+        let amount = self.amount.unwrap_or_default();
+        Some((
+            api::credits::Grant {
+                account,
+                channel,
+                amount,
+                reason,
+                priority: None,
+                expires_at_ms,
+                key,
+            },
+            withdraw,
+        ))
+    }
+
+    /// Does it to one account.
+    fn one(&self, ctx: &mut Ctx<'_>, id: &Id) -> Result<(), Error> {
+        let mut account = load(ctx, id, "/account")?;
+        match self.action {
+            AccountAction::Activate => activate(ctx, account, self.reason),
+            AccountAction::Suspend => place_hold(
+                ctx,
+                account,
+                self.reason.unwrap_or(HoldReason::Admin),
+                self.note.clone(),
+            ),
+            AccountAction::Close => close(ctx, account),
+            AccountAction::Reopen => reopen(ctx, account),
+            AccountAction::Delete => delete(ctx, account, self.children).map(drop),
+            AccountAction::SetPackage => {
+                set_package(ctx, &mut account, self.package.clone(), PackageChange::Now)?;
+                save(ctx, account)
+            }
+            AccountAction::AddCredits | AccountAction::WithdrawCredits => {
+                let (grant, withdraw) = self
+                    .credits(id)
+                    .ok_or_else(|| Error::invalid("/channel", "name the channel"))?;
+                if self.action == AccountAction::AddCredits {
+                    grant.run(ctx).map(drop)
+                } else {
+                    withdraw.run(ctx).map(drop)
+                }
+            }
+        }
+    }
+}

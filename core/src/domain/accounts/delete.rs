@@ -1,0 +1,202 @@
+//! Accounts are deleted, and leave their teams.
+
+use crate::api::accounts::{AccountDeleted, Children, Delete};
+use crate::domain::accounts::show::load_to_change;
+use crate::domain::accounts::{children_of, lines_below, load, save};
+use crate::domain::{
+    caps, credits, gauges, groups, invitations, limits, membership, packages, resources, roles,
+    sharing, users,
+};
+use crate::engine::Ctx;
+use crate::engine::authority::TEAM_PERMISSION;
+use crate::engine::operation::Operation;
+use crate::error::{Code, Error};
+use crate::kernel::keys;
+use crate::kernel::table::Lines;
+use crate::model::{self, Actor, Id, PolicyRecord};
+use crate::rules::policy::merged;
+use crate::tables::accounts::{Accounts, account_line};
+use crate::tables::{self, people};
+
+impl Operation for Delete {
+    type Answer = AccountDeleted;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<AccountDeleted, Error> {
+        let account = load_to_change(ctx, &self.account, self.expected_rev)?;
+        delete(ctx, account, self.children)
+    }
+}
+
+pub(crate) fn delete(
+    ctx: &mut Ctx<'_>,
+    account: model::Account,
+    children: Option<Children>,
+) -> Result<AccountDeleted, Error> {
+    if account.children > 0 {
+        let Some(children) = children else {
+            return Err(Error::new(
+                Code::ChildrenLeft,
+                format!("`{}` has {} accounts below", account.id, account.children),
+            )
+            .at("/children")
+            .with("children", account.children));
+        };
+        if let Actor::User { account: home, .. } = ctx.actor {
+            ctx.require_in(home, TEAM_PERMISSION)
+                .map_err(|error| error.at("/children"))?;
+            if children == Children::Detach {
+                // Below nobody, and with no package, an account would be free of every limit.
+                return Err(Error::new(
+                    Code::ActorNotAllowed,
+                    "accounts are made top accounts by the platform",
+                )
+                .at("/children"));
+            }
+        }
+    }
+    if let Some(parent) = &account.parent {
+        let mut above = load(ctx, parent, "/account")?;
+        above.children = above.children.saturating_sub(1);
+        ctx.tx.save::<Accounts>(&above)?;
+    }
+    let mut gone = AccountDeleted {
+        accounts: 0,
+        users: 0,
+    };
+    let mut ends = vec![account];
+    let mut at = 0;
+    while let Some(above) = ends.get(at).map(|account| account.id.clone()) {
+        for child in children_of(ctx, &above)? {
+            let below = load(ctx, &child, "/account")?;
+            match children {
+                Some(Children::Delete) => ends.push(below),
+                Some(Children::Detach) | None => detach(ctx, below)?,
+            }
+        }
+        at += 1;
+    }
+    // From the bottom up: what lies below still finds the accounts above it.
+    for account in ends.iter().rev() {
+        gone.users += erase(ctx, account)?;
+        gone.accounts += 1;
+    }
+    Ok(gone)
+}
+
+/// Makes an account a top account: it and whoever is in it count for the accounts above no longer.
+fn detach(ctx: &mut Ctx<'_>, mut account: model::Account) -> Result<(), Error> {
+    limits::give_back(ctx, &mut account)?;
+    let Some(parent) = account.parent.take() else {
+        return Ok(());
+    };
+    let above = account_line(&mut ctx.tx, &parent)?;
+    keep_inherited(ctx, &mut account, &above)?;
+    let mut subtree = vec![account.id.clone()];
+    let mut at = 0;
+    while let Some(id) = subtree.get(at).cloned() {
+        subtree.extend(children_of(ctx, &id)?);
+        for above in &above {
+            sharing::leave(ctx, &id, &above.id)?;
+        }
+        let (from, until) = keys::below(keys::MEMBER, &[id.as_str()]);
+        for (_, member) in ctx.tx.range::<model::Member>(&from, &until, usize::MAX)? {
+            let user = users::load(ctx, &member.user, "/account")?;
+            people::leave_lists(&mut ctx.tx, &above, &member, &user)?;
+        }
+        at += 1;
+    }
+    gauges::leave(ctx, &account.id, &above)?;
+    roles::delete::refuse_roles_from_above(ctx, &above, &subtree)?;
+    let old = lines_below(ctx, &subtree)?;
+    save(ctx, account)?;
+    let new = lines_below(ctx, &subtree)?;
+    ctx.tx.replace_lines(old, new)?;
+    invitations::offer::follow(ctx, &subtree, &parent)
+}
+
+/// An account that leaves those above keeps what it took from them: without a package of its own
+/// their package, limits and assets, the caps and policies that they set, and the addresses that
+/// every list on the way holds. Otherwise it would be free of all of that. The account itself is
+/// not written.
+fn keep_inherited(
+    ctx: &mut Ctx<'_>,
+    account: &mut model::Account,
+    above: &[model::Account],
+) -> Result<(), Error> {
+    for from in above {
+        if account.package.is_some() {
+            break;
+        }
+        account.overrides.fill_from(&from.overrides);
+        account.assets.add_all(&from.assets);
+        // Also one that was retired since: the account has had it all the time.
+        packages::link(ctx, &account.id, None, from.package.as_ref())?;
+        account.package.clone_from(&from.package);
+    }
+    let mut levels = Vec::with_capacity(above.len() + 1);
+    for id in std::iter::once(&account.id).chain(above.iter().map(|above| &above.id)) {
+        levels.extend(ctx.tx.get::<PolicyRecord>(&keys::policy(Some(id)))?);
+    }
+    let own = merged(&levels);
+    if own != PolicyRecord::default() {
+        ctx.tx.put(keys::policy(Some(&account.id)), &own)?;
+    }
+    for from in above {
+        caps::keep(ctx, &account.id, &from.id)?;
+        keep_addresses(ctx, &account.id, &from.id)?;
+    }
+    Ok(())
+}
+
+/// Makes the allow-list of an account hold no more than that of one above does. Where nobody could
+/// come from anywhere then, the account cannot leave.
+fn keep_addresses(ctx: &mut Ctx<'_>, account: &Id, above: &Id) -> Result<(), Error> {
+    let key = keys::account_allow_list(account);
+    let theirs: Option<Vec<model::AddressRange>> = ctx.tx.get(&keys::account_allow_list(above))?;
+    let Some(theirs) = theirs else { return Ok(()) };
+    let own: Option<Vec<model::AddressRange>> = ctx.tx.get(&key)?;
+    let both = match own {
+        Some(own) => model::common_ranges(&own, &theirs),
+        None => theirs,
+    };
+    if both.is_empty() {
+        let message = format!(
+            "no address is in the allow-lists of both `{account}` and `{above}`: nobody could \
+             enter `{account}` alone; change one of the lists first"
+        );
+        return Err(Error::invalid("/children", message).with("account", account.as_str()));
+    }
+    ctx.tx.put(key, &both)
+}
+
+/// Removes an account with its memberships and meters; answers how many users went with it.
+fn erase(ctx: &mut Ctx<'_>, account: &model::Account) -> Result<u64, Error> {
+    resources::erase_all_of(ctx, &account.id)?;
+    let above: Vec<_> = account_line(&mut ctx.tx, &account.id)?
+        .into_iter()
+        .skip(1)
+        .collect();
+    // Its owner may go with it, by whose address it is listed.
+    let listed = ctx.tx.lines_now::<Accounts>(account)?;
+    ctx.tx.replace_lines(listed, Lines::default())?;
+    let (from, until) = keys::below(keys::MEMBER, &[account.id.as_str()]);
+    let mut users = 0;
+    for (_, member) in ctx.tx.range::<model::Member>(&from, &until, usize::MAX)? {
+        users += u64::from(membership::erase(ctx, &member)?);
+    }
+    let mut leaving = account.clone();
+    limits::give_back(ctx, &mut leaving)?;
+    packages::relink(ctx, &account.id, account.package.as_ref(), None)?;
+    groups::erase_all(ctx, &account.id)?;
+    invitations::records::erase_all_of(ctx, &account.id)?;
+    roles::erase_all_of(ctx, account)?;
+    sharing::erase_all_of(ctx, &account.id)?;
+    gauges::leave(ctx, &account.id, &above)?;
+    credits::return_to_parent(ctx, account)?;
+    tables::erase_of_account(&mut ctx.tx, &account.id)?;
+    ctx.tx.delete(keys::account_allow_list(&account.id));
+    ctx.tx.delete(keys::account(&account.id));
+    ctx.tx.mark(keys::tombstone(keys::ACCOUNT, &account.id));
+    ctx.tx.touch_gone(&account.id);
+    Ok(users)
+}

@@ -1,0 +1,377 @@
+//! API keys: what programs act with, each with permissions, addresses, an end and caps of its own
+//! (R-SES-7).
+
+#[cfg(test)]
+mod tests;
+
+use crate::api::api_keys::{
+    ApiKey, ApiKeyDeleted, ApiKeyList, ApiKeyProof, ApiKeyToken, Check, Create, Delete, Edit, List,
+};
+use crate::domain::{accounts, caps, members, reach, roles, users};
+use crate::engine::Ctx;
+use crate::engine::operation::Operation;
+use crate::engine::sessions::{actor_with, blamed};
+use crate::error::{Code, Error};
+use crate::kernel::keys;
+use crate::kernel::revision::check_rev;
+use crate::model::{
+    self, Actor, Address, AddressRange, Count, Grant, Id, OutboxKind, OutboxMessage,
+};
+use crate::rules::api_key::{can_have, powers_of_key, reaches_further};
+use crate::tables::sessions::ApiKeys;
+
+/// The most API keys of an account.
+const MOST_KEYS: usize = 100;
+/// The most permissions of a key.
+const MOST_PERMISSIONS: usize = 100;
+/// The longest allow-list of a key.
+const MOST_ADDRESSES: usize = 100;
+
+pub(crate) fn shown(key: model::ApiKey) -> ApiKey {
+    ApiKey {
+        account: key.account,
+        id: key.id,
+        user: key.user,
+        name: key.name,
+        permissions: key.permissions,
+        allow_list: key.allow_list,
+        expires_at_ms: key.expires_at_ms,
+        last_used_at_ms: key.last_used_at_ms,
+        last_ip: key.last_ip,
+        rev: key.rev,
+        created_at_ms: key.created_at_ms,
+        updated_at_ms: key.updated_at_ms,
+    }
+}
+
+/// The keys of an account, or of one of its members.
+pub(crate) fn all_of(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    user: Option<&Id>,
+) -> Result<Vec<model::ApiKey>, Error> {
+    let parts: Vec<&str> = std::iter::once(account)
+        .chain(user)
+        .map(Id::as_str)
+        .collect();
+    let (from, until) = keys::below(keys::ACCOUNT_API_KEY, &parts);
+    let rows = ctx
+        .tx
+        .range::<serde::de::IgnoredAny>(&from, &until, usize::MAX)?;
+    let mut found = Vec::with_capacity(rows.len());
+    for id in rows.iter().filter_map(|(key, _)| keys::last_id(key)) {
+        found.extend(ctx.tx.get::<model::ApiKey>(&keys::api_key(&id))?);
+    }
+    Ok(found)
+}
+
+/// Ends the keys of a member who leaves.
+pub(crate) fn end_all_of(ctx: &mut Ctx<'_>, account: &Id, user: &Id) -> Result<(), Error> {
+    all_of(ctx, account, Some(user))?
+        .iter()
+        .try_for_each(|key| end(ctx, key))
+}
+
+fn end(ctx: &mut Ctx<'_>, key: &model::ApiKey) -> Result<(), Error> {
+    ctx.tx.erase::<ApiKeys>(key)?;
+    caps::end_all_of_key(ctx, &key.account, &key.id)?;
+    touch(ctx, key);
+    Ok(())
+}
+
+/// What was prepared for the key, and what is known of it, is out of date.
+fn touch(ctx: &mut Ctx<'_>, key: &model::ApiKey) {
+    ctx.tx.touch_api_key(&key.id);
+    ctx.tx.touch(&key.account);
+}
+
+/// Reads a key that the actor sees: their own, or with a permission any. Others are not there.
+fn load_seen(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    id: &Id,
+    permission: &str,
+    operator: &str,
+) -> Result<model::ApiKey, Error> {
+    let sees_all =
+        sees_all(ctx, account, permission, operator).map_err(|error| error.at("/account"))?;
+    let hidden = reach::hidden_in(ctx, account)?;
+    let key: Option<model::ApiKey> = ctx.tx.get(&keys::api_key(id))?;
+    let seen = |key: &model::ApiKey| {
+        reach::is_self(ctx, &key.user) || (sees_all && !hidden.contains(&key.user))
+    };
+    key.filter(|key| key.account == *account && seen(key))
+        .ok_or_else(|| Error::not_found("API key", id.as_str()).at("/api_key"))
+}
+
+/// Whether the actor sees the keys of others in an account. Refused for those to whom the account
+/// is none of their business.
+fn sees_all(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    permission: &str,
+    operator: &str,
+) -> Result<bool, Error> {
+    match ctx.actor {
+        Actor::System => accounts::load(ctx, account, "/account").map(|_| true),
+        Actor::Operator { .. } => {
+            ctx.require_as_operator(operator)?;
+            accounts::load(ctx, account, "/account").map(|_| true)
+        }
+        Actor::User { .. } => {
+            ctx.standing(account)?;
+            reach::holds_in(ctx, account, permission)
+        }
+    }
+}
+
+/// The membership that a new key is of: users make keys for themselves.
+fn member_for(ctx: &mut Ctx<'_>, account: &Id, named: Option<Id>) -> Result<model::Member, Error> {
+    let user = match (ctx.actor, named) {
+        (Actor::User { user, .. }, Some(named)) if named != *user => {
+            return Err(Error::new(
+                Code::PermissionDenied,
+                format!("`{user}` makes no keys for `{named}`"),
+            )
+            .at("/user"));
+        }
+        (Actor::User { user, .. }, _) => user.clone(),
+        (_, Some(named)) => named,
+        (_, None) => return Err(Error::invalid("/user", "say for which member")),
+    };
+    accounts::load(ctx, account, "/account")?;
+    ctx.tx
+        .get(&keys::member(account, &user))?
+        .ok_or_else(|| Error::not_found("member", user.as_str()).at("/user"))
+}
+
+/// Nobody gives a key what they lack (R-ROL-7). Where the package decides what members may do, that
+/// is what it leaves them.
+fn check_permissions(
+    ctx: &mut Ctx<'_>,
+    member: &model::Member,
+    permissions: &[Grant],
+) -> Result<(), Error> {
+    const FIELD: &str = "/permissions";
+    if !(1..=MOST_PERMISSIONS).contains(&permissions.len()) {
+        return Err(Error::invalid(
+            FIELD,
+            format!(
+                "a key has 1 to {MOST_PERMISSIONS} permissions, not {}",
+                permissions.len()
+            ),
+        ));
+    }
+    let tree = ctx.tree();
+    roles::edit::check_grants(&tree, permissions, FIELD)?;
+    if let Some(at) = permissions
+        .iter()
+        .position(|grant| !can_have(grant.permission.as_str()))
+    {
+        return Err(
+            Error::new(Code::NotWithApiKey, "no key has this permission")
+                .at(format!("{FIELD}/{at}/permission")),
+        );
+    }
+    let Some(held) = ctx.paper_in(&member.account)? else {
+        return Ok(());
+    };
+    roles::escalation::refuse_beyond(
+        &tree,
+        &powers_of_key(&tree, permissions),
+        &held,
+        "the key would do more than you may".to_owned(),
+        FIELD,
+    )
+}
+
+/// Tells the user what acts for them (R-SES-4).
+fn tell(ctx: &mut Ctx<'_>, key: &model::ApiKey) -> Result<(), Error> {
+    let person = users::load(ctx, &key.user, "/user")?;
+    ctx.tell_host(&OutboxMessage {
+        user: Some(person.id),
+        to: Some(person.email),
+        ..OutboxMessage::about(
+            OutboxKind::ApiKeyCreated,
+            Some(key.account.clone()),
+            ctx.now_ms,
+        )
+    })
+}
+
+fn check_expiry(ctx: &Ctx<'_>, expires_at_ms: Option<Count>) -> Result<(), Error> {
+    match expires_at_ms {
+        Some(at_ms) if at_ms.get() <= ctx.now_ms => Err(Error::invalid(
+            "/expires_at_ms",
+            "the key would have expired already",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// The list in order, without what stands there twice.
+fn checked_list(mut list: Vec<AddressRange>) -> Result<Vec<AddressRange>, Error> {
+    if list.len() > MOST_ADDRESSES {
+        return Err(Error::invalid(
+            "/allow_list",
+            format!("at most {MOST_ADDRESSES}, there are {}", list.len()),
+        ));
+    }
+    list.sort_unstable();
+    list.dedup();
+    Ok(list)
+}
+
+impl Operation for Create {
+    type Answer = ApiKeyToken;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<ApiKeyToken, Error> {
+        let member = member_for(ctx, &self.account, self.user)?;
+        check_permissions(ctx, &member, &self.permissions)?;
+        check_expiry(ctx, self.expires_at_ms)?;
+        let allow_list = checked_list(self.allow_list)?;
+        if all_of(ctx, &self.account, None)?.len() >= MOST_KEYS {
+            return Err(Error::new(
+                Code::LimitReached,
+                format!("an account has at most {MOST_KEYS} API keys"),
+            )
+            .at("/account"));
+        }
+        let id = ctx.new_id(None, keys::API_KEY, keys::api_key, "API key")?;
+        let token = ctx.token_of::<model::ApiKey>(&id)?;
+        let key = model::ApiKey {
+            id,
+            account: self.account,
+            user: member.user,
+            name: self.name,
+            token_hash: token.hash(),
+            permissions: self.permissions,
+            allow_list,
+            expires_at_ms: self.expires_at_ms.map(Count::get),
+            rev: 1,
+            created_at_ms: ctx.now_ms,
+            updated_at_ms: ctx.now_ms,
+            last_used_at_ms: None,
+            last_ip: None,
+        };
+        ctx.tx.save::<ApiKeys>(&key)?;
+        tell(ctx, &key)?;
+        Ok(ApiKeyToken {
+            api_key: shown(key),
+            token: token.reveal()?,
+        })
+    }
+}
+
+impl Operation for Edit {
+    type Answer = ApiKey;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<ApiKey, Error> {
+        let mut key = load_seen(
+            ctx,
+            &self.account,
+            &self.api_key,
+            "api_keys.view",
+            "clients.view_all",
+        )?;
+        if matches!(ctx.actor, Actor::User { .. }) && !reach::is_self(ctx, &key.user) {
+            return Err(Error::new(
+                Code::PermissionDenied,
+                "users change keys of their own; those of others they delete",
+            )
+            .at("/api_key"));
+        }
+        let before = key.clone();
+        let member = member_for(ctx, &self.account, Some(key.user.clone()))?;
+        check_rev(self.expected_rev, key.rev)?;
+        check_expiry(ctx, self.expires_at_ms)?;
+        if self.never_expires && self.expires_at_ms.is_some() {
+            return Err(Error::invalid(
+                "/never_expires",
+                "a key expires or it does not",
+            ));
+        }
+        if let Some(permissions) = self.permissions {
+            check_permissions(ctx, &member, &permissions)?;
+            key.permissions = permissions;
+        }
+        if let Some(list) = self.allow_list {
+            key.allow_list = checked_list(list)?;
+        }
+        key.name = self.name.unwrap_or(key.name);
+        key.expires_at_ms = if self.never_expires {
+            None
+        } else {
+            self.expires_at_ms.map(Count::get).or(key.expires_at_ms)
+        };
+        key.rev += 1;
+        key.updated_at_ms = ctx.now_ms;
+        ctx.tx.save::<ApiKeys>(&key)?;
+        touch(ctx, &key);
+        if reaches_further(&ctx.tree(), &before, &key) {
+            tell(ctx, &key)?;
+        }
+        Ok(shown(key))
+    }
+}
+
+impl Operation for Delete {
+    type Answer = ApiKeyDeleted;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<ApiKeyDeleted, Error> {
+        let key = load_seen(
+            ctx,
+            &self.account,
+            &self.api_key,
+            "api_keys.revoke",
+            "clients.status",
+        )?;
+        if !reach::is_self(ctx, &key.user) {
+            members::escalation::refuse_stronger_in(ctx, &key.account, &key.user)
+                .map_err(|error| error.at("/api_key"))?;
+        }
+        end(ctx, &key)?;
+        Ok(ApiKeyDeleted { api_key: key.id })
+    }
+}
+
+impl Operation for List {
+    type Answer = ApiKeyList;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<ApiKeyList, Error> {
+        let sees_all = sees_all(ctx, &self.account, "api_keys.view", "clients.view_all")
+            .map_err(|error| error.at("/account"))?;
+        let hidden = reach::hidden_in(ctx, &self.account)?;
+        let mut found = all_of(ctx, &self.account, self.user.as_ref())?;
+        found.retain(|key| {
+            reach::is_self(ctx, &key.user) || (sees_all && !hidden.contains(&key.user))
+        });
+        Ok(ApiKeyList {
+            api_keys: found.into_iter().map(shown).collect(),
+        })
+    }
+}
+
+impl Operation for Check {
+    type Answer = ApiKeyProof;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<ApiKeyProof, Error> {
+        let live = ctx
+            .engine
+            .api_key(self.token.reveal(), self.ip)
+            .map_err(|error| blamed(error, ""))?;
+        let key = &live.record;
+        let actor = actor_with(key, self.ip.map(Address::ip));
+        ctx.engine
+            .ctx(&actor)
+            .standing(&key.account)
+            .map_err(|error| blamed(error, ""))?;
+        Ok(ApiKeyProof {
+            api_key: key.id.clone(),
+            account: key.account.clone(),
+            user: key.user.clone(),
+            permissions: key.permissions.clone(),
+            expires_at_ms: key.expires_at_ms,
+        })
+    }
+}

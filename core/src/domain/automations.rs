@@ -1,0 +1,71 @@
+//! Actions of automations and triggers, which are counted by the month (R-PKG-1).
+
+use crate::api::automations::{ActionKind, Admit, AutomationSize, Check};
+use crate::domain::once;
+use crate::engine::Ctx;
+use crate::engine::meters::{Ask, Decision};
+use crate::engine::operation::Operation;
+use crate::error::{Code, Error};
+use crate::model::LimitName;
+
+impl Operation for Admit {
+    type Answer = Decision;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<Decision, Error> {
+        let ask = Ask::of(self.count, self.min)?;
+        let limit = match self.kind {
+            ActionKind::Automation => LimitName::AutomationActionsPerMonth,
+            ActionKind::Trigger => LimitName::TriggerActionsPerMonth,
+        };
+        let cell = ctx
+            .engine
+            .cell(&self.account)
+            .map_err(|error| error.at("/account"))?;
+        let prepared = ctx.engine.prepare_limit(&cell, limit)?;
+        if self.key.is_none() {
+            return ctx.engine.decide(ctx.actor, &prepared, ask);
+        }
+        once::charged(
+            ctx,
+            &self.account,
+            self.key.as_ref(),
+            &self,
+            &prepared,
+            ask,
+            |_, decision| Ok(decision),
+        )
+    }
+}
+
+impl Operation for Check {
+    type Answer = AutomationSize;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<AutomationSize, Error> {
+        let cell = ctx.engine.cell(&self.account)?;
+        let view = cell.view(ctx.engine)?;
+        let mut value = view.limit(LimitName::ActionsPerAutomation).limit;
+        for above in &view.above {
+            value = value.min(
+                above
+                    .view(ctx.engine)?
+                    .limit(LimitName::ActionsPerAutomation)
+                    .limit,
+            );
+        }
+        if self.actions.get() <= value.ceiling() {
+            return Ok(AutomationSize { value });
+        }
+        let limit = LimitName::ActionsPerAutomation.name();
+        Err(Error::new(
+            Code::LimitReached,
+            format!(
+                "an automation of `{}` has at most {} actions",
+                self.account,
+                value.ceiling()
+            ),
+        )
+        .at("/actions")
+        .with("limit", limit)
+        .with("value", value.ceiling()))
+    }
+}

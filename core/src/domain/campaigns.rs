@@ -1,0 +1,230 @@
+//! Campaigns: what became of their messages, and when they are stopped for their bounces
+//! (R-QTA-11).
+//!
+//! A campaign is the host's id for it; its record begins with the first report. Whether it is a
+//! resource too is another matter (R-RES-1): where it is, users reach it as far as their permission
+//! reaches that.
+
+use crate::api::campaigns::{CampaignList, Get, List, Report, Resume, Stop};
+use crate::domain::limits::Line;
+use crate::domain::resources::{self, Kind, Need};
+use crate::domain::{accounts, once};
+use crate::engine::Ctx;
+use crate::engine::operation::Operation;
+use crate::error::{Code, Error};
+use crate::kernel::page::walk;
+use crate::kernel::{Tx, keys};
+use crate::model::{
+    Actor, BounceRate, Campaign, CampaignOutcomes, CampaignStop, CampaignStopReason, Count,
+    Edition, Id, OutboxKind, OutboxMessage,
+};
+use crate::rules::campaign::{rate_reached, sum};
+use crate::tables::sending::Campaigns;
+
+/// Whether a campaign is stopped: nothing of it goes out.
+pub(crate) fn is_stopped(tx: &mut Tx<'_>, account: &Id, campaign: &Id) -> Result<bool, Error> {
+    tx.has(&keys::stopped_campaign(account, campaign))
+}
+
+/// What who wants to go on with a campaign that is stopped is told.
+pub(crate) fn bounce_stop(campaign: &Id) -> Error {
+    Error::new(
+        Code::BounceStop,
+        format!("the campaign `{campaign}` is stopped"),
+    )
+    .with("campaign", campaign.as_str())
+}
+
+/// Refuses a user whose permission does not reach the campaign, where it is a resource of the
+/// account.
+fn reach(ctx: &mut Ctx<'_>, account: &Id, campaign: &Id, choice: &[&str]) -> Result<(), Error> {
+    const KIND: &str = "campaign";
+    let Actor::User { user, .. } = ctx.actor else {
+        return accounts::load(ctx, account, "/account").map(drop);
+    };
+    let kind = Id::new(KIND).map_err(|error| Error::new(Code::Internal, error))?;
+    if !ctx.tx.has(&keys::resource(account, &kind, campaign))? {
+        return Ok(());
+    }
+    let (kind, resource): (Kind, _) =
+        resources::look(ctx, account, kind, campaign).map_err(|error| error.at("/campaign"))?;
+    resources::require(ctx, user, &kind, &resource, choice, Need::Any)
+}
+
+fn find(ctx: &mut Ctx<'_>, account: &Id, campaign: &Id) -> Result<Option<Campaign>, Error> {
+    ctx.tx.get(&keys::campaign(account, campaign))
+}
+
+fn load(ctx: &mut Ctx<'_>, account: &Id, campaign: &Id) -> Result<Campaign, Error> {
+    find(ctx, account, campaign)?
+        .ok_or_else(|| Error::not_found("campaign", campaign.as_str()).at("/campaign"))
+}
+
+fn new(ctx: &Ctx<'_>, account: Id, id: Id) -> Campaign {
+    let none = CampaignOutcomes::default();
+    let now_ms = ctx.now_ms;
+    Campaign {
+        account,
+        id,
+        sample: none,
+        sample_since_ms: now_ms,
+        total: none,
+        stop: None,
+        created_at_ms: now_ms,
+        updated_at_ms: now_ms,
+    }
+}
+
+fn save(ctx: &mut Ctx<'_>, mut campaign: Campaign) -> Result<Campaign, Error> {
+    campaign.updated_at_ms = ctx.now_ms;
+    ctx.tx.save::<Campaigns>(&campaign)?;
+    Ok(campaign)
+}
+
+/// Stops a campaign and asks the host to; who sends looks again.
+fn stop(
+    ctx: &mut Ctx<'_>,
+    campaign: &mut Campaign,
+    reason: CampaignStopReason,
+    per_mille: Option<Count>,
+) -> Result<(), Error> {
+    campaign.stop = Some(CampaignStop {
+        reason,
+        per_mille,
+        at_ms: ctx.now_ms,
+    });
+    ctx.tx.touch(&campaign.account);
+    ctx.tell_host(&OutboxMessage {
+        campaign: Some(campaign.id.clone()),
+        ..OutboxMessage::about(
+            OutboxKind::StopCampaign,
+            Some(campaign.account.clone()),
+            ctx.now_ms,
+        )
+    })
+}
+
+/// The rates that hold for an account: of its package and of those of the accounts above (R-PKG-3).
+/// One without a package has the rate of the account above in any case.
+fn rates(ctx: &mut Ctx<'_>, account: &Id) -> Result<Vec<BounceRate>, Error> {
+    let line = Line::load(ctx, account).map_err(|error| error.at("/account"))?;
+    // Under another edition a rate is kept and does not count (R-PLT-1).
+    let counts = ctx.engine.kernel.edition == Edition::Commercial;
+    Ok(line
+        .packages
+        .into_iter()
+        .flatten()
+        .filter_map(|package| package.bounce_rate)
+        .filter(|_| counts)
+        .collect())
+}
+
+impl Operation for Report {
+    type Answer = Campaign;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<Campaign, Error> {
+        once::written(ctx, &self, self.key.as_ref(), |ctx| {
+            self.clone().carry_out(ctx)
+        })
+    }
+}
+
+impl Report {
+    fn carry_out(self, ctx: &mut Ctx<'_>) -> Result<Campaign, Error> {
+        let rates = rates(ctx, &self.account)?;
+        let more = |count: Option<Count>| count.map_or(0, Count::get);
+        let outcomes = CampaignOutcomes {
+            delivered: more(self.delivered),
+            hard: more(self.hard),
+            soft: more(self.soft),
+            complaints: more(self.complaints),
+        };
+        let mut campaign = match find(ctx, &self.account, &self.campaign)? {
+            Some(campaign) => campaign,
+            None => new(ctx, self.account, self.campaign),
+        };
+        let too_many = |name| {
+            Error::invalid(
+                format!("/{name}"),
+                format!("no more than {} can be counted", Count::MAX),
+            )
+        };
+        campaign.total = sum(&campaign.total, &outcomes).map_err(too_many)?;
+        campaign.sample = sum(&campaign.sample, &outcomes).map_err(too_many)?;
+        if campaign.stop.is_none()
+            && let Some(rate) = rate_reached(&campaign.sample, rates)
+        {
+            stop(
+                ctx,
+                &mut campaign,
+                CampaignStopReason::Bounces,
+                Some(rate.per_mille),
+            )?;
+        }
+        save(ctx, campaign)
+    }
+}
+
+impl Operation for Get {
+    type Answer = Campaign;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<Campaign, Error> {
+        reach(ctx, &self.account, &self.campaign, &["view"])?;
+        load(ctx, &self.account, &self.campaign)
+    }
+}
+
+impl Operation for Resume {
+    type Answer = Campaign;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<Campaign, Error> {
+        reach(ctx, &self.account, &self.campaign, &["resume"])?;
+        let mut campaign = load(ctx, &self.account, &self.campaign)?;
+        // A new sample for one that goes on anyway would be a way around the rate.
+        if campaign.stop.take().is_none() {
+            return Ok(campaign);
+        }
+        campaign.sample = CampaignOutcomes::default();
+        campaign.sample_since_ms = ctx.now_ms;
+        ctx.tx.touch(&campaign.account);
+        save(ctx, campaign)
+    }
+}
+
+impl Operation for Stop {
+    type Answer = Campaign;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<Campaign, Error> {
+        reach(ctx, &self.account, &self.campaign, &["pause"])?;
+        let mut campaign = match find(ctx, &self.account, &self.campaign)? {
+            Some(campaign) if campaign.stop.is_some() => return Ok(campaign),
+            Some(campaign) => campaign,
+            None => new(ctx, self.account, self.campaign),
+        };
+        stop(ctx, &mut campaign, CampaignStopReason::Request, None)?;
+        save(ctx, campaign)
+    }
+}
+
+impl Operation for List {
+    type Answer = CampaignList;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<CampaignList, Error> {
+        accounts::load(ctx, &self.account, "/account")?;
+        let account = self.account;
+        let span = keys::below(keys::STOPPED_CAMPAIGN, &[account.as_str()]);
+        let (campaigns, next) = walk(ctx, &[span], self.after.as_ref(), self.limit, |ctx, key| {
+            let Some(id) = keys::last_id(key) else {
+                return Ok(None);
+            };
+            match reach(ctx, &account, &id, &["view"]) {
+                Ok(()) => find(ctx, &account, &id),
+                Err(error) if matches!(error.code(), Code::NotFound | Code::PermissionDenied) => {
+                    Ok(None)
+                }
+                Err(error) => Err(error),
+            }
+        })?;
+        Ok(CampaignList { campaigns, next })
+    }
+}

@@ -1,0 +1,52 @@
+//! The clock of the store.
+
+use crate::api::clock::{ClockReading, ClockUndone, Confirm, Get, Set, Undo};
+use crate::engine::Ctx;
+use crate::engine::operation::Operation;
+use crate::error::Error;
+
+fn reading(ctx: &Ctx<'_>) -> ClockReading {
+    let clock = &ctx.engine.kernel.clock;
+    ClockReading {
+        now_ms: clock.now_ms(),
+        manual: clock.is_manual(),
+        held_back_ms: clock.held_back_ms(),
+    }
+}
+
+impl Operation for Get {
+    type Answer = ClockReading;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<ClockReading, Error> {
+        Ok(reading(ctx))
+    }
+}
+
+impl Operation for Set {
+    type Answer = ClockReading;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<ClockReading, Error> {
+        ctx.engine.kernel.clock.set(self.now_ms.get())?;
+        Ok(reading(ctx))
+    }
+}
+
+impl Operation for Confirm {
+    type Answer = ClockReading;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<ClockReading, Error> {
+        ctx.engine.kernel.clock.confirm();
+        Ok(reading(ctx))
+    }
+}
+
+impl Operation for Undo {
+    type Answer = ClockUndone;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<ClockUndone, Error> {
+        ctx.engine.kernel.clock.forget_future();
+        Ok(ClockUndone {
+            counters: ctx.engine.leave_future(ctx.actor)?,
+        })
+    }
+}

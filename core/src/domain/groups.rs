@@ -1,0 +1,665 @@
+//! Groups of users (R-GRP-1 to R-GRP-8).
+
+use crate::api::groups::{
+    AddMembers, ClearAvatar, Create, Delete, Get, Group, GroupChannel, GroupDeleted, GroupList,
+    GroupMove, GroupResources, GroupUsage, List, MakeDefault, RemoveMembers, Rename, SetAvatar,
+    SetCaps, TransferMembers, Usage,
+};
+use crate::api::operation::Effect;
+use crate::domain::usage::window_of;
+use crate::domain::{accounts, credits, members, resources};
+use crate::engine::Ctx;
+use crate::engine::operation::Operation;
+use crate::error::{Code, Error};
+use crate::kernel::page::page;
+use crate::kernel::revision::check_rev;
+use crate::kernel::{Lowered, keys};
+use crate::model::{self, Actor, CapPeriod, Channel, Count, GroupCaps, Id, Name};
+use crate::rules::group::check_avatar;
+use crate::tables::groups::Groups;
+use crate::tables::members::Members;
+use std::collections::BTreeSet;
+
+/// The id of the group that an account starts with (R-GRP-1).
+const DEFAULT: &str = "default";
+/// Its name until somebody renames it.
+const DEFAULT_NAME: &str = "Default";
+/// Most members that are named in one call.
+const MOST_NAMED: usize = 500;
+
+/// Reads a group inside an operation.
+pub(crate) fn load(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    id: &Id,
+    field: &str,
+) -> Result<model::Group, Error> {
+    ctx.tx
+        .get(&keys::group(account, id))?
+        .ok_or_else(|| Error::not_found("group", id.as_str()).at(field))
+}
+
+/// A group that was named before: itself, or where it was deleted since the one that its members
+/// went to; none where nobody was left in it (R-GRP-7).
+pub(crate) fn now(ctx: &mut Ctx<'_>, account: &Id, group: &Id) -> Result<Option<Id>, Error> {
+    let mut next = Some(group.clone());
+    while let Some(group) = next {
+        if ctx.tx.has(&keys::group(account, &group))? {
+            return Ok(Some(group));
+        }
+        // An id is never used again, so this comes to an end.
+        next = ctx
+            .tx
+            .get::<Option<Id>>(&keys::group_tombstone(account, &group))?
+            .flatten();
+    }
+    Ok(None)
+}
+
+/// The groups of an account.
+pub(crate) fn all_of(ctx: &mut Ctx<'_>, account: &Id) -> Result<Vec<Id>, Error> {
+    let (from, until) = keys::below(keys::GROUP, &[account.as_str()]);
+    let rows = ctx
+        .tx
+        .range::<serde::de::IgnoredAny>(&from, &until, usize::MAX)?;
+    Ok(rows
+        .iter()
+        .filter_map(|(key, _)| keys::last_id(key))
+        .collect())
+}
+
+/// Makes the group that a new account starts with (R-GRP-1).
+pub(crate) fn create_default(ctx: &mut Ctx<'_>, account: &Id) -> Result<Id, Error> {
+    let broken = |error| Error::new(Code::Internal, error);
+    let id = Id::new(DEFAULT).map_err(broken)?;
+    let name = Name::new(DEFAULT_NAME).map_err(broken)?;
+    create(ctx, account, id.clone(), name, GroupCaps::default())?;
+    Ok(id)
+}
+
+/// Writes a new group.
+fn create(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    id: Id,
+    name: Name,
+    caps: GroupCaps,
+) -> Result<model::Group, Error> {
+    let group = model::Group {
+        id,
+        account: account.clone(),
+        name,
+        caps,
+        has_avatar: false,
+        rev: 1,
+        created_at_ms: ctx.now_ms,
+        updated_at_ms: ctx.now_ms,
+    };
+    ctx.tx.save::<Groups>(&group)?;
+    Ok(group)
+}
+
+/// The groups that a user was in when they sent something; none where the account has no groups by
+/// policy.
+pub(crate) fn of_sender_at(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    user: &Id,
+    at_ms: u64,
+) -> Result<Vec<Id>, Error> {
+    let member: Option<model::Member> = if ctx.policies(Some(account))?.groups {
+        ctx.tx.get(&keys::member(account, user))?
+    } else {
+        None
+    };
+    Ok(member
+        .map(|member| member.groups_at(at_ms))
+        .unwrap_or_default())
+}
+
+/// Removes the groups of an account that is deleted.
+pub(crate) fn erase_all(ctx: &mut Ctx<'_>, account: &Id) -> Result<(), Error> {
+    let (from, until) = keys::below(keys::GROUP, &[account.as_str()]);
+    for (_, group) in ctx.tx.range::<model::Group>(&from, &until, usize::MAX)? {
+        ctx.tx.delete(keys::avatar(account, &group.id));
+        ctx.tx.erase::<Groups>(&group)?;
+    }
+    // The id of the account is never used again, and so neither are those of its groups.
+    let (from, until) = keys::group_tombstones(account);
+    for (key, _) in ctx
+        .tx
+        .range::<serde::de::IgnoredAny>(&from, &until, usize::MAX)?
+    {
+        ctx.tx.delete(key);
+    }
+    Ok(())
+}
+
+/// Reads the account. Where it has no groups by policy, nothing is done with them; the host alone
+/// may look at what is there.
+pub(crate) fn enter(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    effect: Effect,
+) -> Result<model::Account, Error> {
+    let account = accounts::load(ctx, account, "/account")?;
+    let host_looks = effect == Effect::Read && *ctx.actor == Actor::System;
+    if !host_looks {
+        require_groups(ctx, &account.id, "/account")?;
+    }
+    Ok(account)
+}
+
+/// Refuses to do anything with groups in an account that has none by policy.
+pub(crate) fn require_groups(ctx: &mut Ctx<'_>, account: &Id, field: &str) -> Result<(), Error> {
+    if ctx.policies(Some(account))?.groups {
+        return Ok(());
+    }
+    Err(Error::new(
+        Code::PolicyForbids,
+        format!("by policy `{account}` has no groups"),
+    )
+    .at(field)
+    .with("policy", "groups"))
+}
+
+/// Reads a group that is to be changed.
+fn open(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    group: &Id,
+    expected_rev: Option<Count>,
+) -> Result<(model::Account, model::Group), Error> {
+    let account = enter(ctx, account, Effect::Write)?;
+    let group = load(ctx, &account.id, group, "/group")?;
+    check_rev(expected_rev, group.rev)?;
+    Ok((account, group))
+}
+
+fn shown(
+    ctx: &mut Ctx<'_>,
+    account: &model::Account,
+    group: model::Group,
+    cap_period: CapPeriod,
+) -> Result<Group, Error> {
+    Ok(Group {
+        is_default: group.id == account.default_group,
+        members: ctx.tx.count(&keys::group_tally(&account.id, &group.id))?,
+        id: group.id,
+        account: group.account,
+        name: group.name,
+        caps: group.caps,
+        cap_period,
+        has_avatar: group.has_avatar,
+        avatar: None,
+        rev: group.rev,
+        created_at_ms: group.created_at_ms,
+        updated_at_ms: group.updated_at_ms,
+    })
+}
+
+fn show(ctx: &mut Ctx<'_>, account: &model::Account, group: model::Group) -> Result<Group, Error> {
+    let period = ctx.policies(Some(&account.id))?.group_cap_period;
+    shown(ctx, account, group, period)
+}
+
+fn save(
+    ctx: &mut Ctx<'_>,
+    account: &model::Account,
+    mut group: model::Group,
+) -> Result<Group, Error> {
+    group.rev += 1;
+    group.updated_at_ms = ctx.now_ms;
+    ctx.tx.save::<Groups>(&group)?;
+    // Its cap is part of what its members' sending is prepared with.
+    ctx.tx.touch(&account.id);
+    show(ctx, account, group)
+}
+
+impl Operation for Create {
+    type Answer = Group;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<Group, Error> {
+        let account = enter(ctx, &self.account, Effect::Write)?;
+        if self.caps.is_some() {
+            ctx.require(&account.id, "groups.limit", "clients.edit")?;
+        }
+        let id = ctx.new_id(
+            self.id,
+            keys::GROUP,
+            |id| keys::group(&self.account, id),
+            "group",
+        )?;
+        if ctx.tx.has(&keys::group_tombstone(&account.id, &id))? {
+            return Err(Error::new(
+                Code::IdTaken,
+                format!("the id `{id}` was that of another group"),
+            )
+            .at("/id"));
+        }
+        let group = create(
+            ctx,
+            &account.id,
+            id,
+            self.name,
+            self.caps.unwrap_or_default(),
+        )?;
+        show(ctx, &account, group)
+    }
+}
+
+impl Operation for Get {
+    type Answer = Group;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<Group, Error> {
+        let account = enter(ctx, &self.account, Effect::Read)?;
+        let group = load(ctx, &account.id, &self.group, "/group")?;
+        let avatar = ctx.tx.get(&keys::avatar(&account.id, &group.id))?;
+        Ok(Group {
+            avatar,
+            ..show(ctx, &account, group)?
+        })
+    }
+}
+
+impl Operation for Usage {
+    type Answer = GroupUsage;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<GroupUsage, Error> {
+        let account = enter(ctx, &self.account, Effect::Read)?;
+        let group = load(ctx, &account.id, &self.group, "/group")?;
+        let cell = ctx.engine.cell(&account.id)?;
+        let mut channels = Vec::new();
+        for channel in Channel::ALL {
+            let prepared = ctx.engine.prepare_group(&cell, &group.id, channel)?;
+            let (reserve, credits_spent) = credits::of_group(ctx, &account.id, channel, &group.id)?;
+            for reading in ctx.engine.readings(&prepared, 1)? {
+                channels.push(GroupChannel {
+                    channel,
+                    window: window_of(&account.id, reading),
+                    reserve,
+                    credits_spent,
+                });
+            }
+        }
+        Ok(GroupUsage {
+            group: group.id,
+            channels,
+        })
+    }
+}
+
+impl Operation for List {
+    type Answer = GroupList;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<GroupList, Error> {
+        let account = enter(ctx, &self.account, Effect::Read)?;
+        let period = ctx.policies(Some(&account.id))?.group_cap_period;
+        let (rows, next) = page::<model::Group>(
+            ctx,
+            keys::below(keys::GROUP, &[account.id.as_str()]),
+            self.after.as_ref(),
+            self.limit,
+        )?;
+        let groups = rows
+            .into_iter()
+            .map(|(_, group)| shown(ctx, &account, group, period))
+            .collect::<Result<_, _>>()?;
+        Ok(GroupList { groups, next })
+    }
+}
+
+impl Operation for Rename {
+    type Answer = Group;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<Group, Error> {
+        let (account, mut group) = open(ctx, &self.account, &self.group, self.expected_rev)?;
+        group.name = self.name;
+        save(ctx, &account, group)
+    }
+}
+
+impl Operation for SetAvatar {
+    type Answer = Group;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<Group, Error> {
+        let (account, mut group) = open(ctx, &self.account, &self.group, self.expected_rev)?;
+        check_avatar(&self.avatar)?;
+        ctx.tx
+            .put(keys::avatar(&account.id, &group.id), &self.avatar)?;
+        group.has_avatar = true;
+        save(ctx, &account, group)
+    }
+}
+
+impl Operation for ClearAvatar {
+    type Answer = Group;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<Group, Error> {
+        let (account, mut group) = open(ctx, &self.account, &self.group, self.expected_rev)?;
+        if !group.has_avatar {
+            return show(ctx, &account, group);
+        }
+        ctx.tx.delete(keys::avatar(&account.id, &group.id));
+        group.has_avatar = false;
+        save(ctx, &account, group)
+    }
+}
+
+impl Operation for SetCaps {
+    type Answer = Group;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<Group, Error> {
+        let (account, mut group) = open(ctx, &self.account, &self.group, self.expected_rev)?;
+        group.caps = self.caps.or(group.caps);
+        ctx.tx.touch_limits(Lowered::Account(account.id.clone()));
+        save(ctx, &account, group)
+    }
+}
+
+impl Operation for MakeDefault {
+    type Answer = Group;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<Group, Error> {
+        let (mut account, group) = open(ctx, &self.account, &self.group, None)?;
+        if account.default_group != group.id {
+            account.default_group = group.id.clone();
+            accounts::save(ctx, account.clone())?;
+        }
+        show(ctx, &account, group)
+    }
+}
+
+impl Operation for Delete {
+    type Answer = GroupDeleted;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<GroupDeleted, Error> {
+        let (mut account, group) = open(ctx, &self.account, &self.group, self.expected_rev)?;
+        if ctx.tx.count(&keys::tally(&account.id, "groups"))? <= 1 {
+            return Err(Error::new(
+                Code::LastGroup,
+                format!("`{}` is the last group of `{}`", group.id, account.id),
+            )
+            .at("/group"));
+        }
+        let mut gone = GroupDeleted {
+            account: account.id.clone(),
+            group: group.id.clone(),
+            members: 0,
+            resources: 0,
+        };
+        match &self.to {
+            Some(to) if *to == group.id => {
+                return Err(Error::invalid(
+                    "/to",
+                    "a group that is deleted takes nobody in",
+                ));
+            }
+            Some(to) => {
+                let to = load(ctx, &account.id, to, "/to")?.id;
+                let (from, until) = keys::below(
+                    keys::GROUP_MEMBER,
+                    &[account.id.as_str(), group.id.as_str()],
+                );
+                for (key, ()) in ctx.tx.range::<()>(&from, &until, usize::MAX)? {
+                    let user = keys::last_id(&key).ok_or_else(|| dangling(&key))?;
+                    let member = ctx
+                        .tx
+                        .get(&keys::member(&account.id, &user))?
+                        .ok_or_else(|| dangling(&key))?;
+                    move_member(ctx, member, &to)?;
+                    gone.members += 1;
+                }
+                gone.resources = resources::regroup(ctx, &account.id, &group.id, &to)?;
+                if account.default_group == group.id {
+                    account.default_group = to;
+                    accounts::save(ctx, account.clone())?;
+                }
+            }
+            None => {
+                let members = ctx.tx.count(&keys::group_tally(&account.id, &group.id))?;
+                if account.default_group == group.id
+                    || members > 0
+                    || resources::any_in(ctx, &account.id, &group.id)?
+                {
+                    let error = Error::invalid(
+                        "/to",
+                        "say which group gets its members and resources, and is the default group \
+                         where this one is",
+                    );
+                    return Err(error.with("members", members));
+                }
+            }
+        }
+        credits::release_group(ctx, &account.id, &group.id)?;
+        ctx.tx.delete(keys::avatar(&account.id, &group.id));
+        ctx.tx.erase::<Groups>(&group)?;
+        ctx.tx
+            .put(keys::group_tombstone(&account.id, &group.id), &self.to)?;
+        ctx.tx.touch(&account.id);
+        Ok(gone)
+    }
+}
+
+fn dangling(key: &[u8]) -> Error {
+    Error::new(
+        Code::StoreCorrupt,
+        format!("the index entry {} names no member", key.escape_ascii()),
+    )
+}
+
+/// Writes a member who came into a group. Nothing but the group changes: role and what is not
+/// shared stay (R-GRP-7).
+fn move_member(ctx: &mut Ctx<'_>, mut member: model::Member, to: &Id) -> Result<(), Error> {
+    member.change_group(Some(to.clone()), ctx.now_ms);
+    member.rev += 1;
+    member.updated_at_ms = ctx.now_ms;
+    ctx.tx.touch(&member.account);
+    ctx.tx.save::<Members>(&member)
+}
+
+/// Moves members into a group, all of them or none; `from` is the group that they have to be in.
+fn move_members(
+    ctx: &mut Ctx<'_>,
+    users: &[Id],
+    from: Option<&Id>,
+    to: model::Group,
+    with: GroupResources,
+) -> Result<GroupMove, Error> {
+    let account = to.account;
+    let mut moved = GroupMove {
+        account: account.clone(),
+        group: to.id,
+        members: 0,
+        resources: 0,
+    };
+    for member in named(ctx, &account, users, from)? {
+        if let Some(resources) = move_with_resources(ctx, member, &moved.group, with)? {
+            moved.members += 1;
+            moved.resources += resources;
+        }
+    }
+    Ok(moved)
+}
+
+/// Moves a member, and by what was asked for their resources, of which it answers how many; none
+/// for who is in the group already.
+fn move_with_resources(
+    ctx: &mut Ctx<'_>,
+    member: model::Member,
+    to: &Id,
+    with: GroupResources,
+) -> Result<Option<u64>, Error> {
+    let (account, user) = (member.account.clone(), member.user.clone());
+    if member.group.as_ref() == Some(to) {
+        return Ok(None);
+    }
+    move_member(ctx, member, to)?;
+    match with {
+        GroupResources::Follow => resources::follow(ctx, &account, &user, to).map(Some),
+        GroupResources::Stay => Ok(Some(0)),
+    }
+}
+
+/// Whether a member who comes into a group is transferred: neither in it already nor in the default
+/// group.
+fn is_transferred(member: &model::Member, account: &model::Account, to: &Id) -> bool {
+    let comes_from = |id: &Id| member.group.as_ref() != Some(id);
+    comes_from(&account.default_group) && comes_from(to)
+}
+
+/// One group that many members are put into, each by themself, by the rules of
+/// [`groups.add_members`](AddMembers).
+pub(crate) struct Destination {
+    account: model::Account,
+    group: Id,
+    resources: GroupResources,
+}
+
+impl Destination {
+    pub(crate) fn open(
+        ctx: &mut Ctx<'_>,
+        account: &Id,
+        group: &Id,
+        resources: Option<GroupResources>,
+    ) -> Result<Destination, Error> {
+        let (account, group) = open(ctx, account, group, None)?;
+        Ok(Destination {
+            account,
+            group: group.id,
+            resources: resources.unwrap_or(GroupResources::Follow),
+        })
+    }
+
+    pub(crate) fn put(&self, ctx: &mut Ctx<'_>, user: &Id) -> Result<(), Error> {
+        let member = movable(ctx, &self.account.id, user, None)?;
+        if is_transferred(&member, &self.account, &self.group) {
+            ctx.require(&self.account.id, "groups.members.transfer", "clients.edit")?;
+        }
+        move_with_resources(ctx, member, &self.group, self.resources).map(drop)
+    }
+}
+
+/// The members of these names, each once; all of them plain members who can do no more than the
+/// actor, and in `from` where it is given.
+fn named(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    users: &[Id],
+    from: Option<&Id>,
+) -> Result<Vec<model::Member>, Error> {
+    if !(1..=MOST_NAMED).contains(&users.len()) {
+        return Err(Error::invalid(
+            "/users",
+            format!("name 1 to {MOST_NAMED} members, not {}", users.len()),
+        ));
+    }
+    let mut seen = BTreeSet::new();
+    let mut members = Vec::new();
+    for (place, user) in users.iter().enumerate() {
+        if !seen.insert(user) {
+            continue;
+        }
+        let member = movable(ctx, account, user, from);
+        members.push(member.map_err(|error| error.at(format!("/users/{place}")))?);
+    }
+    Ok(members)
+}
+
+/// A plain member who can do no more than the actor, and is in `from` where it is given.
+fn movable(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    user: &Id,
+    from: Option<&Id>,
+) -> Result<model::Member, Error> {
+    let member = members::show::find(ctx, account, user)?
+        .ok_or_else(|| Error::not_found("member", user.as_str()).at("/user"))?;
+    let Some(group) = &member.group else {
+        return Err(Error::new(
+            Code::AdminHasNoGroup,
+            format!("`{user}` is the owner or an administrator"),
+        ));
+    };
+    if let Some(from) = from.filter(|from| *from != group) {
+        return Err(Error::invalid(
+            "/user",
+            format!("`{user}` is not in the group `{from}`"),
+        ));
+    }
+    members::escalation::refuse_stronger_in(ctx, account, user)?;
+    Ok(member)
+}
+
+impl Operation for AddMembers {
+    type Answer = GroupMove;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<GroupMove, Error> {
+        let (account, group) = open(ctx, &self.account, &self.group, None)?;
+        if named(ctx, &account.id, &self.users, None)?
+            .iter()
+            .any(|member| is_transferred(member, &account, &group.id))
+        {
+            ctx.require(&account.id, "groups.members.transfer", "clients.edit")?;
+        }
+        move_members(
+            ctx,
+            &self.users,
+            None,
+            group,
+            self.resources.unwrap_or(GroupResources::Follow),
+        )
+    }
+}
+
+impl Operation for RemoveMembers {
+    type Answer = GroupMove;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<GroupMove, Error> {
+        let (account, group) = open(ctx, &self.account, &self.group, None)?;
+        let to = load(
+            ctx,
+            &account.id,
+            self.to.as_ref().unwrap_or(&account.default_group),
+            "/to",
+        )?;
+        if to.id == group.id {
+            return Err(Error::invalid(
+                "/to",
+                "a member is always in a group: say which other one",
+            ));
+        }
+        if to.id != account.default_group && group.id != account.default_group {
+            ctx.require(&account.id, "groups.members.transfer", "clients.edit")?;
+        }
+        move_members(
+            ctx,
+            &self.users,
+            Some(&group.id),
+            to,
+            self.resources.unwrap_or(GroupResources::Follow),
+        )
+    }
+}
+
+impl Operation for TransferMembers {
+    type Answer = GroupMove;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<GroupMove, Error> {
+        let (account, to) =
+            open(ctx, &self.account, &self.to, None).map_err(|error| match error.field() {
+                Some("/group") => error.at("/to"),
+                _ => error,
+            })?;
+        if let Some(from) = &self.from_group {
+            load(ctx, &account.id, from, "/from_group")?;
+        }
+        move_members(
+            ctx,
+            &self.users,
+            self.from_group.as_ref(),
+            to,
+            self.resources,
+        )
+    }
+}

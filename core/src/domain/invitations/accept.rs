@@ -1,0 +1,192 @@
+//! Invitations are looked up and accepted.
+
+use crate::api::invitations::{
+    Accept, InvitationAccepted, InvitationOffer, LookUp, OfferedAccount,
+};
+use crate::auth::token::Token;
+use crate::domain::invitations::manage::OLDER_LINKS;
+use crate::domain::{accounts, invitations, membership, users};
+use crate::engine::Ctx;
+use crate::engine::operation::Operation;
+use crate::error::{Code, Error};
+use crate::kernel::keys;
+use crate::model::{self, AccountGrant, Id, InvitationKind, InvitationState, RoleScope};
+use crate::rules::invitation::{InvitationStatus, expires_at_ms};
+use crate::tables::people;
+
+/// The invitation behind a link that still works. That the token is ours is seen before anything is
+/// said of the invitation.
+fn by_token(ctx: &mut Ctx<'_>, text: &str) -> Result<model::Invitation, Error> {
+    let invalid =
+        || Error::new(Code::LinkInvalid, "this is not the link of an invitation").at("/token");
+    let token = Token::parse(text).ok_or_else(invalid)?;
+    let engine = ctx.engine;
+    let Some(invitation) = invitations::records::find(ctx, &token.id)? else {
+        // Its accounts were deleted, or the person, and it with them.
+        return match ctx
+            .tx
+            .get::<u64>(&keys::tombstone(keys::INVITATION, &token.id))?
+        {
+            Some(generation) if engine.auth.tokens.fits(&token, generation)? => Err(Error::new(
+                Code::InvitationDeleted,
+                invitations::offer::sentence(InvitationStatus::Deleted),
+            )
+            .at("/token")),
+            _ => Err(invalid()),
+        };
+    };
+    if !engine.auth.tokens.fits(&token, invitation.generation)? {
+        for older in (1..invitation.generation)
+            .rev()
+            .take(usize::try_from(OLDER_LINKS).unwrap_or(usize::MAX))
+        {
+            if engine.auth.tokens.fits(&token, older)? {
+                return Err(Error::new(
+                    Code::InvitationSuperseded,
+                    "a newer link took the place of this one",
+                )
+                .at("/token"));
+            }
+        }
+        return Err(invalid());
+    }
+    invitations::offer::refuse_dead(ctx, &invitation, "/token")?;
+    Ok(invitation)
+}
+
+/// The user who has the address of an invitation.
+fn holder(ctx: &mut Ctx<'_>, invitation: &model::Invitation) -> Result<Option<model::User>, Error> {
+    match ctx.tx.get::<Id>(&keys::email(invitation.address()))? {
+        Some(id) => users::load(ctx, &id, "/token").map(Some),
+        None => Ok(None),
+    }
+}
+
+impl Operation for LookUp {
+    type Answer = InvitationOffer;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<InvitationOffer, Error> {
+        let invitation = by_token(ctx, self.token.reveal())?;
+        let mut offered = Vec::with_capacity(invitation.grants.len());
+        for grant in &invitation.grants {
+            let account = accounts::load(ctx, &grant.account, "/token")?;
+            offered.push(OfferedAccount {
+                account: account.id,
+                name: account.name,
+                role: grant.role.clone(),
+            });
+        }
+        let inviter = match Id::new(invitation.invited_by.as_str()) {
+            Ok(id) => ctx
+                .tx
+                .get::<model::User>(&keys::user(&id))?
+                .map(|user| user.profile)
+                .unwrap_or_default(),
+            Err(_) => model::Profile::default(),
+        };
+        Ok(InvitationOffer {
+            user: holder(ctx, &invitation)?.map(|user| user.id),
+            expires_at_ms: expires_at_ms(&invitation),
+            invitation: invitation.id,
+            kind: invitation.kind,
+            email: invitation.email.map(String::from).unwrap_or_default(),
+            first_name: invitation.first_name,
+            last_name: invitation.last_name,
+            accounts: offered,
+            invited_by: invitation.invited_by,
+            inviter_first_name: inviter.first_name,
+            inviter_last_name: inviter.last_name,
+        })
+    }
+}
+
+impl Operation for Accept {
+    type Answer = InvitationAccepted;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<InvitationAccepted, Error> {
+        let mut invitation = by_token(ctx, self.token.reveal())?;
+        let existing = holder(ctx, &invitation)?;
+        let created = existing.is_none();
+        let user = match existing {
+            Some(user) if user.disabled => {
+                return Err(
+                    Error::new(Code::UserDisabled, format!("`{}` is disabled", user.id))
+                        .at("/token"),
+                );
+            }
+            Some(user)
+                if invitation.kind == InvitationKind::Member
+                    && people::seats_of(&mut ctx.tx, &invitation.team, &user.id)? > 0 =>
+            {
+                // They changed their address to this one meanwhile.
+                let message = format!(
+                    "`{}` is a user of the team already; edit the user instead",
+                    user.id
+                );
+                return Err(Error::new(Code::UserExists, message).at("/token"));
+            }
+            Some(user) => user,
+            None => {
+                let first_name = self.first_name.or_else(|| invitation.first_name.clone());
+                let last_name = self.last_name.or_else(|| invitation.last_name.clone());
+                let email = invitation.email.clone().ok_or_else(|| {
+                    Error::new(Code::Internal, "an open invitation is for nobody")
+                })?;
+                users::create::create(
+                    ctx,
+                    self.user,
+                    email,
+                    first_name,
+                    last_name,
+                    &users::NamedAt {
+                        id: "/user",
+                        email: "/token",
+                    },
+                )?
+            }
+        };
+        // First, so that it takes no seat beside the member it becomes.
+        invitations::records::end(ctx, &mut invitation, InvitationState::Accepted)?;
+        let mut joined = Vec::with_capacity(invitation.grants.len());
+        for grant in invitation.grants {
+            match invitation.kind {
+                InvitationKind::Owner => {
+                    invitations::offer::make_owner(ctx, &grant.account, &user)?
+                }
+                InvitationKind::Member => join(ctx, &grant, &user)?,
+            }
+            joined.push(grant.account);
+        }
+        Ok(InvitationAccepted {
+            invitation: invitation.id,
+            user: user.id,
+            created,
+            accounts: joined,
+        })
+    }
+}
+
+/// Makes the member that was invited. What the offer leaves open, or names in vain by now, is as
+/// for any new member.
+fn join(ctx: &mut Ctx<'_>, grant: &AccountGrant, user: &model::User) -> Result<(), Error> {
+    let role = match ctx.policies(Some(&grant.account))?.role_scope {
+        RoleScope::Package => None,
+        RoleScope::Membership | RoleScope::User => match &grant.role {
+            Some(role) => Some(role.clone()),
+            None => accounts::load(ctx, &grant.account, "/token")?.default_role,
+        },
+    };
+    membership::create(
+        ctx,
+        &grant.account,
+        user,
+        membership::Place {
+            role,
+            owner: false,
+            group: grant.group.clone(),
+            disabled: false,
+        },
+    )
+    .map_err(|error| error.at("/token"))?;
+    Ok(())
+}

@@ -1,0 +1,240 @@
+//! People are invited.
+
+use crate::api::invitations::{Create, InvitationBatch, InvitationProblem, InvitedAddress};
+use crate::domain::invitations::grants::{check_grants, refuse_several_roles};
+use crate::domain::invitations::offer::Offer;
+use crate::domain::invitations::seats::Seats;
+use crate::domain::invitations::show::reached;
+use crate::domain::invitations::{self, VIEW};
+use crate::domain::{accounts, reach};
+use crate::engine::Ctx;
+use crate::engine::operation::Operation;
+use crate::error::{Code, Error};
+use crate::kernel::keys;
+use crate::model::{AccountGrant, Actor, Email, Id, InvitationKind, InvitationState};
+use crate::rules::invitation::{Entry, InvitationStatus, addresses, expires_at_ms, status};
+use crate::tables::people;
+
+/// Most accounts of one invitation.
+pub(crate) const MOST_ACCOUNTS: usize = 100;
+/// Most offers that one call makes: addresses times accounts.
+const MOST_OFFERS: usize = 10_000;
+
+/// Everything of a batch that is the same for each of its addresses.
+struct Batch {
+    team: Id,
+    grants: Vec<AccountGrant>,
+    seats: Seats,
+}
+
+/// Why an address is not invited.
+struct Objection {
+    error: Error,
+    user: Option<Id>,
+    invitation: Option<Id>,
+}
+
+impl From<Error> for Objection {
+    fn from(error: Error) -> Objection {
+        Objection {
+            error,
+            user: None,
+            invitation: None,
+        }
+    }
+}
+
+/// Whether an address can be invited; takes its seats where it can. The outer error ends the batch.
+///
+/// That an address belongs to another team, or to an operator, makes no difference here: nothing is
+/// revealed (R-INV-6).
+fn judge(
+    ctx: &mut Ctx<'_>,
+    batch: &mut Batch,
+    email: &Email,
+) -> Result<Result<(), Objection>, Error> {
+    let elsewhere = || {
+        let message = format!(
+            "`{}` is in use in another account of the team; only the parent can give access",
+            email.as_typed()
+        );
+        Error::new(Code::UserInOtherAccount, message)
+    };
+    if let Some(user) = ctx.tx.get::<Id>(&keys::email(email.key()))?
+        && people::seats_of(&mut ctx.tx, &batch.team, &user)? > 0
+    {
+        let seen = sees_user(ctx, &batch.grants, &user)?;
+        return Ok(Err(if seen {
+            let message = format!(
+                "`{}` is a user already; edit the user instead",
+                email.as_typed()
+            );
+            Objection {
+                error: Error::new(Code::UserExists, message),
+                user: Some(user),
+                invitation: None,
+            }
+        } else {
+            elsewhere().into()
+        }));
+    }
+    if let Some(earlier) = invitations::records::of_address(ctx, &batch.team, email)?
+        && status(&earlier, ctx.now_ms) == InvitationStatus::Pending
+    {
+        let seen = !reached(ctx, &earlier, VIEW)?.is_empty();
+        return Ok(Err(if seen {
+            let message = format!(
+                "`{}` has an open invitation; edit it, resend it, or delete it first",
+                email.as_typed()
+            );
+            Objection {
+                error: Error::new(Code::AlreadyInvited, message),
+                user: None,
+                invitation: Some(earlier.id),
+            }
+        } else {
+            elsewhere().into()
+        }));
+    }
+    Ok(batch.seats.take().map_err(Objection::from))
+}
+
+/// Whether the actor sees a user of the team: as a member of an account that is offered, or of any
+/// that they manage.
+fn sees_user(ctx: &mut Ctx<'_>, grants: &[AccountGrant], user: &Id) -> Result<bool, Error> {
+    for grant in grants {
+        if ctx.tx.has(&keys::member(&grant.account, user))?
+            && !reach::hidden_in(ctx, &grant.account)?.contains(user)
+        {
+            return Ok(true);
+        }
+    }
+    let Actor::User { account: home, .. } = ctx.actor else {
+        return Ok(true);
+    };
+    Ok(ctx.manages_team_of(home)? && people::seats_of(&mut ctx.tx, home, user)? > 0)
+}
+
+fn problem(entry: &Entry<'_>, objection: Objection) -> InvitationProblem {
+    let mut address = entry.text.to_owned();
+    while address.len() > 254 {
+        address.pop();
+    }
+    InvitationProblem {
+        position: entry.number as u64,
+        offset: entry.offset as u64,
+        address,
+        code: objection.error.code(),
+        message: objection.error.message().to_owned(),
+        user: objection.user,
+        invitation: objection.invitation,
+    }
+}
+
+impl Operation for Create {
+    type Answer = InvitationBatch;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<InvitationBatch, Error> {
+        let first_named = self
+            .accounts
+            .iter()
+            .flatten()
+            .map(|grant| &grant.account)
+            .next();
+        let acted_for = match (&self.account, ctx.actor) {
+            (Some(account), _) => account.clone(),
+            (None, Actor::User { account, .. }) => account.clone(),
+            (None, _) => first_named
+                .ok_or_else(|| Error::invalid("/account", "name the account"))?
+                .clone(),
+        };
+        let wanted = match self.accounts {
+            Some(named) => {
+                let filled = |(at, grant): (usize, AccountGrant)| {
+                    let grant = AccountGrant {
+                        role: grant.role.or_else(|| self.role.clone()),
+                        group: grant.group.or_else(|| self.group.clone()),
+                        ..grant
+                    };
+                    (grant, format!("/accounts/{at}"))
+                };
+                named.into_iter().enumerate().map(filled).collect()
+            }
+            None => vec![(
+                AccountGrant {
+                    account: acted_for.clone(),
+                    role: self.role,
+                    group: self.group,
+                },
+                String::new(),
+            )],
+        };
+        accounts::load(ctx, &acted_for, "/account")?;
+        let team = invitations::records::team_of(ctx, &acted_for)?;
+        let grants = check_grants(ctx, &team, wanted, &[])?;
+        refuse_several_roles(ctx, &grants)?;
+        let entries =
+            addresses(&self.addresses).map_err(|error| Error::invalid("/addresses", error))?;
+        if entries.len() > 1 && (self.first_name.is_some() || self.last_name.is_some()) {
+            return Err(Error::invalid(
+                "/first_name",
+                "names are given with a single address only",
+            ));
+        }
+        if entries.len() * grants.len() > MOST_OFFERS {
+            return Err(Error::invalid(
+                "/addresses",
+                format!("addresses times accounts are at most {MOST_OFFERS}"),
+            ));
+        }
+        let counted_in = invitations::records::lines_of(ctx, &grants)?;
+        let (life_ms, _) = invitations::records::terms(ctx, &grants)?;
+        let mut batch = Batch {
+            team,
+            grants,
+            seats: Seats::left_in(ctx, &counted_in)?,
+        };
+        let mut to_invite = Vec::new();
+        let mut problems = Vec::new();
+        for entry in &entries {
+            let judged = match &entry.email {
+                Ok(email) => judge(ctx, &mut batch, email)?.map(|()| (email, entry.names.clone())),
+                Err(wrong) => Err(Error::invalid("/addresses", wrong.as_str()).into()),
+            };
+            match judged {
+                Ok((email, names)) => to_invite.push((email.clone(), names)),
+                Err(objection) => problems.push(problem(entry, objection)),
+            }
+        }
+        if self.atomic && !problems.is_empty() {
+            return Ok(InvitationBatch {
+                invited: Vec::new(),
+                problems,
+            });
+        }
+        let mut invited = Vec::with_capacity(to_invite.len());
+        for (email, [first_name, last_name]) in to_invite {
+            if let Some(mut expired) = invitations::records::of_address(ctx, &batch.team, &email)? {
+                invitations::records::end(ctx, &mut expired, InvitationState::Superseded)?;
+            }
+            let offer = Offer {
+                kind: InvitationKind::Member,
+                team: batch.team.clone(),
+                email,
+                first_name: self.first_name.clone().or(first_name),
+                last_name: self.last_name.clone().or(last_name),
+                grants: batch.grants.clone(),
+                counted_in: counted_in.clone(),
+                life_ms,
+            };
+            let email = offer.email.as_typed().to_owned();
+            let made = invitations::offer::open(ctx, offer)?;
+            invited.push(InvitedAddress {
+                expires_at_ms: expires_at_ms(&made),
+                invitation: made.id,
+                email,
+            });
+        }
+        Ok(InvitationBatch { invited, problems })
+    }
+}

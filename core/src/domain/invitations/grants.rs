@@ -1,0 +1,171 @@
+//! What an invitation may grant.
+
+use crate::domain::invitations::create::MOST_ACCOUNTS;
+use crate::domain::invitations::show::is_user;
+use crate::domain::invitations::{self, EDIT, INVITE};
+use crate::domain::{accounts, groups, members, reach, roles};
+use crate::engine::Ctx;
+use crate::error::{Code, Error};
+use crate::model::{self, AccountGrant, GrantExisting, Id, InvitationKind, RoleScope};
+
+/// Checks what is to be offered and fills in what was left open: the role that counts, in every
+/// account.
+///
+/// `wanted` says where the request names each. What is in `kept` is offered already: there the
+/// permission to edit is enough.
+pub(crate) fn check_grants(
+    ctx: &mut Ctx<'_>,
+    team: &Id,
+    wanted: Vec<(AccountGrant, String)>,
+    kept: &[AccountGrant],
+) -> Result<Vec<AccountGrant>, Error> {
+    if wanted.is_empty() || wanted.len() > MOST_ACCOUNTS {
+        return Err(Error::invalid(
+            "/accounts",
+            format!(
+                "an invitation offers 1 to {MOST_ACCOUNTS} accounts, not {}",
+                wanted.len()
+            ),
+        ));
+    }
+    let mut grants: Vec<AccountGrant> = Vec::with_capacity(wanted.len());
+    for (grant, at) in wanted {
+        let AccountGrant {
+            account,
+            role,
+            group,
+        } = grant;
+        let (at_account, at_role, at_group) = (
+            format!("{at}/account"),
+            format!("{at}/role"),
+            format!("{at}/group"),
+        );
+        let record = accounts::load(ctx, &account, &at_account)?;
+        let before = kept.iter().find(|grant| grant.account == account);
+        if is_user(ctx) {
+            let permission = if before.is_some() { EDIT } else { INVITE };
+            // Who may grant access by a membership of their own there may invite by it, too
+            // (R-INV-1, R-INV-7).
+            let by_own = ctx.policies(Some(&account))?.grant_existing == GrantExisting::Holder
+                && reach::holds_in(ctx, &account, permission)?;
+            if !by_own {
+                ctx.require_in(&account, permission)
+                    .map_err(|error| error.at(at_account.as_str()))?;
+            }
+        }
+        if grants.iter().any(|earlier| earlier.account == account) {
+            return Err(Error::invalid(
+                at_account,
+                format!("`{account}` is named twice"),
+            ));
+        }
+        if invitations::records::team_of(ctx, &account)? != *team {
+            return Err(Error::invalid(
+                at_account,
+                format!("`{account}` belongs to another team"),
+            ));
+        }
+        let role = if ctx.policies(Some(&account))?.role_scope == RoleScope::Package {
+            match role {
+                Some(_) => {
+                    return Err(Error::new(
+                        Code::RoleByPackage,
+                        format!("in `{account}` the role is that of the package"),
+                    )
+                    .at(at_role));
+                }
+                None => {
+                    members::escalation::refuse_membership(ctx, &account, None)
+                        .map_err(|error| error.at(at_role))?;
+                    None
+                }
+            }
+        } else {
+            let role = role.or(record.default_role).ok_or_else(|| {
+                Error::invalid(
+                    at_role.as_str(),
+                    format!("`{account}` has no default role; name one"),
+                )
+            })?;
+            let administrator = roles::load_for(ctx, &role, &account, &at_role)?.administrator;
+            members::escalation::refuse_escalation(ctx, &account, &role)
+                .map_err(|error| error.at(at_role))?;
+            if administrator && group.is_some() {
+                return Err(Error::new(
+                    Code::AdminHasNoGroup,
+                    "owner and administrators are in no group",
+                )
+                .at(at_group));
+            }
+            Some(role)
+        };
+        if let Some(group) = &group {
+            // What was offered before the policy switched groups off stays.
+            if before.is_none_or(|before| before.group.as_ref() != Some(group)) {
+                groups::require_groups(ctx, &account, &at_group)?;
+            }
+            groups::load(ctx, &account, group, &at_group)?;
+        }
+        grants.push(AccountGrant {
+            account,
+            role,
+            group,
+        });
+    }
+    Ok(grants)
+}
+
+/// Where a user has one role in the whole team, all offers of an invitation name the same
+/// (R-INV-8).
+pub(crate) fn refuse_several_roles(
+    ctx: &mut Ctx<'_>,
+    grants: &[AccountGrant],
+) -> Result<(), Error> {
+    let Some(first) = grants.first() else {
+        return Ok(());
+    };
+    for grant in grants.iter().filter(|grant| grant.role != first.role) {
+        if ctx.policies(Some(&grant.account))?.role_scope == RoleScope::User {
+            return Err(Error::invalid(
+                "/accounts",
+                "a user has one role in all accounts of the team",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Nobody touches an invitation to more than they hold themself: what it offers in the accounts
+/// that they reach, and where all of it is touched, elsewhere too (R-ROL-7). Of what is offered
+/// elsewhere they are told nothing.
+pub(crate) fn refuse_offer_above(
+    ctx: &mut Ctx<'_>,
+    invitation: &model::Invitation,
+    reached: &[Id],
+    all: bool,
+) -> Result<(), Error> {
+    const FIELD: &str = "/invitation";
+    for AccountGrant { account, role, .. } in &invitation.grants {
+        let seen = reached.contains(account);
+        if !seen && !all {
+            continue;
+        }
+        let judged = match invitation.kind {
+            InvitationKind::Owner => members::escalation::refuse_ownership(ctx, account, FIELD),
+            InvitationKind::Member => {
+                members::escalation::refuse_membership(ctx, account, role.as_ref())
+            }
+        };
+        judged.map_err(|error| {
+            match error.code() {
+                Code::EscalationRefused if !seen => Error::new(
+                    Code::EscalationRefused,
+                    "the invitation also offers more than you hold, in another account of the team",
+                ),
+                _ => error,
+            }
+            .at(FIELD)
+        })?;
+    }
+    Ok(())
+}

@@ -1,0 +1,128 @@
+//! One action on many members.
+
+use crate::api::members::{Bulk, MemberAction, MemberBulk, MemberBulkResult, MemberProblem};
+use crate::domain::accounts;
+use crate::domain::groups::Destination;
+use crate::domain::members::change::{remove, set_disabled, set_role};
+use crate::domain::members::show::load_seen;
+use crate::engine::Ctx;
+use crate::engine::operation::Operation;
+use crate::error::{Class, Error};
+use crate::model::{Actor, Id};
+
+/// Most members of one bulk action.
+const MOST_BULK: usize = 500;
+
+impl Operation for Bulk {
+    type Answer = MemberBulk;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<MemberBulk, Error> {
+        // What the single operations need: a status is never changed by who may merely edit.
+        let (permission, of_operators) = match self.action {
+            MemberAction::SetRole => ("users.edit_role", "clients.edit"),
+            MemberAction::SetGroup => ("groups.members.add", "clients.edit"),
+            MemberAction::Disable | MemberAction::Enable => ("users.disable", "clients.status"),
+            MemberAction::Remove => ("users.revoke_account", "clients.edit"),
+        };
+        ctx.require(&self.account, permission, of_operators)?;
+        if matches!(ctx.actor, Actor::Operator { .. }) {
+            ctx.require_as_operator("clients.bulk")?;
+        }
+        accounts::load(ctx, &self.account, "/account")?;
+        self.check()?;
+        // What is wrong with the group is wrong for all of them.
+        let into = match &self.group {
+            Some(group) => Some(Destination::open(
+                ctx,
+                &self.account,
+                group,
+                self.resources,
+            )?),
+            None => None,
+        };
+        let mut answer = MemberBulk {
+            done: 0,
+            results: Vec::with_capacity(self.users.len()),
+        };
+        for (at, user) in self.users.iter().enumerate() {
+            let problem = match ctx.attempt(|ctx| self.one(ctx, user, into.as_ref())) {
+                Ok(()) => {
+                    answer.done += 1;
+                    None
+                }
+                Err(error) if self.atomic => {
+                    return Err(error.at(format!("/users/{at}")).with("user", user.as_str()));
+                }
+                Err(error)
+                    if matches!(
+                        error.code().class(),
+                        Class::Store | Class::Handle | Class::Internal
+                    ) =>
+                {
+                    return Err(error);
+                }
+                Err(error) => Some(MemberProblem {
+                    code: error.code(),
+                    message: error.message().to_owned(),
+                }),
+            };
+            answer.results.push(MemberBulkResult {
+                user: user.clone(),
+                problem,
+            });
+        }
+        Ok(answer)
+    }
+}
+
+impl Bulk {
+    /// Refuses what does not go with the action.
+    fn check(&self) -> Result<(), Error> {
+        if !(1..=MOST_BULK).contains(&self.users.len()) {
+            return Err(Error::invalid(
+                "/users",
+                format!("1 to {MOST_BULK} users, there are {}", self.users.len()),
+            ));
+        }
+        if (self.action == MemberAction::SetRole) != self.role.is_some() {
+            return Err(Error::invalid(
+                "/role",
+                "a `role` goes with the action `set_role`, and with no other",
+            ));
+        }
+        if (self.action == MemberAction::SetGroup) != self.group.is_some() {
+            return Err(Error::invalid(
+                "/group",
+                "a `group` goes with the action `set_group`, and with no other",
+            ));
+        }
+        if self.action != MemberAction::SetGroup && self.resources.is_some() {
+            return Err(Error::invalid(
+                "/resources",
+                "this goes with the action `set_group` alone",
+            ));
+        }
+        if self.action != MemberAction::Remove && self.resources_to.is_some() {
+            return Err(Error::invalid(
+                "/resources_to",
+                "this goes with the action `remove` alone",
+            ));
+        }
+        Ok(())
+    }
+
+    fn one(&self, ctx: &mut Ctx<'_>, user: &Id, into: Option<&Destination>) -> Result<(), Error> {
+        if let Some(into) = into {
+            return into.put(ctx, user);
+        }
+        let member = load_seen(ctx, &self.account, user)?;
+        match (self.action, &self.role) {
+            (MemberAction::SetRole, Some(role)) => set_role(ctx, member, role, None).map(drop),
+            (MemberAction::SetRole, None) => Err(Error::invalid("/role", "name the role")),
+            (MemberAction::SetGroup, _) => Err(Error::invalid("/group", "name the group")),
+            (MemberAction::Disable, _) => set_disabled(ctx, member, true).map(drop),
+            (MemberAction::Enable, _) => set_disabled(ctx, member, false).map(drop),
+            (MemberAction::Remove, _) => remove(ctx, &member, self.resources_to.as_ref()).map(drop),
+        }
+    }
+}

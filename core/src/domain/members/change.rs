@@ -1,0 +1,315 @@
+//! Members are added, granted roles, disabled and removed.
+
+use crate::api::members::{
+    Add, Disable, Enable, Get, Grant, Member, MemberRemoved, MembersGranted, Remove, SetRole,
+};
+use crate::domain::members::escalation::{
+    refuse_escalation, refuse_granting, refuse_membership, refuse_stronger_in,
+};
+use crate::domain::members::show::{load_seen, shown};
+use crate::domain::membership::{
+    Place, by_package, change_seat, create, fitting_role, give_role, leave, roles_in_team, save,
+    spans_accounts,
+};
+use crate::domain::{accounts, groups, reach, roles, sessions, users};
+use crate::engine::Ctx;
+use crate::engine::operation::Operation;
+use crate::error::{Code, Error};
+use crate::kernel::keys;
+use crate::kernel::revision::check_rev;
+use crate::model::{self, Id, ResourcesTo, RoleScope};
+use crate::tables::people;
+
+/// Most accounts that are granted at once.
+const MOST_GRANTS: usize = 100;
+
+/// Reads a user who is to get access, where the actor sees them: where they act, or in an account
+/// in which both are.
+fn load_known(ctx: &mut Ctx<'_>, user: &Id) -> Result<model::User, Error> {
+    let mut known = reach::sees(ctx, user)?;
+    if !known {
+        for account in users::accounts_of(ctx, user, usize::MAX)? {
+            let hidden = known || reach::hidden_in(ctx, &account)?.contains(user);
+            known = known || (!hidden && reach::holds_in(ctx, &account, "users.view")?);
+        }
+    }
+    if known {
+        users::load(ctx, user, "/user")
+    } else {
+        Err(Error::not_found("user", user.as_str()).at("/user"))
+    }
+}
+
+/// Makes a user who is there a member of one more account; whether the actor may was looked at.
+/// `at` is where the request names the account.
+fn grant(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    user: &model::User,
+    role: Option<Id>,
+    group: Option<Id>,
+    at: &str,
+) -> Result<model::Member, Error> {
+    let record = accounts::load(ctx, account, at)?;
+    if group.is_some() {
+        groups::require_groups(ctx, account, "/group")?;
+    }
+    if ctx.tx.has(&keys::member(account, &user.id))? {
+        return Err(Error::new(
+            Code::AlreadyMember,
+            format!("`{}` is a member of `{account}` already", user.id),
+        )
+        .at(at));
+    }
+    let mut role = fitting_role(ctx, account, &user.id, role)?;
+    if role.is_none() && ctx.policies(Some(account))?.role_scope != RoleScope::Package {
+        let default = record.default_role.ok_or_else(|| {
+            Error::invalid(
+                "/role",
+                format!("`{account}` has no default role: name one"),
+            )
+        })?;
+        role = Some(default);
+    }
+    if let Some(role) = &role {
+        roles::load_for(ctx, role, account, "/role")?;
+    }
+    refuse_membership(ctx, account, role.as_ref())?;
+    create(
+        ctx,
+        account,
+        user,
+        Place {
+            role,
+            owner: false,
+            group,
+            disabled: false,
+        },
+    )
+}
+
+impl Operation for Add {
+    type Answer = Member;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<Member, Error> {
+        refuse_granting(ctx, &self.account, "/account")?;
+        accounts::load(ctx, &self.account, "/account")?;
+        let user = match (self.email, self.user) {
+            (Some(_), _) if reach::home(ctx).is_some() => {
+                return Err(Error::new(
+                    Code::ActorNotAllowed,
+                    "users invite new users; only existing ones are added",
+                )
+                .at("/email"));
+            }
+            (Some(email), id) => users::create::create(
+                ctx,
+                id,
+                email,
+                self.first_name,
+                self.last_name,
+                &users::NamedAt {
+                    id: "/user",
+                    email: "/email",
+                },
+            )?,
+            (None, Some(_)) if self.first_name.is_some() || self.last_name.is_some() => {
+                return Err(Error::invalid(
+                    "/first_name",
+                    "names are given with the `email` of a new user only",
+                ));
+            }
+            (None, Some(id)) => load_known(ctx, &id)?,
+            (None, None) => {
+                return Err(Error::invalid(
+                    "/user",
+                    "name an existing `user`, or the `email` of a new one",
+                ));
+            }
+        };
+        let member = grant(ctx, &self.account, &user, self.role, self.group, "/user")?;
+        shown(ctx, member)
+    }
+}
+
+impl Operation for Grant {
+    type Answer = MembersGranted;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<MembersGranted, Error> {
+        if !(1..=MOST_GRANTS).contains(&self.accounts.len()) {
+            return Err(Error::invalid(
+                "/accounts",
+                format!(
+                    "1 to {MOST_GRANTS} accounts, there are {}",
+                    self.accounts.len()
+                ),
+            ));
+        }
+        for (at, account) in self.accounts.iter().enumerate() {
+            refuse_granting(ctx, account, &format!("/accounts/{at}"))?;
+        }
+        let user = load_known(ctx, &self.user)?;
+        let mut members = Vec::with_capacity(self.accounts.len());
+        for (at, account) in self.accounts.iter().enumerate() {
+            let member = grant(
+                ctx,
+                account,
+                &user,
+                self.role.clone(),
+                None,
+                &format!("/accounts/{at}"),
+            )?;
+            members.push(shown(ctx, member)?);
+        }
+        Ok(MembersGranted {
+            user: user.id,
+            members,
+        })
+    }
+}
+
+impl Operation for Get {
+    type Answer = Member;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<Member, Error> {
+        let member = load_seen(ctx, &self.account, &self.user)?;
+        shown(ctx, member)
+    }
+}
+
+/// Gives a member another role; where a user has one role in the whole team, in all of it
+/// (R-INV-8).
+pub(crate) fn set_role(
+    ctx: &mut Ctx<'_>,
+    member: model::Member,
+    role: &Id,
+    group: Option<Id>,
+) -> Result<Member, Error> {
+    if member.owner {
+        let error = Error::new(
+            Code::OwnerTransferRequired,
+            format!(
+                "`{}` owns `{}` and needs no role",
+                member.user, member.account
+            ),
+        );
+        return Err(error.at("/user"));
+    }
+    refuse_stronger_in(ctx, &member.account, &member.user)?;
+    if group.is_some() {
+        groups::require_groups(ctx, &member.account, "/group")?;
+    }
+    let others = match ctx.policies(Some(&member.account))?.role_scope {
+        RoleScope::Membership => Vec::new(),
+        RoleScope::Package => return Err(by_package(&member.account)),
+        RoleScope::User => {
+            let all = roles_in_team(ctx, &member.account, &member.user)?;
+            all.into_iter()
+                .filter(|other| other.account != member.account)
+                .collect()
+        }
+    };
+    roles::load_for(ctx, role, &member.account, "/role")?;
+    for other in &others {
+        if !reach::holds_in(ctx, &other.account, "users.edit_role")? {
+            return Err(spans_accounts(&member.user));
+        }
+        refuse_stronger_in(ctx, &other.account, &other.user)?;
+    }
+    let (account, user) = (member.account.clone(), member.user.clone());
+    let mut shown = None;
+    for mut member in std::iter::once(member).chain(others) {
+        refuse_escalation(ctx, &member.account, role)?;
+        let group = if member.account == account {
+            group.clone()
+        } else {
+            None
+        };
+        give_role(ctx, &mut member, role.clone(), group)?;
+        let saved = save(ctx, member)?;
+        shown.get_or_insert(saved);
+    }
+    shown.ok_or_else(|| Error::not_found("member", user.as_str()))
+}
+
+impl Operation for SetRole {
+    type Answer = Member;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<Member, Error> {
+        let member = load_seen(ctx, &self.account, &self.user)?;
+        check_rev(self.expected_rev, member.rev)?;
+        set_role(ctx, member, &self.role, self.group)
+    }
+}
+
+impl Operation for Remove {
+    type Answer = MemberRemoved;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<MemberRemoved, Error> {
+        let member = load_seen(ctx, &self.account, &self.user)?;
+        remove(ctx, &member, self.resources_to.as_ref())
+    }
+}
+
+pub(crate) fn remove(
+    ctx: &mut Ctx<'_>,
+    member: &model::Member,
+    resources_to: Option<&ResourcesTo>,
+) -> Result<MemberRemoved, Error> {
+    if member.owner {
+        return Err(Error::new(
+            Code::OwnerTransferRequired,
+            format!("`{}` owns `{}`", member.user, member.account),
+        )
+        .at("/user"));
+    }
+    refuse_stronger_in(ctx, &member.account, &member.user)?;
+    let gone = leave(ctx, member, resources_to)?;
+    // Whether they are in accounts of others is nobody's business.
+    let user_deleted = gone || !reach::sees(ctx, &member.user)?;
+    Ok(MemberRemoved {
+        account: member.account.clone(),
+        user: member.user.clone(),
+        user_deleted,
+    })
+}
+
+pub(crate) fn set_disabled(
+    ctx: &mut Ctx<'_>,
+    mut member: model::Member,
+    disabled: bool,
+) -> Result<Member, Error> {
+    reach::refuse_self(ctx, &member.user, "disables or enables")?;
+    refuse_stronger_in(ctx, &member.account, &member.user)?;
+    if member.disabled == disabled {
+        return shown(ctx, member);
+    }
+    if disabled {
+        sessions::end_log_ins_as(ctx, &member.user, Some(&member.account))?;
+    }
+    let user = users::load(ctx, &member.user, "/user")?;
+    let was_idle = people::is_idle(&member, &user);
+    member.disabled = disabled;
+    if people::is_idle(&member, &user) != was_idle {
+        change_seat(ctx, &member.account, &user, !was_idle)?;
+    }
+    save(ctx, member)
+}
+
+impl Operation for Disable {
+    type Answer = Member;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<Member, Error> {
+        let member = load_seen(ctx, &self.account, &self.user)?;
+        set_disabled(ctx, member, true)
+    }
+}
+
+impl Operation for Enable {
+    type Answer = Member;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<Member, Error> {
+        let member = load_seen(ctx, &self.account, &self.user)?;
+        set_disabled(ctx, member, false)
+    }
+}

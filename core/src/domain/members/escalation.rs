@@ -1,0 +1,190 @@
+//! Nobody gives more than they hold, and nobody acts on who can do more.
+
+use crate::domain::membership::{regroup, save};
+use crate::domain::{accounts, reach, roles, users};
+use crate::engine::Ctx;
+use crate::engine::view::role_powers;
+use crate::error::{Code, Error};
+use crate::kernel::keys;
+use crate::model::{self, Actor, GrantExisting, Id, RoleScope};
+use crate::rules::role::Powers;
+
+/// The refusal of an owner who may do nothing anywhere.
+pub(crate) fn disabled_owner(user: &model::User) -> Error {
+    Error::new(
+        Code::UserDisabled,
+        format!("`{}` is disabled and cannot own an account", user.id),
+    )
+}
+
+/// A member becomes the owner of their account (R-TEA-5). The account itself is not written.
+pub(crate) fn own(ctx: &mut Ctx<'_>, mut member: model::Member) -> Result<(), Error> {
+    let user = users::load(ctx, &member.user, "/user")?;
+    if user.disabled {
+        return Err(disabled_owner(&user).at("/user"));
+    }
+    if member.disabled {
+        let message = format!(
+            "the membership of `{}` in `{}` is disabled; enable it first",
+            user.id, member.account
+        );
+        return Err(Error::new(Code::MemberDisabled, message).at("/user"));
+    }
+    refuse_shared_owner(ctx, &member.account, &member.user, true)?;
+    member.role = None;
+    member.owner = true;
+    member.administrator = false;
+    regroup(ctx, &mut member, None)?;
+    save(ctx, member).map(drop)
+}
+
+/// By policy of either account the owner of one is not a member of the other, in either order
+/// (R-TEA-2).
+pub(crate) fn refuse_shared_owner(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    user: &Id,
+    owner: bool,
+) -> Result<(), Error> {
+    let others = users::accounts_of(ctx, user, usize::MAX)?;
+    if others.iter().all(|other| other == account) {
+        return Ok(());
+    }
+    let here = ctx.policies(Some(account))?.owner_exclusive;
+    for other in others.iter().filter(|other| *other != account) {
+        let owns = ctx
+            .tx
+            .get::<model::Member>(&keys::member(other, user))?
+            .is_some_and(|member| member.owner);
+        if (owner || owns) && (here || ctx.policies(Some(other))?.owner_exclusive) {
+            return Err(Error::new(
+                Code::OwnerNotExclusive,
+                format!("`{user}` would be the owner of one account and a member of another"),
+            )
+            .at("/user"));
+        }
+    }
+    Ok(())
+}
+
+/// Nobody grants in an account what they do not hold there (R-ROL-7).
+pub(crate) fn refuse_escalation(ctx: &mut Ctx<'_>, account: &Id, role: &Id) -> Result<(), Error> {
+    let granted = role_powers(&mut ctx.tx, &ctx.engine.views.tree.load(), role)?;
+    refuse_beyond_own(
+        ctx,
+        account,
+        &granted,
+        format!("the role `{role}` allows more than you hold in `{account}`"),
+        "/role",
+    )
+}
+
+/// As [`refuse_escalation`], for all that makes somebody a member: what they get is what the
+/// package leaves them where the role is that of the package (R-INV-8), and otherwise what the role
+/// gives, or where none is named the default role.
+pub(crate) fn refuse_membership(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    role: Option<&Id>,
+) -> Result<(), Error> {
+    let Actor::User { .. } = ctx.actor else {
+        return Ok(());
+    };
+    if ctx.policies(Some(account))?.role_scope == RoleScope::Package {
+        let given = ctx
+            .engine
+            .cell(account)?
+            .view(ctx.engine)?
+            .paper_by_package(&ctx.tree());
+        return refuse_beyond_own(
+            ctx,
+            account,
+            &given,
+            format!("the package of `{account}` gives its members more than you hold there"),
+            "/role",
+        );
+    }
+    let default = accounts::load(ctx, account, "/account")?.default_role;
+    match role.or(default.as_ref()) {
+        Some(role) => refuse_escalation(ctx, account, role),
+        None => Ok(()),
+    }
+}
+
+/// Nobody makes an owner who could not be one: an owner may do everything (R-ROL-7).
+pub(crate) fn refuse_ownership(ctx: &mut Ctx<'_>, account: &Id, field: &str) -> Result<(), Error> {
+    let everything = Powers::all(&ctx.tree());
+    refuse_beyond_own(
+        ctx,
+        account,
+        &everything,
+        format!("the owner of `{account}` can do more than you"),
+        field,
+    )
+}
+
+/// Nobody changes one who can do more in the account (R-ROL-7).
+pub(crate) fn refuse_stronger_in(ctx: &mut Ctx<'_>, account: &Id, user: &Id) -> Result<(), Error> {
+    let Actor::User { .. } = ctx.actor else {
+        return Ok(());
+    };
+    // What an account that the actor reaches asks for is asked of who acts on somebody there, too.
+    if let Err(error) = ctx.standing(account)
+        && matches!(error.code(), Code::SecondFactorMissing | Code::IpNotAllowed)
+    {
+        return Err(error);
+    }
+    let theirs = ctx.paper_of(account, user, true)?;
+    refuse_beyond_own(
+        ctx,
+        account,
+        &theirs,
+        format!("`{user}` can do more than you"),
+        "/user",
+    )
+}
+
+/// Refuses what the actor does not hold themself in an account, or in one below that it lets one
+/// reach. Compared before the ceilings: a package that grows later must not lift anyone above
+/// whoever gave them their role.
+fn refuse_beyond_own(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    wanted: &Powers,
+    message: String,
+    field: &str,
+) -> Result<(), Error> {
+    for held in ctx.papers_where(account, wanted)? {
+        roles::escalation::refuse_beyond(&ctx.tree(), wanted, &held, message.clone(), field)?;
+    }
+    Ok(())
+}
+
+/// Whether the actor may give existing users access to an account (R-INV-7); `field` is where the
+/// request names it.
+pub(crate) fn refuse_granting(ctx: &mut Ctx<'_>, account: &Id, field: &str) -> Result<(), Error> {
+    match ctx.actor {
+        Actor::System => return Ok(()),
+        Actor::Operator { .. } => return ctx.require_as_operator("clients.edit"),
+        Actor::User { .. } => {}
+    }
+    // Who holds nothing there learns nothing: neither that it is there, nor its policy.
+    let holds = ctx.tx.has(&keys::account(account))?
+        && reach::holds_in(ctx, account, "users.grant_account")?;
+    if holds && ctx.policies(Some(account))?.grant_existing == GrantExisting::Holder {
+        return Ok(());
+    }
+    ctx.require_in(account, "users.grant_account")
+        .map_err(|error| error.at(field))?;
+    match reach::parent(ctx)? {
+        Some(_) => Ok(()),
+        None => {
+            let error = Error::new(
+                Code::PolicyForbids,
+                "only the parent gives existing users access: in the top account, who manages the \
+                 team",
+            );
+            Err(error.at(field).with("policy", "grant_existing"))
+        }
+    }
+}

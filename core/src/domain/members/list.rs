@@ -1,0 +1,86 @@
+//! The members of an account.
+
+use crate::api::members::{List, MemberList, MemberOrder};
+use crate::domain::members::show::shown_as;
+use crate::domain::{accounts, groups, reach, roles, users};
+use crate::engine::Ctx;
+use crate::engine::operation::Operation;
+use crate::error::Error;
+use crate::kernel::keys;
+use crate::kernel::page::walk;
+use crate::model::{self, Name};
+use crate::tables::people::{Order, Search};
+
+impl Operation for List {
+    type Answer = MemberList;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<MemberList, Error> {
+        let account = accounts::load(ctx, &self.account, "/account")?.id;
+        if let Some(role) = &self.role {
+            roles::load_for(ctx, role, &account, "/role")?;
+        }
+        if let Some(group) = &self.group {
+            groups::load(ctx, &account, group, "/group")?;
+        }
+        let hidden = reach::hidden_in(ctx, &account)?;
+        let steps = ctx.policies(Some(&account))?.pending_until;
+        let search = match (self.order, &self.search) {
+            (Some(MemberOrder::Name), text) => {
+                Some(Search::new(Order::Name, text.as_ref().map(Name::as_str)))
+            }
+            (Some(MemberOrder::Email), text) => {
+                Some(Search::new(Order::Email, text.as_ref().map(Name::as_str)))
+            }
+            (_, Some(text)) => Some(Search::new(Order::Email, Some(text.as_str()))),
+            (Some(MemberOrder::Id) | None, None) => None,
+        };
+        // By id there are shorter lists of those who are in a group, or have a role.
+        let spans = match (&search, &self.group, &self.role) {
+            (Some(search), ..) => search.spans(account.as_str()),
+            (None, Some(group), _) => vec![keys::below(
+                keys::GROUP_MEMBER,
+                &[account.as_str(), group.as_str()],
+            )],
+            (None, None, Some(role)) => vec![keys::below(
+                keys::ROLE_USE,
+                &[role.as_str(), "member", account.as_str()],
+            )],
+            (None, None, None) => vec![keys::below(keys::MEMBER, &[account.as_str()])],
+        };
+        let (members, next) = walk(ctx, &spans, self.after.as_ref(), self.limit, |ctx, key| {
+            let Some(id) = keys::last_id(key).filter(|id| !hidden.contains(id)) else {
+                return Ok(None);
+            };
+            let Some(member) = ctx.tx.get::<model::Member>(&keys::member(&account, &id))? else {
+                return Ok(None);
+            };
+            if (self.role.is_some() && member.role != self.role)
+                || (self.group.is_some() && member.group != self.group)
+            {
+                return Ok(None);
+            }
+            let user = users::load(ctx, &id, "/after")?;
+            if search
+                .as_ref()
+                .is_some_and(|search| !search.is_first(key, &user))
+            {
+                return Ok(None);
+            }
+            if self.inactive_since_ms.is_some()
+                && !users::show::is_inactive(
+                    &user,
+                    users::show::last_seen(ctx, &user)?,
+                    self.inactive_since_ms,
+                )
+            {
+                return Ok(None);
+            }
+            let member = shown_as(ctx, member, user, &steps)?;
+            Ok(self
+                .status
+                .is_none_or(|asked| asked == member.status)
+                .then_some(member))
+        })?;
+        Ok(MemberList { members, next })
+    }
+}

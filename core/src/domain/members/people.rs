@@ -1,0 +1,175 @@
+//! The people of an account and of the accounts below it.
+
+use crate::api::members::{People, Person, PersonList, PersonStatus};
+use crate::domain::{accounts, invitations, reach, users};
+use crate::engine::Ctx;
+use crate::engine::authority::TEAM_PERMISSION;
+use crate::engine::operation::Operation;
+use crate::error::Error;
+use crate::kernel::keys;
+use crate::kernel::page::walk_merged;
+use crate::model::{
+    self, AccountGrant, Actor, Email, Id, InvitationState, Name, PendingStep, folded,
+};
+use crate::rules::invitation::{InvitationStatus, expires_at_ms, status};
+use crate::rules::user::missing_steps;
+use crate::tables::people::{self, Order};
+
+impl Operation for People {
+    type Answer = PersonList;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<PersonList, Error> {
+        accounts::load(ctx, &self.account, "/account")?;
+        if self.below && matches!(ctx.actor, Actor::User { .. }) {
+            ctx.require_in(&self.account, TEAM_PERMISSION)
+                .map_err(|error| error.at("/below"))?;
+        }
+        let invited = if self.below { "below_email" } else { "email" };
+        let spans = [
+            people::span(self.account.as_str(), Order::Email, ""),
+            keys::below(keys::ACCOUNT_INVITATION, &[self.account.as_str(), invited]),
+        ];
+        let hidden = reach::hidden_in(ctx, &self.account)?;
+        let steps = ctx.policies(Some(&self.account))?.pending_until;
+        let words = self
+            .search
+            .as_ref()
+            .map(|text| people::searched(text.as_str()));
+        let (people, next) = walk_merged(
+            ctx,
+            &spans,
+            self.after.as_ref(),
+            self.limit,
+            |ctx, span, key| {
+                let Some(id) = keys::last_id(key) else {
+                    return Ok(None);
+                };
+                let person = match span {
+                    0 if hidden.contains(&id) => None,
+                    0 => self.member(ctx, &id, &steps)?,
+                    _ => self.invited(ctx, &id, &steps)?,
+                };
+                let fits = |person: &Person| {
+                    self.status.is_none_or(|asked| asked == person.status)
+                        && words.as_ref().is_none_or(|words| is_named(person, words))
+                };
+                Ok(person.filter(fits))
+            },
+        )?;
+        Ok(PersonList { people, next })
+    }
+}
+
+impl People {
+    /// A user who is a member of what is listed.
+    fn member(
+        &self,
+        ctx: &mut Ctx<'_>,
+        user: &Id,
+        steps: &[PendingStep],
+    ) -> Result<Option<Person>, Error> {
+        const MOST_SHOWN: usize = 50;
+        let memberships = if self.below {
+            users::show::memberships_in(ctx, user, Some(&self.account))?
+        } else {
+            ctx.tx
+                .get::<model::Member>(&keys::member(&self.account, user))?
+                .into_iter()
+                .collect()
+        };
+        let user = users::load(ctx, user, "/after")?;
+        let last_seen_at_ms = users::show::last_seen(ctx, &user)?;
+        if memberships.is_empty()
+            || !users::show::is_inactive(&user, last_seen_at_ms, self.inactive_since_ms)
+        {
+            return Ok(None);
+        }
+        let pending = missing_steps(steps, &user);
+        let status = match (
+            user.disabled || memberships.iter().all(|member| member.disabled),
+            pending.is_empty(),
+        ) {
+            (true, _) => PersonStatus::Disabled,
+            (false, true) => PersonStatus::Active,
+            (false, false) => PersonStatus::Pending,
+        };
+        let owner = memberships.iter().any(|member| member.owner);
+        let place = |member: model::Member| AccountGrant {
+            account: member.account,
+            role: member.role,
+            group: member.group,
+        };
+        Ok(Some(Person {
+            user: Some(user.id),
+            invitation: None,
+            email: user.email.into(),
+            first_name: user.profile.first_name,
+            last_name: user.profile.last_name,
+            status,
+            pending,
+            accounts: memberships
+                .into_iter()
+                .take(MOST_SHOWN)
+                .map(place)
+                .collect(),
+            owner,
+            last_seen_at_ms,
+            expires_at_ms: None,
+            created_at_ms: user.created_at_ms,
+        }))
+    }
+
+    /// Somebody who was invited and has not accepted.
+    fn invited(
+        &self,
+        ctx: &mut Ctx<'_>,
+        invitation: &Id,
+        steps: &[PendingStep],
+    ) -> Result<Option<Person>, Error> {
+        let Some(invitation) = invitations::records::find(ctx, invitation)? else {
+            return Ok(None);
+        };
+        if invitation.state != InvitationState::Open || self.inactive_since_ms.is_some() {
+            return Ok(None);
+        }
+        let expired = status(&invitation, ctx.now_ms) == InvitationStatus::Expired;
+        let accounts = invitations::show::seen_offers(ctx, &invitation)?;
+        Ok(Some(Person {
+            user: None,
+            expires_at_ms: Some(expires_at_ms(&invitation)),
+            invitation: Some(invitation.id),
+            email: invitation.email.map_or_else(String::new, String::from),
+            first_name: invitation.first_name,
+            last_name: invitation.last_name,
+            status: if expired {
+                PersonStatus::Expired
+            } else {
+                PersonStatus::Pending
+            },
+            pending: steps.to_vec(),
+            accounts,
+            owner: invitation.kind == model::InvitationKind::Owner,
+            last_seen_at_ms: None,
+            created_at_ms: invitation.created_at_ms,
+        }))
+    }
+}
+
+/// Whether the address or the name of somebody holds a text, which is folded.
+fn is_named(person: &Person, words: &str) -> bool {
+    let name = |name: &Option<Name>| {
+        name.as_ref()
+            .map_or_else(String::new, |name| folded(name.as_str()))
+    };
+    let (first, last) = (name(&person.first_name), name(&person.last_name));
+    let address = Email::new(person.email.as_str())
+        .map_or_else(|_| String::new(), |email| folded(email.key()));
+    [
+        format!("{first} {last}"),
+        format!("{last} {first}"),
+        address,
+        folded(&person.email),
+    ]
+    .iter()
+    .any(|text| text.contains(words))
+}

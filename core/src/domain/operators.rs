@@ -1,0 +1,252 @@
+//! Operators: the platform's staff, users with a role on the platform itself and in no account
+//! (R-PLT-2).
+
+use crate::api::operators::{
+    Add, Disable, Enable, Get, List, Operator, OperatorList, OperatorRemoved, Remove, SetRole,
+};
+use crate::domain::{roles, sessions, users};
+use crate::engine::Ctx;
+use crate::engine::operation::Operation;
+use crate::error::{Code, Error};
+use crate::kernel::keys;
+use crate::kernel::page::page;
+use crate::kernel::revision::check_rev;
+use crate::model::{self, Actor, Id};
+use crate::rules::role::{Powers, role_powers};
+use crate::tables::operators::Operators;
+use crate::tables::roles::role_with_includes;
+
+/// What an operator needs to manage the others.
+const MANAGE: &str = "operators.manage";
+
+fn load(ctx: &mut Ctx<'_>, user: &Id) -> Result<model::Operator, Error> {
+    ctx.tx
+        .get(&keys::operator(user))?
+        .ok_or_else(|| Error::not_found("operator", user.as_str()).at("/user"))
+}
+
+fn save(ctx: &mut Ctx<'_>, mut operator: model::Operator) -> Result<Operator, Error> {
+    operator.rev += 1;
+    operator.updated_at_ms = ctx.now_ms;
+    ctx.tx.save::<Operators>(&operator)?;
+    shown(ctx, operator)
+}
+
+fn shown(ctx: &mut Ctx<'_>, operator: model::Operator) -> Result<Operator, Error> {
+    let user = users::load(ctx, &operator.user, "/user")?;
+    Ok(Operator {
+        user: operator.user,
+        email: user.email.as_typed().to_owned(),
+        first_name: user.profile.first_name,
+        last_name: user.profile.last_name,
+        role: operator.role,
+        disabled: operator.disabled || user.disabled,
+        rev: operator.rev,
+        created_at_ms: operator.created_at_ms,
+        updated_at_ms: operator.updated_at_ms,
+    })
+}
+
+/// What a role lets an operator do.
+fn powers_of(ctx: &mut Ctx<'_>, role: &Id) -> Result<Powers, Error> {
+    let tree = ctx.tree();
+    Ok(role_powers(&tree, &role_with_includes(&mut ctx.tx, &tree, role)?).within_platform(&tree))
+}
+
+/// No operator gives a role that lets others do more than they can, or changes who has such a role
+/// (R-ROL-7).
+fn refuse_beyond_own(
+    ctx: &mut Ctx<'_>,
+    role: &Id,
+    message: String,
+    field: &str,
+) -> Result<(), Error> {
+    let Actor::Operator { .. } = ctx.actor else {
+        return Ok(());
+    };
+    let held = ctx.operator_powers()?;
+    let wanted = powers_of(ctx, role)?;
+    roles::escalation::refuse_beyond(&ctx.tree(), &wanted, &held, message, field)
+}
+
+fn refuse_giving(ctx: &mut Ctx<'_>, role: &Id) -> Result<(), Error> {
+    roles::load_of_platform(ctx, role, "/role")?;
+    refuse_beyond_own(
+        ctx,
+        role,
+        format!("the role `{role}` allows more than you hold"),
+        "/role",
+    )
+}
+
+/// An operator changes another, as a user of the platform, where they manage the staff and can do
+/// as much themself (R-ROL-7).
+pub(crate) fn refuse_stronger(ctx: &mut Ctx<'_>, user: &Id) -> Result<(), Error> {
+    let Some(operator) = ctx.tx.get::<model::Operator>(&keys::operator(user))? else {
+        return Ok(());
+    };
+    if *ctx.actor == Actor::System || ctx.actor.user() == Some(user) {
+        return Ok(());
+    }
+    ctx.require_as_operator(MANAGE)?;
+    refuse_beyond_own(
+        ctx,
+        &operator.role,
+        format!("`{user}` can do more than you"),
+        "/user",
+    )
+}
+
+/// Reads an operator whom the actor may change: somebody else, who can do no more than they can.
+fn load_to_change(ctx: &mut Ctx<'_>, user: &Id) -> Result<model::Operator, Error> {
+    let operator = load(ctx, user)?;
+    if ctx.actor.user() == Some(user) {
+        return Err(
+            Error::new(Code::SelfForbidden, "another operator does this to you").at("/user"),
+        );
+    }
+    refuse_beyond_own(
+        ctx,
+        &operator.role,
+        format!("`{user}` can do more than you"),
+        "/user",
+    )?;
+    Ok(operator)
+}
+
+fn set_disabled(ctx: &mut Ctx<'_>, user: &Id, disabled: bool) -> Result<Operator, Error> {
+    let mut operator = load_to_change(ctx, user)?;
+    if operator.disabled == disabled {
+        return shown(ctx, operator);
+    }
+    if disabled {
+        sessions::end_log_ins_as(ctx, user, None)?;
+    }
+    operator.disabled = disabled;
+    save(ctx, operator)
+}
+
+impl Operation for Add {
+    type Answer = Operator;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<Operator, Error> {
+        refuse_giving(ctx, &self.role)?;
+        let user = match (self.email, self.user) {
+            (Some(email), id) => users::create::create(
+                ctx,
+                id,
+                email,
+                self.first_name,
+                self.last_name,
+                &users::NamedAt {
+                    id: "/user",
+                    email: "/email",
+                },
+            )?,
+            (None, Some(_)) if self.first_name.is_some() || self.last_name.is_some() => {
+                return Err(Error::invalid(
+                    "/first_name",
+                    "names are given with the `email` of a new user only",
+                ));
+            }
+            (None, Some(id)) => users::load(ctx, &id, "/user")?,
+            (None, None) => {
+                return Err(Error::invalid(
+                    "/user",
+                    "name an existing `user`, or the `email` of a new one",
+                ));
+            }
+        };
+        if ctx.tx.has(&keys::operator(&user.id))? {
+            return Err(Error::new(
+                Code::IsOperator,
+                format!("`{}` is an operator already", user.id),
+            )
+            .at("/user"));
+        }
+        if !users::accounts_of(ctx, &user.id, 1)?.is_empty() {
+            return Err(Error::new(
+                Code::IsMember,
+                format!("`{}` is a member of an account", user.id),
+            )
+            .at("/user"));
+        }
+        let operator = model::Operator {
+            user: user.id,
+            role: self.role,
+            disabled: false,
+            rev: 1,
+            created_at_ms: ctx.now_ms,
+            updated_at_ms: ctx.now_ms,
+        };
+        ctx.tx.save::<Operators>(&operator)?;
+        shown(ctx, operator)
+    }
+}
+
+impl Operation for Get {
+    type Answer = Operator;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<Operator, Error> {
+        let operator = load(ctx, &self.user)?;
+        shown(ctx, operator)
+    }
+}
+
+impl Operation for List {
+    type Answer = OperatorList;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<OperatorList, Error> {
+        let (rows, next) = page::<model::Operator>(
+            ctx,
+            keys::below(keys::OPERATOR, &[]),
+            self.after.as_ref(),
+            self.limit,
+        )?;
+        let operators = rows
+            .into_iter()
+            .map(|(_, operator)| shown(ctx, operator))
+            .collect::<Result<_, _>>()?;
+        Ok(OperatorList { operators, next })
+    }
+}
+
+impl Operation for SetRole {
+    type Answer = Operator;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<Operator, Error> {
+        let mut operator = load_to_change(ctx, &self.user)?;
+        check_rev(self.expected_rev, operator.rev)?;
+        refuse_giving(ctx, &self.role)?;
+        operator.role = self.role;
+        save(ctx, operator)
+    }
+}
+
+impl Operation for Disable {
+    type Answer = Operator;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<Operator, Error> {
+        set_disabled(ctx, &self.user, true)
+    }
+}
+
+impl Operation for Enable {
+    type Answer = Operator;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<Operator, Error> {
+        set_disabled(ctx, &self.user, false)
+    }
+}
+
+impl Operation for Remove {
+    type Answer = OperatorRemoved;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<OperatorRemoved, Error> {
+        let operator = load_to_change(ctx, &self.user)?;
+        ctx.tx.erase::<Operators>(&operator)?;
+        let user = users::load(ctx, &operator.user, "/user")?;
+        users::erase(ctx, &user)?;
+        Ok(OperatorRemoved { user: self.user })
+    }
+}

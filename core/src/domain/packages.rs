@@ -1,0 +1,481 @@
+//! Packages: service tiers with limits (R-PKG-1, R-PKG-4).
+
+use crate::api;
+use crate::api::packages::{
+    Create, Delete, Edit, Get, List, PackageDeleted, PackageList, PackagePreflight, Preflight,
+    PreflightExcess, PreflightGuarantee, Retire,
+};
+use crate::domain::{accounts, assets, gauges, limits, roles};
+use crate::engine::Ctx;
+use crate::engine::operation::Operation;
+use crate::error::{Code, Error};
+use crate::kernel::page::page;
+use crate::kernel::revision::check_rev;
+use crate::kernel::{Lowered, keys};
+use crate::model::{Edition, Id, LimitName, LimitTerms, Limits, Package};
+use crate::rules::limit::{Carrier, CountedBy, counted_by, guarantees_hold, needs_licence};
+use crate::tables::packages::Packages;
+
+/// Reads a package inside an operation.
+pub(crate) fn load(ctx: &mut Ctx<'_>, id: &Id, field: &str) -> Result<Package, Error> {
+    ctx.tx
+        .get(&keys::package(id))?
+        .ok_or_else(|| Error::not_found("package", id.as_str()).at(field))
+}
+
+/// An account gets another package, or none: keeps the count of each. The account itself is not
+/// written.
+pub(crate) fn relink(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    old: Option<&Id>,
+    new: Option<&Id>,
+) -> Result<(), Error> {
+    if let Some(id) = new.filter(|_| old != new) {
+        load_open(ctx, id, "/package")?;
+    }
+    link(ctx, account, old, new)
+}
+
+/// As [`relink`], also to a package that was retired since the account was promised it.
+pub(crate) fn link(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    old: Option<&Id>,
+    new: Option<&Id>,
+) -> Result<(), Error> {
+    if old == new {
+        return Ok(());
+    }
+    for (id, joins) in old
+        .map(|id| (id, false))
+        .into_iter()
+        .chain(new.map(|id| (id, true)))
+    {
+        let mut package = load(ctx, id, "/package")?;
+        if joins {
+            package.accounts += 1;
+        } else {
+            package.accounts = package.accounts.saturating_sub(1);
+        }
+        ctx.tx.save::<Packages>(&package)?;
+    }
+    ctx.tx.touch_limits(Lowered::Account(account.clone()));
+    Ok(())
+}
+
+/// Reads a package that takes new accounts.
+pub(crate) fn load_open(ctx: &mut Ctx<'_>, id: &Id, field: &str) -> Result<Package, Error> {
+    let package = load(ctx, id, field)?;
+    if package.retired {
+        return Err(Error::new(
+            Code::PackageRetired,
+            format!("`{id}` is retired and takes no new accounts"),
+        )
+        .at(field));
+    }
+    Ok(package)
+}
+
+/// Refuses what means nothing.
+fn check(package: &Package) -> Result<(), Error> {
+    assets::check(&package.assets)?;
+    if let Some(rate) = &package.bounce_rate {
+        if !(1..=1000).contains(&rate.per_mille.get()) {
+            return Err(Error::invalid(
+                "/bounce_rate/per_mille",
+                format!(
+                    "bounces in a thousand are 1 to 1000, not {}",
+                    rate.per_mille.get()
+                ),
+            ));
+        }
+        if rate.sample.get() == 0 {
+            return Err(Error::invalid(
+                "/bounce_rate/sample",
+                "a rate needs at least one outcome",
+            ));
+        }
+    }
+    let is_code =
+        |code: &str| code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_uppercase());
+    match &package.child_price {
+        Some(price) if !is_code(price.currency.as_str()) => Err(Error::invalid(
+            "/child_price/currency",
+            "a currency is three capital letters, such as `EUR`",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// What the edition does not include is neither set nor changed: it stays as it was written
+/// (R-PLT-1).
+fn check_licence(
+    ctx: &mut Ctx<'_>,
+    before: Option<&Package>,
+    after: &Package,
+) -> Result<(), Error> {
+    let credits = [
+        (
+            "/credits",
+            before.is_some_and(|package| package.credits) != after.credits,
+        ),
+        (
+            "/overuse",
+            before.is_some_and(|package| package.overuse) != after.overuse,
+        ),
+    ];
+    for (field, _) in credits.into_iter().filter(|(_, changed)| *changed) {
+        ctx.require_credits(None, field)?;
+        if after.overuse && !after.credits {
+            return Err(Error::invalid(
+                "/overuse",
+                "without `credits` nothing pays for what exceeds the limits: allow both, or \
+                 neither",
+            ));
+        }
+    }
+    if before.and_then(|package| package.bounce_rate) != after.bounce_rate {
+        ctx.require_licence("/bounce_rate")?;
+    }
+    for name in licensed_limits() {
+        if before.and_then(|package| package.limits.get(name)) != after.limits.get(name) {
+            ctx.require_licence(&format!("/limits/{}", name.name()))?;
+        }
+    }
+    Ok(())
+}
+
+/// The limits that a package has under the commercial edition alone.
+fn licensed_limits() -> impl Iterator<Item = LimitName> {
+    LimitName::ALL
+        .iter()
+        .copied()
+        .filter(|name| needs_licence(*name, Carrier::Package))
+}
+
+/// The package with a note of what counts for nothing, in this edition or by itself.
+fn shown(ctx: &mut Ctx<'_>, mut package: Package) -> Result<Package, Error> {
+    package.without_effect = if package.credits && !package.overuse {
+        vec!["credits".to_owned()]
+    } else {
+        Vec::new()
+    };
+    if ctx.engine.kernel.edition == Edition::Standard {
+        let paid = !ctx.includes_credits(None)?;
+        let set = [
+            ("credits", paid && package.credits),
+            ("overuse", paid && package.overuse),
+            ("bounce_rate", package.bounce_rate.is_some()),
+        ];
+        package.read_only = set
+            .into_iter()
+            .filter(|(_, set)| *set)
+            .map(|(field, _)| field.to_owned())
+            .collect();
+        let limits = licensed_limits().filter(|name| package.limits.get(*name).is_some());
+        package
+            .read_only
+            .extend(limits.map(|name| format!("limits.{}", name.name())));
+    }
+    Ok(package)
+}
+
+/// A package gets a role of the platform.
+fn check_role(ctx: &mut Ctx<'_>, old: Option<&Id>, new: Option<&Id>) -> Result<(), Error> {
+    match new.filter(|_| old != new) {
+        Some(role) => roles::load_of_platform(ctx, role, "/role").map(drop),
+        None => Ok(()),
+    }
+}
+
+impl Operation for Create {
+    type Answer = Package;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<Package, Error> {
+        let id = ctx.new_id(self.id, keys::PACKAGE, keys::package, "package")?;
+        check_role(ctx, None, self.role.as_ref())?;
+        let package = Package {
+            id,
+            name: self.name,
+            limits: self.limits,
+            assets: self.assets,
+            credits: self.credits,
+            overuse: self.overuse,
+            bounce_rate: self.bounce_rate,
+            child_price: self.child_price,
+            role: self.role,
+            retired: false,
+            read_only: Vec::new(),
+            without_effect: Vec::new(),
+            accounts: 0,
+            rev: 1,
+            created_at_ms: ctx.now_ms,
+            updated_at_ms: ctx.now_ms,
+        };
+        check(&package)?;
+        limits::check_terms(
+            ctx,
+            None,
+            &package.limits.terms,
+            &Limits::default(),
+            "/limits/terms",
+        )?;
+        check_licence(ctx, None, &package)?;
+        ctx.tx.save::<Packages>(&package)?;
+        shown(ctx, package)
+    }
+}
+
+/// What a field of an edit makes of one that can be taken away.
+fn edited<T>(
+    old: Option<T>,
+    new: Option<T>,
+    without: bool,
+    field: &str,
+) -> Result<Option<T>, Error> {
+    match (new, without) {
+        (Some(_), true) => Err(Error::invalid(
+            format!("/without_{field}"),
+            format!("`{field}` and `without_{field}` exclude each other"),
+        )),
+        (_, true) => Ok(None),
+        (new, false) => Ok(new.or(old)),
+    }
+}
+
+impl Operation for Edit {
+    type Answer = Package;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<Package, Error> {
+        let before = load(ctx, &self.package, "/package")?;
+        check_rev(self.expected_rev, before.rev)?;
+        let mut package = before.clone();
+        package.role = edited(package.role, self.role, self.without_role, "role")?;
+        package.bounce_rate = edited(
+            package.bounce_rate,
+            self.bounce_rate,
+            self.without_bounce_rate,
+            "bounce_rate",
+        )?;
+        package.child_price = edited(
+            package.child_price,
+            self.child_price,
+            self.without_child_price,
+            "child_price",
+        )?;
+        package.name = self.name.unwrap_or(package.name);
+        package.assets = self.assets.unwrap_or_default().of(package.assets);
+        package.credits = self.credits.unwrap_or(package.credits);
+        package.overuse = self.overuse.unwrap_or(package.overuse);
+        let given = self.limits.unwrap_or_default();
+        limits::check_terms(ctx, None, &given.terms, &package.limits, "/limits/terms")?;
+        package.limits = given.or(&package.limits);
+        for (at, name) in self.without_limits.iter().enumerate() {
+            if given.get(*name).is_some() || given.terms_of(*name) != LimitTerms::none(*name) {
+                let message = format!("`{}` is either given or taken away", name.name());
+                return Err(Error::invalid(format!("/without_limits/{at}"), message));
+            }
+            package.limits.set(*name, None);
+            package.limits.set_terms(LimitTerms::none(*name));
+        }
+        check(&package)?;
+        check_licence(ctx, Some(&before), &package)?;
+        check_role(ctx, before.role.as_ref(), package.role.as_ref())?;
+        package.rev += 1;
+        package.updated_at_ms = ctx.now_ms;
+        ctx.tx.save::<Packages>(&package)?;
+        ctx.tx.touch_everything();
+        if package.limits != before.limits {
+            ctx.tx.touch_limits(Lowered::Package(package.id.clone()));
+        }
+        shown(ctx, package)
+    }
+}
+
+impl Operation for Get {
+    type Answer = Package;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<Package, Error> {
+        let package = load(ctx, &self.package, "/package")?;
+        shown(ctx, package)
+    }
+}
+
+impl Operation for List {
+    type Answer = PackageList;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<PackageList, Error> {
+        let (rows, next) = page::<Package>(
+            ctx,
+            keys::below(keys::PACKAGE, &[]),
+            self.after.as_ref(),
+            self.limit,
+        )?;
+        Ok(PackageList {
+            packages: rows
+                .into_iter()
+                .map(|(_, package)| shown(ctx, package))
+                .collect::<Result<_, _>>()?,
+            next,
+        })
+    }
+}
+
+impl Operation for Retire {
+    type Answer = Package;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<Package, Error> {
+        let mut package = load(ctx, &self.package, "/package")?;
+        check_rev(self.expected_rev, package.rev)?;
+        if !package.retired {
+            package.retired = true;
+            package.rev += 1;
+            package.updated_at_ms = ctx.now_ms;
+            ctx.tx.save::<Packages>(&package)?;
+        }
+        shown(ctx, package)
+    }
+}
+
+/// Most accounts that a refusal names.
+const MOST_NAMED: usize = 10;
+
+fn ids_below(ctx: &mut Ctx<'_>, letter: u8, package: &Id, most: usize) -> Result<Vec<Id>, Error> {
+    let (from, until) = keys::below(letter, &[package.as_str()]);
+    Ok(ctx
+        .tx
+        .range::<()>(&from, &until, most)?
+        .iter()
+        .filter_map(|(key, ())| keys::last_id(key))
+        .collect())
+}
+
+impl Operation for Delete {
+    type Answer = PackageDeleted;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<PackageDeleted, Error> {
+        let package = load(ctx, &self.package, "/package")?;
+        check_rev(self.expected_rev, package.rev)?;
+        let most = if self.move_to.is_some() {
+            usize::MAX
+        } else {
+            MOST_NAMED
+        };
+        let users = ids_below(ctx, keys::PACKAGE_ACCOUNT, &package.id, most)?;
+        let waiting = ids_below(ctx, keys::PACKAGE_NEXT, &package.id, most)?;
+        if !users.is_empty() || !waiting.is_empty() {
+            let Some(target) = &self.move_to else {
+                let shown: Vec<String> = users
+                    .iter()
+                    .chain(&waiting)
+                    .take(MOST_NAMED)
+                    .map(Id::to_string)
+                    .collect();
+                let error = Error::new(
+                    Code::PackageInUse,
+                    format!(
+                        "{} accounts use `{}`, or get it later",
+                        package.accounts, package.id
+                    ),
+                );
+                return Err(error
+                    .with("accounts", package.accounts)
+                    .with("used_by", shown));
+            };
+            if *target == package.id {
+                return Err(Error::invalid(
+                    "/move_to",
+                    "the accounts cannot move to the package that is to be deleted",
+                ));
+            }
+            let mut target = load_open(ctx, target, "/move_to")?;
+            for id in &users {
+                let mut account = accounts::load(ctx, id, "/package")?;
+                account.package = Some(target.id.clone());
+                accounts::save(ctx, account)?;
+            }
+            for id in &waiting {
+                let mut account = accounts::load(ctx, id, "/package")?;
+                if let Some(next) = &mut account.next_package {
+                    next.package = target.id.clone();
+                }
+                accounts::save(ctx, account)?;
+            }
+            target.accounts += users.len() as u64;
+            ctx.tx.save::<Packages>(&target)?;
+            ctx.tx.touch_everything();
+            ctx.tx.touch_limits(Lowered::Package(target.id.clone()));
+        }
+        ctx.tx.erase::<Packages>(&package)?;
+        ctx.tx.mark(keys::tombstone(keys::PACKAGE, &package.id));
+        Ok(PackageDeleted {
+            package: package.id,
+            moved: users.len() as u64,
+        })
+    }
+}
+
+impl Operation for Preflight {
+    type Answer = PackagePreflight;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<PackagePreflight, Error> {
+        let Preflight { account, package } = self;
+        let mut line = limits::Line::load(ctx, &account).map_err(|error| error.at("/account"))?;
+        let with = load(ctx, &package, "/package")?;
+        if line
+            .accounts
+            .first()
+            .is_some_and(|account| account.package.as_ref() != Some(&with.id))
+        {
+            load_open(ctx, &package, "/package")?;
+        }
+        if let Some(own) = line.packages.first_mut() {
+            *own = Some(with);
+        }
+        let windows = api::usage::Get {
+            account: account.clone(),
+        }
+        .run(ctx)?
+        .windows;
+        let mut used: Vec<(LimitName, u64)> = windows
+            .into_iter()
+            .filter_map(|window| Some((LimitName::find(&window.limit)?, window.used)))
+            .collect();
+        for limit in LimitName::ALL
+            .iter()
+            .copied()
+            .filter(|limit| counted_by(*limit) != CountedBy::Nobody)
+        {
+            used.push((limit, gauges::used(ctx, &account, limit)?));
+        }
+        let excess = used.into_iter().map(|(limit, used)| PreflightExcess {
+            limit,
+            value: line.value(0, limit),
+            used,
+        });
+        let exceeded = excess
+            .filter(|excess| excess.used > excess.value.ceiling())
+            .collect();
+        let mut guarantees = Vec::new();
+        for limit in LimitName::ALL.iter().copied() {
+            let (promised, value) = (
+                limits::promised(ctx, &account, limit)?,
+                line.smallest(0, limit),
+            );
+            if !guarantees_hold(promised, value) {
+                guarantees.push(PreflightGuarantee {
+                    limit,
+                    value,
+                    promised,
+                });
+            }
+        }
+        Ok(PackagePreflight {
+            account,
+            package,
+            exceeded,
+            guarantees,
+        })
+    }
+}

@@ -1,0 +1,178 @@
+//! Policies: where platforms differ, for the platform and account by account (R-PLT-3).
+
+use crate::api::policies::{Get, PolicyOrigin, PolicyReport, Preset, Set, Unset};
+use crate::domain::{accounts, membership};
+use crate::engine::Ctx;
+use crate::engine::operation::Operation;
+use crate::error::{Code, Error};
+use crate::kernel::keys;
+use crate::model::{Actor, Id, Policies, PolicyRecord};
+use crate::rules::policy::{PolicySource, check, check_for_account, effective, origin};
+use crate::tables::accounts::account_line;
+
+/// Most names in one request.
+const MOST_NAMES: usize = 500;
+
+fn report(ctx: &mut Ctx<'_>, account: Option<Id>) -> Result<PolicyReport, Error> {
+    let mut carriers = Vec::new();
+    if let Some(id) = &account {
+        let line = account_line(&mut ctx.tx, id).map_err(|error| error.at("/account"))?;
+        carriers.extend(line.into_iter().map(|above| Some(above.id)));
+    }
+    carriers.push(None);
+    let mut records: Vec<PolicyRecord> = Vec::new();
+    for carrier in &carriers {
+        records.push(
+            ctx.tx
+                .get(&keys::policy(carrier.as_ref()))?
+                .unwrap_or_default(),
+        );
+    }
+    let levels: Vec<&PolicyRecord> = records.iter().collect();
+    let sources = Policies::NAMES.iter().map(|name| {
+        let found = origin(name, &levels)
+            .and_then(|(level, by_itself)| Some((carriers.get(level)?.clone(), by_itself)));
+        let (source, account) = match found {
+            None => (PolicySource::Default, None),
+            Some((carrier, false)) => (PolicySource::Preset, carrier),
+            Some((Some(carrier), true)) => (PolicySource::Account, Some(carrier)),
+            Some((None, true)) => (PolicySource::Platform, None),
+        };
+        PolicyOrigin {
+            policy: (*name).to_owned(),
+            source,
+            account,
+        }
+    });
+    let sources = sources.collect();
+    let policies = effective(levels.iter().copied());
+    let own = records.into_iter().next().unwrap_or_default();
+    Ok(PolicyReport {
+        account,
+        preset: own.preset,
+        set: own.set,
+        policies,
+        sources,
+    })
+}
+
+/// Changes what is set on one level; everyone below sees it at once.
+fn change(
+    ctx: &mut Ctx<'_>,
+    account: Option<Id>,
+    how: impl FnOnce(&mut PolicyRecord) -> Result<(), Error>,
+) -> Result<PolicyReport, Error> {
+    match ctx.actor {
+        Actor::System => {}
+        Actor::Operator { .. } => ctx.require_as_operator(if account.is_some() {
+            "clients.edit"
+        } else {
+            "platform.policies"
+        })?,
+        Actor::User { .. } => {
+            return Err(Error::new(
+                Code::ActorNotAllowed,
+                "policies are set by the platform",
+            ));
+        }
+    }
+    if let Some(id) = &account {
+        accounts::load(ctx, id, "/account")?;
+    }
+    let key = keys::policy(account.as_ref());
+    let mut record: PolicyRecord = ctx.tx.get(&key)?.unwrap_or_default();
+    how(&mut record)?;
+    if record == PolicyRecord::default() {
+        ctx.tx.delete(key);
+    } else {
+        ctx.tx.put(key, &record)?;
+    }
+    match &account {
+        Some(id) => membership::touch(ctx, id)?,
+        None => ctx.tx.touch_everything(),
+    }
+    report(ctx, account)
+}
+
+impl Operation for Get {
+    type Answer = PolicyReport;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<PolicyReport, Error> {
+        match (ctx.actor, &self.account) {
+            (Actor::System, _) => {}
+            (Actor::User { .. }, None) => {
+                return Err(Error::new(
+                    Code::ActorNotAllowed,
+                    "a user reads the policies of an account",
+                )
+                .at("/account"));
+            }
+            (Actor::Operator { .. }, None) => ctx.require_as_operator("platform.policies")?,
+            (_, Some(account)) => ctx
+                .require(account, "accounts.view", "clients.view_all")
+                .map_err(at_account)?,
+        }
+        report(ctx, self.account)
+    }
+}
+
+fn at_account(error: Error) -> Error {
+    if error.code() == Code::NotFound {
+        error.at("/account")
+    } else {
+        error
+    }
+}
+
+impl Operation for Set {
+    type Answer = PolicyReport;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<PolicyReport, Error> {
+        let Set { account, policies } = self;
+        if account.is_some() {
+            check_for_account(&policies)?;
+        }
+        change(ctx, account, |record| {
+            check(&policies)?;
+            record.set = policies.or(&record.set);
+            Ok(())
+        })
+    }
+}
+
+impl Operation for Unset {
+    type Answer = PolicyReport;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<PolicyReport, Error> {
+        let Unset { account, names } = self;
+        change(ctx, account, |record| {
+            if names.len() > MOST_NAMES {
+                return Err(Error::invalid(
+                    "/names",
+                    format!("at most {MOST_NAMES} names, there are {}", names.len()),
+                ));
+            }
+            for (at, name) in names.iter().enumerate() {
+                if !record.set.unset(name.as_str()) {
+                    return Err(Error::invalid(
+                        format!("/names/{at}"),
+                        format!("there is no policy `{name}`"),
+                    ));
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+impl Operation for Preset {
+    type Answer = PolicyReport;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<PolicyReport, Error> {
+        let Preset { account, preset } = self;
+        change(ctx, account, |record| {
+            record.preset = preset;
+            Ok(())
+        })
+    }
+}

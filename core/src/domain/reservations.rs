@@ -1,0 +1,349 @@
+//! Reservations: messages are charged for a campaign now, and go out later or come back (R-QTA-5).
+
+use crate::api::reservations::{Commit, Create, Get, Release, Reservation, ReservationDecision};
+use crate::domain::sending::{own_message, sender_of};
+use crate::domain::{accounts, campaigns, credits, once};
+use crate::engine::Ctx;
+use crate::engine::meters::Ask;
+use crate::engine::operation::Operation;
+use crate::engine::view::{Judged, Papers};
+use crate::error::{Code, Error};
+use crate::kernel::{Tx, keys};
+use crate::model::{self, Id, ReservationState};
+use crate::tables::reservations::Reservations;
+use std::sync::atomic::Ordering;
+
+const SHORTEST_MS: u64 = 1000;
+const LONGEST_MS: u64 = 31 * 24 * 3_600_000;
+/// Of an account with more open reservations only those that come back first are looked at to say
+/// when a send fits.
+const MOST_LOOKED_AT: usize = 10_000;
+
+fn shown(reservation: model::Reservation) -> Reservation {
+    Reservation {
+        account: reservation.account,
+        id: reservation.id,
+        user: reservation.user,
+        channel: reservation.channel,
+        count: reservation.count,
+        state: reservation.state,
+        committed: reservation.committed,
+        reserved_at_ms: reservation.reserved_at_ms,
+        expires_at_ms: reservation.expires_at_ms,
+        not_before_ms: reservation.not_before_ms,
+        credits: reservation.credits,
+    }
+}
+
+fn load(ctx: &mut Ctx<'_>, account: &Id, id: &Id) -> Result<model::Reservation, Error> {
+    accounts::load(ctx, account, "/account")?;
+    ctx.tx
+        .get(&keys::reservation(account, id))?
+        .ok_or_else(|| Error::not_found("reservation", id.as_str()).at("/reservation"))
+}
+
+/// The open reservations of an account and of all below it, or of the platform, those that come
+/// back first first.
+pub(crate) fn open_below(
+    tx: &mut Tx<'_>,
+    above: Option<&Id>,
+) -> Result<Vec<model::Reservation>, Error> {
+    let (from, until) = keys::below(keys::OPEN_RESERVATION, &[keys::carrier(above)]);
+    let mut open = Vec::new();
+    for (key, ()) in tx.range::<()>(&from, &until, MOST_LOOKED_AT)? {
+        if let Some((account, id)) = keys::last_pair(&key) {
+            open.extend(tx.get::<model::Reservation>(&keys::reservation(&account, &id))?);
+        }
+    }
+    Ok(open)
+}
+
+/// Whether any reservation is open.
+pub(crate) fn are_open(tx: &mut Tx<'_>) -> Result<bool, Error> {
+    let (from, until) = keys::below(keys::OPEN_RESERVATION, &[]);
+    Ok(!tx.range::<()>(&from, &until, 1)?.is_empty())
+}
+
+/// Writes a reservation and when something happens to it next.
+fn save(ctx: &mut Ctx<'_>, reservation: &model::Reservation) -> Result<(), Error> {
+    ctx.engine.has_reserved.store(true, Ordering::Release);
+    ctx.tx.save::<Reservations>(reservation)?;
+    ctx.tx.touch_due(reservation.due_at_ms());
+    Ok(())
+}
+
+/// Ends an open reservation: what was not committed comes back once this is committed.
+fn end(
+    ctx: &mut Ctx<'_>,
+    mut reservation: model::Reservation,
+    state: ReservationState,
+    committed: u64,
+) -> Result<model::Reservation, Error> {
+    reservation.state = state;
+    reservation.committed = committed;
+    reservation.ended_at_ms = Some(ctx.now_ms);
+    save(ctx, &reservation)?;
+    let left = reservation.count - committed;
+    if left > 0 {
+        give_back_credits(ctx, &reservation, left)?;
+        ctx.tx.give_back(reservation.clone(), left);
+    }
+    Ok(reservation)
+}
+
+/// Of so many that come back, gives back the credits that paid for them.
+fn give_back_credits(
+    ctx: &mut Ctx<'_>,
+    reservation: &model::Reservation,
+    count: u64,
+) -> Result<(), Error> {
+    let amount = reservation.paid_of(count);
+    match reservation.credits {
+        Some(paid) => credits::refund_at_most(
+            ctx,
+            &reservation.account,
+            reservation.channel,
+            paid.entry,
+            amount,
+        )
+        .map(drop),
+        None => Ok(()),
+    }
+}
+
+/// What happens to a reservation by itself: first it expires, a day after it ended it is forgotten.
+pub(crate) fn take_its_turn(ctx: &mut Ctx<'_>, account: &Id, id: &Id) -> Result<(), Error> {
+    let key = keys::reservation(account, id);
+    match ctx.tx.get::<model::Reservation>(&key)? {
+        Some(open) if open.state == ReservationState::Open => {
+            end(ctx, open, ReservationState::Expired, 0).map(drop)
+        }
+        Some(ended) => ctx.tx.erase::<Reservations>(&ended),
+        None => Ok(()),
+    }
+}
+
+/// Whether a reservation was made, or ended, after now.
+pub(crate) fn is_ahead(reservation: &model::Reservation, now_ms: u64) -> bool {
+    reservation
+        .reserved_at_ms
+        .max(reservation.ended_at_ms.unwrap_or(0))
+        > now_ms
+}
+
+/// One that was made in a future that was none is as if it were made now: what it charged counts in
+/// the windows of now (R-QTA-13).
+pub(crate) fn leave_future(
+    ctx: &mut Ctx<'_>,
+    mut reservation: model::Reservation,
+) -> Result<(), Error> {
+    let ahead_ms = reservation.reserved_at_ms.saturating_sub(ctx.now_ms);
+    reservation.reserved_at_ms -= ahead_ms;
+    reservation.expires_at_ms = reservation.expires_at_ms.saturating_sub(ahead_ms);
+    reservation.not_before_ms = reservation
+        .not_before_ms
+        .map(|at_ms| at_ms.saturating_sub(ahead_ms));
+    reservation.ended_at_ms = reservation.ended_at_ms.map(|at_ms| at_ms.min(ctx.now_ms));
+    save(ctx, &reservation)
+}
+
+/// An account is suspended or closed: its open reservations come back (R-ACC-4).
+pub(crate) fn void_all_of(ctx: &mut Ctx<'_>, account: &Id) -> Result<(), Error> {
+    let (from, until) = keys::below(keys::RESERVATION, &[account.as_str()]);
+    for (_, reservation) in ctx
+        .tx
+        .range::<model::Reservation>(&from, &until, usize::MAX)?
+    {
+        if reservation.state == ReservationState::Open {
+            end(ctx, reservation, ReservationState::Void, 0)?;
+        }
+    }
+    Ok(())
+}
+
+impl Operation for Create {
+    type Answer = ReservationDecision;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<ReservationDecision, Error> {
+        let ask =
+            Ask::of(self.count, self.min)?.later(ctx.now_ms.saturating_add(self.life_ms.get()));
+        if !(SHORTEST_MS..=LONGEST_MS).contains(&self.life_ms.get()) {
+            return Err(Error::invalid(
+                "/life_ms",
+                format!(
+                    "`life_ms` is from {SHORTEST_MS} to {LONGEST_MS}, not {}",
+                    self.life_ms.get()
+                ),
+            ));
+        }
+        ctx.require_in(&self.account, self.channel.permission())?;
+        let user = sender_of(ctx, self.user.clone())?;
+        let message = own_message(ctx, &self.account, user.as_ref(), self.message.clone())?;
+        let cell = ctx.engine.cell(&self.account)?;
+        let prepared = cell.sending(
+            ctx.engine,
+            user.as_ref().map(Id::as_str),
+            self.channel,
+            &message,
+        )?;
+        ctx.count_tried(&prepared);
+        let now_ms = ctx.now_ms;
+        once::charged(
+            ctx,
+            &self.account,
+            self.key.as_ref(),
+            &self,
+            &prepared,
+            ask,
+            |ctx, decision| {
+                let credits = decision.credits.map(|paid| *paid);
+                let mut answer = ReservationDecision {
+                    reservation: None,
+                    granted: decision.granted,
+                    expires_at_ms: None,
+                    not_before_ms: None,
+                    refusal: decision.refusal,
+                    credits,
+                };
+                if decision.granted > 0 {
+                    answer.not_before_ms = ctx.engine.not_before_ms(&prepared)?;
+                    let reservation = model::Reservation {
+                        account: self.account.clone(),
+                        id: ctx.new_id(
+                            None,
+                            keys::RESERVATION,
+                            |id| keys::reservation(&self.account, id),
+                            "reservation",
+                        )?,
+                        user: user.clone(),
+                        group: prepared.group.clone(),
+                        channel: self.channel,
+                        message: message.clone(),
+                        count: decision.granted,
+                        state: ReservationState::Open,
+                        committed: 0,
+                        reserved_at_ms: now_ms,
+                        expires_at_ms: now_ms.saturating_add(self.life_ms.get()),
+                        ended_at_ms: None,
+                        counters: prepared.counters(),
+                        not_before_ms: answer.not_before_ms,
+                        credits,
+                        listed: true,
+                    };
+                    save(ctx, &reservation)?;
+                    answer.expires_at_ms = Some(reservation.expires_at_ms);
+                    answer.reservation = Some(reservation.id);
+                }
+                Ok(answer)
+            },
+        )
+    }
+}
+
+impl Operation for Commit {
+    type Answer = Reservation;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<Reservation, Error> {
+        let reservation = load(ctx, &self.account, &self.reservation)?;
+        let count = self.count.get();
+        if count > reservation.count {
+            return Err(Error::invalid(
+                "/count",
+                format!("{} were reserved, not {count}", reservation.count),
+            ));
+        }
+        match reservation.state {
+            ReservationState::Open => {
+                if count > 0 {
+                    refuse_what_is_stopped(ctx, &reservation)?;
+                }
+                end(ctx, reservation, ReservationState::Committed, count).map(shown)
+            }
+            ReservationState::Committed if reservation.committed == count => Ok(shown(reservation)),
+            state => Err(over(&reservation.id, state)),
+        }
+    }
+}
+
+impl Operation for Release {
+    type Answer = Reservation;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<Reservation, Error> {
+        let reservation = load(ctx, &self.account, &self.reservation)?;
+        match reservation.state {
+            ReservationState::Open => {
+                end(ctx, reservation, ReservationState::Released, 0).map(shown)
+            }
+            ReservationState::Released => Ok(shown(reservation)),
+            state => Err(over(&reservation.id, state)),
+        }
+    }
+}
+
+/// Refuses what may no longer go out: that of a stopped campaign, of somebody who may send no
+/// longer (R-QTA-5). An account on hold is another matter: it is [voided](void_all_of) or, by
+/// policy, drained (R-ACC-4).
+fn refuse_what_is_stopped(
+    ctx: &mut Ctx<'_>,
+    reservation: &model::Reservation,
+) -> Result<(), Error> {
+    let model::Reservation {
+        account,
+        user,
+        channel,
+        message,
+        ..
+    } = reservation;
+    if let Some(campaign) = &message.campaign
+        && campaigns::is_stopped(&mut ctx.tx, account, campaign)?
+    {
+        return Err(campaigns::bounce_stop(campaign).at("/reservation"));
+    }
+    let Some(user) = user else { return Ok(()) };
+    let (tree, view) = (ctx.tree(), ctx.engine.cell(account)?.view(ctx.engine)?);
+    let judged = view.judge_whatever_status(&mut ctx.tx, &mut Papers::new(&tree), user)?;
+    let refusal = match judged {
+        None => Some(Code::NotMember),
+        Some(Judged {
+            disabled: Some(code),
+            ..
+        }) => Some(code),
+        Some(Judged { powers, .. }) => {
+            let may_send = tree
+                .place(channel.permission())
+                .is_some_and(|place| powers.at(place).is_some());
+            (!may_send).then_some(Code::PermissionDenied)
+        }
+    };
+    match refusal {
+        Some(code) => Err(
+            Error::new(code, format!("`{user}` sends no more: {}", code.sentence()))
+                .at("/reservation")
+                .with("user", user.as_str()),
+        ),
+        None => Ok(()),
+    }
+}
+
+fn over(id: &Id, state: ReservationState) -> Error {
+    let (code, what) = match state {
+        ReservationState::Void => (
+            Code::ReservationVoid,
+            "came back when the account was suspended or closed",
+        ),
+        ReservationState::Expired => (Code::ReservationOver, "has expired"),
+        ReservationState::Released => (Code::ReservationOver, "was released"),
+        ReservationState::Open | ReservationState::Committed => {
+            (Code::ReservationOver, "was committed")
+        }
+    };
+    Error::new(code, format!("the reservation `{id}` {what}")).at("/reservation")
+}
+
+impl Operation for Get {
+    type Answer = Reservation;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<Reservation, Error> {
+        load(ctx, &self.account, &self.reservation).map(shown)
+    }
+}

@@ -1,0 +1,175 @@
+//! Who uses a role.
+
+use crate::domain::members;
+use crate::domain::roles::{is_used_by, stored_id, without_repeats};
+use crate::engine::Ctx;
+use crate::engine::authority::TEAM_PERMISSION;
+use crate::error::{Code, Error};
+use crate::kernel::keys;
+use crate::model::{Actor, Id, Invitation, PermissionTree, Role};
+use crate::rules::role::Powers;
+use std::borrow::Cow;
+
+/// How many users of a role a refusal names.
+pub(crate) const USES_SHOWN: usize = 10;
+/// How many it counts.
+pub(crate) const USES_COUNTED: usize = 10_000;
+
+/// The accounts in which somebody has a role, or gets it: as a member, by an open invitation, or by
+/// default.
+fn accounts_of(ctx: &mut Ctx<'_>, role: &Id) -> Result<Vec<Id>, Error> {
+    let mut found = Vec::new();
+    // However many members of an account have the role, one of them is looked at.
+    let (mut from, until) = keys::below(keys::ROLE_USE, &[role.as_str(), "member"]);
+    while let Some((key, ())) = ctx.tx.range::<()>(&from, &until, 1)?.pop() {
+        let Some((account, _)) = keys::last_pair(&key) else {
+            break;
+        };
+        from = keys::below(keys::ROLE_USE, &[role.as_str(), "member", account.as_str()]).1;
+        found.push(account);
+    }
+    for used_by in uses_of(ctx, role, &["account"], usize::MAX)? {
+        found.extend(
+            used_by
+                .last()
+                .map(|account| stored_id(account))
+                .transpose()?,
+        );
+    }
+    for used_by in uses_of(ctx, role, &["invitation"], usize::MAX)? {
+        let Some(id) = used_by.last() else { continue };
+        let Some(invitation) = ctx
+            .tx
+            .get::<Invitation>(&keys::invitation(&stored_id(id)?))?
+        else {
+            continue;
+        };
+        found.extend(
+            invitation
+                .grants
+                .into_iter()
+                .filter(|grant| grant.role.as_ref() == Some(role))
+                .map(|grant| grant.account),
+        );
+    }
+    Ok(without_repeats(found))
+}
+
+/// A role where somebody has it, or reaches by it, and what the actor holds there.
+pub(crate) struct Place {
+    pub(crate) role: Id,
+    pub(crate) held: Powers,
+    /// Whether it is an account below one where somebody has the role: only one that lets them
+    /// reach it gives anything there.
+    pub(crate) below: bool,
+}
+
+impl Place {
+    /// What powers of somebody with the role come to here.
+    pub(crate) fn of<'a>(&self, tree: &PermissionTree, powers: &'a Powers) -> Cow<'a, Powers> {
+        let reaches = tree
+            .place(TEAM_PERMISSION)
+            .is_some_and(|place| powers.at(place).is_some());
+        if self.below && !reaches {
+            Cow::Owned(Powers::none(tree))
+        } else {
+            Cow::Borrowed(powers)
+        }
+    }
+}
+
+/// Where somebody has a role, or reaches by it, and what the actor holds there.
+pub(crate) fn places_of(ctx: &mut Ctx<'_>, role: &Id, bound: &Powers) -> Result<Vec<Place>, Error> {
+    let place = |held, below| Place {
+        role: role.clone(),
+        held,
+        below,
+    };
+    if let Actor::Operator { .. } = ctx.actor {
+        let used = is_used_by(ctx, role, &["operator"])?;
+        return Ok(used
+            .then(|| place(bound.clone(), false))
+            .into_iter()
+            .collect());
+    }
+    let everything = Powers::all(&ctx.tree());
+    let mut places = Vec::new();
+    for account in accounts_of(ctx, role)? {
+        places.extend(ctx.paper_in(&account)?.map(|held| place(held, false)));
+        if ctx.lets_reach_below(&account, &everything)? {
+            let mut below = Vec::new();
+            ctx.papers_below(&account, &mut below)?;
+            places.extend(below.into_iter().map(|held| place(held, true)));
+        }
+    }
+    Ok(places)
+}
+
+/// What uses a role, or what of a kind does: for each the kind, then ids.
+pub(crate) fn uses_of(
+    ctx: &mut Ctx<'_>,
+    role: &Id,
+    kind: &[&str],
+    most: usize,
+) -> Result<Vec<Vec<String>>, Error> {
+    let (from, until) = keys::below(keys::ROLE_USE, &[&[role.as_str()], kind].concat());
+    let parts = |key: &[u8]| {
+        key.split(|byte| *byte == 0)
+            .skip(2)
+            .map(|part| String::from_utf8_lossy(part).into_owned())
+            .collect()
+    };
+    Ok(ctx
+        .tx
+        .range::<()>(&from, &until, most)?
+        .iter()
+        .map(|(key, ())| parts(key))
+        .collect())
+}
+
+/// A role in use is not deleted (R-ROL-8). Who uses it is named as far as the actor can see it, and
+/// counted as far as counting does not take long.
+pub(crate) fn refuse_used(ctx: &mut Ctx<'_>, role: &Id) -> Result<(), Error> {
+    let uses = uses_of(ctx, role, &[], USES_COUNTED)?;
+    if uses.is_empty() {
+        return Ok(());
+    }
+    let mut shown = Vec::new();
+    for used_by in uses.iter().take(USES_SHOWN) {
+        if sees_use(ctx, used_by)? {
+            shown.push(used_by.join(" "));
+        }
+    }
+    let error = Error::new(
+        Code::RoleInUse,
+        format!("`{role}` is used in {} places", uses.len()),
+    )
+    .at("/role");
+    Err(error.with("uses", uses.len()).with("used_by", shown))
+}
+
+/// Host and operators see every use, a user those of the accounts that they reach, but for members
+/// who are not there to them.
+fn sees_use(ctx: &mut Ctx<'_>, used_by: &[String]) -> Result<bool, Error> {
+    let Actor::User { account: home, .. } = ctx.actor else {
+        return Ok(true);
+    };
+    let account = match used_by {
+        [kind, role] if kind == "role" || kind == "trial" => ctx
+            .tx
+            .get::<Role>(&keys::role(&stored_id(role)?))?
+            .and_then(|role| role.account),
+        [kind, account, ..] if kind == "member" || kind == "account" => Some(stored_id(account)?),
+        _ => None,
+    };
+    let Some(account) = account.filter(|account| account == home || ctx.standing(account).is_ok())
+    else {
+        return Ok(false);
+    };
+    match used_by {
+        [kind, _, user] if kind == "member" => {
+            Ok(members::show::find(ctx, &account, &stored_id(user)?)?.is_some())
+        }
+        _ => Ok(true),
+    }
+}

@@ -1,0 +1,259 @@
+//! The second factor of a user: codes by time of an authenticator, and recovery codes for who lost
+//! it (R-SES-1).
+
+#[cfg(test)]
+mod tests;
+
+use crate::api::second_factors::{
+    Begin, Confirm, ImportSecret, RecoveryCodes, Remove, RenewRecoveryCodes, SecondFactorRemoved,
+    SecondFactorSecret, SecondFactorStatus, Status,
+};
+use crate::auth::totp::{FactorSecret, position, recovery_code};
+use crate::domain::{reach, sessions, users};
+use crate::engine::Ctx;
+use crate::engine::operation::Operation;
+use crate::error::{Code, Error};
+use crate::kernel::keys;
+use crate::model::{self, Actor, Id, OutboxKind, Secret};
+use crate::rules::second_factor::{Typed, grouped};
+
+/// How many recovery codes a user has.
+const RECOVERY_CODES: usize = 10;
+/// The longest name of a platform, in bytes: the URI stays below the longest secret.
+const LONGEST_ISSUER: usize = 30;
+
+fn refused() -> Error {
+    Error::new(
+        Code::SecondFactorRefused,
+        "the code is wrong, or was used already",
+    )
+    .at("/code")
+}
+
+fn load(ctx: &mut Ctx<'_>, user: &Id) -> Result<model::SecondFactor, Error> {
+    Ok(ctx.tx.get(&keys::second_factor(user))?.unwrap_or_default())
+}
+
+/// Whether a user logs in with a code besides the password.
+pub(crate) fn is_enabled(ctx: &mut Ctx<'_>, user: &Id) -> Result<bool, Error> {
+    Ok(load(ctx, user)?.secret.is_some())
+}
+
+/// Uses a code up: one by time, or a recovery code. Of many with the same code one succeeds.
+pub(crate) fn take(ctx: &mut Ctx<'_>, user: &Id, code: &Secret) -> Result<(), Error> {
+    let mut factor = load(ctx, user)?;
+    let tokens = &ctx.engine.auth.tokens;
+    match (Typed::read(code.reveal()), &factor.secret) {
+        (Some(Typed::ByTime(code)), Some(sealed)) => {
+            factor.last_step = tokens
+                .unseal(user, sealed)?
+                .step_of(&code, ctx.now_ms, factor.last_step)
+                .ok_or_else(refused)?;
+        }
+        (Some(Typed::Recovery(code)), Some(_)) => {
+            let place = position(&factor.recovery_hashes, &tokens.recovery_hash(user, &code)?)
+                .ok_or_else(refused)?;
+            factor.recovery_hashes.remove(place);
+        }
+        _ => return Err(refused()),
+    }
+    ctx.tx.put(keys::second_factor(user), &factor)
+}
+
+/// New recovery codes, and what the store keeps of them.
+pub(crate) fn recovery_codes(
+    ctx: &Ctx<'_>,
+    user: &Id,
+) -> Result<(Vec<Secret>, Vec<String>), Error> {
+    let (mut codes, mut hashes) = (Vec::new(), Vec::new());
+    for _ in 0..RECOVERY_CODES {
+        let code = recovery_code(&ctx.engine.kernel.ids)?;
+        hashes.push(ctx.engine.auth.tokens.recovery_hash(user, &code)?);
+        codes.push(
+            Secret::new(grouped(&code).as_str())
+                .map_err(|error| Error::new(Code::Internal, error))?,
+        );
+    }
+    Ok((codes, hashes))
+}
+
+fn require_self(ctx: &mut Ctx<'_>, user: &Id) -> Result<model::User, Error> {
+    sessions::require_self(ctx, user, "self.password")?;
+    users::load(ctx, user, "/user")
+}
+
+impl Operation for Begin {
+    type Answer = SecondFactorSecret;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<SecondFactorSecret, Error> {
+        let user = require_self(ctx, &self.user)?;
+        let issuer = self.issuer.as_str();
+        let is_bad = issuer.len() > LONGEST_ISSUER || issuer.contains(':');
+        if is_bad {
+            return Err(Error::invalid(
+                "/issuer",
+                format!("a name of 1 to {LONGEST_ISSUER} bytes without `:`"),
+            ));
+        }
+        let secret = FactorSecret::new(&ctx.engine.kernel.ids)?;
+        let uri = [user.email.as_typed(), user.id.as_str()]
+            .iter()
+            .find_map(|name| Secret::new(secret.uri(issuer, name)?.as_str()).ok());
+        let uri =
+            uri.ok_or_else(|| Error::invalid("/issuer", "this name makes the URI too long"))?;
+        let pending_secret = Some(
+            ctx.engine
+                .auth
+                .tokens
+                .seal(&user.id, &secret, ctx.salt()?)?,
+        );
+        let factor = model::SecondFactor {
+            pending_secret,
+            ..load(ctx, &user.id)?
+        };
+        ctx.tx.put(keys::second_factor(&user.id), &factor)?;
+        let secret = Secret::new(secret.base32().as_str())
+            .map_err(|error| Error::new(Code::Internal, error))?;
+        Ok(SecondFactorSecret {
+            user: user.id,
+            secret,
+            uri,
+        })
+    }
+}
+
+impl Operation for Confirm {
+    type Answer = RecoveryCodes;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<RecoveryCodes, Error> {
+        let person = require_self(ctx, &self.user)?;
+        let user = person.id.clone();
+        let pending = load(ctx, &user)?
+            .pending_secret
+            .ok_or_else(|| Error::not_found("second factor", user.as_str()).at("/user"))?;
+        let Some(Typed::ByTime(code)) = Typed::read(self.code.reveal()) else {
+            return Err(refused());
+        };
+        let last_step = ctx
+            .engine
+            .auth
+            .tokens
+            .unseal(&user, &pending)?
+            .step_of(&code, ctx.now_ms, 0)
+            .ok_or_else(refused)?;
+        let (recovery_codes, recovery_hashes) = recovery_codes(ctx, &user)?;
+        let confirmed_at_ms = Some(ctx.now_ms);
+        let factor = model::SecondFactor {
+            secret: Some(pending),
+            confirmed_at_ms,
+            pending_secret: None,
+            last_step,
+            recovery_hashes,
+        };
+        ctx.tx.put(keys::second_factor(&user), &factor)?;
+        let sessions_ended = sessions::end_all_but(ctx, &user, self.keep_session.as_ref(), true)?;
+        users::email::notify(ctx, OutboxKind::SecondFactorChanged, &person)?;
+        Ok(RecoveryCodes {
+            user,
+            recovery_codes,
+            sessions_ended,
+        })
+    }
+}
+
+impl Operation for ImportSecret {
+    type Answer = SecondFactorStatus;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<SecondFactorStatus, Error> {
+        let person = users::load(ctx, &self.user, "/user")?;
+        let user = person.id.clone();
+        let secret = FactorSecret::read(self.secret.reveal())
+            .ok_or_else(|| Error::invalid("/secret", "16 to 64 bytes in base32"))?;
+        let secret = Some(ctx.engine.auth.tokens.seal(&user, &secret, ctx.salt()?)?);
+        let factor = model::SecondFactor {
+            secret,
+            confirmed_at_ms: Some(ctx.now_ms),
+            ..model::SecondFactor::default()
+        };
+        ctx.tx.put(keys::second_factor(&user), &factor)?;
+        sessions::end_all_but(ctx, &user, None, true)?;
+        users::email::notify(ctx, OutboxKind::SecondFactorChanged, &person)?;
+        Ok(status(user, &factor))
+    }
+}
+
+pub(crate) fn status(user: Id, factor: &model::SecondFactor) -> SecondFactorStatus {
+    SecondFactorStatus {
+        user,
+        enabled: factor.secret.is_some(),
+        confirmed_at_ms: factor.confirmed_at_ms,
+        recovery_codes_left: factor.recovery_hashes.len() as u64,
+        pending: factor.pending_secret.is_some(),
+    }
+}
+
+impl Operation for Status {
+    type Answer = SecondFactorStatus;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<SecondFactorStatus, Error> {
+        match ctx.actor {
+            Actor::Operator { .. } if !reach::is_self(ctx, &self.user) => {
+                ctx.require_as_operator("clients.view_all")?
+            }
+            _ => sessions::require_self(ctx, &self.user, "self.password")?,
+        }
+        let user = users::load(ctx, &self.user, "/user")?.id;
+        let factor = load(ctx, &user)?;
+        Ok(status(user, &factor))
+    }
+}
+
+impl Operation for Remove {
+    type Answer = SecondFactorRemoved;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<SecondFactorRemoved, Error> {
+        match ctx.actor {
+            Actor::Operator { .. } if !reach::is_self(ctx, &self.user) => {
+                ctx.require_as_operator("clients.edit")?;
+                reach::refuse_stronger(ctx, &self.user)?;
+            }
+            _ => sessions::require_self(ctx, &self.user, "self.password")?,
+        }
+        let person = users::load(ctx, &self.user, "/user")?;
+        let user = person.id.clone();
+        if !ctx.tx.has(&keys::second_factor(&user))? {
+            return Err(Error::not_found("second factor", user.as_str()).at("/user"));
+        }
+        ctx.tx.delete(keys::second_factor(&user));
+        users::email::notify(ctx, OutboxKind::SecondFactorChanged, &person)?;
+        let sessions_ended = sessions::end_all_but(ctx, &user, self.keep_session.as_ref(), false)?;
+        Ok(SecondFactorRemoved {
+            user,
+            sessions_ended,
+        })
+    }
+}
+
+impl Operation for RenewRecoveryCodes {
+    type Answer = RecoveryCodes;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<RecoveryCodes, Error> {
+        let person = require_self(ctx, &self.user)?;
+        let user = person.id.clone();
+        if !is_enabled(ctx, &user)? {
+            return Err(Error::not_found("second factor", user.as_str()).at("/user"));
+        }
+        let (recovery_codes, recovery_hashes) = recovery_codes(ctx, &user)?;
+        let factor = model::SecondFactor {
+            recovery_hashes,
+            ..load(ctx, &user)?
+        };
+        ctx.tx.put(keys::second_factor(&user), &factor)?;
+        users::email::notify(ctx, OutboxKind::RecoveryCodesChanged, &person)?;
+        Ok(RecoveryCodes {
+            user,
+            recovery_codes,
+            sessions_ended: 0,
+        })
+    }
+}

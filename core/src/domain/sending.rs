@@ -1,0 +1,433 @@
+//! Sending: one decision over status, permission and every limit, charged in the same step
+//! (R-QTA-1, R-QTA-3).
+
+use crate::api::sending::{
+    Admit, AdmitBatch, BatchedSend, Explain, Forecast, Refund, SendDecisions, SendExplanation,
+    SendForecast, SendRefund, WhatIf,
+};
+use crate::domain::usage::{add_paid, window_of};
+use crate::domain::{accounts, credits, groups, once};
+use crate::engine::Ctx;
+use crate::engine::meters::{
+    Ask, Decision, Paid, Prepared, Refusal, Sending, Sent, Standing, check_count,
+};
+use crate::engine::operation::Operation;
+use crate::engine::view::AccountCell;
+use crate::error::{Code, Error};
+use crate::handle;
+use crate::kernel::{Tx, keys};
+use crate::model::{
+    Actor, ApiKey, Channel, Count, Id, MessageInput, Name, Package, check_instant, normal_domain,
+};
+use crate::tables::accounts::account_line;
+use std::sync::Arc;
+
+/// The most sends of one call.
+const MOST_SENDS: usize = 1000;
+
+/// The message in normal form: domains as A-labels in lower case.
+pub(crate) fn message_of(message: Option<MessageInput>) -> Result<MessageInput, Error> {
+    let mut message = message.unwrap_or_default();
+    for (field, domain) in [
+        ("sending_domain", &mut message.sending_domain),
+        ("recipient_domain", &mut message.recipient_domain),
+    ] {
+        if let Some(domain) = domain {
+            *domain = domain_of(domain.as_str())
+                .map_err(|error| error.at(format!("/message/{field}")))?;
+        }
+    }
+    Ok(message)
+}
+
+/// Refuses a message that names an API key of somebody else: a key sends for its user alone, in its
+/// account and below it.
+pub(crate) fn require_own_key(
+    tx: &mut Tx<'_>,
+    account: &Id,
+    user: Option<&Id>,
+    message: &MessageInput,
+) -> Result<(), Error> {
+    let Some(id) = &message.api_key else {
+        return Ok(());
+    };
+    let key: Option<ApiKey> = tx.get(&keys::api_key(id))?;
+    if let Some(key) = key.filter(|key| user.is_none_or(|user| *user == key.user))
+        && account_line(tx, account)?
+            .iter()
+            .any(|above| above.id == key.account)
+    {
+        return Ok(());
+    }
+    Err(Error::not_found("API key", id.as_str()).at("/message/api_key"))
+}
+
+/// As [`message_of`], of one that is sent in an account by a user of it or by the account: a
+/// program that acts with an API key sends with that key, so that its caps count whatever it says
+/// (R-SES-7).
+pub(crate) fn own_message(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    user: Option<&Id>,
+    message: Option<MessageInput>,
+) -> Result<MessageInput, Error> {
+    let mut message = message_of(message)?;
+    let Actor::User { .. } = ctx.actor else {
+        require_own_key(&mut ctx.tx, account, user, &message)?;
+        return Ok(message);
+    };
+    let acting = ctx.actor.api_key().map(|key| &key.id);
+    if message.api_key.is_some() && message.api_key.as_ref() != acting {
+        return Err(Error::new(
+            Code::PermissionDenied,
+            "this is not the API key that you act with",
+        )
+        .at("/message/api_key"));
+    }
+    message.api_key = acting.cloned();
+    Ok(message)
+}
+
+/// A domain in normal form.
+pub(crate) fn domain_of(text: &str) -> Result<Name, Error> {
+    let normal = normal_domain(text)
+        .map_err(|error| Error::invalid("/domain", format!("not a domain: {error}")))?;
+    Name::new(&normal).map_err(|error| Error::invalid("/domain", error))
+}
+
+/// A user acts for themselves: they cannot send as another.
+pub(crate) fn sender_of(ctx: &Ctx<'_>, named: Option<Id>) -> Result<Option<Id>, Error> {
+    match (ctx.actor, named) {
+        (Actor::System, named) => Ok(named),
+        (Actor::User { user, .. }, Some(named)) if named != *user => Err(Error::new(
+            Code::PermissionDenied,
+            format!("`{user}` cannot send as `{named}`"),
+        )
+        .at("/user")),
+        (Actor::User { user, .. }, _) => Ok(Some(user.clone())),
+        // No operator gets this far: the catalogue lets users alone send. What they look at goes by
+        // `looked_at`.
+        (Actor::Operator { .. }, _) => Err(Error::new(
+            Code::ActorNotAllowed,
+            "an operator sends nothing",
+        )),
+    }
+}
+
+/// As [`sender_of`], where nobody sends: operators look at whom they name.
+fn looked_at(ctx: &Ctx<'_>, named: Option<Id>) -> Result<Option<Id>, Error> {
+    match ctx.actor {
+        Actor::Operator { .. } => Ok(named),
+        Actor::System | Actor::User { .. } => sender_of(ctx, named),
+    }
+}
+
+impl Operation for Admit {
+    type Answer = Decision;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<Decision, Error> {
+        let ask = Ask::of(self.count, self.min)?;
+        ctx.require_in(&self.account, self.channel.permission())?;
+        let user = sender_of(ctx, self.user.clone())?;
+        let message = own_message(ctx, &self.account, user.as_ref(), self.message.clone())?;
+        let cell = ctx.engine.cell(&self.account)?;
+        let prepared = cell.sending(
+            ctx.engine,
+            user.as_ref().map(Id::as_str),
+            self.channel,
+            &message,
+        )?;
+        ctx.count_tried(&prepared);
+        if self.key.is_none() {
+            return ctx.engine.decide(ctx.actor, &prepared, ask);
+        }
+        once::charged(
+            ctx,
+            &self.account,
+            self.key.as_ref(),
+            &self,
+            &prepared,
+            ask,
+            |_, decision| Ok(decision),
+        )
+    }
+}
+
+impl Operation for AdmitBatch {
+    type Answer = SendDecisions;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<SendDecisions, Error> {
+        if !(1..=MOST_SENDS).contains(&self.sends.len()) {
+            return Err(Error::invalid(
+                "/sends",
+                format!("1 to {MOST_SENDS} sends at once, not {}", self.sends.len()),
+            ));
+        }
+        let mut prepared = Vec::with_capacity(self.sends.len());
+        for (at, send) in self.sends.into_iter().enumerate() {
+            prepared.push(
+                send.prepared(ctx)
+                    .map_err(|error| handle::below(&format!("/sends/{at}"), error))?,
+            );
+        }
+        prepared
+            .iter()
+            .for_each(|(prepared, _)| ctx.count_tried(prepared));
+        let decisions = prepared
+            .iter()
+            .map(|(prepared, ask)| ctx.engine.decide(ctx.actor, prepared, *ask))
+            .collect::<Result<_, _>>()?;
+        Ok(SendDecisions { decisions })
+    }
+}
+
+impl BatchedSend {
+    fn prepared(self, ctx: &mut Ctx<'_>) -> Result<(Arc<Prepared>, Ask), Error> {
+        let ask = Ask::of(self.count, self.min)?;
+        let message = own_message(ctx, &self.account, self.user.as_ref(), self.message)?;
+        let cell = ctx
+            .engine
+            .cell(&self.account)
+            .map_err(|error| error.at("/account"))?;
+        Ok((
+            cell.sending(
+                ctx.engine,
+                self.user.as_ref().map(Id::as_str),
+                self.channel,
+                &message,
+            )?,
+            ask,
+        ))
+    }
+}
+
+impl Operation for Forecast {
+    type Answer = SendForecast;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<SendForecast, Error> {
+        let count = check_count(self.count.get())?;
+        let user = looked_at(ctx, self.user)?;
+        let message = own_message(ctx, &self.account, user.as_ref(), self.message)?;
+        let cell = ctx.engine.cell(&self.account)?;
+        let prepared = cell.sending(
+            ctx.engine,
+            user.as_ref().map(Id::as_str),
+            self.channel,
+            &message,
+        )?;
+        match prepared.refusal {
+            Some(code) => Ok(SendForecast {
+                done_at_ms: None,
+                refusal: Some(code),
+            }),
+            None => Ok(SendForecast {
+                done_at_ms: ctx.engine.forecast(&prepared, count)?,
+                refusal: None,
+            }),
+        }
+    }
+}
+
+impl Operation for WhatIf {
+    type Answer = SendExplanation;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<SendExplanation, Error> {
+        let count = check_count(self.count.get())?;
+        let user = looked_at(ctx, self.user)?;
+        let at_ms = self.at_ms.map_or(ctx.now_ms, Count::get);
+        if at_ms < ctx.now_ms {
+            return Err(Error::invalid(
+                "/at_ms",
+                "what was is not what if: name an instant that is not over",
+            ));
+        }
+        check_instant(at_ms).map_err(|error| Error::invalid("/at_ms", error))?;
+        let message = own_message(ctx, &self.account, user.as_ref(), self.message)?;
+        let cell = ctx.engine.cell(&self.account)?;
+        let prepared = match &self.package {
+            Some(package) => Arc::new(under_package(
+                ctx,
+                &cell,
+                user.as_ref(),
+                self.channel,
+                &message,
+                package,
+            )?),
+            None => cell.sending(
+                ctx.engine,
+                user.as_ref().map(Id::as_str),
+                self.channel,
+                &message,
+            )?,
+        };
+        let standing = ctx.engine.outlook_then(&prepared, count, at_ms)?;
+        explained(ctx, &self.account, &prepared, standing, count)
+    }
+}
+
+/// Sending as it would be with another package of the account.
+fn under_package(
+    ctx: &mut Ctx<'_>,
+    cell: &Arc<AccountCell>,
+    user: Option<&Id>,
+    channel: Channel,
+    message: &MessageInput,
+    package: &Id,
+) -> Result<Prepared, Error> {
+    if matches!(ctx.actor, Actor::User { .. }) {
+        return Err(
+            Error::new(Code::ActorNotAllowed, "users do not try out packages").at("/package"),
+        );
+    }
+    accounts::load(ctx, &cell.id, "/account")?;
+    let package: Package = ctx
+        .tx
+        .get(&keys::package(package))?
+        .ok_or_else(|| Error::not_found("package", package.as_str()).at("/package"))?;
+    let member = user
+        .map(|user| cell.member(ctx.engine, user.as_str()))
+        .transpose()?;
+    let view = cell.view_under(ctx.engine, package)?;
+    ctx.engine.prepare_as(
+        cell,
+        &view,
+        &Sending {
+            member: member.as_deref(),
+            channel,
+            message,
+        },
+    )
+}
+
+impl Operation for Refund {
+    type Answer = SendRefund;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<SendRefund, Error> {
+        let count = check_count(self.count.get())?;
+        let cell = ctx
+            .engine
+            .cell(&self.account)
+            .map_err(|error| error.at("/account"))?;
+        let message = message_of(self.message.clone())?;
+        let granted_at_ms = self.granted_at_ms.get();
+        let groups = match &self.user {
+            Some(user) => groups::of_sender_at(ctx, &self.account, user, granted_at_ms)?,
+            None => Vec::new(),
+        };
+        let sent = Sent {
+            user: self.user.as_ref(),
+            groups: &groups,
+            channel: self.channel,
+            message: &message,
+        };
+        let prepared = ctx.engine.prepare_return(&cell, &sent)?;
+        if self.key.is_none() && self.spend.is_none() {
+            ctx.engine.return_turns(&prepared, count, granted_at_ms);
+            let counters = ctx.engine.refund_sent(
+                &prepared,
+                &sent,
+                count,
+                &Paid::default(),
+                granted_at_ms,
+                false,
+            )? as u64;
+            return Ok(SendRefund {
+                counters,
+                credits: 0,
+            });
+        }
+        let lifted = match self.spend {
+            Some(spend) => credits::lifted_by(ctx, &self.account, self.channel, spend.get())?,
+            None => None,
+        };
+        let paid = |amount| Paid {
+            amount,
+            lifted: lifted.clone(),
+        };
+        // What is given back in memory comes after the commit that remembers it: never twice,
+        // whatever happens between.
+        let (refund, is_first) = ctx.engine.commit_beside(ctx.actor, None, |ctx| {
+            once::carried_out(ctx, &self, self.key.as_ref(), |ctx| {
+                let credits = match self.spend.map(Count::get) {
+                    Some(spend) => {
+                        credits::refund_at_most(ctx, &self.account, self.channel, spend, count)
+                            .map_err(|error| error.at("/spend"))?
+                    }
+                    None => 0,
+                };
+                let counters = ctx.engine.refund_sent(
+                    &prepared,
+                    &sent,
+                    count,
+                    &paid(credits),
+                    granted_at_ms,
+                    true,
+                )? as u64;
+                Ok(SendRefund { counters, credits })
+            })
+        })?;
+        if is_first {
+            ctx.engine.return_turns(&prepared, count, granted_at_ms);
+            ctx.engine.refund_sent(
+                &prepared,
+                &sent,
+                count,
+                &paid(refund.credits),
+                granted_at_ms,
+                false,
+            )?;
+        }
+        Ok(refund)
+    }
+}
+
+impl Operation for Explain {
+    type Answer = SendExplanation;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<SendExplanation, Error> {
+        let count = check_count(self.count.get())?;
+        let user = looked_at(ctx, self.user)?;
+        let cell = ctx.engine.cell(&self.account)?;
+        let message = own_message(ctx, &self.account, user.as_ref(), self.message)?;
+        let prepared = cell.sending(
+            ctx.engine,
+            user.as_ref().map(Id::as_str),
+            self.channel,
+            &message,
+        )?;
+        let standing = ctx.engine.outlook(&prepared, count)?;
+        explained(ctx, &self.account, &prepared, standing, count)
+    }
+}
+
+fn explained(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    prepared: &Prepared,
+    standing: Standing,
+    count: u64,
+) -> Result<SendExplanation, Error> {
+    let refusal = match prepared.refusal {
+        Some(code) => Some(Refusal::of(code)),
+        None => standing.refusal(account, count),
+    };
+    let would_grant = refusal.is_none();
+    let (remaining, credits) = (
+        standing.remaining(),
+        if would_grant { standing.paid(count) } else { 0 },
+    );
+    let mut limits: Vec<_> = standing
+        .readings
+        .into_iter()
+        .filter(|reading| reading.counts)
+        .map(|reading| window_of(account, reading))
+        .collect();
+    add_paid(ctx, account, &mut limits)?;
+    Ok(SendExplanation {
+        would_grant,
+        remaining: remaining.filter(|_| prepared.refusal.is_none()),
+        refusal,
+        credits,
+        limits,
+    })
+}

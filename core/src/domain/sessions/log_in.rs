@@ -1,0 +1,355 @@
+//! Somebody logs in, as themself or as another.
+
+use crate::api::operation::Request;
+use crate::api::sessions::{Create, CreateAs, SessionDevice, SessionToken};
+use crate::auth::token::SecretToken;
+use crate::auth::token_cache::Live;
+use crate::domain::sessions::{all_of, end};
+use crate::domain::{members, passwords, reach, users};
+use crate::engine::Ctx;
+use crate::engine::operation::Operation;
+use crate::engine::view::MemberView;
+use crate::error::{Code, Error};
+use crate::kernel::keys;
+use crate::model::{
+    self, Address, AddressRange, Count, EffectivePolicies, Id, LogInNotice, Name, OutboxKind,
+    OutboxMessage, Session, SessionBehind,
+};
+use crate::rules::session::{is_over, may_come_from};
+use crate::tables::sessions::Sessions;
+use std::sync::Arc;
+
+/// The most sessions of a user; with one more the one that was not used for longest ends.
+pub(crate) const MOST_SESSIONS: usize = 100;
+/// The longest reason, in bytes.
+const LONGEST_REASON: usize = 500;
+
+/// Refuses a user who cannot enter any of their accounts, or comes from where none of them lets
+/// them come from (R-ACC-3); answers the first that they can enter, where they have one.
+fn require_entry(ctx: &mut Ctx<'_>, user: &Id, ip: Option<Address>) -> Result<Option<Id>, Error> {
+    let own: Option<Vec<AddressRange>> = ctx.tx.get(&keys::user_allow_list(user))?;
+    if !may_come_from(own.as_deref(), ip) {
+        return Err(not_from_here(user));
+    }
+    let mut refusal = None;
+    for account in users::accounts_of(ctx, user, usize::MAX)? {
+        let member = ctx
+            .engine
+            .cell(&account)?
+            .member(ctx.engine, user.as_str())?;
+        match entry_refusal(&member, user, &account, ip) {
+            Some(refused) => refusal.get_or_insert(refused),
+            None => return Ok(Some(account)),
+        };
+    }
+    refusal.map_or(Ok(None), Err)
+}
+
+fn entry_refusal(
+    member: &MemberView,
+    user: &Id,
+    account: &Id,
+    ip: Option<Address>,
+) -> Option<Error> {
+    match member.entry {
+        Some(code) => Some(
+            Error::new(
+                code,
+                format!("`{user}` cannot enter `{account}`: {}", code.sentence()),
+            )
+            .with("account", account.as_str()),
+        ),
+        None => (!may_come_from(member.addresses.iter().map(Vec::as_slice), ip))
+            .then(|| not_from_here(user)),
+    }
+}
+
+fn not_from_here(user: &Id) -> Error {
+    Error::new(
+        Code::IpNotAllowed,
+        format!("`{user}` may not come from this address"),
+    )
+    .at("/ip")
+}
+
+/// The same for a session in use: where its user could go in last is most likely where they can go
+/// in now.
+pub(crate) fn require_entry_again(
+    ctx: &mut Ctx<'_>,
+    live: &Live<Session>,
+    ip: Option<Address>,
+) -> Result<(), Error> {
+    let user = &live.record.user;
+    if let Some(account) = live.entered.load().as_deref()
+        && let Ok(cell) = ctx.engine.cell(account)
+        && let Ok(member) = cell.member(ctx.engine, user.as_str())
+        && entry_refusal(&member, user, account, ip).is_none()
+    {
+        return Ok(());
+    }
+    let entered = require_entry(ctx, user, ip)?;
+    live.entered.store(entered.map(Arc::new));
+    Ok(())
+}
+
+/// Ends those that are over, and of the others those that were not used for longest, until there is
+/// room for one more.
+fn make_room(ctx: &mut Ctx<'_>, sessions: Vec<Session>, idle_ms: u64) -> Result<(), Error> {
+    let (over, mut live): (Vec<_>, Vec<_>) = sessions
+        .into_iter()
+        .partition(|session| is_over(session, session.last_seen_at_ms, idle_ms, ctx.now_ms));
+    live.sort_by_key(|session| std::cmp::Reverse(session.last_seen_at_ms));
+    for session in over.iter().chain(live.iter().skip(MOST_SESSIONS - 1)) {
+        end(ctx, session)?;
+    }
+    Ok(())
+}
+
+/// Begins a session.
+pub(crate) fn begin(
+    ctx: &mut Ctx<'_>,
+    user: model::User,
+    device: Option<Name>,
+    ip: Option<Address>,
+    policies: &EffectivePolicies,
+    with_second_factor: bool,
+) -> Result<SessionToken, Error> {
+    require_entry(ctx, &user.id, ip)?;
+    let mut own = all_of(ctx, &user.id)?;
+    own.retain(|session| session.behind.is_none());
+    make_room(ctx, own, policies.session_idle_ms.get())?;
+    let id = ctx.new_id(None, keys::SESSION, keys::session, "session")?;
+    let token = ctx.session_token(&id)?;
+    let expires_at_ms = ctx
+        .now_ms
+        .saturating_add(policies.session_life_ms.get())
+        .min(Count::MAX);
+    let session = Session {
+        id,
+        user: user.id.clone(),
+        token_hash: token.hash(),
+        device,
+        ip,
+        created_at_ms: ctx.now_ms,
+        authenticated_at_ms: ctx.now_ms,
+        with_second_factor,
+        last_seen_at_ms: ctx.now_ms,
+        last_ip: ip,
+        expires_at_ms,
+        behind: None,
+    };
+    ctx.tx.save::<Sessions>(&session)?;
+    let user = users::edit::logged_in(ctx, user)?;
+    answer(session, user.id, &token)
+}
+
+pub(crate) fn answer(
+    session: Session,
+    user: Id,
+    token: &SecretToken,
+) -> Result<SessionToken, Error> {
+    Ok(SessionToken {
+        session: session.id,
+        user,
+        token: token.reveal()?,
+        expires_at_ms: session.expires_at_ms,
+    })
+}
+
+impl Operation for Create {
+    type Answer = SessionToken;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<SessionToken, Error> {
+        let policies = ctx.policies(None)?;
+        let Create {
+            email,
+            password,
+            code,
+            user,
+            device,
+            ip,
+        } = self;
+        match (email, password, user) {
+            (Some(email), Some(password), None) => {
+                let proven =
+                    passwords::prove(ctx, &email, &password, code.as_ref(), ip, "/password")?;
+                ctx.engine
+                    .commit_beside(ctx.actor, Some(Self::NAME), |ctx| {
+                        let user = passwords::confirm(ctx, &proven, "/password")?;
+                        begin(
+                            ctx,
+                            user,
+                            device.clone(),
+                            ip,
+                            &policies,
+                            proven.with_second_factor(),
+                        )
+                    })
+            }
+            (None, None, Some(id)) if code.is_none() => {
+                ctx.engine
+                    .commit_beside(ctx.actor, Some(Self::NAME), |ctx| {
+                        let user = users::load(ctx, &id, "/user")?;
+                        if user.disabled {
+                            return Err(Error::new(
+                                Code::LoginRefused,
+                                format!("`{id}` is disabled"),
+                            )
+                            .at("/user"));
+                        }
+                        begin(ctx, user, device.clone(), ip, &policies, true)
+                    })
+            }
+            _ => Err(Error::invalid(
+                "/user",
+                "name `email` and `password`, or the `user` whom you vouch for",
+            )),
+        }
+    }
+}
+
+/// Nobody acts as one who can do more there (R-ROL-7), and as nobody but a member. Operators answer
+/// for accounts without having permissions in them.
+fn refuse_acting_up(ctx: &mut Ctx<'_>, account: &Id, user: &Id) -> Result<(), Error> {
+    if reach::home(ctx).is_none() {
+        return Ok(());
+    }
+    if !ctx.tx.has(&keys::member(account, user))? {
+        return Err(Error::not_found("user", user.as_str()).at("/user"));
+    }
+    members::escalation::refuse_stronger_in(ctx, account, user)
+}
+
+impl CreateAs {
+    fn life_ms(&self, ctx: &mut Ctx<'_>) -> Result<u64, Error> {
+        let most = ctx.policies(Some(&self.account))?.log_in_as_ms;
+        let life_ms = self.life_ms.unwrap_or(most);
+        if life_ms.get() == 0 || life_ms > most {
+            return Err(Error::invalid(
+                "/life_ms",
+                format!("1 to {} milliseconds, not {}", most.get(), life_ms.get()),
+            ));
+        }
+        Ok(life_ms.get())
+    }
+}
+
+impl Operation for CreateAs {
+    type Answer = SessionToken;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<SessionToken, Error> {
+        ctx.require_log_in_as(&self.account, &self.user)?;
+        reach::refuse_self(ctx, &self.user, "acts as")?;
+        let is_operator = reach::home(ctx).is_none() && ctx.tx.has(&keys::operator(&self.user))?;
+        if is_operator {
+            return Err(Error::new(
+                Code::IsOperator,
+                format!("`{}` is an operator: nobody acts as one", self.user),
+            )
+            .at("/user"));
+        }
+        refuse_acting_up(ctx, &self.account, &self.user)?;
+        match ctx
+            .engine
+            .cell(&self.account)?
+            .member(ctx.engine, self.user.as_str())?
+            .entry
+        {
+            None => {}
+            Some(Code::NotMember) => {
+                return Err(Error::not_found("user", self.user.as_str()).at("/user"));
+            }
+            Some(code) => {
+                return Err(Error::new(
+                    code,
+                    format!(
+                        "`{}` cannot enter `{}`: {}",
+                        self.user,
+                        self.account,
+                        code.sentence()
+                    ),
+                )
+                .at("/user"));
+            }
+        }
+        if self.reason.as_str().trim().is_empty() || self.reason.as_str().len() > LONGEST_REASON {
+            return Err(Error::invalid(
+                "/reason",
+                format!("say why, in 1 to {LONGEST_REASON} bytes"),
+            ));
+        }
+        let expires_at_ms = ctx
+            .now_ms
+            .saturating_add(self.life_ms(ctx)?)
+            .min(Count::MAX);
+        let subject = users::load(ctx, &self.user, "/user")?;
+        let by = ctx
+            .actor
+            .user()
+            .cloned()
+            .ok_or_else(|| Error::new(Code::Internal, "the host acts as nobody"))?;
+        let mut begun = all_of(ctx, &by)?;
+        begun.retain(|session| session.behind.is_some() && *session.person() == by);
+        let idle_ms = ctx.policies(None)?.session_idle_ms.get();
+        make_room(ctx, begun, idle_ms)?;
+        let id = ctx.new_id(None, keys::SESSION, keys::session, "session")?;
+        let token = ctx.session_token(&id)?;
+        let behind = SessionBehind {
+            user: by.clone(),
+            from_account: reach::home(ctx),
+            account: self.account.clone(),
+            reason: self.reason,
+        };
+        let session = Session {
+            id: id.clone(),
+            user: self.user,
+            token_hash: token.hash(),
+            device: self.device,
+            ip: ctx.actor.ip(),
+            created_at_ms: ctx.now_ms,
+            authenticated_at_ms: ctx.now_ms,
+            with_second_factor: ctx
+                .actor
+                .log_in()
+                .is_none_or(|log_in| log_in.with_second_factor),
+            last_seen_at_ms: ctx.now_ms,
+            last_ip: ctx.actor.ip(),
+            expires_at_ms,
+            behind: Some(Box::new(behind.clone())),
+        };
+        ctx.tx.save::<Sessions>(&session)?;
+        let SessionBehind {
+            from_account,
+            account,
+            reason,
+            ..
+        } = behind;
+        ctx.tell_host(&OutboxMessage {
+            user: Some(subject.id.clone()),
+            to: Some(subject.email),
+            log_in: Some(Box::new(LogInNotice {
+                session: id,
+                by,
+                from_account,
+                reason,
+                expires_at_ms,
+            })),
+            ..OutboxMessage::about(OutboxKind::LoggedInAs, Some(account), ctx.now_ms)
+        })?;
+        answer(session, subject.id, &token)
+    }
+}
+
+/// A session as it is shown.
+pub(crate) fn device(session: Session) -> SessionDevice {
+    SessionDevice {
+        session: session.id,
+        device: session.device,
+        ip: session.ip,
+        created_at_ms: session.created_at_ms,
+        last_seen_at_ms: session.last_seen_at_ms,
+        last_ip: session.last_ip,
+        expires_at_ms: session.expires_at_ms,
+        behind: session.behind.map(|behind| *behind),
+    }
+}

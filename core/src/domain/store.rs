@@ -1,0 +1,82 @@
+//! The store itself: what it is, whether it is whole, and a fingerprint of all it holds.
+
+use crate::api::store::{Info, StateHash, StoreInfo, StoreStateHash, StoreVerification, Verify};
+use crate::engine::Ctx;
+use crate::engine::operation::Operation;
+use crate::error::Error;
+use crate::kernel::keys;
+use crate::tables::check::check;
+use sha2::{Digest, Sha256};
+use tenantry_store::Order;
+
+/// Most places that are told.
+const MOST_DAMAGED: usize = 100;
+
+impl Operation for Info {
+    type Answer = StoreInfo;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<StoreInfo, Error> {
+        let backend = &ctx.engine.kernel.backend;
+        Ok(StoreInfo {
+            store_id: backend.store_id(),
+            last_commit: backend.last_commit(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            clock_jump: ctx.engine.kernel.clock.last_jump(),
+        })
+    }
+}
+
+impl Operation for Verify {
+    type Answer = StoreVerification;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<StoreVerification, Error> {
+        let mut found = ctx.engine.kernel.backend.verify()?;
+        // What is damaged cannot be looked up; then that alone is told.
+        if found.damaged.is_empty() {
+            found.damaged = check(ctx.tx.reads().clone(), MOST_DAMAGED)?;
+        }
+        Ok(StoreVerification {
+            whole: found.damaged.is_empty(),
+            records: found.records,
+            bytes: found.bytes,
+            last_commit: found.last_commit,
+            damaged: found.damaged,
+        })
+    }
+}
+
+impl Operation for StateHash {
+    type Answer = StoreStateHash;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<StoreStateHash, Error> {
+        const STEP: usize = 1000;
+        let mut hash = Sha256::new();
+        let mut records = 0;
+        let (mut from, until) = (keys::FIRST.to_vec(), vec![0x7f]);
+        loop {
+            let rows = ctx
+                .tx
+                .reads()
+                .range(&from, &until, Order::Ascending, STEP)?;
+            for (key, record) in &rows {
+                for part in [key, &record.value] {
+                    hash.update((part.len() as u64).to_le_bytes());
+                    hash.update(part);
+                }
+                records += 1;
+            }
+            match rows.last() {
+                Some((last, _)) if rows.len() == STEP => from = [last.as_slice(), &[0]].concat(),
+                _ => break,
+            }
+        }
+        Ok(StoreStateHash {
+            state_hash: hash
+                .finalize()
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect(),
+            records,
+        })
+    }
+}

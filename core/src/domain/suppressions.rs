@@ -1,0 +1,472 @@
+//! Suppressions: who is not written to, per account or pooled for the team (R-TEA-8).
+//!
+//! An account's entries are its own records, and beside each lies an index entry of its team,
+//! whether the account is in the pool or not. Joining and leaving the pool is therefore one flag:
+//! the union is seen at once, and nothing is copied that leaving would have to take back.
+
+use crate::api::suppressions::{
+    Add, Check, Import, InvalidRecipient, List, Pool, Remove, SuppressedRecipient,
+    SuppressionCheck, SuppressionInput, SuppressionList, SuppressionPool, SuppressionProblem,
+    SuppressionsAdded, SuppressionsImported, SuppressionsRemoved,
+};
+use crate::domain::limits::Line;
+use crate::domain::{accounts, gauges};
+use crate::engine::Ctx;
+use crate::engine::operation::Operation;
+use crate::error::Error;
+use crate::kernel::keys;
+use crate::kernel::page::{Span, walk};
+use crate::model::{
+    self, Count, Id, LimitName, Mailbox, MessageClass, Recipient, Suppression, folded,
+    normal_domain,
+};
+use crate::rules::suppression::{blocks, values};
+use crate::tables::accounts::account_line;
+use crate::tables::suppressions::Suppressions;
+use std::collections::HashMap;
+
+/// Most entries that one call adds or removes.
+const MOST_ENTRIES: usize = 500;
+/// Most entries that one call imports.
+const MOST_IMPORTED: usize = 5000;
+/// Most recipients that one call filters.
+const MOST_RECIPIENTS: usize = 1000;
+
+/// The top account of the team that an account is in.
+fn team_of(ctx: &mut Ctx<'_>, account: &Id) -> Result<Id, Error> {
+    let line = account_line(&mut ctx.tx, account).map_err(|error| error.at("/account"))?;
+    Ok(line
+        .into_iter()
+        .next_back()
+        .map_or_else(|| account.clone(), |top| top.id))
+}
+
+/// The normal form of an address or a domain, and whether it is a domain.
+fn normal_form(value: &str, field: &str) -> Result<(String, bool), Error> {
+    let value = Mailbox::read(value).address;
+    if value.contains('@') {
+        let recipient = Recipient::new(value).map_err(|error| Error::invalid(field, error))?;
+        return Ok((recipient.key().to_owned(), false));
+    }
+    let domain = normal_domain(value).map_err(|error| {
+        Error::invalid(
+            field,
+            format!("neither an e-mail address nor a domain: {error}"),
+        )
+    })?;
+    Ok((domain, true))
+}
+
+fn refuse_too_many(field: &str, given: usize, most: usize) -> Result<(), Error> {
+    if given <= most {
+        Ok(())
+    } else {
+        Err(Error::invalid(
+            field,
+            format!("at most {most} at once, there are {given}"),
+        ))
+    }
+}
+
+/// Whether an account has an entry of this value, of whatever class.
+fn is_suppressed(ctx: &mut Ctx<'_>, account: &Id, value: &str) -> Result<bool, Error> {
+    for class in MessageClass::ALL {
+        if ctx
+            .tx
+            .has(&keys::suppression(account, value, class.name()))?
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Where entries are written: the account, and what limits it.
+struct Place {
+    account: Id,
+    line: Line,
+}
+
+impl Place {
+    fn of(ctx: &mut Ctx<'_>, account: &Id) -> Result<Place, Error> {
+        let line = Line::load(ctx, account).map_err(|error| error.at("/account"))?;
+        Ok(Place {
+            account: account.clone(),
+            line,
+        })
+    }
+}
+
+/// Writes an entry and its place in the index of the team; answers whether it is new. A domain
+/// counts once, of whatever class, until its last entry is removed; the limit of suppressed domains
+/// holds for the account and for those above (R-PKG-1).
+fn write(
+    ctx: &mut Ctx<'_>,
+    place: &Place,
+    at: usize,
+    input: SuppressionInput,
+) -> Result<(Suppression, bool), Error> {
+    let Place { account, line } = place;
+    let (value, is_domain) = normal_form(&input.value, &format!("/entries/{at}/value"))?;
+    if is_domain {
+        ctx.require(account, "suppressions.domains.add", "clients.edit")?;
+    }
+    if input
+        .expires_at_ms
+        .is_some_and(|end| end.get() <= ctx.now_ms)
+    {
+        return Err(Error::invalid(
+            format!("/entries/{at}/expires_at_ms"),
+            "an end lies in the future",
+        ));
+    }
+    let key = keys::suppression(account, &value, input.message_class.name());
+    let before: Option<Suppression> = ctx.tx.get(&key)?;
+    if is_domain && !is_suppressed(ctx, account, &value)? {
+        gauges::claim(ctx, line, LimitName::SuppressedDomains, 1)
+            .map_err(|error| error.at(format!("/entries/{at}/value")))?;
+    }
+    let entry = Suppression {
+        value,
+        message_class: input.message_class,
+        account: account.clone(),
+        reason: input.reason,
+        expires_at_ms: input.expires_at_ms.map(Count::get),
+        created_at_ms: before
+            .as_ref()
+            .map_or(ctx.now_ms, |before| before.created_at_ms),
+    };
+    ctx.tx.save::<Suppressions>(&entry)?;
+    Ok((entry, before.is_none()))
+}
+
+/// The class and the account at the end of a key of the team's index.
+fn source_of(key: &[u8]) -> Option<(MessageClass, Id)> {
+    let mut parts = key.rsplit(|byte| *byte == 0);
+    let account = parts
+        .next()
+        .and_then(|part| Id::new(std::str::from_utf8(part).ok()?).ok())?;
+    let name = parts.next()?;
+    let class = MessageClass::ALL
+        .into_iter()
+        .find(|class| class.name().as_bytes() == name)?;
+    Some((class, account))
+}
+
+/// The parts of a span with the texts that can begin with a folded text: those that do as they
+/// stand, and those that do up to a letter that is none of ASCII, which another may fold to.
+fn narrowed((from, until): Span, text: &str) -> Vec<Span> {
+    if text.is_empty() {
+        return vec![(from, until)];
+    }
+    // No UTF-8 text holds this byte.
+    let span = |text: &[u8], first: &[u8]| {
+        (
+            [from.as_slice(), text, first].concat(),
+            [from.as_slice(), text, &[0xff]].concat(),
+        )
+    };
+    let plain = text.bytes().take_while(u8::is_ascii).count();
+    let whole = (plain == text.len()).then(|| span(text.as_bytes(), &[]));
+    let other = text.as_bytes().get(..plain).into_iter().flat_map(|plain| {
+        (0..=plain.len().min(text.len() - 1))
+            .rev()
+            .map(move |end| plain.get(..end).unwrap_or_default())
+    });
+    whole
+        .into_iter()
+        .chain(other.map(|start| span(start, &[0x80])))
+        .collect()
+}
+
+/// What one call knows of the pool: which accounts are in it, and what blocks each value that was
+/// looked up.
+struct Filter {
+    account: Id,
+    team: Id,
+    pooled: bool,
+    class: MessageClass,
+    in_pool: HashMap<Id, bool>,
+    known: HashMap<String, Option<Suppression>>,
+}
+
+impl Filter {
+    fn new(ctx: &mut Ctx<'_>, account: Id, class: MessageClass) -> Result<Filter, Error> {
+        let team = team_of(ctx, &account)?;
+        let pooled = accounts::load(ctx, &account, "/account")?.pooled;
+        Ok(Filter {
+            account,
+            team,
+            pooled,
+            class,
+            in_pool: HashMap::new(),
+            known: HashMap::new(),
+        })
+    }
+
+    /// The entry that keeps a message from going out to a value.
+    fn blocking(&mut self, ctx: &mut Ctx<'_>, value: &str) -> Result<Option<Suppression>, Error> {
+        if let Some(known) = self.known.get(value) {
+            return Ok(known.clone());
+        }
+        let found = self.look_up(ctx, value)?;
+        self.known.insert(value.to_owned(), found.clone());
+        Ok(found)
+    }
+
+    fn look_up(&mut self, ctx: &mut Ctx<'_>, value: &str) -> Result<Option<Suppression>, Error> {
+        let mut found = None;
+        for class in MessageClass::ALL {
+            found = found.or(self.entry(ctx, &self.account, value, class)?);
+        }
+        if found.is_some() || !self.pooled {
+            return Ok(found);
+        }
+        let (from, until) = keys::below(keys::TEAM_SUPPRESSION, &[self.team.as_str(), value]);
+        for (key, ()) in ctx.tx.range::<()>(&from, &until, usize::MAX)? {
+            let Some((class, source)) = source_of(&key) else {
+                continue;
+            };
+            if is_pooled(ctx, &mut self.in_pool, &source)?
+                && let Some(entry) = self.entry(ctx, &source, value, class)?
+            {
+                return Ok(Some(entry));
+            }
+        }
+        Ok(None)
+    }
+
+    fn entry(
+        &self,
+        ctx: &mut Ctx<'_>,
+        account: &Id,
+        value: &str,
+        class: MessageClass,
+    ) -> Result<Option<Suppression>, Error> {
+        let entry: Option<Suppression> =
+            ctx.tx
+                .get(&keys::suppression(account, value, class.name()))?;
+        Ok(entry.filter(|entry| blocks(entry, self.class, ctx.now_ms)))
+    }
+}
+
+/// Whether an account is in the pool of its team; `known` spares reading it again.
+fn is_pooled(
+    ctx: &mut Ctx<'_>,
+    known: &mut HashMap<Id, bool>,
+    account: &Id,
+) -> Result<bool, Error> {
+    if let Some(pooled) = known.get(account) {
+        return Ok(*pooled);
+    }
+    let pooled = ctx
+        .tx
+        .get::<model::Account>(&keys::account(account))?
+        .is_some_and(|account| account.pooled);
+    known.insert(account.clone(), pooled);
+    Ok(pooled)
+}
+
+impl Operation for Add {
+    type Answer = SuppressionsAdded;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<SuppressionsAdded, Error> {
+        if self.entries.iter().any(|entry| entry.value.contains('@')) || self.entries.is_empty() {
+            ctx.require(&self.account, "suppressions.add", "clients.edit")?;
+        } else {
+            ctx.require(&self.account, "suppressions.domains.add", "clients.edit")?;
+        }
+        refuse_too_many("/entries", self.entries.len(), MOST_ENTRIES)?;
+        let place = Place::of(ctx, &self.account)?;
+        let mut suppressions = Vec::new();
+        for (at, entry) in self.entries.into_iter().enumerate() {
+            suppressions.push(write(ctx, &place, at, entry)?.0);
+        }
+        Ok(SuppressionsAdded { suppressions })
+    }
+}
+
+impl Operation for Remove {
+    type Answer = SuppressionsRemoved;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<SuppressionsRemoved, Error> {
+        let any_address = self.entries.iter().any(|entry| entry.value.contains('@'));
+        let any_domain = self.entries.iter().any(|entry| !entry.value.contains('@'));
+        if any_address || !any_domain {
+            ctx.require(&self.account, "suppressions.remove", "clients.edit")?;
+        }
+        if any_domain {
+            ctx.require(&self.account, "suppressions.domains.remove", "clients.edit")?;
+        }
+        refuse_too_many("/entries", self.entries.len(), MOST_ENTRIES)?;
+        let Place { line, .. } = Place::of(ctx, &self.account)?;
+        let mut removed = 0;
+        for (at, name) in self.entries.into_iter().enumerate() {
+            let (value, is_domain) = normal_form(&name.value, &format!("/entries/{at}/value"))?;
+            let before = removed;
+            for class in MessageClass::ALL
+                .into_iter()
+                .filter(|class| name.message_class.is_none_or(|only| only == *class))
+            {
+                let key = keys::suppression(&self.account, &value, class.name());
+                if let Some(entry) = ctx.tx.get::<Suppression>(&key)? {
+                    ctx.tx.erase::<Suppressions>(&entry)?;
+                    removed += 1;
+                }
+            }
+            if removed == before {
+                return Err(Error::not_found("suppression", &value).at(format!("/entries/{at}")));
+            }
+            if is_domain && !is_suppressed(ctx, &self.account, &value)? {
+                gauges::change(ctx, &line.accounts, LimitName::SuppressedDomains, -1)?;
+            }
+        }
+        Ok(SuppressionsRemoved { removed })
+    }
+}
+
+impl Operation for Import {
+    type Answer = SuppressionsImported;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<SuppressionsImported, Error> {
+        refuse_too_many("/entries", self.entries.len(), MOST_IMPORTED)?;
+        let place = Place::of(ctx, &self.account)?;
+        let mut imported = SuppressionsImported {
+            added: 0,
+            changed: 0,
+            problems: Vec::new(),
+        };
+        for (at, entry) in self.entries.into_iter().enumerate() {
+            match ctx.attempt(|ctx| write(ctx, &place, at, entry)) {
+                Ok((_, true)) => imported.added += 1,
+                Ok((_, false)) => imported.changed += 1,
+                Err(error) if self.atomic => return Err(error),
+                Err(error) => {
+                    let problem = SuppressionProblem {
+                        entry: at as u64,
+                        code: error.code(),
+                        message: error.message().to_owned(),
+                    };
+                    imported.problems.push(problem);
+                }
+            }
+        }
+        Ok(imported)
+    }
+}
+
+impl Operation for List {
+    type Answer = SuppressionList;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<SuppressionList, Error> {
+        let account = accounts::load(ctx, &self.account, "/account")?;
+        let search = self
+            .search
+            .map_or_else(String::new, |text| folded(text.as_str()));
+        let wanted = self.message_class;
+        let fits = |entry: &Suppression| {
+            wanted.is_none_or(|class| class == entry.message_class)
+                && folded(&entry.value).starts_with(search.as_str())
+        };
+        let (suppressions, next) = if self.pooled && account.pooled {
+            let team = team_of(ctx, &self.account)?;
+            let spans = narrowed(
+                keys::below(keys::TEAM_SUPPRESSION, &[team.as_str()]),
+                &search,
+            );
+            let prefix = span_prefix(&team);
+            let mut in_pool = HashMap::new();
+            walk(ctx, &spans, self.after.as_ref(), self.limit, |ctx, key| {
+                let Some((class, source)) = source_of(key) else {
+                    return Ok(None);
+                };
+                let Some(value) = key
+                    .get(prefix..)
+                    .and_then(|rest| rest.split(|byte| *byte == 0).next())
+                else {
+                    return Ok(None);
+                };
+                let Ok(value) = std::str::from_utf8(value) else {
+                    return Ok(None);
+                };
+                if !is_pooled(ctx, &mut in_pool, &source)? {
+                    return Ok(None);
+                }
+                let entry: Option<Suppression> =
+                    ctx.tx
+                        .get(&keys::suppression(&source, value, class.name()))?;
+                Ok(entry.filter(&fits))
+            })?
+        } else {
+            let spans = narrowed(
+                keys::below(keys::SUPPRESSION, &[self.account.as_str()]),
+                &search,
+            );
+            walk(ctx, &spans, self.after.as_ref(), self.limit, |ctx, key| {
+                Ok(ctx.tx.get::<Suppression>(key)?.filter(&fits))
+            })?
+        };
+        Ok(SuppressionList { suppressions, next })
+    }
+}
+
+/// How long the keys of a team's index are before the value begins.
+fn span_prefix(team: &Id) -> usize {
+    keys::below(keys::TEAM_SUPPRESSION, &[team.as_str()])
+        .0
+        .len()
+}
+
+impl Operation for Check {
+    type Answer = SuppressionCheck;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<SuppressionCheck, Error> {
+        refuse_too_many("/recipients", self.recipients.len(), MOST_RECIPIENTS)?;
+        let mut filter = Filter::new(ctx, self.account, self.message_class)?;
+        let mut answer = SuppressionCheck {
+            suppressed: Vec::new(),
+            invalid: Vec::new(),
+        };
+        for (place, address) in (0..).zip(self.recipients) {
+            let recipient = match Recipient::new(Mailbox::read(&address).address) {
+                Ok(recipient) => recipient,
+                Err(message) => {
+                    answer.invalid.push(InvalidRecipient {
+                        recipient: place,
+                        message,
+                    });
+                    continue;
+                }
+            };
+            for value in values(&recipient) {
+                if let Some(by) = filter.blocking(ctx, value)? {
+                    answer.suppressed.push(SuppressedRecipient {
+                        recipient: place,
+                        address,
+                        by,
+                    });
+                    break;
+                }
+            }
+        }
+        Ok(answer)
+    }
+}
+
+impl Operation for Pool {
+    type Answer = SuppressionPool;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<SuppressionPool, Error> {
+        let mut account = accounts::load(ctx, &self.account, "/account")?;
+        if account.pooled != self.pooled {
+            account.pooled = self.pooled;
+            accounts::save(ctx, account)?;
+        }
+        let team = team_of(ctx, &self.account)?;
+        Ok(SuppressionPool {
+            account: self.account,
+            team,
+            pooled: self.pooled,
+        })
+    }
+}

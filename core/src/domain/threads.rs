@@ -1,0 +1,198 @@
+//! Threads: slots with a lease for the jobs that run at the same time (R-QTA-10).
+//!
+//! A worker that dies renews no more, and its slot is free once the lease has run out. Nothing
+//! happens at that instant: whoever next finds the slots taken ends those that have run out, and
+//! each who gets one clears a few away.
+
+use crate::api::threads::{Acquire, List, Release, Renew, SlotList};
+use crate::domain::limits::{Line, reached};
+use crate::domain::{accounts, campaigns, gauges, once};
+use crate::engine::Ctx;
+use crate::engine::operation::Operation;
+use crate::error::{Code, Error};
+use crate::kernel::keys;
+use crate::kernel::page::walk;
+use crate::model::{Account, Count, Id, LimitName, Slot};
+use crate::tables::accounts::account_line;
+use crate::tables::slots::Slots;
+
+const SHORTEST_MS: u64 = 1_000;
+const LONGEST_MS: u64 = 24 * 3_600_000;
+/// How many slots that have run out are cleared away with each that is given: more than one, so
+/// that they never pile up.
+const CLEARED: usize = 2;
+
+/// How many slots of an account and of all below it are still counted though their lease has run
+/// out.
+pub(crate) fn expired(ctx: &mut Ctx<'_>, account: &Id) -> Result<u64, Error> {
+    let (from, _) = keys::below(keys::SLOT_END, &[account.as_str()]);
+    let until = keys::slot_ends_after(account, ctx.now_ms);
+    Ok(ctx.tx.range::<()>(&from, &until, usize::MAX)?.len() as u64)
+}
+
+/// Ends one slot of an account, or of one below it, whose lease has run out; whether there was one.
+fn end_expired(ctx: &mut Ctx<'_>, above: &Id) -> Result<bool, Error> {
+    let (from, _) = keys::below(keys::SLOT_END, &[above.as_str()]);
+    let until = keys::slot_ends_after(above, ctx.now_ms);
+    let Some((key, ())) = ctx.tx.range::<()>(&from, &until, 1)?.into_iter().next() else {
+        return Ok(false);
+    };
+    let slot = at_end(ctx, &key)?.ok_or_else(|| {
+        Error::new(
+            Code::StoreCorrupt,
+            format!("no slot ends at {}", key.escape_ascii()),
+        )
+    })?;
+    end_at_once(ctx, &slot)?;
+    Ok(true)
+}
+
+/// The slot at a key of the index.
+fn at_end(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<Option<Slot>, Error> {
+    match keys::last_pair(key) {
+        Some((account, slot)) => ctx.tx.get(&keys::slot(&account, &slot)),
+        None => Ok(None),
+    }
+}
+
+/// When so many slots of an account have ended, if none is renewed.
+fn ended_at_ms(ctx: &mut Ctx<'_>, above: &Id, count: u64) -> Result<Option<u64>, Error> {
+    let from = keys::slot_ends_after(above, ctx.now_ms);
+    let (_, until) = keys::below(keys::SLOT_END, &[above.as_str()]);
+    let count = usize::try_from(count).unwrap_or(usize::MAX);
+    let rows = ctx.tx.range::<()>(&from, &until, count)?;
+    Ok(rows
+        .get(count.saturating_sub(1))
+        .and_then(|(key, ())| keys::slot_end_at(key)))
+}
+
+fn end(ctx: &mut Ctx<'_>, slot: &Slot, line: &[Account]) -> Result<(), Error> {
+    ctx.tx.erase::<Slots>(slot)?;
+    gauges::change(ctx, line, LimitName::Threads, -1)
+}
+
+/// Whether a slot was taken after now, or is kept for longer than any can be.
+pub(crate) fn is_ahead(slot: &Slot, now_ms: u64) -> bool {
+    slot.acquired_at_ms > now_ms || slot.expires_at_ms > now_ms.saturating_add(LONGEST_MS)
+}
+
+/// The lease of a slot has run out.
+pub(crate) fn end_at_once(ctx: &mut Ctx<'_>, slot: &Slot) -> Result<(), Error> {
+    let line = account_line(&mut ctx.tx, &slot.account)?;
+    end(ctx, slot, &line)
+}
+
+fn check_life(ttl_ms: Count) -> Result<u64, Error> {
+    if (SHORTEST_MS..=LONGEST_MS).contains(&ttl_ms.get()) {
+        return Ok(ttl_ms.get());
+    }
+    Err(Error::invalid(
+        "/ttl_ms",
+        format!("a lease lives {SHORTEST_MS} to {LONGEST_MS} milliseconds"),
+    ))
+}
+
+/// A slot that is taken, and the accounts that it counts for.
+fn load(ctx: &mut Ctx<'_>, account: &Id, slot: &Id) -> Result<(Slot, Vec<Account>), Error> {
+    let line = account_line(&mut ctx.tx, account).map_err(|error| error.at("/account"))?;
+    let held = ctx
+        .tx
+        .get::<Slot>(&keys::slot(account, slot))?
+        .filter(|slot| ctx.now_ms < slot.expires_at_ms);
+    // A slot that was cleared away is like one that never was.
+    let held = held.ok_or_else(|| {
+        Error::new(Code::LeaseLost, "the lease of the slot has ended").at("/slot")
+    })?;
+    Ok((held, line))
+}
+
+impl Operation for Acquire {
+    type Answer = Slot;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<Slot, Error> {
+        once::written(ctx, &self, self.key.as_ref(), |ctx| {
+            self.clone().carry_out(ctx)
+        })
+    }
+}
+
+impl Acquire {
+    fn carry_out(self, ctx: &mut Ctx<'_>) -> Result<Slot, Error> {
+        let ttl_ms = check_life(self.ttl_ms)?;
+        let line = Line::load(ctx, &self.account).map_err(|error| error.at("/account"))?;
+        accounts::status::refuse_unless_active(&line.accounts)?;
+        if let Some(campaign) = &self.campaign
+            && campaigns::is_stopped(&mut ctx.tx, &self.account, campaign)?
+        {
+            return Err(campaigns::bounce_stop(campaign).at("/campaign"));
+        }
+        for (level, above) in line.accounts.iter().enumerate() {
+            let most = line.value(level, LimitName::Threads).ceiling();
+            loop {
+                let taken = gauges::total(ctx, &above.id, LimitName::Threads)?;
+                if taken < most {
+                    break;
+                }
+                if !end_expired(ctx, &above.id)? {
+                    let error = reached(LimitName::Threads, &above.id, most, taken);
+                    return Err(match ended_at_ms(ctx, &above.id, taken - most + 1)? {
+                        Some(at_ms) => error.with("retry_at_ms", at_ms),
+                        None => error,
+                    });
+                }
+            }
+        }
+        for _ in 0..CLEARED {
+            end_expired(ctx, &self.account)?;
+        }
+        gauges::claim(ctx, &line, LimitName::Threads, 1)?;
+        let id = ctx.new_id(None, keys::SLOT, |id| keys::slot(&self.account, id), "slot")?;
+        let slot = Slot {
+            id,
+            account: self.account,
+            holder: self.holder,
+            campaign: self.campaign,
+            acquired_at_ms: ctx.now_ms,
+            expires_at_ms: ctx.now_ms.saturating_add(ttl_ms),
+        };
+        ctx.tx.save::<Slots>(&slot)?;
+        Ok(slot)
+    }
+}
+
+impl Operation for Renew {
+    type Answer = Slot;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<Slot, Error> {
+        let ttl_ms = check_life(self.ttl_ms)?;
+        let (mut slot, line) = load(ctx, &self.account, &self.slot)?;
+        accounts::status::refuse_unless_active(&line)?;
+        slot.expires_at_ms = ctx.now_ms.saturating_add(ttl_ms);
+        ctx.tx.save::<Slots>(&slot)?;
+        Ok(slot)
+    }
+}
+
+impl Operation for Release {
+    type Answer = Slot;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<Slot, Error> {
+        let (slot, line) = load(ctx, &self.account, &self.slot)?;
+        end(ctx, &slot, &line)?;
+        Ok(slot)
+    }
+}
+
+impl Operation for List {
+    type Answer = SlotList;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<SlotList, Error> {
+        accounts::load(ctx, &self.account, "/account")?;
+        let span = keys::below(keys::SLOT_END, &[self.account.as_str()]);
+        let now_ms = ctx.now_ms;
+        let (slots, next) = walk(ctx, &[span], self.after.as_ref(), self.limit, |ctx, key| {
+            Ok(at_end(ctx, key)?.filter(|slot| now_ms < slot.expires_at_ms))
+        })?;
+        Ok(SlotList { slots, next })
+    }
+}

@@ -1,0 +1,592 @@
+//! Users as CSV: out of an account or a team, and in again (R-USR-5).
+
+use crate::api::user_csv::{ExportCsv, ImportCsv, UserCsv, UserImport, UserImportProblem};
+use crate::domain::{accounts, groups, members, membership, reach, roles, users};
+use crate::engine::Ctx;
+use crate::engine::operation::Operation;
+use crate::error::{Class, Code, Error};
+use crate::kernel::keys;
+use crate::kernel::page::{SCAN_MAX, read_cursor, write_cursor};
+use crate::model::{
+    self, Actor, Count, Cursor, Email, GrantExisting, Id, Mailbox, Name, RoleScope,
+};
+use crate::rules::user_csv::{Column, Columns, CsvSeparator, Rows, broken, neutralised};
+use crate::tables::accounts::account_line;
+use crate::tables::people;
+use csv::{StringRecord, Terminator, WriterBuilder};
+use serde::de::IgnoredAny;
+use std::collections::HashMap;
+
+/// Most rows of one call, out or in.
+pub(crate) const MOST_ROWS: u64 = 1000;
+/// Most bytes of CSV that one call takes.
+pub(crate) const MOST_BYTES: usize = 900 << 10;
+
+impl UserImportProblem {
+    pub(crate) fn new(line: u64, error: &Error) -> UserImportProblem {
+        let column = error
+            .field()
+            .and_then(Column::of_field)
+            .map(|column| column.name().to_owned());
+        UserImportProblem {
+            line,
+            column,
+            code: error.code(),
+            message: error.message().to_owned(),
+        }
+    }
+}
+
+impl Operation for ExportCsv {
+    type Answer = UserCsv;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<UserCsv, Error> {
+        let limit = self.limit.map_or(MOST_ROWS, Count::get);
+        if !(1..=MOST_ROWS).contains(&limit) {
+            return Err(Error::invalid(
+                "/limit",
+                format!("a page has 1 to {MOST_ROWS} rows, not {limit}"),
+            ));
+        }
+        let line =
+            account_line(&mut ctx.tx, &self.account).map_err(|error| error.at("/account"))?;
+        let managed = ctx.manages_team_of(&self.account)?;
+        let list = if line.len() == 1 && managed {
+            List::Team(&self.account)
+        } else {
+            List::Members(&self.account)
+        };
+        let (found, next) = memberships(ctx, &list, self.after.as_ref(), limit)?;
+
+        let mut writer = WriterBuilder::new()
+            .terminator(Terminator::CRLF)
+            .from_writer(Vec::new());
+        let broken = |error: csv::Error| {
+            Error::new(Code::Internal, format!("a row cannot be written: {error}"))
+        };
+        if self.header.unwrap_or(self.after.is_none()) {
+            writer
+                .write_record(Column::ALL.map(Column::name))
+                .map_err(broken)?;
+        }
+        let hidden = reach::hidden_in(ctx, &self.account)?;
+        let mut rows = 0;
+        for (account, user) in found {
+            let Some(member) = ctx
+                .tx
+                .get::<model::Member>(&keys::member(&account, &user))?
+            else {
+                continue;
+            };
+            if hidden.contains(&user) {
+                continue;
+            }
+            let user = users::load(ctx, &user, "/account")?;
+            writer
+                .write_record(
+                    Column::ALL
+                        .map(|column| cell(column, &user, &member))
+                        .iter()
+                        .map(|text| neutralised(text).into_owned()),
+                )
+                .map_err(broken)?;
+            rows += 1;
+        }
+        let bytes = writer.into_inner().map_err(|error| {
+            Error::new(
+                Code::Internal,
+                format!("the rows cannot be written: {error}"),
+            )
+        })?;
+        let csv = String::from_utf8(bytes).map_err(|error| {
+            Error::new(Code::Internal, format!("the rows are no text: {error}"))
+        })?;
+        Ok(UserCsv { csv, rows, next })
+    }
+}
+
+fn cell(column: Column, user: &model::User, member: &model::Member) -> String {
+    let name = |name: &Option<Name>| name.as_ref().map_or_else(String::new, Name::to_string);
+    let id = |id: &Option<Id>| id.as_ref().map_or_else(String::new, Id::to_string);
+    match column {
+        Column::Email => user.email.as_typed().to_owned(),
+        Column::FirstName => name(&user.profile.first_name),
+        Column::LastName => name(&user.profile.last_name),
+        Column::Account => member.account.to_string(),
+        Column::Role => id(&member.role),
+        Column::Group => id(&member.group),
+        Column::Owner => member.owner.to_string(),
+        Column::Disabled => (member.disabled || user.disabled).to_string(),
+    }
+}
+
+/// Whose memberships are listed.
+enum List<'a> {
+    /// Those of one account, by user.
+    Members(&'a Id),
+    /// Those of a top account and all below it, by e-mail address and account.
+    Team(&'a Id),
+}
+
+/// The rows of a page, as account and user, and where to go on.
+type Memberships = (Vec<(Id, Id)>, Option<Cursor>);
+
+/// One page of memberships. The cursor names the last one that was looked at.
+fn memberships(
+    ctx: &mut Ctx<'_>,
+    list: &List<'_>,
+    after: Option<&Cursor>,
+    limit: u64,
+) -> Result<Memberships, Error> {
+    let span = match list {
+        List::Members(account) => keys::below(keys::MEMBER, &[account.as_str()]),
+        List::Team(top) => people::span(top.as_str(), people::Order::Email, ""),
+    };
+    let mut place = Place::read(after, &span)?;
+    let mut tops: HashMap<Id, bool> = HashMap::new();
+    let mut found = Vec::new();
+    let mut looked_at = 0;
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    loop {
+        let people = ctx.tx.range::<IgnoredAny>(&place.key, &span.1, STEP)?;
+        let last = people.len() < STEP;
+        for (key, _) in people {
+            let user = keys::last_id(&key).ok_or_else(|| {
+                Error::new(
+                    Code::StoreCorrupt,
+                    format!("the key {} ends in no id", key.escape_ascii()),
+                )
+            })?;
+            // The accounts of a person are gone on with only where it is still the same person.
+            let mut account = place.account.take().filter(|_| key == place.key);
+            place.key.clone_from(&key);
+            loop {
+                let accounts = match list {
+                    List::Members(account) => vec![(*account).clone()],
+                    List::Team(_) => accounts_after(ctx, &user, account.as_ref())?,
+                };
+                let more = matches!(list, List::Team(_)) && accounts.len() == STEP;
+                for one in accounts {
+                    if found.len() == limit || looked_at == SCAN_MAX {
+                        return Ok((found, Some(Place { key, account }.write(&span)?)));
+                    }
+                    looked_at += 1;
+                    if is_listed(ctx, list, &one, &mut tops)? {
+                        found.push((one.clone(), user.clone()));
+                    }
+                    account = Some(one);
+                }
+                if !more {
+                    break;
+                }
+            }
+            place.key.push(0);
+        }
+        if last {
+            return Ok((found, None));
+        }
+    }
+}
+
+/// How many entries are read at once.
+const STEP: usize = 128;
+
+/// Whether an account is in the list. A person may be in other teams too.
+fn is_listed(
+    ctx: &mut Ctx<'_>,
+    list: &List<'_>,
+    account: &Id,
+    tops: &mut HashMap<Id, bool>,
+) -> Result<bool, Error> {
+    let List::Team(top) = list else {
+        return Ok(true);
+    };
+    if let Some(known) = tops.get(account) {
+        return Ok(*known);
+    }
+    let listed = account_line(&mut ctx.tx, account)?
+        .iter()
+        .any(|above| above.id == **top);
+    tops.insert(account.clone(), listed);
+    Ok(listed)
+}
+
+fn accounts_after(ctx: &mut Ctx<'_>, user: &Id, after: Option<&Id>) -> Result<Vec<Id>, Error> {
+    let (mut from, until) = keys::below(keys::MEMBERSHIP, &[user.as_str()]);
+    if let Some(after) = after {
+        from = keys::membership(user, after);
+        from.push(0);
+    }
+    Ok(ctx
+        .tx
+        .range::<IgnoredAny>(&from, &until, STEP)?
+        .iter()
+        .filter_map(|(key, _)| keys::last_id(key))
+        .collect())
+}
+
+/// Where an export goes on: with this person, or the first one behind, and behind this account of
+/// theirs.
+struct Place {
+    key: Vec<u8>,
+    account: Option<Id>,
+}
+
+impl Place {
+    fn read(cursor: Option<&Cursor>, span: &(Vec<u8>, Vec<u8>)) -> Result<Place, Error> {
+        let Some(cursor) = cursor else {
+            return Ok(Place {
+                key: span.0.clone(),
+                account: None,
+            });
+        };
+        let (_, key) = read_cursor(cursor, std::slice::from_ref(span))?;
+        // No id holds the byte 1: it parts the key of the person from the account.
+        let mut parts = key.splitn(2, |byte| *byte == 1);
+        let (person, account) = (parts.next().unwrap_or_default().to_vec(), parts.next());
+        let account = account.and_then(|account| Id::new(std::str::from_utf8(account).ok()?).ok());
+        Ok(Place {
+            key: person,
+            account,
+        })
+    }
+
+    fn write(self, span: &(Vec<u8>, Vec<u8>)) -> Result<Cursor, Error> {
+        let mut key = self.key;
+        if let Some(account) = self.account {
+            key.push(1);
+            key.extend_from_slice(account.as_str().as_bytes());
+        }
+        write_cursor(0, &span.0, &key)
+    }
+}
+
+impl Operation for ImportCsv {
+    type Answer = UserImport;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<UserImport, Error> {
+        if self.csv.len() > MOST_BYTES {
+            return Err(Error::invalid(
+                "/csv",
+                format!(
+                    "`csv` has at most {MOST_BYTES} bytes, this one has {}",
+                    self.csv.len()
+                ),
+            ));
+        }
+        let mut importer = Importer {
+            account: &self.account,
+            role: self.role.as_ref(),
+            accounts: HashMap::new(),
+            roles: HashMap::new(),
+        };
+        importer.known(ctx, &self.account)?;
+        let point = ctx.tx.mark_point();
+        let answer = import(ctx, &self, &mut importer);
+        // One bad row of an atomic import takes back what the good ones wrote.
+        let keep = answer
+            .as_ref()
+            .is_ok_and(|answer| !self.atomic || answer.rejected == 0);
+        ctx.tx.end_point(point, keep);
+        let answer = answer?;
+        Ok(if keep {
+            answer
+        } else {
+            UserImport {
+                added: 0,
+                members: 0,
+                ..answer
+            }
+        })
+    }
+}
+
+fn import(
+    ctx: &mut Ctx<'_>,
+    request: &ImportCsv,
+    importer: &mut Importer<'_>,
+) -> Result<UserImport, Error> {
+    let first_line = request.first_line.map_or(1, Count::get);
+    let text = request.csv.strip_prefix('\u{feff}').unwrap_or(&request.csv);
+    let separator = request.separator.unwrap_or_else(|| match &request.columns {
+        Some(columns) => CsvSeparator::of_rows(text, columns.len()),
+        None => CsvSeparator::of_header(text),
+    });
+    let mut rows = Rows::new(text, first_line, separator);
+    let columns = match &request.columns {
+        Some(names) => Columns::read(names.iter().map(String::as_str), first_line)
+            .map_err(|error| error.at("/columns"))?,
+        None => {
+            let line = rows.next()?.map_or(first_line, |row| row.line);
+            Columns::read(rows.fields().iter(), line).map_err(|error| error.at("/csv"))?
+        }
+    };
+    let mut answer = UserImport::default();
+    while let Some(row) = rows.next()? {
+        if answer.rows == MOST_ROWS {
+            return Err(Error::invalid(
+                "/csv",
+                format!("one call takes at most {MOST_ROWS} rows; import the rest with another"),
+            ));
+        }
+        answer.rows += 1;
+        let done = if rows.is_unclosed(row) {
+            Err(broken(
+                row.line,
+                "a quote is opened and never closed: the rest of the text is one field",
+            ))
+        } else {
+            ctx.attempt(|ctx| importer.row(ctx, &columns, rows.fields()))
+        };
+        match done {
+            Ok(new) => {
+                answer.members += 1;
+                answer.added += u64::from(new);
+            }
+            Err(error) if is_about_the_row(&error) => {
+                answer.rejected += 1;
+                answer
+                    .problems
+                    .push(UserImportProblem::new(row.line, &error));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(answer)
+}
+
+/// A store that fails is not the fault of a row.
+fn is_about_the_row(error: &Error) -> bool {
+    !matches!(
+        error.code().class(),
+        Class::Store | Class::Handle | Class::Internal
+    )
+}
+
+/// What rows have in common is found out once.
+struct Importer<'a> {
+    account: &'a Id,
+    role: Option<&'a Id>,
+    accounts: HashMap<Id, Result<Known, Error>>,
+    /// Whether the actor may give a role in an account, or where it is that of the package, none.
+    roles: HashMap<(Id, Option<Id>), Result<(), Error>>,
+}
+
+/// What counts in an account for every row.
+#[derive(Clone)]
+struct Known {
+    top: Id,
+    default_role: Option<Id>,
+    role_scope: RoleScope,
+    /// Whether the actor adds every user of the platform.
+    adds_anybody: bool,
+    /// Whether the actor gives users of the team access to the account.
+    grants: bool,
+}
+
+impl Importer<'_> {
+    fn known(&mut self, ctx: &mut Ctx<'_>, account: &Id) -> Result<Known, Error> {
+        if let Some(known) = self.accounts.get(account) {
+            return known.clone();
+        }
+        let known = self.look_at(ctx, account);
+        self.accounts.insert(account.clone(), known.clone());
+        known
+    }
+
+    fn look_at(&self, ctx: &mut Ctx<'_>, account: &Id) -> Result<Known, Error> {
+        let line = account_line(&mut ctx.tx, account).map_err(|error| error.at("/account"))?;
+        let (Some(own), Some(top)) = (line.first(), line.last()) else {
+            return Err(Error::not_found("account", account.as_str()).at("/account"));
+        };
+        if !line.iter().any(|above| above.id == *self.account) {
+            return Err(Error::not_found("account", account.as_str()).at("/account"));
+        }
+        if let (Actor::User { .. }, true) = (ctx.actor, account != self.account) {
+            ctx.require_in(account, "users.invite")
+                .map_err(|error| error.at("/account"))?;
+        }
+        let policies = ctx.policies(Some(account))?;
+        let grants = reach::holds_in(ctx, account, "users.grant_account")?
+            && (policies.grant_existing == GrantExisting::Holder || reach::parent(ctx)?.is_some());
+        Ok(Known {
+            top: top.id.clone(),
+            default_role: own.default_role.clone(),
+            role_scope: policies.role_scope,
+            adds_anybody: reach::home(ctx).is_none(),
+            grants,
+        })
+    }
+
+    /// Imports one row; whether it made a user.
+    fn row(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        columns: &Columns,
+        row: &StringRecord,
+    ) -> Result<bool, Error> {
+        columns.check(row)?;
+        let field = |column| columns.field(row, column);
+        let pasted = field(Column::Email)
+            .ok_or_else(|| Error::invalid("/email", "a row has an e-mail address"))?;
+        let mailbox = Mailbox::read(pasted);
+        let email = Email::new(mailbox.address).map_err(|error| Error::invalid("/email", error))?;
+        let mut first_name = bounded(field(Column::FirstName), Column::FirstName, Name::new)?;
+        let mut last_name = bounded(field(Column::LastName), Column::LastName, Name::new)?;
+        if first_name.is_none() && last_name.is_none() {
+            [first_name, last_name] = mailbox.names();
+        }
+        let account = bounded(field(Column::Account), Column::Account, Id::new)?
+            .unwrap_or_else(|| self.account.clone());
+        let role = bounded(field(Column::Role), Column::Role, Id::new)?;
+        let group = bounded(field(Column::Group), Column::Group, Id::new)?;
+        let disabled = flag(field(Column::Disabled), Column::Disabled)?;
+        let known = self.known(ctx, &account)?;
+        // Where the account has no groups, an export names the one that everybody is in.
+        if let Some(group) = &group
+            && accounts::load(ctx, &account, "/account")?.default_group != *group
+        {
+            groups::require_groups(ctx, &account, "/group")?;
+        }
+
+        let there = ctx.tx.get::<Id>(&keys::email(email.key()))?;
+        if let Some(user) = &there {
+            if members::show::find(ctx, &account, user)?.is_some() {
+                return Err(Error::new(
+                    Code::AlreadyMember,
+                    format!("`{}` is a member of `{account}` already", email.as_typed()),
+                )
+                .at("/email"));
+            }
+            refuse_stranger(ctx, &known, &account, user, &email)?;
+        }
+        if flag(field(Column::Owner), Column::Owner)? {
+            return Err(Error::invalid(
+                "/owner",
+                "an import makes no owners: import a member, and make them the owner then",
+            ));
+        }
+        let (user, new) = match there {
+            Some(user) => (users::load(ctx, &user, "/email")?, false),
+            None => (
+                users::create::create(
+                    ctx,
+                    None,
+                    email,
+                    first_name,
+                    last_name,
+                    &users::NamedAt {
+                        id: "/email",
+                        email: "/email",
+                    },
+                )?,
+                true,
+            ),
+        };
+        let role = self.role_for(ctx, &account, &known, &user.id, role)?;
+        membership::create(
+            ctx,
+            &account,
+            &user,
+            membership::Place {
+                role,
+                owner: false,
+                group,
+                disabled,
+            },
+        )?;
+        Ok(new)
+    }
+
+    /// The role of a new member: that of the row, of the request, or the default of the account
+    /// (R-INV-8, R-TEA-9).
+    fn role_for(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        account: &Id,
+        known: &Known,
+        user: &Id,
+        named: Option<Id>,
+    ) -> Result<Option<Id>, Error> {
+        let named = named.or_else(|| self.role.cloned());
+        let role = match known.role_scope {
+            RoleScope::Membership => named,
+            RoleScope::User | RoleScope::Package => {
+                membership::fitting_role(ctx, account, user, named)?
+            }
+        };
+        let role = match role.or_else(|| known.default_role.clone()) {
+            _ if known.role_scope == RoleScope::Package => None,
+            None => {
+                return Err(Error::invalid(
+                    "/role",
+                    format!("`{account}` has no default role: name one"),
+                ));
+            }
+            role => role,
+        };
+        let given = (account.clone(), role.clone());
+        if !self.roles.contains_key(&given) {
+            let there = role.as_ref().map_or(Ok(()), |role| {
+                roles::load_for(ctx, role, account, "/role").map(drop)
+            });
+            let may = there
+                .and_then(|()| members::escalation::refuse_membership(ctx, account, role.as_ref()));
+            self.roles.insert(given.clone(), may);
+        }
+        self.roles.get(&given).cloned().unwrap_or(Ok(()))?;
+        Ok(role)
+    }
+}
+
+/// Users of other teams are nobody's to add but the host's and the operators'; those of this team,
+/// by policy the parent's or everybody's who may give access (R-INV-7).
+fn refuse_stranger(
+    ctx: &mut Ctx<'_>,
+    known: &Known,
+    account: &Id,
+    user: &Id,
+    email: &Email,
+) -> Result<(), Error> {
+    let email = email.as_typed();
+    if known.adds_anybody {
+        return Ok(());
+    }
+    if people::seats_of(&mut ctx.tx, &known.top, user)? == 0 {
+        return Err(Error::new(
+            Code::EmailTaken,
+            format!("`{email}` belongs to a user already; invite them"),
+        )
+        .at("/email"));
+    }
+    // A member whom the actor does not see is one of another account to them (R-INV-10).
+    if known.grants && !ctx.tx.has(&keys::member(account, user))? {
+        return Ok(());
+    }
+    let message = format!(
+        "`{email}` belongs to another account of the team; only the parent can give access"
+    );
+    Err(Error::new(Code::UserInOtherAccount, message).at("/email"))
+}
+
+fn bounded<T>(
+    text: Option<&str>,
+    column: Column,
+    read: fn(String) -> Result<T, String>,
+) -> Result<Option<T>, Error> {
+    let name = column.name();
+    text.map(|text| read(text.to_owned()))
+        .transpose()
+        .map_err(|error| Error::invalid(format!("/{name}"), format!("`{name}` {error}")))
+}
+
+fn flag(text: Option<&str>, column: Column) -> Result<bool, Error> {
+    match text.map(str::to_ascii_lowercase).as_deref() {
+        None | Some("false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(_) => Err(Error::invalid(
+            format!("/{}", column.name()),
+            format!("`{}` is `true`, `false` or empty", column.name()),
+        )),
+    }
+}

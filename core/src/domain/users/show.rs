@@ -1,0 +1,84 @@
+//! Users as callers see them.
+
+use crate::api::users::{EmailChangeAsked, User};
+use crate::domain::users::accounts_of;
+use crate::domain::{links, reach};
+use crate::engine::Ctx;
+use crate::error::Error;
+use crate::kernel::keys;
+use crate::model::{self, Count, Id, LinkKind};
+
+/// Most memberships that a list shows of a user.
+pub(crate) const MEMBERSHIPS_SHOWN: usize = 50;
+
+pub(crate) fn shown(ctx: &mut Ctx<'_>, user: model::User) -> Result<User, Error> {
+    let to_themself = reach::home(ctx).is_none() || reach::is_in_person(ctx, &user.id);
+    let asked = if to_themself {
+        links::open(ctx, &user.id, LinkKind::EmailChange)?
+    } else {
+        None
+    };
+    Ok(User {
+        last_seen_at_ms: last_seen(ctx, &user)?,
+        accounts: reach::accounts_seen(ctx, &user.id, usize::MAX)?,
+        id: user.id,
+        email: user.email.as_typed().to_owned(),
+        profile: user.profile,
+        disabled: user.disabled,
+        email_change: asked.map(|link| EmailChangeAsked {
+            email: link.email.into(),
+            expires_at_ms: link.expires_at_ms.get(),
+        }),
+        must_set_password: user.must_set_password,
+        first_login_at_ms: user.first_login_at_ms,
+        rev: user.rev,
+        created_at_ms: user.created_at_ms,
+        updated_at_ms: user.updated_at_ms,
+    })
+}
+
+/// The user was here at an instant.
+pub(crate) fn seen(ctx: &mut Ctx<'_>, user: &Id, at_ms: u64) -> Result<(), Error> {
+    let before: Option<u64> = ctx.tx.get(&keys::last_seen(user))?;
+    if before.is_none_or(|before| before < at_ms) {
+        ctx.tx.put(keys::last_seen(user), &at_ms)
+    } else {
+        Ok(())
+    }
+}
+
+/// When a user was last here; absent where they never were.
+pub(crate) fn last_seen(ctx: &mut Ctx<'_>, user: &model::User) -> Result<Option<u64>, Error> {
+    Ok(ctx
+        .tx
+        .get(&keys::last_seen(&user.id))?
+        .or(user.first_login_at_ms))
+}
+
+/// Whether a user was not here since an instant; for who never was, it counts when they were made.
+pub(crate) fn is_inactive(
+    user: &model::User,
+    last_seen_at_ms: Option<u64>,
+    since: Option<Count>,
+) -> bool {
+    since.is_none_or(|since| last_seen_at_ms.unwrap_or(user.created_at_ms) < since.get())
+}
+
+/// The memberships of a user in an account and all below it, or anywhere.
+pub(crate) fn memberships_in(
+    ctx: &mut Ctx<'_>,
+    user: &Id,
+    scope: Option<&Id>,
+) -> Result<Vec<model::Member>, Error> {
+    let mut found = Vec::new();
+    for account in accounts_of(ctx, user, usize::MAX)? {
+        let within = match scope {
+            Some(scope) => reach::is_within(ctx, &account, scope)?,
+            None => true,
+        };
+        if within {
+            found.extend(ctx.tx.get::<model::Member>(&keys::member(&account, user))?);
+        }
+    }
+    Ok(found)
+}
