@@ -53,100 +53,38 @@ mod registry;
 mod rules;
 mod tables;
 
-pub use crate::api::operation::Contract;
-pub use crate::api::operation::Effect;
-pub use crate::api::operation::Gates;
-pub use crate::api::operation::Request;
-pub use crate::engine::meters::BindingLimit;
-pub use crate::engine::meters::Decision;
-pub use crate::engine::meters::Refusal;
-pub use crate::engine::operation::Operation;
-pub use crate::error::Error;
-pub use crate::error::table::Class;
-pub use crate::error::table::Code;
-pub use crate::error::table::Retry;
-pub use crate::handle::Access;
-pub use crate::handle::Sender;
-pub use crate::handle::Tenantry;
-pub use crate::import::ImportProgress;
-pub use crate::import::ImportUsers;
-pub use crate::model::account::HoldLevel;
-pub use crate::model::account::HoldReason;
-pub use crate::model::actor::Actor;
-pub use crate::model::actor::Caller;
-pub use crate::model::actor::KeyScope;
-pub use crate::model::actor::LogIn;
-pub use crate::model::address::Address;
-pub use crate::model::address::AddressRange;
-pub use crate::model::assets::AssetKind;
-pub use crate::model::assets::Assets;
-pub use crate::model::campaign::CampaignOutcomes;
-pub use crate::model::campaign::CampaignStopReason;
-pub use crate::model::cap::CapScope;
-pub use crate::model::cap::MessageInput;
-pub use crate::model::cap::OverLimit;
-pub use crate::model::credit::CreditEntry;
-pub use crate::model::credit::CreditKind;
-pub use crate::model::credit::CreditPart;
-pub use crate::model::credit::CreditTotals;
-pub use crate::model::credit::PaidWithCredits;
-pub use crate::model::edition::Edition;
-pub use crate::model::email::Email;
-pub use crate::model::group::Avatar;
-pub use crate::model::group::GroupCaps;
-pub use crate::model::invitation::AccountGrant;
-pub use crate::model::invitation::Delivery;
-pub use crate::model::invitation::DeliveryOutcome;
-pub use crate::model::invitation::InvitationKind;
-pub use crate::model::limit::Limit;
-pub use crate::model::limit::LimitKind;
-pub use crate::model::limit::LimitName;
-pub use crate::model::limit::Limits;
-pub use crate::model::meter::Channel;
-pub use crate::model::meter::Window;
-pub use crate::model::outbox::LimitAlert;
-pub use crate::model::outbox::OutboxKind;
-pub use crate::model::package::BounceRate;
-pub use crate::model::package::Package;
-pub use crate::model::package::Price;
-pub use crate::model::permission::Scope;
-pub use crate::model::permission::tree::PermissionTree;
-pub use crate::model::policy::CapPeriod;
-pub use crate::model::policy::ChildOwner;
-pub use crate::model::policy::Editor;
-pub use crate::model::policy::EffectivePolicies;
-pub use crate::model::policy::GrantExisting;
-pub use crate::model::policy::PendingStep;
-pub use crate::model::policy::Policies;
-pub use crate::model::policy::Preset;
-pub use crate::model::policy::Resend;
-pub use crate::model::policy::ReservationsOnHold;
-pub use crate::model::policy::RoleScope;
-pub use crate::model::reservation::ReservationState;
-pub use crate::model::resource::ResourceReason;
-pub use crate::model::resource::ResourcesTo;
-pub use crate::model::resource::ResourcesToKind;
-pub use crate::model::role::BuiltIn;
-pub use crate::model::role::Grant;
-pub use crate::model::role::Role;
-pub use crate::model::second_factor::SecondFactorPolicy;
-pub use crate::model::secret::Secret;
-pub use crate::model::suppression::MessageClass;
-pub use crate::model::suppression::Suppression;
-pub use crate::model::text::Count;
-pub use crate::model::text::Cursor;
-pub use crate::model::text::Id;
-pub use crate::model::text::Name;
-pub use crate::model::text::Note;
-pub use crate::model::user::Notifications;
-pub use crate::options::ActingSender;
-pub use crate::options::Durability;
-pub use crate::options::HexKey;
-pub use crate::options::ManualClock;
-pub use crate::options::OpenOptions;
-pub use crate::options::Pepper;
-pub use crate::options::SenderOptions;
-pub use crate::rules::account::Status;
-pub use crate::rules::invitation::InvitationStatus;
-pub use crate::rules::limit::Source;
-pub use crate::rules::policy::PolicySource;
+pub use api::operation::{Contract, Effect, Gates, Request};
+pub use engine::operation::Operation;
+pub use error::{Class, Code, Error, Retry};
+pub use handle::{Access, Sender, Tenantry};
+pub use import::{ImportProgress, ImportUsers};
+pub use model::{AccountGrant, Delivery, DeliveryOutcome, InvitationKind, OutboxKind};
+pub use model::{
+    Actor, Address, AddressRange, Caller, Channel, Count, Cursor, Edition, Email, Grant, HoldLevel,
+    HoldReason, Id, KeyScope, Name, Note, Notifications, PermissionTree, Role, Scope, Secret,
+};
+pub use model::{
+    AssetKind, Assets, BounceRate, CapScope, Limit, LimitKind, LimitName, Limits, OverLimit,
+    Package, Price, Window,
+};
+pub use model::{
+    Avatar, GroupCaps, LimitAlert, ReservationState, ResourceReason, ResourcesTo, ResourcesToKind,
+    Suppression,
+};
+pub use model::{
+    BuiltIn, CapPeriod, ChildOwner, Editor, EffectivePolicies, GrantExisting, PendingStep,
+    Policies, Preset, Resend,
+};
+pub use model::{
+    CampaignOutcomes, CampaignStopReason, CreditEntry, CreditKind, CreditPart, CreditTotals,
+    MessageClass, MessageInput, PaidWithCredits,
+};
+pub use engine::meters::{BindingLimit, Decision, Refusal};
+pub use model::{LogIn, ReservationsOnHold, RoleScope, SecondFactorPolicy};
+pub use options::{
+    ActingSender, Durability, HexKey, ManualClock, OpenOptions, Pepper, SenderOptions,
+};
+pub use rules::account::Status;
+pub use rules::invitation::InvitationStatus;
+pub use rules::limit::Source;
+pub use rules::policy::PolicySource;

@@ -1,8 +1,8 @@
 //! The one error type, and how the store's errors become it.
 
-pub(crate) mod table;
+mod table;
 
-pub use table::{Class, Code};
+pub use table::{Class, Code, Retry};
 
 use serde_json::{Map, Value, json};
 use tenantry_store::StoreError;
