@@ -21,7 +21,7 @@ use crate::api::{
     passwords, permissions, policies, reservations, resources, roles, second_factors, sending,
     sessions, sharing, store, suppressions, teams, threads, usage, user_csv, users,
 };
-use crate::engine::meters::Decision;
+use crate::model::Decision;
 use crate::model::{self, Id};
 use columns::{account_of, gate, operations};
 use entry::entry;

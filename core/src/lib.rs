@@ -71,6 +71,7 @@ pub use model::{
     Avatar, GroupCaps, LimitAlert, ReservationState, ResourceReason, ResourcesTo, ResourcesToKind,
     Suppression,
 };
+pub use model::{BindingLimit, Decision, Refusal};
 pub use model::{
     BuiltIn, CapPeriod, ChildOwner, Editor, EffectivePolicies, GrantExisting, PendingStep,
     Policies, Preset, Resend,
@@ -79,7 +80,6 @@ pub use model::{
     CampaignOutcomes, CampaignStopReason, CreditEntry, CreditKind, CreditPart, CreditTotals,
     MessageClass, MessageInput, PaidWithCredits,
 };
-pub use engine::meters::{BindingLimit, Decision, Refusal};
 pub use model::{LogIn, ReservationsOnHold, RoleScope, SecondFactorPolicy};
 pub use options::{
     ActingSender, Durability, HexKey, ManualClock, OpenOptions, Pepper, SenderOptions,

@@ -1,7 +1,7 @@
 //! Reservations: messages are charged for a campaign now, and go out later or come back (R-QTA-5):
 //! requests and answers.
 
-use crate::engine::meters::Refusal;
+use crate::model::Refusal;
 use crate::model::{Channel, Count, Id, MessageInput, PaidWithCredits, ReservationState};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

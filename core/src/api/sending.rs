@@ -2,9 +2,9 @@
 //! (R-QTA-1, R-QTA-3): requests and answers.
 
 use crate::api::usage::UsageWindow;
-use crate::engine::meters::{Decision, Refusal};
 use crate::error::Code;
 use crate::model::{Channel, Count, Id, MessageInput};
+use crate::model::{Decision, Refusal};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

@@ -2,13 +2,14 @@
 
 use crate::api::addresses::{AddressList, Get, Set};
 use crate::api::operation::Effect;
-use crate::domain::{accounts, members, membership, reach, sessions, users};
+use crate::domain::{members, reach, sessions};
 use crate::engine::Ctx;
 use crate::engine::operation::Operation;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::model::{Actor, Id};
 use crate::rules::session::may_come_from;
+use crate::tables::{self, accounts, users};
 
 const MOST_ADDRESSES: usize = 100;
 
@@ -34,7 +35,7 @@ fn key_of(
             };
             ctx.require(account, permission, operator)
                 .map_err(|error| error.at("/account"))?;
-            accounts::load(ctx, account, "/account")?;
+            accounts::load(&mut ctx.tx, account, "/account")?;
             Ok(keys::account_allow_list(account))
         }
         (Some(account), Some(user)) => {
@@ -61,7 +62,7 @@ fn key_of(
                 }
                 _ => sessions::require_self(ctx, user, "self.password")?,
             }
-            users::load(ctx, user, "/user")?;
+            users::load(&mut ctx.tx, user, "/user")?;
             Ok(keys::user_allow_list(user))
         }
         (None, None) => Err(Error::invalid(
@@ -112,10 +113,10 @@ impl Operation for Set {
             ctx.tx.put(key, &addresses)?;
         }
         match (&self.account, &self.user) {
-            (Some(account), _) => membership::touch(ctx, account)?,
+            (Some(account), _) => tables::members::touch(&mut ctx.tx, account)?,
             (None, Some(user)) => {
-                for account in users::accounts_of(ctx, user, usize::MAX)? {
-                    membership::touch(ctx, &account)?;
+                for account in users::accounts_of(&mut ctx.tx, user, usize::MAX)? {
+                    tables::members::touch(&mut ctx.tx, &account)?;
                 }
             }
             (None, None) => {}

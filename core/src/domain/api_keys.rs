@@ -7,7 +7,7 @@ mod tests;
 use crate::api::api_keys::{
     ApiKey, ApiKeyDeleted, ApiKeyList, ApiKeyProof, ApiKeyToken, Check, Create, Delete, Edit, List,
 };
-use crate::domain::{accounts, caps, members, reach, roles, users};
+use crate::domain::{members, reach, roles};
 use crate::engine::Ctx;
 use crate::engine::operation::Operation;
 use crate::engine::sessions::{actor_with, blamed};
@@ -18,7 +18,9 @@ use crate::model::{
     self, Actor, Address, AddressRange, Count, Grant, Id, OutboxKind, OutboxMessage,
 };
 use crate::rules::api_key::{can_have, powers_of_key, reaches_further};
+use crate::tables::api_keys::{all_of, end, touch};
 use crate::tables::sessions::ApiKeys;
+use crate::tables::{accounts, users};
 
 /// The most API keys of an account.
 const MOST_KEYS: usize = 100;
@@ -42,47 +44,6 @@ pub(crate) fn shown(key: model::ApiKey) -> ApiKey {
         created_at_ms: key.created_at_ms,
         updated_at_ms: key.updated_at_ms,
     }
-}
-
-/// The keys of an account, or of one of its members.
-pub(crate) fn all_of(
-    ctx: &mut Ctx<'_>,
-    account: &Id,
-    user: Option<&Id>,
-) -> Result<Vec<model::ApiKey>, Error> {
-    let parts: Vec<&str> = std::iter::once(account)
-        .chain(user)
-        .map(Id::as_str)
-        .collect();
-    let (from, until) = keys::below(keys::ACCOUNT_API_KEY, &parts);
-    let rows = ctx
-        .tx
-        .range::<serde::de::IgnoredAny>(&from, &until, usize::MAX)?;
-    let mut found = Vec::with_capacity(rows.len());
-    for id in rows.iter().filter_map(|(key, _)| keys::last_id(key)) {
-        found.extend(ctx.tx.get::<model::ApiKey>(&keys::api_key(&id))?);
-    }
-    Ok(found)
-}
-
-/// Ends the keys of a member who leaves.
-pub(crate) fn end_all_of(ctx: &mut Ctx<'_>, account: &Id, user: &Id) -> Result<(), Error> {
-    all_of(ctx, account, Some(user))?
-        .iter()
-        .try_for_each(|key| end(ctx, key))
-}
-
-fn end(ctx: &mut Ctx<'_>, key: &model::ApiKey) -> Result<(), Error> {
-    ctx.tx.erase::<ApiKeys>(key)?;
-    caps::end_all_of_key(ctx, &key.account, &key.id)?;
-    touch(ctx, key);
-    Ok(())
-}
-
-/// What was prepared for the key, and what is known of it, is out of date.
-fn touch(ctx: &mut Ctx<'_>, key: &model::ApiKey) {
-    ctx.tx.touch_api_key(&key.id);
-    ctx.tx.touch(&key.account);
 }
 
 /// Reads a key that the actor sees: their own, or with a permission any. Others are not there.
@@ -113,10 +74,10 @@ fn sees_all(
     operator: &str,
 ) -> Result<bool, Error> {
     match ctx.actor {
-        Actor::System => accounts::load(ctx, account, "/account").map(|_| true),
+        Actor::System => accounts::load(&mut ctx.tx, account, "/account").map(|_| true),
         Actor::Operator { .. } => {
             ctx.require_as_operator(operator)?;
-            accounts::load(ctx, account, "/account").map(|_| true)
+            accounts::load(&mut ctx.tx, account, "/account").map(|_| true)
         }
         Actor::User { .. } => {
             ctx.standing(account)?;
@@ -139,7 +100,7 @@ fn member_for(ctx: &mut Ctx<'_>, account: &Id, named: Option<Id>) -> Result<mode
         (_, Some(named)) => named,
         (_, None) => return Err(Error::invalid("/user", "say for which member")),
     };
-    accounts::load(ctx, account, "/account")?;
+    accounts::load(&mut ctx.tx, account, "/account")?;
     ctx.tx
         .get(&keys::member(account, &user))?
         .ok_or_else(|| Error::not_found("member", user.as_str()).at("/user"))
@@ -187,7 +148,7 @@ fn check_permissions(
 
 /// Tells the user what acts for them (R-SES-4).
 fn tell(ctx: &mut Ctx<'_>, key: &model::ApiKey) -> Result<(), Error> {
-    let person = users::load(ctx, &key.user, "/user")?;
+    let person = users::load(&mut ctx.tx, &key.user, "/user")?;
     ctx.tell_host(&OutboxMessage {
         user: Some(person.id),
         to: Some(person.email),
@@ -230,7 +191,7 @@ impl Operation for Create {
         check_permissions(ctx, &member, &self.permissions)?;
         check_expiry(ctx, self.expires_at_ms)?;
         let allow_list = checked_list(self.allow_list)?;
-        if all_of(ctx, &self.account, None)?.len() >= MOST_KEYS {
+        if all_of(&mut ctx.tx, &self.account, None)?.len() >= MOST_KEYS {
             return Err(Error::new(
                 Code::LimitReached,
                 format!("an account has at most {MOST_KEYS} API keys"),
@@ -307,7 +268,7 @@ impl Operation for Edit {
         key.rev += 1;
         key.updated_at_ms = ctx.now_ms;
         ctx.tx.save::<ApiKeys>(&key)?;
-        touch(ctx, &key);
+        touch(&mut ctx.tx, &key);
         if reaches_further(&ctx.tree(), &before, &key) {
             tell(ctx, &key)?;
         }
@@ -330,7 +291,7 @@ impl Operation for Delete {
             members::escalation::refuse_stronger_in(ctx, &key.account, &key.user)
                 .map_err(|error| error.at("/api_key"))?;
         }
-        end(ctx, &key)?;
+        end(&mut ctx.tx, &key)?;
         Ok(ApiKeyDeleted { api_key: key.id })
     }
 }
@@ -342,7 +303,7 @@ impl Operation for List {
         let sees_all = sees_all(ctx, &self.account, "api_keys.view", "clients.view_all")
             .map_err(|error| error.at("/account"))?;
         let hidden = reach::hidden_in(ctx, &self.account)?;
-        let mut found = all_of(ctx, &self.account, self.user.as_ref())?;
+        let mut found = all_of(&mut ctx.tx, &self.account, self.user.as_ref())?;
         found.retain(|key| {
             reach::is_self(ctx, &key.user) || (sees_all && !hidden.contains(&key.user))
         });

@@ -1,13 +1,13 @@
 //! Assets: the sending domains, nodes and bounce addresses that an account may use (R-PKG-5).
 
 use crate::api::assets::{Asset, AssetList, AssetSource, Assign, Check, Get, Unassign};
-use crate::domain::{accounts, packages};
 use crate::engine::Ctx;
 use crate::engine::operation::Operation;
 use crate::error::{Code, Error};
 use crate::kernel::revision::check_rev;
 use crate::model::{Actor, AssetKind, Assets, Count, Id, Name};
-use crate::tables::accounts::account_line;
+use crate::tables::accounts::{self, account_line};
+use crate::tables::packages;
 
 const KINDS: [AssetKind; 3] = [AssetKind::Domain, AssetKind::Node, AssetKind::BounceAddress];
 
@@ -85,7 +85,7 @@ pub(crate) fn effective(
         };
         add(&above.assets, AssetSource::Own, &above.id);
         if let Some(id) = &above.package {
-            let package = packages::load(ctx, id, "/account")?;
+            let package = packages::load(&mut ctx.tx, id, "/account")?;
             add(&package.assets, AssetSource::Package, &package.id);
             break;
         }
@@ -101,10 +101,10 @@ fn change(
     kind: AssetKind,
     how: impl FnOnce(&mut Vec<Name>) -> Result<(), Error>,
 ) -> Result<AssetList, Error> {
-    let mut record = accounts::load(ctx, &account, "/account")?;
+    let mut record = accounts::load(&mut ctx.tx, &account, "/account")?;
     check_rev(expected_rev, record.rev)?;
     how(record.assets.of_mut(kind))?;
-    accounts::save(ctx, record)?;
+    accounts::save(&mut ctx.tx, record)?;
     Ok(AssetList {
         assets: effective(ctx, &account, kind)?,
         account,

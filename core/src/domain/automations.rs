@@ -3,9 +3,10 @@
 use crate::api::automations::{ActionKind, Admit, AutomationSize, Check};
 use crate::domain::once;
 use crate::engine::Ctx;
-use crate::engine::meters::{Ask, Decision};
+use crate::engine::meters::Ask;
 use crate::engine::operation::Operation;
 use crate::error::{Code, Error};
+use crate::model::Decision;
 use crate::model::LimitName;
 
 impl Operation for Admit {

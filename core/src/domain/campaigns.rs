@@ -7,40 +7,27 @@
 
 use crate::api::campaigns::{CampaignList, Get, List, Report, Resume, Stop};
 use crate::domain::limits::Line;
+use crate::domain::once;
 use crate::domain::resources::{self, Kind, Need};
-use crate::domain::{accounts, once};
 use crate::engine::Ctx;
 use crate::engine::operation::Operation;
 use crate::error::{Code, Error};
+use crate::kernel::keys;
 use crate::kernel::page::walk;
-use crate::kernel::{Tx, keys};
 use crate::model::{
     Actor, BounceRate, Campaign, CampaignOutcomes, CampaignStop, CampaignStopReason, Count,
     Edition, Id, OutboxKind, OutboxMessage,
 };
 use crate::rules::campaign::{rate_reached, sum};
-use crate::tables::sending::Campaigns;
-
-/// Whether a campaign is stopped: nothing of it goes out.
-pub(crate) fn is_stopped(tx: &mut Tx<'_>, account: &Id, campaign: &Id) -> Result<bool, Error> {
-    tx.has(&keys::stopped_campaign(account, campaign))
-}
-
-/// What who wants to go on with a campaign that is stopped is told.
-pub(crate) fn bounce_stop(campaign: &Id) -> Error {
-    Error::new(
-        Code::BounceStop,
-        format!("the campaign `{campaign}` is stopped"),
-    )
-    .with("campaign", campaign.as_str())
-}
+use crate::tables::accounts;
+use crate::tables::campaigns::{find, load, save};
 
 /// Refuses a user whose permission does not reach the campaign, where it is a resource of the
 /// account.
 fn reach(ctx: &mut Ctx<'_>, account: &Id, campaign: &Id, choice: &[&str]) -> Result<(), Error> {
     const KIND: &str = "campaign";
     let Actor::User { user, .. } = ctx.actor else {
-        return accounts::load(ctx, account, "/account").map(drop);
+        return accounts::load(&mut ctx.tx, account, "/account").map(drop);
     };
     let kind = Id::new(KIND).map_err(|error| Error::new(Code::Internal, error))?;
     if !ctx.tx.has(&keys::resource(account, &kind, campaign))? {
@@ -49,15 +36,6 @@ fn reach(ctx: &mut Ctx<'_>, account: &Id, campaign: &Id, choice: &[&str]) -> Res
     let (kind, resource): (Kind, _) =
         resources::look(ctx, account, kind, campaign).map_err(|error| error.at("/campaign"))?;
     resources::require(ctx, user, &kind, &resource, choice, Need::Any)
-}
-
-fn find(ctx: &mut Ctx<'_>, account: &Id, campaign: &Id) -> Result<Option<Campaign>, Error> {
-    ctx.tx.get(&keys::campaign(account, campaign))
-}
-
-fn load(ctx: &mut Ctx<'_>, account: &Id, campaign: &Id) -> Result<Campaign, Error> {
-    find(ctx, account, campaign)?
-        .ok_or_else(|| Error::not_found("campaign", campaign.as_str()).at("/campaign"))
 }
 
 fn new(ctx: &Ctx<'_>, account: Id, id: Id) -> Campaign {
@@ -73,12 +51,6 @@ fn new(ctx: &Ctx<'_>, account: Id, id: Id) -> Campaign {
         created_at_ms: now_ms,
         updated_at_ms: now_ms,
     }
-}
-
-fn save(ctx: &mut Ctx<'_>, mut campaign: Campaign) -> Result<Campaign, Error> {
-    campaign.updated_at_ms = ctx.now_ms;
-    ctx.tx.save::<Campaigns>(&campaign)?;
-    Ok(campaign)
 }
 
 /// Stops a campaign and asks the host to; who sends looks again.
@@ -139,7 +111,7 @@ impl Report {
             soft: more(self.soft),
             complaints: more(self.complaints),
         };
-        let mut campaign = match find(ctx, &self.account, &self.campaign)? {
+        let mut campaign = match find(&mut ctx.tx, &self.account, &self.campaign)? {
             Some(campaign) => campaign,
             None => new(ctx, self.account, self.campaign),
         };
@@ -161,7 +133,7 @@ impl Report {
                 Some(rate.per_mille),
             )?;
         }
-        save(ctx, campaign)
+        save(&mut ctx.tx, campaign)
     }
 }
 
@@ -170,7 +142,7 @@ impl Operation for Get {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Campaign, Error> {
         reach(ctx, &self.account, &self.campaign, &["view"])?;
-        load(ctx, &self.account, &self.campaign)
+        load(&mut ctx.tx, &self.account, &self.campaign)
     }
 }
 
@@ -179,7 +151,7 @@ impl Operation for Resume {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Campaign, Error> {
         reach(ctx, &self.account, &self.campaign, &["resume"])?;
-        let mut campaign = load(ctx, &self.account, &self.campaign)?;
+        let mut campaign = load(&mut ctx.tx, &self.account, &self.campaign)?;
         // A new sample for one that goes on anyway would be a way around the rate.
         if campaign.stop.take().is_none() {
             return Ok(campaign);
@@ -187,7 +159,7 @@ impl Operation for Resume {
         campaign.sample = CampaignOutcomes::default();
         campaign.sample_since_ms = ctx.now_ms;
         ctx.tx.touch(&campaign.account);
-        save(ctx, campaign)
+        save(&mut ctx.tx, campaign)
     }
 }
 
@@ -196,13 +168,13 @@ impl Operation for Stop {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Campaign, Error> {
         reach(ctx, &self.account, &self.campaign, &["pause"])?;
-        let mut campaign = match find(ctx, &self.account, &self.campaign)? {
+        let mut campaign = match find(&mut ctx.tx, &self.account, &self.campaign)? {
             Some(campaign) if campaign.stop.is_some() => return Ok(campaign),
             Some(campaign) => campaign,
             None => new(ctx, self.account, self.campaign),
         };
         stop(ctx, &mut campaign, CampaignStopReason::Request, None)?;
-        save(ctx, campaign)
+        save(&mut ctx.tx, campaign)
     }
 }
 
@@ -210,7 +182,7 @@ impl Operation for List {
     type Answer = CampaignList;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<CampaignList, Error> {
-        accounts::load(ctx, &self.account, "/account")?;
+        accounts::load(&mut ctx.tx, &self.account, "/account")?;
         let account = self.account;
         let span = keys::below(keys::STOPPED_CAMPAIGN, &[account.as_str()]);
         let (campaigns, next) = walk(ctx, &[span], self.after.as_ref(), self.limit, |ctx, key| {
@@ -218,7 +190,7 @@ impl Operation for List {
                 return Ok(None);
             };
             match reach(ctx, &account, &id, &["view"]) {
-                Ok(()) => find(ctx, &account, &id),
+                Ok(()) => find(&mut ctx.tx, &account, &id),
                 Err(error) if matches!(error.code(), Code::NotFound | Code::PermissionDenied) => {
                     Ok(None)
                 }

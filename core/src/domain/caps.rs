@@ -2,15 +2,15 @@
 //! domains (R-QTA-4, R-QTA-14).
 
 use crate::api::caps::{Cap, CapList, CapRemoved, List, Remove, Set};
-use crate::domain::{accounts, members, reach, sending, users};
+use crate::domain::{members, reach, sending, users};
 use crate::engine::Ctx;
 use crate::engine::operation::Operation;
 use crate::error::{Code, Error};
+use crate::kernel::keys;
 use crate::kernel::revision::check_rev;
-use crate::kernel::{Lowered, keys};
 use crate::model::{self, Actor, CapScope, Count, Id, Name, OverLimit};
-use crate::tables::accounts::account_line;
-use crate::tables::caps::{Caps, caps_of};
+use crate::tables::accounts;
+use crate::tables::caps::{Caps, caps_of, end, touch};
 
 /// The most caps of one account, or of the platform: each is looked at with every send.
 const MOST_CAPS: usize = 50;
@@ -122,7 +122,7 @@ fn refuse_platforms(ctx: &Ctx<'_>, cap: &model::Cap) -> Result<(), Error> {
 /// The account is there; the caps of the platform are not for users.
 fn check_carrier(ctx: &mut Ctx<'_>, account: Option<&Id>) -> Result<(), Error> {
     match (account, ctx.actor) {
-        (Some(account), _) => accounts::load(ctx, account, "/account").map(drop),
+        (Some(account), _) => accounts::load(&mut ctx.tx, account, "/account").map(drop),
         (None, Actor::User { .. }) => Err(Error::new(
             Code::ActorNotAllowed,
             "the caps of the platform are not for users: name an account",
@@ -130,54 +130,6 @@ fn check_carrier(ctx: &mut Ctx<'_>, account: Option<&Id>) -> Result<(), Error> {
         .at("/account")),
         (None, Actor::System | Actor::Operator { .. }) => Ok(()),
     }
-}
-
-/// The read model is out of date: the accounts below send under the cap, too. The first and the
-/// last cap of the platform say which lock guards the meters.
-fn touch(ctx: &mut Ctx<'_>, cap: &model::Cap) {
-    match &cap.account {
-        Some(account) => {
-            ctx.tx.touch_everything();
-            ctx.tx.touch_limits(Lowered::Account(account.clone()));
-        }
-        None => {
-            ctx.tx.touch_meters();
-            ctx.tx.touch_limits(Lowered::Platform);
-        }
-    }
-}
-
-/// Removes what the counters of a cap have counted.
-fn forget_counts(ctx: &mut Ctx<'_>, account: Option<&Id>, cap: &Id) -> Result<(), Error> {
-    for letter in [keys::METER, keys::METER_HISTORY, keys::PACE] {
-        let (from, until) = keys::below(letter, &[keys::carrier(account), &keys::of_cap(cap)]);
-        for (key, _) in ctx
-            .tx
-            .range::<serde::de::IgnoredAny>(&from, &until, usize::MAX)?
-        {
-            ctx.tx.delete(key);
-        }
-    }
-    Ok(())
-}
-
-/// An API key is deleted: with it go its caps, in its account, those above and the platform
-/// (R-SES-7).
-pub(crate) fn end_all_of_key(ctx: &mut Ctx<'_>, account: &Id, api_key: &Id) -> Result<(), Error> {
-    let line = account_line(&mut ctx.tx, account)?;
-    for carrier in line.iter().map(|account| Some(&account.id)).chain([None]) {
-        for cap in caps_of(&mut ctx.tx, carrier)? {
-            if cap.scope == CapScope::ApiKey
-                && cap
-                    .subject
-                    .as_ref()
-                    .is_some_and(|subject| subject.as_str() == api_key.as_str())
-            {
-                end(ctx, &cap)?;
-            }
-        }
-    }
-    Ok(())
 }
 
 /// An account leaves the one above it, and keeps the caps that counted what it sent: it starts to
@@ -199,16 +151,8 @@ pub(crate) fn keep(ctx: &mut Ctx<'_>, account: &Id, above: &Id) -> Result<(), Er
             ..cap
         };
         ctx.tx.save::<Caps>(&kept)?;
-        touch(ctx, &kept);
+        touch(&mut ctx.tx, &kept);
     }
-    Ok(())
-}
-
-/// Removes a cap and what it has counted.
-fn end(ctx: &mut Ctx<'_>, cap: &model::Cap) -> Result<(), Error> {
-    ctx.tx.delete(keys::cap(cap.account.as_ref(), &cap.id));
-    forget_counts(ctx, cap.account.as_ref(), &cap.id)?;
-    touch(ctx, cap);
     Ok(())
 }
 
@@ -338,7 +282,7 @@ impl Operation for Set {
             updated_at_ms: ctx.now_ms,
         };
         ctx.tx.save::<Caps>(&cap)?;
-        touch(ctx, &cap);
+        touch(&mut ctx.tx, &cap);
         Ok(shown(cap))
     }
 }
@@ -354,7 +298,7 @@ impl Operation for Remove {
         refuse_platforms(ctx, &cap).map_err(|error| error.at("/cap"))?;
         refuse_stronger(ctx, cap.account.as_ref(), cap.scope, cap.subject.as_ref())
             .map_err(|error| error.at("/cap"))?;
-        end(ctx, &cap)?;
+        end(&mut ctx.tx, &cap)?;
         Ok(CapRemoved { id: self.cap })
     }
 }

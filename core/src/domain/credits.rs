@@ -15,7 +15,7 @@ use crate::api::credits::{
     Unreserve, Withdraw,
 };
 use crate::api::operation::Effect;
-use crate::domain::{accounts, groups, once};
+use crate::domain::{self, once};
 use crate::engine::Ctx;
 use crate::engine::operation::Operation;
 use crate::error::{Code, Error};
@@ -27,6 +27,7 @@ use crate::model::{
 };
 use crate::rules::credit::{Turn, give_back, pay};
 use crate::rules::send::Part;
+use crate::tables::{accounts, groups};
 
 /// Most groups, and most grants, that one answer lists.
 const MOST_LISTED: usize = 500;
@@ -990,7 +991,7 @@ impl Operation for Grant {
     type Answer = CreditEntry;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<CreditEntry, Error> {
-        accounts::load(ctx, &self.account, "/account")?;
+        accounts::load(&mut ctx.tx, &self.account, "/account")?;
         let key = self.key.clone();
         entered(ctx, self, key, |ctx, request| {
             check(ctx, &request.account, Some(request.amount))?;
@@ -1034,9 +1035,9 @@ impl Operation for Balance {
             channel,
             group,
         } = self;
-        accounts::load(ctx, &account, "/account")?;
+        accounts::load(&mut ctx.tx, &account, "/account")?;
         if let Some(group) = &group {
-            groups::load(ctx, &account, group, "/group")?;
+            groups::load(&mut ctx.tx, &account, group, "/group")?;
         }
         let mut channels = Vec::new();
         for of in Channel::ALL
@@ -1123,7 +1124,7 @@ impl Operation for Ledger {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<CreditLedger, Error> {
         let size = page_size(self.limit)?;
-        accounts::load(ctx, &self.account, "/account")?;
+        accounts::load(&mut ctx.tx, &self.account, "/account")?;
         let book = Book::open(ctx, &self.account, self.channel)?;
         let (most, last) = (size as u64, book.head.entries);
         let after = self.after.map(Count::get);
@@ -1162,7 +1163,7 @@ impl Operation for Spend {
     type Answer = CreditEntry;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<CreditEntry, Error> {
-        accounts::load(ctx, &self.account, "/account")?;
+        accounts::load(&mut ctx.tx, &self.account, "/account")?;
         let key = self.key.clone();
         entered(
             ctx,
@@ -1179,7 +1180,7 @@ impl Operation for Spend {
              }| {
                 check(ctx, &account, Some(amount))?;
                 if let Some(group) = &group {
-                    groups::load(ctx, &account, group, "/group")?;
+                    groups::load(&mut ctx.tx, &account, group, "/group")?;
                 }
                 spend(
                     ctx,
@@ -1198,7 +1199,7 @@ impl Operation for Refund {
     type Answer = CreditEntry;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<CreditEntry, Error> {
-        accounts::load(ctx, &self.account, "/account")?;
+        accounts::load(&mut ctx.tx, &self.account, "/account")?;
         let key = self.key.clone();
         entered(ctx, self, key, |ctx, request| {
             check(ctx, &request.account, Some(request.amount))?;
@@ -1241,8 +1242,8 @@ impl Operation for Reserve {
 
 impl Reserve {
     fn carry_out(self, ctx: &mut Ctx<'_>) -> Result<CreditReserve, Error> {
-        let account = groups::enter(ctx, &self.account, Effect::Write)?.id;
-        let group = groups::load(ctx, &account, &self.group, "/group")?.id;
+        let account = domain::groups::enter(ctx, &self.account, Effect::Write)?.id;
+        let group = groups::load(&mut ctx.tx, &account, &self.group, "/group")?.id;
         check(ctx, &self.account, Some(self.amount))?;
         let mut book = Book::open(ctx, &account, self.channel)?;
         let (amount, free) = (self.amount.get(), book.pocket(ctx, None)?.left);
@@ -1272,8 +1273,8 @@ impl Operation for Unreserve {
 
 impl Unreserve {
     fn carry_out(self, ctx: &mut Ctx<'_>) -> Result<CreditReserve, Error> {
-        let account = groups::enter(ctx, &self.account, Effect::Write)?.id;
-        let group = groups::load(ctx, &account, &self.group, "/group")?.id;
+        let account = domain::groups::enter(ctx, &self.account, Effect::Write)?.id;
+        let group = groups::load(&mut ctx.tx, &account, &self.group, "/group")?.id;
         check(ctx, &self.account, self.amount)?;
         let mut book = Book::open(ctx, &account, self.channel)?;
         let kept = book.pocket(ctx, Some(&group))?.left;
@@ -1309,7 +1310,7 @@ fn above(ctx: &mut Ctx<'_>, id: &Id) -> Result<Id, Error> {
             }
         }
     }
-    let parent = accounts::load(ctx, id, "/account")?.parent;
+    let parent = accounts::load(&mut ctx.tx, id, "/account")?.parent;
     let parent = parent.ok_or_else(|| {
         Error::invalid(
             "/account",
@@ -1436,7 +1437,7 @@ impl Operation for Withdraw {
     type Answer = CreditEntry;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<CreditEntry, Error> {
-        accounts::load(ctx, &self.account, "/account")?;
+        accounts::load(&mut ctx.tx, &self.account, "/account")?;
         let key = self.key.clone();
         entered(
             ctx,

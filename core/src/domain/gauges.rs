@@ -7,14 +7,15 @@
 
 use crate::api::gauges::{Claim, Gauge, GaugeList, Get, Reconcile, Release};
 use crate::domain::limits::{Line, reached};
-use crate::domain::{accounts, membership, once, threads};
+use crate::domain::{accounts, membership, once};
 use crate::engine::Ctx;
 use crate::engine::operation::Operation;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::model::{Account, Count, Id, Limit, LimitName};
 use crate::rules::limit::{CountedBy, counted_by};
-use crate::tables;
+use crate::tables::gauges::{change, signed};
+use crate::tables::{self, slots};
 
 /// How many an account has of what a limit counts, with all accounts below it.
 pub(crate) fn used(ctx: &mut Ctx<'_>, account: &Id, limit: LimitName) -> Result<u64, Error> {
@@ -22,7 +23,7 @@ pub(crate) fn used(ctx: &mut Ctx<'_>, account: &Id, limit: LimitName) -> Result<
         LimitName::Seats => membership::seats_taken(ctx, account, u64::MAX),
         LimitName::ChildAccounts => ctx.tx.count(&keys::tally(account, tables::accounts::BELOW)),
         LimitName::Threads => {
-            Ok(total(ctx, account, limit)?.saturating_sub(threads::expired(ctx, account)?))
+            Ok(total(ctx, account, limit)?.saturating_sub(slots::expired(&mut ctx.tx, account)?))
         }
         _ => total(ctx, account, limit),
     }
@@ -49,23 +50,7 @@ pub(crate) fn claim(
             return Err(reached(limit, &above.id, most, used));
         }
     }
-    change(ctx, &line.accounts, limit, signed(count))
-}
-
-/// Changes the counts of the first account of a line and of those above it.
-pub(crate) fn change(
-    ctx: &mut Ctx<'_>,
-    line: &[Account],
-    limit: LimitName,
-    by: i64,
-) -> Result<(), Error> {
-    if let Some(account) = line.first() {
-        ctx.tx.add(keys::gauge(&account.id, limit.name()), by)?;
-    }
-    for above in line {
-        ctx.tx.add(keys::gauge_total(&above.id, limit.name()), by)?;
-    }
-    Ok(())
+    change(&mut ctx.tx, &line.accounts, limit, signed(count))
 }
 
 /// What an account and all below it have no longer counts for these accounts above: it is deleted,
@@ -79,11 +64,6 @@ pub(crate) fn leave(ctx: &mut Ctx<'_>, account: &Id, above: &[Account]) -> Resul
         }
     }
     Ok(())
-}
-
-/// No count is larger than what every language can say, which is far from the end of this type.
-fn signed(count: u64) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 /// What the host does not count itself is not its to claim.
@@ -185,7 +165,7 @@ impl Operation for Release {
                     .with("limit", self.limit.name())
                     .with("own", own));
             }
-            change(ctx, &line.accounts, self.limit, -signed(count))?;
+            change(&mut ctx.tx, &line.accounts, self.limit, -signed(count))?;
             shown(ctx, &line, self.limit)
         })
     }
@@ -210,7 +190,7 @@ impl Operation for Reconcile {
             }
         }
         if by != 0 {
-            change(ctx, &line.accounts, self.limit, by)?;
+            change(&mut ctx.tx, &line.accounts, self.limit, by)?;
         }
         shown(ctx, &line, self.limit)
     }

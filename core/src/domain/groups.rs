@@ -7,7 +7,7 @@ use crate::api::groups::{
 };
 use crate::api::operation::Effect;
 use crate::domain::usage::window_of;
-use crate::domain::{accounts, credits, members, resources};
+use crate::domain::{credits, members};
 use crate::engine::Ctx;
 use crate::engine::operation::Operation;
 use crate::error::{Code, Error};
@@ -16,8 +16,9 @@ use crate::kernel::revision::check_rev;
 use crate::kernel::{Lowered, keys};
 use crate::model::{self, Actor, CapPeriod, Channel, Count, GroupCaps, Id, Name};
 use crate::rules::group::check_avatar;
-use crate::tables::groups::Groups;
+use crate::tables::groups::{Groups, dangling, load};
 use crate::tables::members::Members;
+use crate::tables::{accounts, resources};
 use std::collections::BTreeSet;
 
 /// The id of the group that an account starts with (R-GRP-1).
@@ -26,47 +27,6 @@ const DEFAULT: &str = "default";
 const DEFAULT_NAME: &str = "Default";
 /// Most members that are named in one call.
 const MOST_NAMED: usize = 500;
-
-/// Reads a group inside an operation.
-pub(crate) fn load(
-    ctx: &mut Ctx<'_>,
-    account: &Id,
-    id: &Id,
-    field: &str,
-) -> Result<model::Group, Error> {
-    ctx.tx
-        .get(&keys::group(account, id))?
-        .ok_or_else(|| Error::not_found("group", id.as_str()).at(field))
-}
-
-/// A group that was named before: itself, or where it was deleted since the one that its members
-/// went to; none where nobody was left in it (R-GRP-7).
-pub(crate) fn now(ctx: &mut Ctx<'_>, account: &Id, group: &Id) -> Result<Option<Id>, Error> {
-    let mut next = Some(group.clone());
-    while let Some(group) = next {
-        if ctx.tx.has(&keys::group(account, &group))? {
-            return Ok(Some(group));
-        }
-        // An id is never used again, so this comes to an end.
-        next = ctx
-            .tx
-            .get::<Option<Id>>(&keys::group_tombstone(account, &group))?
-            .flatten();
-    }
-    Ok(None)
-}
-
-/// The groups of an account.
-pub(crate) fn all_of(ctx: &mut Ctx<'_>, account: &Id) -> Result<Vec<Id>, Error> {
-    let (from, until) = keys::below(keys::GROUP, &[account.as_str()]);
-    let rows = ctx
-        .tx
-        .range::<serde::de::IgnoredAny>(&from, &until, usize::MAX)?;
-    Ok(rows
-        .iter()
-        .filter_map(|(key, _)| keys::last_id(key))
-        .collect())
-}
 
 /// Makes the group that a new account starts with (R-GRP-1).
 pub(crate) fn create_default(ctx: &mut Ctx<'_>, account: &Id) -> Result<Id, Error> {
@@ -117,24 +77,6 @@ pub(crate) fn of_sender_at(
         .unwrap_or_default())
 }
 
-/// Removes the groups of an account that is deleted.
-pub(crate) fn erase_all(ctx: &mut Ctx<'_>, account: &Id) -> Result<(), Error> {
-    let (from, until) = keys::below(keys::GROUP, &[account.as_str()]);
-    for (_, group) in ctx.tx.range::<model::Group>(&from, &until, usize::MAX)? {
-        ctx.tx.delete(keys::avatar(account, &group.id));
-        ctx.tx.erase::<Groups>(&group)?;
-    }
-    // The id of the account is never used again, and so neither are those of its groups.
-    let (from, until) = keys::group_tombstones(account);
-    for (key, _) in ctx
-        .tx
-        .range::<serde::de::IgnoredAny>(&from, &until, usize::MAX)?
-    {
-        ctx.tx.delete(key);
-    }
-    Ok(())
-}
-
 /// Reads the account. Where it has no groups by policy, nothing is done with them; the host alone
 /// may look at what is there.
 pub(crate) fn enter(
@@ -142,7 +84,7 @@ pub(crate) fn enter(
     account: &Id,
     effect: Effect,
 ) -> Result<model::Account, Error> {
-    let account = accounts::load(ctx, account, "/account")?;
+    let account = accounts::load(&mut ctx.tx, account, "/account")?;
     let host_looks = effect == Effect::Read && *ctx.actor == Actor::System;
     if !host_looks {
         require_groups(ctx, &account.id, "/account")?;
@@ -171,7 +113,7 @@ fn open(
     expected_rev: Option<Count>,
 ) -> Result<(model::Account, model::Group), Error> {
     let account = enter(ctx, account, Effect::Write)?;
-    let group = load(ctx, &account.id, group, "/group")?;
+    let group = load(&mut ctx.tx, &account.id, group, "/group")?;
     check_rev(expected_rev, group.rev)?;
     Ok((account, group))
 }
@@ -253,7 +195,7 @@ impl Operation for Get {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Group, Error> {
         let account = enter(ctx, &self.account, Effect::Read)?;
-        let group = load(ctx, &account.id, &self.group, "/group")?;
+        let group = load(&mut ctx.tx, &account.id, &self.group, "/group")?;
         let avatar = ctx.tx.get(&keys::avatar(&account.id, &group.id))?;
         Ok(Group {
             avatar,
@@ -267,7 +209,7 @@ impl Operation for Usage {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<GroupUsage, Error> {
         let account = enter(ctx, &self.account, Effect::Read)?;
-        let group = load(ctx, &account.id, &self.group, "/group")?;
+        let group = load(&mut ctx.tx, &account.id, &self.group, "/group")?;
         let cell = ctx.engine.cell(&account.id)?;
         let mut channels = Vec::new();
         for channel in Channel::ALL {
@@ -364,7 +306,7 @@ impl Operation for MakeDefault {
         let (mut account, group) = open(ctx, &self.account, &self.group, None)?;
         if account.default_group != group.id {
             account.default_group = group.id.clone();
-            accounts::save(ctx, account.clone())?;
+            accounts::save(&mut ctx.tx, account.clone())?;
         }
         show(ctx, &account, group)
     }
@@ -396,7 +338,7 @@ impl Operation for Delete {
                 ));
             }
             Some(to) => {
-                let to = load(ctx, &account.id, to, "/to")?.id;
+                let to = load(&mut ctx.tx, &account.id, to, "/to")?.id;
                 let (from, until) = keys::below(
                     keys::GROUP_MEMBER,
                     &[account.id.as_str(), group.id.as_str()],
@@ -410,17 +352,17 @@ impl Operation for Delete {
                     move_member(ctx, member, &to)?;
                     gone.members += 1;
                 }
-                gone.resources = resources::regroup(ctx, &account.id, &group.id, &to)?;
+                gone.resources = resources::regroup(&mut ctx.tx, &account.id, &group.id, &to)?;
                 if account.default_group == group.id {
                     account.default_group = to;
-                    accounts::save(ctx, account.clone())?;
+                    accounts::save(&mut ctx.tx, account.clone())?;
                 }
             }
             None => {
                 let members = ctx.tx.count(&keys::group_tally(&account.id, &group.id))?;
                 if account.default_group == group.id
                     || members > 0
-                    || resources::any_in(ctx, &account.id, &group.id)?
+                    || resources::any_in(&mut ctx.tx, &account.id, &group.id)?
                 {
                     let error = Error::invalid(
                         "/to",
@@ -439,13 +381,6 @@ impl Operation for Delete {
         ctx.tx.touch(&account.id);
         Ok(gone)
     }
-}
-
-fn dangling(key: &[u8]) -> Error {
-    Error::new(
-        Code::StoreCorrupt,
-        format!("the index entry {} names no member", key.escape_ascii()),
-    )
 }
 
 /// Writes a member who came into a group. Nothing but the group changes: role and what is not
@@ -496,7 +431,7 @@ fn move_with_resources(
     }
     move_member(ctx, member, to)?;
     match with {
-        GroupResources::Follow => resources::follow(ctx, &account, &user, to).map(Some),
+        GroupResources::Follow => resources::follow(&mut ctx.tx, &account, &user, to).map(Some),
         GroupResources::Stay => Ok(Some(0)),
     }
 }
@@ -618,7 +553,7 @@ impl Operation for RemoveMembers {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<GroupMove, Error> {
         let (account, group) = open(ctx, &self.account, &self.group, None)?;
         let to = load(
-            ctx,
+            &mut ctx.tx,
             &account.id,
             self.to.as_ref().unwrap_or(&account.default_group),
             "/to",
@@ -652,7 +587,7 @@ impl Operation for TransferMembers {
                 _ => error,
             })?;
         if let Some(from) = &self.from_group {
-            load(ctx, &account.id, from, "/from_group")?;
+            load(&mut ctx.tx, &account.id, from, "/from_group")?;
         }
         move_members(
             ctx,

@@ -4,7 +4,6 @@ use crate::api::limits::{
     Allocate, DefaultLimits, Explain, Inherit, LimitCandidate, LimitExplanation, LimitExplanations,
     Set, SetDefault,
 };
-use crate::domain::{accounts, packages};
 use crate::engine::Ctx;
 use crate::engine::operation::Operation;
 use crate::error::{Code, Error};
@@ -17,8 +16,9 @@ use crate::model::{
 use crate::rules::limit::{
     Candidate, Carrier, Source, candidates, guarantees_hold, needs_licence, terms,
 };
-use crate::tables;
-use crate::tables::accounts::account_line;
+use crate::tables::accounts::{self, account_line};
+use crate::tables::limits::{promised, promised_key};
+use crate::tables::{self, packages};
 
 /// An account and those above it, with all that their limits come from.
 pub(crate) struct Line {
@@ -37,7 +37,7 @@ impl Line {
                 account
                     .package
                     .as_ref()
-                    .map(|package| packages::load(ctx, package, "/account"))
+                    .map(|package| packages::load(&mut ctx.tx, package, "/account"))
                     .transpose()?,
             );
         }
@@ -86,16 +86,6 @@ impl Line {
     }
 }
 
-/// How much of a limit is guaranteed to the accounts directly below (R-TEA-9).
-pub(crate) fn promised(ctx: &mut Ctx<'_>, account: &Id, name: LimitName) -> Result<u64, Error> {
-    ctx.tx.count(&promised_key(account, name))
-}
-
-/// Where it is kept how much that is.
-pub(crate) fn promised_key(account: &Id, name: LimitName) -> Vec<u8> {
-    keys::tally(account, &format!("guaranteed {}", name.name()))
-}
-
 fn explain(ctx: &mut Ctx<'_>, id: &Id) -> Result<LimitExplanations, Error> {
     let line = Line::load(ctx, id)?;
     let policy = ctx.policies(Some(id))?.over_limit;
@@ -115,7 +105,7 @@ fn explain(ctx: &mut Ctx<'_>, id: &Id) -> Result<LimitExplanations, Error> {
         });
         let guaranteed = match line.accounts.as_slice() {
             [account, parent, ..] if account.guaranteed.contains(&limit) => Some(guarantees_hold(
-                promised(ctx, &parent.id, limit)?,
+                promised(&mut ctx.tx, &parent.id, limit)?,
                 line.smallest(1, limit),
             )),
             _ => None,
@@ -129,7 +119,7 @@ fn explain(ctx: &mut Ctx<'_>, id: &Id) -> Result<LimitExplanations, Error> {
             over: limit.window().map(|_| terms.over.unwrap_or(policy)),
             smallest: line.smallest(0, limit),
             guaranteed,
-            promised: Some(promised(ctx, id, limit)?).filter(|sum| *sum > 0),
+            promised: Some(promised(&mut ctx.tx, id, limit)?).filter(|sum| *sum > 0),
             candidates: candidates.collect(),
         });
     }
@@ -273,7 +263,7 @@ struct Change {
 
 fn change(ctx: &mut Ctx<'_>, id: &Id, change: Change) -> Result<LimitExplanations, Error> {
     let Change { limit, value, .. } = change;
-    let mut account = accounts::load(ctx, id, "/account")?;
+    let mut account = accounts::load(&mut ctx.tx, id, "/account")?;
     check_rev(change.expected_rev, account.rev)?;
     if value != account.overrides.get(limit) && needs_licence(limit, Carrier::Account) {
         ctx.require_licence("/limit")?;
@@ -297,7 +287,7 @@ fn change(ctx: &mut Ctx<'_>, id: &Id, change: Change) -> Result<LimitExplanation
         account.guaranteed.push(limit);
         promise(ctx, &account, limit, true)?;
     }
-    accounts::save(ctx, account)?;
+    accounts::save(&mut ctx.tx, account)?;
     if matches!(limit.kind(), LimitKind::Window(_)) {
         ctx.tx.touch_limits(Lowered::Account(id.clone()));
     }
@@ -369,18 +359,18 @@ pub(crate) fn give_back(ctx: &mut Ctx<'_>, account: &mut Account) -> Result<(), 
 
 /// Whether the limit of an account still holds all that it guarantees to those below.
 fn holds_below(ctx: &mut Ctx<'_>, id: &Id, limit: LimitName) -> Result<bool, Error> {
-    let sum = promised(ctx, id, limit)?;
+    let sum = promised(&mut ctx.tx, id, limit)?;
     Ok(sum == 0 || guarantees_hold(sum, Line::load(ctx, id)?.smallest(0, limit)))
 }
 
 /// The accounts directly below that were guaranteed a part of a limit.
 fn guaranteed_below(ctx: &mut Ctx<'_>, id: &Id, limit: LimitName) -> Result<Vec<Id>, Error> {
     let mut named = Vec::new();
-    for child in accounts::children_of(ctx, id)? {
+    for child in accounts::children_of(&mut ctx.tx, id)? {
         if named.len() == MOST_NAMED {
             break;
         }
-        if accounts::load(ctx, &child, "/account")?
+        if accounts::load(&mut ctx.tx, &child, "/account")?
             .guaranteed
             .contains(&limit)
         {
@@ -478,7 +468,7 @@ impl Operation for Allocate {
                 }
             }
         }
-        let account = accounts::load(ctx, &id, "/account")?;
+        let account = accounts::load(&mut ctx.tx, &id, "/account")?;
         if account.parent.is_none() {
             return Err(Error::invalid(
                 "/account",

@@ -5,23 +5,15 @@ use crate::domain::members::escalation::{
     disabled_owner, own, refuse_ownership, refuse_shared_owner,
 };
 use crate::domain::members::show::shown;
-use crate::domain::{
-    accounts, api_keys, groups, invitations, limits, reach, resources, roles, sessions, users,
-};
+use crate::domain::{self, limits, reach, resources, roles};
 use crate::engine::Ctx;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::model::{self, BuiltIn, ChildOwner, Id, Limit, LimitName, ResourcesTo, RoleScope};
-use crate::tables::accounts::account_line;
-use crate::tables::members::Members;
-use crate::tables::people;
-
-fn load(ctx: &mut Ctx<'_>, account: &Id, user: &Id) -> Result<model::Member, Error> {
-    accounts::load(ctx, account, "/account")?;
-    ctx.tx
-        .get(&keys::member(account, user))?
-        .ok_or_else(|| Error::not_found("member", user.as_str()).at("/user"))
-}
+use crate::tables::accounts::{self, account_line};
+use crate::tables::invitations::{self, open_invitations};
+use crate::tables::members::{Members, load, touch};
+use crate::tables::{api_keys, groups, people, sessions, users};
 
 /// The place that a user gets in an account.
 pub(crate) struct Place {
@@ -64,7 +56,7 @@ pub(crate) fn create(
         return Err(disabled_owner(user).at("/user"));
     }
     refuse_shared_owner(ctx, account, &user.id, place.owner)?;
-    invitations::records::settle(ctx, account, user)?;
+    invitations::settle(&mut ctx.tx, account, user)?;
     let role = if place.owner {
         None
     } else {
@@ -94,7 +86,7 @@ pub(crate) fn create(
     regroup(ctx, &mut member, place.group)?;
     ctx.tx.save::<Members>(&member)?;
     people::join(&mut ctx.tx, &member, user)?;
-    touch(ctx, account)?;
+    touch(&mut ctx.tx, account)?;
     Ok(member)
 }
 
@@ -145,7 +137,7 @@ pub(crate) fn roles_in_team(
     if people::seats_of(&mut ctx.tx, &top, user)? == 0 {
         return Ok(found);
     }
-    for other in users::accounts_of(ctx, user, usize::MAX)? {
+    for other in users::accounts_of(&mut ctx.tx, user, usize::MAX)? {
         if reach::top_of(ctx, &other)? == top {
             found.extend(
                 ctx.tx
@@ -180,16 +172,16 @@ pub(crate) fn erase(ctx: &mut Ctx<'_>, member: &model::Member) -> Result<bool, E
     ctx.tx.erase::<Members>(member)?;
     ctx.tx
         .delete(keys::member_allow_list(&member.account, &member.user));
-    api_keys::end_all_of(ctx, &member.account, &member.user)?;
-    sessions::end_log_ins_as(ctx, &member.user, Some(&member.account))?;
-    touch(ctx, &member.account)?;
-    let user = users::load(ctx, &member.user, "/user")?;
+    api_keys::end_all_of(&mut ctx.tx, &member.account, &member.user)?;
+    sessions::end_log_ins_as(&mut ctx.tx, &member.user, Some(&member.account))?;
+    touch(&mut ctx.tx, &member.account)?;
+    let user = users::load(&mut ctx.tx, &member.user, "/user")?;
     people::leave(&mut ctx.tx, member, &user)?;
-    let last = users::accounts_of(ctx, &member.user, 1)?.is_empty();
+    let last = users::accounts_of(&mut ctx.tx, &member.user, 1)?.is_empty();
     if last {
         let team = reach::top_of(ctx, &member.account)?;
-        invitations::records::forget(ctx, &user, Some(&team))?;
-        users::erase(ctx, &user)?;
+        domain::invitations::records::forget(ctx, &user, Some(&team))?;
+        domain::users::erase(ctx, &user)?;
     }
     Ok(last)
 }
@@ -209,9 +201,11 @@ pub(crate) fn regroup(
     }
     let group = match (named, &member.group) {
         _ if member.owner || member.administrator => None,
-        (Some(group), _) => Some(groups::load(ctx, &member.account, &group, "/group")?.id),
+        (Some(group), _) => Some(groups::load(&mut ctx.tx, &member.account, &group, "/group")?.id),
         (None, Some(group)) => Some(group.clone()),
-        (None, None) => Some(accounts::load(ctx, &member.account, "/account")?.default_group),
+        (None, None) => {
+            Some(accounts::load(&mut ctx.tx, &member.account, "/account")?.default_group)
+        }
     };
     if member.group != group {
         member.change_group(group, ctx.now_ms);
@@ -248,15 +242,18 @@ pub(crate) fn make_owner(
     to: &Id,
     old_owner_role: Option<Id>,
 ) -> Result<model::Account, Error> {
-    let record = accounts::load(ctx, account, "/account")?;
+    let record = accounts::load(&mut ctx.tx, account, "/account")?;
     if record.owner.as_ref() == Some(to) {
         return Ok(record);
     }
     refuse_ownership(ctx, account, "/account")?;
-    load(ctx, account, to)?;
+    load(&mut ctx.tx, account, to)?;
     if let Some(parent) = &record.parent
         && ctx.policies(Some(account))?.child_owner == ChildOwner::Parents
-        && accounts::load(ctx, parent, "/account")?.owner.as_ref() != Some(to)
+        && accounts::load(&mut ctx.tx, parent, "/account")?
+            .owner
+            .as_ref()
+            != Some(to)
     {
         let error = Error::new(
             Code::PolicyForbids,
@@ -267,8 +264,8 @@ pub(crate) fn make_owner(
     let old = record.owner.clone();
     let mut open = vec![record];
     while let Some(account) = open.pop() {
-        for child in accounts::children_of(ctx, &account.id)? {
-            let child = accounts::load(ctx, &child, "/account")?;
+        for child in accounts::children_of(&mut ctx.tx, &account.id)? {
+            let child = accounts::load(&mut ctx.tx, &child, "/account")?;
             if child.owner == old
                 && ctx.policies(Some(&child.id))?.child_owner == ChildOwner::Parents
             {
@@ -277,7 +274,7 @@ pub(crate) fn make_owner(
         }
         pass_ownership(ctx, account, to, old_owner_role.clone())?;
     }
-    accounts::load(ctx, account, "/account")
+    accounts::load(&mut ctx.tx, account, "/account")
 }
 
 /// One account gets another owner, who becomes a member of it where they are none.
@@ -292,10 +289,10 @@ fn pass_ownership(
             Some(role) => Some(role),
             None => default_role(ctx, &account)?,
         };
-        let mut leaving = load(ctx, &account.id, &old)?;
+        let mut leaving = load(&mut ctx.tx, &account.id, &old)?;
         leaving.owner = false;
         // Who was disabled keeps no seat as an ordinary member.
-        let user = users::load(ctx, &old, "/user")?;
+        let user = users::load(&mut ctx.tx, &old, "/user")?;
         if people::is_idle(&leaving, &user) {
             people::set_idle(&mut ctx.tx, &account.id, &user, true)?;
         }
@@ -311,11 +308,11 @@ fn pass_ownership(
     {
         Some(next) => own(ctx, next)?,
         None => {
-            let user = users::load(ctx, to, "/user")?;
+            let user = users::load(&mut ctx.tx, to, "/user")?;
             create(ctx, &account.id, &user, Place::OWNER)?;
         }
     }
-    accounts::save(ctx, account)
+    accounts::save(&mut ctx.tx, account)
 }
 
 /// Whether there is a seat for one more in the account and in every account above (R-INV-9).
@@ -355,8 +352,13 @@ pub(crate) fn seats(ctx: &mut Ctx<'_>, account: &Id) -> Result<Limit, Error> {
 /// How many seats of an account are taken: by whoever holds one, and by invitations that are open
 /// now, counted up to `most`.
 pub(crate) fn seats_taken(ctx: &mut Ctx<'_>, account: &Id, most: u64) -> Result<u64, Error> {
-    Ok(people::seats_held(&mut ctx.tx, account)?
-        .saturating_add(open_invitations(ctx, account, most)?))
+    Ok(
+        people::seats_held(&mut ctx.tx, account)?.saturating_add(open_invitations(
+            &mut ctx.tx,
+            account,
+            most,
+        )?),
+    )
 }
 
 /// A membership that is disabled gives its seat back, and one that is enabled asks for one
@@ -373,28 +375,11 @@ pub(crate) fn change_seat(
     people::set_idle(&mut ctx.tx, account, user, idle)
 }
 
-/// How many invitations to the account and to all below it are open now; counted up to `most`.
-fn open_invitations(ctx: &mut Ctx<'_>, account: &Id, most: u64) -> Result<u64, Error> {
-    let (_, until) = keys::below(keys::OPEN_INVITATION, &[account.as_str()]);
-    let from = keys::open_invitations_after(account, ctx.now_ms);
-    let most = usize::try_from(most).unwrap_or(usize::MAX);
-    Ok(ctx.tx.range::<()>(&from, &until, most)?.len() as u64)
-}
-
-/// Who reaches an account by their place in it, or in one above, is looked at again.
-pub(crate) fn touch(ctx: &mut Ctx<'_>, account: &Id) -> Result<(), Error> {
-    if accounts::load(ctx, account, "/account")?.children > 0 {
-        ctx.tx.touch_everything();
-    }
-    ctx.tx.touch(account);
-    Ok(())
-}
-
 pub(crate) fn save(ctx: &mut Ctx<'_>, mut member: model::Member) -> Result<Member, Error> {
     member.rev += 1;
     member.updated_at_ms = ctx.now_ms;
     ctx.tx.save::<Members>(&member)?;
-    touch(ctx, &member.account)?;
+    touch(&mut ctx.tx, &member.account)?;
     shown(ctx, member)
 }
 

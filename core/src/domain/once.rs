@@ -1,10 +1,11 @@
 //! What is asked twice with one key happens once (R-QTA-5).
 
 use crate::engine::Ctx;
-use crate::engine::meters::{Ask, Booked, Decision, Prepared};
+use crate::engine::meters::{Ask, Booked, Prepared};
 use crate::engine::operation::Operation;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
+use crate::model::Decision;
 use crate::model::Id;
 use crate::tables::idempotency::Answered;
 use serde::Serialize;
@@ -154,11 +155,6 @@ fn answered<A: DeserializeOwned>(
             format!("the answer to the key `{key}` cannot be read: {error}"),
         )
     })
-}
-
-/// An answer is forgotten.
-pub(crate) fn forget(ctx: &mut Ctx<'_>, account: &Id, actor: &str, key: &Id) {
-    ctx.tx.delete(keys::answered(account, actor, key));
 }
 
 /// Whether an answer would be remembered for longer than any is.

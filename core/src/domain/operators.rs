@@ -4,7 +4,7 @@
 use crate::api::operators::{
     Add, Disable, Enable, Get, List, Operator, OperatorList, OperatorRemoved, Remove, SetRole,
 };
-use crate::domain::{roles, sessions, users};
+use crate::domain::{self, roles};
 use crate::engine::Ctx;
 use crate::engine::operation::Operation;
 use crate::error::{Code, Error};
@@ -13,17 +13,12 @@ use crate::kernel::page::page;
 use crate::kernel::revision::check_rev;
 use crate::model::{self, Actor, Id};
 use crate::rules::role::{Powers, role_powers};
-use crate::tables::operators::Operators;
+use crate::tables::operators::{Operators, load};
 use crate::tables::roles::role_with_includes;
+use crate::tables::{sessions, users};
 
 /// What an operator needs to manage the others.
 const MANAGE: &str = "operators.manage";
-
-fn load(ctx: &mut Ctx<'_>, user: &Id) -> Result<model::Operator, Error> {
-    ctx.tx
-        .get(&keys::operator(user))?
-        .ok_or_else(|| Error::not_found("operator", user.as_str()).at("/user"))
-}
 
 fn save(ctx: &mut Ctx<'_>, mut operator: model::Operator) -> Result<Operator, Error> {
     operator.rev += 1;
@@ -33,7 +28,7 @@ fn save(ctx: &mut Ctx<'_>, mut operator: model::Operator) -> Result<Operator, Er
 }
 
 fn shown(ctx: &mut Ctx<'_>, operator: model::Operator) -> Result<Operator, Error> {
-    let user = users::load(ctx, &operator.user, "/user")?;
+    let user = users::load(&mut ctx.tx, &operator.user, "/user")?;
     Ok(Operator {
         user: operator.user,
         email: user.email.as_typed().to_owned(),
@@ -99,7 +94,7 @@ pub(crate) fn refuse_stronger(ctx: &mut Ctx<'_>, user: &Id) -> Result<(), Error>
 
 /// Reads an operator whom the actor may change: somebody else, who can do no more than they can.
 fn load_to_change(ctx: &mut Ctx<'_>, user: &Id) -> Result<model::Operator, Error> {
-    let operator = load(ctx, user)?;
+    let operator = load(&mut ctx.tx, user)?;
     if ctx.actor.user() == Some(user) {
         return Err(
             Error::new(Code::SelfForbidden, "another operator does this to you").at("/user"),
@@ -120,7 +115,7 @@ fn set_disabled(ctx: &mut Ctx<'_>, user: &Id, disabled: bool) -> Result<Operator
         return shown(ctx, operator);
     }
     if disabled {
-        sessions::end_log_ins_as(ctx, user, None)?;
+        sessions::end_log_ins_as(&mut ctx.tx, user, None)?;
     }
     operator.disabled = disabled;
     save(ctx, operator)
@@ -132,13 +127,13 @@ impl Operation for Add {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Operator, Error> {
         refuse_giving(ctx, &self.role)?;
         let user = match (self.email, self.user) {
-            (Some(email), id) => users::create::create(
+            (Some(email), id) => domain::users::create::create(
                 ctx,
                 id,
                 email,
                 self.first_name,
                 self.last_name,
-                &users::NamedAt {
+                &domain::users::NamedAt {
                     id: "/user",
                     email: "/email",
                 },
@@ -149,7 +144,7 @@ impl Operation for Add {
                     "names are given with the `email` of a new user only",
                 ));
             }
-            (None, Some(id)) => users::load(ctx, &id, "/user")?,
+            (None, Some(id)) => users::load(&mut ctx.tx, &id, "/user")?,
             (None, None) => {
                 return Err(Error::invalid(
                     "/user",
@@ -164,7 +159,7 @@ impl Operation for Add {
             )
             .at("/user"));
         }
-        if !users::accounts_of(ctx, &user.id, 1)?.is_empty() {
+        if !users::accounts_of(&mut ctx.tx, &user.id, 1)?.is_empty() {
             return Err(Error::new(
                 Code::IsMember,
                 format!("`{}` is a member of an account", user.id),
@@ -188,7 +183,7 @@ impl Operation for Get {
     type Answer = Operator;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Operator, Error> {
-        let operator = load(ctx, &self.user)?;
+        let operator = load(&mut ctx.tx, &self.user)?;
         shown(ctx, operator)
     }
 }
@@ -245,8 +240,8 @@ impl Operation for Remove {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<OperatorRemoved, Error> {
         let operator = load_to_change(ctx, &self.user)?;
         ctx.tx.erase::<Operators>(&operator)?;
-        let user = users::load(ctx, &operator.user, "/user")?;
-        users::erase(ctx, &user)?;
+        let user = users::load(&mut ctx.tx, &operator.user, "/user")?;
+        domain::users::erase(ctx, &user)?;
         Ok(OperatorRemoved { user: self.user })
     }
 }

@@ -23,6 +23,7 @@ use crate::model::{
 };
 use crate::rules::invitation::{InvitationStatus, expires_at_ms, status};
 use crate::rules::outbox::{Turn, turn};
+use crate::tables::outbox::{first_number, number_at, open_messages};
 
 /// How many messages a consumer may have without having acknowledged them.
 const MOST_OPEN: u64 = 1000;
@@ -186,16 +187,6 @@ impl Operation for Read {
     }
 }
 
-/// The number of what lies at a key of the outbox or of a consumer.
-fn number_at(key: &[u8]) -> Result<u64, Error> {
-    keys::last_number(key).ok_or_else(|| {
-        Error::new(
-            Code::StoreCorrupt,
-            format!("the key {} ends in no number", key.escape_ascii()),
-        )
-    })
-}
-
 pub(crate) fn consumer(ctx: &mut Ctx<'_>, name: &Id) -> Result<OutboxConsumer, Error> {
     ctx.tx
         .get(&keys::consumer(name))?
@@ -240,34 +231,17 @@ fn all_consumers(ctx: &mut Ctx<'_>) -> Result<Vec<OutboxConsumer>, Error> {
     Ok(found)
 }
 
-/// The messages that a consumer was given and has not acknowledged.
-fn open_messages(ctx: &mut Ctx<'_>, name: &Id) -> Result<Vec<(u64, OpenMessage)>, Error> {
-    let (from, until) = keys::open_messages(name);
-    let rows = ctx.tx.range::<OpenMessage>(&from, &until, usize::MAX)?;
-    rows.into_iter()
-        .map(|(key, open)| Ok((number_at(&key)?, open)))
-        .collect()
-}
-
-fn first_number(
-    ctx: &mut Ctx<'_>,
-    (from, until): (Vec<u8>, Vec<u8>),
-) -> Result<Option<u64>, Error> {
-    let rows = ctx.tx.range::<serde::de::IgnoredAny>(&from, &until, 1)?;
-    rows.first().map(|(key, _)| number_at(key)).transpose()
-}
-
 /// The message up to which a consumer has acknowledged all; with `dead`, or given up.
 pub(crate) fn done_to(
     ctx: &mut Ctx<'_>,
     consumer: &OutboxConsumer,
     dead: bool,
 ) -> Result<u64, Error> {
-    let open = first_number(ctx, keys::open_messages(&consumer.name))?;
+    let open = first_number(&mut ctx.tx, keys::open_messages(&consumer.name))?;
     let buried = if dead {
         None
     } else {
-        first_number(ctx, keys::dead_messages(&consumer.name))?
+        first_number(&mut ctx.tx, keys::dead_messages(&consumer.name))?
     };
     Ok([open, buried]
         .into_iter()
@@ -378,7 +352,7 @@ impl Operation for Take {
 
         let mut due = Vec::new();
         let mut retry_at_ms: Option<u64> = None;
-        for (number, open) in open_messages(ctx, &self.consumer)? {
+        for (number, open) in open_messages(&mut ctx.tx, &self.consumer)? {
             match turn(&open, consumer.tries, ctx.now_ms) {
                 Turn::GiveUp => bury(ctx, &mut consumer, number, open.deliveries, None)?,
                 Turn::Again if due.len() < size => due.push((number, open.deliveries + 1)),

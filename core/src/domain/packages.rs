@@ -5,7 +5,7 @@ use crate::api::packages::{
     Create, Delete, Edit, Get, List, PackageDeleted, PackageList, PackagePreflight, Preflight,
     PreflightExcess, PreflightGuarantee, Retire,
 };
-use crate::domain::{accounts, assets, gauges, limits, roles};
+use crate::domain::{assets, gauges, limits, roles};
 use crate::engine::Ctx;
 use crate::engine::operation::Operation;
 use crate::error::{Code, Error};
@@ -14,14 +14,8 @@ use crate::kernel::revision::check_rev;
 use crate::kernel::{Lowered, keys};
 use crate::model::{Edition, Id, LimitName, LimitTerms, Limits, Package};
 use crate::rules::limit::{Carrier, CountedBy, counted_by, guarantees_hold, needs_licence};
-use crate::tables::packages::Packages;
-
-/// Reads a package inside an operation.
-pub(crate) fn load(ctx: &mut Ctx<'_>, id: &Id, field: &str) -> Result<Package, Error> {
-    ctx.tx
-        .get(&keys::package(id))?
-        .ok_or_else(|| Error::not_found("package", id.as_str()).at(field))
-}
+use crate::tables::packages::{Packages, ids_below, load, load_open};
+use crate::tables::{self, accounts};
 
 /// An account gets another package, or none: keeps the count of each. The account itself is not
 /// written.
@@ -32,7 +26,7 @@ pub(crate) fn relink(
     new: Option<&Id>,
 ) -> Result<(), Error> {
     if let Some(id) = new.filter(|_| old != new) {
-        load_open(ctx, id, "/package")?;
+        load_open(&mut ctx.tx, id, "/package")?;
     }
     link(ctx, account, old, new)
 }
@@ -52,7 +46,7 @@ pub(crate) fn link(
         .into_iter()
         .chain(new.map(|id| (id, true)))
     {
-        let mut package = load(ctx, id, "/package")?;
+        let mut package = load(&mut ctx.tx, id, "/package")?;
         if joins {
             package.accounts += 1;
         } else {
@@ -62,19 +56,6 @@ pub(crate) fn link(
     }
     ctx.tx.touch_limits(Lowered::Account(account.clone()));
     Ok(())
-}
-
-/// Reads a package that takes new accounts.
-pub(crate) fn load_open(ctx: &mut Ctx<'_>, id: &Id, field: &str) -> Result<Package, Error> {
-    let package = load(ctx, id, field)?;
-    if package.retired {
-        return Err(Error::new(
-            Code::PackageRetired,
-            format!("`{id}` is retired and takes no new accounts"),
-        )
-        .at(field));
-    }
-    Ok(package)
 }
 
 /// Refuses what means nothing.
@@ -248,7 +229,7 @@ impl Operation for Edit {
     type Answer = Package;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Package, Error> {
-        let before = load(ctx, &self.package, "/package")?;
+        let before = load(&mut ctx.tx, &self.package, "/package")?;
         check_rev(self.expected_rev, before.rev)?;
         let mut package = before.clone();
         package.role = edited(package.role, self.role, self.without_role, "role")?;
@@ -297,7 +278,7 @@ impl Operation for Get {
     type Answer = Package;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Package, Error> {
-        let package = load(ctx, &self.package, "/package")?;
+        let package = load(&mut ctx.tx, &self.package, "/package")?;
         shown(ctx, package)
     }
 }
@@ -326,7 +307,7 @@ impl Operation for Retire {
     type Answer = Package;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Package, Error> {
-        let mut package = load(ctx, &self.package, "/package")?;
+        let mut package = load(&mut ctx.tx, &self.package, "/package")?;
         check_rev(self.expected_rev, package.rev)?;
         if !package.retired {
             package.retired = true;
@@ -341,29 +322,19 @@ impl Operation for Retire {
 /// Most accounts that a refusal names.
 const MOST_NAMED: usize = 10;
 
-fn ids_below(ctx: &mut Ctx<'_>, letter: u8, package: &Id, most: usize) -> Result<Vec<Id>, Error> {
-    let (from, until) = keys::below(letter, &[package.as_str()]);
-    Ok(ctx
-        .tx
-        .range::<()>(&from, &until, most)?
-        .iter()
-        .filter_map(|(key, ())| keys::last_id(key))
-        .collect())
-}
-
 impl Operation for Delete {
     type Answer = PackageDeleted;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<PackageDeleted, Error> {
-        let package = load(ctx, &self.package, "/package")?;
+        let package = load(&mut ctx.tx, &self.package, "/package")?;
         check_rev(self.expected_rev, package.rev)?;
         let most = if self.move_to.is_some() {
             usize::MAX
         } else {
             MOST_NAMED
         };
-        let users = ids_below(ctx, keys::PACKAGE_ACCOUNT, &package.id, most)?;
-        let waiting = ids_below(ctx, keys::PACKAGE_NEXT, &package.id, most)?;
+        let users = ids_below(&mut ctx.tx, keys::PACKAGE_ACCOUNT, &package.id, most)?;
+        let waiting = ids_below(&mut ctx.tx, keys::PACKAGE_NEXT, &package.id, most)?;
         if !users.is_empty() || !waiting.is_empty() {
             let Some(target) = &self.move_to else {
                 let shown: Vec<String> = users
@@ -389,18 +360,18 @@ impl Operation for Delete {
                     "the accounts cannot move to the package that is to be deleted",
                 ));
             }
-            let mut target = load_open(ctx, target, "/move_to")?;
+            let mut target = load_open(&mut ctx.tx, target, "/move_to")?;
             for id in &users {
-                let mut account = accounts::load(ctx, id, "/package")?;
+                let mut account = accounts::load(&mut ctx.tx, id, "/package")?;
                 account.package = Some(target.id.clone());
-                accounts::save(ctx, account)?;
+                accounts::save(&mut ctx.tx, account)?;
             }
             for id in &waiting {
-                let mut account = accounts::load(ctx, id, "/package")?;
+                let mut account = accounts::load(&mut ctx.tx, id, "/package")?;
                 if let Some(next) = &mut account.next_package {
                     next.package = target.id.clone();
                 }
-                accounts::save(ctx, account)?;
+                accounts::save(&mut ctx.tx, account)?;
             }
             target.accounts += users.len() as u64;
             ctx.tx.save::<Packages>(&target)?;
@@ -422,13 +393,13 @@ impl Operation for Preflight {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<PackagePreflight, Error> {
         let Preflight { account, package } = self;
         let mut line = limits::Line::load(ctx, &account).map_err(|error| error.at("/account"))?;
-        let with = load(ctx, &package, "/package")?;
+        let with = load(&mut ctx.tx, &package, "/package")?;
         if line
             .accounts
             .first()
             .is_some_and(|account| account.package.as_ref() != Some(&with.id))
         {
-            load_open(ctx, &package, "/package")?;
+            load_open(&mut ctx.tx, &package, "/package")?;
         }
         if let Some(own) = line.packages.first_mut() {
             *own = Some(with);
@@ -460,7 +431,7 @@ impl Operation for Preflight {
         let mut guarantees = Vec::new();
         for limit in LimitName::ALL.iter().copied() {
             let (promised, value) = (
-                limits::promised(ctx, &account, limit)?,
+                tables::limits::promised(&mut ctx.tx, &account, limit)?,
                 line.smallest(0, limit),
             );
             if !guarantees_hold(promised, value) {

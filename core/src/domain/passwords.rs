@@ -9,7 +9,7 @@ use crate::api::passwords::{
 };
 use crate::auth::guesses::estimate;
 use crate::auth::hasher::{self, Cost};
-use crate::domain::{links, second_factors, sessions, users};
+use crate::domain::{self, links, sessions};
 use crate::engine::Ctx;
 use crate::engine::operation::Operation;
 use crate::error::{Code, Error};
@@ -19,6 +19,7 @@ use crate::model::{
     SecondFactorPolicy, Secret,
 };
 use crate::rules::password::{Weakness, check, folded, normal, weak};
+use crate::tables::{second_factors, users};
 use zeroize::Zeroizing;
 
 const MOST_IMPORTED: usize = 500;
@@ -125,7 +126,7 @@ pub(crate) fn prove(
         .hasher
         .find(&spellings, &hash, pepper.as_ref(), cost)?
         .ok_or_else(|| refused(field))?;
-    let code = match (second_factors::is_enabled(ctx, &user.id)?, code) {
+    let code = match (second_factors::is_enabled(&mut ctx.tx, &user.id)?, code) {
         (false, _) => {
             engine.auth.throttle.succeeded(email.key(), ip);
             None
@@ -178,14 +179,14 @@ pub(crate) fn confirm(
     if record.hash == proven.hash {
         match &proven.code {
             Some(code) => {
-                second_factors::take(ctx, &user.id, code)?;
+                domain::second_factors::take(ctx, &user.id, code)?;
                 ctx.engine
                     .auth
                     .throttle
                     .succeeded(user.email.key(), proven.ip);
                 ctx.engine.auth.throttle.code_taken(&user.id);
             }
-            None if second_factors::is_enabled(ctx, &user.id)? => return Err(code_needed()),
+            None if second_factors::is_enabled(&mut ctx.tx, &user.id)? => return Err(code_needed()),
             None => {}
         }
         if let Some(hash) = &proven.renewed {
@@ -244,7 +245,7 @@ fn acceptable(
             .flatten()
             .map(Name::to_string),
     );
-    let accounts = users::accounts_of(ctx, &user.id, usize::MAX)?;
+    let accounts = users::accounts_of(&mut ctx.tx, &user.id, usize::MAX)?;
     for account in accounts.iter().take(ACCOUNTS_LOOKED_AT) {
         words.extend(
             ctx.tx
@@ -297,7 +298,8 @@ fn save(
         pepper,
         set_at_ms: Some(ctx.now_ms),
     };
-    let (user, sessions_ended) = users::email::password_was_set(ctx, user, Some(&record), keep)?;
+    let (user, sessions_ended) =
+        domain::users::email::password_was_set(ctx, user, Some(&record), keep)?;
     Ok(PasswordChanged {
         user: user.id,
         sessions_ended,
@@ -323,7 +325,7 @@ impl Operation for Set {
                 ));
             }
         };
-        let user = users::load(ctx, &id, field)?;
+        let user = users::load(&mut ctx.tx, &id, field)?;
         if user.disabled && self.token.is_some() {
             return Err(Error::new(Code::UserDisabled, format!("`{id}` is disabled")).at(field));
         }
@@ -334,7 +336,7 @@ impl Operation for Set {
                 if let Some(token) = &self.token {
                     links::take(ctx, token, LinkKind::PasswordReset)?;
                 }
-                let user = users::load(ctx, &id, field)?;
+                let user = users::load(&mut ctx.tx, &id, field)?;
                 if user.disabled && self.token.is_some() {
                     return Err(
                         Error::new(Code::UserDisabled, format!("`{id}` is disabled")).at(field),
@@ -352,7 +354,7 @@ impl Operation for Change {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<PasswordChanged, Error> {
         sessions::require_self(ctx, &self.user, "self.password")?;
-        let user = users::load(ctx, &self.user, "/user")?;
+        let user = users::load(&mut ctx.tx, &self.user, "/user")?;
         let proven = prove(
             ctx,
             &user.email,
@@ -374,16 +376,16 @@ impl Operation for Forgot {
     type Answer = PasswordForgotten;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<PasswordForgotten, Error> {
-        let life_ms = users::email::reset_life(ctx)?.get();
+        let life_ms = domain::users::email::reset_life(ctx)?.get();
         let expires_at_ms = ctx.now_ms.saturating_add(life_ms);
         if let Some(id) = ctx.tx.get::<Id>(&keys::email(self.email.key()))? {
-            let user = users::load(ctx, &id, "/email")?;
+            let user = users::load(&mut ctx.tx, &id, "/email")?;
             let last = links::open(ctx, &id, LinkKind::PasswordReset)?;
             let just_mailed = last.is_some_and(|link| {
                 expires_at_ms.saturating_sub(link.expires_at_ms.get()) < MAIL_EVERY_MS
             });
             if !user.disabled && !just_mailed {
-                users::email::send_reset(ctx, &user)?;
+                domain::users::email::send_reset(ctx, &user)?;
             }
         }
         Ok(PasswordForgotten { expires_at_ms })
@@ -404,7 +406,7 @@ impl Operation for ImportHashes {
             ));
         }
         for (at, ImportedPassword { user, hash }) in self.passwords.iter().enumerate() {
-            let user = users::load(ctx, user, &format!("/passwords/{at}/user"))?;
+            let user = users::load(&mut ctx.tx, user, &format!("/passwords/{at}/user"))?;
             hasher::check_imported(hash.reveal())
                 .map_err(|error| Error::invalid(format!("/passwords/{at}/hash"), error))?;
             let record = PasswordRecord {
@@ -412,7 +414,7 @@ impl Operation for ImportHashes {
                 pepper: None,
                 set_at_ms: None,
             };
-            users::email::password_was_set(ctx, user, Some(&record), None)?;
+            domain::users::email::password_was_set(ctx, user, Some(&record), None)?;
         }
         Ok(PasswordsImported {
             imported: self.passwords.len() as u64,
@@ -424,8 +426,8 @@ impl Operation for Remove {
     type Answer = PasswordChanged;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<PasswordChanged, Error> {
-        let user = users::load(ctx, &self.user, "/user")?;
-        let sessions_ended = users::email::password_was_removed(ctx, &user)?;
+        let user = users::load(&mut ctx.tx, &self.user, "/user")?;
+        let sessions_ended = domain::users::email::password_was_removed(ctx, &user)?;
         Ok(PasswordChanged {
             user: user.id,
             sessions_ended,

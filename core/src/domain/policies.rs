@@ -1,14 +1,14 @@
 //! Policies: where platforms differ, for the platform and account by account (R-PLT-3).
 
 use crate::api::policies::{Get, PolicyOrigin, PolicyReport, Preset, Set, Unset};
-use crate::domain::{accounts, membership};
 use crate::engine::Ctx;
 use crate::engine::operation::Operation;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::model::{Actor, Id, Policies, PolicyRecord};
 use crate::rules::policy::{PolicySource, check, check_for_account, effective, origin};
-use crate::tables::accounts::account_line;
+use crate::tables::accounts::{self, account_line};
+use crate::tables::members;
 
 /// Most names in one request.
 const MOST_NAMES: usize = 500;
@@ -77,7 +77,7 @@ fn change(
         }
     }
     if let Some(id) = &account {
-        accounts::load(ctx, id, "/account")?;
+        accounts::load(&mut ctx.tx, id, "/account")?;
     }
     let key = keys::policy(account.as_ref());
     let mut record: PolicyRecord = ctx.tx.get(&key)?.unwrap_or_default();
@@ -88,7 +88,7 @@ fn change(
         ctx.tx.put(key, &record)?;
     }
     match &account {
-        Some(id) => membership::touch(ctx, id)?,
+        Some(id) => members::touch(&mut ctx.tx, id)?,
         None => ctx.tx.touch_everything(),
     }
     report(ctx, account)

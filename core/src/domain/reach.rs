@@ -1,13 +1,13 @@
 //! Whom the actor sees and whom they manage (R-TEA-3, R-INV-7, R-INV-10).
 
-use crate::domain::{accounts, members, operators, users};
+use crate::domain::{members, operators};
 use crate::engine::Ctx;
 use crate::engine::authority::{TEAM_PERMISSION, holds};
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::model::{self, Actor, Id};
-use crate::tables::accounts::account_line;
-use crate::tables::people;
+use crate::tables::accounts::{self, account_line};
+use crate::tables::{people, users};
 
 /// The account that a user acts in; none for the host and operators.
 pub(crate) fn home(ctx: &Ctx<'_>) -> Option<Id> {
@@ -44,7 +44,7 @@ pub(crate) fn parent(ctx: &mut Ctx<'_>) -> Result<Option<Id>, Error> {
     let Some(managed) = managed(ctx)? else {
         return Ok(None);
     };
-    Ok(accounts::load(ctx, &managed, "/account")?
+    Ok(accounts::load(&mut ctx.tx, &managed, "/account")?
         .parent
         .is_none()
         .then_some(managed))
@@ -103,7 +103,7 @@ pub(crate) fn hidden_in(ctx: &mut Ctx<'_>, account: &Id) -> Result<Vec<Id>, Erro
 /// team.
 pub(crate) fn accounts_seen(ctx: &mut Ctx<'_>, user: &Id, most: usize) -> Result<Vec<Id>, Error> {
     let Some(home) = home(ctx).filter(|_| !is_in_person(ctx, user)) else {
-        return users::accounts_of(ctx, user, most);
+        return users::accounts_of(&mut ctx.tx, user, most);
     };
     if managed(ctx)?.is_none() {
         let member =
@@ -111,7 +111,7 @@ pub(crate) fn accounts_seen(ctx: &mut Ctx<'_>, user: &Id, most: usize) -> Result
         return Ok(if member { vec![home] } else { Vec::new() });
     }
     let mut seen = Vec::new();
-    for account in users::accounts_of(ctx, user, usize::MAX)? {
+    for account in users::accounts_of(&mut ctx.tx, user, usize::MAX)? {
         if seen.len() < most && is_within(ctx, &account, &home)? {
             seen.push(account);
         }
@@ -133,7 +133,7 @@ pub(crate) fn load_seen(ctx: &mut Ctx<'_>, user: &Id, field: &str) -> Result<mod
         ctx.require_in(&home, "users.view")?;
     }
     if sees(ctx, user)? {
-        users::load(ctx, user, field)
+        users::load(&mut ctx.tx, user, field)
     } else {
         Err(Error::not_found("user", user.as_str()).at(field))
     }
@@ -176,7 +176,7 @@ pub(crate) fn in_this_team_alone(
 ) -> Result<bool, Error> {
     let top = top_of(ctx, account)?;
     let here = people::seats_of(&mut ctx.tx, &top, user)?;
-    Ok(users::accounts_of(ctx, user, usize::MAX)?.len() as u64 == here)
+    Ok(users::accounts_of(&mut ctx.tx, user, usize::MAX)?.len() as u64 == here)
 }
 
 /// Nobody acts on one who can do more, be it in one account of the team alone (R-ROL-7); what that
@@ -187,7 +187,7 @@ pub(crate) fn refuse_stronger(ctx: &mut Ctx<'_>, user: &Id) -> Result<(), Error>
         return operators::refuse_stronger(ctx, user);
     };
     let (top, seen) = (top_of(ctx, home)?, accounts_seen(ctx, user, usize::MAX)?);
-    for account in users::accounts_of(ctx, user, usize::MAX)? {
+    for account in users::accounts_of(&mut ctx.tx, user, usize::MAX)? {
         if top_of(ctx, &account)? != top {
             continue;
         }

@@ -2,7 +2,7 @@
 
 use crate::api::reservations::{Commit, Create, Get, Release, Reservation, ReservationDecision};
 use crate::domain::sending::{own_message, sender_of};
-use crate::domain::{accounts, campaigns, credits, once};
+use crate::domain::{credits, once};
 use crate::engine::Ctx;
 use crate::engine::meters::Ask;
 use crate::engine::operation::Operation;
@@ -10,7 +10,8 @@ use crate::engine::view::{Judged, Papers};
 use crate::error::{Code, Error};
 use crate::kernel::{Tx, keys};
 use crate::model::{self, Id, ReservationState};
-use crate::tables::reservations::Reservations;
+use crate::tables::campaigns;
+use crate::tables::reservations::{Reservations, load};
 use std::sync::atomic::Ordering;
 
 const SHORTEST_MS: u64 = 1000;
@@ -33,13 +34,6 @@ fn shown(reservation: model::Reservation) -> Reservation {
         not_before_ms: reservation.not_before_ms,
         credits: reservation.credits,
     }
-}
-
-fn load(ctx: &mut Ctx<'_>, account: &Id, id: &Id) -> Result<model::Reservation, Error> {
-    accounts::load(ctx, account, "/account")?;
-    ctx.tx
-        .get(&keys::reservation(account, id))?
-        .ok_or_else(|| Error::not_found("reservation", id.as_str()).at("/reservation"))
 }
 
 /// The open reservations of an account and of all below it, or of the platform, those that come
@@ -244,7 +238,7 @@ impl Operation for Commit {
     type Answer = Reservation;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Reservation, Error> {
-        let reservation = load(ctx, &self.account, &self.reservation)?;
+        let reservation = load(&mut ctx.tx, &self.account, &self.reservation)?;
         let count = self.count.get();
         if count > reservation.count {
             return Err(Error::invalid(
@@ -269,7 +263,7 @@ impl Operation for Release {
     type Answer = Reservation;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Reservation, Error> {
-        let reservation = load(ctx, &self.account, &self.reservation)?;
+        let reservation = load(&mut ctx.tx, &self.account, &self.reservation)?;
         match reservation.state {
             ReservationState::Open => {
                 end(ctx, reservation, ReservationState::Released, 0).map(shown)
@@ -344,6 +338,6 @@ impl Operation for Get {
     type Answer = Reservation;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Reservation, Error> {
-        load(ctx, &self.account, &self.reservation).map(shown)
+        load(&mut ctx.tx, &self.account, &self.reservation).map(shown)
     }
 }

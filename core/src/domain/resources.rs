@@ -7,7 +7,7 @@ use crate::api::resources::{
     VisibleOwners,
 };
 use crate::api::sharing::SharedAction;
-use crate::domain::{access, accounts, groups, leases, members, reach, sharing};
+use crate::domain::{self, access, leases, members, reach, sharing};
 use crate::engine::Ctx;
 use crate::engine::operation::Operation;
 use crate::engine::view::MemberView;
@@ -20,7 +20,8 @@ use crate::model::{
     self, Actor, Id, PermissionTree, Resource, ResourceReason, ResourcesTo, ResourcesToKind, Scope,
 };
 use crate::rules::resource::{branch, seen_by};
-use crate::tables::resources::Resources;
+use crate::tables::resources::{Resources, change, count_of, dangling, erase, find, indexed};
+use crate::tables::{accounts, groups};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -146,7 +147,7 @@ impl Viewer {
         if self.groups {
             Ok(member.group.iter().cloned().collect())
         } else {
-            groups::all_of(ctx, account)
+            groups::all_of(&mut ctx.tx, account)
         }
     }
 
@@ -208,14 +209,10 @@ fn enter(ctx: &mut Ctx<'_>, account: &Id) -> Result<(), Error> {
         Actor::User { .. } => ctx.standing(account).map(drop),
         Actor::Operator { .. } => {
             ctx.require_as_operator("clients.view_all")?;
-            accounts::load(ctx, account, "/account").map(drop)
+            accounts::load(&mut ctx.tx, account, "/account").map(drop)
         }
-        Actor::System => accounts::load(ctx, account, "/account").map(drop),
+        Actor::System => accounts::load(&mut ctx.tx, account, "/account").map(drop),
     }
-}
-
-fn find(ctx: &mut Ctx<'_>, account: &Id, kind: &Id, id: &Id) -> Result<Option<Resource>, Error> {
-    ctx.tx.get(&keys::resource(account, kind, id))
 }
 
 fn is_absent(error: &Error) -> bool {
@@ -235,7 +232,7 @@ pub(crate) fn look(
 ) -> Result<(Kind, Resource), Error> {
     enter(ctx, account)?;
     let kind = Kind::find(ctx, kind)?;
-    let resource = find(ctx, account, &kind.id, id)?.ok_or_else(|| absent(&kind, id))?;
+    let resource = find(&mut ctx.tx, account, &kind.id, id)?.ok_or_else(|| absent(&kind, id))?;
     if let Actor::User { user, .. } = ctx.actor {
         let viewer = Viewer::of(ctx, account, user)?;
         let view = kind.permission(VIEW)?;
@@ -276,7 +273,7 @@ pub(crate) fn look_to_read(
     let Some(above) = sharing::received(ctx, account, &kind, id)? else {
         return found;
     };
-    let Some(mut resource) = find(ctx, &above, &kind, id)? else {
+    let Some(mut resource) = find(&mut ctx.tx, &above, &kind, id)? else {
         return found;
     };
     if let Actor::User { .. } = ctx.actor {
@@ -402,72 +399,13 @@ fn group_of(ctx: &mut Ctx<'_>, account: &Id, owner: &Id, field: &str) -> Result<
 
 /// Who owns an account, and with it what is nobody else's.
 fn owner_of(ctx: &mut Ctx<'_>, account: &Id, field: &str) -> Result<Id, Error> {
-    let owner = accounts::load(ctx, account, "/account")?.owner;
+    let owner = accounts::load(&mut ctx.tx, account, "/account")?.owner;
     owner.ok_or_else(|| {
         Error::invalid(
             field,
             format!("`{account}` still waits for its owner: name a member"),
         )
     })
-}
-
-/// Changes a resource; its revision stays where nothing changes.
-fn change(
-    ctx: &mut Ctx<'_>,
-    before: Resource,
-    edit: impl FnOnce(&mut Resource),
-) -> Result<Resource, Error> {
-    let mut after = before.clone();
-    edit(&mut after);
-    if after == before {
-        return Ok(before);
-    }
-    after.rev += 1;
-    after.updated_at_ms = ctx.now_ms;
-    ctx.tx.save::<Resources>(&after)?;
-    Ok(after)
-}
-
-fn erase(ctx: &mut Ctx<'_>, resource: &Resource) -> Result<(), Error> {
-    sharing::end(ctx, &resource.account, &resource.kind, &resource.id)?;
-    ctx.tx
-        .delete(keys::lease(&resource.account, &resource.kind, &resource.id));
-    ctx.tx.erase::<Resources>(resource)
-}
-
-/// The resources that an index names, all of them.
-fn indexed(
-    ctx: &mut Ctx<'_>,
-    account: &Id,
-    (from, until): (Vec<u8>, Vec<u8>),
-) -> Result<Vec<Resource>, Error> {
-    let mut found = Vec::new();
-    for (key, ()) in ctx.tx.range::<()>(&from, &until, usize::MAX)? {
-        let resource = match keys::last_pair(&key) {
-            Some((kind, id)) => find(ctx, account, &kind, &id)?,
-            None => None,
-        };
-        found.push(resource.ok_or_else(|| dangling(&key))?);
-    }
-    Ok(found)
-}
-
-fn dangling(key: &[u8]) -> Error {
-    Error::new(
-        Code::StoreCorrupt,
-        format!("the index entry {} names no resource", key.escape_ascii()),
-    )
-}
-
-/// How many resources a member owns.
-pub(crate) fn count_of(ctx: &mut Ctx<'_>, account: &Id, owner: &Id) -> Result<u64, Error> {
-    let (from, until) = keys::owner_tallies(account, owner);
-    Ok(ctx
-        .tx
-        .range::<u64>(&from, &until, usize::MAX)?
-        .into_iter()
-        .map(|(_, count)| count)
-        .sum())
 }
 
 /// What becomes of the resources of a member who leaves (R-USR-4): where there are some, it has to
@@ -481,7 +419,7 @@ pub(crate) fn settle(
     if let Some(to) = to {
         return hand_over(ctx, account, user, to);
     }
-    match count_of(ctx, account, user)? {
+    match count_of(&mut ctx.tx, account, user)? {
         0 => Ok(0),
         left => Err(Error::invalid(
             "/resources_to",
@@ -505,8 +443,8 @@ pub(crate) fn hand_over(
             (member.clone(), group_of(ctx, account, member, field)?)
         }
         (ResourcesToKind::Group, Some(group)) => {
-            groups::require_groups(ctx, account, field)?;
-            let group = groups::load(ctx, account, group, field)?.id;
+            domain::groups::require_groups(ctx, account, field)?;
+            let group = groups::load(&mut ctx.tx, account, group, field)?.id;
             (owner_of(ctx, account, "/resources_to")?, Some(group))
         }
         (ResourcesToKind::Account, None) => (owner_of(ctx, account, "/resources_to")?, None),
@@ -524,13 +462,13 @@ pub(crate) fn hand_over(
         ));
     }
     let theirs = indexed(
-        ctx,
+        &mut ctx.tx,
         account,
         keys::below(keys::RESOURCE_OF_OWNER, &[account.as_str(), from.as_str()]),
     )?;
     let count = theirs.len() as u64;
     for resource in theirs {
-        change(ctx, resource, |resource| {
+        change(&mut ctx.tx, resource, |resource| {
             resource.owner = owner.clone();
             resource.group = group.clone();
             // A group that gets them is to see them.
@@ -538,60 +476,6 @@ pub(crate) fn hand_over(
         })?;
     }
     Ok(count)
-}
-
-/// The resources of a member take the group that the member came into (R-GRP-4). Answers how many
-/// changed.
-pub(crate) fn follow(
-    ctx: &mut Ctx<'_>,
-    account: &Id,
-    owner: &Id,
-    group: &Id,
-) -> Result<u64, Error> {
-    let theirs = indexed(
-        ctx,
-        account,
-        keys::below(keys::RESOURCE_OF_OWNER, &[account.as_str(), owner.as_str()]),
-    )?;
-    into_group(ctx, theirs, group)
-}
-
-/// All resources that carry a group take another one (R-GRP-7). Answers how many.
-pub(crate) fn regroup(ctx: &mut Ctx<'_>, account: &Id, from: &Id, to: &Id) -> Result<u64, Error> {
-    let carrying = indexed(
-        ctx,
-        account,
-        keys::below(keys::RESOURCE_OF_GROUP, &[account.as_str(), from.as_str()]),
-    )?;
-    into_group(ctx, carrying, to)
-}
-
-fn into_group(ctx: &mut Ctx<'_>, resources: Vec<Resource>, group: &Id) -> Result<u64, Error> {
-    let mut changed = 0;
-    for resource in resources {
-        if resource.group.as_ref() != Some(group) {
-            change(ctx, resource, |resource| {
-                resource.group = Some(group.clone())
-            })?;
-            changed += 1;
-        }
-    }
-    Ok(changed)
-}
-
-/// Whether any resource carries a group.
-pub(crate) fn any_in(ctx: &mut Ctx<'_>, account: &Id, group: &Id) -> Result<bool, Error> {
-    let (from, until) = keys::below(keys::RESOURCE_OF_GROUP, &[account.as_str(), group.as_str()]);
-    Ok(!ctx.tx.range::<()>(&from, &until, 1)?.is_empty())
-}
-
-/// Removes the resources of an account that is deleted.
-pub(crate) fn erase_all_of(ctx: &mut Ctx<'_>, account: &Id) -> Result<(), Error> {
-    let (from, until) = keys::below(keys::RESOURCE, &[account.as_str()]);
-    for (_, resource) in ctx.tx.range::<Resource>(&from, &until, usize::MAX)? {
-        erase(ctx, &resource)?;
-    }
-    Ok(())
 }
 
 impl Operation for Register {
@@ -623,7 +507,7 @@ impl Operation for Register {
             Some(owner) => owner,
             None => owner_of(ctx, &self.account, "/owner")?,
         };
-        if find(ctx, &self.account, &kind.id, &self.id)?.is_some() {
+        if find(&mut ctx.tx, &self.account, &kind.id, &self.id)?.is_some() {
             return Err(Error::new(
                 Code::IdTaken,
                 format!("there is a {} `{}` already", kind.id, self.id),
@@ -666,7 +550,7 @@ impl Operation for Edit {
             }
             _ => None,
         };
-        change(ctx, resource, |resource| {
+        change(&mut ctx.tx, resource, |resource| {
             if let Some((group, owner)) = owner {
                 resource.owner = owner;
                 resource.group = group;
@@ -704,7 +588,7 @@ impl Operation for Remove {
             leases::refuse_beside(ctx, &kind, &resource, Some(user))?;
         }
         check_rev(self.expected_rev, resource.rev)?;
-        erase(ctx, &resource)?;
+        erase(&mut ctx.tx, &resource)?;
         Ok(ResourceRemoved {
             account: resource.account,
             kind: resource.kind,
@@ -834,7 +718,7 @@ impl Operation for Can {
         let place = kind
             .action(self.action.as_str())
             .ok_or_else(|| unknown_permission(self.action.as_str(), "/action"))?;
-        let Some(resource) = find(ctx, &self.account, &kind.id, &self.id)? else {
+        let Some(resource) = find(&mut ctx.tx, &self.account, &kind.id, &self.id)? else {
             // What an account above shares is not in this one, and is seen all the same (R-TEA-7).
             sharing::seen_from_above(ctx, &self.account, &kind.id, &self.id)?
                 .ok_or_else(|| absent(&kind, &self.id))?;
@@ -913,7 +797,8 @@ impl Operation for Visible {
         let mut sharing: HashMap<Id, bool> = HashMap::new();
         let (resources, next) = walk(ctx, &spans, self.after.as_ref(), self.limit, |ctx, key| {
             let id = keys::last_id(key).ok_or_else(|| dangling(key))?;
-            let resource = find(ctx, account, kind_id, &id)?.ok_or_else(|| dangling(key))?;
+            let resource =
+                find(&mut ctx.tx, account, kind_id, &id)?.ok_or_else(|| dangling(key))?;
             if key.first() != Some(&keys::RESOURCE_OF_GROUP) {
                 return Ok(Some(resource));
             }

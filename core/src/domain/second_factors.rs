@@ -9,13 +9,15 @@ use crate::api::second_factors::{
     SecondFactorSecret, SecondFactorStatus, Status,
 };
 use crate::auth::totp::{FactorSecret, position, recovery_code};
-use crate::domain::{reach, sessions, users};
+use crate::domain::{self, reach, sessions};
 use crate::engine::Ctx;
 use crate::engine::operation::Operation;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::model::{self, Actor, Id, OutboxKind, Secret};
 use crate::rules::second_factor::{Typed, grouped};
+use crate::tables::second_factors::{is_enabled, load};
+use crate::tables::{self, users};
 
 /// How many recovery codes a user has.
 const RECOVERY_CODES: usize = 10;
@@ -30,18 +32,9 @@ fn refused() -> Error {
     .at("/code")
 }
 
-fn load(ctx: &mut Ctx<'_>, user: &Id) -> Result<model::SecondFactor, Error> {
-    Ok(ctx.tx.get(&keys::second_factor(user))?.unwrap_or_default())
-}
-
-/// Whether a user logs in with a code besides the password.
-pub(crate) fn is_enabled(ctx: &mut Ctx<'_>, user: &Id) -> Result<bool, Error> {
-    Ok(load(ctx, user)?.secret.is_some())
-}
-
 /// Uses a code up: one by time, or a recovery code. Of many with the same code one succeeds.
 pub(crate) fn take(ctx: &mut Ctx<'_>, user: &Id, code: &Secret) -> Result<(), Error> {
-    let mut factor = load(ctx, user)?;
+    let mut factor = load(&mut ctx.tx, user)?;
     let tokens = &ctx.engine.auth.tokens;
     match (Typed::read(code.reveal()), &factor.secret) {
         (Some(Typed::ByTime(code)), Some(sealed)) => {
@@ -79,7 +72,7 @@ pub(crate) fn recovery_codes(
 
 fn require_self(ctx: &mut Ctx<'_>, user: &Id) -> Result<model::User, Error> {
     sessions::require_self(ctx, user, "self.password")?;
-    users::load(ctx, user, "/user")
+    users::load(&mut ctx.tx, user, "/user")
 }
 
 impl Operation for Begin {
@@ -109,7 +102,7 @@ impl Operation for Begin {
         );
         let factor = model::SecondFactor {
             pending_secret,
-            ..load(ctx, &user.id)?
+            ..load(&mut ctx.tx, &user.id)?
         };
         ctx.tx.put(keys::second_factor(&user.id), &factor)?;
         let secret = Secret::new(secret.base32().as_str())
@@ -128,7 +121,7 @@ impl Operation for Confirm {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<RecoveryCodes, Error> {
         let person = require_self(ctx, &self.user)?;
         let user = person.id.clone();
-        let pending = load(ctx, &user)?
+        let pending = load(&mut ctx.tx, &user)?
             .pending_secret
             .ok_or_else(|| Error::not_found("second factor", user.as_str()).at("/user"))?;
         let Some(Typed::ByTime(code)) = Typed::read(self.code.reveal()) else {
@@ -151,8 +144,9 @@ impl Operation for Confirm {
             recovery_hashes,
         };
         ctx.tx.put(keys::second_factor(&user), &factor)?;
-        let sessions_ended = sessions::end_all_but(ctx, &user, self.keep_session.as_ref(), true)?;
-        users::email::notify(ctx, OutboxKind::SecondFactorChanged, &person)?;
+        let sessions_ended =
+            tables::sessions::end_all_but(&mut ctx.tx, &user, self.keep_session.as_ref(), true)?;
+        domain::users::email::notify(ctx, OutboxKind::SecondFactorChanged, &person)?;
         Ok(RecoveryCodes {
             user,
             recovery_codes,
@@ -165,7 +159,7 @@ impl Operation for ImportSecret {
     type Answer = SecondFactorStatus;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SecondFactorStatus, Error> {
-        let person = users::load(ctx, &self.user, "/user")?;
+        let person = users::load(&mut ctx.tx, &self.user, "/user")?;
         let user = person.id.clone();
         let secret = FactorSecret::read(self.secret.reveal())
             .ok_or_else(|| Error::invalid("/secret", "16 to 64 bytes in base32"))?;
@@ -176,8 +170,8 @@ impl Operation for ImportSecret {
             ..model::SecondFactor::default()
         };
         ctx.tx.put(keys::second_factor(&user), &factor)?;
-        sessions::end_all_but(ctx, &user, None, true)?;
-        users::email::notify(ctx, OutboxKind::SecondFactorChanged, &person)?;
+        tables::sessions::end_all_but(&mut ctx.tx, &user, None, true)?;
+        domain::users::email::notify(ctx, OutboxKind::SecondFactorChanged, &person)?;
         Ok(status(user, &factor))
     }
 }
@@ -202,8 +196,8 @@ impl Operation for Status {
             }
             _ => sessions::require_self(ctx, &self.user, "self.password")?,
         }
-        let user = users::load(ctx, &self.user, "/user")?.id;
-        let factor = load(ctx, &user)?;
+        let user = users::load(&mut ctx.tx, &self.user, "/user")?.id;
+        let factor = load(&mut ctx.tx, &user)?;
         Ok(status(user, &factor))
     }
 }
@@ -219,14 +213,15 @@ impl Operation for Remove {
             }
             _ => sessions::require_self(ctx, &self.user, "self.password")?,
         }
-        let person = users::load(ctx, &self.user, "/user")?;
+        let person = users::load(&mut ctx.tx, &self.user, "/user")?;
         let user = person.id.clone();
         if !ctx.tx.has(&keys::second_factor(&user))? {
             return Err(Error::not_found("second factor", user.as_str()).at("/user"));
         }
         ctx.tx.delete(keys::second_factor(&user));
-        users::email::notify(ctx, OutboxKind::SecondFactorChanged, &person)?;
-        let sessions_ended = sessions::end_all_but(ctx, &user, self.keep_session.as_ref(), false)?;
+        domain::users::email::notify(ctx, OutboxKind::SecondFactorChanged, &person)?;
+        let sessions_ended =
+            tables::sessions::end_all_but(&mut ctx.tx, &user, self.keep_session.as_ref(), false)?;
         Ok(SecondFactorRemoved {
             user,
             sessions_ended,
@@ -240,16 +235,16 @@ impl Operation for RenewRecoveryCodes {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<RecoveryCodes, Error> {
         let person = require_self(ctx, &self.user)?;
         let user = person.id.clone();
-        if !is_enabled(ctx, &user)? {
+        if !is_enabled(&mut ctx.tx, &user)? {
             return Err(Error::not_found("second factor", user.as_str()).at("/user"));
         }
         let (recovery_codes, recovery_hashes) = recovery_codes(ctx, &user)?;
         let factor = model::SecondFactor {
             recovery_hashes,
-            ..load(ctx, &user)?
+            ..load(&mut ctx.tx, &user)?
         };
         ctx.tx.put(keys::second_factor(&user), &factor)?;
-        users::email::notify(ctx, OutboxKind::RecoveryCodesChanged, &person)?;
+        domain::users::email::notify(ctx, OutboxKind::RecoveryCodesChanged, &person)?;
         Ok(RecoveryCodes {
             user,
             recovery_codes,

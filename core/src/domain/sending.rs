@@ -6,11 +6,9 @@ use crate::api::sending::{
     SendForecast, SendRefund, WhatIf,
 };
 use crate::domain::usage::{add_paid, window_of};
-use crate::domain::{accounts, credits, groups, once};
+use crate::domain::{credits, groups, once};
 use crate::engine::Ctx;
-use crate::engine::meters::{
-    Ask, Decision, Paid, Prepared, Refusal, Sending, Sent, Standing, check_count,
-};
+use crate::engine::meters::{Ask, Paid, Prepared, Sending, Sent, Standing, check_count};
 use crate::engine::operation::Operation;
 use crate::engine::view::AccountCell;
 use crate::error::{Code, Error};
@@ -19,7 +17,8 @@ use crate::kernel::{Tx, keys};
 use crate::model::{
     Actor, ApiKey, Channel, Count, Id, MessageInput, Name, Package, check_instant, normal_domain,
 };
-use crate::tables::accounts::account_line;
+use crate::model::{Decision, Refusal};
+use crate::tables::accounts::{self, account_line};
 use std::sync::Arc;
 
 /// The most sends of one call.
@@ -279,7 +278,7 @@ fn under_package(
             Error::new(Code::ActorNotAllowed, "users do not try out packages").at("/package"),
         );
     }
-    accounts::load(ctx, &cell.id, "/account")?;
+    accounts::load(&mut ctx.tx, &cell.id, "/account")?;
     let package: Package = ctx
         .tx
         .get(&keys::package(package))?

@@ -8,7 +8,7 @@ use crate::api::sharing::{
     ShareableTemplate, SharedAction, SharingCheck, Unshare,
 };
 use crate::domain::resources::{self, Kind, Need};
-use crate::domain::{access, accounts, reach};
+use crate::domain::{access, reach};
 use crate::engine::Ctx;
 use crate::engine::authority::holds;
 use crate::engine::operation::Operation;
@@ -17,18 +17,14 @@ use crate::kernel::keys;
 use crate::kernel::page::walk;
 use crate::model::{Account, Actor, Id, Resource, Share as ShareRecord};
 use crate::rules::sharing::{Direction, TEMPLATE, direction, reaches};
-use crate::tables::accounts::account_line;
-use crate::tables::shares::Shares;
+use crate::tables::accounts::{self, account_line};
+use crate::tables::shares::{ids, replace};
 
 /// Most accounts that a template is shared with by name.
 const MOST_ACCOUNTS: usize = 500;
 
 fn template_kind() -> Result<Id, Error> {
     Id::new(TEMPLATE).map_err(|error| Error::new(Code::Internal, error))
-}
-
-fn ids(line: &[Account]) -> Vec<Id> {
-    line.iter().map(|account| account.id.clone()).collect()
 }
 
 /// The line of an account that shares: one that can have accounts below. In any other there is
@@ -101,20 +97,6 @@ fn shown(resource: Resource, share: Option<ShareRecord>) -> ShareableTemplate {
     }
 }
 
-/// Writes a share, or takes it away, and keeps the index of those that it names.
-fn replace(
-    ctx: &mut Ctx<'_>,
-    old: Option<&ShareRecord>,
-    new: Option<&ShareRecord>,
-) -> Result<(), Error> {
-    match (old, new) {
-        (_, Some(new)) => ctx.tx.save::<Shares>(new)?,
-        (Some(old), None) => ctx.tx.erase::<Shares>(old)?,
-        (None, None) => {}
-    }
-    Ok(())
-}
-
 /// The account above that shares a resource with this one, the nearest first; none where nobody
 /// does.
 pub(crate) fn seen_from_above(
@@ -172,17 +154,11 @@ pub(crate) fn refuse_read_only(
     .at("/id"))
 }
 
-/// The resource is deleted: nobody below sees it any longer.
-pub(crate) fn end(ctx: &mut Ctx<'_>, account: &Id, kind: &Id, id: &Id) -> Result<(), Error> {
-    let share: Option<ShareRecord> = ctx.tx.get(&keys::share(account, kind, id))?;
-    replace(ctx, share.as_ref(), None)
-}
-
 /// The account is deleted: what it shares and what is shared with it by name ends.
 pub(crate) fn erase_all_of(ctx: &mut Ctx<'_>, account: &Id) -> Result<(), Error> {
     let (from, until) = keys::below(keys::SHARE, &[account.as_str()]);
     for (_, share) in ctx.tx.range::<ShareRecord>(&from, &until, usize::MAX)? {
-        replace(ctx, Some(&share), None)?;
+        replace(&mut ctx.tx, Some(&share), None)?;
     }
     for above in account_line(&mut ctx.tx, account)?.into_iter().skip(1) {
         leave(ctx, account, &above.id)?;
@@ -205,7 +181,7 @@ pub(crate) fn leave(ctx: &mut Ctx<'_>, account: &Id, above: &Id) -> Result<(), E
         new.accounts.retain(|below| below != account);
         // Shared with nobody is not shared.
         replace(
-            ctx,
+            &mut ctx.tx,
             Some(&old),
             Some(&new).filter(|new| !new.accounts.is_empty()),
         )?;
@@ -241,7 +217,7 @@ impl Operation for Share {
     type Answer = ShareableTemplate;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<ShareableTemplate, Error> {
-        let mut account = accounts::load(ctx, &self.account, "/account")?;
+        let mut account = accounts::load(&mut ctx.tx, &self.account, "/account")?;
         refuse_other_kinds(&self.kind)?;
         if self.all != self.accounts.is_empty() {
             return Err(Error::invalid(
@@ -294,10 +270,10 @@ impl Operation for Share {
             accounts,
             shared_at_ms: old.as_ref().map_or(ctx.now_ms, |old| old.shared_at_ms),
         };
-        replace(ctx, old.as_ref(), Some(&new))?;
+        replace(&mut ctx.tx, old.as_ref(), Some(&new))?;
         if account.shares_since_ms.is_none() {
             account.shares_since_ms = Some(ctx.now_ms);
-            accounts::save(ctx, account)?;
+            accounts::save(&mut ctx.tx, account)?;
         }
         Ok(shown(resource, Some(new)))
     }
@@ -307,7 +283,7 @@ impl Operation for Unshare {
     type Answer = ShareEnded;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<ShareEnded, Error> {
-        accounts::load(ctx, &self.account, "/account")?;
+        accounts::load(&mut ctx.tx, &self.account, "/account")?;
         refuse_read_only(ctx, &self.account, &self.kind, &self.id)?;
         shareable(ctx, &self.account, &self.kind, &self.id, "unshare")?;
         let share: Option<ShareRecord> =
@@ -315,7 +291,7 @@ impl Operation for Unshare {
                 .get(&keys::share(&self.account, &self.kind, &self.id))?;
         let share =
             share.ok_or_else(|| Error::not_found("shared template", self.id.as_str()).at("/id"))?;
-        replace(ctx, Some(&share), None)?;
+        replace(&mut ctx.tx, Some(&share), None)?;
         Ok(ShareEnded {
             account: self.account,
             kind: self.kind,
@@ -429,7 +405,7 @@ impl Operation for Check {
             Actor::User { user, .. } if *user == self.user => drop(ctx.standing(&self.account)?),
             _ => ctx.require(&self.account, "users.view", "clients.view_all")?,
         }
-        accounts::load(ctx, &self.account, "/account")?;
+        accounts::load(&mut ctx.tx, &self.account, "/account")?;
         let missing = || Error::not_found("shared template", self.id.as_str()).at("/id");
         let source =
             seen_from_above(ctx, &self.account, &self.kind, &self.id)?.ok_or_else(missing)?;

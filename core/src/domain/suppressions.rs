@@ -9,20 +9,19 @@ use crate::api::suppressions::{
     SuppressionCheck, SuppressionInput, SuppressionList, SuppressionPool, SuppressionProblem,
     SuppressionsAdded, SuppressionsImported, SuppressionsRemoved,
 };
+use crate::domain::gauges;
 use crate::domain::limits::Line;
-use crate::domain::{accounts, gauges};
 use crate::engine::Ctx;
 use crate::engine::operation::Operation;
 use crate::error::Error;
 use crate::kernel::keys;
-use crate::kernel::page::{Span, walk};
-use crate::model::{
-    self, Count, Id, LimitName, Mailbox, MessageClass, Recipient, Suppression, folded,
-    normal_domain,
-};
+use crate::kernel::page::walk;
+use crate::model::{Count, Id, LimitName, Mailbox, MessageClass, Recipient, Suppression, folded};
 use crate::rules::suppression::{blocks, values};
-use crate::tables::accounts::account_line;
-use crate::tables::suppressions::Suppressions;
+use crate::tables::suppressions::{
+    Suppressions, is_pooled, is_suppressed, narrowed, normal_form, source_of, span_prefix, team_of,
+};
+use crate::tables::{self, accounts};
 use std::collections::HashMap;
 
 /// Most entries that one call adds or removes.
@@ -31,31 +30,6 @@ const MOST_ENTRIES: usize = 500;
 const MOST_IMPORTED: usize = 5000;
 /// Most recipients that one call filters.
 const MOST_RECIPIENTS: usize = 1000;
-
-/// The top account of the team that an account is in.
-fn team_of(ctx: &mut Ctx<'_>, account: &Id) -> Result<Id, Error> {
-    let line = account_line(&mut ctx.tx, account).map_err(|error| error.at("/account"))?;
-    Ok(line
-        .into_iter()
-        .next_back()
-        .map_or_else(|| account.clone(), |top| top.id))
-}
-
-/// The normal form of an address or a domain, and whether it is a domain.
-fn normal_form(value: &str, field: &str) -> Result<(String, bool), Error> {
-    let value = Mailbox::read(value).address;
-    if value.contains('@') {
-        let recipient = Recipient::new(value).map_err(|error| Error::invalid(field, error))?;
-        return Ok((recipient.key().to_owned(), false));
-    }
-    let domain = normal_domain(value).map_err(|error| {
-        Error::invalid(
-            field,
-            format!("neither an e-mail address nor a domain: {error}"),
-        )
-    })?;
-    Ok((domain, true))
-}
 
 fn refuse_too_many(field: &str, given: usize, most: usize) -> Result<(), Error> {
     if given <= most {
@@ -66,19 +40,6 @@ fn refuse_too_many(field: &str, given: usize, most: usize) -> Result<(), Error> 
             format!("at most {most} at once, there are {given}"),
         ))
     }
-}
-
-/// Whether an account has an entry of this value, of whatever class.
-fn is_suppressed(ctx: &mut Ctx<'_>, account: &Id, value: &str) -> Result<bool, Error> {
-    for class in MessageClass::ALL {
-        if ctx
-            .tx
-            .has(&keys::suppression(account, value, class.name()))?
-        {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }
 
 /// Where entries are written: the account, and what limits it.
@@ -122,7 +83,7 @@ fn write(
     }
     let key = keys::suppression(account, &value, input.message_class.name());
     let before: Option<Suppression> = ctx.tx.get(&key)?;
-    if is_domain && !is_suppressed(ctx, account, &value)? {
+    if is_domain && !is_suppressed(&mut ctx.tx, account, &value)? {
         gauges::claim(ctx, line, LimitName::SuppressedDomains, 1)
             .map_err(|error| error.at(format!("/entries/{at}/value")))?;
     }
@@ -140,45 +101,6 @@ fn write(
     Ok((entry, before.is_none()))
 }
 
-/// The class and the account at the end of a key of the team's index.
-fn source_of(key: &[u8]) -> Option<(MessageClass, Id)> {
-    let mut parts = key.rsplit(|byte| *byte == 0);
-    let account = parts
-        .next()
-        .and_then(|part| Id::new(std::str::from_utf8(part).ok()?).ok())?;
-    let name = parts.next()?;
-    let class = MessageClass::ALL
-        .into_iter()
-        .find(|class| class.name().as_bytes() == name)?;
-    Some((class, account))
-}
-
-/// The parts of a span with the texts that can begin with a folded text: those that do as they
-/// stand, and those that do up to a letter that is none of ASCII, which another may fold to.
-fn narrowed((from, until): Span, text: &str) -> Vec<Span> {
-    if text.is_empty() {
-        return vec![(from, until)];
-    }
-    // No UTF-8 text holds this byte.
-    let span = |text: &[u8], first: &[u8]| {
-        (
-            [from.as_slice(), text, first].concat(),
-            [from.as_slice(), text, &[0xff]].concat(),
-        )
-    };
-    let plain = text.bytes().take_while(u8::is_ascii).count();
-    let whole = (plain == text.len()).then(|| span(text.as_bytes(), &[]));
-    let other = text.as_bytes().get(..plain).into_iter().flat_map(|plain| {
-        (0..=plain.len().min(text.len() - 1))
-            .rev()
-            .map(move |end| plain.get(..end).unwrap_or_default())
-    });
-    whole
-        .into_iter()
-        .chain(other.map(|start| span(start, &[0x80])))
-        .collect()
-}
-
 /// What one call knows of the pool: which accounts are in it, and what blocks each value that was
 /// looked up.
 struct Filter {
@@ -192,8 +114,8 @@ struct Filter {
 
 impl Filter {
     fn new(ctx: &mut Ctx<'_>, account: Id, class: MessageClass) -> Result<Filter, Error> {
-        let team = team_of(ctx, &account)?;
-        let pooled = accounts::load(ctx, &account, "/account")?.pooled;
+        let team = team_of(&mut ctx.tx, &account)?;
+        let pooled = accounts::load(&mut ctx.tx, &account, "/account")?.pooled;
         Ok(Filter {
             account,
             team,
@@ -227,7 +149,7 @@ impl Filter {
             let Some((class, source)) = source_of(&key) else {
                 continue;
             };
-            if is_pooled(ctx, &mut self.in_pool, &source)?
+            if is_pooled(&mut ctx.tx, &mut self.in_pool, &source)?
                 && let Some(entry) = self.entry(ctx, &source, value, class)?
             {
                 return Ok(Some(entry));
@@ -248,23 +170,6 @@ impl Filter {
                 .get(&keys::suppression(account, value, class.name()))?;
         Ok(entry.filter(|entry| blocks(entry, self.class, ctx.now_ms)))
     }
-}
-
-/// Whether an account is in the pool of its team; `known` spares reading it again.
-fn is_pooled(
-    ctx: &mut Ctx<'_>,
-    known: &mut HashMap<Id, bool>,
-    account: &Id,
-) -> Result<bool, Error> {
-    if let Some(pooled) = known.get(account) {
-        return Ok(*pooled);
-    }
-    let pooled = ctx
-        .tx
-        .get::<model::Account>(&keys::account(account))?
-        .is_some_and(|account| account.pooled);
-    known.insert(account.clone(), pooled);
-    Ok(pooled)
 }
 
 impl Operation for Add {
@@ -317,8 +222,13 @@ impl Operation for Remove {
             if removed == before {
                 return Err(Error::not_found("suppression", &value).at(format!("/entries/{at}")));
             }
-            if is_domain && !is_suppressed(ctx, &self.account, &value)? {
-                gauges::change(ctx, &line.accounts, LimitName::SuppressedDomains, -1)?;
+            if is_domain && !is_suppressed(&mut ctx.tx, &self.account, &value)? {
+                tables::gauges::change(
+                    &mut ctx.tx,
+                    &line.accounts,
+                    LimitName::SuppressedDomains,
+                    -1,
+                )?;
             }
         }
         Ok(SuppressionsRemoved { removed })
@@ -359,7 +269,7 @@ impl Operation for List {
     type Answer = SuppressionList;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SuppressionList, Error> {
-        let account = accounts::load(ctx, &self.account, "/account")?;
+        let account = accounts::load(&mut ctx.tx, &self.account, "/account")?;
         let search = self
             .search
             .map_or_else(String::new, |text| folded(text.as_str()));
@@ -369,7 +279,7 @@ impl Operation for List {
                 && folded(&entry.value).starts_with(search.as_str())
         };
         let (suppressions, next) = if self.pooled && account.pooled {
-            let team = team_of(ctx, &self.account)?;
+            let team = team_of(&mut ctx.tx, &self.account)?;
             let spans = narrowed(
                 keys::below(keys::TEAM_SUPPRESSION, &[team.as_str()]),
                 &search,
@@ -389,7 +299,7 @@ impl Operation for List {
                 let Ok(value) = std::str::from_utf8(value) else {
                     return Ok(None);
                 };
-                if !is_pooled(ctx, &mut in_pool, &source)? {
+                if !is_pooled(&mut ctx.tx, &mut in_pool, &source)? {
                     return Ok(None);
                 }
                 let entry: Option<Suppression> =
@@ -408,13 +318,6 @@ impl Operation for List {
         };
         Ok(SuppressionList { suppressions, next })
     }
-}
-
-/// How long the keys of a team's index are before the value begins.
-fn span_prefix(team: &Id) -> usize {
-    keys::below(keys::TEAM_SUPPRESSION, &[team.as_str()])
-        .0
-        .len()
 }
 
 impl Operation for Check {
@@ -457,12 +360,12 @@ impl Operation for Pool {
     type Answer = SuppressionPool;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SuppressionPool, Error> {
-        let mut account = accounts::load(ctx, &self.account, "/account")?;
+        let mut account = accounts::load(&mut ctx.tx, &self.account, "/account")?;
         if account.pooled != self.pooled {
             account.pooled = self.pooled;
-            accounts::save(ctx, account)?;
+            accounts::save(&mut ctx.tx, account)?;
         }
-        let team = team_of(ctx, &self.account)?;
+        let team = team_of(&mut ctx.tx, &self.account)?;
         Ok(SuppressionPool {
             account: self.account,
             team,

@@ -6,29 +6,22 @@
 
 use crate::api::threads::{Acquire, List, Release, Renew, SlotList};
 use crate::domain::limits::{Line, reached};
-use crate::domain::{accounts, campaigns, gauges, once};
+use crate::domain::{accounts, gauges, once};
 use crate::engine::Ctx;
 use crate::engine::operation::Operation;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::kernel::page::walk;
-use crate::model::{Account, Count, Id, LimitName, Slot};
+use crate::model::{Count, Id, LimitName, Slot};
 use crate::tables::accounts::account_line;
-use crate::tables::slots::Slots;
+use crate::tables::slots::{Slots, at_end, end, ended_at_ms, load};
+use crate::tables::{self, campaigns};
 
 const SHORTEST_MS: u64 = 1_000;
 const LONGEST_MS: u64 = 24 * 3_600_000;
 /// How many slots that have run out are cleared away with each that is given: more than one, so
 /// that they never pile up.
 const CLEARED: usize = 2;
-
-/// How many slots of an account and of all below it are still counted though their lease has run
-/// out.
-pub(crate) fn expired(ctx: &mut Ctx<'_>, account: &Id) -> Result<u64, Error> {
-    let (from, _) = keys::below(keys::SLOT_END, &[account.as_str()]);
-    let until = keys::slot_ends_after(account, ctx.now_ms);
-    Ok(ctx.tx.range::<()>(&from, &until, usize::MAX)?.len() as u64)
-}
 
 /// Ends one slot of an account, or of one below it, whose lease has run out; whether there was one.
 fn end_expired(ctx: &mut Ctx<'_>, above: &Id) -> Result<bool, Error> {
@@ -37,7 +30,7 @@ fn end_expired(ctx: &mut Ctx<'_>, above: &Id) -> Result<bool, Error> {
     let Some((key, ())) = ctx.tx.range::<()>(&from, &until, 1)?.into_iter().next() else {
         return Ok(false);
     };
-    let slot = at_end(ctx, &key)?.ok_or_else(|| {
+    let slot = at_end(&mut ctx.tx, &key)?.ok_or_else(|| {
         Error::new(
             Code::StoreCorrupt,
             format!("no slot ends at {}", key.escape_ascii()),
@@ -45,30 +38,6 @@ fn end_expired(ctx: &mut Ctx<'_>, above: &Id) -> Result<bool, Error> {
     })?;
     end_at_once(ctx, &slot)?;
     Ok(true)
-}
-
-/// The slot at a key of the index.
-fn at_end(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<Option<Slot>, Error> {
-    match keys::last_pair(key) {
-        Some((account, slot)) => ctx.tx.get(&keys::slot(&account, &slot)),
-        None => Ok(None),
-    }
-}
-
-/// When so many slots of an account have ended, if none is renewed.
-fn ended_at_ms(ctx: &mut Ctx<'_>, above: &Id, count: u64) -> Result<Option<u64>, Error> {
-    let from = keys::slot_ends_after(above, ctx.now_ms);
-    let (_, until) = keys::below(keys::SLOT_END, &[above.as_str()]);
-    let count = usize::try_from(count).unwrap_or(usize::MAX);
-    let rows = ctx.tx.range::<()>(&from, &until, count)?;
-    Ok(rows
-        .get(count.saturating_sub(1))
-        .and_then(|(key, ())| keys::slot_end_at(key)))
-}
-
-fn end(ctx: &mut Ctx<'_>, slot: &Slot, line: &[Account]) -> Result<(), Error> {
-    ctx.tx.erase::<Slots>(slot)?;
-    gauges::change(ctx, line, LimitName::Threads, -1)
 }
 
 /// Whether a slot was taken after now, or is kept for longer than any can be.
@@ -79,7 +48,7 @@ pub(crate) fn is_ahead(slot: &Slot, now_ms: u64) -> bool {
 /// The lease of a slot has run out.
 pub(crate) fn end_at_once(ctx: &mut Ctx<'_>, slot: &Slot) -> Result<(), Error> {
     let line = account_line(&mut ctx.tx, &slot.account)?;
-    end(ctx, slot, &line)
+    end(&mut ctx.tx, slot, &line)
 }
 
 fn check_life(ttl_ms: Count) -> Result<u64, Error> {
@@ -90,20 +59,6 @@ fn check_life(ttl_ms: Count) -> Result<u64, Error> {
         "/ttl_ms",
         format!("a lease lives {SHORTEST_MS} to {LONGEST_MS} milliseconds"),
     ))
-}
-
-/// A slot that is taken, and the accounts that it counts for.
-fn load(ctx: &mut Ctx<'_>, account: &Id, slot: &Id) -> Result<(Slot, Vec<Account>), Error> {
-    let line = account_line(&mut ctx.tx, account).map_err(|error| error.at("/account"))?;
-    let held = ctx
-        .tx
-        .get::<Slot>(&keys::slot(account, slot))?
-        .filter(|slot| ctx.now_ms < slot.expires_at_ms);
-    // A slot that was cleared away is like one that never was.
-    let held = held.ok_or_else(|| {
-        Error::new(Code::LeaseLost, "the lease of the slot has ended").at("/slot")
-    })?;
-    Ok((held, line))
 }
 
 impl Operation for Acquire {
@@ -135,10 +90,12 @@ impl Acquire {
                 }
                 if !end_expired(ctx, &above.id)? {
                     let error = reached(LimitName::Threads, &above.id, most, taken);
-                    return Err(match ended_at_ms(ctx, &above.id, taken - most + 1)? {
-                        Some(at_ms) => error.with("retry_at_ms", at_ms),
-                        None => error,
-                    });
+                    return Err(
+                        match ended_at_ms(&mut ctx.tx, &above.id, taken - most + 1)? {
+                            Some(at_ms) => error.with("retry_at_ms", at_ms),
+                            None => error,
+                        },
+                    );
                 }
             }
         }
@@ -165,7 +122,7 @@ impl Operation for Renew {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Slot, Error> {
         let ttl_ms = check_life(self.ttl_ms)?;
-        let (mut slot, line) = load(ctx, &self.account, &self.slot)?;
+        let (mut slot, line) = load(&mut ctx.tx, &self.account, &self.slot)?;
         accounts::status::refuse_unless_active(&line)?;
         slot.expires_at_ms = ctx.now_ms.saturating_add(ttl_ms);
         ctx.tx.save::<Slots>(&slot)?;
@@ -177,8 +134,8 @@ impl Operation for Release {
     type Answer = Slot;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Slot, Error> {
-        let (slot, line) = load(ctx, &self.account, &self.slot)?;
-        end(ctx, &slot, &line)?;
+        let (slot, line) = load(&mut ctx.tx, &self.account, &self.slot)?;
+        end(&mut ctx.tx, &slot, &line)?;
         Ok(slot)
     }
 }
@@ -187,11 +144,11 @@ impl Operation for List {
     type Answer = SlotList;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SlotList, Error> {
-        accounts::load(ctx, &self.account, "/account")?;
+        tables::accounts::load(&mut ctx.tx, &self.account, "/account")?;
         let span = keys::below(keys::SLOT_END, &[self.account.as_str()]);
         let now_ms = ctx.now_ms;
         let (slots, next) = walk(ctx, &[span], self.after.as_ref(), self.limit, |ctx, key| {
-            Ok(at_end(ctx, key)?.filter(|slot| now_ms < slot.expires_at_ms))
+            Ok(at_end(&mut ctx.tx, key)?.filter(|slot| now_ms < slot.expires_at_ms))
         })?;
         Ok(SlotList { slots, next })
     }

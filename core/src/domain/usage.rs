@@ -4,7 +4,7 @@ use crate::api::usage::{
     Get, History, Invoice, InvoiceLine, InvoiceLines, Reconcile, Usage, UsageHistory,
     UsageReconciled, UsageWindow, UsedWindow,
 };
-use crate::domain::{accounts, credits, sending, teams};
+use crate::domain::{credits, sending, teams};
 use crate::engine::Ctx;
 use crate::engine::meters::{MeterReading, Prepared, UNCOUNTED};
 use crate::engine::operation::Operation;
@@ -17,6 +17,7 @@ use crate::model::{
 };
 use crate::rules::limit::Source;
 use crate::rules::window::{self, counts_from};
+use crate::tables::accounts;
 use std::collections::BTreeMap;
 
 pub(crate) fn window_of(asked_for: &Id, reading: MeterReading) -> UsageWindow {
@@ -133,7 +134,7 @@ impl Operation for History {
     type Answer = UsageHistory;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<UsageHistory, Error> {
-        accounts::load(ctx, &self.account, "/account")?;
+        accounts::load(&mut ctx.tx, &self.account, "/account")?;
         let (scope, subject, name) = match (&self.limit, &self.cap) {
             (Some(limit), None) => (String::new(), String::new(), limit.name()),
             (None, Some(cap)) => {
@@ -221,7 +222,7 @@ impl Operation for Invoice {
     type Answer = InvoiceLines;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<InvoiceLines, Error> {
-        accounts::load(ctx, &self.account, "/account")?;
+        accounts::load(&mut ctx.tx, &self.account, "/account")?;
         if self.from_ms.get() >= self.until_ms.get() {
             return Err(Error::invalid("/until_ms", "a period ends after it begins"));
         }
@@ -250,7 +251,7 @@ impl Operation for Invoice {
 
 impl Invoice {
     fn line(&self, ctx: &mut Ctx<'_>, id: &Id) -> Result<InvoiceLine, Error> {
-        let account = accounts::load(ctx, id, "/account")?;
+        let account = accounts::load(&mut ctx.tx, id, "/account")?;
         let price = match &account.parent {
             Some(parent) => teams::children::quote(ctx, parent)?.price,
             None => None,

@@ -1,7 +1,7 @@
 //! Users as CSV: out of an account or a team, and in again (R-USR-5).
 
 use crate::api::user_csv::{ExportCsv, ImportCsv, UserCsv, UserImport, UserImportProblem};
-use crate::domain::{accounts, groups, members, membership, reach, roles, users};
+use crate::domain::{self, groups, members, membership, reach, roles};
 use crate::engine::Ctx;
 use crate::engine::operation::Operation;
 use crate::error::{Class, Code, Error};
@@ -11,8 +11,8 @@ use crate::model::{
     self, Actor, Count, Cursor, Email, GrantExisting, Id, Mailbox, Name, RoleScope,
 };
 use crate::rules::user_csv::{Column, Columns, CsvSeparator, Rows, broken, neutralised};
-use crate::tables::accounts::account_line;
-use crate::tables::people;
+use crate::tables::accounts::{self, account_line};
+use crate::tables::{people, users};
 use csv::{StringRecord, Terminator, WriterBuilder};
 use serde::de::IgnoredAny;
 use std::collections::HashMap;
@@ -81,7 +81,7 @@ impl Operation for ExportCsv {
             if hidden.contains(&user) {
                 continue;
             }
-            let user = users::load(ctx, &user, "/account")?;
+            let user = users::load(&mut ctx.tx, &user, "/account")?;
             writer
                 .write_record(
                     Column::ALL
@@ -444,7 +444,7 @@ impl Importer<'_> {
         let known = self.known(ctx, &account)?;
         // Where the account has no groups, an export names the one that everybody is in.
         if let Some(group) = &group
-            && accounts::load(ctx, &account, "/account")?.default_group != *group
+            && accounts::load(&mut ctx.tx, &account, "/account")?.default_group != *group
         {
             groups::require_groups(ctx, &account, "/group")?;
         }
@@ -467,15 +467,15 @@ impl Importer<'_> {
             ));
         }
         let (user, new) = match there {
-            Some(user) => (users::load(ctx, &user, "/email")?, false),
+            Some(user) => (users::load(&mut ctx.tx, &user, "/email")?, false),
             None => (
-                users::create::create(
+                domain::users::create::create(
                     ctx,
                     None,
                     email,
                     first_name,
                     last_name,
-                    &users::NamedAt {
+                    &domain::users::NamedAt {
                         id: "/email",
                         email: "/email",
                     },

@@ -6,11 +6,12 @@
 //! and carries out what is due before it does anything else: nobody sees the state before. Until
 //! somebody calls, nobody can tell the difference.
 
-use crate::domain::{accounts, once, reservations};
+use crate::domain::{accounts, reservations};
 use crate::engine::{Ctx, Engine};
 use crate::error::Error;
 use crate::kernel::{due, keys};
 use crate::model::{Actor, ClockJump, ClockRecord, Id, OutboxKind, OutboxMessage};
+use crate::tables::idempotency;
 use std::sync::atomic::Ordering;
 
 /// How many accounts are carried out in one commit.
@@ -108,7 +109,9 @@ fn carry_out_some(ctx: &mut Ctx<'_>) -> Result<bool, Error> {
             (Some(_), None, Some(reservation)) => {
                 reservations::take_its_turn(ctx, &account, &reservation)?
             }
-            (Some(actor), Some(_), Some(name)) => once::forget(ctx, &account, actor, &name),
+            (Some(actor), Some(_), Some(name)) => {
+                idempotency::forget(&mut ctx.tx, &account, actor, &name)
+            }
             _ => {}
         }
     }

@@ -4,9 +4,7 @@
 use crate::api;
 use crate::api::operation::Request;
 use crate::auth::totp;
-use crate::domain::{
-    accounts, credits, invitations, leases, links, once, outbox, reservations, threads,
-};
+use crate::domain::{accounts, credits, leases, links, once, outbox, reservations, threads};
 use crate::engine::meters::{UNCOUNTED, meter_of, next_window, wanted_of};
 use crate::engine::{Ctx, Engine};
 use crate::error::{Code, Error};
@@ -17,6 +15,7 @@ use crate::model::{
 };
 use crate::rules::pace::Pace;
 use crate::rules::window::{Calendar, last_of_part};
+use crate::tables::invitations;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -67,8 +66,8 @@ impl Engine {
         self.leave_each(
             actor,
             keys::INVITATION,
-            invitations::records::is_ahead,
-            |ctx, _, record| invitations::records::leave_future(ctx, record),
+            invitations::is_ahead,
+            |ctx, _, record| invitations::leave_future(&mut ctx.tx, record),
         )?;
         let lives = links::lives(&mut self.ctx(actor))?;
         self.leave_each(

@@ -14,7 +14,7 @@ use crate::engine::simulation_tests::{
 use crate::guard::Guard;
 use crate::model::{Actor, Channel, Limit, MessageInput};
 use crate::{api, handle};
-use meters::{Ask, Decision};
+pub(crate) use meters::{Ask, Decision};
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -9,6 +9,7 @@ use crate::kernel::keys;
 use crate::model::{Actor, Address, ApiKey, Behind, Caller, Id, KeyScope, Operator, Session};
 use crate::rules::api_key::is_expired;
 use crate::rules::session::{is_over, is_to_be_written, may_come_from};
+use crate::tables;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -268,7 +269,7 @@ impl Engine {
         if ctx.tx.get::<Operator>(&keys::operator(user))?.is_some() {
             return Ok(Actor::operator(user.clone(), ip));
         }
-        match users::accounts_of(&mut ctx, user, 2)?.as_slice() {
+        match tables::users::accounts_of(&mut ctx.tx, user, 2)?.as_slice() {
             [only] => Ok(Actor::in_account(user.clone(), only.clone(), ip)),
             _ => Err(Error::invalid(
                 "/actor/account",

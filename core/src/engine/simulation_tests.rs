@@ -18,7 +18,7 @@ use crate::model::{
 };
 use crate::options::OpenOptions;
 use crate::{api, handle};
-use meters::{Ask, Decision, Refusal};
+pub(crate) use meters::{Ask, Decision, Refusal};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

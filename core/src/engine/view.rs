@@ -4,7 +4,6 @@
 //! A cell is out of date as soon as the sum of the platform's epoch and its own has moved; both
 //! only ever grow.
 
-use crate::domain::limits::promised_key;
 use crate::engine::Engine;
 use crate::engine::meters::{Prepared, Sending, TRIED, Team};
 use crate::engine::trials::{Lacking, Trial};
@@ -26,6 +25,7 @@ use crate::rules::session::may_come_from;
 use crate::rules::window::Calendar;
 use crate::tables::accounts::account_line;
 use crate::tables::caps::caps_of;
+use crate::tables::limits::promised_key;
 use crate::tables::roles::role_with_includes;
 use arc_swap::ArcSwapOption;
 use foldhash::fast::RandomState;
@@ -1601,7 +1601,6 @@ fn held_for_billing_alone<'a>(status: Status, line: impl Iterator<Item = &'a Acc
 
 #[cfg(test)]
 mod tests {
-
     use crate::engine::Engine;
     use crate::engine::view::SHARDS;
     use crate::handle::allowed;

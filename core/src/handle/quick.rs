@@ -1,8 +1,9 @@
 //! What memory alone can tell of a send.
 
 use crate::engine::Engine;
-use crate::engine::meters::{Decision, Prepared, Refusal};
+use crate::engine::meters::Prepared;
 use crate::error::Error;
+use crate::model::{Decision, Refusal};
 use std::sync::Arc;
 
 /// What memory alone can tell of a send.

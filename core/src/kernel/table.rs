@@ -4,13 +4,23 @@
 //! that differ, and `store.verify` compares every record with its lines and every line with its
 //! record.
 
-use super::check::Look;
-use super::{Tx, decode, keys};
 use crate::error::Error;
+use crate::kernel::check::Look;
+use crate::kernel::{Tx, decode, keys};
 use crate::model::{AuditKind, Id};
 use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use std::collections::BTreeMap;
+
+/// An id that is a part of a key.
+pub(crate) fn id(text: &str) -> Option<Id> {
+    Id::new(text).ok()
+}
+
+/// An id that is the value of an index line.
+pub(crate) fn led_to(value: &[u8]) -> Option<Id> {
+    serde_json::from_slice(value).ok()
+}
 
 /// A kind of record that knows its own key.
 pub(crate) trait Table {

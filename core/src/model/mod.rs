@@ -11,6 +11,7 @@ mod campaign;
 mod cap;
 mod clock;
 mod credit;
+mod decision;
 mod edition;
 mod email;
 mod group;
@@ -23,7 +24,7 @@ mod meter;
 mod operator;
 mod outbox;
 mod package;
-mod permission;
+pub(crate) mod permission;
 mod policy;
 mod recipient;
 mod reservation;
@@ -54,6 +55,7 @@ pub use credit::{
     CreditEntry, CreditHead, CreditKey, CreditKind, CreditPart, CreditPocket, CreditTotals,
     PaidWithCredits,
 };
+pub use decision::{BindingLimit, Decision, Refusal};
 pub use edition::Edition;
 pub use email::{Email, normal_domain};
 pub use group::{Avatar, Group, GroupCaps};

@@ -1,10 +1,9 @@
 //! What people log in with and from where: passwords, second factors, links, and lists of
 //! addresses (R-SES-1, R-SES-3, R-SES-4).
 
-use super::led_to;
 use crate::error::Error;
 use crate::kernel::check::Look;
-use crate::kernel::table::{Declared, Index, Lines, Owner, Table};
+use crate::kernel::table::{Declared, Index, Lines, Owner, Table, led_to};
 use crate::kernel::{Tx, keys};
 use crate::model::{AuditKind, Link, LinkKind, PasswordRecord, SecondFactor};
 

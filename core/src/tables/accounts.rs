@@ -1,14 +1,12 @@
 //! Accounts (R-ACC-1): where each is listed, on the platform and below others, and what it uses.
 
-use super::id;
 use crate::error::{Code, Error};
 use crate::kernel::check::Look;
-use crate::kernel::table::{Count, Declared, Index, Lines, Owner, Table};
+use crate::kernel::table::{Count, Declared, Index, Lines, Owner, Table, id};
 use crate::kernel::{Tx, keys};
-use crate::model::{Account, AuditKind, Email, Id, Lifecycle, Member, User};
+use crate::model::{self, Account, AuditKind, Email, Id, Lifecycle, Member, User};
 
 pub(super) const TABLES: &[Declared] = &[Declared::of::<Accounts>()];
-
 /// Accounts from a child up to the top; deeper trees are refused when they are made.
 pub(crate) const MAX_DEPTH: usize = 8;
 /// The count of the accounts below another, at whatever depth.
@@ -191,4 +189,66 @@ fn by_last(parts: &[&str], _: &[u8]) -> Option<Vec<u8>> {
 
 fn key_of(account: &str) -> Option<Vec<u8>> {
     Some(keys::account(&id(account)?))
+}
+
+/// Reads an account inside an operation.
+pub(crate) fn load(tx: &mut Tx<'_>, id: &Id, field: &str) -> Result<model::Account, Error> {
+    tx.get(&keys::account(id))?
+        .ok_or_else(|| Error::not_found("account", id.as_str()).at(field))
+}
+
+/// Writes an account that was changed.
+pub(crate) fn save(tx: &mut Tx<'_>, mut account: model::Account) -> Result<(), Error> {
+    account.rev += 1;
+    account.updated_at_ms = tx.now_ms;
+    // What is guaranteed to it is kept apart from what others send.
+    if account.children > 0 || !account.guaranteed.is_empty() {
+        tx.touch_everything();
+    } else {
+        tx.touch(&account.id);
+    }
+    tx.save::<Accounts>(&account)
+}
+
+/// Those of some accounts that a user owns.
+pub(crate) fn owned_by(tx: &mut Tx<'_>, user: &Id, accounts: &[Id]) -> Result<Vec<Id>, Error> {
+    let mut owned = Vec::new();
+    for id in accounts {
+        if load(tx, id, "/account")?.owner.as_ref() == Some(user) {
+            owned.push(id.clone());
+        }
+    }
+    Ok(owned)
+}
+
+/// What follows from some accounts as things are.
+pub(crate) fn lines_of(tx: &mut Tx<'_>, accounts: &[Id]) -> Result<Lines, Error> {
+    let mut lines = Lines::default();
+    for id in accounts {
+        let account = load(tx, id, "/account")?;
+        lines.extend(tx.lines_now::<Accounts>(&account)?);
+    }
+    Ok(lines)
+}
+
+/// The part of a span whose texts begin with a prefix.
+pub(crate) fn starting_with((from, until): (Vec<u8>, Vec<u8>), prefix: &str) -> (Vec<u8>, Vec<u8>) {
+    if prefix.is_empty() {
+        return (from, until);
+    }
+    let from = [from.as_slice(), prefix.as_bytes()].concat();
+    let mut until = from.clone();
+    // No UTF-8 text holds this byte.
+    until.push(0xff);
+    (from, until)
+}
+
+/// The accounts directly below one.
+pub(crate) fn children_of(tx: &mut Tx<'_>, id: &Id) -> Result<Vec<Id>, Error> {
+    let (from, until) = keys::below(keys::CHILD, &[id.as_str()]);
+    Ok(tx
+        .range::<()>(&from, &until, usize::MAX)?
+        .iter()
+        .filter_map(|(key, ())| keys::last_id(key))
+        .collect())
 }

@@ -104,9 +104,6 @@ fn check_line(look: &mut Look<'_>, letter: u8, key: &[u8], parts: &[&str]) -> Re
 
 #[cfg(test)]
 mod tests {
-
-    use crate::api;
-    use crate::domain::users;
     use crate::engine::operation::Operation;
     use crate::engine::{Ctx, Engine};
     use crate::error::{Code, Error};
@@ -115,7 +112,8 @@ mod tests {
         Actor, Count, Id, Name, Operator, Policies, PolicyRecord, Profile, Resource, Role, User,
     };
     use crate::tables::check::check;
-    use crate::tables::people;
+    use crate::tables::{people, users};
+    use crate::{api, domain};
     use serde_json::{Value, json};
     use std::collections::{BTreeMap, BTreeSet};
     use std::path::Path;
@@ -164,12 +162,12 @@ mod tests {
 
     fn rename(engine: &Engine, user: &str, first: &str, last: &str) {
         change(engine, |ctx| {
-            let before = users::load(ctx, &Id::new(user).unwrap(), "/user")?;
+            let before = users::load(&mut ctx.tx, &Id::new(user).unwrap(), "/user")?;
             let after = User {
                 profile: names(first, last),
                 ..before.clone()
             };
-            let accounts = users::accounts_of(ctx, &before.id, usize::MAX)?;
+            let accounts = users::accounts_of(&mut ctx.tx, &before.id, usize::MAX)?;
             people::rename(&mut ctx.tx, &before, &after, &accounts)?;
             ctx.tx.save::<crate::tables::users::Users>(&after)
         });
@@ -329,11 +327,11 @@ mod tests {
                 created_at_ms: 0,
                 updated_at_ms: 0,
             };
-            let named_at = users::NamedAt {
+            let named_at = domain::users::NamedAt {
                 id: "/id",
                 email: "/email",
             };
-            users::create::create(
+            domain::users::create::create(
                 ctx,
                 Some(operator.user.clone()),
                 crate::model::Email::new("oda@example.com").unwrap(),

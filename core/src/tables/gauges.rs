@@ -1,13 +1,13 @@
 //! Counts on the side: those that follow from records are declared with these, here is what is
 //! special.
 
-use super::{all, resources};
 use crate::error::Error;
 use crate::kernel::check::{Look, broken};
-use crate::kernel::keys;
 use crate::kernel::table::{Declared, Owner};
+use crate::kernel::{Tx, keys};
 use crate::model::{Account, Id, LimitName};
 use crate::rules::limit::{CountedBy, counted_by};
+use crate::tables::{all, resources};
 
 pub(super) const TABLES: &[Declared] = &[Declared::plain(
     keys::TALLY,
@@ -102,4 +102,25 @@ fn suppressed_domains(look: &mut Look<'_>, account: &Id) -> Result<u64, Error> {
         Ok(())
     })?;
     Ok(counted)
+}
+
+/// Changes the counts of the first account of a line and of those above it.
+pub(crate) fn change(
+    tx: &mut Tx<'_>,
+    line: &[Account],
+    limit: LimitName,
+    by: i64,
+) -> Result<(), Error> {
+    if let Some(account) = line.first() {
+        tx.add(keys::gauge(&account.id, limit.name()), by)?;
+    }
+    for above in line {
+        tx.add(keys::gauge_total(&above.id, limit.name()), by)?;
+    }
+    Ok(())
+}
+
+/// No count is larger than what every language can say, which is far from the end of this type.
+pub(crate) fn signed(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }

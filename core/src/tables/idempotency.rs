@@ -1,10 +1,10 @@
 //! What was answered to requests with an idempotency key (R-QTA-5), until it is forgotten.
 
-use super::id;
 use crate::error::Error;
 use crate::kernel::check::Look;
-use crate::kernel::table::{Declared, Index, Owner};
+use crate::kernel::table::{Declared, Index, Owner, id};
 use crate::kernel::{Tx, decode, keys};
+use crate::model::Id;
 use serde::{Deserialize, Serialize};
 
 pub(super) const TABLES: &[Declared] = &[Declared {
@@ -69,4 +69,9 @@ fn erase_below(tx: &mut Tx<'_>, prefix: u8, parts: &[&str]) -> Result<(), Error>
         tx.delete(key);
     }
     Ok(())
+}
+
+/// An answer is forgotten.
+pub(crate) fn forget(tx: &mut Tx<'_>, account: &Id, actor: &str, key: &Id) {
+    tx.delete(keys::answered(account, actor, key));
 }

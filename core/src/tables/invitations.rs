@@ -1,14 +1,16 @@
 //! Invitations (R-INV-2): where each is listed, whose seats it takes while it is open, and that it
 //! is the one of its address.
 
-use super::accounts::account_line;
-use super::{id, led_to};
 use crate::error::Error;
 use crate::kernel::check::Look;
-use crate::kernel::table::{Declared, Index, Lines, Owner, Table};
+use crate::kernel::table::{Declared, Index, Lines, Owner, Table, id, led_to};
 use crate::kernel::{Tx, keys};
-use crate::model::{AuditKind, Id, Invitation, InvitationKind, InvitationState};
+use crate::model::{
+    AccountGrant, AuditKind, Email, Id, Invitation, InvitationKind, InvitationState, User,
+};
 use crate::rules::invitation::expires_at_ms;
+use crate::tables::accounts::account_line;
+use crate::tables::groups;
 use std::collections::BTreeSet;
 
 pub(super) const TABLES: &[Declared] = &[Declared::of::<Invitations>()];
@@ -129,4 +131,140 @@ fn by_last(parts: &[&str], _: &[u8]) -> Option<Vec<u8>> {
 
 fn key_of(invitation: &str) -> Option<Vec<u8>> {
     Some(keys::invitation(&id(invitation)?))
+}
+
+/// How many invitations to the account and to all below it are open now; counted up to `most`.
+pub(crate) fn open_invitations(tx: &mut Tx<'_>, account: &Id, most: u64) -> Result<u64, Error> {
+    let (_, until) = keys::below(keys::OPEN_INVITATION, &[account.as_str()]);
+    let from = keys::open_invitations_after(account, tx.now_ms);
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
+    Ok(tx.range::<()>(&from, &until, most)?.len() as u64)
+}
+
+/// Reads an invitation inside an operation.
+pub(crate) fn load(tx: &mut Tx<'_>, id: &Id) -> Result<Invitation, Error> {
+    find(tx, id)?.ok_or_else(|| Error::not_found("invitation", id.as_str()).at("/invitation"))
+}
+
+/// An invitation, where there is one. In the place of a group that was deleted since it offers the
+/// one that took in its members.
+pub(crate) fn find(tx: &mut Tx<'_>, id: &Id) -> Result<Option<Invitation>, Error> {
+    let Some(mut invitation) = tx.get::<Invitation>(&keys::invitation(id))? else {
+        return Ok(None);
+    };
+    for grant in &mut invitation.grants {
+        if let Some(group) = grant.group.take() {
+            grant.group = groups::now(tx, &grant.account, &group)?;
+        }
+    }
+    Ok(Some(invitation))
+}
+
+/// Writes an invitation that was changed.
+pub(crate) fn save(tx: &mut Tx<'_>, invitation: &mut Invitation) -> Result<(), Error> {
+    invitation.rev += 1;
+    invitation.updated_at_ms = tx.now_ms;
+    tx.save::<Invitations>(invitation)
+}
+
+/// The accounts that are offered and all above them, each once.
+pub(crate) fn lines_of(tx: &mut Tx<'_>, grants: &[AccountGrant]) -> Result<Vec<Id>, Error> {
+    let mut all = BTreeSet::new();
+    for grant in grants {
+        all.extend(
+            account_line(tx, &grant.account)?
+                .into_iter()
+                .map(|account| account.id),
+        );
+    }
+    Ok(all.into_iter().collect())
+}
+
+/// The top of the tree that an account is in.
+pub(crate) fn team_of(tx: &mut Tx<'_>, account: &Id) -> Result<Id, Error> {
+    Ok(account_line(tx, account)?
+        .pop()
+        .map_or_else(|| account.clone(), |top| top.id))
+}
+
+/// Whether an invitation was sent after now.
+pub(crate) fn is_ahead(invitation: &Invitation, now_ms: u64) -> bool {
+    invitation.sent_at_ms > now_ms
+}
+
+/// The life of an invitation that was sent in a future that was none begins now (R-QTA-13).
+pub(crate) fn leave_future(tx: &mut Tx<'_>, mut invitation: Invitation) -> Result<(), Error> {
+    invitation.sent_at_ms = tx.now_ms;
+    save(tx, &mut invitation)
+}
+
+/// Ends an open invitation.
+pub(crate) fn end(
+    tx: &mut Tx<'_>,
+    invitation: &mut Invitation,
+    state: InvitationState,
+) -> Result<(), Error> {
+    invitation.state = state;
+    save(tx, invitation)
+}
+
+/// The open invitation of an address to a team, expired or not.
+pub(crate) fn of_address(
+    tx: &mut Tx<'_>,
+    team: &Id,
+    email: &Email,
+) -> Result<Option<Invitation>, Error> {
+    let Some(id) = tx.get::<Id>(&keys::invited(team, email.key()))? else {
+        return Ok(None);
+    };
+    tx.get(&keys::invitation(&id))
+}
+
+/// A user has become a member of an account: what their address was offered in that team is
+/// settled. Who is in the team is given access to further accounts, not invited (R-INV-7).
+pub(crate) fn settle(tx: &mut Tx<'_>, account: &Id, user: &User) -> Result<(), Error> {
+    let team = team_of(tx, account)?;
+    match of_address(tx, &team, &user.email)? {
+        Some(mut invitation) => end(tx, &mut invitation, InvitationState::Superseded),
+        None => Ok(()),
+    }
+}
+
+/// The invitations of an address, to whatever team.
+pub(crate) fn all_of_address(tx: &mut Tx<'_>, email: &Email) -> Result<Vec<Invitation>, Error> {
+    all_within(tx, keys::below(keys::ADDRESS_INVITATION, &[email.key()]))
+}
+
+pub(crate) fn all_within(
+    tx: &mut Tx<'_>,
+    (from, until): (Vec<u8>, Vec<u8>),
+) -> Result<Vec<Invitation>, Error> {
+    let mut found = Vec::new();
+    for (key, ()) in tx.range::<()>(&from, &until, usize::MAX)? {
+        if let Some(id) = keys::last_id(&key) {
+            found.extend(tx.get::<Invitation>(&keys::invitation(&id))?);
+        }
+    }
+    Ok(found)
+}
+
+/// A user has another address from now on: the invitations of the one until now stay theirs.
+pub(crate) fn keep(tx: &mut Tx<'_>, user: &Id, email: &Email) -> Result<(), Error> {
+    for mut invitation in all_of_address(tx, email)? {
+        invitation.user = Some(user.clone());
+        save(tx, &mut invitation)?;
+    }
+    Ok(())
+}
+
+/// All invitations to an account.
+pub(crate) fn of_account(tx: &mut Tx<'_>, account: &Id) -> Result<Vec<Invitation>, Error> {
+    let (from, until) = keys::below(keys::ACCOUNT_INVITATION, &[account.as_str(), "newest"]);
+    let mut found = Vec::new();
+    for (key, ()) in tx.range::<()>(&from, &until, usize::MAX)? {
+        if let Some(id) = keys::last_id(&key) {
+            found.extend(tx.get::<Invitation>(&keys::invitation(&id))?);
+        }
+    }
+    Ok(found)
 }

@@ -1,13 +1,12 @@
 //! Memberships: what an account, a user, a role and a group know of them. The lists and
 //! seats of people, which hold for all accounts above too, are in [`people`](super::people).
 
-use super::accounts::account_line;
-use super::id;
 use crate::error::Error;
 use crate::kernel::check::{Look, broken};
-use crate::kernel::table::{Count, Declared, Index, Lines, Owner, Table};
+use crate::kernel::table::{Count, Declared, Index, Lines, Owner, Table, id};
 use crate::kernel::{Tx, keys};
-use crate::model::{Account, AuditKind, Member};
+use crate::model::{self, Account, AuditKind, Id, Member};
+use crate::tables::accounts::{self, account_line};
 
 pub(super) const TABLES: &[Declared] = &[Declared::of::<Members>()];
 
@@ -118,4 +117,19 @@ fn by_role(member: &Member, line: &[Account], look: &mut Look<'_>) -> Result<boo
 
 fn key_of(account: &str, user: &str) -> Option<Vec<u8>> {
     Some(keys::member(&id(account)?, &id(user)?))
+}
+
+pub(crate) fn load(tx: &mut Tx<'_>, account: &Id, user: &Id) -> Result<model::Member, Error> {
+    accounts::load(tx, account, "/account")?;
+    tx.get(&keys::member(account, user))?
+        .ok_or_else(|| Error::not_found("member", user.as_str()).at("/user"))
+}
+
+/// Who reaches an account by their place in it, or in one above, is looked at again.
+pub(crate) fn touch(tx: &mut Tx<'_>, account: &Id) -> Result<(), Error> {
+    if accounts::load(tx, account, "/account")?.children > 0 {
+        tx.touch_everything();
+    }
+    tx.touch(account);
+    Ok(())
 }

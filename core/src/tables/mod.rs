@@ -3,7 +3,9 @@
 
 pub(crate) mod access;
 pub(crate) mod accounts;
+pub(crate) mod api_keys;
 pub(crate) mod audit;
+pub(crate) mod campaigns;
 pub(crate) mod caps;
 pub(crate) mod check;
 pub(crate) mod gauges;
@@ -11,6 +13,7 @@ pub(crate) mod groups;
 pub(crate) mod idempotency;
 pub(crate) mod invitations;
 pub(crate) mod ledger;
+pub(crate) mod limits;
 pub(crate) mod members;
 pub(crate) mod operators;
 pub(crate) mod outbox;
@@ -19,6 +22,7 @@ pub(crate) mod people;
 pub(crate) mod reservations;
 pub(crate) mod resources;
 pub(crate) mod roles;
+pub(crate) mod second_factors;
 pub(crate) mod sending;
 pub(crate) mod sessions;
 pub(crate) mod shares;
@@ -78,14 +82,4 @@ pub(crate) fn erase_of_account(tx: &mut Tx<'_>, account: &Id) -> Result<(), Erro
         (table.erase_below)(tx, table.prefix, &[account.as_str()])?;
     }
     Ok(())
-}
-
-/// An id that is a part of a key.
-fn id(text: &str) -> Option<Id> {
-    Id::new(text).ok()
-}
-
-/// An id that is the value of an index line.
-fn led_to(value: &[u8]) -> Option<Id> {
-    serde_json::from_slice(value).ok()
 }

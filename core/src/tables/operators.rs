@@ -1,11 +1,10 @@
 //! Operators of the platform (R-PLT-2).
 
-use super::id;
 use crate::error::Error;
 use crate::kernel::check::Look;
-use crate::kernel::table::{Declared, Index, Lines, Owner, Table};
+use crate::kernel::table::{Declared, Index, Lines, Owner, Table, id};
 use crate::kernel::{Tx, keys};
-use crate::model::{AuditKind, Operator};
+use crate::model::{self, AuditKind, Id, Operator};
 
 pub(super) const TABLES: &[Declared] = &[Declared::of::<Operators>()];
 
@@ -38,4 +37,9 @@ impl Table for Operators {
         look.must(memberships == 0, "an operator is a member of no account");
         Ok(())
     }
+}
+
+pub(crate) fn load(tx: &mut Tx<'_>, user: &Id) -> Result<model::Operator, Error> {
+    tx.get(&keys::operator(user))?
+        .ok_or_else(|| Error::not_found("operator", user.as_str()).at("/user"))
 }

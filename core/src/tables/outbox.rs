@@ -1,10 +1,10 @@
 //! Messages to the host (R-OUT-1), and what its consumers have taken.
 
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::kernel::check::{Look, broken};
 use crate::kernel::table::{Declared, Index, Owner, delete_below};
 use crate::kernel::{Tx, decode, keys};
-use crate::model::{DeadMessage, OpenMessage, OutboxConsumer, OutboxMessage};
+use crate::model::{DeadMessage, Id, OpenMessage, OutboxConsumer, OutboxMessage};
 
 pub(super) const TABLES: &[Declared] = &[
     Declared {
@@ -101,4 +101,31 @@ fn taken(look: &mut Look<'_>, name: &str, number: &str) -> Result<(), Error> {
         "the consumer was never given it",
     );
     look.must_have(keys::outbox(number), "the message is gone")
+}
+
+/// The number of what lies at a key of the outbox or of a consumer.
+pub(crate) fn number_at(key: &[u8]) -> Result<u64, Error> {
+    keys::last_number(key).ok_or_else(|| {
+        Error::new(
+            Code::StoreCorrupt,
+            format!("the key {} ends in no number", key.escape_ascii()),
+        )
+    })
+}
+
+/// The messages that a consumer was given and has not acknowledged.
+pub(crate) fn open_messages(tx: &mut Tx<'_>, name: &Id) -> Result<Vec<(u64, OpenMessage)>, Error> {
+    let (from, until) = keys::open_messages(name);
+    let rows = tx.range::<OpenMessage>(&from, &until, usize::MAX)?;
+    rows.into_iter()
+        .map(|(key, open)| Ok((number_at(&key)?, open)))
+        .collect()
+}
+
+pub(crate) fn first_number(
+    tx: &mut Tx<'_>,
+    (from, until): (Vec<u8>, Vec<u8>),
+) -> Result<Option<u64>, Error> {
+    let rows = tx.range::<serde::de::IgnoredAny>(&from, &until, 1)?;
+    rows.first().map(|(key, _)| number_at(key)).transpose()
 }

@@ -1,11 +1,10 @@
 //! Packages (R-PKG-1), and how many accounts use each.
 
-use super::id;
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::kernel::check::Look;
-use crate::kernel::table::{Declared, Index, Lines, Owner, Table};
+use crate::kernel::table::{Declared, Index, Lines, Owner, Table, id};
 use crate::kernel::{Tx, keys};
-use crate::model::{AuditKind, Package};
+use crate::model::{AuditKind, Id, Package};
 
 pub(super) const TABLES: &[Declared] = &[
     Declared::of::<Packages>(),
@@ -48,4 +47,37 @@ impl Table for Packages {
         look.must_count(package.accounts, there, "accounts");
         Ok(())
     }
+}
+
+/// Reads a package inside an operation.
+pub(crate) fn load(tx: &mut Tx<'_>, id: &Id, field: &str) -> Result<Package, Error> {
+    tx.get(&keys::package(id))?
+        .ok_or_else(|| Error::not_found("package", id.as_str()).at(field))
+}
+
+/// Reads a package that takes new accounts.
+pub(crate) fn load_open(tx: &mut Tx<'_>, id: &Id, field: &str) -> Result<Package, Error> {
+    let package = load(tx, id, field)?;
+    if package.retired {
+        return Err(Error::new(
+            Code::PackageRetired,
+            format!("`{id}` is retired and takes no new accounts"),
+        )
+        .at(field));
+    }
+    Ok(package)
+}
+
+pub(crate) fn ids_below(
+    tx: &mut Tx<'_>,
+    letter: u8,
+    package: &Id,
+    most: usize,
+) -> Result<Vec<Id>, Error> {
+    let (from, until) = keys::below(letter, &[package.as_str()]);
+    Ok(tx
+        .range::<()>(&from, &until, most)?
+        .iter()
+        .filter_map(|(key, ())| keys::last_id(key))
+        .collect())
 }

@@ -4,13 +4,12 @@
 //! Each list is an index, so that a page of it reads the same number of records however many users
 //! there are.
 
-use super::accounts::account_line;
-use super::id;
 use crate::error::Error;
 use crate::kernel::check::{Look, broken};
-use crate::kernel::table::{Declared, Owner};
+use crate::kernel::table::{Declared, Owner, id};
 use crate::kernel::{Tx, keys};
 use crate::model::{Account, Email, Id, Member, Profile, User};
+use crate::tables::accounts::account_line;
 
 pub(super) const TABLES: &[Declared] = &[
     Declared::plain(keys::PERSON, None, Owner::Nobody, check_entry),
@@ -27,7 +26,6 @@ pub(super) const TABLES: &[Declared] = &[
         },
     ),
 ];
-
 /// Stands for the platform where lists are named by account.
 pub(crate) const PLATFORM: &str = "";
 

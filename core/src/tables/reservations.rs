@@ -1,11 +1,10 @@
 //! Reservations: when something happens to each, and to whose counters it comes back.
 
-use super::accounts::account_line;
-use super::id;
 use crate::error::Error;
-use crate::kernel::table::{Declared, Index, Lines, Owner, Table};
+use crate::kernel::table::{Declared, Index, Lines, Owner, Table, id};
 use crate::kernel::{Tx, keys};
-use crate::model::{AuditKind, Reservation, ReservationState};
+use crate::model::{self, AuditKind, Id, Reservation, ReservationState};
+use crate::tables::accounts::{self, account_line};
 
 pub(super) const TABLES: &[Declared] = &[Declared::of::<Reservations>()];
 
@@ -54,4 +53,10 @@ impl Table for Reservations {
 
 fn key_of(account: &str, reservation: &str) -> Option<Vec<u8>> {
     Some(keys::reservation(&id(account)?, &id(reservation)?))
+}
+
+pub(crate) fn load(tx: &mut Tx<'_>, account: &Id, id: &Id) -> Result<model::Reservation, Error> {
+    accounts::load(tx, account, "/account")?;
+    tx.get(&keys::reservation(account, id))?
+        .ok_or_else(|| Error::not_found("reservation", id.as_str()).at("/reservation"))
 }

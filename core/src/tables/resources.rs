@@ -1,11 +1,11 @@
 //! Resources of members (R-RES-1), and the leases of those who edit them.
 
-use super::id;
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::kernel::check::{Look, broken};
-use crate::kernel::table::{Count, Declared, Index, Lines, Owner, Table};
+use crate::kernel::table::{Count, Declared, Index, Lines, Owner, Table, id};
 use crate::kernel::{Tx, keys};
-use crate::model::{AuditKind, Lease, Resource};
+use crate::model::{AuditKind, Id, Lease, Resource};
+use crate::tables::shares;
 
 pub(super) const TABLES: &[Declared] = &[
     Declared::of::<Resources>(),
@@ -108,4 +108,119 @@ pub(super) fn check_shared(look: &mut Look<'_>, parts: [&str; 4]) -> Result<(), 
         Ok(())
     })?;
     look.must_be_count(there)
+}
+
+pub(crate) fn find(
+    tx: &mut Tx<'_>,
+    account: &Id,
+    kind: &Id,
+    id: &Id,
+) -> Result<Option<Resource>, Error> {
+    tx.get(&keys::resource(account, kind, id))
+}
+
+/// Changes a resource; its revision stays where nothing changes.
+pub(crate) fn change(
+    tx: &mut Tx<'_>,
+    before: Resource,
+    edit: impl FnOnce(&mut Resource),
+) -> Result<Resource, Error> {
+    let mut after = before.clone();
+    edit(&mut after);
+    if after == before {
+        return Ok(before);
+    }
+    after.rev += 1;
+    after.updated_at_ms = tx.now_ms;
+    tx.save::<Resources>(&after)?;
+    Ok(after)
+}
+
+pub(crate) fn erase(tx: &mut Tx<'_>, resource: &Resource) -> Result<(), Error> {
+    shares::end(tx, &resource.account, &resource.kind, &resource.id)?;
+    tx.delete(keys::lease(&resource.account, &resource.kind, &resource.id));
+    tx.erase::<Resources>(resource)
+}
+
+/// The resources that an index names, all of them.
+pub(crate) fn indexed(
+    tx: &mut Tx<'_>,
+    account: &Id,
+    (from, until): (Vec<u8>, Vec<u8>),
+) -> Result<Vec<Resource>, Error> {
+    let mut found = Vec::new();
+    for (key, ()) in tx.range::<()>(&from, &until, usize::MAX)? {
+        let resource = match keys::last_pair(&key) {
+            Some((kind, id)) => find(tx, account, &kind, &id)?,
+            None => None,
+        };
+        found.push(resource.ok_or_else(|| dangling(&key))?);
+    }
+    Ok(found)
+}
+
+pub(crate) fn dangling(key: &[u8]) -> Error {
+    Error::new(
+        Code::StoreCorrupt,
+        format!("the index entry {} names no resource", key.escape_ascii()),
+    )
+}
+
+/// How many resources a member owns.
+pub(crate) fn count_of(tx: &mut Tx<'_>, account: &Id, owner: &Id) -> Result<u64, Error> {
+    let (from, until) = keys::owner_tallies(account, owner);
+    Ok(tx
+        .range::<u64>(&from, &until, usize::MAX)?
+        .into_iter()
+        .map(|(_, count)| count)
+        .sum())
+}
+
+/// The resources of a member take the group that the member came into (R-GRP-4). Answers how many
+/// changed.
+pub(crate) fn follow(tx: &mut Tx<'_>, account: &Id, owner: &Id, group: &Id) -> Result<u64, Error> {
+    let theirs = indexed(
+        tx,
+        account,
+        keys::below(keys::RESOURCE_OF_OWNER, &[account.as_str(), owner.as_str()]),
+    )?;
+    into_group(tx, theirs, group)
+}
+
+/// All resources that carry a group take another one (R-GRP-7). Answers how many.
+pub(crate) fn regroup(tx: &mut Tx<'_>, account: &Id, from: &Id, to: &Id) -> Result<u64, Error> {
+    let carrying = indexed(
+        tx,
+        account,
+        keys::below(keys::RESOURCE_OF_GROUP, &[account.as_str(), from.as_str()]),
+    )?;
+    into_group(tx, carrying, to)
+}
+
+fn into_group(tx: &mut Tx<'_>, resources: Vec<Resource>, group: &Id) -> Result<u64, Error> {
+    let mut changed = 0;
+    for resource in resources {
+        if resource.group.as_ref() != Some(group) {
+            change(tx, resource, |resource| {
+                resource.group = Some(group.clone())
+            })?;
+            changed += 1;
+        }
+    }
+    Ok(changed)
+}
+
+/// Whether any resource carries a group.
+pub(crate) fn any_in(tx: &mut Tx<'_>, account: &Id, group: &Id) -> Result<bool, Error> {
+    let (from, until) = keys::below(keys::RESOURCE_OF_GROUP, &[account.as_str(), group.as_str()]);
+    Ok(!tx.range::<()>(&from, &until, 1)?.is_empty())
+}
+
+/// Removes the resources of an account that is deleted.
+pub(crate) fn erase_all_of(tx: &mut Tx<'_>, account: &Id) -> Result<(), Error> {
+    let (from, until) = keys::below(keys::RESOURCE, &[account.as_str()]);
+    for (_, resource) in tx.range::<Resource>(&from, &until, usize::MAX)? {
+        erase(tx, &resource)?;
+    }
+    Ok(())
 }

@@ -1,10 +1,9 @@
 //! Roles (R-ROL-4): those of the platform and of accounts; the built-in ones are no records. The
 //! nodes that the host added to the tree of permissions lie beside them.
 
-use super::id;
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::kernel::check::Look;
-use crate::kernel::table::{Declared, Index, Lines, Owner, Table};
+use crate::kernel::table::{Declared, Index, Lines, Owner, Table, id};
 use crate::kernel::{Tx, keys};
 use crate::model::{AuditKind, BuiltIn, HostNode, Id, PermissionTree, Role};
 use std::collections::HashSet;
@@ -125,4 +124,51 @@ pub(crate) fn permission_tree(tx: &mut Tx<'_>) -> Result<PermissionTree, Error> 
         .map(|(_, node)| node)
         .collect();
     Ok(PermissionTree::new(&nodes))
+}
+
+pub(crate) fn no_role(id: &Id, field: &str) -> Error {
+    Error::not_found("role", id.as_str()).at(field)
+}
+
+/// Whether something of a kind uses a role: of these accounts, operators, whatever follows the
+/// kind.
+pub(crate) fn is_used_by(tx: &mut Tx<'_>, role: &Id, parts: &[&str]) -> Result<bool, Error> {
+    let (from, until) = keys::below(keys::ROLE_USE, &[&[role.as_str()], parts].concat());
+    Ok(!tx.range::<()>(&from, &until, 1)?.is_empty())
+}
+
+pub(crate) fn without_repeats(ids: Vec<Id>) -> Vec<Id> {
+    let mut seen = HashSet::new();
+    ids.into_iter()
+        .filter(|id| seen.insert(id.clone()))
+        .collect()
+}
+
+/// A role and every role that includes it, directly or through others.
+pub(crate) fn including(tx: &mut Tx<'_>, role: &Id) -> Result<Vec<Id>, Error> {
+    let mut seen = HashSet::from([role.clone()]);
+    let mut all = vec![role.clone()];
+    let mut at = 0;
+    while let Some(id) = all.get(at).cloned() {
+        let (from, until) = keys::below(keys::ROLE_USE, &[id.as_str(), "role"]);
+        for (key, ()) in tx.range::<()>(&from, &until, usize::MAX)? {
+            all.extend(keys::last_id(&key).filter(|above| seen.insert(above.clone())));
+        }
+        at += 1;
+    }
+    Ok(all)
+}
+
+/// Writes a new role.
+pub(crate) fn insert(tx: &mut Tx<'_>, role: &Role) -> Result<(), Error> {
+    tx.save::<Roles>(role)
+}
+
+pub(crate) fn stored_id(text: &str) -> Result<Id, Error> {
+    Id::new(text).map_err(|error| {
+        Error::new(
+            Code::StoreCorrupt,
+            format!("an index of roles holds `{text}`: {error}"),
+        )
+    })
 }

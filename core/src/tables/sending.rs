@@ -1,8 +1,7 @@
 //! What sends leave behind: meters with their history, paces, and campaigns.
 
-use super::id;
 use crate::error::Error;
-use crate::kernel::table::{Declared, Index, Lines, Owner, Table};
+use crate::kernel::table::{Declared, Index, Lines, Owner, Table, id};
 use crate::kernel::{Tx, keys};
 use crate::model::{AuditKind, Campaign};
 

@@ -1,10 +1,9 @@
 //! Sessions (R-SES-1) and API keys (R-SES-7).
 
-use super::id;
 use crate::error::Error;
-use crate::kernel::table::{Declared, Index, Lines, Owner, Table};
+use crate::kernel::table::{Declared, Index, Lines, Owner, Table, id};
 use crate::kernel::{Tx, keys};
-use crate::model::{ApiKey, AuditKind, Session};
+use crate::model::{ApiKey, AuditKind, Id, Session};
 
 pub(super) const TABLES: &[Declared] = &[Declared::of::<Sessions>(), Declared::of::<ApiKeys>()];
 
@@ -62,4 +61,74 @@ impl Table for ApiKeys {
         lines.index(keys::account_api_key(account, user, &api_key.id));
         Ok(())
     }
+}
+
+/// The sessions of a user and those in which they act as others, those included that are over.
+pub(crate) fn all_of(tx: &mut Tx<'_>, user: &Id) -> Result<Vec<Session>, Error> {
+    let (from, until) = keys::below(keys::USER_SESSION, &[user.as_str()]);
+    let rows = tx.range::<serde::de::IgnoredAny>(&from, &until, usize::MAX)?;
+    let mut sessions = Vec::with_capacity(rows.len());
+    for id in rows.iter().filter_map(|(key, _)| keys::last_id(key)) {
+        sessions.extend(tx.get::<Session>(&keys::session(&id))?);
+    }
+    Ok(sessions)
+}
+
+pub(crate) fn end(tx: &mut Tx<'_>, session: &Session) -> Result<(), Error> {
+    tx.erase::<Sessions>(session)?;
+    tx.touch_session(&session.id);
+    Ok(())
+}
+
+/// Ends the sessions in which somebody acts as another: of an operator, or of who is no longer in
+/// an account, as whom or from which they were begun.
+pub(crate) fn end_log_ins_as(
+    tx: &mut Tx<'_>,
+    user: &Id,
+    account: Option<&Id>,
+) -> Result<(), Error> {
+    for session in all_of(tx, user)? {
+        let Some(behind) = &session.behind else {
+            continue;
+        };
+        let begun = behind.user == *user && behind.from_account.as_ref() == account;
+        if begun || (session.user == *user && Some(&behind.account) == account) {
+            end(tx, &session)?;
+        }
+    }
+    Ok(())
+}
+
+/// Ends the sessions of a user and those in which they act as others, all but one; answers how many
+/// ended.
+pub(crate) fn end_all_of(tx: &mut Tx<'_>, user: &Id, keep: Option<&Id>) -> Result<u64, Error> {
+    let mut ended = 0;
+    for session in all_of(tx, user)?
+        .iter()
+        .filter(|session| Some(&session.id) != keep)
+    {
+        end(tx, session)?;
+        ended += 1;
+    }
+    Ok(ended)
+}
+
+/// As [`end_all_of`], where the second factor of the user has changed: the session that is kept has
+/// one now, or none.
+pub(crate) fn end_all_but(
+    tx: &mut Tx<'_>,
+    user: &Id,
+    keep: Option<&Id>,
+    with_second_factor: bool,
+) -> Result<u64, Error> {
+    if let Some(keep) = keep
+        && let Some(mut session) = tx.get::<Session>(&keys::session(keep))?
+        && session.user == *user
+        && session.behind.is_none()
+    {
+        session.with_second_factor = with_second_factor;
+        tx.save::<Sessions>(&session)?;
+        tx.touch_session(keep);
+    }
+    end_all_of(tx, user, keep)
 }

@@ -1,12 +1,11 @@
 //! Resources that an account shares with those below it.
 
-use super::accounts::account_line;
-use super::id;
 use crate::error::Error;
 use crate::kernel::check::Look;
-use crate::kernel::table::{Declared, Index, Lines, Owner, Table};
+use crate::kernel::table::{Declared, Index, Lines, Owner, Table, id};
 use crate::kernel::{Tx, keys};
-use crate::model::{AuditKind, Share};
+use crate::model::{Account, AuditKind, Id, Share, Share as ShareRecord};
+use crate::tables::accounts::account_line;
 
 pub(super) const TABLES: &[Declared] = &[Declared::of::<Shares>()];
 
@@ -55,4 +54,28 @@ impl Table for Shares {
         }
         Ok(())
     }
+}
+
+pub(crate) fn ids(line: &[Account]) -> Vec<Id> {
+    line.iter().map(|account| account.id.clone()).collect()
+}
+
+/// Writes a share, or takes it away, and keeps the index of those that it names.
+pub(crate) fn replace(
+    tx: &mut Tx<'_>,
+    old: Option<&ShareRecord>,
+    new: Option<&ShareRecord>,
+) -> Result<(), Error> {
+    match (old, new) {
+        (_, Some(new)) => tx.save::<Shares>(new)?,
+        (Some(old), None) => tx.erase::<Shares>(old)?,
+        (None, None) => {}
+    }
+    Ok(())
+}
+
+/// The resource is deleted: nobody below sees it any longer.
+pub(crate) fn end(tx: &mut Tx<'_>, account: &Id, kind: &Id, id: &Id) -> Result<(), Error> {
+    let share: Option<ShareRecord> = tx.get(&keys::share(account, kind, id))?;
+    replace(tx, share.as_ref(), None)
 }

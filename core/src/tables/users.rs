@@ -1,11 +1,10 @@
 //! Users (R-USR-1): each has one address, and stands in the list of the platform.
 
-use super::led_to;
-use super::people::{self, PLATFORM};
 use crate::error::Error;
-use crate::kernel::table::{Declared, Index, Lines, Owner, Table};
+use crate::kernel::table::{Declared, Index, Lines, Owner, Table, led_to};
 use crate::kernel::{Tx, keys};
-use crate::model::{AuditKind, User};
+use crate::model::{self, AuditKind, Id, User};
+use crate::tables::people::{self, PLATFORM};
 
 pub(super) const TABLES: &[Declared] = &[Declared::of::<Users>()];
 
@@ -32,4 +31,20 @@ impl Table for Users {
         }
         Ok(())
     }
+}
+
+/// Reads a user inside an operation.
+pub(crate) fn load(tx: &mut Tx<'_>, id: &Id, field: &str) -> Result<model::User, Error> {
+    tx.get(&keys::user(id))?
+        .ok_or_else(|| Error::not_found("user", id.as_str()).at(field))
+}
+
+/// The accounts of a user.
+pub(crate) fn accounts_of(tx: &mut Tx<'_>, user: &Id, most: usize) -> Result<Vec<Id>, Error> {
+    let (from, until) = keys::below(keys::MEMBERSHIP, &[user.as_str()]);
+    Ok(tx
+        .range::<()>(&from, &until, most)?
+        .iter()
+        .filter_map(|(key, ())| keys::last_id(key))
+        .collect())
 }

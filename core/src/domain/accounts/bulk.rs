@@ -5,11 +5,11 @@ use crate::api::accounts::{AccountAction, AccountBulk, AccountBulkItem, Bulk, Pa
 use crate::domain::accounts::delete::delete;
 use crate::domain::accounts::package::set_package;
 use crate::domain::accounts::status::{activate, close, place_hold, reopen};
-use crate::domain::accounts::{load, save};
 use crate::engine::Ctx;
 use crate::engine::operation::Operation;
 use crate::error::Error;
 use crate::model::{Actor, HoldReason, Id};
+use crate::tables::accounts::{load, save};
 use std::collections::HashSet;
 
 /// Most accounts of one request.
@@ -170,7 +170,7 @@ impl Bulk {
 
     /// Does it to one account.
     fn one(&self, ctx: &mut Ctx<'_>, id: &Id) -> Result<(), Error> {
-        let mut account = load(ctx, id, "/account")?;
+        let mut account = load(&mut ctx.tx, id, "/account")?;
         match self.action {
             AccountAction::Activate => activate(ctx, account, self.reason),
             AccountAction::Suspend => place_hold(
@@ -184,7 +184,7 @@ impl Bulk {
             AccountAction::Delete => delete(ctx, account, self.children).map(drop),
             AccountAction::SetPackage => {
                 set_package(ctx, &mut account, self.package.clone(), PackageChange::Now)?;
-                save(ctx, account)
+                save(&mut ctx.tx, account)
             }
             AccountAction::AddCredits | AccountAction::WithdrawCredits => {
                 let (grant, withdraw) = self

@@ -10,6 +10,7 @@ use crate::engine::operation::Operation;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::model::{self, Actor, Email, Id, Lifecycle, LimitName, Limits, Name};
+use crate::tables;
 use crate::tables::accounts::{Accounts, MAX_DEPTH, account_line};
 
 /// What an account is made of.
@@ -125,7 +126,7 @@ fn owner_of(ctx: &mut Ctx<'_>, owner: OwnerInput) -> Result<model::User, Error> 
                 "names are given with the `email` of a new user only",
             ))
         }
-        (None, Some(user)) => users::load(ctx, &user, "/owner/user"),
+        (None, Some(user)) => tables::users::load(&mut ctx.tx, &user, "/owner/user"),
         (None, None) => Err(Error::invalid(
             "/owner",
             "name an existing `user`, or the `email` of a new one",

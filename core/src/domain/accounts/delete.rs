@@ -1,11 +1,10 @@
 //! Accounts are deleted, and leave their teams.
 
 use crate::api::accounts::{AccountDeleted, Children, Delete};
+use crate::domain::accounts::lines_below;
 use crate::domain::accounts::show::load_to_change;
-use crate::domain::accounts::{children_of, lines_below, load, save};
 use crate::domain::{
-    caps, credits, gauges, groups, invitations, limits, membership, packages, resources, roles,
-    sharing, users,
+    caps, credits, gauges, invitations, limits, membership, packages, roles, sharing,
 };
 use crate::engine::Ctx;
 use crate::engine::authority::TEAM_PERMISSION;
@@ -15,8 +14,8 @@ use crate::kernel::keys;
 use crate::kernel::table::Lines;
 use crate::model::{self, Actor, Id, PolicyRecord};
 use crate::rules::policy::merged;
-use crate::tables::accounts::{Accounts, account_line};
-use crate::tables::{self, people};
+use crate::tables::accounts::{Accounts, account_line, children_of, load, save};
+use crate::tables::{self, groups, people, resources, users};
 
 impl Operation for Delete {
     type Answer = AccountDeleted;
@@ -55,7 +54,7 @@ pub(crate) fn delete(
         }
     }
     if let Some(parent) = &account.parent {
-        let mut above = load(ctx, parent, "/account")?;
+        let mut above = load(&mut ctx.tx, parent, "/account")?;
         above.children = above.children.saturating_sub(1);
         ctx.tx.save::<Accounts>(&above)?;
     }
@@ -66,8 +65,8 @@ pub(crate) fn delete(
     let mut ends = vec![account];
     let mut at = 0;
     while let Some(above) = ends.get(at).map(|account| account.id.clone()) {
-        for child in children_of(ctx, &above)? {
-            let below = load(ctx, &child, "/account")?;
+        for child in children_of(&mut ctx.tx, &above)? {
+            let below = load(&mut ctx.tx, &child, "/account")?;
             match children {
                 Some(Children::Delete) => ends.push(below),
                 Some(Children::Detach) | None => detach(ctx, below)?,
@@ -94,13 +93,13 @@ fn detach(ctx: &mut Ctx<'_>, mut account: model::Account) -> Result<(), Error> {
     let mut subtree = vec![account.id.clone()];
     let mut at = 0;
     while let Some(id) = subtree.get(at).cloned() {
-        subtree.extend(children_of(ctx, &id)?);
+        subtree.extend(children_of(&mut ctx.tx, &id)?);
         for above in &above {
             sharing::leave(ctx, &id, &above.id)?;
         }
         let (from, until) = keys::below(keys::MEMBER, &[id.as_str()]);
         for (_, member) in ctx.tx.range::<model::Member>(&from, &until, usize::MAX)? {
-            let user = users::load(ctx, &member.user, "/account")?;
+            let user = users::load(&mut ctx.tx, &member.user, "/account")?;
             people::leave_lists(&mut ctx.tx, &above, &member, &user)?;
         }
         at += 1;
@@ -108,7 +107,7 @@ fn detach(ctx: &mut Ctx<'_>, mut account: model::Account) -> Result<(), Error> {
     gauges::leave(ctx, &account.id, &above)?;
     roles::delete::refuse_roles_from_above(ctx, &above, &subtree)?;
     let old = lines_below(ctx, &subtree)?;
-    save(ctx, account)?;
+    save(&mut ctx.tx, account)?;
     let new = lines_below(ctx, &subtree)?;
     ctx.tx.replace_lines(old, new)?;
     invitations::offer::follow(ctx, &subtree, &parent)
@@ -171,7 +170,7 @@ fn keep_addresses(ctx: &mut Ctx<'_>, account: &Id, above: &Id) -> Result<(), Err
 
 /// Removes an account with its memberships and meters; answers how many users went with it.
 fn erase(ctx: &mut Ctx<'_>, account: &model::Account) -> Result<u64, Error> {
-    resources::erase_all_of(ctx, &account.id)?;
+    resources::erase_all_of(&mut ctx.tx, &account.id)?;
     let above: Vec<_> = account_line(&mut ctx.tx, &account.id)?
         .into_iter()
         .skip(1)
@@ -187,7 +186,7 @@ fn erase(ctx: &mut Ctx<'_>, account: &model::Account) -> Result<u64, Error> {
     let mut leaving = account.clone();
     limits::give_back(ctx, &mut leaving)?;
     packages::relink(ctx, &account.id, account.package.as_ref(), None)?;
-    groups::erase_all(ctx, &account.id)?;
+    groups::erase_all(&mut ctx.tx, &account.id)?;
     invitations::records::erase_all_of(ctx, &account.id)?;
     roles::erase_all_of(ctx, account)?;
     sharing::erase_all_of(ctx, &account.id)?;

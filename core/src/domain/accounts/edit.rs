@@ -5,7 +5,6 @@ use crate::domain::accounts::package::{authorise_package, set_default_role, set_
 use crate::domain::accounts::show::{
     check_time_zone, load_to_change, save_and_show, shown, shown_of,
 };
-use crate::domain::accounts::{load, starting_with};
 use crate::engine::Ctx;
 use crate::engine::authority::TEAM_PERMISSION;
 use crate::engine::operation::Operation;
@@ -14,7 +13,7 @@ use crate::kernel::keys;
 use crate::kernel::page::walk;
 use crate::model::{Actor, Id};
 use crate::rules::account::effective_status;
-use crate::tables::accounts::account_line;
+use crate::tables::accounts::{account_line, load, starting_with};
 use crate::tables::people;
 
 impl Operation for Get {
@@ -71,7 +70,7 @@ impl Operation for List {
                 return Err(Error::not_found("account", named.as_str()).at(field));
             }
             if let Some(named) = named {
-                load(ctx, named, field)?;
+                load(&mut ctx.tx, named, field)?;
             }
         }
         let order = match (order, &search) {

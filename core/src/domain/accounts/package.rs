@@ -1,13 +1,14 @@
 //! The package of an account: today's, and the planned one.
 
 use crate::api::accounts::PackageChange;
-use crate::domain::accounts::save;
 use crate::domain::{members, packages, roles};
 use crate::engine::Ctx;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::model::{self, Actor, Id, Lifecycle, NextPackage, Window};
 use crate::rules::window;
+use crate::tables;
+use crate::tables::accounts::save;
 
 /// The package is the platform's business: users would lift their own limits.
 pub(crate) fn authorise_package(ctx: &mut Ctx<'_>) -> Result<(), Error> {
@@ -42,7 +43,7 @@ pub(crate) fn set_package(
             return Err(Error::invalid("/at", "a package is taken away at once"));
         }
         (Some(package), PackageChange::NextMonth) => {
-            let package = packages::load_open(ctx, &package, "/package")?.id;
+            let package = tables::packages::load_open(&mut ctx.tx, &package, "/package")?.id;
             plan_package(ctx, account, package)?;
         }
     }
@@ -95,7 +96,7 @@ pub(crate) fn leave_future(ctx: &mut Ctx<'_>, mut account: model::Account) -> Re
         account.next_package = None;
         plan_package(ctx, &mut account, next.package)?;
     }
-    save(ctx, account)
+    save(&mut ctx.tx, account)
 }
 
 /// Gives an account the package that it was to get from now on (R-PKG-6), even where that was
@@ -118,7 +119,7 @@ pub(crate) fn take_next_package(ctx: &mut Ctx<'_>, id: &Id) -> Result<(), Error>
         packages::link(ctx, id, account.package.as_ref(), Some(&next.package))?;
         account.package = Some(next.package);
     }
-    save(ctx, account)
+    save(&mut ctx.tx, account)
 }
 
 /// Sets the role that a new member gets when none is named (R-TEA-9). The account itself is not

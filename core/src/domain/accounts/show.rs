@@ -1,7 +1,6 @@
 //! Accounts as callers see them.
 
 use crate::api::accounts::Account;
-use crate::domain::accounts::{load, save};
 use crate::domain::{credits, reach};
 use crate::engine::Ctx;
 use crate::error::{Code, Error};
@@ -10,7 +9,7 @@ use crate::kernel::revision::check_rev;
 use crate::model::{self, Channel, Count, Id, Lifecycle};
 use crate::rules::account::effective_status;
 use crate::rules::window;
-use crate::tables::accounts::account_line;
+use crate::tables::accounts::{account_line, load, save};
 
 pub(crate) fn shown(ctx: &mut Ctx<'_>, id: &Id) -> Result<Account, Error> {
     let line = account_line(&mut ctx.tx, id)?;
@@ -67,14 +66,14 @@ pub(crate) fn load_to_change(
     id: &Id,
     expected_rev: Option<Count>,
 ) -> Result<model::Account, Error> {
-    let account = load(ctx, id, "/account")?;
+    let account = load(&mut ctx.tx, id, "/account")?;
     check_rev(expected_rev, account.rev)?;
     Ok(account)
 }
 
 pub(crate) fn save_and_show(ctx: &mut Ctx<'_>, account: model::Account) -> Result<Account, Error> {
     let id = account.id.clone();
-    save(ctx, account)?;
+    save(&mut ctx.tx, account)?;
     shown(ctx, &id)
 }
 

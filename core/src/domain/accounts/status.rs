@@ -2,7 +2,6 @@
 
 use crate::api::accounts::{Account, Activate, Close, Hold, Release, Reopen};
 use crate::domain::accounts::show::{load_to_change, save_and_show, shown};
-use crate::domain::accounts::{load, save};
 use crate::domain::reservations;
 use crate::engine::Ctx;
 use crate::engine::operation::Operation;
@@ -12,7 +11,7 @@ use crate::model::{
     self, Actor, Hold as HoldEntry, HoldLevel, HoldReason, Id, Lifecycle, Note, ReservationsOnHold,
 };
 use crate::rules::account::{effective_status, hold_level};
-use crate::tables::accounts::account_line;
+use crate::tables::accounts::{account_line, load, save};
 
 /// Most holds of one account.
 const MOST_HOLDS: usize = 100;
@@ -65,14 +64,14 @@ pub(crate) fn activate(
     }
     let is_pending = account.lifecycle == Lifecycle::Pending;
     match clear_holds(ctx, &mut account, reason.unwrap_or(HoldReason::Admin))? {
-        Cleared::Some => save(ctx, account.clone())?,
+        Cleared::Some => save(&mut ctx.tx, account.clone())?,
         Cleared::AllAbove if !is_pending => return Err(hold_above("/account")),
         Cleared::AllAbove | Cleared::None => {}
     }
     if is_pending {
-        let mut account = load(ctx, &account.id, "/account")?;
+        let mut account = load(&mut ctx.tx, &account.id, "/account")?;
         account.lifecycle = Lifecycle::Active;
-        save(ctx, account)?;
+        save(&mut ctx.tx, account)?;
     }
     Ok(())
 }
@@ -169,7 +168,7 @@ pub(crate) fn place_hold(
     });
     account.next_hold += 1;
     let id = account.id.clone();
-    save(ctx, account)?;
+    save(&mut ctx.tx, account)?;
     void_reservations(ctx, &id)
 }
 
@@ -247,7 +246,7 @@ pub(crate) fn close(ctx: &mut Ctx<'_>, mut account: model::Account) -> Result<()
         was_pending: account.lifecycle == Lifecycle::Pending,
     };
     let id = account.id.clone();
-    save(ctx, account)?;
+    save(&mut ctx.tx, account)?;
     void_reservations(ctx, &id)
 }
 
@@ -283,5 +282,5 @@ pub(crate) fn reopen(ctx: &mut Ctx<'_>, mut account: model::Account) -> Result<(
     } else {
         Lifecycle::Active
     };
-    save(ctx, account)
+    save(&mut ctx.tx, account)
 }

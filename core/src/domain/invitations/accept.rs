@@ -5,14 +5,14 @@ use crate::api::invitations::{
 };
 use crate::auth::token::Token;
 use crate::domain::invitations::manage::OLDER_LINKS;
-use crate::domain::{accounts, invitations, membership, users};
+use crate::domain::{self, membership};
 use crate::engine::Ctx;
 use crate::engine::operation::Operation;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::model::{self, AccountGrant, Id, InvitationKind, InvitationState, RoleScope};
 use crate::rules::invitation::{InvitationStatus, expires_at_ms};
-use crate::tables::people;
+use crate::tables::{accounts, invitations, people, users};
 
 /// The invitation behind a link that still works. That the token is ours is seen before anything is
 /// said of the invitation.
@@ -21,7 +21,7 @@ fn by_token(ctx: &mut Ctx<'_>, text: &str) -> Result<model::Invitation, Error> {
         || Error::new(Code::LinkInvalid, "this is not the link of an invitation").at("/token");
     let token = Token::parse(text).ok_or_else(invalid)?;
     let engine = ctx.engine;
-    let Some(invitation) = invitations::records::find(ctx, &token.id)? else {
+    let Some(invitation) = invitations::find(&mut ctx.tx, &token.id)? else {
         // Its accounts were deleted, or the person, and it with them.
         return match ctx
             .tx
@@ -29,7 +29,7 @@ fn by_token(ctx: &mut Ctx<'_>, text: &str) -> Result<model::Invitation, Error> {
         {
             Some(generation) if engine.auth.tokens.fits(&token, generation)? => Err(Error::new(
                 Code::InvitationDeleted,
-                invitations::offer::sentence(InvitationStatus::Deleted),
+                domain::invitations::offer::sentence(InvitationStatus::Deleted),
             )
             .at("/token")),
             _ => Err(invalid()),
@@ -50,14 +50,14 @@ fn by_token(ctx: &mut Ctx<'_>, text: &str) -> Result<model::Invitation, Error> {
         }
         return Err(invalid());
     }
-    invitations::offer::refuse_dead(ctx, &invitation, "/token")?;
+    domain::invitations::offer::refuse_dead(ctx, &invitation, "/token")?;
     Ok(invitation)
 }
 
 /// The user who has the address of an invitation.
 fn holder(ctx: &mut Ctx<'_>, invitation: &model::Invitation) -> Result<Option<model::User>, Error> {
     match ctx.tx.get::<Id>(&keys::email(invitation.address()))? {
-        Some(id) => users::load(ctx, &id, "/token").map(Some),
+        Some(id) => users::load(&mut ctx.tx, &id, "/token").map(Some),
         None => Ok(None),
     }
 }
@@ -69,7 +69,7 @@ impl Operation for LookUp {
         let invitation = by_token(ctx, self.token.reveal())?;
         let mut offered = Vec::with_capacity(invitation.grants.len());
         for grant in &invitation.grants {
-            let account = accounts::load(ctx, &grant.account, "/token")?;
+            let account = accounts::load(&mut ctx.tx, &grant.account, "/token")?;
             offered.push(OfferedAccount {
                 account: account.id,
                 name: account.name,
@@ -132,13 +132,13 @@ impl Operation for Accept {
                 let email = invitation.email.clone().ok_or_else(|| {
                     Error::new(Code::Internal, "an open invitation is for nobody")
                 })?;
-                users::create::create(
+                domain::users::create::create(
                     ctx,
                     self.user,
                     email,
                     first_name,
                     last_name,
-                    &users::NamedAt {
+                    &domain::users::NamedAt {
                         id: "/user",
                         email: "/token",
                     },
@@ -146,12 +146,12 @@ impl Operation for Accept {
             }
         };
         // First, so that it takes no seat beside the member it becomes.
-        invitations::records::end(ctx, &mut invitation, InvitationState::Accepted)?;
+        invitations::end(&mut ctx.tx, &mut invitation, InvitationState::Accepted)?;
         let mut joined = Vec::with_capacity(invitation.grants.len());
         for grant in invitation.grants {
             match invitation.kind {
                 InvitationKind::Owner => {
-                    invitations::offer::make_owner(ctx, &grant.account, &user)?
+                    domain::invitations::offer::make_owner(ctx, &grant.account, &user)?
                 }
                 InvitationKind::Member => join(ctx, &grant, &user)?,
             }
@@ -173,7 +173,7 @@ fn join(ctx: &mut Ctx<'_>, grant: &AccountGrant, user: &model::User) -> Result<(
         RoleScope::Package => None,
         RoleScope::Membership | RoleScope::User => match &grant.role {
             Some(role) => Some(role.clone()),
-            None => accounts::load(ctx, &grant.account, "/token")?.default_role,
+            None => accounts::load(&mut ctx.tx, &grant.account, "/token")?.default_role,
         },
     };
     membership::create(

@@ -1,19 +1,19 @@
 //! People are invited.
 
 use crate::api::invitations::{Create, InvitationBatch, InvitationProblem, InvitedAddress};
+use crate::domain::invitations::VIEW;
 use crate::domain::invitations::grants::{check_grants, refuse_several_roles};
 use crate::domain::invitations::offer::Offer;
 use crate::domain::invitations::seats::Seats;
 use crate::domain::invitations::show::reached;
-use crate::domain::invitations::{self, VIEW};
-use crate::domain::{accounts, reach};
+use crate::domain::{self, reach};
 use crate::engine::Ctx;
 use crate::engine::operation::Operation;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::model::{AccountGrant, Actor, Email, Id, InvitationKind, InvitationState};
 use crate::rules::invitation::{Entry, InvitationStatus, addresses, expires_at_ms, status};
-use crate::tables::people;
+use crate::tables::{accounts, invitations, people};
 
 /// Most accounts of one invitation.
 pub(crate) const MOST_ACCOUNTS: usize = 100;
@@ -78,7 +78,7 @@ fn judge(
             elsewhere().into()
         }));
     }
-    if let Some(earlier) = invitations::records::of_address(ctx, &batch.team, email)?
+    if let Some(earlier) = invitations::of_address(&mut ctx.tx, &batch.team, email)?
         && status(&earlier, ctx.now_ms) == InvitationStatus::Pending
     {
         let seen = !reached(ctx, &earlier, VIEW)?.is_empty();
@@ -169,8 +169,8 @@ impl Operation for Create {
                 String::new(),
             )],
         };
-        accounts::load(ctx, &acted_for, "/account")?;
-        let team = invitations::records::team_of(ctx, &acted_for)?;
+        accounts::load(&mut ctx.tx, &acted_for, "/account")?;
+        let team = invitations::team_of(&mut ctx.tx, &acted_for)?;
         let grants = check_grants(ctx, &team, wanted, &[])?;
         refuse_several_roles(ctx, &grants)?;
         let entries =
@@ -187,8 +187,8 @@ impl Operation for Create {
                 format!("addresses times accounts are at most {MOST_OFFERS}"),
             ));
         }
-        let counted_in = invitations::records::lines_of(ctx, &grants)?;
-        let (life_ms, _) = invitations::records::terms(ctx, &grants)?;
+        let counted_in = invitations::lines_of(&mut ctx.tx, &grants)?;
+        let (life_ms, _) = domain::invitations::records::terms(ctx, &grants)?;
         let mut batch = Batch {
             team,
             grants,
@@ -214,8 +214,8 @@ impl Operation for Create {
         }
         let mut invited = Vec::with_capacity(to_invite.len());
         for (email, [first_name, last_name]) in to_invite {
-            if let Some(mut expired) = invitations::records::of_address(ctx, &batch.team, &email)? {
-                invitations::records::end(ctx, &mut expired, InvitationState::Superseded)?;
+            if let Some(mut expired) = invitations::of_address(&mut ctx.tx, &batch.team, &email)? {
+                invitations::end(&mut ctx.tx, &mut expired, InvitationState::Superseded)?;
             }
             let offer = Offer {
                 kind: InvitationKind::Member,
@@ -228,7 +228,7 @@ impl Operation for Create {
                 life_ms,
             };
             let email = offer.email.as_typed().to_owned();
-            let made = invitations::offer::open(ctx, offer)?;
+            let made = domain::invitations::offer::open(ctx, offer)?;
             invited.push(InvitedAddress {
                 expires_at_ms: expires_at_ms(&made),
                 invitation: made.id,

@@ -2,11 +2,12 @@
 
 use crate::domain::invitations::create::MOST_ACCOUNTS;
 use crate::domain::invitations::show::is_user;
-use crate::domain::invitations::{self, EDIT, INVITE};
-use crate::domain::{accounts, groups, members, reach, roles};
+use crate::domain::invitations::{EDIT, INVITE};
+use crate::domain::{groups, members, reach, roles};
 use crate::engine::Ctx;
 use crate::error::{Code, Error};
 use crate::model::{self, AccountGrant, GrantExisting, Id, InvitationKind, RoleScope};
+use crate::tables::{self, accounts, invitations};
 
 /// Checks what is to be offered and fills in what was left open: the role that counts, in every
 /// account.
@@ -40,7 +41,7 @@ pub(crate) fn check_grants(
             format!("{at}/role"),
             format!("{at}/group"),
         );
-        let record = accounts::load(ctx, &account, &at_account)?;
+        let record = accounts::load(&mut ctx.tx, &account, &at_account)?;
         let before = kept.iter().find(|grant| grant.account == account);
         if is_user(ctx) {
             let permission = if before.is_some() { EDIT } else { INVITE };
@@ -59,7 +60,7 @@ pub(crate) fn check_grants(
                 format!("`{account}` is named twice"),
             ));
         }
-        if invitations::records::team_of(ctx, &account)? != *team {
+        if invitations::team_of(&mut ctx.tx, &account)? != *team {
             return Err(Error::invalid(
                 at_account,
                 format!("`{account}` belongs to another team"),
@@ -104,7 +105,7 @@ pub(crate) fn check_grants(
             if before.is_none_or(|before| before.group.as_ref() != Some(group)) {
                 groups::require_groups(ctx, &account, &at_group)?;
             }
-            groups::load(ctx, &account, group, &at_group)?;
+            tables::groups::load(&mut ctx.tx, &account, group, &at_group)?;
         }
         grants.push(AccountGrant {
             account,

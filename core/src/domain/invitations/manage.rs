@@ -9,7 +9,7 @@ use crate::domain::invitations::grants::{check_grants, refuse_offer_above, refus
 use crate::domain::invitations::seats::Seats;
 use crate::domain::invitations::show::{is_named, is_user, load_reached, reached, shown};
 use crate::domain::invitations::{self, DELETE, EDIT, RESEND, VIEW};
-use crate::domain::{accounts, roles};
+use crate::domain::roles;
 use crate::engine::Ctx;
 use crate::engine::authority::TEAM_PERMISSION;
 use crate::engine::operation::Operation;
@@ -22,6 +22,7 @@ use crate::model::{
     RoleScope, folded,
 };
 use crate::rules::invitation::{InvitationStatus, status};
+use crate::tables::{self, accounts};
 
 /// How many older links of an invitation are still told from what was never a link.
 pub(crate) const OLDER_LINKS: u64 = 100;
@@ -52,7 +53,7 @@ impl Operation for List {
     type Answer = InvitationList;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<InvitationList, Error> {
-        accounts::load(ctx, &self.account, "/account")?;
+        accounts::load(&mut ctx.tx, &self.account, "/account")?;
         if self.below && is_user(ctx) {
             ctx.require_in(&self.account, TEAM_PERMISSION)
                 .map_err(|error| error.at("/below"))?;
@@ -73,7 +74,7 @@ impl Operation for List {
                 let Some(id) = keys::last_id(key) else {
                     return Ok(None);
                 };
-                let invitation = invitations::records::load(ctx, &id)?;
+                let invitation = tables::invitations::load(&mut ctx.tx, &id)?;
                 let fits = asked.is_none_or(|asked| asked == status(&invitation, ctx.now_ms))
                     && words
                         .as_ref()
@@ -125,7 +126,7 @@ impl Operation for Edit {
                     format!("an invitation offers at most {MOST_ACCOUNTS} accounts"),
                 ));
             }
-            let counted_in = invitations::records::lines_of(ctx, &grants)?;
+            let counted_in = tables::invitations::lines_of(&mut ctx.tx, &grants)?;
             let new: Vec<Id> = counted_in
                 .into_iter()
                 .filter(|account| !invitation.counted_in.contains(account))
@@ -136,7 +137,7 @@ impl Operation for Edit {
         }
         invitation.first_name = self.first_name.or(invitation.first_name);
         invitation.last_name = self.last_name.or(invitation.last_name);
-        invitations::records::save(ctx, &mut invitation)?;
+        tables::invitations::save(&mut ctx.tx, &mut invitation)?;
         shown(ctx, invitation)
     }
 }
@@ -248,7 +249,7 @@ impl Operation for Resend {
         invitation.sent_at_ms = ctx.now_ms;
         invitation.life_ms = life_ms;
         invitation.delivery = None;
-        invitations::records::save(ctx, &mut invitation)?;
+        tables::invitations::save(&mut ctx.tx, &mut invitation)?;
         invitations::offer::send(ctx, &invitation)?;
         shown(ctx, invitation)
     }
@@ -273,7 +274,7 @@ impl Operation for Delete {
             invitations::records::delete(ctx, invitation)?;
         } else {
             invitations::offer::offer(ctx, &mut invitation, left, u64::MAX)?;
-            invitations::records::save(ctx, &mut invitation)?;
+            tables::invitations::save(&mut ctx.tx, &mut invitation)?;
         }
         Ok(InvitationDeleted {
             invitation: self.invitation,
@@ -294,7 +295,7 @@ impl Operation for Erase {
                 .with("user", user.as_str()));
         }
         let mut erased = 0;
-        for invitation in invitations::records::all_of_address(ctx, &self.email)? {
+        for invitation in tables::invitations::all_of_address(&mut ctx.tx, &self.email)? {
             if is_user {
                 let mine = reached(ctx, &invitation, DELETE)?;
                 if mine.len() < invitation.grants.len()
@@ -326,14 +327,14 @@ impl Operation for ReportDelivery {
     type Answer = Invitation;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Invitation, Error> {
-        let mut invitation = invitations::records::load(ctx, &self.invitation)?;
+        let mut invitation = tables::invitations::load(&mut ctx.tx, &self.invitation)?;
         // A note may name the address, which of a deleted invitation nobody is to know.
         let note = self.note.filter(|_| invitation.email.is_some());
         invitation.delivery = Some(Delivery {
             outcome: self.outcome,
             note,
         });
-        invitations::records::save(ctx, &mut invitation)?;
+        tables::invitations::save(&mut ctx.tx, &mut invitation)?;
         shown(ctx, invitation)
     }
 }

@@ -1,7 +1,6 @@
 //! An account is offered to an owner, who confirms it.
 
-use crate::domain::invitations::records::{end, lines_of, of_account, save, team_of};
-use crate::domain::{accounts, members, membership, roles};
+use crate::domain::{members, membership, roles};
 use crate::engine::Ctx;
 use crate::error::Error;
 use crate::kernel::keys;
@@ -10,8 +9,8 @@ use crate::model::{
     OutboxMessage, User,
 };
 use crate::rules::invitation::{InvitationStatus, status};
-use crate::tables::accounts::account_line;
-use crate::tables::invitations::Invitations;
+use crate::tables::accounts::{self, account_line};
+use crate::tables::invitations::{Invitations, end, lines_of, of_account, save, team_of};
 
 /// What a new invitation says.
 pub(crate) struct Offer {
@@ -79,9 +78,9 @@ pub(crate) fn send(ctx: &mut Ctx<'_>, invitation: &Invitation) -> Result<(), Err
 ///
 /// The caller makes the account: pending, without an owner. Answers the invitation.
 pub(crate) fn invite_owner(ctx: &mut Ctx<'_>, account: &Id, email: Email) -> Result<Id, Error> {
-    for mut earlier in of_account(ctx, account)? {
+    for mut earlier in of_account(&mut ctx.tx, account)? {
         if earlier.kind == InvitationKind::Owner && earlier.state == InvitationState::Open {
-            end(ctx, &mut earlier, InvitationState::Superseded)?;
+            end(&mut ctx.tx, &mut earlier, InvitationState::Superseded)?;
         }
     }
     let user = ctx.tx.get::<Id>(&keys::email(email.key()))?;
@@ -93,11 +92,11 @@ pub(crate) fn invite_owner(ctx: &mut Ctx<'_>, account: &Id, email: Email) -> Res
     }];
     let offer = Offer {
         kind: InvitationKind::Owner,
-        team: team_of(ctx, account)?,
+        team: team_of(&mut ctx.tx, account)?,
         email,
         first_name: None,
         last_name: None,
-        counted_in: lines_of(ctx, &grants)?,
+        counted_in: lines_of(&mut ctx.tx, &grants)?,
         grants,
         life_ms: ctx.policies(Some(account))?.verification_life_ms.get(),
     };
@@ -115,9 +114,9 @@ pub(crate) fn offer(
     invitation.grants = grants;
     invitation.life_ms = invitation.life_ms.min(most_ms);
     if let Some(first) = invitation.grants.first() {
-        invitation.team = team_of(ctx, &first.account.clone())?;
+        invitation.team = team_of(&mut ctx.tx, &first.account.clone())?;
     }
-    invitation.counted_in = lines_of(ctx, &invitation.grants)?;
+    invitation.counted_in = lines_of(&mut ctx.tx, &invitation.grants)?;
     Ok(())
 }
 
@@ -129,7 +128,7 @@ pub(crate) fn offer(
 /// default role.
 pub(crate) fn follow(ctx: &mut Ctx<'_>, leaving: &[Id], above: &Id) -> Result<(), Error> {
     for account in leaving {
-        for mut invitation in of_account(ctx, account)? {
+        for mut invitation in of_account(&mut ctx.tx, account)? {
             let mut along = Vec::new();
             let mut outside = Vec::new();
             for mut grant in invitation.grants.clone() {
@@ -155,7 +154,7 @@ pub(crate) fn follow(ctx: &mut Ctx<'_>, leaving: &[Id], above: &Id) -> Result<()
                 if outside.is_empty() { along } else { outside },
                 u64::MAX,
             )?;
-            save(ctx, &mut invitation)?;
+            save(&mut ctx.tx, &mut invitation)?;
         }
     }
     Ok(())
@@ -171,7 +170,7 @@ pub(crate) fn make_owner(ctx: &mut Ctx<'_>, account: &Id, user: &User) -> Result
         Some(member) => members::escalation::own(ctx, member),
     }
     .map_err(|error| error.at("/token"))?;
-    let mut record = accounts::load(ctx, account, "/token")?;
+    let mut record = accounts::load(&mut ctx.tx, account, "/token")?;
     record.owner = Some(user.id.clone());
     record.lifecycle = match record.lifecycle {
         crate::model::Lifecycle::Closed { at_ms, .. } => crate::model::Lifecycle::Closed {
@@ -180,7 +179,7 @@ pub(crate) fn make_owner(ctx: &mut Ctx<'_>, account: &Id, user: &User) -> Result
         },
         _ => crate::model::Lifecycle::Active,
     };
-    accounts::save(ctx, record)
+    accounts::save(&mut ctx.tx, record)
 }
 
 /// The refusal of a link whose invitation is worth nothing any more (R-INV-6).

@@ -1,13 +1,14 @@
 //! Invitations as callers see them.
 
 use crate::api::invitations::Invitation;
-use crate::domain::invitations::{self, VIEW};
+use crate::domain::invitations::VIEW;
 use crate::domain::reach;
 use crate::engine::Ctx;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::model::{self, AccountGrant, Actor, Email, Id, Name, folded};
 use crate::rules::invitation::{expires_at_ms, status};
+use crate::tables::invitations;
 
 pub(crate) fn is_user(ctx: &Ctx<'_>) -> bool {
     matches!(ctx.actor, Actor::User { .. })
@@ -56,7 +57,7 @@ pub(crate) fn load_reached(
     id: &Id,
     permission: &str,
 ) -> Result<(model::Invitation, Vec<Id>), Error> {
-    let invitation = invitations::records::load(ctx, id)?;
+    let invitation = invitations::load(&mut ctx.tx, id)?;
     let accounts = reached(ctx, &invitation, permission)?;
     if accounts.is_empty() {
         return Err(Error::not_found("invitation", id.as_str()).at("/invitation"));

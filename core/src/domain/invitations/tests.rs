@@ -5,7 +5,7 @@ use crate::api::invitations::{
     Accept, Create, Delete, InvitationAccepted, InvitationBatch, List, LookUp, Resend,
 };
 use crate::domain::invitations::offer::invite_owner;
-use crate::domain::{accounts, membership};
+use crate::domain::membership;
 use crate::engine::operation::Operation;
 use crate::engine::{Ctx, Engine};
 use crate::error::{Code, Error};
@@ -16,6 +16,7 @@ use crate::model::{
 };
 use crate::options::OpenOptions;
 use crate::rules::invitation::InvitationStatus;
+use crate::tables::accounts;
 use std::path::Path;
 
 const HOUR_MS: u64 = 3_600_000;
@@ -49,10 +50,10 @@ fn engine() -> std::sync::Arc<Engine> {
             .get(&keys::member(&id("north"), &id("nora")))?
             .unwrap();
         membership::erase(ctx, &nora)?;
-        let mut north = accounts::load(ctx, &id("north"), "")?;
+        let mut north = accounts::load(&mut ctx.tx, &id("north"), "")?;
         north.owner = None;
         north.lifecycle = Lifecycle::Pending;
-        accounts::save(ctx, north)
+        accounts::save(&mut ctx.tx, north)
     });
     engine
 }
@@ -177,7 +178,7 @@ fn an_owner_confirms_within_three_days_and_the_account_is_active() {
         (accepted.created, accepted.accounts.as_slice()),
         (true, [id("north")].as_slice())
     );
-    let north = write(&engine, |ctx| accounts::load(ctx, &id("north"), ""));
+    let north = write(&engine, |ctx| accounts::load(&mut ctx.tx, &id("north"), ""));
     assert_eq!(
         (north.owner, north.lifecycle),
         (Some(accepted.user.clone()), Lifecycle::Active)
@@ -235,7 +236,7 @@ fn an_owner_who_may_be_no_member_elsewhere_is_refused_when_they_accept() {
         accept(&engine, last_token(&engine)),
         Err(Code::OwnerNotExclusive)
     );
-    let north = write(&engine, |ctx| accounts::load(ctx, &id("north"), ""));
+    let north = write(&engine, |ctx| accounts::load(&mut ctx.tx, &id("north"), ""));
     assert_eq!((north.owner, north.lifecycle), (None, Lifecycle::Pending));
 }
 

@@ -1,7 +1,6 @@
 //! One action on many members.
 
 use crate::api::members::{Bulk, MemberAction, MemberBulk, MemberBulkResult, MemberProblem};
-use crate::domain::accounts;
 use crate::domain::groups::Destination;
 use crate::domain::members::change::{remove, set_disabled, set_role};
 use crate::domain::members::show::load_seen;
@@ -9,6 +8,7 @@ use crate::engine::Ctx;
 use crate::engine::operation::Operation;
 use crate::error::{Class, Error};
 use crate::model::{Actor, Id};
+use crate::tables::accounts;
 
 /// Most members of one bulk action.
 const MOST_BULK: usize = 500;
@@ -28,7 +28,7 @@ impl Operation for Bulk {
         if matches!(ctx.actor, Actor::Operator { .. }) {
             ctx.require_as_operator("clients.bulk")?;
         }
-        accounts::load(ctx, &self.account, "/account")?;
+        accounts::load(&mut ctx.tx, &self.account, "/account")?;
         self.check()?;
         // What is wrong with the group is wrong for all of them.
         let into = match &self.group {

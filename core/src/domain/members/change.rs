@@ -11,14 +11,14 @@ use crate::domain::membership::{
     Place, by_package, change_seat, create, fitting_role, give_role, leave, roles_in_team, save,
     spans_accounts,
 };
-use crate::domain::{accounts, groups, reach, roles, sessions, users};
+use crate::domain::{self, groups, reach, roles};
 use crate::engine::Ctx;
 use crate::engine::operation::Operation;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::kernel::revision::check_rev;
 use crate::model::{self, Id, ResourcesTo, RoleScope};
-use crate::tables::people;
+use crate::tables::{accounts, people, sessions, users};
 
 /// Most accounts that are granted at once.
 const MOST_GRANTS: usize = 100;
@@ -28,13 +28,13 @@ const MOST_GRANTS: usize = 100;
 fn load_known(ctx: &mut Ctx<'_>, user: &Id) -> Result<model::User, Error> {
     let mut known = reach::sees(ctx, user)?;
     if !known {
-        for account in users::accounts_of(ctx, user, usize::MAX)? {
+        for account in users::accounts_of(&mut ctx.tx, user, usize::MAX)? {
             let hidden = known || reach::hidden_in(ctx, &account)?.contains(user);
             known = known || (!hidden && reach::holds_in(ctx, &account, "users.view")?);
         }
     }
     if known {
-        users::load(ctx, user, "/user")
+        users::load(&mut ctx.tx, user, "/user")
     } else {
         Err(Error::not_found("user", user.as_str()).at("/user"))
     }
@@ -50,7 +50,7 @@ fn grant(
     group: Option<Id>,
     at: &str,
 ) -> Result<model::Member, Error> {
-    let record = accounts::load(ctx, account, at)?;
+    let record = accounts::load(&mut ctx.tx, account, at)?;
     if group.is_some() {
         groups::require_groups(ctx, account, "/group")?;
     }
@@ -93,7 +93,7 @@ impl Operation for Add {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Member, Error> {
         refuse_granting(ctx, &self.account, "/account")?;
-        accounts::load(ctx, &self.account, "/account")?;
+        accounts::load(&mut ctx.tx, &self.account, "/account")?;
         let user = match (self.email, self.user) {
             (Some(_), _) if reach::home(ctx).is_some() => {
                 return Err(Error::new(
@@ -102,13 +102,13 @@ impl Operation for Add {
                 )
                 .at("/email"));
             }
-            (Some(email), id) => users::create::create(
+            (Some(email), id) => domain::users::create::create(
                 ctx,
                 id,
                 email,
                 self.first_name,
                 self.last_name,
-                &users::NamedAt {
+                &domain::users::NamedAt {
                     id: "/user",
                     email: "/email",
                 },
@@ -285,9 +285,9 @@ pub(crate) fn set_disabled(
         return shown(ctx, member);
     }
     if disabled {
-        sessions::end_log_ins_as(ctx, &member.user, Some(&member.account))?;
+        sessions::end_log_ins_as(&mut ctx.tx, &member.user, Some(&member.account))?;
     }
-    let user = users::load(ctx, &member.user, "/user")?;
+    let user = users::load(&mut ctx.tx, &member.user, "/user")?;
     let was_idle = people::is_idle(&member, &user);
     member.disabled = disabled;
     if people::is_idle(&member, &user) != was_idle {

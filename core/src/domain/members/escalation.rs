@@ -1,13 +1,14 @@
 //! Nobody gives more than they hold, and nobody acts on who can do more.
 
 use crate::domain::membership::{regroup, save};
-use crate::domain::{accounts, reach, roles, users};
+use crate::domain::{reach, roles};
 use crate::engine::Ctx;
 use crate::engine::view::role_powers;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::model::{self, Actor, GrantExisting, Id, RoleScope};
 use crate::rules::role::Powers;
+use crate::tables::{accounts, users};
 
 /// The refusal of an owner who may do nothing anywhere.
 pub(crate) fn disabled_owner(user: &model::User) -> Error {
@@ -19,7 +20,7 @@ pub(crate) fn disabled_owner(user: &model::User) -> Error {
 
 /// A member becomes the owner of their account (R-TEA-5). The account itself is not written.
 pub(crate) fn own(ctx: &mut Ctx<'_>, mut member: model::Member) -> Result<(), Error> {
-    let user = users::load(ctx, &member.user, "/user")?;
+    let user = users::load(&mut ctx.tx, &member.user, "/user")?;
     if user.disabled {
         return Err(disabled_owner(&user).at("/user"));
     }
@@ -46,7 +47,7 @@ pub(crate) fn refuse_shared_owner(
     user: &Id,
     owner: bool,
 ) -> Result<(), Error> {
-    let others = users::accounts_of(ctx, user, usize::MAX)?;
+    let others = users::accounts_of(&mut ctx.tx, user, usize::MAX)?;
     if others.iter().all(|other| other == account) {
         return Ok(());
     }
@@ -104,7 +105,7 @@ pub(crate) fn refuse_membership(
             "/role",
         );
     }
-    let default = accounts::load(ctx, account, "/account")?.default_role;
+    let default = accounts::load(&mut ctx.tx, account, "/account")?.default_role;
     match role.or(default.as_ref()) {
         Some(role) => refuse_escalation(ctx, account, role),
         None => Ok(()),

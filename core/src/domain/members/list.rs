@@ -2,7 +2,7 @@
 
 use crate::api::members::{List, MemberList, MemberOrder};
 use crate::domain::members::show::shown_as;
-use crate::domain::{accounts, groups, reach, roles, users};
+use crate::domain::{self, reach, roles};
 use crate::engine::Ctx;
 use crate::engine::operation::Operation;
 use crate::error::Error;
@@ -10,17 +10,18 @@ use crate::kernel::keys;
 use crate::kernel::page::walk;
 use crate::model::{self, Name};
 use crate::tables::people::{Order, Search};
+use crate::tables::{accounts, groups, users};
 
 impl Operation for List {
     type Answer = MemberList;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<MemberList, Error> {
-        let account = accounts::load(ctx, &self.account, "/account")?.id;
+        let account = accounts::load(&mut ctx.tx, &self.account, "/account")?.id;
         if let Some(role) = &self.role {
             roles::load_for(ctx, role, &account, "/role")?;
         }
         if let Some(group) = &self.group {
-            groups::load(ctx, &account, group, "/group")?;
+            groups::load(&mut ctx.tx, &account, group, "/group")?;
         }
         let hidden = reach::hidden_in(ctx, &account)?;
         let steps = ctx.policies(Some(&account))?.pending_until;
@@ -59,7 +60,7 @@ impl Operation for List {
             {
                 return Ok(None);
             }
-            let user = users::load(ctx, &id, "/after")?;
+            let user = users::load(&mut ctx.tx, &id, "/after")?;
             if search
                 .as_ref()
                 .is_some_and(|search| !search.is_first(key, &user))
@@ -67,9 +68,9 @@ impl Operation for List {
                 return Ok(None);
             }
             if self.inactive_since_ms.is_some()
-                && !users::show::is_inactive(
+                && !domain::users::show::is_inactive(
                     &user,
-                    users::show::last_seen(ctx, &user)?,
+                    domain::users::show::last_seen(ctx, &user)?,
                     self.inactive_since_ms,
                 )
             {

@@ -1,7 +1,7 @@
 //! The people of an account and of the accounts below it.
 
 use crate::api::members::{People, Person, PersonList, PersonStatus};
-use crate::domain::{accounts, invitations, reach, users};
+use crate::domain::{self, reach, users};
 use crate::engine::Ctx;
 use crate::engine::authority::TEAM_PERMISSION;
 use crate::engine::operation::Operation;
@@ -14,12 +14,13 @@ use crate::model::{
 use crate::rules::invitation::{InvitationStatus, expires_at_ms, status};
 use crate::rules::user::missing_steps;
 use crate::tables::people::{self, Order};
+use crate::tables::{self, accounts, invitations};
 
 impl Operation for People {
     type Answer = PersonList;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<PersonList, Error> {
-        accounts::load(ctx, &self.account, "/account")?;
+        accounts::load(&mut ctx.tx, &self.account, "/account")?;
         if self.below && matches!(ctx.actor, Actor::User { .. }) {
             ctx.require_in(&self.account, TEAM_PERMISSION)
                 .map_err(|error| error.at("/below"))?;
@@ -77,7 +78,7 @@ impl People {
                 .into_iter()
                 .collect()
         };
-        let user = users::load(ctx, user, "/after")?;
+        let user = tables::users::load(&mut ctx.tx, user, "/after")?;
         let last_seen_at_ms = users::show::last_seen(ctx, &user)?;
         if memberships.is_empty()
             || !users::show::is_inactive(&user, last_seen_at_ms, self.inactive_since_ms)
@@ -126,14 +127,14 @@ impl People {
         invitation: &Id,
         steps: &[PendingStep],
     ) -> Result<Option<Person>, Error> {
-        let Some(invitation) = invitations::records::find(ctx, invitation)? else {
+        let Some(invitation) = invitations::find(&mut ctx.tx, invitation)? else {
             return Ok(None);
         };
         if invitation.state != InvitationState::Open || self.inactive_since_ms.is_some() {
             return Ok(None);
         }
         let expired = status(&invitation, ctx.now_ms) == InvitationStatus::Expired;
-        let accounts = invitations::show::seen_offers(ctx, &invitation)?;
+        let accounts = domain::invitations::show::seen_offers(ctx, &invitation)?;
         Ok(Some(Person {
             user: None,
             expires_at_ms: Some(expires_at_ms(&invitation)),

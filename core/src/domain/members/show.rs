@@ -1,12 +1,13 @@
 //! Members as callers see them.
 
 use crate::api::members::{Member, MemberStatus};
-use crate::domain::{accounts, reach, users};
+use crate::domain::{self, reach};
 use crate::engine::Ctx;
 use crate::error::Error;
 use crate::kernel::keys;
 use crate::model::{self, Id, PendingStep};
 use crate::rules::user::missing_steps;
+use crate::tables::{accounts, users};
 
 /// A membership, where the actor sees it (R-INV-10).
 pub(crate) fn find(
@@ -27,14 +28,14 @@ pub(crate) fn load_seen(
     account: &Id,
     user: &Id,
 ) -> Result<model::Member, Error> {
-    accounts::load(ctx, account, "/account")?;
+    accounts::load(&mut ctx.tx, account, "/account")?;
     find(ctx, account, user)?.ok_or_else(|| Error::not_found("member", user.as_str()).at("/user"))
 }
 
 /// A membership as everybody sees it.
 pub(crate) fn shown(ctx: &mut Ctx<'_>, member: model::Member) -> Result<Member, Error> {
     let steps = ctx.policies(Some(&member.account))?.pending_until;
-    let user = users::load(ctx, &member.user, "/user")?;
+    let user = users::load(&mut ctx.tx, &member.user, "/user")?;
     shown_as(ctx, member, user, &steps)
 }
 
@@ -44,7 +45,7 @@ pub(crate) fn shown_as(
     user: model::User,
     steps: &[PendingStep],
 ) -> Result<Member, Error> {
-    let last_seen_at_ms = users::show::last_seen(ctx, &user)?;
+    let last_seen_at_ms = domain::users::show::last_seen(ctx, &user)?;
     let disabled = member.disabled || user.disabled;
     let pending = missing_steps(steps, &user);
     Ok(Member {

@@ -2,15 +2,15 @@
 
 use crate::api::roles::{Delete, RoleDeleted};
 use crate::domain::roles::edit::{Watch, load_seen, require_change, trial_changes};
+use crate::domain::roles::own_roles;
 use crate::domain::roles::replace::replace;
 use crate::domain::roles::uses::{refuse_used, uses_of};
-use crate::domain::roles::{is_used_by, own_roles};
 use crate::engine::Ctx;
 use crate::engine::operation::Operation;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::model::{self, Id, Role};
-use crate::tables::roles::{Roles, role_with_includes};
+use crate::tables::roles::{Roles, is_used_by, role_with_includes};
 
 impl Operation for Delete {
     type Answer = RoleDeleted;
@@ -77,7 +77,7 @@ pub(crate) fn refuse_roles_from_above(
         for role in own_roles(ctx, &account.id)? {
             let mut used = false;
             for id in parting {
-                used |= is_used_by(ctx, &role.id, &["member", id.as_str()])?;
+                used |= is_used_by(&mut ctx.tx, &role.id, &["member", id.as_str()])?;
                 used |= ctx
                     .tx
                     .has(&keys::role_use(&role.id, "account", &[id.as_str()]))?;

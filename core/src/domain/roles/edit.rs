@@ -3,12 +3,9 @@
 use crate::api::roles::{
     Copy, Create, Edit, Get, List, RoleList, RoleTrial, Trial, TryOut, WouldRefuse,
 };
-use crate::domain::accounts;
 use crate::domain::roles::escalation::{bound, counted, refuse_beyond, refuse_beyond_own};
 use crate::domain::roles::uses::{Place, places_of};
-use crate::domain::roles::{
-    including, insert, load, load_beside, no_role, owning_account, stored_id, without_repeats,
-};
+use crate::domain::roles::{load, load_beside, owning_account};
 use crate::engine::Ctx;
 use crate::engine::operation::Operation;
 use crate::error::{Code, Error};
@@ -18,8 +15,10 @@ use crate::kernel::revision::check_rev;
 use crate::model::permission::unknown_permission;
 use crate::model::{Actor, BuiltIn, Grant, Id, PermissionTree, Role};
 use crate::rules::role::Powers;
-use crate::tables::accounts::account_line;
-use crate::tables::roles::{Roles, role_with_includes};
+use crate::tables::accounts::{self, account_line};
+use crate::tables::roles::{
+    Roles, including, insert, no_role, role_with_includes, stored_id, without_repeats,
+};
 
 /// Most grants, denials or includes of one role.
 const MOST_ENTRIES: usize = 1000;
@@ -95,7 +94,7 @@ pub(crate) fn require_custom_roles(ctx: &mut Ctx<'_>, account: Option<&Id>) -> R
     let Some(account) = account else {
         return Ok(());
     };
-    accounts::load(ctx, account, "/account")?;
+    accounts::load(&mut ctx.tx, account, "/account")?;
     if ctx.policies(Some(account))?.custom_roles {
         return Ok(());
     }
@@ -190,7 +189,7 @@ impl Watch {
             before: Vec::new(),
             places: Vec::new(),
         };
-        for id in including(ctx, role)? {
+        for id in including(&mut ctx.tx, role)? {
             let places = places_of(ctx, &id, &watch.held)?;
             watch.places.extend(places);
             let powers = counted(ctx, &id)?;
@@ -311,7 +310,7 @@ impl Operation for Create {
             updated_at_ms: ctx.now_ms,
         };
         check(ctx, &role)?;
-        insert(ctx, &role)?;
+        insert(&mut ctx.tx, &role)?;
         refuse_beyond_own(
             ctx,
             &role.id,
@@ -344,7 +343,7 @@ impl Operation for Copy {
         };
         // What the original includes may not be usable where the copy is.
         check(ctx, &role).map_err(|error| error.at("/role"))?;
-        insert(ctx, &role)?;
+        insert(&mut ctx.tx, &role)?;
         refuse_beyond_own(ctx, &role.id, "/role")?;
         Ok(role)
     }

@@ -1,11 +1,10 @@
 //! A role holds no more than who edits it.
 
-use crate::domain::roles::is_used_by;
 use crate::engine::Ctx;
 use crate::error::{Code, Error};
 use crate::model::{Actor, Id, PermissionTree};
 use crate::rules::role::{Powers, role_powers};
-use crate::tables::roles::role_with_includes;
+use crate::tables::roles::{is_used_by, role_with_includes};
 
 /// What bounds the roles that the actor writes; none for the host (R-ROL-7).
 pub(crate) fn bound(ctx: &mut Ctx<'_>) -> Result<Option<Powers>, Error> {
@@ -25,7 +24,7 @@ pub(crate) fn counted(ctx: &mut Ctx<'_>, role: &Id) -> Result<Powers, Error> {
     let Actor::Operator { .. } = ctx.actor else {
         return Ok(all);
     };
-    let given = is_used_by(ctx, role, &["operator"])?;
+    let given = is_used_by(&mut ctx.tx, role, &["operator"])?;
     Ok(if given {
         all.within_platform(&tree)
     } else {

@@ -9,16 +9,11 @@ pub(crate) mod uses;
 use crate::domain::roles::delete::remove;
 use crate::domain::roles::edit::require_custom_roles;
 use crate::engine::Ctx;
-use crate::error::{Code, Error};
+use crate::error::Error;
 use crate::kernel::keys;
 use crate::model::{self, Actor, BuiltIn, Id, Role};
 use crate::tables::accounts::account_line;
-use crate::tables::roles::{Roles, load_role};
-use std::collections::HashSet;
-
-fn no_role(id: &Id, field: &str) -> Error {
-    Error::not_found("role", id.as_str()).at(field)
-}
+use crate::tables::roles::{load_role, no_role};
 
 /// Reads a role inside an operation.
 pub(crate) fn load(ctx: &mut Ctx<'_>, id: &Id, field: &str) -> Result<Role, Error> {
@@ -81,13 +76,6 @@ fn owning_account(ctx: &mut Ctx<'_>, named: Option<Id>) -> Result<Option<Id>, Er
     Ok(account)
 }
 
-/// Whether something of a kind uses a role: of these accounts, operators, whatever follows the
-/// kind.
-fn is_used_by(ctx: &mut Ctx<'_>, role: &Id, parts: &[&str]) -> Result<bool, Error> {
-    let (from, until) = keys::below(keys::ROLE_USE, &[&[role.as_str()], parts].concat());
-    Ok(!ctx.tx.range::<()>(&from, &until, 1)?.is_empty())
-}
-
 /// Reads a role that is usable wherever a role of this account, or of the platform, is.
 fn load_beside(
     ctx: &mut Ctx<'_>,
@@ -99,42 +87,6 @@ fn load_beside(
         Some(account) => load_for(ctx, id, account, field),
         None => load_of_platform(ctx, id, field),
     }
-}
-
-fn without_repeats(ids: Vec<Id>) -> Vec<Id> {
-    let mut seen = HashSet::new();
-    ids.into_iter()
-        .filter(|id| seen.insert(id.clone()))
-        .collect()
-}
-
-/// A role and every role that includes it, directly or through others.
-fn including(ctx: &mut Ctx<'_>, role: &Id) -> Result<Vec<Id>, Error> {
-    let mut seen = HashSet::from([role.clone()]);
-    let mut all = vec![role.clone()];
-    let mut at = 0;
-    while let Some(id) = all.get(at).cloned() {
-        let (from, until) = keys::below(keys::ROLE_USE, &[id.as_str(), "role"]);
-        for (key, ()) in ctx.tx.range::<()>(&from, &until, usize::MAX)? {
-            all.extend(keys::last_id(&key).filter(|above| seen.insert(above.clone())));
-        }
-        at += 1;
-    }
-    Ok(all)
-}
-
-/// Writes a new role.
-fn insert(ctx: &mut Ctx<'_>, role: &Role) -> Result<(), Error> {
-    ctx.tx.save::<Roles>(role)
-}
-
-fn stored_id(text: &str) -> Result<Id, Error> {
-    Id::new(text).map_err(|error| {
-        Error::new(
-            Code::StoreCorrupt,
-            format!("an index of roles holds `{text}`: {error}"),
-        )
-    })
 }
 
 /// The roles of an account's own.
@@ -163,14 +115,11 @@ mod tests {
     use crate::catalogue;
     use crate::domain::roles::uses::{USES_COUNTED, USES_SHOWN};
     use crate::engine::Engine;
-
     use crate::error::{Code, Error};
     use crate::kernel::{Tx, keys};
     use crate::model::{self, Actor, Id, Invitation, Policies, PolicyRecord};
     use crate::options::OpenOptions;
-
     use serde_json::{Value, json};
-
     use std::path::Path;
 
     fn call(engine: &Engine, operation: &str, request: Value) -> Result<Value, Error> {

@@ -1,18 +1,19 @@
 //! One role takes the place of another.
 
+use crate::domain::membership;
 use crate::domain::roles::edit::trial_changes;
 use crate::domain::roles::uses::refuse_used;
-use crate::domain::roles::{load_beside, load_for, load_of_platform, stored_id, without_repeats};
-use crate::domain::{accounts, membership};
+use crate::domain::roles::{load_beside, load_for, load_of_platform};
 use crate::engine::Ctx;
 use crate::error::Error;
 use crate::kernel::keys;
 use crate::model::{self, Id, Invitation, Operator, Package, Role};
+use crate::tables::accounts;
 use crate::tables::invitations::Invitations;
 use crate::tables::members::Members;
 use crate::tables::operators::Operators;
 use crate::tables::packages::Packages;
-use crate::tables::roles::Roles;
+use crate::tables::roles::{Roles, stored_id, without_repeats};
 
 /// Puts another role in the place of one that is to be deleted, in one of the places that use it.
 pub(crate) fn replace(
@@ -26,9 +27,9 @@ pub(crate) fn replace(
         ["account", account] => {
             let id = stored_id(account)?;
             load_for(ctx, new, &id, FIELD)?;
-            let mut record = accounts::load(ctx, &id, FIELD)?;
+            let mut record = accounts::load(&mut ctx.tx, &id, FIELD)?;
             record.default_role = Some(new.clone());
-            accounts::save(ctx, record)
+            accounts::save(&mut ctx.tx, record)
         }
         // Promotion and demotion change groups too.
         ["member", account, user] => {

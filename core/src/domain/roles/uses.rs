@@ -1,13 +1,13 @@
 //! Who uses a role.
 
 use crate::domain::members;
-use crate::domain::roles::{is_used_by, stored_id, without_repeats};
 use crate::engine::Ctx;
 use crate::engine::authority::TEAM_PERMISSION;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::model::{Actor, Id, Invitation, PermissionTree, Role};
 use crate::rules::role::Powers;
+use crate::tables::roles::{is_used_by, stored_id, without_repeats};
 use std::borrow::Cow;
 
 /// How many users of a role a refusal names.
@@ -86,7 +86,7 @@ pub(crate) fn places_of(ctx: &mut Ctx<'_>, role: &Id, bound: &Powers) -> Result<
         below,
     };
     if let Actor::Operator { .. } = ctx.actor {
-        let used = is_used_by(ctx, role, &["operator"])?;
+        let used = is_used_by(&mut ctx.tx, role, &["operator"])?;
         return Ok(used
             .then(|| place(bound.clone(), false))
             .into_iter()

@@ -6,15 +6,16 @@ use crate::api::sessions::{
 };
 use crate::auth::token::{SecretToken, ShownToken, hash_bytes};
 use crate::domain::sessions::log_in::{answer, device, require_entry_again};
-use crate::domain::sessions::{all_of, end, end_all_of, require_self};
-use crate::domain::{members, passwords, reach, users};
+use crate::domain::sessions::require_self;
+use crate::domain::{members, passwords, reach};
 use crate::engine::operation::Operation;
 use crate::engine::{Ctx, sessions};
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::model::{Actor, Address, Id, Session};
 use crate::rules::session::is_over;
-use crate::tables::sessions::Sessions;
+use crate::tables::sessions::{Sessions, all_of, end, end_all_of};
+use crate::tables::users;
 
 /// Those sessions in which somebody acts as another in an account where the actor holds a
 /// permission.
@@ -94,7 +95,7 @@ impl Operation for Renew {
             )
             .at("/token"));
         }
-        let user = users::load(ctx, &live.record.user, "/token")?;
+        let user = users::load(&mut ctx.tx, &live.record.user, "/token")?;
         let proven = match &self.password {
             Some(password) => Some(passwords::prove(
                 ctx,
@@ -145,7 +146,7 @@ impl Operation for List {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SessionList, Error> {
         let idle_ms = ctx.policies(None)?.session_idle_ms.get();
-        let mut sessions = all_of(ctx, &self.user)?;
+        let mut sessions = all_of(&mut ctx.tx, &self.user)?;
         sessions.retain(|session| {
             session.user == self.user
                 && !is_over(session, session.last_seen_at_ms, idle_ms, ctx.now_ms)
@@ -162,7 +163,7 @@ impl Operation for List {
             }
             _ => require_self(ctx, &self.user, "self.devices.view")?,
         }
-        users::load(ctx, &self.user, "/user")?;
+        users::load(&mut ctx.tx, &self.user, "/user")?;
         sessions.sort_by(|one, other| {
             (one.created_at_ms, &one.id).cmp(&(other.created_at_ms, &other.id))
         });
@@ -234,7 +235,7 @@ impl Operation for End {
                 ));
             }
         };
-        end(ctx, &session)?;
+        end(&mut ctx.tx, &session)?;
         Ok(SessionsEnded {
             user: session.user,
             ended: 1,
@@ -265,8 +266,8 @@ impl Operation for EndAll {
                 reach::refuse_stronger(ctx, &self.user)?;
             }
         }
-        let user = users::load(ctx, &self.user, "/user")?;
-        let ended = end_all_of(ctx, &user.id, self.keep_session.as_ref())?;
+        let user = users::load(&mut ctx.tx, &self.user, "/user")?;
+        let ended = end_all_of(&mut ctx.tx, &user.id, self.keep_session.as_ref())?;
         Ok(SessionsEnded {
             user: user.id,
             ended,

@@ -4,8 +4,7 @@ use crate::api::operation::Request;
 use crate::api::sessions::{Create, CreateAs, SessionDevice, SessionToken};
 use crate::auth::token::SecretToken;
 use crate::auth::token_cache::Live;
-use crate::domain::sessions::{all_of, end};
-use crate::domain::{members, passwords, reach, users};
+use crate::domain::{self, members, passwords, reach};
 use crate::engine::Ctx;
 use crate::engine::operation::Operation;
 use crate::engine::view::MemberView;
@@ -16,7 +15,8 @@ use crate::model::{
     OutboxMessage, Session, SessionBehind,
 };
 use crate::rules::session::{is_over, may_come_from};
-use crate::tables::sessions::Sessions;
+use crate::tables::sessions::{Sessions, all_of, end};
+use crate::tables::users;
 use std::sync::Arc;
 
 /// The most sessions of a user; with one more the one that was not used for longest ends.
@@ -32,7 +32,7 @@ fn require_entry(ctx: &mut Ctx<'_>, user: &Id, ip: Option<Address>) -> Result<Op
         return Err(not_from_here(user));
     }
     let mut refusal = None;
-    for account in users::accounts_of(ctx, user, usize::MAX)? {
+    for account in users::accounts_of(&mut ctx.tx, user, usize::MAX)? {
         let member = ctx
             .engine
             .cell(&account)?
@@ -100,7 +100,7 @@ fn make_room(ctx: &mut Ctx<'_>, sessions: Vec<Session>, idle_ms: u64) -> Result<
         .partition(|session| is_over(session, session.last_seen_at_ms, idle_ms, ctx.now_ms));
     live.sort_by_key(|session| std::cmp::Reverse(session.last_seen_at_ms));
     for session in over.iter().chain(live.iter().skip(MOST_SESSIONS - 1)) {
-        end(ctx, session)?;
+        end(&mut ctx.tx, session)?;
     }
     Ok(())
 }
@@ -115,7 +115,7 @@ pub(crate) fn begin(
     with_second_factor: bool,
 ) -> Result<SessionToken, Error> {
     require_entry(ctx, &user.id, ip)?;
-    let mut own = all_of(ctx, &user.id)?;
+    let mut own = all_of(&mut ctx.tx, &user.id)?;
     own.retain(|session| session.behind.is_none());
     make_room(ctx, own, policies.session_idle_ms.get())?;
     let id = ctx.new_id(None, keys::SESSION, keys::session, "session")?;
@@ -139,7 +139,7 @@ pub(crate) fn begin(
         behind: None,
     };
     ctx.tx.save::<Sessions>(&session)?;
-    let user = users::edit::logged_in(ctx, user)?;
+    let user = domain::users::edit::logged_in(ctx, user)?;
     answer(session, user.id, &token)
 }
 
@@ -189,7 +189,7 @@ impl Operation for Create {
             (None, None, Some(id)) if code.is_none() => {
                 ctx.engine
                     .commit_beside(ctx.actor, Some(Self::NAME), |ctx| {
-                        let user = users::load(ctx, &id, "/user")?;
+                        let user = users::load(&mut ctx.tx, &id, "/user")?;
                         if user.disabled {
                             return Err(Error::new(
                                 Code::LoginRefused,
@@ -282,13 +282,13 @@ impl Operation for CreateAs {
             .now_ms
             .saturating_add(self.life_ms(ctx)?)
             .min(Count::MAX);
-        let subject = users::load(ctx, &self.user, "/user")?;
+        let subject = users::load(&mut ctx.tx, &self.user, "/user")?;
         let by = ctx
             .actor
             .user()
             .cloned()
             .ok_or_else(|| Error::new(Code::Internal, "the host acts as nobody"))?;
-        let mut begun = all_of(ctx, &by)?;
+        let mut begun = all_of(&mut ctx.tx, &by)?;
         begun.retain(|session| session.behind.is_some() && *session.person() == by);
         let idle_ms = ctx.policies(None)?.session_idle_ms.get();
         make_room(ctx, begun, idle_ms)?;

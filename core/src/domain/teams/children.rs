@@ -6,7 +6,7 @@ use crate::api::teams::{
     TransferOwner,
 };
 use crate::domain::teams::tree::{next_in_tree, next_of_user, read_path, resume, write_path};
-use crate::domain::{accounts, invitations, links, members, membership, users};
+use crate::domain::{self, invitations, links, members, membership};
 use crate::engine::Ctx;
 use crate::engine::authority::TEAM_PERMISSION;
 use crate::engine::operation::Operation;
@@ -20,9 +20,9 @@ use crate::model::{
     OutboxMessage, Package,
 };
 use crate::rules::account::effective_status;
-use crate::tables::accounts::account_line;
+use crate::tables::accounts::{self, account_line};
 use crate::tables::people;
-use crate::tables::users::Users;
+use crate::tables::users::{self, Users};
 
 /// The top account of the team that an account is in, and what a further account costs there.
 pub(crate) fn quote(ctx: &mut Ctx<'_>, parent: &Id) -> Result<AccountQuote, Error> {
@@ -103,7 +103,7 @@ impl CreateChild {
                 return Err(Error::invalid("/owner_email", why));
             }
             self.refuse_owner_fields(why)?;
-            let owner = accounts::load(ctx, &self.parent, "/parent")?.owner;
+            let owner = accounts::load(&mut ctx.tx, &self.parent, "/parent")?.owner;
             let owner = owner.ok_or_else(|| {
                 Error::new(
                     Code::AccountPending,
@@ -111,7 +111,7 @@ impl CreateChild {
                 )
                 .at("/parent")
             })?;
-            let owner = users::load(ctx, &owner, "/parent")?;
+            let owner = users::load(&mut ctx.tx, &owner, "/parent")?;
             return if owner.disabled {
                 Err(members::escalation::disabled_owner(&owner).at("/parent"))
             } else {
@@ -125,7 +125,7 @@ impl CreateChild {
             )
         })?;
         let known = match ctx.tx.get::<Id>(&keys::email(email.key()))? {
-            Some(user) => Some(users::load(ctx, &user, "/owner_email")?),
+            Some(user) => Some(users::load(&mut ctx.tx, &user, "/owner_email")?),
             None => None,
         };
         // Of an address that only others know, nothing is said.
@@ -170,13 +170,13 @@ impl CreateChild {
             }
             _ => {
                 let names = (self.owner_first_name.clone(), self.owner_last_name.clone());
-                let mut user = users::create::create(
+                let mut user = domain::users::create::create(
                     ctx,
                     self.owner_user.clone(),
                     email,
                     names.0,
                     names.1,
-                    &users::NamedAt {
+                    &domain::users::NamedAt {
                         id: "/owner_user",
                         email: "/owner_email",
                     },
@@ -202,7 +202,7 @@ fn subject(ctx: &mut Ctx<'_>, named: Option<Id>) -> Result<(Id, Option<Id>), Err
                 ctx.require_as_operator("clients.view_all")?;
             }
             let named = named.ok_or_else(|| Error::invalid("/user", "name the user"))?;
-            Ok((users::load(ctx, &named, "/user")?.id, None))
+            Ok((users::load(&mut ctx.tx, &named, "/user")?.id, None))
         }
     }
 }
@@ -296,7 +296,7 @@ impl Operation for CreateChild {
             FirstOwner::Invited(_) => (Lifecycle::Pending, None),
             FirstOwner::Known(user) | FirstOwner::New(user) => (Lifecycle::Active, Some(user)),
         };
-        let new = accounts::create::NewAccount {
+        let new = domain::accounts::create::NewAccount {
             id: self.id,
             name: self.name,
             parent: Some(self.parent.clone()),
@@ -306,7 +306,7 @@ impl Operation for CreateChild {
             lifecycle,
             owner,
         };
-        let account = accounts::create::make(ctx, new)
+        let account = domain::accounts::create::make(ctx, new)
             .map_err(|error| renamed(error, "/owner", "/owner_email"))?;
         let mut invitation = None;
         let mut must_set_password = false;
@@ -337,7 +337,7 @@ impl Operation for TransferOwner {
     type Answer = OwnerTransferred;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<OwnerTransferred, Error> {
-        let before = accounts::load(ctx, &self.account, "/account")?;
+        let before = accounts::load(&mut ctx.tx, &self.account, "/account")?;
         check_rev(self.expected_rev, before.rev)?;
         if matches!(ctx.actor, Actor::User { account: home, .. } if *home == self.account)
             && before.parent.is_some()
@@ -439,7 +439,7 @@ impl Operation for Team {
     type Answer = TeamList;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<TeamList, Error> {
-        if accounts::load(ctx, &self.account, "/account")?
+        if accounts::load(&mut ctx.tx, &self.account, "/account")?
             .parent
             .is_some()
         {
@@ -495,7 +495,7 @@ fn team_account(ctx: &mut Ctx<'_>, id: &Id) -> Result<TeamAccount, Error> {
         .ok_or_else(|| Error::not_found("account", id.as_str()))?;
     let owner_email = match &account.owner {
         Some(owner) => Some(
-            users::load(ctx, owner, "/account")?
+            users::load(&mut ctx.tx, owner, "/account")?
                 .email
                 .as_typed()
                 .to_owned(),

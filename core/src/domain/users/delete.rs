@@ -5,12 +5,13 @@ use crate::api::users::{Delete, UserDeleted};
 use crate::domain::users::edit::require_of_user;
 use crate::domain::users::erase;
 use crate::domain::users::show::memberships_in;
-use crate::domain::{accounts, invitations, members, membership, reach};
+use crate::domain::{invitations, members, membership, reach};
 use crate::engine::Ctx;
 use crate::engine::operation::Operation;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::model::{Actor, Id};
+use crate::tables::accounts;
 
 /// Most successors in one request.
 const MOST_SUCCESSORS: usize = 500;
@@ -82,7 +83,7 @@ impl Delete {
             let field = format!("/successors/{at}/account");
             require_of_user(ctx, &next.account, "accounts.transfer_owner")
                 .map_err(|error| error.at(field.as_str()))?;
-            let account = accounts::load(ctx, &next.account, &field)?;
+            let account = accounts::load(&mut ctx.tx, &next.account, &field)?;
             if account.owner.as_ref() != Some(&self.user) {
                 return Err(Error::invalid(
                     field,

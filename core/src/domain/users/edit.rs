@@ -2,9 +2,9 @@
 
 use crate::api::users::{Disable, Edit, Enable, Get, LoggedIn, ProfileField, User};
 use crate::domain::users::create::check_form;
+use crate::domain::users::save;
 use crate::domain::users::show::{seen, shown};
-use crate::domain::users::{accounts_of, load, save};
-use crate::domain::{accounts, links, members, membership, reach, sessions};
+use crate::domain::{self, links, membership, reach};
 use crate::engine::Ctx;
 use crate::engine::operation::Operation;
 use crate::error::{Code, Error};
@@ -15,15 +15,15 @@ use crate::model::{
 };
 use crate::rules::user::{FieldGroup, edits_as, is_country, is_language, is_phone, names_of};
 use crate::rules::window;
-use crate::tables::people;
-use crate::tables::users::Users;
+use crate::tables::users::{Users, accounts_of, load};
+use crate::tables::{accounts, members, people, sessions};
 
 /// What the password of a user opened is closed: the links that they were sent are dead, a waiting
 /// change of address with them, and all sessions end but the one that is kept; answers how many
 /// (R-SES-4).
 pub(crate) fn end_access(ctx: &mut Ctx<'_>, user: &Id, keep: Option<&Id>) -> Result<u64, Error> {
     links::end_all(ctx, user)?;
-    sessions::end_all_of(ctx, user, keep)
+    sessions::end_all_of(&mut ctx.tx, user, keep)
 }
 
 /// The user has logged in; the first time counts (R-INV-4).
@@ -45,7 +45,7 @@ pub(crate) fn logged_in(ctx: &mut Ctx<'_>, user: model::User) -> Result<model::U
 fn set_disabled(ctx: &mut Ctx<'_>, id: &Id, disabled: bool) -> Result<User, Error> {
     reach::refuse_self(ctx, id, "disables or enables")?;
     reach::refuse_stronger(ctx, id)?;
-    let mut user = load(ctx, id, "/user")?;
+    let mut user = load(&mut ctx.tx, id, "/user")?;
     if user.disabled != disabled {
         let was = user.clone();
         user.disabled = disabled;
@@ -53,16 +53,16 @@ fn set_disabled(ctx: &mut Ctx<'_>, id: &Id, disabled: bool) -> Result<User, Erro
         user.updated_at_ms = ctx.now_ms;
         ctx.tx.save::<Users>(&user)?;
         if disabled {
-            sessions::end_all_of(ctx, id, None)?;
+            sessions::end_all_of(&mut ctx.tx, id, None)?;
         }
-        for account in accounts_of(ctx, id, usize::MAX)? {
+        for account in accounts_of(&mut ctx.tx, id, usize::MAX)? {
             let member: Option<model::Member> = ctx.tx.get(&keys::member(&account, id))?;
             if member.is_some_and(|member| {
                 people::is_idle(&member, &was) != people::is_idle(&member, &user)
             }) {
                 membership::change_seat(ctx, &account, &user, disabled)?;
             }
-            membership::touch(ctx, &account)?;
+            members::touch(&mut ctx.tx, &account)?;
         }
     }
     shown(ctx, user)
@@ -92,7 +92,7 @@ impl Editing {
             Editing::require_member(ctx, account, &user.id)?;
         }
         let mut policies = Vec::new();
-        for account in accounts_of(ctx, &user.id, usize::MAX)? {
+        for account in accounts_of(&mut ctx.tx, &user.id, usize::MAX)? {
             policies.push(ctx.policies(Some(&account))?);
         }
         if policies.is_empty() {
@@ -118,7 +118,7 @@ impl Editing {
             });
         };
         let account = named.unwrap_or_else(|| home.clone());
-        if members::show::find(ctx, &account, &user.id)?.is_some() {
+        if domain::members::show::find(ctx, &account, &user.id)?.is_some() {
             if reach::holds_in(ctx, &account, "users.edit_profile")? {
                 hats.push(Editor::Administrator);
             }
@@ -149,10 +149,10 @@ impl Editing {
                 .map(drop)
                 .map_err(|error| error.at("/account"))?,
             Actor::System | Actor::Operator { .. } => {
-                accounts::load(ctx, account, "/account").map(drop)?
+                accounts::load(&mut ctx.tx, account, "/account").map(drop)?
             }
         }
-        if members::show::find(ctx, account, user)?.is_none() {
+        if domain::members::show::find(ctx, account, user)?.is_none() {
             return Err(Error::not_found("user", user.as_str()).at("/user"));
         }
         Ok(())
@@ -223,7 +223,7 @@ impl Editing {
         if !reach::in_this_team_alone(ctx, &user.id, acting_in)? {
             return Ok(false);
         }
-        for account in accounts_of(ctx, &user.id, usize::MAX)? {
+        for account in accounts_of(&mut ctx.tx, &user.id, usize::MAX)? {
             if group == FieldGroup::Email && !reach::holds_in(ctx, &account, "users.edit_profile")?
             {
                 return Ok(false);
@@ -306,7 +306,7 @@ impl Operation for Get {
             }
         }
         let user = match (id, address) {
-            (Some(id), _) if reach::sees(ctx, &id)? => load(ctx, &id, field)?,
+            (Some(id), _) if reach::sees(ctx, &id)? => load(&mut ctx.tx, &id, field)?,
             (_, Some(address)) => return Err(Error::not_found("user", &address).at(field)),
             (Some(id), None) => return Err(Error::not_found("user", id.as_str()).at(field)),
             (None, None) => return Err(Error::invalid("/user", "name either `user` or `email`")),
@@ -455,7 +455,7 @@ impl Operation for LoggedIn {
     type Answer = User;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<User, Error> {
-        let user = load(ctx, &self.user, "/user")?;
+        let user = load(&mut ctx.tx, &self.user, "/user")?;
         let user = logged_in(ctx, user)?;
         shown(ctx, user)
     }

@@ -5,9 +5,9 @@ use crate::api::users::{
     RequestPasswordReset, User,
 };
 use crate::domain::users::edit::{Editing, end_access, policies_here, tell};
+use crate::domain::users::save;
 use crate::domain::users::show::shown;
-use crate::domain::users::{accounts_of, load, save};
-use crate::domain::{invitations, links, reach};
+use crate::domain::{links, reach};
 use crate::engine::Ctx;
 use crate::engine::operation::Operation;
 use crate::error::{Code, Error};
@@ -15,6 +15,8 @@ use crate::kernel::keys;
 use crate::kernel::revision::check_rev;
 use crate::model::{self, Actor, Count, Editor, Email, Id, LinkKind, OutboxKind, PasswordRecord};
 use crate::rules::user::FieldGroup;
+use crate::tables::invitations;
+use crate::tables::users::{accounts_of, load};
 
 /// The password of a user was taken away, and they are told; answers how many sessions ended
 /// (R-SES-4).
@@ -101,7 +103,7 @@ fn set_email(
             )
             .at(field));
         }
-        invitations::records::keep(ctx, &user.id, &user.email)?;
+        invitations::keep(&mut ctx.tx, &user.id, &user.email)?;
         notify(ctx, OutboxKind::EmailChangeNotice, user)?;
     }
     links::end_all(ctx, &user.id)?;
@@ -113,8 +115,8 @@ fn set_email(
             ..user.clone()
         },
     )?;
-    for account in accounts_of(ctx, &user.id, usize::MAX)? {
-        invitations::records::settle(ctx, &account, &user)?;
+    for account in accounts_of(&mut ctx.tx, &user.id, usize::MAX)? {
+        invitations::settle(&mut ctx.tx, &account, &user)?;
     }
     Ok(user)
 }
@@ -176,7 +178,7 @@ impl Operation for ConfirmEmail {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<User, Error> {
         let link = links::take(ctx, &self.token, LinkKind::EmailChange)?;
-        let user = load(ctx, &link.user, "/token")?;
+        let user = load(&mut ctx.tx, &link.user, "/token")?;
         if user.disabled {
             return Err(
                 Error::new(Code::UserDisabled, format!("`{}` is disabled", user.id)).at("/token"),
@@ -221,7 +223,7 @@ impl Operation for PasswordWasSet {
     type Answer = User;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<User, Error> {
-        let user = load(ctx, &self.user, "/user")?;
+        let user = load(&mut ctx.tx, &self.user, "/user")?;
         let (user, _) = password_was_set(ctx, user, None, None)?;
         shown(ctx, user)
     }

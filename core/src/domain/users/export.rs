@@ -8,8 +8,7 @@ use crate::api::users::{
     ExportData, OwnedResource, UserAct, UserData, UserHistory, UserInvitation, UserMessage,
 };
 use crate::domain::users::show::shown;
-use crate::domain::users::{self, load};
-use crate::domain::{api_keys, audit, invitations, members, reach, second_factors, sessions};
+use crate::domain::{self, audit, members, reach, second_factors, sessions};
 use crate::engine::Ctx;
 use crate::engine::operation::Operation;
 use crate::error::{Code, Error};
@@ -20,6 +19,8 @@ use crate::model::{
     SecondFactor,
 };
 use crate::rules::invitation::status;
+use crate::tables::users::{self, load};
+use crate::tables::{api_keys, invitations};
 use serde::de::IgnoredAny;
 
 /// Most of each document: of memberships, sessions, invitations, messages, changes, acts and
@@ -62,7 +63,7 @@ impl Operation for ExportData {
                 format!("a part has 1 to {MOST_ITEMS} items, not {limit}"),
             ));
         }
-        let user = load(ctx, &self.user, "/user")?;
+        let user = load(&mut ctx.tx, &self.user, "/user")?;
         let (from, until) = (
             vec![keys::RESOURCE_OF_OWNER, 0],
             vec![keys::RESOURCE_OF_OWNER, 1],
@@ -189,7 +190,7 @@ fn item(ctx: &mut Ctx<'_>, user: &Id, key: &[u8]) -> Result<Option<Item>, Error>
             Ok(session.map(|session| Item::Session(Box::new(sessions::log_in::device(session)))))
         }
         (Some(&keys::ADDRESS_INVITATION), Some(invitation)) => {
-            let invitation = invitations::records::find(ctx, &invitation)?;
+            let invitation = invitations::find(&mut ctx.tx, &invitation)?;
             Ok(invitation.map(|invitation| Item::Invitation(invited(ctx, invitation))))
         }
         (Some(&keys::OUTBOX_PERSON), _) => message(ctx, key),
@@ -213,9 +214,9 @@ fn membership(ctx: &mut Ctx<'_>, account: &Id, user: &Id) -> Result<Option<Item>
         user: Some(user.clone()),
         addresses,
     });
-    let keys = api_keys::all_of(ctx, account, Some(user))?
+    let keys = api_keys::all_of(&mut ctx.tx, account, Some(user))?
         .into_iter()
-        .map(api_keys::shown)
+        .map(domain::api_keys::shown)
         .collect();
     Ok(Some(Item::Membership(Box::new(member), list, keys)))
 }
@@ -300,7 +301,7 @@ fn resources_after(
 ) -> Result<Vec<(Vec<u8>, OwnedResource)>, Error> {
     let mut found = Vec::new();
     let first = keys::part(from, 1).unwrap_or_default().to_owned();
-    for account in users::accounts_of(ctx, user, usize::MAX)?
+    for account in users::accounts_of(&mut ctx.tx, user, usize::MAX)?
         .into_iter()
         .filter(|account| account.as_str() >= first.as_str())
     {
@@ -337,13 +338,11 @@ fn owned(account: &Id, key: &[u8]) -> Option<OwnedResource> {
 #[cfg(test)]
 mod tests {
     use crate::api::users::ExportData;
-
     use crate::engine::Engine;
     use crate::engine::operation::Operation;
     use crate::kernel::keys;
     use crate::model::{Actor, Id};
     use crate::{OpenOptions, api};
-
     use serde_json::{Value, json};
     use std::path::Path;
     use std::sync::Arc;

@@ -2,9 +2,8 @@
 
 use crate::api::members::MemberStatus;
 use crate::api::users::{List, UserEntry, UserList, UserMembership, UserOrder};
-use crate::domain::users::load;
+use crate::domain::reach;
 use crate::domain::users::show::{MEMBERSHIPS_SHOWN, is_inactive, last_seen, memberships_in};
-use crate::domain::{accounts, reach};
 use crate::engine::Ctx;
 use crate::engine::authority::TEAM_PERMISSION;
 use crate::engine::operation::Operation;
@@ -13,7 +12,9 @@ use crate::kernel::keys;
 use crate::kernel::page::walk;
 use crate::model::{self, Actor, Id, Name, PendingStep};
 use crate::rules::user::missing_steps;
+use crate::tables::accounts;
 use crate::tables::people::{self, Order, Search};
+use crate::tables::users::load;
 
 impl Operation for List {
     type Answer = UserList;
@@ -48,7 +49,7 @@ impl Operation for List {
             self.limit,
             |ctx, key| {
                 let Some(user) = keys::last_id(key)
-                    .map(|id| load(ctx, &id, "/after"))
+                    .map(|id| load(&mut ctx.tx, &id, "/after"))
                     .transpose()?
                 else {
                     return Ok(None);
@@ -73,7 +74,7 @@ impl List {
             }
             return match &self.account {
                 Some(account) => {
-                    accounts::load(ctx, account, "/account").map(|account| Some(account.id))
+                    accounts::load(&mut ctx.tx, account, "/account").map(|account| Some(account.id))
                 }
                 None => Ok(None),
             };

@@ -9,20 +9,13 @@ pub(crate) mod export;
 pub(crate) mod list;
 pub(crate) mod show;
 
-use crate::domain::{accounts, links, outbox, sessions};
+use crate::domain::{links, outbox};
 use crate::engine::Ctx;
 use crate::error::Error;
 use crate::kernel::keys;
-use crate::model::{self, AuditKind, Id};
-use crate::tables::people;
-use crate::tables::users::Users;
-
-/// Reads a user inside an operation.
-pub(crate) fn load(ctx: &mut Ctx<'_>, id: &Id, field: &str) -> Result<model::User, Error> {
-    ctx.tx
-        .get(&keys::user(id))?
-        .ok_or_else(|| Error::not_found("user", id.as_str()).at(field))
-}
+use crate::model::{self, AuditKind};
+use crate::tables::users::{Users, accounts_of};
+use crate::tables::{accounts, people, sessions};
 
 /// Where a request names a new user.
 pub(crate) struct NamedAt<'a> {
@@ -33,7 +26,7 @@ pub(crate) struct NamedAt<'a> {
 /// Removes a user for good: the address is free again, the id is never used again.
 pub(crate) fn erase(ctx: &mut Ctx<'_>, user: &model::User) -> Result<(), Error> {
     links::end_all(ctx, &user.id)?;
-    sessions::end_all_of(ctx, &user.id, None)?;
+    sessions::end_all_of(&mut ctx.tx, &user.id, None)?;
     ctx.tx.delete(keys::password(&user.id));
     ctx.tx.delete(keys::second_factor(&user.id));
     ctx.tx.delete(keys::user_allow_list(&user.id));
@@ -42,17 +35,6 @@ pub(crate) fn erase(ctx: &mut Ctx<'_>, user: &model::User) -> Result<(), Error> 
     ctx.tx.erase::<Users>(user)?;
     ctx.tx.mark(keys::tombstone(keys::USER, &user.id));
     Ok(())
-}
-
-/// The accounts of a user.
-pub(crate) fn accounts_of(ctx: &mut Ctx<'_>, user: &Id, most: usize) -> Result<Vec<Id>, Error> {
-    let (from, until) = keys::below(keys::MEMBERSHIP, &[user.as_str()]);
-    Ok(ctx
-        .tx
-        .range::<()>(&from, &until, most)?
-        .iter()
-        .filter_map(|(key, ())| keys::last_id(key))
-        .collect())
 }
 
 /// Writes a user who was changed; where the address or a name was, every list shows them in their
@@ -74,13 +56,13 @@ fn save(
         ctx.tx.save::<Users>(&user)?;
         return Ok(user);
     }
-    let accounts = accounts_of(ctx, &user.id, usize::MAX)?;
+    let accounts = accounts_of(&mut ctx.tx, &user.id, usize::MAX)?;
     people::rename(&mut ctx.tx, before, &user, &accounts)?;
     // Accounts are found by the address of their owner.
-    let owned = accounts::owned_by(ctx, &user.id, &accounts)?;
-    let old = accounts::lines_of(ctx, &owned)?;
+    let owned = accounts::owned_by(&mut ctx.tx, &user.id, &accounts)?;
+    let old = accounts::lines_of(&mut ctx.tx, &owned)?;
     ctx.tx.save::<Users>(&user)?;
-    let new = accounts::lines_of(ctx, &owned)?;
+    let new = accounts::lines_of(&mut ctx.tx, &owned)?;
     ctx.tx.replace_lines(old, new)?;
     Ok(user)
 }

@@ -1,12 +1,12 @@
 //! Users as callers see them.
 
 use crate::api::users::{EmailChangeAsked, User};
-use crate::domain::users::accounts_of;
 use crate::domain::{links, reach};
 use crate::engine::Ctx;
 use crate::error::Error;
 use crate::kernel::keys;
 use crate::model::{self, Count, Id, LinkKind};
+use crate::tables::users::accounts_of;
 
 /// Most memberships that a list shows of a user.
 pub(crate) const MEMBERSHIPS_SHOWN: usize = 50;
@@ -71,7 +71,7 @@ pub(crate) fn memberships_in(
     scope: Option<&Id>,
 ) -> Result<Vec<model::Member>, Error> {
     let mut found = Vec::new();
-    for account in accounts_of(ctx, user, usize::MAX)? {
+    for account in accounts_of(&mut ctx.tx, user, usize::MAX)? {
         let within = match scope {
             Some(scope) => reach::is_within(ctx, &account, scope)?,
             None => true,

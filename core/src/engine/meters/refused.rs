@@ -6,11 +6,12 @@
 //! say with its last commit. Without reservations and credits the first refusal, too, needs no
 //! look into the store.
 
-use super::{Ask, Coming, Decision, Meters, Prepared, Refusal, Standing, Wanted, next_window};
 use crate::engine::Engine;
 use crate::engine::allowance::Allowance;
+use crate::engine::meters::{Ask, Coming, Meters, Prepared, Standing, Wanted, next_window};
 use crate::error::Error;
 use crate::locks::{AtomicU64, MutexGuard};
+use crate::model::{Decision, Refusal};
 use crate::rules::{send, threshold};
 use arc_swap::ArcSwapOption;
 use std::ops::{Deref, DerefMut};
@@ -300,13 +301,14 @@ impl Engine {
 #[cfg(test)]
 mod tests {
     use crate::engine::Engine;
-    use crate::engine::meters::{Decision, Refusal};
+    use crate::model::{Decision, Refusal};
     use crate::{Sender, Tenantry};
     use serde_json::{Value, json};
     use std::sync::Arc;
 
     /// 2026-06-15T12:00:00Z
     const NOON_MS: u64 = 1_781_524_800_000;
+
     /// Until the day is over.
     const REST_MS: u64 = 12 * 3_600_000;
 

@@ -1,0 +1,39 @@
+//! Campaigns as they are stored.
+
+use crate::error::{Code, Error};
+use crate::kernel::{Tx, keys};
+use crate::model::{Campaign, Id};
+use crate::tables::sending::Campaigns;
+
+/// Whether a campaign is stopped: nothing of it goes out.
+pub(crate) fn is_stopped(tx: &mut Tx<'_>, account: &Id, campaign: &Id) -> Result<bool, Error> {
+    tx.has(&keys::stopped_campaign(account, campaign))
+}
+
+/// What who wants to go on with a campaign that is stopped is told.
+pub(crate) fn bounce_stop(campaign: &Id) -> Error {
+    Error::new(
+        Code::BounceStop,
+        format!("the campaign `{campaign}` is stopped"),
+    )
+    .with("campaign", campaign.as_str())
+}
+
+pub(crate) fn find(
+    tx: &mut Tx<'_>,
+    account: &Id,
+    campaign: &Id,
+) -> Result<Option<Campaign>, Error> {
+    tx.get(&keys::campaign(account, campaign))
+}
+
+pub(crate) fn load(tx: &mut Tx<'_>, account: &Id, campaign: &Id) -> Result<Campaign, Error> {
+    find(tx, account, campaign)?
+        .ok_or_else(|| Error::not_found("campaign", campaign.as_str()).at("/campaign"))
+}
+
+pub(crate) fn save(tx: &mut Tx<'_>, mut campaign: Campaign) -> Result<Campaign, Error> {
+    campaign.updated_at_ms = tx.now_ms;
+    tx.save::<Campaigns>(&campaign)?;
+    Ok(campaign)
+}
