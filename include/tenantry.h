@@ -381,8 +381,9 @@ TENANTRY_API const char *tenantry_catalogue_hash(void);
 /// "cache_mib": 64, "create": true, "lock_wait_ms": 0, "edition": "standard" | "commercial",
 /// "token_key": "64 hexadecimal digits", "peppers": [{"id": "2026", "key": "64 hexadecimal
 /// digits"}], "clock": {"manual_ms": 0}, "seed": 7}`. With `lock_wait_ms` it waits that long, up to
-/// ten minutes, for another process that has the store open. Passwords are mixed with the first of the peppers before they are
-/// hashed; hashes that were made with another one need it until their users log in. Without a
+/// ten minutes, for another process that has the store open. Passwords are mixed with the first of
+/// the peppers before they are hashed; hashes that were made with another one need it until their
+/// users log in. Without a
 /// `token_key` the store keeps one in a file beside its data; it is always opened with the key that
 /// it was made with.
 ///
@@ -507,8 +508,8 @@ int32_t tenantry_access_prepare(struct tenantry_store store,
 /// Returns 0 when there is an answer, else the number of the error.
 TENANTRY_API TENANTRY_MUST_USE int32_t tenantry_access_allowed(struct tenantry_access access, bool *allowed);
 
-/// As `tenantry_access_allowed` for who must not wait, such as an event loop: it answers from memory
-/// or not at all.
+/// As `tenantry_access_allowed` for who must not wait, such as an event loop: it answers from
+/// memory or not at all.
 ///
 /// `allowed`: receives the answer; `false` on every error and where memory cannot tell.
 ///

@@ -81,8 +81,8 @@ pub unsafe extern "C" fn tenantry_access_allowed(
     }
 }
 
-/// As `tenantry_access_allowed` for who must not wait, such as an event loop: it answers from memory
-/// or not at all.
+/// As `tenantry_access_allowed` for who must not wait, such as an event loop: it answers from
+/// memory or not at all.
 ///
 /// `allowed`: receives the answer; `false` on every error and where memory cannot tell.
 ///

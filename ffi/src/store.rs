@@ -58,8 +58,9 @@ pub extern "C" fn tenantry_catalogue_hash() -> *const c_char {
 /// "cache_mib": 64, "create": true, "lock_wait_ms": 0, "edition": "standard" | "commercial",
 /// "token_key": "64 hexadecimal digits", "peppers": [{"id": "2026", "key": "64 hexadecimal
 /// digits"}], "clock": {"manual_ms": 0}, "seed": 7}`. With `lock_wait_ms` it waits that long, up to
-/// ten minutes, for another process that has the store open. Passwords are mixed with the first of the peppers before they are
-/// hashed; hashes that were made with another one need it until their users log in. Without a
+/// ten minutes, for another process that has the store open. Passwords are mixed with the first of
+/// the peppers before they are hashed; hashes that were made with another one need it until their
+/// users log in. Without a
 /// `token_key` the store keeps one in a file beside its data; it is always opened with the key that
 /// it was made with.
 ///

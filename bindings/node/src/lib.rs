@@ -454,8 +454,8 @@ fn sender_object<'env>(env: &Env, sender: tenantry::Sender) -> napi::Result<Obje
     Ok(object)
 }
 
-/// Adds `last`: the decision of the latest `admit` or `tryAdmit` of the object. Granting builds no object that
-/// nobody asked for.
+/// Adds `last`: the decision of the latest `admit` or `tryAdmit` of the object. Granting builds no
+/// object that nobody asked for.
 fn last_method(env: &Env, object: &mut Object<'_>) -> napi::Result<Last> {
     let last = Last::default();
     let own = Rc::clone(&last);

@@ -750,7 +750,10 @@ mod tests {
             6 => ("users.disable", json!({ "user": user })),
             7 => (
                 "accounts.hold",
-                json!({"account": account, "reason": dice.one_of(&["billing", "billing", "admin"])}),
+                json!({
+                    "account": account,
+                    "reason": dice.one_of(&["billing", "billing", "admin"]),
+                }),
             ),
             _ => ("accounts.release", json!({"account": account, "hold": 1})),
         };

@@ -299,7 +299,8 @@ impl Declared {
     }
 }
 
-/// Deletes records from which nothing follows: the one of these ids, and those that begin with them.
+/// Deletes records from which nothing follows: the one of these ids, and those that begin with
+/// them.
 pub(crate) fn delete_below(tx: &mut Tx<'_>, prefix: u8, parts: &[&str]) -> Result<(), Error> {
     let (_, until) = keys::below(prefix, parts);
     for (key, _) in tx.range::<IgnoredAny>(&keys::key(prefix, parts), &until, usize::MAX)? {

@@ -174,8 +174,9 @@ pub struct AuditPerson {
     pub hash: Option<String>,
 }
 
-/// The personal fields of a change, or the address that somebody acted from. They are deleted with the person, and the salt with them: what
-/// is left is a hash that nobody can guess the fields from.
+/// The personal fields of a change, or the address that somebody acted from. They are deleted with
+/// the person, and the salt with them: what is left is a hash that nobody can guess the fields
+/// from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AuditPersonal {
     /// What makes the hash differ from that of the same fields elsewhere.

@@ -337,7 +337,10 @@ impl Pen<'_> {
             somewhere.value.as_str().map(str::to_owned)
         });
         let here = here.as_deref().unwrap_or("nobody");
-        let user = |user: Option<&Value>, account: &str| json!({"kind": "user", "user": user.unwrap_or(&json!("nobody")), "account": account});
+        let user = |user: Option<&Value>, account: &str| {
+            let user = user.unwrap_or(&json!("nobody")).clone();
+            json!({"kind": "user", "user": user, "account": account})
+        };
         let mut actor = match kind {
             "system" => return Value::Null,
             "owner" => user(self.world.of("owner", here), here),

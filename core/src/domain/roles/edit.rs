@@ -268,8 +268,8 @@ impl Watch {
     }
 }
 
-/// What its holders may do is to be looked at again where another role is tried in the place of one,
-/// or none is any more.
+/// What its holders may do is to be looked at again where another role is tried in the place of
+/// one, or none is any more.
 pub(crate) fn trial_changes(ctx: &mut Ctx<'_>, role: &Id, old: Option<&Id>, new: Option<&Id>) {
     if old.or(new).is_some() {
         ctx.tx.touch_trial(role, new);
