@@ -104,13 +104,22 @@ public:
 
     bool known() const noexcept { return known_; }
     /// What memory told; throws where it could not.
-    const Answer &value() const {
-        if (!known_) throw std::logic_error("memory alone cannot tell");
+    const Answer &value() const & {
+        demand();
         return answer_;
+    }
+    /// The same of one that goes away, such as `sender.try_decide().value()`: then by value.
+    Answer value() && {
+        demand();
+        return std::move(answer_);
     }
     explicit operator bool() const = delete;
 
 private:
+    void demand() const {
+        if (!known_) throw std::logic_error("memory alone cannot tell");
+    }
+
     bool known_;
     Answer answer_;
 };

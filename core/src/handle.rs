@@ -394,7 +394,7 @@ impl Sender {
                     Some(prepared) => prepared,
                     None => self.prepare_anew(engine)?,
                 };
-                decide(engine, &prepared, Ask::exact(count))
+                decide(engine, &prepared, Ask::exact(check_count(count)?))
             }),
         }
     }

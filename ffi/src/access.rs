@@ -187,6 +187,11 @@ unsafe fn check_at_once(
     ask: impl FnOnce() -> Result<Option<bool>, Error>,
 ) -> i32 {
     if !is_place(known) {
+        // Whoever looks at nothing but the answer is allowed nothing.
+        if is_place(allowed) {
+            // SAFETY: a place by the test above.
+            unsafe { allowed.write(false) };
+        }
         return no_place("known").code().number();
     }
     let mut answer = None;
@@ -214,4 +219,26 @@ unsafe fn check(allowed: *mut bool, ask: impl FnOnce() -> Result<bool, Error>) -
     // SAFETY: a place by the test above.
     unsafe { allowed.write(*answer.as_ref().unwrap_or(&false)) };
     status(answer.map(drop))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::ptr::null_mut;
+
+    #[test]
+    fn without_one_place_the_other_says_no() {
+        let (mut allowed, mut known) = (true, true);
+        let yes = || Ok(Some(true));
+        // SAFETY: places of this function, and none.
+        let statuses = unsafe {
+            [
+                check_at_once(&raw mut allowed, null_mut(), yes),
+                check_at_once(null_mut(), &raw mut known, yes),
+                check_at_once(null_mut(), null_mut(), yes),
+            ]
+        };
+        let refused = tenantry_core::Code::InvalidArgument.number();
+        assert_eq!((statuses, allowed, known), ([refused; 3], false, false));
+    }
 }

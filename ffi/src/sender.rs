@@ -283,7 +283,11 @@ unsafe fn decide_at_once(
     // SAFETY: everything is written only when it is there.
     unsafe {
         if !is_place(decided) {
-            return Code::InvalidArgument.number();
+            let code = Code::InvalidArgument.number();
+            if takes_decision(out) {
+                clear(out, 0, code, 0, 0);
+            }
+            return code;
         }
         decided.write(false);
         if !takes_decision(out) {
@@ -409,6 +413,22 @@ mod tests {
         assert_eq!(places[1], [7; 16]);
         let end = places[0].iter().position(|char| *char == 0).unwrap();
         places[0][..=end].iter().map(|char| *char as u8).collect()
+    }
+
+    #[test]
+    fn without_a_place_for_whether_it_was_decided_nothing_is_granted() {
+        // SAFETY: numbers and arrays of them, of which all may be zero.
+        let mut decision: tenantry_decision = unsafe { std::mem::zeroed() };
+        decision.struct_size = size_of::<tenantry_decision>();
+        decision.granted = 7;
+        let ask = || unreachable!("there is nowhere to say whether it was decided");
+        // SAFETY: a place of this function, and none.
+        let code = unsafe { decide_at_once(&raw mut decision, std::ptr::null_mut(), ask) };
+        let refused = Code::InvalidArgument.number();
+        assert_eq!(
+            (code, decision.granted, decision.code),
+            (refused, 0, refused)
+        );
     }
 
     #[test]

@@ -5,7 +5,8 @@
 //! must not meet a full disk: the blocks that it will need are taken before it is given anything,
 //! and when there are none, only the write is refused.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
+use std::os::unix::fs::MetadataExt;
 
 use rustix::fs::FallocateFlags;
 use rustix::io::Errno;
@@ -24,6 +25,8 @@ const STEP: u64 = 4 << 20;
 #[derive(Default)]
 pub(crate) struct Room {
     until: u64,
+    /// How many blocks it had then, in all.
+    blocks: u64,
 }
 
 impl Room {
@@ -34,10 +37,8 @@ impl Room {
         records: usize,
         bytes: usize,
     ) -> Result<(), StoreError> {
-        let length = log
-            .metadata()
-            .map_err(|error| StoreError::io("cannot read sled's log", &error))?
-            .len();
+        let found = look_at(log)?;
+        let length = found.len();
         let need = (bytes as u64)
             .saturating_mul(3)
             .saturating_add((records as u64).saturating_mul(FOR_EACH))
@@ -49,6 +50,11 @@ impl Room {
         {
             return Err(full(Errno::FBIG));
         }
+        // sled cuts its log off now and then, which gives back what was taken beyond its end, and
+        // the length does not tell when it has grown again since.
+        if found.blocks() < self.blocks {
+            self.until = 0;
+        }
         if until <= self.until {
             return Ok(());
         }
@@ -58,13 +64,21 @@ impl Room {
             other => Err(other),
         });
         match room {
-            Ok(taken) => self.until = length.saturating_add(taken),
+            Ok(taken) => {
+                self.blocks = look_at(log)?.blocks();
+                self.until = length.saturating_add(taken);
+            }
             Err(error @ (Errno::NOSPC | Errno::DQUOT | Errno::FBIG)) => return Err(full(error)),
             // A file system that takes no blocks ahead at least says how many it has.
             Err(_) => look(log, need)?,
         }
         Ok(())
     }
+}
+
+fn look_at(log: &File) -> Result<Metadata, StoreError> {
+    log.metadata()
+        .map_err(|error| StoreError::io("cannot read sled's log", &error))
 }
 
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
@@ -93,4 +107,32 @@ fn full(error: Errno) -> StoreError {
         "cannot take room for sled's log",
         &std::io::Error::from(error),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scratch::Scratch;
+    use std::os::unix::fs::FileExt;
+
+    /// Cut off and grown again, the file is no shorter than before, and has no blocks behind it.
+    #[test]
+    fn what_cutting_off_gives_back_is_taken_again() {
+        let folder = Scratch::new();
+        let log = File::create(folder.path().join("log")).unwrap();
+        log.write_all_at(&[1; 64 << 10], 0).unwrap();
+        let mut room = Room::default();
+        room.take(&log, 1, 1).unwrap();
+        if room.until == 0 {
+            // This file system takes nothing ahead.
+            return;
+        }
+        let taken = log.metadata().unwrap().blocks();
+        assert!(taken * 512 > BESIDE + STEP, "{taken}");
+        log.set_len(32 << 10).unwrap();
+        log.write_all_at(&[2; 33 << 10], 32 << 10).unwrap();
+        assert!(log.metadata().unwrap().blocks() < taken);
+        room.take(&log, 1, 1).unwrap();
+        assert!(log.metadata().unwrap().blocks() >= taken);
+    }
 }

@@ -32,8 +32,26 @@ pub(crate) struct Watch {
     flushes: AtomicU64,
     asleep: AtomicBool,
     ended: AtomicBool,
+    /// While a thread syncs what nobody else does.
+    syncing: Arc<AtomicBool>,
     thread: OnceLock<Thread>,
     store: OnceLock<Weak<dyn Watched>>,
+}
+
+/// Is dropped with the thread that syncs, also when there is none after all.
+struct Syncing(Arc<AtomicBool>);
+
+impl Syncing {
+    /// None while another is under way.
+    fn begin(syncing: &Arc<AtomicBool>) -> Option<Syncing> {
+        (!syncing.swap(true, Ordering::SeqCst)).then(|| Syncing(syncing.clone()))
+    }
+}
+
+impl Drop for Syncing {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::SeqCst);
+    }
 }
 
 /// A flush that takes longer is looked at; a commit that was not synced for as long, or twice that,
@@ -95,7 +113,7 @@ impl Watch {
     }
 
     /// The last commit and the last durable one. A commit up to `waited` that is not durable yet
-    /// gets a thread of its own, because syncing can take long.
+    /// gets a thread of its own, because syncing can take long; one at a time, because it can hang.
     fn sync_what_was_there(&self, waited: u64) -> (u64, u64) {
         let Some(store) = self.store.get().and_then(Weak::upgrade) else {
             return (0, 0);
@@ -107,9 +125,15 @@ impl Watch {
         if durable >= waited {
             return (commit, durable);
         }
+        let Some(syncing) = Syncing::begin(&self.syncing) else {
+            return (commit, durable);
+        };
         let sync = std::thread::Builder::new()
             .name("tenantry-sync".into())
-            .spawn(move || store.sync_until(waited));
+            .spawn(move || {
+                let _syncing = syncing;
+                store.sync_until(waited);
+            });
         // Without a thread this is tried again after the next tick.
         drop(sync);
         (commit, durable)
@@ -146,6 +170,63 @@ impl Drop for Watcher {
         if let Some(thread) = self.thread.take() {
             // It catches panics, so there is no error to learn of.
             let _ = thread.join();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::{Receiver, Sender, channel};
+    use std::time::Instant;
+
+    /// A store whose disk answers when it is told to.
+    struct Hanging {
+        begun: Sender<u64>,
+        go: parking_lot::Mutex<Receiver<()>>,
+    }
+
+    impl Watched for Hanging {
+        fn last_commit(&self) -> u64 {
+            1
+        }
+
+        fn durable(&self) -> u64 {
+            0
+        }
+
+        fn has_failed(&self) -> bool {
+            false
+        }
+
+        fn sync_until(&self, commit: u64) {
+            self.begun.send(commit).unwrap();
+            self.go.lock().recv().unwrap();
+        }
+    }
+
+    #[test]
+    fn a_sync_that_hangs_is_the_only_one() {
+        let ((begun, begins), (go, goes)) = (channel(), channel());
+        let store: Arc<dyn Watched> = Arc::new(Hanging {
+            begun,
+            go: parking_lot::Mutex::new(goes),
+        });
+        let watch = Watch::default();
+        watch.over(&store);
+        let long = Duration::from_secs(30);
+        for _ in 0..2 {
+            for _ in 0..5 {
+                assert_eq!(watch.sync_what_was_there(1), (1, 0));
+            }
+            assert_eq!(begins.recv_timeout(long), Ok(1));
+            assert!(begins.recv_timeout(Duration::from_millis(50)).is_err());
+            // When it is over, the next may come.
+            go.send(()).unwrap();
+            let until = Instant::now() + long;
+            while watch.syncing.load(Ordering::SeqCst) && Instant::now() < until {
+                std::thread::yield_now();
+            }
         }
     }
 }

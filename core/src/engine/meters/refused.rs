@@ -152,9 +152,11 @@ impl Prepared {
             refused.count == count
                 && refused.changes == changes
                 && (refused.from_ms..refused.until_ms).contains(&now_ms)
-                && refused
-                    .commit
-                    .is_none_or(|commit| commit == engine.kernel.backend.last_commit())
+                && match refused.commit {
+                    Some(commit) => commit == engine.kernel.backend.last_commit(),
+                    // It was told without the store, which may have got a say since.
+                    None => !engine.asks_store(self),
+                }
         };
         last.as_ref().filter(holds).cloned()
     }
@@ -409,6 +411,37 @@ mod tests {
                 .zip(&other)
                 .all(|(one, other)| Arc::ptr_eq(one, other))
         );
+    }
+
+    /// What memory told alone ends when the store gets a say, whether or not the counters had
+    /// been changed by then.
+    #[test]
+    fn the_first_reservation_ends_what_was_told_without_the_store() {
+        let (store, sender) = full();
+        let first = refusal(sender.try_admit(1).unwrap());
+        assert!(Arc::ptr_eq(&refusal(sender.try_admit(1).unwrap()), &first));
+        engine(&store)
+            .has_reserved
+            .store(true, std::sync::atomic::Ordering::Release);
+        assert!(sender.try_admit(1).unwrap().is_none());
+        let asked = sender.admit(1).unwrap();
+        assert_eq!(asked, told_by_store(&store, 1));
+        assert_eq!(sender.try_admit(1).unwrap(), Some(asked));
+    }
+
+    /// Where something is due the question goes another way, which looks at the count, too.
+    #[test]
+    fn a_count_that_cannot_be_is_refused_also_where_something_is_due() {
+        let (store, sender) = full();
+        let ask = |ask: &dyn Fn() -> Result<Decision, crate::Error>| {
+            let due = &engine(&store).kernel.clock.next_due_ms;
+            due.store(0, std::sync::atomic::Ordering::Release);
+            assert_eq!(ask().unwrap_err().code(), crate::Code::InvalidArgument);
+        };
+        for count in [0, u64::MAX] {
+            ask(&|| sender.admit(count));
+            ask(&|| store.admit("acme", Some("olga"), count));
+        }
     }
 
     /// Neither the store nor whoever writes is needed for it.
