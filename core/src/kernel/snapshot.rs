@@ -105,15 +105,20 @@ impl Snapshots {
 
     /// Commits, and keeps before what open snapshots may ask for.
     pub(crate) fn commit(&self, backend: &dyn Backend, batch: &Batch) -> Result<u64, CommitError> {
-        let mut state = self.shared.state.lock();
-        let number = self.shared.commits.load(Ordering::Acquire) + 1;
-        for (key, _) in &batch.writes {
-            state.keep(backend, key, number)?;
-        }
-        state.make_room(self.shared.most_bytes);
-        // A reader that saw the store before sees this after, and then looks at what was kept.
-        self.shared.commits.store(number, Ordering::Release);
-        backend.commit(batch)
+        let version = {
+            let mut state = self.shared.state.lock();
+            let number = self.shared.commits.load(Ordering::Acquire) + 1;
+            for (key, _) in &batch.writes {
+                state.keep(backend, key, number)?;
+            }
+            state.make_room(self.shared.most_bytes);
+            // A reader that saw the store before sees this after, and then looks at what was kept.
+            self.shared.commits.store(number, Ordering::Release);
+            backend.commit(batch)?
+        };
+        // This may wait for the disk, and no reader waits with it.
+        backend.relieve();
+        Ok(version)
     }
 }
 
