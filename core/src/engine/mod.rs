@@ -428,6 +428,10 @@ impl Engine {
             None if self.kernel.backend.get(&keys::account(id))?.is_some() => {
                 Ok(self.views.cells.get_or_insert(self, id))
             }
+            // It was deleted since the snapshot that is read here, and nobody else needs it.
+            None if self.kernel.seen_here().get(&keys::account(id))?.is_some() => {
+                Ok(self.views.cells.apart(id))
+            }
             None => Err(Error::not_found("account", id.as_str())),
         }
     }
