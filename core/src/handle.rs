@@ -271,9 +271,15 @@ impl Tenantry {
         // A time that no clock reaches is none.
         let until = Instant::now().checked_add(timeout);
         loop {
-            let last = self
-                .guard
-                .enter(Effect::Read, |engine| engine.kernel.last_message())?;
+            let last = self.guard.enter(Effect::Read, |engine| {
+                let last = engine.kernel.last_message()?;
+                // What is answered is true after a power loss as well.
+                if last > after {
+                    let kernel = &engine.kernel;
+                    kernel.wait_until_shown_is_durable(kernel.backend.last_commit())?;
+                }
+                Ok(last)
+            })?;
             if last > after {
                 return Ok(Some(last));
             }

@@ -157,6 +157,11 @@ pub trait Backend: Send + Sync {
     /// last commit.
     fn commit(&self, batch: &Batch) -> Result<u64, CommitError>;
 
+    /// Where more waits in memory than should, brings it to its place, which may take as long as
+    /// [`Backend::sync`]. Called after each [`Backend::commit`] by whoever holds nothing that
+    /// others wait for; an error is kept and meets the next commit or sync.
+    fn relieve(&self) {}
+
     /// Returns when that commit and all before it are durable.
     fn sync(&self, commit: u64) -> Result<(), StoreError>;
 

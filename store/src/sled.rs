@@ -316,14 +316,17 @@ impl Backend for SledStore {
     }
 
     fn commit(&self, batch: &Batch) -> Result<u64, CommitError> {
-        let (number, waiting) = self.shared.table.commit(batch)?;
-        if waiting > ENOUGH {
-            // The commit is made whether or not this works; an error is kept and meets the next
-            // commit or sync.
-            let _ = self.sync(number);
-        }
+        let number = self.shared.table.commit(batch)?;
         self.shared.watch.look();
         Ok(number)
+    }
+
+    fn relieve(&self) {
+        let (_, bytes) = self.shared.table.waiting();
+        if bytes > ENOUGH {
+            // The commits are made whether or not this works.
+            let _ = self.sync(self.last_commit());
+        }
     }
 
     fn sync(&self, commit: u64) -> Result<(), StoreError> {

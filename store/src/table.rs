@@ -183,8 +183,8 @@ impl<R: Raw> Table<R> {
             .collect()
     }
 
-    /// The number of the commit, and how many bytes now wait for [`Table::hand_over`].
-    pub(crate) fn commit(&self, batch: &Batch) -> Result<(u64, usize), CommitError> {
+    /// The number of the commit, which waits for [`Table::hand_over`].
+    pub(crate) fn commit(&self, batch: &Batch) -> Result<u64, CommitError> {
         self.in_its_process()?;
         let mut writes: Vec<_> = batch.writes.iter().collect();
         writes.sort_by(|a, b| a.0.cmp(&b.0));
@@ -214,7 +214,7 @@ impl<R: Raw> Table<R> {
             }
         }
         if writes.is_empty() {
-            return Ok((state.head.commit, state.layers.waiting_bytes()));
+            return Ok(state.head.commit);
         }
 
         let mut head = state.head;
@@ -241,7 +241,7 @@ impl<R: Raw> Table<R> {
         }
         state.head = head;
         self.last_commit.store(head.commit, Ordering::Release);
-        Ok((head.commit, state.layers.waiting_bytes()))
+        Ok(head.commit)
     }
 
     pub(crate) fn verify(&self) -> Result<Verification, StoreError> {

@@ -33,6 +33,9 @@ pub(crate) fn charged<A: Serialize + DeserializeOwned>(
 ) -> Result<A, Error> {
     let asked = digest(request)?;
     if let Some(answer) = answered(ctx, account, key, &asked)? {
+        // Who asked first may still wait for their commit to become durable.
+        let kernel = &ctx.engine.kernel;
+        kernel.wait_until_shown_is_durable(kernel.backend.last_commit())?;
         return Ok(answer);
     }
     let charge = ctx.engine.charge_or_owe(ctx.actor, prepared, ask)?;

@@ -276,8 +276,8 @@ impl Invoice {
     fn sent(&self, ctx: &mut Ctx<'_>, id: &Id, per_day: LimitName) -> Result<u64, Error> {
         let (from_ms, until_ms) = (self.from_ms.get(), self.until_ms.get());
         let cell = ctx.engine.cell(id)?;
-        // A day is kept with the first send of a later one. Looked at first: one that is kept
-        // meanwhile is found, and counts once.
+        // A day is kept with the first send of a later one. Looked at first, and by what is newer
+        // than it below: one that is kept meanwhile is found, and counts once.
         let counted = ctx
             .engine
             .last_window(&*ctx.engine.prepare_limit(&cell, per_day)?)?;
@@ -285,12 +285,11 @@ impl Invoice {
             Some(prepared) => ctx.engine.last_window(&prepared)?,
             None => Meter::default(),
         };
-        let mut sent = 0;
+        let (mut sent, mut newer) = (0, ctx.engine.kernel.tx());
         for (scope, last) in [("", counted), (UNCOUNTED, uncounted)] {
             let at = |ms| keys::meter_history(Some(id), per_day.name(), scope, "", ms);
-            let kept = ctx
-                .tx
-                .range::<Meter>(&at(from_ms), &at(until_ms), usize::MAX)?;
+            // Not in the snapshot of the operation: it is older than the meters in memory.
+            let kept = newer.range::<Meter>(&at(from_ms), &at(until_ms), usize::MAX)?;
             let mut days: BTreeMap<u64, u64> = kept
                 .into_iter()
                 .map(|(_, day)| (day.starts_at_ms, day.drawn))

@@ -74,8 +74,10 @@ pub(crate) struct Engine {
 /// What an operation has written.
 struct Committed<T> {
     answer: T,
-    /// The number of the commit; 0 where nothing was written.
+    /// The number of the commit; where nothing was written, that of the last one before.
     version: u64,
+    /// Whether something was written.
+    is_new: bool,
     /// Reservations of which so many come back.
     returned: Vec<(Reservation, u64)>,
     /// Whose limits may be lower.
@@ -304,9 +306,12 @@ impl Engine {
             }
             let (batch, touched) = ctx.tx.finish();
             let Some(batch) = batch else {
+                // The answer may tell what another has just committed, such as the answer to the
+                // same request before: that is durable first as well.
                 return Ok(Committed {
                     answer,
-                    version: 0,
+                    version: self.kernel.backend.last_commit(),
+                    is_new: false,
                     returned: Vec::new(),
                     lowered: BTreeSet::new(),
                 });
@@ -318,6 +323,7 @@ impl Engine {
                     return Ok(Committed {
                         answer,
                         version,
+                        is_new: true,
                         returned: touched.returned,
                         lowered: touched.lowered,
                     });
@@ -352,7 +358,11 @@ impl Engine {
     /// Waits until a commit is durable. Only then what it ended comes back: after a crash it would
     /// come back once more.
     fn settle<T>(&self, committed: Committed<T>) -> Result<T, Error> {
-        self.kernel.wait_until_durable(committed.version)?;
+        if committed.is_new {
+            self.kernel.wait_until_durable(committed.version)?;
+        } else {
+            self.kernel.wait_until_shown_is_durable(committed.version)?;
+        }
         for (reservation, count) in &committed.returned {
             self.return_reserved(reservation, *count)?;
         }
@@ -417,6 +427,10 @@ impl Engine {
             Some(cell) => Ok(cell),
             None if self.kernel.backend.get(&keys::account(id))?.is_some() => {
                 Ok(self.views.cells.get_or_insert(self, id))
+            }
+            // It was deleted since the snapshot that is read here, and nobody else needs it.
+            None if self.kernel.seen_here().get(&keys::account(id))?.is_some() => {
+                Ok(self.views.cells.apart(id))
             }
             None => Err(Error::not_found("account", id.as_str())),
         }

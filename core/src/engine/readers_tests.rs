@@ -34,11 +34,13 @@ impl Gate {
     }
 }
 
-/// The threads that are to be stopped, at their next read or at the next sync.
+/// The threads that are to be stopped, at their next read, at the next sync, or when the next commit
+/// was made.
 #[derive(Default)]
 struct Gates {
     reads: Mutex<BTreeMap<String, Gate>>,
     sync: Mutex<Vec<Gate>>,
+    relieve: Mutex<Vec<Gate>>,
 }
 
 /// A store in memory that stops threads.
@@ -75,6 +77,13 @@ impl Backend for Stopping {
     }
     fn commit(&self, batch: &Batch) -> Result<u64, CommitError> {
         self.inner.commit(batch)
+    }
+    fn relieve(&self) {
+        let gate = self.gates.relieve.lock().pop();
+        if let Some(gate) = gate {
+            gate.pass();
+        }
+        self.inner.relieve();
     }
     fn sync(&self, commit: u64) -> Result<(), StoreError> {
         let gate = self.gates.sync.lock().pop();
@@ -214,7 +223,8 @@ fn a_view_of_an_old_snapshot_is_not_kept() {
 #[test]
 fn what_is_shown_is_durable_first() {
     let (guard, gates) = stopping();
-    let ((first, _, first_go), (second, second_came, second_go)) = (Gate::new(), Gate::new());
+    let ((first, _first_came, first_go), (second, second_came, second_go)) =
+        (Gate::new(), Gate::new());
     *gates.sync.lock() = vec![second, first];
     let written = create_user(&guard, "ann");
     // The commit is made, and its sync is held back.
@@ -244,6 +254,61 @@ fn what_is_shown_is_durable_first() {
     gates.sync.lock().push(third);
     call(&guard, "users.get", json!({"user": "ann"}));
     assert_eq!(third_came.try_recv(), Err(TryRecvError::Empty));
+}
+
+#[test]
+fn an_answer_that_is_given_again_is_durable_first() {
+    let (guard, gates) = stopping();
+    let claim = json!({"account": "acme", "limit": "contacts", "count": 1, "key": "once"});
+    let ((first, first_came, first_go), (second, second_came, second_go)) =
+        (Gate::new(), Gate::new());
+    *gates.sync.lock() = vec![second, first];
+    let one = begin(&guard, "one", "gauges.claim", claim.clone());
+    first_came.recv_timeout(PATIENCE).unwrap();
+    let other = begin(&guard, "other", "gauges.claim", claim);
+    // It waits for a sync of its own.
+    second_came.recv_timeout(PATIENCE).unwrap();
+    assert_eq!(other.try_recv(), Err(TryRecvError::Empty));
+    second_go.send(()).unwrap();
+    first_go.send(()).unwrap();
+    assert_eq!(
+        one.recv_timeout(PATIENCE).unwrap(),
+        other.recv_timeout(PATIENCE).unwrap()
+    );
+}
+
+#[test]
+fn no_reader_waits_while_a_commit_makes_room_in_memory() {
+    let (guard, gates) = stopping();
+    let (gate, has_come, let_go) = Gate::new();
+    gates.relieve.lock().push(gate);
+    let written = create_user(&guard, "ann");
+    has_come.recv_timeout(PATIENCE).unwrap();
+    let shown = begin(&guard, "reader", "users.get", json!({"user": "ann"}));
+    assert_eq!(shown.recv_timeout(PATIENCE).unwrap()["id"], "ann");
+    let_go.send(()).unwrap();
+    written.recv_timeout(PATIENCE).unwrap();
+}
+
+#[test]
+fn an_account_that_was_deleted_since_is_still_there_for_who_reads() {
+    let (guard, _) = stopping();
+    let (engine, acme) = (&guard.engine, Id::new("acme").unwrap());
+    let reading = engine.kernel.begin_reading();
+    let deleted = begin(
+        &guard,
+        "writer",
+        "accounts.delete",
+        json!({"account": "acme"}),
+    );
+    deleted.recv_timeout(PATIENCE).unwrap();
+    let view = engine.cell(&acme).unwrap().view(engine).unwrap();
+    assert_eq!(view.status, Status::Active);
+    drop(reading);
+    assert_eq!(
+        engine.cell(&acme).map(drop).unwrap_err().code(),
+        Code::NotFound
+    );
 }
 
 /// `cargo test -p tenantry --lib readers_tests::latencies -- --ignored --nocapture` prints how long

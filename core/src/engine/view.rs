@@ -1181,13 +1181,14 @@ impl Cells {
         }
         shard
             .entry(id.clone())
-            .or_insert_with(|| {
-                Arc::new(AccountCell::new(
-                    id.clone(),
-                    self.epoch_floor.load(Ordering::Acquire),
-                ))
-            })
+            .or_insert_with(|| self.apart(id))
             .clone()
+    }
+
+    /// An account that does not stay in memory.
+    pub(crate) fn apart(&self, id: &Id) -> Arc<AccountCell> {
+        let floor = self.epoch_floor.load(Ordering::Acquire);
+        Arc::new(AccountCell::new(id.clone(), floor))
     }
 
     /// Forgets the accounts of a shard that nobody uses now; half of them, so that this is seldom.

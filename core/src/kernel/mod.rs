@@ -91,6 +91,19 @@ impl Kernel {
         Tx::on(Reads::at(&*self.backend, snapshot), self.clock.now_ms())
     }
 
+    /// The store as it is now, whatever the operation of this thread reads in.
+    pub(crate) fn snapshot(&self) -> Reads<'_> {
+        Reads::at(&*self.backend, self.snapshots.open(&*self.backend))
+    }
+
+    /// The store as the operation of this thread sees it: in its snapshot, where there is one.
+    pub(crate) fn seen_here(&self) -> Reads<'_> {
+        match self.snapshots.of_this_thread() {
+            Some(snapshot) => Reads::at(&*self.backend, snapshot),
+            None => Reads::newest(&*self.backend),
+        }
+    }
+
     /// From here on, and as long as the answer lives, this thread [reads](Kernel::reading) in one
     /// snapshot.
     pub(crate) fn begin_reading(&self) -> (Reading, Arc<Snapshot>) {

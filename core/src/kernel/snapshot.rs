@@ -8,7 +8,8 @@
 use crate::error::{Code, Error};
 use crate::locks::Mutex;
 use std::cell::RefCell;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Bound;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tenantry_store::{Backend, Batch, CommitError, Order, Record};
@@ -42,7 +43,7 @@ struct State {
     /// What stood at a key before a commit, the earliest first.
     before: BTreeMap<Vec<u8>, VecDeque<(u64, Option<Record>)>>,
     /// The same in the order in which it was kept.
-    order: VecDeque<(u64, Vec<u8>)>,
+    order: BTreeSet<(u64, Vec<u8>)>,
     bytes: usize,
     /// Snapshots that were taken after this commit or before it were given up.
     lost: Option<u64>,
@@ -104,15 +105,20 @@ impl Snapshots {
 
     /// Commits, and keeps before what open snapshots may ask for.
     pub(crate) fn commit(&self, backend: &dyn Backend, batch: &Batch) -> Result<u64, CommitError> {
-        let mut state = self.shared.state.lock();
-        let number = self.shared.commits.load(Ordering::Acquire) + 1;
-        for (key, _) in &batch.writes {
-            state.keep(backend, key, number)?;
-        }
-        state.make_room(self.shared.most_bytes);
-        // A reader that saw the store before sees this after, and then looks at what was kept.
-        self.shared.commits.store(number, Ordering::Release);
-        backend.commit(batch)
+        let version = {
+            let mut state = self.shared.state.lock();
+            let number = self.shared.commits.load(Ordering::Acquire) + 1;
+            for (key, _) in &batch.writes {
+                state.keep(backend, key, number)?;
+            }
+            state.make_room(self.shared.most_bytes);
+            // A reader that saw the store before sees this after, and then looks at what was kept.
+            self.shared.commits.store(number, Ordering::Release);
+            backend.commit(batch)?
+        };
+        // This may wait for the disk, and no reader waits with it.
+        backend.relieve();
+        Ok(version)
     }
 }
 
@@ -128,7 +134,7 @@ impl State {
         }
         let record = backend.get(key)?;
         self.bytes += size(key, record.as_ref());
-        self.order.push_back((number, key.to_vec()));
+        self.order.insert((number, key.to_vec()));
         self.before
             .entry(key.to_vec())
             .or_default()
@@ -143,7 +149,7 @@ impl State {
                 return;
             };
             self.lost = Some(oldest);
-            self.drop_unused();
+            self.drop_unused(oldest);
         }
     }
 
@@ -152,28 +158,59 @@ impl State {
             *open -= 1;
             if *open == 0 {
                 self.open.remove(&after);
-                self.drop_unused();
+                self.drop_unused(after);
             }
         }
     }
 
-    /// Drops what no open snapshot can ask for.
-    fn drop_unused(&mut self) {
-        let oldest = self.open.first_key_value().map(|(oldest, _)| *oldest);
-        while let Some((number, key)) = self.order.pop_front() {
-            if oldest.is_some_and(|oldest| number > oldest) {
-                self.order.push_front((number, key));
-                return;
+    /// Drops what no open snapshot can ask for since this one was closed: of what was kept until
+    /// the next one was taken, all that those before it find at an earlier commit. So a reader that
+    /// takes long does not make what is kept for the short ones beside it pile up.
+    fn drop_unused(&mut self, closed: u64) {
+        let earlier = self.open.range(..closed).next_back().map(|(open, _)| *open);
+        let later = self.open.range(closed..).next().map(|(open, _)| *open);
+        if earlier.is_none() && later.is_none() {
+            self.before.clear();
+            self.order.clear();
+            self.bytes = 0;
+            return;
+        }
+        let begin_after = |open: u64| (open.saturating_add(1), Vec::new());
+        let until = later.map_or(Bound::Unbounded, |later| {
+            Bound::Excluded(begin_after(later))
+        });
+        // What was kept before this one was taken is not its own.
+        let own = (Bound::Included(begin_after(closed)), until);
+        let unused: Vec<_> = self
+            .order
+            .range(own)
+            .filter(|(number, key)| {
+                earlier.is_none_or(|earlier| self.version_after(key, earlier) != Some(*number))
+            })
+            .cloned()
+            .collect();
+        unused
+            .iter()
+            .for_each(|(number, key)| self.forget(*number, key));
+    }
+
+    /// Where a snapshot finds what stood at a key, if that was changed since.
+    fn version_after(&self, key: &[u8], after: u64) -> Option<u64> {
+        let versions = self.before.get(key)?;
+        first_after(versions, after).map(|(number, _)| *number)
+    }
+
+    fn forget(&mut self, number: u64, key: &[u8]) {
+        if let Some(versions) = self.before.get_mut(key) {
+            let at = versions.partition_point(|(before, _)| *before < number);
+            if let Some((_, record)) = versions.remove(at) {
+                self.bytes = self.bytes.saturating_sub(size(key, record.as_ref()));
             }
-            if let Some(versions) = self.before.get_mut(&key) {
-                if let Some((_, record)) = versions.pop_front() {
-                    self.bytes = self.bytes.saturating_sub(size(&key, record.as_ref()));
-                }
-                if versions.is_empty() {
-                    self.before.remove(&key);
-                }
+            if versions.is_empty() {
+                self.before.remove(key);
             }
         }
+        self.order.remove(&(number, key.to_vec()));
     }
 
     fn check(&self, after: u64) -> Result<(), Error> {
@@ -191,11 +228,12 @@ fn size(key: &[u8], record: Option<&Record>) -> usize {
     ENTRY_BYTES + 2 * key.len() + record.map_or(0, |record| record.value.len())
 }
 
-fn first_after(versions: &VecDeque<(u64, Option<Record>)>, after: u64) -> Option<&Option<Record>> {
-    versions
-        .iter()
-        .find(|(number, _)| *number > after)
-        .map(|(_, record)| record)
+/// What stood at a key after a commit, among what was kept of it.
+fn first_after(
+    versions: &VecDeque<(u64, Option<Record>)>,
+    after: u64,
+) -> Option<&(u64, Option<Record>)> {
+    versions.get(versions.partition_point(|(number, _)| *number <= after))
 }
 
 impl Snapshot {
@@ -218,7 +256,7 @@ impl Snapshot {
         let versions = state.before.get(key);
         Ok(versions
             .and_then(|versions| first_after(versions, self.after))
-            .cloned())
+            .map(|(_, record)| record.clone()))
     }
 
     /// The same for the keys of a range.
@@ -232,15 +270,12 @@ impl Snapshot {
         }
         let state = self.shared.state.lock();
         state.check(self.after)?;
-        let range = (
-            std::ops::Bound::Included(from),
-            std::ops::Bound::Excluded(until),
-        );
+        let range = (Bound::Included(from), Bound::Excluded(until));
         Ok(state
             .before
             .range::<[u8], _>(range)
             .filter_map(|(key, versions)| {
-                first_after(versions, self.after).map(|record| (key.clone(), record.clone()))
+                first_after(versions, self.after).map(|(_, record)| (key.clone(), record.clone()))
             })
             .collect())
     }
@@ -466,6 +501,35 @@ mod tests {
         }
         assert_eq!(snapshots.shared.state.lock().order.len(), 1);
         assert_eq!(reads.get(b"a").unwrap(), None);
+    }
+
+    #[test]
+    fn short_readers_leave_nothing_behind_beside_a_long_one() {
+        let (backend, snapshots) = (tenantry_store::memory().unwrap(), Snapshots::default());
+        let commit = |key: &str, value: &str| {
+            snapshots
+                .commit(&*backend, &batch(&[(key, Some(value))]))
+                .unwrap();
+        };
+        let kept = || snapshots.shared.state.lock().order.len();
+        commit("a", "1");
+        let long = Reads::at(&*backend, snapshots.open(&*backend));
+        for round in 0..9 {
+            let short = Reads::at(&*backend, snapshots.open(&*backend));
+            commit("a", "2");
+            let other = Reads::at(&*backend, snapshots.open(&*backend));
+            commit("a", "3");
+            assert_eq!(other.get(b"a").unwrap().unwrap().value, b"2");
+            // Whichever closes first, the other and the long one still see theirs.
+            drop(if round % 2 == 0 { short } else { other });
+            assert_eq!(long.get(b"a").unwrap().unwrap().value, b"1");
+        }
+        assert_eq!(kept(), 1, "for the long one alone");
+        commit("b", "1");
+        assert!(long.get(b"b").unwrap().is_none());
+        drop(long);
+        assert_eq!(kept(), 0);
+        assert_eq!(snapshots.shared.state.lock().bytes, 0);
     }
 
     #[test]
