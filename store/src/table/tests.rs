@@ -356,7 +356,7 @@ fn layers_and_backend_together_look_like_one_map() {
             wanted.insert(key, (next(3) > 0).then(|| text(length, step)));
         }
         batch.writes.extend(wanted.clone());
-        let (number, _) = table.commit(&batch).unwrap();
+        let number = table.commit(&batch).unwrap();
         for (key, value) in wanted {
             match value {
                 Some(value) => model.insert(
