@@ -260,11 +260,7 @@ impl Snapshot {
     }
 
     /// The same for the keys of a range.
-    fn changed_between(
-        &self,
-        from: &[u8],
-        until: &[u8],
-    ) -> Result<Vec<(Vec<u8>, Option<Record>)>, Error> {
+    fn changed_between(&self, from: &[u8], until: &[u8]) -> Result<Vec<Before>, Error> {
         if self.is_newest() || from >= until {
             return Ok(Vec::new());
         }
@@ -286,6 +282,9 @@ impl Drop for Snapshot {
         self.shared.state.lock().close(self.after);
     }
 }
+
+/// A key, and the record that stood there before it was changed; none where there was none.
+type Before = (Vec<u8>, Option<Record>);
 
 /// While it lives, what this thread reads of the store is of one snapshot.
 pub(crate) struct Reading(Arc<Snapshot>);
@@ -401,7 +400,7 @@ impl<'a> Reads<'a> {
 /// Rows of the store, with what stood there before where that was changed since.
 fn merged(
     rows: Vec<(Vec<u8>, Record)>,
-    changed: Vec<(Vec<u8>, Option<Record>)>,
+    changed: Vec<Before>,
     order: Order,
 ) -> Vec<(Vec<u8>, Record)> {
     if changed.is_empty() {
