@@ -9,7 +9,7 @@
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
-use tenantry::api::Access;
+use tenantry::api::operation::Access;
 use tenantry::catalogue::CATALOGUE;
 use tenantry::{Error, Tenantry};
 use tenantry_tests::crash::{Dice, count};
