@@ -186,7 +186,7 @@ assert time.monotonic() - began < 1.5, time.monotonic() - began
 # So can others.
 assert os.system(f"{sys.executable} -c 'import sys, tenantry; tenantry.open(sys.argv[1]).close()' {path}") == 0
 for worker, go in workers:
-    os.close(go)
+    os.write(go, b"!")
     assert os.waitpid(worker, 0)[1] == 0
 """
 
