@@ -18,8 +18,8 @@ use crate::model::{
     self, Actor, Address, AddressRange, Count, Grant, Id, OutboxKind, OutboxMessage,
 };
 use crate::rules::api_key::{can_have, powers_of_key, reaches_further};
+use crate::tables::api_keys::ApiKeys;
 use crate::tables::api_keys::{all_of, end, touch};
-use crate::tables::sessions::ApiKeys;
 use crate::tables::{accounts, users};
 
 /// The most API keys of an account.

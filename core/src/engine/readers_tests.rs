@@ -156,6 +156,7 @@ fn create_user(guard: &Arc<Guard>, id: &str) -> Receiver<Value> {
     )
 }
 
+/// R-QTA-16.
 #[test]
 fn a_write_does_not_wait_for_readers_nor_for_the_walk_over_the_store() {
     let (guard, gates) = stopping();
@@ -220,6 +221,7 @@ fn a_view_of_an_old_snapshot_is_not_kept() {
     }
 }
 
+/// R-DUR-1.
 #[test]
 fn what_is_shown_is_durable_first() {
     let (guard, gates) = stopping();

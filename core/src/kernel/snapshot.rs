@@ -88,18 +88,18 @@ impl Snapshots {
 
     /// The snapshot that an operation of this thread reads in.
     pub(crate) fn of_this_thread(&self) -> Option<Arc<Snapshot>> {
-        let is_own = |snapshot: &&Arc<Snapshot>| Arc::ptr_eq(&snapshot.shared, &self.shared);
-        READING.with_borrow(|reading| reading.iter().rev().find(is_own).cloned())
+        self.with_own(|own| own.cloned())
     }
 
     /// Whether no commit was begun since the snapshot that an operation of this thread reads in.
     pub(crate) fn reads_newest(&self) -> bool {
+        self.with_own(|own| own.is_none_or(|snapshot| snapshot.is_newest()))
+    }
+
+    fn with_own<T>(&self, look: impl FnOnce(Option<&Arc<Snapshot>>) -> T) -> T {
         READING.with_borrow(|reading| {
-            let own = reading
-                .iter()
-                .rev()
-                .find(|snapshot| Arc::ptr_eq(&snapshot.shared, &self.shared));
-            own.is_none_or(|snapshot| snapshot.is_newest())
+            let own = |snapshot: &&Arc<Snapshot>| Arc::ptr_eq(&snapshot.shared, &self.shared);
+            look(reading.iter().rev().find(own))
         })
     }
 

@@ -1,11 +1,11 @@
-//! What people log in with and from where: passwords, second factors, links, and lists of
-//! addresses (R-SES-1, R-SES-3, R-SES-4).
+//! What people log in with and from where: passwords, links, and lists of addresses
+//! (R-SES-1, R-SES-3, R-SES-4).
 
 use crate::error::Error;
 use crate::kernel::check::Look;
 use crate::kernel::table::{Declared, Index, Lines, Owner, Table, led_to};
 use crate::kernel::{Tx, keys};
-use crate::model::{AuditKind, Link, LinkKind, PasswordRecord, SecondFactor};
+use crate::model::{AuditKind, Link, LinkKind, PasswordRecord};
 
 pub(super) const TABLES: &[Declared] = &[
     Declared::of::<Links>(),
@@ -22,12 +22,6 @@ pub(super) const TABLES: &[Declared] = &[
             }
             _ => look.no_such_key(),
         },
-    ),
-    Declared::plain(
-        keys::SECOND_FACTOR,
-        Some(AuditKind::SecondFactor),
-        Owner::User,
-        |look, _, _| look.record::<SecondFactor>().map(drop),
     ),
     Declared::plain(
         keys::ALLOW_LIST,

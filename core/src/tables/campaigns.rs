@@ -1,9 +1,38 @@
-//! Campaigns as they are stored.
+//! Campaigns, and whether they are stopped.
 
 use crate::error::{Code, Error};
+use crate::kernel::table::{Declared, Index, Lines, Owner, Table, id};
 use crate::kernel::{Tx, keys};
-use crate::model::{Campaign, Id};
-use crate::tables::sending::Campaigns;
+use crate::model::{AuditKind, Campaign, Id};
+
+pub(super) const TABLES: &[Declared] = &[Declared::of::<Campaigns>()];
+
+pub(crate) struct Campaigns;
+
+impl Table for Campaigns {
+    type Record = Campaign;
+    const PREFIX: u8 = keys::CAMPAIGN;
+    const AUDIT: Option<AuditKind> = Some(AuditKind::Campaign);
+    const OWNER: Owner = Owner::Account;
+    const LINES: &'static [Index] = &[Index {
+        prefix: keys::STOPPED_CAMPAIGN,
+        source: |parts, _| match parts {
+            [account, campaign] => Some(keys::campaign(&id(account)?, &id(campaign)?)),
+            _ => None,
+        },
+    }];
+
+    fn key(campaign: &Campaign) -> Vec<u8> {
+        keys::campaign(&campaign.account, &campaign.id)
+    }
+
+    fn lines(_: &mut Tx<'_>, campaign: &Campaign, lines: &mut Lines) -> Result<(), Error> {
+        if campaign.stop.is_some() {
+            lines.index(keys::stopped_campaign(&campaign.account, &campaign.id));
+        }
+        Ok(())
+    }
+}
 
 /// Whether a campaign is stopped: nothing of it goes out.
 pub(crate) fn is_stopped(tx: &mut Tx<'_>, account: &Id, campaign: &Id) -> Result<bool, Error> {

@@ -1,4 +1,4 @@
-//! Limits as they are stored.
+//! What of a limit is guaranteed to the accounts below (R-TEA-9).
 
 use crate::error::Error;
 use crate::kernel::{Tx, keys};

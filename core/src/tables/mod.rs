@@ -15,6 +15,7 @@ pub(crate) mod invitations;
 pub(crate) mod ledger;
 pub(crate) mod limits;
 pub(crate) mod members;
+pub(crate) mod meters;
 pub(crate) mod operators;
 pub(crate) mod outbox;
 pub(crate) mod packages;
@@ -23,7 +24,6 @@ pub(crate) mod reservations;
 pub(crate) mod resources;
 pub(crate) mod roles;
 pub(crate) mod second_factors;
-pub(crate) mod sending;
 pub(crate) mod sessions;
 pub(crate) mod shares;
 pub(crate) mod slots;
@@ -40,7 +40,9 @@ use crate::model::Id;
 pub(crate) static ALL: &[&[Declared]] = &[
     access::TABLES,
     accounts::TABLES,
+    api_keys::TABLES,
     audit::TABLES,
+    campaigns::TABLES,
     caps::TABLES,
     gauges::TABLES,
     groups::TABLES,
@@ -48,6 +50,7 @@ pub(crate) static ALL: &[&[Declared]] = &[
     invitations::TABLES,
     ledger::TABLES,
     members::TABLES,
+    meters::TABLES,
     operators::TABLES,
     outbox::TABLES,
     packages::TABLES,
@@ -55,7 +58,7 @@ pub(crate) static ALL: &[&[Declared]] = &[
     reservations::TABLES,
     resources::TABLES,
     roles::TABLES,
-    sending::TABLES,
+    second_factors::TABLES,
     sessions::TABLES,
     shares::TABLES,
     slots::TABLES,
