@@ -39,7 +39,7 @@ const ZONES: [(&str, u64); 3] = [
 ];
 
 /// Walks that once failed, by the seed of the walk: they are walked again every time.
-const REGRESSIONS: &[u64] = &[];
+const REGRESSIONS: &[u64] = &[7_509_756_738_044_300_017];
 
 // ---- The model. It keeps everything in plain maps, computes everything anew, and knows no cache
 // and no block.
@@ -122,19 +122,21 @@ impl Meter {
         self.used + self.past.iter().map(|(_, used)| used).sum::<u64>()
     }
 
-    /// When more fits than now, for the hour (at 0); the end of the window for the others.
+    /// When more fits than now, for the hour (at 0), or where that is never, when all that is used
+    /// counts no longer; the end of the window for the others.
     fn resets_at(&self, at: usize, limit: u64) -> u64 {
         if at > 0 {
             return self.ends_at_ms;
         }
+        let now = (self.used > 0).then_some((self.ends_at_ms + HOUR_MS, self.used));
+        let parts: Parts = self.past.iter().copied().chain(now).collect();
         let mut left = self.total();
-        let helps = |(_, used): &&(u64, u64)| {
+        let helps = parts.iter().find(|(_, used)| {
             left -= used;
             left < self.total().min(limit)
-        };
-        self.past
-            .iter()
-            .find(helps)
+        });
+        helps
+            .or(parts.last())
             .map_or(self.ends_at_ms + HOUR_MS, |(until, _)| *until)
     }
 

@@ -80,14 +80,15 @@ impl Reading {
     }
 
     /// When it helps to try again: the first instant at which more fits than now, or where nothing
-    /// is limited, at which less is used; none where it never does.
+    /// is limited, at which less is used. Where more never fits, the instant at which all that is
+    /// used counts no longer; none where nothing is used.
     pub fn helps_at_ms(&self) -> Option<u64> {
         let mut used = self.used;
         let frees = self.frees.iter().find(|(_, freed)| {
             used = used.saturating_sub(*freed);
             used < self.used.min(self.limit)
         });
-        frees.map(|(at_ms, _)| *at_ms)
+        frees.or(self.frees.last()).map(|(at_ms, _)| *at_ms)
     }
 
     /// Whether credits ever pay for what goes beyond it.
@@ -341,6 +342,20 @@ mod tests {
             frees: vec![(ends_at_ms, used)],
             ..ONE
         }
+    }
+
+    #[test]
+    fn where_nothing_ever_fits_it_helps_when_all_that_is_used_counts_no_longer() {
+        let rolling = |limit| Reading {
+            limit,
+            used: 27,
+            frees: vec![(100, 26), (200, 1)],
+            ..ONE
+        };
+        assert_eq!(rolling(27).helps_at_ms(), Some(100));
+        assert_eq!(rolling(1).helps_at_ms(), Some(200));
+        assert_eq!(rolling(0).helps_at_ms(), Some(200));
+        assert_eq!(ONE.helps_at_ms(), None);
     }
 
     fn answer(
