@@ -30,7 +30,7 @@ impl TokenKey {
         getrandom::fill(&mut bytes).map_err(|error| {
             Error::new(
                 Code::Internal,
-                format!("the system gives no random bytes: {error}"),
+                format!("The system gives no random bytes ({error}); open the store again later."),
             )
         })?;
         Ok(TokenKey(bytes))

@@ -113,7 +113,7 @@ pub(crate) fn recovery_code(ids: &IdSource) -> Result<Zeroizing<String>, Error> 
 fn broken() -> Error {
     Error::new(
         Code::StoreCorrupt,
-        "the second factor of a user cannot be opened with the token key of the store",
+        "The second factor of a user cannot be opened with the store's token key; restore the key.",
     )
 }
 
@@ -130,7 +130,12 @@ impl TokenKey {
             aad: user.as_str().as_bytes(),
         };
         let sealed = self.cipher()?.encrypt(&XNonce::from(nonce), payload);
-        let sealed = sealed.map_err(|_| Error::new(Code::Internal, "a secret cannot be sealed"))?;
+        let sealed = sealed.map_err(|_| {
+            Error::new(
+                Code::Internal,
+                "This is a defect to report: a secret cannot be sealed.",
+            )
+        })?;
         Ok(STANDARD_NO_PAD.encode([nonce.as_slice(), &sealed].concat()))
     }
 
@@ -154,8 +159,12 @@ impl TokenKey {
 
     fn cipher(&self) -> Result<XChaCha20Poly1305, Error> {
         let key = self.derived("secrets of second factors")?;
-        XChaCha20Poly1305::new_from_slice(key.as_slice())
-            .map_err(|_| Error::new(Code::Internal, "a key has the wrong length"))
+        XChaCha20Poly1305::new_from_slice(key.as_slice()).map_err(|_| {
+            Error::new(
+                Code::Internal,
+                "This is a defect to report: a key has the wrong length.",
+            )
+        })
     }
 
     /// What the store keeps of a recovery code: whoever has the store alone cannot try codes.

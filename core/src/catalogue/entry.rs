@@ -60,7 +60,7 @@ fn run_json<O: Operation>(engine: &Engine, actor: &Actor, request: &[u8]) -> Res
     let unwritten = |error: &dyn std::fmt::Display| {
         Error::new(
             Code::Internal,
-            format!("the answer cannot be written: {error}"),
+            format!("This is a defect to report: the answer cannot be written ({error})."),
         )
     };
     serde_json::to_writer(&mut text, &answer).map_err(|error| unwritten(&error))?;

@@ -118,7 +118,11 @@ impl Report {
         let too_many = |name| {
             Error::invalid(
                 format!("/{name}"),
-                format!("no more than {} can be counted", Count::MAX),
+                format!(
+                    "The sum of `{name}` would be more than {}, which is the most that is counted; \
+                     send less.",
+                    Count::MAX
+                ),
             )
         };
         campaign.total = sum(&campaign.total, &outcomes).map_err(too_many)?;

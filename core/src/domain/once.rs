@@ -90,7 +90,7 @@ pub(crate) fn digest<O: Operation>(request: &O) -> Result<String, Error> {
     let text = serde_json::to_vec(request).map_err(|error| {
         Error::new(
             Code::Internal,
-            format!("a request cannot be written: {error}"),
+            format!("This is a defect to report: a request cannot be written ({error})."),
         )
     })?;
     let digest = Sha256::new()
@@ -147,7 +147,7 @@ fn answered<A: DeserializeOwned>(
     if known.request != asked {
         return Err(Error::new(
             Code::IdempotencyMismatch,
-            format!("the key `{key}` was used with another request"),
+            format!("The key `{key}` was used for another request; take a new key."),
         )
         .at("/key"));
     }
@@ -155,7 +155,7 @@ fn answered<A: DeserializeOwned>(
     answer.map(Some).map_err(|error| {
         Error::new(
             Code::StoreCorrupt,
-            format!("the answer to the key `{key}` cannot be read: {error}"),
+            format!("The answer to the key `{key}` cannot be read ({error}); restore a backup."),
         )
     })
 }

@@ -70,10 +70,7 @@ fn shown(
         token_expires_at_ms = lives_until(ctx, &id, generation)?;
         if token_expires_at_ms.is_some() {
             let text = ctx.engine.auth.tokens.token(&id, generation)?;
-            token = Some(
-                Secret::new(text)
-                    .map_err(|error| Error::new(Code::Internal, format!("a token {error}")))?,
-            );
+            token = Some(Secret::new(text).map_err(|error| Error::new(Code::Internal, error))?);
         }
         if matches!(
             message.kind,
@@ -205,7 +202,10 @@ fn consumer_or_new(ctx: &mut Ctx<'_>, name: &Id) -> Result<OutboxConsumer, Error
     if all_consumers(ctx)?.len() >= MOST_CONSUMERS {
         return Err(Error::invalid(
             "/consumer",
-            format!("there are at most {MOST_CONSUMERS} consumers; forget one first"),
+            format!(
+                "There are {MOST_CONSUMERS} consumers, and there is no room for `{name}`; forget \
+                 one first."
+            ),
         ));
     }
     let fresh = OutboxConsumer {
@@ -262,7 +262,10 @@ fn bounded(
     } else {
         Err(Error::invalid(
             field,
-            format!("from {least} to {most}, not {value}"),
+            format!(
+                "`{}` is from {least} to {most}, not {value}.",
+                field.trim_start_matches('/')
+            ),
         ))
     }
 }
@@ -304,7 +307,9 @@ fn settle(
         if number == 0 || number > known.taken_to {
             return Err(Error::new(
                 Code::NotTaken,
-                format!("`{name}` was not given message {number}"),
+                format!(
+                    "The message {number} was not given to `{name}`; name one that it has taken."
+                ),
             )
             .at(format!("/numbers/{at}")));
         }
@@ -328,7 +333,10 @@ fn check_numbers(numbers: &[Count]) -> Result<(), Error> {
     if numbers.len() > MOST {
         Err(Error::invalid(
             "/numbers",
-            format!("at most {MOST} numbers, not {}", numbers.len()),
+            format!(
+                "One call takes at most {MOST} numbers, not {}; send the rest with another.",
+                numbers.len()
+            ),
         ))
     } else {
         Ok(())
@@ -410,7 +418,7 @@ pub(crate) fn message(ctx: &mut Ctx<'_>, number: u64) -> Result<OutboxItem, Erro
     let message = message.ok_or_else(|| {
         Error::new(
             Code::StoreCorrupt,
-            format!("the message {number} of the outbox is gone"),
+            format!("The message {number} of the outbox is gone; restore a backup."),
         )
     })?;
     shown(ctx, number, message)

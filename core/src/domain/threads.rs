@@ -33,7 +33,10 @@ fn end_expired(ctx: &mut Ctx<'_>, above: &Id) -> Result<bool, Error> {
     let slot = at_end(&mut ctx.tx, &key)?.ok_or_else(|| {
         Error::new(
             Code::StoreCorrupt,
-            format!("no slot ends at {}", key.escape_ascii()),
+            format!(
+                "The index entry `{}` names no slot; restore a backup.",
+                key.escape_ascii()
+            ),
         )
     })?;
     end_at_once(ctx, &slot)?;
@@ -57,7 +60,10 @@ fn check_life(ttl_ms: Count) -> Result<u64, Error> {
     }
     Err(Error::invalid(
         "/ttl_ms",
-        format!("a lease lives {SHORTEST_MS} to {LONGEST_MS} milliseconds"),
+        format!(
+            "A lease lives {SHORTEST_MS} to {LONGEST_MS} ms, not {}.",
+            ttl_ms.get()
+        ),
     ))
 }
 

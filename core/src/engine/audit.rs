@@ -39,7 +39,10 @@ fn kind_of(key: &[u8]) -> Option<AuditKind> {
 fn broken(key: &[u8]) -> Error {
     Error::new(
         Code::StoreCorrupt,
-        format!("the key {} names nothing", key.escape_ascii()),
+        format!(
+            "The key `{}` names nothing; restore a backup.",
+            key.escape_ascii()
+        ),
     )
 }
 
@@ -405,7 +408,7 @@ fn bytes_of<T: serde::Serialize>(record: &T) -> Result<Vec<u8>, Error> {
     serde_json::to_vec(record).map_err(|error| {
         Error::new(
             Code::Internal,
-            format!("a record cannot be written: {error}"),
+            format!("This is a defect to report: a record cannot be written ({error})."),
         )
     })
 }

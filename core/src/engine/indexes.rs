@@ -127,7 +127,10 @@ fn record<T: serde::de::DeserializeOwned>(ctx: &mut Ctx<'_>, key: &[u8]) -> Resu
     ctx.tx.get(key)?.ok_or_else(|| {
         Error::new(
             Code::StoreCorrupt,
-            format!("the record at {} is gone", key.escape_ascii()),
+            format!(
+                "The record at `{}` is gone; restore a backup.",
+                key.escape_ascii()
+            ),
         )
     })
 }
@@ -137,7 +140,10 @@ fn list_seat(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<(), Error> {
     let broken = || {
         Error::new(
             Code::StoreCorrupt,
-            format!("the key {} names no seat", key.escape_ascii()),
+            format!(
+                "The key `{}` names no seat; restore a backup.",
+                key.escape_ascii()
+            ),
         )
     };
     let (account, user) = keys::last_pair(key).ok_or_else(broken)?;

@@ -957,7 +957,7 @@ impl Ask {
         }
         Err(Error::invalid(
             "/min",
-            format!("`min` must be from 1 to `count`, is {}", ask.min),
+            format!("`min` must be from 1 to `count`, and is {}.", ask.min),
         ))
     }
 
@@ -1084,7 +1084,7 @@ pub(crate) fn check_count(count: u64) -> Result<u64, Error> {
         1..=Count::MAX => Ok(count),
         _ => Err(Error::invalid(
             "/count",
-            format!("`count` must be from 1 to {}, is {count}", Count::MAX),
+            format!("`count` must be from 1 to {}, and is {count}.", Count::MAX),
         )),
     }
 }
@@ -1692,7 +1692,10 @@ impl Meters {
 }
 
 fn lost_place() -> Error {
-    Error::new(Code::Internal, "a counter has no place")
+    Error::new(
+        Code::Internal,
+        "This is a defect to report: a counter has no place.",
+    )
 }
 
 impl Meter {
@@ -2328,7 +2331,7 @@ impl Engine {
         }
         Err(Error::new(
             Code::Busy,
-            "others keep spending the same credits",
+            "Others keep spending the same credits; try again.",
         ))
     }
 
@@ -2506,7 +2509,7 @@ impl Engine {
         }
         Err(Error::new(
             Code::Busy,
-            "others keep drawing from the same limits",
+            "Others keep drawing from the same limits; try again.",
         ))
     }
 
@@ -2561,7 +2564,7 @@ impl Engine {
         }
         Err(Error::new(
             Code::Busy,
-            "others keep drawing from the same limits",
+            "Others keep drawing from the same limits; try again.",
         ))
     }
 
@@ -2783,7 +2786,7 @@ impl Engine {
         }
         Err(Error::new(
             Code::Busy,
-            "others keep giving back to the same window",
+            "Others keep giving back to the same window; try again.",
         ))
     }
 
@@ -2812,8 +2815,8 @@ impl Engine {
                 Error::invalid(
                     "/used",
                     format!(
-                        "{} are counted, which is less: what went out is \
-                    charged with `sending.admit`",
+                        "Only {} are counted, and not {used}; charge what went out with \
+                         `sending.admit`.",
                         hot.used
                     ),
                 )
@@ -2848,7 +2851,7 @@ impl Engine {
                 (hot.ends_at_ms, cold.version) = (0, u64::MAX);
                 Err(Error::new(
                     Code::Busy,
-                    "others keep drawing from the same limits",
+                    "Others keep drawing from the same limits; try again.",
                 ))
             }
             Err(CommitError::Store(error)) => Err(self.kernel.store_failure(error.into())),
@@ -3700,7 +3703,7 @@ pub(super) fn next_window(
             .ok_or_else(|| {
                 Error::new(
                     Code::Internal,
-                    format!("no calendar has the time {now_ms} ms"),
+                    format!("No calendar has the time {now_ms} ms; set the clock right."),
                 )
             })?;
     let (mut past, mut alerted, mut before) = (Vec::new(), 0, None);
@@ -3769,7 +3772,10 @@ pub(super) fn meter_of<T: DeserializeOwned>(key: &[u8], bytes: &[u8]) -> Result<
     let unreadable = |error| {
         Error::new(
             Code::StoreCorrupt,
-            format!("the meter `{}` cannot be read: {error}", key.escape_ascii()),
+            format!(
+                "The meter `{}` cannot be read ({error}); restore a backup.",
+                key.escape_ascii()
+            ),
         )
     };
     serde_json::from_slice(bytes).map_err(unreadable)

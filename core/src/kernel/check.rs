@@ -32,7 +32,7 @@ impl Look<'_> {
     }
 
     pub(crate) fn id(&self, text: &str) -> Result<Id, Error> {
-        Id::new(text).map_err(|error| broken(format!("`{text}` is no id: {error}")))
+        Id::new(text).map_err(|_| broken(format!("`{text}` is no id")))
     }
 
     /// The bytes at a key.

@@ -146,7 +146,8 @@ impl Clock {
         match &self.source {
             Source::System(_) => Err(Error::new(
                 Code::ClockNotManual,
-                "the store was opened with the system's clock",
+                "The store was opened with the system's clock; open it with a manual clock to set \
+                 the time.",
             )),
             Source::Manual(now_ms) => {
                 check_instant(to_ms).map_err(|error| Error::invalid("/now_ms", error))?;
@@ -325,7 +326,9 @@ impl IdSource {
             IdSource::Random => getrandom::fill(bytes).map_err(|error| {
                 Error::new(
                     Code::Internal,
-                    format!("the system gives no random bytes: {error}"),
+                    format!(
+                        "The system gives no random bytes ({error}); open the store again later."
+                    ),
                 )
             }),
             IdSource::Seeded(state) => {

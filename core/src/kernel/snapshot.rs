@@ -217,7 +217,7 @@ impl State {
         if self.lost.is_some_and(|lost| after <= lost) {
             return Err(Error::new(
                 Code::Busy,
-                "too much was changed while this was read: ask again",
+                "Too much was changed while this was read; ask again.",
             ));
         }
         Ok(())

@@ -178,7 +178,7 @@ impl<'a> Tx<'a> {
         let bytes = serde_json::to_vec(record).map_err(|error| {
             Error::new(
                 Code::Internal,
-                format!("a record cannot be written: {error}"),
+                format!("This is a defect to report: a record cannot be written ({error})."),
             )
         })?;
         self.write(key, Some(bytes));
@@ -375,7 +375,7 @@ pub(crate) fn decode<T: DeserializeOwned>(key: &[u8], bytes: &[u8]) -> Result<T,
         Error::new(
             Code::StoreCorrupt,
             format!(
-                "the record at {} cannot be read: {error}",
+                "The record at `{}` cannot be read ({error}); restore a backup.",
                 key.escape_ascii()
             ),
         )

@@ -145,7 +145,7 @@ pub(crate) fn account_line(tx: &mut Tx<'_>, id: &Id) -> Result<Vec<Account>, Err
         if line.len() > MAX_DEPTH {
             return Err(Error::new(
                 Code::StoreCorrupt,
-                format!("the accounts above `{id}` form a circle"),
+                format!("The accounts above `{id}` form a circle; restore a backup."),
             ));
         }
     }

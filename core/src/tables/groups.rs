@@ -100,6 +100,9 @@ pub(crate) fn erase_all(tx: &mut Tx<'_>, account: &Id) -> Result<(), Error> {
 pub(crate) fn dangling(key: &[u8]) -> Error {
     Error::new(
         Code::StoreCorrupt,
-        format!("the index entry {} names no member", key.escape_ascii()),
+        format!(
+            "The index entry `{}` names no member; restore a backup.",
+            key.escape_ascii()
+        ),
     )
 }

@@ -108,7 +108,10 @@ pub(crate) fn number_at(key: &[u8]) -> Result<u64, Error> {
     keys::last_number(key).ok_or_else(|| {
         Error::new(
             Code::StoreCorrupt,
-            format!("the key {} ends in no number", key.escape_ascii()),
+            format!(
+                "The key `{}` ends in no number; restore a backup.",
+                key.escape_ascii()
+            ),
         )
     })
 }

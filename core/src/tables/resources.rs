@@ -162,7 +162,10 @@ pub(crate) fn indexed(
 pub(crate) fn dangling(key: &[u8]) -> Error {
     Error::new(
         Code::StoreCorrupt,
-        format!("the index entry {} names no resource", key.escape_ascii()),
+        format!(
+            "The index entry `{}` names no resource; restore a backup.",
+            key.escape_ascii()
+        ),
     )
 }
 

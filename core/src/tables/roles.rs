@@ -165,10 +165,10 @@ pub(crate) fn insert(tx: &mut Tx<'_>, role: &Role) -> Result<(), Error> {
 }
 
 pub(crate) fn stored_id(text: &str) -> Result<Id, Error> {
-    Id::new(text).map_err(|error| {
+    Id::new(text).map_err(|_| {
         Error::new(
             Code::StoreCorrupt,
-            format!("an index of roles holds `{text}`: {error}"),
+            format!("An index of roles holds `{text}`, which is no id; restore a backup."),
         )
     })
 }
