@@ -203,15 +203,15 @@ impl fmt::Display for StoreError {
             } => {
                 write!(
                     f,
-                    "The store in `{folder}` is open in process {pid}; close it there, or wait \
-                     with `lock_wait_ms`."
+                    "The store in `{folder}` is open in process {pid}; close it there, or set \
+                     `lock_wait_ms`."
                 )
             }
             StoreError::Locked { folder, pid: None } => {
                 write!(
                     f,
-                    "The store in `{folder}` is open in another process; close it there, or wait \
-                     with `lock_wait_ms`."
+                    "The store in `{folder}` is open in another process; close it there, or set \
+                     `lock_wait_ms`."
                 )
             }
             StoreError::Format { found, known } => {

@@ -52,7 +52,7 @@ impl Proven {
 fn refused(field: &str) -> Error {
     Error::new(
         Code::LoginRefused,
-        "The address and the password do not fit together; check both.",
+        "The `email` and the `password` do not fit together; check both.",
     )
     .at(field)
 }

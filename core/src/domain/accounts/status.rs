@@ -115,7 +115,7 @@ fn clear_holds(
 fn hold_above(field: &str) -> Error {
     Error::new(
         Code::HoldAbove,
-        "The hold was placed by a higher level; ask there to clear it.",
+        "A higher level placed the `hold` on this `account`; ask there to clear it.",
     )
     .at(field)
 }

@@ -327,7 +327,11 @@ impl Operation for Erase {
 /// The link of an owner goes with the account that waits for them.
 fn refuse_awaited(invitation: &model::Invitation, field: &str) -> Result<(), Error> {
     if invitation.kind == InvitationKind::Owner && invitation.state == InvitationState::Open {
-        let message = "An account waits for this owner; delete the account, or name another owner.";
+        let message = format!(
+            "An account waits for the owner that `{}` names; delete the account, or name another \
+             owner.",
+            field.trim_start_matches('/')
+        );
         return Err(Error::new(Code::OwnerTransferRequired, message).at(field));
     }
     Ok(())

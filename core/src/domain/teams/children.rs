@@ -82,6 +82,11 @@ enum FirstOwner {
     New(model::User),
 }
 
+fn leave_out(field: &str, why: &str) -> Error {
+    let name = field.trim_start_matches('/');
+    Error::invalid(field, format!("Leave out `{name}`: {why}."))
+}
+
 impl CreateChild {
     fn refuse_owner_fields(&self, why: &str) -> Result<(), Error> {
         let fields = [
@@ -90,7 +95,7 @@ impl CreateChild {
             ("/owner_last_name", self.owner_last_name.is_some()),
         ];
         match fields.into_iter().find(|(_, given)| *given) {
-            Some((field, _)) => Err(Error::invalid(field, why)),
+            Some((field, _)) => Err(leave_out(field, why)),
             None => Ok(()),
         }
     }
@@ -98,10 +103,9 @@ impl CreateChild {
     fn first_owner(&self, ctx: &mut Ctx<'_>, team: &Id) -> Result<FirstOwner, Error> {
         let policies = ctx.policies(Some(&self.parent))?;
         if policies.child_owner == ChildOwner::Parents {
-            let why = "The account is owned by the owner of the account above it; leave out what \
-                       the request says of an owner.";
+            let why = "the owner of the account above owns this one too";
             if self.owner_email.is_some() {
-                return Err(Error::invalid("/owner_email", why));
+                return Err(leave_out("/owner_email", why));
             }
             self.refuse_owner_fields(why)?;
             let owner = accounts::load(&mut ctx.tx, &self.parent, "/parent")?.owner;
@@ -149,10 +153,7 @@ impl CreateChild {
             return Err(error.at("/owner_email"));
         }
         if !self.skip_verification {
-            self.refuse_owner_fields(
-                "The owner says who they are when they confirm their address; leave out their \
-                 names.",
-            )?;
+            self.refuse_owner_fields("the owner tells it when they confirm their address")?;
             return Ok(FirstOwner::Invited(email));
         }
         if !policies.skip_verification {
@@ -172,7 +173,7 @@ impl CreateChild {
             )
             .at("/owner_email")),
             Some(user) if in_team => {
-                self.refuse_owner_fields("The owner is a user already; leave out their names.")?;
+                self.refuse_owner_fields("the owner is a user already")?;
                 Ok(FirstOwner::Known(user))
             }
             _ => {
