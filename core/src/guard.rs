@@ -118,8 +118,7 @@ fn contain<T>(
             // The payload may hold anything, so the error does not repeat it; dropping it may
             // itself panic.
             std::mem::forget(panic);
-            Err(Error::new(
-                Code::Internal,
+            Err(Error::internal(
                 "A defect in tenantry stopped the call; open the store again, and report the \
                  defect.",
             ))

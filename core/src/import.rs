@@ -149,10 +149,9 @@ impl Tenantry {
         let actor = self.actor(&read_caller(actor)?)?;
         let answer = self.import_users(&actor, json::read(request)?, csv, progress)?;
         serde_json::to_string(&answer).map_err(|error| {
-            Error::new(
-                Code::Internal,
-                format!("This is a defect to report: the answer cannot be written ({error})."),
-            )
+            Error::internal(format!(
+                "This is a defect to report: the answer cannot be written ({error})."
+            ))
         })
     }
 }

@@ -3,7 +3,7 @@
 //! Every run takes memory and a core for some milliseconds. So only a few run at once, and none
 //! under the writer's lock.
 
-use crate::error::{Code, Error};
+use crate::error::Error;
 use crate::kernel::keys::hex;
 use crate::model::{EffectivePolicies, Id};
 use crate::options::Pepper;
@@ -53,10 +53,9 @@ impl Cost {
 }
 
 fn failed(error: &dyn std::fmt::Display) -> Error {
-    Error::new(
-        Code::Internal,
-        format!("This is a defect to report: a password cannot be hashed ({error})."),
-    )
+    Error::internal(format!(
+        "This is a defect to report: a password cannot be hashed ({error})."
+    ))
 }
 
 /// Makes hashes and compares passwords with them.
@@ -165,10 +164,7 @@ impl Hasher {
         cost: Cost,
     ) -> Result<Option<&'a str>, Error> {
         let form = Form::of(hash).ok_or_else(|| {
-            Error::new(
-                Code::StoreCorrupt,
-                "The hash of a password has no known form; restore a backup.",
-            )
+            Error::corrupt("The hash of a password has no known form; restore a backup.")
         })?;
         let mut cost_argon2 = false;
         for &spelling in spellings {

@@ -111,8 +111,7 @@ pub(crate) fn recovery_code(ids: &IdSource) -> Result<Zeroizing<String>, Error> 
 }
 
 fn broken() -> Error {
-    Error::new(
-        Code::StoreCorrupt,
+    Error::corrupt(
         "The second factor of a user cannot be opened with the store's token key; restore the key.",
     )
 }
@@ -131,10 +130,7 @@ impl TokenKey {
         };
         let sealed = self.cipher()?.encrypt(&XNonce::from(nonce), payload);
         let sealed = sealed.map_err(|_| {
-            Error::new(
-                Code::Internal,
-                "This is a defect to report: a secret cannot be sealed.",
-            )
+            Error::internal("This is a defect to report: a secret cannot be sealed.")
         })?;
         Ok(STANDARD_NO_PAD.encode([nonce.as_slice(), &sealed].concat()))
     }
@@ -159,19 +155,15 @@ impl TokenKey {
 
     fn cipher(&self) -> Result<XChaCha20Poly1305, Error> {
         let key = self.derived("secrets of second factors")?;
-        XChaCha20Poly1305::new_from_slice(key.as_slice()).map_err(|_| {
-            Error::new(
-                Code::Internal,
-                "This is a defect to report: a key has the wrong length.",
-            )
-        })
+        XChaCha20Poly1305::new_from_slice(key.as_slice())
+            .map_err(|_| Error::internal("This is a defect to report: a key has the wrong length."))
     }
 
     /// What the store keeps of a recovery code: whoever has the store alone cannot try codes.
     pub(crate) fn recovery_hash(&self, user: &Id, code: &str) -> Result<String, Error> {
         let key = self.derived("recovery codes")?;
         let mut mac = Hmac::<Sha256>::new_from_slice(key.as_slice())
-            .map_err(|error| Error::new(Code::Internal, error.to_string()))?;
+            .map_err(|error| Error::internal(error.to_string()))?;
         mac.update(user.as_str().as_bytes());
         mac.update(&[0]);
         mac.update(code.as_bytes());

@@ -86,13 +86,10 @@ fn head(ctx: &mut Ctx<'_>, chain: &AuditChain) -> Result<AuditHead, Error> {
 }
 
 fn broken(chain: &AuditChain, number: u64) -> Error {
-    Error::new(
-        Code::StoreCorrupt,
-        format!(
-            "The record {number} of the chain {:?} cannot be read; restore a backup.",
-            chain.parts()
-        ),
-    )
+    Error::corrupt(format!(
+        "The record {number} of the chain {:?} cannot be read; restore a backup.",
+        chain.parts()
+    ))
 }
 
 /// The numbers of records below one, the largest first: at most `most`.
@@ -285,8 +282,8 @@ impl Operation for List {
                     continue;
                 }
                 if records.len() == size || looked_at == SCAN_MAX {
-                    let next = Cursor::new(below.to_string())
-                        .map_err(|error| Error::new(Code::Internal, error))?;
+                    let next =
+                        Cursor::new(below.to_string()).map_err(|error| Error::internal(error))?;
                     return Ok(AuditPage {
                         records,
                         next: Some(next),

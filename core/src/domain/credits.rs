@@ -142,8 +142,7 @@ impl Book {
             Error::invalid(
                 "/amount",
                 format!(
-                    "An account gets, and spends, at most {} credits in all; name a smaller \
-                     `amount`.",
+                    "An account gets and spends at most {} credits; name a smaller `amount`.",
                     Count::MAX
                 ),
             )
@@ -170,12 +169,8 @@ impl Book {
     /// Adds an entry that is a grant; all of it is free.
     fn bring_in(&mut self, ctx: &mut Ctx<'_>, entry: CreditEntry) -> Result<CreditEntry, Error> {
         let entry = self.append(ctx, entry)?;
-        let turn = Turn::of(&entry).ok_or_else(|| {
-            Error::new(
-                Code::Internal,
-                "This is a defect to report: a grant has no terms.",
-            )
-        })?;
+        let turn = Turn::of(&entry)
+            .ok_or_else(|| Error::internal("This is a defect to report: a grant has no terms."))?;
         self.raise(ctx, None, &turn, entry.amount)?;
         Ok(entry)
     }
@@ -208,13 +203,10 @@ impl Book {
     /// An entry that is there.
     fn entry_at(&self, ctx: &mut Ctx<'_>, entry: u64) -> Result<CreditEntry, Error> {
         let missing = || {
-            Error::new(
-                Code::StoreCorrupt,
-                format!(
-                    "The ledger of `{}` has no entry {entry}; restore a backup.",
-                    self.account
-                ),
-            )
+            Error::corrupt(format!(
+                "The ledger of `{}` has no entry {entry}; restore a backup.",
+                self.account
+            ))
         };
         self.read(ctx, entry)?.ok_or_else(missing)
     }
@@ -222,26 +214,20 @@ impl Book {
     /// The entry that made a grant.
     fn grant(&self, ctx: &mut Ctx<'_>, grant: u64) -> Result<CreditEntry, Error> {
         self.read(ctx, grant)?.ok_or_else(|| {
-            Error::new(
-                Code::StoreCorrupt,
-                format!(
-                    "The ledger of `{}` has no grant {grant}; restore a backup.",
-                    self.account
-                ),
-            )
+            Error::corrupt(format!(
+                "The ledger of `{}` has no grant {grant}; restore a backup.",
+                self.account
+            ))
         })
     }
 
     fn turn_of(&self, ctx: &mut Ctx<'_>, grant: u64) -> Result<Turn, Error> {
         let entry = self.grant(ctx, grant)?;
         Turn::of(&entry).ok_or_else(|| {
-            Error::new(
-                Code::StoreCorrupt,
-                format!(
-                    "The entry {grant} of `{}` is no grant; restore a backup.",
-                    self.account
-                ),
-            )
+            Error::corrupt(format!(
+                "The entry {grant} of `{}` is no grant; restore a backup.",
+                self.account
+            ))
         })
     }
 
@@ -470,13 +456,10 @@ impl Book {
         for Taken { turn, amount, .. } in taken {
             let of = below.grant(ctx, turn.grant())?.from_grant;
             let of = of.ok_or_else(|| {
-                Error::new(
-                    Code::StoreCorrupt,
-                    format!(
-                        "A grant of `{}` came from no other grant; restore a backup.",
-                        below.account
-                    ),
-                )
+                Error::corrupt(format!(
+                    "A grant of `{}` came from no other grant; restore a backup.",
+                    below.account
+                ))
             })?;
             let turn = turn.as_grant(of);
             self.raise(ctx, None, &turn, *amount)?;
@@ -536,13 +519,10 @@ pub(crate) fn leave_future(
 }
 
 fn broken(key: &[u8]) -> Error {
-    Error::new(
-        Code::StoreCorrupt,
-        format!(
-            "The key `{}` is not one of credits; restore a backup.",
-            key.escape_ascii()
-        ),
-    )
+    Error::corrupt(format!(
+        "The key `{}` is not one of credits; restore a backup.",
+        key.escape_ascii()
+    ))
 }
 
 fn sum(taken: &[Taken]) -> u64 {
@@ -570,10 +550,7 @@ fn exhausted(what: impl Into<String>, left: u64) -> Error {
 /// and nothing else (R-PLT-1).
 fn check(ctx: &mut Ctx<'_>, account: &Id, amount: Option<Count>) -> Result<(), Error> {
     if amount.is_some_and(|amount| amount.get() == 0) {
-        return Err(Error::invalid(
-            "/amount",
-            "An `amount` is at least 1 credit.",
-        ));
+        return Err(Error::invalid("/amount", "`amount` is at least 1 credit."));
     }
     ctx.require_credits(Some(account), "/amount")
 }
@@ -791,10 +768,7 @@ pub(crate) fn spend(
     let left = book.payable(ctx, &sources)?;
     if left < amount {
         return Err(exhausted(
-            format!(
-                "`{account}` would pay {amount} credits and has {left}; add credits, or ask for \
-                 less."
-            ),
+            format!("`{account}` would pay {amount} credits and has {left}; ask for less."),
             left,
         ));
     }
@@ -828,10 +802,7 @@ fn refund(
     if amount > left {
         let error = Error::new(
             Code::RefundExceeded,
-            format!(
-                "Of {} credits {before} are refunded already; refund {left} at most.",
-                spent.amount
-            ),
+            format!("`amount` is {left} at most: {before} credits are refunded already."),
         );
         return Err(error.at("/amount").with("left", left));
     }
@@ -991,10 +962,9 @@ fn entered<O: Operation<Answer = CreditEntry>>(
             .tx
             .get(&keys::credit_entry(&account, before.channel, before.entry))?;
         return entry.ok_or_else(|| {
-            Error::new(
-                Code::StoreCorrupt,
-                format!("The entry of the key `{key}` is gone; restore a backup."),
-            )
+            Error::corrupt(format!(
+                "The entry of the key `{key}` is gone; restore a backup."
+            ))
         });
     }
     let entry = CreditEntry {
@@ -1035,10 +1005,7 @@ impl Operation for Grant {
             if expires_at_ms.is_some_and(|end| end <= ctx.now_ms) {
                 return Err(Error::invalid(
                     "/expires_at_ms",
-                    format!(
-                        "A grant expires in the future, not at {} ms; name a later time.",
-                        expires_at_ms.unwrap_or_default()
-                    ),
+                    "`expires_at_ms` is over already; name a later time.",
                 ));
             }
             let mut book = Book::open(ctx, &request.account, request.channel)?;
@@ -1282,8 +1249,7 @@ impl Reserve {
         if free < amount {
             return Err(exhausted(
                 format!(
-                    "`{account}` would keep {amount} credits for `{group}`, and {free} are free; \
-                     keep less."
+                    "`{account}` would keep {amount} for `{group}` and has {free} free credits."
                 ),
                 free,
             ));
@@ -1313,10 +1279,7 @@ impl Unreserve {
         let amount = self.amount.map_or(kept, Count::get);
         if kept < amount || kept == 0 {
             return Err(exhausted(
-                format!(
-                    "The group `{group}` has {kept} credits in reserve; take back that many at \
-                     most."
-                ),
+                format!("`{group}` has {kept} credits in reserve; take back no more."),
                 kept,
             ));
         }
@@ -1351,10 +1314,7 @@ fn above(ctx: &mut Ctx<'_>, id: &Id) -> Result<Id, Error> {
     let parent = parent.ok_or_else(|| {
         Error::invalid(
             "/account",
-            format!(
-                "`{id}` has no account above it that could give it credits; name an account that \
-                 has one."
-            ),
+            format!("`{id}` has no account above it; give credits with `credits.grant`."),
         )
     })?;
     if let Actor::User { .. } = ctx.actor {
@@ -1453,8 +1413,7 @@ impl TakeBack {
         if taken.is_empty() || self.amount.is_some_and(|wanted| wanted.get() > amount) {
             return Err(exhausted(
                 format!(
-                    "`{}` has {amount} free credits that it got from `{parent}`; take back that \
-                     many at most.",
+                    "`{}` has {amount} free credits from `{parent}`; take back no more.",
                     self.account
                 ),
                 amount,
@@ -1506,7 +1465,7 @@ impl Operation for Withdraw {
                     return Err(exhausted(
                         format!(
                             "`{account}` has {withdrawn} free credits from the platform; withdraw \
-                             that many at most."
+                             no more."
                         ),
                         withdrawn,
                     ));

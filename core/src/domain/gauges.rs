@@ -104,12 +104,7 @@ fn shown(ctx: &mut Ctx<'_>, line: &Line, limit: LimitName) -> Result<Gauge, Erro
         .accounts
         .first()
         .map(|account| account.id.clone())
-        .ok_or_else(|| {
-            Error::new(
-                Code::Internal,
-                "This is a defect to report: a line has no accounts.",
-            )
-        })?;
+        .ok_or_else(|| Error::internal("This is a defect to report: a line has no accounts."))?;
     let candidate = line.candidates(0, limit).into_iter().next();
     let (mut value, mut source) = candidate.map_or((Limit::Unlimited, None), |first| {
         (first.limit, Some(first.source))

@@ -30,7 +30,7 @@ const MOST_NAMED: usize = 500;
 
 /// Makes the group that a new account starts with (R-GRP-1).
 pub(crate) fn create_default(ctx: &mut Ctx<'_>, account: &Id) -> Result<Id, Error> {
-    let broken = |error| Error::new(Code::Internal, error);
+    let broken = |error| Error::internal(error);
     let id = Id::new(DEFAULT).map_err(broken)?;
     let name = Name::new(DEFAULT_NAME).map_err(broken)?;
     create(ctx, account, id.clone(), name, GroupCaps::default())?;
@@ -320,10 +320,7 @@ impl Operation for Delete {
         if ctx.tx.count(&keys::tally(&account.id, "groups"))? <= 1 {
             return Err(Error::new(
                 Code::LastGroup,
-                format!(
-                    "`{}` is the last group of `{}`, which needs one; make another group first.",
-                    group.id, account.id
-                ),
+                format!("`{}` is the last group; make another first.", group.id),
             )
             .at("/group"));
         }
@@ -337,11 +334,7 @@ impl Operation for Delete {
             Some(to) if *to == group.id => {
                 return Err(Error::invalid(
                     "/to",
-                    format!(
-                        "The group `{}` is being deleted and takes nobody in; name another in \
-                         `to`.",
-                        group.id
-                    ),
+                    "The group that is deleted takes nobody in; name another in `to`.",
                 ));
             }
             Some(to) => {
@@ -373,8 +366,7 @@ impl Operation for Delete {
                 {
                     let error = Error::invalid(
                         "/to",
-                        "Name in `to` the group that gets the members and the resources of this \
-                         one, and is the default in its place.",
+                        "Name in `to` the group that takes over from this one, as default too.",
                     );
                     return Err(error.with("members", members));
                 }
@@ -520,9 +512,7 @@ fn movable(
     let Some(group) = &member.group else {
         return Err(Error::new(
             Code::AdminHasNoGroup,
-            format!(
-                "`{user}` is the owner or an administrator and is in no group; name a plain member."
-            ),
+            format!("`{user}` is the owner or an administrator, who are in no group."),
         ));
     };
     if let Some(from) = from.filter(|from| *from != group) {
@@ -570,10 +560,7 @@ impl Operation for RemoveMembers {
         if to.id == group.id {
             return Err(Error::invalid(
                 "/to",
-                format!(
-                    "The member is in the group `{}` already; name another in `to`.",
-                    to.id
-                ),
+                "The member is in that group already; name another in `to`.",
             ));
         }
         if to.id != account.default_group && group.id != account.default_group {

@@ -464,9 +464,7 @@ impl Operation for Allocate {
             Actor::User { account: home, .. } if *home == id => {
                 return Err(Error::new(
                     Code::PermissionDenied,
-                    format!(
-                        "The part of `{id}` in a limit is given by the account above it; ask there."
-                    ),
+                    format!("The account above gives `{id}` its part of a limit; ask there."),
                 )
                 .at("/account"));
             }
@@ -483,10 +481,7 @@ impl Operation for Allocate {
         if account.parent.is_none() {
             return Err(Error::invalid(
                 "/account",
-                format!(
-                    "`{id}` has no account above it whose limit could be divided; name an account \
-                     that has one."
-                ),
+                format!("`{id}` has no account above it whose limit could be divided."),
             ));
         }
         let is_number = matches!(value, Some(Limit::At(_)));

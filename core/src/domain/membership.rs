@@ -116,7 +116,7 @@ pub(crate) fn fitting_role(
 pub(crate) fn by_package(account: &Id) -> Error {
     Error::new(
         Code::RoleByPackage,
-        format!("The role in `{account}` is that of the package; leave out `role`."),
+        format!("In `{account}` the role is the package's; leave out `role`."),
     )
     .at("/role")
 }
@@ -229,7 +229,7 @@ pub(crate) fn default_role(
         Some(role) => Ok(Some(role.clone())),
         None => Id::new(BuiltIn::Full.id())
             .map(Some)
-            .map_err(|error| Error::new(Code::Internal, error)),
+            .map_err(|error| Error::internal(error)),
     }
 }
 

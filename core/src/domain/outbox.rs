@@ -70,7 +70,7 @@ fn shown(
         token_expires_at_ms = lives_until(ctx, &id, generation)?;
         if token_expires_at_ms.is_some() {
             let text = ctx.engine.auth.tokens.token(&id, generation)?;
-            token = Some(Secret::new(text).map_err(|error| Error::new(Code::Internal, error))?);
+            token = Some(Secret::new(text).map_err(|error| Error::internal(error))?);
         }
         if matches!(
             message.kind,
@@ -202,10 +202,7 @@ fn consumer_or_new(ctx: &mut Ctx<'_>, name: &Id) -> Result<OutboxConsumer, Error
     if all_consumers(ctx)?.len() >= MOST_CONSUMERS {
         return Err(Error::invalid(
             "/consumer",
-            format!(
-                "There are {MOST_CONSUMERS} consumers, and there is no room for `{name}`; forget \
-                 one first."
-            ),
+            format!("There are {MOST_CONSUMERS} consumers already; forget one before `{name}`."),
         ));
     }
     let fresh = OutboxConsumer {
@@ -260,12 +257,10 @@ fn bounded(
     if (least..=most).contains(&value) {
         Ok(value)
     } else {
+        let name = field.trim_start_matches('/');
         Err(Error::invalid(
             field,
-            format!(
-                "`{}` is from {least} to {most}, not {value}.",
-                field.trim_start_matches('/')
-            ),
+            format!("`{name}` is from {least} to {most}, not {value}."),
         ))
     }
 }
@@ -307,9 +302,7 @@ fn settle(
         if number == 0 || number > known.taken_to {
             return Err(Error::new(
                 Code::NotTaken,
-                format!(
-                    "The message {number} was not given to `{name}`; name one that it has taken."
-                ),
+                format!("The message {number} was not given to `{name}`; take it first."),
             )
             .at(format!("/numbers/{at}")));
         }
@@ -334,7 +327,7 @@ fn check_numbers(numbers: &[Count]) -> Result<(), Error> {
         Err(Error::invalid(
             "/numbers",
             format!(
-                "One call takes at most {MOST} numbers, not {}; send the rest with another.",
+                "A call takes at most {MOST} numbers, not {}.",
                 numbers.len()
             ),
         ))
@@ -416,10 +409,9 @@ impl Operation for Take {
 pub(crate) fn message(ctx: &mut Ctx<'_>, number: u64) -> Result<OutboxItem, Error> {
     let message = ctx.tx.get(&keys::outbox(number))?;
     let message = message.ok_or_else(|| {
-        Error::new(
-            Code::StoreCorrupt,
-            format!("The message {number} of the outbox is gone; restore a backup."),
-        )
+        Error::corrupt(format!(
+            "The message {number} of the outbox is gone; restore a backup."
+        ))
     })?;
     shown(ctx, number, message)
 }

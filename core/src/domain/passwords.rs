@@ -203,8 +203,7 @@ pub(crate) fn confirm(
         return Ok(user);
     }
     // Another log-in may have renewed the hash of the same password just now; it comes next time.
-    Err(Error::new(
-        Code::Busy,
+    Err(Error::busy(
         "The password was changed at the same time; try again.",
     ))
 }
@@ -280,10 +279,7 @@ fn hashed(
 fn new_hash(ctx: &Ctx<'_>, password: &str, cost: Cost) -> Result<String, Error> {
     let hasher = &ctx.engine.auth.hasher;
     let peppered = hasher.peppered(password, hasher.pepper()).ok_or_else(|| {
-        Error::new(
-            Code::Internal,
-            "This is a defect to report: the newest pepper is not there.",
-        )
+        Error::internal("This is a defect to report: the newest pepper is not there.")
     })?;
     hasher.hash(&peppered, ctx.salt()?, cost)
 }

@@ -54,13 +54,7 @@ impl Kind {
             None => None,
         };
         let branch = place.ok_or_else(|| {
-            Error::invalid(
-                "/kind",
-                format!(
-                    "There is no kind of resources `{id}`; name a branch of the permission tree \
-                     that has scopes."
-                ),
-            )
+            Error::invalid("/kind", format!("There is no kind of resources `{id}`."))
         })?;
         Ok(Kind { id, tree, branch })
     }
@@ -391,10 +385,7 @@ fn asked_about(ctx: &mut Ctx<'_>, account: &Id, named: Option<Id>) -> Result<Id,
             Ok(named)
         }
         (_, Some(named)) => Ok(named),
-        (_, None) => Err(Error::invalid(
-            "/user",
-            "Name the `user` whom you ask about.",
-        )),
+        (_, None) => Err(Error::invalid("/user", "Name the `user`.")),
     }
 }
 
@@ -432,10 +423,7 @@ pub(crate) fn settle(
         0 => Ok(0),
         left => Err(Error::invalid(
             "/resources_to",
-            format!(
-                "`{user}` owns {left} resources in `{account}`; name in `resources_to` who gets \
-                 them."
-            ),
+            format!("`{user}` owns {left} resources; name in `resources_to` who gets them."),
         )
         .with("resources", left)),
     }
@@ -461,16 +449,10 @@ pub(crate) fn hand_over(
         }
         (ResourcesToKind::Account, None) => (owner_of(ctx, account, "/resources_to")?, None),
         (ResourcesToKind::Account, Some(_)) => {
-            return Err(Error::invalid(
-                field,
-                "The account gets the resources without an `id`; leave it out.",
-            ));
+            return Err(Error::invalid(field, "Leave out the `id` of the account."));
         }
         (ResourcesToKind::Member | ResourcesToKind::Group, None) => {
-            return Err(Error::invalid(
-                field,
-                "Name the `id` of the member or group that gets the resources.",
-            ));
+            return Err(Error::invalid(field, "Name a member or a group by `id`."));
         }
     };
     if owner == *from {
@@ -528,10 +510,7 @@ impl Operation for Register {
         if find(&mut ctx.tx, &self.account, &kind.id, &self.id)?.is_some() {
             return Err(Error::new(
                 Code::IdTaken,
-                format!(
-                    "There is a {} `{}` already; choose another id.",
-                    kind.id, self.id
-                ),
+                format!("The {} `{}` exists; choose another id.", kind.id, self.id),
             )
             .at("/id"));
         }
@@ -655,10 +634,7 @@ fn require_sharing(
     if ctx.standing(account)?.powers.at(share) != Some(Scope::Any) {
         let error = Error::new(
             Code::PermissionDenied,
-            format!(
-                "Only who may share everything of the kind names another `user`; ask for a role \
-                 with `{missing}`."
-            ),
+            format!("Only who may share all of the kind names a `user`; `{missing}` is needed."),
         );
         return Err(error.at("/user").with("missing", missing));
     }

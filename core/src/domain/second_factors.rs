@@ -62,10 +62,7 @@ pub(crate) fn recovery_codes(
     for _ in 0..RECOVERY_CODES {
         let code = recovery_code(&ctx.engine.kernel.ids)?;
         hashes.push(ctx.engine.auth.tokens.recovery_hash(user, &code)?);
-        codes.push(
-            Secret::new(grouped(&code).as_str())
-                .map_err(|error| Error::new(Code::Internal, error))?,
-        );
+        codes.push(Secret::new(grouped(&code).as_str()).map_err(|error| Error::internal(error))?);
     }
     Ok((codes, hashes))
 }
@@ -112,8 +109,8 @@ impl Operation for Begin {
             ..load(&mut ctx.tx, &user.id)?
         };
         ctx.tx.put(keys::second_factor(&user.id), &factor)?;
-        let secret = Secret::new(secret.base32().as_str())
-            .map_err(|error| Error::new(Code::Internal, error))?;
+        let secret =
+            Secret::new(secret.base32().as_str()).map_err(|error| Error::internal(error))?;
         Ok(SecondFactorSecret {
             user: user.id,
             secret,

@@ -62,10 +62,9 @@ impl Operation for ExportCsv {
             .terminator(Terminator::CRLF)
             .from_writer(Vec::new());
         let broken = |error: csv::Error| {
-            Error::new(
-                Code::Internal,
-                format!("This is a defect to report: a row cannot be written ({error})."),
-            )
+            Error::internal(format!(
+                "This is a defect to report: a row cannot be written ({error})."
+            ))
         };
         if self.header.unwrap_or(self.after.is_none()) {
             writer
@@ -96,16 +95,14 @@ impl Operation for ExportCsv {
             rows += 1;
         }
         let bytes = writer.into_inner().map_err(|error| {
-            Error::new(
-                Code::Internal,
-                format!("This is a defect to report: the rows cannot be written ({error})."),
-            )
+            Error::internal(format!(
+                "This is a defect to report: the rows cannot be written ({error})."
+            ))
         })?;
         let csv = String::from_utf8(bytes).map_err(|error| {
-            Error::new(
-                Code::Internal,
-                format!("This is a defect to report: the rows are no text ({error})."),
-            )
+            Error::internal(format!(
+                "This is a defect to report: the rows are no text ({error})."
+            ))
         })?;
         Ok(UserCsv { csv, rows, next })
     }
@@ -158,13 +155,10 @@ fn memberships(
         let last = people.len() < STEP;
         for (key, _) in people {
             let user = keys::last_id(&key).ok_or_else(|| {
-                Error::new(
-                    Code::StoreCorrupt,
-                    format!(
-                        "The key `{}` ends in no id; restore a backup.",
-                        key.escape_ascii()
-                    ),
-                )
+                Error::corrupt(format!(
+                    "The key `{}` ends in no id; restore a backup.",
+                    key.escape_ascii()
+                ))
             })?;
             // The accounts of a person are gone on with only where it is still the same person.
             let mut account = place.account.take().filter(|_| key == place.key);
@@ -440,9 +434,8 @@ impl Importer<'_> {
     ) -> Result<bool, Error> {
         columns.check(row)?;
         let field = |column| columns.field(row, column);
-        let pasted = field(Column::Email).ok_or_else(|| {
-            Error::invalid("/email", "A row needs an e-mail address; fill in `email`.")
-        })?;
+        let pasted = field(Column::Email)
+            .ok_or_else(|| Error::invalid("/email", "A row needs an `email`."))?;
         let mailbox = Mailbox::read(pasted);
         let email = Email::new(mailbox.address).map_err(|error| Error::invalid("/email", error))?;
         let mut first_name = bounded(field(Column::FirstName), Column::FirstName, Name::new)?;
@@ -468,10 +461,7 @@ impl Importer<'_> {
             if members::show::find(ctx, &account, user)?.is_some() {
                 return Err(Error::new(
                     Code::AlreadyMember,
-                    format!(
-                        "`{}` is a member of `{account}` already; leave the row out.",
-                        email.as_typed()
-                    ),
+                    format!("`{}` is a member already; leave it out.", email.as_typed()),
                 )
                 .at("/email"));
             }
@@ -480,8 +470,7 @@ impl Importer<'_> {
         if flag(field(Column::Owner), Column::Owner)? {
             return Err(Error::invalid(
                 "/owner",
-                "An import makes no `owner`; import a member, and transfer the account to them \
-                 then.",
+                "An import makes no `owner`; import a member, then transfer the account.",
             ));
         }
         let (user, new) = match there {

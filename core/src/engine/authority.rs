@@ -110,8 +110,7 @@ impl Ctx<'_> {
             return Ok(());
         }
         let message = format!(
-            "`{}` needs a log-in of the last {} seconds; prove the user anew with \
-             `sessions.renew`.",
+            "`{}` needs a log-in of the last {} seconds; use `sessions.renew`.",
             contract.name,
             recent_ms / 1000
         );
@@ -149,10 +148,7 @@ impl Ctx<'_> {
         );
         Err(Error::new(
             Code::SecondFactorMissing,
-            format!(
-                "A second factor is asked for by {place}, and the session was begun without one; \
-                 log in with one."
-            ),
+            format!("A second factor is asked for by {place}; log in with one."),
         )
         .at("/actor/token"))
     }
@@ -280,10 +276,7 @@ impl Ctx<'_> {
             _ if error.code() == Code::IpNotAllowed => error,
             _ => Error::new(
                 Code::SessionInvalid,
-                format!(
-                    "`{}` can no longer act as another here; begin a session of their own.",
-                    behind.user
-                ),
+                format!("`{}` no longer acts as another; log in.", behind.user),
             ),
         })
     }
@@ -295,8 +288,7 @@ impl Ctx<'_> {
         match self.actor {
             Actor::System => Err(Error::new(
                 Code::ActorNotAllowed,
-                "The host acts as nobody; call this as the operator or the user who acts as \
-                 another.",
+                "The host acts as nobody else; call this as an operator or a user.",
             )),
             Actor::Operator { .. } => {
                 self.require_as_operator("clients.login_as")?;

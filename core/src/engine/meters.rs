@@ -1692,10 +1692,7 @@ impl Meters {
 }
 
 fn lost_place() -> Error {
-    Error::new(
-        Code::Internal,
-        "This is a defect to report: a counter has no place.",
-    )
+    Error::internal("This is a defect to report: a counter has no place.")
 }
 
 impl Meter {
@@ -2329,8 +2326,7 @@ impl Engine {
                 Err(error) => return Err(error),
             }
         }
-        Err(Error::new(
-            Code::Busy,
+        Err(Error::busy(
             "Others keep spending the same credits; try again.",
         ))
     }
@@ -2507,8 +2503,7 @@ impl Engine {
             }
             // Something has come back meanwhile.
         }
-        Err(Error::new(
-            Code::Busy,
+        Err(Error::busy(
             "Others keep drawing from the same limits; try again.",
         ))
     }
@@ -2562,8 +2557,7 @@ impl Engine {
                 )));
             }
         }
-        Err(Error::new(
-            Code::Busy,
+        Err(Error::busy(
             "Others keep drawing from the same limits; try again.",
         ))
     }
@@ -2784,8 +2778,7 @@ impl Engine {
                 }
             }
         }
-        Err(Error::new(
-            Code::Busy,
+        Err(Error::busy(
             "Others keep giving back to the same window; try again.",
         ))
     }
@@ -2849,8 +2842,7 @@ impl Engine {
             Err(CommitError::Conflict) => {
                 // Somebody else has written it: it is read anew.
                 (hot.ends_at_ms, cold.version) = (0, u64::MAX);
-                Err(Error::new(
-                    Code::Busy,
+                Err(Error::busy(
                     "Others keep drawing from the same limits; try again.",
                 ))
             }
@@ -3701,10 +3693,9 @@ pub(super) fn next_window(
     let (starts_at_ms, ends_at_ms) =
         window::bounds_after(kind, (last.starts_at_ms, last.ends_at_ms), now_ms, calendar)
             .ok_or_else(|| {
-                Error::new(
-                    Code::Internal,
-                    format!("No calendar has the time {now_ms} ms; set the clock right."),
-                )
+                Error::internal(format!(
+                    "No calendar has the time {now_ms} ms; set the clock right."
+                ))
             })?;
     let (mut past, mut alerted, mut before) = (Vec::new(), 0, None);
     if kind == Window::RollingHour {
@@ -3770,19 +3761,16 @@ fn push_draw(batch: &mut Batch, cold: &Cold, draws: &[Draw]) -> Result<(), Error
 
 pub(super) fn meter_of<T: DeserializeOwned>(key: &[u8], bytes: &[u8]) -> Result<T, Error> {
     let unreadable = |error| {
-        Error::new(
-            Code::StoreCorrupt,
-            format!(
-                "The meter `{}` cannot be read ({error}); restore a backup.",
-                key.escape_ascii()
-            ),
-        )
+        Error::corrupt(format!(
+            "The meter `{}` cannot be read ({error}); restore a backup.",
+            key.escape_ascii()
+        ))
     };
     serde_json::from_slice(bytes).map_err(unreadable)
 }
 
 fn bytes_of(record: &impl Serialize) -> Result<Vec<u8>, Error> {
-    serde_json::to_vec(record).map_err(|error| Error::new(Code::Internal, error.to_string()))
+    serde_json::to_vec(record).map_err(|error| Error::internal(error.to_string()))
 }
 
 /// Writes how far paces are, where their records have these versions.

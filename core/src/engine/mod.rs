@@ -338,8 +338,7 @@ impl Engine {
                 }
             }
         }
-        Err(Error::new(
-            Code::Busy,
+        Err(Error::busy(
             "Others keep changing the same records; try again.",
         ))
     }
@@ -518,8 +517,7 @@ fn token_key(path: &Path, options: &OpenOptions, backend: &dyn Backend) -> Resul
             ));
         }
         Some(_) => {
-            return Err(Error::new(
-                Code::StoreCorrupt,
+            return Err(Error::corrupt(
                 "The token key beside the store is not the one that it was made with; restore that \
                  one.",
             ));
@@ -535,7 +533,7 @@ fn token_key(path: &Path, options: &OpenOptions, backend: &dyn Backend) -> Resul
             if let (Some(batch), _) = tx.finish() {
                 let version = backend.commit(&batch).map_err(|error| match error {
                     CommitError::Conflict => {
-                        Error::new(Code::Busy, "Another process opens the store; try again.")
+                        Error::busy("Another process opens the store; try again.")
                     }
                     CommitError::Store(error) => error.into(),
                 })?;

@@ -41,6 +41,21 @@ impl Error {
         Error::new(Code::InvalidArgument, message).at(field)
     }
 
+    /// `store_corrupt`: what the store has cannot be what was written.
+    pub(crate) fn corrupt(message: impl Into<String>) -> Error {
+        Error::new(Code::StoreCorrupt, message)
+    }
+
+    /// `internal`: what a defect of ours alone can bring about.
+    pub(crate) fn internal(message: impl Into<String>) -> Error {
+        Error::new(Code::Internal, message)
+    }
+
+    /// `busy`: others were faster, again and again.
+    pub(crate) fn busy(message: impl Into<String>) -> Error {
+        Error::new(Code::Busy, message)
+    }
+
     /// `not_found`: the same answer for "not there" and for "not yours".
     pub fn not_found(kind: &str, id: &str) -> Error {
         Error::new(

@@ -314,7 +314,7 @@ impl IdSource {
             }
         }
         let uuid = uuid::Builder::from_unix_timestamp_millis(now_ms, &random).into_uuid();
-        Id::new(uuid.to_string()).map_err(|error| Error::new(Code::Internal, error))
+        Id::new(uuid.to_string()).map_err(|error| Error::internal(error))
     }
 }
 
@@ -324,12 +324,9 @@ impl IdSource {
     pub(crate) fn fill(&self, bytes: &mut [u8]) -> Result<(), Error> {
         match self {
             IdSource::Random => getrandom::fill(bytes).map_err(|error| {
-                Error::new(
-                    Code::Internal,
-                    format!(
-                        "The system gives no random bytes ({error}); open the store again later."
-                    ),
-                )
+                Error::internal(format!(
+                    "The system gives no random bytes ({error}); open the store again later."
+                ))
             }),
             IdSource::Seeded(state) => {
                 for chunk in bytes.chunks_mut(8) {

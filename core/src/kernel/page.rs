@@ -2,7 +2,7 @@
 
 use super::keys;
 use super::tx::Tx;
-use crate::error::{Code, Error};
+use crate::error::Error;
 use crate::model::{Count, Cursor, Id};
 use serde::de::DeserializeOwned;
 
@@ -59,13 +59,10 @@ pub(crate) fn page<'a, T: DeserializeOwned>(
     let mut rows = Vec::new();
     for (key, record) in reader.tx().range::<T>(&from, &until, size + 1)? {
         let id = keys::last_id(&key).ok_or_else(|| {
-            Error::new(
-                Code::StoreCorrupt,
-                format!(
-                    "The key `{}` ends in no id; restore a backup.",
-                    key.escape_ascii()
-                ),
-            )
+            Error::corrupt(format!(
+                "The key `{}` ends in no id; restore a backup.",
+                key.escape_ascii()
+            ))
         })?;
         rows.push((id, record));
     }
@@ -241,7 +238,7 @@ pub(crate) fn write_cursor(span: usize, from: &[u8], key: &[u8]) -> Result<Curso
         "{span}.{}",
         base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(rest)
     );
-    Cursor::new(text).map_err(|error| Error::new(Code::Internal, error))
+    Cursor::new(text).map_err(|error| Error::internal(error))
 }
 
 pub(crate) fn read_cursor(cursor: &Cursor, spans: &[Span]) -> Result<(usize, Vec<u8>), Error> {

@@ -215,8 +215,7 @@ impl State {
 
     fn check(&self, after: u64) -> Result<(), Error> {
         if self.lost.is_some_and(|lost| after <= lost) {
-            return Err(Error::new(
-                Code::Busy,
+            return Err(Error::busy(
                 "Too much was changed while this was read; ask again.",
             ));
         }

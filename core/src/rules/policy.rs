@@ -250,9 +250,7 @@ pub fn check(policies: &Policies) -> Result<(), Error> {
     {
         return Err(Error::invalid(
             "/policies/password_words",
-            format!(
-                "The list `password_words` has at most {MOST_PASSWORD_WORDS} words; leave some out."
-            ),
+            format!("`password_words` has at most {MOST_PASSWORD_WORDS} words; leave some out."),
         ));
     }
     between(
@@ -302,10 +300,7 @@ pub fn check(policies: &Policies) -> Result<(), Error> {
     {
         return Err(Error::invalid(
             "/policies/alert_at_percent",
-            format!(
-                "The list `alert_at_percent` has at most {MOST_THRESHOLDS} thresholds; leave some \
-                 out."
-            ),
+            format!("`alert_at_percent` has at most {MOST_THRESHOLDS} thresholds."),
         ));
     }
     without_repeats("alert_at_percent", policies.alert_at_percent.as_deref())?;

@@ -101,6 +101,7 @@ impl<'a> Visit<'a> for Messages {
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
             let message = match names.as_slice() {
                 [.., "Error", "new" | "invalid"] => call.args.get(1),
+                [.., "Error", "busy" | "corrupt" | "internal"] => call.args.first(),
                 [.., "StoreError", "invalid"] => call.args.first(),
                 _ => None,
             };

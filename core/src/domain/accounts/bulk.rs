@@ -104,21 +104,16 @@ impl Bulk {
         if self.note.is_some() && !of_credits && *action != AccountAction::Suspend {
             return Err(Error::invalid(
                 "/note",
-                "A `note` goes only with `suspend`, `add_credits` and `withdraw_credits`; leave it \
-                 out.",
+                "`note` goes with `suspend`, `add_credits` and `withdraw_credits` alone.",
             ));
         }
         if of_credits && self.note.is_none() {
-            return Err(Error::invalid(
-                "/note",
-                "Say in `note` why the credits change.",
-            ));
+            return Err(Error::invalid("/note", "Say why in `note`."));
         }
         if self.channel.is_some() != of_credits {
             return Err(Error::invalid(
                 "/channel",
-                "A `channel` goes with the actions `add_credits` and `withdraw_credits`, and with \
-                 no other.",
+                "`channel` goes with `add_credits` and `withdraw_credits` alone.",
             ));
         }
         if self.amount.is_some() && !of_credits
@@ -126,8 +121,7 @@ impl Bulk {
         {
             return Err(Error::invalid(
                 "/amount",
-                "An `amount` goes with the actions `add_credits` and `withdraw_credits`, and with \
-                 no other.",
+                "`amount` goes with `add_credits` and `withdraw_credits` alone.",
             ));
         }
         if self.expires_at_ms.is_some() && *action != AccountAction::AddCredits {
@@ -139,15 +133,11 @@ impl Bulk {
         if self.key.is_some() && !of_credits {
             return Err(Error::invalid(
                 "/key",
-                "A `key` goes only with the actions `add_credits` and `withdraw_credits`; leave it \
-                 out.",
+                "`key` goes with `add_credits` and `withdraw_credits` alone.",
             ));
         }
         if self.children.is_some() && *action != AccountAction::Delete {
-            return Err(Error::invalid(
-                "/children",
-                "The word for `children` goes only with the action `delete`; leave it out.",
-            ));
+            return Err(Error::invalid("/children", "Only `delete` has `children`."));
         }
         Ok(())
     }

@@ -52,11 +52,7 @@ pub(crate) fn make(ctx: &mut Ctx<'_>, new: NewAccount<'_>) -> Result<model::Acco
         if above.len() as u64 >= depth.min(MAX_DEPTH as u64) {
             return Err(Error::new(
                 Code::DepthExceeded,
-                format!(
-                    "An account below `{}` would be more than {depth} deep; choose one that is \
-                     higher up.",
-                    parent.id
-                ),
+                format!("Accounts are at most {depth} deep; choose a `parent` that is higher up."),
             )
             .at("/parent")
             .with("depth", depth));

@@ -8,7 +8,7 @@ use crate::domain::accounts::show::{
 use crate::engine::Ctx;
 use crate::engine::authority::TEAM_PERMISSION;
 use crate::engine::operation::Operation;
-use crate::error::{Code, Error};
+use crate::error::Error;
 use crate::kernel::keys;
 use crate::kernel::page::walk;
 use crate::model::{Actor, Id};
@@ -111,13 +111,10 @@ impl Operation for List {
         let order_at = if among.is_none() { 1 } else { 2 };
         let (accounts, next) = walk(ctx, &spans, after.as_ref(), limit, |ctx, key| {
             let id = keys::last_id(key).ok_or_else(|| {
-                Error::new(
-                    Code::StoreCorrupt,
-                    format!(
-                        "The key `{}` ends in no id; restore a backup.",
-                        key.escape_ascii()
-                    ),
-                )
+                Error::corrupt(format!(
+                    "The key `{}` ends in no id; restore a backup.",
+                    key.escape_ascii()
+                ))
             })?;
             let line = account_line(&mut ctx.tx, &id)?;
             let wanted = line.first().is_some_and(|account| {

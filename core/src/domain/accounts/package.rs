@@ -65,13 +65,10 @@ fn plan_package(ctx: &mut Ctx<'_>, account: &mut model::Account, package: Id) ->
         },
     )
     .ok_or_else(|| {
-        Error::new(
-            Code::Internal,
-            format!(
-                "No calendar has the time {} ms; set the clock right.",
-                ctx.now_ms
-            ),
-        )
+        Error::internal(format!(
+            "No calendar has the time {} ms; set the clock right.",
+            ctx.now_ms
+        ))
     })?;
     ctx.tx.touch_due(from_ms);
     account.next_package = Some(NextPackage { package, from_ms });

@@ -20,10 +20,7 @@ pub(crate) fn shown(ctx: &mut Ctx<'_>, id: &Id) -> Result<Account, Error> {
 pub(crate) fn shown_of(ctx: &mut Ctx<'_>, line: Vec<model::Account>) -> Result<Account, Error> {
     let status = effective_status(&line);
     let account = line.into_iter().next().ok_or_else(|| {
-        Error::new(
-            Code::Internal,
-            "This is a defect to report: a line of accounts has no account.",
-        )
+        Error::internal("This is a defect to report: a line of accounts has no account.")
     })?;
     let sees_credits = match reach::holds_in(ctx, &account.id, "credits.view") {
         // Whoever has just closed the account, for one.

@@ -136,10 +136,7 @@ impl Operation for Accept {
                 let first_name = self.first_name.or_else(|| invitation.first_name.clone());
                 let last_name = self.last_name.or_else(|| invitation.last_name.clone());
                 let email = invitation.email.clone().ok_or_else(|| {
-                    Error::new(
-                        Code::Internal,
-                        "This is a defect to report: an open invitation is for nobody.",
-                    )
+                    Error::internal("This is a defect to report: an open invitation is for nobody.")
                 })?;
                 domain::users::create::create(
                     ctx,

@@ -184,10 +184,7 @@ impl Operation for Create {
         if entries.len() * grants.len() > MOST_OFFERS {
             return Err(Error::invalid(
                 "/addresses",
-                format!(
-                    "The number of `addresses` times that of accounts is at most {MOST_OFFERS}; \
-                     split the invitation."
-                ),
+                format!("`addresses` times accounts are at most {MOST_OFFERS}; send fewer."),
             ));
         }
         let counted_in = invitations::lines_of(&mut ctx.tx, &grants)?;

@@ -71,9 +71,7 @@ pub(crate) fn check_grants(
                 Some(_) => {
                     return Err(Error::new(
                         Code::RoleByPackage,
-                        format!(
-                            "The role in `{account}` is that of the package; leave out `role`."
-                        ),
+                        format!("In `{account}` the role is the package's; leave out `role`."),
                     )
                     .at(at_role));
                 }

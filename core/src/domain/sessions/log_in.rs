@@ -248,10 +248,7 @@ impl Operation for CreateAs {
         if is_operator {
             return Err(Error::new(
                 Code::IsOperator,
-                format!(
-                    "`{}` is an operator, and nobody acts as one; name another user.",
-                    self.user
-                ),
+                format!("`{}` is an operator; nobody acts as one.", self.user),
             )
             .at("/user"));
         }
@@ -291,10 +288,7 @@ impl Operation for CreateAs {
             .min(Count::MAX);
         let subject = users::load(&mut ctx.tx, &self.user, "/user")?;
         let by = ctx.actor.user().cloned().ok_or_else(|| {
-            Error::new(
-                Code::Internal,
-                "This is a defect to report: the host acts as nobody.",
-            )
+            Error::internal("This is a defect to report: the host acts as nobody.")
         })?;
         let mut begun = all_of(&mut ctx.tx, &by)?;
         begun.retain(|session| session.behind.is_some() && *session.person() == by);

@@ -112,10 +112,7 @@ impl CreateChild {
             let owner = owner.ok_or_else(|| {
                 Error::new(
                     Code::AccountPending,
-                    format!(
-                        "`{}` has no owner yet; wait until the owner has confirmed their address.",
-                        self.parent
-                    ),
+                    format!("`{}` has no owner yet; wait for them.", self.parent),
                 )
                 .at("/parent")
             })?;
