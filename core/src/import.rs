@@ -2,7 +2,7 @@
 
 use crate::api::user_csv::{ImportCsv, UserImport, UserImportProblem};
 use crate::domain::user_csv::{MOST_BYTES, MOST_ROWS};
-use crate::error::{Code, Error};
+use crate::error::Error;
 use crate::handle::{Tenantry, read_caller};
 use crate::json;
 use crate::model::{Actor, Count, Id};

@@ -140,7 +140,7 @@ impl SecretToken {
 
     /// What is shown once.
     pub(crate) fn reveal(&self) -> Result<Secret, Error> {
-        Secret::new(self.text.as_str()).map_err(|error| Error::internal(error))
+        Secret::new(self.text.as_str()).map_err(Error::internal)
     }
 }
 

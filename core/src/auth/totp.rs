@@ -5,7 +5,7 @@
 //! derived from the token key. That one is not in the store.
 
 use super::token::TokenKey;
-use crate::error::{Code, Error};
+use crate::error::Error;
 use crate::kernel::clock::IdSource;
 use crate::kernel::keys::hex;
 use crate::model::Id;
@@ -185,6 +185,7 @@ pub(crate) fn position(hashes: &[String], hash: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Code;
 
     fn rfc() -> FactorSecret {
         FactorSecret::read("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ").unwrap()

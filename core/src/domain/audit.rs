@@ -282,8 +282,7 @@ impl Operation for List {
                     continue;
                 }
                 if records.len() == size || looked_at == SCAN_MAX {
-                    let next =
-                        Cursor::new(below.to_string()).map_err(|error| Error::internal(error))?;
+                    let next = Cursor::new(below.to_string()).map_err(Error::internal)?;
                     return Ok(AuditPage {
                         records,
                         next: Some(next),

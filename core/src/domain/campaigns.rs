@@ -29,7 +29,7 @@ fn reach(ctx: &mut Ctx<'_>, account: &Id, campaign: &Id, choice: &[&str]) -> Res
     let Actor::User { user, .. } = ctx.actor else {
         return accounts::load(&mut ctx.tx, account, "/account").map(drop);
     };
-    let kind = Id::new(KIND).map_err(|error| Error::internal(error))?;
+    let kind = Id::new(KIND).map_err(Error::internal)?;
     if !ctx.tx.has(&keys::resource(account, &kind, campaign))? {
         return Ok(());
     }

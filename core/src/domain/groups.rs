@@ -30,7 +30,7 @@ const MOST_NAMED: usize = 500;
 
 /// Makes the group that a new account starts with (R-GRP-1).
 pub(crate) fn create_default(ctx: &mut Ctx<'_>, account: &Id) -> Result<Id, Error> {
-    let broken = |error| Error::internal(error);
+    let broken = Error::internal;
     let id = Id::new(DEFAULT).map_err(broken)?;
     let name = Name::new(DEFAULT_NAME).map_err(broken)?;
     create(ctx, account, id.clone(), name, GroupCaps::default())?;

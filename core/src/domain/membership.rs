@@ -229,7 +229,7 @@ pub(crate) fn default_role(
         Some(role) => Ok(Some(role.clone())),
         None => Id::new(BuiltIn::Full.id())
             .map(Some)
-            .map_err(|error| Error::internal(error)),
+            .map_err(Error::internal),
     }
 }
 

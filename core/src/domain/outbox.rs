@@ -70,7 +70,7 @@ fn shown(
         token_expires_at_ms = lives_until(ctx, &id, generation)?;
         if token_expires_at_ms.is_some() {
             let text = ctx.engine.auth.tokens.token(&id, generation)?;
-            token = Some(Secret::new(text).map_err(|error| Error::internal(error))?);
+            token = Some(Secret::new(text).map_err(Error::internal)?);
         }
         if matches!(
             message.kind,

@@ -62,7 +62,7 @@ pub(crate) fn recovery_codes(
     for _ in 0..RECOVERY_CODES {
         let code = recovery_code(&ctx.engine.kernel.ids)?;
         hashes.push(ctx.engine.auth.tokens.recovery_hash(user, &code)?);
-        codes.push(Secret::new(grouped(&code).as_str()).map_err(|error| Error::internal(error))?);
+        codes.push(Secret::new(grouped(&code).as_str()).map_err(Error::internal)?);
     }
     Ok((codes, hashes))
 }
@@ -109,8 +109,7 @@ impl Operation for Begin {
             ..load(&mut ctx.tx, &user.id)?
         };
         ctx.tx.put(keys::second_factor(&user.id), &factor)?;
-        let secret =
-            Secret::new(secret.base32().as_str()).map_err(|error| Error::internal(error))?;
+        let secret = Secret::new(secret.base32().as_str()).map_err(Error::internal)?;
         Ok(SecondFactorSecret {
             user: user.id,
             secret,

@@ -24,7 +24,7 @@ use crate::tables::shares::{ids, replace};
 const MOST_ACCOUNTS: usize = 500;
 
 fn template_kind() -> Result<Id, Error> {
-    Id::new(TEMPLATE).map_err(|error| Error::internal(error))
+    Id::new(TEMPLATE).map_err(Error::internal)
 }
 
 /// The line of an account that shares: one that can have accounts below. In any other there is

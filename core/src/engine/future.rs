@@ -287,7 +287,7 @@ fn leave(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<bool, Error> {
     ) {
         credits::count_future_now(
             ctx,
-            &Id::new(account).map_err(|error| Error::corrupt(error))?,
+            &Id::new(account).map_err(Error::corrupt)?,
             limit,
             now.starts_at_ms,
         )?;

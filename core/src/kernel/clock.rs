@@ -314,7 +314,7 @@ impl IdSource {
             }
         }
         let uuid = uuid::Builder::from_unix_timestamp_millis(now_ms, &random).into_uuid();
-        Id::new(uuid.to_string()).map_err(|error| Error::internal(error))
+        Id::new(uuid.to_string()).map_err(Error::internal)
     }
 }
 

@@ -238,7 +238,7 @@ pub(crate) fn write_cursor(span: usize, from: &[u8], key: &[u8]) -> Result<Curso
         "{span}.{}",
         base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(rest)
     );
-    Cursor::new(text).map_err(|error| Error::internal(error))
+    Cursor::new(text).map_err(Error::internal)
 }
 
 pub(crate) fn read_cursor(cursor: &Cursor, spans: &[Span]) -> Result<(usize, Vec<u8>), Error> {

@@ -5,7 +5,7 @@
 //! kept since its snapshot. What no open snapshot can ask for is dropped. There is a bound: where
 //! more is to be kept, the oldest snapshot is given up, and its reader is told to ask again.
 
-use crate::error::{Code, Error};
+use crate::error::Error;
 use crate::locks::Mutex;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -421,6 +421,7 @@ fn merged(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Code;
 
     fn batch(writes: &[(&str, Option<&str>)]) -> Batch {
         Batch {

@@ -3,7 +3,7 @@
 use crate::api::accounts::Account;
 use crate::domain::{credits, reach};
 use crate::engine::Ctx;
-use crate::error::{self, Code, Error};
+use crate::error::{self, Error};
 use crate::kernel::keys;
 use crate::kernel::revision::check_rev;
 use crate::model::{self, Channel, Count, Id, Lifecycle};

@@ -76,7 +76,7 @@ pub(crate) fn write_path(path: &[Id]) -> Result<Cursor, Error> {
     use base64::Engine;
     let text = path.iter().map(Id::as_str).collect::<Vec<_>>().join("\0");
     Cursor::new(base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text))
-        .map_err(|error| Error::internal(error))
+        .map_err(Error::internal)
 }
 
 pub(crate) fn read_path(cursor: &Cursor) -> Result<TreePath, Error> {
