@@ -79,8 +79,8 @@ fn look_within(value: &Value, found: &mut Vec<String>) {
 /// that it is there or not. It has no secret. What is in no field of the request, such as what was
 /// left out, or is longer than a message can tell, is not looked for.
 fn unlike_its_field(field: &str, message: &str, request: &Value) -> Option<String> {
-    let mut names = field.split('/').skip(1);
-    let name = names.rfind(|name| name.parse::<usize>().is_err())?;
+    let names = field.split('/').skip(1);
+    let name = names.filter(|name| name.parse::<usize>().is_err()).last()?;
     let value = match request.pointer(field)? {
         Value::String(text) => text.clone(),
         Value::Number(number) => number.to_string(),
