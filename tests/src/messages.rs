@@ -6,6 +6,9 @@ use serde_json::Value;
 /// The most characters of a message.
 pub const LONGEST: usize = 160;
 
+/// The code of what is wrong with a request whatever the store has.
+const INVALID: &str = "invalid_argument";
+
 /// The fields whose values are never in a message.
 const SECRET: [&str; 8] = [
     "code",
@@ -51,7 +54,7 @@ pub fn problems(answer: &Value, request: &Value) -> Vec<String> {
     let error = &answer["error"];
     let (field, message) = (error["field"].as_str(), error["message"].as_str());
     if let (Some(field), Some(message)) = (field, message)
-        && let Some(why) = unlike_its_field(field, message, request)
+        && let Some(why) = unlike_its_field(field, message, request, error["code"] == INVALID)
     {
         found.push(format!("{why}: {message}"));
     }
@@ -75,10 +78,15 @@ fn look_within(value: &Value, found: &mut Vec<String>) {
     }
 }
 
-/// A message about a field has the field's value, or its name in back-ticks where what is wrong is
-/// that it is there or not. It has no secret. What is in no field of the request, such as what was
-/// left out, or is longer than a message can tell, is not looked for.
-fn unlike_its_field(field: &str, message: &str, request: &Value) -> Option<String> {
+/// A message about an invalid field has the field's value, or its name in back-ticks where what is
+/// wrong is that it is there or not. No message has a secret. What is in no field of the request,
+/// such as what was left out, or is longer than a message can tell, is not looked for.
+fn unlike_its_field(
+    field: &str,
+    message: &str,
+    request: &Value,
+    is_invalid: bool,
+) -> Option<String> {
     let names = field.split('/').skip(1);
     let name = names.filter(|name| name.parse::<usize>().is_err()).last()?;
     let value = match request.pointer(field)? {
@@ -91,7 +99,7 @@ fn unlike_its_field(field: &str, message: &str, request: &Value) -> Option<Strin
         return (value.len() > 5 && message.contains(&value))
             .then(|| format!("the message repeats the secret of {field}"));
     }
-    (!is_told && !message.contains(&format!("`{name}`")))
+    (is_invalid && !is_told && !message.contains(&format!("`{name}`")))
         .then(|| format!("the message has neither `{value}` nor `{name}` of {field}"))
 }
 
@@ -121,7 +129,7 @@ mod tests {
     fn what_leaves_the_value_out_is_found() {
         let request = json!({"user": "ann", "password": "seven green lamps", "ids": ["x", "y"]});
         let found = |field: &str, message: &str| {
-            let error = json!({"code": "x", "field": field, "message": message});
+            let error = json!({"code": INVALID, "field": field, "message": message});
             problems(&json!({ "error": error }), &request)
         };
         for (field, message) in [
