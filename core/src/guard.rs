@@ -81,17 +81,20 @@ impl Guard {
         if self.engine.kernel.is_forked() {
             return Err(Error::new(
                 Code::Forked,
-                "the store was opened before a fork; open it after forking, not before",
+                "The store was opened before this process was forked; open it after the fork.",
             ));
         }
         if self.closed.load(Ordering::Acquire) {
-            return Err(Error::new(Code::Closed, "the handle was closed"));
+            return Err(Error::new(
+                Code::Closed,
+                "The handle was closed; open the store again.",
+            ));
         }
         if self.engine.kernel.is_poisoned() && effect != Effect::Read {
             return Err(Error::new(
                 Code::Poisoned,
-                "the handle refuses writes after a panic or a failure of the store; open the store \
-                 anew",
+                "The handle refuses writes after a panic or a failure of the store; open the store \
+                 again.",
             ));
         }
         Ok(())
@@ -115,9 +118,9 @@ fn contain<T>(
             // The payload may hold anything, so the error does not repeat it; dropping it may
             // itself panic.
             std::mem::forget(panic);
-            Err(Error::new(
-                Code::Internal,
-                "a defect in tenantry stopped the call; open the store anew",
+            Err(Error::internal(
+                "A defect in tenantry stopped the call; open the store again, and report the \
+                 defect.",
             ))
         }
     }

@@ -9,7 +9,7 @@ use crate::engine::allowance::Allowance;
 use crate::engine::meters::{Ask, Prepared, check_count};
 use crate::engine::operation::Operation;
 use crate::engine::view::{AccountCell, MemberView};
-use crate::error::{Code, Error};
+use crate::error::{Code, Error, shown};
 use crate::guard::{Guard, contained};
 use crate::handle::quick::{Quick, quickly};
 use crate::model::Decision;
@@ -36,7 +36,10 @@ impl Tenantry {
         if path.is_empty() || path.contains('\0') {
             return Err(Error::invalid(
                 "/path",
-                "`path` must not be empty or hold a zero byte",
+                format!(
+                    "The path `{}` is empty or holds a zero byte; name a folder, or `:memory:`.",
+                    shown(path)
+                ),
             ));
         }
         Ok(Tenantry {
@@ -86,7 +89,10 @@ impl Tenantry {
             .ok_or_else(|| {
                 Error::new(
                     Code::UnknownOperation,
-                    format!("there is no operation `{}`", shown(operation)),
+                    format!(
+                        "There is no operation `{}`; the catalogue lists those that there are.",
+                        shown(&String::from_utf8_lossy(operation))
+                    ),
                 )
             });
         // A handle that cannot be used says so whatever is asked of it.
@@ -101,8 +107,7 @@ impl Tenantry {
     pub fn access(&self, account: &str, user: &str, permission: &str) -> Result<Access, Error> {
         self.guard.enter(Effect::Read, |engine| {
             let cell = engine.cell_by_text(account)?;
-            let user = Id::new(user)
-                .map_err(|error| Error::invalid("/user", format!("`user` {error}")))?;
+            let user = Id::new(user).map_err(|error| Error::invalid("/user", error))?;
             if engine.views.tree.load().place(permission).is_none() {
                 return Err(permission::unknown_permission(permission, "/permission"));
             }
@@ -142,13 +147,14 @@ impl Tenantry {
             if user.is_none() {
                 return Err(Error::invalid(
                     "/acting",
-                    "name the user who sends themself",
+                    "Name the `user` who sends themself, or leave out `acting`.",
                 ));
             }
             if message.api_key.is_some() && message.api_key != acting.api_key {
                 return Err(Error::invalid(
                     "/message/api_key",
-                    "it is not the API key that they act with",
+                    "The message names an API key other than the one that the sender acts with; \
+                     leave out `api_key`.",
                 ));
             }
             message.api_key.clone_from(&acting.api_key);
@@ -158,7 +164,7 @@ impl Tenantry {
             let user = user
                 .map(Id::new)
                 .transpose()
-                .map_err(|error| Error::invalid("/user", format!("`user` {error}")))?;
+                .map_err(|error| Error::invalid("/user", error))?;
             // The key that somebody acts with is looked at whenever it sends.
             if acting.is_none() {
                 sending::require_own_key(
@@ -558,15 +564,6 @@ pub(crate) fn read_caller(caller: &[u8]) -> Result<Caller, Error> {
     } else {
         json::read(caller).map_err(|error| below("/actor", error))
     }
-}
-
-/// At most 64 characters of what was given, for an error.
-fn shown(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes)
-        .chars()
-        .take(64)
-        .flat_map(char::escape_debug)
-        .collect()
 }
 
 pub(crate) fn below(prefix: &str, error: Error) -> Error {

@@ -2,7 +2,7 @@
 
 use crate::api::user_csv::{ImportCsv, UserImport, UserImportProblem};
 use crate::domain::user_csv::{MOST_BYTES, MOST_ROWS};
-use crate::error::{Code, Error};
+use crate::error::Error;
 use crate::handle::{Tenantry, read_caller};
 use crate::json;
 use crate::model::{Actor, Count, Id};
@@ -149,10 +149,9 @@ impl Tenantry {
         let actor = self.actor(&read_caller(actor)?)?;
         let answer = self.import_users(&actor, json::read(request)?, csv, progress)?;
         serde_json::to_string(&answer).map_err(|error| {
-            Error::new(
-                Code::Internal,
-                format!("the answer cannot be written: {error}"),
-            )
+            Error::internal(format!(
+                "This is a defect to report: the answer cannot be written ({error})."
+            ))
         })
     }
 }
@@ -210,8 +209,8 @@ impl File<'_> {
     fn refuse_parts(&self) -> Result<(), Error> {
         let most = || {
             format!(
-                "a file of more than {MOST_ROWS} rows or {MOST_BYTES} bytes cannot go in as a \
-                 whole or not at all"
+                "The file has more than {MOST_ROWS} rows or {MOST_BYTES} bytes and goes in by \
+                 parts; leave out `atomic` and `key`."
             )
         };
         if self.request.atomic {
@@ -224,10 +223,12 @@ impl File<'_> {
     /// A row that no call could take.
     fn leave_out(&mut self, rows: &Rows<'_>, row: Row) {
         let why = if rows.is_unclosed(row) {
-            "a quote is opened and never closed: the rest of the text is one field".to_owned()
+            "A quote is opened in this row and never closed, so the rest of the text is one field; \
+             close it."
+                .to_owned()
         } else {
             format!(
-                "a row has at most {MOST_BYTES} bytes, this one has {}",
+                "The row has {} bytes, and a row has at most {MOST_BYTES}; shorten it.",
                 row.end - row.start
             )
         };
@@ -245,7 +246,11 @@ fn text(csv: &[u8]) -> Result<&str, Error> {
     std::str::from_utf8(csv).map_err(|error| {
         let good = String::from_utf8_lossy(csv.get(..error.valid_up_to()).unwrap_or_default());
         let line = 1 + good.bytes().filter(|byte| *byte == b'\n').count() as u64;
-        broken(line, "the file is not UTF-8: save it as `CSV UTF-8`").at("/csv")
+        broken(
+            line,
+            format!("The file is not UTF-8 in line {line}; save it as `CSV UTF-8`."),
+        )
+        .at("/csv")
     })
 }
 

@@ -17,13 +17,12 @@ pub(crate) fn read<T: DeserializeOwned + Serialize>(bytes: &[u8]) -> Result<T, E
     let mut json = serde_json::Deserializer::from_str(text);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let field = pointer(error.path());
-        Error::invalid(field, without_position(&error.inner().to_string()))
+        Error::invalid(field, sentence(error.inner()))
     })?;
     json.end()
-        .map_err(|error| Error::invalid("", without_position(&error.to_string())))?;
+        .map_err(|error| Error::invalid("", sentence(&error)))?;
     if has_list {
-        let broken =
-            |error: serde_json::Error| Error::invalid("", without_position(&error.to_string()));
+        let broken = |error: serde_json::Error| Error::invalid("", sentence(&error));
         no_list_for_an_object(
             &serde_json::from_str(text).map_err(broken)?,
             &serde_json::to_value(&value).map_err(broken)?,
@@ -37,10 +36,9 @@ pub(crate) fn read<T: DeserializeOwned + Serialize>(bytes: &[u8]) -> Result<T, E
 /// refused.
 fn no_list_for_an_object(given: &Value, read: &Value, at: String) -> Result<(), Error> {
     match (given, read) {
-        (Value::Array(_), Value::Object(_)) => Err(Error::invalid(
-            at,
-            "invalid type: sequence, expected an object",
-        )),
+        (Value::Array(_), Value::Object(_)) => {
+            Err(Error::invalid(at, "This must be an object, not a list."))
+        }
         (Value::Array(given), Value::Array(read)) => given
             .iter()
             .zip(read)
@@ -64,7 +62,7 @@ fn check(bytes: &[u8]) -> Result<(&str, bool), Error> {
         return Err(Error::invalid(
             "",
             format!(
-                "a request has at most {MAX_BYTES} bytes, this one has {}",
+                "The request has {} bytes, and a request has at most {MAX_BYTES}; split it.",
                 bytes.len()
             ),
         ));
@@ -72,7 +70,10 @@ fn check(bytes: &[u8]) -> Result<(&str, bool), Error> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
         Error::invalid(
             "",
-            format!("a request is UTF-8; byte {} is not", error.valid_up_to()),
+            format!(
+                "The request is not UTF-8 at byte {}; send UTF-8.",
+                error.valid_up_to()
+            ),
         )
     })?;
     let (mut depth, mut in_string, mut escaped, mut has_list) = (0_usize, false, false, false);
@@ -87,7 +88,7 @@ fn check(bytes: &[u8]) -> Result<(&str, bool), Error> {
                 if depth > MAX_DEPTH {
                     return Err(Error::invalid(
                         "",
-                        format!("a request is nested at most {MAX_DEPTH} deep"),
+                        format!("The request is nested more than {MAX_DEPTH} deep; flatten it."),
                     ));
                 }
             }
@@ -110,10 +111,97 @@ fn pointer(path: &serde_path_to_error::Path) -> String {
         .collect()
 }
 
-fn without_position(message: &str) -> &str {
-    message
+/// What serde says, in the words of JSON instead of Rust. Our own types say it in a sentence.
+fn sentence(error: &serde_json::Error) -> String {
+    let said = error.to_string();
+    let said = said
         .rsplit_once(" at line ")
-        .map_or(message, |(sentence, _)| sentence)
+        .map_or(said.as_str(), |(said, _)| said);
+    if said.ends_with('.') {
+        return said.to_owned();
+    }
+    if !error.is_data() {
+        return format!("The text is not JSON: {said}.");
+    }
+    let (what, expected) = said.split_once(", expected ").unwrap_or((said, ""));
+    let is = |kind: &str| what.strip_prefix(kind);
+    if let Some(name) = is("missing field ") {
+        format!("The field {name} is missing; add it.")
+    } else if let Some(name) = is("duplicate field ") {
+        format!("The field {name} is there twice; leave one out.")
+    } else if let Some(name) = is("unknown field ") {
+        let name = name.split(',').next().unwrap_or_default();
+        format!("There is no field {name} here{}.", known(expected))
+    } else if let Some(name) = is("unknown variant ") {
+        format!("{name} is not known here{}.", known(expected))
+    } else if let Some(given) = is("invalid type: ").or_else(|| is("invalid value: ")) {
+        format!(
+            "This must be {}, and not {}.",
+            wanted(expected),
+            found(given)
+        )
+    } else if what.starts_with("data did not match any variant") {
+        "This has none of the forms that the reference allows here.".to_owned()
+    } else {
+        format!("This does not fit: {said}.")
+    }
+}
+
+/// The first of the names that are known.
+fn known(expected: &str) -> String {
+    const ROOM: usize = 70;
+    let (mut shown, mut room, mut left) = (Vec::new(), ROOM, 0_usize);
+    for name in expected.split('`').skip(1).step_by(2) {
+        match room.checked_sub(name.len() + 4) {
+            Some(rest) if left == 0 => {
+                shown.push(format!("`{name}`"));
+                room = rest;
+            }
+            _ => left += 1,
+        }
+    }
+    match (shown.is_empty(), left) {
+        (true, _) => String::new(),
+        (false, 0) => format!("; known is {}", shown.join(", ")),
+        (false, left) => format!("; known is {}, and {left} more", shown.join(", ")),
+    }
+}
+
+/// What was to stand there.
+fn wanted(expected: &str) -> &str {
+    match expected {
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number from 0",
+        "i32" | "i64" => "a whole number",
+        "f32" | "f64" => "a number",
+        "a sequence" => "a list",
+        "a map" => "an object",
+        "string or map" | "variant identifier" => "a word",
+        _ if expected.starts_with("struct ") => "an object",
+        _ => expected,
+    }
+}
+
+/// What stands there.
+fn found(given: &str) -> String {
+    let text = given
+        .strip_prefix("string \"")
+        .and_then(|text| text.strip_suffix('"'));
+    let within = |kind: &str| given.strip_prefix(kind);
+    if let Some(text) = text {
+        format!("the text `{text}`")
+    } else if let Some(number) = within("integer ").or_else(|| within("floating point ")) {
+        format!("the number {number}")
+    } else if let Some(answer) = within("boolean ") {
+        answer.to_owned()
+    } else {
+        let known = match given {
+            "map" => "an object",
+            "sequence" => "a list",
+            "null" | "unit value" => "`null`",
+            other => other,
+        };
+        known.to_owned()
+    }
 }
 
 #[cfg(test)]
@@ -168,6 +256,54 @@ mod tests {
         ] {
             assert!(read::<Request>(bad).is_err(), "{}", bad.escape_ascii());
         }
+    }
+
+    #[test]
+    fn a_message_is_in_the_words_of_json() {
+        let said = |text: &str| {
+            read::<Request>(text.as_bytes())
+                .unwrap_err()
+                .message()
+                .to_owned()
+        };
+        for (text, message) in [
+            ("{}", "The field `name` is missing; add it."),
+            (
+                r#"{"name":"a","nane":"b"}"#,
+                "There is no field `nane` here; known is `name`, `list`, `parts`.",
+            ),
+            (
+                r#"{"name":"a","list":["x"]}"#,
+                "This must be a whole number from 0, and not the text `x`.",
+            ),
+            (
+                r#"{"name":"a","list":{}}"#,
+                "This must be a list, and not an object.",
+            ),
+            (
+                r#"{"name":"a","list":[-1]}"#,
+                "This must be a whole number from 0, and not the number `-1`.",
+            ),
+            (r#"{"name":null}"#, "This must be a string, and not `null`."),
+            (
+                r#"{"name":"a","name":"b"}"#,
+                "The field `name` is there twice; leave one out.",
+            ),
+            ("{", "The text is not JSON: EOF while parsing an object."),
+        ] {
+            assert_eq!(said(text), message, "{text}");
+        }
+    }
+
+    #[test]
+    fn of_many_names_the_first_are_told() {
+        let many: Vec<String> = (10..60).map(|number| format!("`name_{number}`")).collect();
+        let told = known(&format!("one of {}", many.join(", ")));
+        assert!(
+            told.starts_with("; known is `name_10`, `name_11`"),
+            "{told}"
+        );
+        assert!(told.ends_with(", and 45 more"), "{told}");
     }
 
     /// S16

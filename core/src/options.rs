@@ -89,7 +89,7 @@ impl std::fmt::Debug for HexKey {
 impl TryFrom<String> for HexKey {
     type Error = &'static str;
     fn try_from(text: String) -> Result<HexKey, &'static str> {
-        const FORM: &str = "a key is 64 hexadecimal digits";
+        const FORM: &str = "A key has 64 hexadecimal digits, and this one does not; generate one.";
         let (text, mut bytes) = (Zeroizing::new(text), Zeroizing::new([0; 32]));
         if text.len() != 64 || !text.is_ascii() {
             return Err(FORM);
@@ -128,7 +128,11 @@ impl Pepper {
         if peppers.len() > Pepper::MOST {
             return Err(Error::invalid(
                 "/peppers",
-                format!("at most {}, there are {}", Pepper::MOST, peppers.len()),
+                format!(
+                    "There are at most {} peppers, and the list has {}; leave some out.",
+                    Pepper::MOST,
+                    peppers.len()
+                ),
             ));
         }
         match peppers
@@ -136,9 +140,9 @@ impl Pepper {
             .enumerate()
             .find(|(at, one)| peppers.iter().take(*at).any(|before| before.id == one.id))
         {
-            Some((at, _)) => Err(Error::invalid(
+            Some((at, Pepper { id, .. })) => Err(Error::invalid(
                 format!("/peppers/{at}/id"),
-                "there is another pepper of this id",
+                format!("There is another pepper `{id}`; give each an id of its own."),
             )),
             None => Ok(()),
         }
@@ -192,14 +196,17 @@ impl OpenOptions {
         if !(1..=65_536).contains(&self.cache_mib) {
             return Err(Error::invalid(
                 "/cache_mib",
-                format!("`cache_mib` must be from 1 to 65536, is {}", self.cache_mib),
+                format!(
+                    "`cache_mib` must be from 1 to 65536, and is {}.",
+                    self.cache_mib
+                ),
             ));
         }
         if self.lock_wait_ms > LONGEST_LOCK_WAIT_MS {
             return Err(Error::invalid(
                 "/lock_wait_ms",
                 format!(
-                    "`lock_wait_ms` must be from 0 to {LONGEST_LOCK_WAIT_MS}, is {}",
+                    "`lock_wait_ms` must be from 0 to {LONGEST_LOCK_WAIT_MS}, and is {}.",
                     self.lock_wait_ms
                 ),
             ));
@@ -211,7 +218,8 @@ impl OpenOptions {
         if self.seed.is_some() && self.clock.is_none() {
             return Err(Error::invalid(
                 "/seed",
-                "`seed` is for tests and goes with a manual clock only",
+                "`seed` is for tests and goes only with a manual clock; leave it out, or set \
+                 `clock`.",
             ));
         }
         Ok(())

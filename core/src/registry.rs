@@ -81,13 +81,15 @@ fn open_now(path: &str, options: &OpenOptions) -> Result<Arc<Engine>, Error> {
         if engine.kernel.has_manual_clock() != options.clock.is_some() {
             return Err(Error::invalid(
                 "/clock",
-                "this process has the store open with another kind of clock",
+                "This process has the store open with another kind of clock; use the same, or \
+                 close it first.",
             ));
         }
         if engine.kernel.edition != options.edition {
             return Err(Error::invalid(
                 "/edition",
-                "this process has the store open with another edition",
+                "This process has the store open with another edition; use the same, or close it \
+                 first.",
             ));
         }
         if options
@@ -97,13 +99,15 @@ fn open_now(path: &str, options: &OpenOptions) -> Result<Arc<Engine>, Error> {
         {
             return Err(Error::invalid(
                 "/token_key",
-                "this process has the store open with another token key",
+                "This process has the store open with another token key; use the same, or close it \
+                 first.",
             ));
         }
         if !engine.auth.hasher.has_peppers(&options.peppers) {
             return Err(Error::invalid(
                 "/peppers",
-                "this process has the store open with other peppers",
+                "This process has the store open with other peppers; use the same, or close it \
+                 first.",
             ));
         }
         shared.handles += 1;
@@ -140,8 +144,12 @@ pub(crate) fn close(engine: &Arc<Engine>) -> Result<(), Error> {
 
 /// The one name of a folder that may not exist yet.
 fn absolute(path: &str) -> Result<PathBuf, Error> {
-    let path = std::path::absolute(path)
-        .map_err(|error| Error::invalid("/path", format!("`path` cannot be used: {error}")))?;
+    let path = std::path::absolute(path).map_err(|error| {
+        Error::invalid(
+            "/path",
+            format!("The path `{path}` cannot be used ({error}); name another."),
+        )
+    })?;
     if let Ok(real) = path.canonicalize() {
         return Ok(real);
     }
@@ -187,7 +195,7 @@ mod tests {
             assert_eq!(error.details()["folder"], path);
             let said = error.message();
             assert!(
-                said.contains(path) && said.contains("process 4321"),
+                said.starts_with("The store in `") && said.contains("process 4321"),
                 "{said}"
             );
             assert!(

@@ -11,7 +11,10 @@ pub(crate) const OK: i32 = 0;
 pub(crate) fn guarded<T>(body: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
     catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|payload| {
         std::mem::forget(payload); // its drop could panic again
-        Err(Error::new(Code::Internal, "a panic ended the call"))
+        Err(Error::new(
+            Code::Internal,
+            "A defect in tenantry stopped the call; open the store again, and report the defect.",
+        ))
     })
 }
 
@@ -29,7 +32,7 @@ pub(crate) fn status(result: Result<(), Error>) -> i32 {
 pub(crate) fn no_handle<T>() -> Result<T, Error> {
     Err(Error::new(
         Code::Closed,
-        "the handle was freed, or never given out",
+        "The handle was freed, or never given out; make a new one.",
     ))
 }
 
@@ -38,7 +41,7 @@ pub(crate) fn no_handle<T>() -> Result<T, Error> {
 pub(crate) fn no_room() -> Error {
     Error::new(
         Code::Internal,
-        "there are too many handles; free those that are not needed",
+        "There are too many handles; free those that are not needed.",
     )
 }
 

@@ -29,7 +29,7 @@ pub(crate) unsafe fn bytes<'a>(
 fn impossible(name: &str, len: usize) -> Error {
     Error::invalid(
         format!("/{name}"),
-        format!("`{name}` points at no text of {len} bytes"),
+        format!("`{name}` points at no text of {len} bytes; pass the text and its length."),
     )
 }
 
@@ -49,8 +49,12 @@ pub(crate) unsafe fn text<'a>(
         // SAFETY: ASCII is UTF-8. Most ids are, and for short texts this test costs half as much.
         return Ok(unsafe { std::str::from_utf8_unchecked(bytes) });
     }
-    std::str::from_utf8(bytes)
-        .map_err(|_| Error::invalid(format!("/{name}"), format!("`{name}` is not UTF-8")))
+    std::str::from_utf8(bytes).map_err(|_| {
+        Error::invalid(
+            format!("/{name}"),
+            format!("`{name}` is not UTF-8; pass UTF-8."),
+        )
+    })
 }
 
 /// As [`text`], but `NULL` with length 0 is *none*. An empty text that is not `NULL` stays an empty
@@ -82,7 +86,7 @@ pub(crate) fn is_place<T>(out: *mut T) -> bool {
 pub(crate) fn no_place(name: &str) -> Error {
     Error::invalid(
         format!("/{name}"),
-        format!("`{name}` is NULL or not aligned"),
+        format!("`{name}` is NULL or not aligned; pass a place that can be written."),
     )
 }
 

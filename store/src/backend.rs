@@ -194,29 +194,43 @@ pub struct SledOptions {
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            StoreError::Missing => f.write_str("there is no store at this path"),
+            StoreError::Missing => {
+                f.write_str("There is no store at this path; name another path, or set `create`.")
+            }
             StoreError::Locked {
                 folder,
                 pid: Some(pid),
             } => {
-                write!(f, "the store {folder} is open in process {pid}")
+                write!(
+                    f,
+                    "The store in `{folder}` is open in process {pid}; close it there, or set \
+                     `lock_wait_ms`."
+                )
             }
             StoreError::Locked { folder, pid: None } => {
-                write!(f, "the store {folder} is open in another process")
+                write!(
+                    f,
+                    "The store in `{folder}` is open in another process; close it there, or set \
+                     `lock_wait_ms`."
+                )
             }
             StoreError::Format { found, known } => {
                 write!(
                     f,
-                    "the store has format {found}, and this version of the library knows format \
-                     {known} only: open it with the version that wrote it"
+                    "The store has format {found}, and this version knows format {known} only; \
+                     open it with the version that wrote it."
                 )
             }
-            StoreError::Closed => f.write_str("the store was closed"),
-            StoreError::Corrupt { what } => write!(f, "the store is damaged: {what}"),
-            StoreError::Full { what } => write!(f, "no room left: {what}"),
-            StoreError::Failed { what } => write!(f, "the store failed: {what}"),
-            StoreError::Forked { what } => f.write_str(what),
-            StoreError::Invalid { what } => write!(f, "not usable: {what}"),
+            StoreError::Closed => f.write_str("The store was closed; open it again."),
+            StoreError::Corrupt { what } => {
+                write!(f, "The store is damaged: {what}. Restore a backup.")
+            }
+            StoreError::Full { what } => write!(
+                f,
+                "There is no room left: {what}. Make some, and open the store again."
+            ),
+            StoreError::Failed { what } => write!(f, "The store failed: {what}. Open it again."),
+            StoreError::Forked { what } | StoreError::Invalid { what } => f.write_str(what),
         }
     }
 }
@@ -227,7 +241,7 @@ impl fmt::Display for CommitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             CommitError::Conflict => {
-                f.write_str("something that the commit relies on was changed meanwhile")
+                f.write_str("Something that the commit relies on was changed meanwhile; try again.")
             }
             CommitError::Store(error) => error.fmt(f),
         }
@@ -269,8 +283,11 @@ impl StoreError {
 /// The 128 random bits that name a store.
 pub(crate) fn random_id() -> Result<[u8; 16], StoreError> {
     let mut id = [0; 16];
-    getrandom::fill(&mut id)
-        .map_err(|error| StoreError::failed(format!("no randomness for the store id: {error}")))?;
+    getrandom::fill(&mut id).map_err(|error| {
+        StoreError::failed(format!(
+            "the system gives no random bytes for the id of the store: {error}"
+        ))
+    })?;
     Ok(id)
 }
 

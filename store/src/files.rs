@@ -18,7 +18,7 @@ pub(crate) fn parent(path: &Path) -> &Path {
 }
 
 pub(crate) fn failed(doing: &str, path: &Path, error: &std::io::Error) -> StoreError {
-    let doing = format!("cannot {doing} {}", path.display());
+    let doing = format!("cannot {doing} `{}`", path.display());
     let owner = fs::symlink_metadata(path).map(|found| found.uid());
     match owner {
         Ok(owner) if error.kind() == ErrorKind::PermissionDenied => StoreError::io(
@@ -62,7 +62,7 @@ pub(crate) fn metadata(path: &Path) -> Result<Option<fs::Metadata>, StoreError> 
 
 fn is_link(path: &Path) -> StoreError {
     StoreError::invalid(format!(
-        "{} is a link, and links are not followed: put in its place what it leads to",
+        "`{}` is a link, and links are not followed; put in its place what it leads to.",
         path.display()
     ))
 }
@@ -81,7 +81,7 @@ pub(crate) fn must_be_file(path: &Path) -> Result<(), StoreError> {
 
 pub(crate) fn no_file(path: &Path) -> StoreError {
     StoreError::invalid(format!(
-        "{} is not a file: move it away and put back the file of the store, from a backup",
+        "`{}` is not a file; move it away, and put back the file of the store from a backup.",
         path.display()
     ))
 }

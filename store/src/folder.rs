@@ -283,7 +283,7 @@ impl Folder {
             };
             if there != Some(Identity::from(&open)) {
                 return Err(StoreError::failed(format!(
-                    "{} was {} while the store was open: close it and open what is there now",
+                    "`{}` was {} while the store was open",
                     path.display(),
                     if there.is_none() {
                         "removed"
@@ -353,7 +353,7 @@ fn begin(path: &Path, create: bool) -> Result<Lock, StoreError> {
 
 fn foreign(path: &Path) -> StoreError {
     StoreError::invalid(format!(
-        "{} holds other files and no store: name a folder that is empty or not there yet",
+        "`{}` holds other files and no store; name a folder that is empty or not there yet.",
         path.display()
     ))
 }
@@ -362,11 +362,11 @@ fn no_folder(path: &Path, link: bool) -> StoreError {
     let shown = path.display();
     StoreError::invalid(match fs::canonicalize(path) {
         Ok(real) if link => format!(
-            "{shown} is a link, and links are not followed: name the folder itself, {}",
+            "`{shown}` is a link, and links are not followed; name the folder itself, `{}`.",
             real.display()
         ),
-        _ if link => format!("{shown} is a link that leads nowhere: name a folder"),
-        _ => format!("{shown} is not a folder: name one, or a path where there is nothing yet"),
+        _ if link => format!("`{shown}` is a link that leads nowhere; name a folder."),
+        _ => format!("`{shown}` is not a folder; name one, or a path where there is nothing yet."),
     })
 }
 
@@ -382,8 +382,8 @@ fn protect(path: &Path) -> Result<(), StoreError> {
     }
     if found.mode() & 0o002 != 0 {
         return Err(StoreError::invalid(format!(
-            "{} belongs to user {}, and everybody may write to it: take that right away (chmod \
-             o-w), or name a folder of user {}",
+            "`{}` belongs to user {}, and everybody may write to it; take that right away, or name \
+             a folder of user {}.",
             path.display(),
             found.uid(),
             files::user()
@@ -400,12 +400,17 @@ fn manifest_missing() -> StoreError {
 /// the end, which would make the system follow a link.
 fn tidy(path: &Path) -> Result<PathBuf, StoreError> {
     let path: PathBuf = std::path::absolute(path)
-        .map_err(|error| StoreError::invalid(format!("the path {}: {error}", path.display())))?
+        .map_err(|error| {
+            StoreError::invalid(format!(
+                "The path `{}` cannot be used ({error}); name another.",
+                path.display()
+            ))
+        })?
         .components()
         .collect();
     if path.file_name().is_none() {
         return Err(StoreError::invalid(format!(
-            "{} does not end in a name",
+            "The path `{}` does not end in a name; name a folder.",
             path.display()
         )));
     }

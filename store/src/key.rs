@@ -22,8 +22,11 @@ pub(crate) fn read_or_make(folder: &Path) -> Result<[u8; 32], StoreError> {
         return Ok(key);
     }
     let mut key = [0; 32];
-    getrandom::fill(&mut key)
-        .map_err(|error| StoreError::failed(format!("no randomness for the token key: {error}")))?;
+    getrandom::fill(&mut key).map_err(|error| {
+        StoreError::failed(format!(
+            "the system gives no random bytes for the token key: {error}"
+        ))
+    })?;
     let mut file = private_file(&folder.join(FILE))?;
     file.write_all(&key)
         .and_then(|()| file.sync_all())

@@ -48,11 +48,15 @@ impl Encoded {
 
 pub(crate) fn check_key(key: &[u8]) -> Result<(), StoreError> {
     match key.first() {
-        None => Err(StoreError::invalid("a key is empty")),
-        Some(&OWN) => Err(StoreError::invalid("a key begins with the byte 0xFF")),
-        Some(_) if key.len() > LONGEST_KEY => {
-            Err(StoreError::invalid("a key is longer than 1024 bytes"))
-        }
+        None => Err(StoreError::invalid(
+            "A key is empty; write one of 1 to 1024 bytes.",
+        )),
+        Some(&OWN) => Err(StoreError::invalid(
+            "A key begins with the byte 0xFF, which is the store's own; choose another.",
+        )),
+        Some(_) if key.len() > LONGEST_KEY => Err(StoreError::invalid(
+            "A key is longer than 1024 bytes; shorten it.",
+        )),
         Some(_) => Ok(()),
     }
 }

@@ -74,7 +74,7 @@ impl SledStore {
         }));
         let (table, disk, id) = opened.unwrap_or_else(|panic| {
             Err(StoreError::corrupt(format!(
-                "sled panicked: {}",
+                "sled panicked with `{}`",
                 message(panic.as_ref())
             )))
         })?;
@@ -102,8 +102,8 @@ fn refuse_after_fork() -> Result<(), StoreError> {
     match FIRST.compare_exchange(0, own, Ordering::AcqRel, Ordering::Acquire) {
         Err(first) if first != own => Err(StoreError::Forked {
             what: format!(
-                "process {own} was forked from process {first} after that had opened a store; open \
-                 stores after forking only"
+                "Process {own} was forked from process {first} after that had opened a store; open \
+                 stores only after forking."
             ),
         }),
         _ => Ok(()),
@@ -215,7 +215,9 @@ fn reopen(
 /// then the head is there, and records are missing, or older than they should be.
 fn check_all(table: &Table<Tree>) -> Result<(), StoreError> {
     match table.verify()?.damaged.first() {
-        Some(damaged) => Err(StoreError::corrupt(format!("after a crash, {damaged}"))),
+        Some(damaged) => Err(StoreError::corrupt(format!(
+            "a check after a crash found `{damaged}`"
+        ))),
         None => Ok(()),
     }
 }

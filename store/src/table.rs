@@ -87,7 +87,7 @@ impl<R: Raw> Table<R> {
         self.in_its_process()?;
         if commit > self.last_commit() {
             return Err(StoreError::invalid(format!(
-                "there is no commit {commit} yet"
+                "There is no commit {commit} yet; name one that there is."
             )));
         }
         Ok(())
@@ -101,7 +101,9 @@ impl<R: Raw> Table<R> {
     pub(crate) fn in_its_process(&self) -> Result<(), StoreError> {
         if self.abandoned.load(Ordering::Acquire) {
             return Err(StoreError::Forked {
-                what: "the store was opened in the process that this one was forked from".into(),
+                what: "The store was opened in the process that this one was forked from; open it \
+                       after the fork."
+                    .into(),
             });
         }
         Ok(())
@@ -193,7 +195,10 @@ impl<R: Raw> Table<R> {
             .zip(writes.iter().skip(1))
             .any(|(a, b)| a.0 == b.0)
         {
-            return Err(StoreError::invalid("a batch writes the same key twice").into());
+            return Err(StoreError::invalid(
+                "A batch writes the same key twice; write each key once.",
+            )
+            .into());
         }
         for (key, _) in &batch.writes {
             record::check_key(key)?;

@@ -64,4 +64,4 @@ def test_files_of_another_version_are_refused_at_import(tmp_path: Path) -> None:
     command = [sys.executable, "-c", "import tenantry"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
     assert done.returncode == 1
-    assert "ImportError: the Python files of tenantry and its native library come from different versions" in done.stderr
+    assert "ImportError: The Python files of tenantry and its native library come from different versions" in done.stderr

@@ -205,7 +205,7 @@ def test_open_waits_for_the_process_that_has_the_store(tmp_path: Path) -> None:
         with pytest.raises(tenantry.TenantryError) as caught:
             tenantry.open(path)
         assert caught.value.code == "store_locked"
-        assert str(path) in str(caught.value) and f"process {holder.pid}" in str(caught.value)
+        assert caught.value.details["folder"] == str(path) and f"process {holder.pid}" in str(caught.value)
         tenantry.open(path, lock_wait_ms=60_000).close()
 
 

@@ -2,5 +2,6 @@
 
 pub mod crash;
 pub mod golden;
+pub mod messages;
 pub mod scenario;
 pub mod walk;

@@ -16,6 +16,7 @@ use std::time::Duration;
 use tenantry::catalogue::{CATALOGUE, Visitor, visit};
 use tenantry::{Access, Actor, Caller, Code, Error, Operation, Sender, Tenantry};
 use tenantry_tests::crash::Scratch;
+use tenantry_tests::messages;
 use tenantry_tests::scenario::{Action, Place, Saved, Scenario, Step, all, matches};
 
 /// How long a driver may take for one step.
@@ -487,8 +488,17 @@ fn comparable(action: &Action, mut outcome: Value) -> Value {
 /// Runs an action through every driver; the answer, which is that of all of them.
 fn ask_all(runs: &mut [Run<'_>], action: &Action) -> Result<Value, String> {
     let mut first: Option<(&'static str, Value)> = None;
+    let request = match action {
+        Action::Call { request, .. } => request,
+        _ => &Value::Null,
+    };
     for run in runs {
-        let answer = comparable(action, run.act(action));
+        let answer = run.act(action);
+        let problems = messages::problems(&answer, request);
+        if !problems.is_empty() {
+            return Err(format!("{}: {}", run.driver.name(), problems.join("; ")));
+        }
+        let answer = comparable(action, answer);
         match &first {
             None => first = Some((run.driver.name(), answer)),
             Some((name, same)) if *same != answer => {

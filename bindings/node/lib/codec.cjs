@@ -43,8 +43,14 @@ function newError(code, field, message) {
   return new ERROR_CLASSES[ERRORS[code].class]({ code, ...ERRORS[code], message, field, details: {} })
 }
 
-function invalid(field, message) {
-  return newError('invalid_argument', field, message)
+/** The start of a text that was given and may be long. */
+function short(text) {
+  return text.length > 64 ? `${text.slice(0, 63)}…` : text
+}
+
+function invalid(field, what) {
+  const name = field === '' ? 'The request' : `\`${short(field.slice(1))}\``
+  return newError('invalid_argument', field, `${name} ${what}.`)
 }
 
 function wrongType(field, expected, value) {
@@ -57,7 +63,7 @@ function integer(value, field) {
   const number = Number(value)
   // A BigInt above 2^53 may round to 2^53, which is out of range as well.
   if (!Number.isInteger(number) || number < 0 || number > MAX_INTEGER) {
-    throw invalid(field, `must be an integer from 0 to ${MAX_INTEGER}, is ${number}`)
+    throw invalid(field, `must be an integer from 0 to ${MAX_INTEGER}, and is ${number}`)
   }
   return number
 }
@@ -111,7 +117,7 @@ function encode(type, value, field = '') {
 }
 
 function unknown(field, name) {
-  throw invalid(child(field, name), `unknown field \`${name}\``)
+  throw invalid(child(field, name), 'is no field here; leave it out')
 }
 
 /** Any JSON, in the form of the wire: what it means is for the core to judge. */
@@ -123,7 +129,7 @@ function json(value, field, depth) {
     case 'string':
       return text(value, field)
     case 'number':
-      if (!Number.isFinite(value)) throw invalid(field, `must be a number that JSON has, is ${value}`)
+      if (!Number.isFinite(value)) throw invalid(field, `must be a number that JSON has, and is ${value}`)
       return value
     case 'bigint':
       return integer(value, field)

@@ -8,8 +8,8 @@ function load() {
     return require(file)
   } catch (cause) {
     throw new Error(
-      `tenantry cannot load its native library for ${process.platform} ${process.arch}, ${file}: ` +
-        'install the package on this platform (in a checkout: `npm run build` in bindings/node)',
+      `Tenantry cannot load its native library for ${process.platform} ${process.arch}, ${file}; ` +
+        'install the package on this platform (in a checkout: `npm run build` in bindings/node).',
       { cause },
     )
   }
@@ -18,8 +18,8 @@ function load() {
 const native = load()
 if (native.catalogueHash() !== CATALOGUE_HASH) {
   throw new Error(
-    'the JavaScript files of tenantry and its native library come from different versions: install the package anew ' +
-      '(in a checkout: `cargo xtask codegen`, then `npm run build` in bindings/node)',
+    'The JavaScript files of tenantry and its native library come from different versions; install the package anew ' +
+      '(in a checkout: `cargo xtask codegen`, then `npm run build` in bindings/node).',
   )
 }
 

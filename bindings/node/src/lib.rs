@@ -509,7 +509,7 @@ fn count(value: f64) -> Result<u64, Error> {
     } else {
         Err(Error::invalid(
             "/count",
-            format!("must be an integer from 0 to {MAX}, is {value}"),
+            format!("`count` must be an integer from 0 to {MAX}, and is {value}."),
         ))
     }
 }
@@ -531,7 +531,7 @@ fn finished<T>(work: impl FnOnce() -> Result<T, Error>) -> napi::Result<T> {
         std::mem::forget(panic);
         Err(Error::new(
             Code::Internal,
-            "a defect in tenantry stopped the call; open the store anew",
+            "A defect in tenantry stopped the call; open the store again, and report the defect.",
         ))
     });
     result.map_err(|error| napi::Error::from_reason(error.to_json()))

@@ -347,7 +347,8 @@ fn hear<T: Send>(py: Python<'_>, said: &mut Receiver<T>) -> PyResult<T> {
             Ok(said) => return Ok(said),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => {
-                let message = "a defect in tenantry stopped the call";
+                let message = "A defect in tenantry stopped the call; open the store again, and \
+                               report the defect.";
                 return Err(raised(py, &Error::new(Code::Internal, message)));
             }
         }
@@ -378,7 +379,7 @@ impl Access {
     /// The check itself is no answer (R-ANS-1).
     fn __bool__(&self) -> PyResult<bool> {
         Err(PyTypeError::new_err(
-            "a prepared `Access` says neither yes nor no: call its `allowed`",
+            "A prepared `Access` says neither yes nor no; call its `allowed`.",
         ))
     }
 }
@@ -449,7 +450,7 @@ impl Sender {
     /// The gate itself is no answer (R-ANS-1).
     fn __bool__(&self) -> PyResult<bool> {
         Err(PyTypeError::new_err(
-            "a prepared `Sender` says neither yes nor no: call its `admit`",
+            "A prepared `Sender` says neither yes nor no; call its `admit`.",
         ))
     }
 
@@ -538,7 +539,7 @@ fn wrong_type(value: &Bound<'_, PyAny>, name: &str, expected: &str) -> PyErr {
 fn invalid(value: &Bound<'_, PyAny>, name: &str, message: &str) -> PyErr {
     raised(
         value.py(),
-        &Error::invalid(format!("/{name}"), format!("`{name}` {message}")),
+        &Error::invalid(format!("/{name}"), format!("`{name}` {message}.")),
     )
 }
 

@@ -3,7 +3,7 @@
 //! Every run takes memory and a core for some milliseconds. So only a few run at once, and none
 //! under the writer's lock.
 
-use crate::error::{Code, Error};
+use crate::error::Error;
 use crate::kernel::keys::hex;
 use crate::model::{EffectivePolicies, Id};
 use crate::options::Pepper;
@@ -53,10 +53,9 @@ impl Cost {
 }
 
 fn failed(error: &dyn std::fmt::Display) -> Error {
-    Error::new(
-        Code::Internal,
-        format!("a password cannot be hashed: {error}"),
-    )
+    Error::internal(format!(
+        "This is a defect to report: a password cannot be hashed ({error})."
+    ))
 }
 
 /// Makes hashes and compares passwords with them.
@@ -165,10 +164,7 @@ impl Hasher {
         cost: Cost,
     ) -> Result<Option<&'a str>, Error> {
         let form = Form::of(hash).ok_or_else(|| {
-            Error::new(
-                Code::StoreCorrupt,
-                "the hash of a password has no known form",
-            )
+            Error::corrupt("The hash of a password has no known form; restore a backup.")
         })?;
         let mut cost_argon2 = false;
         for &spelling in spellings {
@@ -280,15 +276,16 @@ pub(crate) fn is_of_all(hash: &str, password: &str) -> bool {
 
 /// Refuses a hash that could never be compared with, or only at a cost that others would wait for.
 pub(crate) fn check_imported(hash: &str) -> Result<(), &'static str> {
-    const UNKNOWN: &str =
-        "a hash is that of bcrypt, or of Argon2, scrypt or PBKDF2 in the form of PHC";
-    const TOO_DEAR: &str = "comparing a password with this hash would take too long";
+    const UNKNOWN: &str = "A hash is of bcrypt, or of Argon2, scrypt or PBKDF2 in the form of PHC, \
+                           and this one is not.";
+    const TOO_DEAR: &str = "Comparing a password with this hash would take too long; let its user \
+                            set a new password.";
     // Its algorithm took bytes beyond ASCII for negative numbers. No password with one would fit,
     // and nobody sees from the hash whether there is one.
     if hash.starts_with("$2x$") {
         return Err(
-            "a hash of bcrypt as `$2x$` was made wrongly, and is not compared with: let its user \
-             set a password",
+            "A hash of bcrypt as `$2x$` was made wrongly and is not used; let its user set a new \
+             password.",
         );
     }
     let numbers = || PasswordHash::new(hash).map_err(|_| UNKNOWN);

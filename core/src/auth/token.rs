@@ -5,7 +5,7 @@
 //! so that a new generation ends the old token and the store alone makes none. The token of a
 //! session is its id and a random number; it is shown once.
 
-use crate::error::{Code, Error};
+use crate::error::Error;
 use crate::kernel::keys::hex;
 use crate::model::{Id, Secret};
 use hmac::{Hmac, KeyInit, Mac};
@@ -28,10 +28,9 @@ impl TokenKey {
     pub(crate) fn random() -> Result<TokenKey, Error> {
         let mut bytes = [0; 32];
         getrandom::fill(&mut bytes).map_err(|error| {
-            Error::new(
-                Code::Internal,
-                format!("the system gives no random bytes: {error}"),
-            )
+            Error::internal(format!(
+                "The system gives no random bytes ({error}); open the store again later."
+            ))
         })?;
         Ok(TokenKey(bytes))
     }
@@ -53,14 +52,14 @@ impl TokenKey {
     /// A key for something else than tokens.
     pub(crate) fn derived(&self, purpose: &str) -> Result<Zeroizing<[u8; 32]>, Error> {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.0)
-            .map_err(|error| Error::new(Code::Internal, error.to_string()))?;
+            .map_err(|error| Error::internal(error.to_string()))?;
         mac.update(purpose.as_bytes());
         Ok(Zeroizing::new(mac.finalize().into_bytes().into()))
     }
 
     fn mac(&self, id: &str, generation: u64) -> Result<Hmac<Sha256>, Error> {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.0)
-            .map_err(|error| Error::new(Code::Internal, error.to_string()))?;
+            .map_err(|error| Error::internal(error.to_string()))?;
         mac.update(id.as_bytes());
         mac.update(&generation.to_le_bytes());
         Ok(mac)
@@ -141,7 +140,7 @@ impl SecretToken {
 
     /// What is shown once.
     pub(crate) fn reveal(&self) -> Result<Secret, Error> {
-        Secret::new(self.text.as_str()).map_err(|error| Error::new(Code::Internal, error))
+        Secret::new(self.text.as_str()).map_err(Error::internal)
     }
 }
 

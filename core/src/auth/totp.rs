@@ -5,7 +5,7 @@
 //! derived from the token key. That one is not in the store.
 
 use super::token::TokenKey;
-use crate::error::{Code, Error};
+use crate::error::Error;
 use crate::kernel::clock::IdSource;
 use crate::kernel::keys::hex;
 use crate::model::Id;
@@ -111,9 +111,8 @@ pub(crate) fn recovery_code(ids: &IdSource) -> Result<Zeroizing<String>, Error> 
 }
 
 fn broken() -> Error {
-    Error::new(
-        Code::StoreCorrupt,
-        "the second factor of a user cannot be opened with the token key of the store",
+    Error::corrupt(
+        "The second factor of a user cannot be opened with the store's token key; restore the key.",
     )
 }
 
@@ -130,7 +129,9 @@ impl TokenKey {
             aad: user.as_str().as_bytes(),
         };
         let sealed = self.cipher()?.encrypt(&XNonce::from(nonce), payload);
-        let sealed = sealed.map_err(|_| Error::new(Code::Internal, "a secret cannot be sealed"))?;
+        let sealed = sealed.map_err(|_| {
+            Error::internal("This is a defect to report: a secret cannot be sealed.")
+        })?;
         Ok(STANDARD_NO_PAD.encode([nonce.as_slice(), &sealed].concat()))
     }
 
@@ -155,14 +156,14 @@ impl TokenKey {
     fn cipher(&self) -> Result<XChaCha20Poly1305, Error> {
         let key = self.derived("secrets of second factors")?;
         XChaCha20Poly1305::new_from_slice(key.as_slice())
-            .map_err(|_| Error::new(Code::Internal, "a key has the wrong length"))
+            .map_err(|_| Error::internal("This is a defect to report: a key has the wrong length."))
     }
 
     /// What the store keeps of a recovery code: whoever has the store alone cannot try codes.
     pub(crate) fn recovery_hash(&self, user: &Id, code: &str) -> Result<String, Error> {
         let key = self.derived("recovery codes")?;
         let mut mac = Hmac::<Sha256>::new_from_slice(key.as_slice())
-            .map_err(|error| Error::new(Code::Internal, error.to_string()))?;
+            .map_err(|error| Error::internal(error.to_string()))?;
         mac.update(user.as_str().as_bytes());
         mac.update(&[0]);
         mac.update(code.as_bytes());
@@ -184,6 +185,7 @@ pub(crate) fn position(hashes: &[String], hash: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Code;
 
     fn rfc() -> FactorSecret {
         FactorSecret::read("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ").unwrap()

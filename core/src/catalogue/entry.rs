@@ -3,7 +3,7 @@
 use crate::api::operation::{Access, Effect, Gates};
 use crate::engine::Engine;
 use crate::engine::operation::Operation;
-use crate::error::{Code, Error};
+use crate::error::Error;
 use crate::json;
 use crate::model::Actor;
 use schemars::generate::SchemaSettings;
@@ -58,10 +58,9 @@ fn run_json<O: Operation>(engine: &Engine, actor: &Actor, request: &[u8]) -> Res
     // Room for an answer with a token: what grows leaves copies behind.
     let mut text = Vec::with_capacity(1024);
     let unwritten = |error: &dyn std::fmt::Display| {
-        Error::new(
-            Code::Internal,
-            format!("the answer cannot be written: {error}"),
-        )
+        Error::internal(format!(
+            "This is a defect to report: the answer cannot be written ({error})."
+        ))
     };
     serde_json::to_writer(&mut text, &answer).map_err(|error| unwritten(&error))?;
     String::from_utf8(text).map_err(|error| unwritten(&error))

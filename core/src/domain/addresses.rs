@@ -67,7 +67,7 @@ fn key_of(
         }
         (None, None) => Err(Error::invalid(
             "/account",
-            "name an `account`, a `user`, or both",
+            "Name an `account`, a `user`, or both.",
         )),
     }
 }
@@ -80,7 +80,7 @@ impl Operation for Set {
             return Err(Error::invalid(
                 "/addresses",
                 format!(
-                    "at most {MOST_ADDRESSES}, there are {}",
+                    "The list has {} addresses, and has room for {MOST_ADDRESSES}; leave some out.",
                     self.addresses.len()
                 ),
             ));
@@ -100,7 +100,8 @@ impl Operation for Set {
         if concerns_actor && !may_come_from([self.addresses.as_slice()], ctx.actor.ip()) {
             return Err(Error::new(
                 Code::IpNotAllowed,
-                "the list does not hold the address that you come from yourself",
+                "The list does not hold the address that you come from, so you would lock yourself \
+                 out; add it.",
             )
             .at("/addresses"));
         }

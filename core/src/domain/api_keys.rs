@@ -92,13 +92,18 @@ fn member_for(ctx: &mut Ctx<'_>, account: &Id, named: Option<Id>) -> Result<mode
         (Actor::User { user, .. }, Some(named)) if named != *user => {
             return Err(Error::new(
                 Code::PermissionDenied,
-                format!("`{user}` makes no keys for `{named}`"),
+                format!("`{user}` cannot make API keys for `{named}`; everybody makes their own."),
             )
             .at("/user"));
         }
         (Actor::User { user, .. }, _) => user.clone(),
         (_, Some(named)) => named,
-        (_, None) => return Err(Error::invalid("/user", "say for which member")),
+        (_, None) => {
+            return Err(Error::invalid(
+                "/user",
+                "Name the `user` for whom the API key is.",
+            ));
+        }
     };
     accounts::load(&mut ctx.tx, account, "/account")?;
     ctx.tx
@@ -118,21 +123,26 @@ fn check_permissions(
         return Err(Error::invalid(
             FIELD,
             format!(
-                "a key has 1 to {MOST_PERMISSIONS} permissions, not {}",
+                "An API key has 1 to {MOST_PERMISSIONS} permissions, not {}.",
                 permissions.len()
             ),
         ));
     }
     let tree = ctx.tree();
     roles::edit::check_grants(&tree, permissions, FIELD)?;
-    if let Some(at) = permissions
+    if let Some((at, grant)) = permissions
         .iter()
-        .position(|grant| !can_have(grant.permission.as_str()))
+        .enumerate()
+        .find(|(_, grant)| !can_have(grant.permission.as_str()))
     {
-        return Err(
-            Error::new(Code::NotWithApiKey, "no key has this permission")
-                .at(format!("{FIELD}/{at}/permission")),
-        );
+        return Err(Error::new(
+            Code::NotWithApiKey,
+            format!(
+                "`{}` is for people, and no API key has it; leave it out.",
+                grant.permission
+            ),
+        )
+        .at(format!("{FIELD}/{at}/permission")));
     }
     let Some(held) = ctx.paper_in(&member.account)? else {
         return Ok(());
@@ -141,7 +151,7 @@ fn check_permissions(
         &tree,
         &powers_of_key(&tree, permissions),
         &held,
-        "the key would do more than you may".to_owned(),
+        "The API key would do more than you may; leave out what you do not hold.".to_owned(),
         FIELD,
     )
 }
@@ -164,7 +174,10 @@ fn check_expiry(ctx: &Ctx<'_>, expires_at_ms: Option<Count>) -> Result<(), Error
     match expires_at_ms {
         Some(at_ms) if at_ms.get() <= ctx.now_ms => Err(Error::invalid(
             "/expires_at_ms",
-            "the key would have expired already",
+            format!(
+                "The API key would have expired at {} ms; name a later time.",
+                at_ms.get()
+            ),
         )),
         _ => Ok(()),
     }
@@ -175,7 +188,10 @@ fn checked_list(mut list: Vec<AddressRange>) -> Result<Vec<AddressRange>, Error>
     if list.len() > MOST_ADDRESSES {
         return Err(Error::invalid(
             "/allow_list",
-            format!("at most {MOST_ADDRESSES}, there are {}", list.len()),
+            format!(
+                "The list has room for {MOST_ADDRESSES} addresses, and has {}; leave some out.",
+                list.len()
+            ),
         ));
     }
     list.sort_unstable();
@@ -194,7 +210,11 @@ impl Operation for Create {
         if all_of(&mut ctx.tx, &self.account, None)?.len() >= MOST_KEYS {
             return Err(Error::new(
                 Code::LimitReached,
-                format!("an account has at most {MOST_KEYS} API keys"),
+                format!(
+                    "The account `{}` has {MOST_KEYS} API keys, and an account has no more; delete \
+                     one first.",
+                    self.account
+                ),
             )
             .at("/account"));
         }
@@ -238,7 +258,10 @@ impl Operation for Edit {
         if matches!(ctx.actor, Actor::User { .. }) && !reach::is_self(ctx, &key.user) {
             return Err(Error::new(
                 Code::PermissionDenied,
-                "users change keys of their own; those of others they delete",
+                format!(
+                    "The API key `{}` belongs to another user; you can delete it, not change it.",
+                    key.id
+                ),
             )
             .at("/api_key"));
         }
@@ -249,7 +272,7 @@ impl Operation for Edit {
         if self.never_expires && self.expires_at_ms.is_some() {
             return Err(Error::invalid(
                 "/never_expires",
-                "a key expires or it does not",
+                "Send either `never_expires` or `expires_at_ms`, not both.",
             ));
         }
         if let Some(permissions) = self.permissions {

@@ -38,7 +38,7 @@ pub(crate) fn check(assets: &Assets) -> Result<(), Error> {
             return Err(Error::invalid(
                 format!("/assets/{field}"),
                 format!(
-                    "at most {} of a kind, there are {}",
+                    "There are at most {} assets of a kind, and the list has {}; leave some out.",
                     Assets::MOST,
                     of_kind.len()
                 ),
@@ -51,7 +51,7 @@ pub(crate) fn check(assets: &Assets) -> Result<(), Error> {
         {
             return Err(Error::invalid(
                 format!("/assets/{field}/{at}"),
-                format!("`{twice}` is named twice"),
+                format!("`{twice}` is named twice; name each asset once."),
             ));
         }
     }
@@ -158,7 +158,8 @@ impl Operation for Assign {
                 return Err(Error::invalid(
                     "/asset",
                     format!(
-                        "an account has at most {} assets of a kind of its own",
+                        "An account has at most {} assets of a kind of its own; take one away \
+                         first.",
                         Assets::MOST
                     ),
                 ));
@@ -196,7 +197,10 @@ impl Operation for Check {
             .ok_or_else(|| {
                 Error::new(
                     Code::AssetNotAssigned,
-                    format!("`{}` is not assigned to `{}`", self.asset, self.account),
+                    format!(
+                        "The asset `{}` is not assigned to `{}`; assign it first.",
+                        self.asset, self.account
+                    ),
                 )
                 .at("/asset")
             })

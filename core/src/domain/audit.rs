@@ -47,7 +47,7 @@ pub(crate) fn chain(
         (Some(AuditOf::Platform | AuditOf::Users), Some(_)) => {
             return Err(Error::invalid(
                 "/account",
-                "this chain is that of no account",
+                "The chains `platform` and `users` are of no account; leave out `account`.",
             ));
         }
         (Some(AuditOf::Platform), None) => AuditChain::Platform,
@@ -58,7 +58,7 @@ pub(crate) fn chain(
             (None, Some(_)) => {
                 return Err(Error::invalid(
                     "/account",
-                    "name the account whose chain it is",
+                    "Name the `account` whose chain you mean.",
                 ));
             }
         },
@@ -66,7 +66,7 @@ pub(crate) fn chain(
     match &chain {
         AuditChain::Platform | AuditChain::Users if home.is_some() => Err(Error::new(
             Code::ActorNotAllowed,
-            "users see the chains of accounts only",
+            "Users see the chains of accounts only; leave out `chain`.",
         )
         .at("/chain")),
         AuditChain::Platform if matches!(ctx.actor, Actor::Operator { .. }) => {
@@ -86,13 +86,10 @@ fn head(ctx: &mut Ctx<'_>, chain: &AuditChain) -> Result<AuditHead, Error> {
 }
 
 fn broken(chain: &AuditChain, number: u64) -> Error {
-    Error::new(
-        Code::StoreCorrupt,
-        format!(
-            "the record {number} of the chain {:?} cannot be read",
-            chain.parts()
-        ),
-    )
+    Error::corrupt(format!(
+        "The record {number} of the chain {:?} cannot be read; restore a backup.",
+        chain.parts()
+    ))
 }
 
 /// The numbers of records below one, the largest first: at most `most`.
@@ -255,16 +252,19 @@ impl Operation for List {
         if self.user.is_some() && chain != AuditChain::Users {
             return Err(Error::invalid(
                 "/user",
-                "`user` goes with the chain `users`",
+                "A `user` goes only with the chain `users`; leave it out, or ask for that chain.",
             ));
         }
         if self.subject.is_some() && self.kind.is_none() {
-            return Err(Error::invalid("/subject", "`subject` goes with `kind`"));
+            return Err(Error::invalid(
+                "/subject",
+                "A `subject` goes with a `kind`; name the kind, or leave out both.",
+            ));
         }
         let wrong = || {
             Error::invalid(
                 "/after",
-                "`after` is what the page before answered as `next`, unchanged",
+                "`after` must be what the page before answered as `next`, unchanged.",
             )
         };
         let mut below = match &self.after {
@@ -282,8 +282,7 @@ impl Operation for List {
                     continue;
                 }
                 if records.len() == size || looked_at == SCAN_MAX {
-                    let next = Cursor::new(below.to_string())
-                        .map_err(|error| Error::new(Code::Internal, error))?;
+                    let next = Cursor::new(below.to_string()).map_err(Error::internal)?;
                     return Ok(AuditPage {
                         records,
                         next: Some(next),
@@ -406,7 +405,7 @@ impl Operation for Verify {
             _ => {
                 return Err(Error::invalid(
                     "/hash",
-                    "`number` and `hash` of a head go together",
+                    "The `number` and the `hash` of a head go together; send both, or neither.",
                 ));
             }
         };

@@ -60,7 +60,8 @@ impl Operation for Check {
         Err(Error::new(
             Code::LimitReached,
             format!(
-                "an automation of `{}` has at most {} actions",
+                "An automation of `{}` has at most {} `actions`; leave some out, or raise the \
+                 limit.",
                 self.account,
                 value.ceiling()
             ),

@@ -29,7 +29,7 @@ fn reach(ctx: &mut Ctx<'_>, account: &Id, campaign: &Id, choice: &[&str]) -> Res
     let Actor::User { user, .. } = ctx.actor else {
         return accounts::load(&mut ctx.tx, account, "/account").map(drop);
     };
-    let kind = Id::new(KIND).map_err(|error| Error::new(Code::Internal, error))?;
+    let kind = Id::new(KIND).map_err(Error::internal)?;
     if !ctx.tx.has(&keys::resource(account, &kind, campaign))? {
         return Ok(());
     }
@@ -118,7 +118,11 @@ impl Report {
         let too_many = |name| {
             Error::invalid(
                 format!("/{name}"),
-                format!("no more than {} can be counted", Count::MAX),
+                format!(
+                    "The sum of `{name}` would be more than {}, which is the most that is counted; \
+                     send less.",
+                    Count::MAX
+                ),
             )
         };
         campaign.total = sum(&campaign.total, &outcomes).map_err(too_many)?;

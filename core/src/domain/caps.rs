@@ -112,7 +112,10 @@ fn refuse_platforms(ctx: &Ctx<'_>, cap: &model::Cap) -> Result<(), Error> {
     if cap.by_platform && matches!(ctx.actor, Actor::User { .. }) {
         return Err(Error::new(
             Code::PermissionDenied,
-            format!("the platform has set the cap `{}`", cap.id),
+            format!(
+                "The platform has set the cap `{}`; ask the platform to change it.",
+                cap.id
+            ),
         )
         .at("/id"));
     }
@@ -125,7 +128,7 @@ fn check_carrier(ctx: &mut Ctx<'_>, account: Option<&Id>) -> Result<(), Error> {
         (Some(account), _) => accounts::load(&mut ctx.tx, account, "/account").map(drop),
         (None, Actor::User { .. }) => Err(Error::new(
             Code::ActorNotAllowed,
-            "the caps of the platform are not for users: name an account",
+            "The caps of the platform are not for users; name an `account`.",
         )
         .at("/account")),
         (None, Actor::System | Actor::Operator { .. }) => Ok(()),
@@ -174,34 +177,38 @@ impl Set {
         if spreads && self.limit.get() == 0 {
             return Err(Error::invalid(
                 "/limit",
-                "a cap that spreads lets at least 1 through in a window",
+                "A cap that spreads needs a `limit` of at least 1.",
             ));
         }
         if !spreads && self.burst.is_some() {
             return Err(Error::invalid(
                 "/burst",
-                "only a cap that spreads has a burst",
+                "Only a cap with `over` set to `spread` has a `burst`; leave it out.",
             ));
         }
         if self.burst.is_some_and(|burst| burst.get() == 0) {
-            return Err(Error::invalid("/burst", "at least 1 goes out at once"));
+            return Err(Error::invalid(
+                "/burst",
+                "A `burst` is at least 1; name a larger one, or leave it out.",
+            ));
         }
         if spreads && self.grows_daily_by.is_some() {
             return Err(Error::invalid(
                 "/grows_daily_by",
-                "a pace does not grow: set a second cap for the warm-up",
+                "A cap that spreads has no `grows_daily_by`; set a second cap for the warm-up.",
             ));
         }
         if self.over == Some(OverLimit::UseCredits) {
             return Err(Error::invalid(
                 "/over",
-                "credits pay for what exceeds the limits of an account, not its caps",
+                "A cap cannot have `over` set to `use_credits`: credits pay only beyond the limits \
+                 of an account.",
             ));
         }
         if self.scope == CapScope::Account && self.subject.is_some() {
             return Err(Error::invalid(
                 "/subject",
-                "a cap for everything together has no subject",
+                "A cap with the scope `account` has no `subject`; leave it out.",
             ));
         }
         Ok(())
@@ -248,7 +255,11 @@ impl Operation for Set {
                 {
                     return Err(Error::invalid(
                         "/id",
-                        "another scope, subject, channel or window is another cap: remove this one",
+                        format!(
+                            "The cap `{}` keeps its scope, subject, channel and window; remove it, \
+                             and set another.",
+                            self.id
+                        ),
                     )
                     .with("cap", self.id.as_str()));
                 }
@@ -256,7 +267,10 @@ impl Operation for Set {
             None if caps_of(&mut ctx.tx, self.account.as_ref())?.len() >= MOST_CAPS => {
                 return Err(Error::new(
                     Code::LimitReached,
-                    format!("an account has at most {MOST_CAPS} caps"),
+                    format!(
+                        "An account has at most {MOST_CAPS} caps; remove one before you set `{}`.",
+                        self.id
+                    ),
                 )
                 .at("/id"));
             }

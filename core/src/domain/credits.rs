@@ -142,7 +142,7 @@ impl Book {
             Error::invalid(
                 "/amount",
                 format!(
-                    "an account gets, and spends, at most {} credits",
+                    "An account gets and spends at most {} credits; name a smaller `amount`.",
                     Count::MAX
                 ),
             )
@@ -169,8 +169,8 @@ impl Book {
     /// Adds an entry that is a grant; all of it is free.
     fn bring_in(&mut self, ctx: &mut Ctx<'_>, entry: CreditEntry) -> Result<CreditEntry, Error> {
         let entry = self.append(ctx, entry)?;
-        let turn =
-            Turn::of(&entry).ok_or_else(|| Error::new(Code::Internal, "a grant has no terms"))?;
+        let turn = Turn::of(&entry)
+            .ok_or_else(|| Error::internal("This is a defect to report: a grant has no terms."))?;
         self.raise(ctx, None, &turn, entry.amount)?;
         Ok(entry)
     }
@@ -203,10 +203,10 @@ impl Book {
     /// An entry that is there.
     fn entry_at(&self, ctx: &mut Ctx<'_>, entry: u64) -> Result<CreditEntry, Error> {
         let missing = || {
-            Error::new(
-                Code::StoreCorrupt,
-                format!("the ledger of `{}` has no entry {entry}", self.account),
-            )
+            Error::corrupt(format!(
+                "The ledger of `{}` has no entry {entry}; restore a backup.",
+                self.account
+            ))
         };
         self.read(ctx, entry)?.ok_or_else(missing)
     }
@@ -214,20 +214,20 @@ impl Book {
     /// The entry that made a grant.
     fn grant(&self, ctx: &mut Ctx<'_>, grant: u64) -> Result<CreditEntry, Error> {
         self.read(ctx, grant)?.ok_or_else(|| {
-            Error::new(
-                Code::StoreCorrupt,
-                format!("`{}` has no grant {grant}", self.account),
-            )
+            Error::corrupt(format!(
+                "The ledger of `{}` has no grant {grant}; restore a backup.",
+                self.account
+            ))
         })
     }
 
     fn turn_of(&self, ctx: &mut Ctx<'_>, grant: u64) -> Result<Turn, Error> {
         let entry = self.grant(ctx, grant)?;
         Turn::of(&entry).ok_or_else(|| {
-            Error::new(
-                Code::StoreCorrupt,
-                format!("the entry {grant} of `{}` is no grant", self.account),
-            )
+            Error::corrupt(format!(
+                "The entry {grant} of `{}` is no grant; restore a backup.",
+                self.account
+            ))
         })
     }
 
@@ -456,10 +456,10 @@ impl Book {
         for Taken { turn, amount, .. } in taken {
             let of = below.grant(ctx, turn.grant())?.from_grant;
             let of = of.ok_or_else(|| {
-                Error::new(
-                    Code::StoreCorrupt,
-                    format!("a grant of `{}` came from no other", below.account),
-                )
+                Error::corrupt(format!(
+                    "A grant of `{}` came from no other grant; restore a backup.",
+                    below.account
+                ))
             })?;
             let turn = turn.as_grant(of);
             self.raise(ctx, None, &turn, *amount)?;
@@ -519,10 +519,10 @@ pub(crate) fn leave_future(
 }
 
 fn broken(key: &[u8]) -> Error {
-    Error::new(
-        Code::StoreCorrupt,
-        format!("the key {} is none of credits", key.escape_ascii()),
-    )
+    Error::corrupt(format!(
+        "The key `{}` is not one of credits; restore a backup.",
+        key.escape_ascii()
+    ))
 }
 
 fn sum(taken: &[Taken]) -> u64 {
@@ -550,7 +550,7 @@ fn exhausted(what: impl Into<String>, left: u64) -> Error {
 /// and nothing else (R-PLT-1).
 fn check(ctx: &mut Ctx<'_>, account: &Id, amount: Option<Count>) -> Result<(), Error> {
     if amount.is_some_and(|amount| amount.get() == 0) {
-        return Err(Error::invalid("/amount", "at least 1 credit"));
+        return Err(Error::invalid("/amount", "`amount` is at least 1 credit."));
     }
     ctx.require_credits(Some(account), "/amount")
 }
@@ -768,7 +768,7 @@ pub(crate) fn spend(
     let left = book.payable(ctx, &sources)?;
     if left < amount {
         return Err(exhausted(
-            format!("`{account}` would pay with {amount} credits and has {left}"),
+            format!("`{account}` would pay {amount} credits and has {left}; ask for less."),
             left,
         ));
     }
@@ -802,7 +802,7 @@ fn refund(
     if amount > left {
         let error = Error::new(
             Code::RefundExceeded,
-            format!("of {} credits {before} were refunded already", spent.amount),
+            format!("`amount` is {left} at most: {before} credits are refunded already."),
         );
         return Err(error.at("/amount").with("left", left));
     }
@@ -954,7 +954,7 @@ fn entered<O: Operation<Answer = CreditEntry>>(
         if before.fingerprint != fingerprint {
             return Err(Error::new(
                 Code::IdempotencyMismatch,
-                format!("`{key}` is the key of another request"),
+                format!("The key `{key}` was used for another request; take a new key."),
             )
             .at("/key"));
         }
@@ -962,10 +962,9 @@ fn entered<O: Operation<Answer = CreditEntry>>(
             .tx
             .get(&keys::credit_entry(&account, before.channel, before.entry))?;
         return entry.ok_or_else(|| {
-            Error::new(
-                Code::StoreCorrupt,
-                format!("the entry of the key `{key}` is gone"),
-            )
+            Error::corrupt(format!(
+                "The entry of the key `{key}` is gone; restore a backup."
+            ))
         });
     }
     let entry = CreditEntry {
@@ -999,14 +998,14 @@ impl Operation for Grant {
             if priority > LAST_PRIORITY {
                 return Err(Error::invalid(
                     "/priority",
-                    format!("a priority is 0 to {LAST_PRIORITY}, not {priority}"),
+                    format!("A priority is from 0 to {LAST_PRIORITY}, not {priority}."),
                 ));
             }
             let expires_at_ms = request.expires_at_ms.map(Count::get);
             if expires_at_ms.is_some_and(|end| end <= ctx.now_ms) {
                 return Err(Error::invalid(
                     "/expires_at_ms",
-                    "a grant expires in the future",
+                    "`expires_at_ms` is over already; name a later time.",
                 ));
             }
             let mut book = Book::open(ctx, &request.account, request.channel)?;
@@ -1250,8 +1249,7 @@ impl Reserve {
         if free < amount {
             return Err(exhausted(
                 format!(
-                    "`{account}` would keep {amount} credits for `{group}` and has {free} that are \
-                     free"
+                    "`{account}` would keep {amount} for `{group}` and has {free} free credits."
                 ),
                 free,
             ));
@@ -1281,7 +1279,7 @@ impl Unreserve {
         let amount = self.amount.map_or(kept, Count::get);
         if kept < amount || kept == 0 {
             return Err(exhausted(
-                format!("`{group}` has {kept} credits in reserve"),
+                format!("`{group}` has {kept} credits in reserve; take back no more."),
                 kept,
             ));
         }
@@ -1297,9 +1295,11 @@ fn above(ctx: &mut Ctx<'_>, id: &Id) -> Result<Id, Error> {
         // As for credits that are added: editing a client does not imply it.
         Actor::Operator { .. } => ctx.require_as_operator("clients.add_credits")?,
         Actor::User { account: home, .. } if home == id => {
-            return Err(
-                Error::new(Code::PermissionDenied, "credits are given from above").at("/account"),
-            );
+            return Err(Error::new(
+                Code::PermissionDenied,
+                format!("The credits of `{id}` are given by the account above it; ask there."),
+            )
+            .at("/account"));
         }
         Actor::User { .. } => {
             if !ctx
@@ -1314,7 +1314,7 @@ fn above(ctx: &mut Ctx<'_>, id: &Id) -> Result<Id, Error> {
     let parent = parent.ok_or_else(|| {
         Error::invalid(
             "/account",
-            "there is no account above that credits could come from",
+            format!("`{id}` has no account above it; give credits with `credits.grant`."),
         )
     })?;
     if let Actor::User { .. } = ctx.actor {
@@ -1354,7 +1354,7 @@ impl Allocate {
         let (amount, free) = (self.amount.get(), from.payable(ctx, &sources)?);
         if free < amount {
             return Err(exhausted(
-                format!("`{parent}` would give {amount} credits and has {free} that are free"),
+                format!("`{parent}` would give {amount} credits, and {free} are free; give less."),
                 free,
             ));
         }
@@ -1413,7 +1413,7 @@ impl TakeBack {
         if taken.is_empty() || self.amount.is_some_and(|wanted| wanted.get() > amount) {
             return Err(exhausted(
                 format!(
-                    "`{}` has {amount} free credits of those that it got from `{parent}`",
+                    "`{}` has {amount} free credits from `{parent}`; take back no more.",
                     self.account
                 ),
                 amount,
@@ -1464,8 +1464,8 @@ impl Operation for Withdraw {
                 if taken.is_empty() || amount.is_some_and(|wanted| wanted.get() > withdrawn) {
                     return Err(exhausted(
                         format!(
-                            "`{account}` has {withdrawn} free credits of those that it got from \
-                             the platform"
+                            "`{account}` has {withdrawn} free credits from the platform; withdraw \
+                             no more."
                         ),
                         withdrawn,
                     ));

@@ -72,18 +72,24 @@ fn check_limit(limit: LimitName) -> Result<(), Error> {
         CountedBy::Host => Ok(()),
         CountedBy::Tenantry => Err(Error::invalid(
             "/limit",
-            format!("tenantry itself counts `{}`", limit.name()),
+            format!(
+                "Tenantry itself counts `{}`; name a limit that the host counts.",
+                limit.name()
+            ),
         )),
         CountedBy::Nobody => Err(Error::invalid(
             "/limit",
-            format!("`{}` does not count what there is at a time", limit.name()),
+            format!(
+                "`{}` does not count what there is at a time; name a limit that does.",
+                limit.name()
+            ),
         )),
     }
 }
 
 fn check_count(count: Count) -> Result<u64, Error> {
     if count.get() == 0 {
-        Err(Error::invalid("/count", "at least 1"))
+        Err(Error::invalid("/count", "A `count` is at least 1."))
     } else {
         Ok(count.get())
     }
@@ -98,7 +104,7 @@ fn shown(ctx: &mut Ctx<'_>, line: &Line, limit: LimitName) -> Result<Gauge, Erro
         .accounts
         .first()
         .map(|account| account.id.clone())
-        .ok_or_else(|| Error::new(Code::Internal, "a line without accounts"))?;
+        .ok_or_else(|| Error::internal("This is a defect to report: a line has no accounts."))?;
     let candidate = line.candidates(0, limit).into_iter().next();
     let (mut value, mut source) = candidate.map_or((Limit::Unlimited, None), |first| {
         (first.limit, Some(first.source))
@@ -155,7 +161,7 @@ impl Operation for Release {
                 let error = Error::new(
                     Code::MoreThanClaimed,
                     format!(
-                        "`{}` has {own} of `{}`, not {count}",
+                        "`{}` holds {own} of `{}`, not {count}; give back that many at most.",
                         self.account,
                         self.limit.name()
                     ),
@@ -185,7 +191,11 @@ impl Operation for Reconcile {
             if total(ctx, &above.id, self.limit)?.saturating_add_signed(by) > Count::MAX {
                 return Err(Error::invalid(
                     "/value",
-                    format!("`{}` would have more than {} in all", above.id, Count::MAX),
+                    format!(
+                        "`{}` would hold more than {} in all; name a smaller `value`.",
+                        above.id,
+                        Count::MAX
+                    ),
                 ));
             }
         }

@@ -30,7 +30,7 @@ const MOST_NAMED: usize = 500;
 
 /// Makes the group that a new account starts with (R-GRP-1).
 pub(crate) fn create_default(ctx: &mut Ctx<'_>, account: &Id) -> Result<Id, Error> {
-    let broken = |error| Error::new(Code::Internal, error);
+    let broken = Error::internal;
     let id = Id::new(DEFAULT).map_err(broken)?;
     let name = Name::new(DEFAULT_NAME).map_err(broken)?;
     create(ctx, account, id.clone(), name, GroupCaps::default())?;
@@ -99,7 +99,7 @@ pub(crate) fn require_groups(ctx: &mut Ctx<'_>, account: &Id, field: &str) -> Re
     }
     Err(Error::new(
         Code::PolicyForbids,
-        format!("by policy `{account}` has no groups"),
+        format!("By policy `{account}` has no groups; set the policy `groups` to have them."),
     )
     .at(field)
     .with("policy", "groups"))
@@ -175,7 +175,7 @@ impl Operation for Create {
         if ctx.tx.has(&keys::group_tombstone(&account.id, &id))? {
             return Err(Error::new(
                 Code::IdTaken,
-                format!("the id `{id}` was that of another group"),
+                format!("The id `{id}` was that of another group; choose a new one."),
             )
             .at("/id"));
         }
@@ -320,7 +320,7 @@ impl Operation for Delete {
         if ctx.tx.count(&keys::tally(&account.id, "groups"))? <= 1 {
             return Err(Error::new(
                 Code::LastGroup,
-                format!("`{}` is the last group of `{}`", group.id, account.id),
+                format!("`{}` is the last group; make another first.", group.id),
             )
             .at("/group"));
         }
@@ -334,7 +334,7 @@ impl Operation for Delete {
             Some(to) if *to == group.id => {
                 return Err(Error::invalid(
                     "/to",
-                    "a group that is deleted takes nobody in",
+                    "The group that is deleted takes nobody in; name another in `to`.",
                 ));
             }
             Some(to) => {
@@ -366,8 +366,7 @@ impl Operation for Delete {
                 {
                     let error = Error::invalid(
                         "/to",
-                        "say which group gets its members and resources, and is the default group \
-                         where this one is",
+                        "Name in `to` the group that takes over from this one, as default too.",
                     );
                     return Err(error.with("members", members));
                 }
@@ -486,7 +485,7 @@ fn named(
     if !(1..=MOST_NAMED).contains(&users.len()) {
         return Err(Error::invalid(
             "/users",
-            format!("name 1 to {MOST_NAMED} members, not {}", users.len()),
+            format!("Name 1 to {MOST_NAMED} members, not {}.", users.len()),
         ));
     }
     let mut seen = BTreeSet::new();
@@ -513,13 +512,13 @@ fn movable(
     let Some(group) = &member.group else {
         return Err(Error::new(
             Code::AdminHasNoGroup,
-            format!("`{user}` is the owner or an administrator"),
+            format!("`{user}` is the owner or an administrator, who are in no group."),
         ));
     };
     if let Some(from) = from.filter(|from| *from != group) {
         return Err(Error::invalid(
             "/user",
-            format!("`{user}` is not in the group `{from}`"),
+            format!("`{user}` is not in the group `{from}`; name one of its members."),
         ));
     }
     members::escalation::refuse_stronger_in(ctx, account, user)?;
@@ -561,7 +560,7 @@ impl Operation for RemoveMembers {
         if to.id == group.id {
             return Err(Error::invalid(
                 "/to",
-                "a member is always in a group: say which other one",
+                "The member is in that group already; name another in `to`.",
             ));
         }
         if to.id != account.default_group && group.id != account.default_group {

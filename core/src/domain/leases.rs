@@ -61,11 +61,20 @@ fn refusal(lease: &model::Lease, user: Option<&Id>) -> Error {
     let error = if lost {
         Error::new(
             Code::LeaseLost,
-            format!("`{}` took the lease over", lease.user),
+            format!(
+                "`{}` took the lease over; ask them before you edit this again.",
+                lease.user
+            ),
         )
     } else {
-        Error::new(Code::LeaseHeld, format!("`{}` edits this", lease.user))
-            .with("retry_at_ms", lease.expires_at_ms)
+        Error::new(
+            Code::LeaseHeld,
+            format!(
+                "`{}` edits this; try again when their lease has ended.",
+                lease.user
+            ),
+        )
+        .with("retry_at_ms", lease.expires_at_ms)
     };
     error
         .with("user", lease.user.as_str())
@@ -78,7 +87,10 @@ fn check_life(life_ms: Count) -> Result<u64, Error> {
     }
     Err(Error::invalid(
         "/life_ms",
-        format!("a lease lives {SHORTEST_MS} to {LONGEST_MS} milliseconds"),
+        format!(
+            "A lease lives {SHORTEST_MS} to {LONGEST_MS} ms, not {}.",
+            life_ms.get()
+        ),
     ))
 }
 
@@ -113,7 +125,7 @@ fn open(
 ) -> Result<(Kind, Resource, Id), Error> {
     let (kind, resource) = look_to_change(ctx, account, kind, id)?;
     let user =
-        acting(ctx, user)?.ok_or_else(|| Error::invalid("/user", "say which `user` edits"))?;
+        acting(ctx, user)?.ok_or_else(|| Error::invalid("/user", "Name the `user` who edits."))?;
     accounts::status::refuse_unless_active(&account_line(&mut ctx.tx, account)?)?;
     require(ctx, &user, &kind, &resource, EDIT, Need::Any)?;
     Ok((kind, resource, user))
@@ -155,11 +167,17 @@ fn own(
         Some(lease) if lease.user == *user => Ok(lease),
         Some(lease) => Err(Error::new(
             Code::LeaseLost,
-            format!("`{}` has the lease now", lease.user),
+            format!(
+                "`{}` has the lease now; ask for a lease again when theirs has ended.",
+                lease.user
+            ),
         )
         .with("user", lease.user.as_str())
         .with("expires_at_ms", lease.expires_at_ms)),
-        None => Err(Error::new(Code::LeaseLost, "the lease has ended")),
+        None => Err(Error::new(
+            Code::LeaseLost,
+            "The lease has ended; ask for a new one.",
+        )),
     }
 }
 
@@ -215,7 +233,8 @@ impl Operation for TakeOver {
                     if !ctx.standing(&self.account)?.from_above {
                         return Err(Error::new(
                             Code::PermissionDenied,
-                            "only the owner and administrators take over what another edits",
+                            "Only the owner and administrators take over a lease of another; ask \
+                             one of them.",
                         ));
                     }
                 }

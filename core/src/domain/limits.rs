@@ -152,7 +152,10 @@ pub(crate) fn check_terms(
         {
             return Err(Error::invalid(
                 format!("{field}/{at}/limit"),
-                format!("`{}` is named twice", one.limit.name()),
+                format!(
+                    "The limit `{}` is named twice; name it once.",
+                    one.limit.name()
+                ),
             ));
         }
         check_terms_of(ctx, account, one, known, &format!("{field}/{at}"))?;
@@ -174,26 +177,28 @@ fn check_terms_of(
     if terms.message_class.is_some() && !counts_messages {
         return Err(Error::invalid(
             format!("{field}/message_class"),
-            format!("`{name}` counts no messages"),
+            format!("`{name}` counts no messages and has no `message_class`; leave it out."),
         ));
     }
     if terms.over.is_some() && terms.limit.window().is_none() {
         return Err(Error::invalid(
             format!("{field}/over"),
-            format!("`{name}` does not count what happens in a window: beyond it all is refused"),
+            format!(
+                "`{name}` counts in no window, and all beyond it is refused; leave out `over`."
+            ),
         ));
     }
     match terms.burst.map(Count::get) {
         Some(_) if terms.or(known.terms_of(terms.limit)).over != Some(OverLimit::Spread) => {
             return Err(Error::invalid(
                 format!("{field}/burst"),
-                "only a limit that spreads has a burst",
+                "Only a limit with `over` set to `spread` has a `burst`; leave it out.",
             ));
         }
         Some(0) => {
             return Err(Error::invalid(
                 format!("{field}/burst"),
-                "at least 1 goes out at once",
+                "A `burst` is at least 1; name a larger one, or leave it out.",
             ));
         }
         _ => {}
@@ -222,7 +227,10 @@ pub(crate) fn reached(limit: LimitName, subject: &Id, value: u64, used: u64) -> 
     let what = limit.name();
     Error::new(
         Code::LimitReached,
-        format!("`{subject}` can have {value} of `{what}` with all below it, and has {used}"),
+        format!(
+            "`{subject}` can have {value} of `{what}` with all below it, and has {used}; free \
+             some, or raise the limit."
+        ),
     )
     .with("limit", what)
     .with("subject", subject.as_str())
@@ -328,7 +336,8 @@ fn promise(
             return Err(Error::new(
                 Code::GuaranteeExceeded,
                 format!(
-                    "`{parent}` would guarantee {sum} of `{}` in all, more than it has",
+                    "`{parent}` would guarantee {sum} of `{}` in all, more than it has; guarantee \
+                     less.",
                     limit.name()
                 ),
             )
@@ -455,7 +464,7 @@ impl Operation for Allocate {
             Actor::User { account: home, .. } if *home == id => {
                 return Err(Error::new(
                     Code::PermissionDenied,
-                    "an account's part of a limit is given from above",
+                    format!("The account above gives `{id}` its part of a limit; ask there."),
                 )
                 .at("/account"));
             }
@@ -472,14 +481,14 @@ impl Operation for Allocate {
         if account.parent.is_none() {
             return Err(Error::invalid(
                 "/account",
-                "there is no account above whose limit could be divided",
+                format!("`{id}` has no account above it whose limit could be divided."),
             ));
         }
         let is_number = matches!(value, Some(Limit::At(_)));
         if guaranteed == Some(true) && !is_number {
             return Err(Error::invalid(
                 "/guaranteed",
-                "a number can be guaranteed, and nothing else",
+                "Only a number can be `guaranteed`; name one as `value`, or leave it out.",
             ));
         }
         let guaranteed =
@@ -489,7 +498,10 @@ impl Operation for Allocate {
         if by_platform && matches!(ctx.actor, Actor::User { .. }) {
             return Err(Error::new(
                 Code::PermissionDenied,
-                format!("the platform has set `{}` of `{id}`", limit.name()),
+                format!(
+                    "The platform has set `{}` of `{id}`; ask the platform to change it.",
+                    limit.name()
+                ),
             )
             .at("/limit"));
         }

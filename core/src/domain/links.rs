@@ -105,7 +105,7 @@ pub(crate) fn look_up(ctx: &mut Ctx<'_>, token: &Secret, kind: LinkKind) -> Resu
     let invalid = || {
         Error::new(
             Code::LinkInvalid,
-            "the link is not valid, was used, or was replaced by a newer one",
+            "The link is not valid, was used, or was replaced by a newer one; ask for a new link.",
         )
         .at("/token")
     };
@@ -121,7 +121,10 @@ pub(crate) fn look_up(ctx: &mut Ctx<'_>, token: &Secret, kind: LinkKind) -> Resu
     if ctx.now_ms >= link.expires_at_ms.get() {
         return Err(Error::new(
             Code::LinkExpired,
-            format!("the link could be used until {}", link.expires_at_ms.get()),
+            format!(
+                "The link could be used until {} ms; ask for a new one.",
+                link.expires_at_ms.get()
+            ),
         )
         .at("/token")
         .with("expired_at_ms", link.expires_at_ms.get()));

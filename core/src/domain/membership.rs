@@ -48,7 +48,10 @@ pub(crate) fn create(
     if ctx.tx.has(&keys::operator(&user.id))? {
         return Err(Error::new(
             Code::IsOperator,
-            format!("`{}` is an operator of the platform", user.id),
+            format!(
+                "`{}` is an operator of the platform and cannot be a member; name another user.",
+                user.id
+            ),
         )
         .at("/user"));
     }
@@ -113,15 +116,15 @@ pub(crate) fn fitting_role(
 pub(crate) fn by_package(account: &Id) -> Error {
     Error::new(
         Code::RoleByPackage,
-        format!("in `{account}` the role is that of the package"),
+        format!("In `{account}` the role is the package's; leave out `role`."),
     )
     .at("/role")
 }
 
 pub(crate) fn spans_accounts(user: &Id) -> Error {
     let message = format!(
-        "`{user}` has one role in all accounts of the team; only who administers all of them \
-         changes it"
+        "`{user}` has one role in all accounts of the team; ask somebody who administers all of \
+         them to change it."
     );
     Error::new(Code::RoleSpansAccounts, message).at("/role")
 }
@@ -195,7 +198,7 @@ pub(crate) fn regroup(
     if named.is_some() && (member.owner || member.administrator) {
         return Err(Error::new(
             Code::AdminHasNoGroup,
-            "owner and administrators are in no group",
+            "The owner and the administrators are in no group; leave out `group`.",
         )
         .at("/group"));
     }
@@ -226,7 +229,7 @@ pub(crate) fn default_role(
         Some(role) => Ok(Some(role.clone())),
         None => Id::new(BuiltIn::Full.id())
             .map(Some)
-            .map_err(|error| Error::new(Code::Internal, error)),
+            .map_err(Error::internal),
     }
 }
 
@@ -257,7 +260,10 @@ pub(crate) fn make_owner(
     {
         let error = Error::new(
             Code::PolicyForbids,
-            format!("the owner of `{account}` is that of the account above it"),
+            format!(
+                "The owner of `{account}` is that of the account above it; transfer that one \
+                 instead."
+            ),
         );
         return Err(error.at("/account").with("policy", "child_owner"));
     }
@@ -332,7 +338,10 @@ pub(crate) fn check_seats(ctx: &mut Ctx<'_>, account: &Id, user: Option<&Id>) ->
         if taken >= seats {
             let error = Error::new(
                 Code::SeatsExhausted,
-                format!("`{}` has {seats} seats, and all are taken", above.id),
+                format!(
+                    "All {seats} seats of `{}` are taken; free one, or raise the limit.",
+                    above.id
+                ),
             );
             return Err(error
                 .with("account", above.id.as_str())

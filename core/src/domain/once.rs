@@ -88,10 +88,9 @@ pub(crate) fn written<O: Operation>(
 /// What identifies a request: the operation, and all that it says.
 pub(crate) fn digest<O: Operation>(request: &O) -> Result<String, Error> {
     let text = serde_json::to_vec(request).map_err(|error| {
-        Error::new(
-            Code::Internal,
-            format!("a request cannot be written: {error}"),
-        )
+        Error::internal(format!(
+            "This is a defect to report: a request cannot be written ({error})."
+        ))
     })?;
     let digest = Sha256::new()
         .chain_update(O::NAME)
@@ -111,8 +110,8 @@ fn remember(
 ) -> Result<(), Error> {
     let Some(key) = key else { return Ok(()) };
     let until_ms = ctx.now_ms.saturating_add(REMEMBERED_MS);
-    let answer = serde_json::to_value(answer)
-        .map_err(|error| Error::new(Code::Internal, error.to_string()))?;
+    let answer =
+        serde_json::to_value(answer).map_err(|error| Error::internal(error.to_string()))?;
     let actor = ctx.actor.label();
     ctx.tx.put(
         keys::answered(account, &actor, key),
@@ -147,16 +146,15 @@ fn answered<A: DeserializeOwned>(
     if known.request != asked {
         return Err(Error::new(
             Code::IdempotencyMismatch,
-            format!("the key `{key}` was used with another request"),
+            format!("The key `{key}` was used for another request; take a new key."),
         )
         .at("/key"));
     }
     let answer = serde_json::from_value(known.answer);
     answer.map(Some).map_err(|error| {
-        Error::new(
-            Code::StoreCorrupt,
-            format!("the answer to the key `{key}` cannot be read: {error}"),
-        )
+        Error::corrupt(format!(
+            "The answer to the key `{key}` cannot be read ({error}); restore a backup."
+        ))
     })
 }
 

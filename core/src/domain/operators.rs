@@ -69,7 +69,7 @@ fn refuse_giving(ctx: &mut Ctx<'_>, role: &Id) -> Result<(), Error> {
     refuse_beyond_own(
         ctx,
         role,
-        format!("the role `{role}` allows more than you hold"),
+        format!("The role `{role}` allows more than you hold; ask somebody who holds all of it."),
         "/role",
     )
 }
@@ -87,7 +87,7 @@ pub(crate) fn refuse_stronger(ctx: &mut Ctx<'_>, user: &Id) -> Result<(), Error>
     refuse_beyond_own(
         ctx,
         &operator.role,
-        format!("`{user}` can do more than you"),
+        format!("`{user}` can do more than you; ask somebody who can do as much."),
         "/user",
     )
 }
@@ -96,14 +96,16 @@ pub(crate) fn refuse_stronger(ctx: &mut Ctx<'_>, user: &Id) -> Result<(), Error>
 fn load_to_change(ctx: &mut Ctx<'_>, user: &Id) -> Result<model::Operator, Error> {
     let operator = load(&mut ctx.tx, user)?;
     if ctx.actor.user() == Some(user) {
-        return Err(
-            Error::new(Code::SelfForbidden, "another operator does this to you").at("/user"),
-        );
+        return Err(Error::new(
+            Code::SelfForbidden,
+            format!("You are `{user}`, and nobody does this to themselves; ask another operator."),
+        )
+        .at("/user"));
     }
     refuse_beyond_own(
         ctx,
         &operator.role,
-        format!("`{user}` can do more than you"),
+        format!("`{user}` can do more than you; ask somebody who can do as much."),
         "/user",
     )?;
     Ok(operator)
@@ -141,28 +143,35 @@ impl Operation for Add {
             (None, Some(_)) if self.first_name.is_some() || self.last_name.is_some() => {
                 return Err(Error::invalid(
                     "/first_name",
-                    "names are given with the `email` of a new user only",
+                    "Names go only with the `email` of a new user; leave out `first_name` and \
+                     `last_name`.",
                 ));
             }
             (None, Some(id)) => users::load(&mut ctx.tx, &id, "/user")?,
             (None, None) => {
                 return Err(Error::invalid(
                     "/user",
-                    "name an existing `user`, or the `email` of a new one",
+                    "Name an existing `user`, or the `email` of a new one.",
                 ));
             }
         };
         if ctx.tx.has(&keys::operator(&user.id))? {
             return Err(Error::new(
                 Code::IsOperator,
-                format!("`{}` is an operator already", user.id),
+                format!(
+                    "`{}` is an operator already; give them another role instead.",
+                    user.id
+                ),
             )
             .at("/user"));
         }
         if !users::accounts_of(&mut ctx.tx, &user.id, 1)?.is_empty() {
             return Err(Error::new(
                 Code::IsMember,
-                format!("`{}` is a member of an account", user.id),
+                format!(
+                    "`{}` is a member of an account and cannot be an operator; name another user.",
+                    user.id
+                ),
             )
             .at("/user"));
         }

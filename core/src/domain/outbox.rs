@@ -70,10 +70,7 @@ fn shown(
         token_expires_at_ms = lives_until(ctx, &id, generation)?;
         if token_expires_at_ms.is_some() {
             let text = ctx.engine.auth.tokens.token(&id, generation)?;
-            token = Some(
-                Secret::new(text)
-                    .map_err(|error| Error::new(Code::Internal, format!("a token {error}")))?,
-            );
+            token = Some(Secret::new(text).map_err(Error::internal)?);
         }
         if matches!(
             message.kind,
@@ -205,7 +202,7 @@ fn consumer_or_new(ctx: &mut Ctx<'_>, name: &Id) -> Result<OutboxConsumer, Error
     if all_consumers(ctx)?.len() >= MOST_CONSUMERS {
         return Err(Error::invalid(
             "/consumer",
-            format!("there are at most {MOST_CONSUMERS} consumers; forget one first"),
+            format!("There are {MOST_CONSUMERS} consumers already; forget one before `{name}`."),
         ));
     }
     let fresh = OutboxConsumer {
@@ -260,9 +257,10 @@ fn bounded(
     if (least..=most).contains(&value) {
         Ok(value)
     } else {
+        let name = field.trim_start_matches('/');
         Err(Error::invalid(
             field,
-            format!("from {least} to {most}, not {value}"),
+            format!("`{name}` is from {least} to {most}, not {value}."),
         ))
     }
 }
@@ -304,7 +302,7 @@ fn settle(
         if number == 0 || number > known.taken_to {
             return Err(Error::new(
                 Code::NotTaken,
-                format!("`{name}` was not given message {number}"),
+                format!("The message {number} was not given to `{name}`; take it first."),
             )
             .at(format!("/numbers/{at}")));
         }
@@ -328,7 +326,10 @@ fn check_numbers(numbers: &[Count]) -> Result<(), Error> {
     if numbers.len() > MOST {
         Err(Error::invalid(
             "/numbers",
-            format!("at most {MOST} numbers, not {}", numbers.len()),
+            format!(
+                "A call takes at most {MOST} numbers, not {}.",
+                numbers.len()
+            ),
         ))
     } else {
         Ok(())
@@ -408,10 +409,9 @@ impl Operation for Take {
 pub(crate) fn message(ctx: &mut Ctx<'_>, number: u64) -> Result<OutboxItem, Error> {
     let message = ctx.tx.get(&keys::outbox(number))?;
     let message = message.ok_or_else(|| {
-        Error::new(
-            Code::StoreCorrupt,
-            format!("the message {number} of the outbox is gone"),
-        )
+        Error::corrupt(format!(
+            "The message {number} of the outbox is gone; restore a backup."
+        ))
     })?;
     shown(ctx, number, message)
 }

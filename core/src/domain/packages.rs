@@ -66,7 +66,7 @@ fn check(package: &Package) -> Result<(), Error> {
             return Err(Error::invalid(
                 "/bounce_rate/per_mille",
                 format!(
-                    "bounces in a thousand are 1 to 1000, not {}",
+                    "Bounces in a thousand are 1 to 1000, not {}.",
                     rate.per_mille.get()
                 ),
             ));
@@ -74,7 +74,7 @@ fn check(package: &Package) -> Result<(), Error> {
         if rate.sample.get() == 0 {
             return Err(Error::invalid(
                 "/bounce_rate/sample",
-                "a rate needs at least one outcome",
+                "A rate needs a `sample` of at least 1 outcome.",
             ));
         }
     }
@@ -83,7 +83,10 @@ fn check(package: &Package) -> Result<(), Error> {
     match &package.child_price {
         Some(price) if !is_code(price.currency.as_str()) => Err(Error::invalid(
             "/child_price/currency",
-            "a currency is three capital letters, such as `EUR`",
+            format!(
+                "`{}` is no currency; write three capital letters, such as `EUR`.",
+                price.currency
+            ),
         )),
         _ => Ok(()),
     }
@@ -111,8 +114,7 @@ fn check_licence(
         if after.overuse && !after.credits {
             return Err(Error::invalid(
                 "/overuse",
-                "without `credits` nothing pays for what exceeds the limits: allow both, or \
-                 neither",
+                "Without `credits` nothing pays for `overuse`; allow both, or neither.",
             ));
         }
     }
@@ -218,7 +220,7 @@ fn edited<T>(
     match (new, without) {
         (Some(_), true) => Err(Error::invalid(
             format!("/without_{field}"),
-            format!("`{field}` and `without_{field}` exclude each other"),
+            format!("Send either `{field}` or `without_{field}`, not both."),
         )),
         (_, true) => Ok(None),
         (new, false) => Ok(new.or(old)),
@@ -254,7 +256,10 @@ impl Operation for Edit {
         package.limits = given.or(&package.limits);
         for (at, name) in self.without_limits.iter().enumerate() {
             if given.get(*name).is_some() || given.terms_of(*name) != LimitTerms::none(*name) {
-                let message = format!("`{}` is either given or taken away", name.name());
+                let message = format!(
+                    "The limit `{}` is both given and taken away; do one of the two.",
+                    name.name()
+                );
                 return Err(Error::invalid(format!("/without_limits/{at}"), message));
             }
             package.limits.set(*name, None);
@@ -346,7 +351,8 @@ impl Operation for Delete {
                 let error = Error::new(
                     Code::PackageInUse,
                     format!(
-                        "{} accounts use `{}`, or get it later",
+                        "There are {} accounts that use `{}`, or get it later; name a package in \
+                         `move_to`.",
                         package.accounts, package.id
                     ),
                 );
@@ -357,7 +363,10 @@ impl Operation for Delete {
             if *target == package.id {
                 return Err(Error::invalid(
                     "/move_to",
-                    "the accounts cannot move to the package that is to be deleted",
+                    format!(
+                        "The accounts cannot move to `{target}`, which is being deleted; name \
+                         another package."
+                    ),
                 ));
             }
             let mut target = load_open(&mut ctx.tx, target, "/move_to")?;

@@ -52,7 +52,7 @@ impl Proven {
 fn refused(field: &str) -> Error {
     Error::new(
         Code::LoginRefused,
-        "address and password do not fit together",
+        "The `email` and the `password` do not fit together; check both.",
     )
     .at(field)
 }
@@ -61,7 +61,7 @@ fn refused(field: &str) -> Error {
 fn code_needed() -> Error {
     Error::new(
         Code::SecondFactorRequired,
-        "the password needs a code of the second factor besides",
+        "The user has a second factor; send its `code` along with the password.",
     )
     .at("/code")
 }
@@ -70,7 +70,7 @@ fn code_needed() -> Error {
 fn delayed(retry_at_ms: u64) -> Error {
     Error::new(
         Code::LoginDelayed,
-        format!("there were too many failures; try again at {retry_at_ms}"),
+        format!("There were too many failures; try again at {retry_at_ms} ms."),
     )
     .with("retry_at_ms", retry_at_ms)
 }
@@ -203,9 +203,8 @@ pub(crate) fn confirm(
         return Ok(user);
     }
     // Another log-in may have renewed the hash of the same password just now; it comes next time.
-    Err(Error::new(
-        Code::Busy,
-        "the password was changed at the same time; try again",
+    Err(Error::busy(
+        "The password was changed at the same time; try again.",
     ))
 }
 
@@ -279,9 +278,9 @@ fn hashed(
 /// Hashes a password in normal form, mixed with the newest pepper.
 fn new_hash(ctx: &Ctx<'_>, password: &str, cost: Cost) -> Result<String, Error> {
     let hasher = &ctx.engine.auth.hasher;
-    let peppered = hasher
-        .peppered(password, hasher.pepper())
-        .ok_or_else(|| Error::new(Code::Internal, "the newest pepper is not there"))?;
+    let peppered = hasher.peppered(password, hasher.pepper()).ok_or_else(|| {
+        Error::internal("This is a defect to report: the newest pepper is not there.")
+    })?;
     hasher.hash(&peppered, ctx.salt()?, cost)
 }
 
@@ -321,13 +320,17 @@ impl Operation for Set {
             _ => {
                 return Err(Error::invalid(
                     "/user",
-                    "name either a `user` or the `token` of a link",
+                    "Name either a `user` or the `token` of a link.",
                 ));
             }
         };
         let user = users::load(&mut ctx.tx, &id, field)?;
         if user.disabled && self.token.is_some() {
-            return Err(Error::new(Code::UserDisabled, format!("`{id}` is disabled")).at(field));
+            return Err(Error::new(
+                Code::UserDisabled,
+                format!("`{id}` is disabled; enable the user first."),
+            )
+            .at(field));
         }
         let hash = hashed(ctx, &user, &self.password, "/password")?;
         let changed = ctx
@@ -338,9 +341,11 @@ impl Operation for Set {
                 }
                 let user = users::load(&mut ctx.tx, &id, field)?;
                 if user.disabled && self.token.is_some() {
-                    return Err(
-                        Error::new(Code::UserDisabled, format!("`{id}` is disabled")).at(field),
-                    );
+                    return Err(Error::new(
+                        Code::UserDisabled,
+                        format!("`{id}` is disabled; enable the user first."),
+                    )
+                    .at(field));
                 }
                 save(ctx, user, &hash, None)
             })?;
@@ -400,7 +405,8 @@ impl Operation for ImportHashes {
             return Err(Error::invalid(
                 "/passwords",
                 format!(
-                    "at most {MOST_IMPORTED} at once, there are {}",
+                    "One call imports at most {MOST_IMPORTED} passwords, not {}; send the rest \
+                     with another.",
                     self.passwords.len()
                 ),
             ));
@@ -444,7 +450,10 @@ fn set_banned(
     if words.len() > MOST_WORDS {
         return Err(Error::invalid(
             "/words",
-            format!("at most {MOST_WORDS} at once, there are {}", words.len()),
+            format!(
+                "One call takes at most {MOST_WORDS} words, not {}; send the rest with another.",
+                words.len()
+            ),
         ));
     }
     let mut changed = 0;

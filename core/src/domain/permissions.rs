@@ -35,7 +35,8 @@ impl Operation for Add {
             return Err(Error::invalid(
                 "/permission",
                 format!(
-                    "`{id}` must be lower-case letters, digits, `_` and `-` between single dots"
+                    "`{id}` is no permission; write lower-case letters, digits, `_` and `-` \
+                     between single dots."
                 ),
             ));
         }
@@ -43,7 +44,7 @@ impl Operation for Add {
         if tree.place(id).is_some() || ctx.tx.has(&keys::tree_node(&self.permission))? {
             return Err(Error::new(
                 Code::PermissionExists,
-                format!("the permission tree has `{id}` already"),
+                format!("The permission tree has `{id}` already; choose another id."),
             )
             .at("/permission"));
         }
@@ -58,7 +59,8 @@ impl Operation for Add {
             return Err(Error::invalid(
                 "/permission",
                 format!(
-                    "a platform has at most {} permissions",
+                    "A platform has at most {} permissions, and there is no room for `{id}`; \
+                     remove one first.",
                     PermissionTree::MAX_NODES
                 ),
             ));

@@ -72,7 +72,7 @@ fn change(
         Actor::User { .. } => {
             return Err(Error::new(
                 Code::ActorNotAllowed,
-                "policies are set by the platform",
+                "Policies are set by the platform; ask the host or an operator.",
             ));
         }
     }
@@ -103,7 +103,7 @@ impl Operation for Get {
             (Actor::User { .. }, None) => {
                 return Err(Error::new(
                     Code::ActorNotAllowed,
-                    "a user reads the policies of an account",
+                    "Users read the policies of accounts only; name an `account`.",
                 )
                 .at("/account"));
             }
@@ -149,14 +149,21 @@ impl Operation for Unset {
             if names.len() > MOST_NAMES {
                 return Err(Error::invalid(
                     "/names",
-                    format!("at most {MOST_NAMES} names, there are {}", names.len()),
+                    format!(
+                        "One call takes at most {MOST_NAMES} names, not {}; send the rest with \
+                         another.",
+                        names.len()
+                    ),
                 ));
             }
             for (at, name) in names.iter().enumerate() {
                 if !record.set.unset(name.as_str()) {
                     return Err(Error::invalid(
                         format!("/names/{at}"),
-                        format!("there is no policy `{name}`"),
+                        format!(
+                            "There is no policy `{name}`; `policies.get` lists those that there \
+                             are."
+                        ),
                     ));
                 }
             }

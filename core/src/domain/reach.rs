@@ -57,8 +57,8 @@ pub(crate) fn require_parent(ctx: &mut Ctx<'_>) -> Result<Id, Error> {
         Some(top) => Ok(top),
         None => Err(Error::new(
             Code::PermissionDenied,
-            "the users of a team are managed in its top \
-            account, by who holds `accounts.team` there",
+            "The users of a team are managed in its top account; ask somebody who holds \
+             `accounts.team` there.",
         )
         .with("missing", TEAM_PERMISSION)),
     }
@@ -204,7 +204,11 @@ pub(crate) fn refuse_stronger(ctx: &mut Ctx<'_>, user: &Id) -> Result<(), Error>
 /// What nobody does to themselves.
 pub(crate) fn refuse_self(ctx: &Ctx<'_>, user: &Id, what: &str) -> Result<(), Error> {
     if is_self(ctx, user) {
-        return Err(Error::new(Code::SelfForbidden, format!("nobody {what} themself")).at("/user"));
+        return Err(Error::new(
+            Code::SelfForbidden,
+            format!("You are `{user}`, and nobody {what} themself; ask somebody else."),
+        )
+        .at("/user"));
     }
     Ok(())
 }

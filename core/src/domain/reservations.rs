@@ -165,7 +165,7 @@ impl Operation for Create {
             return Err(Error::invalid(
                 "/life_ms",
                 format!(
-                    "`life_ms` is from {SHORTEST_MS} to {LONGEST_MS}, not {}",
+                    "`life_ms` is from {SHORTEST_MS} to {LONGEST_MS}, not {}.",
                     self.life_ms.get()
                 ),
             ));
@@ -243,7 +243,10 @@ impl Operation for Commit {
         if count > reservation.count {
             return Err(Error::invalid(
                 "/count",
-                format!("{} were reserved, not {count}", reservation.count),
+                format!(
+                    "The reservation is of {} sends, not {count}; commit that many at most.",
+                    reservation.count
+                ),
             ));
         }
         match reservation.state {
@@ -309,12 +312,18 @@ fn refuse_what_is_stopped(
             (!may_send).then_some(Code::PermissionDenied)
         }
     };
+    let why = match refusal {
+        Some(Code::PermissionDenied) => "their role does not allow it",
+        Some(Code::NotMember) => "they are no member of the account",
+        _ => "the user or the membership is disabled",
+    };
     match refusal {
-        Some(code) => Err(
-            Error::new(code, format!("`{user}` sends no more: {}", code.sentence()))
-                .at("/reservation")
-                .with("user", user.as_str()),
-        ),
+        Some(code) => Err(Error::new(
+            code,
+            format!("`{user}` can no longer send: {why}; name another user."),
+        )
+        .at("/reservation")
+        .with("user", user.as_str())),
         None => Ok(()),
     }
 }
@@ -331,7 +340,11 @@ fn over(id: &Id, state: ReservationState) -> Error {
             (Code::ReservationOver, "was committed")
         }
     };
-    Error::new(code, format!("the reservation `{id}` {what}")).at("/reservation")
+    Error::new(
+        code,
+        format!("The reservation `{id}` {what}; make a new one."),
+    )
+    .at("/reservation")
 }
 
 impl Operation for Get {

@@ -54,7 +54,7 @@ impl Kind {
             None => None,
         };
         let branch = place.ok_or_else(|| {
-            Error::invalid("/kind", format!("there is no kind of resources `{id}`"))
+            Error::invalid("/kind", format!("There is no kind of resources `{id}`."))
         })?;
         Ok(Kind { id, tree, branch })
     }
@@ -307,7 +307,7 @@ pub(crate) fn require(
     let error = Error::new(
         Code::PermissionDenied,
         format!(
-            "`{missing}` of `{user}` does not reach the {} `{}`",
+            "`{missing}` of `{user}` does not reach the {} `{}`; ask for a role that reaches it.",
             kind.id, resource.id
         ),
     );
@@ -355,7 +355,7 @@ fn require_of_actor(
 fn no_operator() -> Error {
     Error::new(
         Code::ActorNotAllowed,
-        "an operator has no permissions in an account",
+        "An operator has no permissions in an account; ask as one of its users.",
     )
 }
 
@@ -367,7 +367,7 @@ pub(crate) fn acting(ctx: &Ctx<'_>, named: Option<Id>) -> Result<Option<Id>, Err
         (Actor::User { user, .. }, Some(named)) if named == *user => Ok(Some(named)),
         (Actor::User { .. }, Some(_)) => Err(Error::new(
             Code::PermissionDenied,
-            "only the host names another user here",
+            "Only the host names another user here; leave out `user`.",
         )
         .at("/user")),
         (Actor::Operator { .. }, _) => Err(no_operator()),
@@ -385,7 +385,7 @@ fn asked_about(ctx: &mut Ctx<'_>, account: &Id, named: Option<Id>) -> Result<Id,
             Ok(named)
         }
         (_, Some(named)) => Ok(named),
-        (_, None) => Err(Error::invalid("/user", "say which `user`")),
+        (_, None) => Err(Error::invalid("/user", "Name the `user`.")),
     }
 }
 
@@ -403,7 +403,7 @@ fn owner_of(ctx: &mut Ctx<'_>, account: &Id, field: &str) -> Result<Id, Error> {
     owner.ok_or_else(|| {
         Error::invalid(
             field,
-            format!("`{account}` still waits for its owner: name a member"),
+            format!("`{account}` still waits for its owner; name a member."),
         )
     })
 }
@@ -423,7 +423,7 @@ pub(crate) fn settle(
         0 => Ok(0),
         left => Err(Error::invalid(
             "/resources_to",
-            format!("`{user}` owns {left} resources in `{account}`: say who gets them"),
+            format!("`{user}` owns {left} resources; name in `resources_to` who gets them."),
         )
         .with("resources", left)),
     }
@@ -449,16 +449,16 @@ pub(crate) fn hand_over(
         }
         (ResourcesToKind::Account, None) => (owner_of(ctx, account, "/resources_to")?, None),
         (ResourcesToKind::Account, Some(_)) => {
-            return Err(Error::invalid(field, "the account needs no `id`"));
+            return Err(Error::invalid(field, "Leave out the `id` of the account."));
         }
         (ResourcesToKind::Member | ResourcesToKind::Group, None) => {
-            return Err(Error::invalid(field, "say which member or group"));
+            return Err(Error::invalid(field, "Name a member or a group by `id`."));
         }
     };
     if owner == *from {
         return Err(Error::invalid(
             "/resources_to",
-            format!("`{from}` would get their own resources"),
+            format!("`{from}` would get their own resources; name somebody else."),
         ));
     }
     let theirs = indexed(
@@ -494,7 +494,7 @@ impl Operation for Register {
                 if owner.as_ref().is_some_and(|owner| owner != user) {
                     return Err(Error::new(
                         Code::PermissionDenied,
-                        "users register what is their own",
+                        "Users register only what is their own; leave out `owner`.",
                     )
                     .at("/owner"));
                 }
@@ -510,7 +510,7 @@ impl Operation for Register {
         if find(&mut ctx.tx, &self.account, &kind.id, &self.id)?.is_some() {
             return Err(Error::new(
                 Code::IdTaken,
-                format!("there is a {} `{}` already", kind.id, self.id),
+                format!("The {} `{}` exists; choose another id.", kind.id, self.id),
             )
             .at("/id"));
         }
@@ -634,9 +634,7 @@ fn require_sharing(
     if ctx.standing(account)?.powers.at(share) != Some(Scope::Any) {
         let error = Error::new(
             Code::PermissionDenied,
-            format!(
-                "only who may share everything of the kind names another user, with `{missing}`"
-            ),
+            format!("Only who may share all of the kind names a `user`; `{missing}` is needed."),
         );
         return Err(error.at("/user").with("missing", missing));
     }
@@ -655,7 +653,7 @@ fn set_kind_shared(
     let kind = Kind::find(ctx, kind)?;
     let user = user
         .or_else(|| ctx.actor.user().cloned())
-        .ok_or_else(|| Error::invalid("/user", "say which `user`"))?;
+        .ok_or_else(|| Error::invalid("/user", "Name the `user` whose resources you mean."))?;
     require_sharing(ctx, account, &kind, &user, shared)?;
     let key = keys::member(account, &user);
     let mut member = members::show::find(ctx, account, &user)?
@@ -666,7 +664,7 @@ fn set_kind_shared(
     if !shared && member.group.is_none() {
         return Err(Error::new(
             Code::AdminHasNoGroup,
-            format!("`{user}` is in no group to keep anything from"),
+            format!("`{user}` is in no group to keep anything from; name a plain member."),
         )
         .at("/user"));
     }

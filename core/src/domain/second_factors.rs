@@ -27,7 +27,7 @@ const LONGEST_ISSUER: usize = 30;
 fn refused() -> Error {
     Error::new(
         Code::SecondFactorRefused,
-        "the code is wrong, or was used already",
+        "The code is wrong, or was used already; take the next one.",
     )
     .at("/code")
 }
@@ -62,10 +62,7 @@ pub(crate) fn recovery_codes(
     for _ in 0..RECOVERY_CODES {
         let code = recovery_code(&ctx.engine.kernel.ids)?;
         hashes.push(ctx.engine.auth.tokens.recovery_hash(user, &code)?);
-        codes.push(
-            Secret::new(grouped(&code).as_str())
-                .map_err(|error| Error::new(Code::Internal, error))?,
-        );
+        codes.push(Secret::new(grouped(&code).as_str()).map_err(Error::internal)?);
     }
     Ok((codes, hashes))
 }
@@ -85,15 +82,22 @@ impl Operation for Begin {
         if is_bad {
             return Err(Error::invalid(
                 "/issuer",
-                format!("a name of 1 to {LONGEST_ISSUER} bytes without `:`"),
+                format!(
+                    "An issuer is a name of 1 to {LONGEST_ISSUER} bytes without `:`, and not \
+                     `{issuer}`."
+                ),
             ));
         }
         let secret = FactorSecret::new(&ctx.engine.kernel.ids)?;
         let uri = [user.email.as_typed(), user.id.as_str()]
             .iter()
             .find_map(|name| Secret::new(secret.uri(issuer, name)?.as_str()).ok());
-        let uri =
-            uri.ok_or_else(|| Error::invalid("/issuer", "this name makes the URI too long"))?;
+        let uri = uri.ok_or_else(|| {
+            Error::invalid(
+                "/issuer",
+                format!("The issuer `{issuer}` makes the URI too long; choose a shorter one."),
+            )
+        })?;
         let pending_secret = Some(
             ctx.engine
                 .auth
@@ -105,8 +109,7 @@ impl Operation for Begin {
             ..load(&mut ctx.tx, &user.id)?
         };
         ctx.tx.put(keys::second_factor(&user.id), &factor)?;
-        let secret = Secret::new(secret.base32().as_str())
-            .map_err(|error| Error::new(Code::Internal, error))?;
+        let secret = Secret::new(secret.base32().as_str()).map_err(Error::internal)?;
         Ok(SecondFactorSecret {
             user: user.id,
             secret,
@@ -161,8 +164,12 @@ impl Operation for ImportSecret {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SecondFactorStatus, Error> {
         let person = users::load(&mut ctx.tx, &self.user, "/user")?;
         let user = person.id.clone();
-        let secret = FactorSecret::read(self.secret.reveal())
-            .ok_or_else(|| Error::invalid("/secret", "16 to 64 bytes in base32"))?;
+        let secret = FactorSecret::read(self.secret.reveal()).ok_or_else(|| {
+            Error::invalid(
+                "/secret",
+                "A `secret` is 16 to 64 bytes in base32, and this one is not.",
+            )
+        })?;
         let secret = Some(ctx.engine.auth.tokens.seal(&user, &secret, ctx.salt()?)?);
         let factor = model::SecondFactor {
             secret,

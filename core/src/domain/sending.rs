@@ -79,7 +79,8 @@ pub(crate) fn own_message(
     if message.api_key.is_some() && message.api_key.as_ref() != acting {
         return Err(Error::new(
             Code::PermissionDenied,
-            "this is not the API key that you act with",
+            "The message names an API key other than the one that you act with; leave out \
+             `api_key`.",
         )
         .at("/message/api_key"));
     }
@@ -89,8 +90,7 @@ pub(crate) fn own_message(
 
 /// A domain in normal form.
 pub(crate) fn domain_of(text: &str) -> Result<Name, Error> {
-    let normal = normal_domain(text)
-        .map_err(|error| Error::invalid("/domain", format!("not a domain: {error}")))?;
+    let normal = normal_domain(text).map_err(|error| Error::invalid("/domain", error))?;
     Name::new(&normal).map_err(|error| Error::invalid("/domain", error))
 }
 
@@ -100,7 +100,7 @@ pub(crate) fn sender_of(ctx: &Ctx<'_>, named: Option<Id>) -> Result<Option<Id>, 
         (Actor::System, named) => Ok(named),
         (Actor::User { user, .. }, Some(named)) if named != *user => Err(Error::new(
             Code::PermissionDenied,
-            format!("`{user}` cannot send as `{named}`"),
+            format!("`{user}` cannot send as `{named}`; leave out `user`."),
         )
         .at("/user")),
         (Actor::User { user, .. }, _) => Ok(Some(user.clone())),
@@ -108,7 +108,7 @@ pub(crate) fn sender_of(ctx: &Ctx<'_>, named: Option<Id>) -> Result<Option<Id>, 
         // `looked_at`.
         (Actor::Operator { .. }, _) => Err(Error::new(
             Code::ActorNotAllowed,
-            "an operator sends nothing",
+            "An operator sends nothing; send as a user of the account.",
         )),
     }
 }
@@ -159,7 +159,10 @@ impl Operation for AdmitBatch {
         if !(1..=MOST_SENDS).contains(&self.sends.len()) {
             return Err(Error::invalid(
                 "/sends",
-                format!("1 to {MOST_SENDS} sends at once, not {}", self.sends.len()),
+                format!(
+                    "One call takes 1 to {MOST_SENDS} sends, not {}.",
+                    self.sends.len()
+                ),
             ));
         }
         let mut prepared = Vec::with_capacity(self.sends.len());
@@ -237,7 +240,7 @@ impl Operation for WhatIf {
         if at_ms < ctx.now_ms {
             return Err(Error::invalid(
                 "/at_ms",
-                "what was is not what if: name an instant that is not over",
+                format!("The instant {at_ms} ms is over; name one that is to come."),
             ));
         }
         check_instant(at_ms).map_err(|error| Error::invalid("/at_ms", error))?;
@@ -274,9 +277,11 @@ fn under_package(
     package: &Id,
 ) -> Result<Prepared, Error> {
     if matches!(ctx.actor, Actor::User { .. }) {
-        return Err(
-            Error::new(Code::ActorNotAllowed, "users do not try out packages").at("/package"),
-        );
+        return Err(Error::new(
+            Code::ActorNotAllowed,
+            "Only the platform tries out another `package`; leave it out.",
+        )
+        .at("/package"));
     }
     accounts::load(&mut ctx.tx, &cell.id, "/account")?;
     let package: Package = ctx

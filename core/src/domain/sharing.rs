@@ -24,7 +24,7 @@ use crate::tables::shares::{ids, replace};
 const MOST_ACCOUNTS: usize = 500;
 
 fn template_kind() -> Result<Id, Error> {
-    Id::new(TEMPLATE).map_err(|error| Error::new(Code::Internal, error))
+    Id::new(TEMPLATE).map_err(Error::internal)
 }
 
 /// The line of an account that shares: one that can have accounts below. In any other there is
@@ -37,7 +37,10 @@ fn sharing_line(ctx: &mut Ctx<'_>, account: &Id) -> Result<Vec<Account>, Error> 
     }
     Err(Error::new(
         Code::ShareDirection,
-        format!("`{account}` has no accounts below it, and templates are shared downwards only"),
+        format!(
+            "`{account}` has no accounts below it, and templates are shared downwards only; name \
+             one that has."
+        ),
     )
     .at("/account"))
 }
@@ -48,7 +51,9 @@ fn refuse_other_kinds(kind: &Id) -> Result<(), Error> {
     }
     Err(Error::new(
         Code::NotShareable,
-        format!("`{kind}` is never shared between accounts, only templates are"),
+        format!(
+            "Resources of the kind `{kind}` are never shared between accounts; only templates are."
+        ),
     )
     .at("/kind"))
 }
@@ -149,7 +154,7 @@ pub(crate) fn refuse_read_only(
     };
     Err(Error::new(
         Code::SharedReadOnly,
-        format!("the {kind} `{id}` is shared by `{above}` and is changed there alone"),
+        format!("The {kind} `{id}` is shared by `{above}`; change it there."),
     )
     .at("/id"))
 }
@@ -222,14 +227,14 @@ impl Operation for Share {
         if self.all != self.accounts.is_empty() {
             return Err(Error::invalid(
                 "/accounts",
-                "share with `all` or with the `accounts` that are named",
+                "Share either with `all`, or with the `accounts` that you name.",
             ));
         }
         if self.accounts.len() > MOST_ACCOUNTS {
             return Err(Error::invalid(
                 "/accounts",
                 format!(
-                    "at most {MOST_ACCOUNTS} accounts, there are {}",
+                    "A template is shared with at most {MOST_ACCOUNTS} accounts, not {}.",
                     self.accounts.len()
                 ),
             ));
@@ -244,7 +249,11 @@ impl Operation for Share {
                 Direction::AboveOrBeside => {
                     return Err(Error::new(
                         Code::ShareDirection,
-                        format!("`{target}` does not lie below `{}`", self.account),
+                        format!(
+                            "`{target}` is not below `{}`, and templates are shared downwards \
+                             only.",
+                            self.account
+                        ),
                     )
                     .at(field));
                 }

@@ -37,7 +37,9 @@ fn refuse_too_many(field: &str, given: usize, most: usize) -> Result<(), Error> 
     } else {
         Err(Error::invalid(
             field,
-            format!("at most {most} at once, there are {given}"),
+            format!(
+                "One call takes at most {most} entries, not {given}; send the rest with another."
+            ),
         ))
     }
 }
@@ -78,7 +80,10 @@ fn write(
     {
         return Err(Error::invalid(
             format!("/entries/{at}/expires_at_ms"),
-            "an end lies in the future",
+            format!(
+                "A suppression ends in the future, not at {} ms; name a later time.",
+                input.expires_at_ms.map_or(0, Count::get)
+            ),
         ));
     }
     let key = keys::suppression(account, &value, input.message_class.name());

@@ -9,7 +9,7 @@ use crate::domain::limits::{Line, reached};
 use crate::domain::{accounts, gauges, once};
 use crate::engine::Ctx;
 use crate::engine::operation::Operation;
-use crate::error::{Code, Error};
+use crate::error::Error;
 use crate::kernel::keys;
 use crate::kernel::page::walk;
 use crate::model::{Count, Id, LimitName, Slot};
@@ -31,10 +31,10 @@ fn end_expired(ctx: &mut Ctx<'_>, above: &Id) -> Result<bool, Error> {
         return Ok(false);
     };
     let slot = at_end(&mut ctx.tx, &key)?.ok_or_else(|| {
-        Error::new(
-            Code::StoreCorrupt,
-            format!("no slot ends at {}", key.escape_ascii()),
-        )
+        Error::corrupt(format!(
+            "The index entry `{}` names no slot; restore a backup.",
+            key.escape_ascii()
+        ))
     })?;
     end_at_once(ctx, &slot)?;
     Ok(true)
@@ -57,7 +57,10 @@ fn check_life(ttl_ms: Count) -> Result<u64, Error> {
     }
     Err(Error::invalid(
         "/ttl_ms",
-        format!("a lease lives {SHORTEST_MS} to {LONGEST_MS} milliseconds"),
+        format!(
+            "A lease lives {SHORTEST_MS} to {LONGEST_MS} ms, not {}.",
+            ttl_ms.get()
+        ),
     ))
 }
 

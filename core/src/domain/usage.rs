@@ -157,12 +157,20 @@ impl Operation for History {
                     }
                     (_, Some(subject)) => subject,
                     (_, None) => {
-                        return Err(Error::invalid("/subject", "say whose count of the cap"));
+                        return Err(Error::invalid(
+                            "/subject",
+                            "Name in `subject` whose count of the cap you mean.",
+                        ));
                     }
                 };
                 (keys::of_cap(cap), subject, "cap")
             }
-            _ => return Err(Error::invalid("/limit", "name a limit or a cap")),
+            _ => {
+                return Err(Error::invalid(
+                    "/limit",
+                    "Name either a `limit` or a `cap`.",
+                ));
+            }
         };
         let span = keys::below(
             keys::METER_HISTORY,
@@ -208,7 +216,10 @@ impl Operation for Reconcile {
         if self.limit.window().is_none() {
             return Err(Error::invalid(
                 "/limit",
-                format!("`{}` counts in no window", self.limit.name()),
+                format!(
+                    "`{}` counts in no window; name a limit that does.",
+                    self.limit.name()
+                ),
             ));
         }
         let prepared = ctx.engine.prepare_limit(&cell, self.limit)?;
@@ -224,7 +235,10 @@ impl Operation for Invoice {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<InvoiceLines, Error> {
         accounts::load(&mut ctx.tx, &self.account, "/account")?;
         if self.from_ms.get() >= self.until_ms.get() {
-            return Err(Error::invalid("/until_ms", "a period ends after it begins"));
+            return Err(Error::invalid(
+                "/until_ms",
+                "The period must end after it begins; name an `until_ms` after `from_ms`.",
+            ));
         }
         let own = keys::account(&self.account);
         let next = [own.as_slice(), &[0]].concat();

@@ -45,7 +45,7 @@ impl Operation for ExportCsv {
         if !(1..=MOST_ROWS).contains(&limit) {
             return Err(Error::invalid(
                 "/limit",
-                format!("a page has 1 to {MOST_ROWS} rows, not {limit}"),
+                format!("A page has 1 to {MOST_ROWS} rows, not {limit}."),
             ));
         }
         let line =
@@ -62,7 +62,9 @@ impl Operation for ExportCsv {
             .terminator(Terminator::CRLF)
             .from_writer(Vec::new());
         let broken = |error: csv::Error| {
-            Error::new(Code::Internal, format!("a row cannot be written: {error}"))
+            Error::internal(format!(
+                "This is a defect to report: a row cannot be written ({error})."
+            ))
         };
         if self.header.unwrap_or(self.after.is_none()) {
             writer
@@ -93,13 +95,14 @@ impl Operation for ExportCsv {
             rows += 1;
         }
         let bytes = writer.into_inner().map_err(|error| {
-            Error::new(
-                Code::Internal,
-                format!("the rows cannot be written: {error}"),
-            )
+            Error::internal(format!(
+                "This is a defect to report: the rows cannot be written ({error})."
+            ))
         })?;
         let csv = String::from_utf8(bytes).map_err(|error| {
-            Error::new(Code::Internal, format!("the rows are no text: {error}"))
+            Error::internal(format!(
+                "This is a defect to report: the rows are no text ({error})."
+            ))
         })?;
         Ok(UserCsv { csv, rows, next })
     }
@@ -152,10 +155,10 @@ fn memberships(
         let last = people.len() < STEP;
         for (key, _) in people {
             let user = keys::last_id(&key).ok_or_else(|| {
-                Error::new(
-                    Code::StoreCorrupt,
-                    format!("the key {} ends in no id", key.escape_ascii()),
-                )
+                Error::corrupt(format!(
+                    "The key `{}` ends in no id; restore a backup.",
+                    key.escape_ascii()
+                ))
             })?;
             // The accounts of a person are gone on with only where it is still the same person.
             let mut account = place.account.take().filter(|_| key == place.key);
@@ -269,7 +272,7 @@ impl Operation for ImportCsv {
             return Err(Error::invalid(
                 "/csv",
                 format!(
-                    "`csv` has at most {MOST_BYTES} bytes, this one has {}",
+                    "`csv` has at most {MOST_BYTES} bytes, and this one has {}; split it.",
                     self.csv.len()
                 ),
             ));
@@ -326,14 +329,18 @@ fn import(
         if answer.rows == MOST_ROWS {
             return Err(Error::invalid(
                 "/csv",
-                format!("one call takes at most {MOST_ROWS} rows; import the rest with another"),
+                format!(
+                    "One call takes at most {MOST_ROWS} rows of `csv`; import the rest with \
+                     another."
+                ),
             ));
         }
         answer.rows += 1;
         let done = if rows.is_unclosed(row) {
             Err(broken(
                 row.line,
-                "a quote is opened and never closed: the rest of the text is one field",
+                "A quote is opened in this row and never closed, so the rest of the text is one \
+                 field; close it.",
             ))
         } else {
             ctx.attempt(|ctx| importer.row(ctx, &columns, rows.fields()))
@@ -428,7 +435,7 @@ impl Importer<'_> {
         columns.check(row)?;
         let field = |column| columns.field(row, column);
         let pasted = field(Column::Email)
-            .ok_or_else(|| Error::invalid("/email", "a row has an e-mail address"))?;
+            .ok_or_else(|| Error::invalid("/email", "A row needs an `email`."))?;
         let mailbox = Mailbox::read(pasted);
         let email = Email::new(mailbox.address).map_err(|error| Error::invalid("/email", error))?;
         let mut first_name = bounded(field(Column::FirstName), Column::FirstName, Name::new)?;
@@ -454,7 +461,7 @@ impl Importer<'_> {
             if members::show::find(ctx, &account, user)?.is_some() {
                 return Err(Error::new(
                     Code::AlreadyMember,
-                    format!("`{}` is a member of `{account}` already", email.as_typed()),
+                    format!("`{}` is a member already; leave it out.", email.as_typed()),
                 )
                 .at("/email"));
             }
@@ -463,7 +470,7 @@ impl Importer<'_> {
         if flag(field(Column::Owner), Column::Owner)? {
             return Err(Error::invalid(
                 "/owner",
-                "an import makes no owners: import a member, and make them the owner then",
+                "An import makes no `owner`; import a member, then transfer the account.",
             ));
         }
         let (user, new) = match there {
@@ -520,7 +527,7 @@ impl Importer<'_> {
             None => {
                 return Err(Error::invalid(
                     "/role",
-                    format!("`{account}` has no default role: name one"),
+                    format!("`{account}` has no default role; name a `role`."),
                 ));
             }
             role => role,
@@ -555,7 +562,7 @@ fn refuse_stranger(
     if people::seats_of(&mut ctx.tx, &known.top, user)? == 0 {
         return Err(Error::new(
             Code::EmailTaken,
-            format!("`{email}` belongs to a user already; invite them"),
+            format!("`{email}` belongs to a user already; invite them."),
         )
         .at("/email"));
     }
@@ -563,9 +570,8 @@ fn refuse_stranger(
     if known.grants && !ctx.tx.has(&keys::member(account, user))? {
         return Ok(());
     }
-    let message = format!(
-        "`{email}` belongs to another account of the team; only the parent can give access"
-    );
+    let message =
+        format!("`{email}` belongs to another account of the team; ask the parent to give access.");
     Err(Error::new(Code::UserInOtherAccount, message).at("/email"))
 }
 
@@ -577,7 +583,7 @@ fn bounded<T>(
     let name = column.name();
     text.map(|text| read(text.to_owned()))
         .transpose()
-        .map_err(|error| Error::invalid(format!("/{name}"), format!("`{name}` {error}")))
+        .map_err(|error| Error::invalid(format!("/{name}"), error))
 }
 
 fn flag(text: Option<&str>, column: Column) -> Result<bool, Error> {
@@ -586,7 +592,7 @@ fn flag(text: Option<&str>, column: Column) -> Result<bool, Error> {
         Some("true") => Ok(true),
         Some(_) => Err(Error::invalid(
             format!("/{}", column.name()),
-            format!("`{}` is `true`, `false` or empty", column.name()),
+            format!("`{}` must be `true`, `false` or empty.", column.name()),
         )),
     }
 }

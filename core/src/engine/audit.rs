@@ -3,7 +3,7 @@
 //! said with its table.
 
 use super::Ctx;
-use crate::error::{Code, Error};
+use crate::error::Error;
 use crate::kernel::{Tx, keys};
 use crate::model::{
     AUDIT_IP, AuditActor, AuditChain, AuditChange, AuditFields, AuditHead, AuditKind, AuditLink,
@@ -37,10 +37,10 @@ fn kind_of(key: &[u8]) -> Option<AuditKind> {
 }
 
 fn broken(key: &[u8]) -> Error {
-    Error::new(
-        Code::StoreCorrupt,
-        format!("the key {} names nothing", key.escape_ascii()),
-    )
+    Error::corrupt(format!(
+        "The key `{}` names nothing; restore a backup.",
+        key.escape_ascii()
+    ))
 }
 
 /// Adds to the chains what the operation has written so far.
@@ -403,10 +403,9 @@ fn keep_address(
 
 fn bytes_of<T: serde::Serialize>(record: &T) -> Result<Vec<u8>, Error> {
     serde_json::to_vec(record).map_err(|error| {
-        Error::new(
-            Code::Internal,
-            format!("a record cannot be written: {error}"),
-        )
+        Error::internal(format!(
+            "This is a defect to report: a record cannot be written ({error})."
+        ))
     })
 }
 

@@ -32,13 +32,13 @@ impl Engine {
         if ctx.actor.api_key().is_some() && !gates.api_key {
             return Err(Error::new(
                 Code::NotWithApiKey,
-                format!("no API key lets a program call `{name}`"),
+                format!("No API key lets a program call `{name}`; let a person call it."),
             ));
         }
         if ctx.actor.behind().is_some() && !gates.log_in_as {
             return Err(Error::new(
                 Code::NotAsAnother,
-                format!("`{name}` is for the user in person"),
+                format!("`{name}` is for the user in person; nobody calls it who acts as them."),
             ));
         }
         ctx.require_access(contract, account)?;
@@ -56,15 +56,15 @@ impl Ctx<'_> {
             (Actor::System, _) => Ok(()),
             (_, Access::System) => Err(Error::new(
                 Code::ActorNotAllowed,
-                format!("`{name}` is for `system` alone"),
+                format!("`{name}` is for the actor `system` alone; let the host call it."),
             )),
             (Actor::User { .. }, Access::Operator(_)) => Err(Error::new(
                 Code::ActorNotAllowed,
-                format!("`{name}` is for operators"),
+                format!("`{name}` is for operators; ask one of them."),
             )),
             (Actor::Operator { .. }, Access::Account { operator: None, .. }) => Err(Error::new(
                 Code::ActorNotAllowed,
-                format!("`{name}` is for users of an account"),
+                format!("`{name}` is for users of an account; call it as one of them."),
             )),
             (
                 Actor::Operator { .. },
@@ -110,7 +110,7 @@ impl Ctx<'_> {
             return Ok(());
         }
         let message = format!(
-            "`{}` needs a log-in of the last {} seconds: prove the user anew",
+            "`{}` needs a log-in of the last {} seconds; use `sessions.renew`.",
             contract.name,
             recent_ms / 1000
         );
@@ -148,7 +148,7 @@ impl Ctx<'_> {
         );
         Err(Error::new(
             Code::SecondFactorMissing,
-            format!("{place} asks for a second factor, and the session was begun without one"),
+            format!("A second factor is asked for by {place}; log in with one."),
         )
         .at("/actor/token"))
     }
@@ -166,7 +166,7 @@ impl Ctx<'_> {
         else {
             return Err(Error::new(
                 Code::ActorNotAllowed,
-                "only a user acts in an account",
+                "Only a user acts in an account; call this as one of its users.",
             ));
         };
         let engine = self.engine;
@@ -178,7 +178,7 @@ impl Ctx<'_> {
         if let Some(code) = own.entry {
             return Err(Error::new(
                 code,
-                format!("`{user}` cannot act in `{home}`: {}", code.sentence()),
+                format!("`{user}` cannot act in `{home}`. {}", code.sentence()),
             )
             .with("account", home.as_str()));
         }
@@ -276,7 +276,7 @@ impl Ctx<'_> {
             _ if error.code() == Code::IpNotAllowed => error,
             _ => Error::new(
                 Code::SessionInvalid,
-                format!("`{}` can no longer act as another here", behind.user),
+                format!("`{}` no longer acts as another; log in.", behind.user),
             ),
         })
     }
@@ -288,7 +288,7 @@ impl Ctx<'_> {
         match self.actor {
             Actor::System => Err(Error::new(
                 Code::ActorNotAllowed,
-                "the host names the person who acts as another: an operator or a user",
+                "The host acts as nobody else; call this as an operator or a user.",
             )),
             Actor::Operator { .. } => {
                 self.require_as_operator("clients.login_as")?;
@@ -304,7 +304,10 @@ impl Ctx<'_> {
                     .flat_map(|judged| judged.all_memberships().map(|member| &member.account));
                 for place in std::iter::once(account).chain(by) {
                     if !self.policies(Some(place))?.operators_log_in_as {
-                        let message = format!("operators do not act as users of `{place}`");
+                        let message = format!(
+                            "By policy operators do not act as users of `{place}`; set \
+                             `operators_log_in_as` to allow it."
+                        );
                         return Err(Error::new(Code::PolicyForbids, message)
                             .at("/account")
                             .with("policy", "operators_log_in_as"));
@@ -321,7 +324,10 @@ impl Ctx<'_> {
                 }
                 Err(Error::new(
                     Code::ActorNotAllowed,
-                    "users act as those of the accounts below their own",
+                    format!(
+                        "`{account}` is your own account; users act as those of the accounts below \
+                         it."
+                    ),
                 )
                 .at("/account"))
             }
@@ -336,7 +342,10 @@ impl Ctx<'_> {
         }
         Err(Error::new(
             Code::IpNotAllowed,
-            format!("`{}` may not come from this address", self.actor.label()),
+            format!(
+                "The allow-lists do not let `{}` come from this address; add it to them.",
+                self.actor.label()
+            ),
         ))
     }
 
@@ -348,7 +357,7 @@ impl Ctx<'_> {
                 Actor::System => Ok(()),
                 _ => Err(Error::new(
                     Code::ActorNotAllowed,
-                    "an operator has no permissions in an account",
+                    "An operator has no permissions in an account; ask as one of its users.",
                 )),
             };
         };
@@ -358,7 +367,9 @@ impl Ctx<'_> {
         }
         Err(Error::new(
             Code::PermissionDenied,
-            format!("`{user}` does not hold `{permission}` in `{account}`"),
+            format!(
+                "`{user}` does not hold `{permission}` in `{account}`; ask for a role that has it."
+            ),
         )
         .with("missing", permission))
     }
@@ -406,7 +417,7 @@ impl Ctx<'_> {
         let who = self.actor.label();
         Err(Error::new(
             Code::PermissionDenied,
-            format!("`{who}` does not hold `{permission}`"),
+            format!("`{who}` does not hold `{permission}`; ask for a role that has it."),
         )
         .with("missing", permission))
     }
@@ -416,7 +427,7 @@ impl Ctx<'_> {
         let Some(user) = self.actor.user() else {
             return Err(Error::new(
                 Code::ActorNotAllowed,
-                "only an operator does this",
+                "Only an operator does this; ask one of them.",
             ));
         };
         let list = self.tx.get(&keys::user_allow_list(user))?;
@@ -575,7 +586,7 @@ pub(crate) fn operator_powers(
     if disabled {
         return Err(Error::new(
             Code::UserDisabled,
-            format!("`{user}` cannot act: {}", Code::UserDisabled.sentence()),
+            format!("`{user}` cannot act. {}", Code::UserDisabled.sentence()),
         ));
     }
     // A role that is gone grants nothing.

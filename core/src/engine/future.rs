@@ -7,7 +7,7 @@ use crate::auth::totp;
 use crate::domain::{accounts, credits, leases, links, once, outbox, reservations, threads};
 use crate::engine::meters::{UNCOUNTED, meter_of, next_window, wanted_of};
 use crate::engine::{Ctx, Engine};
-use crate::error::{Code, Error};
+use crate::error::Error;
 use crate::kernel::{decode, keys};
 use crate::model::{
     Actor, ApiKey, Cap, Channel, CreditHead, Id, LimitName, Link, Meter, OutboxMessage, PaceRecord,
@@ -287,7 +287,7 @@ fn leave(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<bool, Error> {
     ) {
         credits::count_future_now(
             ctx,
-            &Id::new(account).map_err(|error| Error::new(Code::StoreCorrupt, error))?,
+            &Id::new(account).map_err(Error::corrupt)?,
             limit,
             now.starts_at_ms,
         )?;

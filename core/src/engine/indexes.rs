@@ -3,7 +3,7 @@
 
 use crate::domain::{invitations, users};
 use crate::engine::{Ctx, Engine};
-use crate::error::{Code, Error};
+use crate::error::Error;
 use crate::kernel::keys;
 use crate::model::{Account, Actor, Invitation, InvitationState, OutboxMessage, Session, User};
 use crate::tables::accounts::Accounts;
@@ -125,20 +125,20 @@ fn each(
 
 fn record<T: serde::de::DeserializeOwned>(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<T, Error> {
     ctx.tx.get(key)?.ok_or_else(|| {
-        Error::new(
-            Code::StoreCorrupt,
-            format!("the record at {} is gone", key.escape_ascii()),
-        )
+        Error::corrupt(format!(
+            "The record at `{}` is gone; restore a backup.",
+            key.escape_ascii()
+        ))
     })
 }
 
 /// A user is in the list of an account that they, or an account below, have a seat in.
 fn list_seat(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<(), Error> {
     let broken = || {
-        Error::new(
-            Code::StoreCorrupt,
-            format!("the key {} names no seat", key.escape_ascii()),
-        )
+        Error::corrupt(format!(
+            "The key `{}` names no seat; restore a backup.",
+            key.escape_ascii()
+        ))
     };
     let (account, user) = keys::last_pair(key).ok_or_else(broken)?;
     let user: User = record(ctx, &keys::user(&user))?;

@@ -957,7 +957,7 @@ impl Ask {
         }
         Err(Error::invalid(
             "/min",
-            format!("`min` must be from 1 to `count`, is {}", ask.min),
+            format!("`min` must be from 1 to `count`, and is {}.", ask.min),
         ))
     }
 
@@ -1084,7 +1084,7 @@ pub(crate) fn check_count(count: u64) -> Result<u64, Error> {
         1..=Count::MAX => Ok(count),
         _ => Err(Error::invalid(
             "/count",
-            format!("`count` must be from 1 to {}, is {count}", Count::MAX),
+            format!("`count` must be from 1 to {}, and is {count}.", Count::MAX),
         )),
     }
 }
@@ -1692,7 +1692,7 @@ impl Meters {
 }
 
 fn lost_place() -> Error {
-    Error::new(Code::Internal, "a counter has no place")
+    Error::internal("This is a defect to report: a counter has no place.")
 }
 
 impl Meter {
@@ -2326,9 +2326,8 @@ impl Engine {
                 Err(error) => return Err(error),
             }
         }
-        Err(Error::new(
-            Code::Busy,
-            "others keep spending the same credits",
+        Err(Error::busy(
+            "Others keep spending the same credits; try again.",
         ))
     }
 
@@ -2504,9 +2503,8 @@ impl Engine {
             }
             // Something has come back meanwhile.
         }
-        Err(Error::new(
-            Code::Busy,
-            "others keep drawing from the same limits",
+        Err(Error::busy(
+            "Others keep drawing from the same limits; try again.",
         ))
     }
 
@@ -2559,9 +2557,8 @@ impl Engine {
                 )));
             }
         }
-        Err(Error::new(
-            Code::Busy,
-            "others keep drawing from the same limits",
+        Err(Error::busy(
+            "Others keep drawing from the same limits; try again.",
         ))
     }
 
@@ -2781,9 +2778,8 @@ impl Engine {
                 }
             }
         }
-        Err(Error::new(
-            Code::Busy,
-            "others keep giving back to the same window",
+        Err(Error::busy(
+            "Others keep giving back to the same window; try again.",
         ))
     }
 
@@ -2812,8 +2808,8 @@ impl Engine {
                 Error::invalid(
                     "/used",
                     format!(
-                        "{} are counted, which is less: what went out is \
-                    charged with `sending.admit`",
+                        "Only {} are counted, and not {used}; charge what went out with \
+                         `sending.admit`.",
                         hot.used
                     ),
                 )
@@ -2846,9 +2842,8 @@ impl Engine {
             Err(CommitError::Conflict) => {
                 // Somebody else has written it: it is read anew.
                 (hot.ends_at_ms, cold.version) = (0, u64::MAX);
-                Err(Error::new(
-                    Code::Busy,
-                    "others keep drawing from the same limits",
+                Err(Error::busy(
+                    "Others keep drawing from the same limits; try again.",
                 ))
             }
             Err(CommitError::Store(error)) => Err(self.kernel.store_failure(error.into())),
@@ -3698,10 +3693,9 @@ pub(super) fn next_window(
     let (starts_at_ms, ends_at_ms) =
         window::bounds_after(kind, (last.starts_at_ms, last.ends_at_ms), now_ms, calendar)
             .ok_or_else(|| {
-                Error::new(
-                    Code::Internal,
-                    format!("no calendar has the time {now_ms} ms"),
-                )
+                Error::internal(format!(
+                    "No calendar has the time {now_ms} ms; set the clock right."
+                ))
             })?;
     let (mut past, mut alerted, mut before) = (Vec::new(), 0, None);
     if kind == Window::RollingHour {
@@ -3767,16 +3761,16 @@ fn push_draw(batch: &mut Batch, cold: &Cold, draws: &[Draw]) -> Result<(), Error
 
 pub(super) fn meter_of<T: DeserializeOwned>(key: &[u8], bytes: &[u8]) -> Result<T, Error> {
     let unreadable = |error| {
-        Error::new(
-            Code::StoreCorrupt,
-            format!("the meter `{}` cannot be read: {error}", key.escape_ascii()),
-        )
+        Error::corrupt(format!(
+            "The meter `{}` cannot be read ({error}); restore a backup.",
+            key.escape_ascii()
+        ))
     };
     serde_json::from_slice(bytes).map_err(unreadable)
 }
 
 fn bytes_of(record: &impl Serialize) -> Result<Vec<u8>, Error> {
-    serde_json::to_vec(record).map_err(|error| Error::new(Code::Internal, error.to_string()))
+    serde_json::to_vec(record).map_err(|error| Error::internal(error.to_string()))
 }
 
 /// Writes how far paces are, where their records have these versions.

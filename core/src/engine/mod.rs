@@ -115,7 +115,7 @@ impl Ctx<'_> {
         if self.tx.has(&key_of(&id))? || self.tx.has(&keys::tombstone(letter, &id))? {
             return Err(Error::new(
                 Code::IdTaken,
-                format!("the id `{id}` is, or was, that of another {kind}"),
+                format!("The id `{id}` is, or was, that of another {kind}; choose a new one."),
             )
             .at("/id"));
         }
@@ -170,7 +170,11 @@ impl Ctx<'_> {
             Edition::Commercial => Ok(()),
             Edition::Standard => Err(Error::new(
                 Code::FeatureNotLicensed,
-                "this needs the commercial edition",
+                format!(
+                    "`{}` needs the commercial edition; leave it out, or open the store with that \
+                     edition.",
+                    field.trim_start_matches('/')
+                ),
             )
             .at(field)),
         }
@@ -334,9 +338,8 @@ impl Engine {
                 }
             }
         }
-        Err(Error::new(
-            Code::Busy,
-            "others keep changing the same records",
+        Err(Error::busy(
+            "Others keep changing the same records; try again.",
         ))
     }
 
@@ -440,10 +443,7 @@ impl Engine {
     pub(crate) fn cell_by_text(&self, id: &str) -> Result<Arc<AccountCell>, Error> {
         match self.views.cells.get(id) {
             Some(cell) => Ok(cell),
-            None => self.cell(
-                &Id::new(id)
-                    .map_err(|error| Error::invalid("/account", format!("`account` {error}")))?,
-            ),
+            None => self.cell(&Id::new(id).map_err(|error| Error::invalid("/account", error))?),
         }
     }
 
@@ -513,13 +513,13 @@ fn token_key(path: &Path, options: &OpenOptions, backend: &dyn Backend) -> Resul
         Some(_) if options.token_key.is_some() || options.seed.is_some() => {
             return Err(Error::invalid(
                 "/token_key",
-                "the store was made with another token key",
+                "The store was made with another token key; open it with that one.",
             ));
         }
         Some(_) => {
-            return Err(Error::new(
-                Code::StoreCorrupt,
-                "the token key beside the store is not the one that it was made with",
+            return Err(Error::corrupt(
+                "The token key beside the store is not the one that it was made with; restore that \
+                 one.",
             ));
         }
         None => {
@@ -533,7 +533,7 @@ fn token_key(path: &Path, options: &OpenOptions, backend: &dyn Backend) -> Resul
             if let (Some(batch), _) = tx.finish() {
                 let version = backend.commit(&batch).map_err(|error| match error {
                     CommitError::Conflict => {
-                        Error::new(Code::Busy, "another process opens the store")
+                        Error::busy("Another process opens the store; try again.")
                     }
                     CommitError::Store(error) => error.into(),
                 })?;

@@ -75,7 +75,7 @@ impl Proven for ApiKey {
 pub(crate) fn invalid() -> Error {
     Error::new(
         Code::SessionInvalid,
-        "the session has ended, or there never was one",
+        "The session has ended, or there never was one; log in again.",
     )
 }
 
@@ -213,14 +213,14 @@ impl Engine {
         let live = live.ok_or_else(|| {
             Error::new(
                 Code::ApiKeyInvalid,
-                "the API key was deleted or has expired, or there never was one",
+                "The API key was deleted or has expired, or there never was one; use another.",
             )
         })?;
         if !may_come_from([live.record.allow_list.as_slice()], ip) {
             return Err(Error::new(
                 Code::IpNotAllowed,
                 format!(
-                    "the API key `{}` may not come from this address",
+                    "The allow-list of the API key `{}` does not hold this address; add it.",
                     live.record.id
                 ),
             ));
@@ -273,7 +273,7 @@ impl Engine {
             [only] => Ok(Actor::in_account(user.clone(), only.clone(), ip)),
             _ => Err(Error::invalid(
                 "/actor/account",
-                "name the account that the user acts in",
+                "Name the `account` that the user acts in.",
             )),
         }
     }

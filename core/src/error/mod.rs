@@ -1,7 +1,9 @@
 //! The one error type, and how the store's errors become it.
 
+mod message;
 mod table;
 
+pub(crate) use message::shown;
 pub use table::{Class, Code, Retry};
 
 use serde_json::{Map, Value, json};
@@ -23,11 +25,12 @@ struct Inner {
 }
 
 impl Error {
-    /// A refusal with this code and sentence.
+    /// A refusal with this code and message: one sentence or two, what was given in back-ticks.
+    /// The longest value is cut where the message is longer than 160 characters.
     pub fn new(code: Code, message: impl Into<String>) -> Error {
         Error(Box::new(Inner {
             code,
-            message: message.into(),
+            message: message::fitted(message.into()),
             field: None,
             details: Map::new(),
         }))
@@ -38,11 +41,29 @@ impl Error {
         Error::new(Code::InvalidArgument, message).at(field)
     }
 
+    /// `store_corrupt`: what the store has cannot be what was written.
+    pub(crate) fn corrupt(message: impl Into<String>) -> Error {
+        Error::new(Code::StoreCorrupt, message)
+    }
+
+    /// `internal`: what a defect of ours alone can bring about.
+    pub(crate) fn internal(message: impl Into<String>) -> Error {
+        Error::new(Code::Internal, message)
+    }
+
+    /// `busy`: others were faster, again and again.
+    pub(crate) fn busy(message: impl Into<String>) -> Error {
+        Error::new(Code::Busy, message)
+    }
+
     /// `not_found`: the same answer for "not there" and for "not yours".
     pub fn not_found(kind: &str, id: &str) -> Error {
-        Error::new(Code::NotFound, format!("there is no {kind} `{id}` here"))
-            .with("kind", kind)
-            .with("id", id)
+        Error::new(
+            Code::NotFound,
+            format!("There is no {kind} `{id}` here, or you cannot see it."),
+        )
+        .with("kind", kind)
+        .with("id", id)
     }
 
     /// Names the field that is wrong, as a JSON pointer.
@@ -73,7 +94,8 @@ impl Error {
         )
     }
 
-    /// The sentence: lower case, no full stop, what was given in back-ticks.
+    /// What is wrong, with the value in back-ticks, and the way out: one sentence or two, of 160
+    /// characters at most. Longer values are cut.
     pub fn message(&self) -> &str {
         &self.0.message
     }
@@ -114,38 +136,25 @@ impl std::error::Error for Error {}
 
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Error {
+        let message = error.to_string();
         match error {
-            StoreError::Missing => Error::new(Code::StoreMissing, "there is no store at this path"),
+            StoreError::Missing => Error::new(Code::StoreMissing, message),
             StoreError::Locked { folder, pid } => {
-                let holder = match pid {
-                    Some(pid) => format!("process {pid}"),
-                    None => "another process".to_owned(),
-                };
-                let message = format!(
-                    "the store in `{folder}` is open in {holder}; close it there, or wait with \
-                     `lock_wait_ms`"
-                );
                 let error = Error::new(Code::StoreLocked, message).with("folder", folder);
                 match pid {
                     Some(pid) => error.with("pid", pid),
                     None => error,
                 }
             }
-            StoreError::Format { found, known } => Error::new(
-                Code::StoreFormat,
-                format!(
-                    "the store has format {found}, and this version of the library knows format \
-                     {known} only; open it with the version that wrote it"
-                ),
-            )
-            .with("format", found)
-            .with("known", known),
-            StoreError::Closed => Error::new(Code::Closed, "the store was closed"),
-            StoreError::Corrupt { what } => Error::new(Code::StoreCorrupt, what),
-            StoreError::Full { what } => Error::new(Code::StoreFull, what),
-            StoreError::Failed { what } => Error::new(Code::StoreFailed, what),
-            StoreError::Forked { what } => Error::new(Code::Forked, what),
-            StoreError::Invalid { what } => Error::invalid("/path", what),
+            StoreError::Format { found, known } => Error::new(Code::StoreFormat, message)
+                .with("format", found)
+                .with("known", known),
+            StoreError::Closed => Error::new(Code::Closed, message),
+            StoreError::Corrupt { .. } => Error::new(Code::StoreCorrupt, message),
+            StoreError::Full { .. } => Error::new(Code::StoreFull, message),
+            StoreError::Failed { .. } => Error::new(Code::StoreFailed, message),
+            StoreError::Forked { .. } => Error::new(Code::Forked, message),
+            StoreError::Invalid { .. } => Error::invalid("/path", message),
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::snapshot::Reads;
 use super::table::Span;
 use super::{Tx, keys};
-use crate::error::{Code, Error};
+use crate::error::Error;
 use crate::model::{BuiltIn, Id, Role, User};
 use serde::de::DeserializeOwned;
 use tenantry_store::Order;
@@ -22,7 +22,7 @@ pub(crate) struct Look<'a> {
 }
 
 pub(crate) fn broken(what: impl Into<String>) -> Error {
-    Error::new(Code::StoreCorrupt, what)
+    Error::corrupt(what)
 }
 
 impl Look<'_> {
@@ -32,7 +32,7 @@ impl Look<'_> {
     }
 
     pub(crate) fn id(&self, text: &str) -> Result<Id, Error> {
-        Id::new(text).map_err(|error| broken(format!("`{text}` is no id: {error}")))
+        Id::new(text).map_err(|_| broken(format!("`{text}` is no id")))
     }
 
     /// The bytes at a key.

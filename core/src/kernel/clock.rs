@@ -146,7 +146,8 @@ impl Clock {
         match &self.source {
             Source::System(_) => Err(Error::new(
                 Code::ClockNotManual,
-                "the store was opened with the system's clock",
+                "The store was opened with the system's clock; open it with a manual clock to set \
+                 the time.",
             )),
             Source::Manual(now_ms) => {
                 check_instant(to_ms).map_err(|error| Error::invalid("/now_ms", error))?;
@@ -313,7 +314,7 @@ impl IdSource {
             }
         }
         let uuid = uuid::Builder::from_unix_timestamp_millis(now_ms, &random).into_uuid();
-        Id::new(uuid.to_string()).map_err(|error| Error::new(Code::Internal, error))
+        Id::new(uuid.to_string()).map_err(Error::internal)
     }
 }
 
@@ -323,10 +324,9 @@ impl IdSource {
     pub(crate) fn fill(&self, bytes: &mut [u8]) -> Result<(), Error> {
         match self {
             IdSource::Random => getrandom::fill(bytes).map_err(|error| {
-                Error::new(
-                    Code::Internal,
-                    format!("the system gives no random bytes: {error}"),
-                )
+                Error::internal(format!(
+                    "The system gives no random bytes ({error}); open the store again later."
+                ))
             }),
             IdSource::Seeded(state) => {
                 for chunk in bytes.chunks_mut(8) {

@@ -189,7 +189,10 @@ impl Kernel {
 
     pub(crate) fn refuse_when_shut(&self) -> Result<(), Error> {
         if self.is_shut() {
-            Err(Error::new(Code::Closed, "the store was closed"))
+            Err(Error::new(
+                Code::Closed,
+                "The store was closed; open it again.",
+            ))
         } else {
             Ok(())
         }

@@ -2,7 +2,7 @@
 
 use super::keys;
 use super::tx::Tx;
-use crate::error::{Code, Error};
+use crate::error::Error;
 use crate::model::{Count, Cursor, Id};
 use serde::de::DeserializeOwned;
 
@@ -28,11 +28,15 @@ pub(crate) fn page_size(asked: Option<Count>) -> Result<usize, Error> {
     if !(1..=PAGE_MAX).contains(&size) {
         return Err(Error::invalid(
             "/limit",
-            format!("a page has 1 to {PAGE_MAX} items, not {size}"),
+            format!("A page has 1 to {PAGE_MAX} items, not {size}."),
         ));
     }
-    usize::try_from(size)
-        .map_err(|_| Error::invalid("/limit", "a page of this size does not fit into memory"))
+    usize::try_from(size).map_err(|_| {
+        Error::invalid(
+            "/limit",
+            format!("A page of {size} items does not fit into memory; ask for fewer."),
+        )
+    })
 }
 
 /// The rows of a page, and the id to go on from when there are more.
@@ -55,10 +59,10 @@ pub(crate) fn page<'a, T: DeserializeOwned>(
     let mut rows = Vec::new();
     for (key, record) in reader.tx().range::<T>(&from, &until, size + 1)? {
         let id = keys::last_id(&key).ok_or_else(|| {
-            Error::new(
-                Code::StoreCorrupt,
-                format!("the key {} ends in no id", key.escape_ascii()),
-            )
+            Error::corrupt(format!(
+                "The key `{}` ends in no id; restore a backup.",
+                key.escape_ascii()
+            ))
         })?;
         rows.push((id, record));
     }
@@ -234,7 +238,7 @@ pub(crate) fn write_cursor(span: usize, from: &[u8], key: &[u8]) -> Result<Curso
         "{span}.{}",
         base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(rest)
     );
-    Cursor::new(text).map_err(|error| Error::new(Code::Internal, error))
+    Cursor::new(text).map_err(Error::internal)
 }
 
 pub(crate) fn read_cursor(cursor: &Cursor, spans: &[Span]) -> Result<(usize, Vec<u8>), Error> {
@@ -242,7 +246,7 @@ pub(crate) fn read_cursor(cursor: &Cursor, spans: &[Span]) -> Result<(usize, Vec
     let broken = || {
         Error::invalid(
             "/after",
-            "`after` is what the page before answered as `next`, unchanged",
+            "`after` must be what the page before answered as `next`, unchanged.",
         )
     };
     let (span, rest) = cursor.as_str().split_once('.').ok_or_else(broken)?;

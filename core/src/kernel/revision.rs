@@ -8,7 +8,10 @@ pub(crate) fn check_rev(expected: Option<Count>, rev: u64) -> Result<(), Error> 
     match expected {
         Some(expected) if expected.get() != rev => Err(Error::new(
             Code::RevConflict,
-            format!("the record has rev {rev}, not {}", expected.get()),
+            format!(
+                "The record has the revision {rev}, not {}; read it again, and repeat.",
+                expected.get()
+            ),
         )
         .at("/expected_rev")
         .with("rev", rev)),

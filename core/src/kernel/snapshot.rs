@@ -5,7 +5,7 @@
 //! kept since its snapshot. What no open snapshot can ask for is dropped. There is a bound: where
 //! more is to be kept, the oldest snapshot is given up, and its reader is told to ask again.
 
-use crate::error::{Code, Error};
+use crate::error::Error;
 use crate::locks::Mutex;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -215,9 +215,8 @@ impl State {
 
     fn check(&self, after: u64) -> Result<(), Error> {
         if self.lost.is_some_and(|lost| after <= lost) {
-            return Err(Error::new(
-                Code::Busy,
-                "too much was changed while this was read: ask again",
+            return Err(Error::busy(
+                "Too much was changed while this was read; ask again.",
             ));
         }
         Ok(())
@@ -422,6 +421,7 @@ fn merged(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Code;
 
     fn batch(writes: &[(&str, Option<&str>)]) -> Batch {
         Batch {

@@ -3,7 +3,7 @@
 
 use super::keys;
 use super::snapshot::Reads;
-use crate::error::{Code, Error};
+use crate::error::Error;
 use crate::model::{Id, OutboxMessage, Reservation};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -176,10 +176,9 @@ impl<'a> Tx<'a> {
 
     pub(crate) fn put<T: Serialize>(&mut self, key: Vec<u8>, record: &T) -> Result<(), Error> {
         let bytes = serde_json::to_vec(record).map_err(|error| {
-            Error::new(
-                Code::Internal,
-                format!("a record cannot be written: {error}"),
-            )
+            Error::internal(format!(
+                "This is a defect to report: a record cannot be written ({error})."
+            ))
         })?;
         self.write(key, Some(bytes));
         Ok(())
@@ -372,12 +371,9 @@ impl<'a> Tx<'a> {
 
 pub(crate) fn decode<T: DeserializeOwned>(key: &[u8], bytes: &[u8]) -> Result<T, Error> {
     serde_json::from_slice(bytes).map_err(|error| {
-        Error::new(
-            Code::StoreCorrupt,
-            format!(
-                "the record at {} cannot be read: {error}",
-                key.escape_ascii()
-            ),
-        )
+        Error::corrupt(format!(
+            "The record at `{}` cannot be read ({error}); restore a backup.",
+            key.escape_ascii()
+        ))
     })
 }

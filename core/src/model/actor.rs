@@ -148,12 +148,12 @@ impl TryFrom<Wire> for Caller {
                 account: wire.account,
                 ip: wire.ip,
             }),
-            (Kind::Session, ..) => Err("an actor of kind `session` has a `token` and no `user`"),
+            (Kind::Session, ..) => Err("An actor of kind `session` has a `token` and no `user`."),
             (Kind::ApiKey, None, Some(token)) if wire.account.is_none() => {
                 Ok(Caller::ApiKey { token, ip: wire.ip })
             }
             (Kind::ApiKey, ..) => {
-                Err("an actor of kind `api_key` has a `token` and no `user` or `account`")
+                Err("An actor of kind `api_key` has a `token`, and no `user` or `account`.")
             }
             (kind, user, token) => Actor::try_from(Wire {
                 kind,
@@ -188,18 +188,20 @@ impl TryFrom<Wire> for Actor {
     type Error = &'static str;
     fn try_from(wire: Wire) -> Result<Actor, &'static str> {
         if wire.token.is_some() {
-            return Err("an actor with a `token` is of kind `session` or `api_key`");
+            return Err("An actor with a `token` is of kind `session` or `api_key`.");
         }
         match (wire.kind, wire.user, wire.account, wire.ip) {
             (Kind::System, None, None, None) => Ok(Actor::System),
-            (Kind::System, ..) => Err("the actor `system` has no `user`, `account` or `ip`"),
+            (Kind::System, ..) => Err("The actor `system` has no `user`, `account` or `ip`."),
             (Kind::User, Some(user), Some(account), ip) => Ok(Actor::in_account(user, account, ip)),
-            (Kind::User, ..) => Err("an actor of kind `user` has a `user` and an `account`"),
+            (Kind::User, ..) => Err("An actor of kind `user` has a `user` and an `account`."),
             (Kind::Operator, Some(user), None, ip) => Ok(Actor::operator(user, ip)),
             (Kind::Operator, ..) => {
-                Err("an actor of kind `operator` has a `user` and no `account`")
+                Err("An actor of kind `operator` has a `user` and no `account`.")
             }
-            (Kind::Session | Kind::ApiKey, ..) => Err("what a token proves is to be proven first"),
+            (Kind::Session | Kind::ApiKey, ..) => {
+                Err("An actor of kind `session` or `api_key` is proven by its `token` first.")
+            }
         }
     }
 }
@@ -213,19 +215,19 @@ impl Serialize for Actor {
                 api_key: Some(_), ..
             } => {
                 return Err(serde::ser::Error::custom(
-                    "whoever acts with an API key is written as its token",
+                    "An actor with an API key is written as its token.",
                 ));
             }
             Actor::User {
                 behind: Some(_), ..
             } => {
                 return Err(serde::ser::Error::custom(
-                    "whoever acts as another is written as their session",
+                    "An actor who acts as another is written as their session.",
                 ));
             }
             _ if self.log_in().is_some() => {
                 return Err(serde::ser::Error::custom(
-                    "whoever a session proves is written as its token",
+                    "An actor whom a session proves is written as its token.",
                 ));
             }
             Actor::User { account, ip, .. } => (Kind::User, Some(account.clone()), *ip),

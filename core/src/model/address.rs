@@ -1,5 +1,6 @@
 //! Addresses of the network that people come from, and ranges of them (R-SES-3).
 
+use crate::error::shown;
 use ipnet::IpNet;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
@@ -13,10 +14,13 @@ pub struct Address(IpAddr);
 
 impl Address {
     /// Reads an address. Zone ids, leading zeros and short forms are refused.
-    pub fn new(text: &str) -> Result<Address, &'static str> {
+    pub fn new(text: &str) -> Result<Address, String> {
         let address = text.parse::<IpAddr>().map_err(|_| {
-            "is no address: v4 as in `192.0.2.7`, \
-            without leading zeros, or v6 without a zone id"
+            format!(
+                "`{}` is no address; write v4 as in `192.0.2.7`, without leading zeros, or v6 \
+                 without a zone id.",
+                shown(text)
+            )
         })?;
         Ok(Address::from(address))
     }
@@ -34,8 +38,8 @@ impl From<IpAddr> for Address {
 }
 
 impl TryFrom<String> for Address {
-    type Error = &'static str;
-    fn try_from(text: String) -> Result<Address, &'static str> {
+    type Error = String;
+    fn try_from(text: String) -> Result<Address, String> {
         Address::new(&text)
     }
 }
@@ -53,43 +57,8 @@ pub struct AddressRange(IpNet);
 
 impl AddressRange {
     /// Reads a range. One of v4 mapped into v6 becomes one of v4.
-    pub fn new(text: &str) -> Result<AddressRange, &'static str> {
-        let (address, prefix) = match text.split_once('/') {
-            Some((address, prefix)) => (address, Some(prefix)),
-            None => (text, None),
-        };
-        let given = address.parse::<IpAddr>().map_err(|_| {
-            "is no range: an address without leading zeros \
-                or a zone id, with `/` and a prefix or without"
-        })?;
-        let widest: u8 = if given.is_ipv4() { 32 } else { 128 };
-        let prefix = match prefix {
-            None => widest,
-            Some(digits)
-                if digits.bytes().all(|byte| byte.is_ascii_digit())
-                    && (digits == "0" || !digits.starts_with('0')) =>
-            {
-                digits
-                    .parse()
-                    .ok()
-                    .filter(|prefix| *prefix <= widest)
-                    .ok_or("has a prefix that is too long")?
-            }
-            Some(_) => return Err("has a prefix that is no number"),
-        };
-        let address = given.to_canonical();
-        let prefix = match (given, address) {
-            (IpAddr::V6(_), IpAddr::V4(_)) => prefix
-                .checked_sub(96)
-                .ok_or("is wider than what is v4 mapped into v6")?,
-            _ => prefix,
-        };
-        let range = IpNet::new(address, prefix).map_err(|_| "has a prefix that is too long")?;
-        if range.network() == address {
-            Ok(AddressRange(range))
-        } else {
-            Err("names an address within the range, not its first")
-        }
+    pub fn new(text: &str) -> Result<AddressRange, String> {
+        read(text).map_err(|why| format!("`{}` is no range of addresses: {why}.", shown(text)))
     }
 
     /// Whether the address is in it.
@@ -100,6 +69,45 @@ impl AddressRange {
     /// Whether all of another range is in it.
     pub fn covers(&self, other: &AddressRange) -> bool {
         self.0.contains(&other.0)
+    }
+}
+
+/// The range, or what is wrong with it.
+fn read(text: &str) -> Result<AddressRange, &'static str> {
+    let (address, prefix) = match text.split_once('/') {
+        Some((address, prefix)) => (address, Some(prefix)),
+        None => (text, None),
+    };
+    let given = address.parse::<IpAddr>().map_err(
+        |_| "write an address without leading zeros or a zone id, with `/` and a prefix or without",
+    )?;
+    let widest: u8 = if given.is_ipv4() { 32 } else { 128 };
+    let prefix = match prefix {
+        None => widest,
+        Some(digits)
+            if digits.bytes().all(|byte| byte.is_ascii_digit())
+                && (digits == "0" || !digits.starts_with('0')) =>
+        {
+            digits
+                .parse()
+                .ok()
+                .filter(|prefix| *prefix <= widest)
+                .ok_or("its prefix is too long")?
+        }
+        Some(_) => return Err("its prefix is no number"),
+    };
+    let address = given.to_canonical();
+    let prefix = match (given, address) {
+        (IpAddr::V6(_), IpAddr::V4(_)) => prefix
+            .checked_sub(96)
+            .ok_or("it is wider than what is v4 mapped into v6")?,
+        _ => prefix,
+    };
+    let range = IpNet::new(address, prefix).map_err(|_| "its prefix is too long")?;
+    if range.network() == address {
+        Ok(AddressRange(range))
+    } else {
+        Err("it names an address within the range, not its first")
     }
 }
 
@@ -118,8 +126,8 @@ pub fn common_ranges(one: &[AddressRange], other: &[AddressRange]) -> Vec<Addres
 }
 
 impl TryFrom<String> for AddressRange {
-    type Error = &'static str;
-    fn try_from(text: String) -> Result<AddressRange, &'static str> {
+    type Error = String;
+    fn try_from(text: String) -> Result<AddressRange, String> {
         AddressRange::new(&text)
     }
 }

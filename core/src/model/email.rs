@@ -1,5 +1,6 @@
 //! E-mail addresses as identities (R-USR-1).
 
+use crate::error::shown;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -23,21 +24,10 @@ impl Email {
     /// Checks the address; the error says what is wrong with it.
     pub fn new(typed: impl Into<String>) -> Result<Email, String> {
         let typed = typed.into();
-        let (local, domain) = typed
-            .rsplit_once('@')
-            .ok_or("an e-mail address has an `@`")?;
-        let local: String = local.nfc().collect::<String>().to_ascii_lowercase();
-        check_local(&local)?;
-        let domain = normal_domain(domain)
-            .map_err(|_| "the domain of the e-mail address is not a valid host name")?;
-        if domain.split('.').any(mixes_scripts) {
-            return Err("the domain of the e-mail address mixes scripts within a label".to_owned());
+        match normal(&typed) {
+            Ok(key) => Ok(Email { typed, key }),
+            Err(why) => Err(no_address(&typed, &why)),
         }
-        let key = format!("{local}@{domain}");
-        if key.len() > 254 {
-            return Err("an e-mail address has at most 254 bytes".to_owned());
-        }
-        Ok(Email { typed, key })
     }
 
     /// The address as it was typed; mail goes here.
@@ -56,9 +46,35 @@ impl Email {
     }
 }
 
+/// The normal form of an address, or what is wrong with it.
+fn normal(typed: &str) -> Result<String, String> {
+    let (local, domain) = typed.rsplit_once('@').ok_or("it has no `@`")?;
+    let local: String = local.nfc().collect::<String>().to_ascii_lowercase();
+    check_local(&local)?;
+    let domain = normal_domain(domain).map_err(|_| "its domain is not a valid host name")?;
+    if domain.split('.').any(mixes_scripts) {
+        return Err("its domain mixes scripts within a label".to_owned());
+    }
+    let key = format!("{local}@{domain}");
+    if key.len() > 254 {
+        return Err(format!("it has {} bytes, more than 254", key.len()));
+    }
+    Ok(key)
+}
+
+/// What is said of a text that is not the address that it should be.
+pub(super) fn no_address(typed: &str, why: &str) -> String {
+    format!("`{}` is not an e-mail address: {why}.", shown(typed))
+}
+
 /// The normal form of a domain: a lower-case A-label.
 pub fn normal_domain(typed: &str) -> Result<String, String> {
-    let wrong = || "not a valid host name".to_owned();
+    let wrong = || {
+        format!(
+            "`{}` is not a domain; write a host name such as `mail.example`.",
+            shown(typed)
+        )
+    };
     let domain = idna::domain_to_ascii_cow(typed.as_bytes(), idna::AsciiDenyList::STD3)
         .map_err(|_| wrong())?;
     if is_domain(&domain) {
@@ -84,19 +100,19 @@ fn mixes_scripts(label: &str) -> bool {
 fn check_local(local: &str) -> Result<(), String> {
     if local.is_empty() || local.len() > 64 {
         return Err(format!(
-            "the part before the `@` has 1 to 64 bytes, has {}",
+            "the part before its `@` has {} bytes, not 1 to 64",
             local.len()
         ));
     }
     if local.starts_with('.') || local.ends_with('.') || local.contains("..") {
-        return Err("a dot before the `@` stands between two other characters".to_owned());
+        return Err("a dot before its `@` does not stand between two other characters".to_owned());
     }
     let mut after_letter = false;
     for c in local.chars() {
         after_letter = c.is_alphanumeric() || (after_letter && is_visible_mark(c));
         if !after_letter && !SYMBOLS.contains(c) {
             return Err(format!(
-                "the part before the `@` must not hold {}",
+                "the part before its `@` must not hold {}",
                 c.escape_unicode()
             ));
         }

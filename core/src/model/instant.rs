@@ -10,6 +10,6 @@ pub(crate) fn check_instant(at_ms: u64) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "no calendar has the time {at_ms} ms: it is to be at most {LAST_MS}"
+        "No calendar has the time {at_ms} ms; the last that there is is {LAST_MS} ms."
     ))
 }

@@ -1,6 +1,6 @@
 //! Addresses that a message can have (R-USR-6): more than those that an account can be made with.
 
-use super::email::{Email, SYMBOLS};
+use super::email::{Email, SYMBOLS, no_address};
 use idna::AsciiDenyList;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use unicode_normalization::UnicodeNormalization;
@@ -24,7 +24,7 @@ impl Recipient {
     pub fn new(typed: &str) -> Result<Recipient, String> {
         let key = match Email::new(typed) {
             Ok(email) => email.key().to_owned(),
-            Err(_) => loose(typed)?,
+            Err(_) => loose(typed).map_err(|why| no_address(typed, &why))?,
         };
         let domain_at = key.rfind('@').map_or(0, |at| at + 1);
         Ok(Recipient { key, domain_at })
@@ -42,12 +42,10 @@ impl Recipient {
 }
 
 fn loose(typed: &str) -> Result<String, String> {
-    let (local, domain) = typed
-        .rsplit_once('@')
-        .ok_or("an e-mail address has an `@`")?;
+    let (local, domain) = typed.rsplit_once('@').ok_or("it has no `@`")?;
     let key = format!("{}@{}", local_part(local)?, domain_part(domain)?);
     if key.len() > LONGEST {
-        return Err(format!("an e-mail address has at most {LONGEST} bytes"));
+        return Err(format!("it has {} bytes, more than {LONGEST}", key.len()));
     }
     Ok(key)
 }
@@ -59,12 +57,12 @@ fn local_part(typed: &str) -> Result<String, String> {
     });
     let text = match quoted.transpose()? {
         Some(inner) => unquoted(inner)?,
-        None if typed.is_empty() => return Err("there is nothing before the `@`".to_owned()),
+        None if typed.is_empty() => return Err("there is nothing before its `@`".to_owned()),
         None => typed.to_owned(),
     };
     if let Some(c) = text.chars().find(|c| c.is_control()) {
         return Err(format!(
-            "the part before the `@` must not hold {}",
+            "the part before its `@` must not hold {}",
             c.escape_unicode()
         ));
     }
@@ -72,7 +70,7 @@ fn local_part(typed: &str) -> Result<String, String> {
     match text.chars().find(|c| !stands_alone(*c)) {
         None if !text.is_empty() => Ok(text),
         Some(c) if quoted.is_none() => Err(format!(
-            "the part before the `@` must not hold {} without quotes",
+            "the part before its `@` must not hold {} without quotes",
             c.escape_unicode()
         )),
         _ => Ok(format!(
@@ -88,7 +86,7 @@ fn unquoted(text: &str) -> Result<String, String> {
     let mut chars = text.chars();
     while let Some(c) = chars.next() {
         plain.push(match c {
-            '"' => return Err("a quote ends before the `@`".to_owned()),
+            '"' => return Err("a quote ends before its `@`".to_owned()),
             '\\' => chars.next().ok_or("a quote is opened and never closed")?,
             c => c,
         });
@@ -106,7 +104,7 @@ fn stands_alone(c: char) -> bool {
 }
 
 fn domain_part(typed: &str) -> Result<String, String> {
-    let wrong = || "the domain of the e-mail address is not a valid host name".to_owned();
+    let wrong = || "its domain is not a valid host name".to_owned();
     if let Some(host) = typed
         .strip_prefix('[')
         .and_then(|rest| rest.strip_suffix(']'))

@@ -23,7 +23,7 @@ impl Secret {
             Ok(secret)
         } else {
             Err(format!(
-                "must have 1 to {} bytes, has {bytes}",
+                "A secret has 1 to {} bytes, and this one has {bytes}.",
                 Secret::MAX_BYTES
             ))
         }
@@ -52,7 +52,7 @@ impl<'de> Deserialize<'de> for Secret {
         struct Visitor;
         /// What serde says of a wrong type repeats the value; this does not.
         fn no_text<E: serde::de::Error>() -> Result<Secret, E> {
-            Err(E::custom("invalid type: expected a string"))
+            Err(E::custom("This must be a string."))
         }
         impl serde::de::Visitor<'_> for Visitor {
             type Value = Secret;

@@ -1,5 +1,6 @@
 //! Bounded texts and numbers: ids, names, notes, counts.
 
+use crate::error::shown;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -19,10 +20,16 @@ macro_rules! bounded_text {
             pub fn new(text: impl Into<String>) -> Result<$name, String> {
                 let text = $form(text.into(), $max);
                 if !($min..=$max).contains(&text.len()) {
-                    return Err(format!("must have {} to {} bytes, has {}", $min, $max, text.len()));
+                    return Err(format!(
+                        "The text `{}` has {} bytes, and must have {} to {}.",
+                        shown(&text), text.len(), $min, $max
+                    ));
                 }
                 if text.chars().any(|c| c.is_control() && !($newlines && c == '\n')) {
-                    return Err("must not hold control characters".to_owned());
+                    return Err(format!(
+                        "The text `{}` holds control characters; leave them out.",
+                        shown(&text)
+                    ));
                 }
                 Ok($name(text))
             }
@@ -173,7 +180,10 @@ impl Count {
         if value <= Count::MAX {
             Ok(Count(value))
         } else {
-            Err(format!("must be at most {}, is {value}", Count::MAX))
+            Err(format!(
+                "The number {value} is too large; the largest is {}.",
+                Count::MAX
+            ))
         }
     }
 

@@ -17,26 +17,32 @@ pub fn check_avatar(avatar: &Avatar) -> Result<(), Error> {
             if !MEDIA_TYPES.contains(&media_type.as_str()) {
                 return Err(Error::invalid(
                     "/avatar/media_type",
-                    format!("a picture is one of {}", MEDIA_TYPES.join(", ")),
+                    format!(
+                        "`{media_type}` is no picture; send one of {}.",
+                        MEDIA_TYPES.join(", ")
+                    ),
                 ));
             }
             check_bytes(data)
         }
         (Some(_), None, None) => Err(Error::invalid(
             "/avatar/media_type",
-            "say what the bytes are, such as `image/png`",
+            "Say in `media_type` what the bytes are, such as `image/png`.",
         )),
         (None, Some(_), Some(_)) => Err(Error::invalid(
             "/avatar/media_type",
-            "a media type goes with `data` only",
+            "A `media_type` goes only with `data`; leave it out.",
         )),
         (None, Some(url), None) if is_https(url.as_str()) => Ok(()),
-        (None, Some(_), None) => Err(Error::invalid(
+        (None, Some(url), None) => Err(Error::invalid(
             "/avatar/url",
-            "an address begins with `https://` and a host, and holds no blanks",
+            format!(
+                "`{url}` is no address of a picture; begin with `https://` and a host, and leave \
+                 out blanks."
+            ),
         )),
         (Some(_), Some(_), _) | (None, None, _) => {
-            Err(Error::invalid("/avatar", "give either `data` or `url`"))
+            Err(Error::invalid("/avatar", "Give either `data` or `url`."))
         }
     }
 }
@@ -45,7 +51,7 @@ fn check_bytes(data: &str) -> Result<(), Error> {
     let too_large = || {
         Error::invalid(
             "/avatar/data",
-            format!("a picture has 1 to {MOST_BYTES} bytes"),
+            format!("The `data` of a picture has 1 to {MOST_BYTES} bytes; send a smaller one."),
         )
     };
     // Not even decoded when it must be too large.
@@ -55,7 +61,7 @@ fn check_bytes(data: &str) -> Result<(), Error> {
     let bytes = STANDARD.decode(data).map_err(|error| {
         Error::invalid(
             "/avatar/data",
-            format!("the bytes are not in base64: {error}"),
+            format!("The `data` of the picture is not in base64 ({error})."),
         )
     })?;
     if (1..=MOST_BYTES).contains(&bytes.len()) {

@@ -79,7 +79,7 @@ pub struct Entry<'a> {
 pub fn addresses(text: &str) -> Result<Vec<Entry<'_>>, String> {
     if text.len() > LONGEST_TEXT {
         return Err(format!(
-            "the text has at most {LONGEST_TEXT} bytes, this one has {}",
+            "The text of `addresses` has {} bytes, and room for {LONGEST_TEXT}; split it.",
             text.len()
         ));
     }
@@ -95,7 +95,8 @@ pub fn addresses(text: &str) -> Result<Vec<Entry<'_>>, String> {
         }
         if entries.len() == MOST_ADDRESSES {
             return Err(format!(
-                "at most {MOST_ADDRESSES} addresses are invited at once"
+                "One call invites at most {MOST_ADDRESSES} `addresses`; invite the rest with \
+                 another."
             ));
         }
         entries.push(Entry {
@@ -107,7 +108,7 @@ pub fn addresses(text: &str) -> Result<Vec<Entry<'_>>, String> {
         });
     }
     if entries.is_empty() {
-        Err("the text names no address".to_owned())
+        Err("The text of `addresses` names no address; write one at least.".to_owned())
     } else {
         Ok(entries)
     }

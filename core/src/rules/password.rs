@@ -98,8 +98,10 @@ pub fn check(
 ) -> Result<(), Error> {
     let characters = password.chars().count() as u64;
     if characters < least {
-        let message =
-            format!("a password has at least {least} characters, this one has {characters}");
+        let message = format!(
+            "A password has at least {least} characters, and this one has {characters}; choose a \
+             longer one."
+        );
         return Err(Error::new(Code::PasswordTooShort, message)
             .at(field)
             .with("min", least));
@@ -126,7 +128,7 @@ pub fn weak(weakness: Weakness, field: &str) -> Error {
     let (name, reason) = weakness.name_and_reason();
     Error::new(
         Code::PasswordBanned,
-        format!("the password is guessed too easily: {reason}; choose another"),
+        format!("The password is guessed too easily: {reason}; choose another."),
     )
     .at(field)
     .with("weak", name)

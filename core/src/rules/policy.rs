@@ -2,7 +2,7 @@
 //! rules).
 
 use super::window;
-use crate::error::Error;
+use crate::error::{Error, shown};
 use crate::model::{
     CapPeriod, ChildOwner, Count, Edition, Editor, EffectivePolicies, GrantExisting, Limit,
     PendingStep, Policies, PolicyRecord, Preset, Resend, RoleScope,
@@ -250,7 +250,7 @@ pub fn check(policies: &Policies) -> Result<(), Error> {
     {
         return Err(Error::invalid(
             "/policies/password_words",
-            format!("at most {MOST_PASSWORD_WORDS} words"),
+            format!("`password_words` has at most {MOST_PASSWORD_WORDS} words; leave some out."),
         ));
     }
     between(
@@ -285,8 +285,8 @@ pub fn check(policies: &Policies) -> Result<(), Error> {
         return Err(Error::invalid(
             "/policies/time_zone",
             format!(
-                "`{}` is not an IANA time zone",
-                zone.as_str().chars().take(64).collect::<String>()
+                "`{}` is not an IANA time zone; name one such as `Europe/Berlin`.",
+                shown(zone.as_str())
             ),
         ));
     }
@@ -300,7 +300,7 @@ pub fn check(policies: &Policies) -> Result<(), Error> {
     {
         return Err(Error::invalid(
             "/policies/alert_at_percent",
-            format!("at most {MOST_THRESHOLDS} thresholds"),
+            format!("`alert_at_percent` has at most {MOST_THRESHOLDS} thresholds."),
         ));
     }
     without_repeats("alert_at_percent", policies.alert_at_percent.as_deref())?;
@@ -327,7 +327,7 @@ pub fn check_for_account(policies: &Policies) -> Result<(), Error> {
     match FOR_THE_PLATFORM.iter().find(|name| policies.has(name)) {
         Some(name) => Err(Error::invalid(
             format!("/policies/{name}"),
-            format!("`{name}` is set for the platform alone"),
+            format!("The policy `{name}` is set for the platform alone; leave it out."),
         )),
         None => Ok(()),
     }
@@ -337,7 +337,7 @@ fn between(name: &str, value: Option<Count>, least: u64, most: u64) -> Result<()
     match value.map(Count::get) {
         Some(value) if !(least..=most).contains(&value) => Err(Error::invalid(
             format!("/policies/{name}"),
-            format!("`{name}` is from {least} to {most}, not {value}"),
+            format!("The policy `{name}` is from {least} to {most}, not {value}."),
         )),
         _ => Ok(()),
     }
@@ -352,7 +352,7 @@ fn without_repeats<T: PartialEq>(name: &str, list: Option<&[T]>) -> Result<(), E
     {
         Some((at, _)) => Err(Error::invalid(
             format!("/policies/{name}/{at}"),
-            format!("`{name}` names it twice"),
+            format!("The policy `{name}` names a value twice; name each once."),
         )),
         None => Ok(()),
     }

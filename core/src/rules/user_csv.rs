@@ -1,7 +1,7 @@
 //! Users as CSV: the columns, the rows and where they begin, and fields that a spreadsheet would
 //! take for formulas (R-USR-5).
 
-use crate::error::{Code, Error};
+use crate::error::{Code, Error, shown};
 use crate::model::trimmed;
 use csv::{ReaderBuilder, StringRecord};
 use schemars::JsonSchema;
@@ -143,7 +143,7 @@ impl Columns {
                 return Err(broken(
                     line,
                     format!(
-                        "there is no column `{shown}`; the columns are {}",
+                        "There is no column `{shown}`; the columns are {}.",
                         known.join(", ")
                     ),
                 )
@@ -151,15 +151,18 @@ impl Columns {
             };
             if columns.contains(&column) {
                 let shown = shown(name);
-                return Err(broken(line, format!("the column `{shown}` is there twice"))
-                    .with("column", shown));
+                return Err(broken(
+                    line,
+                    format!("The column `{shown}` is there twice; leave one out."),
+                )
+                .with("column", shown));
             }
             columns.push(column);
         }
         if !columns.contains(&Column::Email) {
             return Err(broken(
                 line,
-                "the first line names the columns, and `email` is one of them",
+                "The first line names the columns, and `email` is one of them; add it.",
             )
             .with("column", Column::Email.name()));
         }
@@ -174,7 +177,10 @@ impl Columns {
         } else {
             Err(Error::new(
                 Code::CsvInvalid,
-                format!("the row has {has} fields, the header has {wants}"),
+                format!(
+                    "The row has {has} fields, and the header has {wants}; write one for each \
+                     column."
+                ),
             ))
         }
     }
@@ -192,11 +198,6 @@ impl Columns {
 /// `csv_invalid`, with the line.
 pub(crate) fn broken(line: u64, message: impl Into<String>) -> Error {
     Error::new(Code::CsvInvalid, message).with("line", line)
-}
-
-/// At most 64 characters of what was given, for an error.
-fn shown(text: &str) -> String {
-    text.chars().take(64).flat_map(char::escape_debug).collect()
 }
 
 /// The rows of a CSV text one after the other, the header included; empty lines are none.
@@ -246,7 +247,7 @@ impl<'a> Rows<'a> {
         let there = self
             .reader
             .read_record(&mut self.fields)
-            .map_err(|error| broken(self.line, error.to_string()))?;
+            .map_err(|error| broken(self.line, format!("The row cannot be read ({error}).")))?;
         if !there {
             return Ok(None);
         }

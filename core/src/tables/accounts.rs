@@ -1,6 +1,6 @@
 //! Accounts (R-ACC-1): where each is listed, on the platform and below others, and what it uses.
 
-use crate::error::{Code, Error};
+use crate::error::Error;
 use crate::kernel::check::Look;
 use crate::kernel::table::{Count, Declared, Index, Lines, Owner, Table, id};
 use crate::kernel::{Tx, keys};
@@ -143,10 +143,9 @@ pub(crate) fn account_line(tx: &mut Tx<'_>, id: &Id) -> Result<Vec<Account>, Err
         next = account.parent.clone();
         line.push(account);
         if line.len() > MAX_DEPTH {
-            return Err(Error::new(
-                Code::StoreCorrupt,
-                format!("the accounts above `{id}` form a circle"),
-            ));
+            return Err(Error::corrupt(format!(
+                "The accounts above `{id}` form a circle; restore a backup."
+            )));
         }
     }
     Ok(line)

@@ -43,7 +43,7 @@ pub(crate) fn is_stopped(tx: &mut Tx<'_>, account: &Id, campaign: &Id) -> Result
 pub(crate) fn bounce_stop(campaign: &Id) -> Error {
     Error::new(
         Code::BounceStop,
-        format!("the campaign `{campaign}` is stopped"),
+        format!("The campaign `{campaign}` is stopped; resume it first."),
     )
     .with("campaign", campaign.as_str())
 }

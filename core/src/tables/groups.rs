@@ -1,6 +1,6 @@
 //! Groups of members (R-GRP-1), their pictures, and the ids of groups that were deleted.
 
-use crate::error::{Code, Error};
+use crate::error::Error;
 use crate::kernel::table::{Count, Declared, Lines, Owner, Table};
 use crate::kernel::{Tx, keys};
 use crate::model::{self, AuditKind, Group, Id};
@@ -98,8 +98,8 @@ pub(crate) fn erase_all(tx: &mut Tx<'_>, account: &Id) -> Result<(), Error> {
 }
 
 pub(crate) fn dangling(key: &[u8]) -> Error {
-    Error::new(
-        Code::StoreCorrupt,
-        format!("the index entry {} names no member", key.escape_ascii()),
-    )
+    Error::corrupt(format!(
+        "The index entry `{}` names no member; restore a backup.",
+        key.escape_ascii()
+    ))
 }

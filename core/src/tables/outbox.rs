@@ -1,6 +1,6 @@
 //! Messages to the host (R-OUT-1), and what its consumers have taken.
 
-use crate::error::{Code, Error};
+use crate::error::Error;
 use crate::kernel::check::{Look, broken};
 use crate::kernel::table::{Declared, Index, Owner, delete_below};
 use crate::kernel::{Tx, decode, keys};
@@ -106,10 +106,10 @@ fn taken(look: &mut Look<'_>, name: &str, number: &str) -> Result<(), Error> {
 /// The number of what lies at a key of the outbox or of a consumer.
 pub(crate) fn number_at(key: &[u8]) -> Result<u64, Error> {
     keys::last_number(key).ok_or_else(|| {
-        Error::new(
-            Code::StoreCorrupt,
-            format!("the key {} ends in no number", key.escape_ascii()),
-        )
+        Error::corrupt(format!(
+            "The key `{}` ends in no number; restore a backup.",
+            key.escape_ascii()
+        ))
     })
 }
 

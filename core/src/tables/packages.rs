@@ -61,7 +61,7 @@ pub(crate) fn load_open(tx: &mut Tx<'_>, id: &Id, field: &str) -> Result<Package
     if package.retired {
         return Err(Error::new(
             Code::PackageRetired,
-            format!("`{id}` is retired and takes no new accounts"),
+            format!("The package `{id}` is retired and takes no new accounts; name another."),
         )
         .at(field));
     }

@@ -1,6 +1,6 @@
 //! Resources of members (R-RES-1), and the leases of those who edit them.
 
-use crate::error::{Code, Error};
+use crate::error::Error;
 use crate::kernel::check::{Look, broken};
 use crate::kernel::table::{Count, Declared, Index, Lines, Owner, Table, id};
 use crate::kernel::{Tx, keys};
@@ -160,10 +160,10 @@ pub(crate) fn indexed(
 }
 
 pub(crate) fn dangling(key: &[u8]) -> Error {
-    Error::new(
-        Code::StoreCorrupt,
-        format!("the index entry {} names no resource", key.escape_ascii()),
-    )
+    Error::corrupt(format!(
+        "The index entry `{}` names no resource; restore a backup.",
+        key.escape_ascii()
+    ))
 }
 
 /// How many resources a member owns.

@@ -1,7 +1,7 @@
 //! Roles (R-ROL-4): those of the platform and of accounts; the built-in ones are no records. The
 //! nodes that the host added to the tree of permissions lie beside them.
 
-use crate::error::{Code, Error};
+use crate::error::Error;
 use crate::kernel::check::Look;
 use crate::kernel::table::{Declared, Index, Lines, Owner, Table, id};
 use crate::kernel::{Tx, keys};
@@ -165,10 +165,9 @@ pub(crate) fn insert(tx: &mut Tx<'_>, role: &Role) -> Result<(), Error> {
 }
 
 pub(crate) fn stored_id(text: &str) -> Result<Id, Error> {
-    Id::new(text).map_err(|error| {
-        Error::new(
-            Code::StoreCorrupt,
-            format!("an index of roles holds `{text}`: {error}"),
-        )
+    Id::new(text).map_err(|_| {
+        Error::corrupt(format!(
+            "An index of roles holds `{text}`, which is no id; restore a backup."
+        ))
     })
 }

@@ -90,7 +90,11 @@ pub(crate) fn load(
         .filter(|slot| tx.now_ms < slot.expires_at_ms);
     // A slot that was cleared away is like one that never was.
     let held = held.ok_or_else(|| {
-        Error::new(Code::LeaseLost, "the lease of the slot has ended").at("/slot")
+        Error::new(
+            Code::LeaseLost,
+            format!("The lease of the slot `{slot}` has ended; ask for a new slot."),
+        )
+        .at("/slot")
     })?;
     Ok((held, line))
 }

@@ -1,7 +1,7 @@
 //! Addresses and domains that are not written to: each account's own, and where the whole
 //! team finds them.
 
-use crate::error::Error;
+use crate::error::{Error, shown};
 use crate::kernel::page::Span;
 use crate::kernel::table::{Declared, Index, Lines, Owner, Table, id};
 use crate::kernel::{Tx, keys};
@@ -66,11 +66,12 @@ pub(crate) fn normal_form(value: &str, field: &str) -> Result<(String, bool), Er
         let recipient = Recipient::new(value).map_err(|error| Error::invalid(field, error))?;
         return Ok((recipient.key().to_owned(), false));
     }
-    let domain = normal_domain(value).map_err(|error| {
-        Error::invalid(
-            field,
-            format!("neither an e-mail address nor a domain: {error}"),
-        )
+    let domain = normal_domain(value).map_err(|_| {
+        let message = format!(
+            "`{}` is no domain, and without an `@` no e-mail address; write one of them.",
+            shown(value)
+        );
+        Error::invalid(field, message)
     })?;
     Ok((domain, true))
 }

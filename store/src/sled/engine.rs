@@ -39,7 +39,7 @@ impl Engine {
             Ok(Err(error)) => return Err(not_opened(folder, error)),
             Err(panic) => {
                 return Err(StoreError::corrupt(format!(
-                    "sled's log cannot be read: {}",
+                    "sled's log cannot be read: `{}`",
                     message(panic.as_ref())
                 )));
             }
@@ -64,7 +64,7 @@ impl Engine {
             Err(panic) => {
                 self.panicked.store(true, Ordering::Release);
                 Err(StoreError::corrupt(format!(
-                    "{doing}: sled panicked: {}",
+                    "{doing}: sled panicked with `{}`",
                     message(panic.as_ref())
                 )))
             }
@@ -153,7 +153,7 @@ pub(crate) fn drop_sled(tree: Option<Arc<Tree>>, engine: Arc<Engine>) -> Result<
     }
     catch_unwind(AssertUnwindSafe(|| drop((tree, engine)))).map_err(|panic| {
         StoreError::failed(format!(
-            "sled panicked while closing: {}",
+            "sled panicked while closing with `{}`",
             message(panic.as_ref())
         ))
     })

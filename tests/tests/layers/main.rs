@@ -17,6 +17,7 @@
 mod floors;
 mod imports;
 mod measures;
+mod messages;
 mod on_small_texts;
 mod ratchets;
 mod sources;
@@ -311,4 +312,23 @@ fn the_rules_read_no_clock() {
             assert!(!source.contains(clock), "{path} names `{clock}`");
         }
     }
+}
+
+#[test]
+fn every_message_is_a_sentence() {
+    let workspace = Workspace::read();
+    let libraries = ["core/src/", "store/src/", "ffi/src/", "bindings/"];
+    let files = workspace.files.iter().filter(|file| {
+        let is_library = libraries.iter().any(|place| file.path.starts_with(place));
+        is_library && !file.is_test
+    });
+    let messages = messages::Messages::of(files);
+    assert!(messages.read > 400, "only {} were found", messages.read);
+    assert!(
+        messages.problems.is_empty(),
+        "{} of {} messages are none: CONTRIBUTING says how they are written.\n{}",
+        messages.problems.len(),
+        messages.read,
+        messages.problems.join("\n")
+    );
 }

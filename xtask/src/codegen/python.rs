@@ -519,7 +519,7 @@ fn truth(name: &str, yes: Option<&Yes>, answered: bool) -> String {
         None if answered => (
             "NoReturn",
             format!(
-                "raise TypeError(\"`{name}` says neither yes nor no: ask for one of its fields\")"
+                "raise TypeError(\"`{name}` says neither yes nor no; ask for one of its fields.\")"
             ),
         ),
         None => return String::new(),

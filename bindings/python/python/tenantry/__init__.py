@@ -48,8 +48,8 @@ __version__ = _native.version()
 
 if _native.catalogue_hash() != _generated.CATALOGUE_HASH:
     raise ImportError(
-        "the Python files of tenantry and its native library come from different versions: install the package anew "
-        "(in a checkout: `cargo xtask codegen`, then build the wheel again)"
+        "The Python files of tenantry and its native library come from different versions; install the package anew "
+        "(in a checkout: `cargo xtask codegen`, then build the wheel again)."
     )
 
 
@@ -405,7 +405,7 @@ def _path(path: str | os.PathLike[str]) -> str:
     try:
         return os.fspath(path)
     except TypeError as error:
-        raise _invalid(f"`path` must be a path: {error}", "/path") from None
+        raise _invalid(f"`path` must be a path ({error}).", "/path") from None
 
 
 __all__ = [

@@ -17,9 +17,9 @@ def encode(value: Mapping[str, object]) -> str:
     try:
         return json.dumps(value, allow_nan=False, separators=(",", ":"))
     except RecursionError:
-        raise _invalid("the request is nested too deeply") from None
+        raise _invalid("The request is nested too deeply; flatten it.") from None
     except (TypeError, ValueError) as error:
-        raise _invalid(f"the request cannot be written as JSON: {error}") from None
+        raise _invalid(f"The request cannot be written as JSON ({error}).") from None
 
 
 class Caller:

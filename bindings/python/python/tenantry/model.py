@@ -1195,7 +1195,7 @@ class AccessHolderList:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`AccessHolderList` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`AccessHolderList` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -1235,7 +1235,7 @@ class AccessPowers:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`AccessPowers` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`AccessPowers` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -1344,7 +1344,7 @@ class Account:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`Account` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`Account` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -1367,7 +1367,7 @@ class AccountBulk:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`AccountBulk` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`AccountBulk` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -1418,7 +1418,7 @@ class AccountDeleted:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`AccountDeleted` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`AccountDeleted` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -1458,7 +1458,7 @@ class AccountList:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`AccountList` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`AccountList` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -1501,7 +1501,7 @@ class AccountQuote:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`AccountQuote` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`AccountQuote` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -1530,7 +1530,7 @@ class AccountSwitch:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`AccountSwitch` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`AccountSwitch` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -1576,7 +1576,7 @@ class AddressList:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`AddressList` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`AddressList` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -1626,7 +1626,7 @@ class ApiKey:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`ApiKey` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`ApiKey` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -1643,7 +1643,7 @@ class ApiKeyDeleted:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`ApiKeyDeleted` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`ApiKeyDeleted` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -1660,7 +1660,7 @@ class ApiKeyList:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`ApiKeyList` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`ApiKeyList` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -1689,7 +1689,7 @@ class ApiKeyProof:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`ApiKeyProof` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`ApiKeyProof` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -1709,7 +1709,7 @@ class ApiKeyToken:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`ApiKeyToken` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`ApiKeyToken` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -1735,7 +1735,7 @@ class Asset:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`Asset` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`Asset` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -1755,7 +1755,7 @@ class AssetList:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`AssetList` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`AssetList` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -1859,7 +1859,7 @@ class AuditExport:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`AuditExport` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`AuditExport` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -1905,7 +1905,7 @@ class AuditHeadItem:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`AuditHeadItem` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`AuditHeadItem` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -1951,7 +1951,7 @@ class AuditPage:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`AuditPage` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`AuditPage` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -1988,7 +1988,7 @@ class AuditPruned:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`AuditPruned` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`AuditPruned` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -2037,7 +2037,7 @@ class AutomationSize:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`AutomationSize` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`AutomationSize` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -2074,7 +2074,7 @@ class BannedPasswords:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`BannedPasswords` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`BannedPasswords` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -2165,7 +2165,7 @@ class Campaign:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`Campaign` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`Campaign` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -2185,7 +2185,7 @@ class CampaignList:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`CampaignList` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`CampaignList` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -2287,7 +2287,7 @@ class Cap:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`Cap` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`Cap` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -2304,7 +2304,7 @@ class CapList:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`CapList` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`CapList` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -2321,7 +2321,7 @@ class CapRemoved:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`CapRemoved` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`CapRemoved` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -2356,7 +2356,7 @@ class ChildCreated:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`ChildCreated` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`ChildCreated` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -2401,7 +2401,7 @@ class ClockReading:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`ClockReading` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`ClockReading` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -2418,7 +2418,7 @@ class ClockUndone:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`ClockUndone` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`ClockUndone` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -2438,7 +2438,7 @@ class CreditBalance:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`CreditBalance` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`CreditBalance` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -2547,7 +2547,7 @@ class CreditEntry:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`CreditEntry` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`CreditEntry` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -2587,7 +2587,7 @@ class CreditLedger:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`CreditLedger` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`CreditLedger` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -2648,7 +2648,7 @@ class CreditMove:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`CreditMove` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`CreditMove` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -2700,7 +2700,7 @@ class CreditReserve:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`CreditReserve` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`CreditReserve` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -2780,7 +2780,7 @@ class DefaultLimits:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`DefaultLimits` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`DefaultLimits` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -2985,7 +2985,7 @@ class EmailChanged:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`EmailChanged` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`EmailChanged` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -3017,7 +3017,7 @@ class Gauge:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`Gauge` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`Gauge` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -3037,7 +3037,7 @@ class GaugeList:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`GaugeList` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`GaugeList` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -3104,7 +3104,7 @@ class Group:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`Group` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`Group` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -3172,7 +3172,7 @@ class GroupDeleted:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`GroupDeleted` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`GroupDeleted` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -3192,7 +3192,7 @@ class GroupList:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`GroupList` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`GroupList` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -3218,7 +3218,7 @@ class GroupMove:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`GroupMove` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`GroupMove` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -3238,7 +3238,7 @@ class GroupUsage:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`GroupUsage` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`GroupUsage` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -3343,7 +3343,7 @@ class Invitation:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`Invitation` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`Invitation` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -3369,7 +3369,7 @@ class InvitationAccepted:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`InvitationAccepted` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`InvitationAccepted` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -3389,7 +3389,7 @@ class InvitationBatch:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`InvitationBatch` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`InvitationBatch` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -3409,7 +3409,7 @@ class InvitationDeleted:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`InvitationDeleted` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`InvitationDeleted` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -3429,7 +3429,7 @@ class InvitationList:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`InvitationList` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`InvitationList` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -3476,7 +3476,7 @@ class InvitationOffer:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`InvitationOffer` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`InvitationOffer` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -3525,7 +3525,7 @@ class InvitationsErased:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`InvitationsErased` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`InvitationsErased` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -3608,7 +3608,7 @@ class InvoiceLines:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`InvoiceLines` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`InvoiceLines` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -3634,7 +3634,7 @@ class LeaseState:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`LeaseState` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`LeaseState` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -3756,7 +3756,7 @@ class LimitExplanations:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`LimitExplanations` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`LimitExplanations` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -3938,7 +3938,7 @@ class Member:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`Member` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`Member` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -3958,7 +3958,7 @@ class MemberBulk:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`MemberBulk` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`MemberBulk` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -4001,7 +4001,7 @@ class MemberList:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`MemberList` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`MemberList` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -4043,7 +4043,7 @@ class MemberRemoved:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`MemberRemoved` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`MemberRemoved` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -4063,7 +4063,7 @@ class MembersGranted:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`MembersGranted` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`MembersGranted` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -4161,7 +4161,7 @@ class Operator:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`Operator` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`Operator` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -4181,7 +4181,7 @@ class OperatorList:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`OperatorList` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`OperatorList` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -4198,7 +4198,7 @@ class OperatorRemoved:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`OperatorRemoved` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`OperatorRemoved` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -4235,7 +4235,7 @@ class OutboxCleared:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`OutboxCleared` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`OutboxCleared` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -4287,7 +4287,7 @@ class OutboxConsumerList:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`OutboxConsumerList` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`OutboxConsumerList` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -4330,7 +4330,7 @@ class OutboxDeadPage:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`OutboxDeadPage` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`OutboxDeadPage` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -4372,7 +4372,7 @@ class OutboxForgotten:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`OutboxForgotten` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`OutboxForgotten` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -4447,7 +4447,7 @@ class OutboxPage:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`OutboxPage` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`OutboxPage` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -4470,7 +4470,7 @@ class OutboxSettled:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`OutboxSettled` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`OutboxSettled` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -4496,7 +4496,7 @@ class OutboxTaken:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`OutboxTaken` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`OutboxTaken` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -4545,7 +4545,7 @@ class OwnerTransferred:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`OwnerTransferred` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`OwnerTransferred` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -4609,7 +4609,7 @@ class Package:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`Package` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`Package` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -4629,7 +4629,7 @@ class PackageDeleted:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`PackageDeleted` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`PackageDeleted` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -4649,7 +4649,7 @@ class PackageList:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`PackageList` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`PackageList` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -4677,7 +4677,7 @@ class PackagePreflight:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`PackagePreflight` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`PackagePreflight` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -4714,7 +4714,7 @@ class PasswordChanged:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`PasswordChanged` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`PasswordChanged` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -4731,7 +4731,7 @@ class PasswordForgotten:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`PasswordForgotten` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`PasswordForgotten` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -4751,7 +4751,7 @@ class PasswordResetRequested:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`PasswordResetRequested` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`PasswordResetRequested` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -4768,7 +4768,7 @@ class PasswordsImported:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`PasswordsImported` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`PasswordsImported` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -4797,7 +4797,7 @@ class Permission:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`Permission` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`Permission` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -4814,7 +4814,7 @@ class PermissionList:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`PermissionList` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`PermissionList` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -4881,7 +4881,7 @@ class PersonList:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`PersonList` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`PersonList` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -5055,7 +5055,7 @@ class PolicyReport:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`PolicyReport` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`PolicyReport` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -5167,7 +5167,7 @@ class ReceivedList:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`ReceivedList` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`ReceivedList` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -5219,7 +5219,7 @@ class RecoveryCodes:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`RecoveryCodes` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`RecoveryCodes` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -5296,7 +5296,7 @@ class Reservation:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`Reservation` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`Reservation` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -5374,7 +5374,7 @@ class Resource:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`Resource` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`Resource` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -5426,7 +5426,7 @@ class ResourceList:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`ResourceList` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`ResourceList` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -5449,7 +5449,7 @@ class ResourceRemoved:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`ResourceRemoved` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`ResourceRemoved` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -5503,7 +5503,7 @@ class Role:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`Role` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`Role` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -5523,7 +5523,7 @@ class RoleDeleted:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`RoleDeleted` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`RoleDeleted` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -5543,7 +5543,7 @@ class RoleList:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`RoleList` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`RoleList` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -5569,7 +5569,7 @@ class RoleTrial:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`RoleTrial` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`RoleTrial` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -5589,7 +5589,7 @@ class SecondFactorRemoved:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`SecondFactorRemoved` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`SecondFactorRemoved` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -5612,7 +5612,7 @@ class SecondFactorSecret:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`SecondFactorSecret` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`SecondFactorSecret` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -5661,7 +5661,7 @@ class SendDecisions:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`SendDecisions` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`SendDecisions` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -5717,7 +5717,7 @@ class SendForecast:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`SendForecast` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`SendForecast` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -5737,7 +5737,7 @@ class SendRefund:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`SendRefund` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`SendRefund` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -5812,7 +5812,7 @@ class SessionList:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`SessionList` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`SessionList` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -5844,7 +5844,7 @@ class SessionProof:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`SessionProof` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`SessionProof` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -5870,7 +5870,7 @@ class SessionToken:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`SessionToken` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`SessionToken` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -5890,7 +5890,7 @@ class SessionsEnded:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`SessionsEnded` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`SessionsEnded` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -5913,7 +5913,7 @@ class ShareEnded:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`ShareEnded` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`ShareEnded` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -5933,7 +5933,7 @@ class ShareableList:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`ShareableList` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`ShareableList` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -5974,7 +5974,7 @@ class ShareableTemplate:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`ShareableTemplate` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`ShareableTemplate` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -6035,7 +6035,7 @@ class Slot:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`Slot` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`Slot` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -6055,7 +6055,7 @@ class SlotList:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`SlotList` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`SlotList` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -6081,7 +6081,7 @@ class StoreInfo:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`StoreInfo` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`StoreInfo` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -6101,7 +6101,7 @@ class StoreStateHash:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`StoreStateHash` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`StoreStateHash` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -6202,7 +6202,7 @@ class SuppressionCheck:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`SuppressionCheck` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`SuppressionCheck` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -6222,7 +6222,7 @@ class SuppressionList:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`SuppressionList` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`SuppressionList` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -6245,7 +6245,7 @@ class SuppressionPool:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`SuppressionPool` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`SuppressionPool` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -6282,7 +6282,7 @@ class SuppressionsAdded:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`SuppressionsAdded` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`SuppressionsAdded` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -6305,7 +6305,7 @@ class SuppressionsImported:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`SuppressionsImported` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`SuppressionsImported` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -6322,7 +6322,7 @@ class SuppressionsRemoved:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`SuppressionsRemoved` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`SuppressionsRemoved` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -6374,7 +6374,7 @@ class SwitchableList:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`SwitchableList` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`SwitchableList` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -6432,7 +6432,7 @@ class TeamList:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`TeamList` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`TeamList` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -6455,7 +6455,7 @@ class UnsharedKinds:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`UnsharedKinds` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`UnsharedKinds` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -6475,7 +6475,7 @@ class Usage:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`Usage` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`Usage` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -6495,7 +6495,7 @@ class UsageHistory:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`UsageHistory` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`UsageHistory` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -6512,7 +6512,7 @@ class UsageReconciled:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`UsageReconciled` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`UsageReconciled` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -6640,7 +6640,7 @@ class User:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`User` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`User` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -6686,7 +6686,7 @@ class UserCsv:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`UserCsv` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`UserCsv` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -6752,7 +6752,7 @@ class UserData:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`UserData` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`UserData` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -6775,7 +6775,7 @@ class UserDeleted:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`UserDeleted` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`UserDeleted` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -6877,7 +6877,7 @@ class UserImport:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`UserImport` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`UserImport` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -6958,7 +6958,7 @@ class UserList:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`UserList` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`UserList` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -7048,7 +7048,7 @@ class VisibleOwners:
         )
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("`VisibleOwners` says neither yes nor no: ask for one of its fields")
+        raise TypeError("`VisibleOwners` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -67,7 +67,7 @@ impl Bulk {
             return Err(Error::invalid(
                 "/accounts",
                 format!(
-                    "1 to {MOST_AT_ONCE} accounts at once, there are {}",
+                    "One call takes 1 to {MOST_AT_ONCE} accounts, not {}.",
                     accounts.len()
                 ),
             ));
@@ -80,13 +80,13 @@ impl Bulk {
         {
             return Err(Error::invalid(
                 format!("/accounts/{at}"),
-                format!("`{twice}` is named twice"),
+                format!("`{twice}` is named twice; name each account once."),
             ));
         }
         if self.package.is_some() != (*action == AccountAction::SetPackage) {
             return Err(Error::invalid(
                 "/package",
-                "`package` goes with `set_package`",
+                "A `package` goes with the action `set_package`, and with no other.",
             ));
         }
         if self.reason.is_some()
@@ -94,7 +94,7 @@ impl Bulk {
         {
             return Err(Error::invalid(
                 "/reason",
-                "`reason` goes with `suspend` and `activate`",
+                "A `reason` goes only with the actions `suspend` and `activate`; leave it out.",
             ));
         }
         let of_credits = matches!(
@@ -104,16 +104,16 @@ impl Bulk {
         if self.note.is_some() && !of_credits && *action != AccountAction::Suspend {
             return Err(Error::invalid(
                 "/note",
-                "`note` goes with `suspend`, `add_credits` and `withdraw_credits`",
+                "`note` goes with `suspend`, `add_credits` and `withdraw_credits` alone.",
             ));
         }
         if of_credits && self.note.is_none() {
-            return Err(Error::invalid("/note", "say why"));
+            return Err(Error::invalid("/note", "Say why in `note`."));
         }
         if self.channel.is_some() != of_credits {
             return Err(Error::invalid(
                 "/channel",
-                "`channel` goes with `add_credits` and `withdraw_credits`",
+                "`channel` goes with `add_credits` and `withdraw_credits` alone.",
             ));
         }
         if self.amount.is_some() && !of_credits
@@ -121,23 +121,23 @@ impl Bulk {
         {
             return Err(Error::invalid(
                 "/amount",
-                "`amount` goes with `add_credits` and `withdraw_credits`",
+                "`amount` goes with `add_credits` and `withdraw_credits` alone.",
             ));
         }
         if self.expires_at_ms.is_some() && *action != AccountAction::AddCredits {
             return Err(Error::invalid(
                 "/expires_at_ms",
-                "`expires_at_ms` goes with `add_credits`",
+                "An `expires_at_ms` goes only with the action `add_credits`; leave it out.",
             ));
         }
         if self.key.is_some() && !of_credits {
             return Err(Error::invalid(
                 "/key",
-                "`key` goes with `add_credits` and `withdraw_credits`",
+                "`key` goes with `add_credits` and `withdraw_credits` alone.",
             ));
         }
         if self.children.is_some() && *action != AccountAction::Delete {
-            return Err(Error::invalid("/children", "`children` goes with `delete`"));
+            return Err(Error::invalid("/children", "Only `delete` has `children`."));
         }
         Ok(())
     }
@@ -187,9 +187,9 @@ impl Bulk {
                 save(&mut ctx.tx, account)
             }
             AccountAction::AddCredits | AccountAction::WithdrawCredits => {
-                let (grant, withdraw) = self
-                    .credits(id)
-                    .ok_or_else(|| Error::invalid("/channel", "name the channel"))?;
+                let (grant, withdraw) = self.credits(id).ok_or_else(|| {
+                    Error::invalid("/channel", "Name the `channel` of the credits.")
+                })?;
                 if self.action == AccountAction::AddCredits {
                     grant.run(ctx).map(drop)
                 } else {

@@ -50,11 +50,12 @@ pub(crate) fn make(ctx: &mut Ctx<'_>, new: NewAccount<'_>) -> Result<model::Acco
     if let Some(parent) = above.first() {
         let depth = policies.depth.get();
         if above.len() as u64 >= depth.min(MAX_DEPTH as u64) {
-            return Err(
-                Error::new(Code::DepthExceeded, format!("accounts can be {depth} deep"))
-                    .at("/parent")
-                    .with("depth", depth),
-            );
+            return Err(Error::new(
+                Code::DepthExceeded,
+                format!("Accounts are at most {depth} deep; choose a `parent` that is higher up."),
+            )
+            .at("/parent")
+            .with("depth", depth));
         }
         limits::check_children(ctx, &above)?;
         let mut parent = parent.clone();
@@ -123,13 +124,14 @@ fn owner_of(ctx: &mut Ctx<'_>, owner: OwnerInput) -> Result<model::User, Error> 
         (None, Some(_)) if owner.first_name.is_some() || owner.last_name.is_some() => {
             Err(Error::invalid(
                 "/owner/first_name",
-                "names are given with the `email` of a new user only",
+                "Names go only with the `email` of a new user; leave out `first_name` and \
+                 `last_name`.",
             ))
         }
         (None, Some(user)) => tables::users::load(&mut ctx.tx, &user, "/owner/user"),
         (None, None) => Err(Error::invalid(
             "/owner",
-            "name an existing `user`, or the `email` of a new one",
+            "Name an existing `user`, or the `email` of a new one.",
         )),
     }
 }
@@ -191,23 +193,26 @@ impl Operation for Validate {
             None => note(
                 "/name",
                 Code::InvalidArgument,
-                "an account has a name".to_owned(),
+                "An account needs a `name`.".to_owned(),
             ),
-            Some(Err(error)) => note("/name", Code::InvalidArgument, format!("`name` {error}")),
+            Some(Err(error)) => note("/name", Code::InvalidArgument, error),
             Some(Ok(_)) => {}
         }
         match self.owner_email.map(Email::new) {
             None => note(
                 "/owner_email",
                 Code::InvalidArgument,
-                "an account has an owner with an e-mail address".to_owned(),
+                "An account needs an owner; name their address in `owner_email`.".to_owned(),
             ),
             Some(Err(error)) => note("/owner_email", Code::InvalidArgument, error),
             Some(Ok(email)) if ctx.tx.has(&keys::email(email.key()))? => {
                 note(
                     "/owner_email",
                     Code::EmailTaken,
-                    format!("`{}` belongs to a user already", email.as_typed()),
+                    format!(
+                        "`{}` belongs to a user already; name another address.",
+                        email.as_typed()
+                    ),
                 );
             }
             Some(Ok(_)) => {}

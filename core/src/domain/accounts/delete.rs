@@ -35,7 +35,10 @@ pub(crate) fn delete(
         let Some(children) = children else {
             return Err(Error::new(
                 Code::ChildrenLeft,
-                format!("`{}` has {} accounts below", account.id, account.children),
+                format!(
+                    "`{}` has {} accounts below it; say in `children` what becomes of them.",
+                    account.id, account.children
+                ),
             )
             .at("/children")
             .with("children", account.children));
@@ -47,7 +50,7 @@ pub(crate) fn delete(
                 // Below nobody, and with no package, an account would be free of every limit.
                 return Err(Error::new(
                     Code::ActorNotAllowed,
-                    "accounts are made top accounts by the platform",
+                    "Only the platform makes top accounts; name another fate in `children`.",
                 )
                 .at("/children"));
             }
@@ -160,8 +163,8 @@ fn keep_addresses(ctx: &mut Ctx<'_>, account: &Id, above: &Id) -> Result<(), Err
     };
     if both.is_empty() {
         let message = format!(
-            "no address is in the allow-lists of both `{account}` and `{above}`: nobody could \
-             enter `{account}` alone; change one of the lists first"
+            "No address is in the allow-lists of both `{account}` and `{above}`, so nobody could \
+             enter `{account}`; change a list."
         );
         return Err(Error::invalid("/children", message).with("account", account.as_str()));
     }

@@ -8,7 +8,7 @@ use crate::domain::accounts::show::{
 use crate::engine::Ctx;
 use crate::engine::authority::TEAM_PERMISSION;
 use crate::engine::operation::Operation;
-use crate::error::{Code, Error};
+use crate::error::Error;
 use crate::kernel::keys;
 use crate::kernel::page::walk;
 use crate::model::{Actor, Id};
@@ -48,7 +48,7 @@ impl Operation for List {
         if parent.is_some() && team.is_some() {
             return Err(Error::invalid(
                 "/team",
-                "`parent` and `team` exclude each other",
+                "Send either `parent` or `team`, not both.",
             ));
         }
         match ctx.actor {
@@ -78,7 +78,7 @@ impl Operation for List {
             (Some(_), Some(_)) => {
                 return Err(Error::invalid(
                     "/order",
-                    "what is searched by name is ordered by name",
+                    "What is found by `search` is ordered by name; leave out `order`.",
                 ));
             }
             (order, None) => order.unwrap_or(AccountOrder::Id),
@@ -111,10 +111,10 @@ impl Operation for List {
         let order_at = if among.is_none() { 1 } else { 2 };
         let (accounts, next) = walk(ctx, &spans, after.as_ref(), limit, |ctx, key| {
             let id = keys::last_id(key).ok_or_else(|| {
-                Error::new(
-                    Code::StoreCorrupt,
-                    format!("the key {} ends in no id", key.escape_ascii()),
-                )
+                Error::corrupt(format!(
+                    "The key `{}` ends in no id; restore a backup.",
+                    key.escape_ascii()
+                ))
             })?;
             let line = account_line(&mut ctx.tx, &id)?;
             let wanted = line.first().is_some_and(|account| {
@@ -149,11 +149,14 @@ impl Operation for Edit {
             (Some(_), true) => {
                 return Err(Error::invalid(
                     "/without_package",
-                    "`package` and `without_package` exclude each other",
+                    "Send either `package` or `without_package`, not both.",
                 ));
             }
             (None, false) if self.at.is_some() => {
-                return Err(Error::invalid("/at", "`at` goes with `package`"));
+                return Err(Error::invalid(
+                    "/at",
+                    "The time `at` goes with a `package`; name one, or leave it out.",
+                ));
             }
             (None, false) => {}
             (package, _) => {
@@ -169,7 +172,7 @@ impl Operation for Edit {
         if self.default_role.is_some() && self.without_default_role {
             return Err(Error::invalid(
                 "/without_default_role",
-                "`default_role` and `without_default_role` exclude each other",
+                "Send either `default_role` or `without_default_role`, not both.",
             ));
         }
         if self.default_role.is_some() || self.without_default_role {

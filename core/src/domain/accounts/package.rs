@@ -19,7 +19,7 @@ pub(crate) fn authorise_package(ctx: &mut Ctx<'_>) -> Result<(), Error> {
             .map_err(|error| error.at("/package")),
         Actor::User { .. } => Err(Error::new(
             Code::ActorNotAllowed,
-            "the package is chosen by the platform",
+            "The `package` is chosen by the platform; leave it out.",
         )
         .at("/package")),
     }
@@ -40,7 +40,10 @@ pub(crate) fn set_package(
             account.package = package;
         }
         (None, PackageChange::NextMonth) => {
-            return Err(Error::invalid("/at", "a package is taken away at once"));
+            return Err(Error::invalid(
+                "/at",
+                "A package is taken away at once; leave out `at`.",
+            ));
         }
         (Some(package), PackageChange::NextMonth) => {
             let package = tables::packages::load_open(&mut ctx.tx, &package, "/package")?.id;
@@ -62,10 +65,10 @@ fn plan_package(ctx: &mut Ctx<'_>, account: &mut model::Account, package: Id) ->
         },
     )
     .ok_or_else(|| {
-        Error::new(
-            Code::Internal,
-            format!("no calendar has the time {} ms", ctx.now_ms),
-        )
+        Error::internal(format!(
+            "No calendar has the time {} ms; set the clock right.",
+            ctx.now_ms
+        ))
     })?;
     ctx.tx.touch_due(from_ms);
     account.next_package = Some(NextPackage { package, from_ms });

@@ -3,7 +3,7 @@
 use crate::api::accounts::Account;
 use crate::domain::{credits, reach};
 use crate::engine::Ctx;
-use crate::error::{Code, Error};
+use crate::error::{self, Error};
 use crate::kernel::keys;
 use crate::kernel::revision::check_rev;
 use crate::model::{self, Channel, Count, Id, Lifecycle};
@@ -19,10 +19,9 @@ pub(crate) fn shown(ctx: &mut Ctx<'_>, id: &Id) -> Result<Account, Error> {
 /// The account at the start of a line, with its credits for who may see them (R-ACC-6).
 pub(crate) fn shown_of(ctx: &mut Ctx<'_>, line: Vec<model::Account>) -> Result<Account, Error> {
     let status = effective_status(&line);
-    let account = line
-        .into_iter()
-        .next()
-        .ok_or_else(|| Error::new(Code::Internal, "a line of accounts without an account"))?;
+    let account = line.into_iter().next().ok_or_else(|| {
+        Error::internal("This is a defect to report: a line of accounts has no account.")
+    })?;
     let sees_credits = match reach::holds_in(ctx, &account.id, "credits.view") {
         // Whoever has just closed the account, for one.
         Err(error) if error.is_refusal() => false,
@@ -83,8 +82,8 @@ pub(crate) fn check_time_zone(name: &str) -> Result<(), Error> {
         None => Err(Error::invalid(
             "/time_zone",
             format!(
-                "`{}` is not an IANA time zone",
-                name.chars().take(64).collect::<String>()
+                "`{}` is not an IANA time zone; name one such as `Europe/Berlin`.",
+                error::shown(name)
             ),
         )),
     }

@@ -22,11 +22,12 @@ pub(crate) fn refuse_unless_active(line: &[model::Account]) -> Result<(), Error>
     let (Some(code), Some(account)) = (effective_status(line).refusal(), line.first()) else {
         return Ok(());
     };
-    Err(
-        Error::new(code, format!("`{}`: {}", account.id, code.sentence()))
-            .at("/account")
-            .with("account", account.id.as_str()),
+    Err(Error::new(
+        code,
+        format!("`{}` is not active. {}", account.id, code.sentence()),
     )
+    .at("/account")
+    .with("account", account.id.as_str()))
 }
 
 impl Operation for Activate {
@@ -49,14 +50,17 @@ pub(crate) fn activate(
         Lifecycle::Pending if account.owner.is_none() => {
             return Err(Error::new(
                 Code::AccountPending,
-                format!("`{}` waits for the confirmation of its owner", account.id),
+                format!(
+                    "`{}` waits for its owner to confirm their address; remind them.",
+                    account.id
+                ),
             )
             .at("/account"));
         }
         Lifecycle::Closed { .. } => {
             return Err(Error::new(
                 Code::AccountClosed,
-                format!("`{}` is closed; reopen it", account.id),
+                format!("`{}` is closed; reopen it first.", account.id),
             )
             .at("/account"));
         }
@@ -111,7 +115,7 @@ fn clear_holds(
 fn hold_above(field: &str) -> Error {
     Error::new(
         Code::HoldAbove,
-        "the hold was placed by a higher level and is cleared there",
+        "A higher level placed the `hold` on this `account`; ask there to clear it.",
     )
     .at(field)
 }
@@ -136,7 +140,7 @@ pub(crate) fn place_hold(
     if level == HoldLevel::Account && reason != HoldReason::OwnerRequest {
         return Err(Error::new(
             Code::PermissionDenied,
-            "an account puts itself on hold by `owner_request` only",
+            "An account puts itself on hold only with the `reason` `owner_request`.",
         )
         .at("/reason"));
     }
@@ -154,7 +158,11 @@ pub(crate) fn place_hold(
     if account.holds.len() >= MOST_HOLDS {
         return Err(Error::invalid(
             "/account",
-            format!("an account has at most {MOST_HOLDS} holds"),
+            format!(
+                "The account `{}` has {MOST_HOLDS} holds, and an account has no more; clear one \
+                 first.",
+                account.id
+            ),
         ));
     }
     account.holds.push(HoldEntry {
@@ -264,7 +272,10 @@ pub(crate) fn reopen(ctx: &mut Ctx<'_>, mut account: model::Account) -> Result<(
     let Lifecycle::Closed { at_ms, was_pending } = account.lifecycle else {
         return Err(Error::new(
             Code::AccountNotClosed,
-            format!("`{}` is not closed", account.id),
+            format!(
+                "`{}` is not closed, so there is nothing to reopen.",
+                account.id
+            ),
         )
         .at("/account"));
     };
@@ -272,7 +283,10 @@ pub(crate) fn reopen(ctx: &mut Ctx<'_>, mut account: model::Account) -> Result<(
     if ctx.now_ms >= until_ms {
         return Err(Error::new(
             Code::GraceOver,
-            format!("`{}` could be reopened until {until_ms}", account.id),
+            format!(
+                "`{}` could be reopened until {until_ms} ms only; create a new account.",
+                account.id
+            ),
         )
         .at("/account")
         .with("until_ms", until_ms));

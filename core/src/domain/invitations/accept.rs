@@ -17,8 +17,13 @@ use crate::tables::{accounts, invitations, people, users};
 /// The invitation behind a link that still works. That the token is ours is seen before anything is
 /// said of the invitation.
 fn by_token(ctx: &mut Ctx<'_>, text: &str) -> Result<model::Invitation, Error> {
-    let invalid =
-        || Error::new(Code::LinkInvalid, "this is not the link of an invitation").at("/token");
+    let invalid = || {
+        Error::new(
+            Code::LinkInvalid,
+            "This is not the link of an invitation; ask for a new one.",
+        )
+        .at("/token")
+    };
     let token = Token::parse(text).ok_or_else(invalid)?;
     let engine = ctx.engine;
     let Some(invitation) = invitations::find(&mut ctx.tx, &token.id)? else {
@@ -43,7 +48,7 @@ fn by_token(ctx: &mut Ctx<'_>, text: &str) -> Result<model::Invitation, Error> {
             if engine.auth.tokens.fits(&token, older)? {
                 return Err(Error::new(
                     Code::InvitationSuperseded,
-                    "a newer link took the place of this one",
+                    "A newer link took the place of this one; use the newer one.",
                 )
                 .at("/token"));
             }
@@ -109,10 +114,11 @@ impl Operation for Accept {
         let created = existing.is_none();
         let user = match existing {
             Some(user) if user.disabled => {
-                return Err(
-                    Error::new(Code::UserDisabled, format!("`{}` is disabled", user.id))
-                        .at("/token"),
-                );
+                return Err(Error::new(
+                    Code::UserDisabled,
+                    format!("`{}` is disabled; enable the user first.", user.id),
+                )
+                .at("/token"));
             }
             Some(user)
                 if invitation.kind == InvitationKind::Member
@@ -120,7 +126,7 @@ impl Operation for Accept {
             {
                 // They changed their address to this one meanwhile.
                 let message = format!(
-                    "`{}` is a user of the team already; edit the user instead",
+                    "`{}` is a user of the team already; edit the user instead.",
                     user.id
                 );
                 return Err(Error::new(Code::UserExists, message).at("/token"));
@@ -130,7 +136,7 @@ impl Operation for Accept {
                 let first_name = self.first_name.or_else(|| invitation.first_name.clone());
                 let last_name = self.last_name.or_else(|| invitation.last_name.clone());
                 let email = invitation.email.clone().ok_or_else(|| {
-                    Error::new(Code::Internal, "an open invitation is for nobody")
+                    Error::internal("This is a defect to report: an open invitation is for nobody.")
                 })?;
                 domain::users::create::create(
                     ctx,

@@ -55,7 +55,7 @@ fn judge(
 ) -> Result<Result<(), Objection>, Error> {
     let elsewhere = || {
         let message = format!(
-            "`{}` is in use in another account of the team; only the parent can give access",
+            "`{}` is in use in another account of the team; ask the parent to give access.",
             email.as_typed()
         );
         Error::new(Code::UserInOtherAccount, message)
@@ -66,7 +66,7 @@ fn judge(
         let seen = sees_user(ctx, &batch.grants, &user)?;
         return Ok(Err(if seen {
             let message = format!(
-                "`{}` is a user already; edit the user instead",
+                "`{}` is a user already; edit the user instead.",
                 email.as_typed()
             );
             Objection {
@@ -84,7 +84,7 @@ fn judge(
         let seen = !reached(ctx, &earlier, VIEW)?.is_empty();
         return Ok(Err(if seen {
             let message = format!(
-                "`{}` has an open invitation; edit it, resend it, or delete it first",
+                "`{}` has an open invitation; edit it, resend it, or delete it first.",
                 email.as_typed()
             );
             Objection {
@@ -145,7 +145,7 @@ impl Operation for Create {
             (Some(account), _) => account.clone(),
             (None, Actor::User { account, .. }) => account.clone(),
             (None, _) => first_named
-                .ok_or_else(|| Error::invalid("/account", "name the account"))?
+                .ok_or_else(|| Error::invalid("/account", "Name the `account` that invites."))?
                 .clone(),
         };
         let wanted = match self.accounts {
@@ -178,13 +178,13 @@ impl Operation for Create {
         if entries.len() > 1 && (self.first_name.is_some() || self.last_name.is_some()) {
             return Err(Error::invalid(
                 "/first_name",
-                "names are given with a single address only",
+                "Names go only with a single address; leave out `first_name` and `last_name`.",
             ));
         }
         if entries.len() * grants.len() > MOST_OFFERS {
             return Err(Error::invalid(
                 "/addresses",
-                format!("addresses times accounts are at most {MOST_OFFERS}"),
+                format!("`addresses` times accounts are at most {MOST_OFFERS}; send fewer."),
             ));
         }
         let counted_in = invitations::lines_of(&mut ctx.tx, &grants)?;

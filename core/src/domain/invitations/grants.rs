@@ -24,7 +24,7 @@ pub(crate) fn check_grants(
         return Err(Error::invalid(
             "/accounts",
             format!(
-                "an invitation offers 1 to {MOST_ACCOUNTS} accounts, not {}",
+                "An invitation offers 1 to {MOST_ACCOUNTS} accounts, not {}.",
                 wanted.len()
             ),
         ));
@@ -57,13 +57,13 @@ pub(crate) fn check_grants(
         if grants.iter().any(|earlier| earlier.account == account) {
             return Err(Error::invalid(
                 at_account,
-                format!("`{account}` is named twice"),
+                format!("`{account}` is named twice; name each account once."),
             ));
         }
         if invitations::team_of(&mut ctx.tx, &account)? != *team {
             return Err(Error::invalid(
                 at_account,
-                format!("`{account}` belongs to another team"),
+                format!("`{account}` belongs to another team; name accounts of one team."),
             ));
         }
         let role = if ctx.policies(Some(&account))?.role_scope == RoleScope::Package {
@@ -71,7 +71,7 @@ pub(crate) fn check_grants(
                 Some(_) => {
                     return Err(Error::new(
                         Code::RoleByPackage,
-                        format!("in `{account}` the role is that of the package"),
+                        format!("In `{account}` the role is the package's; leave out `role`."),
                     )
                     .at(at_role));
                 }
@@ -85,7 +85,7 @@ pub(crate) fn check_grants(
             let role = role.or(record.default_role).ok_or_else(|| {
                 Error::invalid(
                     at_role.as_str(),
-                    format!("`{account}` has no default role; name one"),
+                    format!("`{account}` has no default role; name a `role`."),
                 )
             })?;
             let administrator = roles::load_for(ctx, &role, &account, &at_role)?.administrator;
@@ -94,7 +94,7 @@ pub(crate) fn check_grants(
             if administrator && group.is_some() {
                 return Err(Error::new(
                     Code::AdminHasNoGroup,
-                    "owner and administrators are in no group",
+                    "The owner and the administrators are in no group; leave out `group`.",
                 )
                 .at(at_group));
             }
@@ -129,7 +129,7 @@ pub(crate) fn refuse_several_roles(
         if ctx.policies(Some(&grant.account))?.role_scope == RoleScope::User {
             return Err(Error::invalid(
                 "/accounts",
-                "a user has one role in all accounts of the team",
+                "A user has one role in all accounts of the team; offer the same role in each.",
             ));
         }
     }
@@ -161,7 +161,8 @@ pub(crate) fn refuse_offer_above(
             match error.code() {
                 Code::EscalationRefused if !seen => Error::new(
                     Code::EscalationRefused,
-                    "the invitation also offers more than you hold, in another account of the team",
+                    "The invitation also offers more than you hold, in another account of the \
+                     team; ask somebody who holds it.",
                 ),
                 _ => error,
             }

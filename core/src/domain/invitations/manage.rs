@@ -107,7 +107,11 @@ impl Operation for Edit {
             if invitation.kind == InvitationKind::Owner {
                 return Err(Error::invalid(
                     "/invitation",
-                    "whoever owns an account has no role and no group; nothing else is offered",
+                    format!(
+                        "The invitation `{}` is for an owner, who has no role and no group; leave \
+                         these out.",
+                        invitation.id
+                    ),
                 ));
             }
             let (old, others): (Vec<_>, Vec<_>) = invitation
@@ -123,7 +127,9 @@ impl Operation for Edit {
             if grants.len() > MOST_ACCOUNTS {
                 return Err(Error::invalid(
                     "/accounts",
-                    format!("an invitation offers at most {MOST_ACCOUNTS} accounts"),
+                    format!(
+                        "An invitation offers at most {MOST_ACCOUNTS} accounts; leave some out."
+                    ),
                 ));
             }
             let counted_in = tables::invitations::lines_of(&mut ctx.tx, &grants)?;
@@ -210,8 +216,8 @@ fn refuse_elsewhere(
     };
     for grant in grants.iter().filter(|grant| grant.role != other.role) {
         if ctx.policies(Some(&grant.account))?.role_scope == RoleScope::User {
-            let message = "who was invited has one role in all accounts of the team; only who \
-                administers all of them changes it";
+            let message = "The invited user has one role in all accounts of the team; ask somebody \
+                           who administers all to change it.";
             return Err(Error::new(Code::RoleSpansAccounts, message).at("/role"));
         }
     }
@@ -235,7 +241,8 @@ impl Operation for Resend {
             _ => invitations::records::terms(ctx, &invitation.grants)?,
         };
         if resend == ResendPolicy::Forbid {
-            let message = "invitations are not sent again: delete this one and invite again";
+            let message = "By policy an `invitation` is not sent again; delete it, and invite \
+                           again.";
             return Err(Error::new(Code::PolicyForbids, message)
                 .at("/invitation")
                 .with("policy", "resend"));
@@ -289,7 +296,10 @@ impl Operation for Erase {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<InvitationsErased, Error> {
         let is_user = is_user(ctx);
         if !is_user && let Some(user) = ctx.tx.get::<Id>(&keys::email(self.email.key()))? {
-            let message = format!("`{}` is a user: delete the user", self.email.as_typed());
+            let message = format!(
+                "`{}` is the address of a user; delete the user instead.",
+                self.email.as_typed()
+            );
             return Err(Error::new(Code::UserExists, message)
                 .at("/email")
                 .with("user", user.as_str()));
@@ -317,7 +327,11 @@ impl Operation for Erase {
 /// The link of an owner goes with the account that waits for them.
 fn refuse_awaited(invitation: &model::Invitation, field: &str) -> Result<(), Error> {
     if invitation.kind == InvitationKind::Owner && invitation.state == InvitationState::Open {
-        let message = "an account waits for this owner: delete the account, or name another owner";
+        let message = format!(
+            "An account waits for the owner that `{}` names; delete the account, or name another \
+             owner.",
+            field.trim_start_matches('/')
+        );
         return Err(Error::new(Code::OwnerTransferRequired, message).at(field));
     }
     Ok(())

@@ -196,10 +196,12 @@ pub(crate) fn refuse_dead(
 
 pub(crate) fn sentence(status: InvitationStatus) -> &'static str {
     match status {
-        InvitationStatus::Pending => "the invitation can be accepted",
-        InvitationStatus::Expired => "the invitation has expired; ask for a new one",
-        InvitationStatus::Accepted => "the invitation was accepted already",
-        InvitationStatus::Deleted => "the invitation was deleted; ask for a new one",
-        InvitationStatus::Superseded => "a newer invitation took the place of this one",
+        InvitationStatus::Pending => "The invitation can be accepted.",
+        InvitationStatus::Expired => "The invitation has expired; ask for a new one.",
+        InvitationStatus::Accepted => "The invitation was accepted already; log in instead.",
+        InvitationStatus::Deleted => "The invitation was deleted; ask for a new one.",
+        InvitationStatus::Superseded => {
+            "A newer invitation took the place of this one; use the newer one."
+        }
     }
 }

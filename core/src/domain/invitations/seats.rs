@@ -27,7 +27,7 @@ impl Seats {
         if let Some((account, _)) = self.0.iter().find(|(_, left)| **left == 0) {
             return Err(Error::new(
                 Code::SeatsExhausted,
-                format!("all seats of `{account}` are taken"),
+                format!("All seats of `{account}` are taken; free one, or raise the limit."),
             )
             .with("account", account.as_str()));
         }

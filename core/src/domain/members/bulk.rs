@@ -81,31 +81,34 @@ impl Bulk {
         if !(1..=MOST_BULK).contains(&self.users.len()) {
             return Err(Error::invalid(
                 "/users",
-                format!("1 to {MOST_BULK} users, there are {}", self.users.len()),
+                format!(
+                    "One call takes 1 to {MOST_BULK} users, not {}.",
+                    self.users.len()
+                ),
             ));
         }
         if (self.action == MemberAction::SetRole) != self.role.is_some() {
             return Err(Error::invalid(
                 "/role",
-                "a `role` goes with the action `set_role`, and with no other",
+                "A `role` goes with the action `set_role`, and with no other.",
             ));
         }
         if (self.action == MemberAction::SetGroup) != self.group.is_some() {
             return Err(Error::invalid(
                 "/group",
-                "a `group` goes with the action `set_group`, and with no other",
+                "A `group` goes with the action `set_group`, and with no other.",
             ));
         }
         if self.action != MemberAction::SetGroup && self.resources.is_some() {
             return Err(Error::invalid(
                 "/resources",
-                "this goes with the action `set_group` alone",
+                "The word for `resources` goes only with the action `set_group`; leave it out.",
             ));
         }
         if self.action != MemberAction::Remove && self.resources_to.is_some() {
             return Err(Error::invalid(
                 "/resources_to",
-                "this goes with the action `remove` alone",
+                "The word for `resources_to` goes only with the action `remove`; leave it out.",
             ));
         }
         Ok(())
@@ -118,8 +121,14 @@ impl Bulk {
         let member = load_seen(ctx, &self.account, user)?;
         match (self.action, &self.role) {
             (MemberAction::SetRole, Some(role)) => set_role(ctx, member, role, None).map(drop),
-            (MemberAction::SetRole, None) => Err(Error::invalid("/role", "name the role")),
-            (MemberAction::SetGroup, _) => Err(Error::invalid("/group", "name the group")),
+            (MemberAction::SetRole, None) => Err(Error::invalid(
+                "/role",
+                "Name the `role` that the members get.",
+            )),
+            (MemberAction::SetGroup, _) => Err(Error::invalid(
+                "/group",
+                "Name the `group` that the members go to.",
+            )),
             (MemberAction::Disable, _) => set_disabled(ctx, member, true).map(drop),
             (MemberAction::Enable, _) => set_disabled(ctx, member, false).map(drop),
             (MemberAction::Remove, _) => remove(ctx, &member, self.resources_to.as_ref()).map(drop),

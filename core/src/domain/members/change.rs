@@ -57,7 +57,10 @@ fn grant(
     if ctx.tx.has(&keys::member(account, &user.id))? {
         return Err(Error::new(
             Code::AlreadyMember,
-            format!("`{}` is a member of `{account}` already", user.id),
+            format!(
+                "`{}` is a member of `{account}` already; edit the membership instead.",
+                user.id
+            ),
         )
         .at(at));
     }
@@ -66,7 +69,7 @@ fn grant(
         let default = record.default_role.ok_or_else(|| {
             Error::invalid(
                 "/role",
-                format!("`{account}` has no default role: name one"),
+                format!("`{account}` has no default role; name a `role`."),
             )
         })?;
         role = Some(default);
@@ -98,7 +101,7 @@ impl Operation for Add {
             (Some(_), _) if reach::home(ctx).is_some() => {
                 return Err(Error::new(
                     Code::ActorNotAllowed,
-                    "users invite new users; only existing ones are added",
+                    "Users add existing users only; leave out `email`, or invite the new user.",
                 )
                 .at("/email"));
             }
@@ -116,14 +119,15 @@ impl Operation for Add {
             (None, Some(_)) if self.first_name.is_some() || self.last_name.is_some() => {
                 return Err(Error::invalid(
                     "/first_name",
-                    "names are given with the `email` of a new user only",
+                    "Names go only with the `email` of a new user; leave out `first_name` and \
+                     `last_name`.",
                 ));
             }
             (None, Some(id)) => load_known(ctx, &id)?,
             (None, None) => {
                 return Err(Error::invalid(
                     "/user",
-                    "name an existing `user`, or the `email` of a new one",
+                    "Name an existing `user`, or the `email` of a new one.",
                 ));
             }
         };
@@ -140,7 +144,7 @@ impl Operation for Grant {
             return Err(Error::invalid(
                 "/accounts",
                 format!(
-                    "1 to {MOST_GRANTS} accounts, there are {}",
+                    "One call takes 1 to {MOST_GRANTS} accounts, not {}.",
                     self.accounts.len()
                 ),
             ));
@@ -189,7 +193,7 @@ pub(crate) fn set_role(
         let error = Error::new(
             Code::OwnerTransferRequired,
             format!(
-                "`{}` owns `{}` and needs no role",
+                "`{}` owns `{}` and needs no role; transfer the account first.",
                 member.user, member.account
             ),
         );
@@ -259,7 +263,10 @@ pub(crate) fn remove(
     if member.owner {
         return Err(Error::new(
             Code::OwnerTransferRequired,
-            format!("`{}` owns `{}`", member.user, member.account),
+            format!(
+                "`{}` owns `{}`; transfer the account first.",
+                member.user, member.account
+            ),
         )
         .at("/user"));
     }

@@ -14,7 +14,10 @@ use crate::tables::{accounts, users};
 pub(crate) fn disabled_owner(user: &model::User) -> Error {
     Error::new(
         Code::UserDisabled,
-        format!("`{}` is disabled and cannot own an account", user.id),
+        format!(
+            "`{}` is disabled and cannot own an account; enable the user first.",
+            user.id
+        ),
     )
 }
 
@@ -26,7 +29,7 @@ pub(crate) fn own(ctx: &mut Ctx<'_>, mut member: model::Member) -> Result<(), Er
     }
     if member.disabled {
         let message = format!(
-            "the membership of `{}` in `{}` is disabled; enable it first",
+            "The membership of `{}` in `{}` is disabled; enable it first.",
             user.id, member.account
         );
         return Err(Error::new(Code::MemberDisabled, message).at("/user"));
@@ -60,7 +63,10 @@ pub(crate) fn refuse_shared_owner(
         if (owner || owns) && (here || ctx.policies(Some(other))?.owner_exclusive) {
             return Err(Error::new(
                 Code::OwnerNotExclusive,
-                format!("`{user}` would be the owner of one account and a member of another"),
+                format!(
+                    "`{user}` would own one account and be a member of another; name a user who is \
+                     in no other."
+                ),
             )
             .at("/user"));
         }
@@ -75,7 +81,10 @@ pub(crate) fn refuse_escalation(ctx: &mut Ctx<'_>, account: &Id, role: &Id) -> R
         ctx,
         account,
         &granted,
-        format!("the role `{role}` allows more than you hold in `{account}`"),
+        format!(
+            "The role `{role}` allows more than you hold in `{account}`; ask somebody who holds \
+             all of it."
+        ),
         "/role",
     )
 }
@@ -101,7 +110,10 @@ pub(crate) fn refuse_membership(
             ctx,
             account,
             &given,
-            format!("the package of `{account}` gives its members more than you hold there"),
+            format!(
+                "The package of `{account}` gives its members more than you hold there; ask \
+                 somebody who holds all of it."
+            ),
             "/role",
         );
     }
@@ -119,7 +131,7 @@ pub(crate) fn refuse_ownership(ctx: &mut Ctx<'_>, account: &Id, field: &str) -> 
         ctx,
         account,
         &everything,
-        format!("the owner of `{account}` can do more than you"),
+        format!("The owner of `{account}` can do more than you; ask somebody who can do as much."),
         field,
     )
 }
@@ -140,7 +152,7 @@ pub(crate) fn refuse_stronger_in(ctx: &mut Ctx<'_>, account: &Id, user: &Id) -> 
         ctx,
         account,
         &theirs,
-        format!("`{user}` can do more than you"),
+        format!("`{user}` can do more than you; ask somebody who can do as much."),
         "/user",
     )
 }
@@ -182,8 +194,8 @@ pub(crate) fn refuse_granting(ctx: &mut Ctx<'_>, account: &Id, field: &str) -> R
         None => {
             let error = Error::new(
                 Code::PolicyForbids,
-                "only the parent gives existing users access: in the top account, who manages the \
-                 team",
+                "Only the parent gives existing users access; ask somebody who manages the team in \
+                 its top account.",
             );
             Err(error.at(field).with("policy", "grant_existing"))
         }

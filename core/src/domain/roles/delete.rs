@@ -29,7 +29,10 @@ impl Operation for Delete {
                 {
                     return Err(Error::invalid(
                         "/replace_with",
-                        format!("`{other}` is, or includes, the role that is to be deleted"),
+                        format!(
+                            "The role `{other}` is, or includes, the role that is to be deleted; \
+                             name another."
+                        ),
                     ));
                 }
                 let uses = uses_of(ctx, &role.id, &[], usize::MAX)?;
@@ -89,7 +92,7 @@ pub(crate) fn refuse_roles_from_above(
                 let error = Error::new(
                     Code::RoleInUse,
                     format!(
-                        "`{}` is a role of `{}` and used below it",
+                        "The role `{}` of `{}` is used below it; replace it there first.",
                         role.id, account.id
                     ),
                 );

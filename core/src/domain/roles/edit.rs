@@ -62,7 +62,7 @@ pub(crate) fn require_change(
     if role.built_in {
         return Err(Error::new(
             Code::RoleBuiltIn,
-            format!("`{}` is built in; copy it and change the copy", role.id),
+            format!("`{}` is built in; copy it, and change the copy.", role.id),
         )
         .at("/role"));
     }
@@ -72,7 +72,10 @@ pub(crate) fn require_change(
     let Some(of) = &role.account else {
         return Err(Error::new(
             Code::ActorNotAllowed,
-            format!("`{}` is a role of the platform", role.id),
+            format!(
+                "`{}` is a role of the platform; ask the platform to change it.",
+                role.id
+            ),
         )
         .at("/role"));
     };
@@ -81,7 +84,10 @@ pub(crate) fn require_change(
             Code::NotFound => {
                 let error = Error::new(
                     Code::PermissionDenied,
-                    format!("`{}` belongs to the account above", role.id),
+                    format!(
+                        "`{}` belongs to the account above; ask there to change it.",
+                        role.id
+                    ),
                 );
                 error.at("/role").with("missing", permission)
             }
@@ -100,7 +106,10 @@ pub(crate) fn require_custom_roles(ctx: &mut Ctx<'_>, account: Option<&Id>) -> R
     }
     Err(Error::new(
         Code::PolicyForbids,
-        format!("`{account}` has no roles of its own"),
+        format!(
+            "By policy `{account}` has no roles of its own; set the policy `custom_roles` to have \
+             them."
+        ),
     )
     .with("policy", "custom_roles"))
 }
@@ -120,7 +129,10 @@ pub(crate) fn check_grants(
         if grant.scope.is_some() && !tree.node(place).is_some_and(|node| node.scoped) {
             return Err(Error::invalid(
                 format!("{field}/{at}/scope"),
-                format!("`{}` has no scope", grant.permission),
+                format!(
+                    "The permission `{}` has no `scope`; leave it out.",
+                    grant.permission
+                ),
             ));
         }
     }
@@ -136,7 +148,10 @@ fn check(ctx: &mut Ctx<'_>, role: &Role) -> Result<(), Error> {
         if entries > MOST_ENTRIES {
             return Err(Error::invalid(
                 field,
-                format!("at most {MOST_ENTRIES} entries, there are {entries}"),
+                format!(
+                    "The list has {entries} entries, and has room for {MOST_ENTRIES}; leave some \
+                     out."
+                ),
             ));
         }
     }
@@ -156,7 +171,10 @@ fn check(ctx: &mut Ctx<'_>, role: &Role) -> Result<(), Error> {
                 .to_vec();
             let error = Error::new(
                 Code::RoleCycle,
-                format!("`{}` would include itself through `{included}`", role.id),
+                format!(
+                    "The role `{}` would include itself through `{included}`; leave that one out.",
+                    role.id
+                ),
             );
             return Err(error.at(field).with("path", path));
         }
@@ -212,7 +230,9 @@ impl Watch {
             &ctx.tree(),
             &wanted,
             &self.held,
-            format!("the role `{other}` allows more than you hold"),
+            format!(
+                "The role `{other}` allows more than you hold; ask somebody who holds all of it."
+            ),
             field,
         )?;
         self.refuse_in_places(ctx, role, &wanted, field)?;
@@ -229,7 +249,10 @@ impl Watch {
                 &ctx.tree(),
                 &gained,
                 &self.held,
-                format!("the role `{id}` would allow more than you hold"),
+                format!(
+                    "The role `{id}` would allow more than you hold; ask somebody who holds all of \
+                     it."
+                ),
                 field,
             )?;
             self.refuse_in_places(ctx, id, &now, field)?;
@@ -254,12 +277,14 @@ impl Watch {
             let (before, now) = (place.of(&tree, before), place.of(&tree, now));
             let gained = now.clone().into_owned().gained_since(&before);
             let message = format!(
-                "the role `{role}` would allow more than you hold in an account where it is used"
+                "The role `{role}` would allow more than you hold in an account that uses it; ask \
+                 somebody who holds all of it."
             );
             refuse_beyond(&tree, &gained, &place.held, message, field)?;
             if *role != self.changed && !before.beyond(&now).is_empty() {
                 let message = format!(
-                    "the role `{role}` allows more than you hold in an account where it is used"
+                    "The role `{role}` allows more than you hold in an account that uses it; ask \
+                     somebody who holds all of it."
                 );
                 refuse_beyond(&tree, &before, &place.held, message, field)?;
             }
@@ -283,7 +308,7 @@ fn new_id(ctx: &mut Ctx<'_>, given: Option<Id>) -> Result<Id, Error> {
     {
         return Err(Error::new(
             Code::IdTaken,
-            format!("the id `{id}` is that of a built-in role"),
+            format!("The id `{id}` is that of a built-in role; choose another."),
         )
         .at("/id"));
     }
@@ -399,7 +424,8 @@ impl Operation for TryOut {
             return Err(Error::invalid(
                 "/role",
                 format!(
-                    "`{}` is a role of administrators: none is tried in its place",
+                    "`{}` is a role of administrators, in whose place none is tried; name another \
+                     role.",
                     before.id
                 ),
             ));
@@ -410,7 +436,7 @@ impl Operation for TryOut {
             if *candidate == before.id {
                 return Err(Error::invalid(
                     "/candidate",
-                    "a role is not tried in its own place",
+                    format!("The role `{candidate}` is not tried in its own place; name another."),
                 ));
             }
             load_beside(ctx, candidate, before.account.as_ref(), "/candidate")?;

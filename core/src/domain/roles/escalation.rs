@@ -42,7 +42,7 @@ pub(crate) fn refuse_beyond_own(ctx: &mut Ctx<'_>, role: &Id, field: &str) -> Re
         &ctx.tree(),
         &wanted,
         &held,
-        format!("the role `{role}` allows more than you hold"),
+        format!("The role `{role}` allows more than you hold; ask somebody who holds all of it."),
         field,
     )
 }

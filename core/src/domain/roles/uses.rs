@@ -142,7 +142,10 @@ pub(crate) fn refuse_used(ctx: &mut Ctx<'_>, role: &Id) -> Result<(), Error> {
     }
     let error = Error::new(
         Code::RoleInUse,
-        format!("`{role}` is used in {} places", uses.len()),
+        format!(
+            "The role `{role}` is used in {} places; name a role in `replace_with`.",
+            uses.len()
+        ),
     )
     .at("/role");
     Err(error.with("uses", uses.len()).with("used_by", shown))

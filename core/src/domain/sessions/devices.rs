@@ -91,7 +91,7 @@ impl Operation for Renew {
         if live.record.behind.is_some() {
             return Err(Error::new(
                 Code::NotAsAnother,
-                "a session in which somebody acts as another is not renewed",
+                "A session in which somebody acts as another is not renewed; begin a new one.",
             )
             .at("/token"));
         }
@@ -108,7 +108,7 @@ impl Operation for Renew {
             None if self.code.is_some() => {
                 return Err(Error::invalid(
                     "/password",
-                    "a `code` goes with the `password`",
+                    "A `code` goes with the `password`; send both.",
                 ));
             }
             None => None,
@@ -224,14 +224,14 @@ impl Operation for End {
             (None, Some(_)) => {
                 return Err(Error::new(
                     Code::ActorNotAllowed,
-                    "only the host ends a session by its token",
+                    "Only the host ends a session by its `token`; name the `session`.",
                 )
                 .at("/token"));
             }
             _ => {
                 return Err(Error::invalid(
                     "/session",
-                    "name either a `session` or its `token`",
+                    "Name either a `session` or its `token`.",
                 ));
             }
         };
@@ -258,7 +258,10 @@ impl Operation for EndAll {
                 ctx.require_in(home, "users.disable")?;
                 reach::load_seen(ctx, &self.user, "/user")?;
                 if !reach::in_this_team_alone(ctx, &self.user, home)? {
-                    let message = format!("`{}` is in another team too", self.user);
+                    let message = format!(
+                        "`{}` is in another team too; ask the platform to end all their sessions.",
+                        self.user
+                    );
                     return Err(Error::new(Code::PermissionDenied, message)
                         .at("/user")
                         .with("missing", "users.disable"));

@@ -55,7 +55,7 @@ fn entry_refusal(
         Some(code) => Some(
             Error::new(
                 code,
-                format!("`{user}` cannot enter `{account}`: {}", code.sentence()),
+                format!("`{user}` cannot enter `{account}`. {}", code.sentence()),
             )
             .with("account", account.as_str()),
         ),
@@ -67,7 +67,7 @@ fn entry_refusal(
 fn not_from_here(user: &Id) -> Error {
     Error::new(
         Code::IpNotAllowed,
-        format!("`{user}` may not come from this address"),
+        format!("The allow-lists do not let `{user}` come from this `ip`; add it to them."),
     )
     .at("/ip")
 }
@@ -193,7 +193,7 @@ impl Operation for Create {
                         if user.disabled {
                             return Err(Error::new(
                                 Code::LoginRefused,
-                                format!("`{id}` is disabled"),
+                                format!("`{id}` is disabled; enable the user first."),
                             )
                             .at("/user"));
                         }
@@ -202,7 +202,7 @@ impl Operation for Create {
             }
             _ => Err(Error::invalid(
                 "/user",
-                "name `email` and `password`, or the `user` whom you vouch for",
+                "Name `email` and `password`, or the `user` whom you vouch for.",
             )),
         }
     }
@@ -227,7 +227,11 @@ impl CreateAs {
         if life_ms.get() == 0 || life_ms > most {
             return Err(Error::invalid(
                 "/life_ms",
-                format!("1 to {} milliseconds, not {}", most.get(), life_ms.get()),
+                format!(
+                    "`life_ms` is from 1 to {}, not {}.",
+                    most.get(),
+                    life_ms.get()
+                ),
             ));
         }
         Ok(life_ms.get())
@@ -244,7 +248,7 @@ impl Operation for CreateAs {
         if is_operator {
             return Err(Error::new(
                 Code::IsOperator,
-                format!("`{}` is an operator: nobody acts as one", self.user),
+                format!("`{}` is an operator; nobody acts as one.", self.user),
             )
             .at("/user"));
         }
@@ -263,7 +267,7 @@ impl Operation for CreateAs {
                 return Err(Error::new(
                     code,
                     format!(
-                        "`{}` cannot enter `{}`: {}",
+                        "`{}` cannot enter `{}`. {}",
                         self.user,
                         self.account,
                         code.sentence()
@@ -275,7 +279,7 @@ impl Operation for CreateAs {
         if self.reason.as_str().trim().is_empty() || self.reason.as_str().len() > LONGEST_REASON {
             return Err(Error::invalid(
                 "/reason",
-                format!("say why, in 1 to {LONGEST_REASON} bytes"),
+                format!("Say in `reason` why you act as another, in 1 to {LONGEST_REASON} bytes."),
             ));
         }
         let expires_at_ms = ctx
@@ -283,11 +287,9 @@ impl Operation for CreateAs {
             .saturating_add(self.life_ms(ctx)?)
             .min(Count::MAX);
         let subject = users::load(&mut ctx.tx, &self.user, "/user")?;
-        let by = ctx
-            .actor
-            .user()
-            .cloned()
-            .ok_or_else(|| Error::new(Code::Internal, "the host acts as nobody"))?;
+        let by = ctx.actor.user().cloned().ok_or_else(|| {
+            Error::internal("This is a defect to report: the host acts as nobody.")
+        })?;
         let mut begun = all_of(&mut ctx.tx, &by)?;
         begun.retain(|session| session.behind.is_some() && *session.person() == by);
         let idle_ms = ctx.policies(None)?.session_idle_ms.get();

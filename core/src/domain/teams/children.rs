@@ -82,6 +82,11 @@ enum FirstOwner {
     New(model::User),
 }
 
+fn leave_out(field: &str, why: &str) -> Error {
+    let name = field.trim_start_matches('/');
+    Error::invalid(field, format!("Leave out `{name}`: {why}."))
+}
+
 impl CreateChild {
     fn refuse_owner_fields(&self, why: &str) -> Result<(), Error> {
         let fields = [
@@ -90,7 +95,7 @@ impl CreateChild {
             ("/owner_last_name", self.owner_last_name.is_some()),
         ];
         match fields.into_iter().find(|(_, given)| *given) {
-            Some((field, _)) => Err(Error::invalid(field, why)),
+            Some((field, _)) => Err(leave_out(field, why)),
             None => Ok(()),
         }
     }
@@ -98,16 +103,16 @@ impl CreateChild {
     fn first_owner(&self, ctx: &mut Ctx<'_>, team: &Id) -> Result<FirstOwner, Error> {
         let policies = ctx.policies(Some(&self.parent))?;
         if policies.child_owner == ChildOwner::Parents {
-            let why = "the account is owned by the owner of the account above it";
+            let why = "the owner of the account above owns this one too";
             if self.owner_email.is_some() {
-                return Err(Error::invalid("/owner_email", why));
+                return Err(leave_out("/owner_email", why));
             }
             self.refuse_owner_fields(why)?;
             let owner = accounts::load(&mut ctx.tx, &self.parent, "/parent")?.owner;
             let owner = owner.ok_or_else(|| {
                 Error::new(
                     Code::AccountPending,
-                    format!("`{}` has no owner yet", self.parent),
+                    format!("`{}` has no owner yet; wait for them.", self.parent),
                 )
                 .at("/parent")
             })?;
@@ -121,7 +126,7 @@ impl CreateChild {
         let email = self.owner_email.clone().ok_or_else(|| {
             Error::invalid(
                 "/owner_email",
-                "an account has an owner: name their e-mail address",
+                "An account needs an owner; name their address in `owner_email`.",
             )
         })?;
         let known = match ctx.tx.get::<Id>(&keys::email(email.key()))? {
@@ -137,22 +142,22 @@ impl CreateChild {
             let error = Error::new(
                 Code::OwnerNotExclusive,
                 format!(
-                    "`{}` is a user of another account of the team",
+                    "`{}` is a user of another account of the team; name an address that is in \
+                     none.",
                     email.as_typed()
                 ),
             );
             return Err(error.at("/owner_email"));
         }
         if !self.skip_verification {
-            self.refuse_owner_fields(
-                "the owner says who they are when they confirm their address",
-            )?;
+            self.refuse_owner_fields("the owner tells it when they confirm their address")?;
             return Ok(FirstOwner::Invited(email));
         }
         if !policies.skip_verification {
             let error = Error::new(
                 Code::PolicyForbids,
-                "the owner of a new account has to confirm their address first",
+                "The owner of a new account has to confirm their address; leave out \
+                 `skip_verification`.",
             );
             return Err(error
                 .at("/skip_verification")
@@ -161,7 +166,7 @@ impl CreateChild {
         match known {
             Some(user) if in_team && user.disabled => Err(Error::new(
                 Code::UserDisabled,
-                format!("`{}` is disabled", user.id),
+                format!("`{}` is disabled; enable the user first.", user.id),
             )
             .at("/owner_email")),
             Some(user) if in_team => {
@@ -193,15 +198,18 @@ impl CreateChild {
 /// themselves.
 fn subject(ctx: &mut Ctx<'_>, named: Option<Id>) -> Result<(Id, Option<Id>), Error> {
     match (ctx.actor, named) {
-        (Actor::User { user, .. }, Some(named)) if named != *user => {
-            Err(Error::new(Code::ActorNotAllowed, "users ask about themselves").at("/user"))
-        }
+        (Actor::User { user, .. }, Some(named)) if named != *user => Err(Error::new(
+            Code::ActorNotAllowed,
+            "Users ask about themselves only; leave out `user`.",
+        )
+        .at("/user")),
         (Actor::User { user, account, .. }, _) => Ok((user.clone(), Some(account.clone()))),
         (actor, named) => {
             if matches!(actor, Actor::Operator { .. }) {
                 ctx.require_as_operator("clients.view_all")?;
             }
-            let named = named.ok_or_else(|| Error::invalid("/user", "name the user"))?;
+            let named = named
+                .ok_or_else(|| Error::invalid("/user", "Name the `user` whom you ask about."))?;
             Ok((users::load(&mut ctx.tx, &named, "/user")?.id, None))
         }
     }
@@ -282,7 +290,7 @@ impl Operation for CreateChild {
             Actor::User { .. } if self.package.is_some() => {
                 return Err(Error::new(
                     Code::ActorNotAllowed,
-                    "the package is chosen by the platform",
+                    "The `package` is chosen by the platform; leave it out.",
                 )
                 .at("/package"));
             }
@@ -344,7 +352,10 @@ impl Operation for TransferOwner {
         {
             let error = Error::new(
                 Code::PermissionDenied,
-                "the owner of an account below another is chosen from above it (R-TEA-3)",
+                format!(
+                    "The owner of `{}` is chosen from the account above it (R-TEA-3); ask there.",
+                    self.account
+                ),
             );
             return Err(error.at("/account").with("missing", TEAM_PERMISSION));
         }
@@ -353,7 +364,7 @@ impl Operation for TransferOwner {
             Error::new(
                 Code::AccountPending,
                 format!(
-                    "`{}` waits for its first owner to confirm their address",
+                    "`{}` waits for its first owner to confirm their address; remind them.",
                     self.account
                 ),
             )
@@ -418,7 +429,7 @@ impl Operation for Switch {
             return Err(Error::new(
                 code,
                 format!(
-                    "`{user}` cannot enter `{}`: {}",
+                    "`{user}` cannot enter `{}`. {}",
                     self.account,
                     code.sentence()
                 ),
@@ -453,7 +464,7 @@ impl Operation for Team {
         {
             return Err(Error::invalid(
                 "/after",
-                "`after` is what the page before answered as `next`, unchanged",
+                "`after` must be what the page before answered as `next`, unchanged.",
             ));
         }
         let mut accounts = Vec::new();

@@ -2,7 +2,7 @@
 
 use crate::domain::teams::children::manages_below;
 use crate::engine::Ctx;
-use crate::error::{Code, Error};
+use crate::error::Error;
 use crate::kernel::keys;
 use crate::model::{Cursor, Id};
 use crate::tables::accounts::MAX_DEPTH;
@@ -76,7 +76,7 @@ pub(crate) fn write_path(path: &[Id]) -> Result<Cursor, Error> {
     use base64::Engine;
     let text = path.iter().map(Id::as_str).collect::<Vec<_>>().join("\0");
     Cursor::new(base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text))
-        .map_err(|error| Error::new(Code::Internal, error))
+        .map_err(Error::internal)
 }
 
 pub(crate) fn read_path(cursor: &Cursor) -> Result<TreePath, Error> {
@@ -95,7 +95,7 @@ pub(crate) fn read_path(cursor: &Cursor) -> Result<TreePath, Error> {
     read().ok_or_else(|| {
         Error::invalid(
             "/after",
-            "`after` is what the page before answered as `next`, unchanged",
+            "`after` must be what the page before answered as `next`, unchanged.",
         )
     })
 }

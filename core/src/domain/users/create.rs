@@ -22,7 +22,10 @@ pub(crate) fn create(
     if ctx.tx.has(&keys::email(email.key()))? {
         return Err(Error::new(
             Code::EmailTaken,
-            format!("`{}` belongs to a user already", email.as_typed()),
+            format!(
+                "`{}` belongs to a user already; name another address.",
+                email.as_typed()
+            ),
         )
         .at(named_at.email));
     }
@@ -52,10 +55,13 @@ pub(crate) fn check_form(
     value: Option<&Name>,
     fits: impl Fn(&str) -> bool,
     field: &str,
-    message: &str,
+    form: &str,
 ) -> Result<(), Error> {
     match value {
-        Some(value) if !fits(value.as_str()) => Err(Error::invalid(field, message)),
+        Some(value) if !fits(value.as_str()) => Err(Error::invalid(
+            field,
+            format!("`{value}` does not fit here; write {form}."),
+        )),
         _ => Ok(()),
     }
 }

@@ -24,7 +24,7 @@ impl Operation for Delete {
             return Err(Error::invalid(
                 "/successors",
                 format!(
-                    "at most {MOST_SUCCESSORS} entries, there are {}",
+                    "One call takes at most {MOST_SUCCESSORS} successors, not {}.",
                     self.successors.len()
                 ),
             ));
@@ -45,7 +45,7 @@ impl Operation for Delete {
         if ctx.tx.has(&keys::operator(&user.id))? {
             return Err(Error::new(
                 Code::IsOperator,
-                format!("`{}` is an operator; take that away first", user.id),
+                format!("`{}` is an operator; take that away first.", user.id),
             )
             .at("/user"));
         }
@@ -87,7 +87,10 @@ impl Delete {
             if account.owner.as_ref() != Some(&self.user) {
                 return Err(Error::invalid(
                     field,
-                    format!("`{}` does not own `{}`", self.user, next.account),
+                    format!(
+                        "`{}` does not own `{}`; name accounts that they own.",
+                        self.user, next.account
+                    ),
                 ));
             }
             if self
@@ -98,13 +101,16 @@ impl Delete {
             {
                 return Err(Error::invalid(
                     field,
-                    format!("`{}` is named twice", next.account),
+                    format!("`{}` is named twice; name each account once.", next.account),
                 ));
             }
             if next.user == self.user {
                 return Err(Error::invalid(
                     format!("/successors/{at}/user"),
-                    "the successor is somebody else",
+                    format!(
+                        "The successor `{}` is the user who is being deleted; name somebody else.",
+                        next.user
+                    ),
                 ));
             }
             let depth = crate::tables::accounts::account_line(&mut ctx.tx, &next.account)?.len();
@@ -133,16 +139,16 @@ impl Delete {
             owned.push((depth, member.account));
         }
         if !owned.is_empty() && !self.delete_accounts {
+            let message = format!(
+                "`{}` owns {} accounts; name in `successors` who owns each of them next.",
+                self.user,
+                owned.len()
+            );
             let owned: Vec<String> = owned
                 .iter()
                 .take(10)
                 .map(|(_, account)| account.to_string())
                 .collect();
-            let message = format!(
-                "`{}` owns {}: name who owns it next",
-                self.user,
-                owned.join(", ")
-            );
             return Err(Error::new(Code::OwnerTransferRequired, message)
                 .at("/successors")
                 .with("accounts", owned));

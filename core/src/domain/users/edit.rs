@@ -203,7 +203,11 @@ impl Editing {
         }
         let error = Error::new(
             Code::FieldNotEditable,
-            format!("you may not edit this field of `{}`", user.id),
+            format!(
+                "You may not edit `{}` of `{}`; `details.edited_by` says who may.",
+                field.trim_start_matches('/'),
+                user.id
+            ),
         );
         Err(error.at(field).with("edited_by", names_of(&editors)))
     }
@@ -241,7 +245,15 @@ fn change<T>(
     field: &str,
 ) -> Result<(), Error> {
     match (given, cleared) {
-        (Some(_), true) => return Err(Error::invalid(field, "a field is either given or cleared")),
+        (Some(_), true) => {
+            return Err(Error::invalid(
+                field,
+                format!(
+                    "The field `{}` is both given and cleared; do one of the two.",
+                    field.trim_start_matches('/')
+                ),
+            ));
+        }
         (Some(value), false) => *slot = Some(value),
         (None, true) => *slot = None,
         (None, false) => {}
@@ -296,7 +308,12 @@ impl Operation for Get {
                 Some(email.as_typed().to_owned()),
                 "/email",
             ),
-            _ => return Err(Error::invalid("/user", "name either `user` or `email`")),
+            _ => {
+                return Err(Error::invalid(
+                    "/user",
+                    "Name either a `user` or an `email`.",
+                ));
+            }
         };
         if !id.as_ref().is_some_and(|id| reach::is_in_person(ctx, id)) {
             match ctx.actor {
@@ -309,7 +326,12 @@ impl Operation for Get {
             (Some(id), _) if reach::sees(ctx, &id)? => load(&mut ctx.tx, &id, field)?,
             (_, Some(address)) => return Err(Error::not_found("user", &address).at(field)),
             (Some(id), None) => return Err(Error::not_found("user", id.as_str()).at(field)),
-            (None, None) => return Err(Error::invalid("/user", "name either `user` or `email`")),
+            (None, None) => {
+                return Err(Error::invalid(
+                    "/user",
+                    "Name either a `user` or an `email`.",
+                ));
+            }
         };
         shown(ctx, user)
     }
@@ -376,25 +398,25 @@ impl Operation for Edit {
             self.phone.as_ref(),
             is_phone,
             "/phone",
-            "a phone number is digits, and spaces, `+ - ( ) . / x` between them, at most 40 bytes",
+            "digits, with spaces and `+ - ( ) . / x` between them, in at most 40 bytes",
         )?;
         check_form(
             self.sending_country.as_ref(),
             is_country,
             "/sending_country",
-            "a country is two capital letters, as in ISO 3166",
+            "two capital letters, as in ISO 3166",
         )?;
         check_form(
             self.language.as_ref(),
             is_language,
             "/language",
-            "a language is a tag such as `de` or `pt-BR`",
+            "a tag such as `de` or `pt-BR`",
         )?;
         check_form(
             self.time_zone.as_ref(),
             |name| window::zone(name).is_some(),
             "/time_zone",
-            "this is not an IANA time zone",
+            "a time zone of IANA such as `Europe/Berlin`",
         )?;
         let mut user = before.clone();
         let profile = &mut user.profile;

@@ -99,7 +99,10 @@ fn set_email(
         if ctx.tx.has(&keys::email(email.key()))? {
             return Err(Error::new(
                 Code::EmailTaken,
-                format!("`{}` belongs to a user already", email.as_typed()),
+                format!(
+                    "`{}` belongs to a user already; name another address.",
+                    email.as_typed()
+                ),
             )
             .at(field));
         }
@@ -180,9 +183,11 @@ impl Operation for ConfirmEmail {
         let link = links::take(ctx, &self.token, LinkKind::EmailChange)?;
         let user = load(&mut ctx.tx, &link.user, "/token")?;
         if user.disabled {
-            return Err(
-                Error::new(Code::UserDisabled, format!("`{}` is disabled", user.id)).at("/token"),
-            );
+            return Err(Error::new(
+                Code::UserDisabled,
+                format!("`{}` is disabled; enable the user first.", user.id),
+            )
+            .at("/token"));
         }
         let user = set_email(ctx, &user, link.email, "/token")?;
         shown(ctx, user)
@@ -207,9 +212,11 @@ impl Operation for RequestPasswordReset {
             reach::refuse_stronger(ctx, &user.id)?;
         }
         if user.disabled {
-            return Err(
-                Error::new(Code::UserDisabled, format!("`{}` is disabled", user.id)).at("/user"),
-            );
+            return Err(Error::new(
+                Code::UserDisabled,
+                format!("`{}` is disabled; enable the user first.", user.id),
+            )
+            .at("/user"));
         }
         let expires_at_ms = send_reset(ctx, &user)?;
         Ok(PasswordResetRequested {

@@ -49,7 +49,7 @@ impl Operation for ExportData {
             Actor::User { .. } if !is_self => {
                 return Err(Error::new(
                     Code::ActorNotAllowed,
-                    "everybody exports their own data alone",
+                    "Everybody exports their own data only; name yourself as `user`.",
                 )
                 .at("/user"));
             }
@@ -60,7 +60,7 @@ impl Operation for ExportData {
         if !(1..=MOST_ITEMS).contains(&limit) {
             return Err(Error::invalid(
                 "/limit",
-                format!("a part has 1 to {MOST_ITEMS} items, not {limit}"),
+                format!("A part has 1 to {MOST_ITEMS} items, not {limit}."),
             ));
         }
         let user = load(&mut ctx.tx, &self.user, "/user")?;

@@ -3,7 +3,7 @@
 mod builtin;
 pub mod tree;
 
-use crate::error::{Code, Error};
+use crate::error::{Code, Error, shown};
 use crate::model::{Id, Name};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -39,8 +39,8 @@ pub(crate) fn unknown_permission(id: &str, field: &str) -> Error {
     Error::new(
         Code::PermissionUnknown,
         format!(
-            "the permission tree has no node `{}`",
-            id.chars().take(64).collect::<String>()
+            "The permission tree has no node `{}`; `permissions.tree` lists those that there are.",
+            shown(id)
         ),
     )
     .at(field)

@@ -1,0 +1,86 @@
+//! The length of a message, and of what it repeats of what was given.
+
+/// The most characters of a message.
+const LONGEST: usize = 160;
+/// The most characters of a text that was given and may be anything.
+const LONGEST_SHOWN: usize = 64;
+/// What is left of a value at least, in characters, where a message is too long.
+const LEAST_KEPT: usize = 12;
+
+/// The message, its longest values cut until it is short enough. Values stand in back-ticks.
+pub(super) fn fitted(message: String) -> String {
+    if message.len() <= LONGEST {
+        return message;
+    }
+    let mut parts: Vec<String> = message.split('`').map(str::to_owned).collect();
+    loop {
+        let ticks = parts.len() - 1;
+        let length = ticks + parts.iter().map(|part| length_of(part)).sum::<usize>();
+        let over = length.saturating_sub(LONGEST);
+        if over == 0 {
+            return parts.join("`");
+        }
+        let values = parts.iter_mut().skip(1).step_by(2);
+        match values.max_by_key(|value| length_of(value)) {
+            Some(value) if length_of(value) > LEAST_KEPT => {
+                *value = cut(value, LEAST_KEPT.max(length_of(value) - over));
+            }
+            _ => return cut(&parts.join("`"), LONGEST),
+        }
+    }
+}
+
+/// A text that was given, short and without control characters, for a message.
+pub(crate) fn shown(text: &str) -> String {
+    let escaped: String = text
+        .chars()
+        .take(LONGEST_SHOWN + 1)
+        .flat_map(char::escape_debug)
+        .collect();
+    cut(&escaped, LONGEST_SHOWN)
+}
+
+fn length_of(text: &str) -> usize {
+    text.chars().count()
+}
+
+/// The text, or its first characters and an ellipsis.
+fn cut(text: &str, most: usize) -> String {
+    if length_of(text) <= most {
+        return text.to_owned();
+    }
+    let kept = text.chars().take(most - 1);
+    kept.chain(['\u{2026}']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_short_however_long_its_values_are() {
+        let (long, longer) = ("a".repeat(100), "\u{e9}".repeat(5000));
+        let message = fitted(format!(
+            "The user `{long}` is not in the group `{longer}`; name one."
+        ));
+        assert_eq!(length_of(&message), LONGEST, "{message}");
+        assert!(message.starts_with("The user `aaaaaaaaaa"), "{message}");
+        assert!(message.ends_with("\u{2026}`; name one."), "{message}");
+        assert_eq!(message.matches('`').count(), 4);
+    }
+
+    #[test]
+    fn a_message_that_fits_stays_and_one_without_values_ends_early() {
+        let fits = format!("`{}`.", "\u{e9}".repeat(LONGEST - 3));
+        assert_eq!(fitted(fits.clone()), fits);
+        let message = fitted("word ".repeat(60));
+        assert_eq!(length_of(&message), LONGEST);
+        assert!(message.ends_with('\u{2026}'));
+    }
+
+    #[test]
+    fn what_is_shown_has_no_control_characters() {
+        assert_eq!(shown("a\nb"), "a\\nb");
+        assert_eq!(length_of(&shown(&"\n".repeat(9999))), LONGEST_SHOWN);
+    }
+}
