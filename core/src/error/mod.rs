@@ -1,4 +1,4 @@
-//! The one error type, and how the store's errors become it.
+//! The one error type, and the conversion of the store's errors into it.
 
 mod table;
 
@@ -7,10 +7,10 @@ pub use table::{Class, Code, Retry};
 use serde_json::{Map, Value, json};
 use tenantry_store::StoreError;
 
-/// A refusal: a stable code, a sentence a person can act on, and the fields that explain it
+/// A refusal: a stable code, a sentence that a person can act on, and the fields that explain it
 /// (section 14 of the rules).
 ///
-/// It never holds a password, a token, or a value that belongs to another account.
+/// It never contains a password, a token, or a value that belongs to another account.
 #[derive(Clone, Debug)]
 pub struct Error(Box<Inner>);
 
@@ -38,7 +38,8 @@ impl Error {
         Error::new(Code::InvalidArgument, message).at(field)
     }
 
-    /// `not_found`: the same answer for "not there" and for "not yours".
+    /// `not_found`, which is the answer both when there is no such thing and when it is not the
+    /// caller's.
     pub fn not_found(kind: &str, id: &str) -> Error {
         Error::new(Code::NotFound, format!("there is no {kind} `{id}` here"))
             .with("kind", kind)
@@ -64,8 +65,8 @@ impl Error {
         self.0.code
     }
 
-    /// Whether the request was refused. Otherwise something failed, and whoever does many things at
-    /// once stops here too.
+    /// Whether the request was refused. Otherwise something failed, and an operation that does many
+    /// things stops at it.
     pub(crate) fn is_refusal(&self) -> bool {
         !matches!(
             self.code().class(),
@@ -73,7 +74,8 @@ impl Error {
         )
     }
 
-    /// The sentence: lower case, no full stop, what was given in back-ticks.
+    /// The sentence: it begins with a lower-case letter and has no full stop; values that were
+    /// given are in back-ticks.
     pub fn message(&self) -> &str {
         &self.0.message
     }
@@ -83,12 +85,12 @@ impl Error {
         self.0.field.as_deref()
     }
 
-    /// What explains the refusal: subject, limit, missing permissions ...
+    /// What explains the refusal, such as the subject, the limit or the missing permissions.
     pub fn details(&self) -> &Map<String, Value> {
         &self.0.details
     }
 
-    /// The error as every language sees it.
+    /// The error as JSON, in the form that every language gets.
     pub fn to_json(&self) -> String {
         let code = self.0.code;
         json!({
