@@ -212,8 +212,8 @@ fn types(catalogue: &Catalogue) -> Result<String> {
         }
     }
     Ok(format!(
-        r#"{FIRST_LINE}"""The types of the catalogue: answers are dataclasses, and the names of types
-that are passed end in `Input`."""
+        r#"{FIRST_LINE}"""The types of the catalogue: answers are dataclasses, and the
+types of requests end in `Input`."""
 
 from __future__ import annotations
 
