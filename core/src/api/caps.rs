@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 /// accounts send, in windows of UTC. When the platform has caps, all sends of all accounts go
 /// through one lock.
 ///
-/// If the cap exists already, what is absent stays as it was; to remove a part of it, remove the
-/// cap with `caps.remove` and create it anew.
+/// If the cap exists already, its scope, subject, channel and window cannot change, and its message
+/// class cannot be taken away: remove it with `caps.remove` and set a new one. Apart from the
+/// subject, which has to be named again, what is absent stays as it was.
 ///
 /// A user can change or remove only the caps that users of the account have set; only the platform
 /// changes what the platform has set.

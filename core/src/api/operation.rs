@@ -42,7 +42,8 @@ pub enum Effect {
     Read,
     /// It commits one batch.
     Write,
-    /// It has locks and commits of its own, because it charges meters or hashes passwords.
+    /// It has locks and commits of its own: it charges meters, hashes passwords, checks tokens or
+    /// moves the clock.
     Send,
 }
 
@@ -61,8 +62,8 @@ pub enum Access {
         /// The permission that an operator needs; absent when operators never call it.
         operator: Option<&'static str>,
     },
-    /// Everybody whose account, user and membership are active; the operation itself decides by
-    /// this rule who else is refused.
+    /// Everybody in good standing passes this check: every active user and every active operator.
+    /// The operation itself then decides by this rule who may call it.
     Rule(&'static str),
 }
 

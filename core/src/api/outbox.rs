@@ -207,7 +207,7 @@ pub struct OutboxDead {
 pub struct OutboxConsumerList {
     /// The consumers, by name.
     pub consumers: Vec<OutboxConsumerItem>,
-    /// The number of the last message; 0 where there never was one.
+    /// The number of the last message; 0 when there has never been one.
     pub last: u64,
 }
 

@@ -104,7 +104,7 @@ pub struct Unban {
     pub words: Vec<Name>,
 }
 
-/// The result of setting a password.
+/// The result of setting, changing or removing a password.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PasswordChanged {
     /// The user.

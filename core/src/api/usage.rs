@@ -33,7 +33,8 @@ pub struct UsageWindow {
     /// The window that it counts in.
     pub window: Window,
     /// Whose limit or cap it is: the `account` that was asked for, an `ancestor` or a `group`; for
-    /// a cap also a `member`, `campaign`, `api_key`, `sending_domain` or `recipient_domain`.
+    /// a cap also the `platform`, a `member`, `campaign`, `api_key`, `sending_domain` or
+    /// `recipient_domain`.
     pub scope: String,
     /// The id of that account, group, member, campaign or API key, or the name of the domain.
     pub subject: String,
@@ -78,8 +79,8 @@ pub struct History {
     /// The cap; absent when a limit is named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cap: Option<Id>,
-    /// For a cap with a count for each of several subjects, the subject: a member, campaign or
-    /// domain.
+    /// For a cap with a count for each of several subjects, the subject: a member, campaign, API
+    /// key or domain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<Name>,
     /// Where the page begins: the `next` of the previous page.
