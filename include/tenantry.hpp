@@ -1,4 +1,4 @@
-/* tenantry for C++17: tenantry.h with owners, std::string and exceptions. Header only. */
+/* tenantry for C++17: tenantry.h with owning classes, std::string and exceptions. It is a header only. */
 #ifndef TENANTRY_HPP
 #define TENANTRY_HPP
 
@@ -15,7 +15,7 @@
 
 namespace tenantry {
 
-/// What a call throws: the number of the error, and all there is to know about it as JSON.
+/// What a call throws: the number of the error, and everything that is known about it as JSON.
 class Error : public std::runtime_error {
 public:
     Error(std::int32_t number, std::string json)
@@ -29,7 +29,7 @@ public:
     std::string_view name() const { return tenantry_error_name(number_); }
     /// The class, such as "state".
     std::string_view error_class() const { return tenantry_error_class(number_); }
-    /// The error as JSON; empty for errors of checks and admissions, which have only a number.
+    /// The error as JSON; empty for errors of checks and admissions, which have a number only.
     const std::string &json() const noexcept { return json_; }
 
 private:
@@ -74,41 +74,41 @@ private:
 
 }  // namespace detail
 
-/// What was decided about sending: tenantry_decision with C++ types.
+/// A decision about sending: tenantry_decision with C++ types.
 struct Decision {
     tenantry_decision raw = TENANTRY_DECISION_INIT;
 
     /// Whether the messages may go out.
     explicit operator bool() const noexcept { return raw.code == TENANTRY_OK; }
     std::uint64_t granted() const noexcept { return raw.granted; }
-    /// Why not, such as "quota_exceeded".
+    /// Why the messages may not go out, such as "quota_exceeded".
     std::string_view reason() const { return tenantry_error_name(raw.code); }
-    /// The limit that refused, such as "email_per_day"; empty when no limit did.
+    /// The limit that refused, such as "email_per_day"; empty when no limit refused.
     std::string_view limit() const { return raw.limit; }
-    /// When asking again can help, in milliseconds since 1970.
+    /// When it can help to ask again, in milliseconds since 1970.
     std::optional<std::uint64_t> retry_at_ms() const {
         return raw.retry_at_ms == 0 ? std::nullopt : std::make_optional(raw.retry_at_ms);
     }
-    /// How many more could be granted now; none when nothing limits them.
+    /// How many more messages could be granted now; none when nothing limits them.
     std::optional<std::uint64_t> remaining() const {
         return raw.remaining == TENANTRY_UNLIMITED ? std::nullopt : std::make_optional(raw.remaining);
     }
 };
 
-/// What memory alone could tell, or nothing where the disk is needed. It says neither yes nor no, so it is none in `if`: ask
-/// whether it is known, then for the value.
+/// An answer from memory, or no answer when the disk is needed. It cannot be used in `if`: ask whether the answer is known,
+/// and then for its value.
 template <typename Answer>
 class Tried {
 public:
     Tried(bool known, const Answer &answer) : known_(known), answer_(answer) {}
 
     bool known() const noexcept { return known_; }
-    /// What memory told; throws where it could not.
+    /// The answer; throws when it is not known.
     const Answer &value() const & {
         demand();
         return answer_;
     }
-    /// The same of one that goes away, such as `sender.try_decide().value()`: then by value.
+    /// The same by value, for a temporary such as `sender.try_decide()`.
     Answer value() && {
         demand();
         return std::move(answer_);
@@ -135,7 +135,7 @@ public:
         return allowed;
     }
 
-    /// The same where memory alone can tell; nothing where it would wait for the disk.
+    /// Like `allowed`, but without an answer when it is not in memory and would need the disk.
     Tried<bool> try_allowed() const {
         bool allowed = false, known = false;
         detail::check(tenantry_access_try_allowed(handle_.get(), &allowed, &known));
@@ -151,23 +151,23 @@ class Sender {
 public:
     explicit Sender(tenantry_sender handle) noexcept : handle_(handle) {}
 
-    /// Asks to send `count` messages now: true when all of them are granted, and then they are charged.
+    /// Asks to send `count` messages now. The answer is true when all of them are granted; they are charged then.
     [[nodiscard]] bool admit(std::uint64_t count = 1) const { return static_cast<bool>(decide(count)); }
 
-    /// The same as `admit`, answered with the whole decision.
+    /// Like `admit`, but the answer is the whole decision.
     [[nodiscard]] Decision decide(std::uint64_t count = 1) const {
         Decision decision;
         detail::check(tenantry_sender_admit(handle_.get(), count, &decision.raw));
         return decision;
     }
 
-    /// As `admit` where memory alone can tell; nothing, with nothing charged, where it would wait for the disk.
+    /// Like `admit`, but without an answer, and with nothing charged, when the decision would need the disk.
     [[nodiscard]] Tried<bool> try_admit(std::uint64_t count = 1) const {
         const Tried<Decision> tried = try_decide(count);
         return Tried<bool>(tried.known(), tried.known() && static_cast<bool>(tried.value()));
     }
 
-    /// The same as `try_admit`, answered with the whole decision.
+    /// Like `try_admit`, but the answer is the whole decision.
     [[nodiscard]] Tried<Decision> try_decide(std::uint64_t count = 1) const {
         Decision decision;
         bool decided = false;
@@ -179,20 +179,20 @@ private:
     detail::Owner<tenantry_sender, tenantry_sender_free> handle_;
 };
 
-/// How far an import is.
+/// How far an import has come.
 struct ImportProgress {
-    /// The rows that were read.
+    /// How many rows were read.
     std::uint64_t rows;
-    /// The bytes of the file that were read.
+    /// How many bytes of the file were read.
     std::uint64_t bytes;
-    /// All bytes of the file.
+    /// How many bytes the file has.
     std::uint64_t bytes_total;
 };
 
-/// An open store. It is closed when it goes out of scope; call close() to hear of errors.
+/// An open store. It is closed when it goes out of scope; call close() to be told of errors.
 class Store {
 public:
-    /// `options` is a JSON object; empty means the defaults.
+    /// `options` is a JSON object; an empty text stands for the defaults.
     explicit Store(std::string_view path, std::string_view options = {}) : handle_(open(path, options)) {}
 
     /// Runs an operation of the catalogue as the host itself, and answers its JSON.
@@ -200,7 +200,7 @@ public:
         return call_as({}, operation, request);
     }
 
-    /// Runs an operation as an actor (JSON; empty is the host itself), and answers its JSON.
+    /// Runs an operation as an actor (as JSON; an empty text stands for the host itself), and answers its JSON.
     std::string call_as(std::string_view actor, std::string_view operation, std::string_view request) const {
         tenantry_text answer = {nullptr, 0};
         const std::int32_t status =
@@ -212,7 +212,8 @@ public:
     }
 
     /// Imports a file of users and answers JSON; `options` are those of `tenantry_import_users`. `progress` is called after
-    /// each part: `false` stops the import, and so does an exception, which is thrown on. An empty actor is the host itself.
+    /// each part: the answer `false` stops the import, and so does an exception, which is thrown again. An empty actor stands
+    /// for the host itself.
     std::string import_users(std::string_view csv, std::string_view options,
                              const std::function<bool(const ImportProgress &)> &progress = {},
                              std::string_view actor = {}) const {
@@ -247,7 +248,7 @@ public:
         return Access(handle);
     }
 
-    /// Without a user the account itself sends. `options` are those of `tenantry_sender_prepare`.
+    /// Without a user, the host itself sends for the account. `options` are those of `tenantry_sender_prepare`.
     Sender sender(std::string_view account, std::optional<std::string_view> user = std::nullopt,
                   std::string_view options = {}) const {
         tenantry_sender handle = {0};
@@ -264,7 +265,7 @@ public:
         return allowed;
     }
 
-    /// As `allowed` where memory alone can tell; nothing where it would wait for the disk.
+    /// Like `allowed`, but without an answer when it is not in memory and would need the disk.
     Tried<bool> try_allowed(std::string_view account, std::string_view user, std::string_view permission) const {
         bool allowed = false, known = false;
         detail::check(tenantry_try_allowed(handle_.get(), account.data(), account.size(), user.data(), user.size(),
@@ -272,13 +273,13 @@ public:
         return Tried<bool>(known, allowed);
     }
 
-    /// Asks to send `count` messages now: true when all of them are granted, and then they are charged.
+    /// Asks to send `count` messages now. The answer is true when all of them are granted; they are charged then.
     [[nodiscard]] bool admit(std::string_view account, std::optional<std::string_view> user,
                              std::uint64_t count = 1) const {
         return static_cast<bool>(decide(account, user, count));
     }
 
-    /// The same as `admit`, answered with the whole decision.
+    /// Like `admit`, but the answer is the whole decision.
     [[nodiscard]] Decision decide(std::string_view account, std::optional<std::string_view> user,
                                   std::uint64_t count = 1) const {
         Decision decision;
@@ -288,14 +289,14 @@ public:
         return decision;
     }
 
-    /// As `admit` where memory alone can tell; nothing, with nothing charged, where it would wait for the disk.
+    /// Like `admit`, but without an answer, and with nothing charged, when the decision would need the disk.
     [[nodiscard]] Tried<bool> try_admit(std::string_view account, std::optional<std::string_view> user,
                                         std::uint64_t count = 1) const {
         const Tried<Decision> tried = try_decide(account, user, count);
         return Tried<bool>(tried.known(), tried.known() && static_cast<bool>(tried.value()));
     }
 
-    /// The same as `try_admit`, answered with the whole decision.
+    /// Like `try_admit`, but the answer is the whole decision.
     [[nodiscard]] Tried<Decision> try_decide(std::string_view account, std::optional<std::string_view> user,
                                              std::uint64_t count = 1) const {
         Decision decision;

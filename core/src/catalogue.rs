@@ -1,6 +1,7 @@
-//! Every operation, one row each, sorted by name. What is not in it does not exist in any language.
+//! The catalogue: every operation, one row each, sorted by name. An operation that is not in it
+//! does not exist in any language.
 //!
-//! A row says who may call the operation and under which circumstances; nothing else does. The
+//! A row says who may call the operation and under which circumstances; no other place does. The
 //! columns are explained at `operations!` in `catalogue/columns.rs`.
 
 mod columns;
@@ -26,12 +27,12 @@ use crate::model::{self, Id};
 use columns::{account_of, gate, operations};
 use entry::entry;
 
-/// Users with the one permission, operators with the other.
+/// Users who hold the first permission, and operators who hold the second.
 const fn account(user: &'static str, operator: &'static str) -> Access {
     Access::account(user, operator)
 }
 
-/// Users with a permission, and no operator.
+/// Users who hold a permission, and no operators.
 const fn users(user: &'static str) -> Access {
     Access::users(user)
 }
@@ -67,11 +68,12 @@ operations! {
         [-       key log_in_as -      -     ] account("accounts.edit", "clients.status");
     accounts.list: accounts::List => accounts::AccountList, Read by team_or_parent
         [-       key log_in_as -      -     ]
-        Rule("users with `accounts.team`, of the accounts below their own; operators with \
+        Rule("users with `accounts.team`, for the accounts below their own; operators with \
             `clients.view_all`");
     accounts.quote: teams::Quote => teams::AccountQuote, Read at parent
         [-       key log_in_as -      -     ] account("accounts.price.view", "clients.view_all");
-    // Who put their own account on hold can take that back, though they can do nothing else there.
+    // Users who put their own account on hold can release it, though they can do nothing else
+    // there.
     accounts.release: accounts::Release => accounts::Account, Write at account
         [on_hold key log_in_as -      -     ] account("accounts.edit", "clients.status");
     accounts.reopen: accounts::Reopen => accounts::Account, Write at account
@@ -90,26 +92,26 @@ operations! {
         [-       key log_in_as -      -     ] Operator("clients.add");
     addresses.get: addresses::Get => addresses::AddressList, Read maybe account
         [-       key log_in_as -      -     ]
-        Rule("R-SES-3: of an account with `accounts.view`, of a member with `users.view`, of \
-            oneself with `self.password`; operators with `clients.view_all`");
+        Rule("R-SES-3: users with `accounts.view` for an account, with `users.view` for a member, \
+            and with `self.password` for themselves; operators with `clients.view_all`");
     addresses.set: addresses::Set => addresses::AddressList, Write maybe account
         [-       -   -         -      -     ]
-        Rule("R-SES-3: of an account with `accounts.edit`, of a member with `users.disable`, of \
-            oneself with `self.password`; operators with `clients.edit`");
+        Rule("R-SES-3: users with `accounts.edit` for an account, with `users.disable` for a \
+            member, and with `self.password` for themselves; operators with `clients.edit`");
     api_keys.check: api_keys::Check => api_keys::ApiKeyProof, Send at -
         [-       -   -         -      -     ] System;
     api_keys.create: api_keys::Create => api_keys::ApiKeyToken, Write at account
         [-       -   -         recent -     ] users("api_keys.create");
     api_keys.delete: api_keys::Delete => api_keys::ApiKeyDeleted, Write at account
         [-       -   -         -      -     ]
-        Rule("R-SES-7: users their own, those of others with `api_keys.revoke`; operators with \
-            `clients.status`");
+        Rule("R-SES-7: users for their own keys, and with `api_keys.revoke` for those of others; \
+            operators with `clients.status`");
     api_keys.edit: api_keys::Edit => api_keys::ApiKey, Write at account
         [-       -   -         recent -     ] users("api_keys.create");
     api_keys.list: api_keys::List => api_keys::ApiKeyList, Read at account
         [-       -   log_in_as -      -     ]
-        Rule("R-SES-7: users their own, those of others with `api_keys.view`; operators with \
-            `clients.view_all`");
+        Rule("R-SES-7: users for their own keys, and with `api_keys.view` for those of others; \
+            operators with `clients.view_all`");
     assets.assign: assets::Assign => assets::AssetList, Write at account
         [-       key log_in_as -      -     ] Operator("clients.edit");
     assets.check: assets::Check => assets::Asset, Read at account
@@ -164,7 +166,7 @@ operations! {
         [-       key -         -      -     ] Operator("clients.add_credits");
     credits.ledger: credits::Ledger => credits::CreditLedger, Read at account
         [-       key log_in_as -      -     ] account("credits.view", "clients.view_all");
-    // Not by the account itself: what it paid for is what it could give itself back without end.
+    // Not by the account itself, which could give itself back without end what it has paid.
     credits.refund: credits::Refund => model::CreditEntry, Write at account
         [-       key -         -      -     ] Operator("clients.add_credits");
     credits.reserve: credits::Reserve => credits::CreditReserve, Write at account
@@ -235,14 +237,15 @@ operations! {
         [-       key log_in_as -      -     ] Rule("users who may edit the resource");
     leases.get: leases::Get => leases::LeaseState, Read at account
         [-       key log_in_as -      -     ]
-        Rule("users who see the resource, and operators with clients.view_all");
+        Rule("users who see the resource, and operators with `clients.view_all`");
     leases.release: leases::Release => leases::LeaseState, Write at account
         [-       key log_in_as -      -     ] Rule("the user who has the lease");
     leases.renew: leases::Renew => leases::LeaseState, Write at account
         [-       key log_in_as -      -     ] Rule("the user who has the lease");
     leases.take_over: leases::TakeOver => leases::LeaseState, Write at account
         [-       key log_in_as -      -     ]
-        Rule("owner and administrators, and users who may edit all resources of the kind");
+        Rule("the owner and the administrators; users who manage the team from an account above \
+            and may edit all resources of the kind");
     limits.allocate: limits::Allocate => limits::LimitExplanations, Write at account
         [-       key log_in_as -      -     ]
         Rule("users who manage the team from an account above (`accounts.team`); operators with \
@@ -256,9 +259,14 @@ operations! {
     limits.set_default: limits::SetDefault => limits::DefaultLimits, Write at -
         [-       key log_in_as -      -     ] Operator("platform.policies");
     members.add: members::Add => members::Member, Write at account
-        [-       key log_in_as -      -     ] Rule("R-INV-7");
+        [-       key log_in_as -      -     ]
+        Rule("R-INV-7: users with `users.grant_account` in the account, who also have to manage \
+            the team unless the policy `grant_existing` is `holder`; operators with \
+            `clients.edit`");
     members.bulk: members::Bulk => members::MemberBulk, Write at account
-        [-       key log_in_as -      -     ] Rule("R-ACC-5");
+        [-       key log_in_as -      -     ]
+        Rule("R-ACC-5: users who may do the action to one member; operators who may too, with \
+            `clients.bulk`");
     members.disable: members::Disable => members::Member, Write at account
         [-       key log_in_as -      -     ] account("users.disable", "clients.status");
     members.enable: members::Enable => members::Member, Write at account
@@ -266,7 +274,10 @@ operations! {
     members.get: members::Get => members::Member, Read at account
         [-       key log_in_as -      -     ] account("users.view", "clients.view_all");
     members.grant: members::Grant => members::MembersGranted, Write at -
-        [-       key log_in_as -      -     ] Rule("R-INV-7");
+        [-       key log_in_as -      -     ]
+        Rule("R-INV-7: users with `users.grant_account` in each of the accounts, who also have to \
+            manage the team unless the policy `grant_existing` is `holder`; operators with \
+            `clients.edit`");
     members.list: members::List => members::MemberList, Read at account
         [-       key log_in_as -      -     ] account("users.view", "clients.view_all");
     members.people: members::People => members::PersonList, Read at account
@@ -345,8 +356,8 @@ operations! {
         [-       key log_in_as -      -     ] account("roles.view", "roles.view");
     policies.get: policies::Get => policies::PolicyReport, Read maybe account
         [-       key log_in_as -      -     ]
-        Rule("of an account: users with `accounts.view` there, operators with `clients.view_all`; \
-            of the platform: operators with `platform.policies`");
+        Rule("for an account, users with `accounts.view` there and operators with \
+            `clients.view_all`; for the platform, operators with `platform.policies`");
     policies.preset: policies::Preset => policies::PolicyReport, Write maybe account
         [-       key log_in_as -      -     ] Rule(rules::POLICIES);
     policies.set: policies::Set => policies::PolicyReport, Write maybe account
@@ -366,13 +377,13 @@ operations! {
         [-       key log_in_as -      -     ] Rule(rules::VISIBILITY);
     resources.edit: resources::Edit => model::Resource, Write at account
         [-       key log_in_as -      -     ]
-        Rule("the owner of the resource and who may change all of the kind");
+        Rule("the owner of the resource, and users who may change all resources of the kind");
     resources.get: resources::Get => model::Resource, Read at account
         [-       key log_in_as -      -     ]
-        Rule("users who see the resource, and operators with clients.view_all");
+        Rule("users who see the resource, and operators with `clients.view_all`");
     resources.register: resources::Register => model::Resource, Write at account
         [-       key log_in_as -      -     ]
-        Rule("users who may create resources of the kind, each for themself");
+        Rule("users who may create resources of the kind, for themselves");
     resources.remove: resources::Remove => resources::ResourceRemoved, Write at account
         [-       key log_in_as -      -     ] Rule("users who may delete the resource");
     resources.save: resources::Save => model::Resource, Write at account
@@ -380,11 +391,11 @@ operations! {
         Rule("users who may edit the resource, while nobody else has the lease");
     resources.share_kind: resources::ShareKind => resources::UnsharedKinds, Write at account
         [-       key log_in_as -      -     ]
-        Rule("users who may share resources of the kind, for themself; for others, who may share \
-            all of them");
+        Rule("users who may share resources of the kind, for themselves; users who may share all \
+            resources of the kind, for others");
     resources.unshare_kind: resources::UnshareKind => resources::UnsharedKinds, Write at account
         [-       key log_in_as -      -     ]
-        Rule("every user for themself; for others, users who may share all resources of the kind");
+        Rule("every user, for themself; users who may share all resources of the kind, for others");
     resources.visible: resources::Visible => resources::ResourceList, Read at account
         [-       key log_in_as -      -     ] Rule(rules::VISIBILITY);
     resources.visible_owners:
@@ -425,7 +436,9 @@ operations! {
         Rule("R-SES-1: the person themself, with `self.password` where they act; operators with \
             `clients.view_all`");
     sending.admit: sending::Admit => Decision, Send at account
-        [-       key log_in_as -      -     ] Rule("R-QTA-1");
+        [-       key log_in_as -      -     ]
+        Rule("R-QTA-1: users with `campaigns.send`, or `sms.send` for text messages, for \
+            themselves");
     sending.admit_batch: sending::AdmitBatch => sending::SendDecisions, Send at -
         [-       key log_in_as -      -     ] System;
     sending.explain: sending::Explain => sending::SendExplanation, Read at account
@@ -442,27 +455,29 @@ operations! {
         [-       -   -         -      -     ] System;
     sessions.create_as: sessions::CreateAs => sessions::SessionToken, Write at -
         [-       -   -         recent -     ]
-        Rule("R-SES-6: operators with `clients.login_as`, where the policy `operators_log_in_as` \
-            lets them; users with `impersonation.start` and `accounts.team` for the accounts \
-            below their own; never the host by itself");
+        Rule("R-SES-6: operators with `clients.login_as`, if the policy `operators_log_in_as` \
+            allows it; users with `impersonation.start` and `accounts.team`, for the accounts \
+            below their own; never the host itself");
     sessions.end: sessions::End => sessions::SessionsEnded, Write at -
         [-       -   -         -      no_2fa]
-        Rule("R-SES-2: users their own, with `self.devices.sign_out`, or as who acts in it, or \
-            with `impersonation.end`; operators with `clients.status`; by token the host");
+        Rule("R-SES-2: users with `self.devices.sign_out` for their own sessions; the person who \
+            acts as another in the session; users with `impersonation.end` for sessions of others \
+            who do; operators with `clients.status`; only the host by token");
     sessions.end_all: sessions::EndAll => sessions::SessionsEnded, Write at -
         [-       -   -         -      no_2fa]
-        Rule("R-SES-2: users their own, with `self.devices.sign_out`; whoever holds \
-            `users.disable` in the team of the user; operators with `clients.status`");
+        Rule("R-SES-2: users with `self.devices.sign_out` for their own sessions; users with \
+            `users.disable` in the only team of the user; operators with `clients.status`");
     sessions.list: sessions::List => sessions::SessionList, Read at -
         [-       -   log_in_as -      no_2fa]
-        Rule("R-SES-2: users their own, with `self.devices.view`, and with `impersonation.list` \
-            in which others act; operators with `clients.view_all`");
+        Rule("R-SES-2: users with `self.devices.view` for their own sessions, and with \
+            `impersonation.list` for those in which others act as users of their account; \
+            operators with `clients.view_all`");
     sessions.renew: sessions::Renew => sessions::SessionToken, Send at -
         [-       -   -         -      -     ] System;
     sharing.check: sharing::Check => sharing::SharingCheck, Read at account
         [-       key log_in_as -      -     ]
-        Rule("a user about themselves; about others, users with `users.view` and operators with \
-            `clients.view_all`");
+        Rule("users about themselves; users with `users.view`, and operators with \
+            `clients.view_all`, about others");
     sharing.list: sharing::List => sharing::ShareableList, Read at account
         [-       key log_in_as -      -     ] account("templates.share_down", "clients.view_all");
     sharing.received: sharing::Received => sharing::ReceivedList, Read at account
@@ -511,36 +526,48 @@ operations! {
     usage.reconcile: usage::Reconcile => usage::UsageReconciled, Send at account
         [-       key log_in_as -      -     ] System;
     users.change_email: users::ChangeEmail => users::EmailChanged, Write at -
-        [-       -   -         recent -     ] Rule("R-USR-3");
+        [-       -   -         recent -     ]
+        Rule("R-USR-3: those whom the policy `email_edited_by` names");
     users.confirm_email: users::ConfirmEmail => users::User, Write at -
         [-       key log_in_as -      -     ] System;
     users.create: users::Create => users::User, Write at -
         [-       key log_in_as -      -     ] System;
     users.delete: users::Delete => users::UserDeleted, Write at -
-        [-       key -         -      -     ] Rule("R-USR-4");
+        [-       key -         -      -     ]
+        Rule("R-USR-4: users with `users.delete` who manage the team from its top account; \
+            operators with `clients.delete`");
     users.disable: users::Disable => users::User, Write at -
         [-       key log_in_as -      -     ] Operator("clients.status");
     users.edit: users::Edit => users::User, Write at -
-        [-       key -         -      -     ] Rule("R-USR-3");
+        [-       key -         -      -     ]
+        Rule("R-USR-3: those whom the policies `names_edited_by` and `profile_edited_by` name");
     users.enable: users::Enable => users::User, Write at -
         [-       key log_in_as -      -     ] Operator("clients.status");
     users.export_csv: user_csv::ExportCsv => user_csv::UserCsv, Read at account
         [-       key log_in_as -      -     ] account("users.export_csv", "clients.view_all");
     users.export_data: users::ExportData => users::UserData, Read at -
-        [-       -   -         -      -     ] Rule("R-USR-4");
+        [-       -   -         -      -     ]
+        Rule("R-USR-4: users with `self.profile`, for themselves; operators with \
+            `clients.view_all`");
     users.get: users::Get => users::User, Read at -
-        [-       key log_in_as -      -     ] Rule("R-USR-2");
+        [-       key log_in_as -      -     ]
+        Rule("R-USR-2: users about themselves, and with `users.view` about those whom they see; \
+            operators with `clients.view_all`");
     users.import_csv: user_csv::ImportCsv => user_csv::UserImport, Write at account
         [-       key log_in_as -      -     ] account("users.invite", "clients.edit");
     users.list: users::List => users::UserList, Read maybe account
-        [-       key log_in_as -      -     ] Rule("R-TEA-3");
+        [-       key log_in_as -      -     ]
+        Rule("R-TEA-3: users with `accounts.team` in the top account of a team; operators with \
+            `clients.view_all`");
     users.logged_in: users::LoggedIn => users::User, Write at -
         [-       key log_in_as -      -     ] System;
     users.password_was_set: users::PasswordWasSet => users::User, Write at -
         [-       key log_in_as -      -     ] System;
     users.request_password_reset:
         users::RequestPasswordReset => users::PasswordResetRequested, Write at -
-        [-       -   -         -      -     ] Rule("R-INV-10");
+        [-       -   -         -      -     ]
+        Rule("R-INV-10: users with `self.password` for themselves, and with \
+            `users.reset_password` for those whom they see; operators with `clients.edit`");
 }
 
 const _: () = assert!(

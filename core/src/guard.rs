@@ -1,4 +1,5 @@
-//! Where every call comes in: closed, forked and poisoned handles end here, and so do panics.
+//! The way in for every call: closed, forked and poisoned handles are refused here, and panics are
+//! caught.
 
 use crate::api::operation::Effect;
 use crate::engine::Engine;
@@ -7,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// What a handle and everything that was prepared from it share.
+/// What a handle shares with everything that was prepared from it.
 pub(crate) struct Guard {
     closed: AtomicBool,
     pub(crate) engine: Arc<Engine>,
@@ -21,7 +22,7 @@ impl Guard {
         }
     }
 
-    /// Marks the handle as closed; whether it was open until now.
+    /// Marks the handle as closed; answers whether it was open until now.
     pub(crate) fn close(&self) -> bool {
         !self.closed.swap(true, Ordering::AcqRel)
     }
@@ -30,7 +31,7 @@ impl Guard {
         self.closed.load(Ordering::Acquire)
     }
 
-    /// Runs a call. A panic becomes `internal` and leaves the handle without the right to write.
+    /// Runs a call. A panic is answered with `internal`, and the handle can no longer write.
     #[inline]
     pub(crate) fn enter<T>(
         &self,
@@ -45,8 +46,8 @@ impl Guard {
         contain(call, || self.engine.kernel.poison())
     }
 
-    /// As [`enter`](Guard::enter) for a call that does not wait for the disk; none where something
-    /// is due, which another call is to carry out.
+    /// Like [`enter`](Guard::enter), for a call that does not wait for the disk; it answers none
+    /// when something is due that another call has to carry out.
     #[inline]
     pub(crate) fn enter_at_once<T>(
         &self,
@@ -101,7 +102,7 @@ impl Guard {
     }
 }
 
-/// Runs a call that has no handle yet, or none any more. A panic becomes `internal`.
+/// Runs a call that has no handle yet, or no handle any more. A panic is answered with `internal`.
 pub(crate) fn contained<T>(call: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
     contain(call, || ())
 }

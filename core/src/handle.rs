@@ -1,4 +1,4 @@
-//! The handle that a host holds, and what it prepares for the hot path.
+//! The handle of the host, and what it prepares for the frequent calls.
 
 mod quick;
 
@@ -21,16 +21,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// An open store. Share it between threads by reference or in an `Arc`.
+/// An open store. Share it between threads by reference, or in an `Arc`.
 ///
-/// A second `open` of the same path in one process shares the store and is a handle of its own.
-/// Another process gets `store_locked`. Dropping the handle closes it.
+/// A second `open` of the same path in one process shares the store, and returns a handle of its
+/// own. In another process it is refused with `store_locked`. Dropping the handle closes it.
 pub struct Tenantry {
     guard: Arc<Guard>,
 }
 
 impl Tenantry {
-    /// Opens the store in the folder `path`, or one in memory for `:memory:`.
+    /// Opens the store in the folder `path`; the path `:memory:` opens a store in memory.
     pub fn open(path: &str, options: OpenOptions) -> Result<Tenantry, Error> {
         options.check()?;
         if path.is_empty() || path.contains('\0') {
@@ -47,12 +47,12 @@ impl Tenantry {
         })
     }
 
-    /// Opens a store with options as JSON; no bytes are the defaults.
+    /// Opens a store with options as JSON; an empty text stands for the defaults.
     pub fn open_json(path: &str, options: &[u8]) -> Result<Tenantry, Error> {
         Tenantry::open(path, json::read(options)?)
     }
 
-    /// Says at once what every write would be refused with, such as `closed`.
+    /// Answers at once the error with which every write would be refused, such as `closed`.
     pub(crate) fn usable(&self) -> Result<(), Error> {
         self.guard.enter(Effect::Write, |_| Ok(()))
     }
@@ -68,15 +68,15 @@ impl Tenantry {
             .enter(O::EFFECT, |engine| engine.run(actor, request))
     }
 
-    /// Who calls: the actor that the host names, or the one that a session proves, for the calls of
-    /// one request.
+    /// The actor of a caller, for the calls of one request: the actor whom the host names, or the
+    /// one whom a session proves.
     pub fn actor(&self, caller: &Caller) -> Result<Actor, Error> {
         self.guard
             .enter(Effect::Read, |engine| engine.prove(caller))
     }
 
-    /// Runs an operation by name, with the actor and the request as JSON; an empty actor is
-    /// `system`.
+    /// Runs an operation by its name, with the actor and the request as JSON; an empty actor stands
+    /// for `system`.
     pub fn call_json(
         &self,
         actor: &[u8],
@@ -121,16 +121,17 @@ impl Tenantry {
         })
     }
 
-    /// Prepares sending of e-mail by an account, on behalf of a user of it or of the host itself.
+    /// Prepares the sending of e-mails by an account, on behalf of one of its users or of the host
+    /// itself.
     ///
-    /// Where the user comes from is not looked at: the host sends. For a user who sends themself
-    /// see [`SenderOptions::acting`].
+    /// The address of the user is not checked, because it is the host that sends. For a user who
+    /// sends themself, see [`SenderOptions::acting`].
     pub fn sender(&self, account: &str, user: Option<&str>) -> Result<Sender, Error> {
         self.sender_for(account, user, SenderOptions::default())
     }
 
-    /// Prepares sending of text messages, or of messages of a campaign, class or domain: one sender
-    /// for each (R-QTA-14).
+    /// Prepares the sending of text messages, or of messages of a campaign, a class or a domain;
+    /// each of them needs a sender of its own (R-QTA-14).
     pub fn sender_for(
         &self,
         account: &str,
@@ -188,8 +189,8 @@ impl Tenantry {
         })
     }
 
-    /// As [`sender_for`](Tenantry::sender_for), with the options as JSON; no bytes are the
-    /// defaults.
+    /// Like [`sender_for`](Tenantry::sender_for), with the options as JSON; an empty text stands
+    /// for the defaults.
     pub fn sender_json(
         &self,
         account: &str,
@@ -199,8 +200,8 @@ impl Tenantry {
         self.sender_for(account, user, json::read(options)?)
     }
 
-    /// As [`allowed`](Tenantry::allowed) where memory alone can tell; none where it would have to
-    /// wait for the disk.
+    /// Like [`allowed`](Tenantry::allowed), but answers none when the answer is not in memory and
+    /// would need the disk.
     pub fn try_allowed(
         &self,
         account: &str,
@@ -216,7 +217,8 @@ impl Tenantry {
         Ok(known.flatten())
     }
 
-    /// Whether a user may do something in an account, by ids. What is not known is not allowed.
+    /// Says whether a user may do something in an account, by ids. The answer is no for an account,
+    /// a user or a permission that does not exist.
     pub fn allowed(&self, account: &str, user: &str, permission: &str) -> Result<bool, Error> {
         self.guard.enter(Effect::Read, |engine| {
             let cell = engine.cell_by_text(account)?;
@@ -224,7 +226,7 @@ impl Tenantry {
         })
     }
 
-    /// Asks for `count` e-mails and charges them, all or none, by ids.
+    /// Asks for `count` e-mails and charges them, by ids: all or none.
     pub fn admit(&self, account: &str, user: Option<&str>, count: u64) -> Result<Decision, Error> {
         match self.try_admit(account, user, count)? {
             Some(decision) => Ok(decision),
@@ -242,8 +244,8 @@ impl Tenantry {
         }
     }
 
-    /// As [`admit`](Tenantry::admit), but answers none, having charged nothing, where memory alone
-    /// cannot tell: then [`admit`](Tenantry::admit) waits for the disk.
+    /// Like [`admit`](Tenantry::admit), but answers none and charges nothing when the decision
+    /// would need the disk; [`admit`](Tenantry::admit) waits for it then.
     pub fn try_admit(
         &self,
         account: &str,
@@ -267,12 +269,11 @@ impl Tenantry {
         Ok(quick.and_then(|quick| quick.decision(count)))
     }
 
-    /// Sleeps until the outbox has a message after the one of this number, and answers the number
-    /// of the last one; none when the time is over before (R-OUT-1). It ends with `closed` when
-    /// this handle is closed meanwhile.
+    /// Waits until the outbox has a message after the one of this number, and answers the number of
+    /// the last message; it answers none when `timeout` has passed (R-OUT-1). If this handle is
+    /// closed meanwhile, it answers `closed`.
     ///
-    /// Nothing is read and nobody is asked while it sleeps: the commit that writes a message wakes
-    /// it.
+    /// It does not poll: the commit that writes a message wakes it.
     pub fn wait_outbox(&self, after: u64, timeout: Duration) -> Result<Option<u64>, Error> {
         // A time that no clock reaches is none.
         let until = Instant::now().checked_add(timeout);
@@ -299,10 +300,10 @@ impl Tenantry {
         }
     }
 
-    /// Closes the handle: what was drawn ahead and not used is given back when it is the last one
-    /// of its store.
+    /// Closes the handle. If it is the last handle of its store, what was drawn ahead and not used
+    /// is given back.
     ///
-    /// Later calls answer `closed`; closing again does nothing.
+    /// Later calls answer `closed`; closing it again does nothing.
     pub fn close(&self) -> Result<(), Error> {
         if self.guard.engine.kernel.is_forked() {
             return self.guard.enter(Effect::Read, |_| Ok(()));
@@ -334,7 +335,8 @@ pub struct Access {
     cell: Arc<AccountCell>,
     user: Id,
     permission: String,
-    /// The stamp at which the answer was found, shifted left by one, and the answer.
+    /// The stamp for which the answer was found, shifted left by one, with the answer in the lowest
+    /// bit.
     known: AtomicU64,
 }
 
@@ -361,8 +363,8 @@ impl Access {
         Ok(allowed)
     }
 
-    /// As [`allowed`](Access::allowed) where memory alone can tell; none where it would have to
-    /// wait for the disk. After a change of the account what was read once is looked up again.
+    /// Like [`allowed`](Access::allowed), but answers none when the answer is not in memory and
+    /// would need the disk. After a change of the account, what was read before is looked up again.
     pub fn try_allowed(&self) -> Result<Option<bool>, Error> {
         let known = self.guard.enter_at_once(Effect::Read, |engine| {
             let is_at_hand = self.known.load(Ordering::Acquire) != u64::MAX
@@ -383,7 +385,7 @@ pub struct Sender {
     user: Option<Id>,
     channel: Channel,
     message: MessageInput,
-    /// How the user sends themself; none where the host sends.
+    /// How the user sends themself; none when the host sends.
     acting: Option<Box<ActingSender>>,
     prepared: ArcSwapOption<Prepared>,
     allowance: Arc<Allowance>,
@@ -395,7 +397,7 @@ impl Sender {
         self.allowance.rest_for_tests()
     }
 
-    /// Asks for `count` messages and charges them, all or none.
+    /// Asks for `count` messages and charges them: all or none.
     #[inline]
     pub fn admit(&self, count: u64) -> Result<Decision, Error> {
         match self.try_admit(count)? {
@@ -411,13 +413,13 @@ impl Sender {
         }
     }
 
-    /// As [`admit`](Sender::admit), but answers none, having charged nothing, where it would have
-    /// to wait for the disk, or where a role is tried that would refuse: then
-    /// [`admit`](Sender::admit) counts (R-QTA-15).
+    /// Like [`admit`](Sender::admit), but answers none and charges nothing when the decision would
+    /// need the disk, or when a role on trial would refuse it; [`admit`](Sender::admit) decides and
+    /// counts then (R-QTA-15).
     ///
-    /// The disk is needed for the first send of an account that is not in memory, for a block of a
-    /// limit, and where something is due. After a change of the account what was read once is
-    /// looked up again, without waiting for anybody who writes.
+    /// The disk is needed for the first send of an account that is not in memory, for the next
+    /// block of a limit, and when something is due. After a change of the account, what was read
+    /// before is looked up again, without waiting for a writer.
     #[inline]
     pub fn try_admit(&self, count: u64) -> Result<Option<Decision>, Error> {
         // A whole decision is made once, at the end: handing it through every layer costs as much
@@ -456,7 +458,7 @@ impl Sender {
         quickly(engine, &fresh, count, now_ms, charge)
     }
 
-    /// Whether another has sent the same: then preparing finds it in memory.
+    /// Whether somebody has sent the same before, so that preparing it finds it in memory.
     fn is_at_hand(&self, engine: &Engine) -> bool {
         let user = self.user.as_ref().map(Id::as_str);
         self.acting.is_none()
@@ -526,7 +528,7 @@ pub(crate) fn allowed(
     Ok(check(engine, cell, user, permission)?.0)
 }
 
-/// Whether a user may do something, and whether a role that is tried makes each such check count
+/// Says whether a user may do something, and whether a role on trial makes each such check count
 /// (R-QTA-15).
 fn check(
     engine: &Engine,
@@ -557,7 +559,7 @@ fn member_may(engine: &Engine, member: &MemberView, place: usize) -> (bool, bool
     )
 }
 
-/// Who calls, as JSON; nothing is the host itself.
+/// The caller, as JSON; an empty text stands for the host itself.
 pub(crate) fn read_caller(caller: &[u8]) -> Result<Caller, Error> {
     if caller.is_empty() {
         Ok(Caller::default())

@@ -1,4 +1,4 @@
-//! Importing a whole file of users: part by part, with progress (R-USR-5).
+//! The import of a whole file of users: in parts, with progress (R-USR-5).
 
 use crate::api::user_csv::{ImportCsv, UserImport, UserImportProblem};
 use crate::domain::user_csv::{MOST_BYTES, MOST_ROWS};
@@ -9,34 +9,35 @@ use crate::model::{Actor, Count, Id};
 use crate::rules::user_csv::{Columns, CsvSeparator, Row, Rows, broken};
 use serde::{Deserialize, Serialize};
 
-/// Rows of one commit: many enough for speed, few enough that others wait for a moment only.
+/// How many rows one commit has: enough to be fast, and few enough that other calls wait only
+/// briefly.
 const ROWS_AT_ONCE: u64 = 500;
-/// Most problems that the answer about a file lists.
+/// The most problems that the answer about a file lists.
 const MOST_PROBLEMS: usize = 10_000;
 
-/// How a file of users is imported; the fields are those of [`ImportCsv`].
+/// How to import a file of users; the fields are those of [`ImportCsv`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ImportUsers {
-    /// The account that rows go to which name none. A row may name this one or one below it.
+    /// The account of the rows that name none. A row may name this account or one below it.
     pub account: Id,
-    /// The role for rows that name none; absent, the default role of the account.
+    /// The role for rows that name none; the default role of the account when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<Id>,
-    /// Whether one bad row keeps all of them out: only for files of at most 1,000 rows and 900 KiB,
-    /// which go in by one commit.
+    /// Whether one bad row keeps all rows out. It is possible only for files of at most 1,000 rows
+    /// and 900 KiB, which are imported in one commit.
     #[serde(default)]
     pub atomic: bool,
 }
 
-/// How far an import is.
+/// How far an import has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ImportProgress {
-    /// The rows that were read.
+    /// How many rows were read.
     pub rows: u64,
-    /// The bytes of the file that were read.
+    /// How many bytes of the file were read.
     pub bytes: u64,
-    /// All bytes of the file.
+    /// How many bytes the file has.
     pub bytes_total: u64,
 }
 
@@ -44,10 +45,10 @@ impl Tenantry {
     /// Imports a file of users, as [`users.import_csv`](ImportCsv) does, in parts of at most 500
     /// rows.
     ///
-    /// Each part is a commit of its own. After each, `progress` is told how far it is, and may call
-    /// this library; when it answers `false` before the end, the import stops, and the answer says
-    /// so. After an error, `details.rows_done` says how many rows were read before it: what those
-    /// brought stays.
+    /// Each part is a commit of its own. After each part, `progress` is told how far the import has
+    /// come, and may call this library. If it answers `false` before the end, the import stops, and
+    /// the answer says so. After an error, `details.rows_done` says how many rows were read before
+    /// it; what these rows brought stays.
     pub fn import_users(
         &self,
         actor: &Actor,
@@ -137,7 +138,7 @@ impl Tenantry {
         Ok(file.answer)
     }
 
-    /// As [`import_users`](Tenantry::import_users), with the actor, the request and the answer as
+    /// Like [`import_users`](Tenantry::import_users), with the actor, the request and the answer as
     /// JSON.
     pub fn import_users_json(
         &self,
@@ -167,7 +168,7 @@ struct File<'a> {
     answer: UserImport,
 }
 
-/// Rows that go in together.
+/// The rows that are imported together.
 struct Part {
     line: u64,
     start: usize,
@@ -205,7 +206,7 @@ impl File<'_> {
         Ok(())
     }
 
-    /// What takes more than one commit cannot be all or nothing.
+    /// Refuses `atomic` for a file that needs more than one commit.
     fn refuse_parts(&self) -> Result<(), Error> {
         let most = || {
             format!(
@@ -220,7 +221,7 @@ impl File<'_> {
         }
     }
 
-    /// A row that no call could take.
+    /// Records a row that is too large for any call.
     fn leave_out(&mut self, rows: &Rows<'_>, row: Row) {
         let why = if rows.is_unclosed(row) {
             "A quote is opened in this row and never closed, so the rest of the text is one field; \

@@ -1,4 +1,4 @@
-//! JSON from outside: bounded before it is parsed, strict when it is.
+//! Reads JSON from callers: its size is bounded before it is parsed, and the parsing is strict.
 
 use crate::error::Error;
 use serde::Serialize;
@@ -6,12 +6,12 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_path_to_error::Segment;
 
-/// Largest request, in bytes.
+/// The largest request, in bytes.
 pub(crate) const MAX_BYTES: usize = 1 << 20;
-/// Deepest nesting of a request.
+/// The deepest nesting of a request.
 pub(crate) const MAX_DEPTH: usize = 32;
 
-/// Reads a request; `{}` where it is empty.
+/// Reads a request; an empty text is read as `{}`.
 pub(crate) fn read<T: DeserializeOwned + Serialize>(bytes: &[u8]) -> Result<T, Error> {
     let (text, has_list) = check(if bytes.is_empty() { b"{}" } else { bytes })?;
     let mut json = serde_json::Deserializer::from_str(text);
@@ -32,8 +32,8 @@ pub(crate) fn read<T: DeserializeOwned + Serialize>(bytes: &[u8]) -> Result<T, E
     Ok(value)
 }
 
-/// serde takes a list for a struct, its fields in order; a request that relies on that order is
-/// refused.
+/// Refuses a list in the place of an object: serde would take its elements for the fields of the
+/// struct, in their order.
 fn no_list_for_an_object(given: &Value, read: &Value, at: String) -> Result<(), Error> {
     match (given, read) {
         (Value::Array(_), Value::Object(_)) => {
@@ -56,7 +56,7 @@ fn no_list_for_an_object(given: &Value, read: &Value, at: String) -> Result<(), 
     }
 }
 
-/// The text, and whether there is a list in it.
+/// The text, and whether it contains a list.
 fn check(bytes: &[u8]) -> Result<(&str, bool), Error> {
     if bytes.len() > MAX_BYTES {
         return Err(Error::invalid(

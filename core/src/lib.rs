@@ -1,8 +1,9 @@
 //! tenantry: the account logic of an e-mail platform, embedded.
 //!
 //! A platform that sends mail for many clients asks it who may do what, and how many messages may
-//! still go out this hour, day and month. A send is decided and charged in one step, so that two at
-//! once never pass a limit together, and what was granted survives kill -9 and power loss.
+//! still go out in this hour, day and month. A send is decided and charged in one step: two sends
+//! at the same time never pass a limit together, and what was granted survives `kill -9` and a
+//! power loss.
 //!
 //! ```
 //! use tenantry::{Actor, OpenOptions, Tenantry, Id, Name, Email};

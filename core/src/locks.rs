@@ -1,6 +1,6 @@
-//! What threads that send have in common: the lock of the meters, and the numbers that are read and
-//! written without it. The tests of the library can hand both to shuttle, which tries out in which
-//! order threads take their steps.
+//! What the threads that send share: the lock of the meters, and the numbers that are read and
+//! written without it. The tests of the library can give both to shuttle, which tries different
+//! orders of the threads' steps.
 
 #[cfg(test)]
 pub(crate) use explored::{AtomicU64, Mutex, MutexGuard};
@@ -17,13 +17,13 @@ pub(crate) mod explored {
     use std::sync::atomic::Ordering;
 
     thread_local! {
-        /// Whether shuttle runs on this thread: it runs all the threads of a scenario on one.
+        /// Whether shuttle runs on this thread; it runs all threads of a scenario on one thread.
         static EXPLORING: Cell<bool> = const { Cell::new(false) };
     }
 
-    /// How often the order of threads changes within one schedule, besides where they wait.
+    /// How often a schedule changes the order of the threads, beside the places where they wait.
     const SWITCHES: usize = 4;
-    /// Opening a store needs more than the stack that shuttle gives.
+    /// Opening a store needs a larger stack than shuttle's default.
     const STACK: usize = 1 << 20;
 
     pub(crate) enum Mutex<T> {
@@ -125,7 +125,7 @@ pub(crate) mod explored {
         }
     }
 
-    /// Runs a scenario under so many schedules of its threads, which are those of
+    /// Runs a scenario under this number of schedules of its threads, which are threads of
     /// `shuttle::thread`.
     pub(crate) fn explore(schedules: usize, scenario: impl Fn() + Send + Sync + 'static) {
         let mut config = shuttle::Config::new();

@@ -12,45 +12,47 @@ use zeroize::Zeroizing;
 pub struct OpenOptions {
     /// When a write is acknowledged.
     pub durability: Durability,
-    /// How much memory the store keeps for what it read, in MiB (1 to 65,536).
+    /// How much memory the store uses to cache what it has read, in MiB (1 to 65,536).
     pub cache_mib: u64,
-    /// Make the store when there is none; otherwise that is `store_missing`.
+    /// Whether to create the store if there is none; otherwise a missing store is refused with
+    /// `store_missing`.
     pub create: bool,
-    /// How long to wait for a process that has the store open, before that is `store_locked`: 0 to
-    /// 600,000 milliseconds. A worker that takes over from another one waits; 0 does not.
+    /// How long to wait while another process has the store open, in milliseconds (0 to 600,000);
+    /// after that, the call is refused with `store_locked`. A worker that takes over from another
+    /// one sets it; 0 does not wait.
     pub lock_wait_ms: u64,
     /// What the platform's licence includes (R-PLT-1).
     pub edition: Edition,
-    /// The key that tokens are derived with, as 64 hexadecimal digits; absent, the store keeps one
-    /// in a file beside its data.
+    /// The key from which tokens are derived, as 64 hexadecimal digits; when absent, the store
+    /// keeps a key in a file beside its data.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token_key: Option<HexKey>,
-    /// Keys that passwords are mixed with before they are hashed, so that hashes that are stolen
-    /// cannot be guessed at: the first for new hashes, the others for those that were made with
-    /// them, until their users log in. Without the one that a hash was made with its user cannot
-    /// log in.
+    /// Keys with which passwords are mixed before they are hashed, so that nobody can guess
+    /// passwords from stolen hashes. The first key is for new hashes; the others are for the hashes
+    /// that were made with them, until their users log in. Without the key with which a hash was
+    /// made, its user cannot log in.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub peppers: Vec<Pepper>,
-    /// The system's clock, or one that the caller sets.
+    /// The clock: the system's when absent, or one that the caller sets.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clock: Option<ManualClock>,
-    /// Makes generated ids the same in every run; only with a manual clock.
+    /// A seed that makes the generated ids the same in every run; only with a manual clock.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
 }
 
-/// What a sender is prepared for. The defaults are e-mail of which nothing more is said.
+/// What a sender is prepared for. The defaults are for e-mail without anything further.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SenderOptions {
     /// How its messages go out.
     pub channel: Channel,
-    /// What they are; caps of members, campaigns and domains look at it.
+    /// What kind of messages they are; the caps of members, campaigns and domains depend on it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<MessageInput>,
-    /// The user sends themself: the allow-lists on their way count as for everything that they do
-    /// (R-SES-3). A sender of the host, which sends on behalf of somebody, goes without, and comes
-    /// from nowhere.
+    /// How the user sends, if they send themself: the allow-lists that apply to them count, as for
+    /// everything that they do (R-SES-3). It is absent when the host sends on behalf of a user; no
+    /// address is checked then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub acting: Option<ActingSender>,
 }
@@ -59,17 +61,17 @@ pub struct SenderOptions {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ActingSender {
-    /// Where they come from, as the host saw it; where an allow-list applies, a send without is
-    /// `ip_not_allowed`.
+    /// The address from which they come, as the host saw it; when an allow-list applies, a send
+    /// without an address is refused with `ip_not_allowed`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ip: Option<Address>,
-    /// The API key that a program of theirs acts with, as `api_keys.check` answered it: what it
-    /// lists, its addresses, its end and its caps count too (R-SES-7).
+    /// The API key with which a program acts for them, as `api_keys.check` answered it: its
+    /// permissions, its addresses, its expiry and its caps apply too (R-SES-7).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub api_key: Option<Id>,
 }
 
-/// A key of 32 bytes, written as 64 hexadecimal digits. It never shows itself.
+/// A key of 32 bytes, written as 64 hexadecimal digits. It is never shown.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct HexKey(Zeroizing<[u8; 32]>);
@@ -110,18 +112,19 @@ impl From<HexKey> for String {
     }
 }
 
-/// A key that passwords are mixed with, which the store does not have (R-SES-1).
+/// A key with which passwords are mixed, and which is not in the store (R-SES-1).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pepper {
-    /// Its name, which the store keeps beside each hash: never used again for another key.
+    /// The name of the key, which the store keeps with each hash; it must never be used again for
+    /// another key.
     pub id: Id,
     /// The key.
     pub key: HexKey,
 }
 
 impl Pepper {
-    /// The most at once.
+    /// The most keys at once.
     const MOST: usize = 16;
 
     fn check(peppers: &[Pepper]) -> Result<(), Error> {
@@ -149,25 +152,25 @@ impl Pepper {
     }
 }
 
-/// Ten minutes.
+/// The longest wait for a locked store: ten minutes.
 const LONGEST_LOCK_WAIT_MS: u64 = 600_000;
 
 /// When a write is acknowledged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Durability {
-    /// Once it survives a power loss.
+    /// Once it is on disk, so that it survives a power loss.
     #[default]
     Full,
-    /// Once it is in the store's memory: a crash can lose the last moments.
+    /// Once it is in the store's memory; a crash can lose the last moments.
     Relaxed,
 }
 
-/// A clock that stands still until `clock.set` moves it: for tests and replays.
+/// A clock that stands still until `clock.set` moves it, for tests and replays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ManualClock {
-    /// The time that it starts with, in unix milliseconds.
+    /// The time with which it starts, in unix milliseconds.
     pub manual_ms: Count,
 }
 

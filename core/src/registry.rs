@@ -1,4 +1,5 @@
-//! The stores that this process has open: a second handle shares what the first opened.
+//! The stores that this process has open; a second handle shares the store that the first one
+//! opened.
 
 use crate::engine::Engine;
 use crate::error::{Code, Error};
@@ -31,8 +32,8 @@ impl Registry {
         }
     }
 
-    /// A forked child begins with a registry of its own: the parent's may have been locked at the
-    /// fork.
+    /// The registry of this process: a forked child begins with a new one, because the parent's may
+    /// have been locked at the fork.
     fn current() -> Arc<Registry> {
         let registry = REGISTRY.load_full();
         if registry.fork_generation == tenantry_fork::generation() {
@@ -44,11 +45,11 @@ impl Registry {
     }
 }
 
-/// How often a process that holds a store is looked after.
+/// How often to try again while another process has the store.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Waits for another process that has the store, as long as the options say. Between two looks this
-/// process can open and close other stores.
+/// Opens a store, and waits as long as the options say while another process has it. Between two
+/// attempts, this process can open and close other stores.
 pub(crate) fn open(path: &str, options: &OpenOptions) -> Result<Arc<Engine>, Error> {
     let until = Instant::now() + Duration::from_millis(options.lock_wait_ms);
     loop {
@@ -124,7 +125,7 @@ fn open_now(path: &str, options: &OpenOptions) -> Result<Arc<Engine>, Error> {
     Ok(engine)
 }
 
-/// One handle less; the last one closes the store.
+/// Removes one handle; the last one closes the store.
 pub(crate) fn close(engine: &Arc<Engine>) -> Result<(), Error> {
     let registry = Registry::current();
     let mut open = registry.open.lock();
@@ -142,7 +143,7 @@ pub(crate) fn close(engine: &Arc<Engine>) -> Result<(), Error> {
     engine.shut_down()
 }
 
-/// The one name of a folder that may not exist yet.
+/// The one absolute name of a folder that may not exist yet.
 fn absolute(path: &str) -> Result<PathBuf, Error> {
     let path = std::path::absolute(path).map_err(|error| {
         Error::invalid(

@@ -6,7 +6,7 @@
 
 #include "tenantry.h"
 
-/* Runs an operation as the host itself and prints what is wrong with it. */
+/* Runs an operation as the host itself, and prints the error if there is one. */
 static int32_t call(tenantry_store store, const char *operation, const char *request)
 {
     tenantry_text answer;
@@ -32,7 +32,7 @@ static int32_t make_account(tenantry_store store)
     return status;
 }
 
-/* Sends until it is refused, and says why and until when. */
+/* Sends until a send is refused, and prints why, and when it helps to try again. */
 static int32_t send_all(tenantry_store store)
 {
     tenantry_sender gate;
@@ -60,7 +60,7 @@ static int32_t send_all(tenantry_store store)
 
 int main(int count, char **words)
 {
-    const char *path = count > 1 ? words[1] : ":memory:"; /* a folder keeps it */
+    const char *path = count > 1 ? words[1] : ":memory:"; /* a folder keeps the store */
     tenantry_store store;
     tenantry_text error;
     int32_t status = tenantry_open(path, strlen(path), NULL, 0, &store, &error);

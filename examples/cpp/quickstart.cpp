@@ -6,7 +6,7 @@
 #include "tenantry.hpp"
 
 int main(int count, char **words) try {
-    tenantry::Store store(count > 1 ? words[1] : ":memory:");  // a folder keeps it
+    tenantry::Store store(count > 1 ? words[1] : ":memory:");  // a folder keeps the store
 
     store.call("roles.create", R"({"id": "writer", "name": "Writer", "allow": [{"permission": "campaigns"}]})");
     store.call("packages.create", R"({"id": "small", "name": "Small", "limits": {"email_per_day": 3}})");
@@ -28,7 +28,7 @@ int main(int count, char **words) try {
     }
     std::cout << '\n';
 
-    store.close();  // going out of scope closes too, but tells nobody of errors
+    store.close();  // the destructor closes it too, but does not tell of errors
     return 0;
 } catch (const std::exception &error) {
     std::cerr << error.what() << '\n';

@@ -1,4 +1,4 @@
-"""What the demo holds against what the client saw: used is never less than granted, and every reply is the right one."""
+"""Checks what the client saw: used is never less than what was granted, and every reply is the right one."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -10,7 +10,7 @@ import roster
 import tenantry
 from client import Client, Outcome
 
-# tenantry draws at most this part of a limit ahead, and at most this much.
+# tenantry draws at most this part of a limit ahead, and at most this many units.
 BLOCK_PART, BLOCK_MAX = 50, 4096
 # tenantry reads a clock that runs a few milliseconds late.
 CLOCK_LAG_MS = 50
@@ -31,23 +31,23 @@ REPLIES = {
 
 @dataclass(frozen=True)
 class Window:
-    """A limit of an account in its current window, as tenantry tells it."""
+    """A limit of an account in its current window, as tenantry answers it."""
 
     account: str
     limit: str
     used: int
-    value: int | None  # none: unlimited
+    value: int | None  # None: unlimited
     starts_at_ms: int
     resets_at_ms: int
 
     @property
     def counts_from_ms(self) -> int:
-        """Since when what was granted counts: the hour rolls, minute by minute, and the last of its minutes is the window."""
+        """Since when grants count: the hour rolls minute by minute, and its last minute is the window."""
         return self.resets_at_ms - 61 * 60_000 if self.limit == "email_per_hour" else self.starts_at_ms
 
 
 def check_usage(windows: Iterable[Window], client: Client, began_ms: int, crashed: bool) -> str:
-    """Fails when something granted is forgotten, when more is gone than a crash may cost, or more went out than allowed."""
+    """Fails when a grant was forgotten, when a crash cost more than it may, or when more went out than was allowed."""
     parents = {row["id"]: row["parent"] for row in roster.rows("accounts")}
     # A send counts for the account and for every one above it.
     granted: defaultdict[str, list[Outcome]] = defaultdict(list)
@@ -70,11 +70,11 @@ def check_usage(windows: Iterable[Window], client: Client, began_ms: int, crashe
     for window in windows:
         compared += 1
         name = f"{window.limit} of {window.account}"
-        # An answer that came around the end of a window may belong to either side: it is allowed, and not asked for.
+        # An answer around the end of a window may belong to either window: it may count, but need not.
         starts, ends = window.counts_from_ms, window.resets_at_ms
         surely = sum(o.recipients - _paid(o, window) for o in granted[window.account] if starts + CLOCK_LAG_MS <= o.began_ms and o.ended_ms < ends)
         maybe = sum(o.recipients - _paid(o, window) for o in granted[window.account] if starts <= o.ended_ms and o.began_ms - CLOCK_LAG_MS < ends)
-        # A crash loses the answers on their way and what was drawn ahead: a block, or what a refused send had drawn.
+        # A crash loses the answers on their way, and what was drawn ahead: a block, or what a refused send had drawn.
         lost = unanswered[window.account] + max(_block(window.value), refused[window.account]) if crashed else 0
         if window.used < surely:
             wrong.append(f"{name}: {surely} granted, only {window.used} used: something granted is forgotten")
@@ -97,12 +97,12 @@ def check_usage(windows: Iterable[Window], client: Client, began_ms: int, crashe
 
 
 def _paid(outcome: Outcome, window: Window) -> int:
-    """What credits paid for exceeds the limits of the account itself, not those above."""
+    """What credits paid for is beyond the limits of the account itself, but not of those above."""
     return outcome.paid if outcome.account == window.account else 0
 
 
 def check_groups_and_credits(accounts: tenantry.Tenantry, client: Client) -> str:
-    """Fails when a group sent more than its cap or its count forgets something, or when credits paid for what they did not."""
+    """Fails when a group sent more than its cap, when its count is too low, or when the credits spent do not match."""
     told: list[str] = []
     for row in roster.rows("groups"):
         members = [one["user"] for one in roster.rows("members") if (one["account"], one["group"]) == (row["account"], row["id"])]
@@ -125,7 +125,7 @@ def check_groups_and_credits(accounts: tenantry.Tenantry, client: Client) -> str
 
 
 def check_replies(outcomes: list[Outcome], journal: Path) -> None:
-    """Fails when a reply is not the right one, when one never came, or when the host's journal misses a granted message."""
+    """Fails when a reply is wrong or never came, or when a granted message is not in the host's journal."""
     replies = {(outcome.reason, outcome.code) for outcome in outcomes if not outcome.granted}
     if replies != set(REPLIES.items()):
         raise SystemExit(
@@ -138,12 +138,12 @@ def check_replies(outcomes: list[Outcome], journal: Path) -> None:
 
 
 def _block(limit: int | None) -> int:
-    """What is drawn ahead at most."""
+    """The most that can be drawn ahead."""
     return BLOCK_MAX if limit is None else min(BLOCK_MAX, max(1, limit // BLOCK_PART))
 
 
 def _line(account: str, parents: dict[str, str]) -> Iterator[str]:
-    """The account and all above it."""
+    """The account and all accounts above it."""
     while account:
         yield account
         account = parents[account]

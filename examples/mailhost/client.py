@@ -15,26 +15,26 @@ import roster
 CONNECTIONS = 8
 GONE = (smtplib.SMTPServerDisconnected, ConnectionError, TimeoutError)
 BODY = b"From: %s\r\nSubject: News\r\n%s\r\nGood morning!\r\n"
-# How often someone of an account comes, by its package; without a package it is in between.
+# How often the members of an account come, by its package; the value for an account without one is in between.
 WEIGHTS = {"free": 1, "starter": 2, "business": 5, "agency": 6, "enterprise": 12, "archive": 1, "prepaid": 8}
-# These roles do not send: they try now and then.
+# Members with these roles may not send, but try to now and then.
 RARELY = ("reader", "author", "intern")
 
 
 @dataclass(frozen=True)
 class Visit:
-    """One connection: who comes, and how many recipients each of their messages has."""
+    """One connection: the sender, and how many recipients each of their messages has."""
 
     account: str
     user: str
-    password: str | None  # none: does not log in
+    password: str | None  # None: does not log in
     messages: tuple[int, ...]
     campaign: str | None = None
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the host answered to a message, and between which instants it decided."""
+    """The host's answer to a message, and the instants between which it decided."""
 
     account: str
     user: str
@@ -56,14 +56,14 @@ class Outcome:
 
     @property
     def reason(self) -> str:
-        """What stands behind the enhanced status code: the code of the refusal, or the id of the message."""
+        """The text after the enhanced status code: the code of the refusal, or the id of the message."""
         if self.code in (530, 535):
             return "not_logged_in" if self.code == 530 else "bad_password"
         return self.text.split()[1].rstrip(":;")
 
 
 def plan(messages: int, seed: int) -> list[Visit]:
-    """As many messages as asked for; every member comes at least once, and everything that can be refused does occur."""
+    """As many messages as asked for; every member comes at least once, and every kind of refusal occurs."""
     rng = random.Random(seed)
     passwords = roster.passwords()
     accounts = {row["id"]: row for row in roster.rows("accounts")}
@@ -92,13 +92,13 @@ def plan(messages: int, seed: int) -> list[Visit]:
 
 
 def _recipients(rng: random.Random) -> int:
-    """Mostly letters to one, some to a few, now and then a newsletter."""
+    """Mostly messages to one recipient, some to a few, and now and then a newsletter."""
     size: int = rng.choices([1, rng.randint(2, 5), rng.randint(10, 40), 120], [70, 24, 5, 1])[0]
     return size
 
 
 class Client:
-    """Sends visits over `CONNECTIONS` connections, and sends again what a dead host left unanswered."""
+    """Sends visits over `CONNECTIONS` connections, and sends messages again that a killed host left unanswered."""
 
     def __init__(self) -> None:
         self.outcomes: list[Outcome] = []
@@ -116,7 +116,7 @@ class Client:
             self._visits.put(visit)
 
     def host_is_at(self, port: int | None) -> None:
-        """Where the host listens; with none the client waits."""
+        """Sets where the host listens; with None, the client waits."""
         with self._changed:
             self._port = port
             self._changed.notify_all()
@@ -127,7 +127,7 @@ class Client:
             pass
 
     def wait(self, done: Callable[[], bool], seconds: float) -> bool:
-        """Waits a while for what the connections bring about; answers whether it came."""
+        """Waits a while for a condition that the connections bring about; answers whether it came."""
         with self._changed:
             came = self._changed.wait_for(lambda: self._failure is not None or done(), seconds)
         if self._failure:
@@ -143,7 +143,7 @@ class Client:
                     with self._connection() as smtp:
                         self._visit(smtp, visit, left)
                 except GONE:
-                    continue  # as any mail client: wait for the host, and send again
+                    continue  # like any mail client: wait for the host, and send again
                 except Exception as error:
                     with self._changed:
                         self._failure = error
@@ -191,7 +191,7 @@ class Client:
 
 
 def _send(smtp: smtplib.SMTP, visit: Visit, recipients: int) -> tuple[int, bytes | str]:
-    """One message; answers the reply that decided."""
+    """Sends one message; answers the reply that decided it."""
     address = f"{visit.user}@{visit.account}.example"
     reply: tuple[int, bytes | str] = smtp.mail(address)
     for number in range(recipients):

@@ -45,7 +45,7 @@ class Host:
 
 
 class Progress:
-    """A bar on a terminal, elsewhere a line for every tenth."""
+    """Shows a bar on a terminal, and elsewhere a line for every tenth."""
 
     def __init__(self, total: int) -> None:
         self.total = total
@@ -53,7 +53,7 @@ class Progress:
         self.tenths = 0
 
     def follow(self, client: Client, until: int) -> None:
-        """Shows how the client gets on, until it has this many answers."""
+        """Shows the progress of the client, until it has this many answers."""
         while not client.wait(lambda: len(client.outcomes) >= until, 0.1):
             self._show(len(client.outcomes))
         self._show(len(client.outcomes))
@@ -73,7 +73,7 @@ class Progress:
 
 
 def windows_of_host(port: int) -> Iterator[Window]:
-    """What each owner who can enter their account is told by the running host."""
+    """What the running host tells each owner who can enter their account."""
     passwords = roster.passwords()
     for row in roster.rows("accounts"):
         with SMTP("127.0.0.1", port, "client.example", timeout=30) as smtp:
@@ -90,7 +90,7 @@ def email(windows: Iterable[UsageWindow]) -> Iterator[UsageWindow]:
 
 
 def windows_of_store(accounts: tenantry.Tenantry) -> Iterator[Window]:
-    """What the store says while no host runs."""
+    """What the store answers while no host runs."""
     for row in roster.rows("accounts"):
         for window in email(accounts.usage.get(account=row["id"]).windows):
             value = None if window.value == "unlimited" else window.value

@@ -27,7 +27,7 @@ from tenantry.model import MessageInput, Refusal
 
 @dataclass(frozen=True)
 class Login:
-    """Who has logged in. Both handles are prepared once per log-in and see every later change."""
+    """A sender who has logged in. Both handles are prepared once for each log-in, and see every later change."""
 
     account: str
     user: str
@@ -48,8 +48,8 @@ class MailHost:
     def log_in(
         self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, credentials: LoginPassword
     ) -> AuthResult:
-        """AUTH. The log-in is `user@account`; the password is the host's business, the membership tenantry's."""
-        refused = AuthResult(success=False, handled=False)  # aiosmtpd says 535
+        """AUTH. The log-in is `user@account`; the host checks the password, and tenantry the membership."""
+        refused = AuthResult(success=False, handled=False)  # aiosmtpd replies 535
         user, _, account = credentials.login.decode("utf-8", "replace").partition("@")
         password = self.passwords.get(user, "")
         if not password or not hmac.compare_digest(password.encode(), credentials.password):
@@ -70,10 +70,10 @@ class MailHost:
     async def handle_MAIL(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
-        """MAIL FROM: who may not send at all learns it here, before the message is transferred."""
+        """MAIL FROM: a sender who may not send at all is refused here, before the message is transferred."""
         login = cast(Login, session.auth_data)
         if not login.may_send.allowed():
-            # Only a refusal needs words, so only now the slower question: why?
+            # Only a refusal needs a reason, so the slower question is asked only now.
             explain = self.accounts.sending.explain
             why = await asyncio.to_thread(explain, account=login.account, user=login.user, count=1)
             if why.refusal:
@@ -82,12 +82,12 @@ class MailHost:
         return "250 2.1.0 OK"
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
-        """The message is here: one decision for all recipients, charged in the same step, and only then the 250."""
+        """The end of DATA: one decision for all recipients, which charges in the same step; the 250 comes only after it."""
         login = cast(Login, session.auth_data)
         count = len(envelope.rcpt_tos)
         gate = self.gate(login, HeaderParser().parsestr(cast(bytes, envelope.content).decode("utf-8", "replace"))["X-Campaign"])
-        # Mostly decided in memory, within microseconds. Now and then a block is drawn from the store, and that waits for
-        # the disk: in a thread it holds up nobody else, and draws that come together share one sync of the disk.
+        # Most sends are decided in memory, within microseconds. Now and then a block is drawn from the store, which waits
+        # for the disk: in a thread it delays nobody else, and draws at the same time share one sync of the disk.
         decision = gate.try_decide(count)
         if decision is None:
             decision = await asyncio.to_thread(gate.decide, count)
@@ -100,7 +100,7 @@ class MailHost:
         return f"250 2.0.0 {message} queued{paid}"
 
     def gate(self, login: Login, campaign: str | None) -> tenantry.Sender:
-        """What is asked for this sender's messages; one handle for each campaign, so that a stopped one sends nothing more."""
+        """The handle for this sender's messages; each campaign has one of its own, so that a stopped campaign sends no more."""
         if campaign is None:
             return login.gate
         if campaign not in login.campaigns:
@@ -109,7 +109,7 @@ class MailHost:
         return login.campaigns[campaign]
 
     async def handle_exception(self, error: Exception) -> str:
-        """What no hook expected. Nothing was accepted; the client keeps the message and tries again."""
+        """An error that no hook expected. Nothing was accepted; the client keeps the message and tries again."""
         logging.error("an SMTP command failed", exc_info=error)
         if isinstance(error, tenantry.TenantryError) and error.retry == "reopen":
             self.stopping.set()  # the supervisor starts the host again, which opens the store anew
@@ -117,7 +117,7 @@ class MailHost:
 
 
 class Connection(SMTP):
-    """One SMTP connection, with a command of our own: what have I used?"""
+    """One SMTP connection, with a command of its own that shows what the account has used."""
 
     @syntax("XUSAGE")
     async def smtp_XUSAGE(self, argument: str | None) -> None:
@@ -140,10 +140,10 @@ class Connection(SMTP):
 
 
 def reply(refusal: Refusal) -> str:
-    """The refusal in SMTP: 452 when waiting helps, 550 when it does not."""
+    """The SMTP reply for a refusal: 452 when waiting helps, 550 when it does not."""
     reason = refusal.code
     if limit := refusal.limit:
-        # An account above is not named: its numbers are not for this sender.
+        # An account above is not named, because its numbers are not for this sender.
         above = limit.scope == "ancestor"
         reason += f": {limit.name} of an account above" if above else f": {limit.name} of the {limit.scope} is {limit.value}"
     if refusal.retry_at_ms is not None:
@@ -156,7 +156,7 @@ def open_accounts(folder: Path) -> tenantry.Tenantry:
     """The store, filled from the roster at the first start."""
     store = folder / "accounts"
     if not store.exists():
-        # Filled under another name: a host that is killed meanwhile leaves no half-read roster behind.
+        # It is filled under another name, so that a host that is killed meanwhile leaves no half-filled store behind.
         draft = folder / "accounts.new"
         shutil.rmtree(draft, ignore_errors=True)
         with tenantry.open(draft, durability="relaxed", edition="commercial") as accounts:
@@ -170,7 +170,8 @@ async def serve(folder: Path) -> None:
         host = MailHost(accounts, roster.passwords(), journal)
 
         def connection() -> Connection:
-            # Loopback only, hence no TLS. A real host gives `tls_context` and leaves `auth_require_tls` on.
+            # There is no TLS, because it listens on the loopback interface only. A real host passes `tls_context`, and leaves
+            # `auth_require_tls` on.
             return Connection(
                 host,
                 hostname="mail.example",
@@ -189,7 +190,7 @@ async def serve(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    # aiosmtpd warns of AUTH without TLS at each connection, and of itself at each log-in.
+    # aiosmtpd warns at each connection that AUTH is possible without TLS, and logs warnings of its own at each log-in.
     warnings.filterwarnings("ignore", message="Requiring AUTH while not requiring TLS")
     logging.getLogger("mail.log").setLevel(logging.ERROR)
     asyncio.run(serve(Path(sys.argv[1])))

@@ -16,8 +16,8 @@ def rows(name: str) -> list[dict[str, str]]:
 
 
 def load(t: tenantry.Tenantry) -> None:
-    """Fills an empty store. The host itself does this, so every call runs as `system`."""
-    t.policies.set(policies={"depth": 3})  # an enterprise has regions, and these have shops
+    """Fills an empty store. The host itself does so, and therefore every call runs as `system`."""
+    t.policies.set(policies={"depth": 3})  # an enterprise has regions, and regions have shops
     for row in rows("roles"):
         t.roles.create(
             id=row["id"],
@@ -32,7 +32,7 @@ def load(t: tenantry.Tenantry) -> None:
             id=row["id"], name=row["name"], limits=limits(row), role=row["role"] or None, credits=credits, overuse=credits
         )
     for row in rows("users"):
-        # The column `password` stays out: passwords are the host's, see `passwords`.
+        # The column `password` is left out, because the host keeps the passwords: see `passwords`.
         t.users.create(id=row["id"], email=row["email"], first_name=row["first_name"], last_name=row["last_name"])
     for row in rows("accounts"):
         t.accounts.create(
@@ -68,7 +68,7 @@ def load(t: tenantry.Tenantry) -> None:
 
 
 def limits(row: dict[str, str]) -> LimitsInput:
-    """An empty cell is no limit of its own: it is left out, and inherited."""
+    """The limits of a row. An empty cell stands for no limit of its own: the account inherits that limit."""
     given: LimitsInput = {}
     for name in LIMITS:
         if cell := row[name]:
@@ -77,5 +77,5 @@ def limits(row: dict[str, str]) -> LimitsInput:
 
 
 def passwords() -> dict[str, str]:
-    """The demo passwords of the users: the host keeps and checks them, tenantry does not know them."""
+    """The demo passwords of the users; the host keeps and checks them, and tenantry does not know them."""
     return {row["id"]: row["password"] for row in rows("users")}

@@ -14,7 +14,7 @@ HEAD = ("account", "granted", "recipients", "left this hour", "left today", "lef
 
 
 def print_table(accounts: tenantry.Tenantry, outcomes: list[Outcome]) -> None:
-    """Per account what was granted, what is left until when (in its local time), and what was refused for which reason."""
+    """For each account: what was granted, what is left until when (in its local time), and what was refused and why."""
     lines: list[tuple[str, ...]] = [HEAD]
     for account in accounts.accounts.list(limit=500).accounts:
         granted, recipients, refused = _sums([outcome for outcome in outcomes if outcome.account == account.id])
@@ -35,14 +35,14 @@ def print_table(accounts: tenantry.Tenantry, outcomes: list[Outcome]) -> None:
 
 
 def _left(windows: list[UsageWindow], account: Account) -> str:
-    """What is left and until when: of the account's own limit, or of that of an account above where less is left."""
+    """What is left and until when: of the account's own limit, or of that of an account above if less is left there."""
     least = min(windows, key=lambda window: inf if window.remaining is None else window.remaining)
     left = "unlimited" if least.remaining is None else f"{least.remaining:,}"
     star = "*" if least.scope == "ancestor" else ""
     resets = datetime.fromtimestamp(least.resets_at_ms / 1000, ZoneInfo(account.time_zone))
     match least.limit:
         case "email_per_hour":
-            return f"{left}{star}"  # comes back minute by minute
+            return f"{left}{star}"  # more comes back every minute
         case "email_per_day":
             return f"{left}{star} till {resets:%a %H:%M}"
         case "email_per_month":

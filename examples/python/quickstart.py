@@ -7,20 +7,20 @@ import tenantry
 path = sys.argv[1] if len(sys.argv) > 1 else ":memory:"
 
 with tenantry.open(path) as t:
-    # The host itself sets the platform up.
+    # The host itself sets up the platform.
     t.roles.create(id="sender", name="Sender", allow=[{"permission": "campaigns.send"}])
     t.packages.create(id="starter", name="Starter", limits={"email_per_day": 3, "email_per_month": "unlimited"})
     t.accounts.create(id="acme", name="Acme", package="starter", owner={"email": "olga@acme.example"})
     t.members.add(account="acme", user="ann", email="ann@acme.example", role="sender")
 
-    # A user acts in an account: what they may not do is refused.
+    # A user acts in an account, and is refused what they may not do.
     me = t.acting(user="ann", account="acme", ip="203.0.113.7")
     try:
         me.accounts.hold(account="acme", reason="billing")
     except tenantry.Refused as error:
         print(f"refused: {error.code}")
 
-    # The two questions of the hot path: prepare once, ask for every message.
+    # The two frequent questions: prepare them once, and ask them for every message.
     access = me.access("campaigns.send")
     gate = me.sender()
     print(f"may send: {access.allowed()}")

@@ -4,11 +4,11 @@ use std::error::Error;
 use tenantry::api::{accounts, members, packages, roles};
 use tenantry::{Actor, Count, Email, Grant, Id, Limit, Limits, Name, OpenOptions, Tenantry};
 
-/// Opens a store in memory, sets a client up and sends until the day's limit is reached.
+/// Opens a store in memory, creates a client, and sends until the limit of the day is reached.
 pub fn main() -> Result<(), Box<dyn Error>> {
     let t = Tenantry::open(":memory:", OpenOptions::default())?;
 
-    // The host itself sets the platform up.
+    // The host itself sets up the platform.
     let system = Actor::System;
     let allow = vec![Grant {
         permission: Id::new("campaigns.send")?,
@@ -71,7 +71,7 @@ pub fn main() -> Result<(), Box<dyn Error>> {
     };
     t.call(&system, ann)?;
 
-    // A user acts in an account: what they may not do is refused.
+    // A user acts in an account, and is refused what they may not do.
     let ann = Actor::in_account(Id::new("ann")?, Id::new("acme")?, None);
     if let Err(error) = t.call(
         &ann,
@@ -83,7 +83,7 @@ pub fn main() -> Result<(), Box<dyn Error>> {
         println!("refused: {}", error.code());
     }
 
-    // The two questions of the hot path: prepare once, ask for every message.
+    // The two frequent questions: prepare them once, and ask them for every message.
     let access = t.access("acme", "ann", "campaigns.send")?;
     let gate = t.sender("acme", Some("ann"))?;
     println!("may send: {}", access.allowed()?);

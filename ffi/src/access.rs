@@ -1,4 +1,4 @@
-//! May this user do X here?
+//! Permission checks: may this user do this here?
 
 use crate::guard::{OK, guarded, no_handle, no_room, status};
 use crate::handles::Table;
@@ -14,17 +14,16 @@ static ACCESSES: Table<Access> = Table::new(2);
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct tenantry_access {
-    /// The library's own; zero is no handle.
+    /// The library's own number; zero is no handle.
     pub id: u64,
 }
 
-/// Prepares the question whether a user holds a permission in an account. Like a prepared
-/// statement, it is asked any number of times, from any thread, and sees every change that is made
-/// later.
+/// Prepares the check whether a user holds a permission in an account. Like a prepared statement,
+/// it can be asked any number of times, from any thread, and sees every later change.
 ///
 /// `account`, `user`, `permission`: their ids.
 ///
-/// `access`: receives the handle, or zero. It is yours: end it with `tenantry_access_free`.
+/// `access`: receives the handle, or zero. It is yours: free it with `tenantry_access_free`.
 ///
 /// Returns 0, or the number of the error.
 #[must_use]
@@ -59,12 +58,12 @@ pub unsafe extern "C" fn tenantry_access_prepare(
     }))
 }
 
-/// Asks a prepared permission check. It reads memory; the store, where the check was never asked
-/// before or something has changed since.
+/// Asks a prepared permission check. It reads memory; it reads the store only when the check is
+/// asked for the first time, or when something has changed since.
 ///
 /// `allowed`: receives the answer; `false` on every error.
 ///
-/// Returns 0 when there is an answer, else the number of the error.
+/// Returns 0 when there is an answer, or else the number of the error.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tenantry_access_allowed(
@@ -81,13 +80,13 @@ pub unsafe extern "C" fn tenantry_access_allowed(
     }
 }
 
-/// As `tenantry_access_allowed` for who must not wait, such as an event loop: it answers from
-/// memory or not at all.
+/// Like `tenantry_access_allowed`, for callers that must not wait, such as an event loop: it
+/// answers from memory or not at all.
 ///
-/// `allowed`: receives the answer; `false` on every error and where memory cannot tell.
+/// `allowed`: receives the answer; `false` on every error, and when the answer is not in memory.
 ///
-/// `known`: receives whether memory could tell. Where it could not, ask `tenantry_access_allowed`,
-/// from a thread that may wait for the disk.
+/// `known`: receives whether the answer was in memory. If it was not, call
+/// `tenantry_access_allowed` from a thread that may wait for the disk.
 ///
 /// Returns 0, or the number of the error.
 #[must_use]
@@ -107,18 +106,18 @@ pub unsafe extern "C" fn tenantry_access_try_allowed(
     }
 }
 
-/// Frees a prepared permission check. Zero and a freed handle are fine.
+/// Frees a prepared permission check. Zero and a handle that was freed already are allowed.
 #[unsafe(no_mangle)]
 pub extern "C" fn tenantry_access_free(access: tenantry_access) {
     let _ = guarded(|| Ok(ACCESSES.remove(access.id)));
 }
 
-/// Asks whether a user holds a permission in an account, by their ids. The same answer as
-/// `tenantry_access_allowed` for those who ask once.
+/// Asks whether a user holds a permission in an account, by their ids. It gives the same answer as
+/// `tenantry_access_allowed`, for callers that ask only once.
 ///
 /// `allowed`: receives the answer; `false` on every error.
 ///
-/// Returns 0 when there is an answer, else the number of the error.
+/// Returns 0 when there is an answer, or else the number of the error.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tenantry_allowed(
@@ -144,8 +143,9 @@ pub unsafe extern "C" fn tenantry_allowed(
     }
 }
 
-/// As `tenantry_allowed` for who must not wait: it answers from memory or not at all. Of an account
-/// or a user that is not in memory it knows nothing: not even whether there is one.
+/// Like `tenantry_allowed`, for callers that must not wait: it answers from memory or not at all.
+/// It cannot answer about an account or a user that is not in memory, and does not say whether it
+/// exists.
 ///
 /// `allowed`, `known`: as for `tenantry_access_try_allowed`.
 ///
@@ -176,7 +176,7 @@ pub unsafe extern "C" fn tenantry_try_allowed(
     }
 }
 
-/// As [`check`], and whether there is an answer.
+/// Like [`check`], and says whether there is an answer.
 ///
 /// # Safety
 /// `allowed` and `known` are `NULL` or valid for writing.
@@ -206,7 +206,7 @@ unsafe fn check_at_once(
     }
 }
 
-/// Writes the answer to a question where the caller wants it.
+/// Writes the answer to a question to the caller's place.
 ///
 /// # Safety
 /// `allowed` is `NULL` or valid for writing.

@@ -13,37 +13,38 @@ struct Row {
     sentence: CString,
 }
 
-/// The name of an error, such as "quota_exceeded"; "ok" for 0, "unknown" for a number that is no
-/// error.
+/// The name of an error, such as "quota_exceeded"; "ok" for 0, and "unknown" for a number that is
+/// not an error.
 ///
-/// Returns a text that is never freed.
+/// Returns a static text, which is never freed.
 #[unsafe(no_mangle)]
 pub extern "C" fn tenantry_error_name(number: i32) -> *const c_char {
     find(number, |row| &row.name, c"ok")
 }
 
 /// The class of an error: "invalid", "not_found", "conflict", "refused", "limit", "state", "store",
-/// "handle" or "internal"; "ok" for 0, "unknown" for a number that is no error.
+/// "handle" or "internal"; "ok" for 0, and "unknown" for a number that is not an error.
 ///
-/// Returns a text that is never freed.
+/// Returns a static text, which is never freed.
 #[unsafe(no_mangle)]
 pub extern "C" fn tenantry_error_class(number: i32) -> *const c_char {
     find(number, |row| &row.class, c"ok")
 }
 
 /// Whether the same request can succeed later: "never", "later" (at `retry_at_ms`), "again" (at
-/// once) or "reopen" (after the store was opened anew); "ok" for 0, "unknown" for a number that is
-/// no error.
+/// once) or "reopen" (after the store has been opened anew); "ok" for 0, and "unknown" for a number
+/// that is not an error.
 ///
-/// Returns a text that is never freed.
+/// Returns a static text, which is never freed.
 #[unsafe(no_mangle)]
 pub extern "C" fn tenantry_error_retry(number: i32) -> *const c_char {
     find(number, |row| &row.retry, c"ok")
 }
 
-/// One sentence on what an error means; "Done." for 0, "unknown" for a number that is no error.
+/// A sentence that says what an error means; "Done." for 0, and "unknown" for a number that is not
+/// an error.
 ///
-/// Returns a text that is never freed.
+/// Returns a static text, which is never freed.
 #[unsafe(no_mangle)]
 pub extern "C" fn tenantry_error_sentence(number: i32) -> *const c_char {
     find(number, |row| &row.sentence, c"Done.")

@@ -1,4 +1,4 @@
-//! Where panics end. The core has a guard of its own; this one is for what lies outside of it.
+//! Catches panics. The core has a guard of its own; this one is for the code outside of the core.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use tenantry_core::{Code, Error};
@@ -18,7 +18,7 @@ pub(crate) fn guarded<T>(body: impl FnOnce() -> Result<T, Error>) -> Result<T, E
     })
 }
 
-/// The number that stands for a result.
+/// The number for a result.
 #[inline]
 pub(crate) fn status(result: Result<(), Error>) -> i32 {
     match result {
@@ -27,7 +27,7 @@ pub(crate) fn status(result: Result<(), Error>) -> i32 {
     }
 }
 
-/// What a handle answers that is in no table.
+/// The error for a handle that is in no table.
 #[cold]
 pub(crate) fn no_handle<T>() -> Result<T, Error> {
     Err(Error::new(
@@ -36,7 +36,7 @@ pub(crate) fn no_handle<T>() -> Result<T, Error> {
     ))
 }
 
-/// What preparing answers when the table of handles is full.
+/// The error of a prepare function when the table of handles is full.
 #[cold]
 pub(crate) fn no_room() -> Error {
     Error::new(

@@ -1,11 +1,13 @@
-//! Handles: numbers that stand for an object, never its address.
+//! Handles: numbers that stand for objects, and are never their addresses.
 //!
-//! A table is a list of slots that only grows. A handle names its kind, its slot and the generation
-//! of the slot, so a handle that was freed, made up or meant for another table finds nothing.
-//! Generations begin at an unpredictable number, so small made-up numbers do not hit either.
+//! A table is a list of slots that only grows. A handle contains its kind, its slot and the
+//! generation of the slot, so that a handle that was freed, made up or meant for another table
+//! finds nothing. Generations begin at an unpredictable number, so that small made-up numbers find
+//! nothing either.
 //!
-//! Nothing here takes a lock, or waits in any other way: a forked child may find another thread's
-//! work half done, and must still be able to free what it inherited and to open stores of its own.
+//! Nothing here takes a lock or waits in any other way: a forked child may find the work of another
+//! thread half done, and must still be able to free what it inherited and to open stores of its
+//! own.
 
 use arc_swap::ArcSwapOption;
 use once_cell::race::OnceBox;
@@ -23,11 +25,11 @@ const NONE: u32 = u32::MAX;
 const _: () = assert!(CAPACITY <= 1 << INDEX_BITS);
 const _: () = assert!(INDEX_BITS + GENERATION_BITS + 2 == u64::BITS);
 
-/// One kind of handle.
+/// The table of one kind of handle.
 pub(crate) struct Table<T> {
     kind: u64,
     chunks: [OnceBox<Box<[Slot<T>]>>; CHUNKS],
-    /// How many slots were ever used.
+    /// How many slots have ever been used.
     used: AtomicU64,
     /// The freed slots, as a stack: the top slot, and a count of changes above it.
     free: AtomicU64,
@@ -76,7 +78,8 @@ impl<T> Table<T> {
         (entry.id == id).then(|| work(&entry.value))
     }
 
-    /// Ends a handle and says whether it was one. The object is dropped when its last user is done.
+    /// Removes a handle, and says whether there was one. The object is dropped when its last user
+    /// is done.
     pub(crate) fn remove(&self, id: u64) -> bool {
         let Some(slot) = self.slot_of(id) else {
             return false;
@@ -166,7 +169,8 @@ impl<T> Table<T> {
     }
 }
 
-/// The stack's head with another top; the count makes a head that came back to the same top differ.
+/// The stack's head with another top. The count in it makes sure that a head that comes back to the
+/// same top is a different one.
 fn changed(head: u64, top: u32) -> u64 {
     u64::from(((head >> 32) as u32).wrapping_add(1)) << 32 | u64::from(top)
 }

@@ -1,13 +1,13 @@
 //! The C ABI of tenantry.
 //!
-//! Plain functions only: the header `include/tenantry.h` is made from these files by `cargo xtask
-//! codegen`, and the generator does not see what a macro makes. Their documentation is the
-//! header's, so it speaks to C programmers. What a caller must keep to is said once, in the
-//! header's introduction; a `# Safety` heading on each function would only repeat it there.
+//! It has plain functions only: `cargo xtask codegen` makes the header `include/tenantry.h` from
+//! these files, and the generator does not see what a macro makes. Their documentation is that of
+//! the header, so it is written for C programmers. What a caller must observe is said once, in the
+//! introduction of the header; a `# Safety` heading on each function would only repeat it.
 //!
 //! - `handles`: numbers that stand for stores and prepared questions
 //! - `memory`: every read and write of the caller's memory
-//! - `guard`: where panics end
+//! - `guard`: catches panics
 //! - `store`, `import`, `access`, `sender`, `outbox`, `errors`: the functions
 
 #![allow(unsafe_code)] // the C ABI itself

@@ -4,10 +4,10 @@ use std::ffi::c_char;
 use tenantry_core::Error;
 use zeroize::{Zeroize, Zeroizing};
 
-/// The bytes that a caller passes as pointer and length. `NULL` with length 0 is empty.
+/// The bytes that a caller passes as a pointer and a length. `NULL` with length 0 is an empty text.
 ///
 /// # Safety
-/// A pointer that is not `NULL` is valid for reading `len` bytes until the caller gets its answer.
+/// A pointer that is not `NULL` is valid for reading `len` bytes until the call returns.
 #[inline]
 pub(crate) unsafe fn bytes<'a>(
     name: &str,
@@ -33,10 +33,10 @@ fn impossible(name: &str, len: usize) -> Error {
     )
 }
 
-/// The UTF-8 text that a caller passes as pointer and length.
+/// The UTF-8 text that a caller passes as a pointer and a length.
 ///
 /// # Safety
-/// As [`bytes`].
+/// The same as for [`bytes`].
 #[inline]
 pub(crate) unsafe fn text<'a>(
     name: &str,
@@ -57,12 +57,12 @@ pub(crate) unsafe fn text<'a>(
     })
 }
 
-/// As [`text`], but `NULL` with length 0 is *none*. An empty text that is not `NULL` stays an empty
-/// text, for the core to refuse: a host that lost a user's name must not be taken for one that
-/// names no user.
+/// Like [`text`], but `NULL` with length 0 is *none*. An empty text that is not `NULL` stays an
+/// empty text, which the core refuses: a host that lost the name of a user must not be taken for a
+/// host that names no user.
 ///
 /// # Safety
-/// As [`bytes`].
+/// The same as for [`bytes`].
 #[inline]
 pub(crate) unsafe fn optional_text<'a>(
     name: &str,
@@ -76,7 +76,7 @@ pub(crate) unsafe fn optional_text<'a>(
     unsafe { text(name, data, len) }.map(Some)
 }
 
-/// Whether a caller's pointer can be written through.
+/// Whether the library can write through a pointer of the caller.
 #[inline]
 pub(crate) fn is_place<T>(out: *mut T) -> bool {
     !out.is_null() && out.is_aligned()
@@ -90,15 +90,15 @@ pub(crate) fn no_place(name: &str) -> Error {
     )
 }
 
-/// A text that the library made. It belongs to the caller, who gives it back with
-/// `tenantry_text_free`.
+/// A text that the library made. It belongs to the caller, who frees it with `tenantry_text_free`.
 ///
-/// The library always writes both fields and never reads or frees what stood there before.
+/// The library always writes both fields, and never reads or frees what they held before.
 #[repr(C)]
 pub struct tenantry_text {
-    /// UTF-8, ended by a NUL that does not count in `len`; `NULL` when there is no text.
+    /// The text in UTF-8, ended by a NUL that does not count in `len`; `NULL` when there is no
+    /// text.
     pub data: *mut c_char,
-    /// The number of bytes. Do not change it: it says how much `tenantry_text_free` gives back.
+    /// The number of bytes. Do not change it: `tenantry_text_free` needs it to free the text.
     pub len: usize,
 }
 
@@ -121,7 +121,7 @@ impl tenantry_text {
     }
 }
 
-/// Gives a text back and sets the struct to zero, so that freeing it again does nothing.
+/// Frees a text and sets the struct to zero, so that freeing it again does nothing.
 ///
 /// `text`: a text that this library filled, a struct of zeros, or `NULL`.
 #[unsafe(no_mangle)]

@@ -5,20 +5,18 @@ use crate::memory::{is_place, no_place};
 use crate::store::{tenantry_store, with_store};
 use std::time::Duration;
 
-/// Sleeps until the outbox has a message after the one of this number, without asking again and
-/// again: the commit that writes a message wakes it. Take messages then with the operation
-/// `outbox.take`.
+/// Waits until the outbox has a message after the one of this number. It does not poll: the commit
+/// that writes a message wakes it. Then take the messages with the operation `outbox.take`.
 ///
-/// `store`: an open store. Closing it (`tenantry_close`) in another thread wakes this one with
-/// `TENANTRY_CLOSED`; freeing it does not.
+/// `store`: an open store. Closing the store (`tenantry_close`) in another thread ends the wait
+/// with `TENANTRY_CLOSED`; freeing the handle does not.
 ///
-/// `after`: the number of the last message that is known, such as `taken_to` of `outbox.take`; 0
+/// `after`: the number of the last message that you know, such as `taken_to` of `outbox.take`; 0
 /// for none.
 ///
-/// `timeout_ms`: how long at most, in milliseconds.
+/// `timeout_ms`: how long to wait at most, in milliseconds.
 ///
-/// `last`: receives the number of the last message, or 0 when the time was over before there was
-/// one.
+/// `last`: receives the number of the last message, or 0 when the time passed without a message.
 ///
 /// Returns 0, or the number of the error.
 #[must_use]

@@ -1,4 +1,4 @@
-//! May n messages go out now?
+//! Sending: may n messages go out now?
 
 use crate::guard::{OK, guarded, no_handle, no_room, status};
 use crate::handles::Table;
@@ -13,53 +13,56 @@ static SENDERS: Table<Sender> = Table::new(3);
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct tenantry_sender {
-    /// The library's own; zero is no handle.
+    /// The library's own number; zero is no handle.
     pub id: u64,
 }
 
-/// What was decided about sending. Make it with `TENANTRY_DECISION_INIT`: `struct_size` tells the
-/// library which fields the program knows, so that later versions can add some.
+/// A decision about sending. Initialise it with `TENANTRY_DECISION_INIT`: `struct_size` tells the
+/// library which fields the program knows, so that later versions can add fields.
 #[repr(C)]
 pub struct tenantry_decision {
-    /// `sizeof(tenantry_decision)`, set by the program before each call and never changed by the
-    /// library.
+    /// `sizeof(tenantry_decision)`; the program sets it before each call, and the library never
+    /// changes it.
     pub struct_size: usize,
     /// How many messages may go out now: all that were asked for, or 0.
     pub granted: u64,
-    /// 0 when granted, else why not: an error number such as `TENANTRY_QUOTA_EXCEEDED`.
+    /// 0 when they were granted, or else the reason: an error number such as
+    /// `TENANTRY_QUOTA_EXCEEDED`.
     pub code: i32,
-    /// What is to become of messages that are refused: 0 nothing more, 1 the host keeps them until
-    /// `retry_at_ms` (hold), 2 they are spread over the window and have their turn then.
+    /// What the host should do with messages that are refused: 0 nothing; 1 keep them until
+    /// `retry_at_ms` (hold); 2 send them at `retry_at_ms`, because the limit spreads them over its
+    /// window.
     pub over: u32,
-    /// When asking again can help, in milliseconds since 1970; 0 when waiting alone never helps.
+    /// When it can help to ask again, in milliseconds since 1970; 0 when waiting alone never helps.
     pub retry_at_ms: u64,
-    /// How many more could be granted now; `TENANTRY_UNLIMITED` when no limit applies, or none was
-    /// looked at.
+    /// How many more messages could be granted now; `TENANTRY_UNLIMITED` when no limit applies, or
+    /// when no limit was considered.
     pub remaining: u64,
     /// The value of the limit that refused.
     pub limit_value: u64,
-    /// How much of that limit was used.
+    /// How much of that limit is used.
     pub limit_used: u64,
     /// How many of the granted messages credits paid for.
     pub credits: u64,
-    /// The entry of the ledger that says so: what fails of them is given back with
-    /// `credits.refund`.
+    /// The number of the ledger entry of these credits; pass it as `spend` to `sending.refund` to
+    /// give back messages that failed.
     pub credits_entry: u64,
-    /// How many credits are left, where `code` is `TENANTRY_CREDITS_EXHAUSTED`; 0 otherwise.
+    /// How many credits are left when `code` is `TENANTRY_CREDITS_EXHAUSTED`; 0 otherwise.
     pub credits_left: u64,
-    /// How much of the limit that refused is kept apart for accounts below that are guaranteed a
-    /// part of it.
+    /// How much of the limit that refused is kept for accounts below to which a part of it is
+    /// guaranteed.
     pub limit_kept_apart: u64,
     /// The name of the limit that refused, such as "email_per_day", or the id of the cap; empty
-    /// when no limit did.
+    /// when no limit refused.
     pub limit: [c_char; 72],
-    /// Whose limit it is: "account", "ancestor" for an account above, "group", or for a cap also
-    /// "member", "campaign", "api_key", "sending_domain" or "recipient_domain".
+    /// Whose limit it is: "account", "ancestor" for an account above, or "group"; for a cap also
+    /// "platform", "member", "campaign", "api_key", "sending_domain" or "recipient_domain".
     pub scope: [c_char; 24],
-    /// Where its value is from: "override", "package", "inherited", "platform_default", "group" or
-    /// "cap".
+    /// Where its value comes from: "override", "package", "inherited", "platform_default", "group"
+    /// or "cap".
     pub source: [c_char; 24],
-    /// The id of the account, group, member, campaign or API key whose limit it is, or the domain.
+    /// The id of the account, group, member, campaign or API key whose limit it is, or the name of
+    /// the domain.
     pub subject: [c_char; 256],
 }
 
@@ -68,22 +71,22 @@ const _: () = assert!(
     size_of::<tenantry_decision>() == std::mem::offset_of!(tenantry_decision, subject) + 256
 );
 
-/// Prepares the question whether messages may go out. Like a prepared statement, it is asked any
-/// number of times, from any thread, and sees every change that is made later.
+/// Prepares the question whether messages may go out. Like a prepared statement, it can be asked
+/// any number of times, from any thread, and sees every later change.
 ///
 /// `account`: its id.
 ///
-/// `user`: the id of the member who sends, whose permission to send is then a condition; `NULL`
-/// with length 0 when the account itself sends. An empty text that is not `NULL` is an error.
+/// `user`: the id of the member who sends, and who needs the permission to send; `NULL` with length
+/// 0 when the host itself sends for the account. An empty text that is not `NULL` is an error.
 ///
-/// `options`: what the messages are, as JSON; `NULL` with length 0 for e-mail of which nothing more
-/// is said. Its fields: `channel` (`"email"`, `"sms"`) and `message` with `campaign`,
+/// `options`: what kind of messages they are, as JSON; `NULL` with length 0 for e-mail without
+/// anything further. The fields are `channel` (`"email"`, `"sms"`) and `message` with `campaign`,
 /// `sending_domain`, `recipient_domain` and `message_class` (`"marketing"`, `"transactional"`).
-/// Prepare one sender for each. With `acting` the user sends themself, from its `ip`, so that
-/// allow-lists count, and by a program with the id of an `api_key`; without it the host sends,
-/// which comes from nowhere.
+/// Prepare a sender of its own for each kind. With `acting`, the user sends themself: `ip` is the
+/// address from which they come, and allow-lists apply to it; `api_key` is the id of the key with
+/// which a program acts for them. Without `acting`, the host sends, and no address is checked.
 ///
-/// `sender`: receives the handle, or zero. It is yours: end it with `tenantry_sender_free`.
+/// `sender`: receives the handle, or zero. It is yours: free it with `tenantry_sender_free`.
 ///
 /// Returns 0, or the number of the error.
 #[must_use]
@@ -119,13 +122,13 @@ pub unsafe extern "C" fn tenantry_sender_prepare(
     }))
 }
 
-/// Asks whether `count` messages may go out now, and charges every limit on their way, all or
-/// nothing.
+/// Asks whether `count` messages may go out now, and charges them to every limit that applies, all
+/// or nothing.
 ///
-/// `decision`: receives what was decided. A refusal is a decision, not an error; on an error
-/// nothing is granted and `code` is the error.
+/// `decision`: receives the decision. A refusal is a decision, not an error; on an error, nothing
+/// is granted and `code` is the error.
 ///
-/// Returns 0 when it was decided, granted or refused, else the number of the error.
+/// Returns 0 when there is a decision, granted or refused, or else the number of the error.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tenantry_sender_admit(
@@ -143,13 +146,13 @@ pub unsafe extern "C" fn tenantry_sender_admit(
     }
 }
 
-/// As `tenantry_sender_admit` for who must not wait, such as an event loop: it answers from memory
-/// or not at all, and then it has charged nothing.
+/// Like `tenantry_sender_admit`, for callers that must not wait, such as an event loop: it decides
+/// from memory, or does not decide and charges nothing.
 ///
-/// `decision`: receives what was decided. Where memory alone cannot tell, nothing is granted and
+/// `decision`: receives the decision. When memory alone cannot decide, nothing is granted and
 /// `code` is `TENANTRY_BUSY`.
 ///
-/// `decided`: receives whether memory could tell. Where it could not, ask `tenantry_sender_admit`,
+/// `decided`: receives whether memory could decide. If it could not, call `tenantry_sender_admit`
 /// from a thread that may wait for the disk.
 ///
 /// Returns 0, or the number of the error.
@@ -171,16 +174,17 @@ pub unsafe extern "C" fn tenantry_sender_try_admit(
     }
 }
 
-/// Frees a prepared sender. Zero and a freed handle are fine.
+/// Frees a prepared sender. Zero and a handle that was freed already are allowed.
 #[unsafe(no_mangle)]
 pub extern "C" fn tenantry_sender_free(sender: tenantry_sender) {
     let _ = guarded(|| Ok(SENDERS.remove(sender.id)));
 }
 
-/// Asks whether `count` messages may go out now, by the ids of account and user. The same as
-/// `tenantry_sender_prepare` and `tenantry_sender_admit` for those who ask once.
+/// Asks whether `count` messages may go out now, by the ids of the account and the user. It does
+/// the same as `tenantry_sender_prepare` and `tenantry_sender_admit`, for callers that ask only
+/// once.
 ///
-/// Returns 0 when it was decided, granted or refused, else the number of the error.
+/// Returns 0 when there is a decision, granted or refused, or else the number of the error.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tenantry_admit(
@@ -202,9 +206,9 @@ pub unsafe extern "C" fn tenantry_admit(
     }
 }
 
-/// As `tenantry_admit` for who must not wait: it answers from memory or not at all, and then it has
-/// charged nothing. Of an account that is not in memory it knows nothing: not even whether there is
-/// one.
+/// Like `tenantry_admit`, for callers that must not wait: it decides from memory, or does not
+/// decide and charges nothing. It cannot decide about an account that is not in memory, and does
+/// not say whether it exists.
 ///
 /// `decision`, `decided`: as for `tenantry_sender_try_admit`.
 ///
@@ -231,10 +235,10 @@ pub unsafe extern "C" fn tenantry_try_admit(
     }
 }
 
-/// Whether a whole decision can be written there.
+/// Whether a whole decision can be written to the caller's place.
 ///
 /// # Safety
-/// `out` is `NULL` or points at a struct whose `struct_size` is set and true.
+/// `out` is `NULL`, or points to a struct whose `struct_size` is set correctly.
 #[inline]
 unsafe fn takes_decision(out: *mut tenantry_decision) -> bool {
     // SAFETY: `struct_size` is read only through a place.
@@ -242,10 +246,10 @@ unsafe fn takes_decision(out: *mut tenantry_decision) -> bool {
         && unsafe { (&raw const (*out).struct_size).read() } >= size_of::<tenantry_decision>()
 }
 
-/// Writes a decision where the caller wants it.
+/// Writes a decision to the caller's place.
 ///
 /// # Safety
-/// `out` is `NULL` or points at a struct whose `struct_size` is set and true.
+/// `out` is `NULL`, or points to a struct whose `struct_size` is set correctly.
 #[inline]
 unsafe fn decide(
     out: *mut tenantry_decision,
@@ -270,10 +274,10 @@ unsafe fn decide(
     }
 }
 
-/// As [`decide`], and whether there is a decision.
+/// Like [`decide`], and says whether there is a decision.
 ///
 /// # Safety
-/// As for [`decide`]; `decided` is `NULL` or a place.
+/// The same as for [`decide`]; `decided` is `NULL`, or a place for a `bool`.
 #[inline]
 unsafe fn decide_at_once(
     out: *mut tenantry_decision,
@@ -353,8 +357,8 @@ unsafe fn write(out: *mut tenantry_decision, decision: &Decision) {
     }
 }
 
-/// Writes the struct without a limit. The texts are ended at their first byte, not cleared: this
-/// runs for each message.
+/// Writes the struct without a limit. The texts are ended at their first byte and not cleared,
+/// because this runs for each message.
 ///
 /// # Safety
 /// `out` is a place for the whole struct.
@@ -386,7 +390,7 @@ unsafe fn clear(
     }
 }
 
-/// Copies as much of a text as fits, whole characters only, and ends it with a NUL.
+/// Copies as much of a text as fits, in whole characters, and ends it with a NUL.
 ///
 /// # Safety
 /// `out` is a place for the whole array.

@@ -1,4 +1,4 @@
-//! Opening, calling and closing a store.
+//! Opens, calls and closes stores.
 
 use crate::guard::{OK, guarded, no_handle, no_room, status};
 use crate::handles::Table;
@@ -13,11 +13,11 @@ static STORES: Table<Tenantry> = Table::new(1);
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct tenantry_store {
-    /// The library's own; zero is no handle.
+    /// The library's own number; zero is no handle.
     pub id: u64,
 }
 
-/// Works with an open store.
+/// Runs work on an open store.
 pub(crate) fn with_store<R>(
     store: tenantry_store,
     work: impl FnOnce(&Tenantry) -> Result<R, Error>,
@@ -25,9 +25,9 @@ pub(crate) fn with_store<R>(
     STORES.with(store.id, work).unwrap_or_else(no_handle)
 }
 
-/// The version of the loaded library, such as "0.1.0". Compare with `TENANTRY_VERSION`.
+/// The version of the loaded library, such as "0.1.0". Compare it with `TENANTRY_VERSION`.
 ///
-/// Returns a text that is never freed.
+/// Returns a static text, which is never freed.
 #[unsafe(no_mangle)]
 pub extern "C" fn tenantry_version() -> *const c_char {
     concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast()
@@ -36,7 +36,7 @@ pub extern "C" fn tenantry_version() -> *const c_char {
 /// The hash of the catalogue of operations in the loaded library, in hexadecimal. It equals
 /// `TENANTRY_CATALOGUE_HASH` when the header and the library belong together.
 ///
-/// Returns a text that is never freed.
+/// Returns a static text, which is never freed.
 #[unsafe(no_mangle)]
 pub extern "C" fn tenantry_catalogue_hash() -> *const c_char {
     static HASH: OnceBox<CString> = OnceBox::new();
@@ -48,23 +48,22 @@ pub extern "C" fn tenantry_catalogue_hash() -> *const c_char {
     hash.map_or(c"".as_ptr(), |hash| hash.as_ptr())
 }
 
-/// Opens a store, and makes it when there is none.
+/// Opens a store, and creates it if there is none.
 ///
-/// `path`: the folder of the store, or ":memory:" for one that lives until it is closed. Opening a
-/// folder again in the same process gives a second handle on the same store; from another process
-/// it is `TENANTRY_STORE_LOCKED`.
+/// `path`: the folder of the store, or ":memory:" for a store in memory that ends when it is
+/// closed. Opening a folder again in the same process returns a second handle on the same store; in
+/// another process it is refused with `TENANTRY_STORE_LOCKED`.
 ///
 /// `options`: a JSON object, or empty for the defaults: `{"durability": "full" | "relaxed",
 /// "cache_mib": 64, "create": true, "lock_wait_ms": 0, "edition": "standard" | "commercial",
 /// "token_key": "64 hexadecimal digits", "peppers": [{"id": "2026", "key": "64 hexadecimal
-/// digits"}], "clock": {"manual_ms": 0}, "seed": 7}`. With `lock_wait_ms` it waits that long, up to
-/// ten minutes, for another process that has the store open. Passwords are mixed with the first of
-/// the peppers before they are hashed; hashes that were made with another one need it until their
-/// users log in. Without a
-/// `token_key` the store keeps one in a file beside its data; it is always opened with the key that
-/// it was made with.
+/// digits"}], "clock": {"manual_ms": 0}, "seed": 7}`. With `lock_wait_ms`, it waits so many
+/// milliseconds, at most ten minutes, while another process has the store open. Passwords are mixed
+/// with the first of the peppers before they are hashed. A hash that was made with another pepper
+/// needs that pepper until its user logs in. Without a `token_key`, the store keeps a key in a file
+/// beside its data. A store must always be opened with the key with which it was created.
 ///
-/// `store`: receives the handle, or zero. It is yours: end it with `tenantry_free`.
+/// `store`: receives the handle, or zero. It is yours: free it with `tenantry_free`.
 ///
 /// `error`: receives the error as JSON, which is yours to free; zeros on success.
 ///
@@ -111,19 +110,20 @@ pub unsafe extern "C" fn tenantry_open(
 ///
 /// `store`: an open store.
 ///
-/// `actor`: who asks, as a JSON object: `{"kind": "system"}`, or empty, for the host itself;
+/// `actor`: who acts, as a JSON object: `{"kind": "system"}`, or empty, for the host itself;
 /// `{"kind": "user", "user": "ann", "account": "acme", "ip": "203.0.113.7"}` for a user in an
 /// account; `{"kind": "operator", "user": "olga", "ip": "203.0.113.7"}` for an operator of the
-/// platform (`ip` may be left out).
+/// platform. `ip` is optional.
 ///
 /// `operation`: its name, such as "members.add".
 ///
-/// `request`: its request as a JSON object; empty is `{}`.
+/// `request`: its request as a JSON object; an empty text stands for `{}`.
 ///
 /// `answer`: always receives a JSON object, which is yours to free: the operation's answer, or the
 /// error `{"code", "number", "class", "retry", "message", "field", "details"}`.
 ///
-/// Returns 0 when the operation was done, else the number of the error; then nothing was changed.
+/// Returns 0 when the operation was carried out, or else the number of the error; nothing was
+/// changed then.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tenantry_call(
@@ -156,7 +156,7 @@ pub unsafe extern "C" fn tenantry_call(
     unsafe { self::answer(answer, answered.map(Some)) }
 }
 
-/// Writes a text or an error's JSON where the caller wants it, and answers the status.
+/// Writes a text, or the JSON of an error, to the caller's place, and answers the status.
 ///
 /// # Safety
 /// `out` is a place to write.
@@ -173,19 +173,20 @@ pub(crate) unsafe fn answer(
     status
 }
 
-/// Closes a store: what was drawn ahead is given back, and all is on the disk when it returns.
-/// Every handle that was prepared from it, and this one, answers `TENANTRY_CLOSED` from now on. The
-/// handle is still to be freed.
+/// Closes a store: what was drawn ahead is given back, and everything is on the disk when the
+/// function returns. This handle, and every handle that was prepared from it, answers
+/// `TENANTRY_CLOSED` from now on. The handle still has to be freed.
 ///
-/// Returns 0, or the number of the error: after an error, what was acknowledged is safe, but units
-/// that were drawn ahead may count as spent.
+/// Returns 0, or the number of the error: after an error, what was acknowledged is safe, but what
+/// was drawn ahead may count as used.
 #[unsafe(no_mangle)]
 pub extern "C" fn tenantry_close(store: tenantry_store) -> i32 {
     status(guarded(|| with_store(store, Tenantry::close)))
 }
 
-/// Frees a handle, and closes the store if that was not done. Zero and a freed handle are fine. In
-/// a forked child it frees the child's copy and leaves the parent's store alone.
+/// Frees a handle, and closes the store if that has not been done. Zero and a handle that was freed
+/// already are allowed. In a forked child, it frees the child's copy and does not touch the
+/// parent's store.
 #[unsafe(no_mangle)]
 pub extern "C" fn tenantry_free(store: tenantry_store) {
     let _ = guarded(|| Ok(STORES.remove(store.id)));

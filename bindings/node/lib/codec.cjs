@@ -1,7 +1,7 @@
 'use strict'
 
-// Requests and answers between the names of JavaScript and those of the wire. TYPES lists the fields of each object as
-// `camelName: [wire_name, type]`; a type is a word, a name in TYPES, or `[type]` for a list.
+// Translates requests and answers between the names of JavaScript and those of the wire. TYPES lists the fields of each
+// object as `camelName: [wire_name, type]`; a type is a word, a name in TYPES, or `[type]` for a list.
 
 const { ERROR_CLASSES, ERRORS, TYPES: CATALOGUE_TYPES } = require('./generated.cjs')
 
@@ -27,13 +27,13 @@ const TYPES = {
   },
 }
 
-/** The exception for error JSON. */
+/** The exception for an error as JSON. */
 function errorFrom(text) {
   let error
   try {
     error = JSON.parse(text)
   } catch {
-    // Not from the core: napi itself failed, and says how.
+    // It is not from the core: napi itself failed, and the text says how.
     return newError('internal', null, text)
   }
   return new ERROR_CLASSES[error.class](error)
@@ -88,7 +88,7 @@ function child(field, name) {
   return `${field}/${String(name).replaceAll('~', '~0').replaceAll('/', '~1')}`
 }
 
-/** The value as it goes over the wire; throws `invalid_argument` for what JSON would change or lose. */
+/** The value as it goes over the wire; throws `invalid_argument` for a value that JSON would change or lose. */
 function encode(type, value, field = '') {
   switch (type) {
     case 'bool':
@@ -120,7 +120,7 @@ function unknown(field, name) {
   throw invalid(child(field, name), 'is no field here; leave it out')
 }
 
-/** Any JSON, in the form of the wire: what it means is for the core to judge. */
+/** Any JSON, in the form of the wire; the core judges what it means. */
 function json(value, field, depth) {
   if (depth > MAX_DEPTH) throw invalid('', `must not be nested deeper than ${MAX_DEPTH} levels`)
   switch (typeof value) {
@@ -143,7 +143,7 @@ function json(value, field, depth) {
   )
 }
 
-/** The value that came over the wire, with the names of JavaScript. */
+/** A value that came over the wire, with the names of JavaScript. */
 function decode(type, value) {
   if (Array.isArray(type)) return value.map((each) => decode(type[0], each))
   if (!Object.hasOwn(TYPES, type)) return value

@@ -1,6 +1,6 @@
 'use strict'
 
-/** The base of all that tenantry throws; the generated subclasses are one for each class of errors. */
+/** The base class of everything that tenantry throws; there is a generated subclass for each class of errors. */
 class TenantryError extends Error {
   constructor(error) {
     super(error.message)

@@ -7,7 +7,7 @@ const native = require('./native.cjs')
 
 const SYSTEM = ''
 
-/** Opens the store in this folder, or a fresh one in memory for `':memory:'`. */
+/** Opens the store in this folder, or a new store in memory for `':memory:'`. */
 async function open(path, options = {}) {
   const place = text(path, '/path')
   const { manualClockMs, ...others } = plainObject(options, '')
@@ -16,7 +16,7 @@ async function open(path, options = {}) {
   return new Tenantry(await answered(native.open(place, JSON.stringify(wire))))
 }
 
-/** A store that is open. Its operations run as `system`: the host itself. */
+/** An open store. Its operations run as `system`, which is the host itself. */
 class Tenantry extends Operations {
   #store
   #closing
@@ -120,7 +120,7 @@ class Tenantry extends Operations {
   }
 }
 
-/** A user acting in an account: the same operations, each refused unless the user may do it. */
+/** A user who acts in an account: the same operations, each of which is refused unless the user may do it. */
 class Acting extends Operations {
   #store
   #user
@@ -149,7 +149,7 @@ class Acting extends Operations {
   }
 }
 
-/** An operator of the platform: the same operations, each refused unless the operator may do it. */
+/** An operator of the platform: the same operations, each of which is refused unless the operator may do it. */
 class Operating extends Operations {
   #store
   #actor
@@ -167,7 +167,7 @@ class Operating extends Operations {
   }
 }
 
-/** Whoever a session belongs to: the same operations, each refused once the session has ended. */
+/** The user of a session: the same operations, each of which is refused after the session has ended. */
 class InSession extends Operations {
   #store
   #actor
@@ -232,7 +232,7 @@ class Access {
   }
 }
 
-/** A prepared admission. */
+/** A prepared sender. */
 class Sender {
   #sender
 
@@ -270,13 +270,13 @@ class Sender {
   }
 }
 
-/** What a synchronous native function answered: error JSON is the only text. */
+/** The result of a synchronous native function; a text is always an error as JSON. */
 function result(answer) {
   if (typeof answer === 'string') throw errorFrom(answer)
   return answer
 }
 
-/** What a native promise answers; the exception is made here, where the stack has the caller's frames. */
+/** The result of a native promise; the exception is made here, where the stack has the caller's frames. */
 async function answered(promise) {
   try {
     return await promise
@@ -285,24 +285,24 @@ async function answered(promise) {
   }
 }
 
-/** One operation of the catalogue, in the names of JavaScript. */
+/** Runs one operation of the catalogue, with the names of JavaScript. */
 async function run(store, actor, operation, request = {}) {
   const { request: type, answer } = OPERATIONS[operation]
   const wire = JSON.stringify(encode(type, request))
   return decode(answer, JSON.parse(await answered(store.call(actor, operation, wire))))
 }
 
-/** Any operation, in the form of the wire. */
+/** Runs any operation, in the form of the wire. */
 async function send(store, actor, operation, request) {
   const wire = JSON.stringify(encode('json', request))
   return JSON.parse(await answered(store.call(actor, text(operation, '/operation'), wire)))
 }
 
-/** The stores that files are imported into now, one entry an import. Who leaves must not wait for an answer of theirs. */
+/** The stores into which files are imported now, one entry for each import. A process that ends must not wait for them. */
 const importing = new Set()
 process.on('exit', () => importing.forEach(({ store }) => store.leave()))
 
-/** `users.importCsv` for a file of any size: its content as bytes or as text. */
+/** Runs `users.importCsv` for a file of any size, with its content as bytes or as text. */
 async function importFile(store, actor, file, options) {
   const { onProgress, ...others } = plainObject(options, '')
   const given = JSON.stringify(encode('ImportOptions', others))
@@ -334,7 +334,7 @@ async function importFile(store, actor, file, options) {
 /** The largest number that every language has. */
 const LONGEST_MS = Number.MAX_SAFE_INTEGER
 
-/** The number of the last message, once there is one after this one; undefined when the time is over before. */
+/** The number of the last message, as soon as there is one after this one; undefined when the time has passed. */
 async function waitForMessages(store, options = {}) {
   const { after = 0, timeoutMs = LONGEST_MS } = named(options, 'after', 'timeoutMs')
   const numbers = [integer(after, '/after'), integer(timeoutMs, '/timeoutMs')]
@@ -346,14 +346,14 @@ async function waitForMessages(store, options = {}) {
   return last ?? undefined
 }
 
-/** What there is for a consumer, for ever; it ends when the store is closed. */
+/** The messages for a consumer, without an end; it ends when the store is closed. */
 async function* messages(outbox, options) {
   for (;;) {
     try {
       const taken = await outbox.take(options)
       yield* taken.messages
       if (taken.messages.length > 0) continue
-      // The clock of a store may be moved by hand, and who is full waits for others to acknowledge.
+      // The clock of a store may be moved by hand, and a consumer that is full waits for others to acknowledge.
       const waits = taken.retryAtMs !== undefined || taken.full
       const leftMs = Math.max(1, Math.min((taken.retryAtMs ?? Infinity) - Date.now(), 1000))
       await outbox.wait({ after: taken.full ? LONGEST_MS : taken.takenTo, timeoutMs: waits ? leftMs : LONGEST_MS })
@@ -364,7 +364,7 @@ async function* messages(outbox, options) {
   }
 }
 
-/** The arguments of a synchronous question; a name that is none of them is a mistake, never ignored. */
+/** The arguments of a synchronous question; an unknown name is a mistake, and is never ignored. */
 function named(question, first, second, third) {
   for (const name in plainObject(question, '')) {
     if (name !== first && name !== second && name !== third) unknown('', name)

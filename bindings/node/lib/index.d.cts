@@ -19,101 +19,101 @@ export * from './generated.cjs'
 /** The version of the package. */
 export const version: string
 
-/** Open the store in this folder, or a fresh one in memory for `':memory:'`. */
+/** Open the store in this folder, or a new store in memory for `':memory:'`. */
 export function open(path: string, options?: OpenOptions): Promise<Tenantry>
 
 export interface OpenOptions {
-  /** `full` (default) answers a write when it is on the disk; `relaxed` leaves that to the next sync. */
+  /** With `full` (the default), a write is answered when it is on the disk; with `relaxed`, the next sync brings it there. */
   durability?: 'full' | 'relaxed' | undefined
-  /** How much memory the store may use as a cache. */
+  /** How much memory the store may use as a cache, in MiB. */
   cacheMib?: Integer | undefined
-  /** Whether a store that is not there is made (default), or refused. */
+  /** Whether a missing store is created (the default) or refused. */
   create?: boolean | undefined
   /**
-   * How long to wait for a process that has the store open (0, which is the default, to 600,000); after that it is
-   * `store_locked`.
+   * How long to wait while another process has the store open, in milliseconds (0 to 600,000; 0 by default); after that,
+   * the call is refused with `store_locked`.
    */
   lockWaitMs?: Integer | undefined
-  /** What the platform's licence includes: `standard` (default), or `commercial`, which is everything. */
+  /** What the platform's licence includes: `standard` (the default), or `commercial`, which includes everything. */
   edition?: 'standard' | 'commercial' | undefined
   /**
-   * The key that tokens are derived with, as 64 hexadecimal digits; when absent, the store keeps one in a file beside
-   * its data. A store is always opened with the key that it was made with.
+   * The key from which tokens are derived, as 64 hexadecimal digits; when absent, the store keeps a key in a file beside
+   * its data. A store must always be opened with the key with which it was created.
    */
   tokenKey?: string | undefined
   /**
-   * Keys that passwords are mixed with before they are hashed: the first for new hashes, the others for those that were
-   * made with them, until their users log in. Without its pepper nobody's password is right.
+   * Keys with which passwords are mixed before they are hashed. The first key is for new hashes; the others are for the
+   * hashes that were made with them, until their users log in. Without its pepper, no password is accepted.
    */
   peppers?: Pepper[] | undefined
-  /** For tests: a clock that only `clock.set` moves, and where it begins. */
+  /** For tests: the time at which a manual clock starts, which only `clock.set` moves; in unix milliseconds. */
   manualClockMs?: Integer | undefined
-  /** For tests, with a manual clock: makes generated ids repeat. */
+  /** For tests, with a manual clock: a seed that makes the generated ids the same in every run. */
   seed?: Integer | undefined
 }
 
-/** A key that passwords are mixed with, which the store does not have. */
+/** A key with which passwords are mixed, and which is not in the store. */
 export interface Pepper {
-  /** Its name, which the store keeps beside each hash: never used again for another key. */
+  /** Its name, which the store keeps with each hash; it must never be used again for another key. */
   id: string
   /** The key, as 64 hexadecimal digits. */
   key: string
 }
 
-/** What a sender is prepared for: one sender for each. */
+/** What kind of messages a sender is prepared for; each kind needs a sender of its own. */
 export interface SenderOptions {
-  /** By e-mail when absent. */
+  /** The channel; e-mail when absent. */
   channel?: Channel | undefined
-  /** What the messages are, such as their campaign. */
+  /** What kind of messages they are, such as their campaign. */
   message?: MessageInput | undefined
 }
 
-/** Who acts. That it is them is the host's assertion. */
+/** The user who acts; the host vouches for their identity. */
 export interface Actor {
   user: string
-  /** The account that they act in. */
+  /** The account in which they act. */
   account: string
-  /** Where they come from. */
+  /** The address from which they come. */
   ip?: string | undefined
 }
 
-/** Which operator acts. That it is them is the host's assertion. */
+/** The operator who acts; the host vouches for their identity. */
 export interface Operator {
   user: string
-  /** Where they come from. */
+  /** The address from which they come. */
   ip?: string | undefined
 }
 
-/** How a file of users is imported. */
+/** How to import a file of users. */
 export interface ImportOptions {
-  /** The account that rows go to which name none. */
+  /** The account of the rows that name none. */
   account: string
-  /** The role for rows that name none; absent, the default role of the account. */
+  /** The role for rows that name none; the default role of the account when absent. */
   role?: string | undefined
-  /** Whether one bad row keeps all of them out: only for files of at most 1,000 rows and 900 KiB. */
+  /** Whether one bad row keeps all rows out; possible only for files of at most 1,000 rows and 900 KiB. */
   atomic?: boolean | undefined
   /**
-   * Called after each part. `false` stops the import, and so does an exception, which the promise rejects with: what
-   * was imported until then stays.
+   * Called after each part. The answer `false` stops the import, and so does an exception, with which the promise is
+   * rejected. What was imported until then stays.
    */
   onProgress?: ((progress: ImportProgress) => boolean | void) | undefined
 }
 
-/** How far an import is. */
+/** How far an import has come. */
 export interface ImportProgress {
-  /** The rows that were read. */
+  /** How many rows were read. */
   rows: number
-  /** The bytes of the file that were read. */
+  /** How many bytes of the file were read. */
   bytes: number
-  /** All bytes of the file. */
+  /** How many bytes the file has. */
   bytesTotal: number
 }
 
 /** Imports whole files of users. */
 export interface UserImporter {
   /**
-   * Import users from the content of a CSV file of any size, as bytes or as text: `importCsv`, part by part, each part
-   * of 500 rows with a commit of its own.
+   * Import users from the content of a CSV file of any size, as bytes or as text. It runs `importCsv` for one part of the
+   * file after the other; each part has 500 rows, and is a commit of its own.
    */
   importFile(file: ArrayBufferView | string, options: ImportOptions): Promise<UserImport>
 }
@@ -121,14 +121,15 @@ export interface UserImporter {
 /** Waiting for messages of the outbox. */
 export interface OutboxWaiter {
   /**
-   * Wait until there is a message after the one of this number (0), and answer the number of the last one; undefined when
-   * the time (for ever) is over before. It needs no thread of the pool, and keeps the process alive until it settles, as a
-   * timer or a socket does. Closing the store ends it with `HandleUnusable`.
+   * Wait until there is a message after the one of this number (0 by default). The answer is the number of the last
+   * message, or undefined when the time (for ever by default) has passed. It needs no thread of the pool, and keeps the
+   * process alive until it settles, as a timer or a socket does. Closing the store ends the wait with `HandleUnusable`.
    */
   wait(options?: { after?: Integer | undefined; timeoutMs?: Integer | undefined }): Promise<number | undefined>
   /**
-   * What there is for a consumer, for ever: `take`, again and again, and waiting where there is nothing. It keeps the process
-   * alive, and ends when the store is closed. Acknowledge each with `ack`: what is not comes again.
+   * The messages for a consumer, without an end: it calls `take` again and again, and waits when there is no message. It
+   * keeps the process alive, and ends when the store is closed. Acknowledge each message with `ack`; otherwise it is given
+   * again.
    *
    *     for await (const { message } of t.outbox.messages({ consumer: 'mailer' })) {
    *       await send(message)
@@ -138,125 +139,128 @@ export interface OutboxWaiter {
   messages(options: OutboxTakeRequest): AsyncGenerator<OutboxDelivery, void, undefined>
 }
 
-/** Operations, and how any of them is called by its name. */
+/** The operations, each as a method, and `call`, which runs any of them by its name. */
 interface Caller extends Operations {
   /** The operations `users.*`, and the import of whole files. */
   readonly users: UsersOperations & UserImporter
-  /** Run any operation by its name, with request and answer in the names of the catalogue (`display_name`). */
+  /** Run any operation by its name; the request and the answer have the names of the catalogue (`display_name`). */
   call(operation: string, request?: object): Promise<unknown>
 }
 
-/** Whether a user holds a permission in an account. */
+/** The question whether a user holds a permission in an account. */
 export interface Check {
   account: string
   user: string
   permission: string
 }
 
-/** Whether an account, or a user in it, may send so many messages (1) now. */
+/** The question whether an account, or a user in it, may send so many messages (1 by default) now. */
 export interface Admission {
   account: string
   user?: string | undefined
   count?: Integer | undefined
 }
 
-/** A store that is open. Its operations run as `system`: the host itself. */
+/** An open store. Its operations run as `system`, which is the host itself. */
 export interface Tenantry extends Caller {
   /** The operations `outbox.*`, and waiting for messages. */
   readonly outbox: OutboxOperations & OutboxWaiter
-  /** Operations on what users may do; called, it prepares a permission check. */
+  /** The operations on what users may do; calling it prepares a permission check. */
   readonly access: AccessOperations & ((subject: { account: string; user: string; permission: string }) => Access)
   /** The same operations, run as this user in this account. */
   acting(actor: Actor): Acting
   /** The same operations, run as this operator of the platform. */
   operating(operator: Operator): Operating
-  /** The same operations, run as whoever logged in and got this token; each call looks again whether it still counts. */
+  /** The same operations, run as the user to whom this session token belongs; each call checks the token again. */
   inSession(session: { token: string; account?: string | undefined; ip?: string | undefined }): InSession
-  /** The same operations, run as the program that got this token; each call looks again whether it still counts. */
+  /** The same operations, run as the program to which this API key belongs; each call checks the token again. */
   withApiKey(key: { token: string; ip?: string | undefined }): WithApiKey
   /**
-   * Prepare the admission of messages of an account, or of a user in it. Keep the result: that is what is fast. The host
-   * sends: where the user comes from is not looked at, as it is with `acting(...).sender()`.
+   * Prepare the sending of messages by an account, or by a user in it. Keep the result, because asking it is fast. The
+   * host sends, so the address of the user is not checked; `acting(...).sender()` checks it.
    */
   sender(subject: { account: string; user?: string | undefined } & SenderOptions): Sender
-  /** Whether the user holds the permission in the account now. What is not in memory yet is read from the disk. */
+  /** Whether the user holds the permission in the account now. What is not in memory is read from the disk. */
   allowed(question: Check): boolean
-  /** The same where memory alone can tell, at once; `null` where the disk would be needed. */
+  /** Like `allowed`, but the answer is `null` when it is not in memory and would need the disk. */
   tryAllowed(question: Check): boolean | null
-  /** The same, of which the event loop never waits for the disk. */
+  /** Like `allowed`, but the event loop never waits for the disk. */
   allowedAsync(question: Check): Promise<boolean>
   /**
-   * Ask to send `count` messages (1) now: true when all of them are granted, and then they are charged. Where memory
-   * alone cannot tell, the event loop waits for the disk: a server calls `admitAsync`.
+   * Ask to send `count` messages (1 by default) now. The answer is true when all of them are granted; they are charged
+   * then. When the decision needs the disk, the event loop waits for it, so a server should call `admitAsync`.
    */
   admit(question: Admission): boolean
-  /** The same as `admit`, answered with the whole decision. */
+  /** Like `admit`, but the answer is the whole decision. */
   decide(question: Admission): Decision
-  /** The same as `admit` where memory alone can tell, at once; `null`, with nothing charged, where the disk would be needed. */
+  /** Like `admit`, but the answer is `null`, and nothing is charged, when the decision would need the disk. */
   tryAdmit(question: Admission): boolean | null
-  /** The same as `tryAdmit`, answered with the whole decision. */
+  /** Like `tryAdmit`, but the answer is the whole decision. */
   tryDecide(question: Admission): Decision | null
-  /** The same as `admit`, of which the event loop never waits for the disk: another thread does, where memory cannot tell. */
+  /** Like `admit`, but another thread waits for the disk when it is needed, and never the event loop. */
   admitAsync(question: Admission): Promise<boolean>
-  /** The same as `admitAsync`, answered with the whole decision. */
+  /** Like `admitAsync`, but the answer is the whole decision. */
   decideAsync(question: Admission): Promise<Decision>
-  /** Give back what was not spent and close; every later call throws `HandleUnusable`. Closing twice is fine. */
+  /**
+   * Close the store, and give back what was drawn ahead and not used. Every later call throws `HandleUnusable`; closing
+   * twice is allowed.
+   */
   close(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
 }
 
-/** A user acting in an account: the same operations, each refused unless the user may do it. */
+/** A user who acts in an account: the same operations, each of which is refused unless the user may do it. */
 export interface Acting extends Caller {
-  /** Operations on what users may do; called, it prepares a check of one of this user's permissions. */
+  /** The operations on what users may do; calling it prepares a check of one of this user's permissions. */
   readonly access: AccessOperations & ((permission: string) => Access)
   /**
-   * Prepare the admission of this user's messages. Keep the result: that is what is fast. It counts as coming from `ip`:
-   * where an allow-list lets nobody in from there, every send is `ip_not_allowed`.
+   * Prepare the sending of messages by this user. Keep the result, because asking it is fast. The user comes from `ip`: if
+   * an allow-list does not contain it, every send is refused with `ip_not_allowed`.
    */
   sender(options?: SenderOptions): Sender
 }
 
-/** An operator of the platform: the same operations, each refused unless the operator may do it. */
+/** An operator of the platform: the same operations, each of which is refused unless the operator may do it. */
 export interface Operating extends Caller {}
 
-/** Whoever a session belongs to: the same operations, each refused once the session has ended. */
+/** The user of a session: the same operations, each of which is refused after the session has ended. */
 export interface InSession extends Caller {}
 
 /** A program that acts with an API key: the same operations, as far as the key and its user may call them. */
 export interface WithApiKey extends Caller {
   /**
-   * Prepare the admission of this program's messages. Keep the result: that is what is fast. The token is looked at here,
-   * once; every later change counts: of lists, of the key, its end.
+   * Prepare the sending of messages by this program. Keep the result, because asking it is fast. The token is checked here,
+   * once. Every later change of the allow-lists and of the key counts, and so does its expiry.
    */
   sender(options?: SenderOptions): Promise<Sender>
 }
 
-/** A prepared permission check: it sees every later change. */
+/** A prepared permission check, which sees every later change. */
 export interface Access {
-  /** Whether the user holds the permission now. What is not in memory yet is read from the disk. */
+  /** Whether the user holds the permission now. What is not in memory is read from the disk. */
   allowed(): boolean
-  /** The same where memory alone can tell, at once; `null` where the disk would be needed. */
+  /** Like `allowed`, but the answer is `null` when it is not in memory and would need the disk. */
   tryAllowed(): boolean | null
-  /** The same, of which the event loop never waits for the disk. */
+  /** Like `allowed`, but the event loop never waits for the disk. */
   allowedAsync(): Promise<boolean>
 }
 
-/** A prepared admission: it sees every later change. */
+/** A prepared sender, which sees every later change. */
 export interface Sender {
   /**
-   * Ask to send `count` messages (1) now: true when all of them are granted, and then they are charged. Where memory
-   * alone cannot tell, the event loop waits for the disk: a server calls `admitAsync`.
+   * Ask to send `count` messages (1 by default) now. The answer is true when all of them are granted; they are charged
+   * then. When the decision needs the disk, the event loop waits for it, so a server should call `admitAsync`.
    */
   admit(count?: Integer): boolean
-  /** The same as `admit`, answered with the whole decision. */
+  /** Like `admit`, but the answer is the whole decision. */
   decide(count?: Integer): Decision
-  /** The same as `admit` where memory alone can tell, at once; `null`, with nothing charged, where the disk would be needed. */
+  /** Like `admit`, but the answer is `null`, and nothing is charged, when the decision would need the disk. */
   tryAdmit(count?: Integer): boolean | null
-  /** The same as `tryAdmit`, answered with the whole decision. */
+  /** Like `tryAdmit`, but the answer is the whole decision. */
   tryDecide(count?: Integer): Decision | null
-  /** The same as `admit`, of which the event loop never waits for the disk: another thread does, where memory cannot tell. */
+  /** Like `admit`, but another thread waits for the disk when it is needed, and never the event loop. */
   admitAsync(count?: Integer): Promise<boolean>
-  /** The same as `admitAsync`, answered with the whole decision. */
+  /** Like `admitAsync`, but the answer is the whole decision. */
   decideAsync(count?: Integer): Promise<Decision>
   /** The decision of the latest `admit`, `decide`, `tryAdmit` or `tryDecide` of this object. */
   last(): Decision | undefined

@@ -1,30 +1,30 @@
-//! What JavaScript sees of a decision.
+//! A decision, as JavaScript sees it.
 
 use napi_derive::napi;
 
-/// [`tenantry::Decision`] as the object that JavaScript sees; absent fields are left out.
+/// [`tenantry::Decision`] as a JavaScript object; absent fields are left out.
 #[napi(object, object_from_js = false)]
 pub struct Decision {
-    /// How many may go out now.
+    /// How many messages may go out now.
     pub granted: f64,
-    /// Why not all of them.
+    /// Why nothing was granted.
     pub refusal: Option<Refusal>,
-    /// How many more could go out now.
+    /// How many more messages could go out now.
     pub remaining: Option<f64>,
-    /// What credits paid for.
+    /// How many messages credits paid for.
     pub credits: Option<PaidWithCredits>,
 }
 
-/// [`tenantry::PaidWithCredits`] as the object that JavaScript sees.
+/// [`tenantry::PaidWithCredits`] as a JavaScript object.
 #[napi(object, object_from_js = false)]
 pub struct PaidWithCredits {
-    /// How many of the messages.
+    /// How many of the messages they paid for.
     pub amount: f64,
-    /// The entry of the ledger.
+    /// The number of the ledger entry.
     pub entry: f64,
 }
 
-/// [`tenantry::Refusal`] as the object that JavaScript sees.
+/// [`tenantry::Refusal`] as a JavaScript object.
 #[napi(object, object_from_js = false)]
 pub struct Refusal {
     /// The stable code.
@@ -35,24 +35,24 @@ pub struct Refusal {
     pub retry_at_ms: Option<f64>,
     /// With `credits_exhausted`, how many credits there are to pay with.
     pub credits_left: Option<f64>,
-    /// What is to become of the messages, where it is not just a refusal.
+    /// What the host should do with the messages, if more than a refusal was configured.
     pub over: Option<&'static str>,
 }
 
-/// [`tenantry::BindingLimit`] as the object that JavaScript sees.
+/// [`tenantry::BindingLimit`] as a JavaScript object.
 #[napi(object, object_from_js = false)]
 pub struct BindingLimit {
     /// The limit's name.
     pub name: String,
-    /// Whose it is.
+    /// Whose limit it is.
     pub scope: String,
-    /// The account.
+    /// The id of the account, group, member, campaign or API key, or the name of the domain.
     pub subject: String,
     /// How much it allows.
     pub value: f64,
     /// How much of it is used.
     pub used: f64,
-    /// How much of it is kept apart for accounts below that are guaranteed it.
+    /// How much of it is kept for accounts below to which it is guaranteed.
     pub kept_apart: Option<f64>,
     /// Where its value comes from.
     pub source: String,

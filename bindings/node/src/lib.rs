@@ -1,13 +1,13 @@
 //! The native half of the npm package `tenantry`: only `lib/index.cjs` calls it.
 //!
-//! A store is an object of plain functions, each a closure over what it works on: a call of one
-//! costs a sixth of a call of a `#[napi]` class method, which looks up its receiver behind a mutex.
-//! A panic ends in the core or, as a last resort, in napi's closures and in [`finished`]: one that
-//! left a task would abort Node.
+//! A store is an object of plain functions, each of which is a closure over what it works on:
+//! calling one takes a sixth of the time of a `#[napi]` class method, which looks up its receiver
+//! behind a mutex. A panic ends in the core or, as a last resort, in napi's closures and in
+//! [`finished`]: a panic that left a task would abort Node.
 //!
-//! An error crosses as error JSON: a promise rejects with it as the message, every other function
-//! answers with the text in place of its result. `lib/codec.cjs` makes the exception, so that its
-//! stack is the caller's.
+//! An error crosses as JSON: a promise is rejected with it as the message, and every other function
+//! answers with the text in place of its result. `lib/codec.cjs` makes the exception from it, so
+//! that its stack is the caller's.
 
 mod decision;
 
@@ -28,13 +28,13 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 use tenantry::{Code, Error, ImportProgress, Tenantry};
 
-/// What a synchronous function answers: its result, or error JSON.
+/// The answer of a synchronous function: its result, or an error as JSON.
 type Answer<T> = Either<T, String>;
 
 /// The decision of the last admission of a sender.
 type Last = Rc<RefCell<Option<tenantry::Decision>>>;
 
-/// The hash of the catalogue that the library was built with.
+/// The hash of the catalogue with which the library was built.
 #[napi]
 pub fn catalogue_hash() -> &'static str {
     tenantry::catalogue::hash()
@@ -52,8 +52,8 @@ pub fn open(path: String, options: String) -> AsyncTask<Open> {
     AsyncTask::new(Open { path, options })
 }
 
-/// A function that takes and answers what `admit` does and does nothing: what the benchmark
-/// compares with.
+/// A function with the arguments and the answer of `admit` that does nothing; the benchmark
+/// compares with it.
 #[napi]
 pub fn empty(env: &Env) -> napi::Result<Object<'_>> {
     let mut object = Object::new(env)?;
@@ -63,7 +63,7 @@ pub fn empty(env: &Env) -> napi::Result<Object<'_>> {
     Ok(object)
 }
 
-/// The work of opening a store, off the JavaScript thread.
+/// Opens a store, off the JavaScript thread.
 pub struct Open {
     path: String,
     options: String,
@@ -82,7 +82,7 @@ impl<'env> ScopedTask<'env> for Open {
     }
 }
 
-/// The work of one operation, off the JavaScript thread.
+/// Runs one operation, off the JavaScript thread.
 struct Call {
     store: Arc<Tenantry>,
     actor: String,
@@ -109,17 +109,16 @@ impl Task for Call {
     }
 }
 
-/// What a progress function is called with: rows, bytes, all bytes.
+/// The arguments of a progress function: rows, bytes, all bytes.
 type Progress = FnArgs<(f64, f64, f64)>;
 
-/// The work of importing a file, off the JavaScript thread, which meanwhile is asked now and then
-/// whether to go on.
+/// Imports a file, off the JavaScript thread, which is asked after each part whether to continue.
 struct Import {
     store: Arc<Tenantry>,
     actor: String,
     options: String,
     csv: Vec<u8>,
-    /// Raised when the environment ends: from then on nobody answers.
+    /// Set when the environment ends: from then on, nobody answers.
     leaving: Arc<AtomicBool>,
     progress: Option<ThreadsafeFunction<Progress, bool, Progress, napi::Status, false>>,
 }
@@ -149,8 +148,9 @@ impl Task for Import {
     }
 }
 
-/// Asks JavaScript whether to go on, and waits for what it says. Where that ends meanwhile, it is
-/// no: a process that leaves waits for this thread, so that waiting on would be for ever.
+/// Asks JavaScript whether to continue, and waits for the answer. If the environment ends
+/// meanwhile, the answer is no: a process that ends waits for this thread, which would wait for
+/// ever.
 fn goes_on(
     progress: &ThreadsafeFunction<Progress, bool, Progress, napi::Status, false>,
     leaving: &AtomicBool,
@@ -180,7 +180,7 @@ fn goes_on(
     }
 }
 
-/// One question of the hot path, off the JavaScript thread: it may wait for the disk.
+/// One question of the frequent calls, off the JavaScript thread, because it may wait for the disk.
 struct Ask<F>(F);
 
 impl<F> Task for Ask<F>
@@ -199,7 +199,7 @@ where
     }
 }
 
-/// As [`Ask`], for a permission.
+/// Like [`Ask`], for a permission.
 struct Check<F>(F);
 
 impl<F> Task for Check<F>
@@ -218,21 +218,23 @@ where
     }
 }
 
-/// What ends waiting for messages: the number of the last one or nothing, and error JSON.
+/// The arguments of the function that ends a wait for messages: the number of the last message or
+/// nothing, and an error as JSON.
 type Waited = FnArgs<(Option<f64>, Option<String>)>;
 
-/// Waits for messages in a thread of its own, not in one of the few that do the work of promises,
-/// and tells `done` what came.
+/// Waits for messages in a thread of its own, not in one of the few threads that work for promises,
+/// and tells `done` the result.
 ///
-/// `done` keeps the event loop alive until it is told: who waits for nothing else still waits. A
-/// process or a worker that is ended meanwhile ends all the same, which the thread notices.
+/// `done` keeps the event loop alive until it is told, so that a process with nothing else to do
+/// still waits. A process or a worker that is ended meanwhile ends all the same, and the thread
+/// notices it.
 fn wait_for_messages(
     store: Arc<Tenantry>,
     after: u64,
     timeout: Duration,
     done: Function<'_, Waited, ()>,
 ) -> napi::Result<()> {
-    /// How long it may take until the end of a worker is noticed.
+    /// How long it may take to notice the end of a worker.
     const NAP: Duration = Duration::from_millis(250);
     let done = done.build_threadsafe_function::<Waited>().build()?;
     let wait = move || {
@@ -258,7 +260,7 @@ fn wait_for_messages(
     Ok(())
 }
 
-/// The work of closing a store, off the JavaScript thread.
+/// Closes a store, off the JavaScript thread.
 struct Close(Arc<Tenantry>);
 
 impl Task for Close {
@@ -377,7 +379,7 @@ fn store_object<'env>(env: &Env, shared: &Arc<Tenantry>) -> napi::Result<Object<
     Ok(object)
 }
 
-/// Adds the admissions of a store by ids.
+/// Adds the functions that admit by ids to a store.
 fn admissions(env: &Env, object: &mut Object<'_>, store: &Arc<Tenantry>) -> napi::Result<()> {
     let last = last_method(env, object)?;
     let (own, own_last) = (Arc::clone(store), Rc::clone(&last));
@@ -454,8 +456,8 @@ fn sender_object<'env>(env: &Env, sender: tenantry::Sender) -> napi::Result<Obje
     Ok(object)
 }
 
-/// Adds `last`: the decision of the latest `admit` or `tryAdmit` of the object. Granting builds no
-/// object that nobody asked for.
+/// Adds `last`, which answers the decision of the latest `admit` or `tryAdmit` of the object. This
+/// way, granting builds no object for which nobody asked.
 fn last_method(env: &Env, object: &mut Object<'_>) -> napi::Result<Last> {
     let last = Last::default();
     let own = Rc::clone(&last);
@@ -485,7 +487,7 @@ fn admitted(
     })
 }
 
-/// As [`admitted`]; none where memory alone cannot tell.
+/// Like [`admitted`], but answers none when memory alone cannot decide.
 fn admitted_at_once(
     last: &Last,
     decision: Result<Option<tenantry::Decision>, Error>,
@@ -500,8 +502,8 @@ fn admitted_at_once(
     }
 }
 
-/// A number of messages. JavaScript has one type of number, and napi's own integers would take -1,
-/// 1.5 and NaN.
+/// A number of messages. JavaScript has one type of number, and napi's own integers would accept
+/// -1, 1.5 and NaN.
 fn count(value: f64) -> Result<u64, Error> {
     const MAX: f64 = 9_007_199_254_740_991.0;
     if (0.0..=MAX).contains(&value) && value.fract() == 0.0 {
@@ -524,7 +526,7 @@ fn or_error<A, T>(
     }
 }
 
-/// The work of a task, done; its error becomes the rejection of the promise.
+/// Finishes the work of a task; its error becomes the rejection of the promise.
 fn finished<T>(work: impl FnOnce() -> Result<T, Error>) -> napi::Result<T> {
     let result = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
         // Dropping what was thrown could panic again.

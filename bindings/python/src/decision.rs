@@ -1,4 +1,4 @@
-//! What Python sees of a decision.
+//! A decision, as Python sees it.
 
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -6,7 +6,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
 use tenantry::{BindingLimit, Decision, Refusal};
 
-/// The generated dataclass, the same that `sending.admit` answers with.
+/// The generated dataclass with which `sending.admit` answers too.
 pub(crate) fn decision_object<'py>(
     py: Python<'py>,
     decision: &Decision,

@@ -1,10 +1,10 @@
 //! The native half of the Python package `tenantry`.
 //!
-//! Operations pass as JSON text and release the GIL. The two questions of the hot path are typed: a
+//! Operations pass as JSON text and release the GIL. The two frequent questions are typed: a
 //! prepared [`Sender`] or [`Access`] answers in one call from Python into Rust, and releases the
-//! GIL only where it must wait for the disk. The core holds no Python object and never asks for the
-//! GIL, so waiting for it while holding the GIL cannot deadlock. The core also catches panics: none
-//! reaches pyo3.
+//! GIL only when it must wait for the disk. The core holds no Python object and never asks for the
+//! GIL, so that waiting for the core while holding the GIL cannot deadlock. The core also catches
+//! panics, so that none reaches pyo3.
 
 mod decision;
 
@@ -21,10 +21,10 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 use tenantry::{Code, Decision, Error, ImportProgress, Tenantry};
 
-/// How long Ctrl-C may take.
+/// How long it may take until Ctrl-C has an effect.
 const NAP: Duration = Duration::from_millis(100);
 
-/// The operations that read so much that somebody may lose patience.
+/// The operations that read so much that somebody may want to stop them.
 const LONG: [&[u8]; 6] = [
     b"audit.export",
     b"audit.verify",
@@ -34,13 +34,13 @@ const LONG: [&[u8]; 6] = [
     b"users.export_data",
 ];
 
-/// A store that is open.
+/// An open store.
 #[pyclass(frozen, module = "tenantry._native")]
 struct Store(Arc<Tenantry>);
 
 #[pymethods]
 impl Store {
-    /// Runs one operation as the actor (empty text is `system`).
+    /// Runs one operation as the actor; an empty text stands for `system`.
     #[pyo3(signature = (actor, operation, request, /))]
     fn call(
         &self,
@@ -64,7 +64,7 @@ impl Store {
             .map_err(|error| raised(py, &error))
     }
 
-    /// A prepared permission check.
+    /// Prepares a permission check.
     #[pyo3(signature = (account, user, permission, /))]
     fn access(
         &self,
@@ -82,7 +82,7 @@ impl Store {
         access.map(Access).map_err(|error| raised(py, &error))
     }
 
-    /// A prepared admission; the options are JSON text.
+    /// Prepares a sender; the options are JSON text.
     #[pyo3(signature = (account, user, options, /))]
     fn sender(
         &self,
@@ -123,7 +123,7 @@ impl Store {
             .map_err(|error| raised(py, &error))
     }
 
-    /// As `allowed` where memory alone can tell; none where it would wait for the disk.
+    /// Like `allowed`, but answers none when the answer is not in memory and would need the disk.
     #[pyo3(signature = (account, user, permission, /))]
     fn try_allowed(
         &self,
@@ -142,8 +142,8 @@ impl Store {
             .map_err(|error| raised(py, &error))
     }
 
-    /// Asks to send `count` messages now: true when all of them are granted, and then they are
-    /// charged.
+    /// Asks to send `count` messages now; the answer is true when all of them are granted, and they
+    /// are charged then.
     #[pyo3(signature = (account, user, count, /))]
     fn admit(
         &self,
@@ -155,7 +155,7 @@ impl Store {
         Ok(self.decision(py, account, user, count)?.refusal.is_none())
     }
 
-    /// The same as `admit`, answered with the whole decision.
+    /// Like `admit`, but answers the whole decision.
     #[pyo3(signature = (account, user, count, /))]
     fn decide<'py>(
         &self,
@@ -167,8 +167,7 @@ impl Store {
         decision_object(py, &self.decision(py, account, user, count)?)
     }
 
-    /// The same as `admit` where memory alone can tell; none, with nothing charged, where it would
-    /// wait for the disk.
+    /// Like `admit`, but answers none and charges nothing when the decision would need the disk.
     #[pyo3(signature = (account, user, count, /))]
     fn try_admit(
         &self,
@@ -181,7 +180,7 @@ impl Store {
         Ok(decision.map(|decision| decision.refusal.is_none()))
     }
 
-    /// The same as `try_admit`, answered with the whole decision.
+    /// Like `try_admit`, but answers the whole decision.
     #[pyo3(signature = (account, user, count, /))]
     fn try_decide<'py>(
         &self,
@@ -196,10 +195,10 @@ impl Store {
             .transpose()
     }
 
-    /// Imports a file of users as the actor. Between the parts `progress` is called with rows,
-    /// bytes and all bytes: what it answers is whether to go on, and what it raises ends the import
-    /// and is raised again. So does what a signal raises, such as Ctrl-C, without waiting for the
-    /// part that is under way.
+    /// Imports a file of users as the actor. After each part, `progress` is called with rows, bytes
+    /// and all bytes. Its answer says whether to continue, and an exception that it raises ends the
+    /// import and is raised again. An exception of a signal, such as Ctrl-C, does so too, without
+    /// waiting for the part that is being imported.
     #[pyo3(signature = (actor, options, csv, progress, /))]
     fn import_users(
         &self,
@@ -242,8 +241,8 @@ impl Store {
         }
     }
 
-    /// Sleeps until the outbox has a message after this one; the number of the last, or none when
-    /// the time is over before.
+    /// Waits until the outbox has a message after this one; answers the number of the last message,
+    /// or none when the time has passed.
     #[pyo3(signature = (after, timeout_ms, /))]
     fn outbox_wait(
         &self,
@@ -268,7 +267,8 @@ impl Store {
         }
     }
 
-    /// Gives back what was not spent and closes; every later call answers `closed`.
+    /// Gives back what was drawn ahead and not used, and closes the store; every later call is
+    /// refused with `closed`.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         py.detach(|| self.0.close())
             .map_err(|error| raised(py, &error))
@@ -292,7 +292,7 @@ impl Store {
             .map_err(|error| raised(py, &error))
     }
 
-    /// Without giving the GIL away: it waits for nothing.
+    /// Decides without releasing the GIL, because it does not wait for anything.
     fn decision_at_once(
         &self,
         py: Python<'_>,
@@ -311,8 +311,8 @@ impl Store {
     }
 }
 
-/// Runs long work in a thread of its own, so that Ctrl-C ends waiting for it. The work, which
-/// changes nothing, goes on to its end, and what comes out is dropped.
+/// Runs long work in a thread of its own, so that Ctrl-C ends the wait for it. The work, which
+/// changes nothing, continues to its end, and its result is dropped.
 fn interruptible<T: Send + 'static>(
     py: Python<'_>,
     work: impl FnOnce() -> Result<T, Error> + Send + 'static,
@@ -325,7 +325,7 @@ fn interruptible<T: Send + 'static>(
     hear(py, &mut answered)?.map_err(|error| raised(py, &error))
 }
 
-/// What an import says to whoever waits for it.
+/// What an import says to the thread that waits for it.
 enum Heard {
     At(ImportProgress),
     Done(Result<String, Error>),
@@ -338,7 +338,7 @@ fn in_thread(work: impl FnOnce() + Send + 'static) -> PyResult<()> {
     Ok(())
 }
 
-/// What the thread says next; or what a signal raises meanwhile.
+/// What the thread says next, or the exception that a signal raises meanwhile.
 fn hear<T: Send>(py: Python<'_>, said: &mut Receiver<T>) -> PyResult<T> {
     loop {
         py.check_signals()?;
@@ -355,13 +355,13 @@ fn hear<T: Send>(py: Python<'_>, said: &mut Receiver<T>) -> PyResult<T> {
     }
 }
 
-/// A prepared permission check: it sees every later change. Threads may share it.
+/// A prepared permission check, which sees every later change. Threads may share it.
 #[pyclass(frozen, module = "tenantry")]
 struct Access(tenantry::Access);
 
 #[pymethods]
 impl Access {
-    /// What a call costs that does nothing: for benches/python_calls.py.
+    /// Does nothing: benches/python_calls.py measures with it what a call costs.
     fn _nothing(&self) -> bool {
         true
     }
@@ -371,12 +371,12 @@ impl Access {
         self.0.allowed().map_err(|error| raised(py, &error))
     }
 
-    /// The same as `allowed` where memory alone can tell; `None` where it would wait for the disk.
+    /// Like `allowed`, but answers `None` when the answer is not in memory and would need the disk.
     fn try_allowed(&self, py: Python<'_>) -> PyResult<Option<bool>> {
         self.0.try_allowed().map_err(|error| raised(py, &error))
     }
 
-    /// The check itself is no answer (R-ANS-1).
+    /// The prepared check itself is neither true nor false (R-ANS-1).
     fn __bool__(&self) -> PyResult<bool> {
         Err(PyTypeError::new_err(
             "A prepared `Access` says neither yes nor no; call its `allowed`.",
@@ -384,8 +384,8 @@ impl Access {
     }
 }
 
-/// A prepared admission: it sees every later change. Threads may share it, but then `last` may be
-/// another's.
+/// A prepared sender, which sees every later change. Threads may share it, but `last` may then be
+/// the decision of another thread.
 #[pyclass(frozen, module = "tenantry")]
 struct Sender {
     sender: tenantry::Sender,
@@ -394,14 +394,14 @@ struct Sender {
 
 #[pymethods]
 impl Sender {
-    /// What a call costs that does nothing: for benches/python_calls.py.
+    /// Does nothing: benches/python_calls.py measures with it what a call costs.
     #[pyo3(signature = (count = Count(1)), text_signature = "($self, count=1)")]
     fn _nothing(&self, count: Count) -> bool {
         count.0 > 0
     }
 
-    /// Ask to send `count` messages now: true when all of them are granted, and then they are
-    /// charged.
+    /// Asks to send `count` messages now; the answer is true when all of them are granted, and they
+    /// are charged then.
     #[pyo3(signature = (count = Count(1)), text_signature = "($self, count=1)")]
     fn admit(&self, py: Python<'_>, count: Count) -> PyResult<bool> {
         let decision = self.decision(py, count)?;
@@ -410,7 +410,7 @@ impl Sender {
         Ok(granted)
     }
 
-    /// The same as `admit`, answered with the whole decision.
+    /// Like `admit`, but answers the whole decision.
     #[pyo3(signature = (count = Count(1)), text_signature = "($self, count=1)")]
     fn decide<'py>(&self, py: Python<'py>, count: Count) -> PyResult<Bound<'py, PyAny>> {
         let decision = self.decision(py, count)?;
@@ -419,8 +419,7 @@ impl Sender {
         object
     }
 
-    /// The same as `admit` where memory alone can tell; `None`, with nothing charged, where it
-    /// would wait for the disk.
+    /// Like `admit`, but answers `None` and charges nothing when the decision would need the disk.
     #[pyo3(signature = (count = Count(1)), text_signature = "($self, count=1)")]
     fn try_admit(&self, py: Python<'_>, count: Count) -> PyResult<Option<bool>> {
         let Some(decision) = self.decision_at_once(py, count)? else {
@@ -431,8 +430,7 @@ impl Sender {
         Ok(Some(granted))
     }
 
-    /// The same as `decide` where memory alone can tell; `None`, with nothing charged, where it
-    /// would wait for the disk.
+    /// Like `decide`, but answers `None` and charges nothing when the decision would need the disk.
     #[pyo3(signature = (count = Count(1)), text_signature = "($self, count=1)")]
     fn try_decide<'py>(
         &self,
@@ -447,7 +445,7 @@ impl Sender {
         Ok(Some(object))
     }
 
-    /// The gate itself is no answer (R-ANS-1).
+    /// The prepared sender itself is neither true nor false (R-ANS-1).
     fn __bool__(&self) -> PyResult<bool> {
         Err(PyTypeError::new_err(
             "A prepared `Sender` says neither yes nor no; call its `admit`.",
@@ -469,7 +467,8 @@ impl Sender {
             .map_err(|error| raised(py, &error))
     }
 
-    /// One admission; only a block that must be drawn from the disk is waited for without the GIL.
+    /// One admission; it releases the GIL only to wait for a block that must be drawn from the
+    /// disk.
     fn decision(&self, py: Python<'_>, Count(count): Count) -> PyResult<Decision> {
         let decision = match self.sender.try_admit(count) {
             Ok(Some(decision)) => Ok(decision),
@@ -480,7 +479,7 @@ impl Sender {
     }
 }
 
-/// A count of messages. A type of its own, so that `None` is refused and not taken as absent.
+/// A count of messages. It is a type of its own, so that `None` is refused and not taken as absent.
 struct Count(u64);
 
 impl<'py> FromPyObject<'_, 'py> for Count {
@@ -543,7 +542,7 @@ fn invalid(value: &Bound<'_, PyAny>, name: &str, message: &str) -> PyErr {
     )
 }
 
-/// The Python exception of this error: the generated `tenantry._errors` knows the classes.
+/// The Python exception of this error; the generated `tenantry._errors` has the classes.
 fn raised(py: Python<'_>, error: &Error) -> PyErr {
     static FROM_JSON: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let exception = FROM_JSON
@@ -574,7 +573,7 @@ mod _native {
             .map(|store| Store(Arc::new(store)))
     }
 
-    /// The hash of the catalogue that the library was built with.
+    /// The hash of the catalogue with which the library was built.
     #[pyfunction]
     fn catalogue_hash() -> &'static str {
         tenantry::catalogue::hash()

@@ -1,12 +1,13 @@
-//! May this user do this here? (R-ROL-9): requests and answers.
+//! Permission checks: whether a user may do something in an account, and why (R-ROL-9): requests
+//! and answers.
 
 use crate::error::Code;
 use crate::model::{Count, Cursor, Id, Scope};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Whether a user may do something in an account. The prepared and by-id calls of each language
-/// answer the same.
+/// Says whether a user may do something in an account. The prepared calls and the calls by id of
+/// each language give the same answer.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Check {
@@ -18,7 +19,8 @@ pub struct Check {
     pub permission: Id,
 }
 
-/// Why a user may or may not do something: which grant, ceiling or denial decided (R-ROL-9).
+/// Explains why a user may or may not do something: which grant, ceiling or denial decided
+/// (R-ROL-9).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Explain {
@@ -30,7 +32,8 @@ pub struct Explain {
     pub permission: Id,
 }
 
-/// Everything that a user may do in an account now, and how far each permission reaches (R-ROL-9).
+/// Lists everything that a user may do in an account now, and how far each permission reaches
+/// (R-ROL-9).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WhatCan {
@@ -40,11 +43,11 @@ pub struct WhatCan {
     pub user: Id,
 }
 
-/// Everybody who may do something in an account now, a page at a time (R-ROL-9).
+/// Lists everybody who may do something in an account now, a page at a time (R-ROL-9).
 ///
-/// First those who reach it from the accounts above, from the top down, then its own members; each
-/// by user id. One call looks at a bounded number of users: a page may be shorter than asked for,
-/// and even empty, while there is a `next`.
+/// Those who reach it from the accounts above come first, from the top down; then its own members;
+/// each part is ordered by user id. One call looks at a limited number of users: a page may be
+/// shorter than `limit`, and even empty, while there is a `next`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WhoCan {
@@ -52,10 +55,10 @@ pub struct WhoCan {
     pub account: Id,
     /// The permission.
     pub permission: Id,
-    /// Go on here: `next` of the page before.
+    /// Where the page begins: the `next` of the previous page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Cursor>,
-    /// At most this many (1 to 500, 50 when absent).
+    /// How many entries the page has at most: 1 to 500; 50 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Count>,
 }
@@ -64,21 +67,22 @@ pub struct WhoCan {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(extend("x-yes" = "allowed"))]
 pub struct AccessCheck {
-    /// Whether the user may.
+    /// Whether the user may do it.
     pub allowed: bool,
 }
 
 /// What a user may do in an account.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AccessPowers {
-    /// Why nothing at all, where a code says it: the status of the account, the user or the
-    /// membership.
+    /// Why the user may do nothing at all, where a code says it: because of the status of the
+    /// account, the user or the membership.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<Code>,
-    /// By what they hold it; absent for who is no member.
+    /// How the user holds the permissions; absent for a user who has no access to the account.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub held_as: Option<AccessHeldAs>,
-    /// What they may do now, in the order of the permission tree; what is not here they may not.
+    /// What they may do now, in the order of the permission tree; they may not do anything that is
+    /// not listed.
     pub permissions: Vec<AccessPower>,
 }
 
@@ -87,16 +91,16 @@ pub struct AccessPowers {
 pub struct AccessPower {
     /// The permission.
     pub permission: String,
-    /// How far it reaches; `any` where it has no scope.
+    /// How far it reaches; `any` for a permission that has no scope.
     pub scope: Scope,
 }
 
 /// A page of those who may do something.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AccessHolderList {
-    /// Who may.
+    /// Those who may do it.
     pub holders: Vec<AccessHolder>,
-    /// Where to go on; absent on the last page.
+    /// The `after` of the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<Cursor>,
 }
@@ -106,18 +110,18 @@ pub struct AccessHolderList {
 pub struct AccessHolder {
     /// The user.
     pub user: Id,
-    /// By what they hold it.
+    /// How they hold the permission.
     pub held_as: AccessHeldAs,
     /// The account whose member they are: this one, or one above it.
     pub account: Id,
-    /// Their role there; the owner needs none.
+    /// Their role there; an owner needs none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<Id>,
-    /// How far the permission reaches; `any` where it has no scope.
+    /// How far the permission reaches; `any` for a permission that has no scope.
     pub scope: Scope,
 }
 
-/// By what somebody holds what they hold in an account.
+/// How somebody holds their permissions in an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AccessHeldAs {
@@ -140,7 +144,7 @@ pub struct AccessExplanation {
     pub scope: Option<Scope>,
     /// The ids from the top of the permission tree to this permission.
     pub path: Vec<String>,
-    /// Why not, where a code says it: the status of the account, the user or the membership, or
+    /// Why the user may not, as a code: the status of the account, the user or the membership, or
     /// `permission_denied`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<Code>,
@@ -155,12 +159,12 @@ pub struct AccessStep {
     pub kind: AccessStepKind,
     /// The role, account or user that it belongs to.
     pub subject: Id,
-    /// The roles that include the subject, from the member's own down; absent where it is the
-    /// member's own.
+    /// The roles that include the subject, from the member's own role down; absent when the subject
+    /// is the member's own role.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub included_by: Vec<Id>,
-    /// The account that it comes from: that of the membership, or the one whose package sets a
-    /// ceiling.
+    /// The account that it comes from: the account of the membership, or the account whose package
+    /// sets a ceiling.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub account: Option<Id>,
     /// The package whose role is a ceiling.
@@ -172,7 +176,7 @@ pub struct AccessStep {
     /// How far it reaches.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scope: Option<Scope>,
-    /// The status that forbids.
+    /// The code of the status that forbids it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<Code>,
 }
@@ -181,31 +185,32 @@ pub struct AccessStep {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AccessStepKind {
-    /// The permission is for operators of the platform, never for users of an account.
+    /// The permission is for operators of the platform only, never for users of an account.
     OperatorsOnly,
-    /// The user reaches the account from one above it, with what they hold there.
+    /// The user reaches the account from one above it, with the permissions that they hold there.
     Above,
-    /// The user is the owner: every permission, under the ceilings.
+    /// The user is the owner, who holds every permission under the ceilings.
     Owner,
-    /// By policy members hold what the package's role allows, not what a role of their own does.
+    /// By policy, members hold what the role of the package allows, and not what a role of their
+    /// own allows.
     ByPackage,
     /// A role allows it.
     Grant,
-    /// The role is that of an administrator, whose every scope is `any`.
+    /// The role is an administrator's role, in which every scope is `any`.
     Administrator,
     /// A role denies it.
     Denial,
-    /// Nothing allows it: no role of the member, no package with a role where the package decides,
-    /// or no membership of the account itself where it takes one.
+    /// Nothing allows it: no role of the member; or no role of the package, where the package
+    /// decides; or no membership of the account itself, where the permission needs one.
     NoGrant,
-    /// The role of a package leaves it, so far.
+    /// The role of a package leaves the permission, up to this scope.
     Ceiling,
-    /// The role of a package does not leave it.
+    /// The role of a package does not leave the permission.
     CeilingMissing,
-    /// Somebody acts as the user, or a program with an API key for them: how far they may do it
-    /// bounds what the user may (R-SES-6, R-SES-7).
+    /// Somebody acts as the user, or a program acts for them with an API key: the user may do no
+    /// more than that person or key may (R-SES-6, R-SES-7).
     Behind,
-    /// The status of account, user or membership forbids everything; where `account` is said, all
-    /// that the membership of that account would give.
+    /// The status of the account, the user or the membership forbids everything; when `account` is
+    /// given, it forbids all that the membership of that account would allow.
     Status,
 }

@@ -1,5 +1,5 @@
-//! Accounts: creation in two steps, holds, the end and the way back (R-ACC-1 to R-ACC-3): requests
-//! and answers.
+//! Accounts: their creation in two steps, holds, closing, reopening and deletion (R-ACC-1 to
+//! R-ACC-3): requests and answers.
 
 use crate::error::Code;
 use crate::model::{
@@ -10,40 +10,41 @@ use crate::rules::account::Status;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Creates a client or an account below another: details, owner and package in one step (R-ACC-1).
+/// Creates a client, or an account below another one: details, owner and package in one step
+/// (R-ACC-1).
 ///
-/// An operator needs `packages.assign` too to name a package, and `packages.override_limits` to
+/// An operator also needs `packages.assign` to name a package, and `packages.override_limits` to
 /// name limits.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Create {
-    /// The host's own id; made when absent.
+    /// The host's own id; one is generated when it is absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<Id>,
     /// The name that people see.
     pub name: Name,
-    /// Who owns it.
+    /// The user who owns it.
     pub owner: OwnerInput,
-    /// The account above; without one it is a client of the platform.
+    /// The account above; without one, the new account is a client of the platform.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Id>,
-    /// IANA name of the time zone of its days and months; that of the policy `time_zone` when
+    /// The IANA name of the time zone of its days and months; that of the policy `time_zone` when
     /// absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_zone: Option<Name>,
-    /// The package; without one the parent's values count.
+    /// The package; without one, the values of the account above apply.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub package: Option<Id>,
-    /// Limits of its own, over those of the package.
+    /// The account's own limits, which override those of the package.
     #[serde(default)]
     pub limits: Limits,
-    /// Waits for its owner: nothing is sent until `accounts.activate`.
+    /// Whether the account waits for its owner: it sends nothing until `accounts.activate`.
     #[serde(default)]
     pub pending: bool,
 }
 
-/// The first step of the creation by itself: says what is wrong with the details, and changes
-/// nothing (R-ACC-1).
+/// Validates the details of an account to be created, which is the first step of the creation, and
+/// changes nothing (R-ACC-1).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Validate {
@@ -56,7 +57,7 @@ pub struct Validate {
     /// The e-mail address of the owner.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner_email: Option<String>,
-    /// IANA name of the time zone.
+    /// The IANA name of the time zone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_zone: Option<String>,
 }
@@ -71,10 +72,10 @@ pub struct OwnerInput {
     /// The e-mail address of a new user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<Email>,
-    /// First name of a new user.
+    /// The first name of a new user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_name: Option<Name>,
-    /// Last name of a new user.
+    /// The last name of a new user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_name: Option<Name>,
 }
@@ -87,38 +88,39 @@ pub struct Get {
     pub account: Id,
 }
 
-/// Lists accounts, a page at a time: of the platform, of a team, or directly below one account
-/// (R-ACC-6).
+/// Lists accounts, a page at a time: those of the platform, of a team, or directly below one
+/// account (R-ACC-6).
 ///
-/// Users list the accounts below their own, all of them when nothing is said. What is filtered out
-/// counts against a bound of each call: a page may be shorter than asked for, and even empty, while
-/// there is a `next`.
+/// Users list the accounts below their own: all of them when neither `parent` nor `team` is given.
+/// One call looks at a limited number of accounts, including those that the filters leave out: a
+/// page may be shorter than `limit`, and even empty, while there is a `next`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct List {
     /// Only the accounts directly below this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Id>,
-    /// Only the accounts below this one, at any depth; not together with `parent`.
+    /// Only the accounts below this one, at any depth; it cannot be combined with `parent`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub team: Option<Id>,
-    /// Only those of this effective status.
+    /// Only accounts with this effective status.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<Status>,
-    /// Only those that have this package themselves.
+    /// Only accounts that have this package themselves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub package: Option<Id>,
-    /// Only those whose name, or whose owner's e-mail address, begins with this, without regard to
-    /// case and accents; they are ordered by name, and who is found by the address comes last.
+    /// Only accounts whose name, or whose owner's e-mail address, begins with this text; case and
+    /// accents do not matter. The accounts are ordered by name, and those found by the owner's
+    /// address come last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<Name>,
-    /// The order; `id` when absent, `name` with `search`.
+    /// The order; `id` when absent, or `name` when there is a `search`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order: Option<AccountOrder>,
-    /// Go on here: `next` of the page before.
+    /// Where the page begins: the `next` of the previous page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Cursor>,
-    /// At most this many (1 to 500, 50 when absent).
+    /// How many entries the page has at most: 1 to 500; 50 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Count>,
 }
@@ -129,16 +131,18 @@ pub struct List {
 pub enum AccountOrder {
     /// The id.
     Id,
-    /// The name, upper and lower case alike.
+    /// The name; upper and lower case are alike.
     Name,
-    /// When it was made, the oldest first.
+    /// The time of creation, the oldest first.
     Created,
 }
 
-/// Changes an account. What is absent stays. A new time zone acts from the next window on.
+/// Changes an account. A field that is absent stays as it is. A new time zone takes effect with the
+/// next window.
 ///
-/// The package is chosen by the platform: the host, and operators with `packages.assign`. Users set
-/// the default role with `users.default_permissions`, and none that can do more than they can.
+/// Only the platform chooses the package: the host, and operators with `packages.assign`. Users
+/// need `users.default_permissions` to set the default role, and cannot set a role that can do more
+/// than they can.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Edit {
@@ -147,25 +151,25 @@ pub struct Edit {
     /// The name that people see.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<Name>,
-    /// IANA name of the time zone.
+    /// The IANA name of the time zone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_zone: Option<Name>,
-    /// Another package; a change that was to come later is forgotten.
+    /// Another package; a package change that was planned for later is cancelled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub package: Option<Id>,
     /// When the account gets the package; `now` when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<PackageChange>,
-    /// Takes the package away; not together with `package`.
+    /// Takes the package away; it cannot be combined with `package`.
     #[serde(default)]
     pub without_package: bool,
     /// The role that a new member gets when none is named (R-TEA-9).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default_role: Option<Id>,
-    /// Takes the default role away; not together with `default_role`.
+    /// Takes the default role away; it cannot be combined with `default_role`.
     #[serde(default)]
     pub without_default_role: bool,
-    /// The revision that the change was made from; a stale one is `rev_conflict`.
+    /// The revision on which the change is based; a stale one is refused with `rev_conflict`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rev: Option<Count>,
 }
@@ -180,9 +184,9 @@ pub enum PackageChange {
     NextMonth,
 }
 
-/// Makes a pending account active, and clears the holds of a reason from a suspended one, as far as
-/// the actor may clear them; those of other reasons stay. One that has no owner yet waits on
-/// (R-TEA-2).
+/// Makes a pending account active, or clears the holds of a reason from a suspended account, as far
+/// as the actor may clear them; holds of other reasons stay. An account that has no owner yet stays
+/// pending (R-TEA-2).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Activate {
@@ -191,29 +195,30 @@ pub struct Activate {
     /// The reason of the holds that are cleared; `admin` when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<HoldReason>,
-    /// The revision that the change was made from; a stale one is `rev_conflict`.
+    /// The revision on which the change is based; a stale one is refused with `rev_conflict`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rev: Option<Count>,
 }
 
-/// Suspends an account for a reason, beside any other reason (R-ACC-2). A hold of this reason that
-/// the same level placed is there already: it stays as it is.
+/// Suspends an account for a reason, beside any hold of another reason (R-ACC-2). If the same level
+/// has placed a hold of this reason already, that hold stays as it is.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Hold {
     /// The account.
     pub account: Id,
-    /// Why.
+    /// The reason.
     pub reason: HoldReason,
     /// A remark for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<Note>,
-    /// The revision that the change was made from; a stale one is `rev_conflict`.
+    /// The revision on which the change is based; a stale one is refused with `rev_conflict`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rev: Option<Count>,
 }
 
-/// Clears one hold; the others stay. Only the level that placed it, or one above, can (R-ACC-2).
+/// Clears one hold; the others stay. Only the level that placed it, or one above, can clear it
+/// (R-ACC-2).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Release {
@@ -221,64 +226,64 @@ pub struct Release {
     pub account: Id,
     /// The number of the hold.
     pub hold: Count,
-    /// The revision that the change was made from; a stale one is `rev_conflict`.
+    /// The revision on which the change is based; a stale one is refused with `rev_conflict`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rev: Option<Count>,
 }
 
-/// Closes an account: it sends nothing and cannot be entered; within the grace period it can be
-/// reopened (R-ACC-3).
+/// Closes an account: it sends nothing and nobody can enter it. It can be reopened within the grace
+/// period (R-ACC-3).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Close {
     /// The account.
     pub account: Id,
-    /// The revision that the change was made from; a stale one is `rev_conflict`.
+    /// The revision on which the change is based; a stale one is refused with `rev_conflict`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rev: Option<Count>,
 }
 
-/// Reopens a closed account within its grace period; one that was waiting for its owner waits again
-/// (R-ACC-3).
+/// Reopens a closed account within its grace period; an account that was waiting for its owner
+/// waits again (R-ACC-3).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Reopen {
     /// The account.
     pub account: Id,
-    /// The revision that the change was made from; a stale one is `rev_conflict`.
+    /// The revision on which the change is based; a stale one is refused with `rev_conflict`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rev: Option<Count>,
 }
 
-/// Deletes an account for good; its id is never used again, and users without another account go
-/// with it (R-ACC-3).
+/// Deletes an account for good; its id is never used again, and users who have no other account are
+/// deleted with it (R-ACC-3).
 ///
-/// An account below that is detached goes on with what it took from those above: their package,
-/// limits and assets where it has no package of its own, their caps and policies, and of its
-/// allow-list what theirs hold too. One that has a package of its own keeps that, and the limits of
-/// the accounts above bind it no longer.
+/// An account below it that is detached keeps what it took from the accounts above: their caps,
+/// their policies, and of their allow-lists the addresses that its own list allows too; and, if it
+/// has no package of its own, their package, limits and assets. If it has a package of its own, it
+/// keeps that package, and the limits of the accounts above no longer apply to it.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Delete {
     /// The account.
     pub account: Id,
-    /// What becomes of the accounts below; needed when there are any. Users need to manage their
-    /// team, and detach none.
+    /// What happens to the accounts below; required when there are any. Users must manage the team,
+    /// and cannot detach accounts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub children: Option<Children>,
-    /// The revision that the change was made from; a stale one is `rev_conflict`.
+    /// The revision on which the change is based; a stale one is refused with `rev_conflict`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rev: Option<Count>,
 }
 
-/// Does one thing to many accounts (R-ACC-5): each is done or says why not; with `atomic` all are
-/// done, or none.
+/// Does one thing to many accounts (R-ACC-5). The answer says for each account whether it was done
+/// or why not; with `atomic`, it is done to all accounts or to none.
 ///
-/// An operator needs the permission of the action too, as for one account.
+/// An operator also needs the permission of the action, as for one account.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Bulk {
-    /// The accounts, 1 to 500, each once.
+    /// The accounts: 1 to 500, each named once.
     pub accounts: Vec<Id>,
     /// What to do.
     pub action: AccountAction,
@@ -288,28 +293,27 @@ pub struct Bulk {
     /// The reason of the holds that `suspend` places and `activate` clears; `admin` when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<HoldReason>,
-    /// A remark for people, for `suspend`; why, for `add_credits` and `withdraw_credits`.
+    /// For `suspend`, a remark for people; for `add_credits` and `withdraw_credits`, the reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<Note>,
-    /// What the credits pay, for `add_credits` and `withdraw_credits`.
+    /// What the credits pay for, for `add_credits` and `withdraw_credits`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel: Option<Channel>,
-    /// How many credits for each account, for `add_credits`; for `withdraw_credits`, all that are
-    /// left when absent.
+    /// How many credits each account gets or gives back, for `add_credits` and `withdraw_credits`.
+    /// When absent, `withdraw_credits` takes all that are left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<Count>,
-    /// When what is left of them is gone, for `add_credits`, in unix milliseconds; never when
-    /// absent.
+    /// When the credits of `add_credits` expire, in unix milliseconds; never when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at_ms: Option<Count>,
-    /// For `add_credits` and `withdraw_credits`: asked again with the same key, it is done once for
-    /// each account.
+    /// An idempotency key for `add_credits` and `withdraw_credits`: a request that is repeated with
+    /// the same key is carried out once for each account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Id>,
-    /// What becomes of the accounts below, for `delete`.
+    /// What happens to the accounts below, for `delete`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub children: Option<Children>,
-    /// All or none.
+    /// Whether it is done to all accounts or to none.
     #[serde(default)]
     pub atomic: bool,
 }
@@ -320,7 +324,7 @@ pub struct Bulk {
 pub enum AccountAction {
     /// Makes pending accounts active, and clears the holds of the reason from suspended ones.
     Activate,
-    /// Places a hold, where there is none of this reason yet.
+    /// Places a hold, unless there is one of this reason already.
     Suspend,
     /// Closes them.
     Close,
@@ -330,17 +334,17 @@ pub enum AccountAction {
     Delete,
     /// Gives them a package.
     SetPackage,
-    /// Gives each of them credits, as `credits.grant`.
+    /// Gives each of them credits, as `credits.grant` does.
     AddCredits,
-    /// Takes credits back from each of them, as `credits.withdraw`.
+    /// Takes credits back from each of them, as `credits.withdraw` does.
     WithdrawCredits,
 }
 
-/// What becomes of the accounts below one that is deleted.
+/// What happens to the accounts below an account that is deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Children {
-    /// They are deleted too, and all below them.
+    /// They are deleted too, with all accounts below them.
     Delete,
     /// They become top accounts.
     Detach,
@@ -356,8 +360,8 @@ pub struct Account {
     /// The account above.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent: Option<Id>,
-    /// The user who owns it; absent only while the account waits for its first owner's
-    /// confirmation.
+    /// The user who owns it; absent only while the account waits for its first owner to confirm
+    /// their address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub owner: Option<Id>,
     /// The package.
@@ -366,33 +370,35 @@ pub struct Account {
     /// The package that it gets later.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_package: Option<NextPackage>,
-    /// The limits that it has of its own; the others are inherited.
+    /// The account's own limits; the others are inherited.
     pub limits: Limits,
     /// The role that a new member gets when none is named.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default_role: Option<Id>,
-    /// IANA name of the time zone of its days and months.
+    /// The IANA name of the time zone of its days and months.
     pub time_zone: String,
-    /// The effective status: the worst along the accounts above.
+    /// The effective status: the worst status among this account and the accounts above it.
     pub status: Status,
-    /// What suspends this account itself.
+    /// The holds that suspend this account itself.
     pub holds: Vec<HoldEntry>,
     /// When it was closed, in unix milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub closed_at_ms: Option<u64>,
-    /// How many accounts are directly below.
+    /// How many accounts are directly below it.
     pub children: u64,
     /// How many members it has.
     pub members: u64,
-    /// How many users it and all accounts below have, each once.
+    /// How many users it and all accounts below it have; each user counts once.
     pub users: u64,
-    /// Its credits for e-mails, reserves of groups included, for who may see them (`credits.view`).
+    /// Its credits for e-mails, including the reserves of groups; absent when the caller may not
+    /// see them (`credits.view`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email_credits: Option<u64>,
-    /// Its credits for text messages, likewise.
+    /// Its credits for text messages, including the reserves of groups; absent when the caller may
+    /// not see them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sms_credits: Option<u64>,
-    /// Raised by every change.
+    /// The revision; every change raises it.
     pub rev: u64,
     /// When it was made, in unix milliseconds.
     pub created_at_ms: u64,
@@ -405,16 +411,16 @@ pub struct Account {
 pub struct AccountList {
     /// The accounts.
     pub accounts: Vec<Account>,
-    /// Where to go on; absent on the last page.
+    /// The `after` of the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<Cursor>,
 }
 
-/// What is wrong with the details of an account to be.
+/// What is wrong with the details of an account to be created.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(extend("x-yes" = "valid"))]
 pub struct AccountValidation {
-    /// Whether the details will do.
+    /// Whether an account can be created with these details.
     pub valid: bool,
     /// What is wrong with them.
     pub problems: Vec<AccountProblem>,
@@ -425,27 +431,27 @@ pub struct AccountValidation {
 pub struct AccountProblem {
     /// The JSON pointer of the field.
     pub field: String,
-    /// The code that creating would be refused with.
+    /// The code with which the creation would be refused.
     pub code: Code,
-    /// A sentence a person can act on.
+    /// A sentence that a person can act on.
     pub message: String,
 }
 
 /// An account that was deleted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AccountDeleted {
-    /// How many accounts are gone, this one included.
+    /// How many accounts were deleted, including this one.
     pub accounts: u64,
-    /// How many users went with them.
+    /// How many users were deleted with them.
     pub users: u64,
 }
 
 /// What was done to many accounts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AccountBulk {
-    /// How many were done.
+    /// How many accounts it was done to.
     pub done: u64,
-    /// How many were refused.
+    /// How many accounts were refused.
     pub refused: u64,
     /// One entry for each account, in the order of the request.
     pub accounts: Vec<AccountBulkItem>,
@@ -459,11 +465,11 @@ pub struct AccountBulkItem {
     pub account: Id,
     /// Whether it was done.
     pub done: bool,
-    /// Why not; absent where it was done, and where it was not because another was refused and all
-    /// or none were asked for.
+    /// Why it was not done; absent when it was done, and when it was not done only because another
+    /// account was refused and `atomic` was set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<Code>,
-    /// A sentence a person can act on.
+    /// A sentence that a person can act on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
 }

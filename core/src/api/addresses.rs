@@ -1,25 +1,27 @@
-//! Allow-lists: where people may come from (R-SES-3): requests and answers.
+//! Allow-lists: the addresses from which people may act (R-SES-3): requests and answers.
 
 use crate::model::{AddressRange, Id};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Says where a user, whoever acts in an account or below it, or a member of one may come from; an
-/// empty list is none.
+/// Sets an allow-list: that of a user, that of an account for everybody who acts in it or below it,
+/// or that of a membership. An empty list allows every address.
 ///
-/// Every list on the way must hold the address of the actor: that of the user, of the membership,
-/// of the account and of those above it. Otherwise, and where no address is named, everything they
-/// do is `ip_not_allowed`. Nobody locks themself out.
+/// Every list that applies must contain the address of the actor: that of the user, of the
+/// membership, of the account, and of the accounts above it. Otherwise, and when no address is
+/// named, everything that the actor does is refused with `ip_not_allowed`. Nobody can lock themself
+/// out.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Set {
-    /// The account; with `user`, their membership of it.
+    /// The account; together with `user`, the user's membership of this account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Id>,
     /// The user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
-    /// At most 100 addresses and ranges (CIDR), v4 and v6; v4 mapped into v6 counts as v4.
+    /// At most 100 addresses and ranges (CIDR), IPv4 and IPv6; an IPv4 address mapped into IPv6
+    /// counts as IPv4.
     pub addresses: Vec<AddressRange>,
 }
 
@@ -27,7 +29,7 @@ pub struct Set {
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Get {
-    /// The account; with `user`, their membership of it.
+    /// The account; together with `user`, the user's membership of this account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Id>,
     /// The user.
@@ -44,6 +46,6 @@ pub struct AddressList {
     /// The user that it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
-    /// Where they may come from; anywhere where this is empty.
+    /// The addresses that are allowed; every address is allowed when the list is empty.
     pub addresses: Vec<AddressRange>,
 }

@@ -1,40 +1,43 @@
-//! API keys: what programs act with, each with permissions, addresses, an end and caps of its own
+//! API keys: programs act with them; each has permissions, addresses, an expiry and caps of its own
 //! (R-SES-7): requests and answers.
 
 use crate::model::{Address, AddressRange, Count, Grant, Id, Name, Secret};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Makes an API key of a member of an account. The token is shown in the answer, once.
+/// Creates an API key for a member of an account. The answer shows the token, once.
 ///
-/// A program that acts with it may do what the member may do in the account now, and of that what
-/// the key lists. It ends with the membership, and does nothing while the user is disabled or the
-/// account is on hold. It changes nothing about how people log in, and makes no keys
-/// (`not_with_api_key`). Users make keys for themselves, with `api_keys.create` where they act.
+/// A program that acts with the key may do only what the key lists, and of that only what the
+/// member may do in the account at the time. The key ends with the membership, and is refused while
+/// the user is disabled or the account is on hold. It cannot change how people log in, and cannot
+/// create keys (`not_with_api_key`). Users create keys for themselves; they need `api_keys.create`
+/// in the account in which they act.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Create {
     /// The account that it acts in.
     pub account: Id,
-    /// The member for whom it acts; the acting user when absent. The host names somebody.
+    /// The member for whom it acts; the acting user when absent. The host must name a member.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
     /// What people call it.
     pub name: Name,
-    /// What it may be used for, 1 to 100 permissions; `escalation_refused` where a user does not
-    /// hold one. Those below `self`, `api_keys` and `impersonation` no key has.
+    /// What it may be used for: 1 to 100 permissions. A permission that the creating user does not
+    /// hold is refused with `escalation_refused`. No key can have the permissions below `self`,
+    /// `api_keys` and `impersonation`.
     pub permissions: Vec<Grant>,
-    /// Where it may come from: at most 100 addresses and ranges; anywhere when absent. The other
-    /// lists on the way count too.
+    /// The addresses from which it may be used: at most 100 addresses and ranges; every address
+    /// when absent. The other allow-lists that apply to the member count too.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allow_list: Vec<AddressRange>,
-    /// From when on it cannot be used, in unix milliseconds; never when absent.
+    /// When it expires, in unix milliseconds; never when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at_ms: Option<Count>,
 }
 
-/// Changes an API key; what is not named stays. Its token stays the same. Users change their own.
-/// Where it can be used further than before, the user is told, as by `api_keys.create`.
+/// Changes an API key; a field that is absent stays as it is. Its token stays the same. Users
+/// change their own keys. If the change lets the key be used for more, the user is told, as with
+/// `api_keys.create`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Edit {
@@ -45,25 +48,26 @@ pub struct Edit {
     /// What people call it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<Name>,
-    /// What it may be used for instead, as in `api_keys.create`.
+    /// The permissions that replace those it has, as in `api_keys.create`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub permissions: Option<Vec<Grant>>,
-    /// Where it may come from instead; anywhere where this is empty.
+    /// The allow-list that replaces the one it has; an empty list allows every address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allow_list: Option<Vec<AddressRange>>,
-    /// From when on it cannot be used, in unix milliseconds.
+    /// When it expires, in unix milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at_ms: Option<Count>,
-    /// It does not expire any more.
+    /// Whether the expiry is removed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub never_expires: bool,
-    /// The revision that the change was made from; a stale one is `rev_conflict`.
+    /// The revision on which the change is based; a stale one is refused with `rev_conflict`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rev: Option<Count>,
 }
 
-/// Deletes an API key: from now on its token is `api_key_invalid`, and its caps are gone. Users
-/// delete their own, and with `api_keys.revoke` those of members who can do no more than they.
+/// Deletes an API key: from now on its token is refused with `api_key_invalid`, and its caps are
+/// deleted too. Users delete their own keys and, with `api_keys.revoke`, those of members who can
+/// do no more than they can.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Delete {
@@ -73,20 +77,20 @@ pub struct Delete {
     pub api_key: Id,
 }
 
-/// Lists the API keys of an account, at most 100, those that have expired included. Users see their
-/// own, and with `api_keys.view` all.
+/// Lists the API keys of an account, at most 100, including those that have expired. Users see
+/// their own keys and, with `api_keys.view`, all keys.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct List {
     /// The account.
     pub account: Id,
-    /// Only those of this member.
+    /// Only the keys of this member.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
 }
 
-/// Whose API key a token is, and that it can be used now. Answered from memory while nothing
-/// changes; counts as use of the key.
+/// Says whose API key a token is, and that it can be used now. The answer comes from memory while
+/// nothing changes; the call counts as a use of the key.
 ///
 /// To run operations with it, pass it as the actor: `{"kind": "api_key", "token": "...", "ip":
 /// "..."}`.
@@ -95,12 +99,12 @@ pub struct List {
 pub struct Check {
     /// The token.
     pub token: Secret,
-    /// Where it comes from, as the host saw it.
+    /// The address from which the program calls, as the host saw it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ip: Option<Address>,
 }
 
-/// An API key. Its token is stored nowhere.
+/// An API key. Its token is not stored anywhere.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ApiKey {
     /// The account that it acts in.
@@ -113,18 +117,19 @@ pub struct ApiKey {
     pub name: Name,
     /// What it may be used for, as far as the member may do it.
     pub permissions: Vec<Grant>,
-    /// Where it may come from; anywhere where this is empty.
+    /// The addresses from which it may be used; every address when the list is empty.
     pub allow_list: Vec<AddressRange>,
-    /// From when on it cannot be used, in unix milliseconds; absent for never.
+    /// When it expires, in unix milliseconds; absent when it never does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at_ms: Option<u64>,
-    /// When it was used last, in unix milliseconds, to five minutes; absent where it never was.
+    /// When it was last used, in unix milliseconds, to within five minutes; absent when it never
+    /// was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_used_at_ms: Option<u64>,
-    /// Where it was used from then.
+    /// The address from which it was last used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_ip: Option<Address>,
-    /// Raised by every change.
+    /// The revision; every change raises it.
     pub rev: u64,
     /// When it was made, in unix milliseconds.
     pub created_at_ms: u64,
@@ -132,12 +137,13 @@ pub struct ApiKey {
     pub updated_at_ms: u64,
 }
 
-/// An API key that was made.
+/// An API key that was created.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ApiKeyToken {
     /// The key.
     pub api_key: ApiKey,
-    /// What a program acts with from now on. It is shown here once and stored nowhere.
+    /// The token with which a program acts from now on. It is shown only here, and is not stored
+    /// anywhere.
     pub token: Secret,
 }
 
@@ -152,7 +158,7 @@ pub struct ApiKeyProof {
     pub user: Id,
     /// What it may be used for, as far as the member may do it.
     pub permissions: Vec<Grant>,
-    /// From when on it cannot be used, in unix milliseconds; absent for never.
+    /// When it expires, in unix milliseconds; absent when it never does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at_ms: Option<u64>,
 }
@@ -160,11 +166,11 @@ pub struct ApiKeyProof {
 /// The API keys of an account.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ApiKeyList {
-    /// The keys, by their member.
+    /// The keys, ordered by member.
     pub api_keys: Vec<ApiKey>,
 }
 
-/// An API key that is gone.
+/// An API key that was deleted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ApiKeyDeleted {
     /// The key.

@@ -5,8 +5,8 @@ use crate::model::{AssetKind, Count, Id, Name};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Lists the assets that an account may use: its own and those of its package, and where it has no
-/// package those of the account above (R-PKG-5).
+/// Lists the assets that an account may use: its own and those of its package; if it has no
+/// package, those of the account above (R-PKG-5).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Get {
@@ -17,43 +17,47 @@ pub struct Get {
     pub kind: Option<AssetKind>,
 }
 
-/// Gives an account an asset of its own, beside those of its package. At most 200 of a kind.
+/// Gives an account an asset of its own, beside those of its package. An account has at most 200 of
+/// each kind.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Assign {
     /// The account.
     pub account: Id,
-    /// What it is.
+    /// What kind of asset it is.
     pub kind: AssetKind,
-    /// Its name, as the host names it.
+    /// The name that the host uses for it.
     pub asset: Name,
-    /// The revision of the account that the change was made from; a stale one is `rev_conflict`.
+    /// The revision of the account on which the change is based; a stale one is refused with
+    /// `rev_conflict`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rev: Option<Count>,
 }
 
-/// Takes an asset of its own away from an account. Those of its package stay.
+/// Takes one of its own assets away from an account. The assets of its package stay.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Unassign {
     /// The account.
     pub account: Id,
-    /// What it is.
+    /// What kind of asset it is.
     pub kind: AssetKind,
     /// Its name.
     pub asset: Name,
-    /// The revision of the account that the change was made from; a stale one is `rev_conflict`.
+    /// The revision of the account on which the change is based; a stale one is refused with
+    /// `rev_conflict`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rev: Option<Count>,
 }
 
-/// Says where an account has an asset from; what it may not use is `asset_not_assigned` (R-PKG-5).
+/// Says where an account has an asset from; an asset that it may not use is refused with
+/// `asset_not_assigned` (R-PKG-5).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Check {
     /// The account.
     pub account: Id,
-    /// What it is.
+    /// What kind of asset it is.
     pub kind: AssetKind,
     /// Its name.
     pub asset: Name,
@@ -64,20 +68,21 @@ pub struct Check {
 pub struct AssetList {
     /// The account.
     pub account: Id,
-    /// Domains, nodes, then bounce addresses; each once, what is the account's own first.
+    /// First domains, then nodes, then bounce addresses; each asset once, and the account's own
+    /// before those that it inherits.
     pub assets: Vec<Asset>,
 }
 
 /// An asset that an account may use.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Asset {
-    /// What it is.
+    /// What kind of asset it is.
     pub kind: AssetKind,
     /// Its name.
     pub asset: Name,
     /// Where the account has it from.
     pub source: AssetSource,
-    /// The account or package that carries it.
+    /// The account or package to which it was assigned.
     pub carrier: Id,
 }
 
@@ -85,10 +90,11 @@ pub struct Asset {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AssetSource {
-    /// It is its own.
+    /// It was assigned to the account itself.
     Own,
-    /// From its package.
+    /// It comes from the account's package.
     Package,
-    /// From the account above, or its package, since this one has no package.
+    /// It comes from the account above, or from that account's package, because this account has no
+    /// package.
     Inherited,
 }

@@ -1,38 +1,39 @@
-//! What was changed, by whom, and that nobody has altered what is remembered of it (R-AUD-1):
-//! requests and answers.
+//! The audit: what was changed and by whom, and the proof that nobody has altered the records
+//! (R-AUD-1): requests and answers.
 
 use crate::model::{AuditActor, AuditKind, Count, Cursor, Id, Name};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Which chain.
+/// Which chain of audit records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AuditOf {
-    /// That of an account, also of one that was deleted.
+    /// The chain of an account, also of an account that was deleted.
     Account,
-    /// That of the platform: packages, roles of the platform, operators, policies; which accounts
-    /// came and went.
+    /// The chain of the platform: packages, roles of the platform, operators and policies, and
+    /// which accounts were created and deleted.
     Platform,
-    /// That of the users.
+    /// The chain of the users.
     Users,
 }
 
-/// What was changed, the latest first (R-AUD-1).
+/// Lists what was changed, the latest change first (R-AUD-1).
 ///
-/// A page may be shorter than asked for, and even empty, while there is a `next`: where a filter
-/// leaves out nearly all, a call looks at a part of the chain.
+/// A page may be shorter than `limit`, and even empty, while there is a `next`: when a filter
+/// leaves out nearly all records, one call looks at a part of the chain only.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct List {
-    /// Which chain; when absent, that of `account`, else that of the account that a user acts in,
-    /// else that of the platform.
+    /// Which chain. When absent: the chain of `account` if it is given, else that of the account in
+    /// which a user acts, else that of the platform.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chain: Option<AuditOf>,
     /// The account whose chain it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Id>,
-    /// Only what is about this user: with the chain `users`, and found without looking at others.
+    /// Only changes that concern this user. It needs the chain `users`, in which they are found
+    /// without reading other records.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
     /// Only what was done from this instant on, in unix milliseconds.
@@ -41,7 +42,7 @@ pub struct List {
     /// Only what was done before this instant, in unix milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until_ms: Option<Count>,
-    /// Only what this person did, or another who acted as them.
+    /// Only what this person did, or what somebody else did while acting as them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor: Option<Id>,
     /// Only what was done by this operation.
@@ -50,64 +51,65 @@ pub struct List {
     /// Only changes of things of this kind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<AuditKind>,
-    /// Only changes of the thing with this id, as it stands in the records; with `kind`.
+    /// Only changes of the thing with this id, as the records have it; it needs `kind`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<Name>,
-    /// Go on after the page before: its `next`.
+    /// Where the page begins: the `next` of the previous page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Cursor>,
-    /// At most this many (1 to 500, 50 when absent).
+    /// How many entries the page has at most: 1 to 500; 50 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Count>,
 }
 
-/// The records of a chain as lines, the first first: each line is what its hash was made of, so
-/// that `sha256` of a line is what the next has as `previous`.
+/// Exports the records of a chain as lines, in their order. Each line is the text from which its
+/// hash was made: the `sha256` of a line is the `previous` of the next record.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Export {
-    /// Which chain; as for `audit.list`.
+    /// Which chain, as in `audit.list`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chain: Option<AuditOf>,
     /// The account whose chain it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Id>,
-    /// Go on after the record of this number: `next` of the page before.
+    /// The number of the record after which the page begins: the `next` of the previous page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Count>,
-    /// At most this many (1 to 500, 50 when absent); fewer where they are large.
+    /// How many records the page has at most: 1 to 500; 50 when absent. It has fewer when the
+    /// records are large.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Count>,
-    /// Whether what is known of persons is exported too, in `personal`.
+    /// Whether the personal data in the records is exported too, in `personal`.
     #[serde(default)]
     pub with_personal: bool,
 }
 
-/// Checks every record of a chain: none is missing, altered or added. With a head that was saved
-/// elsewhere, also that the end was not cut off or written anew.
+/// Checks every record of a chain: that none is missing, altered or added. With a head that was
+/// saved elsewhere, it also checks that the end of the chain was not cut off or rewritten.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Verify {
-    /// Which chain; as for `audit.list`.
+    /// Which chain, as in `audit.list`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chain: Option<AuditOf>,
     /// The account whose chain it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Id>,
-    /// `number` of a head that was saved elsewhere.
+    /// The `number` of a head that was saved elsewhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub number: Option<Count>,
-    /// `hash` of that head.
+    /// The `hash` of that head.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hash: Option<Name>,
 }
 
-/// Where a chain ends: saved outside the store, it lets `audit.verify` find that the end was cut
-/// off.
+/// Shows where a chain ends. Saved outside the store, this head lets `audit.verify` find out that
+/// the end of the chain was cut off.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Head {
-    /// Which chain; as for `audit.list`.
+    /// Which chain, as in `audit.list`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chain: Option<AuditOf>,
     /// The account whose chain it is.
@@ -116,43 +118,44 @@ pub struct Head {
 }
 
 /// Deletes the records at the beginning of a chain that are older than an instant. What is left can
-/// be checked as before: the chain knows the hash of the last record that went. That it was pruned
-/// is remembered as well.
+/// be verified as before, because the chain keeps the hash of the last record that was pruned. The
+/// audit also records that the chain was pruned.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Prune {
-    /// Which chain; as for `audit.list`.
+    /// Which chain, as in `audit.list`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chain: Option<AuditOf>,
     /// The account whose chain it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Id>,
-    /// The instant, in unix milliseconds: the first record of it or later stays, and all behind it.
-    /// One that is dated after now, by a clock that was wrong, goes with those behind it.
+    /// The instant, in unix milliseconds: the first record of this instant or later stays, and so
+    /// do all records after it. A record that a wrong clock dated in the future does not stay for
+    /// that: it is pruned together with the older records after it.
     pub before_ms: Count,
 }
 
-/// A page of what was changed.
+/// A page of audit records.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AuditPage {
     /// The records, the latest first.
     pub records: Vec<AuditItem>,
-    /// Where the next page begins; absent on the last one.
+    /// The `after` of the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<Cursor>,
 }
 
-/// What was changed by one operation. One that changes much has several records, one after the
-/// other.
+/// A record of what one operation changed. An operation that changes much has several records, one
+/// after the other.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AuditItem {
-    /// Its place in the chain, from 1 on.
+    /// Its number in the chain, which begins at 1.
     pub number: u64,
-    /// When, in unix milliseconds.
+    /// When it happened, in unix milliseconds.
     pub at_ms: u64,
-    /// Who, on whose behalf, and from which address.
+    /// Who did it, on whose behalf, and from which address.
     pub actor: AuditActor,
-    /// The operation; `schedule` for what became due by itself.
+    /// The operation; `schedule` for what became due without a call.
     pub operation: String,
     /// What it changed.
     pub changes: Vec<AuditChangeItem>,
@@ -161,15 +164,15 @@ pub struct AuditItem {
 /// What happened to one thing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AuditChangeItem {
-    /// What kind of thing.
+    /// What kind of thing it is.
     pub kind: AuditKind,
-    /// Its id, within the account or platform that the chain tells of.
+    /// Its id, within the account or the platform whose chain this is.
     pub id: String,
-    /// Whether it was made, changed or deleted.
+    /// Whether it was created, changed or deleted.
     pub what: AuditWhat,
     /// The fields that changed.
     pub fields: Vec<AuditField>,
-    /// Whether fields that tell who a person is are left out, because the person was erased.
+    /// Whether fields with personal data are left out because the person was erased.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub erased: bool,
 }
@@ -189,12 +192,13 @@ pub enum AuditWhat {
 /// A field that changed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AuditField {
-    /// Its name; that of a field within a field with a dot between them.
+    /// Its name; for a field within a field, both names with a dot between them.
     pub name: String,
-    /// What it was: a text as it is, everything else as JSON. Absent where there was nothing.
+    /// The value before the change: text as it is, everything else as JSON. It is absent when there
+    /// was no value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<String>,
-    /// What it is now, likewise.
+    /// The value after the change, in the same form.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
 }
@@ -202,32 +206,32 @@ pub struct AuditField {
 /// A part of a chain, as lines.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AuditExport {
-    /// JSON lines: one for each record, with a line feed behind it.
+    /// The records as JSON lines, each ended by a line feed.
     pub lines: String,
-    /// JSON lines of what is known of the persons in these records: number and place of the change,
-    /// and the text whose hash the change has. Without a place it is where the actor came from, and
-    /// the record has the hash as `actor_hash`.
+    /// The personal data in these records as JSON lines: the number of the record, the place of the
+    /// change in it, and the text whose hash the change has. A line without a place is the address
+    /// from which the actor came; its hash is `actor_hash` in the record.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub personal: Option<String>,
-    /// How many records.
+    /// How many records there are.
     pub records: u64,
-    /// The number to go on after; absent at the end.
+    /// The `after` of the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<u64>,
 }
 
-/// What checking a chain found.
+/// What the check of a chain found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(extend("x-yes" = "whole"))]
 pub struct AuditVerification {
     /// Whether the chain is whole.
     pub whole: bool,
-    /// The first that is wrong.
+    /// The first problem that was found.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<AuditProblem>,
-    /// How many records were checked until then.
+    /// How many records were checked before it.
     pub records: u64,
-    /// The number of the last record that the chain says it has.
+    /// The number of the last record, according to the chain itself.
     pub number: u64,
     /// Its hash.
     pub hash: String,
@@ -236,9 +240,9 @@ pub struct AuditVerification {
 /// What is wrong with a chain.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AuditProblem {
-    /// What.
+    /// What kind of problem it is.
     pub kind: AuditProblemKind,
-    /// The record.
+    /// The number of the record.
     pub number: u64,
 }
 
@@ -246,17 +250,18 @@ pub struct AuditProblem {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AuditProblemKind {
-    /// The record is not there.
+    /// The record is missing.
     Missing,
     /// The record, or the one before it, is not what was written.
     Altered,
-    /// What is kept of a person beside the record is not what was written.
+    /// The personal data that is kept beside the record is not what was written.
     PersonalAltered,
-    /// The chain ends before the record of the head that was given.
+    /// The chain ends before the record of the given head.
     Cut,
-    /// The record of the head that was given was pruned since: save a newer one.
+    /// The record of the given head has been pruned since: save a newer head.
     Pruned,
-    /// The chain does not begin with what the head says, or goes on behind its end.
+    /// The chain does not begin where its head says, or continues after the end that its head
+    /// names.
     HeadAltered,
 }
 
@@ -265,7 +270,7 @@ pub enum AuditProblemKind {
 pub struct AuditHeadItem {
     /// The number of the last record; 0 where there is none.
     pub number: u64,
-    /// Its SHA-256, in hexadecimal; 64 zeros where there is none.
+    /// Its SHA-256 in hexadecimal; 64 zeros where there is no record.
     pub hash: String,
     /// The number of the last record that was pruned; 0 where none was.
     pub pruned_to: u64,
@@ -276,7 +281,7 @@ pub struct AuditHeadItem {
 /// What was pruned.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AuditPruned {
-    /// How many records: at most 1,000 in one call.
+    /// How many records were pruned: at most 1,000 in one call.
     pub pruned: u64,
     /// Whether another call would prune more.
     pub more: bool,

@@ -5,74 +5,78 @@ use crate::model::{CapScope, Channel, Count, Id, MessageClass, Name, OverLimit, 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Makes a cap of an account or of the platform, or gives one another value. It counts what the
-/// account and all below it send from now on, or what all accounts send; the windows of the
-/// platform are those of UTC. Where the platform has caps, all sends of all accounts go through one
-/// lock.
+/// Creates a cap of an account or of the platform, or changes one. A cap of an account counts what
+/// the account and all accounts below it send from now on. A cap of the platform counts what all
+/// accounts send, in windows of UTC. When the platform has caps, all sends of all accounts go
+/// through one lock.
 ///
-/// Of a cap that is there already, what is absent stays as it was; what is to go goes with
-/// `caps.remove`.
+/// If the cap exists already, its scope, subject, channel and window cannot change, and its message
+/// class cannot be taken away: remove it with `caps.remove` and set a new one. Apart from the
+/// subject, which has to be named again, what is absent stays as it was.
 ///
-/// A user can change or remove what users of the account have set; what the platform has set, the
-/// platform changes.
+/// A user can change or remove only the caps that users of the account have set; only the platform
+/// changes what the platform has set.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Set {
-    /// The account; the platform when absent, for operators and the host.
+    /// The account; when absent, the cap is one of the platform, for operators and the host only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Id>,
     /// The id of the cap, unique within the account or the platform.
     pub id: Id,
     /// What it counts by.
     pub scope: CapScope,
-    /// The one member, campaign, API key or domain that it is for; each has a count of its own when
-    /// absent. With an API key that is deleted its caps go.
+    /// The one member, campaign, API key or domain to which the cap applies; when absent, each of
+    /// them has a count of its own. When an API key is deleted, its caps are deleted too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<Name>,
-    /// What it counts; e-mails in the beginning.
+    /// Which messages it counts; e-mails in a new cap.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel: Option<Channel>,
-    /// Only messages of this class; all in the beginning.
+    /// Only messages of this class; all classes in a new cap.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_class: Option<MessageClass>,
     /// The window that it counts in.
     pub window: Window,
-    /// How many in a window; at least 1 where it spreads.
+    /// How many messages a window allows; at least 1 for a cap that spreads.
     pub limit: Count,
-    /// How many more each day since it was made, for a warm-up; 0 for none.
+    /// By how many the limit grows each day from the creation of the cap on, for a warm-up; 0 for
+    /// none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grows_daily_by: Option<Count>,
-    /// What happens beyond it; in the beginning it is refused (R-QTA-7). With the spreading its
-    /// burst ends, and a growth where it begins.
+    /// What happens to messages beyond the limit; in a new cap, they are refused (R-QTA-7). When a
+    /// cap stops spreading, its burst is dropped; when it starts to spread, its daily growth is
+    /// dropped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub over: Option<OverLimit>,
-    /// How many may go out at once where it spreads, at least 1; 1 in the beginning.
+    /// How many messages may go out at once, for a cap that spreads: at least 1; 1 in a new cap.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub burst: Option<Count>,
-    /// The revision that the change was made from; a stale one is `rev_conflict`.
+    /// The revision on which the change is based; a stale one is refused with `rev_conflict`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rev: Option<Count>,
 }
 
-/// Removes a cap, and what it has counted.
+/// Removes a cap, and with it what it has counted.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Remove {
-    /// The account; the platform when absent.
+    /// The account; when absent, the cap is one of the platform.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Id>,
     /// The cap.
     pub cap: Id,
-    /// The revision that the decision was made from; a stale one is `rev_conflict`.
+    /// The revision on which the decision is based; a stale one is refused with `rev_conflict`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rev: Option<Count>,
 }
 
-/// Lists the caps of an account or of the platform, at most 50 by id.
+/// Lists the caps of an account or of the platform by id, at most 50.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct List {
-    /// The account; the platform when absent, for operators and the host.
+    /// The account; when absent, the caps are those of the platform, for operators and the host
+    /// only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Id>,
 }
@@ -80,35 +84,35 @@ pub struct List {
 /// A cap of an account or of the platform.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Cap {
-    /// The account; absent where it is the platform's.
+    /// The account; absent for a cap of the platform.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub account: Option<Id>,
     /// The cap.
     pub id: Id,
     /// What it counts by.
     pub scope: CapScope,
-    /// The one member, campaign, API key or domain that it is for.
+    /// The one member, campaign, API key or domain to which the cap applies.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<Name>,
-    /// What it counts.
+    /// Which messages it counts.
     pub channel: Channel,
     /// Only messages of this class.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message_class: Option<MessageClass>,
     /// The window that it counts in.
     pub window: Window,
-    /// How many in a window, on the day on which it was made.
+    /// How many messages a window allowed on the day on which the cap was created.
     pub limit: u64,
-    /// How many more each day since then.
+    /// By how many that number grows each day.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grows_daily_by: Option<u64>,
-    /// What happens beyond it.
+    /// What happens to messages beyond the limit.
     pub over: OverLimit,
-    /// How many may go out at once where it spreads.
+    /// How many messages may go out at once, for a cap that spreads.
     pub burst: u64,
     /// Whether the platform has set it.
     pub by_platform: bool,
-    /// Goes up with every change.
+    /// The revision; every change raises it.
     pub rev: u64,
     /// When it was made, in unix milliseconds.
     pub created_at_ms: u64,
@@ -116,7 +120,7 @@ pub struct Cap {
     pub updated_at_ms: u64,
 }
 
-/// A cap that is gone.
+/// A cap that was removed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CapRemoved {
     /// The cap.
@@ -126,6 +130,6 @@ pub struct CapRemoved {
 /// The caps of an account or of the platform.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CapList {
-    /// The caps, by id.
+    /// The caps, ordered by id.
     pub caps: Vec<Cap>,
 }

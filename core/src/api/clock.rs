@@ -4,13 +4,13 @@ use crate::model::Count;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The time that decisions are made by.
+/// Reads the time by which the store makes its decisions.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Get {}
 
-/// Moves a manual clock, forwards or backwards; with the system's clock it is `clock_not_manual`
-/// (R-QTA-13).
+/// Moves a manual clock forwards or backwards; for a store with the system's clock it is refused
+/// with `clock_not_manual` (R-QTA-13).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Set {
@@ -18,25 +18,26 @@ pub struct Set {
     pub now_ms: Count,
 }
 
-/// The system's clock is right where it is held back (R-QTA-13): time goes on with it. Where
-/// nothing is held back, nothing changes.
+/// Confirms that the system's clock is right after a jump that is held back (R-QTA-13): the store's
+/// time follows the clock again. When nothing is held back, nothing changes.
 ///
 /// A jump forward of more than a minute that a steady clock did not see is held back, and so is a
-/// clock that is more than 366 days ahead of the last time that the store knew of. Until it is
-/// confirmed, or the system's clock is right again, time goes on without the jump: for decisions,
-/// for what expires, and in the audit.
+/// clock that is more than 366 days ahead of the last time that the store knew. Until the jump is
+/// confirmed, or the system's clock is right again, the store's time runs on without the jump: for
+/// decisions, for what expires, and in the audit.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Confirm {}
 
-/// The clock was wrong, and is right now (R-QTA-13): what was counted in windows that begin after
-/// now counts in the window of now. The last true windows are there again with all that they
-/// counted, so nothing is granted twice. Where nothing was counted in the future, nothing changes.
+/// Undoes the effects of a clock that was wrong and is right now (R-QTA-13): what was counted in
+/// windows that begin in the future is counted in the current window. The last true windows are
+/// back with all that they counted, so nothing is granted twice. When nothing was counted in the
+/// future, nothing changes.
 ///
-/// What else began after now is as if it began now: paces, reservations, entries of credits,
-/// sessions, links, invitations, the time in which a closed account can be reopened, a package for
-/// the next month, and how long answers to keys are remembered. Slots and edit leases end, and
-/// messages of the outbox that were taken are given again.
+/// Everything else that began in the future is treated as if it began now: paces, reservations,
+/// credit entries, sessions, links, invitations, the time in which a closed account can be
+/// reopened, a package for the next month, and how long the answers to idempotency keys are
+/// remembered. Slots and edit leases end, and outbox messages that were taken are delivered again.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Undo {}
@@ -44,18 +45,18 @@ pub struct Undo {}
 /// The time of the store's clock.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ClockReading {
-    /// Unix milliseconds.
+    /// The time in unix milliseconds.
     pub now_ms: u64,
     /// Whether `clock.set` can move it.
     pub manual: bool,
-    /// What the system's clock says, in unix milliseconds, where it has jumped and is held back.
+    /// What the system's clock says, in unix milliseconds, when it has jumped and is held back.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub held_back_ms: Option<u64>,
 }
 
-/// What was taken out of the future.
+/// What was moved out of the future.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ClockUndone {
-    /// How many counters of limits and caps.
+    /// How many counters of limits and caps were moved.
     pub counters: u64,
 }

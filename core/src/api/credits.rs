@@ -1,44 +1,46 @@
-//! Credits: a ledger for each account and channel, what is left of its grants, and where it lies
-//! (R-CRD-1 to R-CRD-3): requests and answers.
+//! Credits: a ledger for each account and channel, what is left of each grant, and where that is
+//! held (R-CRD-1 to R-CRD-3): requests and answers.
 
 use crate::model::{Channel, Count, CreditEntry, Id, Note};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Adds credits to an account (R-CRD-1). Needs the commercial edition.
+/// Adds credits to an account (R-CRD-1). It needs the commercial edition.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Grant {
     /// The account.
     pub account: Id,
-    /// What they pay.
+    /// What they pay for.
     pub channel: Channel,
-    /// How many, at least 1.
+    /// How many credits, at least 1.
     pub amount: Count,
-    /// Why.
+    /// The reason.
     pub reason: Note,
-    /// Grants with a lower number pay first, 0 to 100; 50 when absent.
+    /// The priority, 0 to 100: grants with a lower number pay first; 50 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub priority: Option<Count>,
-    /// When what is left of them is gone, in unix milliseconds; never when absent.
+    /// When the credits that are left expire, in unix milliseconds; never when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at_ms: Option<Count>,
-    /// The same request with the same key is carried out once, and answered alike; another one is
-    /// `idempotency_mismatch`.
+    /// An idempotency key: the same request with the same key is carried out once and gets the same
+    /// answer; another request with the key is refused with `idempotency_mismatch`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Id>,
 }
 
-/// Says how many credits an account has, how many of them are free, and what is left of each grant.
+/// Shows how many credits an account has, how many of them are free, and what is left of each
+/// grant.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Balance {
     /// The account.
     pub account: Id,
-    /// Only those for this channel.
+    /// Only the credits for this channel.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel: Option<Channel>,
-    /// Only the reserve of this group and the grants that it lies in, beside the sums.
+    /// Lists only the reserve of this group, and only the grants of which it holds a part; the sums
+    /// stay those of the account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<Id>,
 }
@@ -49,15 +51,15 @@ pub struct Balance {
 pub struct Ledger {
     /// The account.
     pub account: Id,
-    /// Which of its ledgers.
+    /// The ledger of which channel.
     pub channel: Channel,
-    /// The newest entry first when absent.
+    /// The order; the newest entry first when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order: Option<CreditOrder>,
-    /// Go on after this entry: `next` of the page before.
+    /// Where the page begins: the `next` of the previous page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Count>,
-    /// At most this many (1 to 500, 50 when absent).
+    /// How many entries the page has at most: 1 to 500; 50 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Count>,
 }
@@ -66,58 +68,58 @@ pub struct Ledger {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CreditOrder {
-    /// The last entry first.
+    /// The newest entry first.
     #[default]
     Newest,
-    /// The first entry first.
+    /// The oldest entry first.
     Oldest,
 }
 
-/// Pays with credits, all or nothing: a group with its own reserve first, then with the free
-/// balance (R-CRD-2).
+/// Pays with credits, all or nothing: first with the reserve of the group, if one is named, then
+/// with the free balance (R-CRD-2).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Spend {
     /// The account.
     pub account: Id,
-    /// What is paid.
+    /// What is paid for.
     pub channel: Channel,
     /// How many credits, at least 1.
     pub amount: Count,
-    /// The group that spends; without one the free balance alone pays.
+    /// The group that spends; when absent, only the free balance pays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<Id>,
-    /// What is paid, in the host's words: a campaign, a reservation.
+    /// What is paid for, as the host names it: for example a campaign or a reservation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<Id>,
-    /// The same request with the same key is carried out once, and answered alike; another one is
-    /// `idempotency_mismatch`.
+    /// An idempotency key: the same request with the same key is carried out once and gets the same
+    /// answer; another request with the key is refused with `idempotency_mismatch`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Id>,
 }
 
-/// Gives back what was spent on messages that did not go out, to the grants that paid and where
-/// they paid from; no more than was spent (R-CRD-2). What goes back to a grant that has expired is
-/// gone again with the next entry.
+/// Gives back credits that were spent on messages that did not go out, at most as many as were
+/// spent. They go back to the grants that paid, and to the reserve or balance from which they came
+/// (R-CRD-2). Credits that go back to an expired grant expire with the next entry.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Refund {
     /// The account.
     pub account: Id,
-    /// Which of its ledgers.
+    /// The ledger of which channel.
     pub channel: Channel,
     /// The number of the entry that is refunded.
     pub spend: Count,
     /// How many credits, at least 1.
     pub amount: Count,
-    /// The same request with the same key is carried out once, and answered alike; another one is
-    /// `idempotency_mismatch`.
+    /// An idempotency key: the same request with the same key is carried out once and gets the same
+    /// answer; another request with the key is refused with `idempotency_mismatch`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Id>,
 }
 
-/// Keeps free credits for a group: no other spends them (R-CRD-3). Those whose turn to pay is first
-/// go first.
+/// Moves free credits into the reserve of a group, so that nobody else spends them (R-CRD-3). The
+/// credits that would pay first are moved first.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Reserve {
@@ -125,18 +127,18 @@ pub struct Reserve {
     pub account: Id,
     /// The group.
     pub group: Id,
-    /// What they pay.
+    /// What they pay for.
     pub channel: Channel,
-    /// How many, at least 1.
+    /// How many credits, at least 1.
     pub amount: Count,
-    /// Asked again within a day with the same key it gets the same answer, and moves nothing;
-    /// another request is `idempotency_mismatch`.
+    /// An idempotency key: the same request repeated within a day gets the same answer and moves
+    /// nothing; another request with the key is refused with `idempotency_mismatch`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Id>,
 }
 
-/// Makes credits of a group's reserve free again (R-CRD-3). Those whose turn to pay is first go
-/// first.
+/// Moves credits out of the reserve of a group back into the free balance (R-CRD-3). The credits
+/// that would pay first are moved first.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Unreserve {
@@ -144,69 +146,69 @@ pub struct Unreserve {
     pub account: Id,
     /// The group.
     pub group: Id,
-    /// What they pay.
+    /// What they pay for.
     pub channel: Channel,
-    /// How many, at least 1; all of them when absent.
+    /// How many credits, at least 1; all of them when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<Count>,
-    /// Asked again within a day with the same key it gets the same answer, and moves nothing;
-    /// another request is `idempotency_mismatch`.
+    /// An idempotency key: the same request repeated within a day gets the same answer and moves
+    /// nothing; another request with the key is refused with `idempotency_mismatch`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Id>,
 }
 
-/// Gives free credits of an account to one directly below; they pay there as they would have here
-/// (R-CRD-3).
+/// Gives free credits of an account to an account directly below it. They keep their priority,
+/// expiry and age there (R-CRD-3).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Allocate {
-    /// The account below that gets them.
+    /// The account below, which gets the credits.
     pub account: Id,
-    /// What they pay.
+    /// What they pay for.
     pub channel: Channel,
-    /// How many, at least 1.
+    /// How many credits, at least 1.
     pub amount: Count,
-    /// Asked again within a day with the same key it gets the same answer, and moves nothing;
-    /// another request is `idempotency_mismatch`.
+    /// An idempotency key: the same request repeated within a day gets the same answer and moves
+    /// nothing; another request with the key is refused with `idempotency_mismatch`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Id>,
 }
 
-/// Takes back what is left, and free, of the credits that an account got from the one above
-/// (R-CRD-3). What the platform gave it stays.
+/// Takes back the credits that an account got from the account above it, as far as they are left
+/// and free (R-CRD-3). Credits that the platform gave it stay.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TakeBack {
-    /// The account below that gives them back.
+    /// The account below, which gives the credits back.
     pub account: Id,
-    /// What they pay.
+    /// What they pay for.
     pub channel: Channel,
-    /// How many, at least 1; all of them when absent.
+    /// How many credits, at least 1; all of them when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<Count>,
-    /// Asked again within a day with the same key it gets the same answer, and moves nothing;
-    /// another request is `idempotency_mismatch`.
+    /// An idempotency key: the same request repeated within a day gets the same answer and moves
+    /// nothing; another request with the key is refused with `idempotency_mismatch`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Id>,
 }
 
-/// Takes back what is left, and free, of the credits that the platform gave an account: a grant by
-/// mistake, an invoice that was not paid (R-CRD-1). What is kept for groups, or came from the
-/// account above, stays.
+/// Takes back the credits that the platform gave an account, as far as they are left and free: for
+/// example after a grant by mistake, or when an invoice was not paid (R-CRD-1). Credits that are in
+/// the reserves of groups, or that came from the account above, stay.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Withdraw {
     /// The account.
     pub account: Id,
-    /// What they pay.
+    /// What they pay for.
     pub channel: Channel,
-    /// How many, at least 1; all of them when absent.
+    /// How many credits, at least 1; all of them when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<Count>,
-    /// Why.
+    /// The reason.
     pub reason: Note,
-    /// The same request with the same key is carried out once, and answered alike; another one is
-    /// `idempotency_mismatch`.
+    /// An idempotency key: the same request with the same key is carried out once and gets the same
+    /// answer; another request with the key is refused with `idempotency_mismatch`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Id>,
 }
@@ -223,16 +225,16 @@ pub struct CreditBalance {
 /// The credits of an account for one channel.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CreditChannel {
-    /// What they pay.
+    /// What they pay for.
     pub channel: Channel,
-    /// All of them: the free ones and those in reserves.
+    /// All credits: the free balance and the reserves of groups.
     pub total: u64,
-    /// Those that any group may spend.
+    /// The free balance, which any group may spend.
     pub free: u64,
-    /// What groups have in reserve and have spent, at most 500.
+    /// What each group has in reserve and has spent; at most 500 groups.
     pub groups: Vec<CreditGroup>,
-    /// What is left of grants, in the order in which they pay: the free balance, then the reserve
-    /// of each group; at most 500.
+    /// What is left of each grant, in the order in which the grants pay: those of the free balance,
+    /// then those of each group's reserve; at most 500.
     pub grants: Vec<CreditLeft>,
     /// Whether all groups and grants are listed.
     pub complete: bool,
@@ -243,29 +245,29 @@ pub struct CreditChannel {
 pub struct CreditGroup {
     /// The group.
     pub group: Id,
-    /// What is kept for it.
+    /// How many credits are in its reserve.
     pub reserve: u64,
-    /// What it has spent in all, from its reserve and from the free balance, without what was
-    /// refunded.
+    /// How many credits it has spent in all, from its reserve and from the free balance, without
+    /// those that were refunded.
     pub spent: u64,
 }
 
-/// What is left of a grant in one place.
+/// What is left of a grant in the free balance, or in the reserve of one group.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CreditLeft {
     /// The number of the grant in the ledger.
     pub grant: u64,
-    /// The group in whose reserve it lies; absent for the free balance.
+    /// The group whose reserve it is in; absent for the free balance.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub group: Option<Id>,
     /// How many credits.
     pub left: u64,
     /// Grants with a lower number pay first.
     pub priority: u64,
-    /// When what is left is gone, in unix milliseconds.
+    /// When the credits that are left expire, in unix milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at_ms: Option<u64>,
-    /// How old the grant is, in unix milliseconds.
+    /// When the credits were granted, in unix milliseconds.
     pub granted_at_ms: u64,
 }
 
@@ -274,41 +276,41 @@ pub struct CreditLeft {
 pub struct CreditLedger {
     /// The entries.
     pub entries: Vec<CreditEntry>,
-    /// Where to go on; absent on the last page.
+    /// The `after` of the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<u64>,
 }
 
-/// Credits that went into a group's reserve, or out of it.
+/// Credits that were moved into a group's reserve, or out of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CreditReserve {
     /// The account.
     pub account: Id,
     /// The group.
     pub group: Id,
-    /// What they pay.
+    /// What they pay for.
     pub channel: Channel,
-    /// How many went there.
+    /// How many credits were moved.
     pub amount: u64,
-    /// What the group has in reserve now.
+    /// How many credits the group has in reserve now.
     pub reserve: u64,
-    /// What is free now.
+    /// How many credits are free now.
     pub free: u64,
 }
 
-/// Credits that went to an account below, or came back from it.
+/// Credits that were moved to an account below, or back from it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CreditMove {
     /// The account below.
     pub account: Id,
     /// The account above.
     pub parent: Id,
-    /// What they pay.
+    /// What they pay for.
     pub channel: Channel,
-    /// How many went.
+    /// How many credits were moved.
     pub amount: u64,
-    /// What the account below has now, reserves of groups included.
+    /// How many credits the account below has now, including the reserves of its groups.
     pub balance: u64,
-    /// What is free in the account above now.
+    /// How many credits are free in the account above now.
     pub free_above: u64,
 }

@@ -1,16 +1,16 @@
-//! Gauges: how many there are of what a limit counts at a time (R-QTA-10, R-PKG-1, R-PKG-3):
-//! requests and answers.
+//! Gauges: how many contacts, lists and the like an account has, against the limits that count them
+//! (R-QTA-10, R-PKG-1, R-PKG-3): requests and answers.
 
 use crate::model::{Count, Id, Limit, LimitName};
 use crate::rules::limit::Source;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Claims some more of what a limit counts, for the account and for every account above it: all of
-/// them or none (R-QTA-10).
+/// Claims a number of the things that a limit counts, for the account and for every account above
+/// it: all of them or none (R-QTA-10).
 ///
-/// `limit_reached` names the account whose limit is in the way. An account that is pending,
-/// suspended or closed claims nothing.
+/// A refusal with `limit_reached` names the account whose limit does not allow it. A pending,
+/// suspended or closed account cannot claim anything.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Claim {
@@ -21,13 +21,13 @@ pub struct Claim {
     pub limit: LimitName,
     /// How many, at least 1.
     pub count: Count,
-    /// Asked again within a day with the same key it gets the same answer, and counts once; another
-    /// request is `idempotency_mismatch`.
+    /// An idempotency key: the same request repeated within a day gets the same answer and counts
+    /// once; another request with the key is refused with `idempotency_mismatch`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Id>,
 }
 
-/// Gives back what was claimed (R-QTA-10).
+/// Gives back some of what was claimed (R-QTA-10).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Release {
@@ -35,16 +35,16 @@ pub struct Release {
     pub account: Id,
     /// Which limit, as in `gauges.claim`.
     pub limit: LimitName,
-    /// How many, at least 1; no more than the account itself has (`more_than_claimed`).
+    /// How many, at least 1; more than the account itself has is refused with `more_than_claimed`.
     pub count: Count,
-    /// Asked again within a day with the same key it gets the same answer, and counts once; another
-    /// request is `idempotency_mismatch`.
+    /// An idempotency key: the same request repeated within a day gets the same answer and counts
+    /// once; another request with the key is refused with `idempotency_mismatch`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Id>,
 }
 
-/// Sets how many the account really has. That may be more than its limit allows: then nothing more
-/// can be claimed until there are fewer again (R-QTA-10).
+/// Sets how many the account really has, as the host has counted. The number may be above the
+/// limit: nothing more can be claimed then until it is below the limit again (R-QTA-10).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Reconcile {
@@ -52,11 +52,11 @@ pub struct Reconcile {
     pub account: Id,
     /// Which limit, as in `gauges.claim`.
     pub limit: LimitName,
-    /// How many the account itself has, those of the accounts below not counted.
+    /// How many the account itself has, without those of the accounts below it.
     pub value: Count,
 }
 
-/// Shows for every limit that counts what there is at a time how much of it is used (R-QTA-10).
+/// Shows how much is used of every limit that counts existing things, such as contacts (R-QTA-10).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Get {
@@ -69,7 +69,7 @@ pub struct Get {
 pub struct GaugeList {
     /// The account.
     pub account: Id,
-    /// One entry for each limit that counts what there is at a time.
+    /// One entry for each limit that counts existing things.
     pub gauges: Vec<Gauge>,
 }
 
@@ -78,17 +78,17 @@ pub struct GaugeList {
 pub struct Gauge {
     /// Which limit.
     pub limit: LimitName,
-    /// The account's own value of it; those of the accounts above hold as well.
+    /// The account's own value of the limit; the limits of the accounts above apply as well.
     pub value: Limit,
-    /// Where the value comes from; absent where it is the policy `seats` (R-INV-9).
+    /// Where the value comes from; absent when it comes from the policy `seats` (R-INV-9).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<Source>,
     /// How many there are in the account and in all accounts below it.
     pub used: u64,
-    /// How many of them the account itself has; absent where they are not counted by account.
+    /// How many of them the account itself has; absent when they are not counted for each account.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub own: Option<u64>,
-    /// How many more the value allows; absent where it is unlimited.
+    /// How many more the value allows; absent when it is unlimited.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub left: Option<u64>,
 }

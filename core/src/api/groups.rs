@@ -5,18 +5,19 @@ use crate::model::{Avatar, CapPeriod, Channel, Count, GroupCaps, Id, Name};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Makes a group (R-GRP-1).
+/// Creates a group (R-GRP-1).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Create {
     /// The account.
     pub account: Id,
-    /// The host's own id, unique within the account; made when absent.
+    /// The host's own id, unique within the account; one is generated when it is absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<Id>,
     /// The name that people see.
     pub name: Name,
-    /// What its members may send together (R-GRP-5). Needs `groups.limit` too.
+    /// The caps on what its members send together (R-GRP-5). To set them, the actor also needs
+    /// `groups.limit`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub caps: Option<GroupCaps>,
 }
@@ -31,9 +32,9 @@ pub struct Get {
     pub group: Id,
 }
 
-/// What the members of a group have sent together in its current window, by channel, and what is
-/// kept for it of the account's credits (R-GRP-8). What was consumed stays with the group when
-/// members leave.
+/// Shows what the members of a group have sent together in its current window, by channel, and how
+/// many of the account's credits are in its reserve (R-GRP-8). What was consumed stays with the
+/// group when members leave it.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Usage {
@@ -48,20 +49,20 @@ pub struct Usage {
 pub struct GroupUsage {
     /// The group.
     pub group: Id,
-    /// E-mails, then text messages.
+    /// One entry for e-mails, then one for text messages.
     pub channels: Vec<GroupChannel>,
 }
 
-/// What a group has consumed by one channel.
+/// What a group has consumed on one channel.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct GroupChannel {
     /// The channel.
     pub channel: Channel,
-    /// Its cap, and what is used of it.
+    /// Its cap, and how much of it is used.
     pub window: UsageWindow,
-    /// The account's credits that are kept for it.
+    /// How many of the account's credits are in its reserve.
     pub reserve: u64,
-    /// The credits that it has spent in all, without what was refunded.
+    /// How many credits it has spent in all, without those that were refunded.
     pub credits_spent: u64,
 }
 
@@ -71,10 +72,10 @@ pub struct GroupChannel {
 pub struct List {
     /// The account.
     pub account: Id,
-    /// Go on after this group: `next` of the page before.
+    /// Where the page begins: the `next` of the previous page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Id>,
-    /// At most this many (1 to 500, 50 when absent).
+    /// How many entries the page has at most: 1 to 500; 50 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Count>,
 }
@@ -89,7 +90,7 @@ pub struct Rename {
     pub group: Id,
     /// The name that people see.
     pub name: Name,
-    /// The revision that the change was made from; a stale one is `rev_conflict`.
+    /// The revision on which the change is based; a stale one is refused with `rev_conflict`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rev: Option<Count>,
 }
@@ -104,12 +105,12 @@ pub struct SetAvatar {
     pub group: Id,
     /// The picture: PNG, JPEG, GIF or WebP of up to 256 KiB, or an `https` address.
     pub avatar: Avatar,
-    /// The revision that the change was made from; a stale one is `rev_conflict`.
+    /// The revision on which the change is based; a stale one is refused with `rev_conflict`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rev: Option<Count>,
 }
 
-/// Takes the picture of a group away (R-GRP-6).
+/// Removes the picture of a group (R-GRP-6).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ClearAvatar {
@@ -117,12 +118,13 @@ pub struct ClearAvatar {
     pub account: Id,
     /// The group.
     pub group: Id,
-    /// The revision that the change was made from; a stale one is `rev_conflict`.
+    /// The revision on which the change is based; a stale one is refused with `rev_conflict`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rev: Option<Count>,
 }
 
-/// Says what the members of a group may send together, in a month or, by policy, a year (R-GRP-5).
+/// Sets the caps on what the members of a group send together in a month or, by policy, in a year
+/// (R-GRP-5).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SetCaps {
@@ -130,14 +132,14 @@ pub struct SetCaps {
     pub account: Id,
     /// The group.
     pub group: Id,
-    /// The caps; what is absent stays, and `unlimited` is none.
+    /// The caps: a cap that is absent stays as it was, and `unlimited` removes it.
     pub caps: GroupCaps,
-    /// The revision that the change was made from; a stale one is `rev_conflict`.
+    /// The revision on which the change is based; a stale one is refused with `rev_conflict`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rev: Option<Count>,
 }
 
-/// Deletes a group. Its members and the resources that carry it go to another; the users keep
+/// Deletes a group. Its members and the resources that carry it go to another group; the users keep
 /// everything else (R-GRP-7).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -146,16 +148,16 @@ pub struct Delete {
     pub account: Id,
     /// The group.
     pub group: Id,
-    /// Where its members and resources go; needed when there are any, and for the default group,
-    /// which this one becomes.
+    /// The group to which its members and resources go. It is required when there are any, and for
+    /// the default group: the named group becomes the default group then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<Id>,
-    /// The revision that the decision was made from; a stale one is `rev_conflict`.
+    /// The revision on which the decision is based; a stale one is refused with `rev_conflict`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rev: Option<Count>,
 }
 
-/// Makes a group the one that new members come into (R-GRP-1). Nobody is moved.
+/// Makes a group the default group, into which new members come (R-GRP-1). Nobody is moved.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MakeDefault {
@@ -165,8 +167,8 @@ pub struct MakeDefault {
     pub group: Id,
 }
 
-/// Puts members into a group (R-GRP-4). Who is in another than the default group is transferred,
-/// and that needs `groups.members.transfer` too.
+/// Puts members into a group (R-GRP-4). A member who is in a group other than the default group is
+/// transferred, which also needs `groups.members.transfer`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AddMembers {
@@ -174,15 +176,15 @@ pub struct AddMembers {
     pub account: Id,
     /// The group.
     pub group: Id,
-    /// The members, 1 to 500: all of them or none.
+    /// The members, 1 to 500; all of them are added, or none.
     pub users: Vec<Id>,
-    /// What becomes of their resources; they follow when absent.
+    /// What happens to their resources; they follow the members when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<GroupResources>,
 }
 
-/// Takes members out of a group: into the default group, and out of that only where another one is
-/// named (R-GRP-4).
+/// Takes members out of a group. They go into the default group, unless another group is named; out
+/// of the default group, another group must be named (R-GRP-4).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RemoveMembers {
@@ -190,13 +192,13 @@ pub struct RemoveMembers {
     pub account: Id,
     /// The group that they are in.
     pub group: Id,
-    /// The members, 1 to 500: all of them or none.
+    /// The members, 1 to 500; all of them are moved, or none.
     pub users: Vec<Id>,
-    /// Another group than the default one. Out of a group that is not the default one this is a
-    /// transfer, and needs `groups.members.transfer` too.
+    /// The group into which they go; the default group when absent. Naming a group for members who
+    /// are not in the default group is a transfer, which also needs `groups.members.transfer`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<Id>,
-    /// What becomes of their resources; they follow when absent.
+    /// What happens to their resources; they follow the members when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<GroupResources>,
 }
@@ -207,24 +209,24 @@ pub struct RemoveMembers {
 pub struct TransferMembers {
     /// The account.
     pub account: Id,
-    /// The group that all of them have to be in; any when absent.
+    /// The group in which all of them must be; when absent, they may be in any group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from_group: Option<Id>,
-    /// The group that they come into.
+    /// The group into which they go.
     pub to: Id,
-    /// The members, 1 to 500: all of them or none.
+    /// The members, 1 to 500; all of them are moved, or none.
     pub users: Vec<Id>,
-    /// What becomes of their resources.
+    /// What happens to their resources.
     pub resources: GroupResources,
 }
 
-/// What becomes of the resources of members who change their group (R-GRP-4).
+/// What happens to the resources of members who change their group (R-GRP-4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum GroupResources {
-    /// They take the new group, all of them.
+    /// All of them take the new group.
     Follow,
-    /// They carry the group that they carried before, and go on being seen there.
+    /// They keep the group that they carried, and can still be seen there.
     Stay,
 }
 
@@ -237,20 +239,20 @@ pub struct Group {
     pub account: Id,
     /// The name that people see.
     pub name: Name,
-    /// Whether new members come into it.
+    /// Whether it is the default group, into which new members come.
     pub is_default: bool,
     /// How many members it has.
     pub members: u64,
-    /// What its members may send together; what is absent is not capped.
+    /// The caps on what its members send together; a cap that is absent is unlimited.
     pub caps: GroupCaps,
     /// The window of the caps.
     pub cap_period: CapPeriod,
     /// Whether it has a picture.
     pub has_avatar: bool,
-    /// The picture; only `groups.get` answers it.
+    /// The picture; only `groups.get` returns it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub avatar: Option<Avatar>,
-    /// Raised by every change.
+    /// The revision; every change raises it.
     pub rev: u64,
     /// When it was made, in unix milliseconds.
     pub created_at_ms: u64,
@@ -263,21 +265,21 @@ pub struct Group {
 pub struct GroupList {
     /// The groups.
     pub groups: Vec<Group>,
-    /// Where to go on; absent on the last page.
+    /// The `after` of the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<Id>,
 }
 
-/// Members that came into a group.
+/// The result of moving members into a group.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct GroupMove {
     /// The account.
     pub account: Id,
-    /// The group that they are in now.
+    /// The group in which they are now.
     pub group: Id,
-    /// How many members were in another one before.
+    /// How many members were in another group before.
     pub members: u64,
-    /// How many resources took the group.
+    /// How many resources took the new group.
     pub resources: u64,
 }
 
@@ -290,6 +292,6 @@ pub struct GroupDeleted {
     pub group: Id,
     /// How many members went to the other group.
     pub members: u64,
-    /// How many resources went there.
+    /// How many resources went to the other group.
     pub resources: u64,
 }

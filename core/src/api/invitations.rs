@@ -1,4 +1,4 @@
-//! Invitations: access that is offered to an address, and accepted through a link (R-INV-1 to
+//! Invitations: access that is offered to an e-mail address and accepted through a link (R-INV-1 to
 //! R-INV-10): requests and answers.
 
 use crate::error::Code;
@@ -10,38 +10,42 @@ use crate::rules::invitation::InvitationStatus;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Invites people to accounts, many at once (R-INV-1). The messages with the links go into the
-/// outbox.
+/// Invites people to accounts, many at once (R-INV-1). The messages with the links are written to
+/// the outbox.
 ///
-/// Whoever invites holds `users.invite` in every account named, and all that the role allows. The
-/// role is part of the offer from now on: another default role later does not change it.
+/// The actor must hold `users.invite` in every account named, and everything that the role allows.
+/// The role is fixed in the offer from now on: a later change of the default role does not change
+/// it.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Create {
-    /// The account that it is done for, and that is offered where `accounts` is absent; for a user
-    /// the one they act in when absent.
+    /// The account for which the invitation is made, and which is offered when `accounts` is
+    /// absent. When it is absent too, it is the account in which the user acts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Id>,
-    /// The addresses, separated by comma, semicolon or white space: at most 500, in at most 64 KiB;
-    /// repetitions count once. A name may stand before one: `Ann Lee <ann@x.example>`. Addresses
-    /// times accounts are at most 10,000.
+    /// The addresses, separated by commas, semicolons or white space: at most 500, in at most 64
+    /// KiB; an address that is repeated counts once. A name may stand before an address: `Ann Lee
+    /// <ann@x.example>`. The number of addresses times the number of accounts is at most 10,000.
     pub addresses: String,
-    /// The role, in every account for which none is named; the account's default role when absent.
+    /// The role in every account for which `accounts` names none; the account's default role when
+    /// absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<Id>,
-    /// The group, in every account for which none is named; the default group when absent.
+    /// The group in every account for which `accounts` names none; the default group when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<Id>,
-    /// The accounts to offer, all of one team, at most 100.
+    /// The accounts to offer: at most 100, all of one team.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accounts: Option<Vec<AccountGrant>>,
-    /// First name; with a single address only. When absent, what was pasted with the address.
+    /// The first name, for a single address only; the name that stands before the address when
+    /// absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_name: Option<Name>,
-    /// Last name; with a single address only. When absent, what was pasted with the address.
+    /// The last name, for a single address only; the name that stands before the address when
+    /// absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_name: Option<Name>,
-    /// Invites all or none: with a single problem nobody is invited.
+    /// Whether all are invited or none: one problem then keeps everybody from being invited.
     #[serde(default)]
     pub atomic: bool,
 }
@@ -54,29 +58,30 @@ pub struct Get {
     pub invitation: Id,
 }
 
-/// Lists the invitations to an account, a page at a time; a page can be shorter than asked for
-/// while there is a `next`.
+/// Lists the invitations to an account, a page at a time; a page may be shorter than `limit` while
+/// there is a `next`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct List {
     /// The account.
     pub account: Id,
-    /// Those to all accounts below it as well; for who manages the team.
+    /// Whether the invitations to all accounts below it are listed too, for those who manage the
+    /// team.
     #[serde(default)]
     pub below: bool,
-    /// Only those of this status.
+    /// Only those with this status.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<InvitationStatus>,
-    /// Only those with this in the address or in the name, without regard to case and accents.
+    /// Only those with this text in the address or in the name; case and accents do not matter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<Name>,
     /// The order; the newest first when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order: Option<InvitationOrder>,
-    /// Go on here: `next` of the page before.
+    /// Where the page begins: the `next` of the previous page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Cursor>,
-    /// At most this many (1 to 500, 50 when absent).
+    /// How many entries the page has at most: 1 to 500; 50 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Count>,
 }
@@ -91,45 +96,45 @@ pub enum InvitationOrder {
     Email,
 }
 
-/// Changes what a pending invitation offers (R-INV-5). What is absent stays. Nothing is sent: the
-/// link that went out offers the new.
+/// Changes what a pending invitation offers (R-INV-5). A field that is absent stays as it is.
+/// Nothing is sent: the link that was sent before offers the changed access.
 ///
-/// Nobody changes an invitation to more than they hold, into one to more than they hold, or in
-/// accounts that they do not reach; nor the names in one that offers more than they hold, be it
-/// elsewhere.
+/// The actor must hold all that the invitation offers in the accounts that they reach, before and
+/// after the change, and cannot change the offers in other accounts. To change the names, they must
+/// hold all that it offers, in the other accounts too.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Edit {
     /// The invitation.
     pub invitation: Id,
-    /// The role, in every account for which none is named in `accounts`.
+    /// The role in every account for which `accounts` names none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<Id>,
-    /// The group, in every account for which none is named in `accounts`.
+    /// The group in every account for which `accounts` names none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<Id>,
-    /// The accounts to offer, of all that one reaches: at least one and at most 100. An account
-    /// that is new needs `users.invite`; in one that was offered before, a role or group that is
-    /// absent stays.
+    /// The accounts to offer, among those that the actor reaches: at least 1 and at most 100. A new
+    /// account needs `users.invite`; in an account that was offered before, a role or a group that
+    /// is absent stays as it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accounts: Option<Vec<AccountGrant>>,
-    /// First name.
+    /// The first name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_name: Option<Name>,
-    /// Last name.
+    /// The last name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_name: Option<Name>,
-    /// The revision that the change was made from; a stale one is `rev_conflict`.
+    /// The revision on which the change is based; a stale one is refused with `rev_conflict`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rev: Option<Count>,
 }
 
-/// Sends a pending or expired invitation again; its life begins anew (R-INV-3, R-INV-5).
+/// Sends a pending or expired invitation again; its life time begins anew (R-INV-3, R-INV-5).
 ///
-/// By the policy `resend` the old link dies, or the same goes out again, or it is `policy_forbids`:
-/// then delete the invitation and invite again. The verification of an owner is always sent again
-/// with a new link. Nobody sends again what offers more than they hold, be it in accounts that they
-/// do not reach (R-ROL-7).
+/// The policy `resend` decides whether a new link replaces the old one, the same link is sent
+/// again, or the call is refused with `policy_forbids`; in that case delete the invitation and
+/// invite again. The verification of an owner is always sent again with a new link. The actor must
+/// hold everything that the invitation offers, also in accounts that they do not reach (R-ROL-7).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Resend {
@@ -137,11 +142,13 @@ pub struct Resend {
     pub invitation: Id,
 }
 
-/// Deletes a pending or expired invitation (R-INV-5): its link says `invitation_deleted`. Name and
-/// address are forgotten, in the outbox and the audit too (R-USR-4).
+/// Deletes a pending or expired invitation (R-INV-5): from now on its link is refused with
+/// `invitation_deleted`. The name and the address are erased, in the outbox and the audit too
+/// (R-USR-4).
 ///
-/// Who reaches only some of its accounts takes back the offer of these; the rest stands. The
-/// verification of an owner goes with its account alone.
+/// An actor who reaches only some of its accounts withdraws the offer of these accounts; the rest
+/// of the invitation stays. The verification of an owner can be deleted only together with its
+/// account.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Delete {
@@ -149,13 +156,13 @@ pub struct Delete {
     pub invitation: Id,
 }
 
-/// Erases somebody who was invited and never came: every invitation of the address, whatever became
-/// of it, and their name and address in the outbox and the audit (R-USR-4). The links say
-/// `invitation_deleted`.
+/// Erases a person who was invited but is not a user: every invitation of the address, in whatever
+/// state, and their name and address in the outbox and the audit (R-USR-4). The links are refused
+/// with `invitation_deleted` from now on.
 ///
-/// By the host and operators in all teams; by users, those invitations of which they may delete all
-/// that is offered. Somebody who is a user is erased with `users.delete`; an account that waits for
-/// its owner is deleted, or gets another.
+/// The host and operators erase in all teams; users erase only the invitations of which they may
+/// delete every offer. A person who is a user is erased with `users.delete`; when an account waits
+/// for the person as its owner, delete the account or name another owner first.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Erase {
@@ -163,8 +170,8 @@ pub struct Erase {
     pub email: Email,
 }
 
-/// What the page behind a link shows before the invitation is accepted; a dead link is refused as
-/// by `invitations.accept`.
+/// Shows what the page behind a link needs before the invitation is accepted. A dead link is
+/// refused as by `invitations.accept`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LookUp {
@@ -172,35 +179,37 @@ pub struct LookUp {
     pub token: Secret,
 }
 
-/// Accepts an invitation: whoever has the address becomes a member of all its accounts, in one step
-/// (R-INV-2, R-INV-6).
+/// Accepts an invitation: the person who has the address becomes a member of all its accounts, in
+/// one step (R-INV-2, R-INV-6).
 ///
-/// The user is made, unless there is one with the address. Of many who use a link at once one
-/// succeeds.
+/// The user is created unless a user with the address exists. When a link is used several times at
+/// once, one call succeeds.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Accept {
     /// The token of the link.
     pub token: Secret,
-    /// The id that a new user gets; made when absent.
+    /// The id for a new user; one is generated when it is absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
-    /// First name of a new user; that of the invitation when absent. An existing user keeps theirs.
+    /// The first name of a new user; that of the invitation when absent. An existing user keeps
+    /// theirs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_name: Option<Name>,
-    /// Last name of a new user; that of the invitation when absent. An existing user keeps theirs.
+    /// The last name of a new user; that of the invitation when absent. An existing user keeps
+    /// theirs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_name: Option<Name>,
 }
 
-/// Reports how the delivery of an invitation went; it is shown with the invitation until it is sent
-/// again (R-INV-2).
+/// Reports the outcome of the delivery of an invitation; it is shown with the invitation until the
+/// invitation is sent again (R-INV-2).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReportDelivery {
     /// The invitation.
     pub invitation: Id,
-    /// How it went.
+    /// The outcome.
     pub outcome: DeliveryOutcome,
     /// What the mail server said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -212,32 +221,32 @@ pub struct ReportDelivery {
 pub struct Invitation {
     /// The id.
     pub id: Id,
-    /// Member of accounts, or owner of one.
+    /// Whether it invites a member of accounts, or the owner of an account.
     pub kind: InvitationKind,
-    /// The address, as typed; absent, with the names, once the invitation was deleted (R-USR-4).
+    /// The address, as typed; absent, like the names, after the invitation was deleted (R-USR-4).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
-    /// First name.
+    /// The first name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_name: Option<Name>,
-    /// Last name.
+    /// The last name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_name: Option<Name>,
     /// What is offered, in the accounts that the actor reaches.
     pub accounts: Vec<AccountGrant>,
-    /// Who invited: `system` or a user; absent where the actor does not see them.
+    /// Who invited: `system` or a user; absent when the actor cannot see that user.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub invited_by: Option<String>,
-    /// What it is worth now.
+    /// The status of the invitation now.
     pub status: InvitationStatus,
-    /// What the host reported of its last sending.
+    /// What the host reported of the last delivery.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delivery: Option<Delivery>,
     /// When it was last sent, in unix milliseconds.
     pub sent_at_ms: u64,
-    /// From when on it cannot be accepted, in unix milliseconds.
+    /// When it expires, in unix milliseconds: from then on it cannot be accepted.
     pub expires_at_ms: u64,
-    /// Raised by every change.
+    /// The revision; every change raises it.
     pub rev: u64,
     /// When it was made, in unix milliseconds.
     pub created_at_ms: u64,
@@ -250,17 +259,17 @@ pub struct Invitation {
 pub struct InvitationList {
     /// The invitations.
     pub invitations: Vec<Invitation>,
-    /// Where to go on; absent on the last page.
+    /// The `after` of the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<Cursor>,
 }
 
-/// Who was invited, and who was not.
+/// Which addresses were invited, and which were not.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct InvitationBatch {
-    /// Who was invited, in the order of the text.
+    /// The addresses that were invited, in the order of the text.
     pub invited: Vec<InvitedAddress>,
-    /// Who was not, in the order of the text.
+    /// The addresses that were not invited, in the order of the text.
     pub problems: Vec<InvitationProblem>,
 }
 
@@ -271,46 +280,46 @@ pub struct InvitedAddress {
     pub invitation: Id,
     /// The address, as typed.
     pub email: String,
-    /// From when on it cannot be accepted, in unix milliseconds.
+    /// When it expires, in unix milliseconds: from then on it cannot be accepted.
     pub expires_at_ms: u64,
 }
 
 /// Why an address was not invited.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct InvitationProblem {
-    /// Which address of the text it is, from 1 on.
+    /// The number of the address in the text, counted from 1.
     pub position: u64,
-    /// Where it begins in the text, in bytes of UTF-8 from 0 on.
+    /// Where the address begins in the text: the offset in bytes of UTF-8, counted from 0.
     pub offset: u64,
-    /// The address as typed, its first 254 bytes.
+    /// The address as typed, cut off after 254 bytes.
     pub address: String,
-    /// The code.
+    /// The code of the refusal.
     pub code: Code,
-    /// A sentence a person can act on.
+    /// A sentence that a person can act on.
     pub message: String,
-    /// The user who has the address, where the actor sees them.
+    /// The user who has the address, if the actor can see them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
-    /// The open invitation of the address, where the actor sees it.
+    /// The open invitation of the address, if the actor can see it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub invitation: Option<Id>,
 }
 
-/// An invitation of which an offer was taken back.
+/// An invitation from which offers were withdrawn.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct InvitationDeleted {
     /// The invitation.
     pub invitation: Id,
-    /// Whether it is deleted as a whole; otherwise accounts that the actor does not reach are still
-    /// offered.
+    /// Whether the whole invitation was deleted; otherwise it still offers accounts that the actor
+    /// does not reach.
     pub deleted: bool,
 }
 
-/// Somebody who was invited and is erased.
+/// The result of erasing a person who was invited.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct InvitationsErased {
-    /// How many invitations are gone; none where the address was not invited, or not by whom the
-    /// actor reaches.
+    /// How many invitations were erased; none when the address was not invited in an account that
+    /// the actor reaches.
     pub erased: u64,
 }
 
@@ -319,30 +328,30 @@ pub struct InvitationsErased {
 pub struct InvitationOffer {
     /// The invitation.
     pub invitation: Id,
-    /// Member of accounts, or owner of one.
+    /// Whether it invites a member of accounts, or the owner of an account.
     pub kind: InvitationKind,
     /// The address to log in with.
     pub email: String,
-    /// First name, as the inviter typed it.
+    /// The first name, as the inviter typed it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_name: Option<Name>,
-    /// Last name, as the inviter typed it.
+    /// The last name, as the inviter typed it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_name: Option<Name>,
     /// The accounts.
     pub accounts: Vec<OfferedAccount>,
     /// Who invited: `system` or a user.
     pub invited_by: String,
-    /// First name of that user.
+    /// The first name of that user.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub inviter_first_name: Option<Name>,
-    /// Last name of that user.
+    /// The last name of that user.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub inviter_last_name: Option<Name>,
-    /// The user who has the address already; absent where accepting makes one.
+    /// The user who has the address already; absent when accepting the invitation creates one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
-    /// From when on it cannot be accepted, in unix milliseconds.
+    /// When it expires, in unix milliseconds: from then on it cannot be accepted.
     pub expires_at_ms: u64,
 }
 
@@ -367,6 +376,6 @@ pub struct InvitationAccepted {
     pub user: Id,
     /// Whether the user is new.
     pub created: bool,
-    /// The accounts that they are a member of now.
+    /// The accounts of which they are a member now.
     pub accounts: Vec<Id>,
 }

@@ -4,7 +4,8 @@ use crate::model::{Count, Id};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Begins to edit a resource. Somebody else who does so already is named in `lease_held` (R-RES-3).
+/// Acquires the lease of a resource for editing it. If somebody else has the lease, the call is
+/// refused with `lease_held`, which names that person (R-RES-3).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Acquire {
@@ -14,14 +15,15 @@ pub struct Acquire {
     pub kind: Id,
     /// The resource.
     pub id: Id,
-    /// How long the lease lives unless it is renewed, in milliseconds (5,000 to 3,600,000).
+    /// How long the lease lasts unless it is renewed, in milliseconds (5,000 to 3,600,000).
     pub life_ms: Count,
-    /// Who edits; the acting user when absent. The host names somebody.
+    /// Who edits; the acting user when absent. The host must name a user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
 }
 
-/// Goes on editing. After the lease has ended, or was taken over, it is `lease_lost` (R-RES-3).
+/// Renews a lease, to continue editing. If the lease has ended or somebody took it over, the call
+/// is refused with `lease_lost` (R-RES-3).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Renew {
@@ -31,14 +33,14 @@ pub struct Renew {
     pub kind: Id,
     /// The resource.
     pub id: Id,
-    /// How long the lease lives from now on, in milliseconds (5,000 to 3,600,000).
+    /// How long the lease lasts from now on, in milliseconds (5,000 to 3,600,000).
     pub life_ms: Count,
-    /// Who edits; the acting user when absent. The host names somebody.
+    /// Who edits; the acting user when absent. The host must name a user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
 }
 
-/// Stops editing (R-RES-3).
+/// Releases the lease of a resource (R-RES-3).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Release {
@@ -48,13 +50,15 @@ pub struct Release {
     pub kind: Id,
     /// The resource.
     pub id: Id,
-    /// Who edited; the acting user when absent. When the host names nobody, whoever it is.
+    /// Who edited; the acting user when absent. If the host names nobody, the lease is released
+    /// whoever has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
 }
 
-/// Takes the lease from whoever has it: owner and administrators, and who may edit everything of
-/// the kind (R-RES-3).
+/// Takes the lease from whoever has it. The owner and the administrators of the account may do so,
+/// and those who manage its team from an account above and may edit everything of the kind
+/// (R-RES-3).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TakeOver {
@@ -64,15 +68,15 @@ pub struct TakeOver {
     pub kind: Id,
     /// The resource.
     pub id: Id,
-    /// How long the lease lives unless it is renewed, in milliseconds (5,000 to 3,600,000).
+    /// How long the lease lasts unless it is renewed, in milliseconds (5,000 to 3,600,000).
     pub life_ms: Count,
-    /// Who edits from now on; the acting user when absent. The host names somebody.
+    /// Who edits from now on; the acting user when absent. The host must name a user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
 }
 
-/// Says who edits a resource now (R-RES-3). Of what an account above shares, people below are not
-/// told who edits it there.
+/// Shows who edits a resource now (R-RES-3). For a resource that an account above shares, users of
+/// the accounts below are not told who edits it there.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Get {
@@ -98,12 +102,12 @@ pub struct LeaseState {
     pub lease: Option<EditLease>,
 }
 
-/// A lease: one person edits.
+/// A lease: one person edits a resource.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EditLease {
-    /// Who.
+    /// The user who edits.
     pub user: Id,
-    /// Since when, in unix milliseconds.
+    /// When they began, in unix milliseconds.
     pub since_ms: u64,
     /// When it ends unless it is renewed, in unix milliseconds.
     pub expires_at_ms: u64,

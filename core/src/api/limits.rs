@@ -1,4 +1,4 @@
-//! Limits of accounts: overridden or inherited, one by one (R-PKG-2, R-PKG-3): requests and
+//! The limits of accounts: each is the account's own or inherited (R-PKG-2, R-PKG-3): requests and
 //! answers.
 
 use crate::model::{Count, CountedClass, Id, Limit, LimitName, Limits, MessageClass, OverLimit};
@@ -6,8 +6,8 @@ use crate::rules::limit::Source;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Gives an account a limit of its own, over that of its package (R-PKG-2). Beside the value, what
-/// is absent stays as it was; `limits.inherit` takes all of it away.
+/// Gives an account a limit of its own, which overrides that of its package (R-PKG-2). Apart from
+/// the value, a field that is absent stays as it was; `limits.inherit` removes the whole limit.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Set {
@@ -17,23 +17,25 @@ pub struct Set {
     pub limit: LimitName,
     /// `unlimited`, 0 for nothing, or a number.
     pub value: Limit,
-    /// The class of the messages that it counts; as in the package where the account says nothing
-    /// (R-QTA-14).
+    /// The class of the messages that the limit counts; that of the package's limit if the account
+    /// has none of its own (R-QTA-14).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_class: Option<CountedClass>,
-    /// What happens beyond it; as in the package where the account says nothing, and in the end
-    /// what the policy `over_limit` says (R-QTA-7).
+    /// What happens beyond the limit. If the account has no setting of its own, the package's
+    /// applies, and after that the policy `over_limit` (R-QTA-7).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub over: Option<OverLimit>,
-    /// How many may go out at once where it spreads, at least 1; 1 in the beginning.
+    /// How many messages may go out at once, for a limit that spreads: at least 1; 1 in the
+    /// beginning.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub burst: Option<Count>,
-    /// The revision of the account that the change was made from; a stale one is `rev_conflict`.
+    /// The revision of the account on which the change is based; a stale one is refused with
+    /// `rev_conflict`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rev: Option<Count>,
 }
 
-/// Takes an account's own limit away, so that it inherits again (R-PKG-2).
+/// Removes an account's own limit, so that the account inherits the limit again (R-PKG-2).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Inherit {
@@ -41,39 +43,42 @@ pub struct Inherit {
     pub account: Id,
     /// Which limit.
     pub limit: LimitName,
-    /// The revision of the account that the change was made from; a stale one is `rev_conflict`.
+    /// The revision of the account on which the change is based; a stale one is refused with
+    /// `rev_conflict`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rev: Option<Count>,
 }
 
-/// Gives an account a part of the limit of the account above (R-TEA-9).
+/// Gives an account a part of the limit of the account above it (R-TEA-9).
 ///
-/// A guaranteed part counts against what the account above can guarantee: together never more than
-/// its own limit (`guarantee_exceeded`). One that is not guaranteed is best effort: the limit of
-/// the account above counts for all together in any case. What the platform set stays the
-/// platform's.
+/// The guaranteed parts of all accounts directly below can never be more than the own limit of the
+/// account above (`guarantee_exceeded`). A part that is not guaranteed is best effort. The limit of
+/// the account above applies to all of them together in any case. A limit that the platform set
+/// stays the platform's.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Allocate {
-    /// The account below that gets it.
+    /// The account below, which gets the part.
     pub account: Id,
     /// Which limit.
     pub limit: LimitName,
-    /// `unlimited`, 0 for nothing, or a number; absent takes the part back, so that the account
-    /// inherits again.
+    /// `unlimited`, 0 for nothing, or a number. When it is absent, the part is taken back and the
+    /// account inherits the limit again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<Limit>,
-    /// Whether it is guaranteed; not for `unlimited`. As it was when absent, and in the beginning
-    /// it is not.
+    /// Whether the part is guaranteed; `unlimited` cannot be. When absent, it stays as it was; a
+    /// new part is not guaranteed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guaranteed: Option<bool>,
-    /// The revision of the account that the change was made from; a stale one is `rev_conflict`.
+    /// The revision of the account on which the change is based; a stale one is refused with
+    /// `rev_conflict`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rev: Option<Count>,
 }
 
-/// Sets what counts where neither account nor package says anything; `unlimited` until then
-/// (R-PKG-3). Beside the value, what is absent stays as it was.
+/// Sets the value of a limit for accounts for which neither the account nor its package sets one;
+/// until it is set, the limit is `unlimited` (R-PKG-3). Apart from the value, a field that is
+/// absent stays as it was.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SetDefault {
@@ -81,19 +86,21 @@ pub struct SetDefault {
     pub limit: LimitName,
     /// `unlimited`, 0 for nothing, or a number.
     pub value: Limit,
-    /// The class of the messages that it counts; both in the beginning (R-QTA-14).
+    /// The class of the messages that the limit counts; both classes in the beginning (R-QTA-14).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_class: Option<CountedClass>,
-    /// What happens beyond it; in the beginning what the policy `over_limit` says (R-QTA-7).
+    /// What happens beyond the limit; in the beginning, what the policy `over_limit` says
+    /// (R-QTA-7).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub over: Option<OverLimit>,
-    /// How many may go out at once where it spreads, at least 1; 1 in the beginning.
+    /// How many messages may go out at once, for a limit that spreads: at least 1; 1 in the
+    /// beginning.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub burst: Option<Count>,
 }
 
-/// Shows for every limit of an account which value counts, where it comes from and what it hides
-/// (R-PKG-3).
+/// Shows for every limit of an account which value applies, where that value comes from, and which
+/// other values it overrides (R-PKG-3).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Explain {
@@ -108,8 +115,8 @@ pub struct LimitExplanations {
     pub account: Id,
     /// One entry for each limit.
     pub limits: Vec<LimitExplanation>,
-    /// The accounts directly below whose guaranteed part this change has turned into best effort,
-    /// at most 500 (R-TEA-9).
+    /// The accounts directly below whose guaranteed part became best effort by this change, at most
+    /// 500 (R-TEA-9).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub now_best_effort: Vec<Id>,
 }
@@ -123,23 +130,25 @@ pub struct LimitExplanation {
     pub value: Limit,
     /// Where it comes from.
     pub source: Source,
-    /// The only class of messages that it counts; absent where it counts both, or none.
+    /// The only class of messages that the limit counts; absent when it counts both classes, or no
+    /// messages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_class: Option<MessageClass>,
-    /// What happens beyond it; absent where it does not count what happens in a window.
+    /// What happens beyond the limit; absent when the limit does not count in windows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub over: Option<OverLimit>,
-    /// The smallest along the accounts above, this one included: nothing goes out beyond it.
+    /// The smallest value among this account and the accounts above it: nothing goes out beyond it.
     pub smallest: Limit,
-    /// Whether it is a guaranteed part of the limit of the account above; false where it was given
-    /// as one and that limit was lowered since. Absent where it was not given as one (R-TEA-9).
+    /// Whether it is a guaranteed part of the limit of the account above; false when the part was
+    /// guaranteed and that limit has been lowered since. It is absent when the part was never
+    /// guaranteed (R-TEA-9).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guaranteed: Option<bool>,
-    /// How much of it is guaranteed to the accounts directly below; absent for none.
+    /// How much of it is guaranteed to the accounts directly below; absent when nothing is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub promised: Option<u64>,
-    /// Every value that was looked at, the one that counts first, and last what the edition does
-    /// not include.
+    /// Every value that was considered: the one that applies first, and those that the edition does
+    /// not include last.
     pub candidates: Vec<LimitCandidate>,
 }
 
@@ -148,12 +157,12 @@ pub struct LimitExplanation {
 pub struct LimitCandidate {
     /// Where it comes from.
     pub source: Source,
-    /// The account or package that carries it; absent for the platform's default.
+    /// The account or package that sets the value; absent for the platform's default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub carrier: Option<Id>,
     /// The value.
     pub value: Limit,
-    /// Whether the edition of the store includes it; otherwise it is kept and does not count
+    /// Whether the edition of the store includes it; otherwise the value is kept but does not apply
     /// (R-PLT-1).
     pub enforced: bool,
 }
@@ -161,6 +170,6 @@ pub struct LimitCandidate {
 /// The platform's default limits.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DefaultLimits {
-    /// The values that were set; an absent one is unlimited.
+    /// The values that were set; a limit that is absent is unlimited.
     pub limits: Limits,
 }

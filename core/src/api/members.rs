@@ -7,12 +7,12 @@ use crate::model::{AccountGrant, Count, Cursor, Email, Id, Name, PendingStep, Re
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Makes a user a member of an account: an existing one by id, or a new one by e-mail address
+/// Makes a user a member of an account: an existing user by id, or a new user by e-mail address
 /// (R-INV-7).
 ///
-/// New users are made by the host, and by operators with `clients.edit`; everybody else invites
-/// them. Who gives an existing user of the team access is a policy (`grant_existing`): the parent,
-/// or whoever holds `users.grant_account` there.
+/// The host, and operators with `clients.edit`, can create new users; everybody else has to invite
+/// them. The policy `grant_existing` decides who gives an existing user of the team access to the
+/// account: only the parent, or whoever holds `users.grant_account` there.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Add {
@@ -24,15 +24,15 @@ pub struct Add {
     /// The e-mail address of a new user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<Email>,
-    /// First name of a new user.
+    /// The first name of a new user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_name: Option<Name>,
-    /// Last name of a new user.
+    /// The last name of a new user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_name: Option<Name>,
-    /// The role. When absent: the one that the user has in the team where a user has one role
-    /// (`role_scope`), or the default role of the account. None where the role is that of the
-    /// package.
+    /// The role. When absent: if a user has one role in the whole team (`role_scope`), the role
+    /// that the user has in it; else the default role of the account. Where the role comes from the
+    /// package, no role can be named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<Id>,
     /// The group; the default group when absent.
@@ -40,7 +40,7 @@ pub struct Add {
     pub group: Option<Id>,
 }
 
-/// Gives an existing user access to further accounts with one role, to all of them or to none
+/// Gives an existing user access to further accounts with one role: to all of them, or to none
 /// (R-INV-7).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -64,8 +64,8 @@ pub struct Get {
     pub user: Id,
 }
 
-/// Lists the members of an account, a page at a time. Who acts in an account below another and does
-/// not manage the team does not see the owners of the accounts above (R-INV-10).
+/// Lists the members of an account, a page at a time. Members of an account below another one who
+/// do not manage the team do not see the owners of the accounts above (R-INV-10).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct List {
@@ -77,26 +77,26 @@ pub struct List {
     /// Only members of this group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<Id>,
-    /// Only members of this status.
+    /// Only members with this status.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<MemberStatus>,
-    /// Only who was not here since this instant, in unix milliseconds: seen last before it, or
-    /// never seen and made before it.
+    /// Only members who have not been seen since this instant, in unix milliseconds: they were last
+    /// seen before it, or were never seen and were created before it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inactive_since_ms: Option<Count>,
-    /// Only whose e-mail address, last name or first name begins with this, without regard to case
-    /// and accents.
+    /// Only members whose e-mail address, last name or first name begins with this text; case and
+    /// accents do not matter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<Name>,
-    /// What it is ordered by; the id when absent, the e-mail address in a search. In a search, who
-    /// is found by what it is ordered by comes first.
+    /// The order; by id when absent, or by e-mail address when there is a `search`. In a search,
+    /// members whose ordering field matches come first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order: Option<MemberOrder>,
-    /// Go on after the page before: its `next`.
+    /// Where the page begins: the `next` of the previous page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Cursor>,
-    /// At most this many (1 to 500, 50 when absent). With filters a page may hold fewer while there
-    /// is a `next`.
+    /// How many members the page has at most: 1 to 500; 50 when absent. With filters, a page may be
+    /// shorter while there is still a `next`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Count>,
 }
@@ -113,23 +113,24 @@ pub enum MemberOrder {
     Name,
 }
 
-/// Where a member is on the way into an account (R-INV-4).
+/// Whether a member can use the account already (R-INV-4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum MemberStatus {
-    /// All is done.
+    /// All steps are done.
     Active,
-    /// A step is missing; which ones there are is a policy (`pending_until`).
+    /// A step is still to be done; the policy `pending_until` says which steps there are.
     Pending,
     /// The membership, or the user as a whole, is disabled.
     Disabled,
 }
 
-/// Gives a member another role, up or down; nobody gives more than they hold (R-INV-8, R-ROL-7).
+/// Gives a member another role, higher or lower; nobody can give a role that allows more than they
+/// hold (R-INV-8, R-ROL-7).
 ///
-/// By policy (`role_scope`) a user has one role in all accounts of the team: then it changes in all
-/// of them, by who may change roles in all of them. Where the role is that of the package, it is
-/// `role_by_package`.
+/// If a user has one role in the whole team by policy (`role_scope`), the role changes in all
+/// accounts of the team, and the actor must be allowed to change roles in all of them. Where the
+/// role comes from the package, the call is refused with `role_by_package`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SetRole {
@@ -139,17 +140,17 @@ pub struct SetRole {
     pub user: Id,
     /// The new role.
     pub role: Id,
-    /// The group, where the new role needs one; the one that the member is in, or the default
-    /// group, when absent.
+    /// The group, if the new role needs one. When absent: the group in which the member is, or else
+    /// the default group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<Id>,
-    /// The revision that the change was made from; a stale one is `rev_conflict`.
+    /// The revision on which the change is based; a stale one is refused with `rev_conflict`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rev: Option<Count>,
 }
 
-/// Ends a membership; the user goes with the last one. The owner stays until another owns the
-/// account (R-TEA-5).
+/// Ends a membership; when it is the user's last one, the user is deleted. An owner cannot be
+/// removed until somebody else owns the account (R-TEA-5).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Remove {
@@ -157,12 +158,12 @@ pub struct Remove {
     pub account: Id,
     /// The user.
     pub user: Id,
-    /// Who gets the resources of the member; needed where they have some (R-USR-4).
+    /// Who gets the resources of the member; required when they have any (R-USR-4).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources_to: Option<ResourcesTo>,
 }
 
-/// Disables a membership; the user's other accounts are not touched (R-ACC-3).
+/// Disables a membership; the user's other accounts are not affected (R-ACC-3).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Disable {
@@ -182,7 +183,7 @@ pub struct Enable {
     pub user: Id,
 }
 
-/// Does one thing to many members of an account, and answers for each (R-ACC-5).
+/// Does one thing to many members of an account, and answers for each of them (R-ACC-5).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Bulk {
@@ -190,15 +191,15 @@ pub struct Bulk {
     pub account: Id,
     /// The users: 1 to 500.
     pub users: Vec<Id>,
-    /// What is done.
+    /// What to do.
     pub action: MemberAction,
     /// The new role, for `set_role`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<Id>,
-    /// The group that they come into, for `set_group`.
+    /// The group into which they go, for `set_group`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<Id>,
-    /// What becomes of their resources, for `set_group`; they follow when absent.
+    /// What happens to their resources, for `set_group`; they follow the members when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<GroupResources>,
     /// Who gets the resources of those who leave, for `remove`.
@@ -213,16 +214,16 @@ pub struct Bulk {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum MemberAction {
-    /// As `members.set_role`.
+    /// As `members.set_role` does.
     SetRole,
-    /// As `groups.add_members`: needs `groups.members.add`, and for whoever is in another group
-    /// than the default one `groups.members.transfer` too.
+    /// As `groups.add_members` does: it needs `groups.members.add`, and also
+    /// `groups.members.transfer` for members who are in a group other than the default group.
     SetGroup,
-    /// As `members.disable`.
+    /// As `members.disable` does.
     Disable,
-    /// As `members.enable`.
+    /// As `members.enable` does.
     Enable,
-    /// As `members.remove`.
+    /// As `members.remove` does.
     Remove,
 }
 
@@ -235,33 +236,33 @@ pub struct Member {
     pub user: Id,
     /// Their e-mail address, as typed.
     pub email: String,
-    /// First name.
+    /// The first name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_name: Option<Name>,
-    /// Last name.
+    /// The last name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_name: Option<Name>,
-    /// The role; the owner needs none.
+    /// The role; an owner needs none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<Id>,
-    /// Whether the role is that of an administrator.
+    /// Whether the role is an administrator's role.
     pub administrator: bool,
-    /// The group; owner and administrators are in none.
+    /// The group; owners and administrators are in none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub group: Option<Id>,
     /// Whether they own the account.
     pub owner: bool,
     /// Whether the membership, or the user as a whole, is disabled.
     pub disabled: bool,
-    /// Where they are on the way into the account.
+    /// Whether they can use the account already.
     pub status: MemberStatus,
     /// The steps that are still to be done.
     pub pending: Vec<PendingStep>,
-    /// When they were last here, in unix milliseconds, to five minutes; absent where they never
-    /// were.
+    /// When they were last seen, in unix milliseconds, to within five minutes; absent when they
+    /// never were.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_seen_at_ms: Option<u64>,
-    /// Raised by every change.
+    /// The revision; every change raises it.
     pub rev: u64,
     /// When it was made, in unix milliseconds.
     pub created_at_ms: u64,
@@ -274,12 +275,12 @@ pub struct Member {
 pub struct MemberList {
     /// The members.
     pub members: Vec<Member>,
-    /// Where to go on; absent on the last page.
+    /// The `after` of the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<Cursor>,
 }
 
-/// What a user was granted.
+/// The memberships that a user was given.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MembersGranted {
     /// The user.
@@ -288,32 +289,32 @@ pub struct MembersGranted {
     pub members: Vec<Member>,
 }
 
-/// What became of each of many members.
+/// The results for many members.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MemberBulk {
-    /// How many it was done to.
+    /// For how many members it was done.
     pub done: u64,
-    /// For each user, in the order of the request.
+    /// One result for each user, in the order of the request.
     pub results: Vec<MemberBulkResult>,
 }
 
-/// What became of one of many members.
+/// The result for one of many members.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(extend("x-yes" = "problem"))]
 pub struct MemberBulkResult {
     /// The user.
     pub user: Id,
-    /// Why not; absent where it was done.
+    /// Why it was not done; absent when it was done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<MemberProblem>,
 }
 
-/// Why something was not done to a member.
+/// Why it was not done for a member.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MemberProblem {
-    /// The code that the single operation is refused with.
+    /// The code with which the operation on this member alone would be refused.
     pub code: Code,
-    /// A sentence a person can act on.
+    /// A sentence that a person can act on.
     pub message: String,
 }
 
@@ -324,63 +325,64 @@ pub struct MemberRemoved {
     pub account: Id,
     /// The user.
     pub user: Id,
-    /// Whether it was the last one in which the caller could see them. To the host and to
-    /// operators: whether the user is gone.
+    /// Whether it was the last membership in which the caller could see the user. For the host and
+    /// operators: whether the user was deleted.
     pub user_deleted: bool,
 }
 
-/// The users page of an account: its members, and who was invited and has not accepted, in one list
-/// by e-mail address (R-INV-4).
+/// Lists the people of an account: its members, and those who were invited and have not accepted,
+/// in one list by e-mail address (R-INV-4).
 ///
-/// Members are listed as by `members.list`, invitations as by `invitations.list`: nobody sees more
-/// here than there.
+/// Members are listed as by `members.list` and invitations as by `invitations.list`: nobody sees
+/// more here than there.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct People {
     /// The account.
     pub account: Id,
-    /// Those of all accounts below it as well, each person once; for who manages the team.
+    /// Whether the people of all accounts below it are listed too, each person once; for those who
+    /// manage the team.
     #[serde(default)]
     pub below: bool,
-    /// Only people of this status.
+    /// Only people with this status.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<PersonStatus>,
-    /// Only those with this in the address or in the name, without regard to case and accents.
+    /// Only people with this text in the address or in the name; case and accents do not matter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<Name>,
-    /// Only members who were not here since this instant, in unix milliseconds: seen last before
-    /// it, or never seen and made before it.
+    /// Only members who have not been seen since this instant, in unix milliseconds: they were last
+    /// seen before it, or were never seen and were created before it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inactive_since_ms: Option<Count>,
-    /// Go on after the page before: its `next`.
+    /// Where the page begins: the `next` of the previous page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Cursor>,
-    /// At most this many (1 to 500, 50 when absent). With filters a page may hold fewer while there
-    /// is a `next`.
+    /// How many people the page has at most: 1 to 500; 50 when absent. With filters, a page may be
+    /// shorter while there is still a `next`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Count>,
 }
 
-/// Where somebody is on the way into an account.
+/// Whether a person can use an account already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PersonStatus {
-    /// A member who has done all.
+    /// A member who has done all steps.
     Active,
-    /// Invited, or a member who has a step to do.
+    /// A person who was invited, or a member who still has a step to do.
     Pending,
-    /// Invited, and did not accept in time.
+    /// A person who was invited and did not accept in time.
     Expired,
     /// A member who is disabled.
     Disabled,
 }
 
-/// People, a page at a time.
+/// A page of people.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PersonList {
     /// The people.
     pub people: Vec<Person>,
-    /// Where to go on; absent on the last page.
+    /// The `after` of the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<Cursor>,
 }
@@ -388,7 +390,7 @@ pub struct PersonList {
 /// A member, or somebody who was invited.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Person {
-    /// The user; absent for who was invited.
+    /// The user; absent for a person who was invited.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
     /// The invitation; absent for a member.
@@ -396,26 +398,26 @@ pub struct Person {
     pub invitation: Option<Id>,
     /// The e-mail address, as typed.
     pub email: String,
-    /// First name.
+    /// The first name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_name: Option<Name>,
-    /// Last name.
+    /// The last name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_name: Option<Name>,
-    /// Where they are on the way.
+    /// Whether they can use the account already.
     pub status: PersonStatus,
     /// The steps that are still to be done.
     pub pending: Vec<PendingStep>,
-    /// Where they are a member, or what they are offered, of what is listed; of a member at most
-    /// 50.
+    /// The accounts of which they are a member, or which they are offered, among the accounts that
+    /// are listed; for a member at most 50.
     pub accounts: Vec<AccountGrant>,
-    /// Whether they own one of these accounts, or are to own it.
+    /// Whether they own one of these accounts, or will own it.
     pub owner: bool,
-    /// When they were last here, in unix milliseconds, to five minutes; absent where they never
-    /// were.
+    /// When they were last seen, in unix milliseconds, to within five minutes; absent when they
+    /// never were.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_seen_at_ms: Option<u64>,
-    /// From when on the invitation cannot be accepted, in unix milliseconds.
+    /// When the invitation expires, in unix milliseconds: from then on it cannot be accepted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at_ms: Option<u64>,
     /// When the user, or the invitation, was made, in unix milliseconds.

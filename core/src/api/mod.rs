@@ -1,4 +1,4 @@
-//! What can be asked and what is answered: for each noun one file of requests and answers.
+//! The requests and answers of the operations: one file for each noun, and nothing else in it.
 
 pub mod access;
 pub mod accounts;

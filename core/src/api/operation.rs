@@ -1,13 +1,13 @@
 //! The contract of an operation: its name, what it does to the store, who may call it, and which
-//! gates are open to it. The rows of the [`catalogue`](crate::catalogue) say it; everything that
-//! checks a call reads it as data.
+//! gates are open to it. The rows of the [`catalogue`](crate::catalogue) fill it in, and everything
+//! that checks a call reads it as data.
 
 use crate::model::Id;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// What the row of an operation in the catalogue says.
+/// What the row of an operation in the catalogue declares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Contract {
     /// The name, such as `accounts.create`.
@@ -16,57 +16,59 @@ pub struct Contract {
     pub effect: Effect,
     /// Who may call it.
     pub access: Access,
-    /// Under which circumstances they may.
+    /// Under which circumstances those who may call it may do so.
     pub gates: Gates,
 }
 
 /// A type that is the request of an operation.
 ///
-/// Only the row of the operation in the catalogue implements it.
+/// Only the row of the operation in the catalogue implements this trait.
 pub trait Request: Clone + Serialize + DeserializeOwned + JsonSchema + Send + 'static {
-    /// What the row of the operation says.
+    /// What the row of the operation declares.
     const CONTRACT: &'static Contract;
     /// The name, such as `accounts.create`.
     const NAME: &'static str = Self::CONTRACT.name;
     /// What the operation does to the store.
     const EFFECT: Effect = Self::CONTRACT.effect;
 
-    /// The account that the operation is about, where it is about one.
+    /// The account that the operation is about, if it is about one.
     fn account(&self) -> Option<&Id>;
 }
 
 /// What an operation does to the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// Reads one consistent state.
+    /// It reads one consistent state.
     Read,
-    /// Commits one batch.
+    /// It commits one batch.
     Write,
-    /// Has locks and commits of its own: charges meters, or hashes passwords.
+    /// It has locks and commits of its own: it charges meters, hashes passwords, checks tokens or
+    /// moves the clock.
     Send,
 }
 
-/// Who may call an operation. The host itself may call every one.
+/// Who may call an operation. The host itself may call every operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     /// The host alone.
     System,
     /// Operators who hold this permission (R-PLT-2).
     Operator(&'static str),
-    /// Users who hold a permission in the account that the operation is about, acting there or
-    /// managing its team from an account above; and operators who hold one of theirs.
+    /// Users who hold a permission in the account that the operation is about, as its members or as
+    /// managers of its team from an account above; and operators who hold an operators' permission.
     Account {
-        /// What a user needs in the account.
+        /// The permission that a user needs in the account.
         user: &'static str,
-        /// What an operator needs; absent where operators never do this.
+        /// The permission that an operator needs; absent when operators never call it.
         operator: Option<&'static str>,
     },
-    /// Everybody in good standing: the operation decides by this rule who else.
+    /// Everybody in good standing passes this check: every active user and every active operator.
+    /// The operation itself then decides by this rule who may call it.
     Rule(&'static str),
 }
 
 impl Access {
-    /// Users with `user`, and operators with `operator`.
+    /// Users who hold `user`, and operators who hold `operator`.
     pub const fn account(user: &'static str, operator: &'static str) -> Access {
         Access::Account {
             user,
@@ -74,7 +76,7 @@ impl Access {
         }
     }
 
-    /// Users with `user`, and no operator.
+    /// Users who hold `user`, and no operators.
     pub const fn users(user: &'static str) -> Access {
         Access::Account {
             user,
@@ -87,11 +89,11 @@ impl Access {
 /// every gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gates {
-    /// Users may call it in their own account while that is on hold (R-ACC-2).
+    /// Users may call it in their own account while the account is on hold (R-ACC-2).
     pub on_hold: bool,
     /// A program may call it with an API key (R-SES-7).
     pub api_key: bool,
-    /// Whoever is logged in as another user may call it (R-SES-6).
+    /// Somebody who is logged in as another user may call it (R-SES-6).
     pub log_in_as: bool,
     /// A session may call it only shortly after a log-in (R-SES-1).
     pub needs_recent_log_in: bool,

@@ -1,11 +1,11 @@
-//! Operators: the platform's staff, users with a role on the platform itself and in no account
-//! (R-PLT-2): requests and answers.
+//! Operators: the platform's staff. They are users with a role on the platform itself, and are
+//! members of no account (R-PLT-2): requests and answers.
 
 use crate::model::{Count, Email, Id, Name};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Makes an operator: of an existing user who is in no account, by id, or of a new one by e-mail
+/// Makes a user an operator: an existing user by id, who is in no account, or a new user by e-mail
 /// address (R-PLT-2).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -16,13 +16,13 @@ pub struct Add {
     /// The e-mail address of a new user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<Email>,
-    /// First name of a new user.
+    /// The first name of a new user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_name: Option<Name>,
-    /// Last name of a new user.
+    /// The last name of a new user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_name: Option<Name>,
-    /// The role: one of the platform, allowing no more to operators than whoever gives it holds
+    /// The role: one of the platform, which allows operators no more than the actor holds
     /// (R-ROL-7).
     pub role: Id,
 }
@@ -39,16 +39,16 @@ pub struct Get {
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct List {
-    /// Go on after this user: `next` of the page before.
+    /// Where the page begins: the `next` of the previous page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Id>,
-    /// At most this many (1 to 500, 50 when absent).
+    /// How many entries the page has at most: 1 to 500; 50 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Count>,
 }
 
-/// Gives an operator another role; nobody gives more than they hold, changes one who can do more,
-/// or themselves (R-ROL-7).
+/// Gives an operator another role. Nobody can give more than they hold, change an operator who can
+/// do more than they can, or change themselves (R-ROL-7).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SetRole {
@@ -56,12 +56,12 @@ pub struct SetRole {
     pub user: Id,
     /// The new role.
     pub role: Id,
-    /// The revision that the change was made from; a stale one is `rev_conflict`.
+    /// The revision on which the change is based; a stale one is refused with `rev_conflict`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rev: Option<Count>,
 }
 
-/// Disables an operator: they can do nothing any more. Nobody disables themselves.
+/// Disables an operator, who can do nothing any more. Nobody can disable themselves.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Disable {
@@ -77,7 +77,7 @@ pub struct Enable {
     pub user: Id,
 }
 
-/// Removes an operator, and with that the user. Nobody removes themselves.
+/// Removes an operator and deletes the user. Nobody can remove themselves.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Remove {
@@ -92,17 +92,17 @@ pub struct Operator {
     pub user: Id,
     /// Their e-mail address, as typed.
     pub email: String,
-    /// First name.
+    /// The first name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_name: Option<Name>,
-    /// Last name.
+    /// The last name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_name: Option<Name>,
     /// The role.
     pub role: Id,
-    /// Whether they, or the user as a whole, are disabled.
+    /// Whether the operator, or the user as a whole, is disabled.
     pub disabled: bool,
-    /// Raised by every change.
+    /// The revision; every change raises it.
     pub rev: u64,
     /// When it was made, in unix milliseconds.
     pub created_at_ms: u64,
@@ -115,7 +115,7 @@ pub struct Operator {
 pub struct OperatorList {
     /// The operators.
     pub operators: Vec<Operator>,
-    /// Where to go on; absent on the last page.
+    /// The `after` of the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<Id>,
 }
@@ -123,6 +123,6 @@ pub struct OperatorList {
 /// An operator who was removed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct OperatorRemoved {
-    /// The user, who is gone.
+    /// The user, who was deleted.
     pub user: Id,
 }

@@ -1,4 +1,5 @@
-//! The outbox: what the host has to carry out, in order (R-OUT-1): requests and answers.
+//! The outbox: the messages that the host has to carry out, in order (R-OUT-1): requests and
+//! answers.
 
 use crate::model::{ClockJump, Count, Id, LimitAlert, LogInNotice, Name, Note, OutboxKind, Secret};
 use schemars::JsonSchema;
@@ -6,114 +7,117 @@ use serde::{Deserialize, Serialize};
 
 /// Reads messages of the outbox in their order, a page at a time.
 ///
-/// Tokens are made as they are read, never kept. A message whose link is dead by now, because it
-/// expired, was used, or was replaced, comes without one: nothing is to be sent.
+/// Tokens are derived when the messages are read, and are never stored. If the link of a message is
+/// dead by now because it expired, was used or was replaced, the message comes without a token and
+/// nothing is to be sent.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Read {
-    /// Go on after the message of this number: `next` of the page before, or the last one that was
-    /// carried out.
+    /// The number after which the page begins: the `next` of the previous page, or the number of
+    /// the last message that was carried out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Count>,
-    /// At most this many (1 to 500, 50 when absent).
+    /// How many entries the page has at most: 1 to 500; 50 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Count>,
 }
 
-/// Gives a consumer the next messages that it has neither acknowledged nor holds, in their order
-/// (R-OUT-1).
+/// Gives a consumer the next messages, in their order: those that it has not acknowledged and that
+/// none of its workers has now (R-OUT-1).
 ///
-/// A consumer is a program of the host by any name; each gets every message, and several workers
-/// may take in one name. The first call makes it. A message that is not acknowledged in time is
-/// given again, and when that was done as often as `tries` says, it is dead: see `outbox.dead`.
+/// A consumer is a program of the host with a name of the host's choice. Every consumer gets every
+/// message, and several workers may take messages in the name of one consumer. The first call with
+/// a name creates the consumer. A message that is not acknowledged in time is given again; once it
+/// has been given as often as `tries` says, it is dead: see `outbox.dead`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Take {
     /// The name of the consumer.
     pub consumer: Id,
-    /// At most this many (1 to 500, 50 when absent). Nobody has more than 1,000 that are not
-    /// acknowledged.
+    /// How many messages are given at most: 1 to 500; 50 when absent. A consumer never has more
+    /// than 1,000 messages that it has not acknowledged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Count>,
-    /// How long they are kept from others of the same name, in milliseconds: 1 to 604,800,000 (a
-    /// week), a minute when absent.
+    /// How long the messages are kept from other workers of the consumer, in milliseconds: 1 to
+    /// 604,800,000 (a week); a minute when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold_ms: Option<Count>,
-    /// How often a message is given at most: 1 to 1,000; the last that was said counts, 10 when
-    /// nothing was.
+    /// How often a message is given at most: 1 to 1,000. When absent, the number named last
+    /// applies, or 10 if none was ever named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tries: Option<Count>,
 }
 
-/// A consumer has carried out messages: it is not given them again. To say so twice does nothing
-/// more.
+/// Says that a consumer has carried out messages: they are not given to it again. Repeating the
+/// call changes nothing.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Ack {
     /// The consumer.
     pub consumer: Id,
-    /// The numbers: at most 500.
+    /// The numbers of the messages, at most 500.
     pub numbers: Vec<Count>,
 }
 
-/// A consumer cannot carry out messages now: they are given again, earlier or later than they would
-/// be by themselves.
+/// Says that a consumer cannot carry out messages now: they are given again after `after_ms`,
+/// instead of after `hold_ms`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Retry {
     /// The consumer.
     pub consumer: Id,
-    /// The numbers: at most 500.
+    /// The numbers of the messages, at most 500.
     pub numbers: Vec<Count>,
-    /// After how many milliseconds: 0 to 604,800,000 (a week), at once when absent.
+    /// After how many milliseconds they are given again: 0 to 604,800,000 (a week); at once when
+    /// absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after_ms: Option<Count>,
 }
 
-/// A consumer gives messages up: they are dead, and no more given.
+/// Says that a consumer gives messages up: they are dead, and are not given again.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Fail {
     /// The consumer.
     pub consumer: Id,
-    /// The numbers: at most 500.
+    /// The numbers of the messages, at most 500.
     pub numbers: Vec<Count>,
-    /// Why.
+    /// The reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Note>,
 }
 
-/// The dead messages of a consumer, in their order.
+/// Lists the dead messages of a consumer, in their order.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Dead {
     /// The consumer.
     pub consumer: Id,
-    /// Go on after the message of this number: `next` of the page before.
+    /// The number after which the page begins: the `next` of the previous page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Count>,
-    /// At most this many (1 to 500, 50 when absent).
+    /// How many entries the page has at most: 1 to 500; 50 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Count>,
 }
 
-/// Gives dead messages another chance: they are given again, as if they never had been.
+/// Revives dead messages: they are given again, as if they had never been given.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Revive {
     /// The consumer.
     pub consumer: Id,
-    /// The numbers: at most 500.
+    /// The numbers of the messages, at most 500.
     pub numbers: Vec<Count>,
 }
 
-/// The consumers, and how far each is.
+/// Lists the consumers, and how far each of them is.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Consumers {}
 
-/// Removes a consumer with all that is known of it. A message that it had not acknowledged is
-/// nobody's of that name any more.
+/// Removes a consumer with everything that is known of it. Messages that it had not acknowledged
+/// are not given to anybody by its name any more.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Forget {
@@ -121,32 +125,33 @@ pub struct Forget {
     pub consumer: Id,
 }
 
-/// Deletes messages that every consumer has acknowledged. Where there are no consumers, the host
-/// says by this what it has carried out.
+/// Deletes messages that every consumer has acknowledged. When there are no consumers, this call is
+/// how the host says which messages it has carried out.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Clear {
-    /// Up to the message of this number; all when absent.
+    /// The number of the last message to delete; all messages when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub up_to: Option<Count>,
-    /// Only what happened before this instant, in unix milliseconds: so long are they kept.
+    /// Only messages whose cause happened before this instant, in unix milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before_ms: Option<Count>,
 }
 
-/// What a consumer is given.
+/// The messages that a consumer is given.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct OutboxTaken {
     /// The messages, in their order.
     pub messages: Vec<OutboxDelivery>,
-    /// When the next message that was given before may be taken again, in unix milliseconds; absent
-    /// where none waits.
+    /// When the next message that was given before may be given again, in unix milliseconds; absent
+    /// when there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_at_ms: Option<u64>,
-    /// The last message that the consumer was given: after that one it waits for new ones.
+    /// The number of the last message that the consumer was given: pass it as `after` to wait for
+    /// new ones.
     pub taken_to: u64,
-    /// Whether it has 1,000 messages that are not acknowledged: it is given no new ones before some
-    /// are.
+    /// Whether the consumer has 1,000 messages that it has not acknowledged: it is given no new
+    /// ones before it acknowledges some.
     pub full: bool,
 }
 
@@ -155,21 +160,21 @@ pub struct OutboxTaken {
 pub struct OutboxDelivery {
     /// The message.
     pub message: OutboxItem,
-    /// How often it was given, this time included: more than once where somebody had it and did not
-    /// acknowledge it in time.
+    /// How often the message was given, including this time; it is more than 1 when it was given
+    /// before and not acknowledged in time.
     pub deliveries: u64,
-    /// Until when it is kept from others, in unix milliseconds.
+    /// Until when the message is kept from other workers of the consumer, in unix milliseconds.
     pub until_ms: u64,
 }
 
-/// What became of the numbers.
+/// What happened to the messages.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct OutboxSettled {
-    /// How many were open until now; the others had been acknowledged before, or were dead.
+    /// How many of them were open until now; the others were acknowledged already, or dead.
     pub settled: u64,
-    /// How many are still open.
+    /// How many messages of the consumer are still open.
     pub open: u64,
-    /// How many are dead.
+    /// How many messages of the consumer are dead.
     pub dead: u64,
 }
 
@@ -178,22 +183,22 @@ pub struct OutboxSettled {
 pub struct OutboxDeadPage {
     /// The messages.
     pub messages: Vec<OutboxDead>,
-    /// The number to go on after; absent on the last page.
+    /// The `after` of the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<u64>,
 }
 
-/// A message that a consumer gave up.
+/// A dead message of a consumer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct OutboxDead {
     /// The message.
     pub message: OutboxItem,
     /// How often it was given.
     pub deliveries: u64,
-    /// Why, in the consumer's words; absent where it was given too often.
+    /// The reason, as the consumer gave it; absent when the message was given too often.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<Note>,
-    /// Since when, in unix milliseconds.
+    /// Since when it is dead, in unix milliseconds.
     pub since_ms: u64,
 }
 
@@ -202,7 +207,7 @@ pub struct OutboxDead {
 pub struct OutboxConsumerList {
     /// The consumers, by name.
     pub consumers: Vec<OutboxConsumerItem>,
-    /// The number of the last message; 0 where there never was one.
+    /// The number of the last message; 0 when there has never been one.
     pub last: u64,
 }
 
@@ -211,17 +216,17 @@ pub struct OutboxConsumerList {
 pub struct OutboxConsumerItem {
     /// Its name.
     pub consumer: Id,
-    /// The last message that it was given.
+    /// The number of the last message that it was given.
     pub taken_to: u64,
-    /// The message up to which all are acknowledged or dead.
+    /// The number of the message up to which all are acknowledged or dead.
     pub done_to: u64,
-    /// How many it was given and has not acknowledged.
+    /// How many messages it was given and has not acknowledged.
     pub open: u64,
-    /// How many it gave up.
+    /// How many messages are dead.
     pub dead: u64,
     /// How often a message is given at most.
     pub tries: u64,
-    /// When it first came, in unix milliseconds.
+    /// When it was created, in unix milliseconds.
     pub created_at_ms: u64,
 }
 
@@ -234,10 +239,10 @@ pub struct OutboxForgotten {
     pub dead: u64,
 }
 
-/// What was deleted.
+/// The result of deleting messages.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct OutboxCleared {
-    /// How many messages: at most 1,000 in one call.
+    /// How many messages were deleted: at most 1,000 in one call.
     pub cleared: u64,
     /// Whether another call would delete more.
     pub more: bool,
@@ -248,7 +253,7 @@ pub struct OutboxCleared {
 pub struct OutboxPage {
     /// The messages.
     pub messages: Vec<OutboxItem>,
-    /// The number to go on after; absent on the last page.
+    /// The `after` of the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<u64>,
 }
@@ -256,9 +261,9 @@ pub struct OutboxPage {
 /// A message of the outbox.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct OutboxItem {
-    /// Its number: from 1 on, in the order in which their causes were committed.
+    /// Its number: messages are numbered from 1, in the order in which their causes were committed.
     pub number: u64,
-    /// What is to be done.
+    /// What the host has to do.
     pub kind: OutboxKind,
     /// The account that it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -266,11 +271,11 @@ pub struct OutboxItem {
     /// The user that it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
-    /// Where the mail goes, which is also the address to log in with; absent where there is none,
-    /// or where the person was erased since: then nothing is to be sent.
+    /// The address to which the mail goes, which is also the address to log in with. It is absent
+    /// when there is none, or when the person has been erased since; nothing is to be sent then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
-    /// The accounts that are offered, those that were deleted since left out.
+    /// The accounts that are offered, without those that have been deleted since.
     pub accounts: Vec<OutboxAccount>,
     /// The invitation that it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -278,10 +283,10 @@ pub struct OutboxItem {
     /// The campaign that it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub campaign: Option<Id>,
-    /// The token for the link; absent where there is none, or where it is dead by now.
+    /// The token for the link; absent when there is none, or when it is dead by now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<Secret>,
-    /// From when on the token is dead, in unix milliseconds.
+    /// When the token expires, in unix milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token_expires_at_ms: Option<u64>,
     /// The limit that it is about (R-QTA-8).

@@ -6,31 +6,31 @@ use crate::model::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Makes a package.
+/// Creates a package.
 ///
-/// Credits, overuse, the bounce rate and the limit on suppressed domains belong to the commercial
+/// Credits, overuse, the bounce rate, and the limit on suppressed domains need the commercial
 /// edition (R-PLT-1).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Create {
-    /// The host's own id; made when absent.
+    /// The host's own id; one is generated when it is absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<Id>,
     /// The name that people see.
     pub name: Name,
-    /// Its limits; an absent one falls to the platform's default.
+    /// Its limits; for a limit that is absent, the platform's default applies.
     #[serde(default)]
     pub limits: Limits,
     /// The role that no member of its accounts can exceed (R-ROL-5).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<Id>,
-    /// The assets that its accounts can use, at most 200 of a kind (R-PKG-5).
+    /// The assets that its accounts can use, at most 200 of each kind (R-PKG-5).
     #[serde(default)]
     pub assets: Assets,
-    /// Whether its accounts pay with credits for what exceeds their caps.
+    /// Whether its accounts pay with credits for messages beyond their limits.
     #[serde(default)]
     pub credits: bool,
-    /// Whether its accounts may send beyond their caps.
+    /// Whether its accounts may send beyond their limits.
     #[serde(default)]
     pub overuse: bool,
     /// The rate of bounces at which a campaign is stopped.
@@ -41,8 +41,8 @@ pub struct Create {
     pub child_price: Option<Price>,
 }
 
-/// Changes a package; acts at once on every account that inherits from it (R-PKG-4). What is absent
-/// stays.
+/// Changes a package; the change applies at once to every account that inherits from it (R-PKG-4).
+/// A field that is absent stays as it is.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Edit {
@@ -51,41 +51,42 @@ pub struct Edit {
     /// The name that people see.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<Name>,
-    /// Its limits; one that is absent stays.
+    /// The limits to change; a limit that is absent stays as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<Limits>,
-    /// The limits that are taken away, so that they fall to the platform's default; not together
-    /// with a value in `limits`.
+    /// The limits to remove, so that the platform's default applies; a limit cannot also have a
+    /// value in `limits`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub without_limits: Vec<LimitName>,
     /// The role that no member of its accounts can exceed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<Id>,
-    /// Takes the ceiling away; not together with `role`.
+    /// Removes the role; it cannot be combined with `role`.
     #[serde(default)]
     pub without_role: bool,
-    /// The assets that its accounts can use; a list that is absent stays.
+    /// The assets that its accounts can use; a list that is absent stays as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assets: Option<AssetsEdit>,
-    /// Whether its accounts pay with credits for what exceeds their caps.
+    /// Whether its accounts pay with credits for messages beyond their limits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credits: Option<bool>,
-    /// Whether its accounts may send beyond their caps.
+    /// Whether its accounts may send beyond their limits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overuse: Option<bool>,
     /// The rate of bounces at which a campaign is stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bounce_rate: Option<BounceRate>,
-    /// Campaigns are no longer stopped for bounces; not together with `bounce_rate`.
+    /// Removes the bounce rate, so that campaigns are no longer stopped for bounces; it cannot be
+    /// combined with `bounce_rate`.
     #[serde(default)]
     pub without_bounce_rate: bool,
     /// What a further account of the team costs each month.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub child_price: Option<Price>,
-    /// No price is shown any more; not together with `child_price`.
+    /// Removes the price; it cannot be combined with `child_price`.
     #[serde(default)]
     pub without_child_price: bool,
-    /// The revision that the change was made from; a stale one is `rev_conflict`.
+    /// The revision on which the change is based; a stale one is refused with `rev_conflict`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rev: Option<Count>,
 }
@@ -102,43 +103,45 @@ pub struct Get {
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct List {
-    /// Go on after this id: `next` of the page before.
+    /// Where the page begins: the `next` of the previous page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Id>,
-    /// At most this many (1 to 500, 50 when absent).
+    /// How many entries the page has at most: 1 to 500; 50 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Count>,
 }
 
-/// Retires a package: its accounts keep it, new ones cannot have it (R-PKG-4).
+/// Retires a package: its accounts keep it, but no other account can get it (R-PKG-4).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Retire {
     /// The package.
     pub package: Id,
-    /// The revision that the change was made from; a stale one is `rev_conflict`.
+    /// The revision on which the change is based; a stale one is refused with `rev_conflict`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rev: Option<Count>,
 }
 
-/// Deletes a package; one in use only when its accounts move to another (R-PKG-4).
+/// Deletes a package; if it is in use, a package must be named to which its accounts move
+/// (R-PKG-4).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Delete {
     /// The package.
     pub package: Id,
-    /// The package that its accounts get, and those that were to get this one later.
+    /// The package to which its accounts move, and with them the accounts that were to get this
+    /// package later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub move_to: Option<Id>,
-    /// The revision that the change was made from; a stale one is `rev_conflict`.
+    /// The revision on which the change is based; a stale one is refused with `rev_conflict`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rev: Option<Count>,
 }
 
-/// What an account would be over if it had another package: every limit that the usage of today
-/// exceeds (R-PKG-6).
+/// Checks what an account would exceed if it had another package: every limit that today's usage is
+/// above (R-PKG-6).
 ///
-/// Nothing of it stands in the way of the change: nothing is deleted, and what is over the limit
+/// The change of package is possible nevertheless: nothing is deleted, and what is above a limit
 /// can shrink but not grow.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -154,7 +157,7 @@ pub struct Preflight {
 pub struct PackageList {
     /// The packages.
     pub packages: Vec<Package>,
-    /// Where to go on; absent on the last page.
+    /// The `after` of the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<Id>,
 }
@@ -164,7 +167,7 @@ pub struct PackageList {
 pub struct PackageDeleted {
     /// The package.
     pub package: Id,
-    /// How many accounts moved to another.
+    /// How many accounts moved to the other package.
     pub moved: u64,
 }
 
@@ -175,14 +178,14 @@ pub struct PackagePreflight {
     pub account: Id,
     /// The package that it would get.
     pub package: Id,
-    /// The limits that the usage of today exceeds; none when it fits.
+    /// The limits that today's usage is above; empty when the usage fits.
     pub exceeded: Vec<PreflightExcess>,
-    /// The limits of which the accounts below are guaranteed more than there would be: best effort
-    /// from then on (R-TEA-9).
+    /// The limits of which more is guaranteed to the accounts below than would be left: these
+    /// guarantees become best effort (R-TEA-9).
     pub guarantees: Vec<PreflightGuarantee>,
 }
 
-/// A limit that the usage of today exceeds.
+/// A limit that today's usage is above.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PreflightExcess {
     /// Which limit.
@@ -193,12 +196,12 @@ pub struct PreflightExcess {
     pub used: u64,
 }
 
-/// A limit of which more is guaranteed than there would be.
+/// A limit of which more is guaranteed than would be left.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PreflightGuarantee {
     /// Which limit.
     pub limit: LimitName,
-    /// Its value with the package, or above where that is less.
+    /// Its value with the package, or the value of an account above if that is less.
     pub value: Limit,
     /// How much is guaranteed to the accounts directly below.
     pub promised: u64,

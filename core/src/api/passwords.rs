@@ -1,84 +1,86 @@
-//! Passwords: set, changed, brought along from another platform, and proven (R-SES-1, R-SES-4):
-//! requests and answers.
+//! Passwords: setting, changing, importing from another platform, and banning them (R-SES-1,
+//! R-SES-4): requests and answers.
 
 use crate::model::{Email, Id, Name, Secret};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Gives a user a password: with the token of a reset link, or because the host says so. All
-/// sessions of the user end, a waiting change of their address too, and they are told (outbox), as
-/// by everything that gives somebody another password.
+/// Sets the password of a user: with the token of a reset link, or for a user whom the host names.
+/// All sessions of the user end, a change of their address that is waiting is cancelled, and the
+/// user is told through the outbox, as by every operation that sets a password.
 ///
-/// The token is used up by the first that comes (R-SES-4). Nobody but the host chooses the password
-/// of another.
+/// The first call with a token uses it up (R-SES-4). Only the host can choose the password of
+/// somebody else.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Set {
-    /// The token of a reset link; this or `user`.
+    /// The token of a reset link; give either this or `user`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<Secret>,
-    /// The user; this or `token`.
+    /// The user; give either this or `token`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
-    /// The new password: at least as many characters as policy `password_min` says, or where they
-    /// need a second factor wherever they act, `password_min_with_second_factor`; at most 256
-    /// bytes. One that is guessed too easily is `password_banned`, with what is weak in
-    /// `details.weak`: `own_word`, `common`, `keyboard`, `repeat`, `sequence`, `date`, `short` or
-    /// `banned`.
+    /// The new password: at least as many characters as the policy `password_min` says, or the
+    /// policy `password_min_with_second_factor` if the user needs a second factor wherever they
+    /// act; at most 256 bytes. A password that is too easy to guess is refused with
+    /// `password_banned`, and `details.weak` says what is weak in it: `own_word`, `common`,
+    /// `keyboard`, `repeat`, `sequence`, `date`, `short` or `banned`.
     pub password: Secret,
 }
 
-/// Users change their own password; all their other sessions end (R-SES-1).
+/// Changes the own password of the user; all their other sessions end (R-SES-1).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Change {
     /// The user.
     pub user: Id,
-    /// The password that they have. A wrong one is `login_refused`, and counts as a failed log-in.
+    /// The password that they have now. A wrong one is refused with `login_refused`, and counts as
+    /// a failed log-in.
     pub old_password: Secret,
-    /// The new one.
+    /// The new password.
     pub new_password: Secret,
-    /// A code of their second factor, where they have one.
+    /// A code of their second factor, if they have one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<Secret>,
-    /// The session that goes on: the one that they use.
+    /// The session that does not end: the one that they use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keep_session: Option<Id>,
 }
 
-/// Sends the link that sets a new password to whoever has this address (R-SES-4). Nobody learns
-/// from the answer whether there is one; from the time that it takes they could, so answer first
-/// and call then. One link a minute at most.
+/// Sends a link that sets a new password to the user who has this address (R-SES-4). The answer
+/// does not tell whether there is such a user, but the time that the call takes could: so answer
+/// the person first, and call then. At most one link is sent in a minute.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Forgot {
-    /// The e-mail address as it was typed; the mail goes to the one that is stored.
+    /// The e-mail address as the person typed it; the mail goes to the address that is stored.
     pub email: Email,
 }
 
-/// Brings hashes along from another platform: bcrypt (`$2b$...`), or Argon2, scrypt and PBKDF2 in
-/// the form of PHC, at most 500 at once, all or none. Each is renewed when its user logs in
-/// (R-SES-1), but for bcrypt of a password of more than 72 bytes, of which bcrypt looks at 72. To
-/// its user it is a new password, as by `passwords.set`: sessions end, and they are told. `$2x$...`
-/// is not taken: whoever made it spoiled every letter beyond ASCII.
+/// Imports password hashes from another platform: bcrypt (`$2b$...`), or Argon2, scrypt and PBKDF2
+/// in the PHC format; at most 500 at once, all of them or none. Each hash is replaced by a new one
+/// when its user logs in (R-SES-1). The exception is bcrypt with a password of more than 72 bytes,
+/// because bcrypt looks at the first 72 bytes only. For the user it is a new password, as with
+/// `passwords.set`: their sessions end, and they are told. `$2x$...` is refused: the program that
+/// made such a hash got every non-ASCII character wrong.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ImportHashes {
-    /// Users and their hashes.
+    /// The users and their hashes.
     pub passwords: Vec<ImportedPassword>,
 }
 
-/// A hash that is brought along.
+/// A password hash to import.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ImportedPassword {
-    /// The user; a password that they have is replaced.
+    /// The user; a password that they have already is replaced.
     pub user: Id,
     /// The hash.
     pub hash: Secret,
 }
 
-/// Takes a user's password away: from now on the host vouches for them. All their sessions end.
+/// Removes a user's password: from now on only the host can vouch for them. All their sessions end.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Remove {
@@ -86,23 +88,23 @@ pub struct Remove {
     pub user: Id,
 }
 
-/// Bans passwords that everybody tries (R-SES-1). Passwords that people have stay as they are.
+/// Bans passwords that are too well known (R-SES-1). Passwords that people have already stay valid.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Ban {
-    /// The passwords, in capital or small letters; at most 1,000 at once.
+    /// The passwords, at most 1,000 at once; upper and lower case are alike.
     pub words: Vec<Name>,
 }
 
-/// Takes passwords off the list of those that are banned.
+/// Removes passwords from the list of banned passwords.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Unban {
-    /// The passwords, in capital or small letters; at most 1,000 at once.
+    /// The passwords, at most 1,000 at once; upper and lower case are alike.
     pub words: Vec<Name>,
 }
 
-/// A user has another password.
+/// The result of setting, changing or removing a password.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PasswordChanged {
     /// The user.
@@ -111,23 +113,23 @@ pub struct PasswordChanged {
     pub sessions_ended: u64,
 }
 
-/// Whoever has the address gets a mail.
+/// The result of asking for a reset link; it is the same whether or not somebody has the address.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PasswordForgotten {
-    /// How long a link that was sent now can be used, in unix milliseconds.
+    /// Until when a link that was sent now can be used, in unix milliseconds.
     pub expires_at_ms: u64,
 }
 
-/// Hashes were brought along.
+/// The result of importing hashes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PasswordsImported {
-    /// How many.
+    /// How many hashes were imported.
     pub imported: u64,
 }
 
-/// The list of banned passwords has changed.
+/// The result of changing the list of banned passwords.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BannedPasswords {
-    /// How many came onto it, or off it.
+    /// How many passwords were added to the list, or removed from it.
     pub changed: u64,
 }

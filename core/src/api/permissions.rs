@@ -4,35 +4,35 @@ use crate::model::{Count, Id, Name};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Adds a node of the host's own below an existing one, or at the top (R-ROL-1).
+/// Adds a permission of the host's own to the tree, below an existing node or at the top (R-ROL-1).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Add {
-    /// The dotted id: lower-case letters, digits, `_` and `-` between the dots. What stands before
-    /// the last dot must exist.
+    /// The id, with dots: lower-case letters, digits, `_` and `-` between the dots. The part before
+    /// the last dot must be an existing node.
     pub permission: Id,
-    /// Words for people; searched as well.
+    /// A title for people; `permissions.search` looks at it too.
     pub title: Name,
     /// Whether grants carry a scope (own, group, any).
     #[serde(default)]
     pub scoped: bool,
-    /// Whether it is granted by its own name only, never through its parent.
+    /// Whether it has to be granted by its own name, and is not included in a grant of its parent.
     #[serde(default)]
     pub sensitive: bool,
 }
 
-/// Lists the nodes, parents before children.
+/// Lists the nodes, each parent before its children.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct List {}
 
-/// Finds the nodes in whose path or titles every word occurs (R-ROL-2).
+/// Finds the nodes in whose paths or titles every word occurs (R-ROL-2).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Search {
     /// The words, in any order; upper and lower case are alike.
     pub words: Name,
-    /// At most this many hits (1 to 500, 50 when absent).
+    /// How many nodes are returned at most: 1 to 500; 50 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Count>,
 }
@@ -40,15 +40,15 @@ pub struct Search {
 /// A node of the permission tree.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Permission {
-    /// The dotted id, such as `campaigns.send`.
+    /// The id, with dots, such as `campaigns.send`.
     pub permission: String,
-    /// Words for people.
+    /// The title for people.
     pub title: String,
-    /// The ids from the top to this one.
+    /// The ids from the top of the tree to this node.
     pub path: Vec<String>,
     /// Whether grants carry a scope.
     pub scoped: bool,
-    /// Whether it is granted by its own name only.
+    /// Whether it has to be granted by its own name.
     pub sensitive: bool,
 }
 

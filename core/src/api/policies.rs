@@ -1,37 +1,37 @@
-//! Policies: where platforms differ, for the platform and account by account (R-PLT-3): requests
-//! and answers.
+//! Policies: the settings in which platforms differ, for the platform and for single accounts
+//! (R-PLT-3): requests and answers.
 
 use crate::model::{EffectivePolicies, Id, Name, Policies, Preset as NamedPreset};
 use crate::rules::policy::PolicySource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Shows which policies count for an account, or for the platform, and where each comes from
+/// Shows which policies apply to an account, or to the platform, and where each of them comes from
 /// (R-PLT-3).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Get {
-    /// The account; absent for the platform.
+    /// The account; when absent, the platform.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Id>,
 }
 
-/// Sets single policies of an account, or of the platform. What is absent stays as it is.
+/// Sets single policies of an account, or of the platform. A policy that is absent stays as it is.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Set {
-    /// The account; absent for the platform.
+    /// The account; when absent, the platform.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Id>,
     /// The policies to set.
     pub policies: Policies,
 }
 
-/// Takes single policies away, so that what lies above counts again.
+/// Removes single policies, so that the value of the level above applies again.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Unset {
-    /// The account; absent for the platform.
+    /// The account; when absent, the platform.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Id>,
     /// The names of the policies, such as `seats`; at most 500.
@@ -39,19 +39,19 @@ pub struct Unset {
 }
 
 /// Gives an account, or the platform, a preset: a named set of policies. Single policies that are
-/// set beside it come before it.
+/// set beside the preset take precedence over it.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Preset {
-    /// The account; absent for the platform.
+    /// The account; when absent, the platform.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Id>,
-    /// The preset; absent takes it away.
+    /// The preset; when absent, the preset is removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preset: Option<NamedPreset>,
 }
 
-/// The policies that count, and where they come from.
+/// The policies that apply, and where they come from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PolicyReport {
     /// The account; absent for the platform.
@@ -60,11 +60,11 @@ pub struct PolicyReport {
     /// The preset that this account, or the platform, has itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preset: Option<NamedPreset>,
-    /// What is set one by one on this account, or on the platform, itself.
+    /// The single policies that are set on this account, or on the platform, itself.
     pub set: Policies,
-    /// What counts.
+    /// The policies that apply.
     pub policies: EffectivePolicies,
-    /// Where each of them comes from, by name.
+    /// Where each of them comes from, ordered by name.
     pub sources: Vec<PolicyOrigin>,
 }
 
@@ -73,7 +73,7 @@ pub struct PolicyReport {
 pub struct PolicyOrigin {
     /// The policy.
     pub policy: String,
-    /// What kind of place.
+    /// At which kind of level it is set.
     pub source: PolicySource,
     /// The account whose setting or preset it is; absent for the platform and for the default.
     #[serde(skip_serializing_if = "Option::is_none")]

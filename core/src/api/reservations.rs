@@ -1,5 +1,5 @@
-//! Reservations: messages are charged for a campaign now, and go out later or come back (R-QTA-5):
-//! requests and answers.
+//! Reservations: messages of a campaign are charged now, and go out later or are given back
+//! (R-QTA-5): requests and answers.
 
 use crate::model::Refusal;
 use crate::model::{Channel, Count, Id, MessageInput, PaidWithCredits, ReservationState};
@@ -7,49 +7,50 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// Charges messages that go out later. Until it is committed, released or expires, all of it counts
-/// as used.
+/// Reserves messages that go out later, and charges them now. Until the reservation is committed,
+/// is released or expires, all of it counts as used.
 ///
-/// A pace does not stand in the way: it reserves their turns and says from when on they may go out
-/// (`not_before_ms`).
+/// A pace does not refuse it: the reservation takes turns of the pace, and the answer says from
+/// when on all messages may have gone out (`not_before_ms`).
 ///
-/// Answers like `sending.admit`: where it is refused, nothing is reserved. Credits that paid for a
-/// part of it are the first to come back (R-CRD-2).
+/// It answers as `sending.admit` does; when it is refused, nothing is reserved. Credits that paid
+/// for a part of the reservation are given back first (R-CRD-2).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Create {
     /// The account that sends.
     pub account: Id,
-    /// The user who sends, who needs the permission to; absent when the host itself sends for the
-    /// account.
+    /// The user who sends, and who needs the permission to send; absent when the host itself sends
+    /// for the account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
-    /// By e-mail when absent.
+    /// The channel; e-mail when absent.
     #[serde(default)]
     pub channel: Channel,
-    /// What the messages are; caps for members, campaigns and domains look at it (R-QTA-14).
+    /// What kind of messages they are; the caps of members, campaigns and domains depend on it
+    /// (R-QTA-14).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<MessageInput>,
     /// How many messages, at least 1.
     pub count: Count,
-    /// Reserves as many as fit, and nothing where fewer than these do; all or none when absent
-    /// (R-QTA-2).
+    /// The least that is useful: as many messages as fit are reserved, and none when fewer than
+    /// this fit; all or none when absent (R-QTA-2).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min: Option<Count>,
-    /// How long it lives, in milliseconds (1,000 to 31 days).
+    /// How long the reservation lasts, in milliseconds: 1,000 to 2,678,400,000 (31 days).
     pub life_ms: Count,
-    /// A name of the host's for this request: asked again within a day after it was granted it gets
-    /// the same answer, and charges nothing.
+    /// An idempotency key: the same request repeated within a day after it was granted gets the
+    /// same answer, and charges nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Id>,
 }
 
-/// Says how many of a reservation go out; the rest comes back, into the windows that it was charged
-/// to (R-QTA-5).
+/// Says how many messages of a reservation go out. The others are given back into the windows to
+/// which they were charged (R-QTA-5).
 ///
-/// Hosts commit before they hand over, and refund what failed. The same commit again gets the same
-/// answer. What belongs to a campaign that is stopped, or to a user who may send no longer, does
-/// not go out: it is refused, and can be released.
+/// The host commits before it hands the messages over, and refunds those that failed. The same
+/// commit repeated gets the same answer. A commit for a campaign that is stopped, or for a user who
+/// may no longer send, is refused; the reservation can be released.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Commit {
@@ -57,11 +58,11 @@ pub struct Commit {
     pub account: Id,
     /// The reservation.
     pub reservation: Id,
-    /// How many go out, at most what was reserved.
+    /// How many messages go out, at most as many as were reserved.
     pub count: Count,
 }
 
-/// Gives all of a reservation back (R-QTA-5).
+/// Releases a reservation: all of it is given back (R-QTA-5).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Release {
@@ -71,7 +72,7 @@ pub struct Release {
     pub reservation: Id,
 }
 
-/// Reads a reservation, for a day after it ended.
+/// Reads a reservation, until a day after its end.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Get {
@@ -85,22 +86,22 @@ pub struct Get {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(extend("x-yes" = "refusal"))]
 pub struct ReservationDecision {
-    /// The reservation; absent where nothing was granted.
+    /// The reservation; absent when nothing was granted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reservation: Option<Id>,
-    /// How many are reserved.
+    /// How many messages are reserved.
     pub granted: u64,
-    /// When what is left of it comes back by itself, in unix milliseconds.
+    /// When the reservation expires, in unix milliseconds: what is left of it is given back then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at_ms: Option<u64>,
-    /// Where a pace spreads what goes out: from when on all of them may have gone out, in unix
-    /// milliseconds; absent where they may now.
+    /// When a pace spreads the messages: from when on all of them may have gone out, in unix
+    /// milliseconds. It is absent when they may go out now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_before_ms: Option<u64>,
     /// Why nothing was granted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<Arc<Refusal>>,
-    /// What credits paid for, beyond the account's own limits (R-CRD-2).
+    /// How many messages credits paid for, beyond the account's own limits (R-CRD-2).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub credits: Option<PaidWithCredits>,
 }
@@ -115,24 +116,24 @@ pub struct Reservation {
     /// The user who sends.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
-    /// What was charged.
+    /// The channel that was charged.
     pub channel: Channel,
-    /// How many were charged.
+    /// How many messages were charged.
     pub count: u64,
-    /// What became of it.
+    /// The state of the reservation.
     pub state: ReservationState,
-    /// How many went out.
+    /// How many messages go out, according to the commit.
     pub committed: u64,
     /// When it was charged, in unix milliseconds.
     pub reserved_at_ms: u64,
-    /// When what is left comes back by itself, in unix milliseconds.
+    /// When the reservation expires, in unix milliseconds: what is left of it is given back then.
     pub expires_at_ms: u64,
-    /// Where a pace spreads what goes out: from when on all of them may have gone out, in unix
+    /// When a pace spreads the messages: from when on all of them may have gone out, in unix
     /// milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_before_ms: Option<u64>,
-    /// What credits paid for when it was charged; of what comes back they get theirs first
-    /// (R-CRD-2).
+    /// How many messages credits paid for when the reservation was charged; of what is given back,
+    /// the credits get their part first (R-CRD-2).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub credits: Option<PaidWithCredits>,
 }

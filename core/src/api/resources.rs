@@ -1,13 +1,13 @@
-//! Resources: references to what the host keeps, and who may do what with which (R-RES-1, R-RES-2,
-//! R-GRP-3): requests and answers.
+//! Resources: references to what the host stores, such as campaigns and lists, and who may do what
+//! with them (R-RES-1, R-RES-2, R-GRP-3): requests and answers.
 
 use crate::error::Code;
 use crate::model::{Count, Cursor, Id, Resource, ResourceReason, Scope};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Registers a resource; a user, one that is their own. It carries the group of its owner (R-RES-1,
-/// R-GRP-3).
+/// Registers a resource; users register resources of their own. It carries the group of its owner
+/// (R-RES-1, R-GRP-3).
 ///
 /// The kind is `campaign`, `list`, `template`, `form`, `page`, `image`, `blacklist`, `segment`,
 /// `program`, `report`, `from_address`, or a branch with scopes that the host added to the
@@ -21,18 +21,19 @@ pub struct Register {
     pub kind: Id,
     /// The host's own id, unique within account and kind.
     pub id: Id,
-    /// The member whose it is. When absent: the acting user; the owner of the account for who is
-    /// not a member of it.
+    /// The member who owns it. When absent: the acting user, or the owner of the account if the
+    /// actor is not a member of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<Id>,
 }
 
-/// Shares a resource with the group or no longer; gives it to another member, whose group it then
-/// carries (R-GRP-3).
+/// Changes whether a resource is shared with the group, or gives it to another member, whose group
+/// it then carries (R-GRP-3).
 ///
-/// Its owner shares it, who needs no permission to stop, and so does who reaches everything; only
-/// the latter gives it away. The group sees what is shared while the owner holds the permission to
-/// share the kind (`lists.share`).
+/// The owner of the resource may share it, and needs no permission to stop sharing it. Those whose
+/// permission reaches all resources may do so too, and only they may give it to another member. The
+/// group sees a shared resource as long as its owner holds the permission to share the kind
+/// (`lists.share`).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Edit {
@@ -42,19 +43,19 @@ pub struct Edit {
     pub kind: Id,
     /// The resource.
     pub id: Id,
-    /// Another member.
+    /// The member to whom it is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<Id>,
     /// Whether the group sees it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shared: Option<bool>,
-    /// The revision that the change was made from; a stale one is `rev_conflict`.
+    /// The revision on which the change is based; a stale one is refused with `rev_conflict`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rev: Option<Count>,
 }
 
-/// The content was saved: raises the revision. A stale one is `rev_conflict`, so that nobody
-/// overwrites another's work (R-RES-3).
+/// Says that the content was saved: this raises the revision. A stale revision is refused with
+/// `rev_conflict`, so that nobody overwrites the work of somebody else (R-RES-3).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Save {
@@ -64,9 +65,9 @@ pub struct Save {
     pub kind: Id,
     /// The resource.
     pub id: Id,
-    /// The revision that the work began from.
+    /// The revision on which the work is based.
     pub expected_rev: Count,
-    /// Who saves; the acting user when absent. Another is named by the host alone.
+    /// Who saves; the acting user when absent. Only the host can name another user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
 }
@@ -81,13 +82,14 @@ pub struct Remove {
     pub kind: Id,
     /// The resource.
     pub id: Id,
-    /// The revision that the decision was made from; a stale one is `rev_conflict`.
+    /// The revision on which the decision is based; a stale one is refused with `rev_conflict`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rev: Option<Count>,
 }
 
-/// Reads a resource of an account, or one that an account above shares with it: of that, `account`
-/// is the account above, and people below are told no other `owner` (R-TEA-7).
+/// Reads a resource of an account, or a resource that an account above shares with it. For a shared
+/// resource, `account` in the answer is the account above, and its `owner` is not shown to users of
+/// the accounts below unless it is themselves (R-TEA-7).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Get {
@@ -99,9 +101,9 @@ pub struct Get {
     pub id: Id,
 }
 
-/// From now on the group does not see a member's resources of a kind, those to come included
-/// (R-GRP-3). Nobody needs a permission to keep their own. Who lacks the permission to share a kind
-/// (`lists.share`) shares nothing of it anyway.
+/// Keeps a member's resources of a kind from their group, from now on and including resources made
+/// later (R-GRP-3). Members need no permission to keep their own resources from the group. A member
+/// who lacks the permission to share the kind (`lists.share`) shares no resource of it in any case.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UnshareKind {
@@ -109,14 +111,14 @@ pub struct UnshareKind {
     pub account: Id,
     /// The kind.
     pub kind: Id,
-    /// Whose resources; the acting user's when absent. Another is named by the host, and by who may
-    /// share everything of the kind.
+    /// The member; the acting user when absent. Only the host, and those who may share everything
+    /// of the kind, can name another user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
 }
 
-/// The group sees a member's resources of a kind again, but for those that are not shared one by
-/// one (R-GRP-3).
+/// Shows a member's resources of a kind to their group again, except those that are not shared one
+/// by one (R-GRP-3).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ShareKind {
@@ -124,22 +126,23 @@ pub struct ShareKind {
     pub account: Id,
     /// The kind.
     pub kind: Id,
-    /// Whose resources; the acting user's when absent. Another is named by the host, and by who may
-    /// share everything of the kind.
+    /// The member; the acting user when absent. Only the host, and those who may share everything
+    /// of the kind, can name another user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
 }
 
-/// Whether a user may do something with a resource, and by what (R-RES-2).
+/// Says whether a user may do something with a resource, and why they may (R-RES-2).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Can {
     /// The account.
     pub account: Id,
-    /// The user; the acting one when absent. Others are asked about with `users.view`.
+    /// The user; the acting user when absent. To ask about somebody else, the actor needs
+    /// `users.view`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
-    /// The last part of a permission of the kind: `view`, `edit`, `send` ...
+    /// The action: the last part of a permission of the kind, such as `view`, `edit` or `send`.
     pub action: Id,
     /// The kind.
     pub kind: Id,
@@ -154,34 +157,37 @@ pub struct Can {
 pub struct Visible {
     /// The account.
     pub account: Id,
-    /// The user; the acting one when absent. Others are asked about with `users.view`.
+    /// The user; the acting user when absent. To ask about somebody else, the actor needs
+    /// `users.view`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
     /// The kind.
     pub kind: Id,
-    /// Go on where the page before ended: its `next`.
+    /// Where the page begins: the `next` of the previous page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Cursor>,
-    /// At most this many (1 to 500, 50 when absent).
+    /// How many entries the page has at most: 1 to 500; 50 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Count>,
 }
 
-/// Lists the owners whose resources of a kind a user sees, for a query of the host's own (R-GRP-3).
+/// Lists the owners whose resources of a kind a user sees, so that the host can use them in a query
+/// of its own (R-GRP-3).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ListVisibleOwners {
     /// The account.
     pub account: Id,
-    /// The user; the acting one when absent. Others are asked about with `users.view`.
+    /// The user; the acting user when absent. To ask about somebody else, the actor needs
+    /// `users.view`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
-    /// The kind: each has a permission, and so a reach, of its own.
+    /// The kind; each kind has a permission of its own, which may reach differently far.
     pub kind: Id,
-    /// Go on where the page before ended: its `next`.
+    /// Where the page begins: the `next` of the previous page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Cursor>,
-    /// At most this many (1 to 500, 50 when absent).
+    /// How many entries the page has at most: 1 to 500; 50 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Count>,
 }
@@ -197,14 +203,14 @@ pub struct ResourceRemoved {
     pub id: Id,
 }
 
-/// The kinds of resources that a member keeps from their group.
+/// The kinds of resources that a member does not share with their group.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct UnsharedKinds {
     /// The account.
     pub account: Id,
     /// The member.
     pub user: Id,
-    /// The kinds, in order.
+    /// The kinds, in the order of their names.
     pub unshared: Vec<Id>,
 }
 
@@ -216,13 +222,14 @@ pub struct ResourceDecision {
     pub allowed: bool,
     /// The permission that was asked for.
     pub permission: String,
-    /// How far the user's permission reaches; absent where they do not hold it.
+    /// How far the user's permission reaches; absent when they do not hold it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scope: Option<Scope>,
-    /// By what they may, the narrowest that suffices.
+    /// Why they may do it: the narrowest reason that suffices.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<ResourceReason>,
-    /// Why not: the status of account, user or membership, or `permission_denied`.
+    /// Why they may not: the status of the account, the user or the membership, or
+    /// `permission_denied`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<Code>,
 }
@@ -230,33 +237,33 @@ pub struct ResourceDecision {
 /// A page of resources.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ResourceList {
-    /// The resources; a page can be shorter than asked for, and even empty, while there is a
-    /// `next`.
+    /// The resources; a page may be shorter than `limit`, and even empty, while there is a `next`.
     pub resources: Vec<Resource>,
-    /// Where to go on; absent on the last page.
+    /// The `after` of the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<Cursor>,
 }
 
-/// Whose resources of a kind a user sees.
+/// The owners whose resources of a kind a user sees.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct VisibleOwners {
-    /// Everybody's, so that no owners are listed.
+    /// Whether the user sees everybody's resources; no owners are listed then.
     pub everything: bool,
-    /// Those of whom the user sees something, the user first; a page can be shorter than asked for
-    /// while there is a `next`.
+    /// The owners of whom the user sees at least one resource, the user first; a page may be
+    /// shorter than `limit` while there is a `next`.
     pub owners: Vec<VisibleOwner>,
-    /// Where to go on; absent on the last page.
+    /// The `after` of the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<Cursor>,
 }
 
-/// An owner of whom a user sees resources.
+/// An owner whose resources a user sees.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct VisibleOwner {
     /// The owner.
     pub user: Id,
-    /// Whether every resource of the kind that is theirs is seen. Where not, `resources.visible`
-    /// says which are: some are not shared, or stayed with another group.
+    /// Whether the user sees all resources of the kind that this owner has. If not,
+    /// `resources.visible` lists those that are seen: the others are not shared, or stayed with
+    /// another group.
     pub all: bool,
 }

@@ -1,38 +1,38 @@
-//! Roles: of the platform, and of accounts' own (R-ROL-1, R-ROL-3, R-ROL-4, R-ROL-6 to R-ROL-8):
-//! requests and answers.
+//! Roles: those of the platform, and those of single accounts (R-ROL-1, R-ROL-3, R-ROL-4, R-ROL-6
+//! to R-ROL-8): requests and answers.
 
 use crate::model::{Count, Grant, Id, Name, Role};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Makes a role: of an account's own, or of the platform, which host and operators alone make
-/// (R-ROL-4).
+/// Creates a role of an account, or a role of the platform, which only the host and operators can
+/// create (R-ROL-4).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Create {
-    /// The host's own id; made when absent.
+    /// The host's own id; one is generated when it is absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<Id>,
-    /// The account whose own it is, to be used there and below. When absent: for a user the account
-    /// that they act in, for host and operators the platform.
+    /// The account to which the role belongs; it can be used there and in the accounts below. When
+    /// absent: for a user, the account in which they act; for the host and operators, the platform.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Id>,
     /// The name that people see.
     pub name: Name,
-    /// The permissions that it allows, at most 1000 lines.
+    /// The permissions that it allows, at most 1,000.
     #[serde(default)]
     pub allow: Vec<Grant>,
-    /// The permissions that it denies, at most 1000; a denial wins over every grant.
+    /// The permissions that it denies, at most 1,000; a denial takes precedence over every grant.
     #[serde(default)]
     pub deny: Vec<Id>,
-    /// The roles whose grants and denials it takes in, at most 1000; each must be usable where this
-    /// one is.
+    /// The roles whose grants and denials it includes, at most 1,000; each of them must be usable
+    /// wherever this role is.
     #[serde(default)]
     pub includes: Vec<Id>,
 }
 
-/// Makes a role like another: built in, of the platform, or of an account (R-ROL-4). The copy of
-/// one of administrators is one of administrators.
+/// Creates a copy of a role: of a built-in role, of one of the platform, or of one of an account
+/// (R-ROL-4). The copy of an administrator's role is an administrator's role.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Copy {
@@ -41,18 +41,19 @@ pub struct Copy {
     /// The host's own id for the copy; made when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<Id>,
-    /// The account whose own the copy is. When absent: for a user the account that they act in, for
-    /// host and operators the platform.
+    /// The account to which the copy belongs. When absent: for a user, the account in which they
+    /// act; for the host and operators, the platform.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Id>,
-    /// The name that people see; that of the original when absent.
+    /// The name that people see; the name of the original when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<Name>,
 }
 
-/// Changes a role; acts at once for everyone who has it (R-ROL-6). What is absent stays. The
-/// built-in ones are copied instead (R-ROL-4), and nobody changes a role that allows more than they
-/// hold, nor takes by it from those whose role includes it and allows more (R-ROL-7).
+/// Changes a role; the change applies at once to everybody who has it (R-ROL-6). A field that is
+/// absent stays as it is. A built-in role cannot be changed; copy it instead (R-ROL-4). Nobody can
+/// change a role that allows more than they hold, nor, by the change, take permissions from people
+/// whose role includes it and allows more than they hold (R-ROL-7).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Edit {
@@ -61,21 +62,21 @@ pub struct Edit {
     /// The name that people see.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<Name>,
-    /// The permissions that it allows, all of them.
+    /// The permissions that it allows; the list replaces the whole list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allow: Option<Vec<Grant>>,
-    /// The permissions that it denies, all of them.
+    /// The permissions that it denies; the list replaces the whole list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deny: Option<Vec<Id>>,
-    /// The roles that it includes, all of them.
+    /// The roles that it includes; the list replaces the whole list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub includes: Option<Vec<Id>>,
-    /// The revision that the change was made from; a stale one is `rev_conflict`.
+    /// The revision on which the change is based; a stale one is refused with `rev_conflict`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rev: Option<Count>,
 }
 
-/// Reads a role. One of an account that the actor cannot see is `not_found`.
+/// Reads a role. A role of an account that the actor cannot see is refused with `not_found`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Get {
@@ -83,86 +84,89 @@ pub struct Get {
     pub role: Id,
 }
 
-/// Lists the roles that can be used in an account, by id, a page at a time: the built-in ones,
-/// those of the platform, and those of the account and of the accounts above it.
+/// Lists the roles that can be used in an account by id, a page at a time: the built-in roles,
+/// those of the platform, those of the account, and those of the accounts above it.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct List {
-    /// The account. When absent: for a user the one that they act in; for host and operators only
-    /// the built-in roles and those of the platform are listed.
+    /// The account. When absent: for a user, the account in which they act; for the host and
+    /// operators, only the built-in roles and those of the platform are listed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Id>,
-    /// Go on after this id: `next` of the page before.
+    /// Where the page begins: the `next` of the previous page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Id>,
-    /// At most this many (1 to 500, 50 when absent).
+    /// How many entries the page has at most: 1 to 500; 50 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Count>,
 }
 
-/// Deletes a role; one in use only when another takes its place (R-ROL-8). To be tried in the place
-/// of another is a use too: such a trial is over when the role is replaced.
+/// Deletes a role; if it is in use, another role must be named that takes its place (R-ROL-8). A
+/// trial of the role in the place of another role is a use too; when the role is replaced, the
+/// trial ends.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Delete {
     /// The role.
     pub role: Id,
-    /// The role that takes its place everywhere; it must be usable wherever the other is used.
+    /// The role that takes its place everywhere; it must be usable wherever the deleted role is
+    /// used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replace_with: Option<Id>,
 }
 
-/// Tries another role in the place of one, without effect: who has the role may do what it allows
-/// as before, and each check that the other would have refused is counted for `roles.trial`
-/// (R-QTA-15). Not the built-in roles and not those of administrators; access as for `roles.edit`.
+/// Begins or ends a trial: another role is tried in the place of this one, without effect. Those
+/// who have the role may do what it allows as before, and each check that the other role would have
+/// refused is counted; `roles.trial` shows the counts (R-QTA-15). Built-in roles and
+/// administrators' roles cannot be tried against another role; access is as for `roles.edit`.
 ///
-/// It counts for members who have the role itself, under the ceilings that bind them: not for
-/// operators, owners, roles that include it, or packages. Counts are kept in memory, and begin anew
-/// whenever a trial begins or the store is opened.
+/// The trial counts for members who have the role itself, under the ceilings that apply to them. It
+/// does not count for operators, for owners, for members whose role includes it, or for packages.
+/// The counts are kept in memory, and begin anew whenever a trial begins or the store is opened.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TryOut {
     /// The role.
     pub role: Id,
-    /// The role to try, usable wherever the other is, and allowing no more than the actor holds
-    /// (R-ROL-7). The trial is over when absent.
+    /// The role to try; it must be usable wherever `role` is, and must allow no more than the actor
+    /// holds (R-ROL-7). The trial ends when it is absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub candidate: Option<Id>,
-    /// The revision that the change was made from; a stale one is `rev_conflict`.
+    /// The revision on which the change is based; a stale one is refused with `rev_conflict`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rev: Option<Count>,
 }
 
-/// Reads what a role that is tried in the place of another would have refused (R-QTA-15).
-/// `not_found` where none is tried.
+/// Shows what a role that is on trial would have refused (R-QTA-15). A role without a trial is
+/// refused with `not_found`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Trial {
-    /// The role in whose place another is tried.
+    /// The role in whose place another role is tried.
     pub role: Id,
 }
 
-/// What a role that is tried would have refused.
+/// What a role that is on trial would have refused.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RoleTrial {
     /// The role.
     pub role: Id,
     /// The role that is tried in its place.
     pub candidate: Id,
-    /// Since when it is counted, in unix milliseconds: when the trial began, or when the store was
-    /// opened since.
+    /// Since when the checks are counted, in unix milliseconds: since the trial began, or since the
+    /// store was opened if that was later.
     pub since_ms: u64,
-    /// What it would have refused, by permission.
+    /// What it would have refused, ordered by permission.
     pub would_refuse: Vec<WouldRefuse>,
 }
 
-/// How often a role that is tried would have refused a permission.
+/// How often a role that is on trial would have refused a permission.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct WouldRefuse {
     /// The permission.
     pub permission: Id,
-    /// How many checks it would have refused. A send is one, however many messages it asks for; how
-    /// far a permission reaches is not compared.
+    /// How many checks it would have refused. A send is one check, whatever the number of its
+    /// messages; differences in scope are not counted.
     pub count: u64,
 }
 
@@ -171,7 +175,7 @@ pub struct WouldRefuse {
 pub struct RoleList {
     /// The roles.
     pub roles: Vec<Role>,
-    /// Where to go on; absent on the last page.
+    /// The `after` of the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<Id>,
 }
@@ -181,6 +185,6 @@ pub struct RoleList {
 pub struct RoleDeleted {
     /// The role.
     pub role: Id,
-    /// In how many places another took its place.
+    /// In how many places the other role took its place.
     pub replaced: u64,
 }

@@ -1,55 +1,58 @@
-//! The second factor of a user: codes by time of an authenticator, and recovery codes for who lost
-//! it (R-SES-1): requests and answers.
+//! The second factor of a user: time-based codes of an authenticator, and recovery codes for a user
+//! who has lost it (R-SES-1): requests and answers.
 
 use crate::model::{Id, Name, Secret};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Makes the secret that an authenticator makes codes of. It counts from `second_factors.confirm`
-/// on; until then a factor that the user has stays as it is. Another call makes another secret.
+/// Creates the secret from which an authenticator makes its codes. It takes effect with
+/// `second_factors.confirm`; until then, a factor that the user has already stays as it is. Another
+/// call creates another secret.
 ///
-/// Codes are those that every authenticator knows: SHA-1, six digits, a new one each 30 seconds.
-/// Users do this for themselves, with `self.password` where they act, shortly after a log-in
-/// (`log_in_again`).
+/// The codes are those that every authenticator knows: SHA-1, six digits, a new code every 30
+/// seconds. Users do this for themselves: they need `self.password` in the account in which they
+/// act, and a recent log-in (`log_in_again`).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Begin {
     /// The user.
     pub user: Id,
-    /// What the authenticator shows as the name of the platform: 1 to 30 bytes, without `:`.
+    /// The name of the platform that the authenticator shows: 1 to 30 bytes, without `:`.
     pub issuer: Name,
 }
 
-/// Shows that the authenticator makes the right codes. From now on the user logs in with password
-/// and code.
+/// Confirms that the authenticator makes the right codes. From now on, the user logs in with their
+/// password and a code.
 ///
-/// All their sessions end but the one that is kept, which has the second factor then. The answer
-/// has new recovery codes, once. The user is told (outbox) of this, and of every other change of
-/// their second factor.
+/// All their sessions end except the one that is named, which has the second factor from then on.
+/// The answer shows new recovery codes, once. The user is told of this, and of every other change
+/// of their second factor, through the outbox.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Confirm {
     /// The user.
     pub user: Id,
-    /// What the authenticator shows now.
+    /// The code that the authenticator shows now.
     pub code: Secret,
-    /// The session that goes on: the one that they use.
+    /// The session that does not end: the one that they use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keep_session: Option<Id>,
 }
 
-/// Brings the second factor of a user along from another platform: from now on they log in with
-/// password and code. They have no recovery codes until they ask for some. All their sessions end.
+/// Imports the second factor of a user from another platform: from now on, they log in with their
+/// password and a code. They have no recovery codes until they ask for some. All their sessions
+/// end.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ImportSecret {
-    /// The user; a factor that they have is replaced.
+    /// The user; a factor that they have already is replaced.
     pub user: Id,
-    /// The secret in base32, of 16 to 64 bytes, for codes of six digits by SHA-1 each 30 seconds.
+    /// The secret in base32, of 16 to 64 bytes, for codes of six digits made with SHA-1 every 30
+    /// seconds.
     pub secret: Secret,
 }
 
-/// Whether a user has a second factor, and how many recovery codes are left.
+/// Shows whether a user has a second factor, and how many recovery codes are left.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Status {
@@ -57,20 +60,20 @@ pub struct Status {
     pub user: Id,
 }
 
-/// Takes the second factor of a user away, with its recovery codes: by themself, or for who lost
-/// everything, by the host or an operator with `clients.edit`. All sessions of the user end but the
-/// one that is kept, which has no second factor then.
+/// Removes the second factor of a user with its recovery codes. Users do this for themselves; for a
+/// user who has lost everything, the host or an operator with `clients.edit` does it. All sessions
+/// of the user end except the one that is named, which has no second factor from then on.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Remove {
     /// The user.
     pub user: Id,
-    /// The session that goes on: the one that they use.
+    /// The session that does not end: the one that they use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keep_session: Option<Id>,
 }
 
-/// Makes new recovery codes; those that the user had are dead.
+/// Creates new recovery codes; the ones that the user had are no longer valid.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RenewRecoveryCodes {
@@ -78,19 +81,19 @@ pub struct RenewRecoveryCodes {
     pub user: Id,
 }
 
-/// A secret that an authenticator is to learn.
+/// A secret that an authenticator is to use.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SecondFactorSecret {
     /// The user.
     pub user: Id,
-    /// The secret in base32, for who types it. It is shown here once.
+    /// The secret in base32, for a user who types it. It is shown here once.
     pub secret: Secret,
-    /// The same as `otpauth://` URI, for a QR code; with the user's id where their address is too
+    /// The same as an `otpauth://` URI, for a QR code; it has the user's id if their address is too
     /// long for it.
     pub uri: Secret,
 }
 
-/// Recovery codes, each good for one log-in.
+/// Recovery codes, each valid for one log-in.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RecoveryCodes {
     /// The user.
@@ -101,24 +104,24 @@ pub struct RecoveryCodes {
     pub sessions_ended: u64,
 }
 
-/// What is known of the second factor of a user.
+/// The state of a user's second factor.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(extend("x-yes" = "enabled"))]
 pub struct SecondFactorStatus {
     /// The user.
     pub user: Id,
-    /// Whether they log in with a code besides the password.
+    /// Whether they log in with a code in addition to the password.
     pub enabled: bool,
     /// Since when, in unix milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub confirmed_at_ms: Option<u64>,
     /// How many recovery codes are left.
     pub recovery_codes_left: u64,
-    /// Whether an authenticator was begun with and not confirmed.
+    /// Whether a secret was created and is not confirmed yet.
     pub pending: bool,
 }
 
-/// A user has no second factor any more.
+/// The result of removing a second factor.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SecondFactorRemoved {
     /// The user.

@@ -1,4 +1,4 @@
-//! Sending: one decision over status, permission and every limit, charged in the same step
+//! Sending: one decision on status, permission and every limit, which charges in the same step
 //! (R-QTA-1, R-QTA-3): requests and answers.
 
 use crate::api::usage::UsageWindow;
@@ -8,45 +8,45 @@ use crate::model::{Decision, Refusal};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Asks for messages and charges every limit of the account and of those above, all or none
-/// (R-QTA-1).
+/// Asks to send messages, and charges them to every limit of the account and of the accounts above
+/// it: all or none (R-QTA-1).
 ///
-/// The prepared and by-id calls of each language answer the same.
+/// The prepared calls and the calls by id of each language give the same answer.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Admit {
     /// The account that sends.
     pub account: Id,
-    /// The user who sends, who needs `campaigns.send`; absent when the host itself sends for the
-    /// account.
+    /// The user who sends, and who needs `campaigns.send`; absent when the host itself sends for
+    /// the account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
-    /// By e-mail when absent.
+    /// The channel; e-mail when absent.
     #[serde(default)]
     pub channel: Channel,
-    /// What the message is; caps for members, campaigns, API keys and domains look at it
-    /// (R-QTA-14).
+    /// What kind of message it is; the caps of members, campaigns, API keys and domains depend on
+    /// it (R-QTA-14).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<MessageInput>,
     /// How many messages, at least 1.
     pub count: Count,
-    /// Grants as many as fit, and nothing where fewer than these do; all or none when absent
-    /// (R-QTA-2).
+    /// The least that is useful: as many messages as fit are granted, and none when fewer than this
+    /// fit; all or none when absent (R-QTA-2).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min: Option<Count>,
-    /// A name of the host's for this request: asked again within a day after it was granted it gets
-    /// the same answer, and charges nothing (R-QTA-5). It costs a commit; without it a send is
-    /// decided in memory.
+    /// An idempotency key: the same request repeated within a day after it was granted gets the
+    /// same answer, and charges nothing (R-QTA-5). A request with a key costs a commit; without
+    /// one, a send is decided in memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Id>,
 }
 
-/// Decides many sends in one call, one after the other, each by itself: what one is refused does
-/// not touch the others.
+/// Decides many sends in one call, one after the other. Each is decided on its own: a refusal does
+/// not affect the others.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AdmitBatch {
-    /// The sends, 1 to 1,000.
+    /// The sends, 1 to 1,000 of them.
     pub sends: Vec<BatchedSend>,
 }
 
@@ -59,15 +59,16 @@ pub struct BatchedSend {
     /// The user who sends; absent when the host itself sends for the account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
-    /// By e-mail when absent.
+    /// The channel; e-mail when absent.
     #[serde(default)]
     pub channel: Channel,
-    /// What the messages are.
+    /// What kind of messages they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<MessageInput>,
     /// How many messages, at least 1.
     pub count: Count,
-    /// Grants as many as fit, and nothing where fewer than these do; all or none when absent.
+    /// The least that is useful: as many as fit are granted, and none when fewer than this fit; all
+    /// or none when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min: Option<Count>,
 }
@@ -75,12 +76,12 @@ pub struct BatchedSend {
 /// The answers to many sends.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SendDecisions {
-    /// One for each send, in their order.
+    /// One decision for each send, in the order of the request.
     pub decisions: Vec<Decision>,
 }
 
-/// When so many messages will have gone out, if they go as soon as every limit lets them and
-/// nothing else goes out meanwhile (R-QTA-12). Charges nothing.
+/// Predicts when a number of messages will have gone out, if they go as soon as every limit lets
+/// them and nothing else goes out meanwhile (R-QTA-12). It charges nothing.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Forecast {
@@ -89,10 +90,10 @@ pub struct Forecast {
     /// The user who would send; absent when the host itself would.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
-    /// By e-mail when absent.
+    /// The channel; e-mail when absent.
     #[serde(default)]
     pub channel: Channel,
-    /// What the messages are.
+    /// What kind of messages they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<MessageInput>,
     /// How many messages, at least 1.
@@ -102,61 +103,61 @@ pub struct Forecast {
 /// When messages will have gone out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SendForecast {
-    /// When the last of them goes out, in unix milliseconds; absent where it never does, or in a
-    /// future too far to be told.
+    /// When the last of them goes out, in unix milliseconds; absent when it never does, or too far
+    /// in the future to tell.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub done_at_ms: Option<u64>,
-    /// Why nothing may go out at all, whatever the limits are.
+    /// Why nothing may go out at all, whatever the limits allow.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<Code>,
 }
 
-/// Gives back what was granted and failed before it was handed over, into the windows of its own
-/// time that still count (R-QTA-6).
+/// Gives back messages that were granted but failed before they were handed over, into the windows
+/// of the time when they were granted, as far as these still count (R-QTA-6).
 ///
-/// The host answers for it that so many were granted then: no more comes back than was used in each
+/// The host vouches that so many were granted then; no more is given back than was used in each
 /// window.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Refund {
-    /// The account that was to send.
+    /// The account that sent.
     pub account: Id,
-    /// The user who was to send, as in `sending.admit`; the cap of the group that they were in then
-    /// gets back what it gave.
+    /// The user who sent, as in `sending.admit`; what the cap of a group granted is given back to
+    /// the group in which they were then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
-    /// By e-mail when absent.
+    /// The channel; e-mail when absent.
     #[serde(default)]
     pub channel: Channel,
-    /// What the message was, as in `sending.admit`.
+    /// What kind of messages they were, as in `sending.admit`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<MessageInput>,
     /// How many messages failed, at least 1.
     pub count: Count,
-    /// When they were granted, in unix milliseconds.
+    /// When the messages were granted, in unix milliseconds.
     pub granted_at_ms: Count,
-    /// Where credits paid for a part of them, the entry that `sending.admit` answered in `credits`:
-    /// the grants that paid get theirs back first, once, and the account's own limits the rest
-    /// (R-CRD-2).
+    /// The entry that `sending.admit` answered in `credits`, if credits paid for a part of the
+    /// messages: the grants that paid get their credits back first, once, and the account's own
+    /// limits get the rest (R-CRD-2).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spend: Option<Count>,
-    /// A name of the host's for this request: asked again within a day it gets the same answer, and
-    /// gives back once (R-QTA-5). It costs a commit.
+    /// An idempotency key: the same request repeated within a day gets the same answer, and gives
+    /// back once (R-QTA-5). A request with a key costs a commit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Id>,
 }
 
-/// What came back.
+/// What was given back.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SendRefund {
-    /// How many counters got something back; those whose window is over got nothing.
+    /// To how many counters something was given back; those whose window is over get nothing.
     pub counters: u64,
-    /// How many credits came back.
+    /// How many credits were given back.
     pub credits: u64,
 }
 
-/// Answers as `sending.admit` would, lists every limit that it looks at, and charges nothing
-/// (R-QTA-3).
+/// Explains a send: it answers as `sending.admit` would, lists every limit that is considered, and
+/// charges nothing (R-QTA-3).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Explain {
@@ -165,20 +166,20 @@ pub struct Explain {
     /// The user who would send; absent when the host itself would.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
-    /// By e-mail when absent.
+    /// The channel; e-mail when absent.
     #[serde(default)]
     pub channel: Channel,
-    /// What the message is; caps for members, campaigns, API keys and domains look at it
-    /// (R-QTA-14).
+    /// What kind of message it is; the caps of members, campaigns, API keys and domains depend on
+    /// it (R-QTA-14).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<MessageInput>,
     /// How many messages, at least 1.
     pub count: Count,
 }
 
-/// As `sending.explain`, for another time or another package (R-QTA-15): how it would be if nothing
-/// went out until then, and if the account had that package now, with the limits of its own that it
-/// has. Charges nothing.
+/// Explains a send as `sending.explain` does, for another time or another package (R-QTA-15): as if
+/// nothing went out until that time, and as if the account had that package now, with the account's
+/// own limits unchanged. It charges nothing.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WhatIf {
@@ -187,18 +188,19 @@ pub struct WhatIf {
     /// The user who would send; absent when the host itself would.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
-    /// By e-mail when absent.
+    /// The channel; e-mail when absent.
     #[serde(default)]
     pub channel: Channel,
-    /// What the message is.
+    /// What kind of message it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<MessageInput>,
     /// How many messages, at least 1.
     pub count: Count,
-    /// When, in unix milliseconds, not in the past; now when absent.
+    /// The time, in unix milliseconds, which cannot be in the past; now when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_ms: Option<Count>,
-    /// The package; only for operators and the host. The account's own when absent.
+    /// The package, which only operators and the host can name; the account's own package when
+    /// absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub package: Option<Id>,
 }
@@ -209,16 +211,16 @@ pub struct WhatIf {
 pub struct SendExplanation {
     /// Whether the messages would go out.
     pub would_grant: bool,
-    /// Why not.
+    /// Why they would be refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<Refusal>,
-    /// How many could be granted, under every limit, those that credits would pay for included;
-    /// absent when nothing limits it.
+    /// How many messages could be granted under every limit, including those that credits would pay
+    /// for; absent when nothing limits them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remaining: Option<u64>,
     /// How many of the messages credits would pay for (R-CRD-2).
     pub credits: u64,
-    /// Every limit and cap that was looked at: the account's, then those of the accounts above,
-    /// then the group's.
+    /// Every limit and cap that was considered: those of the account, then those of the accounts
+    /// above, then those of the group.
     pub limits: Vec<UsageWindow>,
 }

@@ -1,90 +1,92 @@
-//! Sessions: logging in, what a token proves, and the devices that somebody is logged in with
+//! Sessions: logging in, what a token proves, and the devices on which somebody is logged in
 //! (R-SES-1, R-SES-2): requests and answers.
 
 use crate::model::{Address, Count, Email, Id, Name, Note, Secret, SessionBehind};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Logs a user in: with e-mail address and password, or because the host vouches for them after a
-/// sign-on of its own.
+/// Logs a user in: with their e-mail address and password, or because the host vouches for them
+/// after a sign-on of its own.
 ///
-/// An unknown address, a wrong password and a disabled user are all `login_refused`, and take the
-/// same work. Failures delay for a growing time (`login_delayed`), a quarter of an hour at most.
-/// After the right password the answer may be that a code is needed, or wrong (30 in a day are),
-/// the status of the user's accounts, where none can be entered (R-ACC-3), or `ip_not_allowed`.
+/// An unknown address, a wrong password and a disabled user are all refused with `login_refused`,
+/// and take the same work. Failures delay further attempts for a growing time (`login_delayed`), at
+/// most for a quarter of an hour. After the right password, the call can still be refused: because
+/// a code is needed, or is wrong (after 30 wrong codes in a day, further codes are delayed until a
+/// day after the first); because of the status of the user's accounts, if none of them can be
+/// entered (R-ACC-3); or with `ip_not_allowed`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Create {
-    /// The e-mail address; goes with `password`.
+    /// The e-mail address; it needs `password`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<Email>,
     /// The password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<Secret>,
-    /// A code of their second factor, by time or for recovery; for a user who has one
+    /// A code of their second factor, a time-based code or a recovery code, for a user who has one
     /// (`second_factor_required`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<Secret>,
-    /// The user whom the host vouches for, with whatever it asked for; in the place of address and
+    /// The user for whom the host vouches, however it identified them; instead of address and
     /// password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
-    /// What the user is shown of the device, such as `Firefox on Linux`.
+    /// What is shown to the user as their device, such as `Firefox on Linux`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<Name>,
-    /// Where they come from, as the host saw it.
+    /// The address from which they come, as the host saw it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ip: Option<Address>,
 }
 
-/// Lets an operator, or who manages the team of the account from above it, act as one of its users
-/// (R-SES-6).
+/// Lets an operator, or somebody who manages the team of the account from above it, act as one of
+/// its users (R-SES-6).
 ///
-/// Operators need `clients.login_as` and the policy `operators_log_in_as`; users need
+/// Operators need `clients.login_as` and the policy `operators_log_in_as`. Users need
 /// `impersonation.start` and `accounts.team` in an account above, and everything that the user may
-/// do. The session belongs to the one account. It lets nobody do more than the user may, nor more
-/// than a user behind it may themself; what is for the user in person is `not_as_another`. The
-/// address and the allow-lists of the person behind it count, not those of the user. It ends after
-/// `life_ms` and is not renewed; when the person behind it may no longer begin it, is disabled, or
-/// has all their sessions ended; and when the user leaves or ends it. The user is told by a message
-/// of the outbox.
+/// do. The session is for this one account. In it nobody can do more than the user may, and a user
+/// who acts as another cannot do more than they may themself. What only the user in person may do
+/// is refused with `not_as_another`. The address and the allow-lists of the person who acts count,
+/// not those of the user. The session ends after `life_ms` and cannot be renewed. It also ends when
+/// the person who acts may no longer begin it, is disabled, or has all their sessions ended, and
+/// when the user leaves or ends it. The user is told through the outbox.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateAs {
-    /// The user as whom the actor acts: somebody who can enter the account, and no operator.
+    /// The user as whom the actor acts: somebody who can enter the account and is not an operator.
     pub user: Id,
-    /// The account that they act in; for a user as actor, one below their own.
+    /// The account in which they act; if the actor is a user, an account below their own.
     pub account: Id,
-    /// Why, in 1 to 500 bytes; the user is told, and it is remembered.
+    /// The reason, in 1 to 500 bytes; the user is told the reason, and it is recorded.
     pub reason: Note,
-    /// For how long, in milliseconds; at most, and when absent, what the policy `log_in_as_ms`
-    /// says.
+    /// How long the session lasts, in milliseconds; the policy `log_in_as_ms` says the most, and
+    /// how long when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub life_ms: Option<Count>,
-    /// What is shown of the device, such as `Firefox on Linux`.
+    /// What is shown as the device, such as `Firefox on Linux`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<Name>,
 }
 
-/// Whose session a token is. Answered from memory while nothing changes; counts as use of the
-/// session.
+/// Says whose session a token is. The answer comes from memory while nothing changes; the call
+/// counts as a use of the session.
 ///
-/// With `account` it is seen besides that the user can act there now.
+/// With `account`, it also checks that the user can act in that account now.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Check {
     /// The token.
     pub token: Secret,
-    /// The account that the user wants to act in.
+    /// The account in which the user wants to act.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Id>,
-    /// Where they come from, as the host saw it.
+    /// The address from which they come, as the host saw it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ip: Option<Address>,
 }
 
-/// Gives a session another token; the old one is dead. A session in which somebody acts as another
-/// is not renewed. With the password the user has proven anew who they are.
+/// Gives a session a new token; the old one is no longer valid. A session in which somebody acts as
+/// another user cannot be renewed. With the password, the user proves anew who they are.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Renew {
@@ -93,17 +95,17 @@ pub struct Renew {
     /// The password of the user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<Secret>,
-    /// A code of their second factor, where they have one; goes with `password`.
+    /// A code of their second factor, if they have one; it needs `password`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<Secret>,
-    /// Where they come from, as the host saw it.
+    /// The address from which they come, as the host saw it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ip: Option<Address>,
 }
 
-/// The devices that somebody is logged in with (R-SES-2). Users see their own, those included in
-/// which others act as them; with `impersonation.list` in an account also those in which others act
-/// as its users there.
+/// Lists the devices on which somebody is logged in (R-SES-2). Users see their own sessions,
+/// including those in which others act as them. With `impersonation.list` in an account, they also
+/// see the sessions in which others act as its users there.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct List {
@@ -111,44 +113,45 @@ pub struct List {
     pub user: Id,
 }
 
-/// Ends a session: by its token for the host, by its id for the user themself and for operators
-/// with `clients.status`. One in which somebody acts as the user is ended by that person too, and
-/// by who holds `impersonation.end` in its account and can do as much there as either of them.
+/// Ends a session. The host ends it by its token or its id; the user themself, and operators with
+/// `clients.status`, by its id. A session in which somebody acts as the user can also be ended by
+/// that person, and by those who hold `impersonation.end` in its account and can do there as much
+/// as the person and the user.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct End {
-    /// The session; this or `token`.
+    /// The session; give either this or `token`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<Id>,
-    /// Its token; this or `session`.
+    /// Its token; give either this or `session`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<Secret>,
 }
 
-/// Ends all sessions of a user, or all but one, and those in which they act as others (R-SES-2):
-/// for the user themself, for whoever holds `users.disable` in the one team that they are in and
-/// can do as much, for operators with `clients.status`.
+/// Ends all sessions of a user, or all but one, including those in which they act as others
+/// (R-SES-2). The user themself may do so; somebody who holds `users.disable` in the only team of
+/// the user and can do as much as they can; and operators with `clients.status`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EndAll {
     /// The user.
     pub user: Id,
-    /// The session that goes on.
+    /// The session that does not end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keep_session: Option<Id>,
 }
 
-/// A session that was begun, or has a new token.
+/// The token of a session that was begun or renewed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SessionToken {
     /// The session.
     pub session: Id,
     /// The user.
     pub user: Id,
-    /// What proves the user from now on. It is shown here once and stored nowhere.
+    /// The token that proves the user from now on. It is shown only here, and is not stored
+    /// anywhere.
     pub token: Secret,
-    /// From when on it cannot be used, in unix milliseconds; earlier where it is not used for a
-    /// while.
+    /// When it expires, in unix milliseconds; it expires earlier when it is not used for a while.
     pub expires_at_ms: u64,
 }
 
@@ -159,15 +162,14 @@ pub struct SessionProof {
     pub session: Id,
     /// The user.
     pub user: Id,
-    /// When they proved last who they are, in unix milliseconds. Hosts ask again before what
-    /// matters.
+    /// When they last proved who they are, in unix milliseconds. The host should ask for the proof
+    /// again before important actions.
     pub authenticated_at_ms: u64,
-    /// Whether with a second factor, or because the host vouched for them.
+    /// Whether they did so with a second factor, or the host vouched for them.
     pub with_second_factor: bool,
-    /// From when on it cannot be used, in unix milliseconds; earlier where it is not used for a
-    /// while.
+    /// When it expires, in unix milliseconds; it expires earlier when it is not used for a while.
     pub expires_at_ms: u64,
-    /// Who acts as the user in it; absent where it is the user's own.
+    /// Who acts as the user in it; absent when the user themself does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub behind: Option<SessionBehind>,
 }
@@ -175,11 +177,11 @@ pub struct SessionProof {
 /// The sessions of a user.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SessionList {
-    /// Those that can be used, at most 100, the oldest first.
+    /// The sessions that can be used, at most 100, the oldest first.
     pub sessions: Vec<SessionDevice>,
 }
 
-/// A device that somebody is logged in with.
+/// A device on which somebody is logged in.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SessionDevice {
     /// The session.
@@ -187,19 +189,19 @@ pub struct SessionDevice {
     /// What is known of the device.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub device: Option<Name>,
-    /// Where they logged in from.
+    /// The address from which they logged in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ip: Option<Address>,
     /// When they logged in, in unix milliseconds.
     pub created_at_ms: u64,
-    /// When it was used last, in unix milliseconds, to five minutes.
+    /// When it was last used, in unix milliseconds, to within five minutes.
     pub last_seen_at_ms: u64,
-    /// Where it was used from then.
+    /// The address from which it was last used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_ip: Option<Address>,
-    /// From when on it cannot be used, in unix milliseconds.
+    /// When it expires, in unix milliseconds.
     pub expires_at_ms: u64,
-    /// Who acts as the user in it; absent where it is the user's own.
+    /// Who acts as the user in it; absent when the user themself does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub behind: Option<SessionBehind>,
 }
@@ -209,6 +211,6 @@ pub struct SessionDevice {
 pub struct SessionsEnded {
     /// The user.
     pub user: Id,
-    /// How many.
+    /// How many sessions ended.
     pub ended: u64,
 }

@@ -5,8 +5,9 @@ use crate::model::{Count, Cursor, Id};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Shares a template with accounts below: with all of them, or with those named. Sharing it again
-/// replaces whom it is shared with. Only templates are ever shared, and only downwards.
+/// Shares a template with accounts below: with all of them, or with those that are named. Sharing
+/// it again replaces the accounts with which it was shared. Only templates can be shared, and only
+/// with accounts below.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Share {
@@ -16,10 +17,11 @@ pub struct Share {
     pub kind: Id,
     /// The resource.
     pub id: Id,
-    /// With every account below, those that are made later too; this or `accounts`.
+    /// Whether it is shared with every account below, including those created later; give either
+    /// this or `accounts`.
     #[serde(default)]
     pub all: bool,
-    /// With these accounts below, at most 500; this or `all`.
+    /// The accounts below with which it is shared, at most 500; give either this or `all`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub accounts: Vec<Id>,
 }
@@ -36,50 +38,50 @@ pub struct Unshare {
     pub id: Id,
 }
 
-/// Lists the templates of an account that can be shared, the shared ones with whom they are shared
-/// with, a page at a time.
+/// Lists the templates of an account that can be shared, a page at a time; for a shared template,
+/// with the accounts with which it is shared.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct List {
     /// The account.
     pub account: Id,
-    /// Only those that are shared, or only those that are eligible and not shared; both when
+    /// Only templates that are shared, or only templates that can be shared but are not; both when
     /// absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shared: Option<bool>,
-    /// Go on here: `next` of the page before. A page may be shorter than `limit` and still have a
-    /// `next`.
+    /// Where the page begins: the `next` of the previous page. A page may be shorter than `limit`
+    /// and still have a `next`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Cursor>,
-    /// At most this many (1 to 500, 50 when absent).
+    /// How many entries the page has at most: 1 to 500; 50 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Count>,
 }
 
-/// Lists what the accounts above share with an account: its folder "Shared templates", a page at a
-/// time.
+/// Lists what the accounts above share with an account, which is its folder "Shared templates", a
+/// page at a time.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Received {
     /// The account.
     pub account: Id,
-    /// Go on here: `next` of the page before. A page may be shorter than `limit` and still have a
-    /// `next`.
+    /// Where the page begins: the `next` of the previous page. A page may be shorter than `limit`
+    /// and still have a `next`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Cursor>,
-    /// At most this many (1 to 500, 50 when absent).
+    /// How many entries the page has at most: 1 to 500; 50 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Count>,
 }
 
-/// Says whether a user may do something with what an account above shares with theirs. What is not
-/// shared is `not_found`.
+/// Says whether a user may do something with a template that an account above shares with their
+/// account. A template that is not shared is refused with `not_found`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Check {
-    /// The account that it is shared with.
+    /// The account with which it is shared.
     pub account: Id,
-    /// The user there.
+    /// The user in that account.
     pub user: Id,
     /// What they want to do.
     pub action: SharedAction,
@@ -93,21 +95,21 @@ pub struct Check {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SharedAction {
-    /// Look at it; needs `templates.view`.
+    /// To look at it; it needs `templates.view`.
     Preview,
-    /// Make a campaign from it; needs `templates.use_shared`.
+    /// To make a campaign from it; it needs `templates.use_shared`.
     Use,
-    /// Change it; only where it comes from.
+    /// To change it; possible only in the account that shares it.
     Edit,
-    /// Give it another name; only where it comes from.
+    /// To rename it; possible only in the account that shares it.
     Rename,
-    /// Delete it; only where it comes from.
+    /// To delete it; possible only in the account that shares it.
     Delete,
-    /// Share it further; only where it comes from.
+    /// To share it further; possible only in the account that shares it.
     Share,
 }
 
-/// A template that is, or can be, shared.
+/// A template that is shared or can be shared.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ShareableTemplate {
     /// The account.
@@ -116,7 +118,7 @@ pub struct ShareableTemplate {
     pub kind: Id,
     /// The resource.
     pub id: Id,
-    /// Whose it is.
+    /// The user who owns it.
     pub owner: Id,
     /// The revision of the resource.
     pub rev: u64,
@@ -124,9 +126,9 @@ pub struct ShareableTemplate {
     pub shared: bool,
     /// Whether every account below sees it.
     pub all: bool,
-    /// The accounts below that see it, where not all do.
+    /// The accounts below that see it, when not all of them do.
     pub accounts: Vec<Id>,
-    /// When it was shared first, in unix milliseconds.
+    /// When it was first shared, in unix milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shared_at_ms: Option<u64>,
 }
@@ -136,7 +138,7 @@ pub struct ShareableTemplate {
 pub struct ShareableList {
     /// The templates.
     pub templates: Vec<ShareableTemplate>,
-    /// Where to go on; absent on the last page.
+    /// The `after` of the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<Cursor>,
 }
@@ -161,38 +163,38 @@ pub struct ReceivedTemplate {
     pub kind: Id,
     /// The resource.
     pub id: Id,
-    /// The revision of the resource as it is now; an edit above raises it.
+    /// The revision that the resource has now; a change in the account above raises it.
     pub rev: u64,
     /// When the resource was last changed, in unix milliseconds.
     pub updated_at_ms: u64,
-    /// When it was shared first, in unix milliseconds.
+    /// When it was first shared, in unix milliseconds.
     pub shared_at_ms: u64,
 }
 
 /// A page of the folder "Shared templates".
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ReceivedList {
-    /// Whether the account has the folder: since an account above first shared a template, even
-    /// while it is empty.
+    /// Whether the account has the folder: it appears when an account above first shares a
+    /// template, and stays even while it is empty.
     pub folder: bool,
     /// The templates.
     pub templates: Vec<ReceivedTemplate>,
-    /// Where to go on; absent on the last page.
+    /// The `after` of the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<Cursor>,
 }
 
-/// Whether somebody may do something with a shared template.
+/// Whether a user may do something with a shared template.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(extend("x-yes" = "allowed"))]
 pub struct SharingCheck {
     /// Whether they may.
     pub allowed: bool,
-    /// Why not.
+    /// Why they may not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<Code>,
     /// The account above that shares it.
     pub account: Id,
-    /// The revision of the resource as it is now.
+    /// The revision that the resource has now.
     pub rev: u64,
 }

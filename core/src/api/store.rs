@@ -1,57 +1,58 @@
-//! The store itself: what it is, whether it is whole, and a fingerprint of all it holds: requests
-//! and answers.
+//! The store itself: its id and version, its verification, and a fingerprint of all that it holds:
+//! requests and answers.
 
 use crate::model::ClockJump;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What the store is.
+/// Reads the id of the store, its last commit, and the version of the library.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Info {}
 
-/// Reads every record, checks it, and checks that all of them fit each other: indexes, counts, and
-/// what they name.
+/// Verifies the store: it reads and checks every record, and checks that the records agree with
+/// each other in their indexes, counts and references.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Verify {}
 
-/// A fingerprint of every record: two stores that went through the same operations have the same.
+/// Computes a fingerprint of every record: two stores that went through the same operations have
+/// the same fingerprint.
 ///
-/// Blocks drawn ahead are part of what is stored, so that equal sends give equal fingerprints only
-/// when they were asked for alike.
+/// Quota blocks that were drawn ahead are stored too, so that the same sends give the same
+/// fingerprint only if they were asked for in the same calls.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StateHash {}
 
-/// What the store is.
+/// The id, the version and the last commit of a store.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StoreInfo {
-    /// The id that it got when it was made.
+    /// The id that the store got when it was created.
     pub store_id: String,
     /// The number of the last commit.
     pub last_commit: u64,
     /// The version of this library.
     pub version: String,
-    /// The last jump of the system's clock, and whether it is held back; absent where there was
-    /// none (R-QTA-13).
+    /// The last jump of the system's clock, and whether it is held back; absent when there was none
+    /// (R-QTA-13).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clock_jump: Option<ClockJump>,
 }
 
-/// What checking every record found.
+/// What the verification found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(extend("x-yes" = "whole"))]
 pub struct StoreVerification {
-    /// Whether every record is whole and fits the others.
+    /// Whether every record is undamaged and agrees with the others.
     pub whole: bool,
     /// How many records there are.
     pub records: u64,
-    /// How many bytes they have.
+    /// How many bytes the records have.
     pub bytes: u64,
     /// The number of the last commit.
     pub last_commit: u64,
-    /// Where records are damaged or do not fit, at most 100.
+    /// The places where records are damaged or do not agree with each other, at most 100.
     pub damaged: Vec<String>,
 }
 
@@ -60,6 +61,6 @@ pub struct StoreVerification {
 pub struct StoreStateHash {
     /// SHA-256 over all keys and values in order, in hexadecimal.
     pub state_hash: String,
-    /// How many records went into it.
+    /// How many records the fingerprint covers.
     pub records: u64,
 }

@@ -1,13 +1,14 @@
-//! Suppressions: who is not written to, per account or pooled for the team (R-TEA-8): requests and
-//! answers.
+//! Suppressions: the recipients to whom nothing is sent, for each account or pooled for the team
+//! (R-TEA-8): requests and answers.
 
 use crate::error::Code;
 use crate::model::{Count, Cursor, Id, MessageClass, Name, Note, Suppression};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Suppresses addresses and domains in an account. All of them go in, or none. What is suppressed
-/// already gets the new reason and end. Domains need `suppressions.domains.add`.
+/// Suppresses addresses and domains in an account. All of them are added, or none. An entry that is
+/// there already gets the new reason and the new expiry. To add domains, the actor also needs
+/// `suppressions.domains.add`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Add {
@@ -17,75 +18,77 @@ pub struct Add {
     pub entries: Vec<SuppressionInput>,
 }
 
-/// Ends suppressions of an account. All of them end, or none; those of other accounts in the pool
-/// stay. Domains need `suppressions.domains.remove`.
+/// Removes suppressions of an account. All of them are removed, or none; the suppressions of other
+/// accounts in the pool stay. To remove domains, the actor also needs
+/// `suppressions.domains.remove`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Remove {
     /// The account.
     pub account: Id,
-    /// The addresses and domains, at most 500; one that the account does not suppress is
-    /// `not_found`.
+    /// The addresses and domains, at most 500; one that the account does not suppress is refused
+    /// with `not_found`.
     pub entries: Vec<SuppressionName>,
 }
 
-/// Suppresses many addresses and domains: what is wrong is reported and the rest go in. Domains
-/// need `suppressions.domains.add`.
+/// Suppresses many addresses and domains: bad entries are reported, and the others are added. To
+/// add domains, the actor also needs `suppressions.domains.add`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Import {
     /// The account.
     pub account: Id,
-    /// The addresses and domains, at most 5000.
+    /// The addresses and domains, at most 5,000.
     pub entries: Vec<SuppressionInput>,
-    /// Whether none goes in where one is wrong.
+    /// Whether one bad entry keeps all entries out.
     #[serde(default)]
     pub atomic: bool,
 }
 
-/// Lists suppressions by address and domain, a page at a time. Those that have expired are listed
-/// until they are removed.
+/// Lists suppressions by address and domain, a page at a time. Expired entries are listed until
+/// they are removed.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct List {
     /// The account.
     pub account: Id,
-    /// Whether to list what the pool of the team holds, where the account is in it; its own entries
-    /// otherwise.
+    /// Whether to list the entries of the team's pool, if the account is in it; otherwise the
+    /// account's own entries are listed.
     #[serde(default)]
     pub pooled: bool,
-    /// Only addresses and domains that begin with this, without regard to case and accents.
+    /// Only addresses and domains that begin with this text; case and accents do not matter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<Name>,
     /// Only entries of this class.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_class: Option<MessageClass>,
-    /// Go on here: `next` of the page before. A page may be shorter than `limit` and still have a
-    /// `next`.
+    /// Where the page begins: the `next` of the previous page. A page may be shorter than `limit`
+    /// and still have a `next`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Cursor>,
-    /// At most this many (1 to 500, 50 when absent).
+    /// How many entries the page has at most: 1 to 500; 50 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Count>,
 }
 
-/// Filters recipients: says which of them must not be written to, and why.
+/// Filters recipients: says to which of them nothing may be sent, and why.
 ///
-/// A recipient is suppressed by their address, by its domain, and by every domain that this one
-/// lies in.
+/// A recipient is suppressed by their address, by its domain, and by every domain that contains
+/// this domain.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Check {
     /// The account that wants to send.
     pub account: Id,
-    /// What kind of message it is.
+    /// The class of the message.
     pub message_class: MessageClass,
-    /// The addresses, at most 1000.
+    /// The addresses, at most 1,000.
     pub recipients: Vec<String>,
 }
 
-/// Puts an account into the pool of its team, or takes it out: in the pool its suppressions count
-/// for all in it, and theirs for it; out of it just its own, as they are.
+/// Puts an account into the pool of its team, or takes it out. In the pool, its suppressions apply
+/// to all accounts in it, and theirs apply to this account. Out of the pool, only its own
+/// suppressions apply, unchanged.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Pool {
@@ -99,103 +102,104 @@ pub struct Pool {
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SuppressionInput {
-    /// The e-mail address, any that a message can have, or the domain: it stands for all addresses
-    /// in it and in the domains that lie in it.
+    /// The e-mail address, which may be any that a message can have, or the domain, which stands
+    /// for all addresses in it and in its subdomains.
     pub value: String,
-    /// `marketing` keeps marketing from going out; `transactional` keeps both from it.
+    /// The class: `marketing` suppresses marketing messages, and `transactional` suppresses both
+    /// classes.
     pub message_class: MessageClass,
-    /// Why.
+    /// The reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Note>,
-    /// When it ends by itself, in unix milliseconds; never when absent.
+    /// When the entry expires, in unix milliseconds; never when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at_ms: Option<Count>,
 }
 
-/// A suppression of an account.
+/// Names a suppression of an account.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SuppressionName {
     /// The e-mail address, or the domain.
     pub value: String,
-    /// The class of the entry; when absent, both are meant.
+    /// The class of the entry; both classes when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_class: Option<MessageClass>,
 }
 
-/// What was added.
+/// The entries that were added.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SuppressionsAdded {
     /// The entries as they are now, in the order of the request.
     pub suppressions: Vec<Suppression>,
 }
 
-/// What was removed.
+/// The result of removing suppressions.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SuppressionsRemoved {
-    /// How many entries are gone.
+    /// How many entries were removed.
     pub removed: u64,
 }
 
-/// What an import did.
+/// The result of an import of suppressions.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SuppressionsImported {
-    /// How many entries are new.
+    /// How many entries were added.
     pub added: u64,
-    /// How many were there and have a new reason and end.
+    /// How many entries were there already, and got the new reason and expiry.
     pub changed: u64,
-    /// What did not go in.
+    /// The entries that were not added.
     pub problems: Vec<SuppressionProblem>,
 }
 
-/// An entry that did not go in.
+/// An entry that was not added.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SuppressionProblem {
-    /// The place of the entry in the request, from 0.
+    /// The position of the entry in the request, counted from 0.
     pub entry: u64,
-    /// The code that adding it alone is refused with.
+    /// The code with which adding this entry alone is refused.
     pub code: Code,
-    /// A sentence a person can act on.
+    /// A sentence that a person can act on.
     pub message: String,
 }
 
 /// A page of suppressions.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SuppressionList {
-    /// The entries; `account` says whose each one is.
+    /// The entries; `account` names the account of each entry.
     pub suppressions: Vec<Suppression>,
-    /// Where to go on; absent on the last page.
+    /// The `after` of the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<Cursor>,
 }
 
-/// What a filter found; who is in neither list may be written to.
+/// The result of a filter; a recipient who is in neither list may be written to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SuppressionCheck {
-    /// Who must not be written to.
+    /// The recipients to whom nothing may be sent.
     pub suppressed: Vec<SuppressedRecipient>,
-    /// What is no e-mail address.
+    /// The recipients whose address is not an e-mail address.
     pub invalid: Vec<InvalidRecipient>,
 }
 
-/// A recipient who must not be written to.
+/// A recipient to whom nothing may be sent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SuppressedRecipient {
-    /// The place of the recipient in the request, from 0.
+    /// The position of the recipient in the request, counted from 0.
     pub recipient: u64,
     /// The address, as it was given.
     pub address: String,
-    /// The entry that suppresses them: their address before their domain, the account's own before
-    /// another's.
+    /// The entry that suppresses them: one for their address comes before one for their domain, and
+    /// one of the account before one of another account.
     pub by: Suppression,
 }
 
-/// A recipient whose address is none.
+/// A recipient whose address is not an e-mail address.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct InvalidRecipient {
-    /// The place of the recipient in the request, from 0.
+    /// The position of the recipient in the request, counted from 0.
     pub recipient: u64,
-    /// What is wrong with it.
+    /// What is wrong with the address.
     pub message: String,
 }
 

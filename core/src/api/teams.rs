@@ -1,4 +1,4 @@
-//! Accounts in teams: further accounts with their price, ownership, the accounts of a team,
+//! The accounts of a team: further accounts and their price, ownership, lists of accounts, and
 //! switching between accounts (R-TEA-1 to R-TEA-5, R-SES-5): requests and answers.
 
 use crate::error::Code;
@@ -7,55 +7,57 @@ use crate::rules::account::Status;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Says what a further account below another costs each month, before it is made (R-TEA-4).
+/// Shows what a further account below another one costs each month, before it is created (R-TEA-4).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Quote {
-    /// The account that it would lie below.
+    /// The account below which it would be created.
     pub parent: Id,
 }
 
-/// Makes an account below another, with an owner of its own or, by policy `child_owner`, the owner
-/// of the account above.
+/// Creates an account below another one, with an owner of its own or, by the policy `child_owner`,
+/// with the owner of the account above.
 ///
-/// Its own owner confirms their address first: the account is pending until then. With
-/// `skip_verification` it can be used at once; an owner who is new then gets a link to set a
+/// An owner of its own has to confirm their address first: the account is pending until then. With
+/// `skip_verification`, the account can be used at once, and a new owner gets a link to set a
 /// password (R-TEA-4).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateChild {
     /// The account above.
     pub parent: Id,
-    /// The host's own id; made when absent.
+    /// The host's own id; one is generated when it is absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<Id>,
     /// The name that people see.
     pub name: Name,
-    /// The e-mail address of the owner; absent where the parent's owner owns it.
+    /// The e-mail address of the owner; absent when the owner of the account above owns it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner_email: Option<Email>,
-    /// The id that a new owner gets; with `skip_verification` only.
+    /// The id for a new owner; only with `skip_verification`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner_user: Option<Id>,
-    /// First name of a new owner; with `skip_verification` only.
+    /// The first name of a new owner; only with `skip_verification`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner_first_name: Option<Name>,
-    /// Last name of a new owner; with `skip_verification` only.
+    /// The last name of a new owner; only with `skip_verification`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner_last_name: Option<Name>,
     /// Whether the account can be used before its owner has confirmed their address.
     #[serde(default)]
     pub skip_verification: bool,
-    /// The package; without one the parent's values count. Not for users: the platform chooses it.
+    /// The package; when absent, the values of the account above apply. Users cannot name one: the
+    /// platform chooses it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub package: Option<Id>,
-    /// IANA name of the time zone of its days and months; that of the policy when absent.
+    /// The IANA name of the time zone of its days and months; that of the policy `time_zone` when
+    /// absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_zone: Option<Name>,
 }
 
-/// Makes a member of an account its owner; the owner until now becomes an ordinary member
-/// (R-TEA-5). Where accounts below have their parent's owner, they get the new one too.
+/// Makes a member of an account its owner; the old owner becomes an ordinary member (R-TEA-5).
+/// Accounts below that have the owner of their parent get the new owner too.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TransferOwner {
@@ -63,103 +65,106 @@ pub struct TransferOwner {
     pub account: Id,
     /// The member who becomes the owner.
     pub to: Id,
-    /// The role that the owner until now gets; the default role of the account when absent.
+    /// The role that the old owner gets; the default role of the account when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub old_owner_role: Option<Id>,
-    /// The revision of the account that the change was made from; a stale one is `rev_conflict`.
+    /// The revision of the account on which the change is based; a stale one is refused with
+    /// `rev_conflict`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rev: Option<Count>,
 }
 
-/// Lists the accounts that a user has access to, each with whether they can enter it now: those
-/// that they are a member of, and those below an account whose team they manage (R-SES-5).
+/// Lists the accounts to which a user has access, and says for each whether they can enter it now:
+/// the accounts of which they are a member, and those below an account whose team they manage
+/// (R-SES-5).
 ///
-/// A user whose own account cannot be entered asks through the host, which names them in `user`.
+/// A user who cannot enter their own account has to ask through the host, which names them in
+/// `user`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Switchable {
-    /// The user, where the host or an operator asks; users ask about themselves.
+    /// The user, named by the host or an operator; users ask about themselves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
-    /// Go on here: `next` of the page before. A page may be shorter than `limit` and still have a
-    /// `next`.
+    /// Where the page begins: the `next` of the previous page. A page may be shorter than `limit`
+    /// and still have a `next`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Cursor>,
-    /// At most this many (1 to 500, 50 when absent).
+    /// How many entries the page has at most: 1 to 500; 50 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Count>,
 }
 
-/// Decides whether a user enters another account (R-SES-5). An account that they have no access to
-/// is `not_found`.
+/// Decides whether a user may enter another account (R-SES-5). An account to which they have no
+/// access is refused with `not_found`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Switch {
     /// The account.
     pub account: Id,
-    /// The user, where the host or an operator asks; users ask about themselves.
+    /// The user, named by the host or an operator; users ask about themselves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
 }
 
-/// Lists all accounts of a team, each before those below it, a page at a time (R-TEA-3).
+/// Lists all accounts of a team, each before the accounts below it, a page at a time (R-TEA-3).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Team {
-    /// The top account of the team; any other is `not_found`.
+    /// The top account of the team; any other account is refused with `not_found`.
     pub account: Id,
-    /// Go on here: `next` of the page before.
+    /// Where the page begins: the `next` of the previous page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Cursor>,
-    /// At most this many (1 to 500, 50 when absent).
+    /// How many entries the page has at most: 1 to 500; 50 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Count>,
 }
 
-/// What a further account costs.
+/// What a further account would cost.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AccountQuote {
-    /// The account that it would lie below.
+    /// The account below which it would be created.
     pub parent: Id,
     /// The top account of the team, which pays for it.
     pub team: Id,
-    /// The price of each month, from the package of the team; absent where that names none.
+    /// The monthly price, from the package of the team; absent when that package has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub price: Option<Price>,
 }
 
-/// An account that was made below another.
+/// An account that was created below another one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ChildCreated {
     /// The account.
     pub account: Id,
     /// The account above.
     pub parent: Id,
-    /// Its status: pending until the owner has confirmed their address.
+    /// Its status; pending until the owner has confirmed their address.
     pub status: Status,
     /// The owner; absent until they have confirmed their address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub owner: Option<Id>,
-    /// Whether the owner has to set a password before they enter.
+    /// Whether the owner has to set a password before they can enter.
     pub must_set_password: bool,
-    /// The invitation that the owner confirms their address with.
+    /// The invitation with which the owner confirms their address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub invitation: Option<Id>,
-    /// What it costs each month.
+    /// Its monthly price.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub price: Option<Price>,
 }
 
-/// An account that has another owner.
+/// An account that got another owner.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct OwnerTransferred {
     /// The account.
     pub account: Id,
     /// The owner.
     pub owner: Id,
-    /// Who owned it until now.
+    /// The user who owned it before.
     pub old_owner: Id,
-    /// The role that they have now.
+    /// The role that the old owner has now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub old_owner_role: Option<Id>,
     /// The revision of the account.
@@ -172,13 +177,13 @@ pub struct OwnerTransferred {
 pub enum EnterAs {
     /// As its owner.
     Owner,
-    /// As a member, with the role that they have there.
+    /// As a member, with the role that they have in it.
     Member,
-    /// From an account above whose team they manage, with what they may do there.
+    /// From an account above whose team they manage, with the permissions that they hold there.
     Above,
 }
 
-/// An account that a user has access to.
+/// An account to which a user has access.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SwitchableAccount {
     /// The account.
@@ -194,17 +199,17 @@ pub struct SwitchableAccount {
     pub role: Option<Id>,
     /// Whether they can enter it now.
     pub offered: bool,
-    /// The code that entering it is refused with.
+    /// The code with which entering it is refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<Code>,
 }
 
-/// A page of accounts that a user has access to.
+/// A page of the accounts to which a user has access.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SwitchableList {
     /// The accounts.
     pub accounts: Vec<SwitchableAccount>,
-    /// Where to go on; absent on the last page.
+    /// The `after` of the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<Cursor>,
 }
@@ -235,7 +240,7 @@ pub struct TeamAccount {
     /// The account above.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent: Option<Id>,
-    /// How deep it lies: 1 for the top account.
+    /// Its level in the team; the top account has level 1.
     pub depth: u64,
     /// Its owner; absent until they have confirmed their address.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -245,9 +250,9 @@ pub struct TeamAccount {
     pub owner_email: Option<String>,
     /// Its effective status.
     pub status: Status,
-    /// How many users it has, the owner included; `members.list` lists them.
+    /// How many users it has, including the owner; `members.list` lists them.
     pub users: u64,
-    /// How many accounts lie directly below it.
+    /// How many accounts are directly below it.
     pub children: u64,
 }
 
@@ -256,7 +261,7 @@ pub struct TeamAccount {
 pub struct TeamList {
     /// The accounts.
     pub accounts: Vec<TeamAccount>,
-    /// Where to go on; absent on the last page.
+    /// The `after` of the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<Cursor>,
 }

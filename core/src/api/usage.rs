@@ -5,9 +5,10 @@ use crate::rules::limit::Source;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// How much of each of its limits an account has used in the current window.
+/// Shows how much of each of its limits an account has used in the current window.
 ///
-/// After a crash what was drawn ahead counts as used: never less than what was granted.
+/// After a crash, what was drawn ahead counts as used: the number is never less than what was
+/// granted.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Get {
@@ -20,7 +21,7 @@ pub struct Get {
 pub struct Usage {
     /// The account.
     pub account: Id,
-    /// One entry for each of its own limits.
+    /// One entry for each of the account's own limits.
     pub windows: Vec<UsageWindow>,
 }
 
@@ -31,131 +32,139 @@ pub struct UsageWindow {
     pub limit: String,
     /// The window that it counts in.
     pub window: Window,
-    /// Whose: the `account` that was asked for, an `ancestor`, a `group`, or for a cap also a
-    /// `member`, `campaign`, `api_key`, `sending_domain` or `recipient_domain`.
+    /// Whose limit or cap it is: the `account` that was asked for, an `ancestor` or a `group`; for
+    /// a cap also the `platform`, a `member`, `campaign`, `api_key`, `sending_domain` or
+    /// `recipient_domain`.
     pub scope: String,
-    /// The id of that account or group, member, campaign or API key, or the domain.
+    /// The id of that account, group, member, campaign or API key, or the name of the domain.
     pub subject: String,
     /// The value of the limit.
     pub value: Limit,
     /// Where the value comes from.
     pub source: Source,
-    /// How much is used; of a cap that spreads, how many of its burst wait for their turn.
+    /// How much is used; for a cap that spreads, how many messages of its burst are still waiting
+    /// for their turn.
     pub used: u64,
-    /// How much of it is beyond the limit, where that is let through (R-QTA-7); what credits paid
-    /// for comes on top of what is used of the limit (R-CRD-2).
+    /// How much was let through beyond the limit (R-QTA-7). It includes what credits paid for,
+    /// which `used` does not include (R-CRD-2).
     pub overuse: u64,
-    /// How much of it is kept apart for accounts below that are guaranteed it, and not used by them
-    /// yet (R-TEA-9); absent for none.
+    /// How much of the limit is kept for accounts below to which it is guaranteed and which have
+    /// not used it yet (R-TEA-9); absent when nothing is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept_apart: Option<u64>,
-    /// How much is left, for who is asked about; absent where it is unlimited.
+    /// How much is left for the account that was asked about; absent when it is unlimited.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remaining: Option<u64>,
     /// When the window began, in unix milliseconds.
     pub starts_at_ms: u64,
-    /// When it helps to try again, in unix milliseconds: when the window ends, or where it rolls,
-    /// when the first of what is used counts no longer.
+    /// When it helps to try again, in unix milliseconds: when the window ends; for a rolling
+    /// window, when the oldest use no longer counts.
     pub resets_at_ms: u64,
 }
 
-/// The windows of a limit or a cap that are over and that something went out in, the oldest first.
-/// A rolling hour has none.
+/// Lists the past windows of a limit or a cap in which something went out, the oldest first. A
+/// rolling hour has no past windows.
 ///
 /// A window appears with the first send of a later one. What is given back later is taken out of
-/// the window that it was granted in (R-QTA-6). After a crash what was drawn ahead counts as used.
+/// the window in which it was granted (R-QTA-6). After a crash, what was drawn ahead counts as
+/// used.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct History {
     /// The account.
     pub account: Id,
-    /// The limit; absent for a cap.
+    /// The limit; absent when a cap is named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<LimitName>,
-    /// The cap; absent for a limit.
+    /// The cap; absent when a limit is named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cap: Option<Id>,
-    /// Whose count of the cap, where it counts for each: a member, campaign or domain.
+    /// For a cap with a count for each of several subjects, the subject: a member, campaign, API
+    /// key or domain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<Name>,
-    /// Go on after the page that answered this `next`.
+    /// Where the page begins: the `next` of the previous page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Cursor>,
-    /// At most this many (1 to 500, 50 when absent).
+    /// How many windows the page has at most: 1 to 500; 50 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub page: Option<Count>,
 }
 
-/// Windows that are over.
+/// A page of past windows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct UsageHistory {
     /// The windows.
     pub windows: Vec<UsedWindow>,
-    /// Where to go on; absent on the last page.
+    /// The `after` of the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<Cursor>,
 }
 
-/// A window that is over.
+/// A past window.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct UsedWindow {
     /// When it began, in unix milliseconds.
     pub starts_at_ms: u64,
     /// When it ended, in unix milliseconds.
     pub ends_at_ms: u64,
-    /// How much was granted in it and not given back, with what credits paid for.
+    /// How much was granted in it and not given back, including what credits paid for.
     pub used: u64,
     /// How much of it credits paid for, beyond the limit.
     pub paid_with_credits: u64,
 }
 
-/// Says how much of a limit of an account was really used in its current window, where the host has
-/// counted: after a crash what was drawn ahead counts as used. It only gives back; the accounts
-/// above are reconciled by themselves. Of a rolling hour the oldest messages come back first, so
-/// that never too few of them count.
+/// Sets how much of a limit an account has really used in its current window, as the host has
+/// counted. It is useful after a crash, when what was drawn ahead counts as used. It can only lower
+/// the count; the accounts above are reconciled on their own. In a rolling hour, the oldest
+/// messages are given back first, so that never too few of them count.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Reconcile {
     /// The account.
     pub account: Id,
-    /// The limit, one that counts in a window.
+    /// The limit, which must be one that counts in a window.
     pub limit: LimitName,
-    /// How much went out in the window, by the account and all below it, without what credits paid
-    /// for: at most what is counted.
+    /// How much went out in the window, from the account and all accounts below it, without what
+    /// credits paid for: at most what is counted now.
     pub used: Count,
 }
 
-/// What came back of a limit.
+/// What was given back to a limit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct UsageReconciled {
-    /// How much of it.
+    /// How much was given back.
     pub given_back: u64,
 }
 
-/// What an invoice needs to know of an account and of those below it, for a period (R-ACC-7).
+/// Lists what an invoice needs to know of an account and of the accounts below it, for a period
+/// (R-ACC-7).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Invoice {
-    /// The account: its own line comes first, then those below it where the actor manages its team.
+    /// The account: its own line comes first, and then those of the accounts below it if the actor
+    /// manages its team.
     pub account: Id,
-    /// The days that begin from this instant on, and credits from it on, in unix milliseconds.
+    /// The start of the period, in unix milliseconds: days that begin at this instant or later
+    /// count, and credit entries of this instant or later.
     pub from_ms: Count,
-    /// The days that begin before this instant, and credits before it, in unix milliseconds.
+    /// The end of the period, in unix milliseconds: days that begin before this instant count, and
+    /// credit entries before it.
     pub until_ms: Count,
-    /// Go on after the page that answered this `next`.
+    /// Where the page begins: the `next` of the previous page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Cursor>,
-    /// At most this many accounts (1 to 500, 50 when absent).
+    /// How many accounts the page has at most: 1 to 500; 50 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub page: Option<Count>,
 }
 
-/// Lines of an invoice.
+/// A page of the lines of an invoice.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct InvoiceLines {
-    /// One for each account.
+    /// One line for each account.
     pub lines: Vec<InvoiceLine>,
-    /// Where to go on; absent on the last page.
+    /// The `after` of the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<Cursor>,
 }
@@ -173,19 +182,19 @@ pub struct InvoiceLine {
     /// Its package.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub package: Option<Id>,
-    /// What it costs each month as a further account of its team.
+    /// Its monthly price, as a further account of its team.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub price: Option<Price>,
-    /// How many e-mails it and all accounts below it were granted in those days and did not give
-    /// back, then or later; with what its own credits paid for.
+    /// How many e-mails it and all accounts below it were granted in those days and have not given
+    /// back since, including those that its own credits paid for.
     pub email_sent: u64,
     /// The same for text messages.
     pub sms_sent: u64,
-    /// What became of its own credits for e-mail in the period; those below it have lines of their
-    /// own.
+    /// What happened to its own credits for e-mail in the period; the accounts below it have lines
+    /// of their own.
     pub email_credits: CreditTotals,
     /// The same for text messages.
     pub sms_credits: CreditTotals,
-    /// How many users it and all accounts below it have now, each once.
+    /// How many users it and all accounts below it have now; each user counts once.
     pub users: u64,
 }

@@ -1,4 +1,4 @@
-//! Users as CSV: out of an account or a team, and in again (R-USR-5): requests and answers.
+//! Export of users as CSV, and import from CSV (R-USR-5): requests and answers.
 
 use crate::error::Code;
 use crate::model::{Count, Cursor, Id};
@@ -6,60 +6,62 @@ use crate::rules::user_csv::CsvSeparator;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Writes users with their accounts as CSV, a page at a time: one row for each membership, with the
-/// columns `email`, `first_name`, `last_name`, `account`, `role`, `group`, `owner` and `disabled`
-/// (R-USR-5).
+/// Exports users with their accounts as CSV, a page at a time: one row for each membership, with
+/// the columns `email`, `first_name`, `last_name`, `account`, `role`, `group`, `owner` and
+/// `disabled` (R-USR-5).
 ///
-/// The pages one after the other are the file. A field that a spreadsheet would take for a formula
-/// has an apostrophe before it; `users.import_csv` takes it away again.
+/// The pages put together in their order are the file. A field that a spreadsheet would read as a
+/// formula gets an apostrophe in front; `users.import_csv` removes it again.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ExportCsv {
-    /// The account. A top account gives its whole team to those who manage that (`accounts.team`);
-    /// in every other case it is the members of this one account.
+    /// The account. For a top account, those who manage its team (`accounts.team`) get the whole
+    /// team; in every other case the members of this one account are exported.
     pub account: Id,
-    /// Whether the text begins with the names of the columns; absent, the first page alone does.
+    /// Whether the text begins with a line of column names; when absent, only the first page has
+    /// one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub header: Option<bool>,
-    /// Go on here: `next` of the page before.
+    /// Where the page begins: the `next` of the previous page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Cursor>,
-    /// At most this many rows (1 to 1,000, 1,000 when absent). A page may be shorter, and even
-    /// empty, while there is a `next`.
+    /// How many rows the page has at most: 1 to 1,000; 1,000 when absent. A page may be shorter,
+    /// and even empty, while there is a `next`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Count>,
 }
 
-/// Makes users and memberships from CSV, in one commit: at most 900 KiB and 1,000 rows. Larger
-/// files go in part by part, which is what the function of each language does that imports a whole
-/// file.
+/// Creates users and memberships from CSV in one commit: at most 900 KiB and 1,000 rows. Larger
+/// files have to be imported in parts; the function of each language that imports a whole file does
+/// so.
 ///
-/// The first line names the columns, those of `users.export_csv` in any order, without regard to
-/// case and spaces; `email` alone is needed. Comma, semicolon and tab part the fields, whichever
-/// the first line has. Spaces around a field are not part of it, and an address may be pasted with
-/// a name: `Ann Lee <ann@x.example>`. A row makes a user and their membership; a user of the same
-/// team who is there already gets the membership alone, and keeps their name. A bad row is reported
-/// with its line and column, and the others go in (R-USR-5).
+/// The first line names the columns: those of `users.export_csv`, in any order; case and spaces do
+/// not matter, and only `email` is required. The fields are separated by commas, semicolons or
+/// tabs, whichever the first line has. Spaces around a field are ignored, and an address may be
+/// written with a name: `Ann Lee <ann@x.example>`. A row creates a user and their membership; a
+/// user who is in the same team already gets only the membership, and keeps their name. A bad row
+/// is reported with its line and column, and the other rows are imported (R-USR-5).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ImportCsv {
-    /// The account that rows go to which name none. A row may name this one or one below it.
+    /// The account of the rows that name none. A row may name this account or one below it.
     pub account: Id,
     /// The rows.
     pub csv: String,
-    /// The columns, where the first line of `csv` does not name them: a later part of a file.
+    /// The columns, when the first line of `csv` does not name them because it is a later part of a
+    /// file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub columns: Option<Vec<String>>,
-    /// What stands between the fields; found from the first row when absent.
+    /// The character between the fields; it is found from the first row when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub separator: Option<CsvSeparator>,
-    /// The number that the first line of `csv` has in its file; 1 when absent.
+    /// The line number that the first line of `csv` has in its file; 1 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_line: Option<Count>,
-    /// The role for rows that name none; absent, the default role of the account.
+    /// The role for rows that name none; the default role of the account when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<Id>,
-    /// Whether one bad row keeps all of them out; the answer says what is wrong, and nothing was
+    /// Whether one bad row keeps all rows out; the answer then says what is wrong, and nothing has
     /// changed.
     #[serde(default)]
     pub atomic: bool,
@@ -72,40 +74,40 @@ pub struct UserCsv {
     pub csv: String,
     /// How many there are, without the names of the columns.
     pub rows: u64,
-    /// Where to go on; absent on the last page.
+    /// The `after` of the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<Cursor>,
 }
 
-/// What became of the rows that were imported.
+/// The result of an import of rows.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct UserImport {
     /// How many rows were read, without the names of the columns.
     pub rows: u64,
-    /// How many users were made.
+    /// How many users were created.
     pub added: u64,
-    /// How many memberships were made, those of new users included.
+    /// How many memberships were created, including those of new users.
     pub members: u64,
-    /// How many rows are bad.
+    /// How many rows were rejected.
     pub rejected: u64,
-    /// What is wrong with them, in the order of the file. Of a whole file the first 10,000 are
-    /// kept.
+    /// What is wrong with the rejected rows, in the order of the file. For a whole file, the first
+    /// 10,000 problems are kept.
     pub problems: Vec<UserImportProblem>,
-    /// Whether a file was not read to its end, since its progress function said so; what was read
-    /// until then is in.
+    /// Whether the import of a file stopped before its end because its progress function said so;
+    /// the rows that were read until then are imported.
     pub stopped: bool,
 }
 
 /// Why a row was not imported.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct UserImportProblem {
-    /// The line of the file that the row begins on.
+    /// The line of the file on which the row begins.
     pub line: u64,
-    /// The column; absent where the row as a whole is wrong.
+    /// The column; absent when the row as a whole is wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub column: Option<String>,
-    /// The code that the row is refused with.
+    /// The code of the refusal.
     pub code: Code,
-    /// A sentence a person can act on.
+    /// A sentence that a person can act on.
     pub message: String,
 }

@@ -1,5 +1,5 @@
-//! Users of the platform: their profile, their address, their end (R-USR-1 to R-USR-4, R-ACC-3,
-//! R-TEA-3): requests and answers.
+//! The users of the platform: their profiles, their e-mail addresses, and their deletion (R-USR-1
+//! to R-USR-4, R-ACC-3, R-TEA-3): requests and answers.
 
 use crate::api;
 use crate::api::addresses::AddressList;
@@ -16,73 +16,73 @@ use crate::rules::invitation::InvitationStatus;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Makes a user. An e-mail address is one user on the whole platform; a second use is `email_taken`
-/// (R-USR-1).
+/// Creates a user. An e-mail address belongs to one user on the whole platform; using it a second
+/// time is refused with `email_taken` (R-USR-1).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Create {
-    /// The host's own id; made when absent.
+    /// The host's own id; one is generated when it is absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<Id>,
-    /// The e-mail address; kept as typed, compared in normal form.
+    /// The e-mail address; it is stored as typed and compared in its normal form.
     pub email: Email,
-    /// First name.
+    /// The first name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_name: Option<Name>,
-    /// Last name.
+    /// The last name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_name: Option<Name>,
 }
 
-/// Reads a user, by id or by e-mail address. Users read themselves, and whom they see where they
-/// act.
+/// Reads a user, by id or by e-mail address. Users can read themselves, and those whom they see in
+/// the account in which they act.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Get {
-    /// The user; this or `email`.
+    /// The user; give either this or `email`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
-    /// The e-mail address in any spelling of its normal form; this or `user`.
+    /// The e-mail address, in any spelling of its normal form; give either this or `user`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<Email>,
 }
 
-/// Changes a profile: who may edit which field is a matrix (R-USR-3). What is absent stays; all of
-/// it is changed or nothing.
+/// Changes a profile; a policy says who may edit which field (R-USR-3). A field that is absent
+/// stays as it is; either all fields are changed or none.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Edit {
     /// The user.
     pub user: Id,
-    /// An account in which the user is, as which administrator the actor edits them; where they act
-    /// when absent.
+    /// The account of the user as whose administrator the actor edits them; the account in which
+    /// the actor acts when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Id>,
-    /// First name.
+    /// The first name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_name: Option<Name>,
-    /// Last name.
+    /// The last name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_name: Option<Name>,
-    /// Phone number, at most 40 bytes.
+    /// The phone number, at most 40 bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phone: Option<Name>,
-    /// The country that is sent to by default: two capital letters, as in ISO 3166.
+    /// The country to which the user sends by default: two capital letters, as in ISO 3166.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sending_country: Option<Name>,
     /// The language: a tag such as `de` or `pt-BR`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub language: Option<Name>,
-    /// IANA name of the time zone.
+    /// The IANA name of the time zone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_zone: Option<Name>,
-    /// What the user is told about new messages; what is absent stays.
+    /// How the user is notified of new messages; a setting that is absent stays as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notifications: Option<NotificationsEdit>,
-    /// The fields that are emptied.
+    /// The fields to empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub clear: Vec<ProfileField>,
-    /// The revision that the change was made from; a stale one is `rev_conflict`.
+    /// The revision on which the change is based; a stale one is refused with `rev_conflict`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rev: Option<Count>,
 }
@@ -91,45 +91,46 @@ pub struct Edit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ProfileField {
-    /// First name.
+    /// The first name.
     FirstName,
-    /// Last name.
+    /// The last name.
     LastName,
-    /// Phone number.
+    /// The phone number.
     Phone,
-    /// The country that is sent to by default.
+    /// The country to which the user sends by default.
     SendingCountry,
     /// The language.
     Language,
     /// The time zone.
     TimeZone,
-    /// What the user is told about new messages.
+    /// How the user is notified of new messages.
     Notifications,
 }
 
-/// Asks for another e-mail address (R-USR-3, R-SES-4).
+/// Asks for another e-mail address of a user (R-USR-3, R-SES-4).
 ///
-/// The host, and operators where the policy lets them, change it at once. For everybody else a link
-/// goes to the new address, and nothing changes until it is followed; a newer request takes the
-/// place of an older one. An address that belongs to somebody is answered alike: no link goes out.
-/// Asking for the address that they have ends what was asked for before.
+/// The host, and operators if a policy allows it, change it at once. For everybody else, a link
+/// goes to the new address, and nothing changes until somebody follows it; a newer request replaces
+/// an older one. For an address that belongs to somebody already, the answer is the same, but no
+/// link goes out. Asking for the address that the user has already cancels an earlier request.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangeEmail {
     /// The user.
     pub user: Id,
-    /// The account in which an administrator asks for a member; where they act when absent.
+    /// The account as whose administrator the actor asks for a member; the account in which the
+    /// actor acts when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Id>,
     /// The new address.
     pub email: Email,
-    /// The revision that the change was made from; a stale one is `rev_conflict`.
+    /// The revision on which the change is based; a stale one is refused with `rev_conflict`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rev: Option<Count>,
 }
 
-/// The link to the new address was followed: from now on it is the user's, and the old one is told.
-/// A token is used once (R-SES-4).
+/// Confirms a new address, after the user followed the link to it: it is the user's address from
+/// now on, and a notice goes to the old one. A token can be used once (R-SES-4).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConfirmEmail {
@@ -137,12 +138,12 @@ pub struct ConfirmEmail {
     pub token: Secret,
 }
 
-/// Sends a user the link that sets a new password; a newer link takes the place of an older one
-/// (R-INV-10, R-SES-4). It can be used for an hour, or for `link_life_ms` where that is shorter.
+/// Sends a user the link that sets a new password; a newer link replaces an older one (R-INV-10,
+/// R-SES-4). It can be used for an hour, or for `link_life_ms` where that is shorter.
 ///
-/// Asked for by the host, by operators with `clients.edit`, by the parent and by whoever holds
-/// `users.reset_password` in an account of the user, and by the user themself. An invitation that
-/// nobody accepted is no user.
+/// The host, operators with `clients.edit`, the user themself, and users who see the user and hold
+/// `users.reset_password` in the account in which they act can ask for it. A person who was invited
+/// and has not accepted is not a user yet.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RequestPasswordReset {
@@ -150,9 +151,10 @@ pub struct RequestPasswordReset {
     pub user: Id,
 }
 
-/// The host, whose log-in is its own, tells that a user has set a password: the step is done
-/// (R-TEA-4). All their sessions end, the links that they were sent are dead, a waiting change of
-/// address with them, and they are told, but of the first that they were asked for (R-SES-4).
+/// Tells that a user has set a password, for a host with a log-in of its own: the step counts as
+/// done (R-TEA-4). All sessions of the user end, the links that were sent to them are no longer
+/// valid, a change of their address that is waiting is cancelled, and they are told, except of the
+/// first password that they were asked to set (R-SES-4).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PasswordWasSet {
@@ -160,7 +162,7 @@ pub struct PasswordWasSet {
     pub user: Id,
 }
 
-/// The host, whose log-in is its own, tells that a user has logged in; the first time counts
+/// Tells that a user has logged in, for a host with a log-in of its own; the first time counts
 /// (R-INV-4).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -169,40 +171,40 @@ pub struct LoggedIn {
     pub user: Id,
 }
 
-/// Lists users, a page at a time: those of a team, owners included, for who manages it from its top
-/// account (R-TEA-3); those of the platform for the host and operators.
+/// Lists users, a page at a time. Those who manage a team from its top account get the users of the
+/// team, including the owners (R-TEA-3); the host and operators get the users of the platform.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct List {
-    /// Only users of this account and of all accounts below it; for a user, where they act when
-    /// absent.
+    /// Only users of this account and of all accounts below it; for a user, the account in which
+    /// they act when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Id>,
     /// Only members of this one account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sub_account: Option<Id>,
-    /// Only who has this role in one of the accounts that are listed.
+    /// Only users who have this role in one of the accounts that are listed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<Id>,
-    /// Only users of this status.
+    /// Only users with this status.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<MemberStatus>,
-    /// Only who was not here since this instant, in unix milliseconds: seen last before it, or
-    /// never seen and made before it.
+    /// Only users who have not been seen since this instant, in unix milliseconds: they were last
+    /// seen before it, or were never seen and were created before it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inactive_since_ms: Option<Count>,
-    /// Only whose e-mail address, last name or first name begins with this, without regard to case
-    /// and accents. Who is found by what the list is ordered by comes first.
+    /// Only users whose e-mail address, last name or first name begins with this text; case and
+    /// accents do not matter. Users whose ordering field matches come first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<Name>,
-    /// What it is ordered by; the e-mail address when absent.
+    /// The order; by e-mail address when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order: Option<UserOrder>,
-    /// Go on after the page before: its `next`.
+    /// Where the page begins: the `next` of the previous page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Cursor>,
-    /// At most this many (1 to 500, 50 when absent). With filters a page may hold fewer while there
-    /// is a `next`.
+    /// How many users the page has at most: 1 to 500; 50 when absent. With filters, a page may be
+    /// shorter while there is still a `next`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Count>,
 }
@@ -217,23 +219,26 @@ pub enum UserOrder {
     Name,
 }
 
-/// Deletes a user (R-USR-4). For the host and for operators with `clients.delete` the user is gone
-/// everywhere. Who manages a team from its top account and holds `users.delete` there ends the
-/// memberships in that team; the user goes with the last one that they have anywhere.
+/// Deletes a user (R-USR-4). When the host, or an operator with `clients.delete`, deletes a user,
+/// the user is deleted everywhere. Somebody who manages a team from its top account and holds
+/// `users.delete` there ends the user's memberships in that team; when these were the last ones
+/// anywhere, the user is deleted.
 ///
-/// An account that the user owns gets a successor in the same call, or goes too (R-TEA-5).
+/// For an account that the user owns, the call names a successor, or the account is deleted too
+/// (R-TEA-5).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Delete {
     /// The user.
     pub user: Id,
-    /// Who gets the resources of the user, account by account; needed where they have some.
+    /// Who gets the resources of the user in each account; required when they have any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources_to: Option<ResourcesTo>,
-    /// Who owns what the user owns: at most 500 accounts.
+    /// The next owners of what the user owns, for at most 500 accounts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub successors: Vec<Successor>,
-    /// Whether the accounts that have no successor are deleted; one that has accounts below is not.
+    /// Whether accounts for which no successor is named are deleted; an account that still has
+    /// accounts below it is refused.
     #[serde(default)]
     pub delete_accounts: bool,
 }
@@ -244,11 +249,11 @@ pub struct Delete {
 pub struct Successor {
     /// The account.
     pub account: Id,
-    /// A member of it.
+    /// The member of the account who becomes its owner.
     pub user: Id,
 }
 
-/// Disables a user as a whole: they can do nothing in any account (R-ACC-3).
+/// Disables a user as a whole: the user can do nothing in any account (R-ACC-3).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Disable {
@@ -256,7 +261,7 @@ pub struct Disable {
     pub user: Id,
 }
 
-/// Enables a user that was disabled (R-ACC-3).
+/// Enables a user who was disabled (R-ACC-3).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Enable {
@@ -271,26 +276,26 @@ pub struct User {
     pub id: Id,
     /// The e-mail address, as typed.
     pub email: String,
-    /// What people see of the user.
+    /// The user's profile.
     pub profile: Profile,
     /// Whether the user as a whole is disabled.
     pub disabled: bool,
-    /// The accounts that they are a member of and that the caller sees them in, all of them.
+    /// All accounts of which they are a member and in which the caller can see them.
     pub accounts: Vec<Id>,
-    /// The address that was asked for and is not confirmed yet; shown to the user themself, the
-    /// host and operators.
+    /// The address that was asked for and is not confirmed yet; shown only to the user themself,
+    /// the host and operators.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub email_change: Option<EmailChangeAsked>,
-    /// Whether a password has to be set before they are no longer shown as pending.
+    /// Whether the user has to set a password before they are no longer shown as pending.
     pub must_set_password: bool,
-    /// When they logged in first, in unix milliseconds.
+    /// When they first logged in, in unix milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_login_at_ms: Option<u64>,
-    /// When they were last here, in unix milliseconds, to five minutes; absent where they never
-    /// were.
+    /// When they were last seen, in unix milliseconds, to within five minutes; absent when they
+    /// never were.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_seen_at_ms: Option<u64>,
-    /// Raised by every change.
+    /// The revision; every change raises it.
     pub rev: u64,
     /// When it was made, in unix milliseconds.
     pub created_at_ms: u64,
@@ -303,30 +308,30 @@ pub struct User {
 pub struct EmailChangeAsked {
     /// The new address, as typed.
     pub email: String,
-    /// How long it can be confirmed, in unix milliseconds.
+    /// Until when it can be confirmed, in unix milliseconds.
     pub expires_at_ms: u64,
 }
 
-/// What became of a request for another address.
+/// The result of asking for another address.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EmailChanged {
     /// The user.
     pub user: Id,
     /// The address that was asked for, as typed.
     pub email: String,
-    /// Whether it is the user's now; if not, it waits for its confirmation.
+    /// Whether it is the user's address now; if not, it waits to be confirmed.
     pub changed: bool,
-    /// How long it can be confirmed, in unix milliseconds.
+    /// Until when it can be confirmed, in unix milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at_ms: Option<u64>,
 }
 
-/// A link for a new password is on its way.
+/// The result of asking for a link that sets a new password.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PasswordResetRequested {
     /// The user.
     pub user: Id,
-    /// How long the link can be used, in unix milliseconds.
+    /// Until when the link can be used, in unix milliseconds.
     pub expires_at_ms: u64,
 }
 
@@ -335,7 +340,7 @@ pub struct PasswordResetRequested {
 pub struct UserList {
     /// The users.
     pub users: Vec<UserEntry>,
-    /// Where to go on; absent on the last page.
+    /// The `after` of the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<Cursor>,
 }
@@ -347,22 +352,23 @@ pub struct UserEntry {
     pub id: Id,
     /// The e-mail address, as typed.
     pub email: String,
-    /// First name.
+    /// The first name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_name: Option<Name>,
-    /// Last name.
+    /// The last name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_name: Option<Name>,
-    /// Disabled when the user is, or every one of the memberships; pending while a step is missing.
+    /// Their status: disabled when the user is disabled, or every one of the memberships; pending
+    /// while a step is still to be done.
     pub status: MemberStatus,
     /// The steps that are still to be done.
     pub pending: Vec<PendingStep>,
     /// Their memberships in the accounts that are listed, at most 50.
     pub memberships: Vec<UserMembership>,
-    /// How many there are.
+    /// How many memberships there are.
     pub memberships_count: u64,
-    /// When they were last here, in unix milliseconds, to five minutes; absent where they never
-    /// were.
+    /// When they were last seen, in unix milliseconds, to within five minutes; absent when they
+    /// never were.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_seen_at_ms: Option<u64>,
     /// When the user was made, in unix milliseconds.
@@ -383,31 +389,32 @@ pub struct UserMembership {
     pub disabled: bool,
 }
 
-/// A user who was deleted.
+/// The result of deleting a user.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct UserDeleted {
     /// The user.
     pub user: Id,
-    /// The memberships that ended.
+    /// The accounts in which a membership ended.
     pub left: Vec<Id>,
-    /// The accounts that went with their owner.
+    /// The accounts that were deleted with their owner.
     pub accounts_deleted: Vec<Id>,
 }
 
-/// All that is known of a person, as one document (R-USR-4). For the host, for operators with
-/// `clients.view_all`, and for the person.
+/// Exports all that is known of a person as one document (R-USR-4). The host, operators with
+/// `clients.view_all`, and the person themself can ask for it.
 ///
-/// Somebody with much in the store gets it in parts: while there is a `next` there is more.
+/// For a person with many records, the document comes in parts: there is more while there is a
+/// `next`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ExportData {
     /// The user.
     pub user: Id,
-    /// Go on here: `next` of the part before.
+    /// Where the part begins: the `next` of the previous part.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Cursor>,
-    /// At most so many memberships, sessions, invitations, messages, changes, acts and resources
-    /// together (1 to 1,000, 1,000 when absent).
+    /// How many memberships, sessions, invitations, messages, changes, acts and resources the part
+    /// has at most in all: 1 to 1,000; 1,000 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Count>,
 }
@@ -417,8 +424,8 @@ pub struct ExportData {
 pub struct UserData {
     /// The user.
     pub user: User,
-    /// When they chose their password, in unix milliseconds; absent where they have none, or it was
-    /// brought along from elsewhere.
+    /// When they chose their password, in unix milliseconds; absent when they have none, or when it
+    /// was imported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password_set_at_ms: Option<u64>,
     /// Their second factor, without its secrets.
@@ -428,30 +435,30 @@ pub struct UserData {
     pub operator_role: Option<Id>,
     /// Their memberships.
     pub memberships: Vec<api::members::Member>,
-    /// Where they may come from: as a user, and as the member of each account that says so.
+    /// Their allow-lists: that of the user, and those of their memberships.
     pub allow_lists: Vec<AddressList>,
     /// Their API keys, without the tokens.
     pub api_keys: Vec<ApiKey>,
-    /// The devices that they are logged in with, and the addresses that they came from; also where
-    /// others act as them, or they as others.
+    /// The devices on which they are logged in, with the addresses from which they came; including
+    /// sessions in which others act as them, or they act as others.
     pub sessions: Vec<SessionDevice>,
-    /// The invitations of their address, and of those that they had before, to whatever team.
+    /// The invitations to their address and to the addresses that they had before, in every team.
     pub invitations: Vec<UserInvitation>,
     /// The messages to them that are still in the outbox.
     pub messages: Vec<UserMessage>,
-    /// What was changed about them, as far as it is remembered: former names and addresses, former
-    /// sessions.
+    /// What was changed about them, as far as it is recorded: former names and addresses, and
+    /// former sessions.
     pub history: Vec<UserHistory>,
-    /// What they did themselves, as far as it is remembered from which address.
+    /// What they did themselves, as far as the address from which they did it is recorded.
     pub acts: Vec<UserAct>,
     /// The resources that they own.
     pub resources: Vec<OwnedResource>,
-    /// Whether this is not all of it: go on with `next`.
+    /// Whether more is to come: continue with `next`.
     pub more_resources: bool,
-    /// Where to go on; absent in the last part.
+    /// The `after` of the next part; absent in the last part.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<Cursor>,
-    /// When this was put together, in unix milliseconds.
+    /// When this document was made, in unix milliseconds.
     pub exported_at_ms: u64,
 }
 
@@ -460,20 +467,20 @@ pub struct UserData {
 pub struct UserInvitation {
     /// The invitation.
     pub invitation: Id,
-    /// Member of accounts, or owner of one.
+    /// Whether it invites a member of accounts, or the owner of an account.
     pub kind: InvitationKind,
     /// The address, as typed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
-    /// First name, as the inviter typed it.
+    /// The first name, as the inviter typed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_name: Option<Name>,
-    /// Last name, as the inviter typed it.
+    /// The last name, as the inviter typed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_name: Option<Name>,
     /// What is, or was, offered.
     pub accounts: Vec<AccountGrant>,
-    /// What it is worth now.
+    /// The status of the invitation now.
     pub status: InvitationStatus,
     /// When it was last sent, in unix milliseconds.
     pub sent_at_ms: u64,
@@ -486,27 +493,27 @@ pub struct UserInvitation {
 pub struct UserMessage {
     /// Its number in the outbox.
     pub number: u64,
-    /// What is to be done.
+    /// What the host has to do.
     pub kind: OutboxKind,
-    /// Where the mail goes.
+    /// The address to which the mail goes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
     /// When its cause happened, in unix milliseconds.
     pub at_ms: u64,
 }
 
-/// A change that is remembered about a person.
+/// A recorded change of a person's data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct UserHistory {
-    /// When, in unix milliseconds.
+    /// When it happened, in unix milliseconds.
     pub at_ms: u64,
     /// The operation.
     pub operation: String,
-    /// What kind of thing.
+    /// What kind of thing was changed.
     pub kind: AuditKind,
     /// Its id.
     pub id: String,
-    /// Whether it was made, changed or deleted.
+    /// Whether it was created, changed or deleted.
     pub what: AuditWhat,
     /// The fields that changed.
     pub fields: Vec<AuditField>,
@@ -515,14 +522,14 @@ pub struct UserHistory {
 /// Something that a person did.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct UserAct {
-    /// When, in unix milliseconds.
+    /// When it happened, in unix milliseconds.
     pub at_ms: u64,
     /// The operation.
     pub operation: String,
     /// The account that they acted in; absent for operators.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Id>,
-    /// The address that they came from.
+    /// The address from which they came.
     pub ip: String,
 }
 

@@ -1,7 +1,7 @@
-//! The columns of a row of the catalogue. A row that lacks one, or says something else in it, does
-//! not match and so does not build.
+//! The columns of a row of the catalogue. A row that lacks a column, or has an unknown word in it,
+//! does not match and does not build.
 
-/// Makes the catalogue of its rows, each with nine columns:
+/// Makes the catalogue from its rows, each of which has nine columns:
 ///
 /// ```text
 /// name: request => answer, effect account [on hold, key, log-in as, recent, no 2FA] access;

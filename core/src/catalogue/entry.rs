@@ -1,4 +1,4 @@
-//! What the catalogue keeps of an operation, made from its request type.
+//! What the catalogue has of an operation, made from its request type.
 
 use crate::api::operation::{Access, Effect, Gates};
 use crate::engine::Engine;
@@ -17,7 +17,7 @@ pub struct Entry {
     pub effect: Effect,
     /// Who may call it.
     pub access: Access,
-    /// Under which circumstances they may.
+    /// Under which circumstances those who may call it may do so.
     pub gates: Gates,
     pub(crate) run_json: fn(&Engine, &Actor, &[u8]) -> Result<String, Error>,
     /// The JSON schema of the request.
@@ -26,16 +26,16 @@ pub struct Entry {
     pub answer: fn() -> Schema,
 }
 
-/// Is shown every operation with its types; see [`visit`](super::visit).
+/// A visitor of operations with their types; see [`visit`](super::visit).
 pub trait Visitor {
-    /// What visiting gives.
+    /// The result of a visit.
     type Output;
     /// Called with the operation.
     fn operation<O: Operation>(self) -> Self::Output;
 }
 
-/// The entry of a row. The row names the answer for its readers: another than the operation's does
-/// not build.
+/// The entry of a row. The row names the answer for its readers; a type that is not the operation's
+/// answer does not build.
 pub(super) const fn entry<O, A>() -> Entry
 where
     O: Operation<Answer = A>,

@@ -1,4 +1,4 @@
-//! Finding an operation by its name, and the hash that bindings compare.
+//! Finds an operation by its name, and computes the hash that bindings compare.
 
 use super::{CATALOGUE, Entry};
 use crate::error::Code;
@@ -13,8 +13,8 @@ pub fn find(name: &str) -> Option<&'static Entry> {
     CATALOGUE.get(at)
 }
 
-/// What a binding compares when it is loaded: it changes with every name and type of the catalogue
-/// and every error code.
+/// The hash that a binding compares when it is loaded; it changes with every name and type of the
+/// catalogue, and with every error code.
 pub fn hash() -> &'static str {
     static HASH: Lazy<String> = Lazy::new(|| {
         let mut hash = Sha256::new();

@@ -1,4 +1,4 @@
-//! What is done with a request.
+//! What an operation does with its request.
 
 use crate::api::operation::Request;
 use crate::engine::Ctx;
@@ -7,13 +7,13 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// What is done with a request.
+/// What an operation does with its request.
 ///
-/// Implemented by every request type of [`api`](crate::api); who may call it, and all else that is
-/// known of it beforehand, is its row in the [`catalogue`](crate::catalogue). A host calls
-/// [`Tenantry::call`](crate::Tenantry::call).
+/// Every request type of [`api`](crate::api) implements it. Everything else that is known of the
+/// operation, such as who may call it, is in its row in the [`catalogue`](crate::catalogue). A host
+/// calls [`Tenantry::call`](crate::Tenantry::call).
 pub trait Operation: Request {
-    /// What it answers.
+    /// The type of its answer.
     type Answer: Serialize + DeserializeOwned + JsonSchema + Send;
 
     #[doc(hidden)]

@@ -1,4 +1,4 @@
-//! The one error type, and how the store's errors become it.
+//! The one error type, and the conversion of the store's errors into it.
 
 mod message;
 mod table;
@@ -9,10 +9,10 @@ pub use table::{Class, Code, Retry};
 use serde_json::{Map, Value, json};
 use tenantry_store::StoreError;
 
-/// A refusal: a stable code, a sentence a person can act on, and the fields that explain it
+/// A refusal: a stable code, a sentence that a person can act on, and the fields that explain it
 /// (section 14 of the rules).
 ///
-/// It never holds a password, a token, or a value that belongs to another account.
+/// It never contains a password, a token, or a value that belongs to another account.
 #[derive(Clone, Debug)]
 pub struct Error(Box<Inner>);
 
@@ -56,7 +56,8 @@ impl Error {
         Error::new(Code::Busy, message)
     }
 
-    /// `not_found`: the same answer for "not there" and for "not yours".
+    /// `not_found`, which is the answer both when there is no such thing and when it is not the
+    /// caller's.
     pub fn not_found(kind: &str, id: &str) -> Error {
         Error::new(
             Code::NotFound,
@@ -85,8 +86,8 @@ impl Error {
         self.0.code
     }
 
-    /// Whether the request was refused. Otherwise something failed, and whoever does many things at
-    /// once stops here too.
+    /// Whether the request was refused. Otherwise something failed, and an operation that does many
+    /// things stops at it.
     pub(crate) fn is_refusal(&self) -> bool {
         !matches!(
             self.code().class(),
@@ -105,12 +106,12 @@ impl Error {
         self.0.field.as_deref()
     }
 
-    /// What explains the refusal: subject, limit, missing permissions ...
+    /// What explains the refusal, such as the subject, the limit or the missing permissions.
     pub fn details(&self) -> &Map<String, Value> {
         &self.0.details
     }
 
-    /// The error as every language sees it.
+    /// The error as JSON, in the form that every language gets.
     pub fn to_json(&self) -> String {
         let code = self.0.code;
         json!({

@@ -1,18 +1,18 @@
-//! Every code that tenantry can answer with, in one table.
+//! Every code with which tenantry can answer, in one table.
 //!
-//! Numbers are stable and only ever added to: a block of a hundred for each domain. A retired code
-//! keeps its number and its place.
+//! Numbers are stable, and new ones are only ever added; each domain has a block of a hundred. A
+//! code that is no longer used keeps its number and its place.
 
 use serde::{Deserialize, Serialize};
 
-/// What kind of refusal a code is: each is one exception class in Python and in Node.
+/// The class of a code; each class is one exception class in Python and in Node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Class {
     /// The request itself is wrong; the same request will never succeed.
     Invalid,
     /// What the request names does not exist, or is not the caller's.
     NotFound,
-    /// It clashes with what is there: a taken address, a stale revision, a thing in use.
+    /// The request clashes with what exists: a taken address, a stale revision, a thing in use.
     Conflict,
     /// The actor may not do this.
     Refused,
@@ -63,7 +63,8 @@ impl Class {
             Class::Invalid => "The request itself is wrong; the same request will never succeed.",
             Class::NotFound => "What the request names does not exist, or is not the caller's.",
             Class::Conflict => {
-                "It clashes with what is there: a taken address, a stale revision, a thing in use."
+                "The request clashes with what exists: a taken address, a stale revision, a thing \
+                 in use."
             }
             Class::Refused => "The actor may not do this.",
             Class::Limit => "A limit is reached.",
@@ -149,7 +150,7 @@ codes! {
         to an account that the actor cannot see.";
     PermissionDenied = 4, "permission_denied", Refused, Never, "The actor does not hold the \
         permission that this needs; `details.missing` names it.";
-    ActorNotAllowed = 5, "actor_not_allowed", Refused, Never, "An actor of this kind never does \
+    ActorNotAllowed = 5, "actor_not_allowed", Refused, Never, "An actor of this kind may not do \
         this.";
     RevConflict = 6, "rev_conflict", Conflict, Again, "The record was changed since it was read; \
         read it again and repeat.";
@@ -160,9 +161,9 @@ codes! {
         not include this; it needs the commercial edition.";
     PolicyForbids = 10, "policy_forbids", Refused, Never, "A policy of the account or of the \
         platform does not allow it; `details.policy` names it.";
-    SelfForbidden = 11, "self_forbidden", Refused, Never, "Nobody does this to themselves.";
-    IdempotencyMismatch = 12, "idempotency_mismatch", Conflict, Never, "The key was used for \
-        another request; the same key goes with the same request only.";
+    SelfForbidden = 11, "self_forbidden", Refused, Never, "Nobody can do this to themselves.";
+    IdempotencyMismatch = 12, "idempotency_mismatch", Conflict, Never, "The idempotency key was \
+        used for another request; use a new key for a new request.";
 
     // 100..199: the handle and the store
     Closed = 100, "closed", Handle, Reopen, "The handle was closed or freed.";
@@ -170,12 +171,13 @@ codes! {
         the parent; open the store after forking, not before.";
     Poisoned = 102, "poisoned", Handle, Reopen, "The handle refuses writes after a panic or a \
         failure of the store; open the store anew.";
-    Internal = 103, "internal", Internal, Reopen, "A defect in tenantry stopped the call; nothing \
-        was changed that was not acknowledged.";
+    Internal = 103, "internal", Internal, Reopen, "A defect in tenantry stopped the call; a change \
+        that was not acknowledged was not made.";
     StoreLocked = 110, "store_locked", Store, Again, "Another process has the store open; \
-        `details` name it and the folder. `lock_wait_ms` of `open` waits for it.";
-    StoreMissing = 111, "store_missing", Store, Never, "There is no store at this path, and \
-        `create` is off.";
+        `details` says which one, and which folder. The option `lock_wait_ms` of `open` waits for \
+        it.";
+    StoreMissing = 111, "store_missing", Store, Never, "There is no store at this path, and the \
+        option `create` is off.";
     StoreCorrupt = 112, "store_corrupt", Store, Never, "The store is damaged or incomplete and was \
         not opened; restore a backup.";
     StoreFull = 113, "store_full", Store, Reopen, "The disk is full; nothing that was acknowledged \
@@ -184,7 +186,7 @@ codes! {
         the store anew.";
     StoreFormat = 115, "store_format", Store, Never, "The store has a format that this version of \
         the library does not know, as `details.format` says; use the version that wrote it.";
-    ClockNotManual = 120, "clock_not_manual", State, Never, "The clock can be set only where the \
+    ClockNotManual = 120, "clock_not_manual", State, Never, "The clock can be set only when the \
         store was opened with a manual clock.";
 
     // 200..299: roles and permissions
@@ -196,14 +198,14 @@ codes! {
         such node.";
     PermissionExists = 203, "permission_exists", Conflict, Never, "The permission tree has this \
         node already.";
-    EscalationRefused = 204, "escalation_refused", Refused, Never, "Nobody grants more than they \
-        hold; `details.missing` lists what the actor lacks.";
-    RoleBuiltIn = 205, "role_built_in", Refused, Never, "A built-in role is not edited or deleted; \
-        copy it and change the copy.";
-    RoleByPackage = 206, "role_by_package", Refused, Never, "The role of a member is that of the \
-        account's package.";
+    EscalationRefused = 204, "escalation_refused", Refused, Never, "Nobody can give more than they \
+        hold; `details.missing` lists what the actor does not hold.";
+    RoleBuiltIn = 205, "role_built_in", Refused, Never, "A built-in role cannot be edited or \
+        deleted; copy it and change the copy.";
+    RoleByPackage = 206, "role_by_package", Refused, Never, "The role of a member comes from the \
+        account's package, and no other role can be named.";
     RoleSpansAccounts = 207, "role_spans_accounts", Refused, Never, "The user has one role in all \
-        accounts of the team; only who administers all of them changes it.";
+        accounts of the team; only somebody who administers all of them can change it.";
     IsOperator = 208, "is_operator", Conflict, Never, "The user is an operator of the platform and \
         cannot be a member of an account.";
     IsMember = 209, "is_member", Conflict, Never, "The user is a member of an account and cannot \
@@ -218,15 +220,16 @@ codes! {
         address is not assigned to the account.";
     GuaranteeExceeded = 303, "guarantee_exceeded", Conflict, Never, "The guaranteed parts of the \
         accounts below would exceed the limit of the account above.";
-    LimitReached = 304, "limit_reached", Limit, Never, "The account has as many of them as its \
-        limit allows; `details.limit` names it.";
+    LimitReached = 304, "limit_reached", Limit, Never, "The account has as many of these as its \
+        limit allows; `details.limit` names the limit.";
     MoreThanClaimed = 305, "more_than_claimed", Conflict, Never, "More would be given back than \
         the account has claimed; `details.own` says how many it has.";
 
     // 400..499: accounts and users
     EmailTaken = 400, "email_taken", Conflict, Never, "The e-mail address belongs to a user \
         already.";
-    AccountPending = 401, "account_pending", State, Never, "The account waits for its owner.";
+    AccountPending = 401, "account_pending", State, Never, "The account is pending: it waits for \
+        its owner.";
     AccountSuspended = 402, "account_suspended", State, Never, "The account, or one above it, is \
         suspended by a hold.";
     AccountClosed = 403, "account_closed", State, Never, "The account, or one above it, is closed.";
@@ -234,12 +237,12 @@ codes! {
         reopened.";
     GraceOver = 405, "grace_over", State, Never, "The time in which the account could be reopened \
         is over.";
-    HoldAbove = 406, "hold_above", Refused, Never, "The hold was placed by a higher level and is \
-        cleared there.";
+    HoldAbove = 406, "hold_above", Refused, Never, "A higher level placed the hold, and only that \
+        level or one above it can clear it.";
     DepthExceeded = 407, "depth_exceeded", Limit, Never, "The tree of accounts would be deeper \
         than the platform allows.";
-    ChildrenLeft = 408, "children_left", Conflict, Never, "The account has children; say what \
-        becomes of them.";
+    ChildrenLeft = 408, "children_left", Conflict, Never, "There are accounts below the account; \
+        `children` has to say what happens to them.";
     UserDisabled = 409, "user_disabled", State, Never, "The user is disabled.";
     MemberDisabled = 410, "member_disabled", State, Never, "The membership is disabled.";
     AlreadyMember = 411, "already_member", Conflict, Never, "The user is a member of the account \
@@ -252,14 +255,14 @@ codes! {
     OwnerNotExclusive = 415, "owner_not_exclusive", Conflict, Never, "The owner of an account \
         cannot be a member of another.";
     AlreadyThere = 416, "already_there", Conflict, Never, "The user is in this account already.";
-    FieldNotEditable = 417, "field_not_editable", Refused, Never, "Whoever asks may not edit this \
+    FieldNotEditable = 417, "field_not_editable", Refused, Never, "The actor may not edit this \
         field of the user; `details.edited_by` says who may.";
-    LinkInvalid = 418, "link_invalid", Refused, Never, "The link is not one of ours, was used, or \
-        was replaced by a newer one.";
+    LinkInvalid = 418, "link_invalid", Refused, Never, "The link does not exist, was used already, \
+        or was replaced by a newer one.";
     LinkExpired = 419, "link_expired", State, Never, "The link can no longer be used; ask for a \
         new one.";
     CsvInvalid = 420, "csv_invalid", Invalid, Never, "The CSV text cannot be read; `details` names \
-        line and column.";
+        the line and the column.";
 
     // 500..599: sending
     QuotaExceeded = 500, "quota_exceeded", Limit, Later, "A limit is used up until its window \
@@ -272,14 +275,14 @@ codes! {
     ReservationOver = 503, "reservation_over", State, Never, "The reservation was committed or \
         released, or has expired.";
     ReservationVoid = 504, "reservation_void", State, Never, "The account was suspended or closed, \
-        and the reservation came back.";
+        and the reservation was given back.";
 
     // 600..699: invitations
     InvitationExpired = 600, "invitation_expired", State, Never, "The invitation has expired; ask \
         for a new one.";
     InvitationDeleted = 601, "invitation_deleted", State, Never, "The invitation was deleted.";
     InvitationSuperseded = 602, "invitation_superseded", State, Never, "A newer invitation, or a \
-        newer link, took its place.";
+        newer link, has replaced it.";
     InvitationAlreadyAccepted = 603, "invitation_already_accepted", State, Never, "The invitation \
         was accepted already.";
     UserExists = 604, "user_exists", Conflict, Never, "The address belongs to a user of the \
@@ -290,14 +293,14 @@ codes! {
         edit it, resend it, or delete it first.";
 
     // 700..799: groups and resources
-    AdminHasNoGroup = 700, "admin_has_no_group", Refused, Never, "Owner and administrators are in \
+    AdminHasNoGroup = 700, "admin_has_no_group", Refused, Never, "Owners and administrators are in \
         no group.";
     LastGroup = 701, "last_group", Refused, Never, "The last group of an account cannot be \
         deleted.";
     NotShareable = 702, "not_shareable", Refused, Never, "Resources of this kind are never shared \
         between accounts.";
-    ShareDirection = 703, "share_direction", Refused, Never, "Templates are shared from an account \
-        with those below it only.";
+    ShareDirection = 703, "share_direction", Refused, Never, "An account can share templates only \
+        with the accounts below it.";
     SharedReadOnly = 704, "shared_read_only", Refused, Never, "The template is shared by an \
         account above: it can be used and previewed, not changed.";
     LeaseHeld = 705, "lease_held", Conflict, Later, "Somebody else edits this; `details` says who \
@@ -308,42 +311,42 @@ codes! {
     // 800..899: credits
     CreditsExhausted = 800, "credits_exhausted", Limit, Never, "There are not as many credits as \
         this needs; `details.left` says how many there are.";
-    RefundExceeded = 801, "refund_exceeded", Conflict, Never, "No more is refunded than was spent \
-        and not refunded yet; `details.left` says how much that is.";
+    RefundExceeded = 801, "refund_exceeded", Conflict, Never, "More would be refunded than was \
+        spent and not refunded yet; `details.left` says how much that is.";
 
     // 900..999: log-in
     SessionInvalid = 900, "session_invalid", Refused, Never, "The session has ended, or there \
         never was one; log in again.";
-    LoginRefused = 901, "login_refused", Refused, Never, "Address and password do not fit \
-        together, or the user may not log in.";
-    LoginDelayed = 902, "login_delayed", Limit, Later, "There were too many failures; the next \
-        attempt counts after `retry_at_ms`.";
+    LoginRefused = 901, "login_refused", Refused, Never, "The e-mail address and the password do \
+        not match, or the user may not log in.";
+    LoginDelayed = 902, "login_delayed", Limit, Later, "There were too many failed attempts; the \
+        next attempt counts after `retry_at_ms`.";
     PasswordTooShort = 903, "password_too_short", Invalid, Never, "The password has fewer \
-        characters than the platform asks for; `details.min` says how many that is.";
-    PasswordBanned = 904, "password_banned", Invalid, Never, "The password is guessed too easily, \
+        characters than the platform requires; `details.min` says how many are required.";
+    PasswordBanned = 904, "password_banned", Invalid, Never, "The password is too easy to guess, \
         or the host bans it; `details.weak` says what is weak.";
-    IpNotAllowed = 905, "ip_not_allowed", Refused, Never, "An allow-list does not hold the address \
-        that the actor comes from, or none was named.";
+    IpNotAllowed = 905, "ip_not_allowed", Refused, Never, "An allow-list does not contain the \
+        address of the actor, or no address was named.";
 
     // 910..919: second factor
     SecondFactorRequired = 910, "second_factor_required", Refused, Never, "The user has a second \
-        factor: send its `code` along.";
+        factor; send its code in `code`.";
     SecondFactorRefused = 911, "second_factor_refused", Refused, Never, "The code of the second \
         factor is wrong, or was used already.";
-    SecondFactorMissing = 912, "second_factor_missing", Refused, Never, "A second factor is asked \
-        for here, and the session was begun without one: get one, or log in with it.";
-    LogInAgain = 913, "log_in_again", Refused, Never, "This needs a log-in that is more recent: \
-        prove the user anew with `sessions.renew`.";
+    SecondFactorMissing = 912, "second_factor_missing", Refused, Never, "A second factor is \
+        required here, and the session was begun without one; set one up, or log in with it.";
+    LogInAgain = 913, "log_in_again", Refused, Never, "This needs a more recent log-in; prove the \
+        user anew with `sessions.renew`.";
 
     // 920..929: API keys
     ApiKeyInvalid = 920, "api_key_invalid", Refused, Never, "The API key was deleted, has expired, \
-        or there never was one.";
-    NotWithApiKey = 921, "not_with_api_key", Refused, Never, "This is for people: no program does \
-        it with an API key.";
+        or never existed.";
+    NotWithApiKey = 921, "not_with_api_key", Refused, Never, "Only people may do this, and not \
+        programs with an API key.";
 
     // 930..939: log-in-as
-    NotAsAnother = 930, "not_as_another", Refused, Never, "This is for the user in person: nobody \
-        does it who acts as them.";
+    NotAsAnother = 930, "not_as_another", Refused, Never, "Only the user in person may do this, \
+        and nobody who acts as them.";
 
     // 950..979: outbox and audit
     NotTaken = 950, "not_taken", Conflict, Never, "The consumer was not given this message of the \

@@ -1,4 +1,4 @@
-//! What memory alone can tell of a send.
+//! What memory alone can answer about a send.
 
 use crate::engine::Engine;
 use crate::engine::meters::Prepared;
@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::model::{Decision, Refusal};
 use std::sync::Arc;
 
-/// What memory alone can tell of a send.
+/// What memory alone can answer about a send.
 pub(super) enum Quick {
     Granted {
         left: u64,

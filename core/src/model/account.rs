@@ -13,41 +13,42 @@ pub struct Account {
     pub name: Name,
     /// The account above.
     pub parent: Option<Id>,
-    /// The user who owns it; exactly one, and none only while the account waits for the
-    /// confirmation of its first (R-TEA-2).
+    /// The user who owns it: exactly one; there is none only while the account waits for its first
+    /// owner to confirm their address (R-TEA-2).
     pub owner: Option<Id>,
-    /// The package; without one the parent's values count.
+    /// The package; without one, the values of the account above apply.
     pub package: Option<Id>,
-    /// Another package from an instant on (R-PKG-6).
+    /// The package that the account gets later (R-PKG-6).
     pub next_package: Option<NextPackage>,
-    /// The limits that the account has of its own.
+    /// The account's own limits.
     pub overrides: Limits,
-    /// Those of them that the account above gave, not the platform (R-TEA-9).
+    /// Those of the own limits that the account above set, and not the platform (R-TEA-9).
     #[serde(default)]
     pub allocated: Vec<LimitName>,
-    /// Those of them that are a guaranteed part of the parent's (R-TEA-9).
+    /// Those of the own limits that are a guaranteed part of the parent's limit (R-TEA-9).
     pub guaranteed: Vec<LimitName>,
-    /// The assets that the account has of its own, beside those of its package (R-PKG-5).
+    /// The account's own assets, beside those of its package (R-PKG-5).
     pub assets: Assets,
     /// The role that a new member gets when none is named (R-TEA-9).
     pub default_role: Option<Id>,
-    /// The group that new members come into (R-GRP-1).
+    /// The group into which new members come (R-GRP-1).
     pub default_group: Id,
-    /// Whether its suppressions count for the team, and the team's for it (R-TEA-8).
+    /// Whether it is in the pool of its team: its suppressions apply to the team, and the team's to
+    /// it (R-TEA-8).
     pub pooled: bool,
     /// When it first shared a template with the accounts below (R-TEA-7).
     pub shares_since_ms: Option<u64>,
-    /// IANA name of the time zone of its days and months.
+    /// The IANA name of the time zone of its days and months.
     pub time_zone: String,
-    /// Where it is in its life.
+    /// The stage of its life cycle.
     pub lifecycle: Lifecycle,
-    /// What suspends it; empty when nothing does.
+    /// The holds that suspend it; empty when none does.
     pub holds: Vec<Hold>,
     /// The number of the next hold.
     pub next_hold: u64,
     /// How many accounts have this one as their parent.
     pub children: u64,
-    /// Raised by every change.
+    /// The revision; every change raises it.
     pub rev: u64,
     /// When it was made.
     pub created_at_ms: u64,
@@ -55,24 +56,24 @@ pub struct Account {
     pub updated_at_ms: u64,
 }
 
-/// A package that an account gets later (R-PKG-6).
+/// A package that an account will get later (R-PKG-6).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NextPackage {
     /// The package.
     pub package: Id,
-    /// From when on, in unix milliseconds.
+    /// When the account gets it, in unix milliseconds.
     pub from_ms: u64,
 }
 
-/// The life of an account, apart from its holds.
+/// The stage of the life cycle of an account, apart from its holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "state")]
 pub enum Lifecycle {
-    /// Waits for its owner.
+    /// The account waits for its owner.
     Pending,
-    /// In use.
+    /// The account is in use.
     Active,
-    /// Ended; can be reopened within the grace period.
+    /// The account is closed; it can be reopened within the grace period.
     Closed {
         /// When it was closed.
         at_ms: u64,
@@ -86,16 +87,16 @@ pub enum Lifecycle {
 pub struct Hold {
     /// The number of the hold within its account; `accounts.release` names it.
     pub hold: u64,
-    /// Why.
+    /// The reason.
     pub reason: HoldReason,
-    /// The level that placed it; the same level or one above clears it.
+    /// The level that placed it; only this level, or one above, can clear it.
     pub level: HoldLevel,
     /// Who placed it: `system` or a user's id.
     pub placed_by: String,
-    /// The account that whoever placed it acted in; absent for the platform.
+    /// The account in which the person who placed it acted; absent for the platform.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub placed_from: Option<Id>,
-    /// When, in unix milliseconds.
+    /// When it was placed, in unix milliseconds.
     pub placed_at_ms: u64,
     /// A remark for people.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -114,11 +115,11 @@ pub enum HoldReason {
     Billing,
     /// A damaged sending reputation.
     Reputation,
-    /// The owner asked for it.
+    /// A request of the owner.
     OwnerRequest,
 }
 
-/// Who can clear a hold, from the bottom up.
+/// The level that placed a hold, from the bottom up.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]

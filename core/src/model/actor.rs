@@ -4,36 +4,39 @@ use super::{Address, Grant, Id, Secret};
 use serde::{Deserialize, Serialize, Serializer};
 use std::net::IpAddr;
 
-/// The actor that an operation runs as.
+/// The actor as whom an operation runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Wire")]
 pub enum Actor {
     /// The host itself.
     #[default]
     System,
-    /// A user who acts in an account; that it is them is the host's assertion.
+    /// A user who acts in an account; the host vouches for their identity.
     User {
         /// The user.
         user: Id,
-        /// The account that they act in.
+        /// The account in which they act.
         account: Id,
-        /// Where they come from, as the host saw it.
+        /// The address from which they come, as the host saw it.
         ip: Option<IpAddr>,
-        /// The API key that a program of theirs acts with; none where they act in person.
+        /// The API key with which a program acts for them; none when they act in person.
         api_key: Option<Box<KeyScope>>,
-        /// Who acts as the user in a session of `sessions.create_as`; none where it is the user
-        /// themself (R-SES-6).
+        /// Who acts as the user in a session of `sessions.create_as`; none when the user themself
+        /// acts (R-SES-6).
         behind: Option<Box<Behind>>,
-        /// How they logged in, where a session proves who they are; none where the host does.
+        /// How they logged in, when a session proves who they are; none when the host vouches for
+        /// them.
         log_in: Option<LogIn>,
     },
-    /// One of the platform's staff (R-PLT-2); that it is them is the host's assertion.
+    /// An operator, who is one of the platform's staff (R-PLT-2); the host vouches for their
+    /// identity.
     Operator {
         /// The operator.
         user: Id,
-        /// Where they come from, as the host saw it.
+        /// The address from which they come, as the host saw it.
         ip: Option<IpAddr>,
-        /// How they logged in, where a session proves who they are; none where the host does.
+        /// How they logged in, when a session proves who they are; none when the host vouches for
+        /// them.
         log_in: Option<LogIn>,
     },
 }
@@ -41,25 +44,25 @@ pub enum Actor {
 /// What a session knows of the log-in of its user (R-SES-1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogIn {
-    /// When they proved last who they are, in unix milliseconds.
+    /// When they last proved who they are, in unix milliseconds.
     pub authenticated_at_ms: u64,
-    /// Whether with a second factor, or because the host vouched for them.
+    /// Whether they did so with a second factor, or the host vouched for them.
     pub with_second_factor: bool,
 }
 
-/// Who acts as another (R-SES-6).
+/// A person who acts as another user (R-SES-6).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Behind {
     /// The person.
     pub user: Id,
-    /// The account that they act from; none for an operator.
+    /// The account from which they act; none for an operator.
     pub account: Option<Id>,
     /// The session that proves it.
     pub session: Id,
 }
 
 impl Behind {
-    /// The person as who they are.
+    /// The same person, acting as themself.
     pub fn in_person(&self, ip: Option<IpAddr>) -> Actor {
         match &self.account {
             Some(account) => Actor::in_account(self.user.clone(), account.clone(), ip),
@@ -68,7 +71,7 @@ impl Behind {
     }
 }
 
-/// An API key, and what it leaves of what its user may do (R-SES-7).
+/// An API key, and the permissions to which it restricts its user (R-SES-7).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyScope {
     /// The key.
@@ -77,7 +80,7 @@ pub struct KeyScope {
     pub permissions: Vec<Grant>,
 }
 
-/// Who calls, before it is known who that is: what the host says of them, or what a token proves.
+/// Who calls an operation: an actor whom the host names, or whoever a token proves.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Wire")]
 pub enum Caller {
@@ -85,19 +88,19 @@ pub enum Caller {
     Known(Actor),
     /// Whoever the session belongs to (R-SES-1).
     Session {
-        /// What `sessions.create` answered.
+        /// The token that `sessions.create` answered.
         token: Secret,
-        /// The account that they act in. When absent: the only one that they have, or none for an
-        /// operator.
+        /// The account in which they act. When absent: the only account that they have, or none for
+        /// an operator.
         account: Option<Id>,
-        /// Where they come from, as the host saw it.
+        /// The address from which they come, as the host saw it.
         ip: Option<IpAddr>,
     },
-    /// A program of the user whom the API key belongs to, in the account of the key (R-SES-7).
+    /// A program of the user to whom the API key belongs, in the account of the key (R-SES-7).
     ApiKey {
-        /// What `api_keys.create` answered.
+        /// The token that `api_keys.create` answered.
         token: Secret,
-        /// Where it comes from, as the host saw it.
+        /// The address from which it comes, as the host saw it.
         ip: Option<IpAddr>,
     },
 }
@@ -114,7 +117,7 @@ impl From<Actor> for Caller {
     }
 }
 
-/// The actor as JSON. A tagged enum would let unknown fields of `system` pass.
+/// The actor as JSON. A tagged enum would accept unknown fields in `system`.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Wire {
@@ -257,7 +260,7 @@ impl Actor {
         }
     }
 
-    /// One of the platform's staff.
+    /// An operator, who is one of the platform's staff.
     pub fn operator(user: Id, ip: Option<IpAddr>) -> Actor {
         Actor::Operator {
             user,
@@ -266,7 +269,7 @@ impl Actor {
         }
     }
 
-    /// The same actor, proven by a session.
+    /// The same actor, with the log-in that a session proves.
     pub(crate) fn logged_in(mut self, how: LogIn) -> Actor {
         match &mut self {
             Actor::System => {}
@@ -275,7 +278,7 @@ impl Actor {
         self
     }
 
-    /// How the person logged in, where a session proves who they are.
+    /// How the person logged in, when a session proves who they are.
     pub fn log_in(&self) -> Option<LogIn> {
         match self {
             Actor::System => None,
@@ -283,7 +286,7 @@ impl Actor {
         }
     }
 
-    /// The API key that a program acts with.
+    /// The API key with which a program acts.
     pub fn api_key(&self) -> Option<&KeyScope> {
         match self {
             Actor::User { api_key, .. } => api_key.as_deref(),
@@ -291,7 +294,7 @@ impl Actor {
         }
     }
 
-    /// Who acts as the user, where it is not the user themself.
+    /// Who acts as the user, when it is not the user themself.
     pub fn behind(&self) -> Option<&Behind> {
         match self {
             Actor::User { behind, .. } => behind.as_deref(),
@@ -299,18 +302,18 @@ impl Actor {
         }
     }
 
-    /// Whether nobody acts for the user: no program with an API key, and no other person.
+    /// Whether the user themself acts: no program with an API key, and no other person.
     pub fn is_in_person(&self) -> bool {
         self.api_key().is_none() && self.behind().is_none()
     }
 
-    /// A name for records: `system`, or the user's id.
+    /// A name for records: `system`, or the id of the user.
     pub fn label(&self) -> String {
         self.user()
             .map_or_else(|| "system".to_owned(), Id::to_string)
     }
 
-    /// Where the person comes from, as the host saw it.
+    /// The address from which the person comes, as the host saw it.
     pub fn ip(&self) -> Option<Address> {
         match self {
             Actor::System => None,
@@ -318,7 +321,7 @@ impl Actor {
         }
     }
 
-    /// The same as it was given.
+    /// The same address, as it was given.
     pub(crate) fn raw_ip(&self) -> Option<IpAddr> {
         match self {
             Actor::System => None,
@@ -326,8 +329,8 @@ impl Actor {
         }
     }
 
-    /// As whom the actor acts; none for the host itself. See [`behind`](Actor::behind) for who it
-    /// really is.
+    /// The user as whom the actor acts; none for the host itself. [`behind`](Actor::behind) says
+    /// who really acts.
     pub fn user(&self) -> Option<&Id> {
         match self {
             Actor::System => None,

@@ -1,4 +1,4 @@
-//! Addresses of the network that people come from, and ranges of them (R-SES-3).
+//! Network addresses from which people come, and ranges of them (R-SES-3).
 
 use crate::error::shown;
 use ipnet::IpNet;
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-/// An address, v4 or v6; one that is v4 mapped into v6 counts as v4.
+/// An IPv4 or IPv6 address; an IPv4 address mapped into IPv6 counts as IPv4.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Address(IpAddr);
@@ -56,7 +56,7 @@ impl From<Address> for String {
 pub struct AddressRange(IpNet);
 
 impl AddressRange {
-    /// Reads a range. One of v4 mapped into v6 becomes one of v4.
+    /// Reads a range. A range of IPv4 addresses mapped into IPv6 becomes one of IPv4.
     pub fn new(text: &str) -> Result<AddressRange, String> {
         read(text).map_err(|why| format!("`{}` is no range of addresses: {why}.", shown(text)))
     }
@@ -66,7 +66,7 @@ impl AddressRange {
         self.0.contains(&address.ip())
     }
 
-    /// Whether all of another range is in it.
+    /// Whether the whole of another range is in it.
     pub fn covers(&self, other: &AddressRange) -> bool {
         self.0.contains(&other.0)
     }
@@ -111,8 +111,8 @@ fn read(text: &str) -> Result<AddressRange, &'static str> {
     }
 }
 
-/// The ranges that hold what both of two lists hold: of two ranges one covers the other, or they
-/// have nothing in common. Empty where there is no such address.
+/// The ranges of the addresses that are in both lists. Of two ranges, either one covers the other
+/// or they have nothing in common. The result is empty when no address is in both lists.
 pub fn common_ranges(one: &[AddressRange], other: &[AddressRange]) -> Vec<AddressRange> {
     let within = |narrow: &[AddressRange], wide: &[AddressRange]| {
         let covered = |range: &&AddressRange| wide.iter().any(|other| other.covers(range));

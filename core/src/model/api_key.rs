@@ -1,4 +1,4 @@
-//! API keys: what programs act with (R-SES-7).
+//! API keys, with which programs act (R-SES-7).
 
 use super::{Address, AddressRange, Grant, Id, Name};
 use serde::{Deserialize, Serialize};
@@ -8,28 +8,28 @@ use serde::{Deserialize, Serialize};
 pub struct ApiKey {
     /// The id; the token carries it.
     pub id: Id,
-    /// The account that it acts in.
+    /// The account in which it acts.
     pub account: Id,
     /// The member for whom it acts.
     pub user: Id,
     /// What people call it.
     pub name: Name,
-    /// The SHA-256 of the token, in hexadecimal digits. The token itself is stored nowhere.
+    /// The SHA-256 of the token, in hexadecimal digits. The token itself is not stored anywhere.
     pub token_hash: String,
     /// What it may be used for, as far as its user may do it.
     pub permissions: Vec<Grant>,
-    /// Where it may come from; anywhere where this is empty.
+    /// The addresses from which it may be used; every address when the list is empty.
     pub allow_list: Vec<AddressRange>,
-    /// From when on it cannot be used; never where none is named.
+    /// When it expires; never when absent.
     pub expires_at_ms: Option<u64>,
-    /// Raised by every change.
+    /// The revision; every change raises it.
     pub rev: u64,
     /// When it was made.
     pub created_at_ms: u64,
     /// When it was last changed.
     pub updated_at_ms: u64,
-    /// When it was used last, to a few minutes; absent where it never was.
+    /// When it was last used, to within a few minutes; absent when it never was.
     pub last_used_at_ms: Option<u64>,
-    /// Where it was used from last, as exact as the time.
+    /// The address from which it was last used, known as exactly as the time.
     pub last_ip: Option<Address>,
 }

@@ -1,41 +1,41 @@
-//! What mail goes out through: sending domains, nodes, bounce addresses (R-PKG-5).
+//! The assets through which mail goes out: sending domains, nodes and bounce addresses (R-PKG-5).
 
 use super::Name;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The assets of a package or of an account, each named as the host names it.
+/// The assets of a package or of an account, by the names that the host uses for them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Assets {
-    /// Sending domains.
+    /// The sending domains.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub domains: Vec<Name>,
-    /// Sending nodes.
+    /// The sending nodes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub nodes: Vec<Name>,
-    /// Bounce addresses.
+    /// The bounce addresses.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub bounce_addresses: Vec<Name>,
 }
 
-/// What is changed of the assets of a package; a list that is absent stays.
+/// A change of the assets of a package; a list that is absent stays as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AssetsEdit {
-    /// Sending domains, all of them.
+    /// The sending domains; the list replaces the whole list.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub domains: Option<Vec<Name>>,
-    /// Sending nodes, all of them.
+    /// The sending nodes; the list replaces the whole list.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nodes: Option<Vec<Name>>,
-    /// Bounce addresses, all of them.
+    /// The bounce addresses; the list replaces the whole list.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bounce_addresses: Option<Vec<Name>>,
 }
 
 impl AssetsEdit {
-    /// What these changes make of the assets that there were.
+    /// The assets after this change.
     pub fn of(self, before: Assets) -> Assets {
         Assets {
             domains: self.domains.unwrap_or(before.domains),
@@ -58,7 +58,7 @@ pub enum AssetKind {
 }
 
 impl Assets {
-    /// Most assets of one kind.
+    /// The most assets of one kind.
     pub const MOST: usize = 200;
 
     /// Whether there is none.
@@ -75,7 +75,7 @@ impl Assets {
         }
     }
 
-    /// Takes in those of others that are not here.
+    /// Adds those of the other assets that are not here.
     pub fn add_all(&mut self, others: &Assets) {
         for kind in [AssetKind::Domain, AssetKind::Node, AssetKind::BounceAddress] {
             let new: Vec<Name> = others
@@ -88,7 +88,7 @@ impl Assets {
         }
     }
 
-    /// The assets of one kind, to be changed.
+    /// The assets of one kind, for changing them.
     pub fn of_mut(&mut self, kind: AssetKind) -> &mut Vec<Name> {
         match kind {
             AssetKind::Domain => &mut self.domains,

@@ -1,4 +1,4 @@
-//! What is remembered of changes (R-AUD-1).
+//! The audit records of changes (R-AUD-1).
 
 use super::{Actor, Id};
 use schemars::JsonSchema;
@@ -9,20 +9,21 @@ use serde_json::{Map, Value};
 /// between them.
 pub type AuditFields = Map<String, Value>;
 
-/// A chain of records. An account has one of its own, which outlives it; one tells of the platform,
-/// and one of all users.
+/// A chain of audit records. Each account has a chain of its own, which outlives the account; one
+/// chain is for the platform, and one for all users.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum AuditChain {
-    /// What belongs to an account.
+    /// The chain of an account: what belongs to it.
     Account(Id),
-    /// What belongs to no account and no user, and which accounts came and went.
+    /// The chain of the platform: what belongs to no account and no user, and which accounts were
+    /// created and deleted.
     Platform,
-    /// The users, of whatever accounts they are members.
+    /// The chain of the users, whatever accounts they are members of.
     Users,
 }
 
 impl AuditChain {
-    /// The two parts of a key that name it.
+    /// The two parts of a store key that name the chain.
     pub fn parts(&self) -> [&str; 2] {
         match self {
             AuditChain::Account(id) => ["account", id.as_str()],
@@ -31,7 +32,7 @@ impl AuditChain {
         }
     }
 
-    /// The chain that two parts of a key name.
+    /// The chain that two parts of a store key name.
     pub fn from_parts(kind: &str, id: &str) -> Option<AuditChain> {
         match (kind, id) {
             ("account", id) => Id::new(id).ok().map(AuditChain::Account),
@@ -42,43 +43,43 @@ impl AuditChain {
     }
 }
 
-/// A record of a chain. What is stored of it are the bytes of its JSON, and their SHA-256 is what
-/// the next one has as `previous`: whoever has the lines can check them without this library.
+/// A record of a chain. The bytes of its JSON are stored, and their SHA-256 is the `previous` of
+/// the next record: whoever has the lines can check them without this library.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AuditRecord {
-    /// Its place in the chain, from 1 on.
+    /// Its number in the chain, which begins at 1.
     pub number: u64,
-    /// When, in unix milliseconds.
+    /// When it happened, in unix milliseconds.
     pub at_ms: u64,
-    /// Who. The address that they came from is kept beside the chain.
+    /// Who acted. The address from which they came is stored beside the chain.
     pub actor: AuditActor,
-    /// SHA-256 of what is kept of that address; absent where none was given.
+    /// The SHA-256 of what is stored of that address; absent when no address was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor_hash: Option<String>,
-    /// The operation that did it; `schedule` for what became due by itself.
+    /// The operation that made the change; `schedule` for what became due without a call.
     pub operation: String,
     /// What it changed.
     pub changes: Vec<AuditChange>,
-    /// The hash of the record before.
+    /// The hash of the record before it.
     pub previous: String,
 }
 
-/// Who changed something.
+/// Who made a change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AuditActor {
-    /// What kind of actor.
+    /// What kind of actor it was.
     pub kind: AuditActorKind,
     /// The person who really acted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
-    /// The account on whose behalf a user acted, or somebody as a user; it may lie above the one
-    /// that was changed.
+    /// The account on whose behalf a user, or somebody acting as a user, made the change; it may
+    /// lie above the account that was changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Id>,
-    /// The address that they came from, as the host saw it; absent once they are erased.
+    /// The address from which they came, as the host saw it; absent once the person is erased.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ip: Option<String>,
-    /// The API key, where it was a program of that user.
+    /// The API key, if a program of the user acted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_key: Option<Id>,
     /// The user as whom that person acted, in `account` (R-SES-6).
@@ -90,7 +91,7 @@ pub struct AuditActor {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AuditActorKind {
-    /// The host itself, or what became due by itself.
+    /// The host itself, or what became due without a call.
     System,
     /// A user in an account.
     User,
@@ -140,50 +141,49 @@ impl From<&Actor> for AuditActor {
     }
 }
 
-/// What happened to one thing. Of a person it holds no name and no address: these are kept beside
-/// the chain, and the change has their hash.
+/// What happened to one thing. It contains no name and no address of a person: these are stored
+/// beside the chain, and the change has their hash.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AuditChange {
-    /// What kind of thing.
+    /// What kind of thing it is.
     pub kind: AuditKind,
-    /// Its id, within the account or platform that the chain tells of.
+    /// Its id, within the account or the platform whose chain this is.
     pub id: String,
-    /// The fields that changed, as they were; absent where it is new.
+    /// The values of the changed fields before the change; absent when the thing is new.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<AuditFields>,
-    /// The fields that changed, as they are; absent where it is gone.
+    /// The values of the changed fields after the change; absent when the thing was deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<AuditFields>,
-    /// Whose personal fields lie beside the chain.
+    /// The person whose personal fields are stored beside the chain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub person: Option<AuditPerson>,
 }
 
-/// The field of what is kept beside the chain that has the address of who acted.
+/// The name of the field, in what is stored beside the chain, that has the address of the actor.
 pub const AUDIT_IP: &str = "ip";
 
-/// A person whom a change is about.
+/// A person whom a change concerns.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditPerson {
-    /// Whether it is a user, or somebody who was invited.
+    /// Whether the person is a user, or was only invited.
     pub kind: AuditKind,
     /// The id of the user or of the invitation.
     pub id: Id,
-    /// SHA-256 of what is kept beside the chain; absent where nothing is.
+    /// The SHA-256 of what is stored beside the chain; absent when nothing is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hash: Option<String>,
 }
 
-/// The personal fields of a change, or the address that somebody acted from. They are deleted with
-/// the person, and the salt with them: what is left is a hash that nobody can guess the fields
-/// from.
+/// The personal fields of a change, or the address from which somebody acted. They are deleted with
+/// the person, together with the salt: nobody can guess the fields from the hash that is left.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AuditPersonal {
-    /// What makes the hash differ from that of the same fields elsewhere.
+    /// The salt, which makes the hash differ from that of the same fields elsewhere.
     pub salt: String,
-    /// The personal fields that changed, as they were.
+    /// The values of the changed personal fields before the change.
     pub before: AuditFields,
-    /// The personal fields that changed, as they are.
+    /// The values of the changed personal fields after the change.
     pub after: AuditFields,
 }
 
@@ -192,7 +192,7 @@ pub struct AuditPersonal {
 pub struct AuditHead {
     /// The last record.
     pub last: AuditLink,
-    /// The last record that was pruned: number 0 where none was.
+    /// The last record that was pruned; number 0 when none was.
     pub base: AuditLink,
 }
 
@@ -212,13 +212,13 @@ impl Default for AuditHead {
 /// A record and its hash.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditLink {
-    /// Its place in the chain.
+    /// Its number in the chain.
     pub number: u64,
     /// SHA-256 of its bytes, in hexadecimal.
     pub hash: String,
 }
 
-/// What kind of thing a change is about.
+/// What kind of thing a change concerns.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
@@ -226,20 +226,20 @@ pub struct AuditLink {
 pub enum AuditKind {
     /// An account.
     Account,
-    /// From where a user, an account or a member may come.
+    /// The addresses from which a user, a member, or people in an account may act.
     AllowList,
     /// An API key; never its token.
     ApiKey,
-    /// The chain itself: what was before an instant was pruned.
+    /// The chain itself: its records before an instant were pruned.
     Audit,
     /// The picture of a group.
     Avatar,
-    /// A campaign: that it was stopped or resumed.
+    /// A campaign: it was stopped or resumed.
     Campaign,
     /// A cap or pace.
     Cap,
-    /// An entry of a ledger of credits, as channel and number. What pays for a send is in the
-    /// ledger alone.
+    /// An entry of a ledger of credits, as channel and number. What pays for a send is recorded in
+    /// the ledger only.
     Credits,
     /// The default limits of the platform.
     DefaultLimits,
@@ -247,7 +247,7 @@ pub enum AuditKind {
     Group,
     /// An invitation.
     Invitation,
-    /// A link that a user was sent.
+    /// A link that was sent to a user.
     Link,
     /// A membership, by its user.
     Member,
@@ -257,11 +257,11 @@ pub enum AuditKind {
     Package,
     /// A permission that the host added.
     Permission,
-    /// The password of a user, or that one is banned; never the password itself.
+    /// The password of a user, or a banned password; never the password itself.
     Password,
     /// The policies of an account or of the platform.
     Policies,
-    /// A resource, as kind and id.
+    /// A resource, named by kind and id.
     Resource,
     /// A role.
     Role,
@@ -269,9 +269,9 @@ pub enum AuditKind {
     SecondFactor,
     /// A session of a user.
     Session,
-    /// How a resource is shared with accounts below, as kind and id.
+    /// How a resource is shared with accounts below, named by kind and id.
     Share,
-    /// A suppression, as value and class. Of an address only the domain is told.
+    /// A suppression, named by value and class. For an address, only the domain is recorded.
     Suppression,
     /// A user.
     User,

@@ -1,42 +1,42 @@
-//! Campaigns as far as their bounces matter (R-QTA-11).
+//! The outcomes of campaigns, as far as bounces need them (R-QTA-11).
 
 use super::{Count, Id};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What became of a campaign, as it is stored and shown.
+/// The outcomes of a campaign, as they are stored and shown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Campaign {
     /// The account that sends it.
     pub account: Id,
     /// The host's own id, unique within the account.
     pub id: Id,
-    /// What was reported since the sample began: this decides whether the campaign is stopped.
+    /// The outcomes reported since the sample began; they decide whether the campaign is stopped.
     pub sample: CampaignOutcomes,
     /// When the sample began, in unix milliseconds: with the first report, and anew whenever the
     /// campaign is resumed.
     pub sample_since_ms: u64,
-    /// What was reported in all.
+    /// All outcomes that were reported.
     pub total: CampaignOutcomes,
-    /// Why it is stopped; absent while it is not.
+    /// Why it is stopped; absent when it is not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop: Option<CampaignStop>,
-    /// When it was first heard of, in unix milliseconds.
+    /// When the store first heard of it, in unix milliseconds.
     pub created_at_ms: u64,
     /// When it was last changed, in unix milliseconds.
     pub updated_at_ms: u64,
 }
 
-/// How many messages of a campaign ended how.
+/// How many messages of a campaign had each outcome.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CampaignOutcomes {
-    /// Delivered.
+    /// How many were delivered.
     pub delivered: u64,
-    /// Bounced for good.
+    /// How many bounced for good.
     pub hard: u64,
-    /// Bounced for now.
+    /// How many bounced for now.
     pub soft: u64,
-    /// Delivered, and complained about.
+    /// How many were delivered and brought a complaint.
     pub complaints: u64,
 }
 
@@ -45,11 +45,11 @@ pub struct CampaignOutcomes {
 pub struct CampaignStop {
     /// What stopped it.
     pub reason: CampaignStopReason,
-    /// The rate that was reached, in bounces of a thousand outcomes; absent where somebody stopped
+    /// The rate that was reached, in bounces per thousand outcomes; absent when somebody stopped
     /// it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub per_mille: Option<Count>,
-    /// When, in unix milliseconds.
+    /// When it was stopped, in unix milliseconds.
     pub at_ms: u64,
 }
 
@@ -59,6 +59,6 @@ pub struct CampaignStop {
 pub enum CampaignStopReason {
     /// Too many of its messages bounced.
     Bounces,
-    /// Somebody did.
+    /// Somebody stopped it.
     Request,
 }

@@ -1,39 +1,39 @@
-//! Caps: what may go out of one kind, beside the limits of an account and its package (R-QTA-4,
+//! Caps: limits on messages of one kind, beside the limits of an account and its package (R-QTA-4,
 //! R-QTA-14).
 
 use super::{Channel, Count, Id, MessageClass, Name, Window};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A cap. It counts what its account and all below it send, or what all accounts send.
+/// A cap. It counts what its account and all accounts below it send, or what all accounts send.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cap {
-    /// The account that carries it; none where the platform does.
+    /// The account that it belongs to; none when it belongs to the platform.
     pub account: Option<Id>,
     /// Its id, unique within the account or the platform.
     pub id: Id,
     /// What it counts by.
     pub scope: CapScope,
-    /// The one member, campaign, API key or domain that it is for; each has a count of its own
-    /// where none is named.
+    /// The one member, campaign, API key or domain to which the cap applies; when none is named,
+    /// each of them has a count of its own.
     pub subject: Option<Name>,
-    /// What it counts.
+    /// Which messages it counts.
     pub channel: Channel,
-    /// Only messages of this class; all where none is named.
+    /// Only messages of this class; messages of all classes when none is named.
     pub message_class: Option<MessageClass>,
     /// The window that it counts in.
     pub window: Window,
-    /// How many in a window.
+    /// How many messages a window allows.
     pub limit: Count,
-    /// How many more in each window of a later day, for a warm-up.
+    /// By how many the limit grows each day, for a warm-up.
     pub grows_daily_by: Option<Count>,
-    /// What happens beyond it.
+    /// What happens to messages beyond the limit.
     pub over: OverLimit,
-    /// How many may go out at once where it spreads.
+    /// How many messages may go out at once, for a cap that spreads.
     pub burst: Count,
-    /// Whether the platform has set it: users cannot change it then.
+    /// Whether the platform has set it; users cannot change it then.
     pub by_platform: bool,
-    /// Goes up with every change.
+    /// The revision; every change raises it.
     pub rev: u64,
     /// When it was made.
     pub created_at_ms: u64,
@@ -45,17 +45,17 @@ pub struct Cap {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CapScope {
-    /// Everything together.
+    /// All messages together.
     Account,
     /// Each member who sends.
     Member,
-    /// Each campaign, by the host's name of it.
+    /// Each campaign, by the host's id for it.
     Campaign,
-    /// Each API key that a program sends with.
+    /// Each API key with which a program sends.
     ApiKey,
-    /// Each domain that is sent from.
+    /// Each domain from which messages are sent.
     SendingDomain,
-    /// Each domain that is sent to.
+    /// Each domain to which messages are sent.
     RecipientDomain,
 }
 
@@ -93,16 +93,16 @@ pub enum OverLimit {
     /// It is refused.
     #[default]
     Reject,
-    /// It is refused, and the host keeps it until `retry_at_ms`.
+    /// It is refused, and the host keeps the messages until `retry_at_ms`.
     Hold,
-    /// Sends are spread evenly over the window: one every so often, at most `burst` at once.
+    /// Sends are spread evenly over the window, with at most `burst` messages at once.
     Spread,
-    /// Credits pay for it where the account pays with credits; otherwise it is refused. For limits,
-    /// not for caps.
+    /// Credits pay for it if the account pays with credits; otherwise it is refused. This is for
+    /// limits, not for caps.
     UseCredits,
     /// It goes out, counts as overuse, and the host is told.
     Soft,
-    /// It goes out, and counts as overuse: to see what a new limit would do (R-QTA-15).
+    /// It goes out and counts as overuse, to show what a new limit would do (R-QTA-15).
     Shadow,
 }
 
@@ -119,39 +119,39 @@ impl OverLimit {
         }
     }
 
-    /// Whether anything is ever refused.
+    /// Whether it ever refuses a send.
     pub const fn refuses(self) -> bool {
         !matches!(self, OverLimit::Soft | OverLimit::Shadow)
     }
 }
 
-/// What a message is, where a host says so: caps and bounce stops look at it.
+/// What the host says of a message; caps and bounce stops depend on it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MessageInput {
-    /// The campaign, by the host's name of it.
+    /// The campaign, by the host's id for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub campaign: Option<Id>,
-    /// The domain that it is sent from; where the account has sending domains assigned, one of
-    /// them.
+    /// The domain from which it is sent. If sending domains are assigned to the account, it must be
+    /// one of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sending_domain: Option<Name>,
-    /// The node that it is sent through; where the account has nodes assigned, one of them
-    /// (R-PKG-5).
+    /// The node through which it is sent. If nodes are assigned to the account, it must be one of
+    /// them (R-PKG-5).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<Name>,
-    /// The address that its bounces go to; where the account has bounce addresses assigned, one of
-    /// them.
+    /// The address to which its bounces go. If bounce addresses are assigned to the account, it
+    /// must be one of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bounce_address: Option<Name>,
     /// The domain of its recipients.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recipient_domain: Option<Name>,
-    /// Marketing when absent (R-QTA-14).
+    /// The class of the message; marketing when absent (R-QTA-14).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_class: Option<MessageClass>,
-    /// The API key that a program sends with. Of one that acts with a key it is that key, named or
-    /// not; users name none.
+    /// The API key with which a program sends. For an actor with an API key, it is that key,
+    /// whether it is named or not; users cannot name one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_key: Option<Id>,
 }

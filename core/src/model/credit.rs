@@ -1,4 +1,4 @@
-//! Credits: what an account pays with beyond its caps (R-CRD-1).
+//! Credits, with which an account pays for messages beyond its limits (R-CRD-1).
 
 use super::{Channel, Count, Id, Note};
 use schemars::JsonSchema;
@@ -7,42 +7,42 @@ use serde::{Deserialize, Serialize};
 /// What credits paid for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PaidWithCredits {
-    /// How many of the messages.
+    /// How many of the messages they paid for.
     pub amount: u64,
-    /// The entry of the ledger: what fails is given back with `sending.refund`.
+    /// The number of the ledger entry; `sending.refund` takes it to give back what failed.
     pub entry: u64,
 }
 
-/// What an entry in a ledger of credits tells.
+/// What an entry in a ledger of credits says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CreditKind {
     /// The platform added credits.
     Granted,
-    /// Messages were paid.
+    /// Credits paid for messages.
     Spent,
-    /// What was paid for messages that did not go out came back.
+    /// Credits that paid for messages that did not go out came back.
     Refunded,
-    /// A grant ended: what was left of it is gone.
+    /// A grant expired, and what was left of it is gone.
     Expired,
-    /// Free credits went into the reserve of a group; the balance is the same.
+    /// Free credits were moved into the reserve of a group; the balance is the same.
     Reserved,
-    /// Credits of a group's reserve are free again; the balance is the same.
+    /// Credits were moved out of the reserve of a group; the balance is the same.
     Unreserved,
-    /// Credits went to an account directly below.
+    /// Credits were given to an account directly below.
     Allocated,
     /// Credits came from the account above.
     Received,
     /// Credits that had come from the account above went back to it.
     Returned,
-    /// Credits that had gone to an account below came back.
+    /// Credits that had been given to an account below came back.
     TakenBack,
-    /// The platform took credits back that it had added.
+    /// The platform took back credits that it had added.
     Withdrawn,
 }
 
 impl CreditKind {
-    /// Whether it adds to the balance, or takes from it; none where it does neither.
+    /// Whether it adds to the balance or takes from it; none when it does neither.
     pub const fn adds(self) -> Option<bool> {
         match self {
             CreditKind::Granted
@@ -59,7 +59,7 @@ impl CreditKind {
     }
 }
 
-/// Credits by what became of them, over some time.
+/// Sums of credits, by what happened to them in some time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CreditTotals {
     /// How many the platform added.
@@ -68,11 +68,11 @@ pub struct CreditTotals {
     pub received: u64,
     /// How many went back to the account above.
     pub returned: u64,
-    /// How many paid for messages, also where some came back later.
+    /// How many paid for messages, including those that came back later.
     pub spent: u64,
-    /// How many came back of what was spent, then or earlier.
+    /// How many came back of those that had paid for messages, in this time or before it.
     pub refunded: u64,
-    /// How many were left of grants when these ended.
+    /// How many were left of grants that expired.
     pub expired: u64,
     /// How many the platform took back of those that it had added.
     #[serde(default)]
@@ -80,7 +80,7 @@ pub struct CreditTotals {
 }
 
 impl CreditTotals {
-    /// With one entry more; none where that cannot be told.
+    /// The sums with one entry more; none when a sum would be too large.
     #[must_use]
     pub fn and(mut self, kind: CreditKind, amount: u64) -> Option<CreditTotals> {
         let total = match kind {
@@ -102,7 +102,7 @@ impl CreditTotals {
         (told <= Count::MAX).then_some(self)
     }
 
-    /// What came since these were the totals.
+    /// What was added since the sums were these.
     #[must_use]
     pub fn since(self, before: CreditTotals) -> CreditTotals {
         CreditTotals {
@@ -118,101 +118,105 @@ impl CreditTotals {
 }
 
 /// An entry in the ledger of an account's credits, as it is stored and shown. It is never changed
-/// (R-CRD-1), but that `clock.undo` dates it now where it was made in a future that was none.
+/// (R-CRD-1), with one exception: `clock.undo` gives the present time to an entry that a wrong
+/// clock dated in the future.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CreditEntry {
     /// The account.
     pub account: Id,
-    /// What the credits pay.
+    /// What the credits pay for.
     pub channel: Channel,
-    /// The number of the entry in its ledger, from 1 on. That of what brought credits in is also
-    /// the number of the grant.
+    /// The number of the entry in its ledger, which begins at 1. The number of an entry that
+    /// brought credits in is also the number of the grant.
     pub entry: u64,
-    /// What it tells.
+    /// What the entry says.
     pub kind: CreditKind,
     /// How many credits.
     pub amount: u64,
-    /// How many the account has after it, reserves of groups included.
+    /// The balance of the account after the entry, including the reserves of groups.
     pub balance: u64,
-    /// What the ledger sums up to with it.
+    /// The sums of the ledger up to this entry.
     pub totals: CreditTotals,
-    /// The grants that paid, got something back, or changed their place; none where the entry is a
-    /// grant itself.
+    /// The grants that paid, got credits back, or were moved; empty when the entry is a grant
+    /// itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<CreditPart>,
-    /// The group that spent, or whose reserve it is about.
+    /// The group that spent the credits, or whose reserve changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<Id>,
-    /// The account above or below that credits came from or went to.
+    /// The account above or below from which the credits came, or to which they went.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub other: Option<Id>,
     /// The entry that is refunded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spend: Option<u64>,
-    /// Why.
+    /// The reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Note>,
-    /// What was paid, in the host's words: a campaign, a reservation.
+    /// What was paid for, as the host names it: for example a campaign or a reservation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<Id>,
-    /// Of a grant: those with a lower number pay first.
+    /// For a grant: its priority; grants with a lower number pay first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub priority: Option<u64>,
-    /// Of a grant: when what is left of it is gone, in unix milliseconds.
+    /// For a grant: when what is left of it expires, in unix milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at_ms: Option<u64>,
-    /// Of a grant: how old it is, in unix milliseconds; what comes from the account above is as old
-    /// as it was there.
+    /// For a grant: when the credits were first granted, in unix milliseconds; credits from the
+    /// account above keep the time that they had there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub granted_at_ms: Option<u64>,
-    /// Of a grant that came from the account above: which grant of that account it is a part of.
+    /// For a grant that came from the account above: the grant of that account of which it is a
+    /// part.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from_grant: Option<u64>,
-    /// The key that it was asked for with; the same request is not carried out twice.
+    /// The idempotency key of the request; the same request is not carried out twice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Id>,
-    /// Who brought it about: `system` or a user's id.
+    /// Who made the entry: `system` or the id of a user.
     pub by: String,
-    /// When, in unix milliseconds; where the clock stepped back, when the entry before was made
-    /// (R-QTA-13).
+    /// When it was made, in unix milliseconds; if the clock stepped back, the time of the entry
+    /// before it (R-QTA-13).
     pub at_ms: u64,
 }
 
-/// A part of an entry: so much of one grant.
+/// A part of an entry that belongs to one grant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CreditPart {
     /// The number of the grant in the ledger.
     pub grant: u64,
     /// How many credits.
     pub amount: u64,
-    /// The group out of whose reserve, or into which; absent for the free balance.
+    /// The group whose reserve the part came from or went to; absent for the free balance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<Id>,
 }
 
-/// Where a ledger stands.
+/// The state of a ledger.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CreditHead {
-    /// How many entries it has; also the number of the last.
+    /// How many entries it has, which is also the number of the last entry.
     pub entries: u64,
-    /// What they sum up to.
+    /// The balance after the last entry.
     pub balance: u64,
-    /// By what became of them.
+    /// The sums of all entries, by what happened to the credits.
     pub totals: CreditTotals,
-    /// When the last was made.
+    /// When the last entry was made.
     pub at_ms: u64,
 }
 
-/// What can be paid from together: the free balance of an account, or the reserve of a group.
+/// Credits that can be paid from together: the free balance of an account, or the reserve of a
+/// group.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CreditPocket {
-    /// How many credits are in it.
+    /// How many credits are left.
     pub left: u64,
-    /// How many the group has spent, from wherever; in the free balance, those who are in no group.
+    /// How many credits the group has spent, from its reserve and from the free balance; for the
+    /// free balance, how many those who are in no group have spent.
     pub spent: u64,
 }
 
-/// What was asked for with a key.
+/// What is stored of a request with an idempotency key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CreditKey {
     /// The digest of the request.

@@ -1,4 +1,4 @@
-//! What a send is answered (R-QTA-3).
+//! The answer to a send (R-QTA-3).
 
 use crate::error::Code;
 use crate::model::{OverLimit, PaidWithCredits};
@@ -10,17 +10,17 @@ use std::sync::Arc;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(extend("x-yes" = "refusal"))]
 pub struct Decision {
-    /// How many may go out: all that were asked for, or, where a `min` was named, at least so many,
+    /// How many messages may go out: all that were asked for; or, with a `min`, at least that many;
     /// or none.
     pub granted: u64,
     /// Why nothing was granted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<Arc<Refusal>>,
-    /// How many could still be granted after this, under every limit, those that credits would pay
-    /// for included; absent when nothing limits it.
+    /// How many messages could still be granted after this under every limit, including those that
+    /// credits would pay for; absent when nothing limits them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remaining: Option<u64>,
-    /// What credits paid for, beyond the account's own limits (R-CRD-2).
+    /// How many messages credits paid for, beyond the account's own limits (R-CRD-2).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub credits: Option<Box<PaidWithCredits>>,
 }
@@ -28,21 +28,21 @@ pub struct Decision {
 /// Why a send is refused.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Refusal {
-    /// The error code, such as `quota_exceeded`; `credits_exhausted` where there are too few
-    /// credits to pay for what exceeds the account's own limits.
+    /// The error code, such as `quota_exceeded`; `credits_exhausted` when there are too few credits
+    /// to pay for what is beyond the account's own limits.
     pub code: Code,
-    /// The limit that binds, where one does.
+    /// The limit that refused the send, if a limit did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<BindingLimit>,
-    /// The first instant at which, with no event but the clock, the same send is let through;
-    /// absent for never.
+    /// The first instant, in unix milliseconds, at which the same send is let through if nothing
+    /// but time passes; absent when it never is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_at_ms: Option<u64>,
     /// With `credits_exhausted`, how many credits there are to pay with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credits_left: Option<u64>,
-    /// What is to become of the messages, where it is not just a refusal: the strictest of the
-    /// limits that bind (R-QTA-7).
+    /// What the host should do with the messages, if more than a refusal was configured: the
+    /// setting of the strictest of the limits that were reached (R-QTA-7).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub over: Option<OverLimit>,
 }
@@ -52,18 +52,18 @@ pub struct Refusal {
 pub struct BindingLimit {
     /// Its name, such as `email_per_day`, or the id of the cap.
     pub name: String,
-    /// Whose it is: the `account` that sends, an `ancestor`, the `group` of the member who sends,
-    /// or for a cap also the `platform`, a `member`, `campaign`, `api_key`, `sending_domain` or
-    /// `recipient_domain`.
+    /// Whose limit it is: that of the `account` that sends, of an `ancestor`, or of the `group` of
+    /// the member who sends; for a cap also of the `platform`, a `member`, `campaign`, `api_key`,
+    /// `sending_domain` or `recipient_domain`.
     pub scope: String,
-    /// The id of that account or group, member, campaign or API key, or the domain.
+    /// The id of that account, group, member, campaign or API key, or the name of the domain.
     pub subject: String,
     /// The value of the limit.
     pub value: u64,
     /// How much of it is used.
     pub used: u64,
-    /// How much of it is kept apart for accounts below that are guaranteed it, and not used by them
-    /// yet (R-TEA-9); absent for none.
+    /// How much of the limit is kept for accounts below to which it is guaranteed and which have
+    /// not used it yet (R-TEA-9); absent when nothing is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept_apart: Option<u64>,
     /// Where the value comes from: `override`, `package`, `inherited`, `platform_default`, `group`
@@ -72,7 +72,7 @@ pub struct BindingLimit {
 }
 
 impl Refusal {
-    /// A refusal that no limit brings about.
+    /// A refusal that has nothing to do with a limit.
     pub(crate) fn of(code: Code) -> Refusal {
         Refusal {
             code,
@@ -85,7 +85,7 @@ impl Refusal {
 }
 
 impl Decision {
-    /// `left` is what could still be granted, `u64::MAX` where nothing limits it.
+    /// A grant; `left` is what could still be granted, `u64::MAX` when nothing limits it.
     #[inline]
     pub(crate) fn granted(count: u64, left: u64) -> Decision {
         Decision {
@@ -106,7 +106,7 @@ impl Decision {
         }
     }
 
-    /// A refusal that no limit brings about.
+    /// The answer for a refusal that has nothing to do with a limit.
     pub(crate) fn refused_for(code: Code) -> Decision {
         Decision::refused(Arc::new(Refusal::of(code)), None)
     }

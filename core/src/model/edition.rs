@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Edition {
-    /// Everything but credits, overuse, and limits on bounces, suppressed domains and the contacts
-    /// of one account.
+    /// Everything except credits, overuse, and limits on bounces, suppressed domains and the
+    /// contacts of one account.
     #[default]
     Standard,
     /// Everything.

@@ -8,11 +8,12 @@ use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 use unicode_security::mixed_script::AugmentedScriptSet;
 
-/// An e-mail address: kept as it was typed, compared in normalised form.
+/// An e-mail address, which is stored as it was typed and compared in its normal form.
 ///
-/// The normal form is NFC, the domain as a lower-case A-label (UTS-46), ASCII letters of the local
-/// part in lower case, and nothing else folded: `mıke@` and `mike@` are two people. A domain with a
-/// label that mixes scripts, such as one Cyrillic letter among Latin ones, is refused.
+/// The normal form is NFC, with the domain as a lower-case A-label (UTS-46) and the ASCII letters
+/// of the local part in lower case; nothing else is folded: `mıke@` and `mike@` are two people. A
+/// domain with a label that mixes scripts, such as one Cyrillic letter among Latin ones, is
+/// refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Email {
@@ -30,7 +31,7 @@ impl Email {
         }
     }
 
-    /// The address as it was typed; mail goes here.
+    /// The address as it was typed; mail goes to this address.
     pub fn as_typed(&self) -> &str {
         &self.typed
     }
@@ -84,8 +85,8 @@ pub fn normal_domain(typed: &str) -> Result<String, String> {
     }
 }
 
-/// Whether a label, an A-label too, is made of more than one script. Latin letters go with Chinese,
-/// Japanese and Korean ones.
+/// Whether a label, also one that is an A-label, mixes more than one script. Latin letters may
+/// stand with Chinese, Japanese and Korean ones.
 fn mixes_scripts(label: &str) -> bool {
     if !label.starts_with("xn--") {
         return false;
@@ -120,11 +121,11 @@ fn check_local(local: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// What an address may hold before its `@` beside letters, their marks and digits.
+/// The characters that may stand before the `@`, beside letters, their marks and digits.
 pub(super) const SYMBOLS: &str = "!#$%&'*+/=?^_`{|}~.-";
 
-/// Whether this is a mark that many scripts write their letters with (R-USR-6), and that can be
-/// seen: no selector of a variant, no joiner, no frame around the letter.
+/// Whether this is a visible mark with which many scripts write their letters (R-USR-6): not a
+/// variation selector, a joiner or an enclosing mark.
 fn is_visible_mark(c: char) -> bool {
     let hidden = matches!(
         c,

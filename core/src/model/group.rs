@@ -1,4 +1,4 @@
-//! Groups of users: who shares resources with whom (R-GRP-1 to R-GRP-8).
+//! Groups of users, who share resources with each other (R-GRP-1 to R-GRP-8).
 
 use super::{Id, Limit, Name, Note};
 use schemars::JsonSchema;
@@ -13,11 +13,11 @@ pub struct Group {
     pub account: Id,
     /// The name that people see.
     pub name: Name,
-    /// What may be sent by its members together (R-GRP-5).
+    /// The caps on what its members send together (R-GRP-5).
     pub caps: GroupCaps,
-    /// Whether it has a picture; that is a record of its own.
+    /// Whether it has a picture, which is a record of its own.
     pub has_avatar: bool,
-    /// Raised by every change.
+    /// The revision; every change raises it.
     pub rev: u64,
     /// When it was made.
     pub created_at_ms: u64,
@@ -25,21 +25,21 @@ pub struct Group {
     pub updated_at_ms: u64,
 }
 
-/// What the members of a group may send together in a month, or a year by policy; owner and
-/// administrators are exempt (R-GRP-5).
+/// The caps on what the members of a group send together in a month or, by policy, in a year;
+/// owners and administrators are exempt (R-GRP-5).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GroupCaps {
-    /// E-mails; no cap when absent.
+    /// The cap on e-mails; there is none when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<Limit>,
-    /// Text messages; no cap when absent.
+    /// The cap on text messages; there is none when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sms: Option<Limit>,
 }
 
 impl GroupCaps {
-    /// The caps that are here, and for the rest what is there.
+    /// These caps, with those of the other for what is absent here.
     #[must_use]
     pub fn or(self, other: GroupCaps) -> GroupCaps {
         GroupCaps {
@@ -49,8 +49,8 @@ impl GroupCaps {
     }
 }
 
-/// The picture of a group (R-GRP-6): bytes with their media type, or an address. Exactly one of
-/// `data` and `url`.
+/// The picture of a group (R-GRP-6): bytes with their media type, or the address of a picture.
+/// Exactly one of `data` and `url` is given.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Avatar {
@@ -60,7 +60,7 @@ pub struct Avatar {
     /// The bytes in base64, at most 256 KiB of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<String>,
-    /// An `https` address.
+    /// The `https` address of the picture.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<Note>,
 }

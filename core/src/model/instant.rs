@@ -1,7 +1,7 @@
 //! Instants, in unix milliseconds.
 
-/// The last instant that is reckoned with, in unix milliseconds: the year 9000 begins. Calendars
-/// end a thousand years later.
+/// The last instant with which the library reckons, in unix milliseconds: the beginning of the year
+/// 9000. Calendars end a thousand years later.
 pub(crate) const LAST_MS: u64 = 221_845_392_000_000;
 
 /// Refuses an instant after [`LAST_MS`]; the sentence says why.

@@ -1,46 +1,48 @@
-//! Invitations: what a person is offered until they accept it (R-INV-1 to R-INV-6).
+//! Invitations: access that is offered to a person until they accept it (R-INV-1 to R-INV-6).
 
 use super::{Email, Id, Name, Note};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// An invitation as it is stored. Its token is not: it is derived from id and generation (R-INV-2).
+/// An invitation as it is stored. Its token is not stored: it is derived from the id and the
+/// generation (R-INV-2).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Invitation {
     /// The id.
     pub id: Id,
-    /// Member of accounts, or owner of one.
+    /// Whether it invites a member of accounts, or the owner of an account.
     pub kind: InvitationKind,
     /// The top account of the team.
     pub team: Id,
-    /// The address that was invited; absent once the invitation was deleted (R-USR-4).
+    /// The address that was invited; absent after the invitation was deleted (R-USR-4).
     #[serde(default)]
     pub email: Option<Email>,
-    /// The user whose address it was, where they have another by now.
+    /// The user who had the address, if they have another address now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
-    /// First name, as the inviter typed it.
+    /// The first name, as the inviter typed it.
     pub first_name: Option<Name>,
-    /// Last name, as the inviter typed it.
+    /// The last name, as the inviter typed it.
     pub last_name: Option<Name>,
-    /// What is offered.
+    /// The access that is offered.
     pub grants: Vec<AccountGrant>,
-    /// The accounts that are offered and all above them: it is listed there, and takes a seat there
-    /// while it can be accepted.
+    /// The accounts that are offered and all accounts above them: the invitation is listed there,
+    /// and takes a seat there while it can be accepted.
     pub counted_in: Vec<Id>,
-    /// Who invited: `system` or a user's id.
+    /// Who invited: `system` or the id of a user.
     pub invited_by: String,
-    /// Raised when a new link goes out; tokens of an older generation are dead (R-INV-5).
+    /// The generation, which rises when a new link goes out; tokens of an older generation are no
+    /// longer valid (R-INV-5).
     pub generation: u64,
-    /// When it was last sent; its life counts from here (R-INV-3).
+    /// When it was last sent; its life time begins then (R-INV-3).
     pub sent_at_ms: u64,
-    /// How long it lives from then on.
+    /// How long it can be accepted from then on, in milliseconds.
     pub life_ms: u64,
-    /// What became of it; that it expired is computed, never stored (R-INV-3).
+    /// Its state; whether it has expired is computed and never stored (R-INV-3).
     pub state: InvitationState,
     /// What the host reported of the delivery (R-INV-2).
     pub delivery: Option<Delivery>,
-    /// Raised by every change.
+    /// The revision; every change raises it.
     pub rev: u64,
     /// When it was made.
     pub created_at_ms: u64,
@@ -49,13 +51,13 @@ pub struct Invitation {
 }
 
 impl Invitation {
-    /// The normal form of the address; empty where it was forgotten.
+    /// The normal form of the address; empty after it was erased.
     pub fn address(&self) -> &str {
         self.email.as_ref().map_or("", Email::key)
     }
 }
 
-/// What an invitation makes of whoever accepts it.
+/// What an invitation makes of the person who accepts it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum InvitationKind {
@@ -79,11 +81,11 @@ pub struct AccountGrant {
     pub group: Option<Id>,
 }
 
-/// What became of an invitation.
+/// The state of an invitation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum InvitationState {
-    /// Nothing yet.
+    /// Nothing has happened yet.
     Open,
     /// Somebody accepted it.
     Accepted,
@@ -97,20 +99,20 @@ pub enum InvitationState {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Delivery {
-    /// How it went.
+    /// The outcome.
     pub outcome: DeliveryOutcome,
     /// What the mail server said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<Note>,
 }
 
-/// How the delivery of a message went.
+/// The outcome of the delivery of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DeliveryOutcome {
-    /// It was taken.
+    /// It was delivered.
     Delivered,
-    /// It was refused by the recipient's protection.
+    /// The protection of the recipient's mail system refused it.
     Blocked,
     /// The address does not work.
     Bounced,

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 /// value (R-PKG-2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Limit {
-    /// At most this many.
+    /// A number: at most this many.
     At(Count),
     /// No limit.
     Unlimited,
@@ -84,7 +84,7 @@ macro_rules! limits {
         impl LimitName {
             /// All limits, in the order in which they are listed.
             pub const ALL: &'static [LimitName] = &[$(LimitName::$variant,)*];
-            /// How many there are.
+            /// How many limits there are.
             pub const COUNT: usize = LimitName::ALL.len();
 
             /// The stable name.
@@ -98,7 +98,7 @@ macro_rules! limits {
             }
         }
 
-        /// A value for each limit; an absent one is inherited (R-PKG-2).
+        /// A value for each limit; a limit that is absent is inherited (R-PKG-2).
         #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
         #[serde(deny_unknown_fields, default)]
         pub struct Limits {
@@ -107,8 +107,8 @@ macro_rules! limits {
                 #[serde(skip_serializing_if = "Option::is_none")]
                 pub $name: Option<Limit>,
             )*
-            /// What single limits count, and what happens beyond them, at most one entry for each;
-            /// what is absent is inherited.
+            /// What single limits count, and what happens beyond them; at most one entry for each
+            /// limit, and what is absent is inherited.
             #[serde(skip_serializing_if = "Vec::is_empty")]
             pub terms: Vec<LimitTerms>,
         }
@@ -119,7 +119,7 @@ macro_rules! limits {
                 match name { $(LimitName::$variant => self.$name,)* }
             }
 
-            /// The values that are here, and for the rest what is there.
+            /// These values, with those of the other for what is absent here.
             #[must_use]
             pub fn or(&self, other: &Limits) -> Limits {
                 let terms = LimitName::ALL
@@ -134,7 +134,7 @@ macro_rules! limits {
                 match name { $(LimitName::$variant => self.$name = value,)* }
             }
 
-            /// Takes from others what is not set here.
+            /// Takes the values that are not set here from the others.
             pub fn fill_from(&mut self, others: &Limits) {
                 *self = self.or(others);
             }
@@ -146,22 +146,23 @@ macro_rules! limits {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LimitTerms {
-    /// Which limit; one of those that count what happens in a window.
+    /// The limit, which must be one that counts in a window.
     pub limit: LimitName,
-    /// The class of the messages that it counts; inherited when absent, and in the end both.
+    /// The class of the messages that it counts; inherited when absent, and both classes when no
+    /// level sets it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_class: Option<CountedClass>,
-    /// What happens beyond it; inherited when absent, and in the end what the policy `over_limit`
-    /// says.
+    /// What happens beyond it; inherited when absent, and what the policy `over_limit` says when no
+    /// level sets it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub over: Option<OverLimit>,
-    /// How many may go out at once where it spreads, at least 1; 1 when absent.
+    /// How many messages may go out at once, for a limit that spreads: at least 1; 1 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub burst: Option<Count>,
 }
 
 impl LimitTerms {
-    /// Nothing is said of a limit.
+    /// Terms of a limit in which nothing is set.
     pub const fn none(limit: LimitName) -> LimitTerms {
         LimitTerms {
             limit,
@@ -171,8 +172,8 @@ impl LimitTerms {
         }
     }
 
-    /// What is said here, and for the rest what is said there. A burst ends with the spreading that
-    /// it belongs to.
+    /// These terms, with those of the other for what is absent here. A burst is dropped when the
+    /// limit does not spread.
     #[must_use]
     pub fn or(self, other: LimitTerms) -> LimitTerms {
         let over = self.over.or(other.over);
@@ -190,16 +191,16 @@ impl LimitTerms {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CountedClass {
-    /// Marketing alone.
+    /// Only marketing messages.
     Marketing,
-    /// Transactional ones alone.
+    /// Only transactional messages.
     Transactional,
     /// All messages.
     Both,
 }
 
 impl CountedClass {
-    /// The one class that is counted; none where both are.
+    /// The one class that is counted; none when both classes are.
     pub const fn only(self) -> Option<MessageClass> {
         match self {
             CountedClass::Marketing => Some(MessageClass::Marketing),
@@ -210,7 +211,7 @@ impl CountedClass {
 }
 
 impl Limits {
-    /// What is said of a limit here.
+    /// The terms of a limit that are set here.
     pub fn terms_of(&self, name: LimitName) -> LimitTerms {
         self.terms
             .iter()
@@ -219,7 +220,7 @@ impl Limits {
             .unwrap_or(LimitTerms::none(name))
     }
 
-    /// Says this of a limit; nothing where it says nothing.
+    /// Sets the terms of a limit; terms in which nothing is set remove them.
     pub fn set_terms(&mut self, terms: LimitTerms) {
         self.terms.retain(|known| known.limit != terms.limit);
         if terms != LimitTerms::none(terms.limit) {
@@ -231,11 +232,11 @@ impl Limits {
 /// What a limit counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LimitKind {
-    /// What happens within a window.
+    /// It counts what happens in a window.
     Window(Window),
-    /// What there is at a time.
+    /// It counts what exists at a time.
     Gauge,
-    /// The size of each single thing.
+    /// It bounds the size of each single thing.
     Each,
 }
 
@@ -272,7 +273,8 @@ limits! {
     EvergreenCampaigns evergreen_campaigns LimitKind::Gauge,
     /// Suppressed domains; with a commercial licence only.
     SuppressedDomains suppressed_domains LimitKind::Gauge,
-    /// Users of the account and of all accounts below, each once, with open invitations (R-INV-9).
+    /// Users of the account and of all accounts below it, each user once, and open invitations
+    /// (R-INV-9).
     Seats seats LimitKind::Gauge,
     /// Accounts below this one.
     ChildAccounts child_accounts LimitKind::Gauge,

@@ -1,14 +1,14 @@
-//! An address as people paste it: with spaces around it, in angle brackets, with a name before
-//! (R-INV-1, R-USR-5).
+//! An e-mail address as people paste it: with spaces around it, in angle brackets, or with a name
+//! before it (R-INV-1, R-USR-5).
 
 use super::Name;
 
 /// An address and the name that was pasted with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mailbox<'a> {
-    /// What stands before the brackets, without the quotes around it; empty where nothing does.
+    /// The text before the brackets, without the quotes around it; empty when there is none.
     name: &'a str,
-    /// The address; whether it is one is still to be seen.
+    /// The address; it is not checked yet.
     pub address: &'a str,
 }
 
@@ -31,8 +31,8 @@ impl<'a> Mailbox<'a> {
         }
     }
 
-    /// First and last name: `Ann Lee` and `Lee, Ann`. What cannot be a name is left out, and so is
-    /// the address over again.
+    /// The first and the last name, from `Ann Lee` or `Lee, Ann`. A part that cannot be a name is
+    /// left out, and so is a repetition of the address.
     pub fn names(&self) -> [Option<Name>; 2] {
         let name = trimmed(self.name);
         let inner = name
@@ -54,8 +54,8 @@ impl<'a> Mailbox<'a> {
     }
 }
 
-/// Whether a character around an address is none of it: white space, and what cannot be seen, such
-/// as the mark at the beginning of a file.
+/// Whether a character around an address does not belong to it: white space, and invisible
+/// characters such as a byte order mark.
 pub(crate) fn is_blank(c: char) -> bool {
     c.is_whitespace()
         || matches!(
@@ -68,7 +68,7 @@ pub(crate) fn is_blank(c: char) -> bool {
         )
 }
 
-/// A text without what is blank around it.
+/// The text without blank characters around it.
 pub(crate) fn trimmed(text: &str) -> &str {
     text.trim_matches(is_blank)
 }

@@ -10,11 +10,11 @@ pub struct Member {
     pub account: Id,
     /// The user.
     pub user: Id,
-    /// The role; the owner needs none.
+    /// The role; an owner needs none.
     pub role: Option<Id>,
-    /// Whether the role is that of an administrator (R-ROL-4).
+    /// Whether the role is an administrator's role (R-ROL-4).
     pub administrator: bool,
-    /// The group; owner and administrators are in none (R-GRP-2).
+    /// The group; owners and administrators are in none (R-GRP-2).
     pub group: Option<Id>,
     /// The kinds of resources that the member does not share with the group (R-GRP-3).
     pub unshared: Vec<Id>,
@@ -22,14 +22,14 @@ pub struct Member {
     pub owner: bool,
     /// Whether the membership is disabled (R-ACC-3).
     pub disabled: bool,
-    /// Raised by every change.
+    /// The revision; every change raises it.
     pub rev: u64,
     /// When it was made.
     pub created_at_ms: u64,
     /// When it was last changed.
     pub updated_at_ms: u64,
-    /// Since when the member has been in which group, once they have changed it: the last of them,
-    /// the oldest first.
+    /// When the member came into which group, once they have changed their group: the latest
+    /// changes, the oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<(u64, Option<Id>)>,
 }
@@ -38,7 +38,7 @@ pub struct Member {
 const GROUPS_REMEMBERED: usize = 32;
 
 impl Member {
-    /// The member is in another group from an instant on.
+    /// Puts the member into another group from an instant on.
     pub fn change_group(&mut self, group: Option<Id>, at_ms: u64) {
         let before = std::mem::replace(&mut self.group, group);
         if self.groups.is_empty() && (before.is_some() || self.created_at_ms < at_ms) {
@@ -51,8 +51,8 @@ impl Member {
         self.groups.drain(..gone);
     }
 
-    /// The groups that the member was in at an instant: several, the first of them first, where
-    /// that is when they changed it.
+    /// The groups in which the member was at an instant: several when they changed their group in
+    /// that instant, the first one first.
     pub fn groups_at(&self, at_ms: u64) -> Vec<Id> {
         if self.groups.is_empty() {
             return self

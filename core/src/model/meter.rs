@@ -1,10 +1,10 @@
-//! What has been drawn from a limit in its current window.
+//! Meters: what has been drawn from a limit in its current window.
 
 use super::LimitName;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// How a message goes out; e-mails and text messages are counted apart.
+/// How a message goes out; e-mails and text messages are counted separately.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Channel {
@@ -19,7 +19,7 @@ impl Channel {
     /// All channels.
     pub const ALL: [Channel; 2] = [Channel::Email, Channel::Sms];
 
-    /// The limits of an account that every message of the channel is charged to.
+    /// The limits of an account to which every message of the channel is charged.
     pub const fn limits(self) -> [LimitName; 3] {
         match self {
             Channel::Email => [
@@ -67,16 +67,16 @@ pub enum Window {
     RollingHour,
     /// From one full hour to the next in the account's time zone.
     Hour,
-    /// From midnight to midnight in the account's time zone; 23 or 25 hours are a day.
+    /// From midnight to midnight in the account's time zone; a day may have 23 or 25 hours.
     Day,
     /// From Monday to Monday in the account's time zone.
     Week,
-    /// From the first to the first in the account's time zone.
+    /// From the first day of a month to the first day of the next in the account's time zone.
     Month,
-    /// From billing day to billing day in the account's time zone (policy `billing_day`); the last
-    /// day of a shorter month.
+    /// From billing day to billing day in the account's time zone (policy `billing_day`); in a
+    /// shorter month, the last day is the billing day.
     BillingMonth,
-    /// From the first of January to the first of January in the account's time zone.
+    /// From the first of January to the next in the account's time zone.
     Year,
 }
 
@@ -94,45 +94,45 @@ impl Window {
     }
 }
 
-/// A meter as it is stored: the window owns its boundaries, so that nobody splits a day
-/// differently.
+/// A meter as it is stored; the window has its boundaries with it, so that every reader divides the
+/// day in the same way.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Meter {
-    /// When the window began, or the part of a rolling one that is drawn from now.
+    /// When the window began; for a rolling window, when the part from which is drawn now began.
     pub starts_at_ms: u64,
-    /// When it ends; from then on nothing is drawn from it.
+    /// When it ends; from then on, nothing is drawn from it.
     pub ends_at_ms: u64,
-    /// How much of the limit is used since then, or handed to a process that may use it.
+    /// How much of the limit has been used since then, or given to a process that may use it.
     pub drawn: u64,
     /// The earlier parts of a rolling window that still count: until when, and how much.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub past: Vec<(u64, u64)>,
-    /// What was used in the last hour before one in which nothing was: until when it counted, and
-    /// how much. It counts again where the clock was wrong (R-QTA-13).
+    /// What was used in the last hour with use, when the hour after it had none: until when it
+    /// counted, and how much. It counts again if the clock was wrong (R-QTA-13).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<(u64, u64)>,
-    /// The highest threshold that the host was told of in this window, in percent (R-QTA-8).
+    /// The highest threshold of which the host was told in this window, in percent (R-QTA-8).
     #[serde(default, skip_serializing_if = "is_zero")]
     pub alerted: u64,
-    /// Whether credits paid for something in the window, that was not charged to it: how much, lies
-    /// beside the ledger (R-CRD-2).
+    /// Whether credits paid for something in the window that was not charged to it; how much is
+    /// stored beside the ledger (R-CRD-2).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub paid: bool,
 }
 
 impl Meter {
-    /// Whether something was granted in the window, from the limit or for credits. One that nobody
-    /// charged moves none after it.
+    /// Whether something was granted in the window, from the limit or for credits. A window to
+    /// which nothing was charged does not move the windows after it.
     pub fn is_charged(&self) -> bool {
         self.drawn > 0 || self.paid
     }
 }
 
-/// Where a pace stands, as it is stored while no process has it in memory (R-QTA-13).
+/// The state of a pace, as it is stored while no process has it in memory (R-QTA-13).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PaceRecord {
-    /// When the next send has its turn, in microseconds; absent while a process has it: where that
-    /// crashes, nobody knows.
+    /// When the next send has its turn, in microseconds; absent while a process has the pace,
+    /// because nobody knows the turn if that process crashes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub turn_us: Option<u64>,
 }

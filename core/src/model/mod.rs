@@ -1,5 +1,4 @@
-//! Plain types that cannot be built wrong. They know nothing of rules, of the store or of the
-//! engine.
+//! Plain types that cannot be built wrong. They do not know the rules, the store or the engine.
 
 mod account;
 mod actor;

@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 pub struct Operator {
     /// The user.
     pub user: Id,
-    /// The role: what they may do with the platform's clients.
+    /// The role, which says what they may do with the platform's clients.
     pub role: Id,
     /// Whether they are disabled as an operator.
     pub disabled: bool,
-    /// Raised by every change.
+    /// The revision; every change raises it.
     pub rev: u64,
     /// When it was made.
     pub created_at_ms: u64,

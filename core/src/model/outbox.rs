@@ -1,31 +1,31 @@
-//! What the host has to carry out (R-OUT-1).
+//! The messages that the host has to carry out (R-OUT-1).
 
 use super::{AuditKind, ClockJump, Email, Id, Note};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A message to the host as it is stored. A token is never in it: it is derived when the message is
-/// read (R-INV-2).
+/// A message to the host as it is stored. It never contains a token: the token is derived when the
+/// message is read (R-INV-2).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct OutboxMessage {
-    /// What is to be done.
+    /// What the host has to do.
     pub kind: OutboxKind,
     /// The account that it is about.
     pub account: Option<Id>,
     /// The user that it is about.
     pub user: Option<Id>,
-    /// Where a mail goes.
+    /// The address to which the mail goes.
     pub to: Option<Email>,
     /// The accounts that are offered.
     pub accounts: Vec<Id>,
-    /// The invitation or link that the token is for, and its generation.
+    /// The invitation or link for which the token is, and its generation.
     pub token_of: Option<(Id, u64)>,
     /// The campaign that it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub campaign: Option<Id>,
     /// When its cause happened.
     pub at_ms: u64,
-    /// The limit that it is about.
+    /// The limit of which the host is told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alert: Option<LimitAlert>,
     /// The session in which somebody acts as the user.
@@ -37,7 +37,7 @@ pub struct OutboxMessage {
 }
 
 impl OutboxMessage {
-    /// Whom it tells of by name, address or reason: a user, or somebody who was invited.
+    /// The person whose name, address or reason it contains: a user, or somebody who was invited.
     pub fn person(&self) -> Option<(AuditKind, &Id)> {
         match (&self.user, &self.token_of) {
             _ if self.to.is_none() && self.log_in.is_none() => None,
@@ -47,13 +47,14 @@ impl OutboxMessage {
         }
     }
 
-    /// The person is erased: what is left is that there was a message (R-USR-4).
+    /// Erases the person from the message: only the fact that there was a message is left
+    /// (R-USR-4).
     pub fn forget_person(&mut self) {
         self.to = None;
         self.log_in = None;
     }
 
-    /// Whether the person that it told of is erased.
+    /// Whether the person of whom it told was erased.
     pub fn is_forgotten(&self) -> bool {
         (self.user.is_some() || self.token_of.is_some()) && self.person().is_none()
     }
@@ -78,20 +79,20 @@ impl OutboxMessage {
     }
 }
 
-/// Who carries out messages: a program of the host, by the name that it gives itself.
+/// A consumer: a program of the host that carries out messages, by the name that it gives itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutboxConsumer {
     /// Its name.
     pub name: Id,
-    /// The last message that it was given a first time.
+    /// The number of the last message that it was given for the first time.
     pub taken_to: u64,
     /// How often it is given a message at most.
     pub tries: u64,
     /// How many messages it was given and has not acknowledged.
     pub open: u64,
-    /// How many messages it gave up.
+    /// How many messages are dead.
     pub dead: u64,
-    /// When it first came, in unix milliseconds.
+    /// When it was created, in unix milliseconds.
     pub created_at_ms: u64,
 }
 
@@ -100,32 +101,32 @@ pub struct OutboxConsumer {
 pub struct OpenMessage {
     /// How often it was given.
     pub deliveries: u64,
-    /// Until when nobody else of the same name is given it, in unix milliseconds.
+    /// Until when no other worker of the consumer is given it, in unix milliseconds.
     pub until_ms: u64,
 }
 
-/// A message that a consumer gave up.
+/// A dead message of a consumer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeadMessage {
     /// How often it was given.
     pub deliveries: u64,
-    /// Why, in the consumer's words; absent where it was given too often.
+    /// The reason, as the consumer gave it; absent when the message was given too often.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Note>,
-    /// Since when, in unix milliseconds.
+    /// Since when it is dead, in unix milliseconds.
     pub since_ms: u64,
 }
 
-/// How much of a limit is used (R-QTA-8).
+/// An alert about how much of a limit is used (R-QTA-8).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LimitAlert {
     /// The name of the limit, or the id of the cap.
     pub limit: String,
-    /// Whose it is: of an `account` or a `group`, or for a cap also of the `platform`, a `member`,
-    /// `campaign`, `api_key`, `sending_domain` or `recipient_domain`.
+    /// Whose limit it is: that of an `account` or a `group`; for a cap also of the `platform`, a
+    /// `member`, `campaign`, `api_key`, `sending_domain` or `recipient_domain`.
     #[serde(default)]
     pub scope: String,
-    /// The id of that account or group, member, campaign or API key, or the domain.
+    /// The id of that account, group, member, campaign or API key, or the name of the domain.
     pub subject: String,
     /// The threshold that was reached, in percent.
     pub percent: u64,
@@ -133,55 +134,55 @@ pub struct LimitAlert {
     pub value: u64,
     /// How much of it is used.
     pub used: u64,
-    /// When it helps to try again, in unix milliseconds: when the window ends, or where it rolls,
-    /// when the first of what is used counts no longer.
+    /// When it helps to try again, in unix milliseconds: when the window ends; for a rolling
+    /// window, when the oldest use no longer counts.
     pub resets_at_ms: u64,
 }
 
-/// Somebody acts as a user (R-SES-6).
+/// A notice that somebody acts as a user (R-SES-6).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LogInNotice {
     /// The session, which the user can end.
     pub session: Id,
     /// The person who acts.
     pub by: Id,
-    /// The account that they act from; absent for an operator.
+    /// The account from which they act; absent for an operator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from_account: Option<Id>,
-    /// Why.
+    /// The reason.
     pub reason: Note,
-    /// When it ends at the latest, in unix milliseconds.
+    /// When the session ends at the latest, in unix milliseconds.
     pub expires_at_ms: u64,
 }
 
-/// What the host is to do.
+/// What the host has to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OutboxKind {
     /// Send an invitation with the link that accepts it.
     Invitation,
-    /// Send the owner of a new account the link that confirms it.
+    /// Send the owner of a new account the link with which they confirm their address.
     OwnerVerification,
     /// Send the link that confirms a new e-mail address.
     EmailChange,
-    /// Tell the old address that another was asked for, or has taken its place (R-SES-4).
+    /// Tell the old address that another address was asked for, or has replaced it (R-SES-4).
     EmailChangeNotice,
     /// Send the link that sets a new password.
     PasswordReset,
-    /// Tell a user that their password is another one, or was taken away (R-SES-4).
+    /// Tell a user that their password was changed or removed (R-SES-4).
     PasswordChanged,
-    /// Tell a user that they have a second factor now, another one, or none (R-SES-4).
+    /// Tell a user that their second factor was added, replaced or removed (R-SES-4).
     SecondFactorChanged,
     /// Tell a user that they have new recovery codes (R-SES-4).
     RecoveryCodesChanged,
-    /// Tell a user that an API key acts for them, or can be used further than before (R-SES-4).
+    /// Tell a user that an API key acts for them, or can be used for more than before (R-SES-4).
     ApiKeyCreated,
     /// Tell the account that a threshold of a limit is reached.
     LimitAlert,
     /// Tell a user that somebody acts as them (R-SES-6).
     LoggedInAs,
-    /// Look at the system's clock: it has jumped (R-QTA-13). Where it is held back and right, call
-    /// `clock.confirm`.
+    /// Look at the system's clock: it has jumped (R-QTA-13). If the jump is held back although the
+    /// clock is right, call `clock.confirm`.
     ClockJumped,
     /// Stop a campaign: nothing more of it goes out (R-QTA-11).
     StopCampaign,

@@ -11,7 +11,7 @@ pub struct Package {
     pub id: Id,
     /// The name that people see.
     pub name: Name,
-    /// Its limits; an absent one falls to the platform's default.
+    /// Its limits; for a limit that is absent, the platform's default applies.
     pub limits: Limits,
     /// The role that no member of its accounts can exceed (R-ROL-5).
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -19,12 +19,13 @@ pub struct Package {
     /// The assets that its accounts can use (R-PKG-5).
     #[serde(default, skip_serializing_if = "Assets::is_empty")]
     pub assets: Assets,
-    /// Whether its accounts pay with credits for what exceeds their caps; with a commercial licence
-    /// only (R-CRD-2).
+    /// Whether its accounts pay with credits for messages beyond their limits; with a commercial
+    /// licence only (R-CRD-2).
     pub credits: bool,
-    /// Whether its accounts may send beyond their caps; with a commercial licence only (R-CRD-2).
+    /// Whether its accounts may send beyond their limits; with a commercial licence only (R-CRD-2).
     pub overuse: bool,
-    /// When a campaign is stopped; with a commercial licence only (R-QTA-11).
+    /// The rate of bounces at which a campaign is stopped; with a commercial licence only
+    /// (R-QTA-11).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bounce_rate: Option<BounceRate>,
     /// What a further account of the team costs each month (R-TEA-4).
@@ -32,17 +33,17 @@ pub struct Package {
     pub child_price: Option<Price>,
     /// Whether it takes no new accounts (R-PKG-4).
     pub retired: bool,
-    /// What is set and not included in the edition of the store: kept, shown, and not enforced
-    /// (R-PLT-1). Never stored.
+    /// The names of the fields that are set but not included in the edition of the store: they are
+    /// kept and shown, but do not apply (R-PLT-1). This is never stored.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub read_only: Vec<String>,
-    /// What is set and does nothing by itself: credits pay for nothing unless `overuse` is allowed,
-    /// too (R-CRD-2). Never stored.
+    /// The names of the fields that are set but have no effect on their own: credits pay for
+    /// nothing unless `overuse` is allowed too (R-CRD-2). This is never stored.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub without_effect: Vec<String>,
     /// How many accounts use it.
     pub accounts: u64,
-    /// Raised by every change.
+    /// The revision; every change raises it.
     pub rev: u64,
     /// When it was made, in unix milliseconds.
     pub created_at_ms: u64,
@@ -54,9 +55,9 @@ pub struct Package {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BounceRate {
-    /// Bounces in a thousand outcomes, 1 to 1000.
+    /// How many bounces per thousand outcomes: 1 to 1,000.
     pub per_mille: Count,
-    /// How many outcomes there must be before it counts.
+    /// How many outcomes there must be before the rate counts.
     pub sample: Count,
 }
 
@@ -64,7 +65,7 @@ pub struct BounceRate {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Price {
-    /// In the smallest unit of the currency: cents.
+    /// The amount in the smallest unit of the currency, such as cents.
     pub minor_units: Count,
     /// The code of the currency: three capital letters, such as `EUR`.
     pub currency: Name,

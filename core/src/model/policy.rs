@@ -1,4 +1,4 @@
-//! Policies: where the products that the rules come from differ (R-PLT-3, section 16 of the rules).
+//! Policies: the settings in which platforms differ (R-PLT-3, section 16 of the rules).
 
 use super::{Count, Limit, Name, OverLimit, SecondFactorPolicy};
 use schemars::JsonSchema;
@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 macro_rules! policies {
     ($($(#[doc = $doc:literal])* $name:ident: $type:ty = $default:expr,)*) => {
-        /// Policies that are set; an absent one is taken from the account above, the platform, its
-        /// preset, the default.
+        /// Policies that are set. For one that is absent, the value of the next level applies: the
+        /// account above, the platform, its preset, the default.
         #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
         #[serde(deny_unknown_fields, default)]
         pub struct Policies {
@@ -18,7 +18,7 @@ macro_rules! policies {
             )*
         }
 
-        /// The value that counts for each policy.
+        /// The value that applies for each policy.
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
         pub struct EffectivePolicies {
             $($(#[doc = $doc])* pub $name: $type,)*
@@ -28,7 +28,7 @@ macro_rules! policies {
             /// The names of all policies.
             pub const NAMES: &'static [&'static str] = &[$(stringify!($name),)*];
 
-            /// What is set here, and for the rest what is set there.
+            /// These policies, with those of the other for what is not set here.
             #[must_use]
             pub fn or(self, other: &Policies) -> Policies {
                 Policies { $($name: self.$name.or_else(|| other.$name.clone()),)* }
@@ -42,7 +42,7 @@ macro_rules! policies {
                 }
             }
 
-            /// Takes one policy away; whether there is one of this name.
+            /// Removes one policy; answers whether there is a policy of this name.
             pub fn unset(&mut self, name: &str) -> bool {
                 match name {
                     $(stringify!($name) => self.$name = None,)*
@@ -51,7 +51,7 @@ macro_rules! policies {
                 true
             }
 
-            /// Everything that is not set has its default.
+            /// The policies with the default for everything that is not set.
             pub fn or_default(self) -> EffectivePolicies {
                 EffectivePolicies { $($name: self.$name.unwrap_or_else(|| $default),)* }
             }
@@ -66,19 +66,20 @@ fn count(value: u64) -> Count {
 }
 
 policies! {
-    /// How many accounts deep a tree of accounts may be, 1 to 8.
+    /// How many levels a tree of accounts may have, 1 to 8.
     depth: Count = count(2),
     /// Who owns an account below another: an owner of its own, or the parent's.
     child_owner: ChildOwner = ChildOwner::Own,
-    /// Whether the owner of one account can be a member of no other (R-TEA-2).
+    /// Whether the owner of an account cannot be a member of another account (R-TEA-2).
     owner_exclusive: bool = false,
-    /// What a role is held by: a membership, a user in the whole team, or the package (R-INV-8).
+    /// Whether each membership has a role, a user has one role in the whole team, or the role comes
+    /// from the package (R-INV-8).
     role_scope: RoleScope = RoleScope::Membership,
-    /// Whether accounts make roles of their own (R-ROL-4).
+    /// Whether accounts can create roles of their own (R-ROL-4).
     custom_roles: bool = true,
     /// Whether accounts have groups of users.
     groups: bool = true,
-    /// Who gives an existing user access to a further account (R-INV-7).
+    /// Who can give an existing user access to a further account (R-INV-7).
     grant_existing: GrantExisting = GrantExisting::Parent,
     /// How long an invitation can be accepted, from its last sending, in milliseconds (R-INV-3).
     invitation_life_ms: Count = count(14 * DAY_MS),
@@ -87,20 +88,21 @@ policies! {
     /// How long a link for a new password or a new e-mail address can be used, in milliseconds
     /// (R-SES-4).
     link_life_ms: Count = count(DAY_MS),
-    /// Whether an account below another can be made without its owner confirming first (R-TEA-4).
+    /// Whether an account below another one can be created without its owner confirming their
+    /// address first (R-TEA-4).
     skip_verification: bool = true,
-    /// What resending an invitation does to the link that went out before (R-INV-5).
+    /// What happens to the old link when an invitation is sent again (R-INV-5).
     resend: Resend = Resend::Rotate,
-    /// What has to be done before a member is no longer shown as pending (R-INV-4).
+    /// The steps that a member has to do before they are no longer shown as pending (R-INV-4).
     pending_until: Vec<PendingStep> = vec![PendingStep::Accepted],
-    /// Who edits the e-mail address of a user (R-USR-3).
+    /// Who may edit the e-mail address of a user (R-USR-3).
     email_edited_by: Vec<Editor> = vec![Editor::OneSelf],
-    /// Who edits first and last name.
+    /// Who may edit the first and the last name.
     names_edited_by: Vec<Editor> = vec![Editor::OneSelf],
-    /// Who edits phone, sending country, language, time zone and notifications.
+    /// Who may edit the phone number, sending country, language, time zone and notifications.
     profile_edited_by: Vec<Editor> = vec![Editor::OneSelf],
-    /// How many users a team can have: each user once, with the owners and the invitations that are
-    /// open (R-INV-9).
+    /// How many users a team can have; each user counts once, and owners and open invitations count
+    /// too (R-INV-9).
     seats: Limit = Limit::Unlimited,
     /// Whether operators may act as a user (R-SES-6).
     operators_log_in_as: bool = false,
@@ -108,70 +110,70 @@ policies! {
     log_in_as_ms: Count = count(3_600_000),
     /// The window of the caps of groups (R-GRP-5).
     group_cap_period: CapPeriod = CapPeriod::Month,
-    /// What becomes of open reservations when an account is suspended or closed (R-ACC-4).
+    /// What happens to open reservations when an account is suspended or closed (R-ACC-4).
     reservations_on_hold: ReservationsOnHold = ReservationsOnHold::Void,
-    /// The thresholds of a limit at which the host is told, in percent, each once in a window
+    /// The thresholds of a limit, in percent, at which the host is told, once for each in a window
     /// (R-QTA-8).
     alert_at_percent: Vec<Count> = vec![count(80), count(100)],
-    /// IANA name of the time zone that new accounts get.
+    /// The IANA name of the time zone that new accounts get.
     time_zone: Name = super::Name::utc(),
-    /// The day of the month on which an account's month begins where it is billed, 1 to 31.
+    /// The day of the month on which a billing month begins, 1 to 31.
     billing_day: Count = count(1),
-    /// Whether the owner of an account that is suspended for billing alone may enter it (R-ACC-3).
+    /// Whether the owner may enter an account that is suspended only for billing (R-ACC-3).
     billing_hold_owner_enters: bool = false,
     /// How long a closed account can be reopened, in milliseconds (R-ACC-3).
     grace_ms: Count = count(30 * DAY_MS),
     /// The fewest characters of a password, 8 to 64; for the platform alone (R-SES-1).
     password_min: Count = count(15),
-    /// The fewest characters of a password of who needs a second factor wherever they act, 8 to 64;
-    /// for the platform alone (R-SES-1).
+    /// The fewest characters of a password for users who need a second factor wherever they act, 8
+    /// to 64; for the platform alone (R-SES-1).
     password_min_with_second_factor: Count = count(8),
-    /// Words that make no password, such as the names of the platform, at most 50; for the platform
-    /// alone (R-SES-1).
+    /// Words that do not make a password stronger, such as the names of the platform, at most 50;
+    /// for the platform alone (R-SES-1).
     password_words: Vec<Name> = Vec::new(),
-    /// The memory that hashing a password takes, in KiB, 15,360 to 1,048,576; for the platform
-    /// alone (R-SES-1).
+    /// How much memory the hashing of a password takes, in KiB, 15,360 to 1,048,576; for the
+    /// platform alone (R-SES-1).
     password_memory_kib: Count = count(19_456),
-    /// The passes over that memory, 2 to 16; for the platform alone (R-SES-1).
+    /// How many passes the hashing makes over that memory, 2 to 16; for the platform alone
+    /// (R-SES-1).
     password_passes: Count = count(2),
-    /// How long a session lasts that is not used, in milliseconds; for the platform alone
-    /// (R-SES-1).
+    /// How long a session lasts without use, in milliseconds; for the platform alone (R-SES-1).
     session_idle_ms: Count = count(7 * DAY_MS),
-    /// How long a session lasts however much it is used, in milliseconds; for the platform alone
-    /// (R-SES-1).
+    /// How long a session lasts at most, however much it is used, in milliseconds; for the platform
+    /// alone (R-SES-1).
     session_life_ms: Count = count(30 * DAY_MS),
     /// How long after a log-in a session may change how its user logs in, in milliseconds; for the
     /// platform alone (R-SES-1).
     recent_log_in_ms: Count = count(600_000),
-    /// Whether sessions need a second factor: in an account, and of the platform, for operators too
-    /// (R-SES-1).
+    /// Whether sessions need a second factor, in an account or on the whole platform; on the
+    /// platform it applies to operators too (R-SES-1).
     second_factor: SecondFactorPolicy = SecondFactorPolicy::Optional,
-    /// What happens beyond a limit of an account of which nothing else is said (R-QTA-7): by
-    /// default credits pay where the package lets them, and otherwise it is refused.
+    /// What happens beyond a limit of an account for which nothing else is set (R-QTA-7). By
+    /// default, credits pay if the package allows it, and otherwise the send is refused.
     over_limit: OverLimit = OverLimit::UseCredits,
 }
 
-/// What a store or an account has of policies: a preset, and over it single ones.
+/// The policies that are set on the platform or an account: a preset, and single policies that take
+/// precedence over it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PolicyRecord {
-    /// The named set.
+    /// The preset.
     pub preset: Option<Preset>,
-    /// Set one by one.
+    /// The single policies.
     pub set: Policies,
 }
 
-/// What becomes of the reservations of an account that can send no more.
+/// What happens to the reservations of an account that can no longer send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ReservationsOnHold {
-    /// They come back, and a later commit is `reservation_void`.
+    /// They are given back, and a later commit is refused with `reservation_void`.
     Void,
     /// They stay, and can be committed until they expire.
     Drain,
 }
 
-/// A named set of policies: one of the five products that the rules come from (section 16 of the
-/// rules).
+/// A named set of policies for one of five kinds of product (section 16 of the rules).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Preset {
@@ -179,7 +181,7 @@ pub enum Preset {
     Packages,
     /// One account whose users are in groups.
     Groups,
-    /// Invitations, and access account by account.
+    /// Invitations, and access to each account on its own.
     Access,
     /// Several accounts under one invoice.
     Teams,
@@ -197,39 +199,39 @@ pub enum ChildOwner {
     Parents,
 }
 
-/// What a role is held by.
+/// To what a role belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RoleScope {
     /// Each membership has a role of its own.
     Membership,
-    /// A user has one role in all accounts of the team.
+    /// Each user has one role in all accounts of the team.
     User,
-    /// The role is that of the account's package.
+    /// The role comes from the account's package.
     Package,
 }
 
-/// Who gives an existing user access to a further account.
+/// Who can give an existing user access to a further account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum GrantExisting {
-    /// Only the parent: who manages the team.
+    /// Only the parent: those who manage the team.
     Parent,
     /// Whoever holds `users.grant_account` in every account that is named.
     Holder,
 }
 
-/// What resending an invitation does, the strictest last.
+/// What sending an invitation again does; the strictest is last.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "snake_case")]
 pub enum Resend {
-    /// The same link goes out again.
+    /// The same link is sent again.
     Reuse,
-    /// The old link dies.
+    /// A new link is sent, and the old one is no longer valid.
     Rotate,
-    /// Nothing is resent: delete the invitation and invite again.
+    /// An invitation cannot be sent again: delete it and invite again.
     Forbid,
 }
 
@@ -237,26 +239,26 @@ pub enum Resend {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PendingStep {
-    /// The invitation is accepted.
+    /// The member has accepted the invitation.
     Accepted,
-    /// First and last name are there.
+    /// The member's first and last name are known.
     Profile,
     /// The user has logged in once.
     FirstLogin,
-    /// A password that has to be set is set.
+    /// The user has set a password, if they have to set one.
     Password,
 }
 
-/// Who edits a field of a user's profile.
+/// Who may edit a field of a user's profile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Editor {
     /// The user themself.
     #[serde(rename = "self")]
     OneSelf,
-    /// Whoever holds `users.edit_profile` in an account of the user.
+    /// Those who hold `users.edit_profile` in an account of the user.
     #[serde(rename = "administrator")]
     Administrator,
-    /// Whoever manages the team that an account of the user is in.
+    /// Those who manage the team of an account of the user.
     #[serde(rename = "parent")]
     Parent,
     /// An operator with `clients.edit`.

@@ -1,18 +1,19 @@
-//! Addresses that a message can have (R-USR-6): more than those that an account can be made with.
+//! The addresses to which a message can go (R-USR-6): there are more of them than addresses with
+//! which an account can be created.
 
 use super::email::{Email, SYMBOLS, no_address};
 use idna::AsciiDenyList;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use unicode_normalization::UnicodeNormalization;
 
-/// Longest address, in bytes.
+/// The longest address, in bytes.
 const LONGEST: usize = 254;
 
-/// The normal form of an address that mail goes to. Some mail hosts give out what no standard
-/// allows, such as two dots in a row or one before the `@`, and some addresses have quotes; quotes
-/// that are not needed are not part of it.
+/// The normal form of an address to which mail goes. Some mail hosts give out addresses that no
+/// standard allows, such as addresses with two dots in a row or a dot before the `@`, and some
+/// addresses have quotes; quotes that are not needed are removed.
 ///
-/// What can be the address of an account has the same normal form here as there.
+/// An address that an account can have has the same normal form here as there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recipient {
     key: String,
@@ -80,7 +81,7 @@ fn local_part(typed: &str) -> Result<String, String> {
     }
 }
 
-/// What stands between quotes, without the backslashes before characters that stand for themselves.
+/// The text between quotes, without the backslashes before characters that stand for themselves.
 fn unquoted(text: &str) -> Result<String, String> {
     let mut plain = String::with_capacity(text.len());
     let mut chars = text.chars();
@@ -126,7 +127,7 @@ fn domain_part(typed: &str) -> Result<String, String> {
     }
 }
 
-/// The address of a host as it stands in brackets.
+/// The address of a host that is written in brackets.
 fn host_address(text: &str) -> Option<String> {
     if let Ok(v4) = text.parse::<Ipv4Addr>() {
         return Some(v4.to_string());

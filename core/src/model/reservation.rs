@@ -4,10 +4,11 @@ use super::{Channel, Id, MessageInput, PaidWithCredits};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// How long a reservation that has ended is remembered, so that asking again gets the same answer.
+/// How long a reservation is remembered after its end, so that the same request gets the same
+/// answer.
 pub const REMEMBERED_MS: u64 = 24 * 3_600_000;
 
-/// Messages that were charged and not sent yet.
+/// Messages that were charged and have not gone out yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reservation {
     /// The account that sends.
@@ -16,67 +17,67 @@ pub struct Reservation {
     pub id: Id,
     /// The user who sends.
     pub user: Option<Id>,
-    /// Their group then.
+    /// The group in which they were then.
     pub group: Option<Id>,
-    /// What was charged.
+    /// The channel that was charged.
     pub channel: Channel,
-    /// What the messages are.
+    /// What kind of messages they are.
     pub message: MessageInput,
-    /// How many were charged.
+    /// How many messages were charged.
     pub count: u64,
     /// Whether they can still go out.
     pub state: ReservationState,
-    /// How many of them went out.
+    /// How many messages go out, according to the commit.
     pub committed: u64,
-    /// When they were charged: what comes back goes into the windows of that instant.
+    /// When the messages were charged; what is given back goes into the windows of that instant.
     pub reserved_at_ms: u64,
-    /// When what is left comes back by itself.
+    /// When the reservation expires and what is left of it is given back.
     pub expires_at_ms: u64,
     /// When it ended.
     pub ended_at_ms: Option<u64>,
-    /// The counters that were charged: nothing comes back to others.
+    /// The counters that were charged; nothing is given back to others.
     pub counters: Vec<String>,
-    /// From when on all of them may have gone out, where a pace spreads them; none where they could
-    /// at once.
+    /// When a pace spreads the messages: from when on all of them may have gone out; none when they
+    /// could go out at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_before_ms: Option<u64>,
-    /// What credits paid for of it, beyond the account's own limits (R-CRD-2).
+    /// How many messages credits paid for, beyond the account's own limits (R-CRD-2).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credits: Option<PaidWithCredits>,
-    /// Whether it is listed, as long as it is open, with the accounts to whose counters it comes
+    /// Whether it is listed, while it is open, with the accounts to whose counters it is given
     /// back.
     #[serde(default)]
     pub listed: bool,
 }
 
-/// What became of a reservation.
+/// The state of a reservation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ReservationState {
     /// It can be committed or released.
     Open,
-    /// Messages of it went out; the rest came back.
+    /// Messages of it go out; the others were given back.
     Committed,
-    /// All of it came back.
+    /// All of it was given back.
     Released,
-    /// Its time was over, and all of it came back.
+    /// It expired, and all of it was given back.
     Expired,
-    /// The account was suspended or closed, and all of it came back (R-ACC-4).
+    /// The account was suspended or closed, and all of it was given back (R-ACC-4).
     Void,
 }
 
 impl Reservation {
-    /// Of so many that come back, how many credits paid for: those are the first to come back.
+    /// How many of the messages that are given back credits paid for; credits are given back first.
     pub fn paid_of(&self, count: u64) -> u64 {
         self.credits.map_or(0, |paid| paid.amount.min(count))
     }
 
-    /// From when on all of it could go out: turns of a pace come back from then on.
+    /// When all of it could have gone out; the turns of a pace are given back from then on.
     pub fn turns_from_ms(&self) -> u64 {
         self.not_before_ms.unwrap_or(self.reserved_at_ms)
     }
 
-    /// When something happens to it by itself: it expires, or is forgotten.
+    /// When something happens to it without a call: it expires, or it is forgotten.
     pub fn due_at_ms(&self) -> u64 {
         self.ended_at_ms.map_or(self.expires_at_ms, |ended| {
             ended.saturating_add(REMEMBERED_MS)

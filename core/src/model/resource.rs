@@ -1,4 +1,4 @@
-//! Resources: references to what the host keeps, and who has it open (R-RES-1, R-RES-3).
+//! Resources: references to what the host stores, and who edits it now (R-RES-1, R-RES-3).
 
 use super::Id;
 use schemars::JsonSchema;
@@ -9,20 +9,20 @@ use serde::{Deserialize, Serialize};
 pub struct Resource {
     /// The account.
     pub account: Id,
-    /// The kind: `campaign`, `list`, `template` ... or a branch of the permission tree that the
-    /// host added.
+    /// The kind: `campaign`, `list`, `template` or another one of the library, or a branch of the
+    /// permission tree that the host added.
     pub kind: Id,
     /// The id, unique within account and kind.
     pub id: Id,
-    /// Whose it is.
+    /// The user who owns it.
     pub owner: Id,
-    /// The group that it is shared in; none when an owner or administrator made it (R-GRP-3).
+    /// The group in which it is shared; none when an owner or an administrator made it (R-GRP-3).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<Id>,
-    /// Whether its owner lets the group see it; it does while they hold the permission to share the
-    /// kind (R-GRP-3).
+    /// Whether its owner lets the group see it; the group does see it as long as the owner holds
+    /// the permission to share the kind (R-GRP-3).
     pub shared: bool,
-    /// Raised by every change and every save.
+    /// The revision; every change and every save raises it.
     pub rev: u64,
     /// When it was registered, in unix milliseconds.
     pub created_at_ms: u64,
@@ -30,17 +30,17 @@ pub struct Resource {
     pub updated_at_ms: u64,
 }
 
-/// What somebody sees a resource by, the narrowest that does (R-GRP-3).
+/// Why somebody sees a resource: the narrowest reason that suffices (R-GRP-3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ResourceReason {
-    /// It is theirs.
+    /// They own it.
     Owner,
     /// It is shared in their group.
     Group,
     /// Their permission reaches everything of the account.
     Any,
-    /// An account above shares it with theirs (R-TEA-7).
+    /// An account above shares it with their account (R-TEA-7).
     SharedFromAbove,
 }
 
@@ -48,22 +48,22 @@ pub enum ResourceReason {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ResourcesTo {
-    /// Another member, a group, or the account.
+    /// Whether another member, a group or the account gets them.
     pub kind: ResourcesToKind,
     /// The member or the group; absent for the account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<Id>,
 }
 
-/// What gets the resources of a member who leaves (R-USR-4).
+/// Who gets the resources of a member who leaves (R-USR-4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ResourcesToKind {
-    /// A member becomes their owner; they carry that member's group.
+    /// A member becomes the owner of the resources, which carry that member's group.
     Member,
-    /// They are shared in a group; the owner of the account owns them.
+    /// The resources are shared in a group; the owner of the account owns them.
     Group,
-    /// The owner of the account owns them, and they carry no group.
+    /// The owner of the account owns the resources, which carry no group.
     Account,
 }
 
@@ -72,11 +72,11 @@ pub enum ResourcesToKind {
 pub struct Lease {
     /// The user.
     pub user: Id,
-    /// Since when.
+    /// When they began.
     pub since_ms: u64,
-    /// When it ends by itself.
+    /// When it ends unless it is renewed.
     pub expires_at_ms: u64,
-    /// From whom it was taken over: they are told that theirs is lost, not only that somebody has
-    /// one.
+    /// The users from whom it was taken over; they are told that they lost it, not only that
+    /// somebody has it.
     pub taken_from: Vec<Id>,
 }

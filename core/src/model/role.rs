@@ -1,4 +1,5 @@
-//! Roles: allowed nodes, denied nodes, and other roles that they include (R-ROL-3).
+//! Roles: the permissions that they allow and deny, and the other roles that they include
+//! (R-ROL-3).
 
 use super::{Id, Name, PermissionTree, Scope};
 use schemars::JsonSchema;
@@ -13,24 +14,23 @@ pub struct Role {
     pub name: Name,
     /// The permissions that it allows.
     pub allow: Vec<Grant>,
-    /// The permissions that it denies; a denial wins over every grant.
+    /// The permissions that it denies; a denial takes precedence over every grant.
     pub deny: Vec<Id>,
-    /// The roles whose grants and denials it takes in.
+    /// The roles whose grants and denials it includes.
     pub includes: Vec<Id>,
-    /// The account whose own it is; absent for those of the platform (R-ROL-4).
+    /// The account to which it belongs; absent for a role of the platform (R-ROL-4).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Id>,
-    /// Another role that is tried in its place: it refuses nothing, and what it would have refused
+    /// Another role that is tried in its place: it refuses nothing, but what it would have refused
     /// is counted (R-QTA-15).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trial: Option<Id>,
-    /// Whether its holders are administrators: in no group, every scope `any`. Only the built-in
-    /// one and its copies (R-ROL-4).
+    /// Whether its holders are administrators, who are in no group and for whom every scope is
+    /// `any`. Only the built-in Administrator and its copies are such roles (R-ROL-4).
     pub administrator: bool,
-    /// Whether it is one of the five that every platform has; those are copied, not edited
-    /// (R-ROL-4).
+    /// Whether it is one of the five built-in roles, which can be copied but not edited (R-ROL-4).
     pub built_in: bool,
-    /// Raised by every change.
+    /// The revision; every change raises it.
     pub rev: u64,
     /// When it was made, in unix milliseconds.
     pub created_at_ms: u64,
@@ -39,8 +39,8 @@ pub struct Role {
 }
 
 impl Role {
-    /// With what the host added to the tree, where the role is that of administrators: copies have
-    /// it as the built-in one has.
+    /// The role with the permissions that the host added to the tree, if it is an administrator's
+    /// role: copies have them as the built-in role does.
     #[must_use]
     pub fn with_nodes_of_host(mut self, tree: &PermissionTree) -> Role {
         if !self.administrator {
@@ -62,13 +62,13 @@ impl Role {
     }
 }
 
-/// A permission that a role allows, and for resources how far it reaches.
+/// A permission that a role allows, with its scope for resources.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Grant {
-    /// The node of the permission tree; everything below it is granted too.
+    /// The node of the permission tree; the nodes below it are granted too.
     pub permission: Id,
-    /// How far it reaches; `any` where it is absent.
+    /// How far it reaches; `any` when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<Scope>,
 }
@@ -76,15 +76,15 @@ pub struct Grant {
 /// One of the five roles that every platform has (R-ROL-4). They are not stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BuiltIn {
-    /// Every permission of an account, but for what makes or ends accounts.
+    /// Every permission of an account, except those to create or end accounts.
     Administrator,
-    /// All of the work, without exports.
+    /// All work in an account, without exports.
     Full,
-    /// As `Full`, without sending.
+    /// The same as `Full`, without sending.
     Editor,
-    /// Content only.
+    /// Work on content only.
     Author,
-    /// Responses, and reports of their own.
+    /// Responses, and the reports of their own work.
     ResponseOnly,
 }
 
@@ -126,8 +126,8 @@ const ADMINISTRATOR: &[&str] = &[
     "impersonation.start",
 ];
 
-/// What the Administrator lacks, with all below it: what makes, ends and passes on accounts, and
-/// the team (R-ROL-4).
+/// What the Administrator does not have, with everything below it: the permissions to create, end
+/// and pass on accounts, and to manage the team (R-ROL-4).
 const NOT_ADMINISTRATOR: &[&str] = &[
     "accounts.create_child",
     "accounts.close",
@@ -229,7 +229,7 @@ impl BuiltIn {
         }
     }
 
-    /// The role with this id, where it is a built-in one.
+    /// The role with this id, if it is a built-in one.
     pub fn find(id: &str, tree: &PermissionTree) -> Option<Role> {
         BuiltIn::named(id).and_then(|one| one.role(tree))
     }
@@ -239,12 +239,12 @@ impl BuiltIn {
         BuiltIn::ALL.into_iter().find(|one| one.id() == id)
     }
 
-    /// Whether the role is that of administrators.
+    /// Whether it is an administrator's role.
     pub fn is_administrator(self) -> bool {
         self == BuiltIn::Administrator
     }
 
-    /// The role; an Administrator has what the host added to the tree, too.
+    /// The role; an Administrator also has the permissions that the host added to the tree.
     pub fn role(self, tree: &PermissionTree) -> Option<Role> {
         let unscoped = |ids: &[&'static str]| ids.iter().map(|id| (*id, None)).collect::<Vec<_>>();
         let lines: Vec<(&str, Option<Scope>)> = match self {
@@ -283,8 +283,8 @@ impl BuiltIn {
     }
 }
 
-/// What an Administrator has of the host's nodes by name: all for accounts that no grant above them
-/// reaches.
+/// The host's nodes that an Administrator has by name: those for accounts that no grant above them
+/// covers.
 fn added_by_host(tree: &PermissionTree) -> impl Iterator<Item = &str> {
     let by_name = tree.nodes().iter().enumerate().filter(|(place, node)| {
         let lacks = || {

@@ -1,4 +1,4 @@
-//! The second factor of a user: codes by time, and recovery codes (R-SES-1).
+//! The second factor of a user: time-based codes, and recovery codes (R-SES-1).
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -6,17 +6,19 @@ use serde::{Deserialize, Serialize};
 /// The second factor of a user as it is stored.
 #[derive(Clone, Default, Serialize, Deserialize)]
 pub struct SecondFactor {
-    /// The secret of the codes, sealed with a key that the store does not have; absent until a code
-    /// of it was confirmed.
+    /// The secret of the codes, encrypted with a key that is not in the store; absent until a code
+    /// was confirmed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<String>,
-    /// Since when it counts, in unix milliseconds.
+    /// Since when it applies, in unix milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirmed_at_ms: Option<u64>,
-    /// The secret of a device that has not shown a code yet, sealed as well.
+    /// The secret of a device that has not been confirmed with a code yet, encrypted in the same
+    /// way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending_secret: Option<String>,
-    /// The time step of the last code that was taken: that one and those before it are used up.
+    /// The time step of the last code that was accepted: the codes of this step and of the steps
+    /// before it are used up.
     pub last_step: u64,
     /// The recovery codes that are left, as keyed hashes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -29,6 +31,6 @@ pub struct SecondFactor {
 pub enum SecondFactorPolicy {
     /// Each user decides for themself.
     Optional,
-    /// Who logged in without one can do nothing but get one.
+    /// A user who logged in without one can do nothing except set one up.
     Required,
 }

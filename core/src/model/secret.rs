@@ -1,4 +1,4 @@
-//! Texts that never show themselves: passwords and tokens.
+//! Passwords and tokens: texts that are never shown.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -6,8 +6,8 @@ use std::borrow::Cow;
 use std::fmt;
 use zeroize::Zeroizing;
 
-/// A password, a token or a hash of a password: 1 to 256 bytes of any text. It shows itself in
-/// answers alone, never in `Debug` or in an error, and leaves no trace in memory.
+/// A password, a token or the hash of a password: 1 to 256 bytes of any text. It is shown only in
+/// answers, never in `Debug` or in an error, and is wiped from memory.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Zeroizing<String>);
 
@@ -50,7 +50,7 @@ impl Serialize for Secret {
 impl<'de> Deserialize<'de> for Secret {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
         struct Visitor;
-        /// What serde says of a wrong type repeats the value; this does not.
+        /// Serde's own message about a wrong type would repeat the value; this one does not.
         fn no_text<E: serde::de::Error>() -> Result<Secret, E> {
             Err(E::custom("This must be a string."))
         }

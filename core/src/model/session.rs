@@ -9,25 +9,25 @@ use serde::{Deserialize, Serialize};
 pub struct Session {
     /// The id; the token carries it.
     pub id: Id,
-    /// Whose it is.
+    /// The user to whom it belongs.
     pub user: Id,
-    /// The SHA-256 of the token, in hexadecimal digits. The token itself is stored nowhere.
+    /// The SHA-256 of the token, in hexadecimal digits. The token itself is not stored anywhere.
     pub token_hash: String,
-    /// What the user is shown of the device.
+    /// What is shown to the user as the device.
     pub device: Option<Name>,
-    /// Where they logged in from.
+    /// The address from which they logged in.
     pub ip: Option<Address>,
     /// When they logged in.
     pub created_at_ms: u64,
-    /// When the user proved last who they are.
+    /// When the user last proved who they are.
     pub authenticated_at_ms: u64,
-    /// Whether with a second factor, or because the host vouched for them.
+    /// Whether they did so with a second factor, or the host vouched for them.
     pub with_second_factor: bool,
-    /// When it was used last, to a few minutes.
+    /// When it was last used, to within a few minutes.
     pub last_seen_at_ms: u64,
-    /// Where it was used from last, as exact as the time.
+    /// The address from which it was last used, known as exactly as the time.
     pub last_ip: Option<Address>,
-    /// From when on it cannot be used, however much it is.
+    /// When it expires, however much it is used.
     pub expires_at_ms: u64,
     /// Who acts as the user in it; absent in a session of their own (R-SES-6).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -56,23 +56,24 @@ impl Session {
 pub struct SessionBehind {
     /// The person who acts.
     pub user: Id,
-    /// The account that they act from; absent for an operator.
+    /// The account from which they act; absent for an operator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from_account: Option<Id>,
-    /// The one account that they can act in.
+    /// The one account in which they can act.
     pub account: Id,
-    /// Why.
+    /// The reason.
     pub reason: Note,
 }
 
 /// The password of a user as it is stored.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct PasswordRecord {
-    /// Its hash, with the parameters that it was made with.
+    /// Its hash, with the parameters with which it was made.
     pub hash: String,
-    /// The pepper that it was mixed with before; the key itself is the host's.
+    /// The pepper with which the password was mixed before the hashing; the host has the key
+    /// itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pepper: Option<Id>,
-    /// When the user chose it; absent where it was imported.
+    /// When the user chose it; absent when it was imported.
     pub set_at_ms: Option<u64>,
 }

@@ -3,8 +3,8 @@
 use super::Id;
 use serde::{Deserialize, Serialize};
 
-/// A resource that is shared with accounts below, as it is stored. The resource itself stays where
-/// it is: there is no copy.
+/// A resource that is shared with accounts below, as it is stored. The resource itself is not
+/// copied.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Share {
     /// The account that shares it.
@@ -13,10 +13,10 @@ pub struct Share {
     pub kind: Id,
     /// Its id.
     pub id: Id,
-    /// Whether every account below sees it, those that are made later too.
+    /// Whether every account below sees it, including those created later.
     pub all: bool,
-    /// The accounts below that see it, where not all do.
+    /// The accounts below that see it, when not all of them do.
     pub accounts: Vec<Id>,
-    /// When it was shared first.
+    /// When it was first shared.
     pub shared_at_ms: u64,
 }

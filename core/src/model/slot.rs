@@ -8,16 +8,16 @@ use serde::{Deserialize, Serialize};
 /// out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Slot {
-    /// The id, which renews it and gives it back.
+    /// The id, with which it is renewed and released.
     pub id: Id,
-    /// The account that the worker works for.
+    /// The account for which the worker works.
     pub account: Id,
-    /// The worker, as the host names it.
+    /// The worker, by the name that the host uses for it.
     pub holder: Id,
-    /// The campaign that it works on.
+    /// The campaign on which it works.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub campaign: Option<Id>,
-    /// Since when, in unix milliseconds.
+    /// When the worker took it, in unix milliseconds.
     pub acquired_at_ms: u64,
     /// When it is free again unless it is renewed, in unix milliseconds.
     pub expires_at_ms: u64,

@@ -1,23 +1,23 @@
-//! Suppressions: who is not written to (R-TEA-8).
+//! Suppressions: the recipients to whom nothing is sent (R-TEA-8).
 
 use super::{Id, Note};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// An address or a domain that is not written to, as it is stored and shown.
+/// An address or a domain to which nothing is sent, as it is stored and shown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Suppression {
     /// The e-mail address in normal form, or the domain.
     pub value: String,
-    /// The messages that it keeps from going out: `marketing`, those alone; `transactional`, these
-    /// and marketing too.
+    /// Which messages it suppresses: `marketing` suppresses only marketing messages,
+    /// `transactional` suppresses both classes.
     pub message_class: MessageClass,
-    /// The account whose entry it is.
+    /// The account to which the entry belongs.
     pub account: Id,
-    /// Why.
+    /// The reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Note>,
-    /// When it ends by itself, in unix milliseconds.
+    /// When it expires, in unix milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at_ms: Option<u64>,
     /// When it was made, in unix milliseconds.
@@ -28,9 +28,9 @@ pub struct Suppression {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum MessageClass {
-    /// A newsletter, an offer.
+    /// A message such as a newsletter or an offer.
     Marketing,
-    /// A receipt, a password reset: what the recipient waits for.
+    /// A message for which the recipient waits, such as a receipt or a password reset.
     Transactional,
 }
 

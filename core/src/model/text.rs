@@ -1,4 +1,4 @@
-//! Bounded texts and numbers: ids, names, notes, counts.
+//! Texts and numbers with bounds: ids, names, notes and counts.
 
 use crate::error::shown;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -80,8 +80,8 @@ macro_rules! bounded_text {
 }
 
 bounded_text! {
-    /// The id of an account, user, role or package: the host's own or a UUIDv7, 1 to 64 bytes of
-    /// UTF-8 without control characters.
+    /// The id of an account, a user, a role or another thing: the host's own or a UUIDv7, 1 to 64
+    /// bytes of UTF-8 without control characters.
     Id, 1 ..= 64 bytes, false, as_given
 }
 bounded_text! {
@@ -94,7 +94,7 @@ bounded_text! {
 }
 
 bounded_text! {
-    /// Where a list goes on: what the page before answered as `next`, unchanged.
+    /// Where a page of a list begins: the `next` of the previous page, unchanged.
     Cursor, 1 ..= 1024 bytes, false, as_given
 }
 
@@ -102,8 +102,8 @@ fn as_given(text: String, _: usize) -> String {
     text
 }
 
-/// The text in NFC (R-USR-6). One that fits as it was given and would be too long in NFC stays as
-/// it is, so that what was stored before can be read.
+/// The text in NFC (R-USR-6). A text that fits as it was given, but would be too long in NFC, stays
+/// as it is, so that what was stored before can be read.
 fn in_nfc(text: String, most: usize) -> String {
     if is_nfc(&text) {
         return text;
@@ -116,7 +116,7 @@ fn in_nfc(text: String, most: usize) -> String {
     }
 }
 
-/// A text as it is searched and ordered by: without regard to case, width and accents (R-USR-6).
+/// A text as it is searched and ordered: without regard to case, width and accents (R-USR-6).
 pub fn folded(text: &str) -> String {
     if text.is_ascii() {
         return text.to_ascii_lowercase();
@@ -132,13 +132,14 @@ pub fn folded(text: &str) -> String {
         .collect()
 }
 
-/// Whether a mark is an accent, a stroke, or a point that says how a word is read. What makes
-/// another letter of its base is none: a nukta, the voicing of kana, a virama, a vowel.
+/// Whether a mark is an accent, a stroke, or a point that shows how a word is read. A mark that
+/// makes another letter of its base is not an accent: a nukta, the voicing of kana, a virama, a
+/// vowel.
 fn is_accent(c: char) -> bool {
     matches!(canonical_combining_class(c), 1 | 10..=36 | 200..)
 }
 
-/// The letters that people type for one that has its accent built in.
+/// The letters that people type for a letter with a built-in accent.
 fn plain(c: char) -> [Option<char>; 2] {
     let (first, second) = match c {
         'ß' => ('s', Some('s')),
@@ -158,7 +159,7 @@ fn plain(c: char) -> [Option<char>; 2] {
 }
 
 impl Name {
-    /// The time zone that counts where none is named.
+    /// The time zone that applies when none is named.
     pub fn utc() -> Name {
         Name("UTC".to_owned())
     }

@@ -1,28 +1,29 @@
-//! What an account's life cycle and its holds, and those above it, mean today (R-ACC-2, R-ACC-3).
+//! The effective status of an account, which follows from its life cycle and its holds, and from
+//! those of the accounts above it (R-ACC-2, R-ACC-3).
 
 use crate::error::Code;
 use crate::model::{Account, Actor, HoldLevel, Id, Lifecycle};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The effective status of an account: the worst along its ancestors, in this order.
+/// The effective status of an account: the worst status among it and its ancestors, in this order.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// In use.
+    /// The account is in use.
     Active,
-    /// Waits for its owner.
+    /// The account waits for its owner.
     Pending,
-    /// On hold: cannot be entered and sends nothing.
+    /// The account is on hold: nobody can enter it, and it sends nothing.
     Suspended,
-    /// Ended; can be reopened within the grace period.
+    /// The account is closed; it can be reopened within the grace period.
     Closed,
 }
 
 impl Status {
-    /// The code that refuses work in an account of this status.
+    /// The code with which work in an account of this status is refused.
     pub fn refusal(self) -> Option<Code> {
         match self {
             Status::Active => None,

@@ -1,4 +1,4 @@
-//! Invitations: what one is worth at an instant, and the text that many addresses are typed into
+//! Invitations: their status at an instant, and the text into which many addresses are typed
 //! (R-INV-1, R-INV-3).
 
 use crate::error::Code;
@@ -7,29 +7,29 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 
-/// Most addresses in one text.
+/// The most addresses in one text.
 pub const MOST_ADDRESSES: usize = 500;
-/// Longest text of addresses, in bytes.
+/// The longest text of addresses, in bytes.
 pub const LONGEST_TEXT: usize = 64 << 10;
 
-/// What an invitation is worth now. That it expired is computed, never stored (R-INV-3).
+/// The status of an invitation now. Whether it has expired is computed, and never stored (R-INV-3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum InvitationStatus {
     /// It can be accepted.
     Pending,
-    /// Its time is over.
+    /// It has expired.
     Expired,
     /// Somebody accepted it.
     Accepted,
     /// It was deleted.
     Deleted,
-    /// A newer invitation, or a membership, took its place.
+    /// A newer invitation, or a membership, has replaced it.
     Superseded,
 }
 
 impl InvitationStatus {
-    /// The code that its link is refused with (R-INV-6).
+    /// The code with which its link is refused (R-INV-6).
     pub fn refusal(self) -> Option<Code> {
         match self {
             InvitationStatus::Pending => None,
@@ -41,12 +41,12 @@ impl InvitationStatus {
     }
 }
 
-/// From when on an invitation cannot be accepted: its life counts from its last sending.
+/// When an invitation expires; its life time begins with its last sending.
 pub fn expires_at_ms(invitation: &Invitation) -> u64 {
     invitation.sent_at_ms.saturating_add(invitation.life_ms)
 }
 
-/// What an invitation is worth at an instant.
+/// The status of an invitation at an instant.
 pub fn status(invitation: &Invitation, now_ms: u64) -> InvitationStatus {
     match invitation.state {
         InvitationState::Open if now_ms >= expires_at_ms(invitation) => InvitationStatus::Expired,
@@ -60,20 +60,21 @@ pub fn status(invitation: &Invitation, now_ms: u64) -> InvitationStatus {
 /// One of the addresses of a text.
 #[derive(Debug, PartialEq)]
 pub struct Entry<'a> {
-    /// Its place among those of the text, from 1 on, those that are named twice included.
+    /// The number of the address in the text, counted from 1; addresses that are named twice count
+    /// too.
     pub number: usize,
     /// Where it begins, in bytes.
     pub offset: usize,
-    /// As it was typed.
+    /// The address as it was typed.
     pub text: &'a str,
     /// The address, or what is wrong with it.
     pub email: Result<Email, String>,
-    /// First and last name, where they were pasted with the address.
+    /// The first and the last name, if they stand before the address.
     pub names: [Option<Name>; 2],
 }
 
-/// The addresses of a text, separated by comma, semicolon or white space, each once by its normal
-/// form (R-INV-1). A name before an address in angle brackets belongs to it.
+/// The addresses of a text, separated by commas, semicolons or white space; each appears once, by
+/// its normal form (R-INV-1). A name before an address in angle brackets belongs to it.
 ///
 /// The error says why the text as a whole is refused.
 pub fn addresses(text: &str) -> Result<Vec<Entry<'_>>, String> {
@@ -114,7 +115,7 @@ pub fn addresses(text: &str) -> Result<Vec<Entry<'_>>, String> {
     }
 }
 
-/// What stands between a word and the one before.
+/// What separates a word from the word before it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Gap {
     Space,
@@ -123,7 +124,7 @@ enum Gap {
     End,
 }
 
-/// The gap that a character makes; none for one of a word.
+/// The gap that a character makes; none for a character of a word.
 fn gap(c: char) -> Option<Gap> {
     match c {
         ';' | '\u{ff1b}' | '\n' | '\r' => Some(Gap::End),
@@ -140,7 +141,7 @@ struct Piece<'a> {
     text: &'a str,
 }
 
-/// The parts of a text that are to be addresses, in order.
+/// The parts of a text that should be addresses, in order.
 fn pieces(text: &str) -> Vec<Piece<'_>> {
     let mut found: Vec<Piece<'_>> = Vec::new();
     // Words without an `@` that may be the name of an address in brackets.
@@ -179,16 +180,16 @@ fn is_bracketed(word: &str) -> bool {
     word.ends_with('>') && word.contains('<')
 }
 
-/// Whether a word stands in quotes: before an address in brackets it is the name, whatever it
-/// holds, often the address again.
+/// Whether a word is in quotes. Before an address in brackets it is the name, whatever it contains;
+/// often it is the address again.
 fn is_quoted(word: &str) -> bool {
     ['"', '\'']
         .iter()
         .any(|quote| word.len() > 1 && word.starts_with(*quote) && word.ends_with(*quote))
 }
 
-/// At which of the words the name of an address begins that stands in brackets behind them: at the
-/// last comma, or where `Lee, Ann` has one within, at the comma before.
+/// The word with which the name begins that belongs to an address in brackets behind the words: the
+/// word after the last comma or, if the name is written as `Lee, Ann`, after the comma before that.
 fn name_begins(words: &[(Gap, Piece<'_>)], gap_behind: Gap) -> usize {
     let begins = |end: usize| {
         words
@@ -215,8 +216,9 @@ fn name_begins(words: &[(Gap, Piece<'_>)], gap_behind: Gap) -> usize {
     }
 }
 
-/// The words of a text. What stands in quotes at the beginning of a word, or in angle brackets, is
-/// not cut; in single quotes, which are apostrophes too, where an address in brackets follows.
+/// The words of a text. A text in double quotes at the beginning of a word, or in angle brackets,
+/// is not cut; a text in single quotes, which are apostrophes too, is not cut if an address in
+/// brackets follows.
 fn words(text: &str) -> Vec<(Gap, Piece<'_>)> {
     let mut words = Vec::new();
     let (mut before, mut offset) = (Gap::End, 0);
@@ -235,7 +237,7 @@ fn words(text: &str) -> Vec<(Gap, Piece<'_>)> {
     words
 }
 
-/// How many bytes the word has that a text begins with.
+/// How many bytes the first word of a text has.
 fn word_length(text: &str) -> usize {
     let mut end = 0;
     while let Some(c) = text
@@ -260,7 +262,7 @@ fn word_length(text: &str) -> usize {
     end
 }
 
-/// Whether a text begins with so many bytes of a name, and goes on with an address in angle
+/// Whether a text begins with so many bytes of a name, and continues with an address in angle
 /// brackets.
 fn is_name_before_brackets(text: &str, length: usize) -> bool {
     let (Some(name), Some(behind)) = (text.get(..length), text.get(length..)) else {
@@ -272,8 +274,8 @@ fn is_name_before_brackets(text: &str, length: usize) -> bool {
             .starts_with('<')
 }
 
-/// How many bytes there are up to the character that closes what the text begins with, on the same
-/// line and not far away.
+/// How many bytes there are up to the character that closes what the text begins with, if it is on
+/// the same line and not far away.
 fn enclosed(text: &str, close: char) -> Option<usize> {
     const FARTHEST: usize = 400;
     let (at, found) = text

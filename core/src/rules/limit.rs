@@ -1,4 +1,4 @@
-//! Which value of a limit counts, and where it comes from (R-PKG-2, R-PKG-3).
+//! Which value of a limit applies, and where it comes from (R-PKG-2, R-PKG-3).
 
 use crate::model::Edition;
 use crate::model::{Account, Id, Limit, LimitKind, LimitName, LimitTerms, Limits, Package};
@@ -9,17 +9,17 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
-    /// Set on the account itself.
+    /// It is set on the account itself.
     Override,
-    /// From the account's package.
+    /// It comes from the account's package.
     Package,
-    /// From the account above, since this one has no package.
+    /// It comes from the account above, because this account has no package.
     Inherited,
-    /// From the platform.
+    /// It is the platform's default.
     PlatformDefault,
-    /// Set on the group (R-GRP-5).
+    /// It is set on the group (R-GRP-5).
     Group,
-    /// A cap (R-QTA-14).
+    /// It is a cap (R-QTA-14).
     Cap,
 }
 
@@ -37,10 +37,10 @@ impl Source {
     }
 }
 
-/// What carries a limit.
+/// What a limit is set on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Carrier {
-    /// An account, as its own.
+    /// An account, as a limit of its own.
     Account,
     /// A package, or the platform's defaults.
     Package,
@@ -55,18 +55,18 @@ pub fn needs_licence(name: LimitName, carrier: Carrier) -> bool {
     }
 }
 
-/// Who counts what a limit is about.
+/// Who counts the things that a limit is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CountedBy {
-    /// The host, which claims and releases (R-QTA-10).
+    /// The host, which claims and releases them (R-QTA-10).
     Host,
-    /// Tenantry, which has the records.
+    /// Tenantry, which has the records of them.
     Tenantry,
-    /// Nobody: it is no count of what there is at a time.
+    /// Nobody, because the limit does not count existing things.
     Nobody,
 }
 
-/// Who counts what there is at a time of this limit.
+/// Who counts the existing things of this limit.
 pub fn counted_by(name: LimitName) -> CountedBy {
     match (name, name.kind()) {
         (
@@ -81,24 +81,25 @@ pub fn counted_by(name: LimitName) -> CountedBy {
     }
 }
 
-/// A value that could count: the first of a line does.
+/// A value that could apply; the first one of a list does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
     /// Where it comes from.
     pub source: Source,
-    /// The account or package that carries it; none for the platform's default.
+    /// The account or package that sets it; none for the platform's default.
     pub carrier: Option<Id>,
     /// The value.
     pub limit: Limit,
-    /// Whether the edition includes it; otherwise it is kept, shown, and does not count (R-PLT-1).
+    /// Whether the edition includes it; otherwise it is kept and shown, but does not apply
+    /// (R-PLT-1).
     pub enforced: bool,
 }
 
-/// The values of one limit for the account at the start of `line`: those that count, the most
-/// specific first, and behind them those that the edition does not include.
+/// The values of one limit for the account at the start of `line`: first those that can apply, the
+/// most specific first, and then those that the edition does not include.
 ///
 /// `line` runs from the account up to the top of its tree, each with its package. An account
-/// without a package takes the parent's values; one with a package does not look further up.
+/// without a package takes the values of the account above it; an account with a package does not.
 pub fn candidates(
     name: LimitName,
     line: &[(&Account, Option<&Package>)],
@@ -152,8 +153,8 @@ pub fn candidates(
     found
 }
 
-/// What a limit of the account at the start of `line` counts, and what happens beyond it: the most
-/// specific of what is said of each, along the same line as its value.
+/// What a limit of the account at the start of `line` counts, and what happens beyond it: for each
+/// of these, the most specific setting applies, along the same line as for the value.
 pub fn terms(
     name: LimitName,
     line: &[(&Account, Option<&Package>)],
@@ -170,8 +171,8 @@ pub fn terms(
     found.or(defaults.terms_of(name))
 }
 
-/// Whether the guaranteed parts of the accounts below still fit into the limit that they are parts
-/// of (R-TEA-9).
+/// Whether the guaranteed parts of the accounts below still fit into the limit of which they are
+/// parts (R-TEA-9).
 pub fn guarantees_hold(sum: u64, value: Limit) -> bool {
     sum <= value.ceiling()
 }

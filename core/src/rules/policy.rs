@@ -1,5 +1,5 @@
-//! The five presets and what counts where several levels set a policy (R-PLT-3, section 16 of the
-//! rules).
+//! The five presets, and which value applies when several levels set a policy (R-PLT-3, section 16
+//! of the rules).
 
 use super::window;
 use crate::error::{Error, shown};
@@ -12,14 +12,14 @@ use serde::{Deserialize, Serialize};
 
 const DAY_MS: u64 = 24 * 3_600_000;
 
-/// What a preset sets: all of the table of section 16, so that it holds whole over another preset
-/// further up. Where its own column is empty the default holds.
+/// What a preset sets: every policy of the table of section 16, so that it fully replaces another
+/// preset on a level above. For an empty cell of its column, it sets the default.
 pub fn preset(preset: Preset) -> Policies {
     column(preset).or(&table_defaults())
 }
 
-/// The defaults of what the table of section 16 has, and of who edits a profile, which R-USR-3 adds
-/// to it.
+/// The defaults of the policies in the table of section 16, and of who edits a profile, which
+/// R-USR-3 adds to them.
 fn table_defaults() -> Policies {
     let defaults = Policies::default().or_default();
     Policies {
@@ -130,10 +130,10 @@ fn column(preset: Preset) -> Policies {
     }
 }
 
-/// The values that count, given what is set from the account up to the platform.
+/// The values that apply, given what is set on each level from the account up to the platform.
 ///
-/// At each level what is set one by one comes before its preset; a level comes before those above
-/// it.
+/// On each level, single policies take precedence over the preset; a level takes precedence over
+/// those above it.
 pub fn effective<'a>(levels: impl IntoIterator<Item = &'a PolicyRecord>) -> EffectivePolicies {
     let mut total = Policies::default();
     for level in levels {
@@ -145,8 +145,8 @@ pub fn effective<'a>(levels: impl IntoIterator<Item = &'a PolicyRecord>) -> Effe
     total.or_default()
 }
 
-/// One level that says the same as several, given from the account up: the first preset holds over
-/// what lies above it.
+/// One level that has the same effect as several levels, given from the account up: the first
+/// preset replaces everything above it.
 pub fn merged<'a>(levels: impl IntoIterator<Item = &'a PolicyRecord>) -> PolicyRecord {
     let mut total = PolicyRecord::default();
     for level in levels {
@@ -163,9 +163,8 @@ pub fn merged<'a>(levels: impl IntoIterator<Item = &'a PolicyRecord>) -> PolicyR
     total
 }
 
-/// Whether credits and reserves are included: in the commercial edition, and with the preset
-/// `groups` in both, where the nearest preset from the account up to the platform is that
-/// (R-PLT-1).
+/// Whether credits and reserves are included: always in the commercial edition, and in both
+/// editions if the nearest preset from the account up to the platform is `groups` (R-PLT-1).
 pub fn includes_credits<'a>(
     edition: Edition,
     levels: impl IntoIterator<Item = &'a PolicyRecord>,
@@ -178,18 +177,18 @@ pub fn includes_credits<'a>(
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PolicySource {
-    /// Set by itself on the account, or on one above.
+    /// It is set as a single policy on the account, or on an account above.
     Account,
-    /// Set by itself on the platform.
+    /// It is set as a single policy on the platform.
     Platform,
-    /// From the preset of the account, of one above, or of the platform.
+    /// It comes from the preset of the account, of an account above, or of the platform.
     Preset,
-    /// Nobody set it.
+    /// It is the default, because nobody has set it.
     Default,
 }
 
-/// Which level the value of a policy comes from, and whether it was set by itself there (`true`) or
-/// by its preset; none for the default.
+/// The level from which the value of a policy comes, and whether it is a single policy there
+/// (`true`) or comes from the preset; none for the default.
 pub fn origin(name: &str, levels: &[&PolicyRecord]) -> Option<(usize, bool)> {
     levels.iter().enumerate().find_map(|(at, level)| {
         let by_preset = || level.preset.is_some_and(|named| preset(named).has(name));
@@ -209,10 +208,10 @@ const LONGEST_MS: u64 = 3653 * DAY_MS;
 /// The most thresholds of a limit.
 const MOST_THRESHOLDS: usize = 10;
 
-/// The most words of the platform that make no password.
+/// The most words of the platform that do not make a password stronger.
 const MOST_PASSWORD_WORDS: usize = 50;
 
-/// Refuses values that mean nothing; the error names the field below `policies`.
+/// Refuses values that make no sense; the error names the field below `policies`.
 pub fn check(policies: &Policies) -> Result<(), Error> {
     let Policies {
         depth,
@@ -310,7 +309,8 @@ pub fn check(policies: &Policies) -> Result<(), Error> {
     without_repeats("profile_edited_by", policies.profile_edited_by.as_deref())
 }
 
-/// The policies of people, who are in many accounts: the platform sets them for all.
+/// The policies that concern people, who can be in many accounts; only the platform sets them, for
+/// all accounts.
 pub const FOR_THE_PLATFORM: [&str; 8] = [
     "password_min",
     "password_min_with_second_factor",
@@ -322,7 +322,7 @@ pub const FOR_THE_PLATFORM: [&str; 8] = [
     "recent_log_in_ms",
 ];
 
-/// Refuses what an account cannot set for itself; the error names the field below `policies`.
+/// Refuses the policies that an account cannot set; the error names the field below `policies`.
 pub fn check_for_account(policies: &Policies) -> Result<(), Error> {
     match FOR_THE_PLATFORM.iter().find(|name| policies.has(name)) {
         Some(name) => Err(Error::invalid(

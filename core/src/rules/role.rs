@@ -2,9 +2,9 @@
 
 use crate::model::{Grant, PermissionTree, Role, Scope};
 
-/// For each node of the tree, how far a holder's permission reaches; none where it is not held.
+/// For each node of the tree, how far the permission of a holder reaches; none when it is not held.
 ///
-/// A permission without scope is held as `any`.
+/// A permission that has no scope is held as `any`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Powers(Vec<Option<Scope>>);
 
@@ -14,12 +14,12 @@ impl Powers {
         Powers(vec![None; tree.nodes().len()])
     }
 
-    /// Every permission of an account: the owner's, before the ceilings (R-ROL-5).
+    /// Every permission of an account, as the owner holds them before the ceilings apply (R-ROL-5).
     pub fn all(tree: &PermissionTree) -> Powers {
         Powers(vec![Some(Scope::Any); tree.nodes().len()]).within_accounts(tree)
     }
 
-    /// Without what only operators of the platform can hold.
+    /// The same without the permissions that only operators of the platform can hold.
     #[must_use]
     pub fn within_accounts(mut self, tree: &PermissionTree) -> Powers {
         for (slot, node) in self.0.iter_mut().zip(tree.nodes()) {
@@ -30,8 +30,8 @@ impl Powers {
         self
     }
 
-    /// Only what counts for an operator: what no member of an account can hold, and the work on
-    /// roles (R-PLT-2).
+    /// Only the permissions that count for an operator: those that no member of an account can
+    /// hold, and those for work on roles (R-PLT-2).
     #[must_use]
     pub fn within_platform(mut self, tree: &PermissionTree) -> Powers {
         for (slot, node) in self.0.iter_mut().zip(tree.nodes()) {
@@ -42,7 +42,7 @@ impl Powers {
         self
     }
 
-    /// Only what nobody but an operator can hold.
+    /// Only the permissions that nobody except an operator can hold.
     #[must_use]
     pub fn of_operators_alone(mut self, tree: &PermissionTree) -> Powers {
         for (slot, node) in self.0.iter_mut().zip(tree.nodes()) {
@@ -53,7 +53,7 @@ impl Powers {
         self
     }
 
-    /// Only the nodes that are to be kept.
+    /// Only the nodes for which `keep` answers true.
     #[must_use]
     pub fn only(mut self, tree: &PermissionTree, keep: impl Fn(&str) -> bool) -> Powers {
         for (slot, node) in self.0.iter_mut().zip(tree.nodes()) {
@@ -64,7 +64,7 @@ impl Powers {
         self
     }
 
-    /// Only what is held further than there: what a change gives.
+    /// Only the permissions that reach further than in `before`: what a change adds.
     #[must_use]
     pub fn gained_since(mut self, before: &Powers) -> Powers {
         for (place, slot) in self.0.iter_mut().enumerate() {
@@ -75,7 +75,7 @@ impl Powers {
         self
     }
 
-    /// Every scope that is held at all as `any`: an administrator's (R-ROL-4).
+    /// The same permissions with every scope as `any`, as an administrator holds them (R-ROL-4).
     #[must_use]
     pub fn everywhere(mut self) -> Powers {
         self.0
@@ -102,7 +102,7 @@ impl Powers {
         }
     }
 
-    /// What either holds, each to the wider scope.
+    /// The permissions that either of them holds, each with the wider scope.
     #[must_use]
     pub fn united(mut self, other: &Powers) -> Powers {
         for (place, slot) in self.0.iter_mut().enumerate() {
@@ -111,7 +111,7 @@ impl Powers {
         self
     }
 
-    /// Only what both hold, each to the narrower scope.
+    /// The permissions that both of them hold, each with the narrower scope.
     #[must_use]
     pub fn under(mut self, ceiling: &Powers) -> Powers {
         for (place, slot) in self.0.iter_mut().enumerate() {
@@ -131,10 +131,11 @@ impl Powers {
     }
 }
 
-/// What a role allows, given every role that it includes, directly or through others, itself first.
+/// What a role allows. `roles` are the role itself first, and every role that it includes, directly
+/// or through others.
 ///
-/// They unite: what any of them grants is held, to the widest scope given; a denial in any of them
-/// wins over every grant (R-ROL-3).
+/// They are united: what any of them grants is held, with the widest scope that is granted; a
+/// denial in any of them takes precedence over every grant (R-ROL-3).
 pub fn powers(tree: &PermissionTree, roles: &[Role]) -> Powers {
     let mut powers = roles.iter().fold(Powers::none(tree), |held, role| {
         held.united(&granted(tree, &role.allow))
@@ -147,7 +148,7 @@ pub fn powers(tree: &PermissionTree, roles: &[Role]) -> Powers {
     powers
 }
 
-/// As [`powers`], and where the first of the roles is that of an administrator every scope is `any`
+/// Like [`powers`]; if the first of the roles is an administrator's role, every scope is `any`
 /// (R-ROL-4). The flag of a role that is only included does not count.
 pub fn role_powers(tree: &PermissionTree, roles: &[Role]) -> Powers {
     let held = powers(tree, roles);
@@ -162,8 +163,8 @@ fn is_of_roles(id: &str) -> bool {
     id.split('.').next() == Some("roles")
 }
 
-/// What is allowed by grants: each reaches all below its node, but for what is granted by its own
-/// name only.
+/// What the grants allow: each grant covers its node and the nodes below it, except those that have
+/// to be granted by their own name.
 pub fn granted(tree: &PermissionTree, allow: &[Grant]) -> Powers {
     let mut powers = Powers::none(tree);
     for grant in allow {
@@ -209,7 +210,7 @@ fn is_scoped(tree: &PermissionTree, place: usize) -> bool {
     tree.node(place).is_some_and(|node| node.scoped)
 }
 
-/// Visits the node and all below it.
+/// Visits a node and all nodes below it.
 fn each_below(tree: &PermissionTree, place: usize, visit: &mut dyn FnMut(usize)) {
     let mut open = vec![place];
     while let Some(next) = open.pop() {

@@ -1,5 +1,5 @@
 //! Users as CSV: the columns, the rows and where they begin, and fields that a spreadsheet would
-//! take for formulas (R-USR-5).
+//! read as formulas (R-USR-5).
 
 use crate::error::{Code, Error, shown};
 use crate::model::trimmed;
@@ -8,7 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
-/// What stands between the fields of a row. Spreadsheets write what is usual where they are.
+/// The character between the fields of a row. Spreadsheets write the one that is usual in their
+/// language.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CsvSeparator {
@@ -35,18 +36,18 @@ impl CsvSeparator {
         }
     }
 
-    /// That of a text whose first row names the columns.
+    /// The separator of a text whose first row names the columns.
     pub(crate) fn of_header(text: &str) -> CsvSeparator {
         CsvSeparator::of(text, |row| Columns::read(row.iter(), 1).is_ok())
     }
 
-    /// That of a text whose rows have so many fields.
+    /// The separator of a text whose rows have so many fields.
     pub(crate) fn of_rows(text: &str, columns: usize) -> CsvSeparator {
         CsvSeparator::of(text, |row| row.len() == columns)
     }
 
-    /// The first with which the first row fits; where it fits with none, the one that makes the
-    /// most fields of it.
+    /// The first separator with which the first row fits; if it fits with none, the separator that
+    /// makes the most fields of it.
     fn of(text: &str, fits: impl Fn(&StringRecord) -> bool) -> CsvSeparator {
         let row_by = |separator| {
             let mut rows = Rows::new(text, 1, separator);
@@ -76,7 +77,7 @@ pub(crate) enum Column {
 }
 
 impl Column {
-    /// In the order of an export.
+    /// All columns, in the order of an export.
     pub(crate) const ALL: [Column; 8] = [
         Column::Email,
         Column::FirstName,
@@ -101,7 +102,7 @@ impl Column {
         }
     }
 
-    /// The column that a header means, without regard to case, spaces and signs: `First Name` is
+    /// The column that a header names; case, spaces and signs do not matter: `First Name` is
     /// `first_name`.
     fn named(header: &str) -> Option<Column> {
         let letters = |name: &str| {
@@ -116,7 +117,7 @@ impl Column {
             .find(|column| letters(column.name()) == wanted)
     }
 
-    /// The column that a refusal is about, by the field that it names.
+    /// The column that a refusal concerns, by the field that it names.
     pub(crate) fn of_field(field: &str) -> Option<Column> {
         match field.strip_prefix('/')? {
             "user" => Some(Column::Email),
@@ -125,12 +126,12 @@ impl Column {
     }
 }
 
-/// The columns of a file, in its order.
+/// The columns of a file, in the order of the file.
 #[derive(Debug)]
 pub(crate) struct Columns(Vec<Column>);
 
 impl Columns {
-    /// Reads a header. `line` is where it stands.
+    /// Reads a header. `line` is the line on which it is.
     pub(crate) fn read<'a>(
         names: impl Iterator<Item = &'a str>,
         line: u64,
@@ -185,8 +186,8 @@ impl Columns {
         }
     }
 
-    /// What a row says in a column, without the spaces around it; none where the column is not
-    /// there, or the field is empty.
+    /// The field of a row in a column, without the spaces around it; none when the column is
+    /// missing, or the field is empty.
     pub(crate) fn field<'a>(&self, row: &'a StringRecord, column: Column) -> Option<&'a str> {
         let at = self.0.iter().position(|one| *one == column)?;
         row.get(at)
@@ -200,7 +201,7 @@ pub(crate) fn broken(line: u64, message: impl Into<String>) -> Error {
     Error::new(Code::CsvInvalid, message).with("line", line)
 }
 
-/// The rows of a CSV text one after the other, the header included; empty lines are none.
+/// The rows of a CSV text one after the other, including the header; empty lines are left out.
 pub(crate) struct Rows<'a> {
     text: &'a str,
     separator: CsvSeparator,
@@ -213,9 +214,9 @@ pub(crate) struct Rows<'a> {
 /// Where a row is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Row {
-    /// The line that it begins on.
+    /// The line on which it begins.
     pub(crate) line: u64,
-    /// The byte that it begins at.
+    /// The byte with which it begins.
     pub(crate) start: usize,
     /// The byte after its last one.
     pub(crate) end: usize,
@@ -267,8 +268,8 @@ impl<'a> Rows<'a> {
         &self.fields
     }
 
-    /// A quote that is never closed takes everything behind it into one field; whether that
-    /// happened to this row.
+    /// Whether this row has a quote that is never closed, which takes everything after it into one
+    /// field.
     pub(crate) fn is_unclosed(&self, row: Row) -> bool {
         if row.end < self.text.len() {
             return false;
@@ -299,7 +300,8 @@ fn line_breaks(text: &str) -> u64 {
     breaks
 }
 
-/// The field as it can stand in a file: a spreadsheet takes it for a text, whatever it begins with.
+/// The field in the form that is written to a file: a spreadsheet reads it as text, whatever it
+/// begins with.
 pub(crate) fn neutralised(field: &str) -> Cow<'_, str> {
     if looks_like_formula(field) {
         Cow::Owned(format!("'{field}"))
@@ -316,8 +318,8 @@ pub(crate) fn restored(field: &str) -> &str {
         .unwrap_or(field)
 }
 
-/// Whether a spreadsheet would calculate it. Apostrophes before that count as well, or restoring
-/// would take one too many.
+/// Whether a spreadsheet would calculate the field. Apostrophes before that count as well;
+/// otherwise restoring the field would remove one too many.
 fn looks_like_formula(field: &str) -> bool {
     // The wide forms are taken for the narrow ones by spreadsheets in East Asian languages.
     field

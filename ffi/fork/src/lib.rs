@@ -1,15 +1,15 @@
-//! Tells whether the process has forked, and takes files from the children.
+//! Tells whether the process has forked, and takes files away from forked children.
 //!
-//! [`generation`] answers one number in a process and another one in each child that it forks.
-//! Whoever keeps something that a forked child must not touch (a store, its lock, its threads)
-//! remembers the number when it opens and compares it at every entry: one atomic load, where asking
-//! for the process id is a system call.
+//! [`generation`] answers one number in a process, and another number in each child that it forks.
+//! Whoever keeps something that a forked child must not touch, such as a store with its lock and
+//! its threads, remembers the number when it opens and compares it on every entry. This costs one
+//! atomic load, where asking for the process id is a system call.
 //!
-//! What a process has locked stays locked as long as anybody has the open file, and children
-//! inherit open files. [`withhold`] names those that they are to give up.
+//! What a process has locked stays locked as long as any process has the open file, and children
+//! inherit open files. [`withhold`] names the files that children have to give up.
 //!
-//! `vfork`, `posix_spawn` and a bare `clone` do not run the handler: such children are about to
-//! `exec`.
+//! `vfork`, `posix_spawn` and a bare `clone` do not run the handler, because such children are
+//! about to `exec`.
 
 #![allow(unsafe_code)] // registering a C handler, and what it does
 
@@ -35,7 +35,7 @@ static FORKS: AtomicU64 = AtomicU64::new(0);
 
 /// A number that stays the same in this process and differs in every forked child.
 ///
-/// The first call registers the handler, so call it before the thing to be protected exists.
+/// The first call registers the handler, so call it before the thing that it protects exists.
 #[inline]
 pub fn generation() -> u64 {
     if MODE.load(Ordering::Acquire) == COUNTING {
@@ -45,8 +45,9 @@ pub fn generation() -> u64 {
     }
 }
 
-/// No lock and no `Once` here: a fork in the middle would leave it taken in the child for ever.
-/// Two threads that race register the handler twice, which only makes the count grow by two.
+/// There is no lock and no `Once` here, because a fork in the middle would leave it taken in the
+/// child for ever. Two threads at the same time register the handler twice, which only makes the
+/// count grow by two.
 #[cold]
 fn first_call() -> u64 {
     if MODE.load(Ordering::Acquire) == UNKNOWN {
@@ -99,7 +100,7 @@ mod tests {
         }
     }
 
-    /// Where the number of a file leads in this process.
+    /// Which file the number of an open file leads to in this process.
     fn leads_to(fd: c_int) -> (u64, u64) {
         let found = std::fs::metadata(format!("/dev/fd/{fd}")).unwrap();
         (found.dev(), found.ino())

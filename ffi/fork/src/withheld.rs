@@ -4,7 +4,7 @@ use std::os::fd::RawFd;
 use std::ptr;
 use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU64, Ordering};
 
-/// A place in the list that nobody uses, and one that is being filled in.
+/// The value of a place in the list that nobody uses, and of one that is being filled in.
 const FREE: i32 = -1;
 const TAKEN: i32 = -2;
 
@@ -14,7 +14,8 @@ struct Place {
     inode: AtomicU64,
 }
 
-/// Places are never freed, so that a child can go through them whenever the fork was.
+/// A block of places, which are never freed, so that a child can go through them whenever the fork
+/// was.
 struct Block {
     places: [Place; 32],
     next: AtomicPtr<Block>,
@@ -62,7 +63,7 @@ impl Block {
     }
 }
 
-/// Until it is dropped, forked children give the file up.
+/// Forked children give the file up until this is dropped.
 #[derive(Debug)]
 pub struct Withheld(&'static Place);
 
@@ -78,11 +79,11 @@ impl Drop for Withheld {
     }
 }
 
-/// Has children give up the open file of this number: there it leads to `/dev/null`, so that its
-/// lock does not live on in them. `None` when the number leads to no open file.
+/// Makes children give up the open file of this number: in them, the number leads to `/dev/null`,
+/// so that the file's lock does not live on. `None` when the number leads to no open file.
 ///
-/// The number may be used for another file before the answer is dropped: a child looks whether it
-/// still is the same.
+/// The number may be used for another file before the result is dropped, so a child checks whether
+/// it is still the same file.
 pub fn withhold(fd: RawFd) -> Option<Withheld> {
     // The handler must be there.
     crate::generation();
@@ -117,10 +118,10 @@ fn identity(fd: RawFd) -> Option<(u64, u64)> {
     }
 }
 
-/// In a child, between fork and whatever it does: no allocation, no lock.
+/// Runs in a child, between the fork and whatever the child does: no allocation, no lock.
 ///
-/// The numbers stay taken. The child's copy of the store still has them, and must not find there
-/// what the child opens later.
+/// The numbers stay in use, because the child's copy of the store still has them and must not find
+/// there what the child opens later.
 pub(crate) fn give_up() {
     let mut null = -1;
     let mut block = Some(&FIRST);

@@ -45,25 +45,28 @@ pub fn files(catalogue: &Catalogue, examples: &Examples) -> Result<Vec<(String, 
         tree](permission_tree.md) | the built-in permission tree |\n",
     );
     index.push_str("| [presets](presets.md) | what each preset sets |\n");
-    index.push_str("| [rules](../rules.md) | what tenantry decides, in words |\n");
+    index.push_str("| [rules](../rules.md) | the rules by which tenantry decides, in words |\n");
     index.push_str(
-        "\n## Who may call an operation\n\nThe host (`system`) may call every operation. For the \
-         others, each operation says which permission or rule they need, and a table says\nunder \
-         which circumstances they may call it. A `no` answers with the code in brackets:\n\n\
-         - *with an API key*: a program, with a key of its user (R-SES-7; `not_with_api_key`);\n\
-         - *logged in as another*: somebody who acts as the user (R-SES-6; `not_as_another`);\n\
-         - *without a recent log-in*: a session, however long ago its user proved who they are \
-         (R-SES-1; `log_in_again`);\n\
-         - *before a required second factor*: a session without one where one is required \
-         (R-SES-1; `second_factor_missing`);\n\
-         - *in an account on hold*: a member with the permission, although nobody enters the \
-         account otherwise (R-ACC-2, R-ACC-3).\n",
+        "\n## Who may call an operation\n\nThe host (`system`) may call every operation. For \
+         users and operators, each operation names the permission or the rule that they\nneed, and \
+         a table says under which circumstances they may call it. Where the table says `no`, the \
+         call is refused with the code in brackets:\n\n\
+         - *with an API key*: a program calls it with an API key of its user (R-SES-7; \
+         `not_with_api_key`);\n\
+         - *logged in as another*: somebody who acts as the user calls it (R-SES-6; \
+         `not_as_another`);\n\
+         - *without a recent log-in*: a session calls it, however long ago its user proved who \
+         they are (R-SES-1; `log_in_again`);\n\
+         - *before a required second factor*: a session without a second factor calls it where \
+         one is required (R-SES-1; `second_factor_missing`);\n\
+         - *in an account on hold*: a member with the permission calls it, although nobody can \
+         enter the account otherwise (R-ACC-2, R-ACC-3).\n",
     );
     write!(
         index,
         "\n## The platform of the examples\n\nThe page of each namespace begins with an example in \
-         four languages. The tests run them all, each on such a platform, fresh, in\nmemory, with \
-            a clock that stands still. {}",
+         four languages. The tests run every example, each on a new platform of this kind\nin \
+            memory, with a clock that stands still. {}",
         examples.platform
     )?;
     files.push((format!("{FOLDER}/README.md"), index));
@@ -122,14 +125,14 @@ fn page(
         .get(namespace)
         .with_context(|| format!("no example of `{namespace}`"))?;
     let mut page = format!(
-        "{FIRST_LINE}# {namespace}\n\n## Example\n\n`t` is [the platform that every example begins \
-         with]({PLATFORM}).\n{example}"
+        "{FIRST_LINE}# {namespace}\n\n## Example\n\n`t` is [the platform with which every example \
+         begins]({PLATFORM}).\n{example}"
     );
     let mut shown = BTreeSet::new();
     for op in ops {
         write!(page, "\n## {}\n\n{}\n\n", op.name, op.doc)?;
         let who = match op.access {
-            Access::System => "`system` alone".to_owned(),
+            Access::System => "`system` only".to_owned(),
             Access::Operator(permission) => format!("`system`, and operators with `{permission}`"),
             Access::Account {
                 user,
@@ -146,11 +149,11 @@ fn page(
         };
         writeln!(
             page,
-            "{}. Called by {who}. Answers `{}`.",
+            "{}. It can be called by {who}. It answers `{}`.",
             if op.write {
-                "Changes the store"
+                "It changes the store"
             } else {
-                "Reads"
+                "It only reads"
             },
             op.answer
         )?;
@@ -265,8 +268,9 @@ fn errors(catalogue: &Catalogue) -> Result<String> {
 fn permissions() -> Result<String> {
     let tree = PermissionTree::new(&[]);
     let mut page = format!(
-        "{FIRST_LINE}# Built-in permissions\n\nA parent grants all below it, but for those that \
-         are granted by name alone. A host adds nodes of its own with\n`permissions.add`.\n\n| \
+        "{FIRST_LINE}# Built-in permissions\n\nA grant of a node also grants the nodes below it, \
+         except those that have to be granted by their own name. The host adds nodes of its own\n\
+            with `permissions.add`.\n\n| \
             permission | | granted by |\n|---|---|---|\n"
     );
     for node in tree.nodes() {
@@ -274,7 +278,7 @@ fn permissions() -> Result<String> {
             node.sensitive,
             node.parent.and_then(|parent| tree.node(parent)),
         ) {
-            (true, _) => "its own name alone".to_owned(),
+            (true, _) => "its own name only".to_owned(),
             (false, Some(parent)) => format!("its name, or `{}`", parent.id),
             (false, None) => "its name".to_owned(),
         };
@@ -288,7 +292,8 @@ fn permissions() -> Result<String> {
         .collect();
     write!(
         page,
-        "\n## Granted by no parent\n\nNobody holds these unless a role names them: {}.\n",
+        "\n## Granted by their own names only\n\nNobody holds these permissions unless a role \
+         names them: {}.\n",
         by_name.join(", ")
     )?;
     Ok(page)
@@ -340,10 +345,11 @@ fn presets() -> Result<String> {
         .map(|(name, _)| format!("`{name}`"))
         .collect();
     let mut page = format!(
-        "{FIRST_LINE}# Presets\n\nA preset sets all of these policies, those too in which it does \
-         not differ from the default: that of an account lets nothing of the\nplatform's through. \
-            What is set by itself on the same level comes first. Life times are in \
-            milliseconds.\n\n| policy | default | {} |\n|---|---|{}\n",
+        "{FIRST_LINE}# Presets\n\nA preset sets all of these policies, including those in which it \
+         does not differ from the default, so that a preset of an account replaces\nthe platform's \
+            values of all of them. A single policy that is set on the same level takes \
+            precedence over the preset. Life times are in milliseconds.\n\n| policy | default | {} \
+            |\n|---|---|{}\n",
         heads.join(" | "),
         "---|".repeat(heads.len())
     );

@@ -122,8 +122,10 @@ impl Yes {
     /// The sentence of the documentation.
     pub fn sentence(&self) -> String {
         match self {
-            Yes::By(field) => format!("It says yes or no: yes where `{field}` is true."),
-            Yes::Without(field) => format!("It says yes or no: yes where there is no `{field}`."),
+            Yes::By(field) => format!("It is an answer of yes or no: yes if `{field}` is true."),
+            Yes::Without(field) => {
+                format!("It is an answer of yes or no: yes if `{field}` is absent.")
+            }
         }
     }
 }

@@ -237,11 +237,11 @@ impl<'a> Node<'a> {
             "\n/** A whole number from 0 to 2^53-1. */\nexport type Integer = number | bigint\n",
         );
         text.push_str(
-            "\n/** A limit: a number (0 allows nothing), or none. */\nexport type Limit \
+            "\n/** A limit: a number (0 allows nothing), or `unlimited`. */\nexport type Limit \
             = number | 'unlimited'\n",
         );
         text.push_str(
-            "\n/** A limit that is passed. */\nexport type LimitInput = Integer | 'unlimited'\n",
+            "\n/** A limit in a request. */\nexport type LimitInput = Integer | 'unlimited'\n",
         );
 
         let retries: BTreeSet<_> = self
@@ -260,7 +260,7 @@ impl<'a> Node<'a> {
         ));
         text.push_str(&union(
             "ErrorClass",
-            "The kinds of errors.",
+            "The classes of errors.",
             self.catalogue
                 .classes
                 .iter()
@@ -316,7 +316,7 @@ impl<'a> Node<'a> {
                     }
                     if *output {
                         let always = if yes.is_some() {
-                            "\n\nThe object itself is true either way, as every object in \
+                            "\n\nThe object itself is true either way, as every object is in \
                              JavaScript."
                         } else {
                             ""
@@ -332,7 +332,7 @@ impl<'a> Node<'a> {
             }
         }
         for op in self.catalogue.ops.iter().filter(|op| !op.fields.is_empty()) {
-            let doc = format!("What `{}` is asked with.", op.name);
+            let doc = format!("The request of `{}`.", op.name);
             text.push_str(&self.interface(&request_name(op), &doc, &op.fields, Way::In)?);
         }
 
@@ -365,7 +365,7 @@ impl<'a> Node<'a> {
         }
         write!(
             text,
-            "\n/** Every operation of the catalogue, by its namespace. */\nexport interface \
+            "\n/** Every operation of the catalogue, by namespace. */\nexport interface \
              Operations {{\n{fields}}}\n"
         )?;
         Ok(text)

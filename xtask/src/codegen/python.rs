@@ -88,7 +88,7 @@ fn errors(catalogue: &Catalogue) -> Result<String> {
     exported.sort_unstable();
 
     Ok(format!(
-        r#"{FIRST_LINE}"""What tenantry raises: one exception for each class of errors."""
+        r#"{FIRST_LINE}"""The exceptions that tenantry raises: one for each class of errors."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ from typing import Any, Literal, Union
 
 
 class TenantryError(Exception):
-    """The base of all that tenantry raises; `str()` of it is the message."""
+    """The base class of everything that tenantry raises; its `str()` is the message."""
 
     __module__ = "tenantry"
 
@@ -212,8 +212,8 @@ fn types(catalogue: &Catalogue) -> Result<String> {
         }
     }
     Ok(format!(
-        r#"{FIRST_LINE}"""The types of the catalogue: what operations answer (dataclasses) and take
-(`...Input`)."""
+        r#"{FIRST_LINE}"""The types of the catalogue: answers are dataclasses, and the
+types of requests end in `Input`."""
 
 from __future__ import annotations
 
@@ -221,7 +221,7 @@ from dataclasses import dataclass, field
 from typing import Any, List, Literal, NoReturn, TypedDict, Union
 
 Limit = Union[int, Literal["unlimited"]]
-"""A limit: a number, where 0 allows nothing, or none."""
+"""A limit: a number (0 allows nothing), or `unlimited`."""
 {enums}{inputs}{outputs}
 
 {all}"#,
@@ -263,7 +263,7 @@ fn operations(catalogue: &Catalogue) -> Result<String> {
         r#"
 
 class Operations(Caller):
-    """Every operation of the catalogue, by its namespace."""
+    """Every operation of the catalogue, by namespace."""
 
     __slots__ = ()
 {properties}"#

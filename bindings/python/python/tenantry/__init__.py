@@ -9,9 +9,9 @@
         if gate.admit():
             ...  # send one message
 
-Whatever is refused with an error raises a subclass of `TenantryError`; a send that may not go out is no error but a
-`Decision`. Every object may be shared by threads. One process at a time has a store open. Open it after the last fork: in
-a forked child every call on the parent's handle raises `HandleUnusable`.
+An operation that is refused raises a subclass of `TenantryError`; a send that may not go out is not an error but a
+`Decision`. Threads may share every object. One process at a time has a store open. Open the store after the last fork: in
+a forked child, every call on the parent's handle raises `HandleUnusable`.
 """
 
 from __future__ import annotations
@@ -58,14 +58,14 @@ _LONGEST_MS = 2**53 - 1
 
 
 class ImportProgress(NamedTuple):
-    """How far an import is."""
+    """How far an import has come."""
 
     rows: int
-    """The rows that were read."""
+    """How many rows were read."""
     bytes: int
-    """The bytes of the file that were read."""
+    """How many bytes of the file were read."""
     bytes_total: int
-    """All bytes of the file."""
+    """How many bytes the file has."""
 
 
 class Users(_generated.UsersOperations):
@@ -86,15 +86,15 @@ class Users(_generated.UsersOperations):
         atomic: bool | None = None,
         progress: Callable[[ImportProgress], bool | None] | None = None,
     ) -> UserImport:
-        """Import users from a CSV file of any size: `import_csv`, part by part, each part of 500 rows with a commit of
-        its own.
+        """Import users from a CSV file of any size. It runs `import_csv` for one part of the file after the other; each
+        part has 500 rows, and is a commit of its own.
 
         - `file`: The path of the file, or its content as `bytes`.
-        - `account`: The account that rows go to which name none.
-        - `role`: The role for rows that name none; absent, the default role of the account.
-        - `atomic`: Whether one bad row keeps all of them out: only for files of at most 1,000 rows and 900 KiB.
-        - `progress`: Called after each part. `False` stops the import (`None` does not), and so does an exception, which
-          is raised again: what was imported until then stays.
+        - `account`: The account of the rows that name none.
+        - `role`: The role for rows that name none; the default role of the account when absent.
+        - `atomic`: Whether one bad row keeps all rows out; possible only for files of at most 1,000 rows and 900 KiB.
+        - `progress`: Called after each part. The answer `False` stops the import (`None` does not), and so does an
+          exception, which is raised again. What was imported until then stays.
         """
         if not isinstance(file, bytes):
             file = Path(_path(file)).read_bytes()
@@ -115,19 +115,19 @@ class Outbox(_generated.OutboxOperations):
         self._store = owner._store
 
     def wait(self, *, after: int = 0, timeout_ms: int = _LONGEST_MS) -> int | None:
-        """Sleep until there is a message after the one of this number, and answer the number of the last one; `None` when
-        the time is over before. Other threads go on meanwhile. Closing the store ends it with `HandleUnusable`.
+        """Wait until there is a message after the one of this number. The answer is the number of the last message, or
+        `None` when the time has passed. Other threads run meanwhile. Closing the store ends the wait with `HandleUnusable`.
 
-        - `after`: The last message that is known, such as `taken_to` of `take`.
-        - `timeout_ms`: How long at most, in milliseconds; for ever when absent.
+        - `after`: The number of the last message that you know, such as `taken_to` of `take`.
+        - `timeout_ms`: How long to wait at most, in milliseconds; for ever when absent.
         """
         return self._store.outbox_wait(after, timeout_ms)
 
     def messages(
         self, *, consumer: str, limit: int | None = None, hold_ms: int | None = None, tries: int | None = None
     ) -> Iterator[OutboxDelivery]:
-        """What there is for a consumer, for ever: `take`, again and again, and sleeping where there is nothing. It ends when
-        the store is closed. Acknowledge each with `ack`: what is not comes again.
+        """The messages for a consumer, without an end: it calls `take` again and again, and waits when there is no message.
+        It ends when the store is closed. Acknowledge each message with `ack`; otherwise it is given again.
 
             for each in t.outbox.messages(consumer="mailer"):
                 send(each.message)
@@ -146,15 +146,15 @@ class Outbox(_generated.OutboxOperations):
                 raise
 
     def _sleep(self, taken: OutboxTaken) -> None:
-        """Until there is a new message, or one that was given before comes again."""
+        """Wait until there is a new message, or until one that was given before can be given again."""
         left_ms = _LONGEST_MS if taken.retry_at_ms is None else taken.retry_at_ms - time.time_ns() // 1_000_000
-        # The clock of a store may be moved by hand, and who is full waits for others to acknowledge.
+        # The clock of a store may be moved by hand, and a consumer that is full waits for others to acknowledge.
         timeout_ms = _LONGEST_MS if taken.retry_at_ms is None and not taken.full else max(1, min(left_ms, 1000))
         self.wait(after=_LONGEST_MS if taken.full else taken.taken_to, timeout_ms=timeout_ms)
 
 
 class _Actor(_generated.Operations):
-    """Every operation of the catalogue as one actor, with what is added to them by hand."""
+    """Every operation of the catalogue as one actor, and the methods that are written by hand."""
 
     __slots__ = ()
 
@@ -165,7 +165,7 @@ class _Actor(_generated.Operations):
 
 
 class Tenantry(_Actor):
-    """A store that is open. Its operations run as `system`: the host itself. Close it, or use it in `with`."""
+    """An open store. Its operations run as `system`, which is the host itself. Close the store, or use it in `with`."""
 
     __slots__ = ()
 
@@ -181,7 +181,8 @@ class Tenantry(_Actor):
         self.close()
 
     def close(self) -> None:
-        """Give back what was not spent and close; every later call raises `HandleUnusable`. Closing twice is fine."""
+        """Close the store, and give back what was drawn ahead and not used. Every later call raises `HandleUnusable`; closing
+        twice is allowed."""
         self._store.close()
 
     @property
@@ -198,11 +199,11 @@ class Tenantry(_Actor):
         return Operating(self._store, user, ip)
 
     def in_session(self, *, token: str, account: str | None = None, ip: str | None = None) -> InSession:
-        """The same operations, run as whoever logged in and got this token; each call looks again whether it still counts."""
+        """The same operations, run as the user to whom this session token belongs; each call checks the token again."""
         return InSession(self._store, token, account, ip)
 
     def with_api_key(self, *, token: str, ip: str | None = None) -> WithApiKey:
-        """The same operations, run as the program that got this token; each call looks again whether it still counts."""
+        """The same operations, run as the program to which this API key belongs; each call checks the token again."""
         return WithApiKey(self._store, token, ip)
 
     def sender(
@@ -213,34 +214,34 @@ class Tenantry(_Actor):
         channel: Channel | None = None,
         message: MessageInput | None = None,
     ) -> Sender:
-        """Prepare the admission of messages of an account, or of a user in it. Keep the result: that is what is fast.
+        """Prepare the sending of messages by an account, or by a user in it. Keep the result, because asking it is fast.
 
-        The host sends: where the user comes from is not looked at, as it is with `acting(...).sender()`.
+        The host sends, so the address of the user is not checked; `acting(...).sender()` checks it.
 
-        - `channel`: By e-mail when absent.
-        - `message`: What the messages are, such as their campaign; prepare one sender for each.
+        - `channel`: The channel; e-mail when absent.
+        - `message`: What kind of messages they are, such as their campaign; prepare a sender of its own for each kind.
         """
         return self._store.sender(account, user, _sender_options(channel, message, None))
 
     @property
     def access(self) -> SystemAccess:
-        """Operations on what users may do; called, it prepares a permission check."""
+        """The operations on what users may do; calling it prepares a permission check."""
         return SystemAccess(self)
 
     def admit(self, *, account: str, user: str | None = None, count: int = 1) -> bool:
-        """Ask to send `count` messages now: true when all of them are granted, and then they are charged."""
+        """Ask to send `count` messages now. The answer is true when all of them are granted; they are charged then."""
         return self._store.admit(account, user, count)
 
     def decide(self, *, account: str, user: str | None = None, count: int = 1) -> Decision:
-        """The same as `admit`, answered with the whole decision, which is true where `admit` is."""
+        """Like `admit`, but the answer is the whole decision, which is true when `admit` is true."""
         return self._store.decide(account, user, count)
 
     def try_admit(self, *, account: str, user: str | None = None, count: int = 1) -> bool | None:
-        """The same as `admit` where memory alone can tell; `None`, with nothing charged, where it would wait for the disk."""
+        """Like `admit`, but the answer is `None`, and nothing is charged, when the decision would need the disk."""
         return self._store.try_admit(account, user, count)
 
     def try_decide(self, *, account: str, user: str | None = None, count: int = 1) -> Decision | None:
-        """The same as `try_admit`, answered with the whole decision."""
+        """Like `try_admit`, but the answer is the whole decision."""
         return self._store.try_decide(account, user, count)
 
     def allowed(self, *, account: str, user: str, permission: str) -> bool:
@@ -248,7 +249,7 @@ class Tenantry(_Actor):
         return self._store.allowed(account, user, permission)
 
     def try_allowed(self, *, account: str, user: str, permission: str) -> bool | None:
-        """The same as `allowed` where memory alone can tell; `None` where it would wait for the disk."""
+        """Like `allowed`, but the answer is `None` when it is not in memory and would need the disk."""
         return self._store.try_allowed(account, user, permission)
 
 
@@ -262,12 +263,12 @@ class SystemAccess(_generated.AccessOperations):
         self._store = owner._store
 
     def __call__(self, *, account: str, user: str, permission: str) -> Access:
-        """Prepare a permission check. Keep the result: that is what is fast."""
+        """Prepare a permission check. Keep the result, because asking it is fast."""
         return self._store.access(account, user, permission)
 
 
 class Acting(_Actor):
-    """A user acting in an account: the same operations, each refused unless the user may do it."""
+    """A user who acts in an account: the same operations, each of which is refused unless the user may do it."""
 
     __slots__ = ("_account", "_ip", "_user")
 
@@ -279,23 +280,23 @@ class Acting(_Actor):
         self._user = user
 
     def sender(self, *, channel: Channel | None = None, message: MessageInput | None = None) -> Sender:
-        """Prepare the admission of this user's messages. Keep the result: that is what is fast.
+        """Prepare the sending of messages by this user. Keep the result, because asking it is fast.
 
-        It counts as coming from `ip`: where an allow-list lets nobody in from there, every send is `ip_not_allowed`.
+        The user comes from `ip`: if an allow-list does not contain it, every send is refused with `ip_not_allowed`.
 
-        - `channel`: By e-mail when absent.
-        - `message`: What the messages are, such as their campaign; prepare one sender for each.
+        - `channel`: The channel; e-mail when absent.
+        - `message`: What kind of messages they are, such as their campaign; prepare a sender of its own for each kind.
         """
         return self._store.sender(self._account, self._user, _sender_options(channel, message, _present(ip=self._ip)))
 
     @property
     def access(self) -> ActingAccess:
-        """Operations on what users may do; called, it prepares a check of one of this user's permissions."""
+        """The operations on what users may do; calling it prepares a check of one of this user's permissions."""
         return ActingAccess(self)
 
 
 class Operating(_Actor):
-    """An operator of the platform: the same operations, each refused unless the operator may do it."""
+    """An operator of the platform: the same operations, each of which is refused unless the operator may do it."""
 
     __slots__ = ()
 
@@ -305,7 +306,7 @@ class Operating(_Actor):
 
 
 class InSession(_Actor):
-    """Whoever a session belongs to: the same operations, each refused once the session has ended."""
+    """The user of a session: the same operations, each of which is refused after the session has ended."""
 
     __slots__ = ()
 
@@ -324,12 +325,12 @@ class WithApiKey(_Actor):
         self._token = token
 
     def sender(self, *, channel: Channel | None = None, message: MessageInput | None = None) -> Sender:
-        """Prepare the admission of this program's messages. Keep the result: that is what is fast.
+        """Prepare the sending of messages by this program. Keep the result, because asking it is fast.
 
-        The token is looked at here, once. Every later change counts: of lists, of the key, its end.
+        The token is checked here, once. Every later change of the allow-lists and of the key counts, and so does its expiry.
 
-        - `channel`: By e-mail when absent.
-        - `message`: What the messages are, such as their campaign; prepare one sender for each.
+        - `channel`: The channel; e-mail when absent.
+        - `message`: What kind of messages they are, such as their campaign; prepare a sender of its own for each kind.
         """
         proof = Tenantry(self._store).api_keys.check(token=self._token, ip=self._ip)
         acting = _present(ip=self._ip, api_key=proof.api_key)
@@ -346,7 +347,7 @@ class ActingAccess(_generated.AccessOperations):
         self._owner = owner
 
     def __call__(self, permission: str) -> Access:
-        """Prepare a check of one of this user's permissions. Keep the result: that is what is fast."""
+        """Prepare a check of one of this user's permissions. Keep the result, because asking it is fast."""
         owner = self._owner
         return owner._store.access(owner._account, owner._user, permission)
 
@@ -364,20 +365,22 @@ def open(
     token_key: str | None = None,
     peppers: Mapping[str, str] | None = None,
 ) -> Tenantry:
-    """Open the store in this folder, or a fresh one in memory for `":memory:"`.
+    """Open the store in this folder, or a new store in memory for `":memory:"`.
 
-    `durability`: `full` (default) answers a write when it is on the disk; `relaxed` leaves that to the next sync.
-    `cache_mib`: how much memory the store may use as a cache.
-    `create`: whether a store that is not there is made (default), or refused.
-    `lock_wait_ms`: how long to wait for a process that has the store open (0, which is the default, to 600,000); after
-    that it is `store_locked`.
-    `edition`: what the platform's licence includes: `standard` (default), or `commercial`, which is everything.
-    `token_key`: the key that tokens are derived with, as 64 hexadecimal digits; when absent, the store keeps one in a
-    file beside its data. A store is always opened with the key that it was made with.
-    `peppers`: keys, as 64 hexadecimal digits, that passwords are mixed with before they are hashed, by a name that the store
-    keeps beside each hash: the first for new hashes, the others for those that were made with them, until their users log
-    in. Without its pepper nobody's password is right.
-    `manual_clock_ms`, `seed`: for tests: a clock that only `clock.set` moves, and ids that repeat.
+    `durability`: with `full` (the default), a write is answered when it is on the disk; with `relaxed`, the next sync
+    brings it there.
+    `cache_mib`: how much memory the store may use as a cache, in MiB.
+    `create`: whether a missing store is created (the default) or refused.
+    `lock_wait_ms`: how long to wait while another process has the store open, in milliseconds (0 to 600,000; 0 by
+    default); after that, the call is refused with `store_locked`.
+    `edition`: what the platform's licence includes: `standard` (the default), or `commercial`, which includes everything.
+    `token_key`: the key from which tokens are derived, as 64 hexadecimal digits; when absent, the store keeps a key in a
+    file beside its data. A store must always be opened with the key with which it was created.
+    `peppers`: keys, as 64 hexadecimal digits, with which passwords are mixed before they are hashed. Each has a name, which
+    the store keeps with each hash. The first key is for new hashes; the others are for the hashes that were made with them,
+    until their users log in. Without its pepper, no password is accepted.
+    `manual_clock_ms`, `seed`: for tests: a clock that only `clock.set` moves, and generated ids that are the same in every
+    run.
     """
     options: dict[str, object] = {
         "durability": durability,

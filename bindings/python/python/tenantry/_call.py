@@ -1,4 +1,4 @@
-"""How a request becomes JSON text and an answer a dict."""
+"""Turns a request into JSON text, and an answer into a dict."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def encode(value: Mapping[str, object]) -> str:
 
 
 class Caller:
-    """A store together with the actor that its operations run as."""
+    """A store together with the actor as whom its operations run."""
 
     __slots__ = ("_actor", "_store")
 
@@ -32,7 +32,7 @@ class Caller:
         self._actor = actor
 
     def call(self, operation: str, /, **request: object) -> dict[str, Any]:
-        """Run any operation by its name in the catalogue: the untyped twin of the methods of the namespaces."""
+        """Run any operation by its name in the catalogue, without the types of the methods of the namespaces."""
         return self._call(operation, request)
 
     def _call(

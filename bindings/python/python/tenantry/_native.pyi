@@ -11,39 +11,39 @@ def version() -> str: ...
 
 @final
 class Access:
-    """A prepared permission check: it sees every later change. Threads may share it."""
+    """A prepared permission check, which sees every later change. Threads may share it."""
 
     def __bool__(self) -> NoReturn: ...
     def allowed(self) -> bool:
         """Whether the user holds the permission now."""
 
     def try_allowed(self) -> bool | None:
-        """The same as `allowed` where memory alone can tell; `None` where it would wait for the disk."""
+        """Like `allowed`, but the answer is `None` when it is not in memory and would need the disk."""
 
 @final
 class Sender:
-    """A prepared admission: it sees every later change.
+    """A prepared sender, which sees every later change.
 
-    Threads may share it, but then `last` may be another's.
+    Threads may share it, but `last` may then be the decision of another thread.
     """
 
     def __bool__(self) -> NoReturn: ...
     def admit(self, count: int = 1) -> bool:
-        """Ask to send `count` messages now: true when all of them are granted, and then they are charged."""
+        """Ask to send `count` messages now. The answer is true when all of them are granted; they are charged then."""
 
     def decide(self, count: int = 1) -> Decision:
-        """The same as `admit`, answered with the whole decision."""
+        """Like `admit`, but the answer is the whole decision."""
 
     def last(self) -> Decision | None:
         """The decision of the latest `admit`, `decide`, `try_admit` or `try_decide` of this handle."""
 
     def try_admit(self, count: int = 1) -> bool | None:
-        """The same as `admit` where memory alone can tell; `None`, with nothing charged, where it would wait for the disk."""
+        """Like `admit`, but the answer is `None`, and nothing is charged, when the decision would need the disk."""
 
     def try_decide(self, count: int = 1) -> Decision | None:
-        """The same as `decide` where memory alone can tell; `None`, with nothing charged, where it would wait for the disk.
+        """Like `decide`, but the answer is `None`, and nothing is charged, when the decision would need the disk.
 
-        For an event loop; a refusal is false, so ask for `None`:
+        It is for event loops. A refusal is false too, so test for `None`:
 
             decision = gate.try_decide(n)
             if decision is None:

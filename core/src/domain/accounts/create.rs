@@ -15,7 +15,7 @@ use crate::tables::accounts::{Accounts, MAX_DEPTH, account_line};
 
 /// What an account is made of.
 pub(crate) struct NewAccount<'a> {
-    /// The host's own id; made when absent.
+    /// The host's own id; one is generated when it is absent.
     pub(crate) id: Option<Id>,
     /// The name that people see.
     pub(crate) name: Name,

@@ -32,7 +32,8 @@ const RESOURCE: &[(&str, &str)] = &[
 ];
 const ASSET: &[(&str, &str)] = &[("view", "View"), ("add", "Add"), ("delete", "Delete")];
 
-/// Nodes that are granted by their own name only, never through a parent.
+/// Nodes that have to be granted by their own name, and are not included in a grant of their
+/// parent.
 pub(super) const SENSITIVE: &[&str] = &[
     "clients.login_as",
     "clients.add_credits",
@@ -47,14 +48,15 @@ pub(super) const SENSITIVE: &[&str] = &[
     "clients.bulk",
 ];
 
-/// Branches whose `create` implies `share`: roles that name their permissions one by one are older
-/// than that one, and by default everybody shares. To take it away it is denied.
+/// Branches in which `create` implies `share`, because roles that name their permissions one by one
+/// may be older than `share`, and sharing is the default. A role takes the permission away by
+/// denying it.
 pub(super) const SHARED_BY_DEFAULT: &[&str] = &["campaigns", "templates", "automation"];
 
-/// Branches that operators of the platform hold, and no user of an account.
+/// Branches for operators of the platform, which no user of an account holds.
 pub(super) const OPERATORS_ONLY: &[&str] = &["platform", "operators", "clients", "packages"];
 
-/// The tree, parents before children.
+/// The tree; each parent comes before its children.
 pub(super) const BRANCHES: &[Branch] = &[
     branch(
         "platform",

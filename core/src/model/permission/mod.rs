@@ -14,24 +14,24 @@ use serde::{Deserialize, Serialize};
 )]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
-    /// What is mine.
+    /// The user's own resources.
     Own,
-    /// And what is shared in my group.
+    /// The user's own resources, and those that are shared in the user's group.
     Group,
-    /// Everything of the account.
+    /// All resources of the account.
     Any,
 }
 
 /// A node that the host added to the tree.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostNode {
-    /// The dotted id.
+    /// The id, with dots.
     pub id: Id,
-    /// Words for people, searched as well.
+    /// The title for people, which a search looks at too.
     pub title: Name,
     /// Whether grants carry a scope.
     pub scoped: bool,
-    /// Whether it is granted by name only.
+    /// Whether it has to be granted by its own name.
     pub sensitive: bool,
 }
 

@@ -1,4 +1,4 @@
-//! The tree with its indexes: by id, by place, by words.
+//! The permission tree with its indexes: by id, by place and by words.
 
 use super::HostNode;
 use super::builtin::{BRANCHES, OPERATORS_ONLY, SENSITIVE, SHARED_BY_DEFAULT};
@@ -8,13 +8,13 @@ use std::collections::HashMap;
 /// A node of the tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {
-    /// The dotted id, such as `campaigns.send`.
+    /// The id, with dots, such as `campaigns.send`.
     pub id: String,
-    /// Words for people.
+    /// The title for people.
     pub title: String,
     /// Whether grants carry a scope (own, group, any).
     pub scoped: bool,
-    /// Whether it is granted by its own name only, never through its parent.
+    /// Whether it has to be granted by its own name, and is not included in a grant of its parent.
     pub sensitive: bool,
     /// Whether it is for operators of the platform, never for users of an account.
     pub operators: bool,
@@ -22,8 +22,8 @@ pub struct Node {
     pub host: bool,
     /// The place of the parent.
     pub parent: Option<usize>,
-    /// The place of the node that holding this one implies: `edit`, `delete` and `send` imply
-    /// `view`, and of some branches `create` implies `share`.
+    /// The place of the node that this one implies: `edit`, `delete` and `send` imply `view`, and
+    /// in some branches `create` implies `share`.
     pub implies: Option<usize>,
     /// The places of the nodes below.
     pub children: Vec<usize>,
@@ -37,10 +37,10 @@ pub struct PermissionTree {
 }
 
 impl PermissionTree {
-    /// Most nodes that a platform can have.
+    /// The most nodes that a platform can have.
     pub const MAX_NODES: usize = 4096;
 
-    /// The tree with these nodes of the host, parents before children.
+    /// The tree with these nodes of the host, in which each parent comes before its children.
     pub fn new(host_nodes: &[HostNode]) -> PermissionTree {
         let mut tree = PermissionTree {
             nodes: Vec::new(),
@@ -91,7 +91,7 @@ impl PermissionTree {
     }
 
     /// `edit` and `delete` imply `view`; `send` implies `view`, not `edit`. A node may come before
-    /// or after what it implies.
+    /// or after the node that it implies.
     fn link_implied(&mut self, place: usize) {
         let Some((above, last)) = self
             .nodes
@@ -141,7 +141,7 @@ impl PermissionTree {
         self.nodes.get(place)
     }
 
-    /// The ids from the root to the node, itself included.
+    /// The ids from the root to the node, including the node itself.
     pub fn path(&self, place: usize) -> Vec<&str> {
         let mut path = Vec::new();
         let mut next = Some(place);
@@ -153,8 +153,8 @@ impl PermissionTree {
         path
     }
 
-    /// The nodes in whose id, title, or a parent's title every word occurs, without regard to case
-    /// and accents (R-ROL-2, R-USR-6).
+    /// The nodes for which every word occurs in the id, the title, or the title of a node above;
+    /// case and accents do not matter (R-ROL-2, R-USR-6).
     pub fn search(&self, words: &str) -> Vec<usize> {
         let words: Vec<String> = words.split_whitespace().map(folded).collect();
         if words.is_empty() {

@@ -15,10 +15,10 @@ const HELPERS: &str = r##"/* One example for each domain of tenantry, in C.
 
 #include "tenantry.h"
 
-/* JSON as it is, without a backslash before every quote. */
+/* A JSON text, without a backslash before every quote. */
 #define JSON(...) #__VA_ARGS__
 
-/* Runs an operation that has to be done; `actor` is NULL for the host itself. The caller frees the
+/* Runs an operation that has to succeed; `actor` is NULL for the host itself. The caller frees the
  * answer. */
 static tenantry_text call(tenantry_store t, const char *actor, const char *operation,
                           const char *request)
@@ -33,14 +33,14 @@ static tenantry_text call(tenantry_store t, const char *actor, const char *opera
     return answer;
 }
 
-/* The same, for an answer that nobody reads. */
+/* The same, for an answer that is not read. */
 static void run(tenantry_store t, const char *actor, const char *operation, const char *request)
 {
     tenantry_text answer = call(t, actor, operation, request);
     tenantry_text_free(&answer);
 }
 
-/* Runs an operation that has to be refused, with this error. */
+/* Runs an operation that has to be refused with this error. */
 static void refused(tenantry_store t, const char *actor, const char *operation,
                     const char *request, int32_t error)
 {
@@ -55,7 +55,7 @@ static void refused(tenantry_store t, const char *actor, const char *operation,
     tenantry_text_free(&answer);
 }
 
-/* Checks that this stands in the answer. A host reads it with the JSON library that it has. */
+/* Checks that the answer contains this text. A host reads the answer with its own JSON library. */
 static void shows(tenantry_text answer, const char *part)
 {
     if (strstr(answer.data, part) == NULL) {
@@ -64,7 +64,7 @@ static void shows(tenantry_text answer, const char *part)
     }
 }
 
-/* Copies the first text of this name out of an answer. */
+/* Copies the first text with this name out of an answer. */
 static void copy_text(tenantry_text answer, const char *name, char *text, size_t size)
 {
     char key[64];
@@ -79,7 +79,7 @@ pub(super) fn program(platform: &[Call], domains: &Domains) -> Result<Program> {
     let options = format!("JSON({{\"clock\": {{\"manual_ms\": {START_MS}}}, \"seed\": {SEED}}})");
     let mut code = format!(
         r#"{HELPERS}
-/* A small platform of its own for every example: in memory, with a clock that stands still. */
+/* A small platform for each example: a store in memory, with a clock that stands still. */
 static tenantry_store platform(void)
 {{
     static const char options[] = {options};

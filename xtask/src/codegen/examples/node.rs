@@ -20,7 +20,7 @@ pub(super) fn program(
 import assert from 'node:assert/strict'
 import {{ open }} from 'tenantry'
 
-/** A small platform of its own for every example: in memory, with a clock that stands still. */
+/** A small platform for each example: a store in memory, with a clock that stands still. */
 async function platform() {{
   const t = await open(':memory:', {{ manualClockMs: {START_MS}, seed: {SEED} }})
 {}  return t

@@ -21,7 +21,7 @@ import tenantry
 
 
 def platform() -> tenantry.Tenantry:
-    """A small platform of its own for every example: in memory, with a clock that stands still."""
+    """A small platform for each example: a store in memory, with a clock that stands still."""
     t = tenantry.open(":memory:", manual_clock_ms={START_MS}, seed={SEED})
 {}    return t
 "#,

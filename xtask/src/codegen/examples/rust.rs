@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 
 pub(super) fn program(root: &Path, platform: &[Call], domains: &Domains) -> Result<Program> {
     let mut code = format!(
-        "/// A small platform of its own for every example: in memory, with a clock that stands \
+        "/// A small platform for each example: a store in memory, with a clock that stands \
          still.\nfn platform() -> Result<Tenantry> {{\n\
          let clock = ManualClock {{ manual_ms: Count::new({START_MS})? }};\n\
          let t = Tenantry::open(\":memory:\", OpenOptions {{ clock: Some(clock), seed: \
