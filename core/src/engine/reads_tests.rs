@@ -277,10 +277,6 @@ fn nothing_is_read_twice_within_one_operation() {
             "limits.set",
             json!({"account": "sub", "limit": "seats", "value": 5}),
         ),
-        (
-            "limits.allocate",
-            json!({"account": "sub", "limit": "contacts", "value": 5, "guaranteed": true}),
-        ),
         ("groups.create", json!({"account": "acme", "name": "G"})),
         (
             "groups.rename",
@@ -290,7 +286,6 @@ fn nothing_is_read_twice_within_one_operation() {
             "members.add",
             json!({"account": "acme", "user": "bob", "email": "bob@m.example", "role": "sender"}),
         ),
-        ("accounts.get", json!({"account": "sub"})),
         ("limits.explain", json!({"account": "sub"})),
         ("users.list", json!({})),
         ("members.list", json!({"account": "acme"})),
