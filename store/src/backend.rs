@@ -143,6 +143,12 @@ pub trait Backend: Send + Sync {
     /// The record of a key, if there is one.
     fn get(&self, key: &[u8]) -> Result<Option<Record>, StoreError>;
 
+    /// The records of several keys, in the order of the keys. A store that is far away is asked
+    /// once for all of them.
+    fn get_many(&self, keys: &[Vec<u8>]) -> Result<Vec<Option<Record>>, StoreError> {
+        keys.iter().map(|key| self.get(key)).collect()
+    }
+
     /// At most `limit` records with `from <= key < until`, all of one moment.
     fn range(
         &self,

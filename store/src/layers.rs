@@ -112,6 +112,13 @@ impl<R: Raw> Layers<R> {
         }
     }
 
+    pub(crate) fn get(&self, key: &[u8]) -> Result<Option<Record>, StoreError> {
+        let bytes = self.bytes(key)?;
+        bytes
+            .map(|bytes| self.load(key, bytes.as_ref()))
+            .transpose()
+    }
+
     pub(crate) fn entries(
         &self,
         from: &[u8],

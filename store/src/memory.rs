@@ -81,6 +81,10 @@ impl Backend for MemoryStore {
         self.table.get(key)
     }
 
+    fn get_many(&self, keys: &[Vec<u8>]) -> Result<Vec<Option<Record>>, StoreError> {
+        self.table.get_many(keys)
+    }
+
     fn range(
         &self,
         from: &[u8],

@@ -307,6 +307,10 @@ impl Backend for SledStore {
         self.shared.table.get(key)
     }
 
+    fn get_many(&self, keys: &[Vec<u8>]) -> Result<Vec<Option<Record>>, StoreError> {
+        self.shared.table.get_many(keys)
+    }
+
     fn range(
         &self,
         from: &[u8],

@@ -157,11 +157,15 @@ impl<R: Raw> Table<R> {
     pub(crate) fn get(&self, key: &[u8]) -> Result<Option<Record>, StoreError> {
         self.in_its_process()?;
         record::check_key(key)?;
+        self.state.read().layers.get(key)
+    }
+
+    /// The records of several keys, all of one moment.
+    pub(crate) fn get_many(&self, keys: &[Vec<u8>]) -> Result<Vec<Option<Record>>, StoreError> {
+        self.in_its_process()?;
+        keys.iter().try_for_each(|key| record::check_key(key))?;
         let layers = &self.state.read().layers;
-        match layers.bytes(key)? {
-            Some(bytes) => Ok(Some(layers.load(key, bytes.as_ref())?)),
-            None => Ok(None),
-        }
+        keys.iter().map(|key| layers.get(key)).collect()
     }
 
     pub(crate) fn range(

@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 const MOST: usize = 100_000;
 
 /// A record that whoever has its token can use.
-pub(crate) trait Proven: Serialize + DeserializeOwned {
+pub(crate) trait Proven: Serialize + DeserializeOwned + Clone + 'static {
     /// What its tokens begin with.
     const PREFIX: &'static str;
     /// Where it lies.

@@ -14,11 +14,12 @@ use crate::model::{
     LimitTerms, Limits, OverLimit, Package,
 };
 use crate::rules::limit::{
-    Candidate, Carrier, Source, candidates, guarantees_hold, needs_licence, terms,
+    self, Candidate, Carrier, Source, candidates, guarantees_hold, needs_licence, terms,
 };
 use crate::tables::accounts::{self, account_line};
-use crate::tables::limits::{promised, promised_key};
+use crate::tables::limits::{all_promised, promised, promised_key};
 use crate::tables::{self, packages};
+use std::collections::BTreeMap;
 
 /// An account and those above it, with all that their limits come from.
 pub(crate) struct Line {
@@ -51,30 +52,23 @@ impl Line {
 
     /// The values of a limit for the account at this level, the one that counts first (R-PKG-3).
     pub(crate) fn candidates(&self, level: usize, name: LimitName) -> Vec<Candidate> {
-        let pairs: Vec<_> = self
-            .accounts
-            .iter()
-            .zip(self.packages.iter().map(Option::as_ref))
-            .skip(level)
-            .collect();
-        candidates(name, &pairs, &self.defaults, self.edition)
+        candidates(name, &self.upward(level), &self.defaults, self.edition)
+    }
+
+    /// The accounts from this level up, each with its package.
+    fn upward(&self, level: usize) -> Vec<(&Account, Option<&Package>)> {
+        let packages = self.packages.iter().map(Option::as_ref);
+        self.accounts.iter().zip(packages).skip(level).collect()
     }
 
     /// What a limit of the account at the start counts, and what happens beyond it.
     fn terms(&self, name: LimitName) -> LimitTerms {
-        let pairs: Vec<_> = self
-            .accounts
-            .iter()
-            .zip(self.packages.iter().map(Option::as_ref))
-            .collect();
-        terms(name, &pairs, &self.defaults)
+        terms(name, &self.upward(0), &self.defaults)
     }
 
     /// The own value of the account at this level.
     pub(crate) fn value(&self, level: usize, name: LimitName) -> Limit {
-        self.candidates(level, name)
-            .first()
-            .map_or(Limit::Unlimited, |first| first.limit)
+        limit::value(name, &self.upward(level), &self.defaults, self.edition)
     }
 
     /// The smallest value from this level up to the top.
@@ -89,6 +83,14 @@ impl Line {
 fn explain(ctx: &mut Ctx<'_>, id: &Id) -> Result<LimitExplanations, Error> {
     let line = Line::load(ctx, id)?;
     let policy = ctx.policies(Some(id))?.over_limit;
+    let sums = all_promised(&mut ctx.tx, id)?;
+    let sums_above = match line.accounts.as_slice() {
+        [account, parent, ..] if !account.guaranteed.is_empty() => {
+            all_promised(&mut ctx.tx, &parent.id)?
+        }
+        _ => BTreeMap::new(),
+    };
+    let sum = |sums: &BTreeMap<_, u64>, limit| sums.get(&limit).copied().unwrap_or(0);
     let mut limits = Vec::new();
     for limit in LimitName::ALL.iter().copied() {
         let found = line.candidates(0, limit);
@@ -104,8 +106,8 @@ fn explain(ctx: &mut Ctx<'_>, id: &Id) -> Result<LimitExplanations, Error> {
             enforced: one.enforced,
         });
         let guaranteed = match line.accounts.as_slice() {
-            [account, parent, ..] if account.guaranteed.contains(&limit) => Some(guarantees_hold(
-                promised(&mut ctx.tx, &parent.id, limit)?,
+            [account, _, ..] if account.guaranteed.contains(&limit) => Some(guarantees_hold(
+                sum(&sums_above, limit),
                 line.smallest(1, limit),
             )),
             _ => None,
@@ -119,7 +121,7 @@ fn explain(ctx: &mut Ctx<'_>, id: &Id) -> Result<LimitExplanations, Error> {
             over: limit.window().map(|_| terms.over.unwrap_or(policy)),
             smallest: line.smallest(0, limit),
             guaranteed,
-            promised: Some(promised(&mut ctx.tx, id, limit)?).filter(|sum| *sum > 0),
+            promised: Some(sum(&sums, limit)).filter(|sum| *sum > 0),
             candidates: candidates.collect(),
         });
     }

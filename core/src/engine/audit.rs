@@ -9,7 +9,7 @@ use crate::model::{
     AUDIT_IP, AuditActor, AuditChain, AuditChange, AuditFields, AuditHead, AuditKind, AuditLink,
     AuditPerson, AuditPersonal, AuditRecord, Id,
 };
-use crate::rules::audit::{difference, hash, masked};
+use crate::rules::audit::{difference, hash, masked, parsed};
 use crate::tables;
 use serde_json::Value;
 use std::borrow::Cow;
@@ -22,7 +22,8 @@ const FULL: usize = 3000;
 /// A change that was found in a commit, and the personal fields that are kept apart.
 struct Found {
     change: AuditChange,
-    personal: Option<AuditPersonal>,
+    /// As they are stored.
+    personal: Option<Vec<u8>>,
 }
 
 /// What a record of a commit is about.
@@ -52,13 +53,8 @@ pub(super) fn remember(ctx: &mut Ctx<'_>, operation: &str) -> Result<(), Error> 
         if before == after {
             continue;
         }
-        let read = |bytes: Option<&[u8]>| {
-            bytes
-                .map(serde_json::from_slice::<Value>)
-                .transpose()
-                .map_err(|_| broken(&key))
-        };
-        let (before, after) = (read(before.as_deref())?, read(after.as_deref())?);
+        let (before, after) =
+            parsed(before.as_deref(), after.as_deref()).map_err(|_| broken(&key))?;
         let Some(record) = after.as_ref().or(before.as_ref()) else {
             continue;
         };
@@ -124,17 +120,13 @@ fn find(
         None
     } else {
         let (before, after) = (difference.personal.before, difference.personal.after);
-        Some(AuditPersonal {
+        Some(bytes_of(&AuditPersonal {
             salt: ctx.engine.kernel.ids.next(ctx.now_ms)?.into(),
             before,
             after,
-        })
+        })?)
     };
-    let hash = personal
-        .as_ref()
-        .map(bytes_of)
-        .transpose()?
-        .map(|bytes| hash(&bytes));
+    let hash = personal.as_deref().map(hash);
     let side = |there: bool, fields: AuditFields| there.then_some(fields);
     let change = AuditChange {
         kind,
@@ -328,8 +320,13 @@ fn append(
     let mut head: AuditHead = ctx.tx.get(&keys::audit_head(chain))?.unwrap_or_default();
     let mut some = Vec::new();
     let mut size = 0;
+    let is_one = found.len() == 1;
     for one in found {
-        let length = bytes_of(&one.change)?.len();
+        let length = if is_one {
+            0
+        } else {
+            bytes_of(&one.change)?.len()
+        };
         if size + length > FULL && !some.is_empty() {
             head.last = append_one(ctx, chain, operation, &head.last, std::mem::take(&mut some))?;
             size = 0;
@@ -353,8 +350,8 @@ fn append_one(
     for (place, Found { change, personal }) in found.into_iter().enumerate() {
         if let Some(person) = &change.person {
             let key = keys::audit_person(person.kind, &person.id, chain, number, place);
-            match &personal {
-                Some(personal) => ctx.tx.put(key, personal)?,
+            match personal {
+                Some(personal) => ctx.tx.put_bytes(key, personal),
                 None => ctx.tx.mark(key),
             }
         }
@@ -371,11 +368,10 @@ fn append_one(
         changes,
         previous: last.hash.clone(),
     };
-    ctx.tx.put(keys::audit(chain, number), &record)?;
-    Ok(AuditLink {
-        number,
-        hash: hash(&bytes_of(&record)?),
-    })
+    let bytes = bytes_of(&record)?;
+    let hash = hash(&bytes);
+    ctx.tx.put_bytes(keys::audit(chain, number), bytes);
+    Ok(AuditLink { number, hash })
 }
 
 /// Puts the address that somebody acted from beside the chain, and answers the hash of what is kept
@@ -397,8 +393,11 @@ fn keep_address(
         before: AuditFields::new(),
         after: AuditFields::from_iter([(AUDIT_IP.to_owned(), Value::String(ip))]),
     };
-    ctx.tx.put(keys::audit_actor(user, chain, number), &known)?;
-    Ok(Some(hash(&bytes_of(&known)?)))
+    let bytes = bytes_of(&known)?;
+    let hash = hash(&bytes);
+    ctx.tx
+        .put_bytes(keys::audit_actor(user, chain, number), bytes);
+    Ok(Some(hash))
 }
 
 fn bytes_of<T: serde::Serialize>(record: &T) -> Result<Vec<u8>, Error> {

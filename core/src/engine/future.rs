@@ -123,7 +123,7 @@ impl Engine {
     }
 
     /// Changes the records of a kind that bear an instant after now.
-    fn leave_each<T: DeserializeOwned>(
+    fn leave_each<T: DeserializeOwned + Clone + 'static>(
         &self,
         actor: &Actor,
         letter: u8,

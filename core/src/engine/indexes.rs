@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 pub(super) const VERSION: u64 = 1;
 
 /// What a store knows of itself.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(from = "StoredAbout")]
 pub(super) struct About {
     /// The fingerprint of the key that tokens are derived with.
@@ -123,7 +123,10 @@ fn each(
     }
 }
 
-fn record<T: serde::de::DeserializeOwned>(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<T, Error> {
+fn record<T: serde::de::DeserializeOwned + Clone + 'static>(
+    ctx: &mut Ctx<'_>,
+    key: &[u8],
+) -> Result<T, Error> {
     ctx.tx.get(key)?.ok_or_else(|| {
         Error::corrupt(format!(
             "The record at `{}` is gone; restore a backup.",

@@ -20,6 +20,8 @@ mod phantom_tests;
 #[cfg(test)]
 mod readers_tests;
 #[cfg(test)]
+mod reads_tests;
+#[cfg(test)]
 mod scale_tests;
 pub(crate) mod sessions;
 #[cfg(test)]
@@ -108,9 +110,16 @@ impl Ctx<'_> {
         key_of: impl Fn(&Id) -> Vec<u8>,
         kind: &str,
     ) -> Result<Id, Error> {
+        let ids = &self.engine.kernel.ids;
         let id = match given {
             Some(id) => id,
-            None => self.engine.kernel.ids.next(self.now_ms)?,
+            None => {
+                let id = ids.next(self.now_ms)?;
+                if ids.are_new() {
+                    self.tx.is_new(&id);
+                }
+                id
+            }
         };
         if self.tx.has(&key_of(&id))? || self.tx.has(&keys::tombstone(letter, &id))? {
             return Err(Error::new(

@@ -319,6 +319,12 @@ impl IdSource {
 }
 
 impl IdSource {
+    /// Whether no id of these was ever made before. A store that is opened again with the same seed
+    /// makes the same ones again.
+    pub(crate) fn are_new(&self) -> bool {
+        matches!(self, IdSource::Random)
+    }
+
     /// Bytes for tokens and salts. Those of a store that is opened with a seed are no secret: it is
     /// for tests.
     pub(crate) fn fill(&self, bytes: &mut [u8]) -> Result<(), Error> {

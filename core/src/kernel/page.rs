@@ -85,6 +85,8 @@ pub(crate) type Span = (Vec<u8>, Vec<u8>);
 pub(crate) const SCAN_MAX: usize = 2000;
 /// How many index entries are read at once.
 pub(crate) const SCAN_STEP: usize = 128;
+/// For so many of them at least it is read at once what a list shows, however little room is left.
+const AHEAD_MIN: usize = 8;
 
 /// One page over several spans of index entries, one after the other.
 ///
@@ -108,6 +110,19 @@ pub(crate) fn walk_sized<'a, R: Reader<'a>, T>(
     spans: &[Span],
     after: Option<&Cursor>,
     size: usize,
+    keep: impl FnMut(&mut R, &[u8]) -> Result<Option<T>, Error>,
+) -> Result<(Vec<T>, Option<Cursor>), Error> {
+    walk_ahead(reader, spans, after, size, |_, _| Ok(()), keep)
+}
+
+/// As [`walk_sized`]; `ahead` is shown the keys that are looked at next, as many as the page has
+/// room for, to [fetch](Tx::fetch) at once what `keep` will read.
+pub(crate) fn walk_ahead<'a, R: Reader<'a>, T>(
+    reader: &mut R,
+    spans: &[Span],
+    after: Option<&Cursor>,
+    size: usize,
+    mut ahead: impl FnMut(&mut R, &[Vec<u8>]) -> Result<(), Error>,
     mut keep: impl FnMut(&mut R, &[u8]) -> Result<Option<T>, Error>,
 ) -> Result<(Vec<T>, Option<Cursor>), Error> {
     let start = after.map(|cursor| read_cursor(cursor, spans)).transpose()?;
@@ -121,13 +136,22 @@ pub(crate) fn walk_sized<'a, R: Reader<'a>, T>(
                 .tx()
                 .range::<serde::de::IgnoredAny>(&next_from, until, SCAN_STEP)?;
             let whole = rows.len() < SCAN_STEP;
-            for (key, _) in rows {
+            let keys: Vec<Vec<u8>> = rows.into_iter().map(|(key, _)| key).collect();
+            let mut known = 0;
+            for (place, key) in keys.iter().enumerate() {
                 if found.len() == size || looked_at == SCAN_MAX {
                     return Ok((found, Some(write_cursor(number, from, &next_from)?)));
                 }
+                if place == known {
+                    known += (size - found.len()).max(AHEAD_MIN);
+                    ahead(
+                        reader,
+                        keys.get(place..known.min(keys.len())).unwrap_or_default(),
+                    )?;
+                }
                 looked_at += 1;
-                found.extend(keep(reader, &key)?);
-                next_from = key;
+                found.extend(keep(reader, key)?);
+                next_from.clone_from(key);
                 next_from.push(0);
             }
             if whole {

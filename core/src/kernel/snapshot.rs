@@ -354,6 +354,19 @@ impl<'a> Reads<'a> {
         }
     }
 
+    /// The records of several keys, in the order of the keys.
+    pub(crate) fn get_many(&self, keys: &[Vec<u8>]) -> Result<Vec<Option<Record>>, Error> {
+        let mut records = self.backend.get_many(keys)?;
+        if let Some(snapshot) = &self.snapshot {
+            for (key, record) in keys.iter().zip(&mut records) {
+                if let Some(before) = snapshot.changed(key)? {
+                    *record = before;
+                }
+            }
+        }
+        Ok(records)
+    }
+
     /// At most `limit` records with `from <= key < until`.
     pub(crate) fn range(
         &self,
@@ -480,6 +493,9 @@ mod tests {
             assert!(expected.ends_with(&last), "{last}");
             let value = reads.get(b"a").unwrap().unwrap().value;
             assert_eq!(value, &expected.as_bytes()[1..2]);
+            let keys = [b"e", b"c", b"a"].map(|key| key.to_vec());
+            let one_by_one: Vec<_> = keys.iter().map(|key| reads.get(key).unwrap()).collect();
+            assert_eq!(reads.get_many(&keys).unwrap(), one_by_one);
         }
         drop(old);
         let state = |look: fn(&State) -> usize| look(&snapshots.shared.state.lock());

@@ -25,7 +25,7 @@ pub(crate) fn led_to(value: &[u8]) -> Option<Id> {
 /// A kind of record that knows its own key.
 pub(crate) trait Table {
     /// What is stored.
-    type Record: Serialize + DeserializeOwned;
+    type Record: Serialize + DeserializeOwned + Clone + 'static;
     /// The letter that its keys begin with.
     const PREFIX: u8;
     /// As what the audit remembers its changes; none where it does not.
@@ -217,6 +217,7 @@ impl Tx<'_> {
             }
         }
         more.into_iter()
+            .filter(|(_, by)| *by != 0)
             .try_for_each(|(key, by)| self.add(key, by).map(drop))
     }
 

@@ -7,8 +7,15 @@ use crate::error::Error;
 use crate::model::{Id, OutboxMessage, Reservation};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
-use tenantry_store::{Backend, Batch, Order};
+use tenantry_store::{Backend, Batch, Order, Record};
+
+/// So many records at most are kept as they were parsed: an operation asks for the same few over
+/// and over, and one that walks through many asks for each once.
+const MOST_PARSED: usize = 64;
+/// What is shorter is parsed as fast as it is found.
+const SHORT: usize = 32;
 
 /// The reads and writes of one operation.
 pub struct Tx<'a> {
@@ -19,8 +26,12 @@ pub struct Tx<'a> {
     began_at: u64,
     writes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     seen: BTreeMap<Vec<u8>, Seen>,
+    /// What was made of bytes, until others are written to the key.
+    parsed: BTreeMap<Vec<u8>, Box<dyn Any>>,
     /// Read whole, from the first key until the second: what is put there meanwhile was not seen.
     ranges: BTreeSet<(Vec<u8>, Vec<u8>)>,
+    /// Ids that were made in this operation.
+    new: BTreeSet<Id>,
     touched: Touched,
     /// What the keys held before, since the last [`mark_point`](Tx::mark_point).
     journal: Option<Journal>,
@@ -95,40 +106,109 @@ impl<'a> Tx<'a> {
             reads,
             writes: BTreeMap::new(),
             seen: BTreeMap::new(),
+            parsed: BTreeMap::new(),
             ranges: BTreeSet::new(),
+            new: BTreeSet::new(),
             touched: Touched::default(),
             journal: None,
         }
     }
 
     /// The record at a key.
-    pub(crate) fn get<T: DeserializeOwned>(&mut self, key: &[u8]) -> Result<Option<T>, Error> {
-        if let Some(written) = self.writes.get(key) {
-            return written
-                .as_deref()
-                .map(|bytes| decode(key, bytes))
-                .transpose();
+    pub(crate) fn get<T: DeserializeOwned + Clone + 'static>(
+        &mut self,
+        key: &[u8],
+    ) -> Result<Option<T>, Error> {
+        let parsed = self.parsed.get(key);
+        if let Some(record) = parsed.and_then(|record| record.downcast_ref::<T>()) {
+            return Ok(Some(record.clone()));
         }
-        if let Some(Seen {
-            value: Some(value), ..
-        }) = self.seen.get(key)
-        {
-            return value.as_deref().map(|bytes| decode(key, bytes)).transpose();
+        let Some(bytes) = self.bytes(key)? else {
+            return Ok(None);
+        };
+        let is_short = bytes.len() < SHORT;
+        let record: T = decode(key, bytes)?;
+        if !is_short {
+            if self.parsed.len() == MOST_PARSED {
+                self.parsed.clear();
+            }
+            self.parsed.insert(key.to_vec(), Box::new(record.clone()));
         }
-        let record = self.reads.get(key)?;
-        let decoded = record
-            .as_ref()
-            .map(|record| decode(key, &record.value))
-            .transpose();
+        Ok(Some(record))
+    }
+
+    /// The bytes of the record at a key.
+    fn bytes(&mut self, key: &[u8]) -> Result<Option<&[u8]>, Error> {
+        if self.writes.contains_key(key) {
+            Ok(self.writes.get(key).and_then(Option::as_deref))
+        } else {
+            self.look_up(key)
+        }
+    }
+
+    /// What the store has at a key; asked for once.
+    fn look_up(&mut self, key: &[u8]) -> Result<Option<&[u8]>, Error> {
+        if self.is_unread(key) {
+            let record = match self.of_new(key) {
+                Some(_) => None,
+                None => self.reads.get(key)?,
+            };
+            self.keep(key.to_vec(), record);
+        }
+        let seen = self.seen.get(key);
+        Ok(seen.and_then(|seen| seen.value.as_ref()?.as_deref()))
+    }
+
+    /// Reads the records of several keys at once, so that asking for each of them reads no more.
+    pub(crate) fn fetch(&mut self, keys: impl IntoIterator<Item = Vec<u8>>) -> Result<(), Error> {
+        let mut unknown: Vec<Vec<u8>> =
+            keys.into_iter().filter(|key| self.is_unread(key)).collect();
+        unknown.sort_unstable();
+        unknown.dedup();
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        let records = self.reads.get_many(&unknown)?;
+        for (key, record) in unknown.into_iter().zip(records) {
+            self.keep(key, record);
+        }
+        Ok(())
+    }
+
+    fn is_unread(&self, key: &[u8]) -> bool {
+        self.seen.get(key).is_none_or(|seen| seen.value.is_none())
+    }
+
+    /// Keeps what was found at a key, and the version that was seen first.
+    fn keep(&mut self, key: Vec<u8>, record: Option<Record>) {
         let version = record.as_ref().map_or(0, |record| record.version);
-        self.seen
-            .entry(key.to_vec())
-            .or_insert(Seen {
-                version,
-                value: None,
-            })
-            .value = Some(record.map(|record| record.value));
-        decoded
+        let unread = Seen {
+            version,
+            value: None,
+        };
+        self.seen.entry(key).or_insert(unread).value = Some(record.map(|record| record.value));
+    }
+
+    /// The id was made just now: the store has nothing of it, and is not asked. The commit relies
+    /// on that as on what was read.
+    pub(crate) fn is_new(&mut self, id: &Id) {
+        self.new.insert(id.clone());
+    }
+
+    /// The beginning of a key, up to an id that was made just now, where there is one in it.
+    fn of_new<'k>(&self, key: &'k [u8]) -> Option<&'k [u8]> {
+        if self.new.is_empty() {
+            return None;
+        }
+        let mut end = 0;
+        for part in key.split(|byte| *byte == 0) {
+            end += part.len();
+            if std::str::from_utf8(part).is_ok_and(|part| self.new.contains(part)) {
+                return key.get(..end);
+            }
+            end += 1;
+        }
+        None
     }
 
     /// The store that it reads, without what was written since.
@@ -138,7 +218,7 @@ impl<'a> Tx<'a> {
 
     /// Whether there is a record at a key.
     pub(crate) fn has(&mut self, key: &[u8]) -> Result<bool, Error> {
-        Ok(self.get::<serde::de::IgnoredAny>(key)?.is_some())
+        Ok(self.bytes(key)?.is_some())
     }
 
     /// The keys that were written so far, as far as `wanted`, and what was written to them.
@@ -155,23 +235,7 @@ impl<'a> Tx<'a> {
 
     /// What the store has at a key, whatever was written since.
     pub(crate) fn stored(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-        if let Some(Seen {
-            value: Some(value), ..
-        }) = self.seen.get(key)
-        {
-            return Ok(value.clone());
-        }
-        let record = self.reads.get(key)?;
-        let version = record.as_ref().map_or(0, |record| record.version);
-        let value = record.map(|record| record.value);
-        self.seen
-            .entry(key.to_vec())
-            .or_insert(Seen {
-                version,
-                value: None,
-            })
-            .value = Some(value.clone());
-        Ok(value)
+        Ok(self.look_up(key)?.map(<[u8]>::to_vec))
     }
 
     pub(crate) fn put<T: Serialize>(&mut self, key: Vec<u8>, record: &T) -> Result<(), Error> {
@@ -209,6 +273,7 @@ impl<'a> Tx<'a> {
     }
 
     fn write(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) {
+        self.parsed.remove(&key);
         let before = self.writes.insert(key.clone(), value);
         if let Some(journal) = &mut self.journal {
             journal.written.push((key, before));
@@ -230,6 +295,7 @@ impl<'a> Tx<'a> {
         if !keep {
             self.touched.returned.truncate(returned);
             for (key, before) in written.into_iter().rev() {
+                self.parsed.remove(&key);
                 match before {
                     Some(value) => self.writes.insert(key, value),
                     None => self.writes.remove(&key),
@@ -256,7 +322,10 @@ impl<'a> Tx<'a> {
             ))
         };
         let asked = limit.saturating_add(overlay().count());
-        let stored = self.reads.range(from, until, Order::Ascending, asked)?;
+        let stored = match self.of_new(from) {
+            Some(new) if until.starts_with(new) => Vec::new(),
+            _ => self.reads.range(from, until, Order::Ascending, asked)?,
+        };
         // Nothing is known of what lies behind a last record that was not the last of all.
         let seen_until = match stored.last() {
             Some((last, _)) if stored.len() == asked => [last.as_slice(), &[0]].concat(),

@@ -64,14 +64,14 @@ pub fn difference(
     before: Option<&Value>,
     after: Option<&Value>,
 ) -> Option<Difference> {
-    let fields = |value: Option<&Value>| {
+    let fields = |value: Option<&Value>, other: Option<&Value>| {
         let mut fields = AuditFields::new();
         if let Some(value) = value {
-            flatten("", value, &mut fields);
+            flatten("", value, other, &mut fields);
         }
         fields
     };
-    let (old, new) = (fields(before), fields(after));
+    let (old, new) = (fields(before, after), fields(after, before));
     let mut found = Difference::default();
     let both = before.is_some() && after.is_some();
     let names: std::collections::BTreeSet<&String> = old.keys().chain(new.keys()).collect();
@@ -114,17 +114,86 @@ fn is_as_another(session: Option<&Value>) -> bool {
         .is_some_and(|behind| !behind.is_null())
 }
 
-fn flatten(prefix: &str, value: &Value, fields: &mut AuditFields) {
+/// Fields that say where and of whom a change is told: looked at though they stay.
+const ALWAYS: &[&str] = &["account", "behind", "email", "grants", "team", "user"];
+
+/// A record before and after, as it is stored: what stands there just so in both is left out, since
+/// it tells nothing.
+pub fn parsed(
+    before: Option<&[u8]>,
+    after: Option<&[u8]>,
+) -> serde_json::Result<(Option<Value>, Option<Value>)> {
+    let both = before.and_then(members).zip(after.and_then(members));
+    let Some((old, new)) = both else {
+        let whole = |bytes: Option<&[u8]>| bytes.map(serde_json::from_slice).transpose();
+        return Ok((whole(before)?, whole(after)?));
+    };
+    let changed = |side: &[(&str, &[u8])], other: &[(&str, &[u8])]| {
+        side.iter()
+            .filter(|member| ALWAYS.contains(&member.0) || !other.contains(member))
+            .map(|(name, bytes)| Ok(((*name).to_owned(), serde_json::from_slice(bytes)?)))
+            .collect::<serde_json::Result<AuditFields>>()
+            .map(|fields| Some(Value::Object(fields)))
+    };
+    Ok((changed(&old, &new)?, changed(&new, &old)?))
+}
+
+/// The members of an object by name, as they are written; none where this is no object, or not one
+/// as the store has them: without spaces, and with plain names.
+fn members(bytes: &[u8]) -> Option<Vec<(&str, &[u8])>> {
+    let mut rest = bytes.strip_prefix(b"{")?.strip_suffix(b"}")?;
+    let mut found = Vec::new();
+    while !rest.is_empty() {
+        rest = rest.strip_prefix(b"\"")?;
+        let (name, value) = rest.split_at_checked(rest.iter().position(|byte| *byte == b'"')?)?;
+        let value = value.strip_prefix(b"\":")?;
+        let (value, behind) = value.split_at_checked(end_of(value)?)?;
+        if name.contains(&b'\\') || value.is_empty() {
+            return None;
+        }
+        found.push((std::str::from_utf8(name).ok()?, value));
+        rest = match behind.split_first() {
+            Some((b',', [])) => return None,
+            Some((_, behind)) => behind,
+            None => behind,
+        };
+    }
+    Some(found)
+}
+
+/// Where the first value of a list of members ends: at the comma, or with the text.
+fn end_of(text: &[u8]) -> Option<usize> {
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    for (at, byte) in text.iter().enumerate() {
+        match (in_string, byte) {
+            (true, _) if escaped => escaped = false,
+            (true, b'\\') => escaped = true,
+            (_, b'"') => in_string = !in_string,
+            (false, b'{' | b'[') => depth += 1,
+            (false, b'}' | b']') => depth = depth.checked_sub(1)?,
+            (false, b',') if depth == 0 => return Some(at),
+            _ => {}
+        }
+    }
+    (depth == 0 && !in_string).then_some(text.len())
+}
+
+/// Adds the fields of a value, but for what the other has just so.
+fn flatten(prefix: &str, value: &Value, other: Option<&Value>, fields: &mut AuditFields) {
     match value {
         Value::Object(object) => {
             for (name, value) in object {
+                let other = other.and_then(|other| other.get(name));
+                if other == Some(value) {
+                    continue;
+                }
                 let name = if prefix.is_empty() {
                     name.clone()
                 } else {
                     format!("{prefix}.{name}")
                 };
                 match value {
-                    Value::Object(_) => flatten(&name, value, fields),
+                    Value::Object(_) => flatten(&name, value, other, fields),
                     _ => drop(fields.insert(name, value.clone())),
                 }
             }
@@ -209,6 +278,15 @@ fn shown(value: &Value, is_secret: bool) -> Value {
     if is_secret && !value.is_boolean() && !value.is_null() {
         return json!({"hidden": true});
     }
+    let is_short = match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => true,
+        // No byte of a text takes more than six in JSON.
+        Value::String(text) => text.len() <= LONGEST / 6 - 2,
+        Value::Array(_) | Value::Object(_) => false,
+    };
+    if is_short {
+        return value.clone();
+    }
     let text = value.to_string();
     if text.len() <= LONGEST {
         value.clone()
@@ -219,9 +297,10 @@ fn shown(value: &Value, is_secret: bool) -> Value {
 
 /// SHA-256, in hexadecimal.
 pub fn hash(bytes: &[u8]) -> String {
+    let digit = |half: u8| char::from_digit(half.into(), 16).unwrap_or_default();
     Sha256::digest(bytes)
         .iter()
-        .map(|byte| format!("{byte:02x}"))
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
         .collect()
 }
 
@@ -266,6 +345,54 @@ mod tests {
         );
         let gone = difference(AuditKind::Account, Some(&before), None).unwrap();
         assert!(gone.open.after.is_empty() && gone.open.before.contains_key("name"));
+    }
+
+    /// What is left out of stored records changes nothing of what is remembered of them.
+    #[test]
+    fn what_stays_is_not_parsed_and_nothing_else_is_left_out() {
+        let records = [
+            json!({"id": "a", "name": "A", "n": 1, "holds": [], "set": {"x": {"y": 1}, "z": [2]}}),
+            json!({"id": "a", "name": "A\",\"n\":2}\\", "n": 1, "holds": [{"a": "]"}],
+                "set": {"x": {"y": 2}, "z": [2]}}),
+            json!({"id": "a", "n": null, "holds": ["}", "\\\""], "set": {"x": 7}, "more": true}),
+            json!({"user": "ann", "grants": [{"account": "a"}], "behind": {"account": "b"}}),
+            json!({}),
+            json!(5),
+            json!({"na\"me": 1, "set": {}}),
+        ];
+        for before in &records {
+            for after in &records {
+                let [old, new] = [before, after].map(|record| record.to_string().into_bytes());
+                let (left, right) = parsed(Some(&old), Some(&new)).unwrap();
+                for kind in [AuditKind::Account, AuditKind::Session] {
+                    assert_eq!(
+                        difference(kind, left.as_ref(), right.as_ref()),
+                        difference(kind, Some(before), Some(after)),
+                        "{before} {after}"
+                    );
+                }
+                for (side, whole) in [(&left, before), (&right, after)] {
+                    let of = |value: &Value, name| value.get(name).cloned();
+                    for name in ALWAYS {
+                        assert_eq!(of(side.as_ref().unwrap(), name), of(whole, name));
+                    }
+                }
+            }
+        }
+        let [a, b] = [&records[0], &records[1]].map(|record| record.to_string().into_bytes());
+        let (left, _) = parsed(Some(&a), Some(&b)).unwrap();
+        assert_eq!(left.unwrap().get("id"), None, "it stays");
+        let alone = parsed(None, Some(&b)).unwrap();
+        assert_eq!(alone, (None, Some(records[1].clone())));
+        for broken in [
+            &b"{\"a\":1,}"[..],
+            b"{\"a\":}",
+            b"{\"a\":1",
+            b"{\"a\":[}",
+            b"{1}",
+        ] {
+            assert!(parsed(Some(broken), Some(&a)).is_err(), "{broken:?}");
+        }
     }
 
     #[test]

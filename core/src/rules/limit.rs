@@ -153,6 +153,30 @@ pub fn candidates(
     found
 }
 
+/// The first of the [`candidates`], which counts.
+pub fn value(
+    name: LimitName,
+    line: &[(&Account, Option<&Package>)],
+    defaults: &Limits,
+    edition: Edition,
+) -> Limit {
+    let included = |limit: Option<Limit>, carrier| {
+        limit.filter(|_| edition == Edition::Commercial || !needs_licence(name, carrier))
+    };
+    for (account, package) in line {
+        if let Some(limit) = included(account.overrides.get(name), Carrier::Account) {
+            return limit;
+        }
+        if let Some(package) = package {
+            if let Some(limit) = included(package.limits.get(name), Carrier::Package) {
+                return limit;
+            }
+            break;
+        }
+    }
+    included(defaults.get(name), Carrier::Package).unwrap_or(Limit::Unlimited)
+}
+
 /// What a limit of the account at the start of `line` counts, and what happens beyond it: for each
 /// of these, the most specific setting applies, along the same line as for the value.
 pub fn terms(
@@ -221,6 +245,8 @@ mod tests {
         });
         let first = |name, account: &Account, defaults: &Limits, edition| {
             let found = candidates(name, &[(account, None)], defaults, edition);
+            let counts = value(name, &[(account, None)], defaults, edition);
+            assert_eq!(counts, found[0].limit);
             (found[0].limit, found[0].enforced, found.len())
         };
         let none = Limits::default();

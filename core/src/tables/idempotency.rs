@@ -25,7 +25,7 @@ pub(super) const TABLES: &[Declared] = &[Declared {
 }];
 
 /// What was asked with a key, and what was answered.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Answered {
     /// The digest of the request.
     pub(crate) request: String,

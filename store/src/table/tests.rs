@@ -34,6 +34,26 @@ fn text(length: usize, seed: usize) -> Vec<u8> {
     (0..length).map(|i| ((i * 31 + seed) % 251) as u8).collect()
 }
 
+#[test]
+fn several_keys_are_read_at_once_in_the_order_that_they_are_asked_for() {
+    each(|store| {
+        store.commit(&write(b"a", Some(text(10, 1)))).unwrap();
+        let synced = store
+            .commit(&write(b"c", Some(text(100 * 1024, 1))))
+            .unwrap();
+        store.sync(synced).unwrap();
+        store.commit(&write(b"d", Some(text(10, 2)))).unwrap();
+        store.commit(&write(b"a", None)).unwrap();
+        let keys = ["d", "b", "c", "a", "d"].map(|key| key.as_bytes().to_vec());
+        let read: Vec<_> = keys.iter().map(|key| store.get(key).unwrap()).collect();
+        let there: Vec<_> = read.iter().map(Option::is_some).collect();
+        assert_eq!(there, [true, false, true, false, true]);
+        assert_eq!(store.get_many(&keys).unwrap(), read);
+        let refused = store.get_many(&[b"a".to_vec(), vec![0xff]]);
+        assert!(matches!(refused, Err(StoreError::Invalid { .. })));
+    });
+}
+
 const SIZES: [usize; 9] = [100 * 1024, 0, 4095, 4082, 4083, 4096, 1, 20_000, 0];
 
 #[test]

@@ -2,13 +2,14 @@
 
 use crate::api::members::{List, MemberList, MemberOrder};
 use crate::domain::members::show::shown_as;
-use crate::domain::{self, reach, roles};
+use crate::domain::users::show::{is_inactive, last_seen};
+use crate::domain::{reach, roles};
 use crate::engine::Ctx;
 use crate::engine::operation::Operation;
 use crate::error::Error;
 use crate::kernel::keys;
-use crate::kernel::page::walk;
-use crate::model::{self, Name};
+use crate::kernel::page::{page_size, walk_ahead};
+use crate::model::{self, Id, Name};
 use crate::tables::people::{Order, Search};
 use crate::tables::{accounts, groups, users};
 
@@ -48,7 +49,9 @@ impl Operation for List {
             )],
             (None, None, None) => vec![keys::below(keys::MEMBER, &[account.as_str()])],
         };
-        let (members, next) = walk(ctx, &spans, self.after.as_ref(), self.limit, |ctx, key| {
+        let (size, after) = (page_size(self.limit)?, self.after.as_ref());
+        let ahead = |ctx: &mut Ctx<'_>, keys: &[Vec<u8>]| fetch(ctx, &account, keys);
+        let (members, next) = walk_ahead(ctx, &spans, after, size, ahead, |ctx, key| {
             let Some(id) = keys::last_id(key).filter(|id| !hidden.contains(id)) else {
                 return Ok(None);
             };
@@ -67,13 +70,8 @@ impl Operation for List {
             {
                 return Ok(None);
             }
-            if self.inactive_since_ms.is_some()
-                && !domain::users::show::is_inactive(
-                    &user,
-                    domain::users::show::last_seen(ctx, &user)?,
-                    self.inactive_since_ms,
-                )
-            {
+            let last_seen_at_ms = last_seen(ctx, &user)?;
+            if !is_inactive(&user, last_seen_at_ms, self.inactive_since_ms) {
                 return Ok(None);
             }
             let member = shown_as(ctx, member, user, &steps)?;
@@ -84,4 +82,13 @@ impl Operation for List {
         })?;
         Ok(MemberList { members, next })
     }
+}
+
+/// Reads at once what is shown of the members at these keys.
+fn fetch(ctx: &mut Ctx<'_>, account: &Id, keys: &[Vec<u8>]) -> Result<(), Error> {
+    let listed = keys.iter().filter_map(|key| keys::last_id(key));
+    ctx.tx.fetch(listed.flat_map(|id| {
+        let member = keys::member(account, &id);
+        [member, keys::user(&id), keys::last_seen(&id)]
+    }))
 }

@@ -3,18 +3,20 @@
 use crate::api::members::MemberStatus;
 use crate::api::users::{List, UserEntry, UserList, UserMembership, UserOrder};
 use crate::domain::reach;
-use crate::domain::users::show::{MEMBERSHIPS_SHOWN, is_inactive, last_seen, memberships_in};
+use crate::domain::users::show::{MEMBERSHIPS_SHOWN, is_inactive, last_seen, memberships_among};
 use crate::engine::Ctx;
 use crate::engine::authority::TEAM_PERMISSION;
 use crate::engine::operation::Operation;
 use crate::error::Error;
 use crate::kernel::keys;
-use crate::kernel::page::walk;
+use crate::kernel::page::{page_size, walk_ahead};
 use crate::model::{self, Actor, Id, Name, PendingStep};
 use crate::rules::user::missing_steps;
 use crate::tables::accounts;
 use crate::tables::people::{self, Order, Search};
-use crate::tables::users::load;
+use crate::tables::users::{accounts_of, load};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 
 impl Operation for List {
     type Answer = UserList;
@@ -42,11 +44,16 @@ impl Operation for List {
             .as_ref()
             .or(scope.as_ref())
             .map_or(people::PLATFORM, Id::as_str);
-        let (users, next) = walk(
+        let places = RefCell::default();
+        let (users, next) = walk_ahead(
             ctx,
             &search.spans(listed),
             self.after.as_ref(),
-            self.limit,
+            page_size(self.limit)?,
+            |ctx, keys| {
+                *places.borrow_mut() = fetch(ctx, keys, scope.is_some())?;
+                Ok(())
+            },
             |ctx, key| {
                 let Some(user) = keys::last_id(key)
                     .map(|id| load(&mut ctx.tx, &id, "/after"))
@@ -57,11 +64,36 @@ impl Operation for List {
                 if !search.is_first(key, &user) {
                     return Ok(None);
                 }
-                self.entry(ctx, user, scope.as_ref(), &steps)
+                let accounts = places.borrow_mut().remove(&user.id).unwrap_or_default();
+                let memberships = memberships_among(ctx, &user.id, &accounts, scope.as_ref())?;
+                self.entry(ctx, user, &memberships, &steps)
             },
         )?;
         Ok(UserList { users, next })
     }
+}
+
+/// Reads at once what is shown of the users at these keys; answers the accounts that each is in.
+fn fetch(
+    ctx: &mut Ctx<'_>,
+    keys: &[Vec<u8>],
+    with_accounts: bool,
+) -> Result<BTreeMap<Id, Vec<Id>>, Error> {
+    let mut places = BTreeMap::new();
+    let mut wanted = Vec::new();
+    for user in keys.iter().filter_map(|key| keys::last_id(key)) {
+        let accounts = accounts_of(&mut ctx.tx, &user, usize::MAX)?;
+        wanted.extend([keys::user(&user), keys::last_seen(&user)]);
+        for account in &accounts {
+            wanted.push(keys::member(account, &user));
+            if with_accounts {
+                wanted.push(keys::account(account));
+            }
+        }
+        places.insert(user, accounts);
+    }
+    ctx.tx.fetch(wanted)?;
+    Ok(places)
 }
 
 impl List {
@@ -91,10 +123,9 @@ impl List {
         &self,
         ctx: &mut Ctx<'_>,
         user: model::User,
-        scope: Option<&Id>,
+        memberships: &[model::Member],
         steps: &[PendingStep],
     ) -> Result<Option<UserEntry>, Error> {
-        let memberships = memberships_in(ctx, &user.id, scope)?;
         let counts = |member: &&model::Member| {
             self.sub_account
                 .as_ref()

@@ -70,14 +70,25 @@ pub(crate) fn memberships_in(
     user: &Id,
     scope: Option<&Id>,
 ) -> Result<Vec<model::Member>, Error> {
+    let accounts = accounts_of(&mut ctx.tx, user, usize::MAX)?;
+    memberships_among(ctx, user, &accounts, scope)
+}
+
+/// The same, where the accounts that the user is in were read before.
+pub(crate) fn memberships_among(
+    ctx: &mut Ctx<'_>,
+    user: &Id,
+    accounts: &[Id],
+    scope: Option<&Id>,
+) -> Result<Vec<model::Member>, Error> {
     let mut found = Vec::new();
-    for account in accounts_of(&mut ctx.tx, user, usize::MAX)? {
+    for account in accounts {
         let within = match scope {
-            Some(scope) => reach::is_within(ctx, &account, scope)?,
+            Some(scope) => reach::is_within(ctx, account, scope)?,
             None => true,
         };
         if within {
-            found.extend(ctx.tx.get::<model::Member>(&keys::member(&account, user))?);
+            found.extend(ctx.tx.get::<model::Member>(&keys::member(account, user))?);
         }
     }
     Ok(found)
