@@ -114,8 +114,14 @@ fn remember(
     let answer = serde_json::to_value(answer)
         .map_err(|error| Error::new(Code::Internal, error.to_string()))?;
     let actor = ctx.actor.label();
+    let at = keys::answered(account, &actor, key);
+    // One that is over may not have been erased yet, and must not take this one along then.
+    if let Some(over) = ctx.tx.get::<Answered>(&at)? {
+        ctx.tx
+            .delete(keys::forget_answered(over.until_ms, account, &actor, key));
+    }
     ctx.tx.put(
-        keys::answered(account, &actor, key),
+        at,
         &Answered {
             request: asked.to_owned(),
             answer,
@@ -123,8 +129,8 @@ fn remember(
         },
     )?;
     ctx.tx
-        .mark(keys::due_answered(until_ms, account, &actor, key));
-    ctx.tx.touch_due(until_ms);
+        .mark(keys::forget_answered(until_ms, account, &actor, key));
+    ctx.tx.touch_forget(until_ms);
     Ok(())
 }
 
@@ -175,10 +181,10 @@ pub(crate) fn leave_future(ctx: &mut Ctx<'_>, at: &[u8], mut known: Answered) ->
         return Ok(());
     };
     ctx.tx
-        .delete(keys::due_answered(known.until_ms, &account, actor, &key));
+        .delete(keys::forget_answered(known.until_ms, &account, actor, &key));
     known.until_ms = ctx.now_ms.saturating_add(REMEMBERED_MS);
     ctx.tx
-        .mark(keys::due_answered(known.until_ms, &account, actor, &key));
-    ctx.tx.touch_due(known.until_ms);
+        .mark(keys::forget_answered(known.until_ms, &account, actor, &key));
+    ctx.tx.touch_forget(known.until_ms);
     ctx.tx.put(at.to_vec(), &known)
 }

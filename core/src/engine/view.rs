@@ -783,6 +783,9 @@ impl AccountCell {
     ) -> Result<View, Error> {
         let mut tx = engine.kernel.reading();
         let mut line = account_line(&mut tx, &self.id)?;
+        if line.first().is_some_and(|account| account.leaving) {
+            return Err(Error::not_found("account", self.id.as_str()));
+        }
         let mut packages = Vec::new();
         for account in &line {
             packages.push(

@@ -41,6 +41,9 @@ pub struct Account {
     pub time_zone: String,
     /// Where it is in its life.
     pub lifecycle: Lifecycle,
+    /// Whether it was deleted, and what is its is still being erased.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub leaving: bool,
     /// What suspends it; empty when nothing does.
     pub holds: Vec<Hold>,
     /// The number of the next hold.
