@@ -43,7 +43,7 @@ impl Engine {
         let erased = erased.fold(Erased::default(), Erased::and);
         drop(told);
         if outcome.is_err() {
-            self.background.cut_off(self);
+            self.cut_off();
         }
         outcome.map(|_| erased)
     }

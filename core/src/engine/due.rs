@@ -103,7 +103,8 @@ fn tell_of_clock(
 
 /// Carries out a part of what is due; whether there may be more.
 fn carry_out_some(ctx: &mut Ctx<'_>) -> Result<bool, Error> {
-    let (from, until) = keys::due_by(keys::DUE, ctx.now_ms);
+    let (from, _) = keys::below(keys::DUE, &[]);
+    let until = keys::due_after(keys::DUE, ctx.now_ms);
     let rows = ctx
         .tx
         .range::<serde::de::IgnoredAny>(&from, &until, BATCH)?;
@@ -123,7 +124,8 @@ fn carry_out_some(ctx: &mut Ctx<'_>) -> Result<bool, Error> {
 
 /// Forgets a part of what is to be forgotten.
 fn forget_some(ctx: &mut Ctx<'_>) -> Result<(), Error> {
-    let (from, until) = keys::due_by(keys::FORGET, ctx.now_ms);
+    let (from, _) = keys::below(keys::FORGET, &[]);
+    let until = keys::due_after(keys::FORGET, ctx.now_ms);
     let rows = ctx
         .tx
         .range::<serde::de::IgnoredAny>(&from, &until, FORGOTTEN_AT_ONCE)?;

@@ -123,7 +123,8 @@ fn part_what_is_forgotten(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<(), Error> {
     };
     if is_forgotten {
         ctx.tx.delete(key.to_vec());
-        ctx.tx.mark(keys::to_forget(key.to_vec()));
+        let rest = key.get(1..).unwrap_or_default();
+        ctx.tx.mark([&[keys::FORGET], rest].concat());
     }
     Ok(())
 }

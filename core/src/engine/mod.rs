@@ -6,6 +6,7 @@ pub(crate) mod allowance;
 mod audit;
 pub(crate) mod authority;
 pub(crate) mod background;
+mod chores;
 mod drawer;
 mod due;
 mod future;
@@ -449,7 +450,7 @@ impl Engine {
             self.kernel.notifier.notify();
         }
         if let Some(at_ms) = touched.forget_ms {
-            self.background.schedule(self, at_ms);
+            self.forget_at(at_ms);
         }
         Ok(())
     }

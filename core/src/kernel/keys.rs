@@ -829,43 +829,12 @@ pub(crate) fn due(at_ms: u64, account: &Id) -> Vec<u8> {
     key(DUE, &[&sortable(at_ms), account.as_str()])
 }
 
-/// Index: when an open reservation expires.
-pub(crate) fn due_reservation(at_ms: u64, account: &Id, reservation: &Id) -> Vec<u8> {
+/// Index: when something happens to a reservation by itself, or it is forgotten.
+pub(crate) fn due_reservation(letter: u8, at: u64, account: &Id, reservation: &Id) -> Vec<u8> {
     key(
-        DUE,
-        &[&sortable(at_ms), account.as_str(), reservation.as_str()],
+        letter,
+        &[&sortable(at), account.as_str(), reservation.as_str()],
     )
-}
-
-/// Index: when a reservation that has ended is forgotten.
-pub(crate) fn forget_reservation(at_ms: u64, account: &Id, reservation: &Id) -> Vec<u8> {
-    to_forget(due_reservation(at_ms, account, reservation))
-}
-
-/// Index: when an answer is forgotten.
-pub(crate) fn forget_answered(at_ms: u64, account: &Id, actor: &str, name: &Id) -> Vec<u8> {
-    key(
-        FORGET,
-        &[&sortable(at_ms), account.as_str(), actor, name.as_str()],
-    )
-}
-
-/// The key of what is forgotten at an instant, from that of what would happen then.
-pub(crate) fn to_forget(mut due: Vec<u8>) -> Vec<u8> {
-    if let Some(letter) = due.first_mut() {
-        *letter = FORGET;
-    }
-    due
-}
-
-/// What is still to be erased of an account that was deleted.
-pub(crate) fn work(account: &Id) -> Vec<u8> {
-    key(WORK, &[account.as_str()])
-}
-
-/// How many accounts there are of which something is still to be erased.
-pub(crate) fn work_count() -> Vec<u8> {
-    key(WORK, &[])
 }
 
 /// A part of a key, from 0 for its letter.
@@ -873,10 +842,9 @@ pub(crate) fn part(key: &[u8], number: usize) -> Option<&str> {
     std::str::from_utf8(key.split(|byte| *byte == 0).nth(number)?).ok()
 }
 
-/// The keys of what is due by an instant, or is to be forgotten by then.
-pub(crate) fn due_by(letter: u8, now_ms: u64) -> (Vec<u8>, Vec<u8>) {
-    let (from, _) = below(letter, &[]);
-    (from, key(letter, &[&sortable(now_ms.saturating_add(1))]))
+/// The first key of what becomes due, or is forgotten, after an instant.
+pub(crate) fn due_after(letter: u8, now_ms: u64) -> Vec<u8> {
+    key(letter, &[&sortable(now_ms.saturating_add(1))])
 }
 
 /// When what lies at a key becomes due.

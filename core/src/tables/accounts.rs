@@ -111,7 +111,8 @@ impl Table for Accounts {
         account_line(&mut look.tx, &account.id)?;
         match &account.owner {
             _ if account.leaving => {
-                look.must_have(keys::work(&account.id), "it is never erased")?;
+                let work = keys::key(keys::WORK, &[account.id.as_str()]);
+                look.must_have(work, "it is never erased")?;
             }
             Some(owner) => {
                 let member: Option<Member> = look.tx.get(&keys::member(&account.id, owner))?;
@@ -156,6 +157,15 @@ pub(crate) fn account_line(tx: &mut Tx<'_>, id: &Id) -> Result<Vec<Account>, Err
         }
     }
     Ok(line)
+}
+
+/// As [`account_line`], for who only finds accounts that are not being erased.
+pub(crate) fn living_line(tx: &mut Tx<'_>, id: &Id) -> Result<Vec<Account>, Error> {
+    let line = account_line(tx, id)?;
+    match line.first() {
+        Some(account) if account.leaving => Err(Error::not_found("account", id.as_str())),
+        _ => Ok(line),
+    }
 }
 
 /// Where an account is listed among all accounts.

@@ -38,7 +38,7 @@ fn check(look: &mut Look<'_>, _: &[u8], parts: &[&str]) -> Result<(), Error> {
         return look.no_such_key();
     };
     let until_ms = look.record::<Answered>()?.until_ms;
-    let due = keys::forget_answered(until_ms, &look.id(account)?, actor, &look.id(name)?);
+    let due = forget_line(until_ms, &look.id(account)?, actor, &look.id(name)?);
     look.must_have(due, "it is never forgotten")
 }
 
@@ -61,16 +61,17 @@ fn erase_below(tx: &mut Tx<'_>, prefix: u8, parts: &[&str], most: usize) -> Resu
             && let [account, actor, name] = parts.as_slice()
             && let (Some(account), Some(name)) = (id(account), id(name))
         {
-            tx.delete(keys::forget_answered(
-                answered.until_ms,
-                &account,
-                actor,
-                &name,
-            ));
+            tx.delete(forget_line(answered.until_ms, &account, actor, &name));
         }
         tx.delete(key);
     }
     Ok(erased)
+}
+
+/// Index: when an answer is forgotten.
+pub(crate) fn forget_line(at_ms: u64, account: &Id, actor: &str, name: &Id) -> Vec<u8> {
+    let at = keys::sortable(at_ms);
+    keys::key(keys::FORGET, &[&at, account.as_str(), actor, name.as_str()])
 }
 
 /// An answer is forgotten.

@@ -46,11 +46,12 @@ impl Table for Reservations {
     fn lines(tx: &mut Tx<'_>, reservation: &Reservation, lines: &mut Lines) -> Result<(), Error> {
         let line = account_line(tx, &reservation.account)?;
         let Reservation { account, id, .. } = reservation;
-        let due_at_ms = reservation.due_at_ms();
-        lines.index(match reservation.state {
-            ReservationState::Open => keys::due_reservation(due_at_ms, account, id),
-            _ => keys::forget_reservation(due_at_ms, account, id),
-        });
+        let letter = match reservation.state {
+            ReservationState::Open => keys::DUE,
+            _ => keys::FORGET,
+        };
+        let at_ms = reservation.due_at_ms();
+        lines.index(keys::due_reservation(letter, at_ms, account, id));
         if reservation.state == ReservationState::Open && reservation.listed {
             // With the account, those above it, and the platform.
             for above in line.iter().map(|above| Some(&above.id)).chain([None]) {

@@ -36,7 +36,7 @@ fn check(look: &mut Look<'_>, _: &[u8], parts: &[&str]) -> Result<(), Error> {
         work.account.as_str() == *account,
         "the record is that of another key",
     );
-    look.must_have(keys::work_count(), "it is not counted")?;
+    look.must_have(count_key(), "it is not counted")?;
     let is_gone = look
         .tx
         .has(&keys::tombstone(keys::ACCOUNT, &work.account))?;
@@ -45,12 +45,22 @@ fn check(look: &mut Look<'_>, _: &[u8], parts: &[&str]) -> Result<(), Error> {
         left.map_or(is_gone, |account| account.leaving),
         "its account was not deleted",
     );
-    look.must_have(keys::work(&work.root), "nobody is told when it is done")
+    look.must_have(key(&work.root), "nobody is told when it is done")
+}
+
+/// Where it is kept what is still to be erased of an account.
+pub(crate) fn key(account: &Id) -> Vec<u8> {
+    keys::key(keys::WORK, &[account.as_str()])
+}
+
+/// Where it is kept how many such accounts there are.
+fn count_key() -> Vec<u8> {
+    keys::key(keys::WORK, &[])
 }
 
 /// Whether anything is still to be erased. One key, which a transaction reads once.
 pub(crate) fn are_under_way(tx: &mut Tx<'_>) -> Result<bool, Error> {
-    Ok(tx.count(&keys::work_count())? > 0)
+    Ok(tx.count(&count_key())? > 0)
 }
 
 /// Up to so many accounts of which something is still to be erased.
@@ -99,15 +109,14 @@ pub(crate) fn without_leaving(tx: &mut Tx<'_>, accounts: Vec<Id>) -> Result<Vec<
 }
 
 pub(crate) fn save(tx: &mut Tx<'_>, work: &Work) -> Result<(), Error> {
-    let key = keys::work(&work.account);
-    if !tx.has(&key)? {
-        tx.add(keys::work_count(), 1)?;
+    if !tx.has(&key(&work.account))? {
+        tx.add(count_key(), 1)?;
     }
-    tx.put(key, work)
+    tx.put(key(&work.account), work)
 }
 
 /// Nothing is left to be erased of an account.
 pub(crate) fn end(tx: &mut Tx<'_>, work: &Work) -> Result<(), Error> {
-    tx.delete(keys::work(&work.account));
-    tx.add(keys::work_count(), -1).map(drop)
+    tx.delete(key(&work.account));
+    tx.add(count_key(), -1).map(drop)
 }

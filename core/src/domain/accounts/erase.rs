@@ -168,7 +168,7 @@ pub(crate) fn step(ctx: &mut Ctx<'_>) -> Result<Step, Error> {
     if work.root == id {
         return Ok(Step::of(Some((id, Erased { accounts, users }))));
     }
-    if let Some(mut root) = ctx.tx.get::<Work>(&keys::work(&work.root))? {
+    if let Some(mut root) = ctx.tx.get::<Work>(&works::key(&work.root))? {
         root.accounts += accounts;
         root.users += users;
         works::save(&mut ctx.tx, &root)?;
