@@ -19,7 +19,7 @@ impl Engine {
     /// Does a part of what a thread would do beside the calls, where there is none.
     #[inline]
     pub(crate) fn help_out(&self) -> Result<(), Error> {
-        if self.has_chores() && !self.background.has_thread() {
+        if !self.background.has_thread() && self.has_chores() {
             self.do_some_chores()?;
         }
         Ok(())
