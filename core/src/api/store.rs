@@ -37,8 +37,8 @@ pub struct StoreInfo {
     /// none (R-QTA-13).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clock_jump: Option<ClockJump>,
-    /// Large accounts that were deleted and are being erased step by step, at most 100; absent where
-    /// there are none (R-QTA-16).
+    /// Large accounts that were deleted and are being erased step by step, at most 100; absent
+    /// where there are none (R-QTA-16).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub erasing: Vec<ErasedAccount>,
 }

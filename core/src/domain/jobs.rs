@@ -28,8 +28,8 @@ impl Engine {
         Ok(goes_on)
     }
 
-    /// Makes step after step until these accounts are erased, and answers what went with them. Others
-    /// write in between.
+    /// Makes step after step until these accounts are erased, and answers what went with them.
+    /// Others write in between.
     pub(crate) fn finish_jobs(&self, roots: &BTreeSet<Id>) -> Result<Erased, Error> {
         let mut told = self.background.told.lock();
         told.extend(roots.iter().map(|root| (root.clone(), None)));

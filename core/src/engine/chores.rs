@@ -5,6 +5,7 @@ use crate::engine::Engine;
 use crate::error::Error;
 use crate::kernel::due::{self, NEVER};
 use crate::kernel::keys;
+use crate::model::{Account, Id};
 use crate::tables::works;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
@@ -82,6 +83,15 @@ impl Engine {
         Ok(is_under_way)
     }
 
+    /// Whether an account was deleted, and is being erased.
+    pub(crate) fn is_leaving(&self, id: &Id) -> Result<bool, Error> {
+        if !self.background.is_under_way() {
+            return Ok(false);
+        }
+        let account: Option<Account> = self.kernel.reading().get(&keys::account(id))?;
+        Ok(account.is_some_and(|account| account.leaving))
+    }
+
     /// With a manual clock no time passes while nobody calls: whoever calls does it.
     fn wake_background(&self) {
         if self.kernel.has_manual_clock() {
@@ -93,9 +103,9 @@ impl Engine {
         self.background.wake(work);
     }
 
-    /// Does a part of what there is to do; says how long until there is more. A failure of the store
-    /// poisons the engine, and whoever writes next is told; a panic does the same. Anything else is
-    /// tried again in the next round.
+    /// Does a part of what there is to do; says how long until there is more. A failure of the
+    /// store poisons the engine, and whoever writes next is told; a panic does the same. Anything
+    /// else is tried again in the next round.
     fn work_in_background(&self) -> Duration {
         let done = catch_unwind(AssertUnwindSafe(|| {
             if self.has_chores() {

@@ -49,8 +49,8 @@ use crate::error::{Code, Error};
 use crate::kernel::page::Reader;
 use crate::kernel::{Kernel, Lowered, Tx, keys, tx};
 use crate::model::{
-    Account, Actor, AuditActor, Edition, EffectivePolicies, Id, OutboxMessage, PermissionTree,
-    PolicyRecord, Reservation,
+    Actor, AuditActor, Edition, EffectivePolicies, Id, OutboxMessage, PermissionTree, PolicyRecord,
+    Reservation,
 };
 use crate::options::OpenOptions;
 use crate::tables::accounts::account_line;
@@ -469,15 +469,6 @@ impl Engine {
             }
             None => Err(Error::not_found("account", id.as_str())),
         }
-    }
-
-    /// Whether an account was deleted, and is being erased.
-    pub(crate) fn is_leaving(&self, id: &Id) -> Result<bool, Error> {
-        if !self.background.is_under_way() {
-            return Ok(false);
-        }
-        let account: Option<Account> = self.kernel.reading().get(&keys::account(id))?;
-        Ok(account.is_some_and(|account| account.leaving))
     }
 
     /// The account in memory, by a text that may not even be an id.

@@ -17,8 +17,8 @@ const NOON_MS: u64 = 1_781_524_800_000;
 const DAY_MS: u64 = 24 * 3_600_000;
 /// How many records an operation erases in its own commit here.
 const AT_ONCE: usize = 40;
-/// The most keys that one commit of a step writes: what fills it, the records of its last account or
-/// member, and what the audit adds.
+/// The most keys that one commit of a step writes: what fills it, the records of its last account
+/// or member, and what the audit adds.
 const MOST_WRITTEN: usize = AT_ONCE * 8 * 2;
 /// Long enough for whatever is done in the background.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -167,6 +167,10 @@ fn fill(guard: &Guard) {
         let known = json!({"account": "big", "user": user, "role": "full"});
         must(guard, "members.add", known);
     }
+    fill_with_belongings(guard);
+}
+
+fn fill_with_belongings(guard: &Guard) {
     for at in 0..100 {
         let resource = json!({"account": "big", "kind": "list", "id": format!("l{at}"),
             "owner": if at % 2 == 0 { "one" } else { "of-big" }});
