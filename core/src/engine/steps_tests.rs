@@ -342,7 +342,7 @@ fn what_a_crash_cuts_off_goes_on() {
                 code(&guard, "accounts.get", json!({"account": "big"})),
                 Some(Code::NotFound)
             );
-            whole(&disk);
+            assert_eq!(must(&guard, "store.verify", json!({}))["whole"], true);
             if must(&guard, "store.info", json!({}))
                 .get("erasing")
                 .is_none()
