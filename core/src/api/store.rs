@@ -1,7 +1,7 @@
 //! The store itself: its id and version, its verification, and a fingerprint of all that it holds:
 //! requests and answers.
 
-use crate::model::ClockJump;
+use crate::model::{ClockJump, Id};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +38,23 @@ pub struct StoreInfo {
     /// (R-QTA-13).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clock_jump: Option<ClockJump>,
+    /// Large accounts that were deleted and are being erased step by step, at most 100; absent
+    /// where there are none (R-QTA-16).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub erasing: Vec<ErasedAccount>,
+}
+
+/// How far an account that was deleted is erased.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ErasedAccount {
+    /// The account.
+    pub account: Id,
+    /// When it was deleted, in unix milliseconds.
+    pub deleted_at_ms: u64,
+    /// How many accounts are gone so far, of it and those below.
+    pub accounts: u64,
+    /// How many users went with them.
+    pub users: u64,
 }
 
 /// What the verification found.

@@ -180,7 +180,7 @@ pub(crate) fn erase(ctx: &mut Ctx<'_>, member: &model::Member) -> Result<bool, E
     touch(&mut ctx.tx, &member.account)?;
     let user = users::load(&mut ctx.tx, &member.user, "/user")?;
     people::leave(&mut ctx.tx, member, &user)?;
-    let last = users::accounts_of(&mut ctx.tx, &member.user, 1)?.is_empty();
+    let last = users::memberships_of(&mut ctx.tx, &member.user, 1)?.is_empty();
     if last {
         let team = reach::top_of(ctx, &member.account)?;
         domain::invitations::records::forget(ctx, &user, Some(&team))?;
@@ -378,7 +378,8 @@ pub(crate) fn change_seat(
     user: &model::User,
     idle: bool,
 ) -> Result<(), Error> {
-    if !idle {
+    let record: Option<model::Account> = ctx.tx.get(&keys::account(account))?;
+    if !idle && record.is_some_and(|account| !account.leaving) {
         check_seats(ctx, account, Some(&user.id)).map_err(|error| error.at("/user"))?;
     }
     people::set_idle(&mut ctx.tx, account, user, idle)

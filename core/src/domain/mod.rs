@@ -14,6 +14,7 @@ pub(crate) mod credits;
 pub(crate) mod gauges;
 pub(crate) mod groups;
 pub(crate) mod invitations;
+pub(crate) mod jobs;
 pub(crate) mod leases;
 pub(crate) mod limits;
 pub(crate) mod links;

@@ -7,7 +7,7 @@ use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::model::Decision;
 use crate::model::Id;
-use crate::tables::idempotency::Answered;
+use crate::tables::idempotency::{Answered, forget_line};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
@@ -113,17 +113,22 @@ fn remember(
     let answer =
         serde_json::to_value(answer).map_err(|error| Error::internal(error.to_string()))?;
     let actor = ctx.actor.label();
+    let at = keys::answered(account, &actor, key);
+    // One that is over may not have been erased yet, and must not take this one along then.
+    if let Some(over) = ctx.tx.get::<Answered>(&at)? {
+        ctx.tx
+            .delete(forget_line(over.until_ms, account, &actor, key));
+    }
     ctx.tx.put(
-        keys::answered(account, &actor, key),
+        at,
         &Answered {
             request: asked.to_owned(),
             answer,
             until_ms,
         },
     )?;
-    ctx.tx
-        .mark(keys::due_answered(until_ms, account, &actor, key));
-    ctx.tx.touch_due(until_ms);
+    ctx.tx.mark(forget_line(until_ms, account, &actor, key));
+    ctx.tx.touch_forget(until_ms);
     Ok(())
 }
 
@@ -173,10 +178,10 @@ pub(crate) fn leave_future(ctx: &mut Ctx<'_>, at: &[u8], mut known: Answered) ->
         return Ok(());
     };
     ctx.tx
-        .delete(keys::due_answered(known.until_ms, &account, actor, &key));
+        .delete(forget_line(known.until_ms, &account, actor, &key));
     known.until_ms = ctx.now_ms.saturating_add(REMEMBERED_MS);
     ctx.tx
-        .mark(keys::due_answered(known.until_ms, &account, actor, &key));
-    ctx.tx.touch_due(known.until_ms);
+        .mark(forget_line(known.until_ms, &account, actor, &key));
+    ctx.tx.touch_forget(known.until_ms);
     ctx.tx.put(at.to_vec(), &known)
 }

@@ -165,7 +165,7 @@ impl Operation for Add {
             )
             .at("/user"));
         }
-        if !users::accounts_of(&mut ctx.tx, &user.id, 1)?.is_empty() {
+        if !users::memberships_of(&mut ctx.tx, &user.id, 1)?.is_empty() {
             return Err(Error::new(
                 Code::IsMember,
                 format!(

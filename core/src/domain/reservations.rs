@@ -62,7 +62,10 @@ pub(crate) fn are_open(tx: &mut Tx<'_>) -> Result<bool, Error> {
 fn save(ctx: &mut Ctx<'_>, reservation: &model::Reservation) -> Result<(), Error> {
     ctx.engine.has_reserved.store(true, Ordering::Release);
     ctx.tx.save::<Reservations>(reservation)?;
-    ctx.tx.touch_due(reservation.due_at_ms());
+    match reservation.state {
+        ReservationState::Open => ctx.tx.touch_due(reservation.due_at_ms()),
+        _ => ctx.tx.touch_forget(reservation.due_at_ms()),
+    }
     Ok(())
 }
 
@@ -105,13 +108,21 @@ fn give_back_credits(
     }
 }
 
-/// What happens to a reservation by itself: first it expires, a day after it ended it is forgotten.
-pub(crate) fn take_its_turn(ctx: &mut Ctx<'_>, account: &Id, id: &Id) -> Result<(), Error> {
+/// The time of an open reservation is over.
+pub(crate) fn expire(ctx: &mut Ctx<'_>, account: &Id, id: &Id) -> Result<(), Error> {
     let key = keys::reservation(account, id);
     match ctx.tx.get::<model::Reservation>(&key)? {
         Some(open) if open.state == ReservationState::Open => {
             end(ctx, open, ReservationState::Expired, 0).map(drop)
         }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// A day after a reservation ended it is forgotten.
+pub(crate) fn forget(ctx: &mut Ctx<'_>, account: &Id, id: &Id) -> Result<(), Error> {
+    let key = keys::reservation(account, id);
+    match ctx.tx.get::<model::Reservation>(&key)? {
         Some(ended) => ctx.tx.erase::<Reservations>(&ended),
         None => Ok(()),
     }

@@ -1,23 +1,39 @@
 //! The store itself: what it is, whether it is whole, and a fingerprint of all it holds.
 
-use crate::api::store::{Info, StateHash, StoreInfo, StoreStateHash, StoreVerification, Verify};
+use crate::api::store::{
+    ErasedAccount, Info, StateHash, StoreInfo, StoreStateHash, StoreVerification, Verify,
+};
 use crate::engine::Ctx;
 use crate::engine::operation::Operation;
 use crate::error::Error;
 use crate::kernel::keys;
 use crate::tables::check::check;
+use crate::tables::works::{self, Work};
 use sha2::{Digest, Sha256};
 use tenantry_store::Order;
 
+/// Most accounts that are told to be erased.
+const MOST_ERASING: usize = 100;
 /// Most places that are told.
 const MOST_DAMAGED: usize = 100;
+
+fn shown(work: Work) -> ErasedAccount {
+    ErasedAccount {
+        account: work.account,
+        deleted_at_ms: work.began_at_ms,
+        accounts: work.accounts,
+        users: work.users,
+    }
+}
 
 impl Operation for Info {
     type Answer = StoreInfo;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<StoreInfo, Error> {
+        let erasing = works::some(&mut ctx.tx, MOST_ERASING)?.into_iter();
         let backend = &ctx.engine.kernel.backend;
         Ok(StoreInfo {
+            erasing: erasing.map(shown).collect(),
             store_id: backend.store_id(),
             last_commit: backend.last_commit(),
             version: env!("CARGO_PKG_VERSION").to_owned(),

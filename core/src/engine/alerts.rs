@@ -75,7 +75,11 @@ impl Engine {
 
     /// The counters of the platform's caps lie with those of every account.
     fn alert_platform(&self) -> Result<(), Error> {
-        let (from, until) = keys::below(keys::ACCOUNT, &[]);
+        // Any will do that is not being erased: those are listed nowhere.
+        let (from, until) = match self.background.is_under_way() {
+            true => keys::below(keys::ACCOUNT_ORDER, &["created"]),
+            false => keys::below(keys::ACCOUNT, &[]),
+        };
         let rows = self
             .kernel
             .tx()

@@ -357,7 +357,7 @@ fn append_one(
         }
         changes.push(change);
     }
-    let mut actor = AuditActor::from(ctx.actor);
+    let mut actor = ctx.audit_actor();
     let actor_hash = keep_address(ctx, chain, number, &mut actor)?;
     let record = AuditRecord {
         number,

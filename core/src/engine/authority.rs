@@ -41,6 +41,12 @@ impl Engine {
                 format!("`{name}` is for the user in person; nobody calls it who acts as them."),
             ));
         }
+        // Others than users do not look up what they may do there.
+        if let Some(account) = account
+            && self.is_leaving(account)?
+        {
+            return Err(Error::not_found("account", account.as_str()).at("/account"));
+        }
         ctx.require_access(contract, account)?;
         match ctx.actor.log_in() {
             Some(log_in) => ctx.require_log_in(contract, log_in),

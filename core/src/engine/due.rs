@@ -1,10 +1,12 @@
 //! What becomes due by itself: an account gets another package (R-PKG-6), a reservation expires
-//! (R-QTA-5), and what is remembered for a time is forgotten. And what the clock has to tell
-//! (R-QTA-13): it is told before anything else.
+//! (R-QTA-5). And what the clock has to tell (R-QTA-13): it is told before anything else.
 //!
 //! No thread waits for it. Every call looks at the clock first, where anything is scheduled at all,
 //! and carries out what is due before it does anything else: nobody sees the state before. Until
 //! somebody calls, nobody can tell the difference.
+//!
+//! What is remembered for a time is not among it: whoever looks something up compares its instant
+//! with the clock. It is erased [beside the calls](super::background), a part at a time.
 
 use crate::domain::{accounts, reservations};
 use crate::engine::{Ctx, Engine};
@@ -16,6 +18,8 @@ use std::sync::atomic::Ordering;
 
 /// How many accounts are carried out in one commit.
 const BATCH: usize = 500;
+/// How many records are forgotten in one commit.
+pub(super) const FORGOTTEN_AT_ONCE: usize = 256;
 /// What the audit calls it.
 const OPERATION: &str = "schedule";
 
@@ -63,10 +67,20 @@ impl Engine {
                 break;
             }
         }
-        self.kernel
-            .clock
-            .next_due_ms
-            .store(due::first(&mut self.kernel.tx())?, Ordering::Release);
+        self.kernel.clock.next_due_ms.store(
+            due::first(&mut self.kernel.tx(), keys::DUE)?,
+            Ordering::Release,
+        );
+        Ok(())
+    }
+
+    /// Erases a part of what is to be forgotten by now. Not synced by itself: what a power loss
+    /// takes back is forgotten once more.
+    pub(super) fn forget_some(&self) -> Result<(), Error> {
+        let _alone = self.kernel.writer.lock();
+        self.commit(&Actor::System, Some(OPERATION), forget_some)?;
+        let next_ms = due::first(&mut self.kernel.tx(), keys::FORGET)?;
+        self.background.next_ms.store(next_ms, Ordering::Release);
         Ok(())
     }
 }
@@ -90,11 +104,31 @@ fn tell_of_clock(
 /// Carries out a part of what is due; whether there may be more.
 fn carry_out_some(ctx: &mut Ctx<'_>) -> Result<bool, Error> {
     let (from, _) = keys::below(keys::DUE, &[]);
-    let until = keys::due_after(ctx.now_ms);
+    let until = keys::due_after(keys::DUE, ctx.now_ms);
     let rows = ctx
         .tx
         .range::<serde::de::IgnoredAny>(&from, &until, BATCH)?;
     let more = rows.len() == BATCH;
+    for (key, _) in rows {
+        ctx.tx.delete(key.clone());
+        let Some(account) = keys::part(&key, 2).and_then(|id| Id::new(id).ok()) else {
+            continue;
+        };
+        match (keys::part(&key, 3), keys::last_id(&key)) {
+            (Some(_), Some(reservation)) => reservations::expire(ctx, &account, &reservation)?,
+            _ => accounts::package::take_next_package(ctx, &account)?,
+        }
+    }
+    Ok(more)
+}
+
+/// Forgets a part of what is to be forgotten.
+fn forget_some(ctx: &mut Ctx<'_>) -> Result<(), Error> {
+    let (from, _) = keys::below(keys::FORGET, &[]);
+    let until = keys::due_after(keys::FORGET, ctx.now_ms);
+    let rows = ctx
+        .tx
+        .range::<serde::de::IgnoredAny>(&from, &until, FORGOTTEN_AT_ONCE)?;
     for (key, _) in rows {
         ctx.tx.delete(key.clone());
         let Some(account) = keys::part(&key, 2).and_then(|id| Id::new(id).ok()) else {
@@ -105,15 +139,14 @@ fn carry_out_some(ctx: &mut Ctx<'_>) -> Result<bool, Error> {
             keys::part(&key, 4),
             keys::last_id(&key),
         ) {
-            (None, ..) => accounts::package::take_next_package(ctx, &account)?,
-            (Some(_), None, Some(reservation)) => {
-                reservations::take_its_turn(ctx, &account, &reservation)?
-            }
             (Some(actor), Some(_), Some(name)) => {
                 idempotency::forget(&mut ctx.tx, &account, actor, &name)
+            }
+            (Some(_), None, Some(reservation)) => {
+                reservations::forget(ctx, &account, &reservation)?
             }
             _ => {}
         }
     }
-    Ok(more)
+    Ok(())
 }

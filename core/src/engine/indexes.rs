@@ -5,7 +5,10 @@ use crate::domain::{invitations, users};
 use crate::engine::{Ctx, Engine};
 use crate::error::Error;
 use crate::kernel::keys;
-use crate::model::{Account, Actor, Invitation, InvitationState, OutboxMessage, Session, User};
+use crate::model::{
+    Account, Actor, Invitation, InvitationState, OutboxMessage, Reservation, ReservationState,
+    Session, User,
+};
 use crate::tables::accounts::Accounts;
 use crate::tables::invitations::Invitations;
 use crate::tables::people;
@@ -14,8 +17,8 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 /// How indexes are written: 1, texts folded (R-USR-6), accounts by owner, invitations by address,
-/// messages by person.
-pub(super) const VERSION: u64 = 1;
+/// messages by person; 2, what is only forgotten apart from what becomes due.
+pub(super) const VERSION: u64 = 2;
 
 /// What a store knows of itself.
 #[derive(Clone, Serialize, Deserialize)]
@@ -67,6 +70,22 @@ pub(super) fn bring_up_to_date(engine: &Engine) -> Result<(), Error> {
     let Some(about) = about.filter(|about| about.indexes < VERSION) else {
         return Ok(());
     };
+    if about.indexes < 1 {
+        write_texts_anew(engine)?;
+    }
+    each(engine, keys::DUE, part_what_is_forgotten)?;
+    let about = About {
+        indexes: VERSION,
+        ..about
+    };
+    engine
+        .commit(&Actor::System, None, |ctx| {
+            ctx.tx.put(keys::token_key(), &about)
+        })
+        .map(drop)
+}
+
+fn write_texts_anew(engine: &Engine) -> Result<(), Error> {
     for letter in WRITTEN_ANEW {
         each(engine, *letter, |ctx, key| {
             ctx.tx.delete(key.to_vec());
@@ -88,16 +107,26 @@ pub(super) fn bring_up_to_date(engine: &Engine) -> Result<(), Error> {
         } else {
             Ok(())
         }
-    })?;
-    let about = About {
-        indexes: VERSION,
-        ..about
+    })
+}
+
+/// What is only forgotten lay among what becomes due: answers to requests with a key, and
+/// reservations that have ended.
+fn part_what_is_forgotten(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<(), Error> {
+    let is_forgotten = match (keys::part(key, 3), keys::last_pair(key)) {
+        (Some(_), Some(_)) if keys::part(key, 4).is_some() => true,
+        (Some(_), Some((account, reservation))) => ctx
+            .tx
+            .get::<Reservation>(&keys::reservation(&account, &reservation))?
+            .is_none_or(|reservation| reservation.state != ReservationState::Open),
+        _ => false,
     };
-    engine
-        .commit(&Actor::System, None, |ctx| {
-            ctx.tx.put(keys::token_key(), &about)
-        })
-        .map(drop)
+    if is_forgotten {
+        ctx.tx.delete(key.to_vec());
+        let rest = key.get(1..).unwrap_or_default();
+        ctx.tx.mark([&[keys::FORGET], rest].concat());
+    }
+    Ok(())
 }
 
 /// Does something for each key that begins with a letter, in bounded commits. What is deleted is

@@ -5,6 +5,8 @@ pub(crate) mod alerts;
 pub(crate) mod allowance;
 mod audit;
 pub(crate) mod authority;
+pub(crate) mod background;
+mod chores;
 mod drawer;
 mod due;
 mod future;
@@ -27,6 +29,8 @@ pub(crate) mod sessions;
 #[cfg(test)]
 mod simulation_tests;
 #[cfg(test)]
+mod steps_tests;
+#[cfg(test)]
 mod tests;
 pub(crate) mod trials;
 pub(crate) mod view;
@@ -36,6 +40,7 @@ use crate::api::operation::Effect;
 use crate::auth::Auth;
 use crate::auth::token::TokenKey;
 use crate::domain::reservations;
+use crate::engine::background::Background;
 use crate::engine::drawer::Drawer;
 use crate::engine::meters::Team;
 use crate::engine::operation::Operation;
@@ -46,7 +51,8 @@ use crate::error::{Code, Error};
 use crate::kernel::page::Reader;
 use crate::kernel::{Kernel, Lowered, Tx, keys, tx};
 use crate::model::{
-    Actor, Edition, EffectivePolicies, Id, OutboxMessage, PermissionTree, PolicyRecord, Reservation,
+    Actor, AuditActor, Edition, EffectivePolicies, Id, OutboxMessage, PermissionTree, PolicyRecord,
+    Reservation,
 };
 use crate::options::OpenOptions;
 use crate::tables::accounts::account_line;
@@ -67,6 +73,7 @@ pub(crate) struct Engine {
     pub(crate) views: Views,
     pub(crate) trials: Trials,
     drawer: Drawer,
+    pub(crate) background: Background,
     /// Whether messages may be reserved: then what comes back is in the store alone.
     pub(crate) has_reserved: AtomicBool,
     /// Itself, for the thread that draws in the background.
@@ -84,6 +91,8 @@ struct Committed<T> {
     returned: Vec<(Reservation, u64)>,
     /// Whose limits may be lower.
     lowered: BTreeSet<Lowered>,
+    /// Accounts that are erased in further commits.
+    jobs: BTreeSet<Id>,
 }
 
 /// What an operation runs with.
@@ -92,6 +101,8 @@ pub struct Ctx<'a> {
     pub(crate) actor: &'a Actor,
     pub(crate) now_ms: u64,
     pub(crate) tx: Tx<'a>,
+    /// Who asked for what is done here, where that was another call.
+    pub(crate) on_behalf: Option<AuditActor>,
 }
 
 impl<'a> Reader<'a> for Ctx<'a> {
@@ -194,6 +205,12 @@ impl Ctx<'_> {
         self.tx.tell_host(message)
     }
 
+    /// Who is remembered as having done it.
+    pub(crate) fn audit_actor(&self) -> AuditActor {
+        let asked = self.on_behalf.clone();
+        asked.unwrap_or_else(|| AuditActor::from(self.actor))
+    }
+
     pub(crate) fn tree(&self) -> Arc<PermissionTree> {
         self.engine.views.tree.load_full()
     }
@@ -231,10 +248,12 @@ impl Engine {
             auth: Auth::new(tokens, options.peppers.clone()),
             views,
             drawer: Drawer::default(),
+            background: Background::default(),
             has_reserved: AtomicBool::new(false),
             this: this.clone(),
         });
         indexes::bring_up_to_date(&engine)?;
+        engine.resume()?;
         engine.has_reserved.store(
             reservations::are_open(&mut engine.kernel.tx())?,
             Ordering::Release,
@@ -256,8 +275,14 @@ impl Engine {
                 request.run(&mut ctx)
             }
             Effect::Write => {
-                let committed = self.write(actor, request)?;
-                self.settle(committed)
+                let mut committed = self.write(actor, request)?;
+                let jobs = std::mem::take(&mut committed.jobs);
+                let answer = self.settle(committed)?;
+                if jobs.is_empty() {
+                    return Ok(answer);
+                }
+                let erased = self.finish_jobs(&jobs)?;
+                Ok(O::done(answer, &erased))
             }
         }
     }
@@ -285,6 +310,7 @@ impl Engine {
             actor,
             now_ms: tx.now_ms,
             tx,
+            on_behalf: None,
         }
     }
 
@@ -327,6 +353,7 @@ impl Engine {
                     is_new: false,
                     returned: Vec::new(),
                     lowered: BTreeSet::new(),
+                    jobs: BTreeSet::new(),
                 });
             };
             let committed = self.kernel.commit_batch(&batch);
@@ -339,6 +366,7 @@ impl Engine {
                         is_new: true,
                         returned: touched.returned,
                         lowered: touched.lowered,
+                        jobs: touched.jobs,
                     });
                 }
                 Err(CommitError::Conflict) => {}
@@ -410,6 +438,9 @@ impl Engine {
                 .iter()
                 .try_for_each(|team| self.give_blocks_back(team))?;
         }
+        if !touched.jobs.is_empty() {
+            self.background.begins();
+        }
         for account in &touched.gone {
             // The accounts that were below it may go on in a tree of their own, which knows nothing
             // of these blocks.
@@ -430,6 +461,9 @@ impl Engine {
                 .fetch_min(at_ms, Ordering::AcqRel);
             self.kernel.notifier.notify();
         }
+        if let Some(at_ms) = touched.forget_ms {
+            self.forget_at(at_ms);
+        }
         Ok(())
     }
 
@@ -437,6 +471,7 @@ impl Engine {
     pub(crate) fn cell(&self, id: &Id) -> Result<Arc<AccountCell>, Error> {
         match self.views.cells.get(id.as_str()) {
             Some(cell) => Ok(cell),
+            None if self.is_leaving(id)? => Err(Error::not_found("account", id.as_str())),
             None if self.kernel.backend.get(&keys::account(id))?.is_some() => {
                 Ok(self.views.cells.get_or_insert(self, id))
             }
@@ -469,6 +504,7 @@ impl Engine {
         }
         self.kernel.notifier.notify();
         self.drawer.end();
+        self.background.end();
         let _alone = self.kernel.writer.lock();
         let kept = if self.kernel.is_poisoned() {
             Ok(())
@@ -560,6 +596,7 @@ impl Drop for Engine {
             self.kernel.backend.abandon();
         } else {
             self.drawer.end();
+            self.background.end();
         }
     }
 }

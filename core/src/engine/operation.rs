@@ -2,6 +2,7 @@
 
 use crate::api::operation::Request;
 use crate::engine::Ctx;
+use crate::engine::background::Erased;
 use crate::error::Error;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -18,4 +19,10 @@ pub trait Operation: Request {
 
     #[doc(hidden)]
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Self::Answer, Error>;
+
+    /// What it answers once what it left to further commits is done too.
+    #[doc(hidden)]
+    fn done(answer: Self::Answer, _erased: &Erased) -> Self::Answer {
+        answer
+    }
 }

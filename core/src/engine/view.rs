@@ -23,7 +23,7 @@ use crate::rules::policy::includes_credits;
 use crate::rules::role::Powers;
 use crate::rules::session::may_come_from;
 use crate::rules::window::Calendar;
-use crate::tables::accounts::account_line;
+use crate::tables::accounts::living_line;
 use crate::tables::caps::caps_of;
 use crate::tables::limits::promised_key;
 use crate::tables::roles::role_with_includes;
@@ -782,7 +782,7 @@ impl AccountCell {
         other: Option<Package>,
     ) -> Result<View, Error> {
         let mut tx = engine.kernel.reading();
-        let mut line = account_line(&mut tx, &self.id)?;
+        let mut line = living_line(&mut tx, &self.id)?;
         let mut packages = Vec::new();
         for account in &line {
             packages.push(

@@ -77,6 +77,8 @@ pub(crate) const OUTBOX_CONSUMER: u8 = b'9';
 pub(crate) const ADDRESS_INVITATION: u8 = b'[';
 pub(crate) const OUTBOX_PERSON: u8 = b']';
 pub(crate) const LAST_SEEN: u8 = b'^';
+pub(crate) const FORGET: u8 = b'_';
+pub(crate) const WORK: u8 = b'{';
 
 /// The first byte of the keys of records: what lies before tells about the store itself.
 pub(crate) const FIRST: &[u8] = b"1";
@@ -827,19 +829,11 @@ pub(crate) fn due(at_ms: u64, account: &Id) -> Vec<u8> {
     key(DUE, &[&sortable(at_ms), account.as_str()])
 }
 
-/// Index: when something happens to a reservation by itself.
-pub(crate) fn due_reservation(at_ms: u64, account: &Id, reservation: &Id) -> Vec<u8> {
+/// Index: when something happens to a reservation by itself, or it is forgotten.
+pub(crate) fn due_reservation(letter: u8, at: u64, account: &Id, reservation: &Id) -> Vec<u8> {
     key(
-        DUE,
-        &[&sortable(at_ms), account.as_str(), reservation.as_str()],
-    )
-}
-
-/// Index: when an answer is forgotten.
-pub(crate) fn due_answered(at_ms: u64, account: &Id, actor: &str, name: &Id) -> Vec<u8> {
-    key(
-        DUE,
-        &[&sortable(at_ms), account.as_str(), actor, name.as_str()],
+        letter,
+        &[&sortable(at), account.as_str(), reservation.as_str()],
     )
 }
 
@@ -848,9 +842,9 @@ pub(crate) fn part(key: &[u8], number: usize) -> Option<&str> {
     std::str::from_utf8(key.split(|byte| *byte == 0).nth(number)?).ok()
 }
 
-/// The first key of what becomes due after an instant.
-pub(crate) fn due_after(now_ms: u64) -> Vec<u8> {
-    key(DUE, &[&sortable(now_ms.saturating_add(1))])
+/// The first key of what becomes due, or is forgotten, after an instant.
+pub(crate) fn due_after(letter: u8, now_ms: u64) -> Vec<u8> {
+    key(letter, &[&sortable(now_ms.saturating_add(1))])
 }
 
 /// When what lies at a key becomes due.

@@ -52,7 +52,7 @@ impl Kernel {
     pub(crate) fn new(backend: Box<dyn Backend>, options: &OpenOptions) -> Result<Kernel, Error> {
         // What is read here depends on no instant: the clock begins with it.
         let mut tx = Tx::new(&*backend, 0);
-        let next_due_ms = due::first(&mut tx)?;
+        let next_due_ms = due::first(&mut tx, keys::DUE)?;
         let clock = match options.manual_clock_ms() {
             Some(now_ms) => Clock::manual(now_ms, next_due_ms),
             None => Clock::system(tx.get(&keys::clock())?, next_due_ms),

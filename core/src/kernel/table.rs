@@ -170,13 +170,19 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Deletes the records of a table that begin with these ids, with their lines.
-    pub(crate) fn erase_below<T: Table>(&mut self, parts: &[&str]) -> Result<(), Error> {
+    /// Deletes the records of a table that begin with these ids, with their lines, at most so many;
+    /// answers how many.
+    pub(crate) fn erase_below<T: Table>(
+        &mut self,
+        parts: &[&str],
+        most: usize,
+    ) -> Result<usize, Error> {
         let (from, until) = keys::below(T::PREFIX, parts);
-        for (_, record) in self.range::<T::Record>(&from, &until, usize::MAX)? {
-            self.erase::<T>(&record)?;
+        let records = self.range::<T::Record>(&from, &until, most)?;
+        for (_, record) in &records {
+            self.erase::<T>(record)?;
         }
-        Ok(())
+        Ok(records.len())
     }
 
     /// The lines of a record as things are.
@@ -253,7 +259,8 @@ pub(crate) struct Declared {
     pub(crate) check: Check,
     /// Whether a record has a line.
     pub(crate) has_line: HasLine,
-    /// Deletes the records whose keys begin with this prefix and these ids.
+    /// Deletes the records whose keys begin with this prefix and these ids, at most so many;
+    /// answers how many.
     pub(crate) erase_below: EraseBelow,
 }
 
@@ -261,7 +268,7 @@ pub(crate) struct Declared {
 pub(crate) type HasLine = fn(&mut Tx<'_>, (&[u8], &[u8]), (&[u8], &[u8])) -> Result<bool, Error>;
 
 /// Deletes records with what follows from them.
-pub(crate) type EraseBelow = fn(&mut Tx<'_>, u8, &[&str]) -> Result<(), Error>;
+pub(crate) type EraseBelow = fn(&mut Tx<'_>, u8, &[&str], usize) -> Result<usize, Error>;
 
 /// Checks the record at a key of these parts.
 pub(crate) type Check = fn(&mut Look<'_>, &[u8], &[&str]) -> Result<(), Error>;
@@ -276,7 +283,7 @@ impl Declared {
             counts: T::COUNTS,
             check: check::<T>,
             has_line: has_line::<T>,
-            erase_below: |tx, _, parts| tx.erase_below::<T>(parts),
+            erase_below: |tx, _, parts, most| tx.erase_below::<T>(parts, most),
         }
     }
 
@@ -301,13 +308,20 @@ impl Declared {
 }
 
 /// Deletes records from which nothing follows: the one of these ids, and those that begin with
-/// them.
-pub(crate) fn delete_below(tx: &mut Tx<'_>, prefix: u8, parts: &[&str]) -> Result<(), Error> {
+/// them; at most so many.
+pub(crate) fn delete_below(
+    tx: &mut Tx<'_>,
+    prefix: u8,
+    parts: &[&str],
+    most: usize,
+) -> Result<usize, Error> {
     let (_, until) = keys::below(prefix, parts);
-    for (key, _) in tx.range::<IgnoredAny>(&keys::key(prefix, parts), &until, usize::MAX)? {
+    let found = tx.range::<IgnoredAny>(&keys::key(prefix, parts), &until, most)?;
+    let deleted = found.len();
+    for (key, _) in found {
         tx.delete(key);
     }
-    Ok(())
+    Ok(deleted)
 }
 
 fn check<T: Table>(look: &mut Look<'_>, key: &[u8], _parts: &[&str]) -> Result<(), Error> {

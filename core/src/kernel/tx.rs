@@ -33,6 +33,8 @@ pub struct Tx<'a> {
     /// Ids that were made in this operation.
     new: BTreeSet<Id>,
     touched: Touched,
+    /// Whether accounts that are being erased are there for it.
+    finds_leaving: bool,
     /// What the keys held before, since the last [`mark_point`](Tx::mark_point).
     journal: Option<Journal>,
 }
@@ -82,6 +84,8 @@ pub(crate) struct Touched {
     pub(crate) meters: bool,
     /// The first instant at which something becomes due.
     pub(crate) due_ms: Option<u64>,
+    /// The first instant at which something is to be forgotten.
+    pub(crate) forget_ms: Option<u64>,
     /// Sessions that have changed or ended.
     pub(crate) sessions: BTreeSet<Id>,
     /// API keys that have changed or ended.
@@ -92,6 +96,8 @@ pub(crate) struct Touched {
     pub(crate) returned: Vec<(Reservation, u64)>,
     /// Whose limits may be lower.
     pub(crate) lowered: BTreeSet<Lowered>,
+    /// Accounts that were deleted, and are erased in further commits.
+    pub(crate) jobs: BTreeSet<Id>,
 }
 
 impl<'a> Tx<'a> {
@@ -110,6 +116,7 @@ impl<'a> Tx<'a> {
             ranges: BTreeSet::new(),
             new: BTreeSet::new(),
             touched: Touched::default(),
+            finds_leaving: false,
             journal: None,
         }
     }
@@ -209,6 +216,20 @@ impl<'a> Tx<'a> {
             end += 1;
         }
         None
+    }
+
+    /// From here on accounts that are being erased are there.
+    pub(crate) fn find_leaving(&mut self) {
+        self.finds_leaving = true;
+    }
+
+    pub(crate) fn finds_leaving(&self) -> bool {
+        self.finds_leaving
+    }
+
+    /// How many keys were written so far.
+    pub(crate) fn written_count(&self) -> usize {
+        self.writes.len()
     }
 
     /// The store that it reads, without what was written since.
@@ -413,6 +434,17 @@ impl<'a> Tx<'a> {
     /// Something becomes due at this instant once this is committed.
     pub(crate) fn touch_due(&mut self, at_ms: u64) {
         self.touched.due_ms = Some(self.touched.due_ms.map_or(at_ms, |first| first.min(at_ms)));
+    }
+
+    /// Something is to be forgotten at this instant once this is committed.
+    pub(crate) fn touch_forget(&mut self, at_ms: u64) {
+        let first = self.touched.forget_ms;
+        self.touched.forget_ms = Some(first.map_or(at_ms, |first| first.min(at_ms)));
+    }
+
+    /// An account was deleted, and is erased in further commits once this one is made.
+    pub(crate) fn touch_job(&mut self, account: &Id) {
+        self.touched.jobs.insert(account.clone());
     }
 
     /// What to commit; none when nothing was written.

@@ -42,6 +42,9 @@ pub struct Account {
     pub time_zone: String,
     /// The stage of its life cycle.
     pub lifecycle: Lifecycle,
+    /// Whether it was deleted, and what is its is still being erased.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub leaving: bool,
     /// The holds that suspend it; empty when none does.
     pub holds: Vec<Hold>,
     /// The number of the next hold.

@@ -37,6 +37,8 @@ impl Status {
 /// The status of one account by itself.
 pub fn own_status(account: &Account) -> Status {
     match account.lifecycle {
+        // Those below it are about to be deleted as well.
+        _ if account.leaving => Status::Closed,
         Lifecycle::Closed { .. } => Status::Closed,
         _ if !account.holds.is_empty() => Status::Suspended,
         Lifecycle::Pending => Status::Pending,

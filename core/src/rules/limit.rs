@@ -225,6 +225,7 @@ mod tests {
             shares_since_ms: None,
             time_zone: "UTC".to_owned(),
             lifecycle: Lifecycle::Active,
+            leaving: false,
             holds: Vec::new(),
             next_hold: 1,
             children: 0,

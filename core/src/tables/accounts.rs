@@ -67,6 +67,9 @@ impl Table for Accounts {
     }
 
     fn lines(tx: &mut Tx<'_>, account: &Account, lines: &mut Lines) -> Result<(), Error> {
+        if account.leaving {
+            return Ok(());
+        }
         let Account { id, .. } = account;
         let owner = match &account.owner {
             Some(owner) => tx.get::<User>(&keys::user(owner))?.map(|user| user.email),
@@ -107,6 +110,10 @@ impl Table for Accounts {
         // Refuses a line that is too long.
         account_line(&mut look.tx, &account.id)?;
         match &account.owner {
+            _ if account.leaving => {
+                let work = keys::key(keys::WORK, &[account.id.as_str()]);
+                look.must_have(work, "it is never erased")?;
+            }
             Some(owner) => {
                 let member: Option<Member> = look.tx.get(&keys::member(&account.id, owner))?;
                 look.must(
@@ -151,6 +158,15 @@ pub(crate) fn account_line(tx: &mut Tx<'_>, id: &Id) -> Result<Vec<Account>, Err
     Ok(line)
 }
 
+/// As [`account_line`], for who only finds accounts that are not being erased.
+pub(crate) fn living_line(tx: &mut Tx<'_>, id: &Id) -> Result<Vec<Account>, Error> {
+    let line = account_line(tx, id)?;
+    match line.first() {
+        Some(account) if account.leaving => Err(Error::not_found("account", id.as_str())),
+        _ => Ok(line),
+    }
+}
+
 /// Where an account is listed among all accounts.
 pub(crate) fn orders(account: &Account, owner: Option<&Email>) -> Vec<Vec<u8>> {
     let listed = texts(account, owner);
@@ -190,9 +206,12 @@ fn key_of(account: &str) -> Option<Vec<u8>> {
     Some(keys::account(&id(account)?))
 }
 
-/// Reads an account inside an operation.
+/// Reads an account inside an operation. One that is being erased is not there, except for who
+/// erases it.
 pub(crate) fn load(tx: &mut Tx<'_>, id: &Id, field: &str) -> Result<model::Account, Error> {
-    tx.get(&keys::account(id))?
+    let finds_leaving = tx.finds_leaving();
+    tx.get::<Account>(&keys::account(id))?
+        .filter(|account| finds_leaving || !account.leaving)
         .ok_or_else(|| Error::not_found("account", id.as_str()).at(field))
 }
 
@@ -213,7 +232,8 @@ pub(crate) fn save(tx: &mut Tx<'_>, mut account: model::Account) -> Result<(), E
 pub(crate) fn owned_by(tx: &mut Tx<'_>, user: &Id, accounts: &[Id]) -> Result<Vec<Id>, Error> {
     let mut owned = Vec::new();
     for id in accounts {
-        if load(tx, id, "/account")?.owner.as_ref() == Some(user) {
+        let account: Option<Account> = tx.get(&keys::account(id))?;
+        if account.is_some_and(|account| account.owner.as_ref() == Some(user)) {
             owned.push(id.clone());
         }
     }

@@ -54,6 +54,11 @@ fn gauge(look: &mut Look<'_>, account: &Id, limit: &str) -> Result<(), Error> {
         keys::gauge_total(account, limit),
         "the total does not count it",
     )?;
+    // Of one that is being erased it is no longer counted.
+    let of: Option<Account> = look.tx.get(&keys::account(account))?;
+    if of.is_some_and(|account| account.leaving) {
+        return Ok(());
+    }
     match LimitName::find(limit) {
         Some(LimitName::Threads) => {
             let there = look.count(keys::SLOT, &[account.as_str()])?;
@@ -80,7 +85,10 @@ fn total(look: &mut Look<'_>, account: &Id, limit: &str) -> Result<(), Error> {
     })?;
     look.must_be_count(there)?;
     let above: Option<Account> = look.tx.get(&keys::account(account))?;
-    match above.and_then(|account| account.parent) {
+    match above
+        .filter(|account| !account.leaving)
+        .and_then(|account| account.parent)
+    {
         Some(parent) => look.must_have(
             keys::gauge_total(&parent, limit),
             "the account above does not count it",

@@ -12,7 +12,7 @@ pub(super) const TABLES: &[Declared] = &[Declared {
     audit: None,
     owner: Owner::Account,
     lines: &[Index {
-        prefix: keys::DUE,
+        prefix: keys::FORGET,
         source: |parts, _| match parts {
             [_, account, actor, name] => Some(keys::answered(&id(account)?, actor, &id(name)?)),
             _ => None,
@@ -38,7 +38,7 @@ fn check(look: &mut Look<'_>, _: &[u8], parts: &[&str]) -> Result<(), Error> {
         return look.no_such_key();
     };
     let until_ms = look.record::<Answered>()?.until_ms;
-    let due = keys::due_answered(until_ms, &look.id(account)?, actor, &look.id(name)?);
+    let due = forget_line(until_ms, &look.id(account)?, actor, &look.id(name)?);
     look.must_have(due, "it is never forgotten")
 }
 
@@ -52,23 +52,26 @@ fn has_line(
     Ok(keys::due_at(line) == Some(answered.until_ms))
 }
 
-fn erase_below(tx: &mut Tx<'_>, prefix: u8, parts: &[&str]) -> Result<(), Error> {
+fn erase_below(tx: &mut Tx<'_>, prefix: u8, parts: &[&str], most: usize) -> Result<usize, Error> {
     let (from, until) = keys::below(prefix, parts);
-    for (key, answered) in tx.range::<Answered>(&from, &until, usize::MAX)? {
+    let found = tx.range::<Answered>(&from, &until, most)?;
+    let erased = found.len();
+    for (key, answered) in found {
         if let Some((_, parts)) = keys::split(&key)
             && let [account, actor, name] = parts.as_slice()
             && let (Some(account), Some(name)) = (id(account), id(name))
         {
-            tx.delete(keys::due_answered(
-                answered.until_ms,
-                &account,
-                actor,
-                &name,
-            ));
+            tx.delete(forget_line(answered.until_ms, &account, actor, &name));
         }
         tx.delete(key);
     }
-    Ok(())
+    Ok(erased)
+}
+
+/// Index: when an answer is forgotten.
+pub(crate) fn forget_line(at_ms: u64, account: &Id, actor: &str, name: &Id) -> Vec<u8> {
+    let at = keys::sortable(at_ms);
+    keys::key(keys::FORGET, &[&at, account.as_str(), actor, name.as_str()])
 }
 
 /// An answer is forgotten.

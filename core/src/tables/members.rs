@@ -127,7 +127,8 @@ pub(crate) fn load(tx: &mut Tx<'_>, account: &Id, user: &Id) -> Result<model::Me
 
 /// Who reaches an account by their place in it, or in one above, is looked at again.
 pub(crate) fn touch(tx: &mut Tx<'_>, account: &Id) -> Result<(), Error> {
-    if accounts::load(tx, account, "/account")?.children > 0 {
+    let record: Option<Account> = tx.get(&keys::account(account))?;
+    if record.is_some_and(|account| account.children > 0) {
         tx.touch_everything();
     }
     tx.touch(account);

@@ -30,11 +30,13 @@ pub(crate) mod slots;
 pub(crate) mod suppressions;
 pub(crate) mod tombstones;
 pub(crate) mod users;
+pub(crate) mod works;
 
 use crate::error::Error;
-use crate::kernel::Tx;
 use crate::kernel::table::{Declared, Owner};
+use crate::kernel::{Tx, keys};
 use crate::model::Id;
+use tenantry_store::Order;
 
 /// Every kind of record.
 pub(crate) static ALL: &[&[Declared]] = &[
@@ -65,6 +67,7 @@ pub(crate) static ALL: &[&[Declared]] = &[
     suppressions::TABLES,
     tombstones::TABLES,
     users::TABLES,
+    works::TABLES,
 ];
 
 pub(crate) fn all() -> impl Iterator<Item = &'static Declared> {
@@ -77,12 +80,38 @@ pub(crate) fn of(prefix: u8) -> Option<&'static Declared> {
     all().find(|table| table.prefix == prefix)
 }
 
-/// Deletes all that is an account's and goes with it.
-pub(crate) fn erase_of_account(tx: &mut Tx<'_>, account: &Id) -> Result<(), Error> {
-    let of_accounts =
-        all().filter(|table| matches!(table.owner, Owner::Account | Owner::AccountOrPlatform));
-    for table in of_accounts {
-        (table.erase_below)(tx, table.prefix, &[account.as_str()])?;
+/// The kinds of records that are accounts'.
+fn of_accounts() -> impl Iterator<Item = &'static Declared> {
+    all().filter(|table| matches!(table.owner, Owner::Account | Owner::AccountOrPlatform))
+}
+
+/// Deletes what is an account's and goes with it, at most so many records; answers how many.
+pub(crate) fn erase_of_account(tx: &mut Tx<'_>, account: &Id, most: usize) -> Result<usize, Error> {
+    let mut erased = 0;
+    for table in of_accounts() {
+        if erased < most {
+            erased += (table.erase_below)(tx, table.prefix, &[account.as_str()], most - erased)?;
+        }
     }
-    Ok(())
+    Ok(erased)
+}
+
+/// How many records there are that are an account's, counted up to `most`.
+pub(crate) fn count_of_account(tx: &Tx<'_>, account: &Id, most: usize) -> Result<usize, Error> {
+    let own = of_accounts().map(|table| keys::below(table.prefix, &[account.as_str()]));
+    let others = [
+        keys::below(keys::ACCOUNT_INVITATION, &[account.as_str(), "newest"]),
+        keys::group_tombstones(account),
+    ];
+    let mut counted = 0;
+    for (from, until) in own.chain(others) {
+        let rows = tx
+            .reads()
+            .range(&from, &until, Order::Ascending, most - counted)?;
+        counted += rows.len();
+        if counted >= most {
+            break;
+        }
+    }
+    Ok(counted)
 }

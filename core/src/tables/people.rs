@@ -10,6 +10,7 @@ use crate::kernel::table::{Declared, Owner, id};
 use crate::kernel::{Tx, keys};
 use crate::model::{Account, Email, Id, Member, Profile, User};
 use crate::tables::accounts::account_line;
+use crate::tables::works;
 
 pub(super) const TABLES: &[Declared] = &[
     Declared::plain(keys::PERSON, None, Owner::Nobody, check_entry),
@@ -305,7 +306,10 @@ fn memberships_below(look: &mut Look<'_>, account: &Id, user: &User) -> Result<(
         let member: Option<Member> = tx.get(&keys::member(account, &user.id))?;
         Ok(member.map_or((0, 0), |member| (1, u64::from(is_idle(&member, user)))))
     };
-    if look.is_empty(keys::below(keys::CHILD, &[account.as_str()]))? {
+    // Accounts that are being erased are listed below none.
+    if look.is_empty(keys::below(keys::CHILD, &[account.as_str()]))?
+        && !works::are_under_way(&mut look.tx)?
+    {
         return of(&mut look.tx, account);
     }
     let mut found = (0, 0);

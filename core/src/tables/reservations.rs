@@ -30,6 +30,13 @@ impl Table for Reservations {
                 _ => None,
             },
         },
+        Index {
+            prefix: keys::FORGET,
+            source: |parts, _| match parts {
+                [_, account, reservation] => key_of(account, reservation),
+                _ => None,
+            },
+        },
     ];
 
     fn key(reservation: &Reservation) -> Vec<u8> {
@@ -39,7 +46,12 @@ impl Table for Reservations {
     fn lines(tx: &mut Tx<'_>, reservation: &Reservation, lines: &mut Lines) -> Result<(), Error> {
         let line = account_line(tx, &reservation.account)?;
         let Reservation { account, id, .. } = reservation;
-        lines.index(keys::due_reservation(reservation.due_at_ms(), account, id));
+        let letter = match reservation.state {
+            ReservationState::Open => keys::DUE,
+            _ => keys::FORGET,
+        };
+        let at_ms = reservation.due_at_ms();
+        lines.index(keys::due_reservation(letter, at_ms, account, id));
         if reservation.state == ReservationState::Open && reservation.listed {
             // With the account, those above it, and the platform.
             for above in line.iter().map(|above| Some(&above.id)).chain([None]) {
@@ -57,6 +69,9 @@ fn key_of(account: &str, reservation: &str) -> Option<Vec<u8>> {
 
 pub(crate) fn load(tx: &mut Tx<'_>, account: &Id, id: &Id) -> Result<model::Reservation, Error> {
     accounts::load(tx, account, "/account")?;
-    tx.get(&keys::reservation(account, id))?
+    let now_ms = tx.now_ms;
+    tx.get::<Reservation>(&keys::reservation(account, id))?
+        // One that has ended is forgotten at its instant, whenever it is erased.
+        .filter(|found| found.state == ReservationState::Open || now_ms < found.due_at_ms())
         .ok_or_else(|| Error::not_found("reservation", id.as_str()).at("/reservation"))
 }

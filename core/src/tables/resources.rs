@@ -216,6 +216,15 @@ pub(crate) fn any_in(tx: &mut Tx<'_>, account: &Id, group: &Id) -> Result<bool, 
     Ok(!tx.range::<()>(&from, &until, 1)?.is_empty())
 }
 
+/// Removes what a member owns in an account that is being erased.
+pub(crate) fn erase_all_of_owner(tx: &mut Tx<'_>, account: &Id, owner: &Id) -> Result<(), Error> {
+    let span = keys::below(keys::RESOURCE_OF_OWNER, &[account.as_str(), owner.as_str()]);
+    for resource in indexed(tx, account, span)? {
+        erase(tx, &resource)?;
+    }
+    Ok(())
+}
+
 /// Removes the resources of an account that is deleted.
 pub(crate) fn erase_all_of(tx: &mut Tx<'_>, account: &Id) -> Result<(), Error> {
     let (from, until) = keys::below(keys::RESOURCE, &[account.as_str()]);

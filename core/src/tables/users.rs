@@ -5,6 +5,7 @@ use crate::kernel::table::{Declared, Index, Lines, Owner, Table, led_to};
 use crate::kernel::{Tx, keys};
 use crate::model::{self, AuditKind, Id, User};
 use crate::tables::people::{self, PLATFORM};
+use crate::tables::works;
 
 pub(super) const TABLES: &[Declared] = &[Declared::of::<Users>()];
 
@@ -41,6 +42,17 @@ pub(crate) fn load(tx: &mut Tx<'_>, id: &Id, field: &str) -> Result<model::User,
 
 /// The accounts of a user.
 pub(crate) fn accounts_of(tx: &mut Tx<'_>, user: &Id, most: usize) -> Result<Vec<Id>, Error> {
+    if !works::are_under_way(tx)? {
+        return memberships_of(tx, user, most);
+    }
+    let all = memberships_of(tx, user, usize::MAX)?;
+    let mut living = works::without_leaving(tx, all)?;
+    living.truncate(most);
+    Ok(living)
+}
+
+/// The accounts that a user is a member of, those included that are being erased.
+pub(crate) fn memberships_of(tx: &mut Tx<'_>, user: &Id, most: usize) -> Result<Vec<Id>, Error> {
     let (from, until) = keys::below(keys::MEMBERSHIP, &[user.as_str()]);
     Ok(tx
         .range::<()>(&from, &until, most)?

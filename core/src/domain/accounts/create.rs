@@ -64,6 +64,7 @@ pub(crate) fn make(ctx: &mut Ctx<'_>, new: NewAccount<'_>) -> Result<model::Acco
     }
     packages::relink(ctx, &id, None, new.package.as_ref())?;
     let account = model::Account {
+        leaving: false,
         id: id.clone(),
         name: new.name,
         parent: new.parent,

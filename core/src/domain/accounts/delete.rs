@@ -1,21 +1,19 @@
 //! Accounts are deleted, and leave their teams.
 
 use crate::api::accounts::{AccountDeleted, Children, Delete};
-use crate::domain::accounts::lines_below;
 use crate::domain::accounts::show::load_to_change;
-use crate::domain::{
-    caps, credits, gauges, invitations, limits, membership, packages, roles, sharing,
-};
+use crate::domain::accounts::{erase, lines_below};
+use crate::domain::{caps, gauges, invitations, limits, packages, roles, sharing};
 use crate::engine::Ctx;
 use crate::engine::authority::TEAM_PERMISSION;
+use crate::engine::background::Erased;
 use crate::engine::operation::Operation;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
-use crate::kernel::table::Lines;
 use crate::model::{self, Actor, Id, PolicyRecord};
 use crate::rules::policy::merged;
-use crate::tables::accounts::{Accounts, account_line, children_of, load, save};
-use crate::tables::{self, groups, people, resources, users};
+use crate::tables::accounts::{account_line, children_of, load, save};
+use crate::tables::{people, users, works};
 
 impl Operation for Delete {
     type Answer = AccountDeleted;
@@ -23,6 +21,13 @@ impl Operation for Delete {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<AccountDeleted, Error> {
         let account = load_to_change(ctx, &self.account, self.expected_rev)?;
         delete(ctx, account, self.children)
+    }
+
+    fn done(answer: AccountDeleted, erased: &Erased) -> AccountDeleted {
+        AccountDeleted {
+            accounts: answer.accounts + erased.accounts,
+            users: answer.users + erased.users,
+        }
     }
 }
 
@@ -56,31 +61,38 @@ pub(crate) fn delete(
             }
         }
     }
-    if let Some(parent) = &account.parent {
-        let mut above = load(&mut ctx.tx, parent, "/account")?;
-        above.children = above.children.saturating_sub(1);
-        ctx.tx.save::<Accounts>(&above)?;
-    }
     let mut gone = AccountDeleted {
         accounts: 0,
         users: 0,
     };
-    let mut ends = vec![account];
+    let goes_at_once = erase::fits(ctx, &account.id, children)?;
+    let root = account.id.clone();
+    let mut ends = vec![root.clone()];
     let mut at = 0;
-    while let Some(above) = ends.get(at).map(|account| account.id.clone()) {
+    while let Some(above) = ends.get(at).cloned() {
         for child in children_of(&mut ctx.tx, &above)? {
-            let below = load(&mut ctx.tx, &child, "/account")?;
             match children {
-                Some(Children::Delete) => ends.push(below),
-                Some(Children::Detach) | None => detach(ctx, below)?,
+                // More than are marked at once have their turn later.
+                Some(Children::Delete) if ends.len() <= ctx.engine.background.at_once() => {
+                    ends.push(child)
+                }
+                Some(Children::Delete) => {}
+                Some(Children::Detach) | None => {
+                    let below = load(&mut ctx.tx, &child, "/account")?;
+                    detach(ctx, below)?
+                }
             }
         }
         at += 1;
     }
     // From the bottom up: what lies below still finds the accounts above it.
-    for account in ends.iter().rev() {
-        gone.users += erase(ctx, account)?;
-        gone.accounts += 1;
+    for id in ends.iter().rev() {
+        if goes_at_once {
+            gone.users += erase::at_once(ctx, id, usize::MAX)?;
+            gone.accounts += 1;
+        } else {
+            erase::leave(ctx, id, &root)?;
+        }
     }
     Ok(gone)
 }
@@ -97,6 +109,7 @@ fn detach(ctx: &mut Ctx<'_>, mut account: model::Account) -> Result<(), Error> {
     let mut at = 0;
     while let Some(id) = subtree.get(at).cloned() {
         subtree.extend(children_of(&mut ctx.tx, &id)?);
+        subtree.extend(works::leaving_below(&mut ctx.tx, &id)?);
         for above in &above {
             sharing::leave(ctx, &id, &above.id)?;
         }
@@ -169,36 +182,4 @@ fn keep_addresses(ctx: &mut Ctx<'_>, account: &Id, above: &Id) -> Result<(), Err
         return Err(Error::invalid("/children", message).with("account", account.as_str()));
     }
     ctx.tx.put(key, &both)
-}
-
-/// Removes an account with its memberships and meters; answers how many users went with it.
-fn erase(ctx: &mut Ctx<'_>, account: &model::Account) -> Result<u64, Error> {
-    resources::erase_all_of(&mut ctx.tx, &account.id)?;
-    let above: Vec<_> = account_line(&mut ctx.tx, &account.id)?
-        .into_iter()
-        .skip(1)
-        .collect();
-    // Its owner may go with it, by whose address it is listed.
-    let listed = ctx.tx.lines_now::<Accounts>(account)?;
-    ctx.tx.replace_lines(listed, Lines::default())?;
-    let (from, until) = keys::below(keys::MEMBER, &[account.id.as_str()]);
-    let mut users = 0;
-    for (_, member) in ctx.tx.range::<model::Member>(&from, &until, usize::MAX)? {
-        users += u64::from(membership::erase(ctx, &member)?);
-    }
-    let mut leaving = account.clone();
-    limits::give_back(ctx, &mut leaving)?;
-    packages::relink(ctx, &account.id, account.package.as_ref(), None)?;
-    groups::erase_all(&mut ctx.tx, &account.id)?;
-    invitations::records::erase_all_of(ctx, &account.id)?;
-    roles::erase_all_of(ctx, account)?;
-    sharing::erase_all_of(ctx, &account.id)?;
-    gauges::leave(ctx, &account.id, &above)?;
-    credits::return_to_parent(ctx, account)?;
-    tables::erase_of_account(&mut ctx.tx, &account.id)?;
-    ctx.tx.delete(keys::account_allow_list(&account.id));
-    ctx.tx.delete(keys::account(&account.id));
-    ctx.tx.mark(keys::tombstone(keys::ACCOUNT, &account.id));
-    ctx.tx.touch_gone(&account.id);
-    Ok(users)
 }

@@ -122,7 +122,7 @@ impl Operation for List {
                 let again = search.is_some()
                     && keys::part(key, order_at) == Some("owner")
                     && keys::orderable(account.name.as_str()).starts_with(&prefix);
-                !again
+                !(again || account.leaving)
                     && (parent.is_none() || account.parent == parent)
                     && (package.is_none() || account.package == package)
                     && status.is_none_or(|status| effective_status(&line) == status)

@@ -4,6 +4,7 @@ pub(crate) mod bulk;
 pub(crate) mod create;
 pub(crate) mod delete;
 pub(crate) mod edit;
+pub(crate) mod erase;
 pub(crate) mod package;
 pub(crate) mod show;
 pub(crate) mod status;

@@ -81,19 +81,26 @@ pub(crate) fn erase(ctx: &mut Ctx<'_>, invitation: &Invitation) -> Result<(), Er
 /// An account is deleted: it is offered no longer, and an invitation to nothing else goes with it
 /// (R-ACC-3).
 pub(crate) fn erase_all_of(ctx: &mut Ctx<'_>, account: &Id) -> Result<(), Error> {
-    for mut invitation in of_account(&mut ctx.tx, account)? {
-        let left: Vec<AccountGrant> = invitation
-            .grants
-            .iter()
-            .filter(|grant| grant.account != *account)
-            .cloned()
-            .collect();
-        if !left.is_empty() {
-            offer(ctx, &mut invitation, left, u64::MAX)?;
-            save(&mut ctx.tx, &mut invitation)?;
-            continue;
-        }
-        erase(ctx, &invitation)?;
+    of_account(&mut ctx.tx, account)?
+        .into_iter()
+        .try_for_each(|invitation| withdraw(ctx, invitation, account))
+}
+
+/// An invitation offers an account no longer, and is erased where it offers nothing else.
+pub(crate) fn withdraw(
+    ctx: &mut Ctx<'_>,
+    mut invitation: Invitation,
+    account: &Id,
+) -> Result<(), Error> {
+    let left: Vec<AccountGrant> = invitation
+        .grants
+        .iter()
+        .filter(|grant| grant.account != *account)
+        .cloned()
+        .collect();
+    if left.is_empty() {
+        return erase(ctx, &invitation);
     }
-    Ok(())
+    offer(ctx, &mut invitation, left, u64::MAX)?;
+    save(&mut ctx.tx, &mut invitation)
 }

@@ -2,16 +2,17 @@
 
 use crate::api;
 use crate::api::users::{Delete, UserDeleted};
+use crate::domain::members::escalation::refuse_stronger_in;
 use crate::domain::users::edit::require_of_user;
 use crate::domain::users::erase;
 use crate::domain::users::show::memberships_in;
-use crate::domain::{invitations, members, membership, reach};
+use crate::domain::{invitations, membership, reach};
 use crate::engine::Ctx;
 use crate::engine::operation::Operation;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::model::{Actor, Id};
-use crate::tables::accounts;
+use crate::tables::{accounts, members, resources, users};
 
 /// Most successors in one request.
 const MOST_SUCCESSORS: usize = 500;
@@ -50,7 +51,7 @@ impl Operation for Delete {
             .at("/user"));
         }
         for member in memberships_in(ctx, &user.id, scope.as_ref())? {
-            members::escalation::refuse_stronger_in(ctx, &member.account, &member.user)?;
+            refuse_stronger_in(ctx, &member.account, &member.user)?;
         }
         if scope.is_none() {
             invitations::records::forget(ctx, &user, None)?;
@@ -62,6 +63,9 @@ impl Operation for Delete {
             membership::leave(ctx, &member, self.resources_to.as_ref())?;
             left.push(member.account);
         }
+        if scope.is_none() {
+            end_in_leaving(ctx, &user.id)?;
+        }
         // A user without any account has no last one to go with.
         if scope.is_none() && ctx.tx.has(&keys::user(&user.id))? {
             erase(ctx, &user)?;
@@ -72,6 +76,18 @@ impl Operation for Delete {
             accounts_deleted,
         })
     }
+}
+
+/// Ends the memberships in accounts that are being erased, which are all that are left. Nobody gets
+/// what the user owns there.
+fn end_in_leaving(ctx: &mut Ctx<'_>, user: &Id) -> Result<(), Error> {
+    for account in users::memberships_of(&mut ctx.tx, user, usize::MAX)? {
+        ctx.tx.find_leaving();
+        resources::erase_all_of_owner(&mut ctx.tx, &account, user)?;
+        let member = members::load(&mut ctx.tx, &account, user)?;
+        membership::erase(ctx, &member)?;
+    }
+    Ok(())
 }
 
 impl Delete {

@@ -15,7 +15,7 @@ use crate::model::{
 };
 use crate::rules::user::{FieldGroup, edits_as, is_country, is_language, is_phone, names_of};
 use crate::rules::window;
-use crate::tables::users::{Users, accounts_of, load};
+use crate::tables::users::{Users, accounts_of, load, memberships_of};
 use crate::tables::{accounts, members, people, sessions};
 
 /// What the password of a user opened is closed: the links that they were sent are dead, a waiting
@@ -55,7 +55,7 @@ fn set_disabled(ctx: &mut Ctx<'_>, id: &Id, disabled: bool) -> Result<User, Erro
         if disabled {
             sessions::end_all_of(&mut ctx.tx, id, None)?;
         }
-        for account in accounts_of(&mut ctx.tx, id, usize::MAX)? {
+        for account in memberships_of(&mut ctx.tx, id, usize::MAX)? {
             let member: Option<model::Member> = ctx.tx.get(&keys::member(&account, id))?;
             if member.is_some_and(|member| {
                 people::is_idle(&member, &was) != people::is_idle(&member, &user)

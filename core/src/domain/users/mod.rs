@@ -14,7 +14,7 @@ use crate::engine::Ctx;
 use crate::error::Error;
 use crate::kernel::keys;
 use crate::model::{self, AuditKind};
-use crate::tables::users::{Users, accounts_of};
+use crate::tables::users::{Users, memberships_of};
 use crate::tables::{accounts, people, sessions};
 
 /// Where a request names a new user.
@@ -56,7 +56,7 @@ fn save(
         ctx.tx.save::<Users>(&user)?;
         return Ok(user);
     }
-    let accounts = accounts_of(&mut ctx.tx, &user.id, usize::MAX)?;
+    let accounts = memberships_of(&mut ctx.tx, &user.id, usize::MAX)?;
     people::rename(&mut ctx.tx, before, &user, &accounts)?;
     // Accounts are found by the address of their owner.
     let owned = accounts::owned_by(&mut ctx.tx, &user.id, &accounts)?;

@@ -1,0 +1,274 @@
+//! What is an account's is erased: at once where it is little, and otherwise in steps, each a whole
+//! commit (R-QTA-16).
+//!
+//! An account that is erased in steps is marked first: from then on it is there for nobody, is
+//! listed nowhere, and counts for none above. Its record stays until its people are gone, because
+//! the lists of the accounts above are kept by it.
+
+use crate::api::accounts::Children;
+use crate::domain::{credits, gauges, invitations, limits, membership, packages, roles, sharing};
+use crate::engine::Ctx;
+use crate::engine::background::{Erased, Step};
+use crate::error::Error;
+use crate::kernel::keys;
+use crate::kernel::table::{Lines, Span};
+use crate::model::{Account, AuditActor, Id, Invitation, Member, Resource};
+use crate::tables::accounts::{Accounts, account_line, load, save};
+use crate::tables::slots::Slots;
+use crate::tables::works::{self, Work};
+use crate::tables::{self, groups, resources};
+use serde::de::{DeserializeOwned, IgnoredAny};
+
+/// How many records a step reads at once.
+const PAGE: usize = 128;
+/// What follows from each of these records concerns nothing but them and the lists above.
+const ERASED_ALONE: [u8; 3] = [keys::SUPPRESSION, keys::RESERVATION, keys::ANSWERED];
+
+/// Whether an account, with those below it that go with it, is so small that one commit erases it.
+/// While others are being erased it waits for its turn, since they may lie below it.
+pub(crate) fn fits(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    children: Option<Children>,
+) -> Result<bool, Error> {
+    if works::are_under_way(&mut ctx.tx)? || !has_room(ctx) {
+        return Ok(false);
+    }
+    let mut left = ctx.engine.background.at_once();
+    let mut open = vec![account.clone()];
+    while let Some(id) = open.pop() {
+        left -= tables::count_of_account(&ctx.tx, &id, left)?;
+        if children == Some(Children::Delete) {
+            let (from, until) = keys::below(keys::CHILD, &[id.as_str()]);
+            let below = ctx.tx.range::<()>(&from, &until, left)?;
+            open.extend(below.iter().filter_map(|(key, ())| keys::last_id(key)));
+        }
+        if left <= open.len() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Whether a commit may erase more.
+fn has_room(ctx: &Ctx<'_>) -> bool {
+    ctx.tx.written_count() < ctx.engine.background.written_at_once()
+}
+
+/// The accounts above one that count what it has: one that is being erased counts for none above
+/// it, and neither does what is below that.
+fn counted_above(line: &[Account]) -> &[Account] {
+    let above = line.get(1..).unwrap_or_default();
+    let first_leaving = above.iter().position(|account| account.leaving);
+    first_leaving.map_or(above, |at| above.get(..=at).unwrap_or_default())
+}
+
+/// An account is one of those below its parent no longer. It is not written itself.
+fn part(ctx: &mut Ctx<'_>, account: &Account) -> Result<(), Error> {
+    if let Some(parent) = &account.parent {
+        let mut above = load(&mut ctx.tx, parent, "/account")?;
+        above.children = above.children.saturating_sub(1);
+        ctx.tx.save::<Accounts>(&above)?;
+    }
+    Ok(())
+}
+
+/// Removes an account with all that is its, of what nothing follows from at most so many records;
+/// answers how many users went with it.
+pub(crate) fn at_once(ctx: &mut Ctx<'_>, id: &Id, most: usize) -> Result<u64, Error> {
+    let account = load(&mut ctx.tx, id, "/account")?;
+    if !account.leaving {
+        part(ctx, &account)?;
+    }
+    resources::erase_all_of(&mut ctx.tx, &account.id)?;
+    let line = account_line(&mut ctx.tx, &account.id)?;
+    // Its owner may go with it, by whose address it is listed.
+    let listed = ctx.tx.lines_now::<Accounts>(&account)?;
+    ctx.tx.replace_lines(listed, Lines::default())?;
+    let (from, until) = keys::below(keys::MEMBER, &[account.id.as_str()]);
+    let mut users = 0;
+    for (_, member) in ctx.tx.range::<Member>(&from, &until, usize::MAX)? {
+        users += u64::from(membership::erase(ctx, &member)?);
+    }
+    let mut leaving = account.clone();
+    limits::give_back(ctx, &mut leaving)?;
+    packages::relink(ctx, &account.id, account.package.as_ref(), None)?;
+    groups::erase_all(&mut ctx.tx, &account.id)?;
+    invitations::records::erase_all_of(ctx, &account.id)?;
+    roles::erase_all_of(ctx, &account)?;
+    sharing::erase_all_of(ctx, &account.id)?;
+    if !account.leaving {
+        gauges::leave(ctx, &account.id, counted_above(&line))?;
+    }
+    credits::return_to_parent(ctx, &account)?;
+    tables::erase_of_account(&mut ctx.tx, &account.id, most)?;
+    ctx.tx.delete(keys::account_allow_list(&account.id));
+    ctx.tx.delete(keys::account(&account.id));
+    ctx.tx.mark(keys::tombstone(keys::ACCOUNT, &account.id));
+    ctx.tx.touch_gone(&account.id);
+    Ok(users)
+}
+
+/// An account is deleted: it is there for nobody any more, and what is its is erased step by step.
+pub(crate) fn leave(ctx: &mut Ctx<'_>, id: &Id, root: &Id) -> Result<(), Error> {
+    let mut account = load(&mut ctx.tx, id, "/account")?;
+    let line = account_line(&mut ctx.tx, id)?;
+    part(ctx, &account)?;
+    ctx.tx.erase_below::<Slots>(&[id.as_str()], usize::MAX)?;
+    gauges::leave(ctx, id, counted_above(&line))?;
+    limits::give_back(ctx, &mut account)?;
+    packages::relink(ctx, id, account.package.as_ref(), None)?;
+    account.package = None;
+    account.next_package = None;
+    account.leaving = true;
+    save(&mut ctx.tx, account)?;
+    ctx.tx.touch_gone(id);
+    ctx.tx.touch_job(root);
+    let work = Work {
+        account: id.clone(),
+        root: root.clone(),
+        depth: line.len(),
+        // Where they came from stands with the commit that began it.
+        actor: AuditActor {
+            ip: None,
+            ..ctx.audit_actor()
+        },
+        began_at_ms: ctx.now_ms,
+        accounts: 0,
+        users: 0,
+    };
+    works::save(&mut ctx.tx, &work)
+}
+
+/// Erases a part of what is still to be erased.
+pub(crate) fn step(ctx: &mut Ctx<'_>) -> Result<Step, Error> {
+    ctx.tx.find_leaving();
+    let Some(mut work) = works::next(&mut ctx.tx)? else {
+        return Ok(Step::default());
+    };
+    ctx.on_behalf = Some(work.actor.clone());
+    let id = work.account.clone();
+    if ctx.tx.has(&keys::account(&id))? {
+        if erase_below(ctx, &mut work)? && erase_some(ctx, &mut work)? {
+            let most = ctx.engine.background.written_at_once();
+            work.users += at_once(ctx, &id, most)?;
+            work.accounts += 1;
+        }
+        works::save(&mut ctx.tx, &work)?;
+        return Ok(Step::of(None));
+    }
+    let most = ctx.engine.background.written_at_once();
+    if tables::erase_of_account(&mut ctx.tx, &id, most)? == most {
+        return Ok(Step::of(None));
+    }
+    works::end(&mut ctx.tx, &work)?;
+    let Work {
+        accounts, users, ..
+    } = work;
+    if work.root == id {
+        return Ok(Step::of(Some((id, Erased { accounts, users }))));
+    }
+    if let Some(mut root) = ctx.tx.get::<Work>(&works::key(&work.root))? {
+        root.accounts += accounts;
+        root.users += users;
+        works::save(&mut ctx.tx, &root)?;
+    }
+    Ok(Step::of(None))
+}
+
+/// The accounts below one that is being erased go first; whether all are gone.
+fn erase_below(ctx: &mut Ctx<'_>, work: &mut Work) -> Result<bool, Error> {
+    while has_room(ctx) {
+        let Some(lowest) = lowest_below(ctx, &work.account)? else {
+            return Ok(true);
+        };
+        let most = ctx.engine.background.at_once();
+        if tables::count_of_account(&ctx.tx, &lowest, most)? == most {
+            // It has steps of its own, which come before those of this one.
+            return leave(ctx, &lowest, &work.root).map(|()| false);
+        }
+        work.users += at_once(ctx, &lowest, usize::MAX)?;
+        work.accounts += 1;
+    }
+    Ok(false)
+}
+
+/// An account below another, and none below that.
+fn lowest_below(ctx: &mut Ctx<'_>, account: &Id) -> Result<Option<Id>, Error> {
+    let mut lowest = None;
+    let mut at = account.clone();
+    loop {
+        let (from, until) = keys::below(keys::CHILD, &[at.as_str()]);
+        let rows = ctx.tx.range::<()>(&from, &until, 1)?;
+        match rows.first().and_then(|(key, ())| keys::last_id(key)) {
+            Some(child) => at = child,
+            None => return Ok(lowest),
+        }
+        lowest = Some(at.clone());
+    }
+}
+
+/// Erases what others know of, as far as the commit has room; whether all of it is gone. The owner
+/// stays to the end.
+fn erase_some(ctx: &mut Ctx<'_>, work: &mut Work) -> Result<bool, Error> {
+    let id = &work.account.clone();
+    let below = |letter| keys::below(letter, &[id.as_str()]);
+    let is_clear = each(ctx, below(keys::RESOURCE), |ctx, _, resource: Resource| {
+        resources::erase(&mut ctx.tx, &resource)
+    })? && each(ctx, below(keys::MEMBER), |ctx, _, member: Member| {
+        if !member.owner {
+            work.users += u64::from(membership::erase(ctx, &member)?);
+        }
+        Ok(())
+    })? && each(
+        ctx,
+        keys::below(keys::ACCOUNT_INVITATION, &[id.as_str(), "newest"]),
+        |ctx, key, _: IgnoredAny| {
+            let invitation = match keys::last_id(key) {
+                Some(id) => ctx.tx.get::<Invitation>(&keys::invitation(&id))?,
+                None => None,
+            };
+            invitation.map_or(Ok(()), |invitation| {
+                invitations::records::withdraw(ctx, invitation, id)
+            })
+        },
+    )?;
+    if !is_clear {
+        return Ok(false);
+    }
+    for letter in ERASED_ALONE {
+        let most = PAGE.min(ctx.engine.background.at_once());
+        let Some(table) = tables::of(letter) else {
+            continue;
+        };
+        while (table.erase_below)(&mut ctx.tx, letter, &[id.as_str()], most)? == most {
+            if !has_room(ctx) {
+                return Ok(false);
+            }
+        }
+    }
+    Ok(true)
+}
+
+/// Shows the records of a span, a page at a time, as long as the commit has room; whether all were
+/// shown.
+fn each<'a, T: DeserializeOwned>(
+    ctx: &mut Ctx<'a>,
+    (mut from, until): Span,
+    mut show: impl FnMut(&mut Ctx<'a>, &[u8], T) -> Result<(), Error>,
+) -> Result<bool, Error> {
+    loop {
+        let rows = ctx.tx.range::<T>(&from, &until, PAGE)?;
+        let is_last = rows.len() < PAGE;
+        for (key, record) in rows {
+            if !has_room(ctx) {
+                return Ok(false);
+            }
+            show(ctx, &key, record)?;
+            from = [key.as_slice(), &[0]].concat();
+        }
+        if is_last {
+            return Ok(true);
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! What is done beside the calls, a bounded part in each commit: what is to be forgotten, and work
+//! that was cut off ([`jobs`](crate::domain::jobs)). No answer depends on when it is done.
+//!
+//! A thread of its own does it. Where there is none, because the clock is manual or no thread can
+//! be had, each call that may wait for the disk does one part first.
+
+use crate::kernel::due::NEVER;
+use crate::model::Id;
+use parking_lot::{Condvar, Mutex};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+/// How many records an operation erases in its own commit at most.
+const AT_ONCE: usize = 500;
+/// For so many records there are so many keys, index lines included, in one commit.
+const KEYS_OF_ONE: usize = 8;
+
+/// When there is something to do, and the thread that does it. The thread starts when it is first
+/// asked for and ends with the engine.
+pub(crate) struct Background {
+    /// The first instant at which something is to be forgotten.
+    pub(crate) next_ms: AtomicU64,
+    /// Whether accounts are being erased.
+    pub(super) is_under_way: AtomicBool,
+    /// Whether nobody who calls is erasing them.
+    pub(super) is_cut_off: AtomicBool,
+    /// Who deleted these accounts waits until they are erased, and is told what went with them.
+    /// Whoever makes a step has it locked.
+    pub(crate) told: Mutex<BTreeMap<Id, Option<Erased>>>,
+    at_once: AtomicUsize,
+    thread: Arc<Thread>,
+}
+
+/// What went with an account that was erased.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Erased {
+    pub(crate) accounts: u64,
+    pub(crate) users: u64,
+}
+
+impl Erased {
+    pub(crate) fn and(self, other: Erased) -> Erased {
+        Erased {
+            accounts: self.accounts + other.accounts,
+            users: self.users + other.users,
+        }
+    }
+}
+
+/// What one step of work has come to.
+#[derive(Debug, Default)]
+pub(crate) struct Step {
+    /// Whether there may be another.
+    pub(crate) goes_on: bool,
+    /// The account that is erased now with all below it.
+    pub(crate) ended: Option<(Id, Erased)>,
+}
+
+impl Step {
+    /// One after which there may be another.
+    pub(crate) fn of(ended: Option<(Id, Erased)>) -> Step {
+        Step {
+            goes_on: true,
+            ended,
+        }
+    }
+}
+
+#[derive(Default)]
+struct Thread {
+    state: Mutex<State>,
+    changed: Condvar,
+    is_running: AtomicBool,
+}
+
+#[derive(Default)]
+struct State {
+    is_woken: bool,
+    is_ended: bool,
+}
+
+impl Default for Background {
+    fn default() -> Background {
+        Background {
+            next_ms: AtomicU64::new(NEVER),
+            is_under_way: AtomicBool::new(false),
+            is_cut_off: AtomicBool::new(false),
+            told: Mutex::default(),
+            at_once: AtomicUsize::new(AT_ONCE),
+            thread: Arc::default(),
+        }
+    }
+}
+
+impl Background {
+    /// Whether a thread does what there is to do.
+    #[inline]
+    pub(super) fn has_thread(&self) -> bool {
+        self.thread.is_running.load(Ordering::Acquire)
+    }
+
+    /// How many records an operation erases in its own commit at most.
+    pub(crate) fn at_once(&self) -> usize {
+        self.at_once.load(Ordering::Relaxed)
+    }
+
+    /// How many keys a step writes before it ends.
+    pub(crate) fn written_at_once(&self) -> usize {
+        self.at_once() * KEYS_OF_ONE
+    }
+
+    #[cfg(test)]
+    pub(crate) fn set_at_once_for_tests(&self, records: usize) {
+        self.at_once.store(records, Ordering::Relaxed);
+    }
+
+    /// Nobody goes on with what was cut off.
+    #[cfg(test)]
+    pub(crate) fn rest_for_tests(&self) {
+        self.is_cut_off.store(false, Ordering::Release);
+    }
+
+    /// Whether accounts are being erased.
+    #[inline]
+    pub(crate) fn is_under_way(&self) -> bool {
+        self.is_under_way.load(Ordering::Acquire)
+    }
+
+    /// Accounts were deleted, and are to be erased.
+    pub(crate) fn begins(&self) {
+        self.is_under_way.store(true, Ordering::Release);
+    }
+
+    /// Whether each of these accounts is erased.
+    pub(crate) fn all_told(&self, roots: &BTreeSet<Id>) -> bool {
+        let told = self.told.lock();
+        roots
+            .iter()
+            .all(|root| told.get(root).is_none_or(Option::is_some))
+    }
+
+    /// There is something to do. `work` does a part of it, and says how long the thread may rest
+    /// then; none where nobody is left to work for.
+    pub(super) fn wake(&self, work: impl Fn() -> Option<Duration> + Send + 'static) {
+        let mut state = self.thread.state.lock();
+        if state.is_ended {
+            return;
+        }
+        state.is_woken = true;
+        if !self.has_thread() {
+            let thread = self.thread.clone();
+            let started = std::thread::Builder::new()
+                .name("tenantry-tidy".to_owned())
+                .spawn(move || run(&thread, work));
+            self.thread
+                .is_running
+                .store(started.is_ok(), Ordering::Release);
+        }
+        self.thread.changed.notify_one();
+    }
+
+    /// Nothing more is done.
+    pub(crate) fn end(&self) {
+        self.thread.state.lock().is_ended = true;
+        self.thread.changed.notify_one();
+    }
+}
+
+fn run(thread: &Thread, work: impl Fn() -> Option<Duration>) {
+    let mut rest = Duration::ZERO;
+    loop {
+        {
+            let mut state = thread.state.lock();
+            if !state.is_ended && !state.is_woken {
+                match rest {
+                    Duration::MAX => thread.changed.wait(&mut state),
+                    rest => drop(thread.changed.wait_for(&mut state, rest)),
+                }
+            }
+            state.is_woken = false;
+            if state.is_ended {
+                return;
+            }
+        }
+        match work() {
+            Some(next) => rest = next,
+            None => return,
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! What the engine does beside the calls, a part at a time ([`background`](super::background)): it
+//! forgets what is over, and goes on with work that was cut off ([`jobs`](crate::domain::jobs)).
+
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::kernel::due::{self, NEVER};
+use crate::kernel::keys;
+use crate::model::{Account, Id};
+use crate::tables::works;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// Between two parts others get the lock of the writer.
+const BREATH: Duration = Duration::from_millis(1);
+/// What becomes due one after the other is done together, so late at most.
+const ROUND: Duration = Duration::from_secs(60);
+
+impl Engine {
+    /// Does a part of what a thread would do beside the calls, where there is none.
+    #[inline]
+    pub(crate) fn help_out(&self) -> Result<(), Error> {
+        if !self.background.has_thread() && self.has_chores() {
+            self.do_some_chores()?;
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn has_chores(&self) -> bool {
+        let next_ms = self.background.next_ms.load(Ordering::Acquire);
+        self.background.is_cut_off.load(Ordering::Acquire)
+            || (next_ms != NEVER && self.kernel.clock.now_ms() >= next_ms)
+    }
+
+    /// One commit of what there is to do.
+    #[cold]
+    fn do_some_chores(&self) -> Result<(), Error> {
+        // What can only be read is read as it is.
+        if self.kernel.is_poisoned() || self.kernel.is_shut() {
+            return Ok(());
+        }
+        if !self.background.is_cut_off.load(Ordering::Acquire) {
+            return self.forget_some();
+        }
+        let goes_on = self.step_of_job()?;
+        let is_cut_off = &self.background.is_cut_off;
+        is_cut_off.store(goes_on, Ordering::Release);
+        Ok(())
+    }
+
+    /// What there is to do as the store is opened: what a crash cut off goes on.
+    pub(super) fn resume(&self) -> Result<(), Error> {
+        self.forget_at(due::first(&mut self.kernel.tx(), keys::FORGET)?);
+        if self.look_for_work()? {
+            self.cut_off();
+        }
+        Ok(())
+    }
+
+    /// Something is to be forgotten at an instant.
+    pub(super) fn forget_at(&self, at_ms: u64) {
+        let next_ms = &self.background.next_ms;
+        if at_ms < next_ms.fetch_min(at_ms, Ordering::AcqRel) {
+            self.wake_background();
+        }
+    }
+
+    /// Who was erasing accounts could not go on.
+    pub(crate) fn cut_off(&self) {
+        let is_cut_off = &self.background.is_cut_off;
+        is_cut_off.store(true, Ordering::Release);
+        self.wake_background();
+    }
+
+    /// Whether accounts are being erased, as the store has it.
+    pub(crate) fn look_for_work(&self) -> Result<bool, Error> {
+        // Who deletes one says so before they let go of it.
+        let _alone = self.kernel.writer.lock();
+        let is_under_way = works::are_under_way(&mut self.kernel.tx())?;
+        let known = &self.background.is_under_way;
+        known.store(is_under_way, Ordering::Release);
+        Ok(is_under_way)
+    }
+
+    /// Whether an account was deleted, and is being erased.
+    pub(crate) fn is_leaving(&self, id: &Id) -> Result<bool, Error> {
+        if !self.background.is_under_way() {
+            return Ok(false);
+        }
+        let account: Option<Account> = self.kernel.reading().get(&keys::account(id))?;
+        Ok(account.is_some_and(|account| account.leaving))
+    }
+
+    /// With a manual clock no time passes while nobody calls: whoever calls does it.
+    fn wake_background(&self) {
+        if self.kernel.has_manual_clock() {
+            return;
+        }
+        let this = self.this.clone();
+        // Gone when the last handle was dropped without closing.
+        let work = move || this.upgrade().map(|engine| engine.work_in_background());
+        self.background.wake(work);
+    }
+
+    /// Does a part of what there is to do; says how long until there is more. A failure of the
+    /// store poisons the engine, and whoever writes next is told; a panic does the same. Anything
+    /// else is tried again in the next round.
+    fn work_in_background(&self) -> Duration {
+        let done = catch_unwind(AssertUnwindSafe(|| {
+            if self.has_chores() {
+                self.do_some_chores()
+            } else {
+                Ok(())
+            }
+        }));
+        match done {
+            Ok(Ok(())) => self.rest(),
+            Ok(Err(_)) => ROUND,
+            Err(panic) => {
+                self.kernel.poison();
+                // Dropping the payload of a panic may itself panic.
+                std::mem::forget(panic);
+                ROUND
+            }
+        }
+    }
+
+    fn rest(&self) -> Duration {
+        let next_ms = self.background.next_ms.load(Ordering::Acquire);
+        if self.kernel.is_poisoned() || self.kernel.is_shut() {
+            Duration::MAX
+        } else if self.has_chores() {
+            BREATH
+        } else if next_ms == NEVER {
+            Duration::MAX
+        } else {
+            Duration::from_millis(next_ms.saturating_sub(self.kernel.clock.now_ms())).max(ROUND)
+        }
+    }
+}
