@@ -149,6 +149,11 @@ policies! {
     /// What happens beyond a limit of an account of which nothing else is said (R-QTA-7): by
     /// default credits pay where the package lets them, and otherwise it is refused.
     over_limit: OverLimit = OverLimit::UseCredits,
+    /// For how many days it is kept what limits and groups have counted in windows that are over, up
+    /// to 36,500; 0 for ever (R-QTA-2).
+    usage_history_days: Count = count(400),
+    /// The same of what caps have counted, each member, campaign and domain by itself (R-QTA-14).
+    cap_history_days: Count = count(31),
 }
 
 /// What a store or an account has of policies: a preset, and over it single ones.
