@@ -2250,7 +2250,7 @@ impl Engine {
             let mut meters = prepared.team.meters();
             for place in prepared.places.iter() {
                 let (hot, cold) = meters.pair_mut(*place)?;
-                // What has no record was not drawn from: it runs low no longer, its account is gone.
+                // What has no record was not drawn from: its account is gone.
                 let is_there = cold.version != 0;
                 if is_there && hot.rest < hot.low && now_ms < hot.ends_at_ms {
                     let size = cold.draw_size(hot, 0, now_ms);

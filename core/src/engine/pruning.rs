@@ -1,9 +1,9 @@
 //! Counters and windows that are over are cleared away, so that the store holds no more of them
 //! than the policies say (ADR 37).
 //!
-//! What is over goes in passes, one a day, a bounded page of them with each turn. A pass clears what
-//! was over when the one before ended: a clock that runs ahead has to be wrong for a day before
-//! anything goes that is not over (R-QTA-13).
+//! What is over goes in passes, one a day, a bounded page of them with each turn. A pass clears
+//! what was over when the one before ended: a clock that runs ahead has to be wrong for a day
+//! before anything goes that is not over (R-QTA-13).
 
 use super::meters::meter_of;
 use super::{Ctx, Engine};

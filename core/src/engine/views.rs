@@ -18,7 +18,8 @@ pub(crate) struct Views {
 }
 
 impl Views {
-    /// With room for accounts, their members and their counters in so much memory; no stamp is below `epoch`.
+    /// With room for accounts and their members in so much memory, and for counters in as much; no
+    /// stamp is below `epoch`.
     pub(crate) fn new(tree: PermissionTree, epoch: u64, bytes: u64) -> Views {
         let room = Room::new(bytes);
         Views {

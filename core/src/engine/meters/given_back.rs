@@ -15,11 +15,13 @@ const AT_ONCE: usize = 256;
 /// How often it is tried against others that write the same records.
 const ROUNDS: usize = 16;
 
-/// What is written of some counters, and what comes back of each: the instant of a part of its
-/// window, and how many.
+/// What comes back of a counter: an instant of a part of its window, and how many.
+type Parts = Vec<(u64, u64)>;
+
+/// What is written of some counters, and what comes back of each.
 #[derive(Default)]
 struct GivenBack {
-    batches: Vec<(Batch, Vec<Vec<(u64, u64)>>)>,
+    batches: Vec<(Batch, Vec<Parts>)>,
 }
 
 impl GivenBack {

@@ -2,9 +2,9 @@
 //!
 //! Hosts name as many recipients' domains, campaigns and members as they like, and a cap may count
 //! each of them. What is prepared holds the places that it charges. Where there are too many, those
-//! that nobody holds go, in the order of a clock: a hand goes round, takes what it finds, and spares
-//! once what was asked for since it came by. Nothing of that is on the way of a send that memory
-//! covers.
+//! that nobody holds go, in the order of a clock: a hand goes round, takes what it finds, and
+//! spares once what was asked for since it came by. Nothing of that is on the way of a send that
+//! memory covers.
 
 use std::collections::HashMap;
 use std::hash::Hash;
