@@ -21,6 +21,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+/// How often a send is prepared anew that was overtaken by a change of what it is charged to.
+const ROUNDS: usize = 16;
+
 /// An open store. Share it between threads by reference, or in an `Arc`.
 ///
 /// A second `open` of the same path in one process shares the store, and returns a handle of its
@@ -403,12 +406,14 @@ impl Sender {
         match self.try_admit(count)? {
             Some(decision) => Ok(decision),
             None => self.guard.enter(Effect::Send, |engine| {
-                let (stamp, now_ms) = (self.cell.stamp(engine), engine.kernel.clock.now_ms());
-                let prepared = match self.prepared(stamp, now_ms) {
-                    Some(prepared) => prepared,
-                    None => self.prepare_anew(engine)?,
+                let prepare = || {
+                    let (stamp, now_ms) = (self.cell.stamp(engine), engine.kernel.clock.now_ms());
+                    match self.prepared(stamp, now_ms) {
+                        Some(prepared) => Ok(prepared),
+                        None => self.prepare_anew(engine),
+                    }
                 };
-                decide(engine, &prepared, Ask::exact(check_count(count)?))
+                decide(engine, &self.cell, prepare, Ask::exact(check_count(count)?))
             }),
         }
     }
@@ -510,13 +515,39 @@ pub(crate) fn admit(
     message: &MessageInput,
     ask: Ask,
 ) -> Result<Decision, Error> {
-    decide(engine, &cell.sending(engine, user, channel, message)?, ask)
+    let prepare = || cell.sending(engine, user, channel, message);
+    decide(engine, cell, prepare, ask)
 }
 
-fn decide(engine: &Engine, prepared: &Arc<Prepared>, ask: Ask) -> Result<Decision, Error> {
-    let decision = engine.decide(&Actor::System, prepared, ask)?;
-    engine.count_tried(prepared);
-    Ok(decision)
+/// Decides, and where the send was overtaken by a change of what it is charged to, again by what it
+/// is charged to then.
+pub(crate) fn decide(
+    engine: &Engine,
+    cell: &AccountCell,
+    prepare: impl Fn() -> Result<Arc<Prepared>, Error>,
+    ask: Ask,
+) -> Result<Decision, Error> {
+    let mut tried = 0;
+    loop {
+        let prepared = prepare()?;
+        let error = match engine.decide(&Actor::System, &prepared, ask) {
+            Ok(decision) => {
+                engine.count_tried(&prepared);
+                return Ok(decision);
+            }
+            Err(error) => error,
+        };
+        tried += 1;
+        if error.code() != Code::Busy || tried == ROUNDS {
+            return Err(error);
+        }
+        // A cap that it was charged to, or an account above, may have been deleted since it was
+        // prepared.
+        engine.wait_for_writer();
+        if cell.stamp(engine) == prepared.stamp {
+            return Err(error);
+        }
+    }
 }
 
 pub(crate) fn allowed(

@@ -53,6 +53,13 @@ pub(crate) mod explored {
                 Mutex::Explored(lock) => MutexGuard::Explored(lock.lock().unwrap()),
             }
         }
+
+        pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
+            match self {
+                Mutex::Plain(lock) => lock.try_lock().map(MutexGuard::Plain),
+                Mutex::Explored(lock) => lock.try_lock().ok().map(MutexGuard::Explored),
+            }
+        }
     }
 
     impl<T> Deref for MutexGuard<'_, T> {

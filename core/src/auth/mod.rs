@@ -27,13 +27,14 @@ pub(crate) struct Auth {
 }
 
 impl Auth {
-    pub(crate) fn new(tokens: TokenKey, peppers: Vec<Pepper>) -> Auth {
+    /// What tokens prove is kept in so much memory, half of it for sessions.
+    pub(crate) fn new(tokens: TokenKey, peppers: Vec<Pepper>, bytes: u64) -> Auth {
         Auth {
             tokens,
             hasher: Hasher::new(peppers),
             throttle: Throttle::default(),
-            sessions: TokenCache::default(),
-            api_keys: TokenCache::default(),
+            sessions: TokenCache::new(bytes / 2),
+            api_keys: TokenCache::new(bytes / 2),
             session_idle: ArcSwap::default(),
         }
     }

@@ -14,8 +14,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The most of a kind that are kept.
-const MOST: usize = 100_000;
+/// What one takes in memory.
+const BYTES: u64 = 1024;
+/// The most of a kind that are kept, however much memory there is, and how many always are.
+const MOST: u64 = 100_000;
+const FEWEST: u64 = 256;
 
 /// A record that whoever has its token can use.
 pub(crate) trait Proven: Serialize + DeserializeOwned + Clone + 'static {
@@ -37,7 +40,10 @@ pub(crate) trait Proven: Serialize + DeserializeOwned + Clone + 'static {
 }
 
 /// The records of one kind that were looked up.
-pub(crate) struct TokenCache<T>(RwLock<Known<T>>);
+pub(crate) struct TokenCache<T> {
+    known: RwLock<Known<T>>,
+    most: usize,
+}
 
 struct Known<T> {
     by_id: HashMap<Id, Arc<Live<T>>, RandomState>,
@@ -58,12 +64,17 @@ pub(crate) struct Live<T> {
     pub(crate) written_ms: AtomicU64,
 }
 
-impl<T> Default for TokenCache<T> {
-    fn default() -> TokenCache<T> {
-        TokenCache(RwLock::new(Known {
-            by_id: HashMap::default(),
-            generation: 0,
-        }))
+impl<T> TokenCache<T> {
+    /// With room for what fits into so much memory.
+    pub(crate) fn new(bytes: u64) -> TokenCache<T> {
+        let most = (bytes / BYTES).clamp(FEWEST, MOST);
+        TokenCache {
+            known: RwLock::new(Known {
+                by_id: HashMap::default(),
+                generation: 0,
+            }),
+            most: usize::try_from(most).unwrap_or(usize::MAX),
+        }
     }
 }
 
@@ -84,25 +95,35 @@ impl<T: Proven> Live<T> {
         self.hash.is_some_and(|hash| token.has_hash(&hash))
     }
 
-    /// When it was used last.
+    /// When it was used last, as far as is known here.
     pub(crate) fn used_at_ms(&self) -> u64 {
         self.used_ms.load(Ordering::Acquire)
+    }
+
+    /// Looks in the store when others have used it.
+    pub(crate) fn look_at_use(&self, kernel: &Kernel) -> Result<(), Error> {
+        if let Some(record) = kernel.tx().get::<T>(&T::key(self.record.id()))? {
+            let at_ms = record.used_at_ms();
+            self.used_ms.fetch_max(at_ms, Ordering::AcqRel);
+            self.written_ms.fetch_max(at_ms, Ordering::AcqRel);
+        }
+        Ok(())
     }
 }
 
 impl<T: Proven> TokenCache<T> {
     fn generation(&self) -> u64 {
-        self.0.read().generation
+        self.known.read().generation
     }
 
     fn get(&self, id: &str) -> Option<Arc<Live<T>>> {
-        self.0.read().by_id.get(id).cloned()
+        self.known.read().by_id.get(id).cloned()
     }
 
     fn keep(&self, live: &Arc<Live<T>>, generation: u64) {
-        let mut known = self.0.write();
+        let mut known = self.known.write();
         if known.generation == generation {
-            if known.by_id.len() >= MOST {
+            if known.by_id.len() >= self.most {
                 known.by_id.clear();
             }
             known.by_id.insert(live.record.id().clone(), live.clone());
@@ -138,9 +159,46 @@ impl<T: Proven> TokenCache<T> {
     pub(crate) fn forget<'a>(&self, ids: impl IntoIterator<Item = &'a Id>) {
         let mut ids = ids.into_iter().peekable();
         if ids.peek().is_some() {
-            let mut known = self.0.write();
+            let mut known = self.known.write();
             known.generation += 1;
             ids.for_each(|id| drop(known.by_id.remove(id)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Session;
+
+    fn session(number: usize) -> Arc<Live<Session>> {
+        let id = |text: String| Id::new(&text).unwrap();
+        Arc::new(Live::new(Session {
+            id: id(format!("s{number}")),
+            user: id("olga".to_owned()),
+            token_hash: String::new(),
+            device: None,
+            ip: None,
+            created_at_ms: 0,
+            authenticated_at_ms: 0,
+            with_second_factor: false,
+            last_seen_at_ms: 0,
+            last_ip: None,
+            expires_at_ms: 1000,
+            behind: None,
+        }))
+    }
+
+    /// 20.4
+    #[test]
+    fn as_many_are_kept_as_fit() {
+        for (bytes, most) in [(0, 256), (512 << 10, 512), (u64::MAX, 100_000)] {
+            let cache = TokenCache::<Session>::new(bytes);
+            for number in 0..2 * most + 1 {
+                cache.keep(&session(number), 0);
+                assert!(cache.known.read().by_id.len() <= most);
+            }
+            assert!(cache.get(&format!("s{}", 2 * most)).is_some());
         }
     }
 }

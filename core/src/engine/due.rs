@@ -9,7 +9,7 @@
 //! with the clock. It is erased [beside the calls](super::background), a part at a time.
 
 use crate::domain::{accounts, reservations};
-use crate::engine::{Ctx, Engine};
+use crate::engine::{Ctx, Engine, pruning};
 use crate::error::Error;
 use crate::kernel::{due, keys};
 use crate::model::{Actor, ClockJump, ClockRecord, Id, OutboxKind, OutboxMessage};
@@ -111,6 +111,9 @@ fn carry_out_some(ctx: &mut Ctx<'_>) -> Result<bool, Error> {
     let more = rows.len() == BATCH;
     for (key, _) in rows {
         ctx.tx.delete(key.clone());
+        if keys::meters::is_pruning(&key) {
+            pruning::take_its_turn(ctx)?;
+        }
         let Some(account) = keys::part(&key, 2).and_then(|id| Id::new(id).ok()) else {
             continue;
         };

@@ -6,12 +6,12 @@ use crate::api::operation::Request;
 use crate::auth::totp;
 use crate::domain::{accounts, credits, leases, links, once, outbox, reservations, threads};
 use crate::engine::meters::{UNCOUNTED, meter_of, next_window, wanted_of};
-use crate::engine::{Ctx, Engine};
+use crate::engine::{Ctx, Engine, pruning};
 use crate::error::Error;
 use crate::kernel::{decode, keys};
 use crate::model::{
     Actor, ApiKey, Cap, Channel, CreditHead, Id, LimitName, Link, Meter, OutboxMessage, PaceRecord,
-    SecondFactor, Session, Window,
+    Pruning, SecondFactor, Session, Window,
 };
 use crate::rules::pace::Pace;
 use crate::rules::window::{Calendar, last_of_part};
@@ -110,16 +110,24 @@ impl Engine {
             outbox::is_ahead,
             outbox::give_again,
         )?;
-        self.each_below(keys::ACCOUNT, &[], |account| {
-            Channel::ALL
-                .into_iter()
-                .try_for_each(|channel| self.leave_in_ledger(actor, account, channel))
-        })?;
+        self.leave_plan_and_ledgers(actor)?;
         // Who has drawn meanwhile looks into the store again, and at all that was prepared in the
         // future.
         self.draw_anew()?;
         self.views.epoch.fetch_add(1, Ordering::AcqRel);
         Ok(left)
+    }
+
+    /// What is over is cleared away as of now, and ledgers of credits end now.
+    fn leave_plan_and_ledgers(&self, actor: &Actor) -> Result<(), Error> {
+        self.leave_each(actor, keys::PRUNING, Pruning::is_ahead, |ctx, _, _| {
+            pruning::leave_future(ctx)
+        })?;
+        self.each_below(keys::ACCOUNT, &[], |account| {
+            Channel::ALL
+                .into_iter()
+                .try_for_each(|channel| self.leave_in_ledger(actor, account, channel))
+        })
     }
 
     /// Changes the records of a kind that bear an instant after now.
@@ -380,9 +388,9 @@ fn last_hour(meter: &Meter, now_ms: u64) -> (Meter, u64, bool) {
 fn last_window(ctx: &mut Ctx<'_>, key: &[u8], meter: &Meter) -> Result<(Meter, u64, bool), Error> {
     let (mut counted, mut paid) = (meter.drawn, meter.paid);
     let (from, now, until) = (
-        keys::history_of(key, 0),
-        keys::history_of(key, ctx.now_ms + 1),
-        keys::history_of(key, u64::MAX),
+        keys::meters::history_of(key, 0),
+        keys::meters::history_of(key, ctx.now_ms + 1),
+        keys::meters::history_of(key, u64::MAX),
     );
     for (kept, window) in ctx.tx.range::<Meter>(&now, &until, usize::MAX)? {
         (counted, paid) = (counted + window.drawn, paid || window.paid);

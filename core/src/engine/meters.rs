@@ -6,11 +6,15 @@
 //! drawn counts as spent. So nothing is ever sent beyond a limit, and what a crash can cost is one
 //! block for each counter, or the largest send that was asked for where that is more.
 
+mod given_back;
+mod places;
 mod refused;
 
 use crate::domain::credits::{self, Lifted};
 use crate::domain::reservations;
 use crate::engine::allowance::{Allowance, Lent, Terms};
+pub(crate) use crate::engine::meters::places::Room;
+use crate::engine::meters::places::{Hold, Places, Share};
 use crate::engine::meters::refused::{Locked, Remembered};
 use crate::engine::trials::Lacking;
 use crate::engine::view::{
@@ -33,7 +37,6 @@ use crate::rules::{forecast, send, threshold};
 use crate::tables::{accounts, campaigns};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tenantry_store::{Batch, CommitError, Order};
@@ -44,8 +47,6 @@ const BLOCK_MAX: u64 = 1 << 20;
 const BLOCK_PART: u64 = 50;
 /// A counter that drew less than this ago draws twice as much.
 const DRAW_AGAIN_MS: u64 = 2500;
-/// How many counters are given back in one commit.
-const GIVEN_BACK_AT_ONCE: usize = 256;
 /// Smaller blocks are not drawn ahead.
 const DRAWN_AHEAD_FROM: u64 = 8;
 /// How many windows of an account end, at most, while one of an account below is open.
@@ -68,6 +69,8 @@ pub(crate) struct Team {
     changes: AtomicU64,
     /// Held by whoever draws from the store for this team.
     drawing: Mutex<()>,
+    /// Whether its top account is gone: nothing more is charged here.
+    has_ended: AtomicBool,
 }
 
 #[derive(Default)]
@@ -75,13 +78,14 @@ struct Meters {
     /// What every send reads and writes, apart from the rest.
     hot: Vec<Hot>,
     cold: Vec<Cold>,
-    places: HashMap<MeterId, usize>,
+    places: Places<MeterId>,
     paces: Vec<Pace>,
     /// The key of the record of each pace, and the version of it that says that it is in memory
     /// here.
     pace_records: Vec<(Vec<u8>, u64)>,
     /// By when they were made, too: a cap that is made anew has a pace of its own.
-    pace_places: HashMap<(MeterId, u64), usize>,
+    pace_places: Places<(Arc<MeterId>, u64)>,
+    share: Share,
     /// What one sender may take without the lock; nothing while somebody holds it.
     lent: Option<Lent>,
     /// Where the allowance of who sent last lies. It may be gone, and be the place of another by
@@ -209,7 +213,7 @@ impl MeterId {
     /// Where it is kept how far a pace is.
     fn pace_key(&self) -> Vec<u8> {
         let (scope, subject) = self.parts();
-        keys::pace(self.account.as_ref(), self.limit, &scope, subject)
+        keys::meters::pace(self.account.as_ref(), self.limit, &scope, subject)
     }
 
     /// Where a window that is over is kept.
@@ -242,7 +246,7 @@ struct Hot {
 
 #[derive(Clone, Debug)]
 struct Cold {
-    id: MeterId,
+    id: Arc<MeterId>,
     window: Window,
     source: Source,
     over: OverLimit,
@@ -529,9 +533,10 @@ impl Cold {
 }
 
 /// The counter of an account below that is guaranteed a part of a counter.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Kept {
     below: usize,
+    _hold: Hold,
     part: u64,
     /// Whether credits pay beyond the limit of the account below.
     takes_credits: bool,
@@ -736,6 +741,8 @@ pub(crate) struct Prepared {
     /// What spreads the sends.
     paced: Vec<Wanted>,
     pace_places: Box<[usize]>,
+    /// Nobody else gets any of these places as long as this is there.
+    held: Vec<Hold>,
     /// What spreads them once a planned package comes into force.
     planned_paces: Vec<Wanted>,
     /// Whether the next blocks are asked for.
@@ -747,7 +754,7 @@ pub(crate) struct Prepared {
 /// A counter that is to be charged, with what bounds it.
 #[derive(Clone)]
 pub(super) struct Wanted {
-    id: MeterId,
+    id: Arc<MeterId>,
     window: Window,
     resolved: Resolved,
     /// Whether it counts such messages now; otherwise a planned package makes it.
@@ -1062,7 +1069,7 @@ impl Charge<'_> {
 
 /// How a counter stands, for people.
 pub(crate) struct MeterReading {
-    pub(crate) id: MeterId,
+    pub(crate) id: Arc<MeterId>,
     pub(crate) window: Window,
     pub(crate) source: Source,
     /// As it is meant, also where nothing is refused beyond it.
@@ -1095,6 +1102,26 @@ impl Team {
         Locked::new(self.locked.lock(), &self.changes)
     }
 
+    /// From here on nothing is drawn any more; what is drawn now is given back after it.
+    pub(super) fn end(&self) {
+        self.has_ended.store(true, Ordering::Release);
+    }
+
+    /// What was prepared before the top account went is charged to another team, if to any.
+    fn refuse_when_ended(&self) -> Result<(), Error> {
+        match self.has_ended.load(Ordering::Acquire) {
+            true => Err(overtaken()),
+            false => Ok(()),
+        }
+    }
+
+    /// One whose counters and paces take their part of a room.
+    pub(crate) fn in_room(room: &Arc<Room>) -> Arc<Team> {
+        let team = Team::default();
+        team.locked.lock().share = Share::of(room);
+        Arc::new(team)
+    }
+
     /// Lets no pace be further ahead than its burst.
     pub(super) fn bound_paces(&self, now_ms: u64) {
         self.meters()
@@ -1121,6 +1148,11 @@ impl Team {
 }
 
 impl Prepared {
+    #[cfg(test)]
+    pub(crate) fn team_for_tests(&self) -> Arc<Team> {
+        self.team.clone()
+    }
+
     /// Whether both are charged under one lock.
     pub(crate) fn is_of_team_of(&self, other: &Prepared) -> bool {
         Arc::ptr_eq(&self.team, &other.team)
@@ -1160,6 +1192,7 @@ impl Prepared {
             planned: planned.into_iter().map(|wanted| (wanted, 0)).collect(),
             paced,
             pace_places: Box::default(),
+            held: Vec::new(),
             planned_paces,
             asked: AtomicBool::new(false),
             remembered: Remembered::default(),
@@ -1205,17 +1238,17 @@ impl Prepared {
 
 impl Meters {
     /// Makes a counter. Its window has ended: the first charge looks into the store.
-    fn add(&mut self, wanted: &Wanted) -> usize {
-        let place = self.hot.len();
-        self.hot.push(Hot {
+    fn add(&mut self, wanted: &Wanted) -> (usize, Hold) {
+        let (place, hold) = self.places.take(wanted.id.clone());
+        let hot = Hot {
             ends_at_ms: 0,
             rest: 0,
             used: 0,
             limit: 0,
             stop: 0,
             low: 0,
-        });
-        self.cold.push(Cold {
+        };
+        let cold = Cold {
             id: wanted.id.clone(),
             window: wanted.window,
             source: wanted.resolved.source,
@@ -1232,16 +1265,49 @@ impl Meters {
             version: 0,
             block: 0,
             drawn_at_ms: 0,
-        });
-        self.places.insert(wanted.id.clone(), place);
-        place
+        };
+        match self.pair_mut(place) {
+            Ok(free) => (*free.0, *free.1) = (hot, cold),
+            Err(_) => {
+                self.hot.push(hot);
+                self.cold.push(cold);
+            }
+        }
+        (place, hold)
     }
 
-    fn place(&mut self, wanted: &Wanted) -> usize {
-        match self.places.get(&wanted.id) {
-            Some(place) => *place,
+    fn place(&mut self, wanted: &Wanted) -> (usize, Hold) {
+        match self.places.find(&wanted.id) {
+            Some(place) => place,
             None => self.add(wanted),
         }
+    }
+
+    /// Where a pace lies that spreads as `pace` does.
+    fn pace_place(&mut self, wanted: &Wanted, pace: Pace) -> (usize, Hold) {
+        let key = (wanted.id.clone(), wanted.made_at_ms);
+        if let Some(place) = self.pace_places.find(&key) {
+            return place;
+        }
+        let (place, hold) = self.pace_places.take(Arc::new(key));
+        let (pace, record) = (pace.unknown(), (wanted.id.pace_key(), 0));
+        match self
+            .paces
+            .get_mut(place)
+            .zip(self.pace_records.get_mut(place))
+        {
+            Some(free) => (*free.0, *free.1) = (pace, record),
+            None => {
+                self.paces.push(pace);
+                self.pace_records.push(record);
+            }
+        }
+        (place, hold)
+    }
+
+    /// Says how many there are now.
+    fn count_places(&mut self) {
+        self.share.is(self.places.len() + self.pace_places.len());
     }
 
     /// The counters of the accounts below that are guaranteed a part of a limit. Those that are not
@@ -1251,7 +1317,7 @@ impl Meters {
             return Arc::default();
         };
         let place = |of: &Guarantee| {
-            let (id, calendar) = (wanted.counter_of(of), of.calendar.clone());
+            let (id, calendar) = (Arc::new(wanted.counter_of(of)), of.calendar.clone());
             let unlimited = Resolved::plain(Limit::Unlimited, Source::PlatformDefault);
             let below = Wanted {
                 id,
@@ -1263,8 +1329,10 @@ impl Meters {
                 stamp: 0,
                 ..wanted.clone()
             };
+            let (below, hold) = self.place(&below);
             Kept {
-                below: self.place(&below),
+                below,
+                _hold: hold,
                 part: of.part,
                 takes_credits: of.takes_credits,
             }
@@ -1691,6 +1759,14 @@ impl Meters {
     }
 }
 
+/// The answer where something is gone that a send was prepared for, and not its own account.
+pub(super) fn overtaken() -> Error {
+    Error::new(
+        Code::Busy,
+        "what the send is charged to was deleted meanwhile: ask again",
+    )
+}
+
 fn lost_place() -> Error {
     Error::internal("This is a defect to report: a counter has no place.")
 }
@@ -2024,11 +2100,13 @@ impl Engine {
 
     /// Finds or makes the counters, and gives them the limits of today.
     pub(super) fn hold_places(&self, mut prepared: Prepared) -> Result<Prepared, Error> {
-        let mut meters = prepared.team.meters();
+        let team = prepared.team.clone();
+        let mut meters = team.meters();
         let mut places = Vec::with_capacity(prepared.wanted.len());
         let mut promised = Vec::new();
         for wanted in &prepared.wanted {
-            let place = meters.place(wanted);
+            let (place, hold) = meters.place(wanted);
+            prepared.held.push(hold);
             let guaranteed = match meters.pair(place)?.1.guaranteed_by {
                 Some(stamp) if wanted.stamp <= stamp => None,
                 _ => Some(meters.places_below(wanted)),
@@ -2064,9 +2142,13 @@ impl Engine {
                     .map(|of| (wanted.counter_of(of), of.part))
             };
             if let Some((below, part)) = wanted.kept_now().and_then(part) {
-                promised.extend(meters.places.get(&below).map(|below| Promise {
+                let below = meters.places.find(&below);
+                prepared
+                    .held
+                    .extend(below.iter().map(|(_, hold)| hold.clone()));
+                promised.extend(below.map(|(below, _)| Promise {
                     above: place,
-                    below: *below,
+                    below,
                     part,
                 }));
             }
@@ -2075,28 +2157,22 @@ impl Engine {
         let mut pace_places = Vec::with_capacity(prepared.paced.len());
         for wanted in &prepared.paced {
             let pace = wanted.pace(self.kernel.clock.now_ms());
-            let key = (wanted.id.clone(), wanted.made_at_ms);
-            let place = match meters.pace_places.get(&key) {
-                Some(place) => *place,
-                None => {
-                    let place = meters.paces.len();
-                    meters.paces.push(pace.unknown());
-                    meters.pace_records.push((wanted.id.pace_key(), 0));
-                    meters.pace_places.insert(key, place);
-                    place
-                }
-            };
+            let (place, hold) = meters.pace_place(wanted, pace);
+            prepared.held.push(hold);
             if let Some(known) = meters.paces.get_mut(place).filter(|_| wanted.stamp > TRIED) {
                 known.go_on_as(pace);
             }
             pace_places.push(place);
         }
         for (wanted, place) in &mut prepared.planned {
-            *place = meters.place(&Wanted {
+            let hold;
+            (*place, hold) = meters.place(&Wanted {
                 stamp: TRIED,
                 ..wanted.clone()
             });
+            prepared.held.push(hold);
         }
+        meters.count_places();
         drop(meters);
         prepared.places = places.into();
         prepared.promised = promised.into();
@@ -2174,7 +2250,9 @@ impl Engine {
             let mut meters = prepared.team.meters();
             for place in prepared.places.iter() {
                 let (hot, cold) = meters.pair_mut(*place)?;
-                if hot.rest < hot.low && now_ms < hot.ends_at_ms {
+                // What has no record was not drawn from: its account is gone.
+                let is_there = cold.version != 0;
+                if is_there && hot.rest < hot.low && now_ms < hot.ends_at_ms {
                     let size = cold.draw_size(hot, 0, now_ms);
                     if size > 0 {
                         draws.push(Draw {
@@ -2211,7 +2289,7 @@ impl Engine {
         batch: &Batch,
         draws: &[Draw],
     ) -> Result<Locked<'p>, Error> {
-        let version = self.commit_draws(batch)?;
+        let version = self.commit_draws_of(&prepared.account, batch)?;
         let mut meters = prepared.team.meters();
         meters.hand_out(prepared, draws, version)?;
         Ok(meters)
@@ -2219,7 +2297,7 @@ impl Engine {
 
     /// The version of the records once they are durable; none where somebody else has written one
     /// of them.
-    fn commit_draws(&self, batch: &Batch) -> Result<Option<u64>, Error> {
+    pub(super) fn commit_draws(&self, batch: &Batch) -> Result<Option<u64>, Error> {
         match self.kernel.commit_batch(batch) {
             Ok(version) => self
                 .kernel
@@ -2518,6 +2596,7 @@ impl Engine {
         let _drawing = prepared.team.drawing.lock();
         for _ in 0..ROUNDS {
             self.kernel.refuse_when_shut()?;
+            prepared.team.refuse_when_ended()?;
             let now_ms = self.kernel.clock.now_ms();
             self.roll(prepared, now_ms)?;
             if !self.take_paces(prepared, now_ms)? {
@@ -2853,6 +2932,7 @@ impl Engine {
     /// Begins the next window of the counters whose window has ended. The store's window counts
     /// where it is still open.
     fn roll(&self, prepared: &Prepared, now_ms: u64) -> Result<(), Error> {
+        self.make_room_beside(prepared)?;
         self.roll_these(
             prepared,
             prepared.places.iter().copied().zip(&prepared.wanted),
@@ -2863,6 +2943,16 @@ impl Engine {
             meters.keep_apart_of(prepared)?;
         }
         Ok(())
+    }
+
+    /// Takes counters out of memory where there are too many; none that this send is charged to.
+    fn make_room_beside(&self, prepared: &Prepared) -> Result<(), Error> {
+        let room = &self.views.room;
+        if room.excess().is_none() {
+            return Ok(());
+        }
+        let teams = self.views.cells.teams();
+        prepared.team.make_room(&self.kernel, room, &teams)
     }
 
     fn roll_these<'p>(
@@ -2951,10 +3041,7 @@ impl Engine {
 
     /// A counter or a pace as the store has it, and the version of its record.
     fn stored<T: DeserializeOwned>(&self, key: &[u8]) -> Result<(u64, Option<T>), Error> {
-        let Some(record) = self.kernel.backend.get(key)? else {
-            return Ok((0, None));
-        };
-        Ok((record.version, Some(meter_of(key, &record.value)?)))
+        Team::stored(&self.kernel, key)
     }
 
     /// How far a pace is that is not in memory here, and the version of its record. Where that says
@@ -3005,7 +3092,7 @@ impl Engine {
                 .clone();
             let (version, pace) = self.stored_pace(pace, &key, now_ms)?;
             let batch = pace_batch([(key, version, None)])?;
-            let Some(version) = self.commit_draws(&batch)? else {
+            let Some(version) = self.commit_draws_of(&prepared.account, &batch)? else {
                 return Ok(false);
             };
             let mut meters = prepared.team.meters();
@@ -3275,10 +3362,9 @@ impl Engine {
             .map(|wanted| {
                 let in_memory = {
                     let meters = prepared.team.meters();
-                    let place = meters
-                        .pace_places
-                        .get(&(wanted.id.clone(), wanted.made_at_ms));
-                    place.and_then(|place| meters.paces.get(*place)).copied()
+                    let key = (wanted.id.clone(), wanted.made_at_ms);
+                    let place = meters.pace_places.at(&key);
+                    place.and_then(|place| meters.paces.get(place)).copied()
                 };
                 let now = in_memory
                     .filter(|_| wanted.stamp > TRIED)
@@ -3353,121 +3439,14 @@ impl Engine {
     /// Gives back what was drawn for an account's team and not used. From here on nothing is
     /// granted from memory.
     pub(crate) fn give_blocks_back(&self, team: &Team) -> Result<(), Error> {
-        let _drawing = team.drawing.lock();
-        let mut batches = vec![(Batch::default(), Vec::new())];
-        {
-            let mut meters = team.meters();
-            let Meters { hot, cold, .. } = &mut *meters;
-            for (hot, cold) in hot.iter_mut().zip(cold) {
-                if batches
-                    .last()
-                    .is_none_or(|(batch, _)| batch.writes.len() >= GIVEN_BACK_AT_ONCE)
-                {
-                    batches.push((Batch::default(), Vec::new()));
-                }
-                let Some((batch, given_back)) = batches.last_mut() else {
-                    continue;
-                };
-                let without_rest = cold.without_rest(hot);
-                cold.came_back(Some(cold.meter.starts_at_ms), hot.rest);
-                if !cold.unwritten.is_empty() {
-                    push_meter(batch, cold, &without_rest)?;
-                    given_back.push(std::mem::take(&mut cold.unwritten));
-                }
-                // Drawn anew, from the store, by whoever is still there.
-                *hot = Hot {
-                    ends_at_ms: 0,
-                    rest: 0,
-                    ..*hot
-                };
-                cold.version = u64::MAX;
-            }
-        }
-        self.put_paces_down(team)?;
-        for (batch, given_back) in batches
-            .into_iter()
-            .filter(|(batch, _)| !batch.writes.is_empty())
-        {
-            if !self.is_given_back(&batch)? {
-                for ((key, _), parts) in batch.writes.iter().zip(given_back) {
-                    self.give_back_anew(key, &parts)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Writes down how far the paces are, for whoever comes next (R-QTA-13). Not over what another
-    /// has written, nor of a cap that is gone.
-    fn put_paces_down(&self, team: &Team) -> Result<(), Error> {
-        let records: Vec<_> = {
-            let mut meters = team.meters();
-            let Meters {
-                paces,
-                pace_records,
-                ..
-            } = &mut *meters;
-            let known = paces
-                .iter_mut()
-                .zip(pace_records)
-                .filter(|(pace, _)| pace.turn_us().is_some());
-            known
-                .map(|(pace, (key, version))| {
-                    (
-                        key.clone(),
-                        *version,
-                        std::mem::replace(pace, pace.unknown()).turn_us(),
-                    )
-                })
-                .collect()
-        };
-        for some in records.chunks(GIVEN_BACK_AT_ONCE) {
-            if !self.is_given_back(&pace_batch(some.iter().cloned())?)? {
-                for one in some {
-                    self.is_given_back(&pace_batch([one.clone()])?)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Gives back to a record that another may have written since, and not to one that is gone with
-    /// its account or cap.
-    fn give_back_anew(&self, key: &[u8], parts: &[(u64, u64)]) -> Result<(), Error> {
-        for _ in 0..ROUNDS {
-            let (version, Some(mut meter)) = self.stored::<Meter>(key)? else {
-                return Ok(());
-            };
-            meter.take_out_all(parts);
-            let (writes, expected) = (
-                vec![(key.to_vec(), Some(bytes_of(&meter)?))],
-                vec![(key.to_vec(), version)],
-            );
-            if self.is_given_back(&Batch {
-                writes,
-                expected,
-                ..Batch::default()
-            })? {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    /// Not where another has written one of the records since.
-    fn is_given_back(&self, batch: &Batch) -> Result<bool, Error> {
-        match self.kernel.commit_batch(batch) {
-            Ok(_) => Ok(true),
-            Err(CommitError::Conflict) => Ok(false),
-            Err(CommitError::Store(error)) => Err(error.into()),
-        }
+        team.give_blocks_back(&self.kernel)
     }
 }
 
 impl Frame {
     fn wanted(&self, id: MeterId, window: Window, resolved: Resolved) -> Wanted {
         Wanted {
-            id,
+            id: Arc::new(id),
             window,
             resolved,
             counts: true,

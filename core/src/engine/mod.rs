@@ -10,6 +10,7 @@ mod chores;
 mod drawer;
 mod due;
 mod future;
+mod gone;
 #[cfg(test)]
 mod holders_tests;
 mod indexes;
@@ -19,6 +20,7 @@ pub(crate) mod meters;
 pub(crate) mod operation;
 #[cfg(test)]
 mod phantom_tests;
+mod pruning;
 #[cfg(test)]
 mod readers_tests;
 #[cfg(test)]
@@ -76,6 +78,8 @@ pub(crate) struct Engine {
     pub(crate) background: Background,
     /// Whether messages may be reserved: then what comes back is in the store alone.
     pub(crate) has_reserved: AtomicBool,
+    /// Whether the store has it planned that what is over is cleared away.
+    prunes: AtomicBool,
     /// Itself, for the thread that draws in the background.
     this: Weak<Engine>,
 }
@@ -245,11 +249,12 @@ impl Engine {
         let engine = Arc::new_cyclic(|this| Engine {
             trials: Trials::new(kernel.clock.now_ms()),
             kernel,
-            auth: Auth::new(tokens, options.peppers.clone()),
+            auth: Auth::new(tokens, options.peppers.clone(), options.cache_mib << 20),
             views,
             drawer: Drawer::default(),
             background: Background::default(),
             has_reserved: AtomicBool::new(false),
+            prunes: AtomicBool::new(false),
             this: this.clone(),
         });
         indexes::bring_up_to_date(&engine)?;
@@ -444,15 +449,11 @@ impl Engine {
         for account in &touched.gone {
             // The accounts that were below it may go on in a tree of their own, which knows nothing
             // of these blocks.
-            if let Some(view) = self
-                .views
-                .cells
-                .get(account.as_str())
-                .and_then(|cell| cell.last_view())
-            {
+            let cell = self.views.cells.get(account.as_str());
+            self.views.cells.remove(account);
+            if let Some(view) = cell.and_then(|cell| cell.last_view()) {
                 self.give_blocks_back(&view.team)?;
             }
-            self.views.cells.remove(account);
         }
         if let Some(at_ms) = touched.due_ms {
             self.kernel
@@ -493,7 +494,8 @@ impl Engine {
 
     /// Whether what only the memory of a team knew is in the store, so that it can go.
     pub(crate) fn puts_down(&self, team: &Team) -> bool {
-        !team.has_paces() || (!self.kernel.is_poisoned() && self.give_blocks_back(team).is_ok())
+        (team.is_idle() && !team.has_paces())
+            || (!self.kernel.is_poisoned() && self.give_blocks_back(team).is_ok())
     }
 
     /// Gives unspent blocks back and closes the store. A poisoned engine writes nothing more: its

@@ -387,3 +387,84 @@ fn who_is_given_another_membership_stays() {
         json!([])
     );
 }
+
+/// A session that one process uses is not idle in another that has looked it up long ago (20.6).
+#[test]
+fn a_session_that_others_use_is_not_idle() {
+    const MINUTE_MS: u64 = 60_000;
+    let store: Arc<dyn Backend> = Arc::from(tenantry_store::memory().unwrap());
+    let ((one, _), (other, _)) = (engine_on(&store, 1), engine_on(&store, 1));
+    let owner = json!({"user": "olga", "email": "olga@x.example"});
+    let account = json!({"id": "acme", "name": "Acme", "owner": owner});
+    call(&one, "accounts.create", &account).unwrap();
+    let idle = json!({"policies": {"session_idle_ms": 30 * MINUTE_MS}});
+    call(&one, "policies.set", &idle).unwrap();
+    let session = call(&one, "sessions.create", &json!({"user": "olga"})).unwrap();
+    let check = json!({"token": session["token"]});
+    call(&other, "sessions.check", &check).unwrap();
+    let began_ms = one.engine.kernel.clock.now_ms();
+    let after = |minutes: u64| {
+        for guard in [&one, &other] {
+            let clock = &guard.engine.kernel.clock;
+            clock.set(began_ms + minutes * MINUTE_MS).unwrap();
+        }
+    };
+    for minutes in (5..=45).step_by(5) {
+        after(minutes);
+        call(&one, "sessions.check", &check).unwrap();
+    }
+    call(&other, "sessions.check", &check).unwrap();
+    // What the other has read is that it was used then, and no later.
+    after(45 + 30);
+    for guard in [&other, &one] {
+        let refused = call(guard, "sessions.check", &check).unwrap_err();
+        assert_eq!(refused.code(), Code::SessionInvalid);
+    }
+}
+
+/// Something is deleted that a send is charged to, between its look at the counters and the commit
+/// that makes their records: it is refused, and leaves nothing (20.6).
+#[test]
+fn nothing_is_charged_to_what_is_gone() {
+    let send = |account: &str| ("sending.admit", json!({"account": account, "count": 1}));
+    let delete = |account: &str| ("accounts.delete", json!({"account": account}));
+    hold(Case {
+        before: vec![],
+        first: send("acme"),
+        meanwhile: delete("acme"),
+        refused: Code::NotFound,
+    });
+    let kid = || {
+        let owner = json!({"user": "kim", "email": "kim@x.example"});
+        let request = json!({"id": "kid", "name": "Kid", "parent": "acme", "owner": owner});
+        ("accounts.create", request)
+    };
+    hold(Case {
+        before: vec![kid()],
+        first: send("kid"),
+        meanwhile: delete("kid"),
+        refused: Code::NotFound,
+    });
+    // The sender goes on, below nobody: what it was charged to is to be found anew.
+    hold(Case {
+        before: vec![kid()],
+        first: send("kid"),
+        meanwhile: (
+            "accounts.delete",
+            json!({"account": "acme", "children": "detach"}),
+        ),
+        refused: Code::Busy,
+    });
+    for account in [json!("acme"), Value::Null] {
+        for over in ["reject", "spread"] {
+            let cap = json!({"account": account, "id": "domains", "scope": "account",
+                "window": "day", "limit": 1000, "over": over});
+            hold(Case {
+                before: vec![("caps.set", cap)],
+                first: send("acme"),
+                meanwhile: ("caps.remove", json!({"account": account, "cap": "domains"})),
+                refused: Code::Busy,
+            });
+        }
+    }
+}

@@ -186,13 +186,16 @@ impl Engine {
             .proven(&self.kernel, token)?
             .ok_or_else(invalid)?;
         let idle_ms = self.session_idle_ms()?;
-        if is_over(
-            &live.record,
-            live.used_at_ms(),
-            idle_ms,
-            self.kernel.clock.now_ms(),
-        ) {
-            return Err(invalid());
+        let is_over = |live: &Live<Session>| {
+            let now_ms = self.kernel.clock.now_ms();
+            is_over(&live.record, live.used_at_ms(), idle_ms, now_ms)
+        };
+        if is_over(&live) {
+            // Another process may have used it since this one has looked it up.
+            live.look_at_use(&self.kernel)?;
+            if is_over(&live) {
+                return Err(invalid());
+            }
         }
         self.used(&live, idle_ms, ip)?;
         Ok(live)

@@ -5,7 +5,7 @@
 //! only ever grow.
 
 use crate::engine::Engine;
-use crate::engine::meters::{Prepared, Sending, TRIED, Team};
+use crate::engine::meters::{Prepared, Room, Sending, TRIED, Team};
 use crate::engine::trials::{Lacking, Trial};
 use crate::error::{Code, Error};
 use crate::kernel::{Tx, keys};
@@ -851,7 +851,7 @@ impl AccountCell {
                     .last()
                     .unwrap_or(self)
                     .team
-                    .get_or_init(Arc::default)
+                    .get_or_init(|| Team::in_room(&engine.views.room))
                     .clone(),
                 false => engine.views.cells.all.clone(),
             },
@@ -1006,9 +1006,8 @@ impl AccountCell {
         self.view.store(None);
         self.prepared.clear();
         self.forget_members(members_kept);
-        self.team.get().is_some_and(|team| {
-            Arc::strong_count(team) > 1 || !team.is_idle() || !engine.puts_down(team)
-        })
+        let team = self.team.get();
+        team.is_some_and(|team| Arc::strong_count(team) > 1 || !engine.puts_down(team))
     }
 
     /// What a member may do now; `not_member` as the refusal of those who are none.
@@ -1108,7 +1107,7 @@ pub(crate) struct Cells {
 
 impl Cells {
     /// Room for accounts and their members in this much memory, half of it for each.
-    pub(crate) fn new(bytes: u64) -> Cells {
+    pub(crate) fn new(bytes: u64, room: &Arc<Room>) -> Cells {
         /// What an account in memory takes, with a view.
         const CELL_BYTES: u64 = 4096;
         /// What a member takes, with what was prepared for them.
@@ -1118,7 +1117,7 @@ impl Cells {
             shards: Default::default(),
             hasher: RandomState::default(),
             platform: ArcSwapOption::empty(),
-            all: Arc::default(),
+            all: Team::in_room(room),
             most_in_shard: (most(CELL_BYTES) / SHARDS).max(16),
             members_kept: AtomicUsize::new(0),
             most_members: most(MEMBER_BYTES),
@@ -1208,6 +1207,7 @@ impl Cells {
     pub(crate) fn remove(&self, id: &Id) {
         if let Some(cell) = self.shard(id.as_str()).write().remove(id) {
             cell.forget_members(&self.members_kept);
+            cell.team.get().inspect(|team| team.end());
             self.epoch_floor
                 .fetch_max(cell.epoch.load(Ordering::Acquire), Ordering::AcqRel);
         }

@@ -1,8 +1,10 @@
 //! What is kept in memory of the accounts and of the permission tree, and how it goes out of date.
 
+use super::meters::Room;
 use super::view::Cells;
 use crate::model::PermissionTree;
 use arc_swap::ArcSwap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The read model.
@@ -11,15 +13,20 @@ pub(crate) struct Views {
     /// Raised by changes that any account may depend on: roles, packages, accounts with children.
     pub(crate) epoch: AtomicU64,
     pub(crate) cells: Cells,
+    /// For counters and paces.
+    pub(crate) room: Arc<Room>,
 }
 
 impl Views {
-    /// With room for accounts and their members in so much memory; no stamp is below `epoch`.
+    /// With room for accounts and their members in so much memory, and for counters in as much; no
+    /// stamp is below `epoch`.
     pub(crate) fn new(tree: PermissionTree, epoch: u64, bytes: u64) -> Views {
+        let room = Room::new(bytes);
         Views {
             tree: ArcSwap::from_pointee(tree),
             epoch: AtomicU64::new(epoch),
-            cells: Cells::new(bytes),
+            cells: Cells::new(bytes, &room),
+            room,
         }
     }
 

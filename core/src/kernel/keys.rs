@@ -1,6 +1,8 @@
 //! Where each record lies. A key is a letter, a zero byte, and ids with zero bytes between them: no
 //! id holds one.
 
+pub(crate) mod meters;
+
 use crate::model::{AuditChain, AuditKind, Channel, Id, LimitName, folded};
 use crate::rules::credit::Turn;
 use sha2::{Digest, Sha256};
@@ -66,6 +68,7 @@ pub(crate) const TEAM_SUPPRESSION: u8 = b'Z';
 pub(crate) const AVATAR: u8 = b'V';
 pub(crate) const METER_HISTORY: u8 = b'U';
 pub(crate) const PACE: u8 = b'~';
+pub(crate) const PRUNING: u8 = b'|';
 pub(crate) const CAP: u8 = b'W';
 pub(crate) const RESERVATION: u8 = b'Y';
 pub(crate) const OPEN_RESERVATION: u8 = b'>';
@@ -231,23 +234,6 @@ pub(crate) fn meter_history(
             &sortable(starts_at_ms),
         ],
     )
-}
-
-/// Where a window of the meter at a key is kept.
-pub(crate) fn history_of(meter: &[u8], starts_at_ms: u64) -> Vec<u8> {
-    let meter = meter.strip_prefix(&[METER]).unwrap_or(meter);
-    [
-        &[METER_HISTORY],
-        meter,
-        &[0],
-        sortable(starts_at_ms).as_bytes(),
-    ]
-    .concat()
-}
-
-/// Where a pace stands; its parts are those of a meter.
-pub(crate) fn pace(account: Option<&Id>, name: &str, scope: &str, subject: &str) -> Vec<u8> {
-    key(PACE, &[carrier(account), scope, subject, name])
 }
 
 /// A reservation.
