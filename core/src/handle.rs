@@ -435,7 +435,9 @@ impl Sender {
         now_ms: u64,
     ) -> Result<Quick, Error> {
         let charge = |prepared: &Arc<Prepared>| {
-            engine.charge_meters(prepared, &self.allowance, count, now_ms)
+            prepared
+                .take_shared(count, now_ms)
+                .or_else(|| engine.charge_meters(prepared, &self.allowance, count, now_ms))
         };
         let prepared = self.prepared.load();
         let is_good =
