@@ -389,6 +389,13 @@ impl Sender {
         self.allowance.rest_for_tests()
     }
 
+    #[cfg(test)]
+    pub(crate) fn lent_in_common_for_tests(&self) -> u64 {
+        let prepared = self.prepared.load();
+        let in_common = prepared.as_ref().map(|prepared| prepared.lent_for_tests());
+        in_common.unwrap_or_default()
+    }
+
     /// Asks for `count` messages and charges them, all or none.
     #[inline]
     pub fn admit(&self, count: u64) -> Result<Decision, Error> {

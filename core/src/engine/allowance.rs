@@ -220,7 +220,8 @@ mod tests {
                 most = most.max(one.lent_for_tests());
             }
             if round % 3 == 0 {
-                looked_while_lent += u64::from(one.lent_for_tests() > 0);
+                let lent = one.lent_for_tests() + one.lent_in_common_for_tests();
+                looked_while_lent += u64::from(lent > 0);
                 let used = used(&store);
                 assert_eq!((sends(&other), one.lent_for_tests()), (used + 1, 0));
             }

@@ -22,6 +22,11 @@ impl Prepared {
         self.pace_places.is_empty() && self.lacking.is_none()
     }
 
+    #[cfg(test)]
+    pub(crate) fn lent_for_tests(&self) -> u64 {
+        self.allowance.rest_for_tests()
+    }
+
     /// Takes `count` from what is lent to all who are charged alike.
     #[inline]
     pub(crate) fn take_shared(&self, count: u64, now_ms: u64) -> Option<u64> {
