@@ -7,11 +7,12 @@ use governor::{Quota, RateLimiter};
 use std::fs::File;
 use std::hint::black_box;
 use std::num::NonZeroU32;
-use std::path::{Path, PathBuf};
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 use tenantry::{OpenOptions, Sender, Tenantry};
-use tenantry_benches::{PLENTY, account, call, prepare, store, store_at_one_instant};
+use tenantry_benches::{
+    Folder, PLENTY, account, call, number, prepare, store, store_at_one_instant,
+};
 
 /// How long it takes until each thread has done its work so often; they begin together.
 fn together<W: FnMut() + Send>(mut work: Vec<W>, times: u64) -> Duration {
@@ -88,9 +89,7 @@ fn at_random(many: u64) -> impl FnMut() -> usize {
 /// Each message of another account, in no order; and the same with keys of governor, which miss the
 /// caches as well.
 fn accounts(c: &mut Criterion) {
-    let most = std::env::var("TENANTRY_BENCH_ACCOUNTS").map_or(1_000_000, |text| {
-        text.parse().expect("TENANTRY_BENCH_ACCOUNTS is a number")
-    });
+    let most = number("TENANTRY_BENCH_ACCOUNTS", 1_000_000) as u64;
     let sizes = || {
         [1000_u64, 10_000, 100_000, 1_000_000]
             .into_iter()
@@ -167,30 +166,12 @@ fn limits(c: &mut Criterion) {
     group.finish();
 }
 
-/// A folder on the disk that is gone with the value.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Folder {
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR"))
-            .join(format!("axes-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&path).expect("a folder");
-        Folder(path)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
 /// One change that survives a power loss, beside sled with what it takes to do the same for one
 /// record, and for four that belong together: the change, its link of the audit chain, that chain's
 /// head and the store's.
 fn writes(c: &mut Criterion) {
     let mut group = c.benchmark_group("durable write");
-    let folder = Folder::new("raw");
+    let folder = Folder::new(env!("CARGO_TARGET_TMPDIR"), "axes-raw");
     let db = sled::Config::new()
         .path(&folder.0)
         .segment_size(512 * 1024)
@@ -220,7 +201,7 @@ fn writes(c: &mut Criterion) {
             file.sync_data().expect("synced");
         })
     });
-    let folder = Folder::new("store");
+    let folder = Folder::new(env!("CARGO_TARGET_TMPDIR"), "axes-store");
     let t = Tenantry::open(
         folder.0.join("store").to_str().expect("text"),
         OpenOptions::default(),

@@ -1,5 +1,5 @@
 //! What one admission and one permission check cost, beside what others do for it. What is compared
-//! with what, and the targets, are in `xtask/src/bench.rs`.
+//! with what, and the targets, are in `xtask/src/bench/report.rs`.
 
 use casbin::{CoreApi, DefaultModel, Enforcer, MgmtApi, NullAdapter};
 use cedar_policy::{Authorizer, Context, Decision, Entities, EntityUid, PolicySet, Request};
@@ -14,8 +14,8 @@ use std::hint::black_box;
 use std::num::NonZeroU32;
 use std::path::Path;
 use tenantry::api::sessions::{Check, Create};
-use tenantry::{Actor, Id};
-use tenantry_benches::{PLENTY, platform};
+use tenantry::{Actor, Decision, Id};
+use tenantry_benches::{PLENTY, call, member, platform};
 
 /// The counters that one message is charged to.
 const COUNTERS: [&str; 6] = [
@@ -42,10 +42,54 @@ fn admit(c: &mut Criterion) {
     group.bench_function("governor, one window", |b| {
         b.iter(|| peer.check_key(black_box(&"acme")).is_ok())
     });
+    let host = t.sender("acme", None).expect("the host sends");
+    group.bench_function("tenantry, two senders in turn", |b| {
+        let (mut next, mut after) = (&gate, &host);
+        b.iter(|| {
+            std::mem::swap(&mut next, &mut after);
+            next.admit(black_box(1)).expect("granted")
+        })
+    });
     limitador(&mut group);
     sqlite(&mut group, "SQLite, durable", "FULL");
     sqlite(&mut group, "SQLite, not durable", "OFF");
     redis(&mut group);
+    group.finish();
+}
+
+/// Whoever has reached a limit and asks again: alone, and while somebody else of the account goes
+/// on sending.
+fn refusals(c: &mut Criterion) {
+    let t = platform();
+    member(&t, "acme", "bob");
+    call(
+        &t,
+        "caps.set",
+        r#"{"account":"acme","id":"few","scope":"member","subject":"bob",
+            "window":"year","limit":5}"#,
+    );
+    let gate = t.sender("acme", Some("bob")).expect("bob sends");
+    assert_eq!(gate.admit(5).expect("answered").granted, 5);
+    let refused = |decision: Decision| assert_eq!(decision.granted, 0);
+    let mut group = c.benchmark_group("refusals");
+    group.bench_function("prepared", |b| {
+        b.iter(|| refused(gate.admit(black_box(1)).expect("answered")))
+    });
+    group.bench_function("by ids", |b| {
+        b.iter(|| {
+            refused(
+                t.admit(black_box("acme"), Some("bob"), 1)
+                    .expect("answered"),
+            )
+        })
+    });
+    let other = t.sender("acme", Some("ann")).expect("ann sends");
+    group.bench_function("in turn with a grant", |b| {
+        b.iter(|| {
+            other.admit(black_box(1)).expect("granted");
+            refused(gate.admit(black_box(1)).expect("answered"))
+        })
+    });
     group.finish();
 }
 
@@ -300,5 +344,5 @@ fn cedar(group: &mut BenchmarkGroup<'_, WallTime>) {
     });
 }
 
-criterion_group!(benches, admit, check, sessions);
+criterion_group!(benches, admit, refusals, check, sessions);
 criterion_main!(benches);

@@ -7,10 +7,11 @@
 use criterion::{Criterion, criterion_group};
 use std::collections::BTreeMap;
 use std::hint::black_box;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 use tenantry::{Actor, Durability, Id, ImportUsers, OpenOptions, Tenantry};
+use tenantry_benches::{Folder, call, number};
 
 /// Users of one account.
 const MEMBERS: usize = 10_000;
@@ -23,32 +24,6 @@ const IMPORTED: usize = 100_000;
 /// How often that is done; the middle one counts.
 const ROUNDS: usize = 3;
 
-fn number(variable: &str, otherwise: usize) -> usize {
-    std::env::var(variable).map_or(otherwise, |text| {
-        text.parse()
-            .unwrap_or_else(|_| panic!("{variable} is a number"))
-    })
-}
-
-/// A folder that is gone with the value.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Folder {
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR"))
-            .join(format!("tenantry-bench-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&path).expect("a folder");
-        Folder(path)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        std::fs::remove_dir_all(&self.0)
-            .unwrap_or_else(|error| eprintln!("{}: {error}", self.0.display()));
-    }
-}
-
 fn open(folder: &Path, durability: Durability) -> Tenantry {
     let path = folder.to_str().expect("the path is text");
     Tenantry::open(
@@ -59,11 +34,6 @@ fn open(folder: &Path, durability: Durability) -> Tenantry {
         },
     )
     .expect("the store opens")
-}
-
-fn call(t: &Tenantry, operation: &str, request: &str) -> String {
-    t.call_json(b"", operation.as_bytes(), request.as_bytes())
-        .unwrap_or_else(|error| panic!("{operation} {request}: {error}"))
 }
 
 /// A file of users.
@@ -96,7 +66,7 @@ fn fill(t: &Tenantry, account: &str, csv: &str) {
 
 /// A platform of many users, at most ten thousand in each account.
 fn platform(users: usize) -> (Folder, Tenantry) {
-    let folder = Folder::new(&users.to_string());
+    let folder = Folder::new(env!("CARGO_TARGET_TMPDIR"), &users.to_string());
     let t = open(&folder.0, Durability::Relaxed);
     let began = Instant::now();
     for first in (0..users).step_by(MEMBERS) {
@@ -177,7 +147,7 @@ fn copy(from: &Path, to: &Path) {
 /// Opening a store that was closed well, beside sled alone.
 fn opening(folder: &Folder) {
     // Its own copy: the store notices when anybody else has written its files.
-    let alone = Folder::new("sled-alone");
+    let alone = Folder::new(env!("CARGO_TARGET_TMPDIR"), "sled-alone");
     copy(&folder.0.join("sled"), &alone.0);
     let ratios = (0..ROUNDS).map(|_| {
         let mut ours = None;
@@ -371,7 +341,7 @@ fn middle(numbers: impl Iterator<Item = f64>) -> f64 {
 fn import(_: &mut Criterion) {
     let mut costs = Vec::new();
     for _ in 0..ROUNDS {
-        let folder = Folder::new("import");
+        let folder = Folder::new(env!("CARGO_TARGET_TMPDIR"), "import");
         let imported = Cost::of_part("import", &folder);
         let (number, keys, bytes) = write_down(&folder);
         let raw = Cost::of_part("raw", &folder);

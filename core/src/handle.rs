@@ -400,6 +400,13 @@ impl Sender {
         self.allowance.rest_for_tests()
     }
 
+    #[cfg(test)]
+    pub(crate) fn lent_in_common_for_tests(&self) -> u64 {
+        let prepared = self.prepared.load();
+        let in_common = prepared.as_ref().map(|prepared| prepared.lent_for_tests());
+        in_common.unwrap_or_default()
+    }
+
     /// Asks for `count` messages and charges them: all or none.
     #[inline]
     pub fn admit(&self, count: u64) -> Result<Decision, Error> {
@@ -448,7 +455,9 @@ impl Sender {
         now_ms: u64,
     ) -> Result<Quick, Error> {
         let charge = |prepared: &Arc<Prepared>| {
-            engine.charge_meters(prepared, &self.allowance, count, now_ms)
+            prepared
+                .take_shared(count, now_ms)
+                .or_else(|| engine.charge_meters(prepared, &self.allowance, count, now_ms))
         };
         let prepared = self.prepared.load();
         let is_good =

@@ -1,60 +1,100 @@
 //! `cargo xtask bench` and `cargo xtask soak`: what takes long and is not part of the tests.
 
+mod fingerprint;
+mod readme;
 mod report;
 
 use crate::setup;
-use anyhow::Result;
+use anyhow::{Context, Result};
 use report::Figures;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::time::Instant;
 
 /// The runner of the instruction counts; as the library in `benches/Cargo.toml`.
 const GUNGRAUN: &str = "0.20.0";
+
+/// How large the platforms of a short run are.
+const QUICK: [(&str, &str); 4] = [
+    ("TENANTRY_BENCH_ACCOUNTS", "10000"),
+    ("TENANTRY_BENCH_USERS", "10000"),
+    ("TENANTRY_BENCH_IMPORT", "10000"),
+    ("TENANTRY_BENCH_SENDS", "300000"),
+];
 
 /// How a run is done.
 #[derive(Clone, Copy, Default)]
 pub struct Options {
     /// Short measurements on small platforms, to see that all of it works.
     pub quick: bool,
-    /// Writes `docs/benchmarks.md` and `.svg` as well.
+    /// Writes `docs/benchmarks.md` and `.svg` and the tables of the README as well.
     pub write: bool,
 }
 
 /// The benchmarks in Rust with their peers, then the cost of a call from C, Python and Node, and
 /// one table of all.
 pub fn run(root: &Path, options: Options) -> Result<()> {
+    let began = Instant::now();
+    // Of what is built now, whatever is edited meanwhile.
+    let code = fingerprint::of_hot_path(root)?;
     let mut figures = Figures::default();
+    rust(root, options, &mut figures)?;
+    instructions(root, &mut figures)?;
+    other_languages(root, &mut figures)?;
+
+    let text = report::markdown(&figures);
+    println!("\n{text}");
+    let text = format!("{}\n{text}", fingerprint::begin(&code));
+    let mut folders = vec![root.join("target/bench")];
+    folders.extend(options.write.then(|| root.join("docs")));
+    for folder in folders {
+        fs::write(folder.join("benchmarks.md"), &text)?;
+        fs::write(folder.join("benchmarks.svg"), report::chart(&figures))?;
+        println!("written: {}", folder.join("benchmarks.md").display());
+    }
+    if options.write {
+        let path = root.join("README.md");
+        let tables = readme::tables(&figures, options.quick);
+        let renewed = fingerprint::renewed(&fs::read_to_string(&path)?, &code, &tables)
+            .context("README.md has no marks between which figures stand")?;
+        fs::write(&path, renewed)?;
+        println!("written: {}", path.display());
+    }
+    println!(
+        "it took {:.1} minutes",
+        began.elapsed().as_secs_f64() / 60.0
+    );
+    Ok(())
+}
+
+/// The benchmarks in Rust, with their peers.
+fn rust(root: &Path, options: Options, figures: &mut Figures) -> Result<()> {
     let raw = root.join("target/bench/criterion");
     if raw.exists() {
         fs::remove_dir_all(&raw)?;
     }
-    for name in ["hot_path", "axes", "scale"] {
+    for name in ["sending", "hot_path", "axes", "scale"] {
         let mut bench = setup::cargo(&["bench", "-p", "tenantry-benches", "--bench", name, "--"]);
         bench.arg("--noplot").env("CRITERION_HOME", &raw);
         if options.quick {
-            bench.args([
-                "--warm-up-time",
-                "0.2",
-                "--measurement-time",
-                "0.5",
-                "--sample-size",
-                "10",
-            ]);
-            bench
-                .env("TENANTRY_BENCH_ACCOUNTS", "10000")
-                .env("TENANTRY_BENCH_USERS", "10000")
-                .env("TENANTRY_BENCH_IMPORT", "10000");
+            bench.args(["--warm-up-time", "0.2", "--measurement-time", "0.5"]);
+            bench.args(["--sample-size", "10"]);
+            for (variable, value) in QUICK {
+                bench.env(variable, value);
+            }
+        } else {
+            bench.args(["--warm-up-time", "1", "--measurement-time", "2"]);
         }
-        figures.read_notes(&setup::heard(
-            &format!("benchmark: {name}"),
-            root,
-            &mut bench,
-        )?);
+        let heard = setup::heard(&format!("benchmark: {name}"), root, &mut bench)?;
+        figures.read_notes(&heard);
+        figures.read_figures(&heard);
     }
-    figures.read_criterion(&raw)?;
-    instructions(root, &mut figures)?;
+    figures.read_criterion(&raw)
+}
 
+/// What a call costs from C, Python and Node.
+fn other_languages(root: &Path, figures: &mut Figures) -> Result<()> {
     let library = setup::library(root)?;
     let program = root.join("target/bench_c");
     let mut gcc = Command::new("gcc");
@@ -85,16 +125,6 @@ pub fn run(root: &Path, options: Options) -> Result<()> {
             Command::new("node").arg("benches/node_calls.mjs"),
         )?,
     );
-
-    let text = report::markdown(&figures);
-    println!("\n{text}");
-    let mut folders = vec![root.join("target/bench")];
-    folders.extend(options.write.then(|| root.join("docs")));
-    for folder in folders {
-        fs::write(folder.join("benchmarks.md"), &text)?;
-        fs::write(folder.join("benchmarks.svg"), report::chart(&figures))?;
-        println!("written: {}", folder.join("benchmarks.md").display());
-    }
     Ok(())
 }
 

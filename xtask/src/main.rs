@@ -17,7 +17,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   codegen [--check]  write what follows from the catalogue, or compare
   bench [--quick] [--write]
                      the benchmarks with their peers, as one table: in target/bench,
-                     with --write in docs
+                     with --write in docs and the README
   soak               the long versions of the crash tests, of the histories of quotas and of the
                      checks of security";
 

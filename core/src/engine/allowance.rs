@@ -8,6 +8,8 @@
 
 use super::meters::Promise;
 use crate::locks::AtomicU64;
+use parking_lot::Mutex;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -26,6 +28,32 @@ pub(crate) struct Allowance {
     /// Whether meters have lent it. Those of one account may follow those of another as its own:
     /// only one lends at a time.
     is_lent: AtomicBool,
+}
+
+/// What senders have in common who are charged alike.
+#[derive(PartialEq, Eq, Hash)]
+pub(super) struct Kind {
+    /// The counters, of which the account's own are nobody else's.
+    pub(super) places: Arc<[usize]>,
+    pub(super) promised: Arc<[Promise]>,
+    /// How many of the counters credits pay beyond, and how many credits there are.
+    pub(super) paid: (usize, u64),
+}
+
+/// The allowances of a team that senders have in common who are charged alike.
+#[derive(Default)]
+pub(super) struct Alike(Mutex<HashMap<Kind, Arc<Allowance>>>);
+
+impl Alike {
+    /// The allowance of a kind of senders; `own` for the first of them.
+    pub(super) fn share(&self, kind: Kind, own: Arc<Allowance>) -> Arc<Allowance> {
+        let mut kinds = self.0.lock();
+        if kinds.len() == kinds.capacity() {
+            // Before it grows: of some nobody is left.
+            kinds.retain(|_, allowance| Arc::strong_count(allowance) > 1);
+        }
+        kinds.entry(kind).or_insert(own).clone()
+    }
 }
 
 /// For what an allowance is good.
@@ -192,7 +220,8 @@ mod tests {
                 most = most.max(one.lent_for_tests());
             }
             if round % 3 == 0 {
-                looked_while_lent += u64::from(one.lent_for_tests() > 0);
+                let lent = one.lent_for_tests() + one.lent_in_common_for_tests();
+                looked_while_lent += u64::from(lent > 0);
                 let used = used(&store);
                 assert_eq!((sends(&other), one.lent_for_tests()), (used + 1, 0));
             }

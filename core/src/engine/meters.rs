@@ -6,13 +6,15 @@
 //! drawn counts as spent. So nothing is ever sent beyond a limit, and what a crash can cost is one
 //! block for each counter, or the largest send that was asked for where that is more.
 
+mod alike;
+mod blocks;
 mod given_back;
 mod places;
 mod refused;
 
 use crate::domain::credits::{self, Lifted};
 use crate::domain::reservations;
-use crate::engine::allowance::{Allowance, Lent, Terms};
+use crate::engine::allowance::{Alike, Allowance, Lent, Terms};
 pub(crate) use crate::engine::meters::places::Room;
 use crate::engine::meters::places::{Hold, Places, Share};
 use crate::engine::meters::refused::{Locked, Remembered};
@@ -41,14 +43,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tenantry_store::{Batch, CommitError, Order};
 
-/// A counter draws at most this much ahead of an unlimited window.
-const BLOCK_MAX: u64 = 1 << 20;
-/// A block is at most this part of its limit: what a crash can cost.
-const BLOCK_PART: u64 = 50;
-/// A counter that drew less than this ago draws twice as much.
-const DRAW_AGAIN_MS: u64 = 2500;
-/// Smaller blocks are not drawn ahead.
-const DRAWN_AHEAD_FROM: u64 = 8;
 /// How many windows of an account end, at most, while one of an account below is open.
 const WINDOWS_AHEAD: usize = 4;
 /// How often a draw is tried against others that draw from the same records.
@@ -71,6 +65,8 @@ pub(crate) struct Team {
     drawing: Mutex<()>,
     /// Whether its top account is gone: nothing more is charged here.
     has_ended: AtomicBool,
+    /// What senders have in common who are charged alike.
+    alike: Alike,
 }
 
 #[derive(Default)]
@@ -88,9 +84,10 @@ struct Meters {
     share: Share,
     /// What one sender may take without the lock; nothing while somebody holds it.
     lent: Option<Lent>,
-    /// Where the allowance of who sent last lies. It may be gone, and be the place of another by
-    /// now: that one is lent to early.
-    sent_last: usize,
+    /// Where the allowance of who sent last lies, and the one that they share with those who are
+    /// charged alike. It may be gone, and be the place of another by now: that one is lent to
+    /// early.
+    sent_last: [usize; 2],
 }
 
 /// What one counter counts.
@@ -275,6 +272,8 @@ struct Cold {
     /// later one.
     version: u64,
     block: u64,
+    /// With less than this at rest the next block is drawn ahead.
+    low: u64,
     drawn_at_ms: u64,
 }
 
@@ -304,24 +303,6 @@ impl Cold {
         } else {
             u64::MAX
         }
-    }
-
-    /// How much to draw so that `count` fit: more when draws come quickly, and never beyond the
-    /// limit.
-    fn draw_size(&mut self, hot: &Hot, count: u64, now_ms: u64) -> u64 {
-        let quick = now_ms.saturating_sub(self.drawn_at_ms) < DRAW_AGAIN_MS;
-        let most = (self.most() / BLOCK_PART).clamp(1, BLOCK_MAX);
-        self.block = if quick {
-            self.block.saturating_mul(2)
-        } else {
-            self.block / 2
-        }
-        .clamp(1, most);
-        self.drawn_at_ms = now_ms;
-        self.block.max(count).saturating_sub(hot.rest).min(
-            self.most()
-                .saturating_sub(hot.used.saturating_add(hot.rest)),
-        )
     }
 
     /// Sets where the next threshold lies.
@@ -548,7 +529,7 @@ fn unused(part: u64, hot: &Hot, cold: &Cold, above: &Cold) -> u64 {
 }
 
 /// A counter on the line of who sends that is guaranteed a part of the one above.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Promise {
     above: usize,
     below: usize,
@@ -723,7 +704,7 @@ pub(crate) struct Prepared {
     places: Arc<[usize]>,
     /// The counters that a planned package makes count, and their places.
     planned: Vec<(Wanted, usize)>,
-    /// Of those who ask by ids.
+    /// Of those who ask by ids, and of all who are charged alike and send in turn.
     allowance: Arc<Allowance>,
     /// How many of them, the first, credits pay beyond.
     lifted: usize,
@@ -1264,6 +1245,7 @@ impl Meters {
             unwritten: Vec::new(),
             version: 0,
             block: 0,
+            low: 0,
             drawn_at_ms: 0,
         };
         match self.pair_mut(place) {
@@ -1669,23 +1651,24 @@ impl Meters {
             cold.version = version;
             cold.set_stop(hot);
             hot.rest += draw.size;
-            hot.low = if cold.block >= DRAWN_AHEAD_FROM {
-                cold.block / 2
-            } else {
-                0
-            };
+            cold.set_low(hot);
         }
         Ok(())
     }
 
-    /// Lends to who sends twice in a row, after a charge that left so many. Where each send is to
-    /// be looked at, nothing.
-    fn lend(&mut self, prepared: &Prepared, allowance: &Arc<Allowance>, left: u64) {
-        let sends = Arc::as_ptr(allowance).addr();
-        if std::mem::replace(&mut self.sent_last, sends) != sends
-            || !prepared.pace_places.is_empty()
-            || prepared.lacking.is_some()
-        {
+    /// Lends to who sends twice in a row, or to all who are charged alike where two of them do,
+    /// after a charge that left so many. Where each send is to be looked at, nothing.
+    fn lend(&mut self, prepared: &Prepared, own: &Arc<Allowance>, left: u64) {
+        let sends = [own, &prepared.allowance].map(|allowance| Arc::as_ptr(allowance).addr());
+        let last = std::mem::replace(&mut self.sent_last, sends);
+        let allowance = if last[0] == sends[0] {
+            own
+        } else if last[1] == sends[1] {
+            &prepared.allowance
+        } else {
+            return;
+        };
+        if !prepared.is_lent_to() {
             return;
         }
         if prepared.promised.is_empty() {
@@ -1846,12 +1829,9 @@ impl Engine {
         view: &View,
         sending: &Sending<'_>,
     ) -> Result<Prepared, Error> {
-        self.prepare_in(
-            cell,
-            view,
-            sending,
-            sending.member.and_then(MemberView::group),
-        )
+        let group = sending.member.and_then(MemberView::group);
+        let prepared = self.prepare_in(cell, view, sending, group)?;
+        Ok(prepared.shared())
     }
 
     /// As [`prepare_as`](Engine::prepare_as), with the counters of this group.
@@ -2196,8 +2176,7 @@ impl Engine {
         now_ms: u64,
     ) -> Option<u64> {
         prepared
-            .allowance
-            .take(prepared.stamp, count, now_ms)
+            .take_shared(count, now_ms)
             .or_else(|| self.charge_meters(prepared, &prepared.allowance, count, now_ms))
     }
 
@@ -2217,7 +2196,7 @@ impl Engine {
             .team
             .meters()
             .charge_or_leave(prepared, allowance, count, now_ms)?;
-        if low && !prepared.asked.swap(true, Ordering::AcqRel) {
+        if low {
             self.ask_for_blocks(prepared);
         }
         Some(left)
@@ -2225,6 +2204,9 @@ impl Engine {
 
     #[cold]
     fn ask_for_blocks(&self, prepared: &Arc<Prepared>) {
+        if prepared.asked.swap(true, Ordering::AcqRel) {
+            return;
+        }
         // With a clock that stands still everything is to be the same in every run.
         if !self.kernel.has_manual_clock() {
             self.drawer.ask(&self.this, prepared);
@@ -2253,7 +2235,7 @@ impl Engine {
                 // What has no record was not drawn from: its account is gone.
                 let is_there = cold.version != 0;
                 if is_there && hot.rest < hot.low && now_ms < hot.ends_at_ms {
-                    let size = cold.draw_size(hot, 0, now_ms);
+                    let size = cold.ahead_size(hot, now_ms);
                     if size > 0 {
                         draws.push(Draw {
                             place: *place,
@@ -2621,7 +2603,10 @@ impl Engine {
                 true => meters.charge_for_later(prepared, count, paid, credits - paid, now_ms),
                 false => meters.charge(prepared, count, paid, credits - paid, now_ms),
             };
-            if let Some((left, _)) = charged {
+            if let Some((left, is_low)) = charged {
+                if is_low {
+                    self.ask_for_blocks(prepared);
+                }
                 let lifted = if paid > 0 {
                     meters.lifted(prepared)?
                 } else {

@@ -1,0 +1,132 @@
+//! Senders of one account that are charged alike share an allowance (ADR 45).
+
+use crate::engine::allowance::Kind;
+use crate::engine::meters::Prepared;
+
+impl Prepared {
+    /// Lets it share with those of its team who are charged alike.
+    pub(super) fn shared(mut self) -> Prepared {
+        if self.is_lent_to() {
+            let kind = Kind {
+                places: self.places.clone(),
+                promised: self.promised.clone(),
+                paid: (self.lifted, self.credits),
+            };
+            self.allowance = self.team.alike.share(kind, self.allowance);
+        }
+        self
+    }
+
+    /// Whether something may be lent to who sends so: not where each send is to be looked at.
+    pub(super) fn is_lent_to(&self) -> bool {
+        self.pace_places.is_empty() && self.lacking.is_none()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn lent_for_tests(&self) -> u64 {
+        self.allowance.rest_for_tests()
+    }
+
+    /// Takes `count` from what is lent to all who are charged alike.
+    #[inline]
+    pub(crate) fn take_shared(&self, count: u64, now_ms: u64) -> Option<u64> {
+        if now_ms >= self.until_ms {
+            return None;
+        }
+        self.allowance.take(self.stamp, count, now_ms)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Sender, Tenantry};
+    use serde_json::{Value, json};
+
+    const LIMIT: u64 = 1_000_000;
+
+    fn call(store: &Tenantry, operation: &str, request: Value) {
+        store
+            .call_json(b"", operation.as_bytes(), request.to_string().as_bytes())
+            .unwrap();
+    }
+
+    /// `acme` with its owner `olga` and a limit for each hour.
+    fn acme() -> Tenantry {
+        let options = json!({"clock": {"manual_ms": 1_781_524_800_000_u64}, "seed": 1});
+        let store = Tenantry::open_json(":memory:", options.to_string().as_bytes()).unwrap();
+        let owner = json!({"user": "olga", "email": "olga@acme.example"});
+        let request = json!({"id": "acme", "name": "Acme", "owner": owner,
+            "limits": {"email_per_hour": LIMIT}});
+        call(&store, "accounts.create", request);
+        store
+    }
+
+    /// How often the meters of `acme` were changed under their lock.
+    fn changes(store: &Tenantry) -> u64 {
+        let engine = &store.guard_for_tests().engine;
+        let cell = engine.cell_by_text("acme").unwrap();
+        cell.view(engine).unwrap().team.meters().changes()
+    }
+
+    /// One message of each of two in turn, so often; of each the limit that is left is told.
+    fn in_turn(two: [&Sender; 2], times: usize, left: &mut u64) {
+        for sender in std::iter::repeat_n(two, times).flatten() {
+            let decision = sender.admit(1).unwrap();
+            *left -= 1;
+            assert_eq!((decision.granted, decision.remaining), (1, Some(*left)));
+        }
+    }
+
+    /// 20.11: two who send in turn take from one allowance, without the lock, and are told what is
+    /// left as if there were none (R-QTA-3).
+    #[test]
+    fn two_in_turn_seldom_lock_the_meters() {
+        let store = acme();
+        let olga = store.sender("acme", Some("olga")).unwrap();
+        let host = store.sender("acme", None).unwrap();
+        let mut left = LIMIT;
+        in_turn([&olga, &host], 500, &mut left);
+        let before = changes(&store);
+        in_turn([&olga, &host], 500, &mut left);
+        let locked = changes(&store) - before;
+        assert!(
+            locked < 100,
+            "the lock was taken {locked} times for 1,000 messages"
+        );
+    }
+
+    /// Who has a counter or a pace of their own takes nothing of what is lent to others: each of
+    /// their sends is looked at (R-QTA-4, R-QTA-14).
+    #[test]
+    fn what_is_ones_own_is_not_shared() {
+        let store = acme();
+        for (cap, over, subject) in [("few", "reject", "bob"), ("slow", "spread", "cat")] {
+            let member = json!({"account": "acme", "user": subject,
+                "email": format!("{subject}@acme.example"), "role": "full"});
+            call(&store, "members.add", member);
+            call(
+                &store,
+                "caps.set",
+                json!({"account": "acme", "id": cap, "scope": "member", "subject": subject,
+                    "window": "day", "limit": 3, "over": over}),
+            );
+        }
+        let olga = store.sender("acme", Some("olga")).unwrap();
+        let host = store.sender("acme", None).unwrap();
+        let mut left = LIMIT;
+        in_turn([&olga, &host], 500, &mut left);
+        for (user, most) in [("bob", 3), ("cat", 1)] {
+            let other = store.sender("acme", Some(user)).unwrap();
+            let mut granted = 0;
+            for _ in 0..10 {
+                granted += other.admit(1).unwrap().granted;
+                granted += store.admit("acme", Some(user), 1).unwrap().granted;
+                assert_eq!(
+                    [&olga, &host].map(|other| other.admit(1).unwrap().granted),
+                    [1, 1]
+                );
+            }
+            assert_eq!(granted, most, "{user}");
+        }
+    }
+}

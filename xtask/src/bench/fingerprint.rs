@@ -1,0 +1,83 @@
+//! Of which code the figures in the README are. `cargo xtask bench --write` notes it beside them;
+//! the test `tests/tests/benchmarks.rs`, which has this file as a module, compares.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The code of the hot path: what grants, refusals and checks run through, and what draws blocks
+/// for them. A folder is all that lies in it.
+pub const HOT_PATH: [&str; 10] = [
+    "core/src/engine/allowance.rs",
+    "core/src/engine/drawer.rs",
+    "core/src/engine/meters",
+    "core/src/engine/meters.rs",
+    "core/src/engine/views.rs",
+    "core/src/guard.rs",
+    "core/src/handle",
+    "core/src/handle.rs",
+    "core/src/kernel/clock.rs",
+    "core/src/locks.rs",
+];
+
+/// What stands before the figures, and the code that they are of.
+const BEGIN: &str = "<!-- bench: begin. `cargo xtask bench --write` wrote what follows, of code ";
+const END: &str = "<!-- bench: end -->";
+
+/// A number for the code of the hot path, in which comments, blank lines and tests do not count.
+pub fn of_hot_path(root: &Path) -> io::Result<String> {
+    let mut files = Vec::new();
+    for path in HOT_PATH {
+        add(&mut files, root.join(path))?;
+    }
+    files.sort();
+    // FNV-1a: it tells apart what nobody wants to confuse.
+    let mut sum = 0xcbf2_9ce4_8422_2325_u64;
+    for file in files {
+        for byte in code(&fs::read_to_string(file)?).bytes() {
+            sum = (sum ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
+        }
+    }
+    Ok(format!("{sum:016x}"))
+}
+
+fn add(files: &mut Vec<PathBuf>, path: PathBuf) -> io::Result<()> {
+    if path.is_dir() {
+        for entry in fs::read_dir(path)? {
+            add(files, entry?.path())?;
+        }
+    } else {
+        files.push(path);
+    }
+    Ok(())
+}
+
+/// A file without its comments, its spaces and its tests, which stand at the end.
+pub fn code(text: &str) -> String {
+    let text = text
+        .split_once("\n#[cfg(test)]\nmod tests {")
+        .map_or(text, |(code, _)| code);
+    text.lines()
+        .map(str::trim)
+        .filter(|line| !line.starts_with("//"))
+        .flat_map(str::split_whitespace)
+        .collect()
+}
+
+/// The code that the figures in a document are of.
+pub fn noted(document: &str) -> Option<&str> {
+    let (_, rest) = document.split_once(BEGIN)?;
+    rest.split_once(" -->").map(|(code, _)| code)
+}
+
+/// What stands before figures of this code.
+pub fn begin(code: &str) -> String {
+    format!("{BEGIN}{code} -->")
+}
+
+/// A document with other figures between its marks; none where it has no marks.
+pub fn renewed(document: &str, code: &str, figures: &str) -> Option<String> {
+    let (before, rest) = document.split_once(&begin(noted(document)?))?;
+    let (_, after) = rest.split_once(END)?;
+    Some(format!("{before}{}\n{figures}{END}{after}", begin(code)))
+}
