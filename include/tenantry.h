@@ -52,7 +52,7 @@
 #define TENANTRY_VERSION_MAJOR 0
 #define TENANTRY_VERSION_MINOR 1
 #define TENANTRY_VERSION_PATCH 0
-#define TENANTRY_CATALOGUE_HASH "97fbf56167f12ee64d4e3d4f2a824f62"
+#define TENANTRY_CATALOGUE_HASH "164f1435578d7c0730d322b23cfda944"
 
 #if defined(__GNUC__) || defined(__clang__)
 #define TENANTRY_API __attribute__((visibility("default")))

@@ -1692,6 +1692,8 @@ export interface EffectivePolicies {
   billingDay: number
   /** Whether the owner of an account that is suspended for billing alone may enter it (R-ACC-3). */
   billingHoldOwnerEnters: boolean
+  /** The same of what caps have counted, each member, campaign and domain by itself (R-QTA-14). */
+  capHistoryDays: number
   /** Who owns an account below another: an owner of its own, or the parent's. */
   childOwner: ChildOwner
   /** Whether accounts make roles of their own (R-ROL-4). */
@@ -1786,6 +1788,11 @@ export interface EffectivePolicies {
   skipVerification: boolean
   /** IANA name of the time zone that new accounts get. */
   timeZone: string
+  /**
+   * For how many days it is kept what limits and groups have counted in windows that are over, up
+   * to 36,500; 0 for ever (R-QTA-2).
+   */
+  usageHistoryDays: number
   /** How long the owner of a new account can confirm their address, in milliseconds (R-INV-3). */
   verificationLifeMs: number
 }
@@ -3249,6 +3256,8 @@ export interface PoliciesInput {
   billingDay?: Integer | undefined
   /** Whether the owner of an account that is suspended for billing alone may enter it (R-ACC-3). */
   billingHoldOwnerEnters?: boolean | undefined
+  /** The same of what caps have counted, each member, campaign and domain by itself (R-QTA-14). */
+  capHistoryDays?: Integer | undefined
   /** Who owns an account below another: an owner of its own, or the parent's. */
   childOwner?: ChildOwner | undefined
   /** Whether accounts make roles of their own (R-ROL-4). */
@@ -3343,6 +3352,11 @@ export interface PoliciesInput {
   skipVerification?: boolean | undefined
   /** IANA name of the time zone that new accounts get. */
   timeZone?: string | undefined
+  /**
+   * For how many days it is kept what limits and groups have counted in windows that are over, up
+   * to 36,500; 0 for ever (R-QTA-2).
+   */
+  usageHistoryDays?: Integer | undefined
   /** How long the owner of a new account can confirm their address, in milliseconds (R-INV-3). */
   verificationLifeMs?: Integer | undefined
 }
@@ -3361,6 +3375,8 @@ export interface Policies {
   billingDay?: number
   /** Whether the owner of an account that is suspended for billing alone may enter it (R-ACC-3). */
   billingHoldOwnerEnters?: boolean
+  /** The same of what caps have counted, each member, campaign and domain by itself (R-QTA-14). */
+  capHistoryDays?: number
   /** Who owns an account below another: an owner of its own, or the parent's. */
   childOwner?: ChildOwner
   /** Whether accounts make roles of their own (R-ROL-4). */
@@ -3455,6 +3471,11 @@ export interface Policies {
   skipVerification?: boolean
   /** IANA name of the time zone that new accounts get. */
   timeZone?: string
+  /**
+   * For how many days it is kept what limits and groups have counted in windows that are over, up
+   * to 36,500; 0 for ever (R-QTA-2).
+   */
+  usageHistoryDays?: number
   /** How long the owner of a new account can confirm their address, in milliseconds (R-INV-3). */
   verificationLifeMs?: number
 }

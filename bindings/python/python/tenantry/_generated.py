@@ -199,7 +199,7 @@ from .model import (
     Window,
 )
 
-CATALOGUE_HASH = "97fbf56167f12ee64d4e3d4f2a824f62"
+CATALOGUE_HASH = "164f1435578d7c0730d322b23cfda944"
 
 
 class AccessOperations(Namespace):

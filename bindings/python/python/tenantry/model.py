@@ -966,6 +966,8 @@ class PoliciesInput(TypedDict, total=False):
     """The day of the month on which an account's month begins where it is billed, 1 to 31."""
     billing_hold_owner_enters: bool
     """Whether the owner of an account that is suspended for billing alone may enter it (R-ACC-3)."""
+    cap_history_days: int
+    """The same of what caps have counted, each member, campaign and domain by itself (R-QTA-14)."""
     child_owner: ChildOwner
     """Who owns an account below another: an owner of its own, or the parent's."""
     custom_roles: bool
@@ -1036,6 +1038,10 @@ class PoliciesInput(TypedDict, total=False):
     """Whether an account below another can be made without its owner confirming first (R-TEA-4)."""
     time_zone: str
     """IANA name of the time zone that new accounts get."""
+    usage_history_days: int
+    """For how many days it is kept what limits and groups have counted in windows that are over, up to 36,500; 0 for
+    ever (R-QTA-2).
+    """
     verification_life_ms: int
     """How long the owner of a new account can confirm their address, in milliseconds (R-INV-3)."""
 
@@ -2830,6 +2836,8 @@ class EffectivePolicies:
     """The day of the month on which an account's month begins where it is billed, 1 to 31."""
     billing_hold_owner_enters: bool
     """Whether the owner of an account that is suspended for billing alone may enter it (R-ACC-3)."""
+    cap_history_days: int
+    """The same of what caps have counted, each member, campaign and domain by itself (R-QTA-14)."""
     child_owner: ChildOwner
     """Who owns an account below another: an owner of its own, or the parent's."""
     custom_roles: bool
@@ -2900,6 +2908,10 @@ class EffectivePolicies:
     """Whether an account below another can be made without its owner confirming first (R-TEA-4)."""
     time_zone: str
     """IANA name of the time zone that new accounts get."""
+    usage_history_days: int
+    """For how many days it is kept what limits and groups have counted in windows that are over, up to 36,500; 0 for
+    ever (R-QTA-2).
+    """
     verification_life_ms: int
     """How long the owner of a new account can confirm their address, in milliseconds (R-INV-3)."""
 
@@ -2909,6 +2921,7 @@ class EffectivePolicies:
             alert_at_percent=tuple(value["alert_at_percent"]),
             billing_day=value["billing_day"],
             billing_hold_owner_enters=value["billing_hold_owner_enters"],
+            cap_history_days=value["cap_history_days"],
             child_owner=value["child_owner"],
             custom_roles=value["custom_roles"],
             depth=value["depth"],
@@ -2941,6 +2954,7 @@ class EffectivePolicies:
             session_life_ms=value["session_life_ms"],
             skip_verification=value["skip_verification"],
             time_zone=value["time_zone"],
+            usage_history_days=value["usage_history_days"],
             verification_life_ms=value["verification_life_ms"],
         )
 
@@ -4894,6 +4908,8 @@ class Policies:
     """The day of the month on which an account's month begins where it is billed, 1 to 31."""
     billing_hold_owner_enters: bool | None = None
     """Whether the owner of an account that is suspended for billing alone may enter it (R-ACC-3)."""
+    cap_history_days: int | None = None
+    """The same of what caps have counted, each member, campaign and domain by itself (R-QTA-14)."""
     child_owner: ChildOwner | None = None
     """Who owns an account below another: an owner of its own, or the parent's."""
     custom_roles: bool | None = None
@@ -4964,6 +4980,10 @@ class Policies:
     """Whether an account below another can be made without its owner confirming first (R-TEA-4)."""
     time_zone: str | None = None
     """IANA name of the time zone that new accounts get."""
+    usage_history_days: int | None = None
+    """For how many days it is kept what limits and groups have counted in windows that are over, up to 36,500; 0 for
+    ever (R-QTA-2).
+    """
     verification_life_ms: int | None = None
     """How long the owner of a new account can confirm their address, in milliseconds (R-INV-3)."""
 
@@ -4973,6 +4993,7 @@ class Policies:
             alert_at_percent=tuple(value["alert_at_percent"]) if "alert_at_percent" in value else None,
             billing_day=value.get("billing_day"),
             billing_hold_owner_enters=value.get("billing_hold_owner_enters"),
+            cap_history_days=value.get("cap_history_days"),
             child_owner=value.get("child_owner"),
             custom_roles=value.get("custom_roles"),
             depth=value.get("depth"),
@@ -5005,6 +5026,7 @@ class Policies:
             session_life_ms=value.get("session_life_ms"),
             skip_verification=value.get("skip_verification"),
             time_zone=value.get("time_zone"),
+            usage_history_days=value.get("usage_history_days"),
             verification_life_ms=value.get("verification_life_ms"),
         )
 
