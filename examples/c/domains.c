@@ -7,10 +7,10 @@
 
 #include "tenantry.h"
 
-/* JSON as it is, without a backslash before every quote. */
+/* A JSON text, without a backslash before every quote. */
 #define JSON(...) #__VA_ARGS__
 
-/* Runs an operation that has to be done; `actor` is NULL for the host itself. The caller frees the
+/* Runs an operation that has to succeed; `actor` is NULL for the host itself. The caller frees the
  * answer. */
 static tenantry_text call(tenantry_store t, const char *actor, const char *operation,
                           const char *request)
@@ -25,14 +25,14 @@ static tenantry_text call(tenantry_store t, const char *actor, const char *opera
     return answer;
 }
 
-/* The same, for an answer that nobody reads. */
+/* The same, for an answer that is not read. */
 static void run(tenantry_store t, const char *actor, const char *operation, const char *request)
 {
     tenantry_text answer = call(t, actor, operation, request);
     tenantry_text_free(&answer);
 }
 
-/* Runs an operation that has to be refused, with this error. */
+/* Runs an operation that has to be refused with this error. */
 static void refused(tenantry_store t, const char *actor, const char *operation,
                     const char *request, int32_t error)
 {
@@ -47,7 +47,7 @@ static void refused(tenantry_store t, const char *actor, const char *operation,
     tenantry_text_free(&answer);
 }
 
-/* Checks that this stands in the answer. A host reads it with the JSON library that it has. */
+/* Checks that the answer contains this text. A host reads the answer with its own JSON library. */
 static void shows(tenantry_text answer, const char *part)
 {
     if (strstr(answer.data, part) == NULL) {
@@ -56,7 +56,7 @@ static void shows(tenantry_text answer, const char *part)
     }
 }
 
-/* Copies the first text of this name out of an answer. */
+/* Copies the first text with this name out of an answer. */
 static void copy_text(tenantry_text answer, const char *name, char *text, size_t size)
 {
     char key[64];
@@ -66,7 +66,7 @@ static void copy_text(tenantry_text answer, const char *name, char *text, size_t
     snprintf(text, size, "%.*s", (int)strcspn(from, "\""), from);
 }
 
-/* A small platform of its own for every example: in memory, with a clock that stands still. */
+/* A small platform for each example: a store in memory, with a clock that stands still. */
 static tenantry_store platform(void)
 {
     static const char options[] = JSON({"clock": {"manual_ms": 1781524800000}, "seed": 1});
@@ -94,7 +94,7 @@ static tenantry_store platform(void)
 
 static void show_access(tenantry_store t)
 {
-    // Ann writes campaigns, and those of her group.
+    // Ann may send campaigns: her own, and those of her group.
     tenantry_text check = call(t, NULL, "access.check",
         JSON({"account": "acme", "user": "ann", "permission": "campaigns.send"}));
     shows(check, JSON("allowed":true));
@@ -106,7 +106,7 @@ static void show_access(tenantry_store t)
     shows(why, JSON("subject":"writer"));
     tenantry_text_free(&why);
 
-    // Nobody but the owner may close the account.
+    // Only the owner may close the account.
     tenantry_text closers = call(t, NULL, "access.who_can",
         JSON({"account": "acme", "permission": "accounts.close"}));
     shows(closers, JSON("held_as":"owner"));
@@ -116,14 +116,15 @@ static void show_access(tenantry_store t)
 
 static void show_accounts(tenantry_store t)
 {
-    // One more account below Acme: it waits until Nora has followed the link in her mail.
+    // Olga creates another account below Acme. It is pending until Nora has followed the link in
+    // her mail.
     const char *olga = JSON({"account": "acme", "kind": "user", "user": "olga"});
     tenantry_text child = call(t, olga, "accounts.create_child",
         JSON({"parent": "acme", "id": "north", "name": "Acme North", "owner_email": "nora@north.example"}));
     shows(child, JSON("status":"pending"));
     tenantry_text_free(&child);
 
-    // A hold on Acme stops all that is below it.
+    // A hold on Acme stops all accounts below it too.
     tenantry_text held = call(t, NULL, "accounts.hold", JSON({"account": "acme", "reason": "billing"}));
     shows(held, JSON("hold":1));
     shows(held, JSON("status":"suspended"));
@@ -139,13 +140,13 @@ static void show_accounts(tenantry_store t)
 
 static void show_addresses(tenantry_store t)
 {
-    // Whoever acts in Acme comes from its office.
+    // Everybody who acts in Acme has to come from its office.
     tenantry_text list = call(t, NULL, "addresses.set",
         JSON({"account": "acme", "addresses": ["192.0.2.0/24", "2001:db8::/32"]}));
     shows(list, JSON("account":"acme"));
     tenantry_text_free(&list);
 
-    // Olga says nothing of where she is.
+    // A call of Olga's that names no address is refused.
     const char *olga = JSON({"account": "acme", "kind": "user", "user": "olga"});
     refused(t, olga, "accounts.get", JSON({"account": "acme"}), TENANTRY_IP_NOT_ALLOWED);
     run(t, NULL, "addresses.set", JSON({"account": "acme", "addresses": []}));
@@ -153,8 +154,8 @@ static void show_addresses(tenantry_store t)
 
 static void show_api_keys(tenantry_store t)
 {
-    // Olga makes a key for the program that sends the newsletter, from the office alone. Its token
-    // is shown once.
+    // Olga makes a key for the program that sends the newsletter; it may be used only from the
+    // office. Its token is shown once.
     const char *olga = JSON({"account": "acme", "kind": "user", "user": "olga"});
     tenantry_text made = call(t, olga, "api_keys.create",
         JSON({"account": "acme", "name": "Newsletter", "permissions": [{"permission": "campaigns.send"}], "allow_list": ["192.0.2.0/24"]}));
@@ -165,7 +166,7 @@ static void show_api_keys(tenantry_store t)
     copy_text(made, "id", id, sizeof id);
     tenantry_text_free(&made);
 
-    // Whose is it? The host asks, or passes the token as the actor of a call.
+    // The host asks whose key it is, or passes the token as the actor of a call.
     char check_request[512];
     snprintf(check_request, sizeof check_request, JSON({"token": "%s", "ip": "192.0.2.7"}), token);
     tenantry_text proof = call(t, NULL, "api_keys.check", check_request);
@@ -173,7 +174,7 @@ static void show_api_keys(tenantry_store t)
     shows(proof, JSON("user":"olga"));
     tenantry_text_free(&proof);
 
-    // No more than 100 messages a day with this key; then it is deleted, and the cap goes with it.
+    // A cap allows 100 messages a day with this key. Then the key is deleted, and the cap with it.
     char set_request[512];
     snprintf(set_request, sizeof set_request, JSON({"account": "acme", "id": "newsletter", "scope": "api_key", "subject": "%s", "window": "day", "limit": 100}), id);
     run(t, NULL, "caps.set", set_request);
@@ -190,7 +191,7 @@ static void show_api_keys(tenantry_store t)
 
 static void show_assets(tenantry_store t)
 {
-    // What Acme may send with, Shop may use too: it has no package of its own.
+    // Shop may use the assets of Acme too, because it has no package of its own.
     run(t, NULL, "assets.assign", JSON({"account": "acme", "kind": "domain", "asset": "news.acme.example"}));
     tenantry_text domain = call(t, NULL, "assets.check",
         JSON({"account": "shop", "kind": "domain", "asset": "news.acme.example"}));
@@ -203,8 +204,7 @@ static void show_assets(tenantry_store t)
 
 static void show_audit(tenantry_store t)
 {
-    // Olga makes Bob an administrator; the chain of Acme knows who did what, and what it was
-    // before.
+    // Olga makes Bob an administrator. The audit of Acme shows who did what, and the value before.
     const char *olga = JSON({"account": "acme", "kind": "user", "user": "olga"});
     run(t, olga, "members.set_role", JSON({"account": "acme", "user": "bob", "role": "administrator"}));
     tenantry_text latest = call(t, olga, "audit.list", JSON({"account": "acme", "limit": 1}));
@@ -213,7 +213,8 @@ static void show_audit(tenantry_store t)
     shows(latest, JSON("operation":"members.set_role"));
     tenantry_text_free(&latest);
 
-    // The head is kept elsewhere, once a day, say: with it a cut end is found as well.
+    // The host saves the head elsewhere, for example once a day. With it, a chain whose end was
+    // cut off is found too.
     tenantry_text head = call(t, NULL, "audit.head", JSON({"account": "acme"}));
     shows(head, JSON("number":4));
     char hash[256];
@@ -228,7 +229,7 @@ static void show_audit(tenantry_store t)
 
 static void show_automations(tenantry_store t)
 {
-    // Automations and triggers act so many times a month; the limits are those of the package.
+    // The automations of Acme may carry out 1,000 actions a month, together with those of Shop.
     run(t, NULL, "limits.set", JSON({"account": "acme", "limit": "automation_actions_per_month", "value": 1000}));
     tenantry_text decision = call(t, NULL, "automations.admit",
         JSON({"account": "shop", "kind": "automation", "count": 10}));
@@ -236,21 +237,22 @@ static void show_automations(tenantry_store t)
     shows(decision, JSON("remaining":990));
     tenantry_text_free(&decision);
 
-    // How many actions one automation may have.
+    // One automation of Acme may have 20 actions.
     run(t, NULL, "limits.set", JSON({"account": "acme", "limit": "actions_per_automation", "value": 20}));
     refused(t, NULL, "automations.check", JSON({"account": "acme", "actions": 21}), TENANTRY_LIMIT_REACHED);
 }
 
 static void show_campaigns(tenantry_store t)
 {
-    // What became of the messages of a campaign.
+    // The host reports the outcomes of the messages of a campaign.
     tenantry_text reported = call(t, NULL, "campaigns.report",
         JSON({"account": "acme", "campaign": "spring", "delivered": 95, "hard": 5}));
     shows(reported, JSON("delivered":95));
     shows(reported, JSON("hard":5));
     tenantry_text_free(&reported);
 
-    // Stopped, by hand or for its bounces, it sends nothing more until somebody resumes it.
+    // A campaign that is stopped, by hand or for its bounces, sends nothing until somebody resumes
+    // it.
     const char *olga = JSON({"account": "acme", "kind": "user", "user": "olga"});
     run(t, olga, "campaigns.stop", JSON({"account": "acme", "campaign": "spring"}));
     tenantry_text decision = call(t, NULL, "sending.admit",
@@ -262,7 +264,7 @@ static void show_campaigns(tenantry_store t)
 
 static void show_caps(tenantry_store t)
 {
-    // No campaign of Acme sends more than 40 e-mails a day.
+    // No campaign of Acme may send more than 40 e-mails a day.
     const char *olga = JSON({"account": "acme", "kind": "user", "user": "olga"});
     run(t, olga, "caps.set",
         JSON({"account": "acme", "id": "per-campaign", "scope": "campaign", "window": "day", "limit": 40}));
@@ -280,7 +282,7 @@ static void show_caps(tenantry_store t)
 
 static void show_clock(tenantry_store t)
 {
-    // A manual clock stands still until it is set: noon, and an hour later.
+    // A manual clock stands still until it is set. It is noon; an hour later it is one o'clock.
     tenantry_text noon = call(t, NULL, "clock.get", JSON({}));
     shows(noon, JSON("manual":true));
     shows(noon, JSON("now_ms":1781524800000));
@@ -292,7 +294,7 @@ static void show_clock(tenantry_store t)
 
 static void show_credits(tenantry_store t)
 {
-    // What Acme has of credits; the commercial edition grants and spends them.
+    // The credits of Acme. Only the commercial edition can grant and spend credits.
     const char *olga = JSON({"account": "acme", "kind": "user", "user": "olga"});
     tenantry_text credits = call(t, olga, "credits.balance", JSON({"account": "acme", "channel": "email"}));
     shows(credits, JSON("free":0));
@@ -314,7 +316,7 @@ static void show_gauges(tenantry_store t)
 
 static void show_groups(tenantry_store t)
 {
-    // Olga makes a group, moves Ann into it and caps what it sends in a month.
+    // Olga makes a group, moves Ann into it, and caps what its members send in a month.
     const char *olga = JSON({"account": "acme", "kind": "user", "user": "olga"});
     run(t, olga, "groups.create", JSON({"account": "acme", "id": "sales", "name": "Sales"}));
     tenantry_text moved = call(t, olga, "groups.add_members",
@@ -330,7 +332,7 @@ static void show_groups(tenantry_store t)
 
 static void show_invitations(tenantry_store t)
 {
-    // Olga invites; the outbox has the link that the host sends.
+    // Olga invites Cat; the outbox has the token of the link, which the host sends.
     const char *olga = JSON({"account": "acme", "kind": "user", "user": "olga"});
     tenantry_text batch = call(t, olga, "invitations.create",
         JSON({"addresses": "cat@acme.example, nonsense", "role": "writer"}));
@@ -357,7 +359,7 @@ static void show_invitations(tenantry_store t)
 
 static void show_leases(tenantry_store t)
 {
-    // Ann edits her campaign; meanwhile nobody else does.
+    // While Ann edits her campaign, nobody else can edit it.
     const char *ann = JSON({"account": "acme", "kind": "user", "user": "ann"});
     run(t, ann, "resources.register", JSON({"account": "acme", "kind": "campaign", "id": "spring"}));
     tenantry_text state = call(t, ann, "leases.acquire",
@@ -377,14 +379,14 @@ static void show_leases(tenantry_store t)
 
 static void show_limits(tenantry_store t)
 {
-    // Shop has no limit of its own: Acme's package counts.
+    // Shop has no limit of its own, so the limit of Acme's package applies.
     tenantry_text inherited = call(t, NULL, "limits.explain", JSON({"account": "shop"}));
     shows(inherited, JSON("limit":"email_per_day"));
     shows(inherited, JSON("source":"inherited"));
     shows(inherited, JSON("value":100));
     tenantry_text_free(&inherited);
 
-    // Olga gives Shop 40 of them a day.
+    // Olga gives Shop 40 of the e-mails a day.
     const char *olga = JSON({"account": "acme", "kind": "user", "user": "olga"});
     run(t, olga, "limits.allocate", JSON({"account": "shop", "limit": "email_per_day", "value": 40}));
     tenantry_text own = call(t, NULL, "limits.explain", JSON({"account": "shop"}));
@@ -428,7 +430,7 @@ static void show_operators(tenantry_store t)
 
 static void show_outbox(tenantry_store t)
 {
-    // What has to be sent, in order, each with the token of its link.
+    // The messages that the host has to send, in order, each with the token of its link.
     run(t, NULL, "invitations.create",
         JSON({"account": "acme", "addresses": "cat@acme.example", "role": "writer"}));
     run(t, NULL, "users.request_password_reset", JSON({"user": "ann"}));
@@ -439,13 +441,13 @@ static void show_outbox(tenantry_store t)
     shows(first, JSON("to":"ann@acme.example"));
     tenantry_text_free(&first);
 
-    // The next reading goes on behind the last number.
+    // The next call reads the messages after the last number.
     tenantry_text rest = call(t, NULL, "outbox.read", JSON({"after": 2}));
     shows(rest, JSON("messages":[]));
     tenantry_text_free(&rest);
 
-    // Several workers share the name of a consumer: none is given what another has, and what is
-    // not acknowledged within a minute comes again.
+    // Several workers share the name of a consumer. None is given a message that another one has,
+    // and a message that is not acknowledged within a minute is given again.
     tenantry_text mine = call(t, NULL, "outbox.take", JSON({"consumer": "mailer", "limit": 1, "hold_ms": 60000}));
     shows(mine, JSON("deliveries":1));
     shows(mine, JSON("to":"cat@acme.example"));
@@ -458,14 +460,14 @@ static void show_outbox(tenantry_store t)
 
 static void show_packages(tenantry_store t)
 {
-    // A smaller package: would it do for Acme, which has two members besides its owner?
+    // Would a smaller package be enough for Acme, which has two members besides its owner?
     run(t, NULL, "packages.create", JSON({"id": "solo", "name": "Solo", "limits": {"seats": 1}}));
     tenantry_text check = call(t, NULL, "packages.preflight", JSON({"account": "acme", "package": "solo"}));
     shows(check, JSON("limit":"seats"));
     shows(check, JSON("value":1));
     tenantry_text_free(&check);
 
-    // Nobody new gets a retired package; who has it keeps it.
+    // No other account can get a retired package; accounts that have it keep it.
     tenantry_text retired = call(t, NULL, "packages.retire", JSON({"package": "starter"}));
     shows(retired, JSON("accounts":1));
     shows(retired, JSON("retired":true));
@@ -474,7 +476,7 @@ static void show_packages(tenantry_store t)
 
 static void show_passwords(tenantry_store t)
 {
-    // Ann forgot her password. The mail goes to the address that is stored.
+    // Ann has forgotten her password. The mail goes to the address that is stored.
     run(t, NULL, "passwords.forgot", JSON({"email": "ann@acme.example"}));
     tenantry_text mail = call(t, NULL, "outbox.read", JSON({}));
     shows(mail, JSON("kind":"password_reset"));
@@ -491,7 +493,7 @@ static void show_passwords(tenantry_store t)
     shows(changed, JSON("user":"ann"));
     tenantry_text_free(&changed);
 
-    // What everybody tries is nobody's password.
+    // A password that is known to everybody can be banned.
     tenantry_text banned = call(t, NULL, "passwords.ban", JSON({"words": ["correct horse battery staple"]}));
     shows(banned, JSON("changed":1));
     tenantry_text_free(&banned);
@@ -501,7 +503,7 @@ static void show_passwords(tenantry_store t)
 
 static void show_permissions(tenantry_store t)
 {
-    // The host adds a feature of its own to the tree.
+    // The host adds a permission for a feature of its own to the tree.
     tenantry_text polls = call(t, NULL, "permissions.add",
         JSON({"permission": "polls", "title": "Polls", "scoped": true}));
     shows(polls, JSON("scoped":true));
@@ -526,14 +528,14 @@ static void show_policies(tenantry_store t)
 
 static void show_reservations(tenantry_store t)
 {
-    // A campaign takes its e-mails now, and sends them within the hour.
+    // A campaign reserves its e-mails now, and sends them within the hour.
     const char *ann = JSON({"account": "acme", "kind": "user", "user": "ann"});
     tenantry_text reserved = call(t, ann, "reservations.create",
         JSON({"account": "acme", "count": 60, "life_ms": 3600000, "key": "spring-1"}));
     shows(reserved, JSON("granted":60));
     tenantry_text_free(&reserved);
 
-    // Asked again with the same key, nothing more is taken.
+    // The same request with the same key reserves nothing more.
     tenantry_text again = call(t, ann, "reservations.create",
         JSON({"account": "acme", "count": 60, "life_ms": 3600000, "key": "spring-1"}));
     shows(again, JSON("granted":60));
@@ -579,7 +581,7 @@ static void show_roles(tenantry_store t)
     shows(send, JSON("allowed":false));
     tenantry_text_free(&send);
 
-    // Whoever had a role that is deleted gets another one.
+    // Members whose role is deleted get another role.
     tenantry_text deleted = call(t, NULL, "roles.delete", JSON({"role": "trainee", "replace_with": "writer"}));
     shows(deleted, JSON("replaced":1));
     tenantry_text_free(&deleted);
@@ -587,13 +589,13 @@ static void show_roles(tenantry_store t)
 
 static void show_second_factors(tenantry_store t)
 {
-    // Bob's authenticator comes along from the platform that he was on before.
+    // The host imports Bob's authenticator from the platform on which he was before.
     tenantry_text brought = call(t, NULL, "second_factors.import_secret",
         JSON({"user": "bob", "secret": "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"}));
     shows(brought, JSON("enabled":true));
     tenantry_text_free(&brought);
 
-    // His password alone is not enough any more.
+    // His password alone is no longer enough.
     run(t, NULL, "passwords.set", JSON({"user": "bob", "password": "correct horse battery staple"}));
     refused(t, NULL, "sessions.create",
         JSON({"email": "bob@acme.example", "password": "correct horse battery staple"}), TENANTRY_SECOND_FACTOR_REQUIRED);
@@ -602,7 +604,7 @@ static void show_second_factors(tenantry_store t)
     shows(begun, JSON("user":"bob"));
     tenantry_text_free(&begun);
 
-    // Codes on paper, for the day on which he loses his phone.
+    // He gets recovery codes, for the day on which he loses his phone.
     run(t, NULL, "second_factors.renew_recovery_codes", JSON({"user": "bob"}));
     tenantry_text known = call(t, NULL, "second_factors.status", JSON({"user": "bob"}));
     shows(known, JSON("recovery_codes_left":10));
@@ -611,7 +613,7 @@ static void show_second_factors(tenantry_store t)
 
 static void show_sending(tenantry_store t)
 {
-    // Ann sends 80 of the 100 of the day; 30 more are too many.
+    // Ann sends 80 of the 100 e-mails of the day; 30 more are too many.
     tenantry_text first = call(t, NULL, "sending.admit", JSON({"account": "acme", "user": "ann", "count": 80}));
     shows(first, JSON("granted":80));
     shows(first, JSON("remaining":20));
@@ -623,7 +625,7 @@ static void show_sending(tenantry_store t)
     shows(second, JSON("value":100));
     tenantry_text_free(&second);
 
-    // As many as fit, but at least 10.
+    // With `min`, as many as fit are granted, but at least 10.
     tenantry_text third = call(t, NULL, "sending.admit",
         JSON({"account": "acme", "user": "ann", "count": 30, "min": 10}));
     shows(third, JSON("granted":20));
@@ -641,14 +643,14 @@ static void show_sessions(tenantry_store t)
     copy_text(session, "token", token, sizeof token);
     tenantry_text_free(&session);
 
-    // With each request: whose token is it, and may they act in Acme?
+    // With each request, the host asks whose token it is, and whether they may act in Acme.
     char check_request[512];
     snprintf(check_request, sizeof check_request, JSON({"token": "%s", "account": "acme"}), token);
     tenantry_text proof = call(t, NULL, "sessions.check", check_request);
     shows(proof, JSON("user":"ann"));
     tenantry_text_free(&proof);
 
-    // Her devices; then she signs out everywhere.
+    // Ann sees her devices, and then signs out everywhere.
     const char *ann = JSON({"account": "acme", "kind": "user", "user": "ann"});
     tenantry_text devices = call(t, ann, "sessions.list", JSON({"user": "ann"}));
     shows(devices, JSON("device":"Firefox on Linux"));
@@ -660,7 +662,8 @@ static void show_sessions(tenantry_store t)
     snprintf(check_again, sizeof check_again, JSON({"token": "%s"}), token);
     refused(t, NULL, "sessions.check", check_again, TENANTRY_SESSION_INVALID);
 
-    // Olga helps Sue, as Sue: for an hour, in the shop; Sue is told, and the audit has both.
+    // Olga helps Sue by acting as her in the shop for an hour. Sue is told, and the audit names
+    // both.
     const char *olga = JSON({"account": "acme", "kind": "user", "user": "olga"});
     tenantry_text help = call(t, olga, "sessions.create_as",
         JSON({"user": "sue", "account": "shop", "reason": "Sue asked for help"}));
@@ -670,7 +673,8 @@ static void show_sessions(tenantry_store t)
 
 static void show_sharing(tenantry_store t)
 {
-    // Acme shares a template with all accounts below: they use it, and Acme alone changes it.
+    // Acme shares a template with all accounts below it. They can use it, and only Acme can change
+    // it.
     const char *olga = JSON({"account": "acme", "kind": "user", "user": "olga"});
     run(t, olga, "resources.register", JSON({"account": "acme", "kind": "template", "id": "welcome"}));
     run(t, olga, "sharing.share", JSON({"account": "acme", "kind": "template", "id": "welcome", "all": true}));
@@ -686,25 +690,25 @@ static void show_sharing(tenantry_store t)
 
 static void show_store(tenantry_store t)
 {
-    // Reads all that is stored, and says whether it is whole.
+    // This reads everything that is stored, and says whether it is undamaged.
     tenantry_text verified = call(t, NULL, "store.verify", JSON({}));
     shows(verified, JSON("damaged":[]));
     shows(verified, JSON("whole":true));
     tenantry_text_free(&verified);
 
-    // That is for the host alone.
+    // Only the host may call this.
     const char *olga = JSON({"account": "acme", "kind": "user", "user": "olga"});
     refused(t, olga, "store.verify", JSON({}), TENANTRY_ACTOR_NOT_ALLOWED);
 }
 
 static void show_suppressions(tenantry_store t)
 {
-    // Who does not want to be written to.
+    // Olga suppresses the address of a recipient, and a whole domain.
     const char *olga = JSON({"account": "acme", "kind": "user", "user": "olga"});
     run(t, olga, "suppressions.add",
         JSON({"account": "acme", "entries": [{"message_class": "marketing", "reason": "asked", "value": "dan@example.com"}, {"message_class": "marketing", "value": "spam.example"}]}));
 
-    // The filter for a batch of recipients names those who are to be left out.
+    // The filter for a batch of recipients names those to whom nothing may be sent.
     tenantry_text check = call(t, NULL, "suppressions.check",
         JSON({"account": "acme", "message_class": "marketing", "recipients": ["eve@example.com", "Dan@Example.com", "any@spam.example"]}));
     shows(check, JSON("recipient":1));
@@ -715,7 +719,8 @@ static void show_suppressions(tenantry_store t)
 
 static void show_threads(tenantry_store t)
 {
-    // One job of Acme runs at a time; the slot of a worker that died is free when its lease ends.
+    // Only one job of Acme runs at a time. When a worker dies, its slot is free as soon as its
+    // lease ends.
     run(t, NULL, "limits.set", JSON({"account": "acme", "limit": "threads", "value": 1}));
     tenantry_text slot = call(t, NULL, "threads.acquire",
         JSON({"account": "acme", "holder": "worker-1", "ttl_ms": 60000}));
@@ -727,7 +732,7 @@ static void show_threads(tenantry_store t)
 
 static void show_usage(tenantry_store t)
 {
-    // What Shop sends counts for Acme too.
+    // Messages that Shop sends count for Acme too.
     run(t, NULL, "sending.admit", JSON({"account": "shop", "count": 30}));
     tenantry_text usage = call(t, NULL, "usage.get", JSON({"account": "acme"}));
     shows(usage, JSON("limit":"email_per_day"));
@@ -747,7 +752,7 @@ static void show_users(tenantry_store t)
     shows(asked, JSON("changed":false));
     tenantry_text_free(&asked);
 
-    // It counts once the link that went there was followed.
+    // The new address counts as soon as she has followed the link that was sent to it.
     tenantry_text mail = call(t, NULL, "outbox.read", JSON({}));
     shows(mail, JSON("kind":"email_change"));
     shows(mail, JSON("to":"ann@new.example"));

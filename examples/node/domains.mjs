@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { open } from 'tenantry'
 
-/** A small platform of its own for every example: in memory, with a clock that stands still. */
+/** A small platform for each example: a store in memory, with a clock that stands still. */
 async function platform() {
   const t = await open(':memory:', { manualClockMs: 1781524800000, seed: 1 })
   await t.roles.create({
@@ -30,7 +30,7 @@ async function platform() {
 }
 
 async function access(t) {
-  // Ann writes campaigns, and those of her group.
+  // Ann may send campaigns: her own, and those of her group.
   const check = await t.access.check({ account: 'acme', user: 'ann', permission: 'campaigns.send' })
   assert.equal(check.allowed, true)
   const why = await t.access.explain({ account: 'acme', user: 'ann', permission: 'campaigns.send' })
@@ -38,14 +38,15 @@ async function access(t) {
   assert.equal(why.steps[0].kind, 'grant')
   assert.equal(why.steps[0].subject, 'writer')
 
-  // Nobody but the owner may close the account.
+  // Only the owner may close the account.
   const closers = await t.access.whoCan({ account: 'acme', permission: 'accounts.close' })
   assert.equal(closers.holders[0].heldAs, 'owner')
   assert.equal(closers.holders[0].user, 'olga')
 }
 
 async function accounts(t) {
-  // One more account below Acme: it waits until Nora has followed the link in her mail.
+  // Olga creates another account below Acme. It is pending until Nora has followed the link in
+  // her mail.
   const olga = t.acting({ user: 'olga', account: 'acme' })
   const child = await olga.accounts.createChild({
     parent: 'acme',
@@ -55,7 +56,7 @@ async function accounts(t) {
   })
   assert.equal(child.status, 'pending')
 
-  // A hold on Acme stops all that is below it.
+  // A hold on Acme stops all accounts below it too.
   const held = await t.accounts.hold({ account: 'acme', reason: 'billing' })
   assert.equal(held.holds[0].hold, 1)
   assert.equal(held.status, 'suspended')
@@ -67,11 +68,11 @@ async function accounts(t) {
 }
 
 async function addresses(t) {
-  // Whoever acts in Acme comes from its office.
+  // Everybody who acts in Acme has to come from its office.
   const list = await t.addresses.set({ account: 'acme', addresses: ['192.0.2.0/24', '2001:db8::/32'] })
   assert.equal(list.account, 'acme')
 
-  // Olga says nothing of where she is.
+  // A call of Olga's that names no address is refused.
   const olga = t.acting({ user: 'olga', account: 'acme' })
   await assert.rejects(
     olga.accounts.get({ account: 'acme' }),
@@ -81,8 +82,8 @@ async function addresses(t) {
 }
 
 async function api_keys(t) {
-  // Olga makes a key for the program that sends the newsletter, from the office alone. Its token
-  // is shown once.
+  // Olga makes a key for the program that sends the newsletter; it may be used only from the
+  // office. Its token is shown once.
   const olga = t.acting({ user: 'olga', account: 'acme' })
   const made = await olga.apiKeys.create({
     account: 'acme',
@@ -92,12 +93,12 @@ async function api_keys(t) {
   })
   assert.equal(made.apiKey.user, 'olga')
 
-  // Whose is it? The host asks, or passes the token as the actor of a call.
+  // The host asks whose key it is, or passes the token as the actor of a call.
   const proof = await t.apiKeys.check({ token: made.token, ip: '192.0.2.7' })
   assert.equal(proof.account, 'acme')
   assert.equal(proof.user, 'olga')
 
-  // No more than 100 messages a day with this key; then it is deleted, and the cap goes with it.
+  // A cap allows 100 messages a day with this key. Then the key is deleted, and the cap with it.
   await t.caps.set({
     account: 'acme',
     id: 'newsletter',
@@ -116,7 +117,7 @@ async function api_keys(t) {
 }
 
 async function assets(t) {
-  // What Acme may send with, Shop may use too: it has no package of its own.
+  // Shop may use the assets of Acme too, because it has no package of its own.
   await t.assets.assign({ account: 'acme', kind: 'domain', asset: 'news.acme.example' })
   const domain = await t.assets.check({ account: 'shop', kind: 'domain', asset: 'news.acme.example' })
   assert.equal(domain.carrier, 'acme')
@@ -128,8 +129,7 @@ async function assets(t) {
 }
 
 async function audit(t) {
-  // Olga makes Bob an administrator; the chain of Acme knows who did what, and what it was
-  // before.
+  // Olga makes Bob an administrator. The audit of Acme shows who did what, and the value before.
   const olga = t.acting({ user: 'olga', account: 'acme' })
   await olga.members.setRole({ account: 'acme', user: 'bob', role: 'administrator' })
   const latest = await olga.audit.list({ account: 'acme', limit: 1 })
@@ -137,7 +137,8 @@ async function audit(t) {
   assert.equal(latest.records[0].changes[0].id, 'bob')
   assert.equal(latest.records[0].operation, 'members.set_role')
 
-  // The head is kept elsewhere, once a day, say: with it a cut end is found as well.
+  // The host saves the head elsewhere, for example once a day. With it, a chain whose end was
+  // cut off is found too.
   const head = await t.audit.head({ account: 'acme' })
   assert.equal(head.number, 4)
   const checked = await t.audit.verify({ account: 'acme', number: 4, hash: head.hash })
@@ -145,13 +146,13 @@ async function audit(t) {
 }
 
 async function automations(t) {
-  // Automations and triggers act so many times a month; the limits are those of the package.
+  // The automations of Acme may carry out 1,000 actions a month, together with those of Shop.
   await t.limits.set({ account: 'acme', limit: 'automation_actions_per_month', value: 1000 })
   const decision = await t.automations.admit({ account: 'shop', kind: 'automation', count: 10 })
   assert.equal(decision.granted, 10)
   assert.equal(decision.remaining, 990)
 
-  // How many actions one automation may have.
+  // One automation of Acme may have 20 actions.
   await t.limits.set({ account: 'acme', limit: 'actions_per_automation', value: 20 })
   await assert.rejects(
     t.automations.check({ account: 'acme', actions: 21 }),
@@ -160,12 +161,13 @@ async function automations(t) {
 }
 
 async function campaigns(t) {
-  // What became of the messages of a campaign.
+  // The host reports the outcomes of the messages of a campaign.
   const reported = await t.campaigns.report({ account: 'acme', campaign: 'spring', delivered: 95, hard: 5 })
   assert.equal(reported.sample.delivered, 95)
   assert.equal(reported.sample.hard, 5)
 
-  // Stopped, by hand or for its bounces, it sends nothing more until somebody resumes it.
+  // A campaign that is stopped, by hand or for its bounces, sends nothing until somebody resumes
+  // it.
   const olga = t.acting({ user: 'olga', account: 'acme' })
   await olga.campaigns.stop({ account: 'acme', campaign: 'spring' })
   const decision = await t.sending.admit({ account: 'acme', message: { campaign: 'spring' }, count: 1 })
@@ -174,7 +176,7 @@ async function campaigns(t) {
 }
 
 async function caps(t) {
-  // No campaign of Acme sends more than 40 e-mails a day.
+  // No campaign of Acme may send more than 40 e-mails a day.
   const olga = t.acting({ user: 'olga', account: 'acme' })
   await olga.caps.set({ account: 'acme', id: 'per-campaign', scope: 'campaign', window: 'day', limit: 40 })
   const spring = await t.sending.admit({ account: 'acme', message: { campaign: 'spring' }, count: 40 })
@@ -186,7 +188,7 @@ async function caps(t) {
 }
 
 async function clock(t) {
-  // A manual clock stands still until it is set: noon, and an hour later.
+  // A manual clock stands still until it is set. It is noon; an hour later it is one o'clock.
   const noon = await t.clock.get()
   assert.equal(noon.manual, true)
   assert.equal(noon.nowMs, 1781524800000)
@@ -195,7 +197,7 @@ async function clock(t) {
 }
 
 async function credits(t) {
-  // What Acme has of credits; the commercial edition grants and spends them.
+  // The credits of Acme. Only the commercial edition can grant and spend credits.
   const olga = t.acting({ user: 'olga', account: 'acme' })
   const credits = await olga.credits.balance({ account: 'acme', channel: 'email' })
   assert.equal(credits.channels[0].free, 0)
@@ -213,7 +215,7 @@ async function gauges(t) {
 }
 
 async function groups(t) {
-  // Olga makes a group, moves Ann into it and caps what it sends in a month.
+  // Olga makes a group, moves Ann into it, and caps what its members send in a month.
   const olga = t.acting({ user: 'olga', account: 'acme' })
   await olga.groups.create({ account: 'acme', id: 'sales', name: 'Sales' })
   const moved = await olga.groups.addMembers({ account: 'acme', group: 'sales', users: ['ann'] })
@@ -224,7 +226,7 @@ async function groups(t) {
 }
 
 async function invitations(t) {
-  // Olga invites; the outbox has the link that the host sends.
+  // Olga invites Cat; the outbox has the token of the link, which the host sends.
   const olga = t.acting({ user: 'olga', account: 'acme' })
   const batch = await olga.invitations.create({ addresses: 'cat@acme.example, nonsense', role: 'writer' })
   assert.equal(batch.invited[0].email, 'cat@acme.example')
@@ -243,7 +245,7 @@ async function invitations(t) {
 }
 
 async function leases(t) {
-  // Ann edits her campaign; meanwhile nobody else does.
+  // While Ann edits her campaign, nobody else can edit it.
   const ann = t.acting({ user: 'ann', account: 'acme' })
   await ann.resources.register({ account: 'acme', kind: 'campaign', id: 'spring' })
   const state = await ann.leases.acquire({ account: 'acme', kind: 'campaign', id: 'spring', lifeMs: 60000 })
@@ -260,13 +262,13 @@ async function leases(t) {
 }
 
 async function limits(t) {
-  // Shop has no limit of its own: Acme's package counts.
+  // Shop has no limit of its own, so the limit of Acme's package applies.
   const inherited = await t.limits.explain({ account: 'shop' })
   assert.equal(inherited.limits[1].limit, 'email_per_day')
   assert.equal(inherited.limits[1].source, 'inherited')
   assert.equal(inherited.limits[1].value, 100)
 
-  // Olga gives Shop 40 of them a day.
+  // Olga gives Shop 40 of the e-mails a day.
   const olga = t.acting({ user: 'olga', account: 'acme' })
   await olga.limits.allocate({ account: 'shop', limit: 'email_per_day', value: 40 })
   const own = await t.limits.explain({ account: 'shop' })
@@ -300,7 +302,7 @@ async function operators(t) {
 }
 
 async function outbox(t) {
-  // What has to be sent, in order, each with the token of its link.
+  // The messages that the host has to send, in order, each with the token of its link.
   await t.invitations.create({ account: 'acme', addresses: 'cat@acme.example', role: 'writer' })
   await t.users.requestPasswordReset({ user: 'ann' })
   const first = await t.outbox.read()
@@ -309,12 +311,12 @@ async function outbox(t) {
   assert.equal(first.messages[1].kind, 'password_reset')
   assert.equal(first.messages[1].to, 'ann@acme.example')
 
-  // The next reading goes on behind the last number.
+  // The next call reads the messages after the last number.
   const rest = await t.outbox.read({ after: 2 })
   assert.deepEqual(rest.messages, [])
 
-  // Several workers share the name of a consumer: none is given what another has, and what is
-  // not acknowledged within a minute comes again.
+  // Several workers share the name of a consumer. None is given a message that another one has,
+  // and a message that is not acknowledged within a minute is given again.
   const mine = await t.outbox.take({ consumer: 'mailer', limit: 1, holdMs: 60000 })
   assert.equal(mine.messages[0].deliveries, 1)
   assert.equal(mine.messages[0].message.to, 'cat@acme.example')
@@ -324,20 +326,20 @@ async function outbox(t) {
 }
 
 async function packages(t) {
-  // A smaller package: would it do for Acme, which has two members besides its owner?
+  // Would a smaller package be enough for Acme, which has two members besides its owner?
   await t.packages.create({ id: 'solo', name: 'Solo', limits: { seats: 1 } })
   const check = await t.packages.preflight({ account: 'acme', package: 'solo' })
   assert.equal(check.exceeded[0].limit, 'seats')
   assert.equal(check.exceeded[0].value, 1)
 
-  // Nobody new gets a retired package; who has it keeps it.
+  // No other account can get a retired package; accounts that have it keep it.
   const retired = await t.packages.retire({ package: 'starter' })
   assert.equal(retired.accounts, 1)
   assert.equal(retired.retired, true)
 }
 
 async function passwords(t) {
-  // Ann forgot her password. The mail goes to the address that is stored.
+  // Ann has forgotten her password. The mail goes to the address that is stored.
   await t.passwords.forgot({ email: 'ann@acme.example' })
   const mail = await t.outbox.read()
   assert.equal(mail.messages[0].kind, 'password_reset')
@@ -348,7 +350,7 @@ async function passwords(t) {
   assert.equal(changed.sessionsEnded, 0)
   assert.equal(changed.user, 'ann')
 
-  // What everybody tries is nobody's password.
+  // A password that is known to everybody can be banned.
   const banned = await t.passwords.ban({ words: ['correct horse battery staple'] })
   assert.equal(banned.changed, 1)
   await assert.rejects(
@@ -358,7 +360,7 @@ async function passwords(t) {
 }
 
 async function permissions(t) {
-  // The host adds a feature of its own to the tree.
+  // The host adds a permission for a feature of its own to the tree.
   const polls = await t.permissions.add({ permission: 'polls', title: 'Polls', scoped: true })
   assert.equal(polls.scoped, true)
   const found = await t.permissions.search({ words: 'polls' })
@@ -376,12 +378,12 @@ async function policies(t) {
 }
 
 async function reservations(t) {
-  // A campaign takes its e-mails now, and sends them within the hour.
+  // A campaign reserves its e-mails now, and sends them within the hour.
   const ann = t.acting({ user: 'ann', account: 'acme' })
   const reserved = await ann.reservations.create({ account: 'acme', count: 60, lifeMs: 3600000, key: 'spring-1' })
   assert.equal(reserved.granted, 60)
 
-  // Asked again with the same key, nothing more is taken.
+  // The same request with the same key reserves nothing more.
   const again = await ann.reservations.create({ account: 'acme', count: 60, lifeMs: 3600000, key: 'spring-1' })
   assert.equal(again.granted, 60)
   const usage = await t.usage.get({ account: 'acme' })
@@ -415,17 +417,17 @@ async function roles(t) {
   const send = await t.access.check({ account: 'acme', user: 'ann', permission: 'campaigns.send' })
   assert.equal(send.allowed, false)
 
-  // Whoever had a role that is deleted gets another one.
+  // Members whose role is deleted get another role.
   const deleted = await t.roles.delete({ role: 'trainee', replaceWith: 'writer' })
   assert.equal(deleted.replaced, 1)
 }
 
 async function second_factors(t) {
-  // Bob's authenticator comes along from the platform that he was on before.
+  // The host imports Bob's authenticator from the platform on which he was before.
   const brought = await t.secondFactors.importSecret({ user: 'bob', secret: 'GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ' })
   assert.equal(brought.enabled, true)
 
-  // His password alone is not enough any more.
+  // His password alone is no longer enough.
   await t.passwords.set({ user: 'bob', password: 'correct horse battery staple' })
   await assert.rejects(
     t.sessions.create({ email: 'bob@acme.example', password: 'correct horse battery staple' }),
@@ -438,14 +440,14 @@ async function second_factors(t) {
   })
   assert.equal(begun.user, 'bob')
 
-  // Codes on paper, for the day on which he loses his phone.
+  // He gets recovery codes, for the day on which he loses his phone.
   await t.secondFactors.renewRecoveryCodes({ user: 'bob' })
   const known = await t.secondFactors.status({ user: 'bob' })
   assert.equal(known.recoveryCodesLeft, 10)
 }
 
 async function sending(t) {
-  // Ann sends 80 of the 100 of the day; 30 more are too many.
+  // Ann sends 80 of the 100 e-mails of the day; 30 more are too many.
   const first = await t.sending.admit({ account: 'acme', user: 'ann', count: 80 })
   assert.equal(first.granted, 80)
   assert.equal(first.remaining, 20)
@@ -455,7 +457,7 @@ async function sending(t) {
   assert.equal(second.refusal.limit.name, 'email_per_day')
   assert.equal(second.refusal.limit.value, 100)
 
-  // As many as fit, but at least 10.
+  // With `min`, as many as fit are granted, but at least 10.
   const third = await t.sending.admit({ account: 'acme', user: 'ann', count: 30, min: 10 })
   assert.equal(third.granted, 20)
 }
@@ -470,11 +472,11 @@ async function sessions(t) {
   })
   assert.equal(session.user, 'ann')
 
-  // With each request: whose token is it, and may they act in Acme?
+  // With each request, the host asks whose token it is, and whether they may act in Acme.
   const proof = await t.sessions.check({ token: session.token, account: 'acme' })
   assert.equal(proof.user, 'ann')
 
-  // Her devices; then she signs out everywhere.
+  // Ann sees her devices, and then signs out everywhere.
   const ann = t.acting({ user: 'ann', account: 'acme' })
   const devices = await ann.sessions.list({ user: 'ann' })
   assert.equal(devices.sessions[0].device, 'Firefox on Linux')
@@ -485,14 +487,16 @@ async function sessions(t) {
     { code: 'session_invalid' },
   )
 
-  // Olga helps Sue, as Sue: for an hour, in the shop; Sue is told, and the audit has both.
+  // Olga helps Sue by acting as her in the shop for an hour. Sue is told, and the audit names
+  // both.
   const olga = t.acting({ user: 'olga', account: 'acme' })
   const help = await olga.sessions.createAs({ user: 'sue', account: 'shop', reason: 'Sue asked for help' })
   assert.equal(help.user, 'sue')
 }
 
 async function sharing(t) {
-  // Acme shares a template with all accounts below: they use it, and Acme alone changes it.
+  // Acme shares a template with all accounts below it. They can use it, and only Acme can change
+  // it.
   const olga = t.acting({ user: 'olga', account: 'acme' })
   await olga.resources.register({ account: 'acme', kind: 'template', id: 'welcome' })
   await olga.sharing.share({ account: 'acme', kind: 'template', id: 'welcome', all: true })
@@ -504,12 +508,12 @@ async function sharing(t) {
 }
 
 async function store(t) {
-  // Reads all that is stored, and says whether it is whole.
+  // This reads everything that is stored, and says whether it is undamaged.
   const verified = await t.store.verify()
   assert.deepEqual(verified.damaged, [])
   assert.equal(verified.whole, true)
 
-  // That is for the host alone.
+  // Only the host may call this.
   const olga = t.acting({ user: 'olga', account: 'acme' })
   await assert.rejects(
     olga.store.verify(),
@@ -518,14 +522,14 @@ async function store(t) {
 }
 
 async function suppressions(t) {
-  // Who does not want to be written to.
+  // Olga suppresses the address of a recipient, and a whole domain.
   const olga = t.acting({ user: 'olga', account: 'acme' })
   await olga.suppressions.add({
     account: 'acme',
     entries: [{ messageClass: 'marketing', reason: 'asked', value: 'dan@example.com' }, { messageClass: 'marketing', value: 'spam.example' }],
   })
 
-  // The filter for a batch of recipients names those who are to be left out.
+  // The filter for a batch of recipients names those to whom nothing may be sent.
   const check = await t.suppressions.check({
     account: 'acme',
     messageClass: 'marketing',
@@ -537,7 +541,8 @@ async function suppressions(t) {
 }
 
 async function threads(t) {
-  // One job of Acme runs at a time; the slot of a worker that died is free when its lease ends.
+  // Only one job of Acme runs at a time. When a worker dies, its slot is free as soon as its
+  // lease ends.
   await t.limits.set({ account: 'acme', limit: 'threads', value: 1 })
   const slot = await t.threads.acquire({ account: 'acme', holder: 'worker-1', ttlMs: 60000 })
   assert.equal(slot.holder, 'worker-1')
@@ -548,7 +553,7 @@ async function threads(t) {
 }
 
 async function usage(t) {
-  // What Shop sends counts for Acme too.
+  // Messages that Shop sends count for Acme too.
   await t.sending.admit({ account: 'shop', count: 30 })
   const usage = await t.usage.get({ account: 'acme' })
   assert.equal(usage.windows[1].limit, 'email_per_day')
@@ -564,7 +569,7 @@ async function users(t) {
   const asked = await ann.users.changeEmail({ user: 'ann', email: 'ann@new.example' })
   assert.equal(asked.changed, false)
 
-  // It counts once the link that went there was followed.
+  // The new address counts as soon as she has followed the link that was sent to it.
   const mail = await t.outbox.read()
   assert.equal(mail.messages[0].kind, 'email_change')
   assert.equal(mail.messages[0].to, 'ann@new.example')

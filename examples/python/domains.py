@@ -10,7 +10,7 @@ import tenantry
 
 
 def platform() -> tenantry.Tenantry:
-    """A small platform of its own for every example: in memory, with a clock that stands still."""
+    """A small platform for each example: a store in memory, with a clock that stands still."""
     t = tenantry.open(":memory:", manual_clock_ms=1781524800000, seed=1)
     t.roles.create(
         id="writer",
@@ -26,7 +26,7 @@ def platform() -> tenantry.Tenantry:
 
 
 def access(t: tenantry.Tenantry) -> None:
-    # Ann writes campaigns, and those of her group.
+    # Ann may send campaigns: her own, and those of her group.
     check = t.access.check(account="acme", user="ann", permission="campaigns.send")
     assert check.allowed
     why = t.access.explain(account="acme", user="ann", permission="campaigns.send")
@@ -34,19 +34,20 @@ def access(t: tenantry.Tenantry) -> None:
     assert why.steps[0].kind == "grant"
     assert why.steps[0].subject == "writer"
 
-    # Nobody but the owner may close the account.
+    # Only the owner may close the account.
     closers = t.access.who_can(account="acme", permission="accounts.close")
     assert closers.holders[0].held_as == "owner"
     assert closers.holders[0].user == "olga"
 
 
 def accounts(t: tenantry.Tenantry) -> None:
-    # One more account below Acme: it waits until Nora has followed the link in her mail.
+    # Olga creates another account below Acme. It is pending until Nora has followed the link in
+    # her mail.
     olga = t.acting(user="olga", account="acme")
     child = olga.accounts.create_child(parent="acme", id="north", name="Acme North", owner_email="nora@north.example")
     assert child.status == "pending"
 
-    # A hold on Acme stops all that is below it.
+    # A hold on Acme stops all accounts below it too.
     held = t.accounts.hold(account="acme", reason="billing")
     assert held.holds[0].hold == 1
     assert held.status == "suspended"
@@ -58,11 +59,11 @@ def accounts(t: tenantry.Tenantry) -> None:
 
 
 def addresses(t: tenantry.Tenantry) -> None:
-    # Whoever acts in Acme comes from its office.
+    # Everybody who acts in Acme has to come from its office.
     list = t.addresses.set(account="acme", addresses=["192.0.2.0/24", "2001:db8::/32"])
     assert list.account == "acme"
 
-    # Olga says nothing of where she is.
+    # A call of Olga's that names no address is refused.
     olga = t.acting(user="olga", account="acme")
     try:
         olga.accounts.get(account="acme")
@@ -74,8 +75,8 @@ def addresses(t: tenantry.Tenantry) -> None:
 
 
 def api_keys(t: tenantry.Tenantry) -> None:
-    # Olga makes a key for the program that sends the newsletter, from the office alone. Its token
-    # is shown once.
+    # Olga makes a key for the program that sends the newsletter; it may be used only from the
+    # office. Its token is shown once.
     olga = t.acting(user="olga", account="acme")
     made = olga.api_keys.create(
         account="acme",
@@ -85,12 +86,12 @@ def api_keys(t: tenantry.Tenantry) -> None:
     )
     assert made.api_key.user == "olga"
 
-    # Whose is it? The host asks, or passes the token as the actor of a call.
+    # The host asks whose key it is, or passes the token as the actor of a call.
     proof = t.api_keys.check(token=made.token, ip="192.0.2.7")
     assert proof.account == "acme"
     assert proof.user == "olga"
 
-    # No more than 100 messages a day with this key; then it is deleted, and the cap goes with it.
+    # A cap allows 100 messages a day with this key. Then the key is deleted, and the cap with it.
     t.caps.set(account="acme", id="newsletter", scope="api_key", subject=made.api_key.id, window="day", limit=100)
     known = olga.api_keys.list(account="acme")
     assert known.api_keys[0].name == "Newsletter"
@@ -104,7 +105,7 @@ def api_keys(t: tenantry.Tenantry) -> None:
 
 
 def assets(t: tenantry.Tenantry) -> None:
-    # What Acme may send with, Shop may use too: it has no package of its own.
+    # Shop may use the assets of Acme too, because it has no package of its own.
     t.assets.assign(account="acme", kind="domain", asset="news.acme.example")
     domain = t.assets.check(account="shop", kind="domain", asset="news.acme.example")
     assert domain.carrier == "acme"
@@ -118,8 +119,7 @@ def assets(t: tenantry.Tenantry) -> None:
 
 
 def audit(t: tenantry.Tenantry) -> None:
-    # Olga makes Bob an administrator; the chain of Acme knows who did what, and what it was
-    # before.
+    # Olga makes Bob an administrator. The audit of Acme shows who did what, and the value before.
     olga = t.acting(user="olga", account="acme")
     olga.members.set_role(account="acme", user="bob", role="administrator")
     latest = olga.audit.list(account="acme", limit=1)
@@ -127,7 +127,8 @@ def audit(t: tenantry.Tenantry) -> None:
     assert latest.records[0].changes[0].id == "bob"
     assert latest.records[0].operation == "members.set_role"
 
-    # The head is kept elsewhere, once a day, say: with it a cut end is found as well.
+    # The host saves the head elsewhere, for example once a day. With it, a chain whose end was
+    # cut off is found too.
     head = t.audit.head(account="acme")
     assert head.number == 4
     checked = t.audit.verify(account="acme", number=4, hash=head.hash)
@@ -135,13 +136,13 @@ def audit(t: tenantry.Tenantry) -> None:
 
 
 def automations(t: tenantry.Tenantry) -> None:
-    # Automations and triggers act so many times a month; the limits are those of the package.
+    # The automations of Acme may carry out 1,000 actions a month, together with those of Shop.
     t.limits.set(account="acme", limit="automation_actions_per_month", value=1000)
     decision = t.automations.admit(account="shop", kind="automation", count=10)
     assert decision.granted == 10
     assert decision.remaining == 990
 
-    # How many actions one automation may have.
+    # One automation of Acme may have 20 actions.
     t.limits.set(account="acme", limit="actions_per_automation", value=20)
     try:
         t.automations.check(account="acme", actions=21)
@@ -152,12 +153,13 @@ def automations(t: tenantry.Tenantry) -> None:
 
 
 def campaigns(t: tenantry.Tenantry) -> None:
-    # What became of the messages of a campaign.
+    # The host reports the outcomes of the messages of a campaign.
     reported = t.campaigns.report(account="acme", campaign="spring", delivered=95, hard=5)
     assert reported.sample.delivered == 95
     assert reported.sample.hard == 5
 
-    # Stopped, by hand or for its bounces, it sends nothing more until somebody resumes it.
+    # A campaign that is stopped, by hand or for its bounces, sends nothing until somebody resumes
+    # it.
     olga = t.acting(user="olga", account="acme")
     olga.campaigns.stop(account="acme", campaign="spring")
     decision = t.sending.admit(account="acme", message={"campaign": "spring"}, count=1)
@@ -166,7 +168,7 @@ def campaigns(t: tenantry.Tenantry) -> None:
 
 
 def caps(t: tenantry.Tenantry) -> None:
-    # No campaign of Acme sends more than 40 e-mails a day.
+    # No campaign of Acme may send more than 40 e-mails a day.
     olga = t.acting(user="olga", account="acme")
     olga.caps.set(account="acme", id="per-campaign", scope="campaign", window="day", limit=40)
     spring = t.sending.admit(account="acme", message={"campaign": "spring"}, count=40)
@@ -178,7 +180,7 @@ def caps(t: tenantry.Tenantry) -> None:
 
 
 def clock(t: tenantry.Tenantry) -> None:
-    # A manual clock stands still until it is set: noon, and an hour later.
+    # A manual clock stands still until it is set. It is noon; an hour later it is one o'clock.
     noon = t.clock.get()
     assert noon.manual
     assert noon.now_ms == 1781524800000
@@ -187,7 +189,7 @@ def clock(t: tenantry.Tenantry) -> None:
 
 
 def credits(t: tenantry.Tenantry) -> None:
-    # What Acme has of credits; the commercial edition grants and spends them.
+    # The credits of Acme. Only the commercial edition can grant and spend credits.
     olga = t.acting(user="olga", account="acme")
     credits = olga.credits.balance(account="acme", channel="email")
     assert credits.channels[0].free == 0
@@ -205,7 +207,7 @@ def gauges(t: tenantry.Tenantry) -> None:
 
 
 def groups(t: tenantry.Tenantry) -> None:
-    # Olga makes a group, moves Ann into it and caps what it sends in a month.
+    # Olga makes a group, moves Ann into it, and caps what its members send in a month.
     olga = t.acting(user="olga", account="acme")
     olga.groups.create(account="acme", id="sales", name="Sales")
     moved = olga.groups.add_members(account="acme", group="sales", users=["ann"])
@@ -216,7 +218,7 @@ def groups(t: tenantry.Tenantry) -> None:
 
 
 def invitations(t: tenantry.Tenantry) -> None:
-    # Olga invites; the outbox has the link that the host sends.
+    # Olga invites Cat; the outbox has the token of the link, which the host sends.
     olga = t.acting(user="olga", account="acme")
     batch = olga.invitations.create(addresses="cat@acme.example, nonsense", role="writer")
     assert batch.invited[0].email == "cat@acme.example"
@@ -237,7 +239,7 @@ def invitations(t: tenantry.Tenantry) -> None:
 
 
 def leases(t: tenantry.Tenantry) -> None:
-    # Ann edits her campaign; meanwhile nobody else does.
+    # While Ann edits her campaign, nobody else can edit it.
     ann = t.acting(user="ann", account="acme")
     ann.resources.register(account="acme", kind="campaign", id="spring")
     state = ann.leases.acquire(account="acme", kind="campaign", id="spring", life_ms=60000)
@@ -256,13 +258,13 @@ def leases(t: tenantry.Tenantry) -> None:
 
 
 def limits(t: tenantry.Tenantry) -> None:
-    # Shop has no limit of its own: Acme's package counts.
+    # Shop has no limit of its own, so the limit of Acme's package applies.
     inherited = t.limits.explain(account="shop")
     assert inherited.limits[1].limit == "email_per_day"
     assert inherited.limits[1].source == "inherited"
     assert inherited.limits[1].value == 100
 
-    # Olga gives Shop 40 of them a day.
+    # Olga gives Shop 40 of the e-mails a day.
     olga = t.acting(user="olga", account="acme")
     olga.limits.allocate(account="shop", limit="email_per_day", value=40)
     own = t.limits.explain(account="shop")
@@ -298,7 +300,7 @@ def operators(t: tenantry.Tenantry) -> None:
 
 
 def outbox(t: tenantry.Tenantry) -> None:
-    # What has to be sent, in order, each with the token of its link.
+    # The messages that the host has to send, in order, each with the token of its link.
     t.invitations.create(account="acme", addresses="cat@acme.example", role="writer")
     t.users.request_password_reset(user="ann")
     first = t.outbox.read()
@@ -307,12 +309,12 @@ def outbox(t: tenantry.Tenantry) -> None:
     assert first.messages[1].kind == "password_reset"
     assert first.messages[1].to == "ann@acme.example"
 
-    # The next reading goes on behind the last number.
+    # The next call reads the messages after the last number.
     rest = t.outbox.read(after=2)
     assert rest.messages == ()
 
-    # Several workers share the name of a consumer: none is given what another has, and what is
-    # not acknowledged within a minute comes again.
+    # Several workers share the name of a consumer. None is given a message that another one has,
+    # and a message that is not acknowledged within a minute is given again.
     mine = t.outbox.take(consumer="mailer", limit=1, hold_ms=60000)
     assert mine.messages[0].deliveries == 1
     assert mine.messages[0].message.to == "cat@acme.example"
@@ -322,20 +324,20 @@ def outbox(t: tenantry.Tenantry) -> None:
 
 
 def packages(t: tenantry.Tenantry) -> None:
-    # A smaller package: would it do for Acme, which has two members besides its owner?
+    # Would a smaller package be enough for Acme, which has two members besides its owner?
     t.packages.create(id="solo", name="Solo", limits={"seats": 1})
     check = t.packages.preflight(account="acme", package="solo")
     assert check.exceeded[0].limit == "seats"
     assert check.exceeded[0].value == 1
 
-    # Nobody new gets a retired package; who has it keeps it.
+    # No other account can get a retired package; accounts that have it keep it.
     retired = t.packages.retire(package="starter")
     assert retired.accounts == 1
     assert retired.retired
 
 
 def passwords(t: tenantry.Tenantry) -> None:
-    # Ann forgot her password. The mail goes to the address that is stored.
+    # Ann has forgotten her password. The mail goes to the address that is stored.
     t.passwords.forgot(email="ann@acme.example")
     mail = t.outbox.read()
     assert mail.messages[0].kind == "password_reset"
@@ -346,7 +348,7 @@ def passwords(t: tenantry.Tenantry) -> None:
     assert changed.sessions_ended == 0
     assert changed.user == "ann"
 
-    # What everybody tries is nobody's password.
+    # A password that is known to everybody can be banned.
     banned = t.passwords.ban(words=["correct horse battery staple"])
     assert banned.changed == 1
     try:
@@ -358,7 +360,7 @@ def passwords(t: tenantry.Tenantry) -> None:
 
 
 def permissions(t: tenantry.Tenantry) -> None:
-    # The host adds a feature of its own to the tree.
+    # The host adds a permission for a feature of its own to the tree.
     polls = t.permissions.add(permission="polls", title="Polls", scoped=True)
     assert polls.scoped
     found = t.permissions.search(words="polls")
@@ -376,12 +378,12 @@ def policies(t: tenantry.Tenantry) -> None:
 
 
 def reservations(t: tenantry.Tenantry) -> None:
-    # A campaign takes its e-mails now, and sends them within the hour.
+    # A campaign reserves its e-mails now, and sends them within the hour.
     ann = t.acting(user="ann", account="acme")
     reserved = ann.reservations.create(account="acme", count=60, life_ms=3600000, key="spring-1")
     assert reserved.granted == 60
 
-    # Asked again with the same key, nothing more is taken.
+    # The same request with the same key reserves nothing more.
     again = ann.reservations.create(account="acme", count=60, life_ms=3600000, key="spring-1")
     assert again.granted == 60
     usage = t.usage.get(account="acme")
@@ -417,17 +419,17 @@ def roles(t: tenantry.Tenantry) -> None:
     send = t.access.check(account="acme", user="ann", permission="campaigns.send")
     assert not send.allowed
 
-    # Whoever had a role that is deleted gets another one.
+    # Members whose role is deleted get another role.
     deleted = t.roles.delete(role="trainee", replace_with="writer")
     assert deleted.replaced == 1
 
 
 def second_factors(t: tenantry.Tenantry) -> None:
-    # Bob's authenticator comes along from the platform that he was on before.
+    # The host imports Bob's authenticator from the platform on which he was before.
     brought = t.second_factors.import_secret(user="bob", secret="GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ")
     assert brought.enabled
 
-    # His password alone is not enough any more.
+    # His password alone is no longer enough.
     t.passwords.set(user="bob", password="correct horse battery staple")
     try:
         t.sessions.create(email="bob@acme.example", password="correct horse battery staple")
@@ -438,14 +440,14 @@ def second_factors(t: tenantry.Tenantry) -> None:
     begun = t.sessions.create(email="bob@acme.example", password="correct horse battery staple", code="509081")
     assert begun.user == "bob"
 
-    # Codes on paper, for the day on which he loses his phone.
+    # He gets recovery codes, for the day on which he loses his phone.
     t.second_factors.renew_recovery_codes(user="bob")
     known = t.second_factors.status(user="bob")
     assert known.recovery_codes_left == 10
 
 
 def sending(t: tenantry.Tenantry) -> None:
-    # Ann sends 80 of the 100 of the day; 30 more are too many.
+    # Ann sends 80 of the 100 e-mails of the day; 30 more are too many.
     first = t.sending.admit(account="acme", user="ann", count=80)
     assert first.granted == 80
     assert first.remaining == 20
@@ -455,7 +457,7 @@ def sending(t: tenantry.Tenantry) -> None:
     assert second.refusal and second.refusal.limit and second.refusal.limit.name == "email_per_day"
     assert second.refusal and second.refusal.limit and second.refusal.limit.value == 100
 
-    # As many as fit, but at least 10.
+    # With `min`, as many as fit are granted, but at least 10.
     third = t.sending.admit(account="acme", user="ann", count=30, min=10)
     assert third.granted == 20
 
@@ -470,11 +472,11 @@ def sessions(t: tenantry.Tenantry) -> None:
     )
     assert session.user == "ann"
 
-    # With each request: whose token is it, and may they act in Acme?
+    # With each request, the host asks whose token it is, and whether they may act in Acme.
     proof = t.sessions.check(token=session.token, account="acme")
     assert proof.user == "ann"
 
-    # Her devices; then she signs out everywhere.
+    # Ann sees her devices, and then signs out everywhere.
     ann = t.acting(user="ann", account="acme")
     devices = ann.sessions.list(user="ann")
     assert devices.sessions[0].device == "Firefox on Linux"
@@ -487,14 +489,16 @@ def sessions(t: tenantry.Tenantry) -> None:
     else:
         raise AssertionError("it is refused")
 
-    # Olga helps Sue, as Sue: for an hour, in the shop; Sue is told, and the audit has both.
+    # Olga helps Sue by acting as her in the shop for an hour. Sue is told, and the audit names
+    # both.
     olga = t.acting(user="olga", account="acme")
     help = olga.sessions.create_as(user="sue", account="shop", reason="Sue asked for help")
     assert help.user == "sue"
 
 
 def sharing(t: tenantry.Tenantry) -> None:
-    # Acme shares a template with all accounts below: they use it, and Acme alone changes it.
+    # Acme shares a template with all accounts below it. They can use it, and only Acme can change
+    # it.
     olga = t.acting(user="olga", account="acme")
     olga.resources.register(account="acme", kind="template", id="welcome")
     olga.sharing.share(account="acme", kind="template", id="welcome", all=True)
@@ -506,12 +510,12 @@ def sharing(t: tenantry.Tenantry) -> None:
 
 
 def store(t: tenantry.Tenantry) -> None:
-    # Reads all that is stored, and says whether it is whole.
+    # This reads everything that is stored, and says whether it is undamaged.
     verified = t.store.verify()
     assert verified.damaged == ()
     assert verified.whole
 
-    # That is for the host alone.
+    # Only the host may call this.
     olga = t.acting(user="olga", account="acme")
     try:
         olga.store.verify()
@@ -522,14 +526,14 @@ def store(t: tenantry.Tenantry) -> None:
 
 
 def suppressions(t: tenantry.Tenantry) -> None:
-    # Who does not want to be written to.
+    # Olga suppresses the address of a recipient, and a whole domain.
     olga = t.acting(user="olga", account="acme")
     olga.suppressions.add(
         account="acme",
         entries=[{"message_class": "marketing", "reason": "asked", "value": "dan@example.com"}, {"message_class": "marketing", "value": "spam.example"}],
     )
 
-    # The filter for a batch of recipients names those who are to be left out.
+    # The filter for a batch of recipients names those to whom nothing may be sent.
     check = t.suppressions.check(
         account="acme",
         message_class="marketing",
@@ -541,7 +545,8 @@ def suppressions(t: tenantry.Tenantry) -> None:
 
 
 def threads(t: tenantry.Tenantry) -> None:
-    # One job of Acme runs at a time; the slot of a worker that died is free when its lease ends.
+    # Only one job of Acme runs at a time. When a worker dies, its slot is free as soon as its
+    # lease ends.
     t.limits.set(account="acme", limit="threads", value=1)
     slot = t.threads.acquire(account="acme", holder="worker-1", ttl_ms=60000)
     assert slot.holder == "worker-1"
@@ -554,7 +559,7 @@ def threads(t: tenantry.Tenantry) -> None:
 
 
 def usage(t: tenantry.Tenantry) -> None:
-    # What Shop sends counts for Acme too.
+    # Messages that Shop sends count for Acme too.
     t.sending.admit(account="shop", count=30)
     usage = t.usage.get(account="acme")
     assert usage.windows[1].limit == "email_per_day"
@@ -570,7 +575,7 @@ def users(t: tenantry.Tenantry) -> None:
     asked = ann.users.change_email(user="ann", email="ann@new.example")
     assert not asked.changed
 
-    # It counts once the link that went there was followed.
+    # The new address counts as soon as she has followed the link that was sent to it.
     mail = t.outbox.read()
     assert mail.messages[0].kind == "email_change"
     assert mail.messages[0].to == "ann@new.example"

@@ -18,7 +18,7 @@ use tenantry::{
 
 type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
 
-/// A small platform of its own for every example: in memory, with a clock that stands still.
+/// A small platform for each example: a store in memory, with a clock that stands still.
 fn platform() -> Result<Tenantry> {
     let clock = ManualClock {
         manual_ms: Count::new(1781524800000)?,
@@ -132,7 +132,7 @@ fn platform() -> Result<Tenantry> {
 }
 
 fn access(t: &Tenantry) -> Result {
-    // Ann writes campaigns, and those of her group.
+    // Ann may send campaigns: her own, and those of her group.
     let check = t.call(
         &Actor::System,
         access::Check {
@@ -154,7 +154,7 @@ fn access(t: &Tenantry) -> Result {
     assert_eq!(why.steps[0].kind, access::AccessStepKind::Grant);
     assert_eq!(why.steps[0].subject, Id::new("writer")?);
 
-    // Nobody but the owner may close the account.
+    // Only the owner may close the account.
     let closers = t.call(
         &Actor::System,
         access::WhoCan {
@@ -170,7 +170,8 @@ fn access(t: &Tenantry) -> Result {
 }
 
 fn accounts(t: &Tenantry) -> Result {
-    // One more account below Acme: it waits until Nora has followed the link in her mail.
+    // Olga creates another account below Acme. It is pending until Nora has followed the link in
+    // her mail.
     let olga = Actor::in_account(Id::new("olga")?, Id::new("acme")?, None);
     let child = t.call(
         &olga,
@@ -189,7 +190,7 @@ fn accounts(t: &Tenantry) -> Result {
     )?;
     assert_eq!(child.status, Status::Pending);
 
-    // A hold on Acme stops all that is below it.
+    // A hold on Acme stops all accounts below it too.
     let held = t.call(
         &Actor::System,
         accounts::Hold {
@@ -222,7 +223,7 @@ fn accounts(t: &Tenantry) -> Result {
 }
 
 fn addresses(t: &Tenantry) -> Result {
-    // Whoever acts in Acme comes from its office.
+    // Everybody who acts in Acme has to come from its office.
     let list = t.call(
         &Actor::System,
         addresses::Set {
@@ -236,7 +237,7 @@ fn addresses(t: &Tenantry) -> Result {
     )?;
     assert_eq!(list.account, Some(Id::new("acme")?));
 
-    // Olga says nothing of where she is.
+    // A call of Olga's that names no address is refused.
     let olga = Actor::in_account(Id::new("olga")?, Id::new("acme")?, None);
     let refused = t.call(
         &olga,
@@ -260,8 +261,8 @@ fn addresses(t: &Tenantry) -> Result {
 }
 
 fn api_keys(t: &Tenantry) -> Result {
-    // Olga makes a key for the program that sends the newsletter, from the office alone. Its token
-    // is shown once.
+    // Olga makes a key for the program that sends the newsletter; it may be used only from the
+    // office. Its token is shown once.
     let olga = Actor::in_account(Id::new("olga")?, Id::new("acme")?, None);
     let made = t.call(
         &olga,
@@ -279,7 +280,7 @@ fn api_keys(t: &Tenantry) -> Result {
     )?;
     assert_eq!(made.api_key.user, Id::new("olga")?);
 
-    // Whose is it? The host asks, or passes the token as the actor of a call.
+    // The host asks whose key it is, or passes the token as the actor of a call.
     let proof = t.call(
         &Actor::System,
         api_keys::Check {
@@ -290,7 +291,7 @@ fn api_keys(t: &Tenantry) -> Result {
     assert_eq!(proof.account, Id::new("acme")?);
     assert_eq!(proof.user, Id::new("olga")?);
 
-    // No more than 100 messages a day with this key; then it is deleted, and the cap goes with it.
+    // A cap allows 100 messages a day with this key. Then the key is deleted, and the cap with it.
     t.call(
         &Actor::System,
         caps::Set {
@@ -338,7 +339,7 @@ fn api_keys(t: &Tenantry) -> Result {
 }
 
 fn assets(t: &Tenantry) -> Result {
-    // What Acme may send with, Shop may use too: it has no package of its own.
+    // Shop may use the assets of Acme too, because it has no package of its own.
     t.call(
         &Actor::System,
         assets::Assign {
@@ -374,8 +375,7 @@ fn assets(t: &Tenantry) -> Result {
 }
 
 fn audit(t: &Tenantry) -> Result {
-    // Olga makes Bob an administrator; the chain of Acme knows who did what, and what it was
-    // before.
+    // Olga makes Bob an administrator. The audit of Acme shows who did what, and the value before.
     let olga = Actor::in_account(Id::new("olga")?, Id::new("acme")?, None);
     t.call(
         &olga,
@@ -407,7 +407,8 @@ fn audit(t: &Tenantry) -> Result {
     assert_eq!(latest.records[0].changes[0].id, "bob");
     assert_eq!(latest.records[0].operation, "members.set_role");
 
-    // The head is kept elsewhere, once a day, say: with it a cut end is found as well.
+    // The host saves the head elsewhere, for example once a day. With it, a chain whose end was
+    // cut off is found too.
     let head = t.call(
         &Actor::System,
         audit::Head {
@@ -430,7 +431,7 @@ fn audit(t: &Tenantry) -> Result {
 }
 
 fn automations(t: &Tenantry) -> Result {
-    // Automations and triggers act so many times a month; the limits are those of the package.
+    // The automations of Acme may carry out 1,000 actions a month, together with those of Shop.
     t.call(
         &Actor::System,
         limits::Set {
@@ -456,7 +457,7 @@ fn automations(t: &Tenantry) -> Result {
     assert_eq!(decision.granted, 10);
     assert_eq!(decision.remaining, Some(990));
 
-    // How many actions one automation may have.
+    // One automation of Acme may have 20 actions.
     t.call(
         &Actor::System,
         limits::Set {
@@ -484,7 +485,7 @@ fn automations(t: &Tenantry) -> Result {
 }
 
 fn campaigns(t: &Tenantry) -> Result {
-    // What became of the messages of a campaign.
+    // The host reports the outcomes of the messages of a campaign.
     let reported = t.call(
         &Actor::System,
         campaigns::Report {
@@ -500,7 +501,8 @@ fn campaigns(t: &Tenantry) -> Result {
     assert_eq!(reported.sample.delivered, 95);
     assert_eq!(reported.sample.hard, 5);
 
-    // Stopped, by hand or for its bounces, it sends nothing more until somebody resumes it.
+    // A campaign that is stopped, by hand or for its bounces, sends nothing until somebody resumes
+    // it.
     let olga = Actor::in_account(Id::new("olga")?, Id::new("acme")?, None);
     t.call(
         &olga,
@@ -538,7 +540,7 @@ fn campaigns(t: &Tenantry) -> Result {
 }
 
 fn caps(t: &Tenantry) -> Result {
-    // No campaign of Acme sends more than 40 e-mails a day.
+    // No campaign of Acme may send more than 40 e-mails a day.
     let olga = Actor::in_account(Id::new("olga")?, Id::new("acme")?, None);
     t.call(
         &olga,
@@ -605,7 +607,7 @@ fn caps(t: &Tenantry) -> Result {
 }
 
 fn clock(t: &Tenantry) -> Result {
-    // A manual clock stands still until it is set: noon, and an hour later.
+    // A manual clock stands still until it is set. It is noon; an hour later it is one o'clock.
     let noon = t.call(&Actor::System, clock::Get {})?;
     assert!(noon.manual);
     assert_eq!(noon.now_ms, 1781524800000);
@@ -620,7 +622,7 @@ fn clock(t: &Tenantry) -> Result {
 }
 
 fn credits(t: &Tenantry) -> Result {
-    // What Acme has of credits; the commercial edition grants and spends them.
+    // The credits of Acme. Only the commercial edition can grant and spend credits.
     let olga = Actor::in_account(Id::new("olga")?, Id::new("acme")?, None);
     let credits = t.call(
         &olga,
@@ -671,7 +673,7 @@ fn gauges(t: &Tenantry) -> Result {
 }
 
 fn groups(t: &Tenantry) -> Result {
-    // Olga makes a group, moves Ann into it and caps what it sends in a month.
+    // Olga makes a group, moves Ann into it, and caps what its members send in a month.
     let olga = Actor::in_account(Id::new("olga")?, Id::new("acme")?, None);
     t.call(
         &olga,
@@ -710,7 +712,7 @@ fn groups(t: &Tenantry) -> Result {
 }
 
 fn invitations(t: &Tenantry) -> Result {
-    // Olga invites; the outbox has the link that the host sends.
+    // Olga invites Cat; the outbox has the token of the link, which the host sends.
     let olga = Actor::in_account(Id::new("olga")?, Id::new("acme")?, None);
     let batch = t.call(
         &olga,
@@ -765,7 +767,7 @@ fn invitations(t: &Tenantry) -> Result {
 }
 
 fn leases(t: &Tenantry) -> Result {
-    // Ann edits her campaign; meanwhile nobody else does.
+    // While Ann edits her campaign, nobody else can edit it.
     let ann = Actor::in_account(Id::new("ann")?, Id::new("acme")?, None);
     t.call(
         &ann,
@@ -822,7 +824,7 @@ fn leases(t: &Tenantry) -> Result {
 }
 
 fn limits(t: &Tenantry) -> Result {
-    // Shop has no limit of its own: Acme's package counts.
+    // Shop has no limit of its own, so the limit of Acme's package applies.
     let inherited = t.call(
         &Actor::System,
         limits::Explain {
@@ -833,7 +835,7 @@ fn limits(t: &Tenantry) -> Result {
     assert_eq!(inherited.limits[1].source, Source::Inherited);
     assert_eq!(inherited.limits[1].value, Limit::At(Count::new(100)?));
 
-    // Olga gives Shop 40 of them a day.
+    // Olga gives Shop 40 of the e-mails a day.
     let olga = Actor::in_account(Id::new("olga")?, Id::new("acme")?, None);
     t.call(
         &olga,
@@ -946,7 +948,7 @@ fn operators(t: &Tenantry) -> Result {
 }
 
 fn outbox(t: &Tenantry) -> Result {
-    // What has to be sent, in order, each with the token of its link.
+    // The messages that the host has to send, in order, each with the token of its link.
     t.call(
         &Actor::System,
         invitations::Create {
@@ -978,7 +980,7 @@ fn outbox(t: &Tenantry) -> Result {
     assert_eq!(first.messages[1].kind, OutboxKind::PasswordReset);
     assert_eq!(first.messages[1].to, Some("ann@acme.example".to_owned()));
 
-    // The next reading goes on behind the last number.
+    // The next call reads the messages after the last number.
     let rest = t.call(
         &Actor::System,
         outbox::Read {
@@ -988,8 +990,8 @@ fn outbox(t: &Tenantry) -> Result {
     )?;
     assert!(rest.messages.is_empty());
 
-    // Several workers share the name of a consumer: none is given what another has, and what is
-    // not acknowledged within a minute comes again.
+    // Several workers share the name of a consumer. None is given a message that another one has,
+    // and a message that is not acknowledged within a minute is given again.
     let mine = t.call(
         &Actor::System,
         outbox::Take {
@@ -1017,7 +1019,7 @@ fn outbox(t: &Tenantry) -> Result {
 }
 
 fn packages(t: &Tenantry) -> Result {
-    // A smaller package: would it do for Acme, which has two members besides its owner?
+    // Would a smaller package be enough for Acme, which has two members besides its owner?
     t.call(
         &Actor::System,
         packages::Create {
@@ -1045,7 +1047,7 @@ fn packages(t: &Tenantry) -> Result {
     assert_eq!(check.exceeded[0].limit, LimitName::Seats);
     assert_eq!(check.exceeded[0].value, Limit::At(Count::new(1)?));
 
-    // Nobody new gets a retired package; who has it keeps it.
+    // No other account can get a retired package; accounts that have it keep it.
     let retired = t.call(
         &Actor::System,
         packages::Retire {
@@ -1059,7 +1061,7 @@ fn packages(t: &Tenantry) -> Result {
 }
 
 fn passwords(t: &Tenantry) -> Result {
-    // Ann forgot her password. The mail goes to the address that is stored.
+    // Ann has forgotten her password. The mail goes to the address that is stored.
     t.call(
         &Actor::System,
         passwords::Forgot {
@@ -1090,7 +1092,7 @@ fn passwords(t: &Tenantry) -> Result {
     assert_eq!(changed.sessions_ended, 0);
     assert_eq!(changed.user, Id::new("ann")?);
 
-    // What everybody tries is nobody's password.
+    // A password that is known to everybody can be banned.
     let banned = t.call(
         &Actor::System,
         passwords::Ban {
@@ -1114,7 +1116,7 @@ fn passwords(t: &Tenantry) -> Result {
 }
 
 fn permissions(t: &Tenantry) -> Result {
-    // The host adds a feature of its own to the tree.
+    // The host adds a permission for a feature of its own to the tree.
     let polls = t.call(
         &Actor::System,
         permissions::Add {
@@ -1168,7 +1170,7 @@ fn policies(t: &Tenantry) -> Result {
 }
 
 fn reservations(t: &Tenantry) -> Result {
-    // A campaign takes its e-mails now, and sends them within the hour.
+    // A campaign reserves its e-mails now, and sends them within the hour.
     let ann = Actor::in_account(Id::new("ann")?, Id::new("acme")?, None);
     let reserved = t.call(
         &ann,
@@ -1185,7 +1187,7 @@ fn reservations(t: &Tenantry) -> Result {
     )?;
     assert_eq!(reserved.granted, 60);
 
-    // Asked again with the same key, nothing more is taken.
+    // The same request with the same key reserves nothing more.
     let again = t.call(
         &ann,
         reservations::Create {
@@ -1298,7 +1300,7 @@ fn roles(t: &Tenantry) -> Result {
     )?;
     assert!(!send.allowed);
 
-    // Whoever had a role that is deleted gets another one.
+    // Members whose role is deleted get another role.
     let deleted = t.call(
         &Actor::System,
         roles::Delete {
@@ -1311,7 +1313,7 @@ fn roles(t: &Tenantry) -> Result {
 }
 
 fn second_factors(t: &Tenantry) -> Result {
-    // Bob's authenticator comes along from the platform that he was on before.
+    // The host imports Bob's authenticator from the platform on which he was before.
     let brought = t.call(
         &Actor::System,
         second_factors::ImportSecret {
@@ -1321,7 +1323,7 @@ fn second_factors(t: &Tenantry) -> Result {
     )?;
     assert!(brought.enabled);
 
-    // His password alone is not enough any more.
+    // His password alone is no longer enough.
     t.call(
         &Actor::System,
         passwords::Set {
@@ -1358,7 +1360,7 @@ fn second_factors(t: &Tenantry) -> Result {
     )?;
     assert_eq!(begun.user, Id::new("bob")?);
 
-    // Codes on paper, for the day on which he loses his phone.
+    // He gets recovery codes, for the day on which he loses his phone.
     t.call(
         &Actor::System,
         second_factors::RenewRecoveryCodes {
@@ -1376,7 +1378,7 @@ fn second_factors(t: &Tenantry) -> Result {
 }
 
 fn sending(t: &Tenantry) -> Result {
-    // Ann sends 80 of the 100 of the day; 30 more are too many.
+    // Ann sends 80 of the 100 e-mails of the day; 30 more are too many.
     let first = t.call(
         &Actor::System,
         sending::Admit {
@@ -1431,7 +1433,7 @@ fn sending(t: &Tenantry) -> Result {
         100
     );
 
-    // As many as fit, but at least 10.
+    // With `min`, as many as fit are granted, but at least 10.
     let third = t.call(
         &Actor::System,
         sending::Admit {
@@ -1471,7 +1473,7 @@ fn sessions(t: &Tenantry) -> Result {
     )?;
     assert_eq!(session.user, Id::new("ann")?);
 
-    // With each request: whose token is it, and may they act in Acme?
+    // With each request, the host asks whose token it is, and whether they may act in Acme.
     let proof = t.call(
         &Actor::System,
         sessions::Check {
@@ -1482,7 +1484,7 @@ fn sessions(t: &Tenantry) -> Result {
     )?;
     assert_eq!(proof.user, Id::new("ann")?);
 
-    // Her devices; then she signs out everywhere.
+    // Ann sees her devices, and then signs out everywhere.
     let ann = Actor::in_account(Id::new("ann")?, Id::new("acme")?, None);
     let devices = t.call(
         &ann,
@@ -1515,7 +1517,8 @@ fn sessions(t: &Tenantry) -> Result {
         Some(Code::SessionInvalid)
     );
 
-    // Olga helps Sue, as Sue: for an hour, in the shop; Sue is told, and the audit has both.
+    // Olga helps Sue by acting as her in the shop for an hour. Sue is told, and the audit names
+    // both.
     let olga = Actor::in_account(Id::new("olga")?, Id::new("acme")?, None);
     let help = t.call(
         &olga,
@@ -1532,7 +1535,8 @@ fn sessions(t: &Tenantry) -> Result {
 }
 
 fn sharing(t: &Tenantry) -> Result {
-    // Acme shares a template with all accounts below: they use it, and Acme alone changes it.
+    // Acme shares a template with all accounts below it. They can use it, and only Acme can change
+    // it.
     let olga = Actor::in_account(Id::new("olga")?, Id::new("acme")?, None);
     t.call(
         &olga,
@@ -1578,12 +1582,12 @@ fn sharing(t: &Tenantry) -> Result {
 }
 
 fn store(t: &Tenantry) -> Result {
-    // Reads all that is stored, and says whether it is whole.
+    // This reads everything that is stored, and says whether it is undamaged.
     let verified = t.call(&Actor::System, store::Verify {})?;
     assert!(verified.damaged.is_empty());
     assert!(verified.whole);
 
-    // That is for the host alone.
+    // Only the host may call this.
     let olga = Actor::in_account(Id::new("olga")?, Id::new("acme")?, None);
     let refused = t.call(&olga, store::Verify {});
     assert_eq!(
@@ -1594,7 +1598,7 @@ fn store(t: &Tenantry) -> Result {
 }
 
 fn suppressions(t: &Tenantry) -> Result {
-    // Who does not want to be written to.
+    // Olga suppresses the address of a recipient, and a whole domain.
     let olga = Actor::in_account(Id::new("olga")?, Id::new("acme")?, None);
     t.call(
         &olga,
@@ -1617,7 +1621,7 @@ fn suppressions(t: &Tenantry) -> Result {
         },
     )?;
 
-    // The filter for a batch of recipients names those who are to be left out.
+    // The filter for a batch of recipients names those to whom nothing may be sent.
     let check = t.call(
         &Actor::System,
         suppressions::Check {
@@ -1637,7 +1641,8 @@ fn suppressions(t: &Tenantry) -> Result {
 }
 
 fn threads(t: &Tenantry) -> Result {
-    // One job of Acme runs at a time; the slot of a worker that died is free when its lease ends.
+    // Only one job of Acme runs at a time. When a worker dies, its slot is free as soon as its
+    // lease ends.
     t.call(
         &Actor::System,
         limits::Set {
@@ -1679,7 +1684,7 @@ fn threads(t: &Tenantry) -> Result {
 }
 
 fn usage(t: &Tenantry) -> Result {
-    // What Shop sends counts for Acme too.
+    // Messages that Shop sends count for Acme too.
     t.call(
         &Actor::System,
         sending::Admit {
@@ -1735,7 +1740,7 @@ fn users(t: &Tenantry) -> Result {
     )?;
     assert!(!asked.changed);
 
-    // It counts once the link that went there was followed.
+    // The new address counts as soon as she has followed the link that was sent to it.
     let mail = t.call(
         &Actor::System,
         outbox::Read {

@@ -3,7 +3,7 @@
 
 const { TenantryError } = require('./error.cjs')
 
-const CATALOGUE_HASH = '164f1435578d7c0730d322b23cfda944'
+const CATALOGUE_HASH = 'ca4ad050dd04602e622fd6b74fb7d328'
 
 const ERROR_CLASSES = {
   invalid: class InvalidArgument extends TenantryError {},
@@ -468,6 +468,12 @@ const TYPES = {
     email: ['email', 'text'],
     expiresAtMs: ['expires_at_ms', 'integer'],
     user: ['user', 'text'],
+  },
+  ErasedAccount: {
+    account: ['account', 'text'],
+    accounts: ['accounts', 'integer'],
+    deletedAtMs: ['deleted_at_ms', 'integer'],
+    users: ['users', 'integer'],
   },
   Gauge: {
     left: ['left', 'integer'],
@@ -1056,6 +1062,7 @@ const TYPES = {
   SlotList: { next: ['next', 'text'], slots: ['slots', ['Slot']] },
   StoreInfo: {
     clockJump: ['clock_jump', 'ClockJump'],
+    erasing: ['erasing', ['ErasedAccount']],
     lastCommit: ['last_commit', 'integer'],
     storeId: ['store_id', 'text'],
     version: ['version', 'text'],

@@ -4,10 +4,10 @@ import { TenantryError } from './error.cjs'
 /** A whole number from 0 to 2^53-1. */
 export type Integer = number | bigint
 
-/** A limit: a number (0 allows nothing), or none. */
+/** A limit: a number (0 allows nothing), or `unlimited`. */
 export type Limit = number | 'unlimited'
 
-/** A limit that is passed. */
+/** A limit in a request. */
 export type LimitInput = Integer | 'unlimited'
 
 /** The stable codes of errors and refusals. */
@@ -108,7 +108,7 @@ export type ErrorCode =
   | 'not_as_another'
   | 'not_taken'
 
-/** The kinds of errors. */
+/** The classes of errors. */
 export type ErrorClass =
   | 'invalid'
   | 'not_found'
@@ -133,10 +133,10 @@ export type Retry =
  * - `invalid_argument`: An argument is missing, unknown, of the wrong type or out of bounds; `field` says which.
  * - `unknown_operation`: The catalogue has no operation of this name.
  * - `permission_unknown`: The permission tree has no such node.
- * - `csv_invalid`: The CSV text cannot be read; `details` names line and column.
- * - `password_too_short`: The password has fewer characters than the platform asks for; `details.min` says how many
- *   that is.
- * - `password_banned`: The password is guessed too easily, or the host bans it; `details.weak` says what is weak.
+ * - `csv_invalid`: The CSV text cannot be read; `details` names the line and the column.
+ * - `password_too_short`: The password has fewer characters than the platform requires; `details.min` says how many are
+ *   required.
+ * - `password_banned`: The password is too easy to guess, or the host bans it; `details.weak` says what is weak.
  */
 export class InvalidArgument extends TenantryError {
   readonly class: 'invalid'
@@ -152,12 +152,12 @@ export class NotFound extends TenantryError {
 }
 
 /**
- * It clashes with what is there: a taken address, a stale revision, a thing in use.
+ * The request clashes with what exists: a taken address, a stale revision, a thing in use.
  *
  * - `rev_conflict`: The record was changed since it was read; read it again and repeat.
  * - `id_taken`: Something with this id exists, or existed and was deleted.
  * - `busy`: Others keep changing the same records; try again.
- * - `idempotency_mismatch`: The key was used for another request; the same key goes with the same request only.
+ * - `idempotency_mismatch`: The idempotency key was used for another request; use a new key for a new request.
  * - `role_cycle`: The role would include itself; `details.path` shows how.
  * - `role_in_use`: Members, packages or other roles use the role; name a role in `replace_with`.
  * - `permission_exists`: The permission tree has this node already.
@@ -167,7 +167,7 @@ export class NotFound extends TenantryError {
  * - `guarantee_exceeded`: The guaranteed parts of the accounts below would exceed the limit of the account above.
  * - `more_than_claimed`: More would be given back than the account has claimed; `details.own` says how many it has.
  * - `email_taken`: The e-mail address belongs to a user already.
- * - `children_left`: The account has children; say what becomes of them.
+ * - `children_left`: There are accounts below the account; `children` has to say what happens to them.
  * - `already_member`: The user is a member of the account already.
  * - `owner_transfer_required`: An account always has an owner; make another user the owner first.
  * - `owner_not_exclusive`: The owner of an account cannot be a member of another.
@@ -177,7 +177,8 @@ export class NotFound extends TenantryError {
  * - `already_invited`: The address has an open invitation; edit it, resend it, or delete it first.
  * - `lease_held`: Somebody else edits this; `details` says who and until when.
  * - `lease_lost`: The lease has ended, or somebody took it over.
- * - `refund_exceeded`: No more is refunded than was spent and not refunded yet; `details.left` says how much that is.
+ * - `refund_exceeded`: More would be refunded than was spent and not refunded yet; `details.left` says how much that
+ *   is.
  * - `not_taken`: The consumer was not given this message of the outbox.
  */
 export class Conflict extends TenantryError {
@@ -188,36 +189,36 @@ export class Conflict extends TenantryError {
  * The actor may not do this.
  *
  * - `permission_denied`: The actor does not hold the permission that this needs; `details.missing` names it.
- * - `actor_not_allowed`: An actor of this kind never does this.
+ * - `actor_not_allowed`: An actor of this kind may not do this.
  * - `feature_not_licensed`: The platform's licence does not include this; it needs the commercial edition.
  * - `policy_forbids`: A policy of the account or of the platform does not allow it; `details.policy` names it.
- * - `self_forbidden`: Nobody does this to themselves.
- * - `escalation_refused`: Nobody grants more than they hold; `details.missing` lists what the actor lacks.
- * - `role_built_in`: A built-in role is not edited or deleted; copy it and change the copy.
- * - `role_by_package`: The role of a member is that of the account's package.
- * - `role_spans_accounts`: The user has one role in all accounts of the team; only who administers all of them changes
- *   it.
+ * - `self_forbidden`: Nobody can do this to themselves.
+ * - `escalation_refused`: Nobody can give more than they hold; `details.missing` lists what the actor does not hold.
+ * - `role_built_in`: A built-in role cannot be edited or deleted; copy it and change the copy.
+ * - `role_by_package`: The role of a member comes from the account's package, and no other role can be named.
+ * - `role_spans_accounts`: The user has one role in all accounts of the team; only somebody who administers all of them
+ *   can change it.
  * - `asset_not_assigned`: The domain, node or bounce address is not assigned to the account.
- * - `hold_above`: The hold was placed by a higher level and is cleared there.
+ * - `hold_above`: A higher level placed the hold, and only that level or one above it can clear it.
  * - `not_member`: The user is not a member of the account.
- * - `field_not_editable`: Whoever asks may not edit this field of the user; `details.edited_by` says who may.
- * - `link_invalid`: The link is not one of ours, was used, or was replaced by a newer one.
- * - `admin_has_no_group`: Owner and administrators are in no group.
+ * - `field_not_editable`: The actor may not edit this field of the user; `details.edited_by` says who may.
+ * - `link_invalid`: The link does not exist, was used already, or was replaced by a newer one.
+ * - `admin_has_no_group`: Owners and administrators are in no group.
  * - `last_group`: The last group of an account cannot be deleted.
  * - `not_shareable`: Resources of this kind are never shared between accounts.
- * - `share_direction`: Templates are shared from an account with those below it only.
+ * - `share_direction`: An account can share templates only with the accounts below it.
  * - `shared_read_only`: The template is shared by an account above: it can be used and previewed, not changed.
  * - `session_invalid`: The session has ended, or there never was one; log in again.
- * - `login_refused`: Address and password do not fit together, or the user may not log in.
- * - `ip_not_allowed`: An allow-list does not hold the address that the actor comes from, or none was named.
- * - `second_factor_required`: The user has a second factor: send its `code` along.
+ * - `login_refused`: The e-mail address and the password do not match, or the user may not log in.
+ * - `ip_not_allowed`: An allow-list does not contain the address of the actor, or no address was named.
+ * - `second_factor_required`: The user has a second factor; send its code in `code`.
  * - `second_factor_refused`: The code of the second factor is wrong, or was used already.
- * - `second_factor_missing`: A second factor is asked for here, and the session was begun without one: get one, or log
- *   in with it.
- * - `log_in_again`: This needs a log-in that is more recent: prove the user anew with `sessions.renew`.
- * - `api_key_invalid`: The API key was deleted, has expired, or there never was one.
- * - `not_with_api_key`: This is for people: no program does it with an API key.
- * - `not_as_another`: This is for the user in person: nobody does it who acts as them.
+ * - `second_factor_missing`: A second factor is required here, and the session was begun without one; set one up, or
+ *   log in with it.
+ * - `log_in_again`: This needs a more recent log-in; prove the user anew with `sessions.renew`.
+ * - `api_key_invalid`: The API key was deleted, has expired, or never existed.
+ * - `not_with_api_key`: Only people may do this, and not programs with an API key.
+ * - `not_as_another`: Only the user in person may do this, and nobody who acts as them.
  */
 export class Refused extends TenantryError {
   readonly class: 'refused'
@@ -226,13 +227,13 @@ export class Refused extends TenantryError {
 /**
  * A limit is reached.
  *
- * - `limit_reached`: The account has as many of them as its limit allows; `details.limit` names it.
+ * - `limit_reached`: The account has as many of these as its limit allows; `details.limit` names the limit.
  * - `depth_exceeded`: The tree of accounts would be deeper than the platform allows.
  * - `seats_exhausted`: The team has as many users and open invitations as it has seats.
  * - `quota_exceeded`: A limit is used up until its window resets.
  * - `exceeds_limit`: More than the limit itself was asked for; waiting does not help.
  * - `credits_exhausted`: There are not as many credits as this needs; `details.left` says how many there are.
- * - `login_delayed`: There were too many failures; the next attempt counts after `retry_at_ms`.
+ * - `login_delayed`: There were too many failed attempts; the next attempt counts after `retry_at_ms`.
  */
 export class LimitReached extends TenantryError {
   readonly class: 'limit'
@@ -241,9 +242,9 @@ export class LimitReached extends TenantryError {
 /**
  * An account, user or membership is in a state that does not allow it.
  *
- * - `clock_not_manual`: The clock can be set only where the store was opened with a manual clock.
+ * - `clock_not_manual`: The clock can be set only when the store was opened with a manual clock.
  * - `package_retired`: The package is retired and takes no new accounts.
- * - `account_pending`: The account waits for its owner.
+ * - `account_pending`: The account is pending: it waits for its owner.
  * - `account_suspended`: The account, or one above it, is suspended by a hold.
  * - `account_closed`: The account, or one above it, is closed.
  * - `account_not_closed`: Only a closed account can be reopened.
@@ -253,10 +254,10 @@ export class LimitReached extends TenantryError {
  * - `link_expired`: The link can no longer be used; ask for a new one.
  * - `bounce_stop`: The campaign was stopped, for its bounces or by hand; resume it first.
  * - `reservation_over`: The reservation was committed or released, or has expired.
- * - `reservation_void`: The account was suspended or closed, and the reservation came back.
+ * - `reservation_void`: The account was suspended or closed, and the reservation was given back.
  * - `invitation_expired`: The invitation has expired; ask for a new one.
  * - `invitation_deleted`: The invitation was deleted.
- * - `invitation_superseded`: A newer invitation, or a newer link, took its place.
+ * - `invitation_superseded`: A newer invitation, or a newer link, has replaced it.
  * - `invitation_already_accepted`: The invitation was accepted already.
  */
 export class WrongState extends TenantryError {
@@ -266,9 +267,9 @@ export class WrongState extends TenantryError {
 /**
  * The store is locked, full, damaged or failed.
  *
- * - `store_locked`: Another process has the store open; `details` name it and the folder. `lock_wait_ms` of `open`
- *   waits for it.
- * - `store_missing`: There is no store at this path, and `create` is off.
+ * - `store_locked`: Another process has the store open; `details` says which one, and which folder. The option
+ *   `lock_wait_ms` of `open` waits for it.
+ * - `store_missing`: There is no store at this path, and the option `create` is off.
  * - `store_corrupt`: The store is damaged or incomplete and was not opened; restore a backup.
  * - `store_full`: The disk is full; nothing that was acknowledged is lost.
  * - `store_failed`: Reading or writing the store failed; open the store anew.
@@ -293,7 +294,7 @@ export class HandleUnusable extends TenantryError {
 /**
  * A defect in tenantry.
  *
- * - `internal`: A defect in tenantry stopped the call; nothing was changed that was not acknowledged.
+ * - `internal`: A defect in tenantry stopped the call; a change that was not acknowledged was not made.
  */
 export class InternalError extends TenantryError {
   readonly class: 'internal'
@@ -302,21 +303,21 @@ export class InternalError extends TenantryError {
 /**
  * The answer to a permission check.
  *
- * It says yes or no: yes where `allowed` is true.
+ * It is an answer of yes or no: yes if `allowed` is true.
  *
- * The object itself is true either way, as every object in JavaScript.
+ * The object itself is true either way, as every object is in JavaScript.
  */
 export interface AccessCheck {
-  /** Whether the user may. */
+  /** Whether the user may do it. */
   allowed: boolean
 }
 
 /**
  * A permission check explained.
  *
- * It says yes or no: yes where `allowed` is true.
+ * It is an answer of yes or no: yes if `allowed` is true.
  *
- * The object itself is true either way, as every object in JavaScript.
+ * The object itself is true either way, as every object is in JavaScript.
  */
 export interface AccessExplanation {
   /** Whether the user may. */
@@ -324,7 +325,7 @@ export interface AccessExplanation {
   /** The ids from the top of the permission tree to this permission. */
   path: Array<string>
   /**
-   * Why not, where a code says it: the status of the account, the user or the membership, or
+   * Why the user may not, as a code: the status of the account, the user or the membership, or
    * `permission_denied`.
    */
   refusal?: string
@@ -335,7 +336,7 @@ export interface AccessExplanation {
 }
 
 /**
- * By what somebody holds what they hold in an account.
+ * How somebody holds their permissions in an account.
  *
  * - `owner`: They own the account.
  * - `member`: They are a member of it.
@@ -350,11 +351,11 @@ export type AccessHeldAs =
 export interface AccessHolder {
   /** The account whose member they are: this one, or one above it. */
   account: string
-  /** By what they hold it. */
+  /** How they hold the permission. */
   heldAs: AccessHeldAs
-  /** Their role there; the owner needs none. */
+  /** Their role there; an owner needs none. */
   role?: string
-  /** How far the permission reaches; `any` where it has no scope. */
+  /** How far the permission reaches; `any` for a permission that has no scope. */
   scope: Scope
   /** The user. */
   user: string
@@ -362,9 +363,9 @@ export interface AccessHolder {
 
 /** A page of those who may do something. */
 export interface AccessHolderList {
-  /** Who may. */
+  /** Those who may do it. */
   holders: Array<AccessHolder>
-  /** Where to go on; absent on the last page. */
+  /** The `after` of the next page; absent on the last page. */
   next?: string
 }
 
@@ -372,19 +373,22 @@ export interface AccessHolderList {
 export interface AccessPower {
   /** The permission. */
   permission: string
-  /** How far it reaches; `any` where it has no scope. */
+  /** How far it reaches; `any` for a permission that has no scope. */
   scope: Scope
 }
 
 /** What a user may do in an account. */
 export interface AccessPowers {
-  /** By what they hold it; absent for who is no member. */
+  /** How the user holds the permissions; absent for a user who has no access to the account. */
   heldAs?: AccessHeldAs
-  /** What they may do now, in the order of the permission tree; what is not here they may not. */
+  /**
+   * What they may do now, in the order of the permission tree; they may not do anything that is
+   * not listed.
+   */
   permissions: Array<AccessPower>
   /**
-   * Why nothing at all, where a code says it: the status of the account, the user or the
-   * membership.
+   * Why the user may do nothing at all, where a code says it: because of the status of the
+   * account, the user or the membership.
    */
   refusal?: string
 }
@@ -392,15 +396,15 @@ export interface AccessPowers {
 /** One thing that a permission check looked at. */
 export interface AccessStep {
   /**
-   * The account that it comes from: that of the membership, or the one whose package sets a
-   * ceiling.
+   * The account that it comes from: the account of the membership, or the account whose package
+   * sets a ceiling.
    */
   account?: string
-  /** The status that forbids. */
+  /** The code of the status that forbids it. */
   code?: string
   /**
-   * The roles that include the subject, from the member's own down; absent where it is the
-   * member's own.
+   * The roles that include the subject, from the member's own role down; absent when the subject
+   * is the member's own role.
    */
   includedBy?: Array<string>
   /** What kind of thing. */
@@ -418,21 +422,22 @@ export interface AccessStep {
 /**
  * What kind of thing a permission check looked at.
  *
- * - `operators_only`: The permission is for operators of the platform, never for users of an account.
- * - `above`: The user reaches the account from one above it, with what they hold there.
- * - `owner`: The user is the owner: every permission, under the ceilings.
- * - `by_package`: By policy members hold what the package's role allows, not what a role of their own does.
+ * - `operators_only`: The permission is for operators of the platform only, never for users of an account.
+ * - `above`: The user reaches the account from one above it, with the permissions that they hold there.
+ * - `owner`: The user is the owner, who holds every permission under the ceilings.
+ * - `by_package`: By policy, members hold what the role of the package allows, and not what a role of their
+ * own allows.
  * - `grant`: A role allows it.
- * - `administrator`: The role is that of an administrator, whose every scope is `any`.
+ * - `administrator`: The role is an administrator's role, in which every scope is `any`.
  * - `denial`: A role denies it.
- * - `no_grant`: Nothing allows it: no role of the member, no package with a role where the package decides,
- * or no membership of the account itself where it takes one.
- * - `ceiling`: The role of a package leaves it, so far.
- * - `ceiling_missing`: The role of a package does not leave it.
- * - `behind`: Somebody acts as the user, or a program with an API key for them: how far they may do it
- * bounds what the user may (R-SES-6, R-SES-7).
- * - `status`: The status of account, user or membership forbids everything; where `account` is said, all
- * that the membership of that account would give.
+ * - `no_grant`: Nothing allows it: no role of the member; or no role of the package, where the package
+ * decides; or no membership of the account itself, where the permission needs one.
+ * - `ceiling`: The role of a package leaves the permission, up to this scope.
+ * - `ceiling_missing`: The role of a package does not leave the permission.
+ * - `behind`: Somebody acts as the user, or a program acts for them with an API key: the user may do no
+ * more than that person or key may (R-SES-6, R-SES-7).
+ * - `status`: The status of the account, the user or the membership forbids everything; when `account` is
+ * given, it forbids all that the membership of that account would allow.
  */
 export type AccessStepKind =
   | 'operators_only'
@@ -450,7 +455,7 @@ export type AccessStepKind =
 
 /** An account. */
 export interface Account {
-  /** How many accounts are directly below. */
+  /** How many accounts are directly below it. */
   children: number
   /** When it was closed, in unix milliseconds. */
   closedAtMs?: number
@@ -458,13 +463,16 @@ export interface Account {
   createdAtMs: number
   /** The role that a new member gets when none is named. */
   defaultRole?: string
-  /** Its credits for e-mails, reserves of groups included, for who may see them (`credits.view`). */
+  /**
+   * Its credits for e-mails, including the reserves of groups; absent when the caller may not
+   * see them (`credits.view`).
+   */
   emailCredits?: number
-  /** What suspends this account itself. */
+  /** The holds that suspend this account itself. */
   holds: Array<Hold>
   /** The id. */
   id: string
-  /** The limits that it has of its own; the others are inherited. */
+  /** The account's own limits; the others are inherited. */
   limits: Limits
   /** How many members it has. */
   members: number
@@ -473,25 +481,28 @@ export interface Account {
   /** The package that it gets later. */
   nextPackage?: NextPackage
   /**
-   * The user who owns it; absent only while the account waits for its first owner's
-   * confirmation.
+   * The user who owns it; absent only while the account waits for its first owner to confirm
+   * their address.
    */
   owner?: string
   /** The package. */
   package?: string
   /** The account above. */
   parent?: string
-  /** Raised by every change. */
+  /** The revision; every change raises it. */
   rev: number
-  /** Its credits for text messages, likewise. */
+  /**
+   * Its credits for text messages, including the reserves of groups; absent when the caller may
+   * not see them.
+   */
   smsCredits?: number
-  /** The effective status: the worst along the accounts above. */
+  /** The effective status: the worst status among this account and the accounts above it. */
   status: Status
-  /** IANA name of the time zone of its days and months. */
+  /** The IANA name of the time zone of its days and months. */
   timeZone: string
   /** When it was last changed, in unix milliseconds. */
   updatedAtMs: number
-  /** How many users it and all accounts below have, each once. */
+  /** How many users it and all accounts below it have; each user counts once. */
   users: number
 }
 
@@ -499,13 +510,13 @@ export interface Account {
  * What is done to many accounts.
  *
  * - `activate`: Makes pending accounts active, and clears the holds of the reason from suspended ones.
- * - `suspend`: Places a hold, where there is none of this reason yet.
+ * - `suspend`: Places a hold, unless there is one of this reason already.
  * - `close`: Closes them.
  * - `reopen`: Reopens them.
  * - `delete`: Deletes them.
  * - `set_package`: Gives them a package.
- * - `add_credits`: Gives each of them credits, as `credits.grant`.
- * - `withdraw_credits`: Takes credits back from each of them, as `credits.withdraw`.
+ * - `add_credits`: Gives each of them credits, as `credits.grant` does.
+ * - `withdraw_credits`: Takes credits back from each of them, as `credits.withdraw` does.
  */
 export type AccountAction =
   | 'activate'
@@ -521,38 +532,38 @@ export type AccountAction =
 export interface AccountBulk {
   /** One entry for each account, in the order of the request. */
   accounts: Array<AccountBulkItem>
-  /** How many were done. */
+  /** How many accounts it was done to. */
   done: number
-  /** How many were refused. */
+  /** How many accounts were refused. */
   refused: number
 }
 
 /**
  * What was done to one account of many.
  *
- * It says yes or no: yes where `done` is true.
+ * It is an answer of yes or no: yes if `done` is true.
  *
- * The object itself is true either way, as every object in JavaScript.
+ * The object itself is true either way, as every object is in JavaScript.
  */
 export interface AccountBulkItem {
   /** The account. */
   account: string
   /**
-   * Why not; absent where it was done, and where it was not because another was refused and all
-   * or none were asked for.
+   * Why it was not done; absent when it was done, and when it was not done only because another
+   * account was refused and `atomic` was set.
    */
   code?: string
   /** Whether it was done. */
   done: boolean
-  /** A sentence a person can act on. */
+  /** A sentence that a person can act on. */
   message?: string
 }
 
 /** An account that was deleted. */
 export interface AccountDeleted {
-  /** How many accounts are gone, this one included. */
+  /** How many accounts were deleted, including this one. */
   accounts: number
-  /** How many users went with them. */
+  /** How many users were deleted with them. */
   users: number
 }
 
@@ -580,7 +591,7 @@ export interface AccountGrant {
 export interface AccountList {
   /** The accounts. */
   accounts: Array<Account>
-  /** Where to go on; absent on the last page. */
+  /** The `after` of the next page; absent on the last page. */
   next?: string
 }
 
@@ -588,8 +599,8 @@ export interface AccountList {
  * What a list of accounts is ordered by.
  *
  * - `id`: The id.
- * - `name`: The name, upper and lower case alike.
- * - `created`: When it was made, the oldest first.
+ * - `name`: The name; upper and lower case are alike.
+ * - `created`: The time of creation, the oldest first.
  */
 export type AccountOrder =
   | 'id'
@@ -598,19 +609,19 @@ export type AccountOrder =
 
 /** One thing that is wrong. */
 export interface AccountProblem {
-  /** The code that creating would be refused with. */
+  /** The code with which the creation would be refused. */
   code: string
   /** The JSON pointer of the field. */
   field: string
-  /** A sentence a person can act on. */
+  /** A sentence that a person can act on. */
   message: string
 }
 
-/** What a further account costs. */
+/** What a further account would cost. */
 export interface AccountQuote {
-  /** The account that it would lie below. */
+  /** The account below which it would be created. */
   parent: string
-  /** The price of each month, from the package of the team; absent where that names none. */
+  /** The monthly price, from the package of the team; absent when that package has none. */
   price?: Price
   /** The top account of the team, which pays for it. */
   team: string
@@ -631,24 +642,24 @@ export interface AccountSwitch {
 }
 
 /**
- * What is wrong with the details of an account to be.
+ * What is wrong with the details of an account to be created.
  *
- * It says yes or no: yes where `valid` is true.
+ * It is an answer of yes or no: yes if `valid` is true.
  *
- * The object itself is true either way, as every object in JavaScript.
+ * The object itself is true either way, as every object is in JavaScript.
  */
 export interface AccountValidation {
   /** What is wrong with them. */
   problems: Array<AccountProblem>
-  /** Whether the details will do. */
+  /** Whether an account can be created with these details. */
   valid: boolean
 }
 
 /**
- * What acts by itself.
+ * What carries out actions by itself.
  *
- * - `automation`: An automation: `automation_actions_per_month`.
- * - `trigger`: A trigger: `trigger_actions_per_month`.
+ * - `automation`: An automation, counted by `automation_actions_per_month`.
+ * - `trigger`: A trigger, counted by `trigger_actions_per_month`.
  */
 export type ActionKind =
   | 'automation'
@@ -658,33 +669,36 @@ export type ActionKind =
 export interface AddressList {
   /** The account that it is about. */
   account?: string
-  /** Where they may come from; anywhere where this is empty. */
+  /** The addresses that are allowed; every address is allowed when the list is empty. */
   addresses: Array<string>
   /** The user that it is about. */
   user?: string
 }
 
-/** An API key. Its token is stored nowhere. */
+/** An API key. Its token is not stored anywhere. */
 export interface ApiKey {
   /** The account that it acts in. */
   account: string
-  /** Where it may come from; anywhere where this is empty. */
+  /** The addresses from which it may be used; every address when the list is empty. */
   allowList: Array<string>
   /** When it was made, in unix milliseconds. */
   createdAtMs: number
-  /** From when on it cannot be used, in unix milliseconds; absent for never. */
+  /** When it expires, in unix milliseconds; absent when it never does. */
   expiresAtMs?: number
   /** The key. */
   id: string
-  /** Where it was used from then. */
+  /** The address from which it was last used. */
   lastIp?: string
-  /** When it was used last, in unix milliseconds, to five minutes; absent where it never was. */
+  /**
+   * When it was last used, in unix milliseconds, to within five minutes; absent when it never
+   * was.
+   */
   lastUsedAtMs?: number
   /** What people call it. */
   name: string
   /** What it may be used for, as far as the member may do it. */
   permissions: Array<Grant>
-  /** Raised by every change. */
+  /** The revision; every change raises it. */
   rev: number
   /** When it was last changed, in unix milliseconds. */
   updatedAtMs: number
@@ -692,7 +706,7 @@ export interface ApiKey {
   user: string
 }
 
-/** An API key that is gone. */
+/** An API key that was deleted. */
 export interface ApiKeyDeleted {
   /** The key. */
   apiKey: string
@@ -700,7 +714,7 @@ export interface ApiKeyDeleted {
 
 /** The API keys of an account. */
 export interface ApiKeyList {
-  /** The keys, by their member. */
+  /** The keys, ordered by member. */
   apiKeys: Array<ApiKey>
 }
 
@@ -710,7 +724,7 @@ export interface ApiKeyProof {
   account: string
   /** The key. */
   apiKey: string
-  /** From when on it cannot be used, in unix milliseconds; absent for never. */
+  /** When it expires, in unix milliseconds; absent when it never does. */
   expiresAtMs?: number
   /** What it may be used for, as far as the member may do it. */
   permissions: Array<Grant>
@@ -718,11 +732,14 @@ export interface ApiKeyProof {
   user: string
 }
 
-/** An API key that was made. */
+/** An API key that was created. */
 export interface ApiKeyToken {
   /** The key. */
   apiKey: ApiKey
-  /** What a program acts with from now on. It is shown here once and stored nowhere. */
+  /**
+   * The token with which a program acts from now on. It is shown only here, and is not stored
+   * anywhere.
+   */
   token: string
 }
 
@@ -730,9 +747,9 @@ export interface ApiKeyToken {
 export interface Asset {
   /** Its name. */
   asset: string
-  /** The account or package that carries it. */
+  /** The account or package to which it was assigned. */
   carrier: string
-  /** What it is. */
+  /** What kind of asset it is. */
   kind: AssetKind
   /** Where the account has it from. */
   source: AssetSource
@@ -754,64 +771,68 @@ export type AssetKind =
 export interface AssetList {
   /** The account. */
   account: string
-  /** Domains, nodes, then bounce addresses; each once, what is the account's own first. */
+  /**
+   * First domains, then nodes, then bounce addresses; each asset once, and the account's own
+   * before those that it inherits.
+   */
   assets: Array<Asset>
 }
 
 /**
  * Where an account has an asset from.
  *
- * - `own`: It is its own.
- * - `package`: From its package.
- * - `inherited`: From the account above, or its package, since this one has no package.
+ * - `own`: It was assigned to the account itself.
+ * - `package`: It comes from the account's package.
+ * - `inherited`: It comes from the account above, or from that account's package, because this account has no
+ * package.
  */
 export type AssetSource =
   | 'own'
   | 'package'
   | 'inherited'
 
-/** The assets of a package or of an account, each named as the host names it. */
+/** The assets of a package or of an account, by the names that the host uses for them. */
 export interface AssetsInput {
-  /** Bounce addresses. */
+  /** The bounce addresses. */
   bounceAddresses?: ReadonlyArray<string> | undefined
-  /** Sending domains. */
+  /** The sending domains. */
   domains?: ReadonlyArray<string> | undefined
-  /** Sending nodes. */
+  /** The sending nodes. */
   nodes?: ReadonlyArray<string> | undefined
 }
 
-/** The assets of a package or of an account, each named as the host names it. */
+/** The assets of a package or of an account, by the names that the host uses for them. */
 export interface Assets {
-  /** Bounce addresses. */
+  /** The bounce addresses. */
   bounceAddresses?: Array<string>
-  /** Sending domains. */
+  /** The sending domains. */
   domains?: Array<string>
-  /** Sending nodes. */
+  /** The sending nodes. */
   nodes?: Array<string>
 }
 
-/** What is changed of the assets of a package; a list that is absent stays. */
+/** A change of the assets of a package; a list that is absent stays as it is. */
 export interface AssetsEditInput {
-  /** Bounce addresses, all of them. */
+  /** The bounce addresses; the list replaces the whole list. */
   bounceAddresses?: ReadonlyArray<string> | undefined
-  /** Sending domains, all of them. */
+  /** The sending domains; the list replaces the whole list. */
   domains?: ReadonlyArray<string> | undefined
-  /** Sending nodes, all of them. */
+  /** The sending nodes; the list replaces the whole list. */
   nodes?: ReadonlyArray<string> | undefined
 }
 
-/** Who changed something. */
+/** Who made a change. */
 export interface AuditActor {
   /**
-   * The account on whose behalf a user acted, or somebody as a user; it may lie above the one
-   * that was changed.
+   * The account on whose behalf a user, or somebody acting as a user, made the change; it may
+   * lie above the account that was changed.
    */
   account?: string
-  /** The API key, where it was a program of that user. */
+  /** The API key, if a program of the user acted. */
   apiKey?: string
-  /** The address that they came from, as the host saw it; absent once they are erased. */
+  /** The address from which they came, as the host saw it; absent once the person is erased. */
   ip?: string
-  /** What kind of actor. */
+  /** What kind of actor it was. */
   kind: AuditActorKind
   /** The user as whom that person acted, in `account` (R-SES-6). */
   subject?: string
@@ -822,7 +843,7 @@ export interface AuditActor {
 /**
  * What kind of actor.
  *
- * - `system`: The host itself, or what became due by itself.
+ * - `system`: The host itself, or what became due without a call.
  * - `user`: A user in an account.
  * - `operator`: One of the platform's staff.
  */
@@ -833,47 +854,50 @@ export type AuditActorKind =
 
 /** What happened to one thing. */
 export interface AuditChangeItem {
-  /** Whether fields that tell who a person is are left out, because the person was erased. */
+  /** Whether fields with personal data are left out because the person was erased. */
   erased?: boolean
   /** The fields that changed. */
   fields: Array<AuditField>
-  /** Its id, within the account or platform that the chain tells of. */
+  /** Its id, within the account or the platform whose chain this is. */
   id: string
-  /** What kind of thing. */
+  /** What kind of thing it is. */
   kind: AuditKind
-  /** Whether it was made, changed or deleted. */
+  /** Whether it was created, changed or deleted. */
   what: AuditWhat
 }
 
 /** A part of a chain, as lines. */
 export interface AuditExport {
-  /** JSON lines: one for each record, with a line feed behind it. */
+  /** The records as JSON lines, each ended by a line feed. */
   lines: string
-  /** The number to go on after; absent at the end. */
+  /** The `after` of the next page; absent on the last page. */
   next?: number
   /**
-   * JSON lines of what is known of the persons in these records: number and place of the change,
-   * and the text whose hash the change has. Without a place it is where the actor came from, and
-   * the record has the hash as `actor_hash`.
+   * The personal data in these records as JSON lines: the number of the record, the place of the
+   * change in it, and the text whose hash the change has. A line without a place is the address
+   * from which the actor came; its hash is `actor_hash` in the record.
    */
   personal?: string
-  /** How many records. */
+  /** How many records there are. */
   records: number
 }
 
 /** A field that changed. */
 export interface AuditField {
-  /** What it is now, likewise. */
+  /** The value after the change, in the same form. */
   after?: string
-  /** What it was: a text as it is, everything else as JSON. Absent where there was nothing. */
+  /**
+   * The value before the change: text as it is, everything else as JSON. It is absent when there
+   * was no value.
+   */
   before?: string
-  /** Its name; that of a field within a field with a dot between them. */
+  /** Its name; for a field within a field, both names with a dot between them. */
   name: string
 }
 
 /** Where a chain ends and begins. */
 export interface AuditHeadItem {
-  /** Its SHA-256, in hexadecimal; 64 zeros where there is none. */
+  /** Its SHA-256 in hexadecimal; 64 zeros where there is no record. */
   hash: string
   /** The number of the last record; 0 where there is none. */
   number: number
@@ -884,50 +908,50 @@ export interface AuditHeadItem {
 }
 
 /**
- * What was changed by one operation. One that changes much has several records, one after the
- * other.
+ * A record of what one operation changed. An operation that changes much has several records, one
+ * after the other.
  */
 export interface AuditItem {
-  /** Who, on whose behalf, and from which address. */
+  /** Who did it, on whose behalf, and from which address. */
   actor: AuditActor
-  /** When, in unix milliseconds. */
+  /** When it happened, in unix milliseconds. */
   atMs: number
   /** What it changed. */
   changes: Array<AuditChangeItem>
-  /** Its place in the chain, from 1 on. */
+  /** Its number in the chain, which begins at 1. */
   number: number
-  /** The operation; `schedule` for what became due by itself. */
+  /** The operation; `schedule` for what became due without a call. */
   operation: string
 }
 
 /**
- * What kind of thing a change is about.
+ * What kind of thing a change concerns.
  *
  * - `account`: An account.
- * - `allow_list`: From where a user, an account or a member may come.
+ * - `allow_list`: The addresses from which a user, a member, or people in an account may act.
  * - `api_key`: An API key; never its token.
- * - `audit`: The chain itself: what was before an instant was pruned.
+ * - `audit`: The chain itself: its records before an instant were pruned.
  * - `avatar`: The picture of a group.
- * - `campaign`: A campaign: that it was stopped or resumed.
+ * - `campaign`: A campaign: it was stopped or resumed.
  * - `cap`: A cap or pace.
- * - `credits`: An entry of a ledger of credits, as channel and number. What pays for a send is in the
- * ledger alone.
+ * - `credits`: An entry of a ledger of credits, as channel and number. What pays for a send is recorded in
+ * the ledger only.
  * - `default_limits`: The default limits of the platform.
  * - `group`: A group.
  * - `invitation`: An invitation.
- * - `link`: A link that a user was sent.
+ * - `link`: A link that was sent to a user.
  * - `member`: A membership, by its user.
  * - `operator`: An operator of the platform, by their user.
  * - `package`: A package.
  * - `permission`: A permission that the host added.
- * - `password`: The password of a user, or that one is banned; never the password itself.
+ * - `password`: The password of a user, or a banned password; never the password itself.
  * - `policies`: The policies of an account or of the platform.
- * - `resource`: A resource, as kind and id.
+ * - `resource`: A resource, named by kind and id.
  * - `role`: A role.
  * - `second_factor`: The second factor of a user; never its secret.
  * - `session`: A session of a user.
- * - `share`: How a resource is shared with accounts below, as kind and id.
- * - `suppression`: A suppression, as value and class. Of an address only the domain is told.
+ * - `share`: How a resource is shared with accounts below, named by kind and id.
+ * - `suppression`: A suppression, named by value and class. For an address, only the domain is recorded.
  * - `user`: A user.
  */
 export type AuditKind =
@@ -958,21 +982,21 @@ export type AuditKind =
   | 'user'
 
 /**
- * Which chain.
+ * Which chain of audit records.
  *
- * - `account`: That of an account, also of one that was deleted.
- * - `platform`: That of the platform: packages, roles of the platform, operators, policies; which accounts
- * came and went.
- * - `users`: That of the users.
+ * - `account`: The chain of an account, also of an account that was deleted.
+ * - `platform`: The chain of the platform: packages, roles of the platform, operators and policies, and
+ * which accounts were created and deleted.
+ * - `users`: The chain of the users.
  */
 export type AuditOf =
   | 'account'
   | 'platform'
   | 'users'
 
-/** A page of what was changed. */
+/** A page of audit records. */
 export interface AuditPage {
-  /** Where the next page begins; absent on the last one. */
+  /** The `after` of the next page; absent on the last page. */
   next?: string
   /** The records, the latest first. */
   records: Array<AuditItem>
@@ -980,21 +1004,22 @@ export interface AuditPage {
 
 /** What is wrong with a chain. */
 export interface AuditProblem {
-  /** What. */
+  /** What kind of problem it is. */
   kind: AuditProblemKind
-  /** The record. */
+  /** The number of the record. */
   number: number
 }
 
 /**
  * What is wrong with a chain.
  *
- * - `missing`: The record is not there.
+ * - `missing`: The record is missing.
  * - `altered`: The record, or the one before it, is not what was written.
- * - `personal_altered`: What is kept of a person beside the record is not what was written.
- * - `cut`: The chain ends before the record of the head that was given.
- * - `pruned`: The record of the head that was given was pruned since: save a newer one.
- * - `head_altered`: The chain does not begin with what the head says, or goes on behind its end.
+ * - `personal_altered`: The personal data that is kept beside the record is not what was written.
+ * - `cut`: The chain ends before the record of the given head.
+ * - `pruned`: The record of the given head has been pruned since: save a newer head.
+ * - `head_altered`: The chain does not begin where its head says, or continues after the end that its head
+ * names.
  */
 export type AuditProblemKind =
   | 'missing'
@@ -1008,25 +1033,25 @@ export type AuditProblemKind =
 export interface AuditPruned {
   /** Whether another call would prune more. */
   more: boolean
-  /** How many records: at most 1,000 in one call. */
+  /** How many records were pruned: at most 1,000 in one call. */
   pruned: number
 }
 
 /**
- * What checking a chain found.
+ * What the check of a chain found.
  *
- * It says yes or no: yes where `whole` is true.
+ * It is an answer of yes or no: yes if `whole` is true.
  *
- * The object itself is true either way, as every object in JavaScript.
+ * The object itself is true either way, as every object is in JavaScript.
  */
 export interface AuditVerification {
   /** Its hash. */
   hash: string
-  /** The number of the last record that the chain says it has. */
+  /** The number of the last record, according to the chain itself. */
   number: number
-  /** The first that is wrong. */
+  /** The first problem that was found. */
   problem?: AuditProblem
-  /** How many records were checked until then. */
+  /** How many records were checked before it. */
   records: number
   /** Whether the chain is whole. */
   whole: boolean
@@ -1044,41 +1069,41 @@ export type AuditWhat =
   | 'changed'
   | 'deleted'
 
-/** An automation that is not too large. */
+/** The answer about an automation that is not too large. */
 export interface AutomationSize {
   /** How many actions an automation of the account may have. */
   value: Limit
 }
 
 /**
- * The picture of a group (R-GRP-6): bytes with their media type, or an address. Exactly one of
- * `data` and `url`.
+ * The picture of a group (R-GRP-6): bytes with their media type, or the address of a picture.
+ * Exactly one of `data` and `url` is given.
  */
 export interface AvatarInput {
   /** The bytes in base64, at most 256 KiB of them. */
   data?: string | undefined
   /** The media type of the bytes, such as `image/png`. */
   mediaType?: string | undefined
-  /** An `https` address. */
+  /** The `https` address of the picture. */
   url?: string | undefined
 }
 
 /**
- * The picture of a group (R-GRP-6): bytes with their media type, or an address. Exactly one of
- * `data` and `url`.
+ * The picture of a group (R-GRP-6): bytes with their media type, or the address of a picture.
+ * Exactly one of `data` and `url` is given.
  */
 export interface Avatar {
   /** The bytes in base64, at most 256 KiB of them. */
   data?: string
   /** The media type of the bytes, such as `image/png`. */
   mediaType?: string
-  /** An `https` address. */
+  /** The `https` address of the picture. */
   url?: string
 }
 
-/** The list of banned passwords has changed. */
+/** The result of changing the list of banned passwords. */
 export interface BannedPasswords {
-  /** How many came onto it, or off it. */
+  /** How many passwords were added to the list, or removed from it. */
   changed: number
 }
 
@@ -1086,13 +1111,16 @@ export interface BannedPasswords {
 export interface BatchedSendInput {
   /** The account that sends. */
   account: string
-  /** By e-mail when absent. */
+  /** The channel; e-mail when absent. */
   channel?: Channel | undefined
   /** How many messages, at least 1. */
   count: Integer
-  /** What the messages are. */
+  /** What kind of messages they are. */
   message?: MessageInput | undefined
-  /** Grants as many as fit, and nothing where fewer than these do; all or none when absent. */
+  /**
+   * The least that is useful: as many as fit are granted, and none when fewer than this fit; all
+   * or none when absent.
+   */
   min?: Integer | undefined
   /** The user who sends; absent when the host itself sends for the account. */
   user?: string | undefined
@@ -1101,16 +1129,16 @@ export interface BatchedSendInput {
 /** The limit that refused a send. */
 export interface BindingLimit {
   /**
-   * How much of it is kept apart for accounts below that are guaranteed it, and not used by them
-   * yet (R-TEA-9); absent for none.
+   * How much of the limit is kept for accounts below to which it is guaranteed and which have
+   * not used it yet (R-TEA-9); absent when nothing is.
    */
   keptApart?: number
   /** Its name, such as `email_per_day`, or the id of the cap. */
   name: string
   /**
-   * Whose it is: the `account` that sends, an `ancestor`, the `group` of the member who sends,
-   * or for a cap also the `platform`, a `member`, `campaign`, `api_key`, `sending_domain` or
-   * `recipient_domain`.
+   * Whose limit it is: that of the `account` that sends, of an `ancestor`, or of the `group` of
+   * the member who sends; for a cap also of the `platform`, a `member`, `campaign`, `api_key`,
+   * `sending_domain` or `recipient_domain`.
    */
   scope: string
   /**
@@ -1118,7 +1146,7 @@ export interface BindingLimit {
    * or `cap`.
    */
   source: string
-  /** The id of that account or group, member, campaign or API key, or the domain. */
+  /** The id of that account, group, member, campaign or API key, or the name of the domain. */
   subject: string
   /** How much of it is used. */
   used: number
@@ -1128,38 +1156,38 @@ export interface BindingLimit {
 
 /** The rate of bounces at which a campaign is stopped (R-QTA-11). */
 export interface BounceRateInput {
-  /** Bounces in a thousand outcomes, 1 to 1000. */
+  /** How many bounces per thousand outcomes: 1 to 1,000. */
   perMille: Integer
-  /** How many outcomes there must be before it counts. */
+  /** How many outcomes there must be before the rate counts. */
   sample: Integer
 }
 
 /** The rate of bounces at which a campaign is stopped (R-QTA-11). */
 export interface BounceRate {
-  /** Bounces in a thousand outcomes, 1 to 1000. */
+  /** How many bounces per thousand outcomes: 1 to 1,000. */
   perMille: number
-  /** How many outcomes there must be before it counts. */
+  /** How many outcomes there must be before the rate counts. */
   sample: number
 }
 
-/** What became of a campaign, as it is stored and shown. */
+/** The outcomes of a campaign, as they are stored and shown. */
 export interface Campaign {
   /** The account that sends it. */
   account: string
-  /** When it was first heard of, in unix milliseconds. */
+  /** When the store first heard of it, in unix milliseconds. */
   createdAtMs: number
   /** The host's own id, unique within the account. */
   id: string
-  /** What was reported since the sample began: this decides whether the campaign is stopped. */
+  /** The outcomes reported since the sample began; they decide whether the campaign is stopped. */
   sample: CampaignOutcomes
   /**
    * When the sample began, in unix milliseconds: with the first report, and anew whenever the
    * campaign is resumed.
    */
   sampleSinceMs: number
-  /** Why it is stopped; absent while it is not. */
+  /** Why it is stopped; absent when it is not. */
   stop?: CampaignStop
-  /** What was reported in all. */
+  /** All outcomes that were reported. */
   total: CampaignOutcomes
   /** When it was last changed, in unix milliseconds. */
   updatedAtMs: number
@@ -1167,33 +1195,30 @@ export interface Campaign {
 
 /** A page of campaigns. */
 export interface CampaignList {
-  /**
-   * The campaigns; a page can be shorter than asked for, and even empty, while there is a
-   * `next`.
-   */
+  /** The campaigns; a page may be shorter than `limit`, and even empty, while there is a `next`. */
   campaigns: Array<Campaign>
-  /** Where to go on; absent on the last page. */
+  /** The `after` of the next page; absent on the last page. */
   next?: string
 }
 
-/** How many messages of a campaign ended how. */
+/** How many messages of a campaign had each outcome. */
 export interface CampaignOutcomes {
-  /** Delivered, and complained about. */
+  /** How many were delivered and brought a complaint. */
   complaints: number
-  /** Delivered. */
+  /** How many were delivered. */
   delivered: number
-  /** Bounced for good. */
+  /** How many bounced for good. */
   hard: number
-  /** Bounced for now. */
+  /** How many bounced for now. */
   soft: number
 }
 
 /** Why a campaign is stopped. */
 export interface CampaignStop {
-  /** When, in unix milliseconds. */
+  /** When it was stopped, in unix milliseconds. */
   atMs: number
   /**
-   * The rate that was reached, in bounces of a thousand outcomes; absent where somebody stopped
+   * The rate that was reached, in bounces per thousand outcomes; absent when somebody stopped
    * it.
    */
   perMille?: number
@@ -1205,7 +1230,7 @@ export interface CampaignStop {
  * What stops a campaign.
  *
  * - `bounces`: Too many of its messages bounced.
- * - `request`: Somebody did.
+ * - `request`: Somebody stopped it.
  */
 export type CampaignStopReason =
   | 'bounces'
@@ -1213,31 +1238,31 @@ export type CampaignStopReason =
 
 /** A cap of an account or of the platform. */
 export interface Cap {
-  /** The account; absent where it is the platform's. */
+  /** The account; absent for a cap of the platform. */
   account?: string
-  /** How many may go out at once where it spreads. */
+  /** How many messages may go out at once, for a cap that spreads. */
   burst: number
   /** Whether the platform has set it. */
   byPlatform: boolean
-  /** What it counts. */
+  /** Which messages it counts. */
   channel: Channel
   /** When it was made, in unix milliseconds. */
   createdAtMs: number
-  /** How many more each day since then. */
+  /** By how many that number grows each day. */
   growsDailyBy?: number
   /** The cap. */
   id: string
-  /** How many in a window, on the day on which it was made. */
+  /** How many messages a window allowed on the day on which the cap was created. */
   limit: number
   /** Only messages of this class. */
   messageClass?: MessageClass
-  /** What happens beyond it. */
+  /** What happens to messages beyond the limit. */
   over: OverLimit
-  /** Goes up with every change. */
+  /** The revision; every change raises it. */
   rev: number
   /** What it counts by. */
   scope: CapScope
-  /** The one member, campaign, API key or domain that it is for. */
+  /** The one member, campaign, API key or domain to which the cap applies. */
   subject?: string
   /** When it was last changed, in unix milliseconds. */
   updatedAtMs: number
@@ -1247,7 +1272,7 @@ export interface Cap {
 
 /** The caps of an account or of the platform. */
 export interface CapList {
-  /** The caps, by id. */
+  /** The caps, ordered by id. */
   caps: Array<Cap>
 }
 
@@ -1261,7 +1286,7 @@ export type CapPeriod =
   | 'month'
   | 'year'
 
-/** A cap that is gone. */
+/** A cap that was removed. */
 export interface CapRemoved {
   /** The cap. */
   id: string
@@ -1270,12 +1295,12 @@ export interface CapRemoved {
 /**
  * What a cap counts by.
  *
- * - `account`: Everything together.
+ * - `account`: All messages together.
  * - `member`: Each member who sends.
- * - `campaign`: Each campaign, by the host's name of it.
- * - `api_key`: Each API key that a program sends with.
- * - `sending_domain`: Each domain that is sent from.
- * - `recipient_domain`: Each domain that is sent to.
+ * - `campaign`: Each campaign, by the host's id for it.
+ * - `api_key`: Each API key with which a program sends.
+ * - `sending_domain`: Each domain from which messages are sent.
+ * - `recipient_domain`: Each domain to which messages are sent.
  */
 export type CapScope =
   | 'account'
@@ -1286,7 +1311,7 @@ export type CapScope =
   | 'recipient_domain'
 
 /**
- * How a message goes out; e-mails and text messages are counted apart.
+ * How a message goes out; e-mails and text messages are counted separately.
  *
  * - `email`: By e-mail.
  * - `sms`: As a text message.
@@ -1295,21 +1320,21 @@ export type Channel =
   | 'email'
   | 'sms'
 
-/** An account that was made below another. */
+/** An account that was created below another one. */
 export interface ChildCreated {
   /** The account. */
   account: string
-  /** The invitation that the owner confirms their address with. */
+  /** The invitation with which the owner confirms their address. */
   invitation?: string
-  /** Whether the owner has to set a password before they enter. */
+  /** Whether the owner has to set a password before they can enter. */
   mustSetPassword: boolean
   /** The owner; absent until they have confirmed their address. */
   owner?: string
   /** The account above. */
   parent: string
-  /** What it costs each month. */
+  /** Its monthly price. */
   price?: Price
-  /** Its status: pending until the owner has confirmed their address. */
+  /** Its status; pending until the owner has confirmed their address. */
   status: Status
 }
 
@@ -1324,22 +1349,22 @@ export type ChildOwner =
   | 'parents'
 
 /**
- * What becomes of the accounts below one that is deleted.
+ * What happens to the accounts below an account that is deleted.
  *
- * - `delete`: They are deleted too, and all below them.
+ * - `delete`: They are deleted too, with all accounts below them.
  * - `detach`: They become top accounts.
  */
 export type Children =
   | 'delete'
   | 'detach'
 
-/** A jump of the system's clock against one that only counts on (R-QTA-13). */
+/** A jump of the system's clock, measured against a clock that only counts on (R-QTA-13). */
 export interface ClockJump {
-  /** What time it would have been without it, in unix milliseconds. */
+  /** What time it would have been without the jump, in unix milliseconds. */
   fromMs: number
   /**
-   * Whether it is held back: time goes on from `from_ms` until the clock is right again, or
-   * `clock.confirm` says that it is.
+   * Whether the jump is held back: the store's time continues from `from_ms` until the clock is
+   * right again, or `clock.confirm` says that it is right.
    */
   held: boolean
   /** What the system's clock said, in unix milliseconds. */
@@ -1348,25 +1373,25 @@ export interface ClockJump {
 
 /** The time of the store's clock. */
 export interface ClockReading {
-  /** What the system's clock says, in unix milliseconds, where it has jumped and is held back. */
+  /** What the system's clock says, in unix milliseconds, when it has jumped and is held back. */
   heldBackMs?: number
   /** Whether `clock.set` can move it. */
   manual: boolean
-  /** Unix milliseconds. */
+  /** The time in unix milliseconds. */
   nowMs: number
 }
 
-/** What was taken out of the future. */
+/** What was moved out of the future. */
 export interface ClockUndone {
-  /** How many counters of limits and caps. */
+  /** How many counters of limits and caps were moved. */
   counters: number
 }
 
 /**
  * Which messages a limit counts.
  *
- * - `marketing`: Marketing alone.
- * - `transactional`: Transactional ones alone.
+ * - `marketing`: Only marketing messages.
+ * - `transactional`: Only transactional messages.
  * - `both`: All messages.
  */
 export type CountedClass =
@@ -1384,26 +1409,27 @@ export interface CreditBalance {
 
 /** The credits of an account for one channel. */
 export interface CreditChannel {
-  /** What they pay. */
+  /** What they pay for. */
   channel: Channel
   /** Whether all groups and grants are listed. */
   complete: boolean
-  /** Those that any group may spend. */
+  /** The free balance, which any group may spend. */
   free: number
   /**
-   * What is left of grants, in the order in which they pay: the free balance, then the reserve
-   * of each group; at most 500.
+   * What is left of each grant, in the order in which the grants pay: those of the free balance,
+   * then those of each group's reserve; at most 500.
    */
   grants: Array<CreditLeft>
-  /** What groups have in reserve and have spent, at most 500. */
+  /** What each group has in reserve and has spent; at most 500 groups. */
   groups: Array<CreditGroup>
-  /** All of them: the free ones and those in reserves. */
+  /** All credits: the free balance and the reserves of groups. */
   total: number
 }
 
 /**
  * An entry in the ledger of an account's credits, as it is stored and shown. It is never changed
- * (R-CRD-1), but that `clock.undo` dates it now where it was made in a future that was none.
+ * (R-CRD-1), with one exception: `clock.undo` gives the present time to an entry that a wrong
+ * clock dated in the future.
  */
 export interface CreditEntry {
   /** The account. */
@@ -1411,52 +1437,55 @@ export interface CreditEntry {
   /** How many credits. */
   amount: number
   /**
-   * When, in unix milliseconds; where the clock stepped back, when the entry before was made
-   * (R-QTA-13).
+   * When it was made, in unix milliseconds; if the clock stepped back, the time of the entry
+   * before it (R-QTA-13).
    */
   atMs: number
-  /** How many the account has after it, reserves of groups included. */
+  /** The balance of the account after the entry, including the reserves of groups. */
   balance: number
-  /** Who brought it about: `system` or a user's id. */
+  /** Who made the entry: `system` or the id of a user. */
   by: string
-  /** What the credits pay. */
+  /** What the credits pay for. */
   channel: Channel
   /**
-   * The number of the entry in its ledger, from 1 on. That of what brought credits in is also
-   * the number of the grant.
+   * The number of the entry in its ledger, which begins at 1. The number of an entry that
+   * brought credits in is also the number of the grant.
    */
   entry: number
-  /** Of a grant: when what is left of it is gone, in unix milliseconds. */
+  /** For a grant: when what is left of it expires, in unix milliseconds. */
   expiresAtMs?: number
-  /** Of a grant that came from the account above: which grant of that account it is a part of. */
+  /**
+   * For a grant that came from the account above: the grant of that account of which it is a
+   * part.
+   */
   fromGrant?: number
   /**
-   * Of a grant: how old it is, in unix milliseconds; what comes from the account above is as old
-   * as it was there.
+   * For a grant: when the credits were first granted, in unix milliseconds; credits from the
+   * account above keep the time that they had there.
    */
   grantedAtMs?: number
-  /** The group that spent, or whose reserve it is about. */
+  /** The group that spent the credits, or whose reserve changed. */
   group?: string
-  /** The key that it was asked for with; the same request is not carried out twice. */
+  /** The idempotency key of the request; the same request is not carried out twice. */
   key?: string
-  /** What it tells. */
+  /** What the entry says. */
   kind: CreditKind
-  /** The account above or below that credits came from or went to. */
+  /** The account above or below from which the credits came, or to which they went. */
   other?: string
   /**
-   * The grants that paid, got something back, or changed their place; none where the entry is a
-   * grant itself.
+   * The grants that paid, got credits back, or were moved; empty when the entry is a grant
+   * itself.
    */
   parts?: Array<CreditPart>
-  /** Of a grant: those with a lower number pay first. */
+  /** For a grant: its priority; grants with a lower number pay first. */
   priority?: number
-  /** Why. */
+  /** The reason. */
   reason?: string
-  /** What was paid, in the host's words: a campaign, a reservation. */
+  /** What was paid for, as the host names it: for example a campaign or a reservation. */
   reference?: string
   /** The entry that is refunded. */
   spend?: number
-  /** What the ledger sums up to with it. */
+  /** The sums of the ledger up to this entry. */
   totals: CreditTotals
 }
 
@@ -1464,29 +1493,29 @@ export interface CreditEntry {
 export interface CreditGroup {
   /** The group. */
   group: string
-  /** What is kept for it. */
+  /** How many credits are in its reserve. */
   reserve: number
   /**
-   * What it has spent in all, from its reserve and from the free balance, without what was
-   * refunded.
+   * How many credits it has spent in all, from its reserve and from the free balance, without
+   * those that were refunded.
    */
   spent: number
 }
 
 /**
- * What an entry in a ledger of credits tells.
+ * What an entry in a ledger of credits says.
  *
  * - `granted`: The platform added credits.
- * - `spent`: Messages were paid.
- * - `refunded`: What was paid for messages that did not go out came back.
- * - `expired`: A grant ended: what was left of it is gone.
- * - `reserved`: Free credits went into the reserve of a group; the balance is the same.
- * - `unreserved`: Credits of a group's reserve are free again; the balance is the same.
- * - `allocated`: Credits went to an account directly below.
+ * - `spent`: Credits paid for messages.
+ * - `refunded`: Credits that paid for messages that did not go out came back.
+ * - `expired`: A grant expired, and what was left of it is gone.
+ * - `reserved`: Free credits were moved into the reserve of a group; the balance is the same.
+ * - `unreserved`: Credits were moved out of the reserve of a group; the balance is the same.
+ * - `allocated`: Credits were given to an account directly below.
  * - `received`: Credits came from the account above.
  * - `returned`: Credits that had come from the account above went back to it.
- * - `taken_back`: Credits that had gone to an account below came back.
- * - `withdrawn`: The platform took credits back that it had added.
+ * - `taken_back`: Credits that had been given to an account below came back.
+ * - `withdrawn`: The platform took back credits that it had added.
  */
 export type CreditKind =
   | 'granted'
@@ -1505,19 +1534,19 @@ export type CreditKind =
 export interface CreditLedger {
   /** The entries. */
   entries: Array<CreditEntry>
-  /** Where to go on; absent on the last page. */
+  /** The `after` of the next page; absent on the last page. */
   next?: number
 }
 
-/** What is left of a grant in one place. */
+/** What is left of a grant in the free balance, or in the reserve of one group. */
 export interface CreditLeft {
-  /** When what is left is gone, in unix milliseconds. */
+  /** When the credits that are left expire, in unix milliseconds. */
   expiresAtMs?: number
   /** The number of the grant in the ledger. */
   grant: number
-  /** How old the grant is, in unix milliseconds. */
+  /** When the credits were granted, in unix milliseconds. */
   grantedAtMs: number
-  /** The group in whose reserve it lies; absent for the free balance. */
+  /** The group whose reserve it is in; absent for the free balance. */
   group?: string
   /** How many credits. */
   left: number
@@ -1525,17 +1554,17 @@ export interface CreditLeft {
   priority: number
 }
 
-/** Credits that went to an account below, or came back from it. */
+/** Credits that were moved to an account below, or back from it. */
 export interface CreditMove {
   /** The account below. */
   account: string
-  /** How many went. */
+  /** How many credits were moved. */
   amount: number
-  /** What the account below has now, reserves of groups included. */
+  /** How many credits the account below has now, including the reserves of its groups. */
   balance: number
-  /** What they pay. */
+  /** What they pay for. */
   channel: Channel
-  /** What is free in the account above now. */
+  /** How many credits are free in the account above now. */
   freeAbove: number
   /** The account above. */
   parent: string
@@ -1544,59 +1573,60 @@ export interface CreditMove {
 /**
  * In which order a ledger is read.
  *
- * - `newest`: The last entry first.
- * - `oldest`: The first entry first.
+ * - `newest`: The newest entry first.
+ * - `oldest`: The oldest entry first.
  */
 export type CreditOrder =
   | 'newest'
   | 'oldest'
 
-/** A part of an entry: so much of one grant. */
+/** A part of an entry that belongs to one grant. */
 export interface CreditPart {
   /** How many credits. */
   amount: number
   /** The number of the grant in the ledger. */
   grant: number
-  /** The group out of whose reserve, or into which; absent for the free balance. */
+  /** The group whose reserve the part came from or went to; absent for the free balance. */
   group?: string
 }
 
-/** Credits that went into a group's reserve, or out of it. */
+/** Credits that were moved into a group's reserve, or out of it. */
 export interface CreditReserve {
   /** The account. */
   account: string
-  /** How many went there. */
+  /** How many credits were moved. */
   amount: number
-  /** What they pay. */
+  /** What they pay for. */
   channel: Channel
-  /** What is free now. */
+  /** How many credits are free now. */
   free: number
   /** The group. */
   group: string
-  /** What the group has in reserve now. */
+  /** How many credits the group has in reserve now. */
   reserve: number
 }
 
-/** Credits by what became of them, over some time. */
+/** Sums of credits, by what happened to them in some time. */
 export interface CreditTotals {
-  /** How many were left of grants when these ended. */
+  /** How many were left of grants that expired. */
   expired: number
   /** How many the platform added. */
   granted: number
   /** How many came from the account above. */
   received: number
-  /** How many came back of what was spent, then or earlier. */
+  /** How many came back of those that had paid for messages, in this time or before it. */
   refunded: number
   /** How many went back to the account above. */
   returned: number
-  /** How many paid for messages, also where some came back later. */
+  /** How many paid for messages, including those that came back later. */
   spent: number
   /** How many the platform took back of those that it had added. */
   withdrawn?: number
 }
 
 /**
- * What stands between the fields of a row. Spreadsheets write what is usual where they are.
+ * The character between the fields of a row. Spreadsheets write the one that is usual in their
+ * language.
  *
  * - `comma`: A comma.
  * - `semicolon`: A semicolon.
@@ -1610,30 +1640,30 @@ export type CsvSeparator =
 /**
  * The answer to a send (R-QTA-3).
  *
- * It says yes or no: yes where there is no `refusal`.
+ * It is an answer of yes or no: yes if `refusal` is absent.
  *
- * The object itself is true either way, as every object in JavaScript.
+ * The object itself is true either way, as every object is in JavaScript.
  */
 export interface Decision {
-  /** What credits paid for, beyond the account's own limits (R-CRD-2). */
+  /** How many messages credits paid for, beyond the account's own limits (R-CRD-2). */
   credits?: PaidWithCredits
   /**
-   * How many may go out: all that were asked for, or, where a `min` was named, at least so many,
+   * How many messages may go out: all that were asked for; or, with a `min`, at least that many;
    * or none.
    */
   granted: number
   /** Why nothing was granted. */
   refusal?: Refusal
   /**
-   * How many could still be granted after this, under every limit, those that credits would pay
-   * for included; absent when nothing limits it.
+   * How many messages could still be granted after this under every limit, including those that
+   * credits would pay for; absent when nothing limits them.
    */
   remaining?: number
 }
 
 /** The platform's default limits. */
 export interface DefaultLimits {
-  /** The values that were set; an absent one is unlimited. */
+  /** The values that were set; a limit that is absent is unlimited. */
   limits: Limits
 }
 
@@ -1641,15 +1671,15 @@ export interface DefaultLimits {
 export interface Delivery {
   /** What the mail server said. */
   note?: string
-  /** How it went. */
+  /** The outcome. */
   outcome: DeliveryOutcome
 }
 
 /**
- * How the delivery of a message went.
+ * The outcome of the delivery of a message.
  *
- * - `delivered`: It was taken.
- * - `blocked`: It was refused by the recipient's protection.
+ * - `delivered`: It was delivered.
+ * - `blocked`: The protection of the recipient's mail system refused it.
  * - `bounced`: The address does not work.
  */
 export type DeliveryOutcome =
@@ -1657,22 +1687,22 @@ export type DeliveryOutcome =
   | 'blocked'
   | 'bounced'
 
-/** A lease: one person edits. */
+/** A lease: one person edits a resource. */
 export interface EditLease {
   /** When it ends unless it is renewed, in unix milliseconds. */
   expiresAtMs: number
-  /** Since when, in unix milliseconds. */
+  /** When they began, in unix milliseconds. */
   sinceMs: number
-  /** Who. */
+  /** The user who edits. */
   user: string
 }
 
 /**
- * Who edits a field of a user's profile.
+ * Who may edit a field of a user's profile.
  *
  * - `self`: The user themself.
- * - `administrator`: Whoever holds `users.edit_profile` in an account of the user.
- * - `parent`: Whoever manages the team that an account of the user is in.
+ * - `administrator`: Those who hold `users.edit_profile` in an account of the user.
+ * - `parent`: Those who manage the team of an account of the user.
  * - `operator`: An operator with `clients.edit`.
  */
 export type Editor =
@@ -1681,30 +1711,30 @@ export type Editor =
   | 'parent'
   | 'operator'
 
-/** The value that counts for each policy. */
+/** The value that applies for each policy. */
 export interface EffectivePolicies {
   /**
-   * The thresholds of a limit at which the host is told, in percent, each once in a window
+   * The thresholds of a limit, in percent, at which the host is told, once for each in a window
    * (R-QTA-8).
    */
   alertAtPercent: Array<number>
-  /** The day of the month on which an account's month begins where it is billed, 1 to 31. */
+  /** The day of the month on which a billing month begins, 1 to 31. */
   billingDay: number
-  /** Whether the owner of an account that is suspended for billing alone may enter it (R-ACC-3). */
+  /** Whether the owner may enter an account that is suspended only for billing (R-ACC-3). */
   billingHoldOwnerEnters: boolean
   /** The same of what caps have counted, each member, campaign and domain by itself (R-QTA-14). */
   capHistoryDays: number
   /** Who owns an account below another: an owner of its own, or the parent's. */
   childOwner: ChildOwner
-  /** Whether accounts make roles of their own (R-ROL-4). */
+  /** Whether accounts can create roles of their own (R-ROL-4). */
   customRoles: boolean
-  /** How many accounts deep a tree of accounts may be, 1 to 8. */
+  /** How many levels a tree of accounts may have, 1 to 8. */
   depth: number
-  /** Who edits the e-mail address of a user (R-USR-3). */
+  /** Who may edit the e-mail address of a user (R-USR-3). */
   emailEditedBy: Array<Editor>
   /** How long a closed account can be reopened, in milliseconds (R-ACC-3). */
   graceMs: number
-  /** Who gives an existing user access to a further account (R-INV-7). */
+  /** Who can give an existing user access to a further account (R-INV-7). */
   grantExisting: GrantExisting
   /** The window of the caps of groups (R-GRP-5). */
   groupCapPeriod: CapPeriod
@@ -1719,74 +1749,80 @@ export interface EffectivePolicies {
   linkLifeMs: number
   /** How long somebody can act as a user at most, in milliseconds, up to eight hours (R-SES-6). */
   logInAsMs: number
-  /** Who edits first and last name. */
+  /** Who may edit the first and the last name. */
   namesEditedBy: Array<Editor>
   /** Whether operators may act as a user (R-SES-6). */
   operatorsLogInAs: boolean
   /**
-   * What happens beyond a limit of an account of which nothing else is said (R-QTA-7): by
-   * default credits pay where the package lets them, and otherwise it is refused.
+   * What happens beyond a limit of an account for which nothing else is set (R-QTA-7). By
+   * default, credits pay if the package allows it, and otherwise the send is refused.
    */
   overLimit: OverLimit
-  /** Whether the owner of one account can be a member of no other (R-TEA-2). */
+  /** Whether the owner of an account cannot be a member of another account (R-TEA-2). */
   ownerExclusive: boolean
   /**
-   * The memory that hashing a password takes, in KiB, 15,360 to 1,048,576; for the platform
-   * alone (R-SES-1).
+   * How much memory the hashing of a password takes, in KiB, 15,360 to 1,048,576; for the
+   * platform alone (R-SES-1).
    */
   passwordMemoryKib: number
   /** The fewest characters of a password, 8 to 64; for the platform alone (R-SES-1). */
   passwordMin: number
   /**
-   * The fewest characters of a password of who needs a second factor wherever they act, 8 to 64;
-   * for the platform alone (R-SES-1).
+   * The fewest characters of a password for users who need a second factor wherever they act, 8
+   * to 64; for the platform alone (R-SES-1).
    */
   passwordMinWithSecondFactor: number
-  /** The passes over that memory, 2 to 16; for the platform alone (R-SES-1). */
+  /**
+   * How many passes the hashing makes over that memory, 2 to 16; for the platform alone
+   * (R-SES-1).
+   */
   passwordPasses: number
   /**
-   * Words that make no password, such as the names of the platform, at most 50; for the platform
-   * alone (R-SES-1).
+   * Words that do not make a password stronger, such as the names of the platform, at most 50;
+   * for the platform alone (R-SES-1).
    */
   passwordWords: Array<string>
-  /** What has to be done before a member is no longer shown as pending (R-INV-4). */
+  /** The steps that a member has to do before they are no longer shown as pending (R-INV-4). */
   pendingUntil: Array<PendingStep>
-  /** Who edits phone, sending country, language, time zone and notifications. */
+  /** Who may edit the phone number, sending country, language, time zone and notifications. */
   profileEditedBy: Array<Editor>
   /**
    * How long after a log-in a session may change how its user logs in, in milliseconds; for the
    * platform alone (R-SES-1).
    */
   recentLogInMs: number
-  /** What resending an invitation does to the link that went out before (R-INV-5). */
+  /** What happens to the old link when an invitation is sent again (R-INV-5). */
   resend: Resend
-  /** What becomes of open reservations when an account is suspended or closed (R-ACC-4). */
+  /** What happens to open reservations when an account is suspended or closed (R-ACC-4). */
   reservationsOnHold: ReservationsOnHold
-  /** What a role is held by: a membership, a user in the whole team, or the package (R-INV-8). */
+  /**
+   * Whether each membership has a role, a user has one role in the whole team, or the role comes
+   * from the package (R-INV-8).
+   */
   roleScope: RoleScope
   /**
-   * How many users a team can have: each user once, with the owners and the invitations that are
-   * open (R-INV-9).
+   * How many users a team can have; each user counts once, and owners and open invitations count
+   * too (R-INV-9).
    */
   seats: Limit
   /**
-   * Whether sessions need a second factor: in an account, and of the platform, for operators too
-   * (R-SES-1).
+   * Whether sessions need a second factor, in an account or on the whole platform; on the
+   * platform it applies to operators too (R-SES-1).
    */
   secondFactor: SecondFactorPolicy
-  /**
-   * How long a session lasts that is not used, in milliseconds; for the platform alone
-   * (R-SES-1).
-   */
+  /** How long a session lasts without use, in milliseconds; for the platform alone (R-SES-1). */
   sessionIdleMs: number
   /**
-   * How long a session lasts however much it is used, in milliseconds; for the platform alone
-   * (R-SES-1).
+   * How long a session lasts at most, however much it is used, in milliseconds; for the platform
+   * alone (R-SES-1).
    */
   sessionLifeMs: number
-  /** Whether an account below another can be made without its owner confirming first (R-TEA-4). */
+  /**
+   * Whether an account below another one can be created without its owner confirming their
+   * address first (R-TEA-4).
+   */
   skipVerification: boolean
-  /** IANA name of the time zone that new accounts get. */
+  /** The IANA name of the time zone that new accounts get. */
   timeZone: string
   /**
    * For how many days it is kept what limits and groups have counted in windows that are over, up
@@ -1801,17 +1837,17 @@ export interface EffectivePolicies {
 export interface EmailChangeAsked {
   /** The new address, as typed. */
   email: string
-  /** How long it can be confirmed, in unix milliseconds. */
+  /** Until when it can be confirmed, in unix milliseconds. */
   expiresAtMs: number
 }
 
-/** What became of a request for another address. */
+/** The result of asking for another address. */
 export interface EmailChanged {
-  /** Whether it is the user's now; if not, it waits for its confirmation. */
+  /** Whether it is the user's address now; if not, it waits to be confirmed. */
   changed: boolean
   /** The address that was asked for, as typed. */
   email: string
-  /** How long it can be confirmed, in unix milliseconds. */
+  /** Until when it can be confirmed, in unix milliseconds. */
   expiresAtMs?: number
   /** The user. */
   user: string
@@ -1821,27 +1857,39 @@ export interface EmailChanged {
  * How a user enters an account.
  *
  * - `owner`: As its owner.
- * - `member`: As a member, with the role that they have there.
- * - `above`: From an account above whose team they manage, with what they may do there.
+ * - `member`: As a member, with the role that they have in it.
+ * - `above`: From an account above whose team they manage, with the permissions that they hold there.
  */
 export type EnterAs =
   | 'owner'
   | 'member'
   | 'above'
 
+/** How far an account that was deleted is erased. */
+export interface ErasedAccount {
+  /** The account. */
+  account: string
+  /** How many accounts are gone so far, of it and those below. */
+  accounts: number
+  /** When it was deleted, in unix milliseconds. */
+  deletedAtMs: number
+  /** How many users went with them. */
+  users: number
+}
+
 /** How much of a limit is used now. */
 export interface Gauge {
-  /** How many more the value allows; absent where it is unlimited. */
+  /** How many more the value allows; absent when it is unlimited. */
   left?: number
   /** Which limit. */
   limit: LimitName
-  /** How many of them the account itself has; absent where they are not counted by account. */
+  /** How many of them the account itself has; absent when they are not counted for each account. */
   own?: number
-  /** Where the value comes from; absent where it is the policy `seats` (R-INV-9). */
+  /** Where the value comes from; absent when it comes from the policy `seats` (R-INV-9). */
   source?: Source
   /** How many there are in the account and in all accounts below it. */
   used: number
-  /** The account's own value of it; those of the accounts above hold as well. */
+  /** The account's own value of the limit; the limits of the accounts above apply as well. */
   value: Limit
 }
 
@@ -1849,30 +1897,30 @@ export interface Gauge {
 export interface GaugeList {
   /** The account. */
   account: string
-  /** One entry for each limit that counts what there is at a time. */
+  /** One entry for each limit that counts existing things. */
   gauges: Array<Gauge>
 }
 
-/** A permission that a role allows, and for resources how far it reaches. */
+/** A permission that a role allows, with its scope for resources. */
 export interface GrantInput {
-  /** The node of the permission tree; everything below it is granted too. */
+  /** The node of the permission tree; the nodes below it are granted too. */
   permission: string
-  /** How far it reaches; `any` where it is absent. */
+  /** How far it reaches; `any` when absent. */
   scope?: Scope | undefined
 }
 
-/** A permission that a role allows, and for resources how far it reaches. */
+/** A permission that a role allows, with its scope for resources. */
 export interface Grant {
-  /** The node of the permission tree; everything below it is granted too. */
+  /** The node of the permission tree; the nodes below it are granted too. */
   permission: string
-  /** How far it reaches; `any` where it is absent. */
+  /** How far it reaches; `any` when absent. */
   scope?: Scope
 }
 
 /**
- * Who gives an existing user access to a further account.
+ * Who can give an existing user access to a further account.
  *
- * - `parent`: Only the parent: who manages the team.
+ * - `parent`: Only the parent: those who manage the team.
  * - `holder`: Whoever holds `users.grant_account` in every account that is named.
  */
 export type GrantExisting =
@@ -1883,11 +1931,11 @@ export type GrantExisting =
 export interface Group {
   /** The account. */
   account: string
-  /** The picture; only `groups.get` answers it. */
+  /** The picture; only `groups.get` returns it. */
   avatar?: Avatar
   /** The window of the caps. */
   capPeriod: CapPeriod
-  /** What its members may send together; what is absent is not capped. */
+  /** The caps on what its members send together; a cap that is absent is unlimited. */
   caps: GroupCaps
   /** When it was made, in unix milliseconds. */
   createdAtMs: number
@@ -1895,49 +1943,49 @@ export interface Group {
   hasAvatar: boolean
   /** The id, unique within the account. */
   id: string
-  /** Whether new members come into it. */
+  /** Whether it is the default group, into which new members come. */
   isDefault: boolean
   /** How many members it has. */
   members: number
   /** The name that people see. */
   name: string
-  /** Raised by every change. */
+  /** The revision; every change raises it. */
   rev: number
   /** When it was last changed, in unix milliseconds. */
   updatedAtMs: number
 }
 
 /**
- * What the members of a group may send together in a month, or a year by policy; owner and
- * administrators are exempt (R-GRP-5).
+ * The caps on what the members of a group send together in a month or, by policy, in a year;
+ * owners and administrators are exempt (R-GRP-5).
  */
 export interface GroupCapsInput {
-  /** E-mails; no cap when absent. */
+  /** The cap on e-mails; there is none when absent. */
   email?: LimitInput | undefined
-  /** Text messages; no cap when absent. */
+  /** The cap on text messages; there is none when absent. */
   sms?: LimitInput | undefined
 }
 
 /**
- * What the members of a group may send together in a month, or a year by policy; owner and
- * administrators are exempt (R-GRP-5).
+ * The caps on what the members of a group send together in a month or, by policy, in a year;
+ * owners and administrators are exempt (R-GRP-5).
  */
 export interface GroupCaps {
-  /** E-mails; no cap when absent. */
+  /** The cap on e-mails; there is none when absent. */
   email?: Limit
-  /** Text messages; no cap when absent. */
+  /** The cap on text messages; there is none when absent. */
   sms?: Limit
 }
 
-/** What a group has consumed by one channel. */
+/** What a group has consumed on one channel. */
 export interface GroupChannel {
   /** The channel. */
   channel: Channel
-  /** The credits that it has spent in all, without what was refunded. */
+  /** How many credits it has spent in all, without those that were refunded. */
   creditsSpent: number
-  /** The account's credits that are kept for it. */
+  /** How many of the account's credits are in its reserve. */
   reserve: number
-  /** Its cap, and what is used of it. */
+  /** Its cap, and how much of it is used. */
   window: UsageWindow
 }
 
@@ -1949,7 +1997,7 @@ export interface GroupDeleted {
   group: string
   /** How many members went to the other group. */
   members: number
-  /** How many resources went there. */
+  /** How many resources went to the other group. */
   resources: number
 }
 
@@ -1957,27 +2005,27 @@ export interface GroupDeleted {
 export interface GroupList {
   /** The groups. */
   groups: Array<Group>
-  /** Where to go on; absent on the last page. */
+  /** The `after` of the next page; absent on the last page. */
   next?: string
 }
 
-/** Members that came into a group. */
+/** The result of moving members into a group. */
 export interface GroupMove {
   /** The account. */
   account: string
-  /** The group that they are in now. */
+  /** The group in which they are now. */
   group: string
-  /** How many members were in another one before. */
+  /** How many members were in another group before. */
   members: number
-  /** How many resources took the group. */
+  /** How many resources took the new group. */
   resources: number
 }
 
 /**
- * What becomes of the resources of members who change their group (R-GRP-4).
+ * What happens to the resources of members who change their group (R-GRP-4).
  *
- * - `follow`: They take the new group, all of them.
- * - `stay`: They carry the group that they carried before, and go on being seen there.
+ * - `follow`: All of them take the new group.
+ * - `stay`: They keep the group that they carried, and can still be seen there.
  */
 export type GroupResources =
   | 'follow'
@@ -1985,7 +2033,7 @@ export type GroupResources =
 
 /** What a group has consumed. */
 export interface GroupUsage {
-  /** E-mails, then text messages. */
+  /** One entry for e-mails, then one for text messages. */
   channels: Array<GroupChannel>
   /** The group. */
   group: string
@@ -1995,22 +2043,22 @@ export interface GroupUsage {
 export interface Hold {
   /** The number of the hold within its account; `accounts.release` names it. */
   hold: number
-  /** The level that placed it; the same level or one above clears it. */
+  /** The level that placed it; only this level, or one above, can clear it. */
   level: HoldLevel
   /** A remark for people. */
   note?: string
-  /** When, in unix milliseconds. */
+  /** When it was placed, in unix milliseconds. */
   placedAtMs: number
   /** Who placed it: `system` or a user's id. */
   placedBy: string
-  /** The account that whoever placed it acted in; absent for the platform. */
+  /** The account in which the person who placed it acted; absent for the platform. */
   placedFrom?: string
-  /** Why. */
+  /** The reason. */
   reason: HoldReason
 }
 
 /**
- * Who can clear a hold, from the bottom up.
+ * The level that placed a hold, from the bottom up.
  *
  * - `account`: The account itself.
  * - `ancestor`: An account above it.
@@ -2028,7 +2076,7 @@ export type HoldLevel =
  * - `abuse`: Abuse of the platform.
  * - `billing`: An unpaid invoice.
  * - `reputation`: A damaged sending reputation.
- * - `owner_request`: The owner asked for it.
+ * - `owner_request`: A request of the owner.
  */
 export type HoldReason =
   | 'admin'
@@ -2037,19 +2085,19 @@ export type HoldReason =
   | 'reputation'
   | 'owner_request'
 
-/** A hash that is brought along. */
+/** A password hash to import. */
 export interface ImportedPasswordInput {
   /** The hash. */
   hash: string
-  /** The user; a password that they have is replaced. */
+  /** The user; a password that they have already is replaced. */
   user: string
 }
 
-/** A recipient whose address is none. */
+/** A recipient whose address is not an e-mail address. */
 export interface InvalidRecipient {
-  /** What is wrong with it. */
+  /** What is wrong with the address. */
   message: string
-  /** The place of the recipient in the request, from 0. */
+  /** The position of the recipient in the request, counted from 0. */
   recipient: number
 }
 
@@ -2059,27 +2107,27 @@ export interface Invitation {
   accounts: Array<AccountGrant>
   /** When it was made, in unix milliseconds. */
   createdAtMs: number
-  /** What the host reported of its last sending. */
+  /** What the host reported of the last delivery. */
   delivery?: Delivery
-  /** The address, as typed; absent, with the names, once the invitation was deleted (R-USR-4). */
+  /** The address, as typed; absent, like the names, after the invitation was deleted (R-USR-4). */
   email?: string
-  /** From when on it cannot be accepted, in unix milliseconds. */
+  /** When it expires, in unix milliseconds: from then on it cannot be accepted. */
   expiresAtMs: number
-  /** First name. */
+  /** The first name. */
   firstName?: string
   /** The id. */
   id: string
-  /** Who invited: `system` or a user; absent where the actor does not see them. */
+  /** Who invited: `system` or a user; absent when the actor cannot see that user. */
   invitedBy?: string
-  /** Member of accounts, or owner of one. */
+  /** Whether it invites a member of accounts, or the owner of an account. */
   kind: InvitationKind
-  /** Last name. */
+  /** The last name. */
   lastName?: string
-  /** Raised by every change. */
+  /** The revision; every change raises it. */
   rev: number
   /** When it was last sent, in unix milliseconds. */
   sentAtMs: number
-  /** What it is worth now. */
+  /** The status of the invitation now. */
   status: InvitationStatus
   /** When it was last changed, in unix milliseconds. */
   updatedAtMs: number
@@ -2087,7 +2135,7 @@ export interface Invitation {
 
 /** An invitation that was accepted. */
 export interface InvitationAccepted {
-  /** The accounts that they are a member of now. */
+  /** The accounts of which they are a member now. */
   accounts: Array<string>
   /** Whether the user is new. */
   created: boolean
@@ -2097,19 +2145,19 @@ export interface InvitationAccepted {
   user: string
 }
 
-/** Who was invited, and who was not. */
+/** Which addresses were invited, and which were not. */
 export interface InvitationBatch {
-  /** Who was invited, in the order of the text. */
+  /** The addresses that were invited, in the order of the text. */
   invited: Array<InvitedAddress>
-  /** Who was not, in the order of the text. */
+  /** The addresses that were not invited, in the order of the text. */
   problems: Array<InvitationProblem>
 }
 
-/** An invitation of which an offer was taken back. */
+/** An invitation from which offers were withdrawn. */
 export interface InvitationDeleted {
   /**
-   * Whether it is deleted as a whole; otherwise accounts that the actor does not reach are still
-   * offered.
+   * Whether the whole invitation was deleted; otherwise it still offers accounts that the actor
+   * does not reach.
    */
   deleted: boolean
   /** The invitation. */
@@ -2117,7 +2165,7 @@ export interface InvitationDeleted {
 }
 
 /**
- * What an invitation makes of whoever accepts it.
+ * What an invitation makes of the person who accepts it.
  *
  * - `member`: A member.
  * - `owner`: The owner of an account that waits for its owner (R-TEA-4).
@@ -2130,7 +2178,7 @@ export type InvitationKind =
 export interface InvitationList {
   /** The invitations. */
   invitations: Array<Invitation>
-  /** Where to go on; absent on the last page. */
+  /** The `after` of the next page; absent on the last page. */
   next?: string
 }
 
@@ -2140,23 +2188,23 @@ export interface InvitationOffer {
   accounts: Array<OfferedAccount>
   /** The address to log in with. */
   email: string
-  /** From when on it cannot be accepted, in unix milliseconds. */
+  /** When it expires, in unix milliseconds: from then on it cannot be accepted. */
   expiresAtMs: number
-  /** First name, as the inviter typed it. */
+  /** The first name, as the inviter typed it. */
   firstName?: string
   /** The invitation. */
   invitation: string
   /** Who invited: `system` or a user. */
   invitedBy: string
-  /** First name of that user. */
+  /** The first name of that user. */
   inviterFirstName?: string
-  /** Last name of that user. */
+  /** The last name of that user. */
   inviterLastName?: string
-  /** Member of accounts, or owner of one. */
+  /** Whether it invites a member of accounts, or the owner of an account. */
   kind: InvitationKind
-  /** Last name, as the inviter typed it. */
+  /** The last name, as the inviter typed it. */
   lastName?: string
-  /** The user who has the address already; absent where accepting makes one. */
+  /** The user who has the address already; absent when accepting the invitation creates one. */
   user?: string
 }
 
@@ -2172,30 +2220,30 @@ export type InvitationOrder =
 
 /** Why an address was not invited. */
 export interface InvitationProblem {
-  /** The address as typed, its first 254 bytes. */
+  /** The address as typed, cut off after 254 bytes. */
   address: string
-  /** The code. */
+  /** The code of the refusal. */
   code: string
-  /** The open invitation of the address, where the actor sees it. */
+  /** The open invitation of the address, if the actor can see it. */
   invitation?: string
-  /** A sentence a person can act on. */
+  /** A sentence that a person can act on. */
   message: string
-  /** Where it begins in the text, in bytes of UTF-8 from 0 on. */
+  /** Where the address begins in the text: the offset in bytes of UTF-8, counted from 0. */
   offset: number
-  /** Which address of the text it is, from 1 on. */
+  /** The number of the address in the text, counted from 1. */
   position: number
-  /** The user who has the address, where the actor sees them. */
+  /** The user who has the address, if the actor can see them. */
   user?: string
 }
 
 /**
- * What an invitation is worth now. That it expired is computed, never stored (R-INV-3).
+ * The status of an invitation now. Whether it has expired is computed, and never stored (R-INV-3).
  *
  * - `pending`: It can be accepted.
- * - `expired`: Its time is over.
+ * - `expired`: It has expired.
  * - `accepted`: Somebody accepted it.
  * - `deleted`: It was deleted.
- * - `superseded`: A newer invitation, or a membership, took its place.
+ * - `superseded`: A newer invitation, or a membership, has replaced it.
  */
 export type InvitationStatus =
   | 'pending'
@@ -2204,11 +2252,11 @@ export type InvitationStatus =
   | 'deleted'
   | 'superseded'
 
-/** Somebody who was invited and is erased. */
+/** The result of erasing a person who was invited. */
 export interface InvitationsErased {
   /**
-   * How many invitations are gone; none where the address was not invited, or not by whom the
-   * actor reaches.
+   * How many invitations were erased; none when the address was not invited in an account that
+   * the actor reaches.
    */
   erased: number
 }
@@ -2217,7 +2265,7 @@ export interface InvitationsErased {
 export interface InvitedAddress {
   /** The address, as typed. */
   email: string
-  /** From when on it cannot be accepted, in unix milliseconds. */
+  /** When it expires, in unix milliseconds: from then on it cannot be accepted. */
   expiresAtMs: number
   /** The invitation. */
   invitation: string
@@ -2228,13 +2276,13 @@ export interface InvoiceLine {
   /** The account. */
   account: string
   /**
-   * What became of its own credits for e-mail in the period; those below it have lines of their
-   * own.
+   * What happened to its own credits for e-mail in the period; the accounts below it have lines
+   * of their own.
    */
   emailCredits: CreditTotals
   /**
-   * How many e-mails it and all accounts below it were granted in those days and did not give
-   * back, then or later; with what its own credits paid for.
+   * How many e-mails it and all accounts below it were granted in those days and have not given
+   * back since, including those that its own credits paid for.
    */
   emailSent: number
   /** The name that people see. */
@@ -2243,21 +2291,21 @@ export interface InvoiceLine {
   package?: string
   /** The account above it. */
   parent?: string
-  /** What it costs each month as a further account of its team. */
+  /** Its monthly price, as a further account of its team. */
   price?: Price
   /** The same for text messages. */
   smsCredits: CreditTotals
   /** The same for text messages. */
   smsSent: number
-  /** How many users it and all accounts below it have now, each once. */
+  /** How many users it and all accounts below it have now; each user counts once. */
   users: number
 }
 
-/** Lines of an invoice. */
+/** A page of the lines of an invoice. */
 export interface InvoiceLines {
-  /** One for each account. */
+  /** One line for each account. */
   lines: Array<InvoiceLine>
-  /** Where to go on; absent on the last page. */
+  /** The `after` of the next page; absent on the last page. */
   next?: string
 }
 
@@ -2273,23 +2321,23 @@ export interface LeaseState {
   lease?: EditLease
 }
 
-/** How much of a limit is used (R-QTA-8). */
+/** An alert about how much of a limit is used (R-QTA-8). */
 export interface LimitAlert {
   /** The name of the limit, or the id of the cap. */
   limit: string
   /** The threshold that was reached, in percent. */
   percent: number
   /**
-   * When it helps to try again, in unix milliseconds: when the window ends, or where it rolls,
-   * when the first of what is used counts no longer.
+   * When it helps to try again, in unix milliseconds: when the window ends; for a rolling
+   * window, when the oldest use no longer counts.
    */
   resetsAtMs: number
   /**
-   * Whose it is: of an `account` or a `group`, or for a cap also of the `platform`, a `member`,
-   * `campaign`, `api_key`, `sending_domain` or `recipient_domain`.
+   * Whose limit it is: that of an `account` or a `group`; for a cap also of the `platform`, a
+   * `member`, `campaign`, `api_key`, `sending_domain` or `recipient_domain`.
    */
   scope?: string
-  /** The id of that account or group, member, campaign or API key, or the domain. */
+  /** The id of that account, group, member, campaign or API key, or the name of the domain. */
   subject: string
   /** How much of it is used. */
   used: number
@@ -2299,10 +2347,10 @@ export interface LimitAlert {
 
 /** A value that a limit could have. */
 export interface LimitCandidate {
-  /** The account or package that carries it; absent for the platform's default. */
+  /** The account or package that sets the value; absent for the platform's default. */
   carrier?: string
   /**
-   * Whether the edition of the store includes it; otherwise it is kept and does not count
+   * Whether the edition of the store includes it; otherwise the value is kept but does not apply
    * (R-PLT-1).
    */
   enforced: boolean
@@ -2315,24 +2363,28 @@ export interface LimitCandidate {
 /** One limit explained. */
 export interface LimitExplanation {
   /**
-   * Every value that was looked at, the one that counts first, and last what the edition does
-   * not include.
+   * Every value that was considered: the one that applies first, and those that the edition does
+   * not include last.
    */
   candidates: Array<LimitCandidate>
   /**
-   * Whether it is a guaranteed part of the limit of the account above; false where it was given
-   * as one and that limit was lowered since. Absent where it was not given as one (R-TEA-9).
+   * Whether it is a guaranteed part of the limit of the account above; false when the part was
+   * guaranteed and that limit has been lowered since. It is absent when the part was never
+   * guaranteed (R-TEA-9).
    */
   guaranteed?: boolean
   /** Which limit. */
   limit: LimitName
-  /** The only class of messages that it counts; absent where it counts both, or none. */
+  /**
+   * The only class of messages that the limit counts; absent when it counts both classes, or no
+   * messages.
+   */
   messageClass?: MessageClass
-  /** What happens beyond it; absent where it does not count what happens in a window. */
+  /** What happens beyond the limit; absent when the limit does not count in windows. */
   over?: OverLimit
-  /** How much of it is guaranteed to the accounts directly below; absent for none. */
+  /** How much of it is guaranteed to the accounts directly below; absent when nothing is. */
   promised?: number
-  /** The smallest along the accounts above, this one included: nothing goes out beyond it. */
+  /** The smallest value among this account and the accounts above it: nothing goes out beyond it. */
   smallest: Limit
   /** Where it comes from. */
   source: Source
@@ -2347,8 +2399,8 @@ export interface LimitExplanations {
   /** One entry for each limit. */
   limits: Array<LimitExplanation>
   /**
-   * The accounts directly below whose guaranteed part this change has turned into best effort,
-   * at most 500 (R-TEA-9).
+   * The accounts directly below whose guaranteed part became best effort by this change, at most
+   * 500 (R-TEA-9).
    */
   nowBestEffort?: Array<string>
 }
@@ -2372,7 +2424,8 @@ export interface LimitExplanations {
  * - `triggers`: Triggers.
  * - `evergreen_campaigns`: Evergreen campaigns.
  * - `suppressed_domains`: Suppressed domains; with a commercial licence only.
- * - `seats`: Users of the account and of all accounts below, each once, with open invitations (R-INV-9).
+ * - `seats`: Users of the account and of all accounts below it, each user once, and open invitations
+ * (R-INV-9).
  * - `child_accounts`: Accounts below this one.
  * - `threads`: Jobs that run at the same time.
  */
@@ -2399,35 +2452,41 @@ export type LimitName =
 
 /** What a limit counts, and what happens beyond it (R-QTA-7, R-QTA-14). */
 export interface LimitTermsInput {
-  /** How many may go out at once where it spreads, at least 1; 1 when absent. */
+  /** How many messages may go out at once, for a limit that spreads: at least 1; 1 when absent. */
   burst?: Integer | undefined
-  /** Which limit; one of those that count what happens in a window. */
+  /** The limit, which must be one that counts in a window. */
   limit: LimitName
-  /** The class of the messages that it counts; inherited when absent, and in the end both. */
+  /**
+   * The class of the messages that it counts; inherited when absent, and both classes when no
+   * level sets it.
+   */
   messageClass?: CountedClass | undefined
   /**
-   * What happens beyond it; inherited when absent, and in the end what the policy `over_limit`
-   * says.
+   * What happens beyond it; inherited when absent, and what the policy `over_limit` says when no
+   * level sets it.
    */
   over?: OverLimit | undefined
 }
 
 /** What a limit counts, and what happens beyond it (R-QTA-7, R-QTA-14). */
 export interface LimitTerms {
-  /** How many may go out at once where it spreads, at least 1; 1 when absent. */
+  /** How many messages may go out at once, for a limit that spreads: at least 1; 1 when absent. */
   burst?: number
-  /** Which limit; one of those that count what happens in a window. */
+  /** The limit, which must be one that counts in a window. */
   limit: LimitName
-  /** The class of the messages that it counts; inherited when absent, and in the end both. */
+  /**
+   * The class of the messages that it counts; inherited when absent, and both classes when no
+   * level sets it.
+   */
   messageClass?: CountedClass
   /**
-   * What happens beyond it; inherited when absent, and in the end what the policy `over_limit`
-   * says.
+   * What happens beyond it; inherited when absent, and what the policy `over_limit` says when no
+   * level sets it.
    */
   over?: OverLimit
 }
 
-/** A value for each limit; an absent one is inherited (R-PKG-2). */
+/** A value for each limit; a limit that is absent is inherited (R-PKG-2). */
 export interface LimitsInput {
   /** Actions in one automation. */
   actions_per_automation?: LimitInput | undefined
@@ -2447,7 +2506,10 @@ export interface LimitsInput {
   evergreen_campaigns?: LimitInput | undefined
   /** Contact lists. */
   lists?: LimitInput | undefined
-  /** Users of the account and of all accounts below, each once, with open invitations (R-INV-9). */
+  /**
+   * Users of the account and of all accounts below it, each user once, and open invitations
+   * (R-INV-9).
+   */
   seats?: LimitInput | undefined
   /** Segments. */
   segments?: LimitInput | undefined
@@ -2462,8 +2524,8 @@ export interface LimitsInput {
   /** Suppressed domains; with a commercial licence only. */
   suppressed_domains?: LimitInput | undefined
   /**
-   * What single limits count, and what happens beyond them, at most one entry for each;
-   * what is absent is inherited.
+   * What single limits count, and what happens beyond them; at most one entry for each
+   * limit, and what is absent is inherited.
    */
   terms?: ReadonlyArray<LimitTermsInput> | undefined
   /** Jobs that run at the same time. */
@@ -2474,7 +2536,7 @@ export interface LimitsInput {
   triggers?: LimitInput | undefined
 }
 
-/** A value for each limit; an absent one is inherited (R-PKG-2). */
+/** A value for each limit; a limit that is absent is inherited (R-PKG-2). */
 export interface Limits {
   /** Actions in one automation. */
   actions_per_automation?: Limit
@@ -2494,7 +2556,10 @@ export interface Limits {
   evergreen_campaigns?: Limit
   /** Contact lists. */
   lists?: Limit
-  /** Users of the account and of all accounts below, each once, with open invitations (R-INV-9). */
+  /**
+   * Users of the account and of all accounts below it, each user once, and open invitations
+   * (R-INV-9).
+   */
   seats?: Limit
   /** Segments. */
   segments?: Limit
@@ -2509,8 +2574,8 @@ export interface Limits {
   /** Suppressed domains; with a commercial licence only. */
   suppressed_domains?: Limit
   /**
-   * What single limits count, and what happens beyond them, at most one entry for each;
-   * what is absent is inherited.
+   * What single limits count, and what happens beyond them; at most one entry for each
+   * limit, and what is absent is inherited.
    */
   terms?: Array<LimitTerms>
   /** Jobs that run at the same time. */
@@ -2521,15 +2586,15 @@ export interface Limits {
   triggers?: Limit
 }
 
-/** Somebody acts as a user (R-SES-6). */
+/** A notice that somebody acts as a user (R-SES-6). */
 export interface LogInNotice {
   /** The person who acts. */
   by: string
-  /** When it ends at the latest, in unix milliseconds. */
+  /** When the session ends at the latest, in unix milliseconds. */
   expiresAtMs: number
-  /** The account that they act from; absent for an operator. */
+  /** The account from which they act; absent for an operator. */
   fromAccount?: string
-  /** Why. */
+  /** The reason. */
   reason: string
   /** The session, which the user can end. */
   session: string
@@ -2539,7 +2604,7 @@ export interface LogInNotice {
 export interface Member {
   /** The account. */
   account: string
-  /** Whether the role is that of an administrator. */
+  /** Whether the role is an administrator's role. */
   administrator: boolean
   /** When it was made, in unix milliseconds. */
   createdAtMs: number
@@ -2547,26 +2612,26 @@ export interface Member {
   disabled: boolean
   /** Their e-mail address, as typed. */
   email: string
-  /** First name. */
+  /** The first name. */
   firstName?: string
-  /** The group; owner and administrators are in none. */
+  /** The group; owners and administrators are in none. */
   group?: string
-  /** Last name. */
+  /** The last name. */
   lastName?: string
   /**
-   * When they were last here, in unix milliseconds, to five minutes; absent where they never
-   * were.
+   * When they were last seen, in unix milliseconds, to within five minutes; absent when they
+   * never were.
    */
   lastSeenAtMs?: number
   /** Whether they own the account. */
   owner: boolean
   /** The steps that are still to be done. */
   pending: Array<PendingStep>
-  /** Raised by every change. */
+  /** The revision; every change raises it. */
   rev: number
-  /** The role; the owner needs none. */
+  /** The role; an owner needs none. */
   role?: string
-  /** Where they are on the way into the account. */
+  /** Whether they can use the account already. */
   status: MemberStatus
   /** When it was last changed, in unix milliseconds. */
   updatedAtMs: number
@@ -2577,12 +2642,12 @@ export interface Member {
 /**
  * What is done to many members.
  *
- * - `set_role`: As `members.set_role`.
- * - `set_group`: As `groups.add_members`: needs `groups.members.add`, and for whoever is in another group
- * than the default one `groups.members.transfer` too.
- * - `disable`: As `members.disable`.
- * - `enable`: As `members.enable`.
- * - `remove`: As `members.remove`.
+ * - `set_role`: As `members.set_role` does.
+ * - `set_group`: As `groups.add_members` does: it needs `groups.members.add`, and also
+ * `groups.members.transfer` for members who are in a group other than the default group.
+ * - `disable`: As `members.disable` does.
+ * - `enable`: As `members.enable` does.
+ * - `remove`: As `members.remove` does.
  */
 export type MemberAction =
   | 'set_role'
@@ -2591,23 +2656,23 @@ export type MemberAction =
   | 'enable'
   | 'remove'
 
-/** What became of each of many members. */
+/** The results for many members. */
 export interface MemberBulk {
-  /** How many it was done to. */
+  /** For how many members it was done. */
   done: number
-  /** For each user, in the order of the request. */
+  /** One result for each user, in the order of the request. */
   results: Array<MemberBulkResult>
 }
 
 /**
- * What became of one of many members.
+ * The result for one of many members.
  *
- * It says yes or no: yes where there is no `problem`.
+ * It is an answer of yes or no: yes if `problem` is absent.
  *
- * The object itself is true either way, as every object in JavaScript.
+ * The object itself is true either way, as every object is in JavaScript.
  */
 export interface MemberBulkResult {
-  /** Why not; absent where it was done. */
+  /** Why it was not done; absent when it was done. */
   problem?: MemberProblem
   /** The user. */
   user: string
@@ -2617,7 +2682,7 @@ export interface MemberBulkResult {
 export interface MemberList {
   /** The members. */
   members: Array<Member>
-  /** Where to go on; absent on the last page. */
+  /** The `after` of the next page; absent on the last page. */
   next?: string
 }
 
@@ -2633,11 +2698,11 @@ export type MemberOrder =
   | 'email'
   | 'name'
 
-/** Why something was not done to a member. */
+/** Why it was not done for a member. */
 export interface MemberProblem {
-  /** The code that the single operation is refused with. */
+  /** The code with which the operation on this member alone would be refused. */
   code: string
-  /** A sentence a person can act on. */
+  /** A sentence that a person can act on. */
   message: string
 }
 
@@ -2648,17 +2713,17 @@ export interface MemberRemoved {
   /** The user. */
   user: string
   /**
-   * Whether it was the last one in which the caller could see them. To the host and to
-   * operators: whether the user is gone.
+   * Whether it was the last membership in which the caller could see the user. For the host and
+   * operators: whether the user was deleted.
    */
   userDeleted: boolean
 }
 
 /**
- * Where a member is on the way into an account (R-INV-4).
+ * Whether a member can use the account already (R-INV-4).
  *
- * - `active`: All is done.
- * - `pending`: A step is missing; which ones there are is a policy (`pending_until`).
+ * - `active`: All steps are done.
+ * - `pending`: A step is still to be done; the policy `pending_until` says which steps there are.
  * - `disabled`: The membership, or the user as a whole, is disabled.
  */
 export type MemberStatus =
@@ -2666,7 +2731,7 @@ export type MemberStatus =
   | 'pending'
   | 'disabled'
 
-/** What a user was granted. */
+/** The memberships that a user was given. */
 export interface MembersGranted {
   /** The new memberships, in the order of the accounts. */
   members: Array<Member>
@@ -2677,68 +2742,68 @@ export interface MembersGranted {
 /**
  * What kind of message it is (R-QTA-14).
  *
- * - `marketing`: A newsletter, an offer.
- * - `transactional`: A receipt, a password reset: what the recipient waits for.
+ * - `marketing`: A message such as a newsletter or an offer.
+ * - `transactional`: A message for which the recipient waits, such as a receipt or a password reset.
  */
 export type MessageClass =
   | 'marketing'
   | 'transactional'
 
-/** What a message is, where a host says so: caps and bounce stops look at it. */
+/** What the host says of a message; caps and bounce stops depend on it. */
 export interface MessageInput {
   /**
-   * The API key that a program sends with. Of one that acts with a key it is that key, named or
-   * not; users name none.
+   * The API key with which a program sends. For an actor with an API key, it is that key,
+   * whether it is named or not; users cannot name one.
    */
   apiKey?: string | undefined
   /**
-   * The address that its bounces go to; where the account has bounce addresses assigned, one of
-   * them.
+   * The address to which its bounces go. If bounce addresses are assigned to the account, it
+   * must be one of them.
    */
   bounceAddress?: string | undefined
-  /** The campaign, by the host's name of it. */
+  /** The campaign, by the host's id for it. */
   campaign?: string | undefined
-  /** Marketing when absent (R-QTA-14). */
+  /** The class of the message; marketing when absent (R-QTA-14). */
   messageClass?: MessageClass | undefined
   /**
-   * The node that it is sent through; where the account has nodes assigned, one of them
-   * (R-PKG-5).
+   * The node through which it is sent. If nodes are assigned to the account, it must be one of
+   * them (R-PKG-5).
    */
   node?: string | undefined
   /** The domain of its recipients. */
   recipientDomain?: string | undefined
   /**
-   * The domain that it is sent from; where the account has sending domains assigned, one of
-   * them.
+   * The domain from which it is sent. If sending domains are assigned to the account, it must be
+   * one of them.
    */
   sendingDomain?: string | undefined
 }
 
-/** A package that an account gets later (R-PKG-6). */
+/** A package that an account will get later (R-PKG-6). */
 export interface NextPackage {
-  /** From when on, in unix milliseconds. */
+  /** When the account gets it, in unix milliseconds. */
   fromMs: number
   /** The package. */
   package: string
 }
 
-/** How a user is told about new messages (R-USR-2). */
+/** How a user is notified of new messages (R-USR-2). */
 export interface Notifications {
-  /** By a badge in the browser. */
+  /** With a badge in the browser. */
   badge?: boolean
-  /** By a notification of the desktop. */
+  /** With a desktop notification. */
   desktop?: boolean
-  /** By a sound. */
+  /** With a sound. */
   sound?: boolean
 }
 
-/** What is changed of how a user is told about new messages; what is absent stays. */
+/** A change of how a user is notified of new messages; a setting that is absent stays as it is. */
 export interface NotificationsEditInput {
-  /** By a badge in the browser. */
+  /** With a badge in the browser. */
   badge?: boolean | undefined
-  /** By a notification of the desktop. */
+  /** With a desktop notification. */
   desktop?: boolean | undefined
-  /** By a sound. */
+  /** With a sound. */
   sound?: boolean | undefined
 }
 
@@ -2756,15 +2821,15 @@ export interface OfferedAccount {
 export interface Operator {
   /** When it was made, in unix milliseconds. */
   createdAtMs: number
-  /** Whether they, or the user as a whole, are disabled. */
+  /** Whether the operator, or the user as a whole, is disabled. */
   disabled: boolean
   /** Their e-mail address, as typed. */
   email: string
-  /** First name. */
+  /** The first name. */
   firstName?: string
-  /** Last name. */
+  /** The last name. */
   lastName?: string
-  /** Raised by every change. */
+  /** The revision; every change raises it. */
   rev: number
   /** The role. */
   role: string
@@ -2776,7 +2841,7 @@ export interface Operator {
 
 /** A page of operators. */
 export interface OperatorList {
-  /** Where to go on; absent on the last page. */
+  /** The `after` of the next page; absent on the last page. */
   next?: string
   /** The operators. */
   operators: Array<Operator>
@@ -2784,7 +2849,7 @@ export interface OperatorList {
 
 /** An operator who was removed. */
 export interface OperatorRemoved {
-  /** The user, who is gone. */
+  /** The user, who was deleted. */
   user: string
 }
 
@@ -2796,9 +2861,9 @@ export interface OutboxAccount {
   name: string
 }
 
-/** What was deleted. */
+/** The result of deleting messages. */
 export interface OutboxCleared {
-  /** How many messages: at most 1,000 in one call. */
+  /** How many messages were deleted: at most 1,000 in one call. */
   cleared: number
   /** Whether another call would delete more. */
   more: boolean
@@ -2808,15 +2873,15 @@ export interface OutboxCleared {
 export interface OutboxConsumerItem {
   /** Its name. */
   consumer: string
-  /** When it first came, in unix milliseconds. */
+  /** When it was created, in unix milliseconds. */
   createdAtMs: number
-  /** How many it gave up. */
+  /** How many messages are dead. */
   dead: number
-  /** The message up to which all are acknowledged or dead. */
+  /** The number of the message up to which all are acknowledged or dead. */
   doneTo: number
-  /** How many it was given and has not acknowledged. */
+  /** How many messages it was given and has not acknowledged. */
   open: number
-  /** The last message that it was given. */
+  /** The number of the last message that it was given. */
   takenTo: number
   /** How often a message is given at most. */
   tries: number
@@ -2826,19 +2891,19 @@ export interface OutboxConsumerItem {
 export interface OutboxConsumerList {
   /** The consumers, by name. */
   consumers: Array<OutboxConsumerItem>
-  /** The number of the last message; 0 where there never was one. */
+  /** The number of the last message; 0 when there has never been one. */
   last: number
 }
 
-/** A message that a consumer gave up. */
+/** A dead message of a consumer. */
 export interface OutboxDead {
   /** How often it was given. */
   deliveries: number
   /** The message. */
   message: OutboxItem
-  /** Why, in the consumer's words; absent where it was given too often. */
+  /** The reason, as the consumer gave it; absent when the message was given too often. */
   reason?: string
-  /** Since when, in unix milliseconds. */
+  /** Since when it is dead, in unix milliseconds. */
   sinceMs: number
 }
 
@@ -2846,20 +2911,20 @@ export interface OutboxDead {
 export interface OutboxDeadPage {
   /** The messages. */
   messages: Array<OutboxDead>
-  /** The number to go on after; absent on the last page. */
+  /** The `after` of the next page; absent on the last page. */
   next?: number
 }
 
 /** A message that a consumer is given. */
 export interface OutboxDelivery {
   /**
-   * How often it was given, this time included: more than once where somebody had it and did not
-   * acknowledge it in time.
+   * How often the message was given, including this time; it is more than 1 when it was given
+   * before and not acknowledged in time.
    */
   deliveries: number
   /** The message. */
   message: OutboxItem
-  /** Until when it is kept from others, in unix milliseconds. */
+  /** Until when the message is kept from other workers of the consumer, in unix milliseconds. */
   untilMs: number
 }
 
@@ -2875,7 +2940,7 @@ export interface OutboxForgotten {
 export interface OutboxItem {
   /** The account that it is about. */
   account?: string
-  /** The accounts that are offered, those that were deleted since left out. */
+  /** The accounts that are offered, without those that have been deleted since. */
   accounts: Array<OutboxAccount>
   /** The limit that it is about (R-QTA-8). */
   alert?: LimitAlert
@@ -2887,41 +2952,41 @@ export interface OutboxItem {
   clockJump?: ClockJump
   /** The invitation that it is about. */
   invitation?: string
-  /** What is to be done. */
+  /** What the host has to do. */
   kind: OutboxKind
   /** Who acts as the user, and why (R-SES-6). */
   logIn?: LogInNotice
-  /** Its number: from 1 on, in the order in which their causes were committed. */
+  /** Its number: messages are numbered from 1, in the order in which their causes were committed. */
   number: number
   /**
-   * Where the mail goes, which is also the address to log in with; absent where there is none,
-   * or where the person was erased since: then nothing is to be sent.
+   * The address to which the mail goes, which is also the address to log in with. It is absent
+   * when there is none, or when the person has been erased since; nothing is to be sent then.
    */
   to?: string
-  /** The token for the link; absent where there is none, or where it is dead by now. */
+  /** The token for the link; absent when there is none, or when it is dead by now. */
   token?: string
-  /** From when on the token is dead, in unix milliseconds. */
+  /** When the token expires, in unix milliseconds. */
   tokenExpiresAtMs?: number
   /** The user that it is about. */
   user?: string
 }
 
 /**
- * What the host is to do.
+ * What the host has to do.
  *
  * - `invitation`: Send an invitation with the link that accepts it.
- * - `owner_verification`: Send the owner of a new account the link that confirms it.
+ * - `owner_verification`: Send the owner of a new account the link with which they confirm their address.
  * - `email_change`: Send the link that confirms a new e-mail address.
- * - `email_change_notice`: Tell the old address that another was asked for, or has taken its place (R-SES-4).
+ * - `email_change_notice`: Tell the old address that another address was asked for, or has replaced it (R-SES-4).
  * - `password_reset`: Send the link that sets a new password.
- * - `password_changed`: Tell a user that their password is another one, or was taken away (R-SES-4).
- * - `second_factor_changed`: Tell a user that they have a second factor now, another one, or none (R-SES-4).
+ * - `password_changed`: Tell a user that their password was changed or removed (R-SES-4).
+ * - `second_factor_changed`: Tell a user that their second factor was added, replaced or removed (R-SES-4).
  * - `recovery_codes_changed`: Tell a user that they have new recovery codes (R-SES-4).
- * - `api_key_created`: Tell a user that an API key acts for them, or can be used further than before (R-SES-4).
+ * - `api_key_created`: Tell a user that an API key acts for them, or can be used for more than before (R-SES-4).
  * - `limit_alert`: Tell the account that a threshold of a limit is reached.
  * - `logged_in_as`: Tell a user that somebody acts as them (R-SES-6).
- * - `clock_jumped`: Look at the system's clock: it has jumped (R-QTA-13). Where it is held back and right, call
- * `clock.confirm`.
+ * - `clock_jumped`: Look at the system's clock: it has jumped (R-QTA-13). If the jump is held back although the
+ * clock is right, call `clock.confirm`.
  * - `stop_campaign`: Stop a campaign: nothing more of it goes out (R-QTA-11).
  */
 export type OutboxKind =
@@ -2943,35 +3008,38 @@ export type OutboxKind =
 export interface OutboxPage {
   /** The messages. */
   messages: Array<OutboxItem>
-  /** The number to go on after; absent on the last page. */
+  /** The `after` of the next page; absent on the last page. */
   next?: number
 }
 
-/** What became of the numbers. */
+/** What happened to the messages. */
 export interface OutboxSettled {
-  /** How many are dead. */
+  /** How many messages of the consumer are dead. */
   dead: number
-  /** How many are still open. */
+  /** How many messages of the consumer are still open. */
   open: number
-  /** How many were open until now; the others had been acknowledged before, or were dead. */
+  /** How many of them were open until now; the others were acknowledged already, or dead. */
   settled: number
 }
 
-/** What a consumer is given. */
+/** The messages that a consumer is given. */
 export interface OutboxTaken {
   /**
-   * Whether it has 1,000 messages that are not acknowledged: it is given no new ones before some
-   * are.
+   * Whether the consumer has 1,000 messages that it has not acknowledged: it is given no new
+   * ones before it acknowledges some.
    */
   full: boolean
   /** The messages, in their order. */
   messages: Array<OutboxDelivery>
   /**
-   * When the next message that was given before may be taken again, in unix milliseconds; absent
-   * where none waits.
+   * When the next message that was given before may be given again, in unix milliseconds; absent
+   * when there is none.
    */
   retryAtMs?: number
-  /** The last message that the consumer was given: after that one it waits for new ones. */
+  /**
+   * The number of the last message that the consumer was given: pass it as `after` to wait for
+   * new ones.
+   */
   takenTo: number
 }
 
@@ -2979,12 +3047,12 @@ export interface OutboxTaken {
  * What happens to a send beyond a limit, the strictest first (R-QTA-7).
  *
  * - `reject`: It is refused.
- * - `hold`: It is refused, and the host keeps it until `retry_at_ms`.
- * - `spread`: Sends are spread evenly over the window: one every so often, at most `burst` at once.
- * - `use_credits`: Credits pay for it where the account pays with credits; otherwise it is refused. For limits,
- * not for caps.
+ * - `hold`: It is refused, and the host keeps the messages until `retry_at_ms`.
+ * - `spread`: Sends are spread evenly over the window, with at most `burst` messages at once.
+ * - `use_credits`: Credits pay for it if the account pays with credits; otherwise it is refused. This is for
+ * limits, not for caps.
  * - `soft`: It goes out, counts as overuse, and the host is told.
- * - `shadow`: It goes out, and counts as overuse: to see what a new limit would do (R-QTA-15).
+ * - `shadow`: It goes out and counts as overuse, to show what a new limit would do (R-QTA-15).
  */
 export type OverLimit =
   | 'reject'
@@ -3008,21 +3076,21 @@ export interface OwnedResource {
 export interface OwnerInput {
   /** The e-mail address of a new user. */
   email?: string | undefined
-  /** First name of a new user. */
+  /** The first name of a new user. */
   firstName?: string | undefined
-  /** Last name of a new user. */
+  /** The last name of a new user. */
   lastName?: string | undefined
   /** The existing user, or the id that the new one gets. */
   user?: string | undefined
 }
 
-/** An account that has another owner. */
+/** An account that got another owner. */
 export interface OwnerTransferred {
   /** The account. */
   account: string
-  /** Who owned it until now. */
+  /** The user who owned it before. */
   oldOwner: string
-  /** The role that they have now. */
+  /** The role that the old owner has now. */
   oldOwnerRole?: string
   /** The owner. */
   owner: string
@@ -3036,41 +3104,44 @@ export interface Package {
   accounts: number
   /** The assets that its accounts can use (R-PKG-5). */
   assets?: Assets
-  /** When a campaign is stopped; with a commercial licence only (R-QTA-11). */
+  /**
+   * The rate of bounces at which a campaign is stopped; with a commercial licence only
+   * (R-QTA-11).
+   */
   bounceRate?: BounceRate
   /** What a further account of the team costs each month (R-TEA-4). */
   childPrice?: Price
   /** When it was made, in unix milliseconds. */
   createdAtMs: number
   /**
-   * Whether its accounts pay with credits for what exceeds their caps; with a commercial licence
-   * only (R-CRD-2).
+   * Whether its accounts pay with credits for messages beyond their limits; with a commercial
+   * licence only (R-CRD-2).
    */
   credits: boolean
   /** The id. */
   id: string
-  /** Its limits; an absent one falls to the platform's default. */
+  /** Its limits; for a limit that is absent, the platform's default applies. */
   limits: Limits
   /** The name that people see. */
   name: string
-  /** Whether its accounts may send beyond their caps; with a commercial licence only (R-CRD-2). */
+  /** Whether its accounts may send beyond their limits; with a commercial licence only (R-CRD-2). */
   overuse: boolean
   /**
-   * What is set and not included in the edition of the store: kept, shown, and not enforced
-   * (R-PLT-1). Never stored.
+   * The names of the fields that are set but not included in the edition of the store: they are
+   * kept and shown, but do not apply (R-PLT-1). This is never stored.
    */
   readOnly?: Array<string>
   /** Whether it takes no new accounts (R-PKG-4). */
   retired: boolean
-  /** Raised by every change. */
+  /** The revision; every change raises it. */
   rev: number
   /** The role that no member of its accounts can exceed (R-ROL-5). */
   role?: string
   /** When it was last changed, in unix milliseconds. */
   updatedAtMs: number
   /**
-   * What is set and does nothing by itself: credits pay for nothing unless `overuse` is allowed,
-   * too (R-CRD-2). Never stored.
+   * The names of the fields that are set but have no effect on their own: credits pay for
+   * nothing unless `overuse` is allowed too (R-CRD-2). This is never stored.
    */
   withoutEffect?: Array<string>
 }
@@ -3087,7 +3158,7 @@ export type PackageChange =
 
 /** A package that was deleted. */
 export interface PackageDeleted {
-  /** How many accounts moved to another. */
+  /** How many accounts moved to the other package. */
   moved: number
   /** The package. */
   package: string
@@ -3095,7 +3166,7 @@ export interface PackageDeleted {
 
 /** A page of packages. */
 export interface PackageList {
-  /** Where to go on; absent on the last page. */
+  /** The `after` of the next page; absent on the last page. */
   next?: string
   /** The packages. */
   packages: Array<Package>
@@ -3105,11 +3176,11 @@ export interface PackageList {
 export interface PackagePreflight {
   /** The account. */
   account: string
-  /** The limits that the usage of today exceeds; none when it fits. */
+  /** The limits that today's usage is above; empty when the usage fits. */
   exceeded: Array<PreflightExcess>
   /**
-   * The limits of which the accounts below are guaranteed more than there would be: best effort
-   * from then on (R-TEA-9).
+   * The limits of which more is guaranteed to the accounts below than would be left: these
+   * guarantees become best effort (R-TEA-9).
    */
   guarantees: Array<PreflightGuarantee>
   /** The package that it would get. */
@@ -3118,13 +3189,13 @@ export interface PackagePreflight {
 
 /** What credits paid for. */
 export interface PaidWithCredits {
-  /** How many of the messages. */
+  /** How many of the messages they paid for. */
   amount: number
-  /** The entry of the ledger: what fails is given back with `sending.refund`. */
+  /** The number of the ledger entry; `sending.refund` takes it to give back what failed. */
   entry: number
 }
 
-/** A user has another password. */
+/** The result of setting, changing or removing a password. */
 export interface PasswordChanged {
   /** How many sessions ended. */
   sessionsEnded: number
@@ -3132,33 +3203,33 @@ export interface PasswordChanged {
   user: string
 }
 
-/** Whoever has the address gets a mail. */
+/** The result of asking for a reset link; it is the same whether or not somebody has the address. */
 export interface PasswordForgotten {
-  /** How long a link that was sent now can be used, in unix milliseconds. */
+  /** Until when a link that was sent now can be used, in unix milliseconds. */
   expiresAtMs: number
 }
 
-/** A link for a new password is on its way. */
+/** The result of asking for a link that sets a new password. */
 export interface PasswordResetRequested {
-  /** How long the link can be used, in unix milliseconds. */
+  /** Until when the link can be used, in unix milliseconds. */
   expiresAtMs: number
   /** The user. */
   user: string
 }
 
-/** Hashes were brought along. */
+/** The result of importing hashes. */
 export interface PasswordsImported {
-  /** How many. */
+  /** How many hashes were imported. */
   imported: number
 }
 
 /**
  * A step until which a member is shown as pending.
  *
- * - `accepted`: The invitation is accepted.
- * - `profile`: First and last name are there.
+ * - `accepted`: The member has accepted the invitation.
+ * - `profile`: The member's first and last name are known.
  * - `first_login`: The user has logged in once.
- * - `password`: A password that has to be set is set.
+ * - `password`: The user has set a password, if they have to set one.
  */
 export type PendingStep =
   | 'accepted'
@@ -3168,15 +3239,15 @@ export type PendingStep =
 
 /** A node of the permission tree. */
 export interface Permission {
-  /** The ids from the top to this one. */
+  /** The ids from the top of the tree to this node. */
   path: Array<string>
-  /** The dotted id, such as `campaigns.send`. */
+  /** The id, with dots, such as `campaigns.send`. */
   permission: string
   /** Whether grants carry a scope. */
   scoped: boolean
-  /** Whether it is granted by its own name only. */
+  /** Whether it has to be granted by its own name. */
   sensitive: boolean
-  /** Words for people. */
+  /** The title for people. */
   title: string
 }
 
@@ -3189,51 +3260,51 @@ export interface PermissionList {
 /** A member, or somebody who was invited. */
 export interface Person {
   /**
-   * Where they are a member, or what they are offered, of what is listed; of a member at most
-   * 50.
+   * The accounts of which they are a member, or which they are offered, among the accounts that
+   * are listed; for a member at most 50.
    */
   accounts: Array<AccountGrant>
   /** When the user, or the invitation, was made, in unix milliseconds. */
   createdAtMs: number
   /** The e-mail address, as typed. */
   email: string
-  /** From when on the invitation cannot be accepted, in unix milliseconds. */
+  /** When the invitation expires, in unix milliseconds: from then on it cannot be accepted. */
   expiresAtMs?: number
-  /** First name. */
+  /** The first name. */
   firstName?: string
   /** The invitation; absent for a member. */
   invitation?: string
-  /** Last name. */
+  /** The last name. */
   lastName?: string
   /**
-   * When they were last here, in unix milliseconds, to five minutes; absent where they never
-   * were.
+   * When they were last seen, in unix milliseconds, to within five minutes; absent when they
+   * never were.
    */
   lastSeenAtMs?: number
-  /** Whether they own one of these accounts, or are to own it. */
+  /** Whether they own one of these accounts, or will own it. */
   owner: boolean
   /** The steps that are still to be done. */
   pending: Array<PendingStep>
-  /** Where they are on the way. */
+  /** Whether they can use the account already. */
   status: PersonStatus
-  /** The user; absent for who was invited. */
+  /** The user; absent for a person who was invited. */
   user?: string
 }
 
-/** People, a page at a time. */
+/** A page of people. */
 export interface PersonList {
-  /** Where to go on; absent on the last page. */
+  /** The `after` of the next page; absent on the last page. */
   next?: string
   /** The people. */
   people: Array<Person>
 }
 
 /**
- * Where somebody is on the way into an account.
+ * Whether a person can use an account already.
  *
- * - `active`: A member who has done all.
- * - `pending`: Invited, or a member who has a step to do.
- * - `expired`: Invited, and did not accept in time.
+ * - `active`: A member who has done all steps.
+ * - `pending`: A person who was invited, or a member who still has a step to do.
+ * - `expired`: A person who was invited and did not accept in time.
  * - `disabled`: A member who is disabled.
  */
 export type PersonStatus =
@@ -3243,32 +3314,32 @@ export type PersonStatus =
   | 'disabled'
 
 /**
- * Policies that are set; an absent one is taken from the account above, the platform, its
- * preset, the default.
+ * Policies that are set. For one that is absent, the value of the next level applies: the
+ * account above, the platform, its preset, the default.
  */
 export interface PoliciesInput {
   /**
-   * The thresholds of a limit at which the host is told, in percent, each once in a window
+   * The thresholds of a limit, in percent, at which the host is told, once for each in a window
    * (R-QTA-8).
    */
   alertAtPercent?: ReadonlyArray<Integer> | undefined
-  /** The day of the month on which an account's month begins where it is billed, 1 to 31. */
+  /** The day of the month on which a billing month begins, 1 to 31. */
   billingDay?: Integer | undefined
-  /** Whether the owner of an account that is suspended for billing alone may enter it (R-ACC-3). */
+  /** Whether the owner may enter an account that is suspended only for billing (R-ACC-3). */
   billingHoldOwnerEnters?: boolean | undefined
   /** The same of what caps have counted, each member, campaign and domain by itself (R-QTA-14). */
   capHistoryDays?: Integer | undefined
   /** Who owns an account below another: an owner of its own, or the parent's. */
   childOwner?: ChildOwner | undefined
-  /** Whether accounts make roles of their own (R-ROL-4). */
+  /** Whether accounts can create roles of their own (R-ROL-4). */
   customRoles?: boolean | undefined
-  /** How many accounts deep a tree of accounts may be, 1 to 8. */
+  /** How many levels a tree of accounts may have, 1 to 8. */
   depth?: Integer | undefined
-  /** Who edits the e-mail address of a user (R-USR-3). */
+  /** Who may edit the e-mail address of a user (R-USR-3). */
   emailEditedBy?: ReadonlyArray<Editor> | undefined
   /** How long a closed account can be reopened, in milliseconds (R-ACC-3). */
   graceMs?: Integer | undefined
-  /** Who gives an existing user access to a further account (R-INV-7). */
+  /** Who can give an existing user access to a further account (R-INV-7). */
   grantExisting?: GrantExisting | undefined
   /** The window of the caps of groups (R-GRP-5). */
   groupCapPeriod?: CapPeriod | undefined
@@ -3283,74 +3354,80 @@ export interface PoliciesInput {
   linkLifeMs?: Integer | undefined
   /** How long somebody can act as a user at most, in milliseconds, up to eight hours (R-SES-6). */
   logInAsMs?: Integer | undefined
-  /** Who edits first and last name. */
+  /** Who may edit the first and the last name. */
   namesEditedBy?: ReadonlyArray<Editor> | undefined
   /** Whether operators may act as a user (R-SES-6). */
   operatorsLogInAs?: boolean | undefined
   /**
-   * What happens beyond a limit of an account of which nothing else is said (R-QTA-7): by
-   * default credits pay where the package lets them, and otherwise it is refused.
+   * What happens beyond a limit of an account for which nothing else is set (R-QTA-7). By
+   * default, credits pay if the package allows it, and otherwise the send is refused.
    */
   overLimit?: OverLimit | undefined
-  /** Whether the owner of one account can be a member of no other (R-TEA-2). */
+  /** Whether the owner of an account cannot be a member of another account (R-TEA-2). */
   ownerExclusive?: boolean | undefined
   /**
-   * The memory that hashing a password takes, in KiB, 15,360 to 1,048,576; for the platform
-   * alone (R-SES-1).
+   * How much memory the hashing of a password takes, in KiB, 15,360 to 1,048,576; for the
+   * platform alone (R-SES-1).
    */
   passwordMemoryKib?: Integer | undefined
   /** The fewest characters of a password, 8 to 64; for the platform alone (R-SES-1). */
   passwordMin?: Integer | undefined
   /**
-   * The fewest characters of a password of who needs a second factor wherever they act, 8 to 64;
-   * for the platform alone (R-SES-1).
+   * The fewest characters of a password for users who need a second factor wherever they act, 8
+   * to 64; for the platform alone (R-SES-1).
    */
   passwordMinWithSecondFactor?: Integer | undefined
-  /** The passes over that memory, 2 to 16; for the platform alone (R-SES-1). */
+  /**
+   * How many passes the hashing makes over that memory, 2 to 16; for the platform alone
+   * (R-SES-1).
+   */
   passwordPasses?: Integer | undefined
   /**
-   * Words that make no password, such as the names of the platform, at most 50; for the platform
-   * alone (R-SES-1).
+   * Words that do not make a password stronger, such as the names of the platform, at most 50;
+   * for the platform alone (R-SES-1).
    */
   passwordWords?: ReadonlyArray<string> | undefined
-  /** What has to be done before a member is no longer shown as pending (R-INV-4). */
+  /** The steps that a member has to do before they are no longer shown as pending (R-INV-4). */
   pendingUntil?: ReadonlyArray<PendingStep> | undefined
-  /** Who edits phone, sending country, language, time zone and notifications. */
+  /** Who may edit the phone number, sending country, language, time zone and notifications. */
   profileEditedBy?: ReadonlyArray<Editor> | undefined
   /**
    * How long after a log-in a session may change how its user logs in, in milliseconds; for the
    * platform alone (R-SES-1).
    */
   recentLogInMs?: Integer | undefined
-  /** What resending an invitation does to the link that went out before (R-INV-5). */
+  /** What happens to the old link when an invitation is sent again (R-INV-5). */
   resend?: Resend | undefined
-  /** What becomes of open reservations when an account is suspended or closed (R-ACC-4). */
+  /** What happens to open reservations when an account is suspended or closed (R-ACC-4). */
   reservationsOnHold?: ReservationsOnHold | undefined
-  /** What a role is held by: a membership, a user in the whole team, or the package (R-INV-8). */
+  /**
+   * Whether each membership has a role, a user has one role in the whole team, or the role comes
+   * from the package (R-INV-8).
+   */
   roleScope?: RoleScope | undefined
   /**
-   * How many users a team can have: each user once, with the owners and the invitations that are
-   * open (R-INV-9).
+   * How many users a team can have; each user counts once, and owners and open invitations count
+   * too (R-INV-9).
    */
   seats?: LimitInput | undefined
   /**
-   * Whether sessions need a second factor: in an account, and of the platform, for operators too
-   * (R-SES-1).
+   * Whether sessions need a second factor, in an account or on the whole platform; on the
+   * platform it applies to operators too (R-SES-1).
    */
   secondFactor?: SecondFactorPolicy | undefined
-  /**
-   * How long a session lasts that is not used, in milliseconds; for the platform alone
-   * (R-SES-1).
-   */
+  /** How long a session lasts without use, in milliseconds; for the platform alone (R-SES-1). */
   sessionIdleMs?: Integer | undefined
   /**
-   * How long a session lasts however much it is used, in milliseconds; for the platform alone
-   * (R-SES-1).
+   * How long a session lasts at most, however much it is used, in milliseconds; for the platform
+   * alone (R-SES-1).
    */
   sessionLifeMs?: Integer | undefined
-  /** Whether an account below another can be made without its owner confirming first (R-TEA-4). */
+  /**
+   * Whether an account below another one can be created without its owner confirming their
+   * address first (R-TEA-4).
+   */
   skipVerification?: boolean | undefined
-  /** IANA name of the time zone that new accounts get. */
+  /** The IANA name of the time zone that new accounts get. */
   timeZone?: string | undefined
   /**
    * For how many days it is kept what limits and groups have counted in windows that are over, up
@@ -3362,32 +3439,32 @@ export interface PoliciesInput {
 }
 
 /**
- * Policies that are set; an absent one is taken from the account above, the platform, its
- * preset, the default.
+ * Policies that are set. For one that is absent, the value of the next level applies: the
+ * account above, the platform, its preset, the default.
  */
 export interface Policies {
   /**
-   * The thresholds of a limit at which the host is told, in percent, each once in a window
+   * The thresholds of a limit, in percent, at which the host is told, once for each in a window
    * (R-QTA-8).
    */
   alertAtPercent?: Array<number>
-  /** The day of the month on which an account's month begins where it is billed, 1 to 31. */
+  /** The day of the month on which a billing month begins, 1 to 31. */
   billingDay?: number
-  /** Whether the owner of an account that is suspended for billing alone may enter it (R-ACC-3). */
+  /** Whether the owner may enter an account that is suspended only for billing (R-ACC-3). */
   billingHoldOwnerEnters?: boolean
   /** The same of what caps have counted, each member, campaign and domain by itself (R-QTA-14). */
   capHistoryDays?: number
   /** Who owns an account below another: an owner of its own, or the parent's. */
   childOwner?: ChildOwner
-  /** Whether accounts make roles of their own (R-ROL-4). */
+  /** Whether accounts can create roles of their own (R-ROL-4). */
   customRoles?: boolean
-  /** How many accounts deep a tree of accounts may be, 1 to 8. */
+  /** How many levels a tree of accounts may have, 1 to 8. */
   depth?: number
-  /** Who edits the e-mail address of a user (R-USR-3). */
+  /** Who may edit the e-mail address of a user (R-USR-3). */
   emailEditedBy?: Array<Editor>
   /** How long a closed account can be reopened, in milliseconds (R-ACC-3). */
   graceMs?: number
-  /** Who gives an existing user access to a further account (R-INV-7). */
+  /** Who can give an existing user access to a further account (R-INV-7). */
   grantExisting?: GrantExisting
   /** The window of the caps of groups (R-GRP-5). */
   groupCapPeriod?: CapPeriod
@@ -3402,74 +3479,80 @@ export interface Policies {
   linkLifeMs?: number
   /** How long somebody can act as a user at most, in milliseconds, up to eight hours (R-SES-6). */
   logInAsMs?: number
-  /** Who edits first and last name. */
+  /** Who may edit the first and the last name. */
   namesEditedBy?: Array<Editor>
   /** Whether operators may act as a user (R-SES-6). */
   operatorsLogInAs?: boolean
   /**
-   * What happens beyond a limit of an account of which nothing else is said (R-QTA-7): by
-   * default credits pay where the package lets them, and otherwise it is refused.
+   * What happens beyond a limit of an account for which nothing else is set (R-QTA-7). By
+   * default, credits pay if the package allows it, and otherwise the send is refused.
    */
   overLimit?: OverLimit
-  /** Whether the owner of one account can be a member of no other (R-TEA-2). */
+  /** Whether the owner of an account cannot be a member of another account (R-TEA-2). */
   ownerExclusive?: boolean
   /**
-   * The memory that hashing a password takes, in KiB, 15,360 to 1,048,576; for the platform
-   * alone (R-SES-1).
+   * How much memory the hashing of a password takes, in KiB, 15,360 to 1,048,576; for the
+   * platform alone (R-SES-1).
    */
   passwordMemoryKib?: number
   /** The fewest characters of a password, 8 to 64; for the platform alone (R-SES-1). */
   passwordMin?: number
   /**
-   * The fewest characters of a password of who needs a second factor wherever they act, 8 to 64;
-   * for the platform alone (R-SES-1).
+   * The fewest characters of a password for users who need a second factor wherever they act, 8
+   * to 64; for the platform alone (R-SES-1).
    */
   passwordMinWithSecondFactor?: number
-  /** The passes over that memory, 2 to 16; for the platform alone (R-SES-1). */
+  /**
+   * How many passes the hashing makes over that memory, 2 to 16; for the platform alone
+   * (R-SES-1).
+   */
   passwordPasses?: number
   /**
-   * Words that make no password, such as the names of the platform, at most 50; for the platform
-   * alone (R-SES-1).
+   * Words that do not make a password stronger, such as the names of the platform, at most 50;
+   * for the platform alone (R-SES-1).
    */
   passwordWords?: Array<string>
-  /** What has to be done before a member is no longer shown as pending (R-INV-4). */
+  /** The steps that a member has to do before they are no longer shown as pending (R-INV-4). */
   pendingUntil?: Array<PendingStep>
-  /** Who edits phone, sending country, language, time zone and notifications. */
+  /** Who may edit the phone number, sending country, language, time zone and notifications. */
   profileEditedBy?: Array<Editor>
   /**
    * How long after a log-in a session may change how its user logs in, in milliseconds; for the
    * platform alone (R-SES-1).
    */
   recentLogInMs?: number
-  /** What resending an invitation does to the link that went out before (R-INV-5). */
+  /** What happens to the old link when an invitation is sent again (R-INV-5). */
   resend?: Resend
-  /** What becomes of open reservations when an account is suspended or closed (R-ACC-4). */
+  /** What happens to open reservations when an account is suspended or closed (R-ACC-4). */
   reservationsOnHold?: ReservationsOnHold
-  /** What a role is held by: a membership, a user in the whole team, or the package (R-INV-8). */
+  /**
+   * Whether each membership has a role, a user has one role in the whole team, or the role comes
+   * from the package (R-INV-8).
+   */
   roleScope?: RoleScope
   /**
-   * How many users a team can have: each user once, with the owners and the invitations that are
-   * open (R-INV-9).
+   * How many users a team can have; each user counts once, and owners and open invitations count
+   * too (R-INV-9).
    */
   seats?: Limit
   /**
-   * Whether sessions need a second factor: in an account, and of the platform, for operators too
-   * (R-SES-1).
+   * Whether sessions need a second factor, in an account or on the whole platform; on the
+   * platform it applies to operators too (R-SES-1).
    */
   secondFactor?: SecondFactorPolicy
-  /**
-   * How long a session lasts that is not used, in milliseconds; for the platform alone
-   * (R-SES-1).
-   */
+  /** How long a session lasts without use, in milliseconds; for the platform alone (R-SES-1). */
   sessionIdleMs?: number
   /**
-   * How long a session lasts however much it is used, in milliseconds; for the platform alone
-   * (R-SES-1).
+   * How long a session lasts at most, however much it is used, in milliseconds; for the platform
+   * alone (R-SES-1).
    */
   sessionLifeMs?: number
-  /** Whether an account below another can be made without its owner confirming first (R-TEA-4). */
+  /**
+   * Whether an account below another one can be created without its owner confirming their
+   * address first (R-TEA-4).
+   */
   skipVerification?: boolean
-  /** IANA name of the time zone that new accounts get. */
+  /** The IANA name of the time zone that new accounts get. */
   timeZone?: string
   /**
    * For how many days it is kept what limits and groups have counted in windows that are over, up
@@ -3486,31 +3569,31 @@ export interface PolicyOrigin {
   account?: string
   /** The policy. */
   policy: string
-  /** What kind of place. */
+  /** At which kind of level it is set. */
   source: PolicySource
 }
 
-/** The policies that count, and where they come from. */
+/** The policies that apply, and where they come from. */
 export interface PolicyReport {
   /** The account; absent for the platform. */
   account?: string
-  /** What counts. */
+  /** The policies that apply. */
   policies: EffectivePolicies
   /** The preset that this account, or the platform, has itself. */
   preset?: Preset
-  /** What is set one by one on this account, or on the platform, itself. */
+  /** The single policies that are set on this account, or on the platform, itself. */
   set: Policies
-  /** Where each of them comes from, by name. */
+  /** Where each of them comes from, ordered by name. */
   sources: Array<PolicyOrigin>
 }
 
 /**
  * Where the value of a policy comes from.
  *
- * - `account`: Set by itself on the account, or on one above.
- * - `platform`: Set by itself on the platform.
- * - `preset`: From the preset of the account, of one above, or of the platform.
- * - `default`: Nobody set it.
+ * - `account`: It is set as a single policy on the account, or on an account above.
+ * - `platform`: It is set as a single policy on the platform.
+ * - `preset`: It comes from the preset of the account, of an account above, or of the platform.
+ * - `default`: It is the default, because nobody has set it.
  */
 export type PolicySource =
   | 'account'
@@ -3518,7 +3601,7 @@ export type PolicySource =
   | 'preset'
   | 'default'
 
-/** A limit that the usage of today exceeds. */
+/** A limit that today's usage is above. */
 export interface PreflightExcess {
   /** Which limit. */
   limit: LimitName
@@ -3528,23 +3611,22 @@ export interface PreflightExcess {
   value: Limit
 }
 
-/** A limit of which more is guaranteed than there would be. */
+/** A limit of which more is guaranteed than would be left. */
 export interface PreflightGuarantee {
   /** Which limit. */
   limit: LimitName
   /** How much is guaranteed to the accounts directly below. */
   promised: number
-  /** Its value with the package, or above where that is less. */
+  /** Its value with the package, or the value of an account above if that is less. */
   value: Limit
 }
 
 /**
- * A named set of policies: one of the five products that the rules come from (section 16 of the
- * rules).
+ * A named set of policies for one of five kinds of product (section 16 of the rules).
  *
  * - `packages`: Clients with packages, run by operators.
  * - `groups`: One account whose users are in groups.
- * - `access`: Invitations, and access account by account.
+ * - `access`: Invitations, and access to each account on its own.
  * - `teams`: Several accounts under one invoice.
  * - `essentials`: A parent account, administrators and five fixed roles.
  */
@@ -3559,7 +3641,7 @@ export type Preset =
 export interface PriceInput {
   /** The code of the currency: three capital letters, such as `EUR`. */
   currency: string
-  /** In the smallest unit of the currency: cents. */
+  /** The amount in the smallest unit of the currency, such as cents. */
   minorUnits: Integer
 }
 
@@ -3567,38 +3649,38 @@ export interface PriceInput {
 export interface Price {
   /** The code of the currency: three capital letters, such as `EUR`. */
   currency: string
-  /** In the smallest unit of the currency: cents. */
+  /** The amount in the smallest unit of the currency, such as cents. */
   minorUnits: number
 }
 
-/** What people see of a user (R-USR-2). */
+/** The profile of a user (R-USR-2). */
 export interface Profile {
-  /** First name. */
+  /** The first name. */
   first_name?: string
   /** The language: a tag such as `de` or `pt-BR`. */
   language?: string
-  /** Last name. */
+  /** The last name. */
   last_name?: string
-  /** What the user is told about new messages. */
+  /** How the user is notified of new messages. */
   notifications?: Notifications
-  /** Phone number. */
+  /** The phone number. */
   phone?: string
-  /** The country that is sent to by default: two capital letters, as in ISO 3166. */
+  /** The country to which the user sends by default: two capital letters, as in ISO 3166. */
   sending_country?: string
-  /** IANA name of the time zone. */
+  /** The IANA name of the time zone. */
   time_zone?: string
 }
 
 /**
  * A field of a profile.
  *
- * - `first_name`: First name.
- * - `last_name`: Last name.
- * - `phone`: Phone number.
- * - `sending_country`: The country that is sent to by default.
+ * - `first_name`: The first name.
+ * - `last_name`: The last name.
+ * - `phone`: The phone number.
+ * - `sending_country`: The country to which the user sends by default.
  * - `language`: The language.
  * - `time_zone`: The time zone.
- * - `notifications`: What the user is told about new messages.
+ * - `notifications`: How the user is notified of new messages.
  */
 export type ProfileField =
   | 'first_name'
@@ -3612,11 +3694,11 @@ export type ProfileField =
 /** A page of the folder "Shared templates". */
 export interface ReceivedList {
   /**
-   * Whether the account has the folder: since an account above first shared a template, even
-   * while it is empty.
+   * Whether the account has the folder: it appears when an account above first shares a
+   * template, and stays even while it is empty.
    */
   folder: boolean
-  /** Where to go on; absent on the last page. */
+  /** The `after` of the next page; absent on the last page. */
   next?: string
   /** The templates. */
   templates: Array<ReceivedTemplate>
@@ -3630,15 +3712,15 @@ export interface ReceivedTemplate {
   id: string
   /** The kind of the resource. */
   kind: string
-  /** The revision of the resource as it is now; an edit above raises it. */
+  /** The revision that the resource has now; a change in the account above raises it. */
   rev: number
-  /** When it was shared first, in unix milliseconds. */
+  /** When it was first shared, in unix milliseconds. */
   sharedAtMs: number
   /** When the resource was last changed, in unix milliseconds. */
   updatedAtMs: number
 }
 
-/** Recovery codes, each good for one log-in. */
+/** Recovery codes, each valid for one log-in. */
 export interface RecoveryCodes {
   /** Ten codes. They are shown here once. */
   recoveryCodes: Array<string>
@@ -3651,32 +3733,32 @@ export interface RecoveryCodes {
 /** Why a send is refused. */
 export interface Refusal {
   /**
-   * The error code, such as `quota_exceeded`; `credits_exhausted` where there are too few
-   * credits to pay for what exceeds the account's own limits.
+   * The error code, such as `quota_exceeded`; `credits_exhausted` when there are too few credits
+   * to pay for what is beyond the account's own limits.
    */
   code: string
   /** With `credits_exhausted`, how many credits there are to pay with. */
   creditsLeft?: number
-  /** The limit that binds, where one does. */
+  /** The limit that refused the send, if a limit did. */
   limit?: BindingLimit
   /**
-   * What is to become of the messages, where it is not just a refusal: the strictest of the
-   * limits that bind (R-QTA-7).
+   * What the host should do with the messages, if more than a refusal was configured: the
+   * setting of the strictest of the limits that were reached (R-QTA-7).
    */
   over?: OverLimit
   /**
-   * The first instant at which, with no event but the clock, the same send is let through;
-   * absent for never.
+   * The first instant, in unix milliseconds, at which the same send is let through if nothing
+   * but time passes; absent when it never is.
    */
   retryAtMs?: number
 }
 
 /**
- * What resending an invitation does, the strictest last.
+ * What sending an invitation again does; the strictest is last.
  *
- * - `reuse`: The same link goes out again.
- * - `rotate`: The old link dies.
- * - `forbid`: Nothing is resent: delete the invitation and invite again.
+ * - `reuse`: The same link is sent again.
+ * - `rotate`: A new link is sent, and the old one is no longer valid.
+ * - `forbid`: An invitation cannot be sent again: delete it and invite again.
  */
 export type Resend =
   | 'reuse'
@@ -3687,29 +3769,29 @@ export type Resend =
 export interface Reservation {
   /** The account. */
   account: string
-  /** What was charged. */
+  /** The channel that was charged. */
   channel: Channel
-  /** How many went out. */
+  /** How many messages go out, according to the commit. */
   committed: number
-  /** How many were charged. */
+  /** How many messages were charged. */
   count: number
   /**
-   * What credits paid for when it was charged; of what comes back they get theirs first
-   * (R-CRD-2).
+   * How many messages credits paid for when the reservation was charged; of what is given back,
+   * the credits get their part first (R-CRD-2).
    */
   credits?: PaidWithCredits
-  /** When what is left comes back by itself, in unix milliseconds. */
+  /** When the reservation expires, in unix milliseconds: what is left of it is given back then. */
   expiresAtMs: number
   /** The reservation. */
   id: string
   /**
-   * Where a pace spreads what goes out: from when on all of them may have gone out, in unix
+   * When a pace spreads the messages: from when on all of them may have gone out, in unix
    * milliseconds.
    */
   notBeforeMs?: number
   /** When it was charged, in unix milliseconds. */
   reservedAtMs: number
-  /** What became of it. */
+  /** The state of the reservation. */
   state: ReservationState
   /** The user who sends. */
   user?: string
@@ -3718,36 +3800,36 @@ export interface Reservation {
 /**
  * The answer to a reservation.
  *
- * It says yes or no: yes where there is no `refusal`.
+ * It is an answer of yes or no: yes if `refusal` is absent.
  *
- * The object itself is true either way, as every object in JavaScript.
+ * The object itself is true either way, as every object is in JavaScript.
  */
 export interface ReservationDecision {
-  /** What credits paid for, beyond the account's own limits (R-CRD-2). */
+  /** How many messages credits paid for, beyond the account's own limits (R-CRD-2). */
   credits?: PaidWithCredits
-  /** When what is left of it comes back by itself, in unix milliseconds. */
+  /** When the reservation expires, in unix milliseconds: what is left of it is given back then. */
   expiresAtMs?: number
-  /** How many are reserved. */
+  /** How many messages are reserved. */
   granted: number
   /**
-   * Where a pace spreads what goes out: from when on all of them may have gone out, in unix
-   * milliseconds; absent where they may now.
+   * When a pace spreads the messages: from when on all of them may have gone out, in unix
+   * milliseconds. It is absent when they may go out now.
    */
   notBeforeMs?: number
   /** Why nothing was granted. */
   refusal?: Refusal
-  /** The reservation; absent where nothing was granted. */
+  /** The reservation; absent when nothing was granted. */
   reservation?: string
 }
 
 /**
- * What became of a reservation.
+ * The state of a reservation.
  *
  * - `open`: It can be committed or released.
- * - `committed`: Messages of it went out; the rest came back.
- * - `released`: All of it came back.
- * - `expired`: Its time was over, and all of it came back.
- * - `void`: The account was suspended or closed, and all of it came back (R-ACC-4).
+ * - `committed`: Messages of it go out; the others were given back.
+ * - `released`: All of it was given back.
+ * - `expired`: It expired, and all of it was given back.
+ * - `void`: The account was suspended or closed, and all of it was given back (R-ACC-4).
  */
 export type ReservationState =
   | 'open'
@@ -3757,9 +3839,9 @@ export type ReservationState =
   | 'void'
 
 /**
- * What becomes of the reservations of an account that can send no more.
+ * What happens to the reservations of an account that can no longer send.
  *
- * - `void`: They come back, and a later commit is `reservation_void`.
+ * - `void`: They are given back, and a later commit is refused with `reservation_void`.
  * - `drain`: They stay, and can be committed until they expire.
  */
 export type ReservationsOnHold =
@@ -3772,22 +3854,22 @@ export interface Resource {
   account: string
   /** When it was registered, in unix milliseconds. */
   createdAtMs: number
-  /** The group that it is shared in; none when an owner or administrator made it (R-GRP-3). */
+  /** The group in which it is shared; none when an owner or an administrator made it (R-GRP-3). */
   group?: string
   /** The id, unique within account and kind. */
   id: string
   /**
-   * The kind: `campaign`, `list`, `template` ... or a branch of the permission tree that the
-   * host added.
+   * The kind: `campaign`, `list`, `template` or another one of the library, or a branch of the
+   * permission tree that the host added.
    */
   kind: string
-  /** Whose it is. */
+  /** The user who owns it. */
   owner: string
-  /** Raised by every change and every save. */
+  /** The revision; every change and every save raises it. */
   rev: number
   /**
-   * Whether its owner lets the group see it; it does while they hold the permission to share the
-   * kind (R-GRP-3).
+   * Whether its owner lets the group see it; the group does see it as long as the owner holds
+   * the permission to share the kind (R-GRP-3).
    */
   shared: boolean
   /** When it was last changed, in unix milliseconds. */
@@ -3797,41 +3879,41 @@ export interface Resource {
 /**
  * Whether a user may do something with a resource.
  *
- * It says yes or no: yes where `allowed` is true.
+ * It is an answer of yes or no: yes if `allowed` is true.
  *
- * The object itself is true either way, as every object in JavaScript.
+ * The object itself is true either way, as every object is in JavaScript.
  */
 export interface ResourceDecision {
   /** Whether they may. */
   allowed: boolean
   /** The permission that was asked for. */
   permission: string
-  /** By what they may, the narrowest that suffices. */
+  /** Why they may do it: the narrowest reason that suffices. */
   reason?: ResourceReason
-  /** Why not: the status of account, user or membership, or `permission_denied`. */
+  /**
+   * Why they may not: the status of the account, the user or the membership, or
+   * `permission_denied`.
+   */
   refusal?: string
-  /** How far the user's permission reaches; absent where they do not hold it. */
+  /** How far the user's permission reaches; absent when they do not hold it. */
   scope?: Scope
 }
 
 /** A page of resources. */
 export interface ResourceList {
-  /** Where to go on; absent on the last page. */
+  /** The `after` of the next page; absent on the last page. */
   next?: string
-  /**
-   * The resources; a page can be shorter than asked for, and even empty, while there is a
-   * `next`.
-   */
+  /** The resources; a page may be shorter than `limit`, and even empty, while there is a `next`. */
   resources: Array<Resource>
 }
 
 /**
- * What somebody sees a resource by, the narrowest that does (R-GRP-3).
+ * Why somebody sees a resource: the narrowest reason that suffices (R-GRP-3).
  *
- * - `owner`: It is theirs.
+ * - `owner`: They own it.
  * - `group`: It is shared in their group.
  * - `any`: Their permission reaches everything of the account.
- * - `shared_from_above`: An account above shares it with theirs (R-TEA-7).
+ * - `shared_from_above`: An account above shares it with their account (R-TEA-7).
  */
 export type ResourceReason =
   | 'owner'
@@ -3853,16 +3935,16 @@ export interface ResourceRemoved {
 export interface ResourcesToInput {
   /** The member or the group; absent for the account. */
   id?: string | undefined
-  /** Another member, a group, or the account. */
+  /** Whether another member, a group or the account gets them. */
   kind: ResourcesToKind
 }
 
 /**
- * What gets the resources of a member who leaves (R-USR-4).
+ * Who gets the resources of a member who leaves (R-USR-4).
  *
- * - `member`: A member becomes their owner; they carry that member's group.
- * - `group`: They are shared in a group; the owner of the account owns them.
- * - `account`: The owner of the account owns them, and they carry no group.
+ * - `member`: A member becomes the owner of the resources, which carry that member's group.
+ * - `group`: The resources are shared in a group; the owner of the account owns them.
+ * - `account`: The owner of the account owns the resources, which carry no group.
  */
 export type ResourcesToKind =
   | 'member'
@@ -3871,34 +3953,31 @@ export type ResourcesToKind =
 
 /** A role. */
 export interface Role {
-  /** The account whose own it is; absent for those of the platform (R-ROL-4). */
+  /** The account to which it belongs; absent for a role of the platform (R-ROL-4). */
   account?: string
   /**
-   * Whether its holders are administrators: in no group, every scope `any`. Only the built-in
-   * one and its copies (R-ROL-4).
+   * Whether its holders are administrators, who are in no group and for whom every scope is
+   * `any`. Only the built-in Administrator and its copies are such roles (R-ROL-4).
    */
   administrator: boolean
   /** The permissions that it allows. */
   allow: Array<Grant>
-  /**
-   * Whether it is one of the five that every platform has; those are copied, not edited
-   * (R-ROL-4).
-   */
+  /** Whether it is one of the five built-in roles, which can be copied but not edited (R-ROL-4). */
   builtIn: boolean
   /** When it was made, in unix milliseconds. */
   createdAtMs: number
-  /** The permissions that it denies; a denial wins over every grant. */
+  /** The permissions that it denies; a denial takes precedence over every grant. */
   deny: Array<string>
   /** The id. */
   id: string
-  /** The roles whose grants and denials it takes in. */
+  /** The roles whose grants and denials it includes. */
   includes: Array<string>
   /** The name that people see. */
   name: string
-  /** Raised by every change. */
+  /** The revision; every change raises it. */
   rev: number
   /**
-   * Another role that is tried in its place: it refuses nothing, and what it would have refused
+   * Another role that is tried in its place: it refuses nothing, but what it would have refused
    * is counted (R-QTA-15).
    */
   trial?: string
@@ -3908,7 +3987,7 @@ export interface Role {
 
 /** A role that was deleted. */
 export interface RoleDeleted {
-  /** In how many places another took its place. */
+  /** In how many places the other role took its place. */
   replaced: number
   /** The role. */
   role: string
@@ -3916,45 +3995,45 @@ export interface RoleDeleted {
 
 /** A page of roles. */
 export interface RoleList {
-  /** Where to go on; absent on the last page. */
+  /** The `after` of the next page; absent on the last page. */
   next?: string
   /** The roles. */
   roles: Array<Role>
 }
 
 /**
- * What a role is held by.
+ * To what a role belongs.
  *
  * - `membership`: Each membership has a role of its own.
- * - `user`: A user has one role in all accounts of the team.
- * - `package`: The role is that of the account's package.
+ * - `user`: Each user has one role in all accounts of the team.
+ * - `package`: The role comes from the account's package.
  */
 export type RoleScope =
   | 'membership'
   | 'user'
   | 'package'
 
-/** What a role that is tried would have refused. */
+/** What a role that is on trial would have refused. */
 export interface RoleTrial {
   /** The role that is tried in its place. */
   candidate: string
   /** The role. */
   role: string
   /**
-   * Since when it is counted, in unix milliseconds: when the trial began, or when the store was
-   * opened since.
+   * Since when the checks are counted, in unix milliseconds: since the trial began, or since the
+   * store was opened if that was later.
    */
   sinceMs: number
-  /** What it would have refused, by permission. */
+  /** What it would have refused, ordered by permission. */
   wouldRefuse: Array<WouldRefuse>
 }
 
 /**
  * How far a permission on resources reaches: `any` implies `group` implies `own` (R-ROL-3).
  *
- * - `own`: What is mine.
- * - `group`: And what is shared in my group.
- * - `any`: Everything of the account.
+ * - `own`: The user's own resources.
+ * - `group`: The user's own resources, and those that are shared in the user's group.
+ * - `any`: All resources of the account.
  */
 export type Scope =
   | 'own'
@@ -3965,13 +4044,13 @@ export type Scope =
  * Whether sessions need a second factor.
  *
  * - `optional`: Each user decides for themself.
- * - `required`: Who logged in without one can do nothing but get one.
+ * - `required`: A user who logged in without one can do nothing except set one up.
  */
 export type SecondFactorPolicy =
   | 'optional'
   | 'required'
 
-/** A user has no second factor any more. */
+/** The result of removing a second factor. */
 export interface SecondFactorRemoved {
   /** How many sessions ended. */
   sessionsEnded: number
@@ -3979,12 +4058,12 @@ export interface SecondFactorRemoved {
   user: string
 }
 
-/** A secret that an authenticator is to learn. */
+/** A secret that an authenticator is to use. */
 export interface SecondFactorSecret {
-  /** The secret in base32, for who types it. It is shown here once. */
+  /** The secret in base32, for a user who types it. It is shown here once. */
   secret: string
   /**
-   * The same as `otpauth://` URI, for a QR code; with the user's id where their address is too
+   * The same as an `otpauth://` URI, for a QR code; it has the user's id if their address is too
    * long for it.
    */
   uri: string
@@ -3993,18 +4072,18 @@ export interface SecondFactorSecret {
 }
 
 /**
- * What is known of the second factor of a user.
+ * The state of a user's second factor.
  *
- * It says yes or no: yes where `enabled` is true.
+ * It is an answer of yes or no: yes if `enabled` is true.
  *
- * The object itself is true either way, as every object in JavaScript.
+ * The object itself is true either way, as every object is in JavaScript.
  */
 export interface SecondFactorStatus {
   /** Since when, in unix milliseconds. */
   confirmedAtMs?: number
-  /** Whether they log in with a code besides the password. */
+  /** Whether they log in with a code in addition to the password. */
   enabled: boolean
-  /** Whether an authenticator was begun with and not confirmed. */
+  /** Whether a secret was created and is not confirmed yet. */
   pending: boolean
   /** How many recovery codes are left. */
   recoveryCodesLeft: number
@@ -4014,30 +4093,30 @@ export interface SecondFactorStatus {
 
 /** The answers to many sends. */
 export interface SendDecisions {
-  /** One for each send, in their order. */
+  /** One decision for each send, in the order of the request. */
   decisions: Array<Decision>
 }
 
 /**
  * A send explained.
  *
- * It says yes or no: yes where `would_grant` is true.
+ * It is an answer of yes or no: yes if `would_grant` is true.
  *
- * The object itself is true either way, as every object in JavaScript.
+ * The object itself is true either way, as every object is in JavaScript.
  */
 export interface SendExplanation {
   /** How many of the messages credits would pay for (R-CRD-2). */
   credits: number
   /**
-   * Every limit and cap that was looked at: the account's, then those of the accounts above,
-   * then the group's.
+   * Every limit and cap that was considered: those of the account, then those of the accounts
+   * above, then those of the group.
    */
   limits: Array<UsageWindow>
-  /** Why not. */
+  /** Why they would be refused. */
   refusal?: Refusal
   /**
-   * How many could be granted, under every limit, those that credits would pay for included;
-   * absent when nothing limits it.
+   * How many messages could be granted under every limit, including those that credits would pay
+   * for; absent when nothing limits them.
    */
   remaining?: number
   /** Whether the messages would go out. */
@@ -4047,49 +4126,49 @@ export interface SendExplanation {
 /** When messages will have gone out. */
 export interface SendForecast {
   /**
-   * When the last of them goes out, in unix milliseconds; absent where it never does, or in a
-   * future too far to be told.
+   * When the last of them goes out, in unix milliseconds; absent when it never does, or too far
+   * in the future to tell.
    */
   doneAtMs?: number
-  /** Why nothing may go out at all, whatever the limits are. */
+  /** Why nothing may go out at all, whatever the limits allow. */
   refusal?: string
 }
 
-/** What came back. */
+/** What was given back. */
 export interface SendRefund {
-  /** How many counters got something back; those whose window is over got nothing. */
+  /** To how many counters something was given back; those whose window is over get nothing. */
   counters: number
-  /** How many credits came back. */
+  /** How many credits were given back. */
   credits: number
 }
 
 /** Somebody who acts as another in a session (R-SES-6). */
 export interface SessionBehind {
-  /** The one account that they can act in. */
+  /** The one account in which they can act. */
   account: string
-  /** The account that they act from; absent for an operator. */
+  /** The account from which they act; absent for an operator. */
   fromAccount?: string
-  /** Why. */
+  /** The reason. */
   reason: string
   /** The person who acts. */
   user: string
 }
 
-/** A device that somebody is logged in with. */
+/** A device on which somebody is logged in. */
 export interface SessionDevice {
-  /** Who acts as the user in it; absent where it is the user's own. */
+  /** Who acts as the user in it; absent when the user themself does. */
   behind?: SessionBehind
   /** When they logged in, in unix milliseconds. */
   createdAtMs: number
   /** What is known of the device. */
   device?: string
-  /** From when on it cannot be used, in unix milliseconds. */
+  /** When it expires, in unix milliseconds. */
   expiresAtMs: number
-  /** Where they logged in from. */
+  /** The address from which they logged in. */
   ip?: string
-  /** Where it was used from then. */
+  /** The address from which it was last used. */
   lastIp?: string
-  /** When it was used last, in unix milliseconds, to five minutes. */
+  /** When it was last used, in unix milliseconds, to within five minutes. */
   lastSeenAtMs: number
   /** The session. */
   session: string
@@ -4097,42 +4176,39 @@ export interface SessionDevice {
 
 /** The sessions of a user. */
 export interface SessionList {
-  /** Those that can be used, at most 100, the oldest first. */
+  /** The sessions that can be used, at most 100, the oldest first. */
   sessions: Array<SessionDevice>
 }
 
 /** What a token proves. */
 export interface SessionProof {
   /**
-   * When they proved last who they are, in unix milliseconds. Hosts ask again before what
-   * matters.
+   * When they last proved who they are, in unix milliseconds. The host should ask for the proof
+   * again before important actions.
    */
   authenticatedAtMs: number
-  /** Who acts as the user in it; absent where it is the user's own. */
+  /** Who acts as the user in it; absent when the user themself does. */
   behind?: SessionBehind
-  /**
-   * From when on it cannot be used, in unix milliseconds; earlier where it is not used for a
-   * while.
-   */
+  /** When it expires, in unix milliseconds; it expires earlier when it is not used for a while. */
   expiresAtMs: number
   /** The session. */
   session: string
   /** The user. */
   user: string
-  /** Whether with a second factor, or because the host vouched for them. */
+  /** Whether they did so with a second factor, or the host vouched for them. */
   withSecondFactor: boolean
 }
 
-/** A session that was begun, or has a new token. */
+/** The token of a session that was begun or renewed. */
 export interface SessionToken {
-  /**
-   * From when on it cannot be used, in unix milliseconds; earlier where it is not used for a
-   * while.
-   */
+  /** When it expires, in unix milliseconds; it expires earlier when it is not used for a while. */
   expiresAtMs: number
   /** The session. */
   session: string
-  /** What proves the user from now on. It is shown here once and stored nowhere. */
+  /**
+   * The token that proves the user from now on. It is shown only here, and is not stored
+   * anywhere.
+   */
   token: string
   /** The user. */
   user: string
@@ -4140,7 +4216,7 @@ export interface SessionToken {
 
 /** Sessions that ended. */
 export interface SessionsEnded {
-  /** How many. */
+  /** How many sessions ended. */
   ended: number
   /** The user. */
   user: string
@@ -4158,17 +4234,17 @@ export interface ShareEnded {
 
 /** A page of templates. */
 export interface ShareableList {
-  /** Where to go on; absent on the last page. */
+  /** The `after` of the next page; absent on the last page. */
   next?: string
   /** The templates. */
   templates: Array<ShareableTemplate>
 }
 
-/** A template that is, or can be, shared. */
+/** A template that is shared or can be shared. */
 export interface ShareableTemplate {
   /** The account. */
   account: string
-  /** The accounts below that see it, where not all do. */
+  /** The accounts below that see it, when not all of them do. */
   accounts: Array<string>
   /** Whether every account below sees it. */
   all: boolean
@@ -4176,25 +4252,25 @@ export interface ShareableTemplate {
   id: string
   /** The kind of the resource. */
   kind: string
-  /** Whose it is. */
+  /** The user who owns it. */
   owner: string
   /** The revision of the resource. */
   rev: number
   /** Whether it is shared. */
   shared: boolean
-  /** When it was shared first, in unix milliseconds. */
+  /** When it was first shared, in unix milliseconds. */
   sharedAtMs?: number
 }
 
 /**
  * What somebody wants to do with a shared template.
  *
- * - `preview`: Look at it; needs `templates.view`.
- * - `use`: Make a campaign from it; needs `templates.use_shared`.
- * - `edit`: Change it; only where it comes from.
- * - `rename`: Give it another name; only where it comes from.
- * - `delete`: Delete it; only where it comes from.
- * - `share`: Share it further; only where it comes from.
+ * - `preview`: To look at it; it needs `templates.view`.
+ * - `use`: To make a campaign from it; it needs `templates.use_shared`.
+ * - `edit`: To change it; possible only in the account that shares it.
+ * - `rename`: To rename it; possible only in the account that shares it.
+ * - `delete`: To delete it; possible only in the account that shares it.
+ * - `share`: To share it further; possible only in the account that shares it.
  */
 export type SharedAction =
   | 'preview'
@@ -4205,20 +4281,20 @@ export type SharedAction =
   | 'share'
 
 /**
- * Whether somebody may do something with a shared template.
+ * Whether a user may do something with a shared template.
  *
- * It says yes or no: yes where `allowed` is true.
+ * It is an answer of yes or no: yes if `allowed` is true.
  *
- * The object itself is true either way, as every object in JavaScript.
+ * The object itself is true either way, as every object is in JavaScript.
  */
 export interface SharingCheck {
   /** The account above that shares it. */
   account: string
   /** Whether they may. */
   allowed: boolean
-  /** Why not. */
+  /** Why they may not. */
   refusal?: string
-  /** The revision of the resource as it is now. */
+  /** The revision that the resource has now. */
   rev: number
 }
 
@@ -4227,37 +4303,37 @@ export interface SharingCheck {
  * out.
  */
 export interface Slot {
-  /** The account that the worker works for. */
+  /** The account for which the worker works. */
   account: string
-  /** Since when, in unix milliseconds. */
+  /** When the worker took it, in unix milliseconds. */
   acquiredAtMs: number
-  /** The campaign that it works on. */
+  /** The campaign on which it works. */
   campaign?: string
   /** When it is free again unless it is renewed, in unix milliseconds. */
   expiresAtMs: number
-  /** The worker, as the host names it. */
+  /** The worker, by the name that the host uses for it. */
   holder: string
-  /** The id, which renews it and gives it back. */
+  /** The id, with which it is renewed and released. */
   id: string
 }
 
 /** A page of slots. */
 export interface SlotList {
-  /** Where to go on; absent on the last page. */
+  /** The `after` of the next page; absent on the last page. */
   next?: string
-  /** The slots; a page can be shorter than asked for, and even empty, while there is a `next`. */
+  /** The slots; a page may be shorter than `limit`, and even empty, while there is a `next`. */
   slots: Array<Slot>
 }
 
 /**
  * Where the value of a limit comes from.
  *
- * - `override`: Set on the account itself.
- * - `package`: From the account's package.
- * - `inherited`: From the account above, since this one has no package.
- * - `platform_default`: From the platform.
- * - `group`: Set on the group (R-GRP-5).
- * - `cap`: A cap (R-QTA-14).
+ * - `override`: It is set on the account itself.
+ * - `package`: It comes from the account's package.
+ * - `inherited`: It comes from the account above, because this account has no package.
+ * - `platform_default`: It is the platform's default.
+ * - `group`: It is set on the group (R-GRP-5).
+ * - `cap`: It is a cap (R-QTA-14).
  */
 export type Source =
   | 'override'
@@ -4268,12 +4344,12 @@ export type Source =
   | 'cap'
 
 /**
- * The effective status of an account: the worst along its ancestors, in this order.
+ * The effective status of an account: the worst status among it and its ancestors, in this order.
  *
- * - `active`: In use.
- * - `pending`: Waits for its owner.
- * - `suspended`: On hold: cannot be entered and sends nothing.
- * - `closed`: Ended; can be reopened within the grace period.
+ * - `active`: The account is in use.
+ * - `pending`: The account waits for its owner.
+ * - `suspended`: The account is on hold: nobody can enter it, and it sends nothing.
+ * - `closed`: The account is closed; it can be reopened within the grace period.
  */
 export type Status =
   | 'active'
@@ -4281,16 +4357,21 @@ export type Status =
   | 'suspended'
   | 'closed'
 
-/** What the store is. */
+/** The id, the version and the last commit of a store. */
 export interface StoreInfo {
   /**
-   * The last jump of the system's clock, and whether it is held back; absent where there was
-   * none (R-QTA-13).
+   * The last jump of the system's clock, and whether it is held back; absent when there was none
+   * (R-QTA-13).
    */
   clockJump?: ClockJump
+  /**
+   * Large accounts that were deleted and are being erased step by step, at most 100; absent
+   * where there are none (R-QTA-16).
+   */
+  erasing?: Array<ErasedAccount>
   /** The number of the last commit. */
   lastCommit: number
-  /** The id that it got when it was made. */
+  /** The id that the store got when it was created. */
   storeId: string
   /** The version of this library. */
   version: string
@@ -4298,29 +4379,29 @@ export interface StoreInfo {
 
 /** The fingerprint of a store. */
 export interface StoreStateHash {
-  /** How many records went into it. */
+  /** How many records the fingerprint covers. */
   records: number
   /** SHA-256 over all keys and values in order, in hexadecimal. */
   stateHash: string
 }
 
 /**
- * What checking every record found.
+ * What the verification found.
  *
- * It says yes or no: yes where `whole` is true.
+ * It is an answer of yes or no: yes if `whole` is true.
  *
- * The object itself is true either way, as every object in JavaScript.
+ * The object itself is true either way, as every object is in JavaScript.
  */
 export interface StoreVerification {
-  /** How many bytes they have. */
+  /** How many bytes the records have. */
   bytes: number
-  /** Where records are damaged or do not fit, at most 100. */
+  /** The places where records are damaged or do not agree with each other, at most 100. */
   damaged: Array<string>
   /** The number of the last commit. */
   lastCommit: number
   /** How many records there are. */
   records: number
-  /** Whether every record is whole and fits the others. */
+  /** Whether every record is undamaged and agrees with the others. */
   whole: boolean
 }
 
@@ -4328,76 +4409,79 @@ export interface StoreVerification {
 export interface SuccessorInput {
   /** The account. */
   account: string
-  /** A member of it. */
+  /** The member of the account who becomes its owner. */
   user: string
 }
 
-/** A recipient who must not be written to. */
+/** A recipient to whom nothing may be sent. */
 export interface SuppressedRecipient {
   /** The address, as it was given. */
   address: string
   /**
-   * The entry that suppresses them: their address before their domain, the account's own before
-   * another's.
+   * The entry that suppresses them: one for their address comes before one for their domain, and
+   * one of the account before one of another account.
    */
   by: Suppression
-  /** The place of the recipient in the request, from 0. */
+  /** The position of the recipient in the request, counted from 0. */
   recipient: number
 }
 
-/** An address or a domain that is not written to, as it is stored and shown. */
+/** An address or a domain to which nothing is sent, as it is stored and shown. */
 export interface Suppression {
-  /** The account whose entry it is. */
+  /** The account to which the entry belongs. */
   account: string
   /** When it was made, in unix milliseconds. */
   createdAtMs: number
-  /** When it ends by itself, in unix milliseconds. */
+  /** When it expires, in unix milliseconds. */
   expiresAtMs?: number
   /**
-   * The messages that it keeps from going out: `marketing`, those alone; `transactional`, these
-   * and marketing too.
+   * Which messages it suppresses: `marketing` suppresses only marketing messages,
+   * `transactional` suppresses both classes.
    */
   messageClass: MessageClass
-  /** Why. */
+  /** The reason. */
   reason?: string
   /** The e-mail address in normal form, or the domain. */
   value: string
 }
 
-/** What a filter found; who is in neither list may be written to. */
+/** The result of a filter; a recipient who is in neither list may be written to. */
 export interface SuppressionCheck {
-  /** What is no e-mail address. */
+  /** The recipients whose address is not an e-mail address. */
   invalid: Array<InvalidRecipient>
-  /** Who must not be written to. */
+  /** The recipients to whom nothing may be sent. */
   suppressed: Array<SuppressedRecipient>
 }
 
 /** An address or a domain that is to be suppressed. */
 export interface SuppressionInput {
-  /** When it ends by itself, in unix milliseconds; never when absent. */
+  /** When the entry expires, in unix milliseconds; never when absent. */
   expiresAtMs?: Integer | undefined
-  /** `marketing` keeps marketing from going out; `transactional` keeps both from it. */
+  /**
+   * The class: `marketing` suppresses marketing messages, and `transactional` suppresses both
+   * classes.
+   */
   messageClass: MessageClass
-  /** Why. */
+  /** The reason. */
   reason?: string | undefined
   /**
-   * The e-mail address, any that a message can have, or the domain: it stands for all addresses
-   * in it and in the domains that lie in it.
+   * The e-mail address, which may be any that a message can have, or the domain, which stands
+   * for all addresses in it and in its subdomains.
    */
   value: string
 }
 
 /** A page of suppressions. */
 export interface SuppressionList {
-  /** Where to go on; absent on the last page. */
+  /** The `after` of the next page; absent on the last page. */
   next?: string
-  /** The entries; `account` says whose each one is. */
+  /** The entries; `account` names the account of each entry. */
   suppressions: Array<Suppression>
 }
 
-/** A suppression of an account. */
+/** Names a suppression of an account. */
 export interface SuppressionNameInput {
-  /** The class of the entry; when absent, both are meant. */
+  /** The class of the entry; both classes when absent. */
   messageClass?: MessageClass | undefined
   /** The e-mail address, or the domain. */
   value: string
@@ -4413,39 +4497,39 @@ export interface SuppressionPool {
   team: string
 }
 
-/** An entry that did not go in. */
+/** An entry that was not added. */
 export interface SuppressionProblem {
-  /** The code that adding it alone is refused with. */
+  /** The code with which adding this entry alone is refused. */
   code: string
-  /** The place of the entry in the request, from 0. */
+  /** The position of the entry in the request, counted from 0. */
   entry: number
-  /** A sentence a person can act on. */
+  /** A sentence that a person can act on. */
   message: string
 }
 
-/** What was added. */
+/** The entries that were added. */
 export interface SuppressionsAdded {
   /** The entries as they are now, in the order of the request. */
   suppressions: Array<Suppression>
 }
 
-/** What an import did. */
+/** The result of an import of suppressions. */
 export interface SuppressionsImported {
-  /** How many entries are new. */
+  /** How many entries were added. */
   added: number
-  /** How many were there and have a new reason and end. */
+  /** How many entries were there already, and got the new reason and expiry. */
   changed: number
-  /** What did not go in. */
+  /** The entries that were not added. */
   problems: Array<SuppressionProblem>
 }
 
-/** What was removed. */
+/** The result of removing suppressions. */
 export interface SuppressionsRemoved {
-  /** How many entries are gone. */
+  /** How many entries were removed. */
   removed: number
 }
 
-/** An account that a user has access to. */
+/** An account to which a user has access. */
 export interface SwitchableAccount {
   /** The account. */
   account: string
@@ -4455,7 +4539,7 @@ export interface SwitchableAccount {
   name: string
   /** Whether they can enter it now. */
   offered: boolean
-  /** The code that entering it is refused with. */
+  /** The code with which entering it is refused. */
   refusal?: string
   /** The role that they enter with; an owner needs none. */
   role?: string
@@ -4463,11 +4547,11 @@ export interface SwitchableAccount {
   status: Status
 }
 
-/** A page of accounts that a user has access to. */
+/** A page of the accounts to which a user has access. */
 export interface SwitchableList {
   /** The accounts. */
   accounts: Array<SwitchableAccount>
-  /** Where to go on; absent on the last page. */
+  /** The `after` of the next page; absent on the last page. */
   next?: string
 }
 
@@ -4475,9 +4559,9 @@ export interface SwitchableList {
 export interface TeamAccount {
   /** The account. */
   account: string
-  /** How many accounts lie directly below it. */
+  /** How many accounts are directly below it. */
   children: number
-  /** How deep it lies: 1 for the top account. */
+  /** Its level in the team; the top account has level 1. */
   depth: number
   /** Its name. */
   name: string
@@ -4489,7 +4573,7 @@ export interface TeamAccount {
   parent?: string
   /** Its effective status. */
   status: Status
-  /** How many users it has, the owner included; `members.list` lists them. */
+  /** How many users it has, including the owner; `members.list` lists them. */
   users: number
 }
 
@@ -4497,15 +4581,15 @@ export interface TeamAccount {
 export interface TeamList {
   /** The accounts. */
   accounts: Array<TeamAccount>
-  /** Where to go on; absent on the last page. */
+  /** The `after` of the next page; absent on the last page. */
   next?: string
 }
 
-/** The kinds of resources that a member keeps from their group. */
+/** The kinds of resources that a member does not share with their group. */
 export interface UnsharedKinds {
   /** The account. */
   account: string
-  /** The kinds, in order. */
+  /** The kinds, in the order of their names. */
   unshared: Array<string>
   /** The member. */
   user: string
@@ -4515,57 +4599,61 @@ export interface UnsharedKinds {
 export interface Usage {
   /** The account. */
   account: string
-  /** One entry for each of its own limits. */
+  /** One entry for each of the account's own limits. */
   windows: Array<UsageWindow>
 }
 
-/** Windows that are over. */
+/** A page of past windows. */
 export interface UsageHistory {
-  /** Where to go on; absent on the last page. */
+  /** The `after` of the next page; absent on the last page. */
   next?: string
   /** The windows. */
   windows: Array<UsedWindow>
 }
 
-/** What came back of a limit. */
+/** What was given back to a limit. */
 export interface UsageReconciled {
-  /** How much of it. */
+  /** How much was given back. */
   givenBack: number
 }
 
 /** A limit and its current window. */
 export interface UsageWindow {
   /**
-   * How much of it is kept apart for accounts below that are guaranteed it, and not used by them
-   * yet (R-TEA-9); absent for none.
+   * How much of the limit is kept for accounts below to which it is guaranteed and which have
+   * not used it yet (R-TEA-9); absent when nothing is.
    */
   keptApart?: number
   /** The name of the limit, such as `email_per_day`, or the id of the cap. */
   limit: string
   /**
-   * How much of it is beyond the limit, where that is let through (R-QTA-7); what credits paid
-   * for comes on top of what is used of the limit (R-CRD-2).
+   * How much was let through beyond the limit (R-QTA-7). It includes what credits paid for,
+   * which `used` does not include (R-CRD-2).
    */
   overuse: number
-  /** How much is left, for who is asked about; absent where it is unlimited. */
+  /** How much is left for the account that was asked about; absent when it is unlimited. */
   remaining?: number
   /**
-   * When it helps to try again, in unix milliseconds: when the window ends, or where it rolls,
-   * when the first of what is used counts no longer.
+   * When it helps to try again, in unix milliseconds: when the window ends; for a rolling
+   * window, when the oldest use no longer counts.
    */
   resetsAtMs: number
   /**
-   * Whose: the `account` that was asked for, an `ancestor`, a `group`, or for a cap also a
-   * `member`, `campaign`, `api_key`, `sending_domain` or `recipient_domain`.
+   * Whose limit or cap it is: the `account` that was asked for, an `ancestor` or a `group`; for
+   * a cap also the `platform`, a `member`, `campaign`, `api_key`, `sending_domain` or
+   * `recipient_domain`.
    */
   scope: string
   /** Where the value comes from. */
   source: Source
   /** When the window began, in unix milliseconds. */
   startsAtMs: number
-  /** The id of that account or group, member, campaign or API key, or the domain. */
+  /** The id of that account, group, member, campaign or API key, or the name of the domain. */
   subject: string
-  /** How much is used; of a cap that spreads, how many of its burst wait for their turn. */
+  /**
+   * How much is used; for a cap that spreads, how many messages of its burst are still waiting
+   * for their turn.
+   */
   used: number
   /** The value of the limit. */
   value: Limit
@@ -4573,7 +4661,7 @@ export interface UsageWindow {
   window: Window
 }
 
-/** A window that is over. */
+/** A past window. */
 export interface UsedWindow {
   /** When it ended, in unix milliseconds. */
   endsAtMs: number
@@ -4581,13 +4669,13 @@ export interface UsedWindow {
   paidWithCredits: number
   /** When it began, in unix milliseconds. */
   startsAtMs: number
-  /** How much was granted in it and not given back, with what credits paid for. */
+  /** How much was granted in it and not given back, including what credits paid for. */
   used: number
 }
 
 /** A user. */
 export interface User {
-  /** The accounts that they are a member of and that the caller sees them in, all of them. */
+  /** All accounts of which they are a member and in which the caller can see them. */
   accounts: Array<string>
   /** When it was made, in unix milliseconds. */
   createdAtMs: number
@@ -4596,24 +4684,24 @@ export interface User {
   /** The e-mail address, as typed. */
   email: string
   /**
-   * The address that was asked for and is not confirmed yet; shown to the user themself, the
-   * host and operators.
+   * The address that was asked for and is not confirmed yet; shown only to the user themself,
+   * the host and operators.
    */
   emailChange?: EmailChangeAsked
-  /** When they logged in first, in unix milliseconds. */
+  /** When they first logged in, in unix milliseconds. */
   firstLoginAtMs?: number
   /** The id. */
   id: string
   /**
-   * When they were last here, in unix milliseconds, to five minutes; absent where they never
-   * were.
+   * When they were last seen, in unix milliseconds, to within five minutes; absent when they
+   * never were.
    */
   lastSeenAtMs?: number
-  /** Whether a password has to be set before they are no longer shown as pending. */
+  /** Whether the user has to set a password before they are no longer shown as pending. */
   mustSetPassword: boolean
-  /** What people see of the user. */
+  /** The user's profile. */
   profile: Profile
-  /** Raised by every change. */
+  /** The revision; every change raises it. */
   rev: number
   /** When it was last changed, in unix milliseconds. */
   updatedAtMs: number
@@ -4623,9 +4711,9 @@ export interface User {
 export interface UserAct {
   /** The account that they acted in; absent for operators. */
   account?: string
-  /** When, in unix milliseconds. */
+  /** When it happened, in unix milliseconds. */
   atMs: number
-  /** The address that they came from. */
+  /** The address from which they came. */
   ip: string
   /** The operation. */
   operation: string
@@ -4635,7 +4723,7 @@ export interface UserAct {
 export interface UserCsv {
   /** The rows, each ended by CR and LF. */
   csv: string
-  /** Where to go on; absent on the last page. */
+  /** The `after` of the next page; absent on the last page. */
   next?: string
   /** How many there are, without the names of the columns. */
   rows: number
@@ -4643,34 +4731,34 @@ export interface UserCsv {
 
 /** All that is known of a person. */
 export interface UserData {
-  /** What they did themselves, as far as it is remembered from which address. */
+  /** What they did themselves, as far as the address from which they did it is recorded. */
   acts: Array<UserAct>
-  /** Where they may come from: as a user, and as the member of each account that says so. */
+  /** Their allow-lists: that of the user, and those of their memberships. */
   allowLists: Array<AddressList>
   /** Their API keys, without the tokens. */
   apiKeys: Array<ApiKey>
-  /** When this was put together, in unix milliseconds. */
+  /** When this document was made, in unix milliseconds. */
   exportedAtMs: number
   /**
-   * What was changed about them, as far as it is remembered: former names and addresses, former
-   * sessions.
+   * What was changed about them, as far as it is recorded: former names and addresses, and
+   * former sessions.
    */
   history: Array<UserHistory>
-  /** The invitations of their address, and of those that they had before, to whatever team. */
+  /** The invitations to their address and to the addresses that they had before, in every team. */
   invitations: Array<UserInvitation>
   /** Their memberships. */
   memberships: Array<Member>
   /** The messages to them that are still in the outbox. */
   messages: Array<UserMessage>
-  /** Whether this is not all of it: go on with `next`. */
+  /** Whether more is to come: continue with `next`. */
   moreResources: boolean
-  /** Where to go on; absent in the last part. */
+  /** The `after` of the next part; absent in the last part. */
   next?: string
   /** The role that they have as an operator of the platform. */
   operatorRole?: string
   /**
-   * When they chose their password, in unix milliseconds; absent where they have none, or it was
-   * brought along from elsewhere.
+   * When they chose their password, in unix milliseconds; absent when they have none, or when it
+   * was imported.
    */
   passwordSetAtMs?: number
   /** The resources that they own. */
@@ -4678,19 +4766,19 @@ export interface UserData {
   /** Their second factor, without its secrets. */
   secondFactor: SecondFactorStatus
   /**
-   * The devices that they are logged in with, and the addresses that they came from; also where
-   * others act as them, or they as others.
+   * The devices on which they are logged in, with the addresses from which they came; including
+   * sessions in which others act as them, or they act as others.
    */
   sessions: Array<SessionDevice>
   /** The user. */
   user: User
 }
 
-/** A user who was deleted. */
+/** The result of deleting a user. */
 export interface UserDeleted {
-  /** The accounts that went with their owner. */
+  /** The accounts that were deleted with their owner. */
   accountsDeleted: Array<string>
-  /** The memberships that ended. */
+  /** The accounts in which a membership ended. */
   left: Array<string>
   /** The user. */
   user: string
@@ -4702,74 +4790,77 @@ export interface UserEntry {
   createdAtMs: number
   /** The e-mail address, as typed. */
   email: string
-  /** First name. */
+  /** The first name. */
   firstName?: string
   /** The id. */
   id: string
-  /** Last name. */
+  /** The last name. */
   lastName?: string
   /**
-   * When they were last here, in unix milliseconds, to five minutes; absent where they never
-   * were.
+   * When they were last seen, in unix milliseconds, to within five minutes; absent when they
+   * never were.
    */
   lastSeenAtMs?: number
   /** Their memberships in the accounts that are listed, at most 50. */
   memberships: Array<UserMembership>
-  /** How many there are. */
+  /** How many memberships there are. */
   membershipsCount: number
   /** The steps that are still to be done. */
   pending: Array<PendingStep>
-  /** Disabled when the user is, or every one of the memberships; pending while a step is missing. */
+  /**
+   * Their status: disabled when the user is disabled, or every one of the memberships; pending
+   * while a step is still to be done.
+   */
   status: MemberStatus
 }
 
-/** A change that is remembered about a person. */
+/** A recorded change of a person's data. */
 export interface UserHistory {
-  /** When, in unix milliseconds. */
+  /** When it happened, in unix milliseconds. */
   atMs: number
   /** The fields that changed. */
   fields: Array<AuditField>
   /** Its id. */
   id: string
-  /** What kind of thing. */
+  /** What kind of thing was changed. */
   kind: AuditKind
   /** The operation. */
   operation: string
-  /** Whether it was made, changed or deleted. */
+  /** Whether it was created, changed or deleted. */
   what: AuditWhat
 }
 
-/** What became of the rows that were imported. */
+/** The result of an import of rows. */
 export interface UserImport {
-  /** How many users were made. */
+  /** How many users were created. */
   added: number
-  /** How many memberships were made, those of new users included. */
+  /** How many memberships were created, including those of new users. */
   members: number
   /**
-   * What is wrong with them, in the order of the file. Of a whole file the first 10,000 are
-   * kept.
+   * What is wrong with the rejected rows, in the order of the file. For a whole file, the first
+   * 10,000 problems are kept.
    */
   problems: Array<UserImportProblem>
-  /** How many rows are bad. */
+  /** How many rows were rejected. */
   rejected: number
   /** How many rows were read, without the names of the columns. */
   rows: number
   /**
-   * Whether a file was not read to its end, since its progress function said so; what was read
-   * until then is in.
+   * Whether the import of a file stopped before its end because its progress function said so;
+   * the rows that were read until then are imported.
    */
   stopped: boolean
 }
 
 /** Why a row was not imported. */
 export interface UserImportProblem {
-  /** The code that the row is refused with. */
+  /** The code of the refusal. */
   code: string
-  /** The column; absent where the row as a whole is wrong. */
+  /** The column; absent when the row as a whole is wrong. */
   column?: string
-  /** The line of the file that the row begins on. */
+  /** The line of the file on which the row begins. */
   line: number
-  /** A sentence a person can act on. */
+  /** A sentence that a person can act on. */
   message: string
 }
 
@@ -4781,23 +4872,23 @@ export interface UserInvitation {
   createdAtMs: number
   /** The address, as typed. */
   email?: string
-  /** First name, as the inviter typed it. */
+  /** The first name, as the inviter typed it. */
   firstName?: string
   /** The invitation. */
   invitation: string
-  /** Member of accounts, or owner of one. */
+  /** Whether it invites a member of accounts, or the owner of an account. */
   kind: InvitationKind
-  /** Last name, as the inviter typed it. */
+  /** The last name, as the inviter typed it. */
   lastName?: string
   /** When it was last sent, in unix milliseconds. */
   sentAtMs: number
-  /** What it is worth now. */
+  /** The status of the invitation now. */
   status: InvitationStatus
 }
 
 /** A page of users. */
 export interface UserList {
-  /** Where to go on; absent on the last page. */
+  /** The `after` of the next page; absent on the last page. */
   next?: string
   /** The users. */
   users: Array<UserEntry>
@@ -4819,11 +4910,11 @@ export interface UserMembership {
 export interface UserMessage {
   /** When its cause happened, in unix milliseconds. */
   atMs: number
-  /** What is to be done. */
+  /** What the host has to do. */
   kind: OutboxKind
   /** Its number in the outbox. */
   number: number
-  /** Where the mail goes. */
+  /** The address to which the mail goes. */
   to?: string
 }
 
@@ -4837,26 +4928,27 @@ export type UserOrder =
   | 'email'
   | 'name'
 
-/** An owner of whom a user sees resources. */
+/** An owner whose resources a user sees. */
 export interface VisibleOwner {
   /**
-   * Whether every resource of the kind that is theirs is seen. Where not, `resources.visible`
-   * says which are: some are not shared, or stayed with another group.
+   * Whether the user sees all resources of the kind that this owner has. If not,
+   * `resources.visible` lists those that are seen: the others are not shared, or stayed with
+   * another group.
    */
   all: boolean
   /** The owner. */
   user: string
 }
 
-/** Whose resources of a kind a user sees. */
+/** The owners whose resources of a kind a user sees. */
 export interface VisibleOwners {
-  /** Everybody's, so that no owners are listed. */
+  /** Whether the user sees everybody's resources; no owners are listed then. */
   everything: boolean
-  /** Where to go on; absent on the last page. */
+  /** The `after` of the next page; absent on the last page. */
   next?: string
   /**
-   * Those of whom the user sees something, the user first; a page can be shorter than asked for
-   * while there is a `next`.
+   * The owners of whom the user sees at least one resource, the user first; a page may be
+   * shorter than `limit` while there is a `next`.
    */
   owners: Array<VisibleOwner>
 }
@@ -4866,12 +4958,12 @@ export interface VisibleOwners {
  *
  * - `rolling_hour`: The last sixty minutes, minute by minute.
  * - `hour`: From one full hour to the next in the account's time zone.
- * - `day`: From midnight to midnight in the account's time zone; 23 or 25 hours are a day.
+ * - `day`: From midnight to midnight in the account's time zone; a day may have 23 or 25 hours.
  * - `week`: From Monday to Monday in the account's time zone.
- * - `month`: From the first to the first in the account's time zone.
- * - `billing_month`: From billing day to billing day in the account's time zone (policy `billing_day`); the last
- * day of a shorter month.
- * - `year`: From the first of January to the first of January in the account's time zone.
+ * - `month`: From the first day of a month to the first day of the next in the account's time zone.
+ * - `billing_month`: From billing day to billing day in the account's time zone (policy `billing_day`); in a
+ * shorter month, the last day is the billing day.
+ * - `year`: From the first of January to the next in the account's time zone.
  */
 export type Window =
   | 'rolling_hour'
@@ -4882,18 +4974,18 @@ export type Window =
   | 'billing_month'
   | 'year'
 
-/** How often a role that is tried would have refused a permission. */
+/** How often a role that is on trial would have refused a permission. */
 export interface WouldRefuse {
   /**
-   * How many checks it would have refused. A send is one, however many messages it asks for; how
-   * far a permission reaches is not compared.
+   * How many checks it would have refused. A send is one check, whatever the number of its
+   * messages; differences in scope are not counted.
    */
   count: number
   /** The permission. */
   permission: string
 }
 
-/** What `access.check` is asked with. */
+/** The request of `access.check`. */
 export interface AccessCheckRequest {
   /** The account. */
   account: string
@@ -4903,7 +4995,7 @@ export interface AccessCheckRequest {
   user: string
 }
 
-/** What `access.explain` is asked with. */
+/** The request of `access.explain`. */
 export interface AccessExplainRequest {
   /** The account. */
   account: string
@@ -4913,7 +5005,7 @@ export interface AccessExplainRequest {
   user: string
 }
 
-/** What `access.what_can` is asked with. */
+/** The request of `access.what_can`. */
 export interface AccessWhatCanRequest {
   /** The account. */
   account: string
@@ -4921,56 +5013,53 @@ export interface AccessWhatCanRequest {
   user: string
 }
 
-/** What `access.who_can` is asked with. */
+/** The request of `access.who_can`. */
 export interface AccessWhoCanRequest {
   /** The account. */
   account: string
-  /** Go on here: `next` of the page before. */
+  /** Where the page begins: the `next` of the previous page. */
   after?: string | undefined
-  /** At most this many (1 to 500, 50 when absent). */
+  /** How many entries the page has at most: 1 to 500; 50 when absent. */
   limit?: Integer | undefined
   /** The permission. */
   permission: string
 }
 
-/** What `accounts.activate` is asked with. */
+/** The request of `accounts.activate`. */
 export interface AccountsActivateRequest {
   /** The account. */
   account: string
-  /** The revision that the change was made from; a stale one is `rev_conflict`. */
+  /** The revision on which the change is based; a stale one is refused with `rev_conflict`. */
   expectedRev?: Integer | undefined
   /** The reason of the holds that are cleared; `admin` when absent. */
   reason?: HoldReason | undefined
 }
 
-/** What `accounts.bulk` is asked with. */
+/** The request of `accounts.bulk`. */
 export interface AccountsBulkRequest {
-  /** The accounts, 1 to 500, each once. */
+  /** The accounts: 1 to 500, each named once. */
   accounts: ReadonlyArray<string>
   /** What to do. */
   action: AccountAction
   /**
-   * How many credits for each account, for `add_credits`; for `withdraw_credits`, all that are
-   * left when absent.
+   * How many credits each account gets or gives back, for `add_credits` and `withdraw_credits`.
+   * When absent, `withdraw_credits` takes all that are left.
    */
   amount?: Integer | undefined
-  /** All or none. */
+  /** Whether it is done to all accounts or to none. */
   atomic?: boolean | undefined
-  /** What the credits pay, for `add_credits` and `withdraw_credits`. */
+  /** What the credits pay for, for `add_credits` and `withdraw_credits`. */
   channel?: Channel | undefined
-  /** What becomes of the accounts below, for `delete`. */
+  /** What happens to the accounts below, for `delete`. */
   children?: Children | undefined
-  /**
-   * When what is left of them is gone, for `add_credits`, in unix milliseconds; never when
-   * absent.
-   */
+  /** When the credits of `add_credits` expire, in unix milliseconds; never when absent. */
   expiresAtMs?: Integer | undefined
   /**
-   * For `add_credits` and `withdraw_credits`: asked again with the same key, it is done once for
-   * each account.
+   * An idempotency key for `add_credits` and `withdraw_credits`: a request that is repeated with
+   * the same key is carried out once for each account.
    */
   key?: string | undefined
-  /** A remark for people, for `suspend`; why, for `add_credits` and `withdraw_credits`. */
+  /** For `suspend`, a remark for people; for `add_credits` and `withdraw_credits`, the reason. */
   note?: string | undefined
   /** The package, for `set_package`. */
   package?: string | undefined
@@ -4978,75 +5067,81 @@ export interface AccountsBulkRequest {
   reason?: HoldReason | undefined
 }
 
-/** What `accounts.close` is asked with. */
+/** The request of `accounts.close`. */
 export interface AccountsCloseRequest {
   /** The account. */
   account: string
-  /** The revision that the change was made from; a stale one is `rev_conflict`. */
+  /** The revision on which the change is based; a stale one is refused with `rev_conflict`. */
   expectedRev?: Integer | undefined
 }
 
-/** What `accounts.create` is asked with. */
+/** The request of `accounts.create`. */
 export interface AccountsCreateRequest {
-  /** The host's own id; made when absent. */
+  /** The host's own id; one is generated when it is absent. */
   id?: string | undefined
-  /** Limits of its own, over those of the package. */
+  /** The account's own limits, which override those of the package. */
   limits?: LimitsInput | undefined
   /** The name that people see. */
   name: string
-  /** Who owns it. */
+  /** The user who owns it. */
   owner: OwnerInput
-  /** The package; without one the parent's values count. */
+  /** The package; without one, the values of the account above apply. */
   package?: string | undefined
-  /** The account above; without one it is a client of the platform. */
+  /** The account above; without one, the new account is a client of the platform. */
   parent?: string | undefined
-  /** Waits for its owner: nothing is sent until `accounts.activate`. */
+  /** Whether the account waits for its owner: it sends nothing until `accounts.activate`. */
   pending?: boolean | undefined
   /**
-   * IANA name of the time zone of its days and months; that of the policy `time_zone` when
+   * The IANA name of the time zone of its days and months; that of the policy `time_zone` when
    * absent.
    */
   timeZone?: string | undefined
 }
 
-/** What `accounts.create_child` is asked with. */
+/** The request of `accounts.create_child`. */
 export interface AccountsCreateChildRequest {
-  /** The host's own id; made when absent. */
+  /** The host's own id; one is generated when it is absent. */
   id?: string | undefined
   /** The name that people see. */
   name: string
-  /** The e-mail address of the owner; absent where the parent's owner owns it. */
+  /** The e-mail address of the owner; absent when the owner of the account above owns it. */
   ownerEmail?: string | undefined
-  /** First name of a new owner; with `skip_verification` only. */
+  /** The first name of a new owner; only with `skip_verification`. */
   ownerFirstName?: string | undefined
-  /** Last name of a new owner; with `skip_verification` only. */
+  /** The last name of a new owner; only with `skip_verification`. */
   ownerLastName?: string | undefined
-  /** The id that a new owner gets; with `skip_verification` only. */
+  /** The id for a new owner; only with `skip_verification`. */
   ownerUser?: string | undefined
-  /** The package; without one the parent's values count. Not for users: the platform chooses it. */
+  /**
+   * The package; when absent, the values of the account above apply. Users cannot name one: the
+   * platform chooses it.
+   */
   package?: string | undefined
   /** The account above. */
   parent: string
   /** Whether the account can be used before its owner has confirmed their address. */
   skipVerification?: boolean | undefined
-  /** IANA name of the time zone of its days and months; that of the policy when absent. */
+  /**
+   * The IANA name of the time zone of its days and months; that of the policy `time_zone` when
+   * absent.
+   */
   timeZone?: string | undefined
 }
 
-/** What `accounts.delete` is asked with. */
+/** The request of `accounts.delete`. */
 export interface AccountsDeleteRequest {
   /** The account. */
   account: string
   /**
-   * What becomes of the accounts below; needed when there are any. Users need to manage their
-   * team, and detach none.
+   * What happens to the accounts below; required when there are any. Users must manage the team,
+   * and cannot detach accounts.
    */
   children?: Children | undefined
-  /** The revision that the change was made from; a stale one is `rev_conflict`. */
+  /** The revision on which the change is based; a stale one is refused with `rev_conflict`. */
   expectedRev?: Integer | undefined
 }
 
-/** What `accounts.edit` is asked with. */
+/** The request of `accounts.edit`. */
 export interface AccountsEditRequest {
   /** The account. */
   account: string
@@ -5054,129 +5149,133 @@ export interface AccountsEditRequest {
   at?: PackageChange | undefined
   /** The role that a new member gets when none is named (R-TEA-9). */
   defaultRole?: string | undefined
-  /** The revision that the change was made from; a stale one is `rev_conflict`. */
+  /** The revision on which the change is based; a stale one is refused with `rev_conflict`. */
   expectedRev?: Integer | undefined
   /** The name that people see. */
   name?: string | undefined
-  /** Another package; a change that was to come later is forgotten. */
+  /** Another package; a package change that was planned for later is cancelled. */
   package?: string | undefined
-  /** IANA name of the time zone. */
+  /** The IANA name of the time zone. */
   timeZone?: string | undefined
-  /** Takes the default role away; not together with `default_role`. */
+  /** Takes the default role away; it cannot be combined with `default_role`. */
   withoutDefaultRole?: boolean | undefined
-  /** Takes the package away; not together with `package`. */
+  /** Takes the package away; it cannot be combined with `package`. */
   withoutPackage?: boolean | undefined
 }
 
-/** What `accounts.get` is asked with. */
+/** The request of `accounts.get`. */
 export interface AccountsGetRequest {
   /** The account. */
   account: string
 }
 
-/** What `accounts.hold` is asked with. */
+/** The request of `accounts.hold`. */
 export interface AccountsHoldRequest {
   /** The account. */
   account: string
-  /** The revision that the change was made from; a stale one is `rev_conflict`. */
+  /** The revision on which the change is based; a stale one is refused with `rev_conflict`. */
   expectedRev?: Integer | undefined
   /** A remark for people. */
   note?: string | undefined
-  /** Why. */
+  /** The reason. */
   reason: HoldReason
 }
 
-/** What `accounts.list` is asked with. */
+/** The request of `accounts.list`. */
 export interface AccountsListRequest {
-  /** Go on here: `next` of the page before. */
+  /** Where the page begins: the `next` of the previous page. */
   after?: string | undefined
-  /** At most this many (1 to 500, 50 when absent). */
+  /** How many entries the page has at most: 1 to 500; 50 when absent. */
   limit?: Integer | undefined
-  /** The order; `id` when absent, `name` with `search`. */
+  /** The order; `id` when absent, or `name` when there is a `search`. */
   order?: AccountOrder | undefined
-  /** Only those that have this package themselves. */
+  /** Only accounts that have this package themselves. */
   package?: string | undefined
   /** Only the accounts directly below this one. */
   parent?: string | undefined
   /**
-   * Only those whose name, or whose owner's e-mail address, begins with this, without regard to
-   * case and accents; they are ordered by name, and who is found by the address comes last.
+   * Only accounts whose name, or whose owner's e-mail address, begins with this text; case and
+   * accents do not matter. The accounts are ordered by name, and those found by the owner's
+   * address come last.
    */
   search?: string | undefined
-  /** Only those of this effective status. */
+  /** Only accounts with this effective status. */
   status?: Status | undefined
-  /** Only the accounts below this one, at any depth; not together with `parent`. */
+  /** Only the accounts below this one, at any depth; it cannot be combined with `parent`. */
   team?: string | undefined
 }
 
-/** What `accounts.quote` is asked with. */
+/** The request of `accounts.quote`. */
 export interface AccountsQuoteRequest {
-  /** The account that it would lie below. */
+  /** The account below which it would be created. */
   parent: string
 }
 
-/** What `accounts.release` is asked with. */
+/** The request of `accounts.release`. */
 export interface AccountsReleaseRequest {
   /** The account. */
   account: string
-  /** The revision that the change was made from; a stale one is `rev_conflict`. */
+  /** The revision on which the change is based; a stale one is refused with `rev_conflict`. */
   expectedRev?: Integer | undefined
   /** The number of the hold. */
   hold: Integer
 }
 
-/** What `accounts.reopen` is asked with. */
+/** The request of `accounts.reopen`. */
 export interface AccountsReopenRequest {
   /** The account. */
   account: string
-  /** The revision that the change was made from; a stale one is `rev_conflict`. */
+  /** The revision on which the change is based; a stale one is refused with `rev_conflict`. */
   expectedRev?: Integer | undefined
 }
 
-/** What `accounts.switch` is asked with. */
+/** The request of `accounts.switch`. */
 export interface AccountsSwitchRequest {
   /** The account. */
   account: string
-  /** The user, where the host or an operator asks; users ask about themselves. */
+  /** The user, named by the host or an operator; users ask about themselves. */
   user?: string | undefined
 }
 
-/** What `accounts.switchable` is asked with. */
+/** The request of `accounts.switchable`. */
 export interface AccountsSwitchableRequest {
   /**
-   * Go on here: `next` of the page before. A page may be shorter than `limit` and still have a
-   * `next`.
+   * Where the page begins: the `next` of the previous page. A page may be shorter than `limit`
+   * and still have a `next`.
    */
   after?: string | undefined
-  /** At most this many (1 to 500, 50 when absent). */
+  /** How many entries the page has at most: 1 to 500; 50 when absent. */
   limit?: Integer | undefined
-  /** The user, where the host or an operator asks; users ask about themselves. */
+  /** The user, named by the host or an operator; users ask about themselves. */
   user?: string | undefined
 }
 
-/** What `accounts.team` is asked with. */
+/** The request of `accounts.team`. */
 export interface AccountsTeamRequest {
-  /** The top account of the team; any other is `not_found`. */
+  /** The top account of the team; any other account is refused with `not_found`. */
   account: string
-  /** Go on here: `next` of the page before. */
+  /** Where the page begins: the `next` of the previous page. */
   after?: string | undefined
-  /** At most this many (1 to 500, 50 when absent). */
+  /** How many entries the page has at most: 1 to 500; 50 when absent. */
   limit?: Integer | undefined
 }
 
-/** What `accounts.transfer_owner` is asked with. */
+/** The request of `accounts.transfer_owner`. */
 export interface AccountsTransferOwnerRequest {
   /** The account. */
   account: string
-  /** The revision of the account that the change was made from; a stale one is `rev_conflict`. */
+  /**
+   * The revision of the account on which the change is based; a stale one is refused with
+   * `rev_conflict`.
+   */
   expectedRev?: Integer | undefined
-  /** The role that the owner until now gets; the default role of the account when absent. */
+  /** The role that the old owner gets; the default role of the account when absent. */
   oldOwnerRole?: string | undefined
   /** The member who becomes the owner. */
   to: string
 }
 
-/** What `accounts.validate` is asked with. */
+/** The request of `accounts.validate`. */
 export interface AccountsValidateRequest {
   /** The host's own id. */
   id?: string | undefined
@@ -5184,59 +5283,63 @@ export interface AccountsValidateRequest {
   name?: string | undefined
   /** The e-mail address of the owner. */
   ownerEmail?: string | undefined
-  /** IANA name of the time zone. */
+  /** The IANA name of the time zone. */
   timeZone?: string | undefined
 }
 
-/** What `addresses.get` is asked with. */
+/** The request of `addresses.get`. */
 export interface AddressesGetRequest {
-  /** The account; with `user`, their membership of it. */
+  /** The account; together with `user`, the user's membership of this account. */
   account?: string | undefined
   /** The user. */
   user?: string | undefined
 }
 
-/** What `addresses.set` is asked with. */
+/** The request of `addresses.set`. */
 export interface AddressesSetRequest {
-  /** The account; with `user`, their membership of it. */
+  /** The account; together with `user`, the user's membership of this account. */
   account?: string | undefined
-  /** At most 100 addresses and ranges (CIDR), v4 and v6; v4 mapped into v6 counts as v4. */
+  /**
+   * At most 100 addresses and ranges (CIDR), IPv4 and IPv6; an IPv4 address mapped into IPv6
+   * counts as IPv4.
+   */
   addresses: ReadonlyArray<string>
   /** The user. */
   user?: string | undefined
 }
 
-/** What `api_keys.check` is asked with. */
+/** The request of `api_keys.check`. */
 export interface ApiKeysCheckRequest {
-  /** Where it comes from, as the host saw it. */
+  /** The address from which the program calls, as the host saw it. */
   ip?: string | undefined
   /** The token. */
   token: string
 }
 
-/** What `api_keys.create` is asked with. */
+/** The request of `api_keys.create`. */
 export interface ApiKeysCreateRequest {
   /** The account that it acts in. */
   account: string
   /**
-   * Where it may come from: at most 100 addresses and ranges; anywhere when absent. The other
-   * lists on the way count too.
+   * The addresses from which it may be used: at most 100 addresses and ranges; every address
+   * when absent. The other allow-lists that apply to the member count too.
    */
   allowList?: ReadonlyArray<string> | undefined
-  /** From when on it cannot be used, in unix milliseconds; never when absent. */
+  /** When it expires, in unix milliseconds; never when absent. */
   expiresAtMs?: Integer | undefined
   /** What people call it. */
   name: string
   /**
-   * What it may be used for, 1 to 100 permissions; `escalation_refused` where a user does not
-   * hold one. Those below `self`, `api_keys` and `impersonation` no key has.
+   * What it may be used for: 1 to 100 permissions. A permission that the creating user does not
+   * hold is refused with `escalation_refused`. No key can have the permissions below `self`,
+   * `api_keys` and `impersonation`.
    */
   permissions: ReadonlyArray<GrantInput>
-  /** The member for whom it acts; the acting user when absent. The host names somebody. */
+  /** The member for whom it acts; the acting user when absent. The host must name a member. */
   user?: string | undefined
 }
 
-/** What `api_keys.delete` is asked with. */
+/** The request of `api_keys.delete`. */
 export interface ApiKeysDeleteRequest {
   /** The account. */
   account: string
@@ -5244,57 +5347,60 @@ export interface ApiKeysDeleteRequest {
   apiKey: string
 }
 
-/** What `api_keys.edit` is asked with. */
+/** The request of `api_keys.edit`. */
 export interface ApiKeysEditRequest {
   /** The account. */
   account: string
-  /** Where it may come from instead; anywhere where this is empty. */
+  /** The allow-list that replaces the one it has; an empty list allows every address. */
   allowList?: ReadonlyArray<string> | undefined
   /** The key. */
   apiKey: string
-  /** The revision that the change was made from; a stale one is `rev_conflict`. */
+  /** The revision on which the change is based; a stale one is refused with `rev_conflict`. */
   expectedRev?: Integer | undefined
-  /** From when on it cannot be used, in unix milliseconds. */
+  /** When it expires, in unix milliseconds. */
   expiresAtMs?: Integer | undefined
   /** What people call it. */
   name?: string | undefined
-  /** It does not expire any more. */
+  /** Whether the expiry is removed. */
   neverExpires?: boolean | undefined
-  /** What it may be used for instead, as in `api_keys.create`. */
+  /** The permissions that replace those it has, as in `api_keys.create`. */
   permissions?: ReadonlyArray<GrantInput> | undefined
 }
 
-/** What `api_keys.list` is asked with. */
+/** The request of `api_keys.list`. */
 export interface ApiKeysListRequest {
   /** The account. */
   account: string
-  /** Only those of this member. */
+  /** Only the keys of this member. */
   user?: string | undefined
 }
 
-/** What `assets.assign` is asked with. */
+/** The request of `assets.assign`. */
 export interface AssetsAssignRequest {
   /** The account. */
   account: string
-  /** Its name, as the host names it. */
+  /** The name that the host uses for it. */
   asset: string
-  /** The revision of the account that the change was made from; a stale one is `rev_conflict`. */
+  /**
+   * The revision of the account on which the change is based; a stale one is refused with
+   * `rev_conflict`.
+   */
   expectedRev?: Integer | undefined
-  /** What it is. */
+  /** What kind of asset it is. */
   kind: AssetKind
 }
 
-/** What `assets.check` is asked with. */
+/** The request of `assets.check`. */
 export interface AssetsCheckRequest {
   /** The account. */
   account: string
   /** Its name. */
   asset: string
-  /** What it is. */
+  /** What kind of asset it is. */
   kind: AssetKind
 }
 
-/** What `assets.get` is asked with. */
+/** The request of `assets.get`. */
 export interface AssetsGetRequest {
   /** The account. */
   account: string
@@ -5302,112 +5408,125 @@ export interface AssetsGetRequest {
   kind?: AssetKind | undefined
 }
 
-/** What `assets.unassign` is asked with. */
+/** The request of `assets.unassign`. */
 export interface AssetsUnassignRequest {
   /** The account. */
   account: string
   /** Its name. */
   asset: string
-  /** The revision of the account that the change was made from; a stale one is `rev_conflict`. */
+  /**
+   * The revision of the account on which the change is based; a stale one is refused with
+   * `rev_conflict`.
+   */
   expectedRev?: Integer | undefined
-  /** What it is. */
+  /** What kind of asset it is. */
   kind: AssetKind
 }
 
-/** What `audit.export` is asked with. */
+/** The request of `audit.export`. */
 export interface AuditExportRequest {
   /** The account whose chain it is. */
   account?: string | undefined
-  /** Go on after the record of this number: `next` of the page before. */
+  /** The number of the record after which the page begins: the `next` of the previous page. */
   after?: Integer | undefined
-  /** Which chain; as for `audit.list`. */
+  /** Which chain, as in `audit.list`. */
   chain?: AuditOf | undefined
-  /** At most this many (1 to 500, 50 when absent); fewer where they are large. */
+  /**
+   * How many records the page has at most: 1 to 500; 50 when absent. It has fewer when the
+   * records are large.
+   */
   limit?: Integer | undefined
-  /** Whether what is known of persons is exported too, in `personal`. */
+  /** Whether the personal data in the records is exported too, in `personal`. */
   withPersonal?: boolean | undefined
 }
 
-/** What `audit.head` is asked with. */
+/** The request of `audit.head`. */
 export interface AuditHeadRequest {
   /** The account whose chain it is. */
   account?: string | undefined
-  /** Which chain; as for `audit.list`. */
+  /** Which chain, as in `audit.list`. */
   chain?: AuditOf | undefined
 }
 
-/** What `audit.list` is asked with. */
+/** The request of `audit.list`. */
 export interface AuditListRequest {
   /** The account whose chain it is. */
   account?: string | undefined
-  /** Only what this person did, or another who acted as them. */
+  /** Only what this person did, or what somebody else did while acting as them. */
   actor?: string | undefined
-  /** Go on after the page before: its `next`. */
+  /** Where the page begins: the `next` of the previous page. */
   after?: string | undefined
   /**
-   * Which chain; when absent, that of `account`, else that of the account that a user acts in,
-   * else that of the platform.
+   * Which chain. When absent: the chain of `account` if it is given, else that of the account in
+   * which a user acts, else that of the platform.
    */
   chain?: AuditOf | undefined
   /** Only what was done from this instant on, in unix milliseconds. */
   fromMs?: Integer | undefined
   /** Only changes of things of this kind. */
   kind?: AuditKind | undefined
-  /** At most this many (1 to 500, 50 when absent). */
+  /** How many entries the page has at most: 1 to 500; 50 when absent. */
   limit?: Integer | undefined
   /** Only what was done by this operation. */
   operation?: string | undefined
-  /** Only changes of the thing with this id, as it stands in the records; with `kind`. */
+  /** Only changes of the thing with this id, as the records have it; it needs `kind`. */
   subject?: string | undefined
   /** Only what was done before this instant, in unix milliseconds. */
   untilMs?: Integer | undefined
-  /** Only what is about this user: with the chain `users`, and found without looking at others. */
+  /**
+   * Only changes that concern this user. It needs the chain `users`, in which they are found
+   * without reading other records.
+   */
   user?: string | undefined
 }
 
-/** What `audit.prune` is asked with. */
+/** The request of `audit.prune`. */
 export interface AuditPruneRequest {
   /** The account whose chain it is. */
   account?: string | undefined
   /**
-   * The instant, in unix milliseconds: the first record of it or later stays, and all behind it.
-   * One that is dated after now, by a clock that was wrong, goes with those behind it.
+   * The instant, in unix milliseconds: the first record of this instant or later stays, and so
+   * do all records after it. A record that a wrong clock dated in the future does not stay for
+   * that: it is pruned together with the older records after it.
    */
   beforeMs: Integer
-  /** Which chain; as for `audit.list`. */
+  /** Which chain, as in `audit.list`. */
   chain?: AuditOf | undefined
 }
 
-/** What `audit.verify` is asked with. */
+/** The request of `audit.verify`. */
 export interface AuditVerifyRequest {
   /** The account whose chain it is. */
   account?: string | undefined
-  /** Which chain; as for `audit.list`. */
+  /** Which chain, as in `audit.list`. */
   chain?: AuditOf | undefined
-  /** `hash` of that head. */
+  /** The `hash` of that head. */
   hash?: string | undefined
-  /** `number` of a head that was saved elsewhere. */
+  /** The `number` of a head that was saved elsewhere. */
   number?: Integer | undefined
 }
 
-/** What `automations.admit` is asked with. */
+/** The request of `automations.admit`. */
 export interface AutomationsAdmitRequest {
   /** The account. */
   account: string
   /** How many actions, at least 1. */
   count: Integer
   /**
-   * A name of the host's for this request: asked again within a day it gets the same answer, and
-   * charges nothing (R-QTA-5). It costs a commit.
+   * An idempotency key: the same request repeated within a day gets the same answer and charges
+   * nothing (R-QTA-5). A request with a key costs a commit.
    */
   key?: string | undefined
-  /** What acts. */
+  /** What carries out the actions. */
   kind: ActionKind
-  /** Grants as many as fit, and nothing where fewer than these do; all or none when absent. */
+  /**
+   * The least that is useful: as many actions as fit are granted, and none when fewer than this
+   * fit; all or none when absent.
+   */
   min?: Integer | undefined
 }
 
-/** What `automations.check` is asked with. */
+/** The request of `automations.check`. */
 export interface AutomationsCheckRequest {
   /** The account. */
   account: string
@@ -5415,7 +5534,7 @@ export interface AutomationsCheckRequest {
   actions: Integer
 }
 
-/** What `campaigns.get` is asked with. */
+/** The request of `campaigns.get`. */
 export interface CampaignsGetRequest {
   /** The account. */
   account: string
@@ -5423,38 +5542,38 @@ export interface CampaignsGetRequest {
   campaign: string
 }
 
-/** What `campaigns.list` is asked with. */
+/** The request of `campaigns.list`. */
 export interface CampaignsListRequest {
   /** The account. */
   account: string
-  /** Go on after this: `next` of the page before. */
+  /** Where the page begins: the `next` of the previous page. */
   after?: string | undefined
-  /** At most this many (1 to 500, 50 when absent). */
+  /** How many entries the page has at most: 1 to 500; 50 when absent. */
   limit?: Integer | undefined
 }
 
-/** What `campaigns.report` is asked with. */
+/** The request of `campaigns.report`. */
 export interface CampaignsReportRequest {
   /** The account that sends it. */
   account: string
   /** The campaign. */
   campaign: string
-  /** How many more of those delivered were complained about; none when absent. */
+  /** How many more of the delivered messages brought a complaint; none when absent. */
   complaints?: Integer | undefined
-  /** How many more were delivered; none when absent. */
+  /** How many more messages were delivered; none when absent. */
   delivered?: Integer | undefined
-  /** How many more bounced for good; none when absent. */
+  /** How many more messages bounced for good; none when absent. */
   hard?: Integer | undefined
   /**
-   * Asked again within a day with the same key it gets the same answer, and counts once; another
-   * request is `idempotency_mismatch`.
+   * An idempotency key: the same request repeated within a day gets the same answer and counts
+   * once; another request with the key is refused with `idempotency_mismatch`.
    */
   key?: string | undefined
-  /** How many more bounced for now; none when absent. */
+  /** How many more messages bounced for now; none when absent. */
   soft?: Integer | undefined
 }
 
-/** What `campaigns.resume` is asked with. */
+/** The request of `campaigns.resume`. */
 export interface CampaignsResumeRequest {
   /** The account. */
   account: string
@@ -5462,7 +5581,7 @@ export interface CampaignsResumeRequest {
   campaign: string
 }
 
-/** What `campaigns.stop` is asked with. */
+/** The request of `campaigns.stop`. */
 export interface CampaignsStopRequest {
   /** The account. */
   account: string
@@ -5470,233 +5589,243 @@ export interface CampaignsStopRequest {
   campaign: string
 }
 
-/** What `caps.list` is asked with. */
+/** The request of `caps.list`. */
 export interface CapsListRequest {
-  /** The account; the platform when absent, for operators and the host. */
+  /**
+   * The account; when absent, the caps are those of the platform, for operators and the host
+   * only.
+   */
   account?: string | undefined
 }
 
-/** What `caps.remove` is asked with. */
+/** The request of `caps.remove`. */
 export interface CapsRemoveRequest {
-  /** The account; the platform when absent. */
+  /** The account; when absent, the cap is one of the platform. */
   account?: string | undefined
   /** The cap. */
   cap: string
-  /** The revision that the decision was made from; a stale one is `rev_conflict`. */
+  /** The revision on which the decision is based; a stale one is refused with `rev_conflict`. */
   expectedRev?: Integer | undefined
 }
 
-/** What `caps.set` is asked with. */
+/** The request of `caps.set`. */
 export interface CapsSetRequest {
-  /** The account; the platform when absent, for operators and the host. */
+  /** The account; when absent, the cap is one of the platform, for operators and the host only. */
   account?: string | undefined
-  /** How many may go out at once where it spreads, at least 1; 1 in the beginning. */
+  /** How many messages may go out at once, for a cap that spreads: at least 1; 1 in a new cap. */
   burst?: Integer | undefined
-  /** What it counts; e-mails in the beginning. */
+  /** Which messages it counts; e-mails in a new cap. */
   channel?: Channel | undefined
-  /** The revision that the change was made from; a stale one is `rev_conflict`. */
+  /** The revision on which the change is based; a stale one is refused with `rev_conflict`. */
   expectedRev?: Integer | undefined
-  /** How many more each day since it was made, for a warm-up; 0 for none. */
+  /**
+   * By how many the limit grows each day from the creation of the cap on, for a warm-up; 0 for
+   * none.
+   */
   growsDailyBy?: Integer | undefined
   /** The id of the cap, unique within the account or the platform. */
   id: string
-  /** How many in a window; at least 1 where it spreads. */
+  /** How many messages a window allows; at least 1 for a cap that spreads. */
   limit: Integer
-  /** Only messages of this class; all in the beginning. */
+  /** Only messages of this class; all classes in a new cap. */
   messageClass?: MessageClass | undefined
   /**
-   * What happens beyond it; in the beginning it is refused (R-QTA-7). With the spreading its
-   * burst ends, and a growth where it begins.
+   * What happens to messages beyond the limit; in a new cap, they are refused (R-QTA-7). When a
+   * cap stops spreading, its burst is dropped; when it starts to spread, its daily growth is
+   * dropped.
    */
   over?: OverLimit | undefined
   /** What it counts by. */
   scope: CapScope
   /**
-   * The one member, campaign, API key or domain that it is for; each has a count of its own when
-   * absent. With an API key that is deleted its caps go.
+   * The one member, campaign, API key or domain to which the cap applies; when absent, each of
+   * them has a count of its own. When an API key is deleted, its caps are deleted too.
    */
   subject?: string | undefined
   /** The window that it counts in. */
   window: Window
 }
 
-/** What `clock.set` is asked with. */
+/** The request of `clock.set`. */
 export interface ClockSetRequest {
   /** The new time, in unix milliseconds. */
   nowMs: Integer
 }
 
-/** What `credits.allocate` is asked with. */
+/** The request of `credits.allocate`. */
 export interface CreditsAllocateRequest {
-  /** The account below that gets them. */
+  /** The account below, which gets the credits. */
   account: string
-  /** How many, at least 1. */
+  /** How many credits, at least 1. */
   amount: Integer
-  /** What they pay. */
+  /** What they pay for. */
   channel: Channel
   /**
-   * Asked again within a day with the same key it gets the same answer, and moves nothing;
-   * another request is `idempotency_mismatch`.
+   * An idempotency key: the same request repeated within a day gets the same answer and moves
+   * nothing; another request with the key is refused with `idempotency_mismatch`.
    */
   key?: string | undefined
 }
 
-/** What `credits.balance` is asked with. */
+/** The request of `credits.balance`. */
 export interface CreditsBalanceRequest {
   /** The account. */
   account: string
-  /** Only those for this channel. */
+  /** Only the credits for this channel. */
   channel?: Channel | undefined
-  /** Only the reserve of this group and the grants that it lies in, beside the sums. */
+  /**
+   * Lists only the reserve of this group, and only the grants of which it holds a part; the sums
+   * stay those of the account.
+   */
   group?: string | undefined
 }
 
-/** What `credits.grant` is asked with. */
+/** The request of `credits.grant`. */
 export interface CreditsGrantRequest {
   /** The account. */
   account: string
-  /** How many, at least 1. */
+  /** How many credits, at least 1. */
   amount: Integer
-  /** What they pay. */
+  /** What they pay for. */
   channel: Channel
-  /** When what is left of them is gone, in unix milliseconds; never when absent. */
+  /** When the credits that are left expire, in unix milliseconds; never when absent. */
   expiresAtMs?: Integer | undefined
   /**
-   * The same request with the same key is carried out once, and answered alike; another one is
-   * `idempotency_mismatch`.
+   * An idempotency key: the same request with the same key is carried out once and gets the same
+   * answer; another request with the key is refused with `idempotency_mismatch`.
    */
   key?: string | undefined
-  /** Grants with a lower number pay first, 0 to 100; 50 when absent. */
+  /** The priority, 0 to 100: grants with a lower number pay first; 50 when absent. */
   priority?: Integer | undefined
-  /** Why. */
+  /** The reason. */
   reason: string
 }
 
-/** What `credits.ledger` is asked with. */
+/** The request of `credits.ledger`. */
 export interface CreditsLedgerRequest {
   /** The account. */
   account: string
-  /** Go on after this entry: `next` of the page before. */
+  /** Where the page begins: the `next` of the previous page. */
   after?: Integer | undefined
-  /** Which of its ledgers. */
+  /** The ledger of which channel. */
   channel: Channel
-  /** At most this many (1 to 500, 50 when absent). */
+  /** How many entries the page has at most: 1 to 500; 50 when absent. */
   limit?: Integer | undefined
-  /** The newest entry first when absent. */
+  /** The order; the newest entry first when absent. */
   order?: CreditOrder | undefined
 }
 
-/** What `credits.refund` is asked with. */
+/** The request of `credits.refund`. */
 export interface CreditsRefundRequest {
   /** The account. */
   account: string
   /** How many credits, at least 1. */
   amount: Integer
-  /** Which of its ledgers. */
+  /** The ledger of which channel. */
   channel: Channel
   /**
-   * The same request with the same key is carried out once, and answered alike; another one is
-   * `idempotency_mismatch`.
+   * An idempotency key: the same request with the same key is carried out once and gets the same
+   * answer; another request with the key is refused with `idempotency_mismatch`.
    */
   key?: string | undefined
   /** The number of the entry that is refunded. */
   spend: Integer
 }
 
-/** What `credits.reserve` is asked with. */
+/** The request of `credits.reserve`. */
 export interface CreditsReserveRequest {
   /** The account. */
   account: string
-  /** How many, at least 1. */
+  /** How many credits, at least 1. */
   amount: Integer
-  /** What they pay. */
+  /** What they pay for. */
   channel: Channel
   /** The group. */
   group: string
   /**
-   * Asked again within a day with the same key it gets the same answer, and moves nothing;
-   * another request is `idempotency_mismatch`.
+   * An idempotency key: the same request repeated within a day gets the same answer and moves
+   * nothing; another request with the key is refused with `idempotency_mismatch`.
    */
   key?: string | undefined
 }
 
-/** What `credits.spend` is asked with. */
+/** The request of `credits.spend`. */
 export interface CreditsSpendRequest {
   /** The account. */
   account: string
   /** How many credits, at least 1. */
   amount: Integer
-  /** What is paid. */
+  /** What is paid for. */
   channel: Channel
-  /** The group that spends; without one the free balance alone pays. */
+  /** The group that spends; when absent, only the free balance pays. */
   group?: string | undefined
   /**
-   * The same request with the same key is carried out once, and answered alike; another one is
-   * `idempotency_mismatch`.
+   * An idempotency key: the same request with the same key is carried out once and gets the same
+   * answer; another request with the key is refused with `idempotency_mismatch`.
    */
   key?: string | undefined
-  /** What is paid, in the host's words: a campaign, a reservation. */
+  /** What is paid for, as the host names it: for example a campaign or a reservation. */
   reference?: string | undefined
 }
 
-/** What `credits.take_back` is asked with. */
+/** The request of `credits.take_back`. */
 export interface CreditsTakeBackRequest {
-  /** The account below that gives them back. */
+  /** The account below, which gives the credits back. */
   account: string
-  /** How many, at least 1; all of them when absent. */
+  /** How many credits, at least 1; all of them when absent. */
   amount?: Integer | undefined
-  /** What they pay. */
+  /** What they pay for. */
   channel: Channel
   /**
-   * Asked again within a day with the same key it gets the same answer, and moves nothing;
-   * another request is `idempotency_mismatch`.
+   * An idempotency key: the same request repeated within a day gets the same answer and moves
+   * nothing; another request with the key is refused with `idempotency_mismatch`.
    */
   key?: string | undefined
 }
 
-/** What `credits.unreserve` is asked with. */
+/** The request of `credits.unreserve`. */
 export interface CreditsUnreserveRequest {
   /** The account. */
   account: string
-  /** How many, at least 1; all of them when absent. */
+  /** How many credits, at least 1; all of them when absent. */
   amount?: Integer | undefined
-  /** What they pay. */
+  /** What they pay for. */
   channel: Channel
   /** The group. */
   group: string
   /**
-   * Asked again within a day with the same key it gets the same answer, and moves nothing;
-   * another request is `idempotency_mismatch`.
+   * An idempotency key: the same request repeated within a day gets the same answer and moves
+   * nothing; another request with the key is refused with `idempotency_mismatch`.
    */
   key?: string | undefined
 }
 
-/** What `credits.withdraw` is asked with. */
+/** The request of `credits.withdraw`. */
 export interface CreditsWithdrawRequest {
   /** The account. */
   account: string
-  /** How many, at least 1; all of them when absent. */
+  /** How many credits, at least 1; all of them when absent. */
   amount?: Integer | undefined
-  /** What they pay. */
+  /** What they pay for. */
   channel: Channel
   /**
-   * The same request with the same key is carried out once, and answered alike; another one is
-   * `idempotency_mismatch`.
+   * An idempotency key: the same request with the same key is carried out once and gets the same
+   * answer; another request with the key is refused with `idempotency_mismatch`.
    */
   key?: string | undefined
-  /** Why. */
+  /** The reason. */
   reason: string
 }
 
-/** What `gauges.claim` is asked with. */
+/** The request of `gauges.claim`. */
 export interface GaugesClaimRequest {
   /** The account. */
   account: string
   /** How many, at least 1. */
   count: Integer
   /**
-   * Asked again within a day with the same key it gets the same answer, and counts once; another
-   * request is `idempotency_mismatch`.
+   * An idempotency key: the same request repeated within a day gets the same answer and counts
+   * once; another request with the key is refused with `idempotency_mismatch`.
    */
   key?: string | undefined
   /**
@@ -5706,87 +5835,90 @@ export interface GaugesClaimRequest {
   limit: LimitName
 }
 
-/** What `gauges.get` is asked with. */
+/** The request of `gauges.get`. */
 export interface GaugesGetRequest {
   /** The account. */
   account: string
 }
 
-/** What `gauges.reconcile` is asked with. */
+/** The request of `gauges.reconcile`. */
 export interface GaugesReconcileRequest {
   /** The account. */
   account: string
   /** Which limit, as in `gauges.claim`. */
   limit: LimitName
-  /** How many the account itself has, those of the accounts below not counted. */
+  /** How many the account itself has, without those of the accounts below it. */
   value: Integer
 }
 
-/** What `gauges.release` is asked with. */
+/** The request of `gauges.release`. */
 export interface GaugesReleaseRequest {
   /** The account. */
   account: string
-  /** How many, at least 1; no more than the account itself has (`more_than_claimed`). */
+  /** How many, at least 1; more than the account itself has is refused with `more_than_claimed`. */
   count: Integer
   /**
-   * Asked again within a day with the same key it gets the same answer, and counts once; another
-   * request is `idempotency_mismatch`.
+   * An idempotency key: the same request repeated within a day gets the same answer and counts
+   * once; another request with the key is refused with `idempotency_mismatch`.
    */
   key?: string | undefined
   /** Which limit, as in `gauges.claim`. */
   limit: LimitName
 }
 
-/** What `groups.add_members` is asked with. */
+/** The request of `groups.add_members`. */
 export interface GroupsAddMembersRequest {
   /** The account. */
   account: string
   /** The group. */
   group: string
-  /** What becomes of their resources; they follow when absent. */
+  /** What happens to their resources; they follow the members when absent. */
   resources?: GroupResources | undefined
-  /** The members, 1 to 500: all of them or none. */
+  /** The members, 1 to 500; all of them are added, or none. */
   users: ReadonlyArray<string>
 }
 
-/** What `groups.clear_avatar` is asked with. */
+/** The request of `groups.clear_avatar`. */
 export interface GroupsClearAvatarRequest {
   /** The account. */
   account: string
-  /** The revision that the change was made from; a stale one is `rev_conflict`. */
+  /** The revision on which the change is based; a stale one is refused with `rev_conflict`. */
   expectedRev?: Integer | undefined
   /** The group. */
   group: string
 }
 
-/** What `groups.create` is asked with. */
+/** The request of `groups.create`. */
 export interface GroupsCreateRequest {
   /** The account. */
   account: string
-  /** What its members may send together (R-GRP-5). Needs `groups.limit` too. */
+  /**
+   * The caps on what its members send together (R-GRP-5). To set them, the actor also needs
+   * `groups.limit`.
+   */
   caps?: GroupCapsInput | undefined
-  /** The host's own id, unique within the account; made when absent. */
+  /** The host's own id, unique within the account; one is generated when it is absent. */
   id?: string | undefined
   /** The name that people see. */
   name: string
 }
 
-/** What `groups.delete` is asked with. */
+/** The request of `groups.delete`. */
 export interface GroupsDeleteRequest {
   /** The account. */
   account: string
-  /** The revision that the decision was made from; a stale one is `rev_conflict`. */
+  /** The revision on which the decision is based; a stale one is refused with `rev_conflict`. */
   expectedRev?: Integer | undefined
   /** The group. */
   group: string
   /**
-   * Where its members and resources go; needed when there are any, and for the default group,
-   * which this one becomes.
+   * The group to which its members and resources go. It is required when there are any, and for
+   * the default group: the named group becomes the default group then.
    */
   to?: string | undefined
 }
 
-/** What `groups.get` is asked with. */
+/** The request of `groups.get`. */
 export interface GroupsGetRequest {
   /** The account. */
   account: string
@@ -5794,17 +5926,17 @@ export interface GroupsGetRequest {
   group: string
 }
 
-/** What `groups.list` is asked with. */
+/** The request of `groups.list`. */
 export interface GroupsListRequest {
   /** The account. */
   account: string
-  /** Go on after this group: `next` of the page before. */
+  /** Where the page begins: the `next` of the previous page. */
   after?: string | undefined
-  /** At most this many (1 to 500, 50 when absent). */
+  /** How many entries the page has at most: 1 to 500; 50 when absent. */
   limit?: Integer | undefined
 }
 
-/** What `groups.make_default` is asked with. */
+/** The request of `groups.make_default`. */
 export interface GroupsMakeDefaultRequest {
   /** The account. */
   account: string
@@ -5812,28 +5944,28 @@ export interface GroupsMakeDefaultRequest {
   group: string
 }
 
-/** What `groups.remove_members` is asked with. */
+/** The request of `groups.remove_members`. */
 export interface GroupsRemoveMembersRequest {
   /** The account. */
   account: string
   /** The group that they are in. */
   group: string
-  /** What becomes of their resources; they follow when absent. */
+  /** What happens to their resources; they follow the members when absent. */
   resources?: GroupResources | undefined
   /**
-   * Another group than the default one. Out of a group that is not the default one this is a
-   * transfer, and needs `groups.members.transfer` too.
+   * The group into which they go; the default group when absent. Naming a group for members who
+   * are not in the default group is a transfer, which also needs `groups.members.transfer`.
    */
   to?: string | undefined
-  /** The members, 1 to 500: all of them or none. */
+  /** The members, 1 to 500; all of them are moved, or none. */
   users: ReadonlyArray<string>
 }
 
-/** What `groups.rename` is asked with. */
+/** The request of `groups.rename`. */
 export interface GroupsRenameRequest {
   /** The account. */
   account: string
-  /** The revision that the change was made from; a stale one is `rev_conflict`. */
+  /** The revision on which the change is based; a stale one is refused with `rev_conflict`. */
   expectedRev?: Integer | undefined
   /** The group. */
   group: string
@@ -5841,45 +5973,45 @@ export interface GroupsRenameRequest {
   name: string
 }
 
-/** What `groups.set_avatar` is asked with. */
+/** The request of `groups.set_avatar`. */
 export interface GroupsSetAvatarRequest {
   /** The account. */
   account: string
   /** The picture: PNG, JPEG, GIF or WebP of up to 256 KiB, or an `https` address. */
   avatar: AvatarInput
-  /** The revision that the change was made from; a stale one is `rev_conflict`. */
+  /** The revision on which the change is based; a stale one is refused with `rev_conflict`. */
   expectedRev?: Integer | undefined
   /** The group. */
   group: string
 }
 
-/** What `groups.set_caps` is asked with. */
+/** The request of `groups.set_caps`. */
 export interface GroupsSetCapsRequest {
   /** The account. */
   account: string
-  /** The caps; what is absent stays, and `unlimited` is none. */
+  /** The caps: a cap that is absent stays as it was, and `unlimited` removes it. */
   caps: GroupCapsInput
-  /** The revision that the change was made from; a stale one is `rev_conflict`. */
+  /** The revision on which the change is based; a stale one is refused with `rev_conflict`. */
   expectedRev?: Integer | undefined
   /** The group. */
   group: string
 }
 
-/** What `groups.transfer_members` is asked with. */
+/** The request of `groups.transfer_members`. */
 export interface GroupsTransferMembersRequest {
   /** The account. */
   account: string
-  /** The group that all of them have to be in; any when absent. */
+  /** The group in which all of them must be; when absent, they may be in any group. */
   fromGroup?: string | undefined
-  /** What becomes of their resources. */
+  /** What happens to their resources. */
   resources: GroupResources
-  /** The group that they come into. */
+  /** The group into which they go. */
   to: string
-  /** The members, 1 to 500: all of them or none. */
+  /** The members, 1 to 500; all of them are moved, or none. */
   users: ReadonlyArray<string>
 }
 
-/** What `groups.usage` is asked with. */
+/** The request of `groups.usage`. */
 export interface GroupsUsageRequest {
   /** The account. */
   account: string
@@ -5887,126 +6019,144 @@ export interface GroupsUsageRequest {
   group: string
 }
 
-/** What `invitations.accept` is asked with. */
+/** The request of `invitations.accept`. */
 export interface InvitationsAcceptRequest {
-  /** First name of a new user; that of the invitation when absent. An existing user keeps theirs. */
+  /**
+   * The first name of a new user; that of the invitation when absent. An existing user keeps
+   * theirs.
+   */
   firstName?: string | undefined
-  /** Last name of a new user; that of the invitation when absent. An existing user keeps theirs. */
+  /**
+   * The last name of a new user; that of the invitation when absent. An existing user keeps
+   * theirs.
+   */
   lastName?: string | undefined
   /** The token of the link. */
   token: string
-  /** The id that a new user gets; made when absent. */
+  /** The id for a new user; one is generated when it is absent. */
   user?: string | undefined
 }
 
-/** What `invitations.create` is asked with. */
+/** The request of `invitations.create`. */
 export interface InvitationsCreateRequest {
   /**
-   * The account that it is done for, and that is offered where `accounts` is absent; for a user
-   * the one they act in when absent.
+   * The account for which the invitation is made, and which is offered when `accounts` is
+   * absent. When it is absent too, it is the account in which the user acts.
    */
   account?: string | undefined
-  /** The accounts to offer, all of one team, at most 100. */
+  /** The accounts to offer: at most 100, all of one team. */
   accounts?: ReadonlyArray<AccountGrantInput> | undefined
   /**
-   * The addresses, separated by comma, semicolon or white space: at most 500, in at most 64 KiB;
-   * repetitions count once. A name may stand before one: `Ann Lee <ann@x.example>`. Addresses
-   * times accounts are at most 10,000.
+   * The addresses, separated by commas, semicolons or white space: at most 500, in at most 64
+   * KiB; an address that is repeated counts once. A name may stand before an address: `Ann Lee
+   * <ann@x.example>`. The number of addresses times the number of accounts is at most 10,000.
    */
   addresses: string
-  /** Invites all or none: with a single problem nobody is invited. */
+  /** Whether all are invited or none: one problem then keeps everybody from being invited. */
   atomic?: boolean | undefined
-  /** First name; with a single address only. When absent, what was pasted with the address. */
+  /**
+   * The first name, for a single address only; the name that stands before the address when
+   * absent.
+   */
   firstName?: string | undefined
-  /** The group, in every account for which none is named; the default group when absent. */
+  /** The group in every account for which `accounts` names none; the default group when absent. */
   group?: string | undefined
-  /** Last name; with a single address only. When absent, what was pasted with the address. */
+  /**
+   * The last name, for a single address only; the name that stands before the address when
+   * absent.
+   */
   lastName?: string | undefined
-  /** The role, in every account for which none is named; the account's default role when absent. */
+  /**
+   * The role in every account for which `accounts` names none; the account's default role when
+   * absent.
+   */
   role?: string | undefined
 }
 
-/** What `invitations.delete` is asked with. */
+/** The request of `invitations.delete`. */
 export interface InvitationsDeleteRequest {
   /** The invitation. */
   invitation: string
 }
 
-/** What `invitations.edit` is asked with. */
+/** The request of `invitations.edit`. */
 export interface InvitationsEditRequest {
   /**
-   * The accounts to offer, of all that one reaches: at least one and at most 100. An account
-   * that is new needs `users.invite`; in one that was offered before, a role or group that is
-   * absent stays.
+   * The accounts to offer, among those that the actor reaches: at least 1 and at most 100. A new
+   * account needs `users.invite`; in an account that was offered before, a role or a group that
+   * is absent stays as it was.
    */
   accounts?: ReadonlyArray<AccountGrantInput> | undefined
-  /** The revision that the change was made from; a stale one is `rev_conflict`. */
+  /** The revision on which the change is based; a stale one is refused with `rev_conflict`. */
   expectedRev?: Integer | undefined
-  /** First name. */
+  /** The first name. */
   firstName?: string | undefined
-  /** The group, in every account for which none is named in `accounts`. */
+  /** The group in every account for which `accounts` names none. */
   group?: string | undefined
   /** The invitation. */
   invitation: string
-  /** Last name. */
+  /** The last name. */
   lastName?: string | undefined
-  /** The role, in every account for which none is named in `accounts`. */
+  /** The role in every account for which `accounts` names none. */
   role?: string | undefined
 }
 
-/** What `invitations.erase` is asked with. */
+/** The request of `invitations.erase`. */
 export interface InvitationsEraseRequest {
   /** The address, in any spelling of its normal form. */
   email: string
 }
 
-/** What `invitations.get` is asked with. */
+/** The request of `invitations.get`. */
 export interface InvitationsGetRequest {
   /** The invitation. */
   invitation: string
 }
 
-/** What `invitations.list` is asked with. */
+/** The request of `invitations.list`. */
 export interface InvitationsListRequest {
   /** The account. */
   account: string
-  /** Go on here: `next` of the page before. */
+  /** Where the page begins: the `next` of the previous page. */
   after?: string | undefined
-  /** Those to all accounts below it as well; for who manages the team. */
+  /**
+   * Whether the invitations to all accounts below it are listed too, for those who manage the
+   * team.
+   */
   below?: boolean | undefined
-  /** At most this many (1 to 500, 50 when absent). */
+  /** How many entries the page has at most: 1 to 500; 50 when absent. */
   limit?: Integer | undefined
   /** The order; the newest first when absent. */
   order?: InvitationOrder | undefined
-  /** Only those with this in the address or in the name, without regard to case and accents. */
+  /** Only those with this text in the address or in the name; case and accents do not matter. */
   search?: string | undefined
-  /** Only those of this status. */
+  /** Only those with this status. */
   status?: InvitationStatus | undefined
 }
 
-/** What `invitations.look_up` is asked with. */
+/** The request of `invitations.look_up`. */
 export interface InvitationsLookUpRequest {
   /** The token of the link. */
   token: string
 }
 
-/** What `invitations.report_delivery` is asked with. */
+/** The request of `invitations.report_delivery`. */
 export interface InvitationsReportDeliveryRequest {
   /** The invitation. */
   invitation: string
   /** What the mail server said. */
   note?: string | undefined
-  /** How it went. */
+  /** The outcome. */
   outcome: DeliveryOutcome
 }
 
-/** What `invitations.resend` is asked with. */
+/** The request of `invitations.resend`. */
 export interface InvitationsResendRequest {
   /** The invitation. */
   invitation: string
 }
 
-/** What `leases.acquire` is asked with. */
+/** The request of `leases.acquire`. */
 export interface LeasesAcquireRequest {
   /** The account. */
   account: string
@@ -6014,13 +6164,13 @@ export interface LeasesAcquireRequest {
   id: string
   /** The kind of the resource. */
   kind: string
-  /** How long the lease lives unless it is renewed, in milliseconds (5,000 to 3,600,000). */
+  /** How long the lease lasts unless it is renewed, in milliseconds (5,000 to 3,600,000). */
   lifeMs: Integer
-  /** Who edits; the acting user when absent. The host names somebody. */
+  /** Who edits; the acting user when absent. The host must name a user. */
   user?: string | undefined
 }
 
-/** What `leases.get` is asked with. */
+/** The request of `leases.get`. */
 export interface LeasesGetRequest {
   /** The account. */
   account: string
@@ -6030,7 +6180,7 @@ export interface LeasesGetRequest {
   kind: string
 }
 
-/** What `leases.release` is asked with. */
+/** The request of `leases.release`. */
 export interface LeasesReleaseRequest {
   /** The account. */
   account: string
@@ -6038,11 +6188,14 @@ export interface LeasesReleaseRequest {
   id: string
   /** The kind of the resource. */
   kind: string
-  /** Who edited; the acting user when absent. When the host names nobody, whoever it is. */
+  /**
+   * Who edited; the acting user when absent. If the host names nobody, the lease is released
+   * whoever has it.
+   */
   user?: string | undefined
 }
 
-/** What `leases.renew` is asked with. */
+/** The request of `leases.renew`. */
 export interface LeasesRenewRequest {
   /** The account. */
   account: string
@@ -6050,13 +6203,13 @@ export interface LeasesRenewRequest {
   id: string
   /** The kind of the resource. */
   kind: string
-  /** How long the lease lives from now on, in milliseconds (5,000 to 3,600,000). */
+  /** How long the lease lasts from now on, in milliseconds (5,000 to 3,600,000). */
   lifeMs: Integer
-  /** Who edits; the acting user when absent. The host names somebody. */
+  /** Who edits; the acting user when absent. The host must name a user. */
   user?: string | undefined
 }
 
-/** What `leases.take_over` is asked with. */
+/** The request of `leases.take_over`. */
 export interface LeasesTakeOverRequest {
   /** The account. */
   account: string
@@ -6064,119 +6217,137 @@ export interface LeasesTakeOverRequest {
   id: string
   /** The kind of the resource. */
   kind: string
-  /** How long the lease lives unless it is renewed, in milliseconds (5,000 to 3,600,000). */
+  /** How long the lease lasts unless it is renewed, in milliseconds (5,000 to 3,600,000). */
   lifeMs: Integer
-  /** Who edits from now on; the acting user when absent. The host names somebody. */
+  /** Who edits from now on; the acting user when absent. The host must name a user. */
   user?: string | undefined
 }
 
-/** What `limits.allocate` is asked with. */
+/** The request of `limits.allocate`. */
 export interface LimitsAllocateRequest {
-  /** The account below that gets it. */
+  /** The account below, which gets the part. */
   account: string
-  /** The revision of the account that the change was made from; a stale one is `rev_conflict`. */
+  /**
+   * The revision of the account on which the change is based; a stale one is refused with
+   * `rev_conflict`.
+   */
   expectedRev?: Integer | undefined
   /**
-   * Whether it is guaranteed; not for `unlimited`. As it was when absent, and in the beginning
-   * it is not.
+   * Whether the part is guaranteed; `unlimited` cannot be. When absent, it stays as it was; a
+   * new part is not guaranteed.
    */
   guaranteed?: boolean | undefined
   /** Which limit. */
   limit: LimitName
   /**
-   * `unlimited`, 0 for nothing, or a number; absent takes the part back, so that the account
-   * inherits again.
+   * `unlimited`, 0 for nothing, or a number. When it is absent, the part is taken back and the
+   * account inherits the limit again.
    */
   value?: LimitInput | undefined
 }
 
-/** What `limits.explain` is asked with. */
+/** The request of `limits.explain`. */
 export interface LimitsExplainRequest {
   /** The account. */
   account: string
 }
 
-/** What `limits.inherit` is asked with. */
+/** The request of `limits.inherit`. */
 export interface LimitsInheritRequest {
   /** The account. */
   account: string
-  /** The revision of the account that the change was made from; a stale one is `rev_conflict`. */
+  /**
+   * The revision of the account on which the change is based; a stale one is refused with
+   * `rev_conflict`.
+   */
   expectedRev?: Integer | undefined
   /** Which limit. */
   limit: LimitName
 }
 
-/** What `limits.set` is asked with. */
+/** The request of `limits.set`. */
 export interface LimitsSetRequest {
   /** The account. */
   account: string
-  /** How many may go out at once where it spreads, at least 1; 1 in the beginning. */
+  /**
+   * How many messages may go out at once, for a limit that spreads: at least 1; 1 in the
+   * beginning.
+   */
   burst?: Integer | undefined
-  /** The revision of the account that the change was made from; a stale one is `rev_conflict`. */
+  /**
+   * The revision of the account on which the change is based; a stale one is refused with
+   * `rev_conflict`.
+   */
   expectedRev?: Integer | undefined
   /** Which limit. */
   limit: LimitName
   /**
-   * The class of the messages that it counts; as in the package where the account says nothing
-   * (R-QTA-14).
+   * The class of the messages that the limit counts; that of the package's limit if the account
+   * has none of its own (R-QTA-14).
    */
   messageClass?: CountedClass | undefined
   /**
-   * What happens beyond it; as in the package where the account says nothing, and in the end
-   * what the policy `over_limit` says (R-QTA-7).
+   * What happens beyond the limit. If the account has no setting of its own, the package's
+   * applies, and after that the policy `over_limit` (R-QTA-7).
    */
   over?: OverLimit | undefined
   /** `unlimited`, 0 for nothing, or a number. */
   value: LimitInput
 }
 
-/** What `limits.set_default` is asked with. */
+/** The request of `limits.set_default`. */
 export interface LimitsSetDefaultRequest {
-  /** How many may go out at once where it spreads, at least 1; 1 in the beginning. */
+  /**
+   * How many messages may go out at once, for a limit that spreads: at least 1; 1 in the
+   * beginning.
+   */
   burst?: Integer | undefined
   /** Which limit. */
   limit: LimitName
-  /** The class of the messages that it counts; both in the beginning (R-QTA-14). */
+  /** The class of the messages that the limit counts; both classes in the beginning (R-QTA-14). */
   messageClass?: CountedClass | undefined
-  /** What happens beyond it; in the beginning what the policy `over_limit` says (R-QTA-7). */
+  /**
+   * What happens beyond the limit; in the beginning, what the policy `over_limit` says
+   * (R-QTA-7).
+   */
   over?: OverLimit | undefined
   /** `unlimited`, 0 for nothing, or a number. */
   value: LimitInput
 }
 
-/** What `members.add` is asked with. */
+/** The request of `members.add`. */
 export interface MembersAddRequest {
   /** The account. */
   account: string
   /** The e-mail address of a new user. */
   email?: string | undefined
-  /** First name of a new user. */
+  /** The first name of a new user. */
   firstName?: string | undefined
   /** The group; the default group when absent. */
   group?: string | undefined
-  /** Last name of a new user. */
+  /** The last name of a new user. */
   lastName?: string | undefined
   /**
-   * The role. When absent: the one that the user has in the team where a user has one role
-   * (`role_scope`), or the default role of the account. None where the role is that of the
-   * package.
+   * The role. When absent: if a user has one role in the whole team (`role_scope`), the role
+   * that the user has in it; else the default role of the account. Where the role comes from the
+   * package, no role can be named.
    */
   role?: string | undefined
   /** The existing user, or the id that the new one gets. */
   user?: string | undefined
 }
 
-/** What `members.bulk` is asked with. */
+/** The request of `members.bulk`. */
 export interface MembersBulkRequest {
   /** The account. */
   account: string
-  /** What is done. */
+  /** What to do. */
   action: MemberAction
   /** Whether it is done to all of them or to none. */
   atomic?: boolean | undefined
-  /** The group that they come into, for `set_group`. */
+  /** The group into which they go, for `set_group`. */
   group?: string | undefined
-  /** What becomes of their resources, for `set_group`; they follow when absent. */
+  /** What happens to their resources, for `set_group`; they follow the members when absent. */
   resources?: GroupResources | undefined
   /** Who gets the resources of those who leave, for `remove`. */
   resourcesTo?: ResourcesToInput | undefined
@@ -6186,7 +6357,7 @@ export interface MembersBulkRequest {
   users: ReadonlyArray<string>
 }
 
-/** What `members.disable` is asked with. */
+/** The request of `members.disable`. */
 export interface MembersDisableRequest {
   /** The account. */
   account: string
@@ -6194,7 +6365,7 @@ export interface MembersDisableRequest {
   user: string
 }
 
-/** What `members.enable` is asked with. */
+/** The request of `members.enable`. */
 export interface MembersEnableRequest {
   /** The account. */
   account: string
@@ -6202,7 +6373,7 @@ export interface MembersEnableRequest {
   user: string
 }
 
-/** What `members.get` is asked with. */
+/** The request of `members.get`. */
 export interface MembersGetRequest {
   /** The account. */
   account: string
@@ -6210,7 +6381,7 @@ export interface MembersGetRequest {
   user: string
 }
 
-/** What `members.grant` is asked with. */
+/** The request of `members.grant`. */
 export interface MembersGrantRequest {
   /** The accounts: 1 to 100. */
   accounts: ReadonlyArray<string>
@@ -6220,83 +6391,86 @@ export interface MembersGrantRequest {
   user: string
 }
 
-/** What `members.list` is asked with. */
+/** The request of `members.list`. */
 export interface MembersListRequest {
   /** The account. */
   account: string
-  /** Go on after the page before: its `next`. */
+  /** Where the page begins: the `next` of the previous page. */
   after?: string | undefined
   /** Only members of this group. */
   group?: string | undefined
   /**
-   * Only who was not here since this instant, in unix milliseconds: seen last before it, or
-   * never seen and made before it.
+   * Only members who have not been seen since this instant, in unix milliseconds: they were last
+   * seen before it, or were never seen and were created before it.
    */
   inactiveSinceMs?: Integer | undefined
   /**
-   * At most this many (1 to 500, 50 when absent). With filters a page may hold fewer while there
-   * is a `next`.
+   * How many members the page has at most: 1 to 500; 50 when absent. With filters, a page may be
+   * shorter while there is still a `next`.
    */
   limit?: Integer | undefined
   /**
-   * What it is ordered by; the id when absent, the e-mail address in a search. In a search, who
-   * is found by what it is ordered by comes first.
+   * The order; by id when absent, or by e-mail address when there is a `search`. In a search,
+   * members whose ordering field matches come first.
    */
   order?: MemberOrder | undefined
   /** Only members with this role. */
   role?: string | undefined
   /**
-   * Only whose e-mail address, last name or first name begins with this, without regard to case
-   * and accents.
+   * Only members whose e-mail address, last name or first name begins with this text; case and
+   * accents do not matter.
    */
   search?: string | undefined
-  /** Only members of this status. */
+  /** Only members with this status. */
   status?: MemberStatus | undefined
 }
 
-/** What `members.people` is asked with. */
+/** The request of `members.people`. */
 export interface MembersPeopleRequest {
   /** The account. */
   account: string
-  /** Go on after the page before: its `next`. */
+  /** Where the page begins: the `next` of the previous page. */
   after?: string | undefined
-  /** Those of all accounts below it as well, each person once; for who manages the team. */
+  /**
+   * Whether the people of all accounts below it are listed too, each person once; for those who
+   * manage the team.
+   */
   below?: boolean | undefined
   /**
-   * Only members who were not here since this instant, in unix milliseconds: seen last before
-   * it, or never seen and made before it.
+   * Only members who have not been seen since this instant, in unix milliseconds: they were last
+   * seen before it, or were never seen and were created before it.
    */
   inactiveSinceMs?: Integer | undefined
   /**
-   * At most this many (1 to 500, 50 when absent). With filters a page may hold fewer while there
-   * is a `next`.
+   * How many people the page has at most: 1 to 500; 50 when absent. With filters, a page may be
+   * shorter while there is still a `next`.
    */
   limit?: Integer | undefined
-  /** Only those with this in the address or in the name, without regard to case and accents. */
+  /** Only people with this text in the address or in the name; case and accents do not matter. */
   search?: string | undefined
-  /** Only people of this status. */
+  /** Only people with this status. */
   status?: PersonStatus | undefined
 }
 
-/** What `members.remove` is asked with. */
+/** The request of `members.remove`. */
 export interface MembersRemoveRequest {
   /** The account. */
   account: string
-  /** Who gets the resources of the member; needed where they have some (R-USR-4). */
+  /** Who gets the resources of the member; required when they have any (R-USR-4). */
   resourcesTo?: ResourcesToInput | undefined
   /** The user. */
   user: string
 }
 
-/** What `members.set_role` is asked with. */
+/** The request of `members.set_role`. */
 export interface MembersSetRoleRequest {
   /** The account. */
   account: string
-  /** The revision that the change was made from; a stale one is `rev_conflict`. */
+  /** The revision on which the change is based; a stale one is refused with `rev_conflict`. */
   expectedRev?: Integer | undefined
   /**
-   * The group, where the new role needs one; the one that the member is in, or the default
-   * group, when absent.
+   * The group, if the new role needs one. When absent: the group in which the member is, or else
+   * the default group.
    */
   group?: string | undefined
   /** The new role. */
@@ -6305,16 +6479,16 @@ export interface MembersSetRoleRequest {
   user: string
 }
 
-/** What `operators.add` is asked with. */
+/** The request of `operators.add`. */
 export interface OperatorsAddRequest {
   /** The e-mail address of a new user. */
   email?: string | undefined
-  /** First name of a new user. */
+  /** The first name of a new user. */
   firstName?: string | undefined
-  /** Last name of a new user. */
+  /** The last name of a new user. */
   lastName?: string | undefined
   /**
-   * The role: one of the platform, allowing no more to operators than whoever gives it holds
+   * The role: one of the platform, which allows operators no more than the actor holds
    * (R-ROL-7).
    */
   role: string
@@ -6322,41 +6496,41 @@ export interface OperatorsAddRequest {
   user?: string | undefined
 }
 
-/** What `operators.disable` is asked with. */
+/** The request of `operators.disable`. */
 export interface OperatorsDisableRequest {
   /** The user. */
   user: string
 }
 
-/** What `operators.enable` is asked with. */
+/** The request of `operators.enable`. */
 export interface OperatorsEnableRequest {
   /** The user. */
   user: string
 }
 
-/** What `operators.get` is asked with. */
+/** The request of `operators.get`. */
 export interface OperatorsGetRequest {
   /** The user. */
   user: string
 }
 
-/** What `operators.list` is asked with. */
+/** The request of `operators.list`. */
 export interface OperatorsListRequest {
-  /** Go on after this user: `next` of the page before. */
+  /** Where the page begins: the `next` of the previous page. */
   after?: string | undefined
-  /** At most this many (1 to 500, 50 when absent). */
+  /** How many entries the page has at most: 1 to 500; 50 when absent. */
   limit?: Integer | undefined
 }
 
-/** What `operators.remove` is asked with. */
+/** The request of `operators.remove`. */
 export interface OperatorsRemoveRequest {
   /** The user. */
   user: string
 }
 
-/** What `operators.set_role` is asked with. */
+/** The request of `operators.set_role`. */
 export interface OperatorsSetRoleRequest {
-  /** The revision that the change was made from; a stale one is `rev_conflict`. */
+  /** The revision on which the change is based; a stale one is refused with `rev_conflict`. */
   expectedRev?: Integer | undefined
   /** The new role. */
   role: string
@@ -6364,180 +6538,189 @@ export interface OperatorsSetRoleRequest {
   user: string
 }
 
-/** What `outbox.ack` is asked with. */
+/** The request of `outbox.ack`. */
 export interface OutboxAckRequest {
   /** The consumer. */
   consumer: string
-  /** The numbers: at most 500. */
+  /** The numbers of the messages, at most 500. */
   numbers: ReadonlyArray<Integer>
 }
 
-/** What `outbox.clear` is asked with. */
+/** The request of `outbox.clear`. */
 export interface OutboxClearRequest {
-  /** Only what happened before this instant, in unix milliseconds: so long are they kept. */
+  /** Only messages whose cause happened before this instant, in unix milliseconds. */
   beforeMs?: Integer | undefined
-  /** Up to the message of this number; all when absent. */
+  /** The number of the last message to delete; all messages when absent. */
   upTo?: Integer | undefined
 }
 
-/** What `outbox.dead` is asked with. */
+/** The request of `outbox.dead`. */
 export interface OutboxDeadRequest {
-  /** Go on after the message of this number: `next` of the page before. */
+  /** The number after which the page begins: the `next` of the previous page. */
   after?: Integer | undefined
   /** The consumer. */
   consumer: string
-  /** At most this many (1 to 500, 50 when absent). */
+  /** How many entries the page has at most: 1 to 500; 50 when absent. */
   limit?: Integer | undefined
 }
 
-/** What `outbox.fail` is asked with. */
+/** The request of `outbox.fail`. */
 export interface OutboxFailRequest {
   /** The consumer. */
   consumer: string
-  /** The numbers: at most 500. */
+  /** The numbers of the messages, at most 500. */
   numbers: ReadonlyArray<Integer>
-  /** Why. */
+  /** The reason. */
   reason?: string | undefined
 }
 
-/** What `outbox.forget` is asked with. */
+/** The request of `outbox.forget`. */
 export interface OutboxForgetRequest {
   /** The consumer. */
   consumer: string
 }
 
-/** What `outbox.read` is asked with. */
+/** The request of `outbox.read`. */
 export interface OutboxReadRequest {
   /**
-   * Go on after the message of this number: `next` of the page before, or the last one that was
-   * carried out.
+   * The number after which the page begins: the `next` of the previous page, or the number of
+   * the last message that was carried out.
    */
   after?: Integer | undefined
-  /** At most this many (1 to 500, 50 when absent). */
+  /** How many entries the page has at most: 1 to 500; 50 when absent. */
   limit?: Integer | undefined
 }
 
-/** What `outbox.retry` is asked with. */
+/** The request of `outbox.retry`. */
 export interface OutboxRetryRequest {
-  /** After how many milliseconds: 0 to 604,800,000 (a week), at once when absent. */
+  /**
+   * After how many milliseconds they are given again: 0 to 604,800,000 (a week); at once when
+   * absent.
+   */
   afterMs?: Integer | undefined
   /** The consumer. */
   consumer: string
-  /** The numbers: at most 500. */
+  /** The numbers of the messages, at most 500. */
   numbers: ReadonlyArray<Integer>
 }
 
-/** What `outbox.revive` is asked with. */
+/** The request of `outbox.revive`. */
 export interface OutboxReviveRequest {
   /** The consumer. */
   consumer: string
-  /** The numbers: at most 500. */
+  /** The numbers of the messages, at most 500. */
   numbers: ReadonlyArray<Integer>
 }
 
-/** What `outbox.take` is asked with. */
+/** The request of `outbox.take`. */
 export interface OutboxTakeRequest {
   /** The name of the consumer. */
   consumer: string
   /**
-   * How long they are kept from others of the same name, in milliseconds: 1 to 604,800,000 (a
-   * week), a minute when absent.
+   * How long the messages are kept from other workers of the consumer, in milliseconds: 1 to
+   * 604,800,000 (a week); a minute when absent.
    */
   holdMs?: Integer | undefined
   /**
-   * At most this many (1 to 500, 50 when absent). Nobody has more than 1,000 that are not
-   * acknowledged.
+   * How many messages are given at most: 1 to 500; 50 when absent. A consumer never has more
+   * than 1,000 messages that it has not acknowledged.
    */
   limit?: Integer | undefined
   /**
-   * How often a message is given at most: 1 to 1,000; the last that was said counts, 10 when
-   * nothing was.
+   * How often a message is given at most: 1 to 1,000. When absent, the number named last
+   * applies, or 10 if none was ever named.
    */
   tries?: Integer | undefined
 }
 
-/** What `packages.create` is asked with. */
+/** The request of `packages.create`. */
 export interface PackagesCreateRequest {
-  /** The assets that its accounts can use, at most 200 of a kind (R-PKG-5). */
+  /** The assets that its accounts can use, at most 200 of each kind (R-PKG-5). */
   assets?: AssetsInput | undefined
   /** The rate of bounces at which a campaign is stopped. */
   bounceRate?: BounceRateInput | undefined
   /** What a further account of the team costs each month (R-TEA-4). */
   childPrice?: PriceInput | undefined
-  /** Whether its accounts pay with credits for what exceeds their caps. */
+  /** Whether its accounts pay with credits for messages beyond their limits. */
   credits?: boolean | undefined
-  /** The host's own id; made when absent. */
+  /** The host's own id; one is generated when it is absent. */
   id?: string | undefined
-  /** Its limits; an absent one falls to the platform's default. */
+  /** Its limits; for a limit that is absent, the platform's default applies. */
   limits?: LimitsInput | undefined
   /** The name that people see. */
   name: string
-  /** Whether its accounts may send beyond their caps. */
+  /** Whether its accounts may send beyond their limits. */
   overuse?: boolean | undefined
   /** The role that no member of its accounts can exceed (R-ROL-5). */
   role?: string | undefined
 }
 
-/** What `packages.delete` is asked with. */
+/** The request of `packages.delete`. */
 export interface PackagesDeleteRequest {
-  /** The revision that the change was made from; a stale one is `rev_conflict`. */
+  /** The revision on which the change is based; a stale one is refused with `rev_conflict`. */
   expectedRev?: Integer | undefined
-  /** The package that its accounts get, and those that were to get this one later. */
+  /**
+   * The package to which its accounts move, and with them the accounts that were to get this
+   * package later.
+   */
   moveTo?: string | undefined
   /** The package. */
   package: string
 }
 
-/** What `packages.edit` is asked with. */
+/** The request of `packages.edit`. */
 export interface PackagesEditRequest {
-  /** The assets that its accounts can use; a list that is absent stays. */
+  /** The assets that its accounts can use; a list that is absent stays as it is. */
   assets?: AssetsEditInput | undefined
   /** The rate of bounces at which a campaign is stopped. */
   bounceRate?: BounceRateInput | undefined
   /** What a further account of the team costs each month. */
   childPrice?: PriceInput | undefined
-  /** Whether its accounts pay with credits for what exceeds their caps. */
+  /** Whether its accounts pay with credits for messages beyond their limits. */
   credits?: boolean | undefined
-  /** The revision that the change was made from; a stale one is `rev_conflict`. */
+  /** The revision on which the change is based; a stale one is refused with `rev_conflict`. */
   expectedRev?: Integer | undefined
-  /** Its limits; one that is absent stays. */
+  /** The limits to change; a limit that is absent stays as it is. */
   limits?: LimitsInput | undefined
   /** The name that people see. */
   name?: string | undefined
-  /** Whether its accounts may send beyond their caps. */
+  /** Whether its accounts may send beyond their limits. */
   overuse?: boolean | undefined
   /** The package. */
   package: string
   /** The role that no member of its accounts can exceed. */
   role?: string | undefined
-  /** Campaigns are no longer stopped for bounces; not together with `bounce_rate`. */
+  /**
+   * Removes the bounce rate, so that campaigns are no longer stopped for bounces; it cannot be
+   * combined with `bounce_rate`.
+   */
   withoutBounceRate?: boolean | undefined
-  /** No price is shown any more; not together with `child_price`. */
+  /** Removes the price; it cannot be combined with `child_price`. */
   withoutChildPrice?: boolean | undefined
   /**
-   * The limits that are taken away, so that they fall to the platform's default; not together
-   * with a value in `limits`.
+   * The limits to remove, so that the platform's default applies; a limit cannot also have a
+   * value in `limits`.
    */
   withoutLimits?: ReadonlyArray<LimitName> | undefined
-  /** Takes the ceiling away; not together with `role`. */
+  /** Removes the role; it cannot be combined with `role`. */
   withoutRole?: boolean | undefined
 }
 
-/** What `packages.get` is asked with. */
+/** The request of `packages.get`. */
 export interface PackagesGetRequest {
   /** The package. */
   package: string
 }
 
-/** What `packages.list` is asked with. */
+/** The request of `packages.list`. */
 export interface PackagesListRequest {
-  /** Go on after this id: `next` of the page before. */
+  /** Where the page begins: the `next` of the previous page. */
   after?: string | undefined
-  /** At most this many (1 to 500, 50 when absent). */
+  /** How many entries the page has at most: 1 to 500; 50 when absent. */
   limit?: Integer | undefined
 }
 
-/** What `packages.preflight` is asked with. */
+/** The request of `packages.preflight`. */
 export interface PackagesPreflightRequest {
   /** The account. */
   account: string
@@ -6545,167 +6728,173 @@ export interface PackagesPreflightRequest {
   package: string
 }
 
-/** What `packages.retire` is asked with. */
+/** The request of `packages.retire`. */
 export interface PackagesRetireRequest {
-  /** The revision that the change was made from; a stale one is `rev_conflict`. */
+  /** The revision on which the change is based; a stale one is refused with `rev_conflict`. */
   expectedRev?: Integer | undefined
   /** The package. */
   package: string
 }
 
-/** What `passwords.ban` is asked with. */
+/** The request of `passwords.ban`. */
 export interface PasswordsBanRequest {
-  /** The passwords, in capital or small letters; at most 1,000 at once. */
+  /** The passwords, at most 1,000 at once; upper and lower case are alike. */
   words: ReadonlyArray<string>
 }
 
-/** What `passwords.change` is asked with. */
+/** The request of `passwords.change`. */
 export interface PasswordsChangeRequest {
-  /** A code of their second factor, where they have one. */
+  /** A code of their second factor, if they have one. */
   code?: string | undefined
-  /** The session that goes on: the one that they use. */
+  /** The session that does not end: the one that they use. */
   keepSession?: string | undefined
-  /** The new one. */
+  /** The new password. */
   newPassword: string
-  /** The password that they have. A wrong one is `login_refused`, and counts as a failed log-in. */
+  /**
+   * The password that they have now. A wrong one is refused with `login_refused`, and counts as
+   * a failed log-in.
+   */
   oldPassword: string
   /** The user. */
   user: string
 }
 
-/** What `passwords.forgot` is asked with. */
+/** The request of `passwords.forgot`. */
 export interface PasswordsForgotRequest {
-  /** The e-mail address as it was typed; the mail goes to the one that is stored. */
+  /** The e-mail address as the person typed it; the mail goes to the address that is stored. */
   email: string
 }
 
-/** What `passwords.import_hashes` is asked with. */
+/** The request of `passwords.import_hashes`. */
 export interface PasswordsImportHashesRequest {
-  /** Users and their hashes. */
+  /** The users and their hashes. */
   passwords: ReadonlyArray<ImportedPasswordInput>
 }
 
-/** What `passwords.remove` is asked with. */
+/** The request of `passwords.remove`. */
 export interface PasswordsRemoveRequest {
   /** The user. */
   user: string
 }
 
-/** What `passwords.set` is asked with. */
+/** The request of `passwords.set`. */
 export interface PasswordsSetRequest {
   /**
-   * The new password: at least as many characters as policy `password_min` says, or where they
-   * need a second factor wherever they act, `password_min_with_second_factor`; at most 256
-   * bytes. One that is guessed too easily is `password_banned`, with what is weak in
-   * `details.weak`: `own_word`, `common`, `keyboard`, `repeat`, `sequence`, `date`, `short` or
-   * `banned`.
+   * The new password: at least as many characters as the policy `password_min` says, or the
+   * policy `password_min_with_second_factor` if the user needs a second factor wherever they
+   * act; at most 256 bytes. A password that is too easy to guess is refused with
+   * `password_banned`, and `details.weak` says what is weak in it: `own_word`, `common`,
+   * `keyboard`, `repeat`, `sequence`, `date`, `short` or `banned`.
    */
   password: string
-  /** The token of a reset link; this or `user`. */
+  /** The token of a reset link; give either this or `user`. */
   token?: string | undefined
-  /** The user; this or `token`. */
+  /** The user; give either this or `token`. */
   user?: string | undefined
 }
 
-/** What `passwords.unban` is asked with. */
+/** The request of `passwords.unban`. */
 export interface PasswordsUnbanRequest {
-  /** The passwords, in capital or small letters; at most 1,000 at once. */
+  /** The passwords, at most 1,000 at once; upper and lower case are alike. */
   words: ReadonlyArray<string>
 }
 
-/** What `permissions.add` is asked with. */
+/** The request of `permissions.add`. */
 export interface PermissionsAddRequest {
   /**
-   * The dotted id: lower-case letters, digits, `_` and `-` between the dots. What stands before
-   * the last dot must exist.
+   * The id, with dots: lower-case letters, digits, `_` and `-` between the dots. The part before
+   * the last dot must be an existing node.
    */
   permission: string
   /** Whether grants carry a scope (own, group, any). */
   scoped?: boolean | undefined
-  /** Whether it is granted by its own name only, never through its parent. */
+  /** Whether it has to be granted by its own name, and is not included in a grant of its parent. */
   sensitive?: boolean | undefined
-  /** Words for people; searched as well. */
+  /** A title for people; `permissions.search` looks at it too. */
   title: string
 }
 
-/** What `permissions.search` is asked with. */
+/** The request of `permissions.search`. */
 export interface PermissionsSearchRequest {
-  /** At most this many hits (1 to 500, 50 when absent). */
+  /** How many nodes are returned at most: 1 to 500; 50 when absent. */
   limit?: Integer | undefined
   /** The words, in any order; upper and lower case are alike. */
   words: string
 }
 
-/** What `policies.get` is asked with. */
+/** The request of `policies.get`. */
 export interface PoliciesGetRequest {
-  /** The account; absent for the platform. */
+  /** The account; when absent, the platform. */
   account?: string | undefined
 }
 
-/** What `policies.preset` is asked with. */
+/** The request of `policies.preset`. */
 export interface PoliciesPresetRequest {
-  /** The account; absent for the platform. */
+  /** The account; when absent, the platform. */
   account?: string | undefined
-  /** The preset; absent takes it away. */
+  /** The preset; when absent, the preset is removed. */
   preset?: Preset | undefined
 }
 
-/** What `policies.set` is asked with. */
+/** The request of `policies.set`. */
 export interface PoliciesSetRequest {
-  /** The account; absent for the platform. */
+  /** The account; when absent, the platform. */
   account?: string | undefined
   /** The policies to set. */
   policies: PoliciesInput
 }
 
-/** What `policies.unset` is asked with. */
+/** The request of `policies.unset`. */
 export interface PoliciesUnsetRequest {
-  /** The account; absent for the platform. */
+  /** The account; when absent, the platform. */
   account?: string | undefined
   /** The names of the policies, such as `seats`; at most 500. */
   names: ReadonlyArray<string>
 }
 
-/** What `reservations.commit` is asked with. */
+/** The request of `reservations.commit`. */
 export interface ReservationsCommitRequest {
   /** The account. */
   account: string
-  /** How many go out, at most what was reserved. */
+  /** How many messages go out, at most as many as were reserved. */
   count: Integer
   /** The reservation. */
   reservation: string
 }
 
-/** What `reservations.create` is asked with. */
+/** The request of `reservations.create`. */
 export interface ReservationsCreateRequest {
   /** The account that sends. */
   account: string
-  /** By e-mail when absent. */
+  /** The channel; e-mail when absent. */
   channel?: Channel | undefined
   /** How many messages, at least 1. */
   count: Integer
   /**
-   * A name of the host's for this request: asked again within a day after it was granted it gets
-   * the same answer, and charges nothing.
+   * An idempotency key: the same request repeated within a day after it was granted gets the
+   * same answer, and charges nothing.
    */
   key?: string | undefined
-  /** How long it lives, in milliseconds (1,000 to 31 days). */
+  /** How long the reservation lasts, in milliseconds: 1,000 to 2,678,400,000 (31 days). */
   lifeMs: Integer
-  /** What the messages are; caps for members, campaigns and domains look at it (R-QTA-14). */
+  /**
+   * What kind of messages they are; the caps of members, campaigns and domains depend on it
+   * (R-QTA-14).
+   */
   message?: MessageInput | undefined
   /**
-   * Reserves as many as fit, and nothing where fewer than these do; all or none when absent
-   * (R-QTA-2).
+   * The least that is useful: as many messages as fit are reserved, and none when fewer than
+   * this fit; all or none when absent (R-QTA-2).
    */
   min?: Integer | undefined
   /**
-   * The user who sends, who needs the permission to; absent when the host itself sends for the
-   * account.
+   * The user who sends, and who needs the permission to send; absent when the host itself sends
+   * for the account.
    */
   user?: string | undefined
 }
 
-/** What `reservations.get` is asked with. */
+/** The request of `reservations.get`. */
 export interface ReservationsGetRequest {
   /** The account. */
   account: string
@@ -6713,7 +6902,7 @@ export interface ReservationsGetRequest {
   reservation: string
 }
 
-/** What `reservations.release` is asked with. */
+/** The request of `reservations.release`. */
 export interface ReservationsReleaseRequest {
   /** The account. */
   account: string
@@ -6721,37 +6910,40 @@ export interface ReservationsReleaseRequest {
   reservation: string
 }
 
-/** What `resources.can` is asked with. */
+/** The request of `resources.can`. */
 export interface ResourcesCanRequest {
   /** The account. */
   account: string
-  /** The last part of a permission of the kind: `view`, `edit`, `send` ... */
+  /** The action: the last part of a permission of the kind, such as `view`, `edit` or `send`. */
   action: string
   /** The resource. */
   id: string
   /** The kind. */
   kind: string
-  /** The user; the acting one when absent. Others are asked about with `users.view`. */
+  /**
+   * The user; the acting user when absent. To ask about somebody else, the actor needs
+   * `users.view`.
+   */
   user?: string | undefined
 }
 
-/** What `resources.edit` is asked with. */
+/** The request of `resources.edit`. */
 export interface ResourcesEditRequest {
   /** The account. */
   account: string
-  /** The revision that the change was made from; a stale one is `rev_conflict`. */
+  /** The revision on which the change is based; a stale one is refused with `rev_conflict`. */
   expectedRev?: Integer | undefined
   /** The resource. */
   id: string
   /** The kind. */
   kind: string
-  /** Another member. */
+  /** The member to whom it is given. */
   owner?: string | undefined
   /** Whether the group sees it. */
   shared?: boolean | undefined
 }
 
-/** What `resources.get` is asked with. */
+/** The request of `resources.get`. */
 export interface ResourcesGetRequest {
   /** The account. */
   account: string
@@ -6761,7 +6953,7 @@ export interface ResourcesGetRequest {
   kind: string
 }
 
-/** What `resources.register` is asked with. */
+/** The request of `resources.register`. */
 export interface ResourcesRegisterRequest {
   /** The account. */
   account: string
@@ -6770,17 +6962,17 @@ export interface ResourcesRegisterRequest {
   /** The kind. */
   kind: string
   /**
-   * The member whose it is. When absent: the acting user; the owner of the account for who is
-   * not a member of it.
+   * The member who owns it. When absent: the acting user, or the owner of the account if the
+   * actor is not a member of it.
    */
   owner?: string | undefined
 }
 
-/** What `resources.remove` is asked with. */
+/** The request of `resources.remove`. */
 export interface ResourcesRemoveRequest {
   /** The account. */
   account: string
-  /** The revision that the decision was made from; a stale one is `rev_conflict`. */
+  /** The revision on which the decision is based; a stale one is refused with `rev_conflict`. */
   expectedRev?: Integer | undefined
   /** The resource. */
   id: string
@@ -6788,128 +6980,137 @@ export interface ResourcesRemoveRequest {
   kind: string
 }
 
-/** What `resources.save` is asked with. */
+/** The request of `resources.save`. */
 export interface ResourcesSaveRequest {
   /** The account. */
   account: string
-  /** The revision that the work began from. */
+  /** The revision on which the work is based. */
   expectedRev: Integer
   /** The resource. */
   id: string
   /** The kind. */
   kind: string
-  /** Who saves; the acting user when absent. Another is named by the host alone. */
+  /** Who saves; the acting user when absent. Only the host can name another user. */
   user?: string | undefined
 }
 
-/** What `resources.share_kind` is asked with. */
+/** The request of `resources.share_kind`. */
 export interface ResourcesShareKindRequest {
   /** The account. */
   account: string
   /** The kind. */
   kind: string
   /**
-   * Whose resources; the acting user's when absent. Another is named by the host, and by who may
-   * share everything of the kind.
+   * The member; the acting user when absent. Only the host, and those who may share everything
+   * of the kind, can name another user.
    */
   user?: string | undefined
 }
 
-/** What `resources.unshare_kind` is asked with. */
+/** The request of `resources.unshare_kind`. */
 export interface ResourcesUnshareKindRequest {
   /** The account. */
   account: string
   /** The kind. */
   kind: string
   /**
-   * Whose resources; the acting user's when absent. Another is named by the host, and by who may
-   * share everything of the kind.
+   * The member; the acting user when absent. Only the host, and those who may share everything
+   * of the kind, can name another user.
    */
   user?: string | undefined
 }
 
-/** What `resources.visible` is asked with. */
+/** The request of `resources.visible`. */
 export interface ResourcesVisibleRequest {
   /** The account. */
   account: string
-  /** Go on where the page before ended: its `next`. */
+  /** Where the page begins: the `next` of the previous page. */
   after?: string | undefined
   /** The kind. */
   kind: string
-  /** At most this many (1 to 500, 50 when absent). */
+  /** How many entries the page has at most: 1 to 500; 50 when absent. */
   limit?: Integer | undefined
-  /** The user; the acting one when absent. Others are asked about with `users.view`. */
+  /**
+   * The user; the acting user when absent. To ask about somebody else, the actor needs
+   * `users.view`.
+   */
   user?: string | undefined
 }
 
-/** What `resources.visible_owners` is asked with. */
+/** The request of `resources.visible_owners`. */
 export interface ResourcesVisibleOwnersRequest {
   /** The account. */
   account: string
-  /** Go on where the page before ended: its `next`. */
+  /** Where the page begins: the `next` of the previous page. */
   after?: string | undefined
-  /** The kind: each has a permission, and so a reach, of its own. */
+  /** The kind; each kind has a permission of its own, which may reach differently far. */
   kind: string
-  /** At most this many (1 to 500, 50 when absent). */
+  /** How many entries the page has at most: 1 to 500; 50 when absent. */
   limit?: Integer | undefined
-  /** The user; the acting one when absent. Others are asked about with `users.view`. */
+  /**
+   * The user; the acting user when absent. To ask about somebody else, the actor needs
+   * `users.view`.
+   */
   user?: string | undefined
 }
 
-/** What `roles.copy` is asked with. */
+/** The request of `roles.copy`. */
 export interface RolesCopyRequest {
   /**
-   * The account whose own the copy is. When absent: for a user the account that they act in, for
-   * host and operators the platform.
+   * The account to which the copy belongs. When absent: for a user, the account in which they
+   * act; for the host and operators, the platform.
    */
   account?: string | undefined
   /** The host's own id for the copy; made when absent. */
   id?: string | undefined
-  /** The name that people see; that of the original when absent. */
+  /** The name that people see; the name of the original when absent. */
   name?: string | undefined
   /** The role to copy. */
   role: string
 }
 
-/** What `roles.create` is asked with. */
+/** The request of `roles.create`. */
 export interface RolesCreateRequest {
   /**
-   * The account whose own it is, to be used there and below. When absent: for a user the account
-   * that they act in, for host and operators the platform.
+   * The account to which the role belongs; it can be used there and in the accounts below. When
+   * absent: for a user, the account in which they act; for the host and operators, the platform.
    */
   account?: string | undefined
-  /** The permissions that it allows, at most 1000 lines. */
+  /** The permissions that it allows, at most 1,000. */
   allow?: ReadonlyArray<GrantInput> | undefined
-  /** The permissions that it denies, at most 1000; a denial wins over every grant. */
+  /** The permissions that it denies, at most 1,000; a denial takes precedence over every grant. */
   deny?: ReadonlyArray<string> | undefined
-  /** The host's own id; made when absent. */
+  /** The host's own id; one is generated when it is absent. */
   id?: string | undefined
   /**
-   * The roles whose grants and denials it takes in, at most 1000; each must be usable where this
-   * one is.
+   * The roles whose grants and denials it includes, at most 1,000; each of them must be usable
+   * wherever this role is.
    */
   includes?: ReadonlyArray<string> | undefined
   /** The name that people see. */
   name: string
 }
 
-/** What `roles.delete` is asked with. */
+/** The request of `roles.delete`. */
 export interface RolesDeleteRequest {
-  /** The role that takes its place everywhere; it must be usable wherever the other is used. */
+  /**
+   * The role that takes its place everywhere; it must be usable wherever the deleted role is
+   * used.
+   */
   replaceWith?: string | undefined
   /** The role. */
   role: string
 }
 
-/** What `roles.edit` is asked with. */
+/** The request of `roles.edit`. */
 export interface RolesEditRequest {
-  /** The permissions that it allows, all of them. */
+  /** The permissions that it allows; the list replaces the whole list. */
   allow?: ReadonlyArray<GrantInput> | undefined
-  /** The permissions that it denies, all of them. */
+  /** The permissions that it denies; the list replaces the whole list. */
   deny?: ReadonlyArray<string> | undefined
-  /** The revision that the change was made from; a stale one is `rev_conflict`. */
+  /** The revision on which the change is based; a stale one is refused with `rev_conflict`. */
   expectedRev?: Integer | undefined
-  /** The roles that it includes, all of them. */
+  /** The roles that it includes; the list replaces the whole list. */
   includes?: ReadonlyArray<string> | undefined
   /** The name that people see. */
   name?: string | undefined
@@ -6917,282 +7118,288 @@ export interface RolesEditRequest {
   role: string
 }
 
-/** What `roles.get` is asked with. */
+/** The request of `roles.get`. */
 export interface RolesGetRequest {
   /** The role. */
   role: string
 }
 
-/** What `roles.list` is asked with. */
+/** The request of `roles.list`. */
 export interface RolesListRequest {
   /**
-   * The account. When absent: for a user the one that they act in; for host and operators only
-   * the built-in roles and those of the platform are listed.
+   * The account. When absent: for a user, the account in which they act; for the host and
+   * operators, only the built-in roles and those of the platform are listed.
    */
   account?: string | undefined
-  /** Go on after this id: `next` of the page before. */
+  /** Where the page begins: the `next` of the previous page. */
   after?: string | undefined
-  /** At most this many (1 to 500, 50 when absent). */
+  /** How many entries the page has at most: 1 to 500; 50 when absent. */
   limit?: Integer | undefined
 }
 
-/** What `roles.trial` is asked with. */
+/** The request of `roles.trial`. */
 export interface RolesTrialRequest {
-  /** The role in whose place another is tried. */
+  /** The role in whose place another role is tried. */
   role: string
 }
 
-/** What `roles.try_out` is asked with. */
+/** The request of `roles.try_out`. */
 export interface RolesTryOutRequest {
   /**
-   * The role to try, usable wherever the other is, and allowing no more than the actor holds
-   * (R-ROL-7). The trial is over when absent.
+   * The role to try; it must be usable wherever `role` is, and must allow no more than the actor
+   * holds (R-ROL-7). The trial ends when it is absent.
    */
   candidate?: string | undefined
-  /** The revision that the change was made from; a stale one is `rev_conflict`. */
+  /** The revision on which the change is based; a stale one is refused with `rev_conflict`. */
   expectedRev?: Integer | undefined
   /** The role. */
   role: string
 }
 
-/** What `second_factors.begin` is asked with. */
+/** The request of `second_factors.begin`. */
 export interface SecondFactorsBeginRequest {
-  /** What the authenticator shows as the name of the platform: 1 to 30 bytes, without `:`. */
+  /** The name of the platform that the authenticator shows: 1 to 30 bytes, without `:`. */
   issuer: string
   /** The user. */
   user: string
 }
 
-/** What `second_factors.confirm` is asked with. */
+/** The request of `second_factors.confirm`. */
 export interface SecondFactorsConfirmRequest {
-  /** What the authenticator shows now. */
+  /** The code that the authenticator shows now. */
   code: string
-  /** The session that goes on: the one that they use. */
+  /** The session that does not end: the one that they use. */
   keepSession?: string | undefined
   /** The user. */
   user: string
 }
 
-/** What `second_factors.import_secret` is asked with. */
+/** The request of `second_factors.import_secret`. */
 export interface SecondFactorsImportSecretRequest {
-  /** The secret in base32, of 16 to 64 bytes, for codes of six digits by SHA-1 each 30 seconds. */
+  /**
+   * The secret in base32, of 16 to 64 bytes, for codes of six digits made with SHA-1 every 30
+   * seconds.
+   */
   secret: string
-  /** The user; a factor that they have is replaced. */
+  /** The user; a factor that they have already is replaced. */
   user: string
 }
 
-/** What `second_factors.remove` is asked with. */
+/** The request of `second_factors.remove`. */
 export interface SecondFactorsRemoveRequest {
-  /** The session that goes on: the one that they use. */
+  /** The session that does not end: the one that they use. */
   keepSession?: string | undefined
   /** The user. */
   user: string
 }
 
-/** What `second_factors.renew_recovery_codes` is asked with. */
+/** The request of `second_factors.renew_recovery_codes`. */
 export interface SecondFactorsRenewRecoveryCodesRequest {
   /** The user. */
   user: string
 }
 
-/** What `second_factors.status` is asked with. */
+/** The request of `second_factors.status`. */
 export interface SecondFactorsStatusRequest {
   /** The user. */
   user: string
 }
 
-/** What `sending.admit` is asked with. */
+/** The request of `sending.admit`. */
 export interface SendingAdmitRequest {
   /** The account that sends. */
   account: string
-  /** By e-mail when absent. */
+  /** The channel; e-mail when absent. */
   channel?: Channel | undefined
   /** How many messages, at least 1. */
   count: Integer
   /**
-   * A name of the host's for this request: asked again within a day after it was granted it gets
-   * the same answer, and charges nothing (R-QTA-5). It costs a commit; without it a send is
-   * decided in memory.
+   * An idempotency key: the same request repeated within a day after it was granted gets the
+   * same answer, and charges nothing (R-QTA-5). A request with a key costs a commit; without
+   * one, a send is decided in memory.
    */
   key?: string | undefined
   /**
-   * What the message is; caps for members, campaigns, API keys and domains look at it
-   * (R-QTA-14).
+   * What kind of message it is; the caps of members, campaigns, API keys and domains depend on
+   * it (R-QTA-14).
    */
   message?: MessageInput | undefined
   /**
-   * Grants as many as fit, and nothing where fewer than these do; all or none when absent
-   * (R-QTA-2).
+   * The least that is useful: as many messages as fit are granted, and none when fewer than this
+   * fit; all or none when absent (R-QTA-2).
    */
   min?: Integer | undefined
   /**
-   * The user who sends, who needs `campaigns.send`; absent when the host itself sends for the
-   * account.
+   * The user who sends, and who needs `campaigns.send`; absent when the host itself sends for
+   * the account.
    */
   user?: string | undefined
 }
 
-/** What `sending.admit_batch` is asked with. */
+/** The request of `sending.admit_batch`. */
 export interface SendingAdmitBatchRequest {
-  /** The sends, 1 to 1,000. */
+  /** The sends, 1 to 1,000 of them. */
   sends: ReadonlyArray<BatchedSendInput>
 }
 
-/** What `sending.explain` is asked with. */
+/** The request of `sending.explain`. */
 export interface SendingExplainRequest {
   /** The account that would send. */
   account: string
-  /** By e-mail when absent. */
+  /** The channel; e-mail when absent. */
   channel?: Channel | undefined
   /** How many messages, at least 1. */
   count: Integer
   /**
-   * What the message is; caps for members, campaigns, API keys and domains look at it
-   * (R-QTA-14).
+   * What kind of message it is; the caps of members, campaigns, API keys and domains depend on
+   * it (R-QTA-14).
    */
   message?: MessageInput | undefined
   /** The user who would send; absent when the host itself would. */
   user?: string | undefined
 }
 
-/** What `sending.forecast` is asked with. */
+/** The request of `sending.forecast`. */
 export interface SendingForecastRequest {
   /** The account that would send. */
   account: string
-  /** By e-mail when absent. */
+  /** The channel; e-mail when absent. */
   channel?: Channel | undefined
   /** How many messages, at least 1. */
   count: Integer
-  /** What the messages are. */
+  /** What kind of messages they are. */
   message?: MessageInput | undefined
   /** The user who would send; absent when the host itself would. */
   user?: string | undefined
 }
 
-/** What `sending.refund` is asked with. */
+/** The request of `sending.refund`. */
 export interface SendingRefundRequest {
-  /** The account that was to send. */
+  /** The account that sent. */
   account: string
-  /** By e-mail when absent. */
+  /** The channel; e-mail when absent. */
   channel?: Channel | undefined
   /** How many messages failed, at least 1. */
   count: Integer
-  /** When they were granted, in unix milliseconds. */
+  /** When the messages were granted, in unix milliseconds. */
   grantedAtMs: Integer
   /**
-   * A name of the host's for this request: asked again within a day it gets the same answer, and
-   * gives back once (R-QTA-5). It costs a commit.
+   * An idempotency key: the same request repeated within a day gets the same answer, and gives
+   * back once (R-QTA-5). A request with a key costs a commit.
    */
   key?: string | undefined
-  /** What the message was, as in `sending.admit`. */
+  /** What kind of messages they were, as in `sending.admit`. */
   message?: MessageInput | undefined
   /**
-   * Where credits paid for a part of them, the entry that `sending.admit` answered in `credits`:
-   * the grants that paid get theirs back first, once, and the account's own limits the rest
-   * (R-CRD-2).
+   * The entry that `sending.admit` answered in `credits`, if credits paid for a part of the
+   * messages: the grants that paid get their credits back first, once, and the account's own
+   * limits get the rest (R-CRD-2).
    */
   spend?: Integer | undefined
   /**
-   * The user who was to send, as in `sending.admit`; the cap of the group that they were in then
-   * gets back what it gave.
+   * The user who sent, as in `sending.admit`; what the cap of a group granted is given back to
+   * the group in which they were then.
    */
   user?: string | undefined
 }
 
-/** What `sending.what_if` is asked with. */
+/** The request of `sending.what_if`. */
 export interface SendingWhatIfRequest {
   /** The account that would send. */
   account: string
-  /** When, in unix milliseconds, not in the past; now when absent. */
+  /** The time, in unix milliseconds, which cannot be in the past; now when absent. */
   atMs?: Integer | undefined
-  /** By e-mail when absent. */
+  /** The channel; e-mail when absent. */
   channel?: Channel | undefined
   /** How many messages, at least 1. */
   count: Integer
-  /** What the message is. */
+  /** What kind of message it is. */
   message?: MessageInput | undefined
-  /** The package; only for operators and the host. The account's own when absent. */
+  /**
+   * The package, which only operators and the host can name; the account's own package when
+   * absent.
+   */
   package?: string | undefined
   /** The user who would send; absent when the host itself would. */
   user?: string | undefined
 }
 
-/** What `sessions.check` is asked with. */
+/** The request of `sessions.check`. */
 export interface SessionsCheckRequest {
-  /** The account that the user wants to act in. */
+  /** The account in which the user wants to act. */
   account?: string | undefined
-  /** Where they come from, as the host saw it. */
+  /** The address from which they come, as the host saw it. */
   ip?: string | undefined
   /** The token. */
   token: string
 }
 
-/** What `sessions.create` is asked with. */
+/** The request of `sessions.create`. */
 export interface SessionsCreateRequest {
   /**
-   * A code of their second factor, by time or for recovery; for a user who has one
+   * A code of their second factor, a time-based code or a recovery code, for a user who has one
    * (`second_factor_required`).
    */
   code?: string | undefined
-  /** What the user is shown of the device, such as `Firefox on Linux`. */
+  /** What is shown to the user as their device, such as `Firefox on Linux`. */
   device?: string | undefined
-  /** The e-mail address; goes with `password`. */
+  /** The e-mail address; it needs `password`. */
   email?: string | undefined
-  /** Where they come from, as the host saw it. */
+  /** The address from which they come, as the host saw it. */
   ip?: string | undefined
   /** The password. */
   password?: string | undefined
   /**
-   * The user whom the host vouches for, with whatever it asked for; in the place of address and
+   * The user for whom the host vouches, however it identified them; instead of address and
    * password.
    */
   user?: string | undefined
 }
 
-/** What `sessions.create_as` is asked with. */
+/** The request of `sessions.create_as`. */
 export interface SessionsCreateAsRequest {
-  /** The account that they act in; for a user as actor, one below their own. */
+  /** The account in which they act; if the actor is a user, an account below their own. */
   account: string
-  /** What is shown of the device, such as `Firefox on Linux`. */
+  /** What is shown as the device, such as `Firefox on Linux`. */
   device?: string | undefined
   /**
-   * For how long, in milliseconds; at most, and when absent, what the policy `log_in_as_ms`
-   * says.
+   * How long the session lasts, in milliseconds; the policy `log_in_as_ms` says the most, and
+   * how long when absent.
    */
   lifeMs?: Integer | undefined
-  /** Why, in 1 to 500 bytes; the user is told, and it is remembered. */
+  /** The reason, in 1 to 500 bytes; the user is told the reason, and it is recorded. */
   reason: string
-  /** The user as whom the actor acts: somebody who can enter the account, and no operator. */
+  /** The user as whom the actor acts: somebody who can enter the account and is not an operator. */
   user: string
 }
 
-/** What `sessions.end` is asked with. */
+/** The request of `sessions.end`. */
 export interface SessionsEndRequest {
-  /** The session; this or `token`. */
+  /** The session; give either this or `token`. */
   session?: string | undefined
-  /** Its token; this or `session`. */
+  /** Its token; give either this or `session`. */
   token?: string | undefined
 }
 
-/** What `sessions.end_all` is asked with. */
+/** The request of `sessions.end_all`. */
 export interface SessionsEndAllRequest {
-  /** The session that goes on. */
+  /** The session that does not end. */
   keepSession?: string | undefined
   /** The user. */
   user: string
 }
 
-/** What `sessions.list` is asked with. */
+/** The request of `sessions.list`. */
 export interface SessionsListRequest {
   /** The user. */
   user: string
 }
 
-/** What `sessions.renew` is asked with. */
+/** The request of `sessions.renew`. */
 export interface SessionsRenewRequest {
-  /** A code of their second factor, where they have one; goes with `password`. */
+  /** A code of their second factor, if they have one; it needs `password`. */
   code?: string | undefined
-  /** Where they come from, as the host saw it. */
+  /** The address from which they come, as the host saw it. */
   ip?: string | undefined
   /** The password of the user. */
   password?: string | undefined
@@ -7200,9 +7407,9 @@ export interface SessionsRenewRequest {
   token: string
 }
 
-/** What `sharing.check` is asked with. */
+/** The request of `sharing.check`. */
 export interface SharingCheckRequest {
-  /** The account that it is shared with. */
+  /** The account with which it is shared. */
   account: string
   /** What they want to do. */
   action: SharedAction
@@ -7210,48 +7417,51 @@ export interface SharingCheckRequest {
   id: string
   /** The kind of the resource: `template`. */
   kind: string
-  /** The user there. */
+  /** The user in that account. */
   user: string
 }
 
-/** What `sharing.list` is asked with. */
+/** The request of `sharing.list`. */
 export interface SharingListRequest {
   /** The account. */
   account: string
   /**
-   * Go on here: `next` of the page before. A page may be shorter than `limit` and still have a
-   * `next`.
+   * Where the page begins: the `next` of the previous page. A page may be shorter than `limit`
+   * and still have a `next`.
    */
   after?: string | undefined
-  /** At most this many (1 to 500, 50 when absent). */
+  /** How many entries the page has at most: 1 to 500; 50 when absent. */
   limit?: Integer | undefined
   /**
-   * Only those that are shared, or only those that are eligible and not shared; both when
+   * Only templates that are shared, or only templates that can be shared but are not; both when
    * absent.
    */
   shared?: boolean | undefined
 }
 
-/** What `sharing.received` is asked with. */
+/** The request of `sharing.received`. */
 export interface SharingReceivedRequest {
   /** The account. */
   account: string
   /**
-   * Go on here: `next` of the page before. A page may be shorter than `limit` and still have a
-   * `next`.
+   * Where the page begins: the `next` of the previous page. A page may be shorter than `limit`
+   * and still have a `next`.
    */
   after?: string | undefined
-  /** At most this many (1 to 500, 50 when absent). */
+  /** How many entries the page has at most: 1 to 500; 50 when absent. */
   limit?: Integer | undefined
 }
 
-/** What `sharing.share` is asked with. */
+/** The request of `sharing.share`. */
 export interface SharingShareRequest {
   /** The account that shares. */
   account: string
-  /** With these accounts below, at most 500; this or `all`. */
+  /** The accounts below with which it is shared, at most 500; give either this or `all`. */
   accounts?: ReadonlyArray<string> | undefined
-  /** With every account below, those that are made later too; this or `accounts`. */
+  /**
+   * Whether it is shared with every account below, including those created later; give either
+   * this or `accounts`.
+   */
   all?: boolean | undefined
   /** The resource. */
   id: string
@@ -7259,7 +7469,7 @@ export interface SharingShareRequest {
   kind: string
 }
 
-/** What `sharing.unshare` is asked with. */
+/** The request of `sharing.unshare`. */
 export interface SharingUnshareRequest {
   /** The account that shares it. */
   account: string
@@ -7269,7 +7479,7 @@ export interface SharingUnshareRequest {
   kind: string
 }
 
-/** What `suppressions.add` is asked with. */
+/** The request of `suppressions.add`. */
 export interface SuppressionsAddRequest {
   /** The account. */
   account: string
@@ -7277,49 +7487,49 @@ export interface SuppressionsAddRequest {
   entries: ReadonlyArray<SuppressionInput>
 }
 
-/** What `suppressions.check` is asked with. */
+/** The request of `suppressions.check`. */
 export interface SuppressionsCheckRequest {
   /** The account that wants to send. */
   account: string
-  /** What kind of message it is. */
+  /** The class of the message. */
   messageClass: MessageClass
-  /** The addresses, at most 1000. */
+  /** The addresses, at most 1,000. */
   recipients: ReadonlyArray<string>
 }
 
-/** What `suppressions.import_many` is asked with. */
+/** The request of `suppressions.import_many`. */
 export interface SuppressionsImportManyRequest {
   /** The account. */
   account: string
-  /** Whether none goes in where one is wrong. */
+  /** Whether one bad entry keeps all entries out. */
   atomic?: boolean | undefined
-  /** The addresses and domains, at most 5000. */
+  /** The addresses and domains, at most 5,000. */
   entries: ReadonlyArray<SuppressionInput>
 }
 
-/** What `suppressions.list` is asked with. */
+/** The request of `suppressions.list`. */
 export interface SuppressionsListRequest {
   /** The account. */
   account: string
   /**
-   * Go on here: `next` of the page before. A page may be shorter than `limit` and still have a
-   * `next`.
+   * Where the page begins: the `next` of the previous page. A page may be shorter than `limit`
+   * and still have a `next`.
    */
   after?: string | undefined
-  /** At most this many (1 to 500, 50 when absent). */
+  /** How many entries the page has at most: 1 to 500; 50 when absent. */
   limit?: Integer | undefined
   /** Only entries of this class. */
   messageClass?: MessageClass | undefined
   /**
-   * Whether to list what the pool of the team holds, where the account is in it; its own entries
-   * otherwise.
+   * Whether to list the entries of the team's pool, if the account is in it; otherwise the
+   * account's own entries are listed.
    */
   pooled?: boolean | undefined
-  /** Only addresses and domains that begin with this, without regard to case and accents. */
+  /** Only addresses and domains that begin with this text; case and accents do not matter. */
   search?: string | undefined
 }
 
-/** What `suppressions.pool` is asked with. */
+/** The request of `suppressions.pool`. */
 export interface SuppressionsPoolRequest {
   /** The account. */
   account: string
@@ -7327,45 +7537,48 @@ export interface SuppressionsPoolRequest {
   pooled: boolean
 }
 
-/** What `suppressions.remove` is asked with. */
+/** The request of `suppressions.remove`. */
 export interface SuppressionsRemoveRequest {
   /** The account. */
   account: string
   /**
-   * The addresses and domains, at most 500; one that the account does not suppress is
-   * `not_found`.
+   * The addresses and domains, at most 500; one that the account does not suppress is refused
+   * with `not_found`.
    */
   entries: ReadonlyArray<SuppressionNameInput>
 }
 
-/** What `threads.acquire` is asked with. */
+/** The request of `threads.acquire`. */
 export interface ThreadsAcquireRequest {
   /** The account that the worker works for. */
   account: string
-  /** The campaign that it works on. */
+  /** The campaign on which the worker works. */
   campaign?: string | undefined
-  /** The worker, as the host names it. One that needs several slots takes them one by one. */
+  /**
+   * The worker, by the name that the host uses for it. A worker that needs several slots takes
+   * them one by one.
+   */
   holder: string
   /**
-   * Asked again within a day with the same key it gets the same slot, and no other; another
-   * request is `idempotency_mismatch`.
+   * An idempotency key: the same request repeated within a day gets the same slot, and takes no
+   * other; another request with the key is refused with `idempotency_mismatch`.
    */
   key?: string | undefined
-  /** How long the lease lives unless it is renewed, in milliseconds (1,000 to 86,400,000). */
+  /** How long the lease lasts unless it is renewed, in milliseconds (1,000 to 86,400,000). */
   ttlMs: Integer
 }
 
-/** What `threads.list` is asked with. */
+/** The request of `threads.list`. */
 export interface ThreadsListRequest {
   /** The account. */
   account: string
-  /** Go on after this: `next` of the page before. */
+  /** Where the page begins: the `next` of the previous page. */
   after?: string | undefined
-  /** At most this many (1 to 500, 50 when absent). */
+  /** How many entries the page has at most: 1 to 500; 50 when absent. */
   limit?: Integer | undefined
 }
 
-/** What `threads.release` is asked with. */
+/** The request of `threads.release`. */
 export interface ThreadsReleaseRequest {
   /** The account. */
   account: string
@@ -7373,255 +7586,279 @@ export interface ThreadsReleaseRequest {
   slot: string
 }
 
-/** What `threads.renew` is asked with. */
+/** The request of `threads.renew`. */
 export interface ThreadsRenewRequest {
   /** The account. */
   account: string
   /** The slot. */
   slot: string
-  /** How long the lease lives from now on, in milliseconds (1,000 to 86,400,000). */
+  /** How long the lease lasts from now on, in milliseconds (1,000 to 86,400,000). */
   ttlMs: Integer
 }
 
-/** What `usage.get` is asked with. */
+/** The request of `usage.get`. */
 export interface UsageGetRequest {
   /** The account. */
   account: string
 }
 
-/** What `usage.history` is asked with. */
+/** The request of `usage.history`. */
 export interface UsageHistoryRequest {
   /** The account. */
   account: string
-  /** Go on after the page that answered this `next`. */
+  /** Where the page begins: the `next` of the previous page. */
   after?: string | undefined
-  /** The cap; absent for a limit. */
+  /** The cap; absent when a limit is named. */
   cap?: string | undefined
-  /** The limit; absent for a cap. */
+  /** The limit; absent when a cap is named. */
   limit?: LimitName | undefined
-  /** At most this many (1 to 500, 50 when absent). */
+  /** How many windows the page has at most: 1 to 500; 50 when absent. */
   page?: Integer | undefined
-  /** Whose count of the cap, where it counts for each: a member, campaign or domain. */
+  /**
+   * For a cap with a count for each of several subjects, the subject: a member, campaign, API
+   * key or domain.
+   */
   subject?: string | undefined
 }
 
-/** What `usage.invoice` is asked with. */
+/** The request of `usage.invoice`. */
 export interface UsageInvoiceRequest {
-  /** The account: its own line comes first, then those below it where the actor manages its team. */
+  /**
+   * The account: its own line comes first, and then those of the accounts below it if the actor
+   * manages its team.
+   */
   account: string
-  /** Go on after the page that answered this `next`. */
+  /** Where the page begins: the `next` of the previous page. */
   after?: string | undefined
-  /** The days that begin from this instant on, and credits from it on, in unix milliseconds. */
+  /**
+   * The start of the period, in unix milliseconds: days that begin at this instant or later
+   * count, and credit entries of this instant or later.
+   */
   fromMs: Integer
-  /** At most this many accounts (1 to 500, 50 when absent). */
+  /** How many accounts the page has at most: 1 to 500; 50 when absent. */
   page?: Integer | undefined
-  /** The days that begin before this instant, and credits before it, in unix milliseconds. */
+  /**
+   * The end of the period, in unix milliseconds: days that begin before this instant count, and
+   * credit entries before it.
+   */
   untilMs: Integer
 }
 
-/** What `usage.reconcile` is asked with. */
+/** The request of `usage.reconcile`. */
 export interface UsageReconcileRequest {
   /** The account. */
   account: string
-  /** The limit, one that counts in a window. */
+  /** The limit, which must be one that counts in a window. */
   limit: LimitName
   /**
-   * How much went out in the window, by the account and all below it, without what credits paid
-   * for: at most what is counted.
+   * How much went out in the window, from the account and all accounts below it, without what
+   * credits paid for: at most what is counted now.
    */
   used: Integer
 }
 
-/** What `users.change_email` is asked with. */
+/** The request of `users.change_email`. */
 export interface UsersChangeEmailRequest {
-  /** The account in which an administrator asks for a member; where they act when absent. */
+  /**
+   * The account as whose administrator the actor asks for a member; the account in which the
+   * actor acts when absent.
+   */
   account?: string | undefined
   /** The new address. */
   email: string
-  /** The revision that the change was made from; a stale one is `rev_conflict`. */
+  /** The revision on which the change is based; a stale one is refused with `rev_conflict`. */
   expectedRev?: Integer | undefined
   /** The user. */
   user: string
 }
 
-/** What `users.confirm_email` is asked with. */
+/** The request of `users.confirm_email`. */
 export interface UsersConfirmEmailRequest {
   /** The token of the link. */
   token: string
 }
 
-/** What `users.create` is asked with. */
+/** The request of `users.create`. */
 export interface UsersCreateRequest {
-  /** The e-mail address; kept as typed, compared in normal form. */
+  /** The e-mail address; it is stored as typed and compared in its normal form. */
   email: string
-  /** First name. */
+  /** The first name. */
   firstName?: string | undefined
-  /** The host's own id; made when absent. */
+  /** The host's own id; one is generated when it is absent. */
   id?: string | undefined
-  /** Last name. */
+  /** The last name. */
   lastName?: string | undefined
 }
 
-/** What `users.delete` is asked with. */
+/** The request of `users.delete`. */
 export interface UsersDeleteRequest {
-  /** Whether the accounts that have no successor are deleted; one that has accounts below is not. */
+  /**
+   * Whether accounts for which no successor is named are deleted; an account that still has
+   * accounts below it is refused.
+   */
   deleteAccounts?: boolean | undefined
-  /** Who gets the resources of the user, account by account; needed where they have some. */
+  /** Who gets the resources of the user in each account; required when they have any. */
   resourcesTo?: ResourcesToInput | undefined
-  /** Who owns what the user owns: at most 500 accounts. */
+  /** The next owners of what the user owns, for at most 500 accounts. */
   successors?: ReadonlyArray<SuccessorInput> | undefined
   /** The user. */
   user: string
 }
 
-/** What `users.disable` is asked with. */
+/** The request of `users.disable`. */
 export interface UsersDisableRequest {
   /** The user. */
   user: string
 }
 
-/** What `users.edit` is asked with. */
+/** The request of `users.edit`. */
 export interface UsersEditRequest {
   /**
-   * An account in which the user is, as which administrator the actor edits them; where they act
-   * when absent.
+   * The account of the user as whose administrator the actor edits them; the account in which
+   * the actor acts when absent.
    */
   account?: string | undefined
-  /** The fields that are emptied. */
+  /** The fields to empty. */
   clear?: ReadonlyArray<ProfileField> | undefined
-  /** The revision that the change was made from; a stale one is `rev_conflict`. */
+  /** The revision on which the change is based; a stale one is refused with `rev_conflict`. */
   expectedRev?: Integer | undefined
-  /** First name. */
+  /** The first name. */
   first_name?: string | undefined
   /** The language: a tag such as `de` or `pt-BR`. */
   language?: string | undefined
-  /** Last name. */
+  /** The last name. */
   last_name?: string | undefined
-  /** What the user is told about new messages; what is absent stays. */
+  /** How the user is notified of new messages; a setting that is absent stays as it is. */
   notifications?: NotificationsEditInput | undefined
-  /** Phone number, at most 40 bytes. */
+  /** The phone number, at most 40 bytes. */
   phone?: string | undefined
-  /** The country that is sent to by default: two capital letters, as in ISO 3166. */
+  /** The country to which the user sends by default: two capital letters, as in ISO 3166. */
   sending_country?: string | undefined
-  /** IANA name of the time zone. */
+  /** The IANA name of the time zone. */
   time_zone?: string | undefined
   /** The user. */
   user: string
 }
 
-/** What `users.enable` is asked with. */
+/** The request of `users.enable`. */
 export interface UsersEnableRequest {
   /** The user. */
   user: string
 }
 
-/** What `users.export_csv` is asked with. */
+/** The request of `users.export_csv`. */
 export interface UsersExportCsvRequest {
   /**
-   * The account. A top account gives its whole team to those who manage that (`accounts.team`);
-   * in every other case it is the members of this one account.
+   * The account. For a top account, those who manage its team (`accounts.team`) get the whole
+   * team; in every other case the members of this one account are exported.
    */
   account: string
-  /** Go on here: `next` of the page before. */
+  /** Where the page begins: the `next` of the previous page. */
   after?: string | undefined
-  /** Whether the text begins with the names of the columns; absent, the first page alone does. */
+  /**
+   * Whether the text begins with a line of column names; when absent, only the first page has
+   * one.
+   */
   header?: boolean | undefined
   /**
-   * At most this many rows (1 to 1,000, 1,000 when absent). A page may be shorter, and even
-   * empty, while there is a `next`.
+   * How many rows the page has at most: 1 to 1,000; 1,000 when absent. A page may be shorter,
+   * and even empty, while there is a `next`.
    */
   limit?: Integer | undefined
 }
 
-/** What `users.export_data` is asked with. */
+/** The request of `users.export_data`. */
 export interface UsersExportDataRequest {
-  /** Go on here: `next` of the part before. */
+  /** Where the part begins: the `next` of the previous part. */
   after?: string | undefined
   /**
-   * At most so many memberships, sessions, invitations, messages, changes, acts and resources
-   * together (1 to 1,000, 1,000 when absent).
+   * How many memberships, sessions, invitations, messages, changes, acts and resources the part
+   * has at most in all: 1 to 1,000; 1,000 when absent.
    */
   limit?: Integer | undefined
   /** The user. */
   user: string
 }
 
-/** What `users.get` is asked with. */
+/** The request of `users.get`. */
 export interface UsersGetRequest {
-  /** The e-mail address in any spelling of its normal form; this or `user`. */
+  /** The e-mail address, in any spelling of its normal form; give either this or `user`. */
   email?: string | undefined
-  /** The user; this or `email`. */
+  /** The user; give either this or `email`. */
   user?: string | undefined
 }
 
-/** What `users.import_csv` is asked with. */
+/** The request of `users.import_csv`. */
 export interface UsersImportCsvRequest {
-  /** The account that rows go to which name none. A row may name this one or one below it. */
+  /** The account of the rows that name none. A row may name this account or one below it. */
   account: string
   /**
-   * Whether one bad row keeps all of them out; the answer says what is wrong, and nothing was
+   * Whether one bad row keeps all rows out; the answer then says what is wrong, and nothing has
    * changed.
    */
   atomic?: boolean | undefined
-  /** The columns, where the first line of `csv` does not name them: a later part of a file. */
+  /**
+   * The columns, when the first line of `csv` does not name them because it is a later part of a
+   * file.
+   */
   columns?: ReadonlyArray<string> | undefined
   /** The rows. */
   csv: string
-  /** The number that the first line of `csv` has in its file; 1 when absent. */
+  /** The line number that the first line of `csv` has in its file; 1 when absent. */
   firstLine?: Integer | undefined
-  /** The role for rows that name none; absent, the default role of the account. */
+  /** The role for rows that name none; the default role of the account when absent. */
   role?: string | undefined
-  /** What stands between the fields; found from the first row when absent. */
+  /** The character between the fields; it is found from the first row when absent. */
   separator?: CsvSeparator | undefined
 }
 
-/** What `users.list` is asked with. */
+/** The request of `users.list`. */
 export interface UsersListRequest {
   /**
-   * Only users of this account and of all accounts below it; for a user, where they act when
-   * absent.
+   * Only users of this account and of all accounts below it; for a user, the account in which
+   * they act when absent.
    */
   account?: string | undefined
-  /** Go on after the page before: its `next`. */
+  /** Where the page begins: the `next` of the previous page. */
   after?: string | undefined
   /**
-   * Only who was not here since this instant, in unix milliseconds: seen last before it, or
-   * never seen and made before it.
+   * Only users who have not been seen since this instant, in unix milliseconds: they were last
+   * seen before it, or were never seen and were created before it.
    */
   inactiveSinceMs?: Integer | undefined
   /**
-   * At most this many (1 to 500, 50 when absent). With filters a page may hold fewer while there
-   * is a `next`.
+   * How many users the page has at most: 1 to 500; 50 when absent. With filters, a page may be
+   * shorter while there is still a `next`.
    */
   limit?: Integer | undefined
-  /** What it is ordered by; the e-mail address when absent. */
+  /** The order; by e-mail address when absent. */
   order?: UserOrder | undefined
-  /** Only who has this role in one of the accounts that are listed. */
+  /** Only users who have this role in one of the accounts that are listed. */
   role?: string | undefined
   /**
-   * Only whose e-mail address, last name or first name begins with this, without regard to case
-   * and accents. Who is found by what the list is ordered by comes first.
+   * Only users whose e-mail address, last name or first name begins with this text; case and
+   * accents do not matter. Users whose ordering field matches come first.
    */
   search?: string | undefined
-  /** Only users of this status. */
+  /** Only users with this status. */
   status?: MemberStatus | undefined
   /** Only members of this one account. */
   subAccount?: string | undefined
 }
 
-/** What `users.logged_in` is asked with. */
+/** The request of `users.logged_in`. */
 export interface UsersLoggedInRequest {
   /** The user. */
   user: string
 }
 
-/** What `users.password_was_set` is asked with. */
+/** The request of `users.password_was_set`. */
 export interface UsersPasswordWasSetRequest {
   /** The user. */
   user: string
 }
 
-/** What `users.request_password_reset` is asked with. */
+/** The request of `users.request_password_reset`. */
 export interface UsersRequestPasswordResetRequest {
   /** The user. */
   user: string
@@ -7630,20 +7867,26 @@ export interface UsersRequestPasswordResetRequest {
 /** The operations `access.*`. */
 export interface AccessOperations {
   /**
-   * Whether a user may do something in an account. The prepared and by-id calls of each language
-   * answer the same.
+   * Says whether a user may do something in an account. The prepared calls and the calls by id of
+   * each language give the same answer.
    */
   check(request: AccessCheckRequest): Promise<AccessCheck>
-  /** Why a user may or may not do something: which grant, ceiling or denial decided (R-ROL-9). */
+  /**
+   * Explains why a user may or may not do something: which grant, ceiling or denial decided
+   * (R-ROL-9).
+   */
   explain(request: AccessExplainRequest): Promise<AccessExplanation>
-  /** Everything that a user may do in an account now, and how far each permission reaches (R-ROL-9). */
+  /**
+   * Lists everything that a user may do in an account now, and how far each permission reaches
+   * (R-ROL-9).
+   */
   whatCan(request: AccessWhatCanRequest): Promise<AccessPowers>
   /**
-   * Everybody who may do something in an account now, a page at a time (R-ROL-9).
+   * Lists everybody who may do something in an account now, a page at a time (R-ROL-9).
    *
-   * First those who reach it from the accounts above, from the top down, then its own members; each
-   * by user id. One call looks at a bounded number of users: a page may be shorter than asked for,
-   * and even empty, while there is a `next`.
+   * Those who reach it from the accounts above come first, from the top down; then its own members;
+   * each part is ordered by user id. One call looks at a limited number of users: a page may be
+   * shorter than `limit`, and even empty, while there is a `next`.
    */
   whoCan(request: AccessWhoCanRequest): Promise<AccessHolderList>
 }
@@ -7651,103 +7894,111 @@ export interface AccessOperations {
 /** The operations `accounts.*`. */
 export interface AccountsOperations {
   /**
-   * Makes a pending account active, and clears the holds of a reason from a suspended one, as far as
-   * the actor may clear them; those of other reasons stay. One that has no owner yet waits on
-   * (R-TEA-2).
+   * Makes a pending account active, or clears the holds of a reason from a suspended account, as far
+   * as the actor may clear them; holds of other reasons stay. An account that has no owner yet stays
+   * pending (R-TEA-2).
    */
   activate(request: AccountsActivateRequest): Promise<Account>
   /**
-   * Does one thing to many accounts (R-ACC-5): each is done or says why not; with `atomic` all are
-   * done, or none.
+   * Does one thing to many accounts (R-ACC-5). The answer says for each account whether it was done
+   * or why not; with `atomic`, it is done to all accounts or to none.
    *
-   * An operator needs the permission of the action too, as for one account.
+   * An operator also needs the permission of the action, as for one account.
    */
   bulk(request: AccountsBulkRequest): Promise<AccountBulk>
   /**
-   * Closes an account: it sends nothing and cannot be entered; within the grace period it can be
-   * reopened (R-ACC-3).
+   * Closes an account: it sends nothing and nobody can enter it. It can be reopened within the grace
+   * period (R-ACC-3).
    */
   close(request: AccountsCloseRequest): Promise<Account>
   /**
-   * Creates a client or an account below another: details, owner and package in one step (R-ACC-1).
+   * Creates a client, or an account below another one: details, owner and package in one step
+   * (R-ACC-1).
    *
-   * An operator needs `packages.assign` too to name a package, and `packages.override_limits` to
+   * An operator also needs `packages.assign` to name a package, and `packages.override_limits` to
    * name limits.
    */
   create(request: AccountsCreateRequest): Promise<Account>
   /**
-   * Makes an account below another, with an owner of its own or, by policy `child_owner`, the owner
-   * of the account above.
+   * Creates an account below another one, with an owner of its own or, by the policy `child_owner`,
+   * with the owner of the account above.
    *
-   * Its own owner confirms their address first: the account is pending until then. With
-   * `skip_verification` it can be used at once; an owner who is new then gets a link to set a
+   * An owner of its own has to confirm their address first: the account is pending until then. With
+   * `skip_verification`, the account can be used at once, and a new owner gets a link to set a
    * password (R-TEA-4).
    */
   createChild(request: AccountsCreateChildRequest): Promise<ChildCreated>
   /**
-   * Deletes an account for good; its id is never used again, and users without another account go
-   * with it (R-ACC-3).
+   * Deletes an account for good; its id is never used again, and users who have no other account are
+   * deleted with it (R-ACC-3).
    *
-   * An account below that is detached goes on with what it took from those above: their package,
-   * limits and assets where it has no package of its own, their caps and policies, and of its
-   * allow-list what theirs hold too. One that has a package of its own keeps that, and the limits of
-   * the accounts above bind it no longer.
+   * An account below it that is detached keeps what it took from the accounts above: their caps,
+   * their policies, and of their allow-lists the addresses that its own list allows too; and, if it
+   * has no package of its own, their package, limits and assets. If it has a package of its own, it
+   * keeps that package, and the limits of the accounts above no longer apply to it.
    */
   delete(request: AccountsDeleteRequest): Promise<AccountDeleted>
   /**
-   * Changes an account. What is absent stays. A new time zone acts from the next window on.
+   * Changes an account. A field that is absent stays as it is. A new time zone takes effect with the
+   * next window.
    *
-   * The package is chosen by the platform: the host, and operators with `packages.assign`. Users set
-   * the default role with `users.default_permissions`, and none that can do more than they can.
+   * Only the platform chooses the package: the host, and operators with `packages.assign`. Users
+   * need `users.default_permissions` to set the default role, and cannot set a role that can do more
+   * than they can.
    */
   edit(request: AccountsEditRequest): Promise<Account>
   /** Reads an account. */
   get(request: AccountsGetRequest): Promise<Account>
   /**
-   * Suspends an account for a reason, beside any other reason (R-ACC-2). A hold of this reason that
-   * the same level placed is there already: it stays as it is.
+   * Suspends an account for a reason, beside any hold of another reason (R-ACC-2). If the same level
+   * has placed a hold of this reason already, that hold stays as it is.
    */
   hold(request: AccountsHoldRequest): Promise<Account>
   /**
-   * Lists accounts, a page at a time: of the platform, of a team, or directly below one account
-   * (R-ACC-6).
+   * Lists accounts, a page at a time: those of the platform, of a team, or directly below one
+   * account (R-ACC-6).
    *
-   * Users list the accounts below their own, all of them when nothing is said. What is filtered out
-   * counts against a bound of each call: a page may be shorter than asked for, and even empty, while
-   * there is a `next`.
+   * Users list the accounts below their own: all of them when neither `parent` nor `team` is given.
+   * One call looks at a limited number of accounts, including those that the filters leave out: a
+   * page may be shorter than `limit`, and even empty, while there is a `next`.
    */
   list(request?: AccountsListRequest): Promise<AccountList>
-  /** Says what a further account below another costs each month, before it is made (R-TEA-4). */
+  /** Shows what a further account below another one costs each month, before it is created (R-TEA-4). */
   quote(request: AccountsQuoteRequest): Promise<AccountQuote>
-  /** Clears one hold; the others stay. Only the level that placed it, or one above, can (R-ACC-2). */
+  /**
+   * Clears one hold; the others stay. Only the level that placed it, or one above, can clear it
+   * (R-ACC-2).
+   */
   release(request: AccountsReleaseRequest): Promise<Account>
   /**
-   * Reopens a closed account within its grace period; one that was waiting for its owner waits again
-   * (R-ACC-3).
+   * Reopens a closed account within its grace period; an account that was waiting for its owner
+   * waits again (R-ACC-3).
    */
   reopen(request: AccountsReopenRequest): Promise<Account>
   /**
-   * Decides whether a user enters another account (R-SES-5). An account that they have no access to
-   * is `not_found`.
+   * Decides whether a user may enter another account (R-SES-5). An account to which they have no
+   * access is refused with `not_found`.
    */
   switch(request: AccountsSwitchRequest): Promise<AccountSwitch>
   /**
-   * Lists the accounts that a user has access to, each with whether they can enter it now: those
-   * that they are a member of, and those below an account whose team they manage (R-SES-5).
+   * Lists the accounts to which a user has access, and says for each whether they can enter it now:
+   * the accounts of which they are a member, and those below an account whose team they manage
+   * (R-SES-5).
    *
-   * A user whose own account cannot be entered asks through the host, which names them in `user`.
+   * A user who cannot enter their own account has to ask through the host, which names them in
+   * `user`.
    */
   switchable(request?: AccountsSwitchableRequest): Promise<SwitchableList>
-  /** Lists all accounts of a team, each before those below it, a page at a time (R-TEA-3). */
+  /** Lists all accounts of a team, each before the accounts below it, a page at a time (R-TEA-3). */
   team(request: AccountsTeamRequest): Promise<TeamList>
   /**
-   * Makes a member of an account its owner; the owner until now becomes an ordinary member
-   * (R-TEA-5). Where accounts below have their parent's owner, they get the new one too.
+   * Makes a member of an account its owner; the old owner becomes an ordinary member (R-TEA-5).
+   * Accounts below that have the owner of their parent get the new owner too.
    */
   transferOwner(request: AccountsTransferOwnerRequest): Promise<OwnerTransferred>
   /**
-   * The first step of the creation by itself: says what is wrong with the details, and changes
-   * nothing (R-ACC-1).
+   * Validates the details of an account to be created, which is the first step of the creation, and
+   * changes nothing (R-ACC-1).
    */
   validate(request?: AccountsValidateRequest): Promise<AccountValidation>
 }
@@ -7757,12 +8008,13 @@ export interface AddressesOperations {
   /** Reads an allow-list. */
   get(request?: AddressesGetRequest): Promise<AddressList>
   /**
-   * Says where a user, whoever acts in an account or below it, or a member of one may come from; an
-   * empty list is none.
+   * Sets an allow-list: that of a user, that of an account for everybody who acts in it or below it,
+   * or that of a membership. An empty list allows every address.
    *
-   * Every list on the way must hold the address of the actor: that of the user, of the membership,
-   * of the account and of those above it. Otherwise, and where no address is named, everything they
-   * do is `ip_not_allowed`. Nobody locks themself out.
+   * Every list that applies must contain the address of the actor: that of the user, of the
+   * membership, of the account, and of the accounts above it. Otherwise, and when no address is
+   * named, everything that the actor does is refused with `ip_not_allowed`. Nobody can lock themself
+   * out.
    */
   set(request: AddressesSetRequest): Promise<AddressList>
 }
@@ -7770,82 +8022,91 @@ export interface AddressesOperations {
 /** The operations `api_keys.*`. */
 export interface ApiKeysOperations {
   /**
-   * Whose API key a token is, and that it can be used now. Answered from memory while nothing
-   * changes; counts as use of the key.
+   * Says whose API key a token is, and that it can be used now. The answer comes from memory while
+   * nothing changes; the call counts as a use of the key.
    *
    * To run operations with it, pass it as the actor: `{"kind": "api_key", "token": "...", "ip":
    * "..."}`.
    */
   check(request: ApiKeysCheckRequest): Promise<ApiKeyProof>
   /**
-   * Makes an API key of a member of an account. The token is shown in the answer, once.
+   * Creates an API key for a member of an account. The answer shows the token, once.
    *
-   * A program that acts with it may do what the member may do in the account now, and of that what
-   * the key lists. It ends with the membership, and does nothing while the user is disabled or the
-   * account is on hold. It changes nothing about how people log in, and makes no keys
-   * (`not_with_api_key`). Users make keys for themselves, with `api_keys.create` where they act.
+   * A program that acts with the key may do only what the key lists, and of that only what the
+   * member may do in the account at the time. The key ends with the membership, and is refused while
+   * the user is disabled or the account is on hold. It cannot change how people log in, and cannot
+   * create keys (`not_with_api_key`). Users create keys for themselves; they need `api_keys.create`
+   * in the account in which they act.
    */
   create(request: ApiKeysCreateRequest): Promise<ApiKeyToken>
   /**
-   * Deletes an API key: from now on its token is `api_key_invalid`, and its caps are gone. Users
-   * delete their own, and with `api_keys.revoke` those of members who can do no more than they.
+   * Deletes an API key: from now on its token is refused with `api_key_invalid`, and its caps are
+   * deleted too. Users delete their own keys and, with `api_keys.revoke`, those of members who can
+   * do no more than they can.
    */
   delete(request: ApiKeysDeleteRequest): Promise<ApiKeyDeleted>
   /**
-   * Changes an API key; what is not named stays. Its token stays the same. Users change their own.
-   * Where it can be used further than before, the user is told, as by `api_keys.create`.
+   * Changes an API key; a field that is absent stays as it is. Its token stays the same. Users
+   * change their own keys. If the change lets the key be used for more, the user is told, as with
+   * `api_keys.create`.
    */
   edit(request: ApiKeysEditRequest): Promise<ApiKey>
   /**
-   * Lists the API keys of an account, at most 100, those that have expired included. Users see their
-   * own, and with `api_keys.view` all.
+   * Lists the API keys of an account, at most 100, including those that have expired. Users see
+   * their own keys and, with `api_keys.view`, all keys.
    */
   list(request: ApiKeysListRequest): Promise<ApiKeyList>
 }
 
 /** The operations `assets.*`. */
 export interface AssetsOperations {
-  /** Gives an account an asset of its own, beside those of its package. At most 200 of a kind. */
+  /**
+   * Gives an account an asset of its own, beside those of its package. An account has at most 200 of
+   * each kind.
+   */
   assign(request: AssetsAssignRequest): Promise<AssetList>
-  /** Says where an account has an asset from; what it may not use is `asset_not_assigned` (R-PKG-5). */
+  /**
+   * Says where an account has an asset from; an asset that it may not use is refused with
+   * `asset_not_assigned` (R-PKG-5).
+   */
   check(request: AssetsCheckRequest): Promise<Asset>
   /**
-   * Lists the assets that an account may use: its own and those of its package, and where it has no
-   * package those of the account above (R-PKG-5).
+   * Lists the assets that an account may use: its own and those of its package; if it has no
+   * package, those of the account above (R-PKG-5).
    */
   get(request: AssetsGetRequest): Promise<AssetList>
-  /** Takes an asset of its own away from an account. Those of its package stay. */
+  /** Takes one of its own assets away from an account. The assets of its package stay. */
   unassign(request: AssetsUnassignRequest): Promise<AssetList>
 }
 
 /** The operations `audit.*`. */
 export interface AuditOperations {
   /**
-   * The records of a chain as lines, the first first: each line is what its hash was made of, so
-   * that `sha256` of a line is what the next has as `previous`.
+   * Exports the records of a chain as lines, in their order. Each line is the text from which its
+   * hash was made: the `sha256` of a line is the `previous` of the next record.
    */
   export(request?: AuditExportRequest): Promise<AuditExport>
   /**
-   * Where a chain ends: saved outside the store, it lets `audit.verify` find that the end was cut
-   * off.
+   * Shows where a chain ends. Saved outside the store, this head lets `audit.verify` find out that
+   * the end of the chain was cut off.
    */
   head(request?: AuditHeadRequest): Promise<AuditHeadItem>
   /**
-   * What was changed, the latest first (R-AUD-1).
+   * Lists what was changed, the latest change first (R-AUD-1).
    *
-   * A page may be shorter than asked for, and even empty, while there is a `next`: where a filter
-   * leaves out nearly all, a call looks at a part of the chain.
+   * A page may be shorter than `limit`, and even empty, while there is a `next`: when a filter
+   * leaves out nearly all records, one call looks at a part of the chain only.
    */
   list(request?: AuditListRequest): Promise<AuditPage>
   /**
    * Deletes the records at the beginning of a chain that are older than an instant. What is left can
-   * be checked as before: the chain knows the hash of the last record that went. That it was pruned
-   * is remembered as well.
+   * be verified as before, because the chain keeps the hash of the last record that was pruned. The
+   * audit also records that the chain was pruned.
    */
   prune(request: AuditPruneRequest): Promise<AuditPruned>
   /**
-   * Checks every record of a chain: none is missing, altered or added. With a head that was saved
-   * elsewhere, also that the end was not cut off or written anew.
+   * Checks every record of a chain: that none is missing, altered or added. With a head that was
+   * saved elsewhere, it also checks that the end of the chain was not cut off or rewritten.
    */
   verify(request?: AuditVerifyRequest): Promise<AuditVerification>
 }
@@ -7853,58 +8114,62 @@ export interface AuditOperations {
 /** The operations `automations.*`. */
 export interface AutomationsOperations {
   /**
-   * Asks for actions of automations or of triggers and charges the limits of the account and of
-   * those above, all or none.
+   * Asks for actions of automations or triggers, and charges them to the limits of the account and
+   * of those above it: all actions or none.
    */
   admit(request: AutomationsAdmitRequest): Promise<Decision>
   /**
-   * Refuses an automation with more actions than the account, or one above it, allows in each
-   * (`limit_reached`).
+   * Checks the size of an automation: one with more actions than the account, or an account above
+   * it, allows for each automation is refused with `limit_reached`.
    */
   check(request: AutomationsCheckRequest): Promise<AutomationSize>
 }
 
 /** The operations `campaigns.*`. */
 export interface CampaignsOperations {
-  /** Shows what became of the messages of a campaign, and whether it is stopped (R-QTA-11). */
+  /**
+   * Shows the outcomes of the messages of a campaign, and whether the campaign is stopped
+   * (R-QTA-11).
+   */
   get(request: CampaignsGetRequest): Promise<Campaign>
-  /** Lists the campaigns of an account that are stopped, by id, a page at a time (R-QTA-11). */
+  /** Lists the stopped campaigns of an account by id, a page at a time (R-QTA-11). */
   list(request: CampaignsListRequest): Promise<CampaignList>
   /**
-   * Adds to what became of the messages of a campaign. Where its bounces reach the rate of the
-   * account's package, or of that of an account above, it is stopped in the same step, and the
-   * outbox tells the host (R-QTA-11).
+   * Reports further outcomes of the messages of a campaign. When its bounces reach the rate of the
+   * account's package, or of the package of an account above, the campaign is stopped in the same
+   * step and the host is told through the outbox (R-QTA-11).
    */
   report(request: CampaignsReportRequest): Promise<Campaign>
   /**
-   * Lets a campaign that is stopped go on, with a new sample (R-QTA-11). One that is not stopped
+   * Lets a stopped campaign continue, with a new sample (R-QTA-11). A campaign that is not stopped
    * stays as it is.
    */
   resume(request: CampaignsResumeRequest): Promise<Campaign>
   /**
-   * Stops a campaign by hand, also one that nothing was reported of yet; the outbox tells the host
-   * (R-QTA-11). One that is stopped stays as it is.
+   * Stops a campaign by hand, even before its first report; the host is told through the outbox
+   * (R-QTA-11). A campaign that is stopped already stays as it is.
    */
   stop(request: CampaignsStopRequest): Promise<Campaign>
 }
 
 /** The operations `caps.*`. */
 export interface CapsOperations {
-  /** Lists the caps of an account or of the platform, at most 50 by id. */
+  /** Lists the caps of an account or of the platform by id, at most 50. */
   list(request?: CapsListRequest): Promise<CapList>
-  /** Removes a cap, and what it has counted. */
+  /** Removes a cap, and with it what it has counted. */
   remove(request: CapsRemoveRequest): Promise<CapRemoved>
   /**
-   * Makes a cap of an account or of the platform, or gives one another value. It counts what the
-   * account and all below it send from now on, or what all accounts send; the windows of the
-   * platform are those of UTC. Where the platform has caps, all sends of all accounts go through one
-   * lock.
+   * Creates a cap of an account or of the platform, or changes one. A cap of an account counts what
+   * the account and all accounts below it send from now on. A cap of the platform counts what all
+   * accounts send, in windows of UTC. When the platform has caps, all sends of all accounts go
+   * through one lock.
    *
-   * Of a cap that is there already, what is absent stays as it was; what is to go goes with
-   * `caps.remove`.
+   * If the cap exists already, its scope, subject, channel and window cannot change, and its message
+   * class cannot be taken away: remove it with `caps.remove` and set a new one. Apart from the
+   * subject, which has to be named again, what is absent stays as it was.
    *
-   * A user can change or remove what users of the account have set; what the platform has set, the
-   * platform changes.
+   * A user can change or remove only the caps that users of the account have set; only the platform
+   * changes what the platform has set.
    */
   set(request: CapsSetRequest): Promise<Cap>
 }
@@ -7912,31 +8177,32 @@ export interface CapsOperations {
 /** The operations `clock.*`. */
 export interface ClockOperations {
   /**
-   * The system's clock is right where it is held back (R-QTA-13): time goes on with it. Where
-   * nothing is held back, nothing changes.
+   * Confirms that the system's clock is right after a jump that is held back (R-QTA-13): the store's
+   * time follows the clock again. When nothing is held back, nothing changes.
    *
    * A jump forward of more than a minute that a steady clock did not see is held back, and so is a
-   * clock that is more than 366 days ahead of the last time that the store knew of. Until it is
-   * confirmed, or the system's clock is right again, time goes on without the jump: for decisions,
-   * for what expires, and in the audit.
+   * clock that is more than 366 days ahead of the last time that the store knew. Until the jump is
+   * confirmed, or the system's clock is right again, the store's time runs on without the jump: for
+   * decisions, for what expires, and in the audit.
    */
   confirm(): Promise<ClockReading>
-  /** The time that decisions are made by. */
+  /** Reads the time by which the store makes its decisions. */
   get(): Promise<ClockReading>
   /**
-   * Moves a manual clock, forwards or backwards; with the system's clock it is `clock_not_manual`
-   * (R-QTA-13).
+   * Moves a manual clock forwards or backwards; for a store with the system's clock it is refused
+   * with `clock_not_manual` (R-QTA-13).
    */
   set(request: ClockSetRequest): Promise<ClockReading>
   /**
-   * The clock was wrong, and is right now (R-QTA-13): what was counted in windows that begin after
-   * now counts in the window of now. The last true windows are there again with all that they
-   * counted, so nothing is granted twice. Where nothing was counted in the future, nothing changes.
+   * Undoes the effects of a clock that was wrong and is right now (R-QTA-13): what was counted in
+   * windows that begin in the future is counted in the current window. The last true windows are
+   * back with all that they counted, so nothing is granted twice. When nothing was counted in the
+   * future, nothing changes.
    *
-   * What else began after now is as if it began now: paces, reservations, entries of credits,
-   * sessions, links, invitations, the time in which a closed account can be reopened, a package for
-   * the next month, and how long answers to keys are remembered. Slots and edit leases end, and
-   * messages of the outbox that were taken are given again.
+   * Everything else that began in the future is treated as if it began now: paces, reservations,
+   * credit entries, sessions, links, invitations, the time in which a closed account can be
+   * reopened, a package for the next month, and how long the answers to idempotency keys are
+   * remembered. Slots and edit leases end, and outbox messages that were taken are delivered again.
    */
   undo(): Promise<ClockUndone>
 }
@@ -7944,46 +8210,49 @@ export interface ClockOperations {
 /** The operations `credits.*`. */
 export interface CreditsOperations {
   /**
-   * Gives free credits of an account to one directly below; they pay there as they would have here
-   * (R-CRD-3).
+   * Gives free credits of an account to an account directly below it. They keep their priority,
+   * expiry and age there (R-CRD-3).
    */
   allocate(request: CreditsAllocateRequest): Promise<CreditMove>
-  /** Says how many credits an account has, how many of them are free, and what is left of each grant. */
+  /**
+   * Shows how many credits an account has, how many of them are free, and what is left of each
+   * grant.
+   */
   balance(request: CreditsBalanceRequest): Promise<CreditBalance>
-  /** Adds credits to an account (R-CRD-1). Needs the commercial edition. */
+  /** Adds credits to an account (R-CRD-1). It needs the commercial edition. */
   grant(request: CreditsGrantRequest): Promise<CreditEntry>
   /** Reads a ledger of credits, a page at a time. */
   ledger(request: CreditsLedgerRequest): Promise<CreditLedger>
   /**
-   * Gives back what was spent on messages that did not go out, to the grants that paid and where
-   * they paid from; no more than was spent (R-CRD-2). What goes back to a grant that has expired is
-   * gone again with the next entry.
+   * Gives back credits that were spent on messages that did not go out, at most as many as were
+   * spent. They go back to the grants that paid, and to the reserve or balance from which they came
+   * (R-CRD-2). Credits that go back to an expired grant expire with the next entry.
    */
   refund(request: CreditsRefundRequest): Promise<CreditEntry>
   /**
-   * Keeps free credits for a group: no other spends them (R-CRD-3). Those whose turn to pay is first
-   * go first.
+   * Moves free credits into the reserve of a group, so that nobody else spends them (R-CRD-3). The
+   * credits that would pay first are moved first.
    */
   reserve(request: CreditsReserveRequest): Promise<CreditReserve>
   /**
-   * Pays with credits, all or nothing: a group with its own reserve first, then with the free
-   * balance (R-CRD-2).
+   * Pays with credits, all or nothing: first with the reserve of the group, if one is named, then
+   * with the free balance (R-CRD-2).
    */
   spend(request: CreditsSpendRequest): Promise<CreditEntry>
   /**
-   * Takes back what is left, and free, of the credits that an account got from the one above
-   * (R-CRD-3). What the platform gave it stays.
+   * Takes back the credits that an account got from the account above it, as far as they are left
+   * and free (R-CRD-3). Credits that the platform gave it stay.
    */
   takeBack(request: CreditsTakeBackRequest): Promise<CreditMove>
   /**
-   * Makes credits of a group's reserve free again (R-CRD-3). Those whose turn to pay is first go
-   * first.
+   * Moves credits out of the reserve of a group back into the free balance (R-CRD-3). The credits
+   * that would pay first are moved first.
    */
   unreserve(request: CreditsUnreserveRequest): Promise<CreditReserve>
   /**
-   * Takes back what is left, and free, of the credits that the platform gave an account: a grant by
-   * mistake, an invoice that was not paid (R-CRD-1). What is kept for groups, or came from the
-   * account above, stays.
+   * Takes back the credits that the platform gave an account, as far as they are left and free: for
+   * example after a grant by mistake, or when an invoice was not paid (R-CRD-1). Credits that are in
+   * the reserves of groups, or that came from the account above, stay.
    */
   withdraw(request: CreditsWithdrawRequest): Promise<CreditEntry>
 }
@@ -7991,37 +8260,37 @@ export interface CreditsOperations {
 /** The operations `gauges.*`. */
 export interface GaugesOperations {
   /**
-   * Claims some more of what a limit counts, for the account and for every account above it: all of
-   * them or none (R-QTA-10).
+   * Claims a number of the things that a limit counts, for the account and for every account above
+   * it: all of them or none (R-QTA-10).
    *
-   * `limit_reached` names the account whose limit is in the way. An account that is pending,
-   * suspended or closed claims nothing.
+   * A refusal with `limit_reached` names the account whose limit does not allow it. A pending,
+   * suspended or closed account cannot claim anything.
    */
   claim(request: GaugesClaimRequest): Promise<Gauge>
-  /** Shows for every limit that counts what there is at a time how much of it is used (R-QTA-10). */
+  /** Shows how much is used of every limit that counts existing things, such as contacts (R-QTA-10). */
   get(request: GaugesGetRequest): Promise<GaugeList>
   /**
-   * Sets how many the account really has. That may be more than its limit allows: then nothing more
-   * can be claimed until there are fewer again (R-QTA-10).
+   * Sets how many the account really has, as the host has counted. The number may be above the
+   * limit: nothing more can be claimed then until it is below the limit again (R-QTA-10).
    */
   reconcile(request: GaugesReconcileRequest): Promise<Gauge>
-  /** Gives back what was claimed (R-QTA-10). */
+  /** Gives back some of what was claimed (R-QTA-10). */
   release(request: GaugesReleaseRequest): Promise<Gauge>
 }
 
 /** The operations `groups.*`. */
 export interface GroupsOperations {
   /**
-   * Puts members into a group (R-GRP-4). Who is in another than the default group is transferred,
-   * and that needs `groups.members.transfer` too.
+   * Puts members into a group (R-GRP-4). A member who is in a group other than the default group is
+   * transferred, which also needs `groups.members.transfer`.
    */
   addMembers(request: GroupsAddMembersRequest): Promise<GroupMove>
-  /** Takes the picture of a group away (R-GRP-6). */
+  /** Removes the picture of a group (R-GRP-6). */
   clearAvatar(request: GroupsClearAvatarRequest): Promise<Group>
-  /** Makes a group (R-GRP-1). */
+  /** Creates a group (R-GRP-1). */
   create(request: GroupsCreateRequest): Promise<Group>
   /**
-   * Deletes a group. Its members and the resources that carry it go to another; the users keep
+   * Deletes a group. Its members and the resources that carry it go to another group; the users keep
    * everything else (R-GRP-7).
    */
   delete(request: GroupsDeleteRequest): Promise<GroupDeleted>
@@ -8029,25 +8298,28 @@ export interface GroupsOperations {
   get(request: GroupsGetRequest): Promise<Group>
   /** Lists the groups of an account by id, a page at a time, without their pictures. */
   list(request: GroupsListRequest): Promise<GroupList>
-  /** Makes a group the one that new members come into (R-GRP-1). Nobody is moved. */
+  /** Makes a group the default group, into which new members come (R-GRP-1). Nobody is moved. */
   makeDefault(request: GroupsMakeDefaultRequest): Promise<Group>
   /**
-   * Takes members out of a group: into the default group, and out of that only where another one is
-   * named (R-GRP-4).
+   * Takes members out of a group. They go into the default group, unless another group is named; out
+   * of the default group, another group must be named (R-GRP-4).
    */
   removeMembers(request: GroupsRemoveMembersRequest): Promise<GroupMove>
   /** Renames a group (R-GRP-6). */
   rename(request: GroupsRenameRequest): Promise<Group>
   /** Gives a group a picture (R-GRP-6). */
   setAvatar(request: GroupsSetAvatarRequest): Promise<Group>
-  /** Says what the members of a group may send together, in a month or, by policy, a year (R-GRP-5). */
+  /**
+   * Sets the caps on what the members of a group send together in a month or, by policy, in a year
+   * (R-GRP-5).
+   */
   setCaps(request: GroupsSetCapsRequest): Promise<Group>
   /** Moves members from one group to another (R-GRP-4). */
   transferMembers(request: GroupsTransferMembersRequest): Promise<GroupMove>
   /**
-   * What the members of a group have sent together in its current window, by channel, and what is
-   * kept for it of the account's credits (R-GRP-8). What was consumed stays with the group when
-   * members leave.
+   * Shows what the members of a group have sent together in its current window, by channel, and how
+   * many of the account's credits are in its reserve (R-GRP-8). What was consumed stays with the
+   * group when members leave it.
    */
   usage(request: GroupsUsageRequest): Promise<GroupUsage>
 }
@@ -8055,92 +8327,102 @@ export interface GroupsOperations {
 /** The operations `invitations.*`. */
 export interface InvitationsOperations {
   /**
-   * Accepts an invitation: whoever has the address becomes a member of all its accounts, in one step
-   * (R-INV-2, R-INV-6).
+   * Accepts an invitation: the person who has the address becomes a member of all its accounts, in
+   * one step (R-INV-2, R-INV-6).
    *
-   * The user is made, unless there is one with the address. Of many who use a link at once one
-   * succeeds.
+   * The user is created unless a user with the address exists. When a link is used several times at
+   * once, one call succeeds.
    */
   accept(request: InvitationsAcceptRequest): Promise<InvitationAccepted>
   /**
-   * Invites people to accounts, many at once (R-INV-1). The messages with the links go into the
-   * outbox.
+   * Invites people to accounts, many at once (R-INV-1). The messages with the links are written to
+   * the outbox.
    *
-   * Whoever invites holds `users.invite` in every account named, and all that the role allows. The
-   * role is part of the offer from now on: another default role later does not change it.
+   * The actor must hold `users.invite` in every account named, and everything that the role allows.
+   * The role is fixed in the offer from now on: a later change of the default role does not change
+   * it.
    */
   create(request: InvitationsCreateRequest): Promise<InvitationBatch>
   /**
-   * Deletes a pending or expired invitation (R-INV-5): its link says `invitation_deleted`. Name and
-   * address are forgotten, in the outbox and the audit too (R-USR-4).
+   * Deletes a pending or expired invitation (R-INV-5): from now on its link is refused with
+   * `invitation_deleted`. The name and the address are erased, in the outbox and the audit too
+   * (R-USR-4).
    *
-   * Who reaches only some of its accounts takes back the offer of these; the rest stands. The
-   * verification of an owner goes with its account alone.
+   * An actor who reaches only some of its accounts withdraws the offer of these accounts; the rest
+   * of the invitation stays. The verification of an owner can be deleted only together with its
+   * account.
    */
   delete(request: InvitationsDeleteRequest): Promise<InvitationDeleted>
   /**
-   * Changes what a pending invitation offers (R-INV-5). What is absent stays. Nothing is sent: the
-   * link that went out offers the new.
+   * Changes what a pending invitation offers (R-INV-5). A field that is absent stays as it is.
+   * Nothing is sent: the link that was sent before offers the changed access.
    *
-   * Nobody changes an invitation to more than they hold, into one to more than they hold, or in
-   * accounts that they do not reach; nor the names in one that offers more than they hold, be it
-   * elsewhere.
+   * The actor must hold all that the invitation offers in the accounts that they reach, before and
+   * after the change, and cannot change the offers in other accounts. To change the names, they must
+   * hold all that it offers, in the other accounts too.
    */
   edit(request: InvitationsEditRequest): Promise<Invitation>
   /**
-   * Erases somebody who was invited and never came: every invitation of the address, whatever became
-   * of it, and their name and address in the outbox and the audit (R-USR-4). The links say
-   * `invitation_deleted`.
+   * Erases a person who was invited but is not a user: every invitation of the address, in whatever
+   * state, and their name and address in the outbox and the audit (R-USR-4). The links are refused
+   * with `invitation_deleted` from now on.
    *
-   * By the host and operators in all teams; by users, those invitations of which they may delete all
-   * that is offered. Somebody who is a user is erased with `users.delete`; an account that waits for
-   * its owner is deleted, or gets another.
+   * The host and operators erase in all teams; users erase only the invitations of which they may
+   * delete every offer. A person who is a user is erased with `users.delete`; when an account waits
+   * for the person as its owner, delete the account or name another owner first.
    */
   erase(request: InvitationsEraseRequest): Promise<InvitationsErased>
   /** Reads an invitation. */
   get(request: InvitationsGetRequest): Promise<Invitation>
   /**
-   * Lists the invitations to an account, a page at a time; a page can be shorter than asked for
-   * while there is a `next`.
+   * Lists the invitations to an account, a page at a time; a page may be shorter than `limit` while
+   * there is a `next`.
    */
   list(request: InvitationsListRequest): Promise<InvitationList>
   /**
-   * What the page behind a link shows before the invitation is accepted; a dead link is refused as
-   * by `invitations.accept`.
+   * Shows what the page behind a link needs before the invitation is accepted. A dead link is
+   * refused as by `invitations.accept`.
    */
   lookUp(request: InvitationsLookUpRequest): Promise<InvitationOffer>
   /**
-   * Reports how the delivery of an invitation went; it is shown with the invitation until it is sent
-   * again (R-INV-2).
+   * Reports the outcome of the delivery of an invitation; it is shown with the invitation until the
+   * invitation is sent again (R-INV-2).
    */
   reportDelivery(request: InvitationsReportDeliveryRequest): Promise<Invitation>
   /**
-   * Sends a pending or expired invitation again; its life begins anew (R-INV-3, R-INV-5).
+   * Sends a pending or expired invitation again; its life time begins anew (R-INV-3, R-INV-5).
    *
-   * By the policy `resend` the old link dies, or the same goes out again, or it is `policy_forbids`:
-   * then delete the invitation and invite again. The verification of an owner is always sent again
-   * with a new link. Nobody sends again what offers more than they hold, be it in accounts that they
-   * do not reach (R-ROL-7).
+   * The policy `resend` decides whether a new link replaces the old one, the same link is sent
+   * again, or the call is refused with `policy_forbids`; in that case delete the invitation and
+   * invite again. The verification of an owner is always sent again with a new link. The actor must
+   * hold everything that the invitation offers, also in accounts that they do not reach (R-ROL-7).
    */
   resend(request: InvitationsResendRequest): Promise<Invitation>
 }
 
 /** The operations `leases.*`. */
 export interface LeasesOperations {
-  /** Begins to edit a resource. Somebody else who does so already is named in `lease_held` (R-RES-3). */
+  /**
+   * Acquires the lease of a resource for editing it. If somebody else has the lease, the call is
+   * refused with `lease_held`, which names that person (R-RES-3).
+   */
   acquire(request: LeasesAcquireRequest): Promise<LeaseState>
   /**
-   * Says who edits a resource now (R-RES-3). Of what an account above shares, people below are not
-   * told who edits it there.
+   * Shows who edits a resource now (R-RES-3). For a resource that an account above shares, users of
+   * the accounts below are not told who edits it there.
    */
   get(request: LeasesGetRequest): Promise<LeaseState>
-  /** Stops editing (R-RES-3). */
+  /** Releases the lease of a resource (R-RES-3). */
   release(request: LeasesReleaseRequest): Promise<LeaseState>
-  /** Goes on editing. After the lease has ended, or was taken over, it is `lease_lost` (R-RES-3). */
+  /**
+   * Renews a lease, to continue editing. If the lease has ended or somebody took it over, the call
+   * is refused with `lease_lost` (R-RES-3).
+   */
   renew(request: LeasesRenewRequest): Promise<LeaseState>
   /**
-   * Takes the lease from whoever has it: owner and administrators, and who may edit everything of
-   * the kind (R-RES-3).
+   * Takes the lease from whoever has it. The owner and the administrators of the account may do so,
+   * and those who manage its team from an account above and may edit everything of the kind
+   * (R-RES-3).
    */
   takeOver(request: LeasesTakeOverRequest): Promise<LeaseState>
 }
@@ -8148,29 +8430,30 @@ export interface LeasesOperations {
 /** The operations `limits.*`. */
 export interface LimitsOperations {
   /**
-   * Gives an account a part of the limit of the account above (R-TEA-9).
+   * Gives an account a part of the limit of the account above it (R-TEA-9).
    *
-   * A guaranteed part counts against what the account above can guarantee: together never more than
-   * its own limit (`guarantee_exceeded`). One that is not guaranteed is best effort: the limit of
-   * the account above counts for all together in any case. What the platform set stays the
-   * platform's.
+   * The guaranteed parts of all accounts directly below can never be more than the own limit of the
+   * account above (`guarantee_exceeded`). A part that is not guaranteed is best effort. The limit of
+   * the account above applies to all of them together in any case. A limit that the platform set
+   * stays the platform's.
    */
   allocate(request: LimitsAllocateRequest): Promise<LimitExplanations>
   /**
-   * Shows for every limit of an account which value counts, where it comes from and what it hides
-   * (R-PKG-3).
+   * Shows for every limit of an account which value applies, where that value comes from, and which
+   * other values it overrides (R-PKG-3).
    */
   explain(request: LimitsExplainRequest): Promise<LimitExplanations>
-  /** Takes an account's own limit away, so that it inherits again (R-PKG-2). */
+  /** Removes an account's own limit, so that the account inherits the limit again (R-PKG-2). */
   inherit(request: LimitsInheritRequest): Promise<LimitExplanations>
   /**
-   * Gives an account a limit of its own, over that of its package (R-PKG-2). Beside the value, what
-   * is absent stays as it was; `limits.inherit` takes all of it away.
+   * Gives an account a limit of its own, which overrides that of its package (R-PKG-2). Apart from
+   * the value, a field that is absent stays as it was; `limits.inherit` removes the whole limit.
    */
   set(request: LimitsSetRequest): Promise<LimitExplanations>
   /**
-   * Sets what counts where neither account nor package says anything; `unlimited` until then
-   * (R-PKG-3). Beside the value, what is absent stays as it was.
+   * Sets the value of a limit for accounts for which neither the account nor its package sets one;
+   * until it is set, the limit is `unlimited` (R-PKG-3). Apart from the value, a field that is
+   * absent stays as it was.
    */
   setDefault(request: LimitsSetDefaultRequest): Promise<DefaultLimits>
 }
@@ -8178,51 +8461,52 @@ export interface LimitsOperations {
 /** The operations `members.*`. */
 export interface MembersOperations {
   /**
-   * Makes a user a member of an account: an existing one by id, or a new one by e-mail address
+   * Makes a user a member of an account: an existing user by id, or a new user by e-mail address
    * (R-INV-7).
    *
-   * New users are made by the host, and by operators with `clients.edit`; everybody else invites
-   * them. Who gives an existing user of the team access is a policy (`grant_existing`): the parent,
-   * or whoever holds `users.grant_account` there.
+   * The host, and operators with `clients.edit`, can create new users; everybody else has to invite
+   * them. The policy `grant_existing` decides who gives an existing user of the team access to the
+   * account: only the parent, or whoever holds `users.grant_account` there.
    */
   add(request: MembersAddRequest): Promise<Member>
-  /** Does one thing to many members of an account, and answers for each (R-ACC-5). */
+  /** Does one thing to many members of an account, and answers for each of them (R-ACC-5). */
   bulk(request: MembersBulkRequest): Promise<MemberBulk>
-  /** Disables a membership; the user's other accounts are not touched (R-ACC-3). */
+  /** Disables a membership; the user's other accounts are not affected (R-ACC-3). */
   disable(request: MembersDisableRequest): Promise<Member>
   /** Enables a membership that was disabled (R-ACC-3). */
   enable(request: MembersEnableRequest): Promise<Member>
   /** Reads a membership. */
   get(request: MembersGetRequest): Promise<Member>
   /**
-   * Gives an existing user access to further accounts with one role, to all of them or to none
+   * Gives an existing user access to further accounts with one role: to all of them, or to none
    * (R-INV-7).
    */
   grant(request: MembersGrantRequest): Promise<MembersGranted>
   /**
-   * Lists the members of an account, a page at a time. Who acts in an account below another and does
-   * not manage the team does not see the owners of the accounts above (R-INV-10).
+   * Lists the members of an account, a page at a time. Members of an account below another one who
+   * do not manage the team do not see the owners of the accounts above (R-INV-10).
    */
   list(request: MembersListRequest): Promise<MemberList>
   /**
-   * The users page of an account: its members, and who was invited and has not accepted, in one list
-   * by e-mail address (R-INV-4).
+   * Lists the people of an account: its members, and those who were invited and have not accepted,
+   * in one list by e-mail address (R-INV-4).
    *
-   * Members are listed as by `members.list`, invitations as by `invitations.list`: nobody sees more
-   * here than there.
+   * Members are listed as by `members.list` and invitations as by `invitations.list`: nobody sees
+   * more here than there.
    */
   people(request: MembersPeopleRequest): Promise<PersonList>
   /**
-   * Ends a membership; the user goes with the last one. The owner stays until another owns the
-   * account (R-TEA-5).
+   * Ends a membership; when it is the user's last one, the user is deleted. An owner cannot be
+   * removed until somebody else owns the account (R-TEA-5).
    */
   remove(request: MembersRemoveRequest): Promise<MemberRemoved>
   /**
-   * Gives a member another role, up or down; nobody gives more than they hold (R-INV-8, R-ROL-7).
+   * Gives a member another role, higher or lower; nobody can give a role that allows more than they
+   * hold (R-INV-8, R-ROL-7).
    *
-   * By policy (`role_scope`) a user has one role in all accounts of the team: then it changes in all
-   * of them, by who may change roles in all of them. Where the role is that of the package, it is
-   * `role_by_package`.
+   * If a user has one role in the whole team by policy (`role_scope`), the role changes in all
+   * accounts of the team, and the actor must be allowed to change roles in all of them. Where the
+   * role comes from the package, the call is refused with `role_by_package`.
    */
   setRole(request: MembersSetRoleRequest): Promise<Member>
 }
@@ -8230,11 +8514,11 @@ export interface MembersOperations {
 /** The operations `operators.*`. */
 export interface OperatorsOperations {
   /**
-   * Makes an operator: of an existing user who is in no account, by id, or of a new one by e-mail
+   * Makes a user an operator: an existing user by id, who is in no account, or a new user by e-mail
    * address (R-PLT-2).
    */
   add(request: OperatorsAddRequest): Promise<Operator>
-  /** Disables an operator: they can do nothing any more. Nobody disables themselves. */
+  /** Disables an operator, who can do nothing any more. Nobody can disable themselves. */
   disable(request: OperatorsDisableRequest): Promise<Operator>
   /** Enables an operator who was disabled. */
   enable(request: OperatorsEnableRequest): Promise<Operator>
@@ -8242,11 +8526,11 @@ export interface OperatorsOperations {
   get(request: OperatorsGetRequest): Promise<Operator>
   /** Lists the operators by user id, a page at a time. */
   list(request?: OperatorsListRequest): Promise<OperatorList>
-  /** Removes an operator, and with that the user. Nobody removes themselves. */
+  /** Removes an operator and deletes the user. Nobody can remove themselves. */
   remove(request: OperatorsRemoveRequest): Promise<OperatorRemoved>
   /**
-   * Gives an operator another role; nobody gives more than they hold, changes one who can do more,
-   * or themselves (R-ROL-7).
+   * Gives an operator another role. Nobody can give more than they hold, change an operator who can
+   * do more than they can, or change themselves (R-ROL-7).
    */
   setRole(request: OperatorsSetRoleRequest): Promise<Operator>
 }
@@ -8254,47 +8538,49 @@ export interface OperatorsOperations {
 /** The operations `outbox.*`. */
 export interface OutboxOperations {
   /**
-   * A consumer has carried out messages: it is not given them again. To say so twice does nothing
-   * more.
+   * Says that a consumer has carried out messages: they are not given to it again. Repeating the
+   * call changes nothing.
    */
   ack(request: OutboxAckRequest): Promise<OutboxSettled>
   /**
-   * Deletes messages that every consumer has acknowledged. Where there are no consumers, the host
-   * says by this what it has carried out.
+   * Deletes messages that every consumer has acknowledged. When there are no consumers, this call is
+   * how the host says which messages it has carried out.
    */
   clear(request?: OutboxClearRequest): Promise<OutboxCleared>
-  /** The consumers, and how far each is. */
+  /** Lists the consumers, and how far each of them is. */
   consumers(): Promise<OutboxConsumerList>
-  /** The dead messages of a consumer, in their order. */
+  /** Lists the dead messages of a consumer, in their order. */
   dead(request: OutboxDeadRequest): Promise<OutboxDeadPage>
-  /** A consumer gives messages up: they are dead, and no more given. */
+  /** Says that a consumer gives messages up: they are dead, and are not given again. */
   fail(request: OutboxFailRequest): Promise<OutboxSettled>
   /**
-   * Removes a consumer with all that is known of it. A message that it had not acknowledged is
-   * nobody's of that name any more.
+   * Removes a consumer with everything that is known of it. Messages that it had not acknowledged
+   * are not given to anybody by its name any more.
    */
   forget(request: OutboxForgetRequest): Promise<OutboxForgotten>
   /**
    * Reads messages of the outbox in their order, a page at a time.
    *
-   * Tokens are made as they are read, never kept. A message whose link is dead by now, because it
-   * expired, was used, or was replaced, comes without one: nothing is to be sent.
+   * Tokens are derived when the messages are read, and are never stored. If the link of a message is
+   * dead by now because it expired, was used or was replaced, the message comes without a token and
+   * nothing is to be sent.
    */
   read(request?: OutboxReadRequest): Promise<OutboxPage>
   /**
-   * A consumer cannot carry out messages now: they are given again, earlier or later than they would
-   * be by themselves.
+   * Says that a consumer cannot carry out messages now: they are given again after `after_ms`,
+   * instead of after `hold_ms`.
    */
   retry(request: OutboxRetryRequest): Promise<OutboxSettled>
-  /** Gives dead messages another chance: they are given again, as if they never had been. */
+  /** Revives dead messages: they are given again, as if they had never been given. */
   revive(request: OutboxReviveRequest): Promise<OutboxSettled>
   /**
-   * Gives a consumer the next messages that it has neither acknowledged nor holds, in their order
-   * (R-OUT-1).
+   * Gives a consumer the next messages, in their order: those that it has not acknowledged and that
+   * none of its workers has now (R-OUT-1).
    *
-   * A consumer is a program of the host by any name; each gets every message, and several workers
-   * may take in one name. The first call makes it. A message that is not acknowledged in time is
-   * given again, and when that was done as often as `tries` says, it is dead: see `outbox.dead`.
+   * A consumer is a program of the host with a name of the host's choice. Every consumer gets every
+   * message, and several workers may take messages in the name of one consumer. The first call with
+   * a name creates the consumer. A message that is not acknowledged in time is given again; once it
+   * has been given as often as `tries` says, it is dead: see `outbox.dead`.
    */
   take(request: OutboxTakeRequest): Promise<OutboxTaken>
 }
@@ -8302,17 +8588,20 @@ export interface OutboxOperations {
 /** The operations `packages.*`. */
 export interface PackagesOperations {
   /**
-   * Makes a package.
+   * Creates a package.
    *
-   * Credits, overuse, the bounce rate and the limit on suppressed domains belong to the commercial
+   * Credits, overuse, the bounce rate, and the limit on suppressed domains need the commercial
    * edition (R-PLT-1).
    */
   create(request: PackagesCreateRequest): Promise<Package>
-  /** Deletes a package; one in use only when its accounts move to another (R-PKG-4). */
+  /**
+   * Deletes a package; if it is in use, a package must be named to which its accounts move
+   * (R-PKG-4).
+   */
   delete(request: PackagesDeleteRequest): Promise<PackageDeleted>
   /**
-   * Changes a package; acts at once on every account that inherits from it (R-PKG-4). What is absent
-   * stays.
+   * Changes a package; the change applies at once to every account that inherits from it (R-PKG-4).
+   * A field that is absent stays as it is.
    */
   edit(request: PackagesEditRequest): Promise<Package>
   /** Reads a package. */
@@ -8320,129 +8609,132 @@ export interface PackagesOperations {
   /** Lists packages by id, a page at a time. */
   list(request?: PackagesListRequest): Promise<PackageList>
   /**
-   * What an account would be over if it had another package: every limit that the usage of today
-   * exceeds (R-PKG-6).
+   * Checks what an account would exceed if it had another package: every limit that today's usage is
+   * above (R-PKG-6).
    *
-   * Nothing of it stands in the way of the change: nothing is deleted, and what is over the limit
+   * The change of package is possible nevertheless: nothing is deleted, and what is above a limit
    * can shrink but not grow.
    */
   preflight(request: PackagesPreflightRequest): Promise<PackagePreflight>
-  /** Retires a package: its accounts keep it, new ones cannot have it (R-PKG-4). */
+  /** Retires a package: its accounts keep it, but no other account can get it (R-PKG-4). */
   retire(request: PackagesRetireRequest): Promise<Package>
 }
 
 /** The operations `passwords.*`. */
 export interface PasswordsOperations {
-  /** Bans passwords that everybody tries (R-SES-1). Passwords that people have stay as they are. */
+  /** Bans passwords that are too well known (R-SES-1). Passwords that people have already stay valid. */
   ban(request: PasswordsBanRequest): Promise<BannedPasswords>
-  /** Users change their own password; all their other sessions end (R-SES-1). */
+  /** Changes the own password of the user; all their other sessions end (R-SES-1). */
   change(request: PasswordsChangeRequest): Promise<PasswordChanged>
   /**
-   * Sends the link that sets a new password to whoever has this address (R-SES-4). Nobody learns
-   * from the answer whether there is one; from the time that it takes they could, so answer first
-   * and call then. One link a minute at most.
+   * Sends a link that sets a new password to the user who has this address (R-SES-4). The answer
+   * does not tell whether there is such a user, but the time that the call takes could: so answer
+   * the person first, and call then. At most one link is sent in a minute.
    */
   forgot(request: PasswordsForgotRequest): Promise<PasswordForgotten>
   /**
-   * Brings hashes along from another platform: bcrypt (`$2b$...`), or Argon2, scrypt and PBKDF2 in
-   * the form of PHC, at most 500 at once, all or none. Each is renewed when its user logs in
-   * (R-SES-1), but for bcrypt of a password of more than 72 bytes, of which bcrypt looks at 72. To
-   * its user it is a new password, as by `passwords.set`: sessions end, and they are told. `$2x$...`
-   * is not taken: whoever made it spoiled every letter beyond ASCII.
+   * Imports password hashes from another platform: bcrypt (`$2b$...`), or Argon2, scrypt and PBKDF2
+   * in the PHC format; at most 500 at once, all of them or none. Each hash is replaced by a new one
+   * when its user logs in (R-SES-1). The exception is bcrypt with a password of more than 72 bytes,
+   * because bcrypt looks at the first 72 bytes only. For the user it is a new password, as with
+   * `passwords.set`: their sessions end, and they are told. `$2x$...` is refused: the program that
+   * made such a hash got every non-ASCII character wrong.
    */
   importHashes(request: PasswordsImportHashesRequest): Promise<PasswordsImported>
-  /** Takes a user's password away: from now on the host vouches for them. All their sessions end. */
+  /** Removes a user's password: from now on only the host can vouch for them. All their sessions end. */
   remove(request: PasswordsRemoveRequest): Promise<PasswordChanged>
   /**
-   * Gives a user a password: with the token of a reset link, or because the host says so. All
-   * sessions of the user end, a waiting change of their address too, and they are told (outbox), as
-   * by everything that gives somebody another password.
+   * Sets the password of a user: with the token of a reset link, or for a user whom the host names.
+   * All sessions of the user end, a change of their address that is waiting is cancelled, and the
+   * user is told through the outbox, as by every operation that sets a password.
    *
-   * The token is used up by the first that comes (R-SES-4). Nobody but the host chooses the password
-   * of another.
+   * The first call with a token uses it up (R-SES-4). Only the host can choose the password of
+   * somebody else.
    */
   set(request: PasswordsSetRequest): Promise<PasswordChanged>
-  /** Takes passwords off the list of those that are banned. */
+  /** Removes passwords from the list of banned passwords. */
   unban(request: PasswordsUnbanRequest): Promise<BannedPasswords>
 }
 
 /** The operations `permissions.*`. */
 export interface PermissionsOperations {
-  /** Adds a node of the host's own below an existing one, or at the top (R-ROL-1). */
+  /** Adds a permission of the host's own to the tree, below an existing node or at the top (R-ROL-1). */
   add(request: PermissionsAddRequest): Promise<Permission>
-  /** Lists the nodes, parents before children. */
+  /** Lists the nodes, each parent before its children. */
   list(): Promise<PermissionList>
-  /** Finds the nodes in whose path or titles every word occurs (R-ROL-2). */
+  /** Finds the nodes in whose paths or titles every word occurs (R-ROL-2). */
   search(request: PermissionsSearchRequest): Promise<PermissionList>
 }
 
 /** The operations `policies.*`. */
 export interface PoliciesOperations {
   /**
-   * Shows which policies count for an account, or for the platform, and where each comes from
+   * Shows which policies apply to an account, or to the platform, and where each of them comes from
    * (R-PLT-3).
    */
   get(request?: PoliciesGetRequest): Promise<PolicyReport>
   /**
    * Gives an account, or the platform, a preset: a named set of policies. Single policies that are
-   * set beside it come before it.
+   * set beside the preset take precedence over it.
    */
   preset(request?: PoliciesPresetRequest): Promise<PolicyReport>
-  /** Sets single policies of an account, or of the platform. What is absent stays as it is. */
+  /** Sets single policies of an account, or of the platform. A policy that is absent stays as it is. */
   set(request: PoliciesSetRequest): Promise<PolicyReport>
-  /** Takes single policies away, so that what lies above counts again. */
+  /** Removes single policies, so that the value of the level above applies again. */
   unset(request: PoliciesUnsetRequest): Promise<PolicyReport>
 }
 
 /** The operations `reservations.*`. */
 export interface ReservationsOperations {
   /**
-   * Says how many of a reservation go out; the rest comes back, into the windows that it was charged
-   * to (R-QTA-5).
+   * Says how many messages of a reservation go out. The others are given back into the windows to
+   * which they were charged (R-QTA-5).
    *
-   * Hosts commit before they hand over, and refund what failed. The same commit again gets the same
-   * answer. What belongs to a campaign that is stopped, or to a user who may send no longer, does
-   * not go out: it is refused, and can be released.
+   * The host commits before it hands the messages over, and refunds those that failed. The same
+   * commit repeated gets the same answer. A commit for a campaign that is stopped, or for a user who
+   * may no longer send, is refused; the reservation can be released.
    */
   commit(request: ReservationsCommitRequest): Promise<Reservation>
   /**
-   * Charges messages that go out later. Until it is committed, released or expires, all of it counts
-   * as used.
+   * Reserves messages that go out later, and charges them now. Until the reservation is committed,
+   * is released or expires, all of it counts as used.
    *
-   * A pace does not stand in the way: it reserves their turns and says from when on they may go out
-   * (`not_before_ms`).
+   * A pace does not refuse it: the reservation takes turns of the pace, and the answer says from
+   * when on all messages may have gone out (`not_before_ms`).
    *
-   * Answers like `sending.admit`: where it is refused, nothing is reserved. Credits that paid for a
-   * part of it are the first to come back (R-CRD-2).
+   * It answers as `sending.admit` does; when it is refused, nothing is reserved. Credits that paid
+   * for a part of the reservation are given back first (R-CRD-2).
    */
   create(request: ReservationsCreateRequest): Promise<ReservationDecision>
-  /** Reads a reservation, for a day after it ended. */
+  /** Reads a reservation, until a day after its end. */
   get(request: ReservationsGetRequest): Promise<Reservation>
-  /** Gives all of a reservation back (R-QTA-5). */
+  /** Releases a reservation: all of it is given back (R-QTA-5). */
   release(request: ReservationsReleaseRequest): Promise<Reservation>
 }
 
 /** The operations `resources.*`. */
 export interface ResourcesOperations {
-  /** Whether a user may do something with a resource, and by what (R-RES-2). */
+  /** Says whether a user may do something with a resource, and why they may (R-RES-2). */
   can(request: ResourcesCanRequest): Promise<ResourceDecision>
   /**
-   * Shares a resource with the group or no longer; gives it to another member, whose group it then
-   * carries (R-GRP-3).
+   * Changes whether a resource is shared with the group, or gives it to another member, whose group
+   * it then carries (R-GRP-3).
    *
-   * Its owner shares it, who needs no permission to stop, and so does who reaches everything; only
-   * the latter gives it away. The group sees what is shared while the owner holds the permission to
-   * share the kind (`lists.share`).
+   * The owner of the resource may share it, and needs no permission to stop sharing it. Those whose
+   * permission reaches all resources may do so too, and only they may give it to another member. The
+   * group sees a shared resource as long as its owner holds the permission to share the kind
+   * (`lists.share`).
    */
   edit(request: ResourcesEditRequest): Promise<Resource>
   /**
-   * Reads a resource of an account, or one that an account above shares with it: of that, `account`
-   * is the account above, and people below are told no other `owner` (R-TEA-7).
+   * Reads a resource of an account, or a resource that an account above shares with it. For a shared
+   * resource, `account` in the answer is the account above, and its `owner` is not shown to users of
+   * the accounts below unless it is themselves (R-TEA-7).
    */
   get(request: ResourcesGetRequest): Promise<Resource>
   /**
-   * Registers a resource; a user, one that is their own. It carries the group of its owner (R-RES-1,
-   * R-GRP-3).
+   * Registers a resource; users register resources of their own. It carries the group of its owner
+   * (R-RES-1, R-GRP-3).
    *
    * The kind is `campaign`, `list`, `template`, `form`, `page`, `image`, `blacklist`, `segment`,
    * `program`, `report`, `from_address`, or a branch with scopes that the host added to the
@@ -8452,19 +8744,19 @@ export interface ResourcesOperations {
   /** Removes the reference to a resource that the host has deleted. */
   remove(request: ResourcesRemoveRequest): Promise<ResourceRemoved>
   /**
-   * The content was saved: raises the revision. A stale one is `rev_conflict`, so that nobody
-   * overwrites another's work (R-RES-3).
+   * Says that the content was saved: this raises the revision. A stale revision is refused with
+   * `rev_conflict`, so that nobody overwrites the work of somebody else (R-RES-3).
    */
   save(request: ResourcesSaveRequest): Promise<Resource>
   /**
-   * The group sees a member's resources of a kind again, but for those that are not shared one by
-   * one (R-GRP-3).
+   * Shows a member's resources of a kind to their group again, except those that are not shared one
+   * by one (R-GRP-3).
    */
   shareKind(request: ResourcesShareKindRequest): Promise<UnsharedKinds>
   /**
-   * From now on the group does not see a member's resources of a kind, those to come included
-   * (R-GRP-3). Nobody needs a permission to keep their own. Who lacks the permission to share a kind
-   * (`lists.share`) shares nothing of it anyway.
+   * Keeps a member's resources of a kind from their group, from now on and including resources made
+   * later (R-GRP-3). Members need no permission to keep their own resources from the group. A member
+   * who lacks the permission to share the kind (`lists.share`) shares no resource of it in any case.
    */
   unshareKind(request: ResourcesUnshareKindRequest): Promise<UnsharedKinds>
   /**
@@ -8472,53 +8764,59 @@ export interface ResourcesOperations {
    * (R-RES-2).
    */
   visible(request: ResourcesVisibleRequest): Promise<ResourceList>
-  /** Lists the owners whose resources of a kind a user sees, for a query of the host's own (R-GRP-3). */
+  /**
+   * Lists the owners whose resources of a kind a user sees, so that the host can use them in a query
+   * of its own (R-GRP-3).
+   */
   visibleOwners(request: ResourcesVisibleOwnersRequest): Promise<VisibleOwners>
 }
 
 /** The operations `roles.*`. */
 export interface RolesOperations {
   /**
-   * Makes a role like another: built in, of the platform, or of an account (R-ROL-4). The copy of
-   * one of administrators is one of administrators.
+   * Creates a copy of a role: of a built-in role, of one of the platform, or of one of an account
+   * (R-ROL-4). The copy of an administrator's role is an administrator's role.
    */
   copy(request: RolesCopyRequest): Promise<Role>
   /**
-   * Makes a role: of an account's own, or of the platform, which host and operators alone make
-   * (R-ROL-4).
+   * Creates a role of an account, or a role of the platform, which only the host and operators can
+   * create (R-ROL-4).
    */
   create(request: RolesCreateRequest): Promise<Role>
   /**
-   * Deletes a role; one in use only when another takes its place (R-ROL-8). To be tried in the place
-   * of another is a use too: such a trial is over when the role is replaced.
+   * Deletes a role; if it is in use, another role must be named that takes its place (R-ROL-8). A
+   * trial of the role in the place of another role is a use too; when the role is replaced, the
+   * trial ends.
    */
   delete(request: RolesDeleteRequest): Promise<RoleDeleted>
   /**
-   * Changes a role; acts at once for everyone who has it (R-ROL-6). What is absent stays. The
-   * built-in ones are copied instead (R-ROL-4), and nobody changes a role that allows more than they
-   * hold, nor takes by it from those whose role includes it and allows more (R-ROL-7).
+   * Changes a role; the change applies at once to everybody who has it (R-ROL-6). A field that is
+   * absent stays as it is. A built-in role cannot be changed; copy it instead (R-ROL-4). Nobody can
+   * change a role that allows more than they hold, nor, by the change, take permissions from people
+   * whose role includes it and allows more than they hold (R-ROL-7).
    */
   edit(request: RolesEditRequest): Promise<Role>
-  /** Reads a role. One of an account that the actor cannot see is `not_found`. */
+  /** Reads a role. A role of an account that the actor cannot see is refused with `not_found`. */
   get(request: RolesGetRequest): Promise<Role>
   /**
-   * Lists the roles that can be used in an account, by id, a page at a time: the built-in ones,
-   * those of the platform, and those of the account and of the accounts above it.
+   * Lists the roles that can be used in an account by id, a page at a time: the built-in roles,
+   * those of the platform, those of the account, and those of the accounts above it.
    */
   list(request?: RolesListRequest): Promise<RoleList>
   /**
-   * Reads what a role that is tried in the place of another would have refused (R-QTA-15).
-   * `not_found` where none is tried.
+   * Shows what a role that is on trial would have refused (R-QTA-15). A role without a trial is
+   * refused with `not_found`.
    */
   trial(request: RolesTrialRequest): Promise<RoleTrial>
   /**
-   * Tries another role in the place of one, without effect: who has the role may do what it allows
-   * as before, and each check that the other would have refused is counted for `roles.trial`
-   * (R-QTA-15). Not the built-in roles and not those of administrators; access as for `roles.edit`.
+   * Begins or ends a trial: another role is tried in the place of this one, without effect. Those
+   * who have the role may do what it allows as before, and each check that the other role would have
+   * refused is counted; `roles.trial` shows the counts (R-QTA-15). Built-in roles and
+   * administrators' roles cannot be tried against another role; access is as for `roles.edit`.
    *
-   * It counts for members who have the role itself, under the ceilings that bind them: not for
-   * operators, owners, roles that include it, or packages. Counts are kept in memory, and begin anew
-   * whenever a trial begins or the store is opened.
+   * The trial counts for members who have the role itself, under the ceilings that apply to them. It
+   * does not count for operators, for owners, for members whose role includes it, or for packages.
+   * The counts are kept in memory, and begin anew whenever a trial begins or the store is opened.
    */
   tryOut(request: RolesTryOutRequest): Promise<Role>
 }
@@ -8526,76 +8824,78 @@ export interface RolesOperations {
 /** The operations `second_factors.*`. */
 export interface SecondFactorsOperations {
   /**
-   * Makes the secret that an authenticator makes codes of. It counts from `second_factors.confirm`
-   * on; until then a factor that the user has stays as it is. Another call makes another secret.
+   * Creates the secret from which an authenticator makes its codes. It takes effect with
+   * `second_factors.confirm`; until then, a factor that the user has already stays as it is. Another
+   * call creates another secret.
    *
-   * Codes are those that every authenticator knows: SHA-1, six digits, a new one each 30 seconds.
-   * Users do this for themselves, with `self.password` where they act, shortly after a log-in
-   * (`log_in_again`).
+   * The codes are those that every authenticator knows: SHA-1, six digits, a new code every 30
+   * seconds. Users do this for themselves: they need `self.password` in the account in which they
+   * act, and a recent log-in (`log_in_again`).
    */
   begin(request: SecondFactorsBeginRequest): Promise<SecondFactorSecret>
   /**
-   * Shows that the authenticator makes the right codes. From now on the user logs in with password
-   * and code.
+   * Confirms that the authenticator makes the right codes. From now on, the user logs in with their
+   * password and a code.
    *
-   * All their sessions end but the one that is kept, which has the second factor then. The answer
-   * has new recovery codes, once. The user is told (outbox) of this, and of every other change of
-   * their second factor.
+   * All their sessions end except the one that is named, which has the second factor from then on.
+   * The answer shows new recovery codes, once. The user is told of this, and of every other change
+   * of their second factor, through the outbox.
    */
   confirm(request: SecondFactorsConfirmRequest): Promise<RecoveryCodes>
   /**
-   * Brings the second factor of a user along from another platform: from now on they log in with
-   * password and code. They have no recovery codes until they ask for some. All their sessions end.
+   * Imports the second factor of a user from another platform: from now on, they log in with their
+   * password and a code. They have no recovery codes until they ask for some. All their sessions
+   * end.
    */
   importSecret(request: SecondFactorsImportSecretRequest): Promise<SecondFactorStatus>
   /**
-   * Takes the second factor of a user away, with its recovery codes: by themself, or for who lost
-   * everything, by the host or an operator with `clients.edit`. All sessions of the user end but the
-   * one that is kept, which has no second factor then.
+   * Removes the second factor of a user with its recovery codes. Users do this for themselves; for a
+   * user who has lost everything, the host or an operator with `clients.edit` does it. All sessions
+   * of the user end except the one that is named, which has no second factor from then on.
    */
   remove(request: SecondFactorsRemoveRequest): Promise<SecondFactorRemoved>
-  /** Makes new recovery codes; those that the user had are dead. */
+  /** Creates new recovery codes; the ones that the user had are no longer valid. */
   renewRecoveryCodes(request: SecondFactorsRenewRecoveryCodesRequest): Promise<RecoveryCodes>
-  /** Whether a user has a second factor, and how many recovery codes are left. */
+  /** Shows whether a user has a second factor, and how many recovery codes are left. */
   status(request: SecondFactorsStatusRequest): Promise<SecondFactorStatus>
 }
 
 /** The operations `sending.*`. */
 export interface SendingOperations {
   /**
-   * Asks for messages and charges every limit of the account and of those above, all or none
-   * (R-QTA-1).
+   * Asks to send messages, and charges them to every limit of the account and of the accounts above
+   * it: all or none (R-QTA-1).
    *
-   * The prepared and by-id calls of each language answer the same.
+   * The prepared calls and the calls by id of each language give the same answer.
    */
   admit(request: SendingAdmitRequest): Promise<Decision>
   /**
-   * Decides many sends in one call, one after the other, each by itself: what one is refused does
-   * not touch the others.
+   * Decides many sends in one call, one after the other. Each is decided on its own: a refusal does
+   * not affect the others.
    */
   admitBatch(request: SendingAdmitBatchRequest): Promise<SendDecisions>
   /**
-   * Answers as `sending.admit` would, lists every limit that it looks at, and charges nothing
-   * (R-QTA-3).
+   * Explains a send: it answers as `sending.admit` would, lists every limit that is considered, and
+   * charges nothing (R-QTA-3).
    */
   explain(request: SendingExplainRequest): Promise<SendExplanation>
   /**
-   * When so many messages will have gone out, if they go as soon as every limit lets them and
-   * nothing else goes out meanwhile (R-QTA-12). Charges nothing.
+   * Predicts when a number of messages will have gone out, if they go as soon as every limit lets
+   * them and nothing else goes out meanwhile (R-QTA-12). It charges nothing.
    */
   forecast(request: SendingForecastRequest): Promise<SendForecast>
   /**
-   * Gives back what was granted and failed before it was handed over, into the windows of its own
-   * time that still count (R-QTA-6).
+   * Gives back messages that were granted but failed before they were handed over, into the windows
+   * of the time when they were granted, as far as these still count (R-QTA-6).
    *
-   * The host answers for it that so many were granted then: no more comes back than was used in each
+   * The host vouches that so many were granted then; no more is given back than was used in each
    * window.
    */
   refund(request: SendingRefundRequest): Promise<SendRefund>
   /**
-   * As `sending.explain`, for another time or another package (R-QTA-15): how it would be if nothing
-   * went out until then, and if the account had that package now, with the limits of its own that it
-   * has. Charges nothing.
+   * Explains a send as `sending.explain` does, for another time or another package (R-QTA-15): as if
+   * nothing went out until that time, and as if the account had that package now, with the account's
+   * own limits unchanged. It charges nothing.
    */
   whatIf(request: SendingWhatIfRequest): Promise<SendExplanation>
 }
@@ -8603,57 +8903,60 @@ export interface SendingOperations {
 /** The operations `sessions.*`. */
 export interface SessionsOperations {
   /**
-   * Whose session a token is. Answered from memory while nothing changes; counts as use of the
-   * session.
+   * Says whose session a token is. The answer comes from memory while nothing changes; the call
+   * counts as a use of the session.
    *
-   * With `account` it is seen besides that the user can act there now.
+   * With `account`, it also checks that the user can act in that account now.
    */
   check(request: SessionsCheckRequest): Promise<SessionProof>
   /**
-   * Logs a user in: with e-mail address and password, or because the host vouches for them after a
-   * sign-on of its own.
+   * Logs a user in: with their e-mail address and password, or because the host vouches for them
+   * after a sign-on of its own.
    *
-   * An unknown address, a wrong password and a disabled user are all `login_refused`, and take the
-   * same work. Failures delay for a growing time (`login_delayed`), a quarter of an hour at most.
-   * After the right password the answer may be that a code is needed, or wrong (30 in a day are),
-   * the status of the user's accounts, where none can be entered (R-ACC-3), or `ip_not_allowed`.
+   * An unknown address, a wrong password and a disabled user are all refused with `login_refused`,
+   * and take the same work. Failures delay further attempts for a growing time (`login_delayed`), at
+   * most for a quarter of an hour. After the right password, the call can still be refused: because
+   * a code is needed, or is wrong (after 30 wrong codes in a day, further codes are delayed until a
+   * day after the first); because of the status of the user's accounts, if none of them can be
+   * entered (R-ACC-3); or with `ip_not_allowed`.
    */
   create(request?: SessionsCreateRequest): Promise<SessionToken>
   /**
-   * Lets an operator, or who manages the team of the account from above it, act as one of its users
-   * (R-SES-6).
+   * Lets an operator, or somebody who manages the team of the account from above it, act as one of
+   * its users (R-SES-6).
    *
-   * Operators need `clients.login_as` and the policy `operators_log_in_as`; users need
+   * Operators need `clients.login_as` and the policy `operators_log_in_as`. Users need
    * `impersonation.start` and `accounts.team` in an account above, and everything that the user may
-   * do. The session belongs to the one account. It lets nobody do more than the user may, nor more
-   * than a user behind it may themself; what is for the user in person is `not_as_another`. The
-   * address and the allow-lists of the person behind it count, not those of the user. It ends after
-   * `life_ms` and is not renewed; when the person behind it may no longer begin it, is disabled, or
-   * has all their sessions ended; and when the user leaves or ends it. The user is told by a message
-   * of the outbox.
+   * do. The session is for this one account. In it nobody can do more than the user may, and a user
+   * who acts as another cannot do more than they may themself. What only the user in person may do
+   * is refused with `not_as_another`. The address and the allow-lists of the person who acts count,
+   * not those of the user. The session ends after `life_ms` and cannot be renewed. It also ends when
+   * the person who acts may no longer begin it, is disabled, or has all their sessions ended, and
+   * when the user leaves or ends it. The user is told through the outbox.
    */
   createAs(request: SessionsCreateAsRequest): Promise<SessionToken>
   /**
-   * Ends a session: by its token for the host, by its id for the user themself and for operators
-   * with `clients.status`. One in which somebody acts as the user is ended by that person too, and
-   * by who holds `impersonation.end` in its account and can do as much there as either of them.
+   * Ends a session. The host ends it by its token or its id; the user themself, and operators with
+   * `clients.status`, by its id. A session in which somebody acts as the user can also be ended by
+   * that person, and by those who hold `impersonation.end` in its account and can do there as much
+   * as the person and the user.
    */
   end(request?: SessionsEndRequest): Promise<SessionsEnded>
   /**
-   * Ends all sessions of a user, or all but one, and those in which they act as others (R-SES-2):
-   * for the user themself, for whoever holds `users.disable` in the one team that they are in and
-   * can do as much, for operators with `clients.status`.
+   * Ends all sessions of a user, or all but one, including those in which they act as others
+   * (R-SES-2). The user themself may do so; somebody who holds `users.disable` in the only team of
+   * the user and can do as much as they can; and operators with `clients.status`.
    */
   endAll(request: SessionsEndAllRequest): Promise<SessionsEnded>
   /**
-   * The devices that somebody is logged in with (R-SES-2). Users see their own, those included in
-   * which others act as them; with `impersonation.list` in an account also those in which others act
-   * as its users there.
+   * Lists the devices on which somebody is logged in (R-SES-2). Users see their own sessions,
+   * including those in which others act as them. With `impersonation.list` in an account, they also
+   * see the sessions in which others act as its users there.
    */
   list(request: SessionsListRequest): Promise<SessionList>
   /**
-   * Gives a session another token; the old one is dead. A session in which somebody acts as another
-   * is not renewed. With the password the user has proven anew who they are.
+   * Gives a session a new token; the old one is no longer valid. A session in which somebody acts as
+   * another user cannot be renewed. With the password, the user proves anew who they are.
    */
   renew(request: SessionsRenewRequest): Promise<SessionToken>
 }
@@ -8661,23 +8964,24 @@ export interface SessionsOperations {
 /** The operations `sharing.*`. */
 export interface SharingOperations {
   /**
-   * Says whether a user may do something with what an account above shares with theirs. What is not
-   * shared is `not_found`.
+   * Says whether a user may do something with a template that an account above shares with their
+   * account. A template that is not shared is refused with `not_found`.
    */
   check(request: SharingCheckRequest): Promise<SharingCheck>
   /**
-   * Lists the templates of an account that can be shared, the shared ones with whom they are shared
-   * with, a page at a time.
+   * Lists the templates of an account that can be shared, a page at a time; for a shared template,
+   * with the accounts with which it is shared.
    */
   list(request: SharingListRequest): Promise<ShareableList>
   /**
-   * Lists what the accounts above share with an account: its folder "Shared templates", a page at a
-   * time.
+   * Lists what the accounts above share with an account, which is its folder "Shared templates", a
+   * page at a time.
    */
   received(request: SharingReceivedRequest): Promise<ReceivedList>
   /**
-   * Shares a template with accounts below: with all of them, or with those named. Sharing it again
-   * replaces whom it is shared with. Only templates are ever shared, and only downwards.
+   * Shares a template with accounts below: with all of them, or with those that are named. Sharing
+   * it again replaces the accounts with which it was shared. Only templates can be shared, and only
+   * with accounts below.
    */
   share(request: SharingShareRequest): Promise<ShareableTemplate>
   /** Ends the sharing of a template, for all accounts at once. */
@@ -8686,18 +8990,19 @@ export interface SharingOperations {
 
 /** The operations `store.*`. */
 export interface StoreOperations {
-  /** What the store is. */
+  /** Reads the id of the store, its last commit, and the version of the library. */
   info(): Promise<StoreInfo>
   /**
-   * A fingerprint of every record: two stores that went through the same operations have the same.
+   * Computes a fingerprint of every record: two stores that went through the same operations have
+   * the same fingerprint.
    *
-   * Blocks drawn ahead are part of what is stored, so that equal sends give equal fingerprints only
-   * when they were asked for alike.
+   * Quota blocks that were drawn ahead are stored too, so that the same sends give the same
+   * fingerprint only if they were asked for in the same calls.
    */
   stateHash(): Promise<StoreStateHash>
   /**
-   * Reads every record, checks it, and checks that all of them fit each other: indexes, counts, and
-   * what they name.
+   * Verifies the store: it reads and checks every record, and checks that the records agree with
+   * each other in their indexes, counts and references.
    */
   verify(): Promise<StoreVerification>
 }
@@ -8705,35 +9010,38 @@ export interface StoreOperations {
 /** The operations `suppressions.*`. */
 export interface SuppressionsOperations {
   /**
-   * Suppresses addresses and domains in an account. All of them go in, or none. What is suppressed
-   * already gets the new reason and end. Domains need `suppressions.domains.add`.
+   * Suppresses addresses and domains in an account. All of them are added, or none. An entry that is
+   * there already gets the new reason and the new expiry. To add domains, the actor also needs
+   * `suppressions.domains.add`.
    */
   add(request: SuppressionsAddRequest): Promise<SuppressionsAdded>
   /**
-   * Filters recipients: says which of them must not be written to, and why.
+   * Filters recipients: says to which of them nothing may be sent, and why.
    *
-   * A recipient is suppressed by their address, by its domain, and by every domain that this one
-   * lies in.
+   * A recipient is suppressed by their address, by its domain, and by every domain that contains
+   * this domain.
    */
   check(request: SuppressionsCheckRequest): Promise<SuppressionCheck>
   /**
-   * Suppresses many addresses and domains: what is wrong is reported and the rest go in. Domains
-   * need `suppressions.domains.add`.
+   * Suppresses many addresses and domains: bad entries are reported, and the others are added. To
+   * add domains, the actor also needs `suppressions.domains.add`.
    */
   importMany(request: SuppressionsImportManyRequest): Promise<SuppressionsImported>
   /**
-   * Lists suppressions by address and domain, a page at a time. Those that have expired are listed
-   * until they are removed.
+   * Lists suppressions by address and domain, a page at a time. Expired entries are listed until
+   * they are removed.
    */
   list(request: SuppressionsListRequest): Promise<SuppressionList>
   /**
-   * Puts an account into the pool of its team, or takes it out: in the pool its suppressions count
-   * for all in it, and theirs for it; out of it just its own, as they are.
+   * Puts an account into the pool of its team, or takes it out. In the pool, its suppressions apply
+   * to all accounts in it, and theirs apply to this account. Out of the pool, only its own
+   * suppressions apply, unchanged.
    */
   pool(request: SuppressionsPoolRequest): Promise<SuppressionPool>
   /**
-   * Ends suppressions of an account. All of them end, or none; those of other accounts in the pool
-   * stay. Domains need `suppressions.domains.remove`.
+   * Removes suppressions of an account. All of them are removed, or none; the suppressions of other
+   * accounts in the pool stay. To remove domains, the actor also needs
+   * `suppressions.domains.remove`.
    */
   remove(request: SuppressionsRemoveRequest): Promise<SuppressionsRemoved>
 }
@@ -8744,21 +9052,21 @@ export interface ThreadsOperations {
    * Takes a slot for a worker, within the limit `threads` of the account and of every account above
    * it (R-QTA-10).
    *
-   * When all are taken it is `limit_reached`, with `details.retry_at_ms`: when enough leases have
-   * run out, unless they are renewed. A campaign that is stopped gets none (`bounce_stop`), nor does
-   * an account that is pending, suspended or closed.
+   * When all slots are taken, the call is refused with `limit_reached`; `details.retry_at_ms` says
+   * when enough leases will have run out unless they are renewed. A campaign that is stopped gets no
+   * slot (`bounce_stop`), and neither does a pending, suspended or closed account.
    */
   acquire(request: ThreadsAcquireRequest): Promise<Slot>
   /**
-   * Lists the slots that are taken in an account and in all accounts below it, the one that ends
-   * first at the top. One that is renewed meanwhile can come again on a later page.
+   * Lists the slots that are taken in an account and in all accounts below it; the one whose lease
+   * ends first is first. A slot that is renewed meanwhile can appear again on a later page.
    */
   list(request: ThreadsListRequest): Promise<SlotList>
-  /** Gives a slot back. After the lease has run out it is `lease_lost` (R-QTA-10). */
+  /** Gives a slot back. If the lease has run out, the call is refused with `lease_lost` (R-QTA-10). */
   release(request: ThreadsReleaseRequest): Promise<Slot>
   /**
-   * Keeps a slot for longer. After the lease has run out it is `lease_lost` (R-QTA-10); an account
-   * that is suspended or closed keeps none for longer.
+   * Renews the lease of a slot. If the lease has run out, the call is refused with `lease_lost`
+   * (R-QTA-10); a suspended or closed account cannot renew.
    */
   renew(request: ThreadsRenewRequest): Promise<Slot>
 }
@@ -8766,26 +9074,31 @@ export interface ThreadsOperations {
 /** The operations `usage.*`. */
 export interface UsageOperations {
   /**
-   * How much of each of its limits an account has used in the current window.
+   * Shows how much of each of its limits an account has used in the current window.
    *
-   * After a crash what was drawn ahead counts as used: never less than what was granted.
+   * After a crash, what was drawn ahead counts as used: the number is never less than what was
+   * granted.
    */
   get(request: UsageGetRequest): Promise<Usage>
   /**
-   * The windows of a limit or a cap that are over and that something went out in, the oldest first.
-   * A rolling hour has none.
+   * Lists the past windows of a limit or a cap in which something went out, the oldest first. A
+   * rolling hour has no past windows.
    *
    * A window appears with the first send of a later one. What is given back later is taken out of
-   * the window that it was granted in (R-QTA-6). After a crash what was drawn ahead counts as used.
+   * the window in which it was granted (R-QTA-6). After a crash, what was drawn ahead counts as
+   * used.
    */
   history(request: UsageHistoryRequest): Promise<UsageHistory>
-  /** What an invoice needs to know of an account and of those below it, for a period (R-ACC-7). */
+  /**
+   * Lists what an invoice needs to know of an account and of the accounts below it, for a period
+   * (R-ACC-7).
+   */
   invoice(request: UsageInvoiceRequest): Promise<InvoiceLines>
   /**
-   * Says how much of a limit of an account was really used in its current window, where the host has
-   * counted: after a crash what was drawn ahead counts as used. It only gives back; the accounts
-   * above are reconciled by themselves. Of a rolling hour the oldest messages come back first, so
-   * that never too few of them count.
+   * Sets how much of a limit an account has really used in its current window, as the host has
+   * counted. It is useful after a crash, when what was drawn ahead counts as used. It can only lower
+   * the count; the accounts above are reconciled on their own. In a rolling hour, the oldest
+   * messages are given back first, so that never too few of them count.
    */
   reconcile(request: UsageReconcileRequest): Promise<UsageReconciled>
 }
@@ -8793,103 +9106,107 @@ export interface UsageOperations {
 /** The operations `users.*`. */
 export interface UsersOperations {
   /**
-   * Asks for another e-mail address (R-USR-3, R-SES-4).
+   * Asks for another e-mail address of a user (R-USR-3, R-SES-4).
    *
-   * The host, and operators where the policy lets them, change it at once. For everybody else a link
-   * goes to the new address, and nothing changes until it is followed; a newer request takes the
-   * place of an older one. An address that belongs to somebody is answered alike: no link goes out.
-   * Asking for the address that they have ends what was asked for before.
+   * The host, and operators if a policy allows it, change it at once. For everybody else, a link
+   * goes to the new address, and nothing changes until somebody follows it; a newer request replaces
+   * an older one. For an address that belongs to somebody already, the answer is the same, but no
+   * link goes out. Asking for the address that the user has already cancels an earlier request.
    */
   changeEmail(request: UsersChangeEmailRequest): Promise<EmailChanged>
   /**
-   * The link to the new address was followed: from now on it is the user's, and the old one is told.
-   * A token is used once (R-SES-4).
+   * Confirms a new address, after the user followed the link to it: it is the user's address from
+   * now on, and a notice goes to the old one. A token can be used once (R-SES-4).
    */
   confirmEmail(request: UsersConfirmEmailRequest): Promise<User>
   /**
-   * Makes a user. An e-mail address is one user on the whole platform; a second use is `email_taken`
-   * (R-USR-1).
+   * Creates a user. An e-mail address belongs to one user on the whole platform; using it a second
+   * time is refused with `email_taken` (R-USR-1).
    */
   create(request: UsersCreateRequest): Promise<User>
   /**
-   * Deletes a user (R-USR-4). For the host and for operators with `clients.delete` the user is gone
-   * everywhere. Who manages a team from its top account and holds `users.delete` there ends the
-   * memberships in that team; the user goes with the last one that they have anywhere.
+   * Deletes a user (R-USR-4). When the host, or an operator with `clients.delete`, deletes a user,
+   * the user is deleted everywhere. Somebody who manages a team from its top account and holds
+   * `users.delete` there ends the user's memberships in that team; when these were the last ones
+   * anywhere, the user is deleted.
    *
-   * An account that the user owns gets a successor in the same call, or goes too (R-TEA-5).
+   * For an account that the user owns, the call names a successor, or the account is deleted too
+   * (R-TEA-5).
    */
   delete(request: UsersDeleteRequest): Promise<UserDeleted>
-  /** Disables a user as a whole: they can do nothing in any account (R-ACC-3). */
+  /** Disables a user as a whole: the user can do nothing in any account (R-ACC-3). */
   disable(request: UsersDisableRequest): Promise<User>
   /**
-   * Changes a profile: who may edit which field is a matrix (R-USR-3). What is absent stays; all of
-   * it is changed or nothing.
+   * Changes a profile; a policy says who may edit which field (R-USR-3). A field that is absent
+   * stays as it is; either all fields are changed or none.
    */
   edit(request: UsersEditRequest): Promise<User>
-  /** Enables a user that was disabled (R-ACC-3). */
+  /** Enables a user who was disabled (R-ACC-3). */
   enable(request: UsersEnableRequest): Promise<User>
   /**
-   * Writes users with their accounts as CSV, a page at a time: one row for each membership, with the
-   * columns `email`, `first_name`, `last_name`, `account`, `role`, `group`, `owner` and `disabled`
-   * (R-USR-5).
+   * Exports users with their accounts as CSV, a page at a time: one row for each membership, with
+   * the columns `email`, `first_name`, `last_name`, `account`, `role`, `group`, `owner` and
+   * `disabled` (R-USR-5).
    *
-   * The pages one after the other are the file. A field that a spreadsheet would take for a formula
-   * has an apostrophe before it; `users.import_csv` takes it away again.
+   * The pages put together in their order are the file. A field that a spreadsheet would read as a
+   * formula gets an apostrophe in front; `users.import_csv` removes it again.
    */
   exportCsv(request: UsersExportCsvRequest): Promise<UserCsv>
   /**
-   * All that is known of a person, as one document (R-USR-4). For the host, for operators with
-   * `clients.view_all`, and for the person.
+   * Exports all that is known of a person as one document (R-USR-4). The host, operators with
+   * `clients.view_all`, and the person themself can ask for it.
    *
-   * Somebody with much in the store gets it in parts: while there is a `next` there is more.
+   * For a person with many records, the document comes in parts: there is more while there is a
+   * `next`.
    */
   exportData(request: UsersExportDataRequest): Promise<UserData>
   /**
-   * Reads a user, by id or by e-mail address. Users read themselves, and whom they see where they
-   * act.
+   * Reads a user, by id or by e-mail address. Users can read themselves, and those whom they see in
+   * the account in which they act.
    */
   get(request?: UsersGetRequest): Promise<User>
   /**
-   * Makes users and memberships from CSV, in one commit: at most 900 KiB and 1,000 rows. Larger
-   * files go in part by part, which is what the function of each language does that imports a whole
-   * file.
+   * Creates users and memberships from CSV in one commit: at most 900 KiB and 1,000 rows. Larger
+   * files have to be imported in parts; the function of each language that imports a whole file does
+   * so.
    *
-   * The first line names the columns, those of `users.export_csv` in any order, without regard to
-   * case and spaces; `email` alone is needed. Comma, semicolon and tab part the fields, whichever
-   * the first line has. Spaces around a field are not part of it, and an address may be pasted with
-   * a name: `Ann Lee <ann@x.example>`. A row makes a user and their membership; a user of the same
-   * team who is there already gets the membership alone, and keeps their name. A bad row is reported
-   * with its line and column, and the others go in (R-USR-5).
+   * The first line names the columns: those of `users.export_csv`, in any order; case and spaces do
+   * not matter, and only `email` is required. The fields are separated by commas, semicolons or
+   * tabs, whichever the first line has. Spaces around a field are ignored, and an address may be
+   * written with a name: `Ann Lee <ann@x.example>`. A row creates a user and their membership; a
+   * user who is in the same team already gets only the membership, and keeps their name. A bad row
+   * is reported with its line and column, and the other rows are imported (R-USR-5).
    */
   importCsv(request: UsersImportCsvRequest): Promise<UserImport>
   /**
-   * Lists users, a page at a time: those of a team, owners included, for who manages it from its top
-   * account (R-TEA-3); those of the platform for the host and operators.
+   * Lists users, a page at a time. Those who manage a team from its top account get the users of the
+   * team, including the owners (R-TEA-3); the host and operators get the users of the platform.
    */
   list(request?: UsersListRequest): Promise<UserList>
   /**
-   * The host, whose log-in is its own, tells that a user has logged in; the first time counts
+   * Tells that a user has logged in, for a host with a log-in of its own; the first time counts
    * (R-INV-4).
    */
   loggedIn(request: UsersLoggedInRequest): Promise<User>
   /**
-   * The host, whose log-in is its own, tells that a user has set a password: the step is done
-   * (R-TEA-4). All their sessions end, the links that they were sent are dead, a waiting change of
-   * address with them, and they are told, but of the first that they were asked for (R-SES-4).
+   * Tells that a user has set a password, for a host with a log-in of its own: the step counts as
+   * done (R-TEA-4). All sessions of the user end, the links that were sent to them are no longer
+   * valid, a change of their address that is waiting is cancelled, and they are told, except of the
+   * first password that they were asked to set (R-SES-4).
    */
   passwordWasSet(request: UsersPasswordWasSetRequest): Promise<User>
   /**
-   * Sends a user the link that sets a new password; a newer link takes the place of an older one
-   * (R-INV-10, R-SES-4). It can be used for an hour, or for `link_life_ms` where that is shorter.
+   * Sends a user the link that sets a new password; a newer link replaces an older one (R-INV-10,
+   * R-SES-4). It can be used for an hour, or for `link_life_ms` where that is shorter.
    *
-   * Asked for by the host, by operators with `clients.edit`, by the parent and by whoever holds
-   * `users.reset_password` in an account of the user, and by the user themself. An invitation that
-   * nobody accepted is no user.
+   * The host, operators with `clients.edit`, the user themself, and users who see the user and hold
+   * `users.reset_password` in the account in which they act can ask for it. A person who was invited
+   * and has not accepted is not a user yet.
    */
   requestPasswordReset(request: UsersRequestPasswordResetRequest): Promise<PasswordResetRequested>
 }
 
-/** Every operation of the catalogue, by its namespace. */
+/** Every operation of the catalogue, by namespace. */
 export interface Operations {
   /** The operations `access.*`. */
   readonly access: AccessOperations

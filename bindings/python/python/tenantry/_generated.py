@@ -94,7 +94,6 @@ from .model import (
     Limit,
     LimitExplanations,
     LimitName,
-    Limits,
     LimitsInput,
     Member,
     MemberAction,
@@ -199,7 +198,7 @@ from .model import (
     Window,
 )
 
-CATALOGUE_HASH = "164f1435578d7c0730d322b23cfda944"
+CATALOGUE_HASH = "ca4ad050dd04602e622fd6b74fb7d328"
 
 
 class AccessOperations(Namespace):
@@ -208,7 +207,8 @@ class AccessOperations(Namespace):
     __slots__ = ()
 
     def check(self, *, account: str, permission: str, user: str) -> AccessCheck:
-        """Whether a user may do something in an account. The prepared and by-id calls of each language answer the same.
+        """Says whether a user may do something in an account. The prepared calls and the calls by id of each language
+        give the same answer.
 
         - `account`: The account.
         - `permission`: The permission.
@@ -220,7 +220,7 @@ class AccessOperations(Namespace):
         ))
 
     def explain(self, *, account: str, permission: str, user: str) -> AccessExplanation:
-        """Why a user may or may not do something: which grant, ceiling or denial decided (R-ROL-9).
+        """Explains why a user may or may not do something: which grant, ceiling or denial decided (R-ROL-9).
 
         - `account`: The account.
         - `permission`: The permission.
@@ -232,7 +232,7 @@ class AccessOperations(Namespace):
         ))
 
     def what_can(self, *, account: str, user: str) -> AccessPowers:
-        """Everything that a user may do in an account now, and how far each permission reaches (R-ROL-9).
+        """Lists everything that a user may do in an account now, and how far each permission reaches (R-ROL-9).
 
         - `account`: The account.
         - `user`: The user.
@@ -247,16 +247,16 @@ class AccessOperations(Namespace):
         after: str | None = None,
         limit: int | None = None,
     ) -> AccessHolderList:
-        """Everybody who may do something in an account now, a page at a time (R-ROL-9).
+        """Lists everybody who may do something in an account now, a page at a time (R-ROL-9).
 
-        First those who reach it from the accounts above, from the top down, then its own members; each by user id.
-        One call looks at a bounded number of users: a page may be shorter than asked for, and even empty, while
-        there is a `next`.
+        Those who reach it from the accounts above come first, from the top down; then its own members; each part is
+        ordered by user id. One call looks at a limited number of users: a page may be shorter than `limit`, and even
+        empty, while there is a `next`.
 
         - `account`: The account.
         - `permission`: The permission.
-        - `after`: Go on here: `next` of the page before.
-        - `limit`: At most this many (1 to 500, 50 when absent).
+        - `after`: Where the page begins: the `next` of the previous page.
+        - `limit`: How many entries the page has at most: 1 to 500; 50 when absent.
         """
         return AccessHolderList._from(self._call(
             "access.who_can",
@@ -271,11 +271,11 @@ class AccountsOperations(Namespace):
     __slots__ = ()
 
     def activate(self, *, account: str, expected_rev: int | None = None, reason: HoldReason | None = None) -> Account:
-        """Makes a pending account active, and clears the holds of a reason from a suspended one, as far as the actor
-        may clear them; those of other reasons stay. One that has no owner yet waits on (R-TEA-2).
+        """Makes a pending account active, or clears the holds of a reason from a suspended account, as far as the actor
+        may clear them; holds of other reasons stay. An account that has no owner yet stays pending (R-TEA-2).
 
         - `account`: The account.
-        - `expected_rev`: The revision that the change was made from; a stale one is `rev_conflict`.
+        - `expected_rev`: The revision on which the change is based; a stale one is refused with `rev_conflict`.
         - `reason`: The reason of the holds that are cleared; `admin` when absent.
         """
         return Account._from(self._call(
@@ -299,22 +299,22 @@ class AccountsOperations(Namespace):
         package: str | None = None,
         reason: HoldReason | None = None,
     ) -> AccountBulk:
-        """Does one thing to many accounts (R-ACC-5): each is done or says why not; with `atomic` all are done, or none.
+        """Does one thing to many accounts (R-ACC-5). The answer says for each account whether it was done or why not;
+        with `atomic`, it is done to all accounts or to none.
 
-        An operator needs the permission of the action too, as for one account.
+        An operator also needs the permission of the action, as for one account.
 
-        - `accounts`: The accounts, 1 to 500, each once.
+        - `accounts`: The accounts: 1 to 500, each named once.
         - `action`: What to do.
-        - `amount`: How many credits for each account, for `add_credits`; for `withdraw_credits`, all that are left
-          when absent.
-        - `atomic`: All or none.
-        - `channel`: What the credits pay, for `add_credits` and `withdraw_credits`.
-        - `children`: What becomes of the accounts below, for `delete`.
-        - `expires_at_ms`: When what is left of them is gone, for `add_credits`, in unix milliseconds; never when
-          absent.
-        - `key`: For `add_credits` and `withdraw_credits`: asked again with the same key, it is done once for each
-          account.
-        - `note`: A remark for people, for `suspend`; why, for `add_credits` and `withdraw_credits`.
+        - `amount`: How many credits each account gets or gives back, for `add_credits` and `withdraw_credits`. When
+          absent, `withdraw_credits` takes all that are left.
+        - `atomic`: Whether it is done to all accounts or to none.
+        - `channel`: What the credits pay for, for `add_credits` and `withdraw_credits`.
+        - `children`: What happens to the accounts below, for `delete`.
+        - `expires_at_ms`: When the credits of `add_credits` expire, in unix milliseconds; never when absent.
+        - `key`: An idempotency key for `add_credits` and `withdraw_credits`: a request that is repeated with the
+          same key is carried out once for each account.
+        - `note`: For `suspend`, a remark for people; for `add_credits` and `withdraw_credits`, the reason.
         - `package`: The package, for `set_package`.
         - `reason`: The reason of the holds that `suspend` places and `activate` clears; `admin` when absent.
         """
@@ -325,11 +325,11 @@ class AccountsOperations(Namespace):
         ))
 
     def close(self, *, account: str, expected_rev: int | None = None) -> Account:
-        """Closes an account: it sends nothing and cannot be entered; within the grace period it can be reopened
+        """Closes an account: it sends nothing and nobody can enter it. It can be reopened within the grace period
         (R-ACC-3).
 
         - `account`: The account.
-        - `expected_rev`: The revision that the change was made from; a stale one is `rev_conflict`.
+        - `expected_rev`: The revision on which the change is based; a stale one is refused with `rev_conflict`.
         """
         return Account._from(self._call("accounts.close", {"account": account}, {"expected_rev": expected_rev}))
 
@@ -345,18 +345,19 @@ class AccountsOperations(Namespace):
         pending: bool | None = None,
         time_zone: str | None = None,
     ) -> Account:
-        """Creates a client or an account below another: details, owner and package in one step (R-ACC-1).
+        """Creates a client, or an account below another one: details, owner and package in one step (R-ACC-1).
 
-        An operator needs `packages.assign` too to name a package, and `packages.override_limits` to name limits.
+        An operator also needs `packages.assign` to name a package, and `packages.override_limits` to name limits.
 
         - `name`: The name that people see.
-        - `owner`: Who owns it.
-        - `id`: The host's own id; made when absent.
-        - `limits`: Limits of its own, over those of the package.
-        - `package`: The package; without one the parent's values count.
-        - `parent`: The account above; without one it is a client of the platform.
-        - `pending`: Waits for its owner: nothing is sent until `accounts.activate`.
-        - `time_zone`: IANA name of the time zone of its days and months; that of the policy `time_zone` when absent.
+        - `owner`: The user who owns it.
+        - `id`: The host's own id; one is generated when it is absent.
+        - `limits`: The account's own limits, which override those of the package.
+        - `package`: The package; without one, the values of the account above apply.
+        - `parent`: The account above; without one, the new account is a client of the platform.
+        - `pending`: Whether the account waits for its owner: it sends nothing until `accounts.activate`.
+        - `time_zone`: The IANA name of the time zone of its days and months; that of the policy `time_zone` when
+          absent.
         """
         return Account._from(self._call(
             "accounts.create",
@@ -378,22 +379,25 @@ class AccountsOperations(Namespace):
         skip_verification: bool | None = None,
         time_zone: str | None = None,
     ) -> ChildCreated:
-        """Makes an account below another, with an owner of its own or, by policy `child_owner`, the owner of the
-        account above.
+        """Creates an account below another one, with an owner of its own or, by the policy `child_owner`, with the
+        owner of the account above.
 
-        Its own owner confirms their address first: the account is pending until then. With `skip_verification` it
-        can be used at once; an owner who is new then gets a link to set a password (R-TEA-4).
+        An owner of its own has to confirm their address first: the account is pending until then. With
+        `skip_verification`, the account can be used at once, and a new owner gets a link to set a password
+        (R-TEA-4).
 
         - `name`: The name that people see.
         - `parent`: The account above.
-        - `id`: The host's own id; made when absent.
-        - `owner_email`: The e-mail address of the owner; absent where the parent's owner owns it.
-        - `owner_first_name`: First name of a new owner; with `skip_verification` only.
-        - `owner_last_name`: Last name of a new owner; with `skip_verification` only.
-        - `owner_user`: The id that a new owner gets; with `skip_verification` only.
-        - `package`: The package; without one the parent's values count. Not for users: the platform chooses it.
+        - `id`: The host's own id; one is generated when it is absent.
+        - `owner_email`: The e-mail address of the owner; absent when the owner of the account above owns it.
+        - `owner_first_name`: The first name of a new owner; only with `skip_verification`.
+        - `owner_last_name`: The last name of a new owner; only with `skip_verification`.
+        - `owner_user`: The id for a new owner; only with `skip_verification`.
+        - `package`: The package; when absent, the values of the account above apply. Users cannot name one: the
+          platform chooses it.
         - `skip_verification`: Whether the account can be used before its owner has confirmed their address.
-        - `time_zone`: IANA name of the time zone of its days and months; that of the policy when absent.
+        - `time_zone`: The IANA name of the time zone of its days and months; that of the policy `time_zone` when
+          absent.
         """
         return ChildCreated._from(self._call(
             "accounts.create_child",
@@ -408,17 +412,18 @@ class AccountsOperations(Namespace):
         children: Children | None = None,
         expected_rev: int | None = None,
     ) -> AccountDeleted:
-        """Deletes an account for good; its id is never used again, and users without another account go with it
-        (R-ACC-3).
+        """Deletes an account for good; its id is never used again, and users who have no other account are deleted with
+        it (R-ACC-3).
 
-        An account below that is detached goes on with what it took from those above: their package, limits and
-        assets where it has no package of its own, their caps and policies, and of its allow-list what theirs hold
-        too. One that has a package of its own keeps that, and the limits of the accounts above bind it no longer.
+        An account below it that is detached keeps what it took from the accounts above: their caps, their policies,
+        and of their allow-lists the addresses that its own list allows too; and, if it has no package of its own,
+        their package, limits and assets. If it has a package of its own, it keeps that package, and the limits of
+        the accounts above no longer apply to it.
 
         - `account`: The account.
-        - `children`: What becomes of the accounts below; needed when there are any. Users need to manage their team,
-          and detach none.
-        - `expected_rev`: The revision that the change was made from; a stale one is `rev_conflict`.
+        - `children`: What happens to the accounts below; required when there are any. Users must manage the team,
+          and cannot detach accounts.
+        - `expected_rev`: The revision on which the change is based; a stale one is refused with `rev_conflict`.
         """
         return AccountDeleted._from(self._call(
             "accounts.delete",
@@ -439,20 +444,20 @@ class AccountsOperations(Namespace):
         without_default_role: bool | None = None,
         without_package: bool | None = None,
     ) -> Account:
-        """Changes an account. What is absent stays. A new time zone acts from the next window on.
+        """Changes an account. A field that is absent stays as it is. A new time zone takes effect with the next window.
 
-        The package is chosen by the platform: the host, and operators with `packages.assign`. Users set the default
-        role with `users.default_permissions`, and none that can do more than they can.
+        Only the platform chooses the package: the host, and operators with `packages.assign`. Users need
+        `users.default_permissions` to set the default role, and cannot set a role that can do more than they can.
 
         - `account`: The account.
         - `at`: When the account gets the package; `now` when absent.
         - `default_role`: The role that a new member gets when none is named (R-TEA-9).
-        - `expected_rev`: The revision that the change was made from; a stale one is `rev_conflict`.
+        - `expected_rev`: The revision on which the change is based; a stale one is refused with `rev_conflict`.
         - `name`: The name that people see.
-        - `package`: Another package; a change that was to come later is forgotten.
-        - `time_zone`: IANA name of the time zone.
-        - `without_default_role`: Takes the default role away; not together with `default_role`.
-        - `without_package`: Takes the package away; not together with `package`.
+        - `package`: Another package; a package change that was planned for later is cancelled.
+        - `time_zone`: The IANA name of the time zone.
+        - `without_default_role`: Takes the default role away; it cannot be combined with `default_role`.
+        - `without_package`: Takes the package away; it cannot be combined with `package`.
         """
         return Account._from(self._call(
             "accounts.edit",
@@ -475,12 +480,12 @@ class AccountsOperations(Namespace):
         expected_rev: int | None = None,
         note: str | None = None,
     ) -> Account:
-        """Suspends an account for a reason, beside any other reason (R-ACC-2). A hold of this reason that the same
-        level placed is there already: it stays as it is.
+        """Suspends an account for a reason, beside any hold of another reason (R-ACC-2). If the same level has placed a
+        hold of this reason already, that hold stays as it is.
 
         - `account`: The account.
-        - `reason`: Why.
-        - `expected_rev`: The revision that the change was made from; a stale one is `rev_conflict`.
+        - `reason`: The reason.
+        - `expected_rev`: The revision on which the change is based; a stale one is refused with `rev_conflict`.
         - `note`: A remark for people.
         """
         return Account._from(self._call(
@@ -501,20 +506,21 @@ class AccountsOperations(Namespace):
         status: Status | None = None,
         team: str | None = None,
     ) -> AccountList:
-        """Lists accounts, a page at a time: of the platform, of a team, or directly below one account (R-ACC-6).
+        """Lists accounts, a page at a time: those of the platform, of a team, or directly below one account (R-ACC-6).
 
-        Users list the accounts below their own, all of them when nothing is said. What is filtered out counts
-        against a bound of each call: a page may be shorter than asked for, and even empty, while there is a `next`.
+        Users list the accounts below their own: all of them when neither `parent` nor `team` is given. One call
+        looks at a limited number of accounts, including those that the filters leave out: a page may be shorter than
+        `limit`, and even empty, while there is a `next`.
 
-        - `after`: Go on here: `next` of the page before.
-        - `limit`: At most this many (1 to 500, 50 when absent).
-        - `order`: The order; `id` when absent, `name` with `search`.
-        - `package`: Only those that have this package themselves.
+        - `after`: Where the page begins: the `next` of the previous page.
+        - `limit`: How many entries the page has at most: 1 to 500; 50 when absent.
+        - `order`: The order; `id` when absent, or `name` when there is a `search`.
+        - `package`: Only accounts that have this package themselves.
         - `parent`: Only the accounts directly below this one.
-        - `search`: Only those whose name, or whose owner's e-mail address, begins with this, without regard to case
-          and accents; they are ordered by name, and who is found by the address comes last.
-        - `status`: Only those of this effective status.
-        - `team`: Only the accounts below this one, at any depth; not together with `parent`.
+        - `search`: Only accounts whose name, or whose owner's e-mail address, begins with this text; case and
+          accents do not matter. The accounts are ordered by name, and those found by the owner's address come last.
+        - `status`: Only accounts with this effective status.
+        - `team`: Only the accounts below this one, at any depth; it cannot be combined with `parent`.
         """
         return AccountList._from(self._call(
             "accounts.list",
@@ -523,18 +529,18 @@ class AccountsOperations(Namespace):
         ))
 
     def quote(self, *, parent: str) -> AccountQuote:
-        """Says what a further account below another costs each month, before it is made (R-TEA-4).
+        """Shows what a further account below another one costs each month, before it is created (R-TEA-4).
 
-        - `parent`: The account that it would lie below.
+        - `parent`: The account below which it would be created.
         """
         return AccountQuote._from(self._call("accounts.quote", {"parent": parent}))
 
     def release(self, *, account: str, hold: int, expected_rev: int | None = None) -> Account:
-        """Clears one hold; the others stay. Only the level that placed it, or one above, can (R-ACC-2).
+        """Clears one hold; the others stay. Only the level that placed it, or one above, can clear it (R-ACC-2).
 
         - `account`: The account.
         - `hold`: The number of the hold.
-        - `expected_rev`: The revision that the change was made from; a stale one is `rev_conflict`.
+        - `expected_rev`: The revision on which the change is based; a stale one is refused with `rev_conflict`.
         """
         return Account._from(self._call(
             "accounts.release",
@@ -543,19 +549,20 @@ class AccountsOperations(Namespace):
         ))
 
     def reopen(self, *, account: str, expected_rev: int | None = None) -> Account:
-        """Reopens a closed account within its grace period; one that was waiting for its owner waits again (R-ACC-3).
+        """Reopens a closed account within its grace period; an account that was waiting for its owner waits again
+        (R-ACC-3).
 
         - `account`: The account.
-        - `expected_rev`: The revision that the change was made from; a stale one is `rev_conflict`.
+        - `expected_rev`: The revision on which the change is based; a stale one is refused with `rev_conflict`.
         """
         return Account._from(self._call("accounts.reopen", {"account": account}, {"expected_rev": expected_rev}))
 
     def switch(self, *, account: str, user: str | None = None) -> AccountSwitch:
-        """Decides whether a user enters another account (R-SES-5). An account that they have no access to is
-        `not_found`.
+        """Decides whether a user may enter another account (R-SES-5). An account to which they have no access is
+        refused with `not_found`.
 
         - `account`: The account.
-        - `user`: The user, where the host or an operator asks; users ask about themselves.
+        - `user`: The user, named by the host or an operator; users ask about themselves.
         """
         return AccountSwitch._from(self._call("accounts.switch", {"account": account}, {"user": user}))
 
@@ -566,14 +573,15 @@ class AccountsOperations(Namespace):
         limit: int | None = None,
         user: str | None = None,
     ) -> SwitchableList:
-        """Lists the accounts that a user has access to, each with whether they can enter it now: those that they are a
-        member of, and those below an account whose team they manage (R-SES-5).
+        """Lists the accounts to which a user has access, and says for each whether they can enter it now: the accounts
+        of which they are a member, and those below an account whose team they manage (R-SES-5).
 
-        A user whose own account cannot be entered asks through the host, which names them in `user`.
+        A user who cannot enter their own account has to ask through the host, which names them in `user`.
 
-        - `after`: Go on here: `next` of the page before. A page may be shorter than `limit` and still have a `next`.
-        - `limit`: At most this many (1 to 500, 50 when absent).
-        - `user`: The user, where the host or an operator asks; users ask about themselves.
+        - `after`: Where the page begins: the `next` of the previous page. A page may be shorter than `limit` and
+          still have a `next`.
+        - `limit`: How many entries the page has at most: 1 to 500; 50 when absent.
+        - `user`: The user, named by the host or an operator; users ask about themselves.
         """
         return SwitchableList._from(self._call(
             "accounts.switchable",
@@ -582,11 +590,11 @@ class AccountsOperations(Namespace):
         ))
 
     def team(self, *, account: str, after: str | None = None, limit: int | None = None) -> TeamList:
-        """Lists all accounts of a team, each before those below it, a page at a time (R-TEA-3).
+        """Lists all accounts of a team, each before the accounts below it, a page at a time (R-TEA-3).
 
-        - `account`: The top account of the team; any other is `not_found`.
-        - `after`: Go on here: `next` of the page before.
-        - `limit`: At most this many (1 to 500, 50 when absent).
+        - `account`: The top account of the team; any other account is refused with `not_found`.
+        - `after`: Where the page begins: the `next` of the previous page.
+        - `limit`: How many entries the page has at most: 1 to 500; 50 when absent.
         """
         return TeamList._from(self._call("accounts.team", {"account": account}, {"after": after, "limit": limit}))
 
@@ -598,13 +606,14 @@ class AccountsOperations(Namespace):
         expected_rev: int | None = None,
         old_owner_role: str | None = None,
     ) -> OwnerTransferred:
-        """Makes a member of an account its owner; the owner until now becomes an ordinary member (R-TEA-5). Where
-        accounts below have their parent's owner, they get the new one too.
+        """Makes a member of an account its owner; the old owner becomes an ordinary member (R-TEA-5). Accounts below
+        that have the owner of their parent get the new owner too.
 
         - `account`: The account.
         - `to`: The member who becomes the owner.
-        - `expected_rev`: The revision of the account that the change was made from; a stale one is `rev_conflict`.
-        - `old_owner_role`: The role that the owner until now gets; the default role of the account when absent.
+        - `expected_rev`: The revision of the account on which the change is based; a stale one is refused with
+          `rev_conflict`.
+        - `old_owner_role`: The role that the old owner gets; the default role of the account when absent.
         """
         return OwnerTransferred._from(self._call(
             "accounts.transfer_owner",
@@ -620,12 +629,13 @@ class AccountsOperations(Namespace):
         owner_email: str | None = None,
         time_zone: str | None = None,
     ) -> AccountValidation:
-        """The first step of the creation by itself: says what is wrong with the details, and changes nothing (R-ACC-1).
+        """Validates the details of an account to be created, which is the first step of the creation, and changes
+        nothing (R-ACC-1).
 
         - `id`: The host's own id.
         - `name`: The name that people see.
         - `owner_email`: The e-mail address of the owner.
-        - `time_zone`: IANA name of the time zone.
+        - `time_zone`: The IANA name of the time zone.
         """
         return AccountValidation._from(self._call(
             "accounts.validate",
@@ -642,7 +652,7 @@ class AddressesOperations(Namespace):
     def get(self, *, account: str | None = None, user: str | None = None) -> AddressList:
         """Reads an allow-list.
 
-        - `account`: The account; with `user`, their membership of it.
+        - `account`: The account; together with `user`, the user's membership of this account.
         - `user`: The user.
         """
         return AddressList._from(self._call("addresses.get", {}, {"account": account, "user": user}))
@@ -654,15 +664,16 @@ class AddressesOperations(Namespace):
         account: str | None = None,
         user: str | None = None,
     ) -> AddressList:
-        """Says where a user, whoever acts in an account or below it, or a member of one may come from; an empty list is
-        none.
+        """Sets an allow-list: that of a user, that of an account for everybody who acts in it or below it, or that of a
+        membership. An empty list allows every address.
 
-        Every list on the way must hold the address of the actor: that of the user, of the membership, of the account
-        and of those above it. Otherwise, and where no address is named, everything they do is `ip_not_allowed`.
-        Nobody locks themself out.
+        Every list that applies must contain the address of the actor: that of the user, of the membership, of the
+        account, and of the accounts above it. Otherwise, and when no address is named, everything that the actor
+        does is refused with `ip_not_allowed`. Nobody can lock themself out.
 
-        - `addresses`: At most 100 addresses and ranges (CIDR), v4 and v6; v4 mapped into v6 counts as v4.
-        - `account`: The account; with `user`, their membership of it.
+        - `addresses`: At most 100 addresses and ranges (CIDR), IPv4 and IPv6; an IPv4 address mapped into IPv6
+          counts as IPv4.
+        - `account`: The account; together with `user`, the user's membership of this account.
         - `user`: The user.
         """
         return AddressList._from(self._call(
@@ -678,13 +689,13 @@ class ApiKeysOperations(Namespace):
     __slots__ = ()
 
     def check(self, *, token: str, ip: str | None = None) -> ApiKeyProof:
-        """Whose API key a token is, and that it can be used now. Answered from memory while nothing changes; counts as
-        use of the key.
+        """Says whose API key a token is, and that it can be used now. The answer comes from memory while nothing
+        changes; the call counts as a use of the key.
 
         To run operations with it, pass it as the actor: `{"kind": "api_key", "token": "...", "ip": "..."}`.
 
         - `token`: The token.
-        - `ip`: Where it comes from, as the host saw it.
+        - `ip`: The address from which the program calls, as the host saw it.
         """
         return ApiKeyProof._from(self._call("api_keys.check", {"token": token}, {"ip": ip}))
 
@@ -698,21 +709,22 @@ class ApiKeysOperations(Namespace):
         expires_at_ms: int | None = None,
         user: str | None = None,
     ) -> ApiKeyToken:
-        """Makes an API key of a member of an account. The token is shown in the answer, once.
+        """Creates an API key for a member of an account. The answer shows the token, once.
 
-        A program that acts with it may do what the member may do in the account now, and of that what the key lists.
-        It ends with the membership, and does nothing while the user is disabled or the account is on hold. It
-        changes nothing about how people log in, and makes no keys (`not_with_api_key`). Users make keys for
-        themselves, with `api_keys.create` where they act.
+        A program that acts with the key may do only what the key lists, and of that only what the member may do in
+        the account at the time. The key ends with the membership, and is refused while the user is disabled or the
+        account is on hold. It cannot change how people log in, and cannot create keys (`not_with_api_key`). Users
+        create keys for themselves; they need `api_keys.create` in the account in which they act.
 
         - `account`: The account that it acts in.
         - `name`: What people call it.
-        - `permissions`: What it may be used for, 1 to 100 permissions; `escalation_refused` where a user does not
-          hold one. Those below `self`, `api_keys` and `impersonation` no key has.
-        - `allow_list`: Where it may come from: at most 100 addresses and ranges; anywhere when absent. The other
-          lists on the way count too.
-        - `expires_at_ms`: From when on it cannot be used, in unix milliseconds; never when absent.
-        - `user`: The member for whom it acts; the acting user when absent. The host names somebody.
+        - `permissions`: What it may be used for: 1 to 100 permissions. A permission that the creating user does not
+          hold is refused with `escalation_refused`. No key can have the permissions below `self`, `api_keys` and
+          `impersonation`.
+        - `allow_list`: The addresses from which it may be used: at most 100 addresses and ranges; every address when
+          absent. The other allow-lists that apply to the member count too.
+        - `expires_at_ms`: When it expires, in unix milliseconds; never when absent.
+        - `user`: The member for whom it acts; the acting user when absent. The host must name a member.
         """
         return ApiKeyToken._from(self._call(
             "api_keys.create",
@@ -721,8 +733,8 @@ class ApiKeysOperations(Namespace):
         ))
 
     def delete(self, *, account: str, api_key: str) -> ApiKeyDeleted:
-        """Deletes an API key: from now on its token is `api_key_invalid`, and its caps are gone. Users delete their
-        own, and with `api_keys.revoke` those of members who can do no more than they.
+        """Deletes an API key: from now on its token is refused with `api_key_invalid`, and its caps are deleted too.
+        Users delete their own keys and, with `api_keys.revoke`, those of members who can do no more than they can.
 
         - `account`: The account.
         - `api_key`: The key.
@@ -741,17 +753,17 @@ class ApiKeysOperations(Namespace):
         never_expires: bool | None = None,
         permissions: List[GrantInput] | tuple[GrantInput, ...] | None = None,
     ) -> ApiKey:
-        """Changes an API key; what is not named stays. Its token stays the same. Users change their own. Where it can
-        be used further than before, the user is told, as by `api_keys.create`.
+        """Changes an API key; a field that is absent stays as it is. Its token stays the same. Users change their own
+        keys. If the change lets the key be used for more, the user is told, as with `api_keys.create`.
 
         - `account`: The account.
         - `api_key`: The key.
-        - `allow_list`: Where it may come from instead; anywhere where this is empty.
-        - `expected_rev`: The revision that the change was made from; a stale one is `rev_conflict`.
-        - `expires_at_ms`: From when on it cannot be used, in unix milliseconds.
+        - `allow_list`: The allow-list that replaces the one it has; an empty list allows every address.
+        - `expected_rev`: The revision on which the change is based; a stale one is refused with `rev_conflict`.
+        - `expires_at_ms`: When it expires, in unix milliseconds.
         - `name`: What people call it.
-        - `never_expires`: It does not expire any more.
-        - `permissions`: What it may be used for instead, as in `api_keys.create`.
+        - `never_expires`: Whether the expiry is removed.
+        - `permissions`: The permissions that replace those it has, as in `api_keys.create`.
         """
         return ApiKey._from(self._call(
             "api_keys.edit",
@@ -760,11 +772,11 @@ class ApiKeysOperations(Namespace):
         ))
 
     def list(self, *, account: str, user: str | None = None) -> ApiKeyList:
-        """Lists the API keys of an account, at most 100, those that have expired included. Users see their own, and
-        with `api_keys.view` all.
+        """Lists the API keys of an account, at most 100, including those that have expired. Users see their own keys
+        and, with `api_keys.view`, all keys.
 
         - `account`: The account.
-        - `user`: Only those of this member.
+        - `user`: Only the keys of this member.
         """
         return ApiKeyList._from(self._call("api_keys.list", {"account": account}, {"user": user}))
 
@@ -775,12 +787,13 @@ class AssetsOperations(Namespace):
     __slots__ = ()
 
     def assign(self, *, account: str, asset: str, kind: AssetKind, expected_rev: int | None = None) -> AssetList:
-        """Gives an account an asset of its own, beside those of its package. At most 200 of a kind.
+        """Gives an account an asset of its own, beside those of its package. An account has at most 200 of each kind.
 
         - `account`: The account.
-        - `asset`: Its name, as the host names it.
-        - `kind`: What it is.
-        - `expected_rev`: The revision of the account that the change was made from; a stale one is `rev_conflict`.
+        - `asset`: The name that the host uses for it.
+        - `kind`: What kind of asset it is.
+        - `expected_rev`: The revision of the account on which the change is based; a stale one is refused with
+          `rev_conflict`.
         """
         return AssetList._from(self._call(
             "assets.assign",
@@ -789,17 +802,18 @@ class AssetsOperations(Namespace):
         ))
 
     def check(self, *, account: str, asset: str, kind: AssetKind) -> Asset:
-        """Says where an account has an asset from; what it may not use is `asset_not_assigned` (R-PKG-5).
+        """Says where an account has an asset from; an asset that it may not use is refused with `asset_not_assigned`
+        (R-PKG-5).
 
         - `account`: The account.
         - `asset`: Its name.
-        - `kind`: What it is.
+        - `kind`: What kind of asset it is.
         """
         return Asset._from(self._call("assets.check", {"account": account, "asset": asset, "kind": kind}))
 
     def get(self, *, account: str, kind: AssetKind | None = None) -> AssetList:
-        """Lists the assets that an account may use: its own and those of its package, and where it has no package those
-        of the account above (R-PKG-5).
+        """Lists the assets that an account may use: its own and those of its package; if it has no package, those of
+        the account above (R-PKG-5).
 
         - `account`: The account.
         - `kind`: Only those of this kind.
@@ -807,12 +821,13 @@ class AssetsOperations(Namespace):
         return AssetList._from(self._call("assets.get", {"account": account}, {"kind": kind}))
 
     def unassign(self, *, account: str, asset: str, kind: AssetKind, expected_rev: int | None = None) -> AssetList:
-        """Takes an asset of its own away from an account. Those of its package stay.
+        """Takes one of its own assets away from an account. The assets of its package stay.
 
         - `account`: The account.
         - `asset`: Its name.
-        - `kind`: What it is.
-        - `expected_rev`: The revision of the account that the change was made from; a stale one is `rev_conflict`.
+        - `kind`: What kind of asset it is.
+        - `expected_rev`: The revision of the account on which the change is based; a stale one is refused with
+          `rev_conflict`.
         """
         return AssetList._from(self._call(
             "assets.unassign",
@@ -835,14 +850,15 @@ class AuditOperations(Namespace):
         limit: int | None = None,
         with_personal: bool | None = None,
     ) -> AuditExport:
-        """The records of a chain as lines, the first first: each line is what its hash was made of, so that `sha256` of
-        a line is what the next has as `previous`.
+        """Exports the records of a chain as lines, in their order. Each line is the text from which its hash was made:
+        the `sha256` of a line is the `previous` of the next record.
 
         - `account`: The account whose chain it is.
-        - `after`: Go on after the record of this number: `next` of the page before.
-        - `chain`: Which chain; as for `audit.list`.
-        - `limit`: At most this many (1 to 500, 50 when absent); fewer where they are large.
-        - `with_personal`: Whether what is known of persons is exported too, in `personal`.
+        - `after`: The number of the record after which the page begins: the `next` of the previous page.
+        - `chain`: Which chain, as in `audit.list`.
+        - `limit`: How many records the page has at most: 1 to 500; 50 when absent. It has fewer when the records are
+          large.
+        - `with_personal`: Whether the personal data in the records is exported too, in `personal`.
         """
         return AuditExport._from(self._call(
             "audit.export",
@@ -851,10 +867,11 @@ class AuditOperations(Namespace):
         ))
 
     def head(self, *, account: str | None = None, chain: AuditOf | None = None) -> AuditHeadItem:
-        """Where a chain ends: saved outside the store, it lets `audit.verify` find that the end was cut off.
+        """Shows where a chain ends. Saved outside the store, this head lets `audit.verify` find out that the end of the
+        chain was cut off.
 
         - `account`: The account whose chain it is.
-        - `chain`: Which chain; as for `audit.list`.
+        - `chain`: Which chain, as in `audit.list`.
         """
         return AuditHeadItem._from(self._call("audit.head", {}, {"account": account, "chain": chain}))
 
@@ -873,23 +890,24 @@ class AuditOperations(Namespace):
         until_ms: int | None = None,
         user: str | None = None,
     ) -> AuditPage:
-        """What was changed, the latest first (R-AUD-1).
+        """Lists what was changed, the latest change first (R-AUD-1).
 
-        A page may be shorter than asked for, and even empty, while there is a `next`: where a filter leaves out
-        nearly all, a call looks at a part of the chain.
+        A page may be shorter than `limit`, and even empty, while there is a `next`: when a filter leaves out nearly
+        all records, one call looks at a part of the chain only.
 
         - `account`: The account whose chain it is.
-        - `actor`: Only what this person did, or another who acted as them.
-        - `after`: Go on after the page before: its `next`.
-        - `chain`: Which chain; when absent, that of `account`, else that of the account that a user acts in, else
-          that of the platform.
+        - `actor`: Only what this person did, or what somebody else did while acting as them.
+        - `after`: Where the page begins: the `next` of the previous page.
+        - `chain`: Which chain. When absent: the chain of `account` if it is given, else that of the account in which
+          a user acts, else that of the platform.
         - `from_ms`: Only what was done from this instant on, in unix milliseconds.
         - `kind`: Only changes of things of this kind.
-        - `limit`: At most this many (1 to 500, 50 when absent).
+        - `limit`: How many entries the page has at most: 1 to 500; 50 when absent.
         - `operation`: Only what was done by this operation.
-        - `subject`: Only changes of the thing with this id, as it stands in the records; with `kind`.
+        - `subject`: Only changes of the thing with this id, as the records have it; it needs `kind`.
         - `until_ms`: Only what was done before this instant, in unix milliseconds.
-        - `user`: Only what is about this user: with the chain `users`, and found without looking at others.
+        - `user`: Only changes that concern this user. It needs the chain `users`, in which they are found without
+          reading other records.
         """
         return AuditPage._from(self._call(
             "audit.list",
@@ -898,13 +916,15 @@ class AuditOperations(Namespace):
         ))
 
     def prune(self, *, before_ms: int, account: str | None = None, chain: AuditOf | None = None) -> AuditPruned:
-        """Deletes the records at the beginning of a chain that are older than an instant. What is left can be checked
-        as before: the chain knows the hash of the last record that went. That it was pruned is remembered as well.
+        """Deletes the records at the beginning of a chain that are older than an instant. What is left can be verified
+        as before, because the chain keeps the hash of the last record that was pruned. The audit also records that
+        the chain was pruned.
 
-        - `before_ms`: The instant, in unix milliseconds: the first record of it or later stays, and all behind it.
-          One that is dated after now, by a clock that was wrong, goes with those behind it.
+        - `before_ms`: The instant, in unix milliseconds: the first record of this instant or later stays, and so do
+          all records after it. A record that a wrong clock dated in the future does not stay for that: it is pruned
+          together with the older records after it.
         - `account`: The account whose chain it is.
-        - `chain`: Which chain; as for `audit.list`.
+        - `chain`: Which chain, as in `audit.list`.
         """
         return AuditPruned._from(self._call(
             "audit.prune",
@@ -920,13 +940,13 @@ class AuditOperations(Namespace):
         hash: str | None = None,
         number: int | None = None,
     ) -> AuditVerification:
-        """Checks every record of a chain: none is missing, altered or added. With a head that was saved elsewhere, also
-        that the end was not cut off or written anew.
+        """Checks every record of a chain: that none is missing, altered or added. With a head that was saved elsewhere,
+        it also checks that the end of the chain was not cut off or rewritten.
 
         - `account`: The account whose chain it is.
-        - `chain`: Which chain; as for `audit.list`.
-        - `hash`: `hash` of that head.
-        - `number`: `number` of a head that was saved elsewhere.
+        - `chain`: Which chain, as in `audit.list`.
+        - `hash`: The `hash` of that head.
+        - `number`: The `number` of a head that was saved elsewhere.
         """
         return AuditVerification._from(self._call(
             "audit.verify",
@@ -949,15 +969,16 @@ class AutomationsOperations(Namespace):
         key: str | None = None,
         min: int | None = None,
     ) -> Decision:
-        """Asks for actions of automations or of triggers and charges the limits of the account and of those above, all
-        or none.
+        """Asks for actions of automations or triggers, and charges them to the limits of the account and of those above
+        it: all actions or none.
 
         - `account`: The account.
         - `count`: How many actions, at least 1.
-        - `kind`: What acts.
-        - `key`: A name of the host's for this request: asked again within a day it gets the same answer, and charges
-          nothing (R-QTA-5). It costs a commit.
-        - `min`: Grants as many as fit, and nothing where fewer than these do; all or none when absent.
+        - `kind`: What carries out the actions.
+        - `key`: An idempotency key: the same request repeated within a day gets the same answer and charges nothing
+          (R-QTA-5). A request with a key costs a commit.
+        - `min`: The least that is useful: as many actions as fit are granted, and none when fewer than this fit; all
+          or none when absent.
         """
         return Decision._from(self._call(
             "automations.admit",
@@ -966,7 +987,8 @@ class AutomationsOperations(Namespace):
         ))
 
     def check(self, *, account: str, actions: int) -> AutomationSize:
-        """Refuses an automation with more actions than the account, or one above it, allows in each (`limit_reached`).
+        """Checks the size of an automation: one with more actions than the account, or an account above it, allows for
+        each automation is refused with `limit_reached`.
 
         - `account`: The account.
         - `actions`: How many actions the automation has.
@@ -980,7 +1002,7 @@ class CampaignsOperations(Namespace):
     __slots__ = ()
 
     def get(self, *, account: str, campaign: str) -> Campaign:
-        """Shows what became of the messages of a campaign, and whether it is stopped (R-QTA-11).
+        """Shows the outcomes of the messages of a campaign, and whether the campaign is stopped (R-QTA-11).
 
         - `account`: The account.
         - `campaign`: The campaign.
@@ -988,11 +1010,11 @@ class CampaignsOperations(Namespace):
         return Campaign._from(self._call("campaigns.get", {"account": account, "campaign": campaign}))
 
     def list(self, *, account: str, after: str | None = None, limit: int | None = None) -> CampaignList:
-        """Lists the campaigns of an account that are stopped, by id, a page at a time (R-QTA-11).
+        """Lists the stopped campaigns of an account by id, a page at a time (R-QTA-11).
 
         - `account`: The account.
-        - `after`: Go on after this: `next` of the page before.
-        - `limit`: At most this many (1 to 500, 50 when absent).
+        - `after`: Where the page begins: the `next` of the previous page.
+        - `limit`: How many entries the page has at most: 1 to 500; 50 when absent.
         """
         return CampaignList._from(self._call("campaigns.list", {"account": account}, {"after": after, "limit": limit}))
 
@@ -1007,17 +1029,18 @@ class CampaignsOperations(Namespace):
         key: str | None = None,
         soft: int | None = None,
     ) -> Campaign:
-        """Adds to what became of the messages of a campaign. Where its bounces reach the rate of the account's package,
-        or of that of an account above, it is stopped in the same step, and the outbox tells the host (R-QTA-11).
+        """Reports further outcomes of the messages of a campaign. When its bounces reach the rate of the account's
+        package, or of the package of an account above, the campaign is stopped in the same step and the host is told
+        through the outbox (R-QTA-11).
 
         - `account`: The account that sends it.
         - `campaign`: The campaign.
-        - `complaints`: How many more of those delivered were complained about; none when absent.
-        - `delivered`: How many more were delivered; none when absent.
-        - `hard`: How many more bounced for good; none when absent.
-        - `key`: Asked again within a day with the same key it gets the same answer, and counts once; another request
-          is `idempotency_mismatch`.
-        - `soft`: How many more bounced for now; none when absent.
+        - `complaints`: How many more of the delivered messages brought a complaint; none when absent.
+        - `delivered`: How many more messages were delivered; none when absent.
+        - `hard`: How many more messages bounced for good; none when absent.
+        - `key`: An idempotency key: the same request repeated within a day gets the same answer and counts once;
+          another request with the key is refused with `idempotency_mismatch`.
+        - `soft`: How many more messages bounced for now; none when absent.
         """
         return Campaign._from(self._call(
             "campaigns.report",
@@ -1026,7 +1049,8 @@ class CampaignsOperations(Namespace):
         ))
 
     def resume(self, *, account: str, campaign: str) -> Campaign:
-        """Lets a campaign that is stopped go on, with a new sample (R-QTA-11). One that is not stopped stays as it is.
+        """Lets a stopped campaign continue, with a new sample (R-QTA-11). A campaign that is not stopped stays as it
+        is.
 
         - `account`: The account.
         - `campaign`: The campaign.
@@ -1034,8 +1058,8 @@ class CampaignsOperations(Namespace):
         return Campaign._from(self._call("campaigns.resume", {"account": account, "campaign": campaign}))
 
     def stop(self, *, account: str, campaign: str) -> Campaign:
-        """Stops a campaign by hand, also one that nothing was reported of yet; the outbox tells the host (R-QTA-11).
-        One that is stopped stays as it is.
+        """Stops a campaign by hand, even before its first report; the host is told through the outbox (R-QTA-11). A
+        campaign that is stopped already stays as it is.
 
         - `account`: The account.
         - `campaign`: The campaign.
@@ -1049,18 +1073,18 @@ class CapsOperations(Namespace):
     __slots__ = ()
 
     def list(self, *, account: str | None = None) -> CapList:
-        """Lists the caps of an account or of the platform, at most 50 by id.
+        """Lists the caps of an account or of the platform by id, at most 50.
 
-        - `account`: The account; the platform when absent, for operators and the host.
+        - `account`: The account; when absent, the caps are those of the platform, for operators and the host only.
         """
         return CapList._from(self._call("caps.list", {}, {"account": account}))
 
     def remove(self, *, cap: str, account: str | None = None, expected_rev: int | None = None) -> CapRemoved:
-        """Removes a cap, and what it has counted.
+        """Removes a cap, and with it what it has counted.
 
         - `cap`: The cap.
-        - `account`: The account; the platform when absent.
-        - `expected_rev`: The revision that the decision was made from; a stale one is `rev_conflict`.
+        - `account`: The account; when absent, the cap is one of the platform.
+        - `expected_rev`: The revision on which the decision is based; a stale one is refused with `rev_conflict`.
         """
         return CapRemoved._from(self._call(
             "caps.remove",
@@ -1084,29 +1108,32 @@ class CapsOperations(Namespace):
         over: OverLimit | None = None,
         subject: str | None = None,
     ) -> Cap:
-        """Makes a cap of an account or of the platform, or gives one another value. It counts what the account and all
-        below it send from now on, or what all accounts send; the windows of the platform are those of UTC. Where the
-        platform has caps, all sends of all accounts go through one lock.
+        """Creates a cap of an account or of the platform, or changes one. A cap of an account counts what the account
+        and all accounts below it send from now on. A cap of the platform counts what all accounts send, in windows
+        of UTC. When the platform has caps, all sends of all accounts go through one lock.
 
-        Of a cap that is there already, what is absent stays as it was; what is to go goes with `caps.remove`.
+        If the cap exists already, its scope, subject, channel and window cannot change, and its message class cannot
+        be taken away: remove it with `caps.remove` and set a new one. Apart from the subject, which has to be named
+        again, what is absent stays as it was.
 
-        A user can change or remove what users of the account have set; what the platform has set, the platform
-        changes.
+        A user can change or remove only the caps that users of the account have set; only the platform changes what
+        the platform has set.
 
         - `id`: The id of the cap, unique within the account or the platform.
-        - `limit`: How many in a window; at least 1 where it spreads.
+        - `limit`: How many messages a window allows; at least 1 for a cap that spreads.
         - `scope`: What it counts by.
         - `window`: The window that it counts in.
-        - `account`: The account; the platform when absent, for operators and the host.
-        - `burst`: How many may go out at once where it spreads, at least 1; 1 in the beginning.
-        - `channel`: What it counts; e-mails in the beginning.
-        - `expected_rev`: The revision that the change was made from; a stale one is `rev_conflict`.
-        - `grows_daily_by`: How many more each day since it was made, for a warm-up; 0 for none.
-        - `message_class`: Only messages of this class; all in the beginning.
-        - `over`: What happens beyond it; in the beginning it is refused (R-QTA-7). With the spreading its burst
-          ends, and a growth where it begins.
-        - `subject`: The one member, campaign, API key or domain that it is for; each has a count of its own when
-          absent. With an API key that is deleted its caps go.
+        - `account`: The account; when absent, the cap is one of the platform, for operators and the host only.
+        - `burst`: How many messages may go out at once, for a cap that spreads: at least 1; 1 in a new cap.
+        - `channel`: Which messages it counts; e-mails in a new cap.
+        - `expected_rev`: The revision on which the change is based; a stale one is refused with `rev_conflict`.
+        - `grows_daily_by`: By how many the limit grows each day from the creation of the cap on, for a warm-up; 0
+          for none.
+        - `message_class`: Only messages of this class; all classes in a new cap.
+        - `over`: What happens to messages beyond the limit; in a new cap, they are refused (R-QTA-7). When a cap
+          stops spreading, its burst is dropped; when it starts to spread, its daily growth is dropped.
+        - `subject`: The one member, campaign, API key or domain to which the cap applies; when absent, each of them
+          has a count of its own. When an API key is deleted, its caps are deleted too.
         """
         return Cap._from(self._call(
             "caps.set",
@@ -1121,35 +1148,37 @@ class ClockOperations(Namespace):
     __slots__ = ()
 
     def confirm(self) -> ClockReading:
-        """The system's clock is right where it is held back (R-QTA-13): time goes on with it. Where nothing is held
-        back, nothing changes.
+        """Confirms that the system's clock is right after a jump that is held back (R-QTA-13): the store's time follows
+        the clock again. When nothing is held back, nothing changes.
 
         A jump forward of more than a minute that a steady clock did not see is held back, and so is a clock that is
-        more than 366 days ahead of the last time that the store knew of. Until it is confirmed, or the system's
-        clock is right again, time goes on without the jump: for decisions, for what expires, and in the audit.
+        more than 366 days ahead of the last time that the store knew. Until the jump is confirmed, or the system's
+        clock is right again, the store's time runs on without the jump: for decisions, for what expires, and in the
+        audit.
         """
         return ClockReading._from(self._call("clock.confirm", {}))
 
     def get(self) -> ClockReading:
-        """The time that decisions are made by."""
+        """Reads the time by which the store makes its decisions."""
         return ClockReading._from(self._call("clock.get", {}))
 
     def set(self, *, now_ms: int) -> ClockReading:
-        """Moves a manual clock, forwards or backwards; with the system's clock it is `clock_not_manual` (R-QTA-13).
+        """Moves a manual clock forwards or backwards; for a store with the system's clock it is refused with
+        `clock_not_manual` (R-QTA-13).
 
         - `now_ms`: The new time, in unix milliseconds.
         """
         return ClockReading._from(self._call("clock.set", {"now_ms": now_ms}))
 
     def undo(self) -> ClockUndone:
-        """The clock was wrong, and is right now (R-QTA-13): what was counted in windows that begin after now counts in
-        the window of now. The last true windows are there again with all that they counted, so nothing is granted
-        twice. Where nothing was counted in the future, nothing changes.
+        """Undoes the effects of a clock that was wrong and is right now (R-QTA-13): what was counted in windows that
+        begin in the future is counted in the current window. The last true windows are back with all that they
+        counted, so nothing is granted twice. When nothing was counted in the future, nothing changes.
 
-        What else began after now is as if it began now: paces, reservations, entries of credits, sessions, links,
-        invitations, the time in which a closed account can be reopened, a package for the next month, and how long
-        answers to keys are remembered. Slots and edit leases end, and messages of the outbox that were taken are
-        given again.
+        Everything else that began in the future is treated as if it began now: paces, reservations, credit entries,
+        sessions, links, invitations, the time in which a closed account can be reopened, a package for the next
+        month, and how long the answers to idempotency keys are remembered. Slots and edit leases end, and outbox
+        messages that were taken are delivered again.
         """
         return ClockUndone._from(self._call("clock.undo", {}))
 
@@ -1160,13 +1189,14 @@ class CreditsOperations(Namespace):
     __slots__ = ()
 
     def allocate(self, *, account: str, amount: int, channel: Channel, key: str | None = None) -> CreditMove:
-        """Gives free credits of an account to one directly below; they pay there as they would have here (R-CRD-3).
+        """Gives free credits of an account to an account directly below it. They keep their priority, expiry and age
+        there (R-CRD-3).
 
-        - `account`: The account below that gets them.
-        - `amount`: How many, at least 1.
-        - `channel`: What they pay.
-        - `key`: Asked again within a day with the same key it gets the same answer, and moves nothing; another
-          request is `idempotency_mismatch`.
+        - `account`: The account below, which gets the credits.
+        - `amount`: How many credits, at least 1.
+        - `channel`: What they pay for.
+        - `key`: An idempotency key: the same request repeated within a day gets the same answer and moves nothing;
+          another request with the key is refused with `idempotency_mismatch`.
         """
         return CreditMove._from(self._call(
             "credits.allocate",
@@ -1175,11 +1205,12 @@ class CreditsOperations(Namespace):
         ))
 
     def balance(self, *, account: str, channel: Channel | None = None, group: str | None = None) -> CreditBalance:
-        """Says how many credits an account has, how many of them are free, and what is left of each grant.
+        """Shows how many credits an account has, how many of them are free, and what is left of each grant.
 
         - `account`: The account.
-        - `channel`: Only those for this channel.
-        - `group`: Only the reserve of this group and the grants that it lies in, beside the sums.
+        - `channel`: Only the credits for this channel.
+        - `group`: Lists only the reserve of this group, and only the grants of which it holds a part; the sums stay
+          those of the account.
         """
         return CreditBalance._from(self._call(
             "credits.balance",
@@ -1198,16 +1229,16 @@ class CreditsOperations(Namespace):
         key: str | None = None,
         priority: int | None = None,
     ) -> CreditEntry:
-        """Adds credits to an account (R-CRD-1). Needs the commercial edition.
+        """Adds credits to an account (R-CRD-1). It needs the commercial edition.
 
         - `account`: The account.
-        - `amount`: How many, at least 1.
-        - `channel`: What they pay.
-        - `reason`: Why.
-        - `expires_at_ms`: When what is left of them is gone, in unix milliseconds; never when absent.
-        - `key`: The same request with the same key is carried out once, and answered alike; another one is
-          `idempotency_mismatch`.
-        - `priority`: Grants with a lower number pay first, 0 to 100; 50 when absent.
+        - `amount`: How many credits, at least 1.
+        - `channel`: What they pay for.
+        - `reason`: The reason.
+        - `expires_at_ms`: When the credits that are left expire, in unix milliseconds; never when absent.
+        - `key`: An idempotency key: the same request with the same key is carried out once and gets the same answer;
+          another request with the key is refused with `idempotency_mismatch`.
+        - `priority`: The priority, 0 to 100: grants with a lower number pay first; 50 when absent.
         """
         return CreditEntry._from(self._call(
             "credits.grant",
@@ -1227,10 +1258,10 @@ class CreditsOperations(Namespace):
         """Reads a ledger of credits, a page at a time.
 
         - `account`: The account.
-        - `channel`: Which of its ledgers.
-        - `after`: Go on after this entry: `next` of the page before.
-        - `limit`: At most this many (1 to 500, 50 when absent).
-        - `order`: The newest entry first when absent.
+        - `channel`: The ledger of which channel.
+        - `after`: Where the page begins: the `next` of the previous page.
+        - `limit`: How many entries the page has at most: 1 to 500; 50 when absent.
+        - `order`: The order; the newest entry first when absent.
         """
         return CreditLedger._from(self._call(
             "credits.ledger",
@@ -1239,16 +1270,16 @@ class CreditsOperations(Namespace):
         ))
 
     def refund(self, *, account: str, amount: int, channel: Channel, spend: int, key: str | None = None) -> CreditEntry:
-        """Gives back what was spent on messages that did not go out, to the grants that paid and where they paid from;
-        no more than was spent (R-CRD-2). What goes back to a grant that has expired is gone again with the next
-        entry.
+        """Gives back credits that were spent on messages that did not go out, at most as many as were spent. They go
+        back to the grants that paid, and to the reserve or balance from which they came (R-CRD-2). Credits that go
+        back to an expired grant expire with the next entry.
 
         - `account`: The account.
         - `amount`: How many credits, at least 1.
-        - `channel`: Which of its ledgers.
+        - `channel`: The ledger of which channel.
         - `spend`: The number of the entry that is refunded.
-        - `key`: The same request with the same key is carried out once, and answered alike; another one is
-          `idempotency_mismatch`.
+        - `key`: An idempotency key: the same request with the same key is carried out once and gets the same answer;
+          another request with the key is refused with `idempotency_mismatch`.
         """
         return CreditEntry._from(self._call(
             "credits.refund",
@@ -1265,14 +1296,15 @@ class CreditsOperations(Namespace):
         group: str,
         key: str | None = None,
     ) -> CreditReserve:
-        """Keeps free credits for a group: no other spends them (R-CRD-3). Those whose turn to pay is first go first.
+        """Moves free credits into the reserve of a group, so that nobody else spends them (R-CRD-3). The credits that
+        would pay first are moved first.
 
         - `account`: The account.
-        - `amount`: How many, at least 1.
-        - `channel`: What they pay.
+        - `amount`: How many credits, at least 1.
+        - `channel`: What they pay for.
         - `group`: The group.
-        - `key`: Asked again within a day with the same key it gets the same answer, and moves nothing; another
-          request is `idempotency_mismatch`.
+        - `key`: An idempotency key: the same request repeated within a day gets the same answer and moves nothing;
+          another request with the key is refused with `idempotency_mismatch`.
         """
         return CreditReserve._from(self._call(
             "credits.reserve",
@@ -1290,15 +1322,16 @@ class CreditsOperations(Namespace):
         key: str | None = None,
         reference: str | None = None,
     ) -> CreditEntry:
-        """Pays with credits, all or nothing: a group with its own reserve first, then with the free balance (R-CRD-2).
+        """Pays with credits, all or nothing: first with the reserve of the group, if one is named, then with the free
+        balance (R-CRD-2).
 
         - `account`: The account.
         - `amount`: How many credits, at least 1.
-        - `channel`: What is paid.
-        - `group`: The group that spends; without one the free balance alone pays.
-        - `key`: The same request with the same key is carried out once, and answered alike; another one is
-          `idempotency_mismatch`.
-        - `reference`: What is paid, in the host's words: a campaign, a reservation.
+        - `channel`: What is paid for.
+        - `group`: The group that spends; when absent, only the free balance pays.
+        - `key`: An idempotency key: the same request with the same key is carried out once and gets the same answer;
+          another request with the key is refused with `idempotency_mismatch`.
+        - `reference`: What is paid for, as the host names it: for example a campaign or a reservation.
         """
         return CreditEntry._from(self._call(
             "credits.spend",
@@ -1314,14 +1347,14 @@ class CreditsOperations(Namespace):
         amount: int | None = None,
         key: str | None = None,
     ) -> CreditMove:
-        """Takes back what is left, and free, of the credits that an account got from the one above (R-CRD-3). What the
-        platform gave it stays.
+        """Takes back the credits that an account got from the account above it, as far as they are left and free
+        (R-CRD-3). Credits that the platform gave it stay.
 
-        - `account`: The account below that gives them back.
-        - `channel`: What they pay.
-        - `amount`: How many, at least 1; all of them when absent.
-        - `key`: Asked again within a day with the same key it gets the same answer, and moves nothing; another
-          request is `idempotency_mismatch`.
+        - `account`: The account below, which gives the credits back.
+        - `channel`: What they pay for.
+        - `amount`: How many credits, at least 1; all of them when absent.
+        - `key`: An idempotency key: the same request repeated within a day gets the same answer and moves nothing;
+          another request with the key is refused with `idempotency_mismatch`.
         """
         return CreditMove._from(self._call(
             "credits.take_back",
@@ -1338,14 +1371,15 @@ class CreditsOperations(Namespace):
         amount: int | None = None,
         key: str | None = None,
     ) -> CreditReserve:
-        """Makes credits of a group's reserve free again (R-CRD-3). Those whose turn to pay is first go first.
+        """Moves credits out of the reserve of a group back into the free balance (R-CRD-3). The credits that would pay
+        first are moved first.
 
         - `account`: The account.
-        - `channel`: What they pay.
+        - `channel`: What they pay for.
         - `group`: The group.
-        - `amount`: How many, at least 1; all of them when absent.
-        - `key`: Asked again within a day with the same key it gets the same answer, and moves nothing; another
-          request is `idempotency_mismatch`.
+        - `amount`: How many credits, at least 1; all of them when absent.
+        - `key`: An idempotency key: the same request repeated within a day gets the same answer and moves nothing;
+          another request with the key is refused with `idempotency_mismatch`.
         """
         return CreditReserve._from(self._call(
             "credits.unreserve",
@@ -1362,15 +1396,16 @@ class CreditsOperations(Namespace):
         amount: int | None = None,
         key: str | None = None,
     ) -> CreditEntry:
-        """Takes back what is left, and free, of the credits that the platform gave an account: a grant by mistake, an
-        invoice that was not paid (R-CRD-1). What is kept for groups, or came from the account above, stays.
+        """Takes back the credits that the platform gave an account, as far as they are left and free: for example after
+        a grant by mistake, or when an invoice was not paid (R-CRD-1). Credits that are in the reserves of groups, or
+        that came from the account above, stay.
 
         - `account`: The account.
-        - `channel`: What they pay.
-        - `reason`: Why.
-        - `amount`: How many, at least 1; all of them when absent.
-        - `key`: The same request with the same key is carried out once, and answered alike; another one is
-          `idempotency_mismatch`.
+        - `channel`: What they pay for.
+        - `reason`: The reason.
+        - `amount`: How many credits, at least 1; all of them when absent.
+        - `key`: An idempotency key: the same request with the same key is carried out once and gets the same answer;
+          another request with the key is refused with `idempotency_mismatch`.
         """
         return CreditEntry._from(self._call(
             "credits.withdraw",
@@ -1385,18 +1420,18 @@ class GaugesOperations(Namespace):
     __slots__ = ()
 
     def claim(self, *, account: str, count: int, limit: LimitName, key: str | None = None) -> Gauge:
-        """Claims some more of what a limit counts, for the account and for every account above it: all of them or none
-        (R-QTA-10).
+        """Claims a number of the things that a limit counts, for the account and for every account above it: all of
+        them or none (R-QTA-10).
 
-        `limit_reached` names the account whose limit is in the way. An account that is pending, suspended or closed
-        claims nothing.
+        A refusal with `limit_reached` names the account whose limit does not allow it. A pending, suspended or
+        closed account cannot claim anything.
 
         - `account`: The account.
         - `count`: How many, at least 1.
         - `limit`: Which limit: `contacts`, `lists`, `segments`, `sending_domains`, `triggers` or
           `evergreen_campaigns`.
-        - `key`: Asked again within a day with the same key it gets the same answer, and counts once; another request
-          is `idempotency_mismatch`.
+        - `key`: An idempotency key: the same request repeated within a day gets the same answer and counts once;
+          another request with the key is refused with `idempotency_mismatch`.
         """
         return Gauge._from(self._call(
             "gauges.claim",
@@ -1405,30 +1440,30 @@ class GaugesOperations(Namespace):
         ))
 
     def get(self, *, account: str) -> GaugeList:
-        """Shows for every limit that counts what there is at a time how much of it is used (R-QTA-10).
+        """Shows how much is used of every limit that counts existing things, such as contacts (R-QTA-10).
 
         - `account`: The account.
         """
         return GaugeList._from(self._call("gauges.get", {"account": account}))
 
     def reconcile(self, *, account: str, limit: LimitName, value: int) -> Gauge:
-        """Sets how many the account really has. That may be more than its limit allows: then nothing more can be
-        claimed until there are fewer again (R-QTA-10).
+        """Sets how many the account really has, as the host has counted. The number may be above the limit: nothing
+        more can be claimed then until it is below the limit again (R-QTA-10).
 
         - `account`: The account.
         - `limit`: Which limit, as in `gauges.claim`.
-        - `value`: How many the account itself has, those of the accounts below not counted.
+        - `value`: How many the account itself has, without those of the accounts below it.
         """
         return Gauge._from(self._call("gauges.reconcile", {"account": account, "limit": limit, "value": value}))
 
     def release(self, *, account: str, count: int, limit: LimitName, key: str | None = None) -> Gauge:
-        """Gives back what was claimed (R-QTA-10).
+        """Gives back some of what was claimed (R-QTA-10).
 
         - `account`: The account.
-        - `count`: How many, at least 1; no more than the account itself has (`more_than_claimed`).
+        - `count`: How many, at least 1; more than the account itself has is refused with `more_than_claimed`.
         - `limit`: Which limit, as in `gauges.claim`.
-        - `key`: Asked again within a day with the same key it gets the same answer, and counts once; another request
-          is `idempotency_mismatch`.
+        - `key`: An idempotency key: the same request repeated within a day gets the same answer and counts once;
+          another request with the key is refused with `idempotency_mismatch`.
         """
         return Gauge._from(self._call(
             "gauges.release",
@@ -1450,13 +1485,13 @@ class GroupsOperations(Namespace):
         users: List[str] | tuple[str, ...],
         resources: GroupResources | None = None,
     ) -> GroupMove:
-        """Puts members into a group (R-GRP-4). Who is in another than the default group is transferred, and that needs
-        `groups.members.transfer` too.
+        """Puts members into a group (R-GRP-4). A member who is in a group other than the default group is transferred,
+        which also needs `groups.members.transfer`.
 
         - `account`: The account.
         - `group`: The group.
-        - `users`: The members, 1 to 500: all of them or none.
-        - `resources`: What becomes of their resources; they follow when absent.
+        - `users`: The members, 1 to 500; all of them are added, or none.
+        - `resources`: What happens to their resources; they follow the members when absent.
         """
         return GroupMove._from(self._call(
             "groups.add_members",
@@ -1465,11 +1500,11 @@ class GroupsOperations(Namespace):
         ))
 
     def clear_avatar(self, *, account: str, group: str, expected_rev: int | None = None) -> Group:
-        """Takes the picture of a group away (R-GRP-6).
+        """Removes the picture of a group (R-GRP-6).
 
         - `account`: The account.
         - `group`: The group.
-        - `expected_rev`: The revision that the change was made from; a stale one is `rev_conflict`.
+        - `expected_rev`: The revision on which the change is based; a stale one is refused with `rev_conflict`.
         """
         return Group._from(self._call(
             "groups.clear_avatar",
@@ -1478,12 +1513,13 @@ class GroupsOperations(Namespace):
         ))
 
     def create(self, *, account: str, name: str, caps: GroupCapsInput | None = None, id: str | None = None) -> Group:
-        """Makes a group (R-GRP-1).
+        """Creates a group (R-GRP-1).
 
         - `account`: The account.
         - `name`: The name that people see.
-        - `caps`: What its members may send together (R-GRP-5). Needs `groups.limit` too.
-        - `id`: The host's own id, unique within the account; made when absent.
+        - `caps`: The caps on what its members send together (R-GRP-5). To set them, the actor also needs
+          `groups.limit`.
+        - `id`: The host's own id, unique within the account; one is generated when it is absent.
         """
         return Group._from(self._call("groups.create", {"account": account, "name": name}, {"caps": caps, "id": id}))
 
@@ -1495,14 +1531,14 @@ class GroupsOperations(Namespace):
         expected_rev: int | None = None,
         to: str | None = None,
     ) -> GroupDeleted:
-        """Deletes a group. Its members and the resources that carry it go to another; the users keep everything else
-        (R-GRP-7).
+        """Deletes a group. Its members and the resources that carry it go to another group; the users keep everything
+        else (R-GRP-7).
 
         - `account`: The account.
         - `group`: The group.
-        - `expected_rev`: The revision that the decision was made from; a stale one is `rev_conflict`.
-        - `to`: Where its members and resources go; needed when there are any, and for the default group, which this
-          one becomes.
+        - `expected_rev`: The revision on which the decision is based; a stale one is refused with `rev_conflict`.
+        - `to`: The group to which its members and resources go. It is required when there are any, and for the
+          default group: the named group becomes the default group then.
         """
         return GroupDeleted._from(self._call(
             "groups.delete",
@@ -1522,13 +1558,13 @@ class GroupsOperations(Namespace):
         """Lists the groups of an account by id, a page at a time, without their pictures.
 
         - `account`: The account.
-        - `after`: Go on after this group: `next` of the page before.
-        - `limit`: At most this many (1 to 500, 50 when absent).
+        - `after`: Where the page begins: the `next` of the previous page.
+        - `limit`: How many entries the page has at most: 1 to 500; 50 when absent.
         """
         return GroupList._from(self._call("groups.list", {"account": account}, {"after": after, "limit": limit}))
 
     def make_default(self, *, account: str, group: str) -> Group:
-        """Makes a group the one that new members come into (R-GRP-1). Nobody is moved.
+        """Makes a group the default group, into which new members come (R-GRP-1). Nobody is moved.
 
         - `account`: The account.
         - `group`: The group.
@@ -1544,15 +1580,15 @@ class GroupsOperations(Namespace):
         resources: GroupResources | None = None,
         to: str | None = None,
     ) -> GroupMove:
-        """Takes members out of a group: into the default group, and out of that only where another one is named
-        (R-GRP-4).
+        """Takes members out of a group. They go into the default group, unless another group is named; out of the
+        default group, another group must be named (R-GRP-4).
 
         - `account`: The account.
         - `group`: The group that they are in.
-        - `users`: The members, 1 to 500: all of them or none.
-        - `resources`: What becomes of their resources; they follow when absent.
-        - `to`: Another group than the default one. Out of a group that is not the default one this is a transfer,
-          and needs `groups.members.transfer` too.
+        - `users`: The members, 1 to 500; all of them are moved, or none.
+        - `resources`: What happens to their resources; they follow the members when absent.
+        - `to`: The group into which they go; the default group when absent. Naming a group for members who are not
+          in the default group is a transfer, which also needs `groups.members.transfer`.
         """
         return GroupMove._from(self._call(
             "groups.remove_members",
@@ -1566,7 +1602,7 @@ class GroupsOperations(Namespace):
         - `account`: The account.
         - `group`: The group.
         - `name`: The name that people see.
-        - `expected_rev`: The revision that the change was made from; a stale one is `rev_conflict`.
+        - `expected_rev`: The revision on which the change is based; a stale one is refused with `rev_conflict`.
         """
         return Group._from(self._call(
             "groups.rename",
@@ -1580,7 +1616,7 @@ class GroupsOperations(Namespace):
         - `account`: The account.
         - `avatar`: The picture: PNG, JPEG, GIF or WebP of up to 256 KiB, or an `https` address.
         - `group`: The group.
-        - `expected_rev`: The revision that the change was made from; a stale one is `rev_conflict`.
+        - `expected_rev`: The revision on which the change is based; a stale one is refused with `rev_conflict`.
         """
         return Group._from(self._call(
             "groups.set_avatar",
@@ -1589,12 +1625,12 @@ class GroupsOperations(Namespace):
         ))
 
     def set_caps(self, *, account: str, caps: GroupCapsInput, group: str, expected_rev: int | None = None) -> Group:
-        """Says what the members of a group may send together, in a month or, by policy, a year (R-GRP-5).
+        """Sets the caps on what the members of a group send together in a month or, by policy, in a year (R-GRP-5).
 
         - `account`: The account.
-        - `caps`: The caps; what is absent stays, and `unlimited` is none.
+        - `caps`: The caps: a cap that is absent stays as it was, and `unlimited` removes it.
         - `group`: The group.
-        - `expected_rev`: The revision that the change was made from; a stale one is `rev_conflict`.
+        - `expected_rev`: The revision on which the change is based; a stale one is refused with `rev_conflict`.
         """
         return Group._from(self._call(
             "groups.set_caps",
@@ -1614,10 +1650,10 @@ class GroupsOperations(Namespace):
         """Moves members from one group to another (R-GRP-4).
 
         - `account`: The account.
-        - `resources`: What becomes of their resources.
-        - `to`: The group that they come into.
-        - `users`: The members, 1 to 500: all of them or none.
-        - `from_group`: The group that all of them have to be in; any when absent.
+        - `resources`: What happens to their resources.
+        - `to`: The group into which they go.
+        - `users`: The members, 1 to 500; all of them are moved, or none.
+        - `from_group`: The group in which all of them must be; when absent, they may be in any group.
         """
         return GroupMove._from(self._call(
             "groups.transfer_members",
@@ -1626,8 +1662,8 @@ class GroupsOperations(Namespace):
         ))
 
     def usage(self, *, account: str, group: str) -> GroupUsage:
-        """What the members of a group have sent together in its current window, by channel, and what is kept for it of
-        the account's credits (R-GRP-8). What was consumed stays with the group when members leave.
+        """Shows what the members of a group have sent together in its current window, by channel, and how many of the
+        account's credits are in its reserve (R-GRP-8). What was consumed stays with the group when members leave it.
 
         - `account`: The account.
         - `group`: The group.
@@ -1648,15 +1684,18 @@ class InvitationsOperations(Namespace):
         last_name: str | None = None,
         user: str | None = None,
     ) -> InvitationAccepted:
-        """Accepts an invitation: whoever has the address becomes a member of all its accounts, in one step (R-INV-2,
-        R-INV-6).
+        """Accepts an invitation: the person who has the address becomes a member of all its accounts, in one step
+        (R-INV-2, R-INV-6).
 
-        The user is made, unless there is one with the address. Of many who use a link at once one succeeds.
+        The user is created unless a user with the address exists. When a link is used several times at once, one
+        call succeeds.
 
         - `token`: The token of the link.
-        - `first_name`: First name of a new user; that of the invitation when absent. An existing user keeps theirs.
-        - `last_name`: Last name of a new user; that of the invitation when absent. An existing user keeps theirs.
-        - `user`: The id that a new user gets; made when absent.
+        - `first_name`: The first name of a new user; that of the invitation when absent. An existing user keeps
+          theirs.
+        - `last_name`: The last name of a new user; that of the invitation when absent. An existing user keeps
+          theirs.
+        - `user`: The id for a new user; one is generated when it is absent.
         """
         return InvitationAccepted._from(self._call(
             "invitations.accept",
@@ -1676,22 +1715,23 @@ class InvitationsOperations(Namespace):
         last_name: str | None = None,
         role: str | None = None,
     ) -> InvitationBatch:
-        """Invites people to accounts, many at once (R-INV-1). The messages with the links go into the outbox.
+        """Invites people to accounts, many at once (R-INV-1). The messages with the links are written to the outbox.
 
-        Whoever invites holds `users.invite` in every account named, and all that the role allows. The role is part
-        of the offer from now on: another default role later does not change it.
+        The actor must hold `users.invite` in every account named, and everything that the role allows. The role is
+        fixed in the offer from now on: a later change of the default role does not change it.
 
-        - `addresses`: The addresses, separated by comma, semicolon or white space: at most 500, in at most 64 KiB;
-          repetitions count once. A name may stand before one: `Ann Lee <ann@x.example>`. Addresses times accounts
-          are at most 10,000.
-        - `account`: The account that it is done for, and that is offered where `accounts` is absent; for a user the
-          one they act in when absent.
-        - `accounts`: The accounts to offer, all of one team, at most 100.
-        - `atomic`: Invites all or none: with a single problem nobody is invited.
-        - `first_name`: First name; with a single address only. When absent, what was pasted with the address.
-        - `group`: The group, in every account for which none is named; the default group when absent.
-        - `last_name`: Last name; with a single address only. When absent, what was pasted with the address.
-        - `role`: The role, in every account for which none is named; the account's default role when absent.
+        - `addresses`: The addresses, separated by commas, semicolons or white space: at most 500, in at most 64 KiB;
+          an address that is repeated counts once. A name may stand before an address: `Ann Lee <ann@x.example>`. The
+          number of addresses times the number of accounts is at most 10,000.
+        - `account`: The account for which the invitation is made, and which is offered when `accounts` is absent.
+          When it is absent too, it is the account in which the user acts.
+        - `accounts`: The accounts to offer: at most 100, all of one team.
+        - `atomic`: Whether all are invited or none: one problem then keeps everybody from being invited.
+        - `first_name`: The first name, for a single address only; the name that stands before the address when
+          absent.
+        - `group`: The group in every account for which `accounts` names none; the default group when absent.
+        - `last_name`: The last name, for a single address only; the name that stands before the address when absent.
+        - `role`: The role in every account for which `accounts` names none; the account's default role when absent.
         """
         return InvitationBatch._from(self._call(
             "invitations.create",
@@ -1700,11 +1740,11 @@ class InvitationsOperations(Namespace):
         ))
 
     def delete(self, *, invitation: str) -> InvitationDeleted:
-        """Deletes a pending or expired invitation (R-INV-5): its link says `invitation_deleted`. Name and address are
-        forgotten, in the outbox and the audit too (R-USR-4).
+        """Deletes a pending or expired invitation (R-INV-5): from now on its link is refused with `invitation_deleted`.
+        The name and the address are erased, in the outbox and the audit too (R-USR-4).
 
-        Who reaches only some of its accounts takes back the offer of these; the rest stands. The verification of an
-        owner goes with its account alone.
+        An actor who reaches only some of its accounts withdraws the offer of these accounts; the rest of the
+        invitation stays. The verification of an owner can be deleted only together with its account.
 
         - `invitation`: The invitation.
         """
@@ -1721,20 +1761,22 @@ class InvitationsOperations(Namespace):
         last_name: str | None = None,
         role: str | None = None,
     ) -> Invitation:
-        """Changes what a pending invitation offers (R-INV-5). What is absent stays. Nothing is sent: the link that went
-        out offers the new.
+        """Changes what a pending invitation offers (R-INV-5). A field that is absent stays as it is. Nothing is sent:
+        the link that was sent before offers the changed access.
 
-        Nobody changes an invitation to more than they hold, into one to more than they hold, or in accounts that
-        they do not reach; nor the names in one that offers more than they hold, be it elsewhere.
+        The actor must hold all that the invitation offers in the accounts that they reach, before and after the
+        change, and cannot change the offers in other accounts. To change the names, they must hold all that it
+        offers, in the other accounts too.
 
         - `invitation`: The invitation.
-        - `accounts`: The accounts to offer, of all that one reaches: at least one and at most 100. An account that
-          is new needs `users.invite`; in one that was offered before, a role or group that is absent stays.
-        - `expected_rev`: The revision that the change was made from; a stale one is `rev_conflict`.
-        - `first_name`: First name.
-        - `group`: The group, in every account for which none is named in `accounts`.
-        - `last_name`: Last name.
-        - `role`: The role, in every account for which none is named in `accounts`.
+        - `accounts`: The accounts to offer, among those that the actor reaches: at least 1 and at most 100. A new
+          account needs `users.invite`; in an account that was offered before, a role or a group that is absent stays
+          as it was.
+        - `expected_rev`: The revision on which the change is based; a stale one is refused with `rev_conflict`.
+        - `first_name`: The first name.
+        - `group`: The group in every account for which `accounts` names none.
+        - `last_name`: The last name.
+        - `role`: The role in every account for which `accounts` names none.
         """
         return Invitation._from(self._call(
             "invitations.edit",
@@ -1743,12 +1785,13 @@ class InvitationsOperations(Namespace):
         ))
 
     def erase(self, *, email: str) -> InvitationsErased:
-        """Erases somebody who was invited and never came: every invitation of the address, whatever became of it, and
-        their name and address in the outbox and the audit (R-USR-4). The links say `invitation_deleted`.
+        """Erases a person who was invited but is not a user: every invitation of the address, in whatever state, and
+        their name and address in the outbox and the audit (R-USR-4). The links are refused with `invitation_deleted`
+        from now on.
 
-        By the host and operators in all teams; by users, those invitations of which they may delete all that is
-        offered. Somebody who is a user is erased with `users.delete`; an account that waits for its owner is
-        deleted, or gets another.
+        The host and operators erase in all teams; users erase only the invitations of which they may delete every
+        offer. A person who is a user is erased with `users.delete`; when an account waits for the person as its
+        owner, delete the account or name another owner first.
 
         - `email`: The address, in any spelling of its normal form.
         """
@@ -1772,16 +1815,16 @@ class InvitationsOperations(Namespace):
         search: str | None = None,
         status: InvitationStatus | None = None,
     ) -> InvitationList:
-        """Lists the invitations to an account, a page at a time; a page can be shorter than asked for while there is a
+        """Lists the invitations to an account, a page at a time; a page may be shorter than `limit` while there is a
         `next`.
 
         - `account`: The account.
-        - `after`: Go on here: `next` of the page before.
-        - `below`: Those to all accounts below it as well; for who manages the team.
-        - `limit`: At most this many (1 to 500, 50 when absent).
+        - `after`: Where the page begins: the `next` of the previous page.
+        - `below`: Whether the invitations to all accounts below it are listed too, for those who manage the team.
+        - `limit`: How many entries the page has at most: 1 to 500; 50 when absent.
         - `order`: The order; the newest first when absent.
-        - `search`: Only those with this in the address or in the name, without regard to case and accents.
-        - `status`: Only those of this status.
+        - `search`: Only those with this text in the address or in the name; case and accents do not matter.
+        - `status`: Only those with this status.
         """
         return InvitationList._from(self._call(
             "invitations.list",
@@ -1790,7 +1833,7 @@ class InvitationsOperations(Namespace):
         ))
 
     def look_up(self, *, token: str) -> InvitationOffer:
-        """What the page behind a link shows before the invitation is accepted; a dead link is refused as by
+        """Shows what the page behind a link needs before the invitation is accepted. A dead link is refused as by
         `invitations.accept`.
 
         - `token`: The token of the link.
@@ -1798,11 +1841,11 @@ class InvitationsOperations(Namespace):
         return InvitationOffer._from(self._call("invitations.look_up", {"token": token}))
 
     def report_delivery(self, *, invitation: str, outcome: DeliveryOutcome, note: str | None = None) -> Invitation:
-        """Reports how the delivery of an invitation went; it is shown with the invitation until it is sent again
-        (R-INV-2).
+        """Reports the outcome of the delivery of an invitation; it is shown with the invitation until the invitation is
+        sent again (R-INV-2).
 
         - `invitation`: The invitation.
-        - `outcome`: How it went.
+        - `outcome`: The outcome.
         - `note`: What the mail server said.
         """
         return Invitation._from(self._call(
@@ -1812,11 +1855,12 @@ class InvitationsOperations(Namespace):
         ))
 
     def resend(self, *, invitation: str) -> Invitation:
-        """Sends a pending or expired invitation again; its life begins anew (R-INV-3, R-INV-5).
+        """Sends a pending or expired invitation again; its life time begins anew (R-INV-3, R-INV-5).
 
-        By the policy `resend` the old link dies, or the same goes out again, or it is `policy_forbids`: then delete
-        the invitation and invite again. The verification of an owner is always sent again with a new link. Nobody
-        sends again what offers more than they hold, be it in accounts that they do not reach (R-ROL-7).
+        The policy `resend` decides whether a new link replaces the old one, the same link is sent again, or the call
+        is refused with `policy_forbids`; in that case delete the invitation and invite again. The verification of an
+        owner is always sent again with a new link. The actor must hold everything that the invitation offers, also
+        in accounts that they do not reach (R-ROL-7).
 
         - `invitation`: The invitation.
         """
@@ -1829,13 +1873,14 @@ class LeasesOperations(Namespace):
     __slots__ = ()
 
     def acquire(self, *, account: str, id: str, kind: str, life_ms: int, user: str | None = None) -> LeaseState:
-        """Begins to edit a resource. Somebody else who does so already is named in `lease_held` (R-RES-3).
+        """Acquires the lease of a resource for editing it. If somebody else has the lease, the call is refused with
+        `lease_held`, which names that person (R-RES-3).
 
         - `account`: The account.
         - `id`: The resource.
         - `kind`: The kind of the resource.
-        - `life_ms`: How long the lease lives unless it is renewed, in milliseconds (5,000 to 3,600,000).
-        - `user`: Who edits; the acting user when absent. The host names somebody.
+        - `life_ms`: How long the lease lasts unless it is renewed, in milliseconds (5,000 to 3,600,000).
+        - `user`: Who edits; the acting user when absent. The host must name a user.
         """
         return LeaseState._from(self._call(
             "leases.acquire",
@@ -1844,8 +1889,8 @@ class LeasesOperations(Namespace):
         ))
 
     def get(self, *, account: str, id: str, kind: str) -> LeaseState:
-        """Says who edits a resource now (R-RES-3). Of what an account above shares, people below are not told who edits
-        it there.
+        """Shows who edits a resource now (R-RES-3). For a resource that an account above shares, users of the accounts
+        below are not told who edits it there.
 
         - `account`: The account.
         - `id`: The resource.
@@ -1854,12 +1899,13 @@ class LeasesOperations(Namespace):
         return LeaseState._from(self._call("leases.get", {"account": account, "id": id, "kind": kind}))
 
     def release(self, *, account: str, id: str, kind: str, user: str | None = None) -> LeaseState:
-        """Stops editing (R-RES-3).
+        """Releases the lease of a resource (R-RES-3).
 
         - `account`: The account.
         - `id`: The resource.
         - `kind`: The kind of the resource.
-        - `user`: Who edited; the acting user when absent. When the host names nobody, whoever it is.
+        - `user`: Who edited; the acting user when absent. If the host names nobody, the lease is released whoever
+          has it.
         """
         return LeaseState._from(self._call(
             "leases.release",
@@ -1868,13 +1914,14 @@ class LeasesOperations(Namespace):
         ))
 
     def renew(self, *, account: str, id: str, kind: str, life_ms: int, user: str | None = None) -> LeaseState:
-        """Goes on editing. After the lease has ended, or was taken over, it is `lease_lost` (R-RES-3).
+        """Renews a lease, to continue editing. If the lease has ended or somebody took it over, the call is refused
+        with `lease_lost` (R-RES-3).
 
         - `account`: The account.
         - `id`: The resource.
         - `kind`: The kind of the resource.
-        - `life_ms`: How long the lease lives from now on, in milliseconds (5,000 to 3,600,000).
-        - `user`: Who edits; the acting user when absent. The host names somebody.
+        - `life_ms`: How long the lease lasts from now on, in milliseconds (5,000 to 3,600,000).
+        - `user`: Who edits; the acting user when absent. The host must name a user.
         """
         return LeaseState._from(self._call(
             "leases.renew",
@@ -1883,14 +1930,14 @@ class LeasesOperations(Namespace):
         ))
 
     def take_over(self, *, account: str, id: str, kind: str, life_ms: int, user: str | None = None) -> LeaseState:
-        """Takes the lease from whoever has it: owner and administrators, and who may edit everything of the kind
-        (R-RES-3).
+        """Takes the lease from whoever has it. The owner and the administrators of the account may do so, and those who
+        manage its team from an account above and may edit everything of the kind (R-RES-3).
 
         - `account`: The account.
         - `id`: The resource.
         - `kind`: The kind of the resource.
-        - `life_ms`: How long the lease lives unless it is renewed, in milliseconds (5,000 to 3,600,000).
-        - `user`: Who edits from now on; the acting user when absent. The host names somebody.
+        - `life_ms`: How long the lease lasts unless it is renewed, in milliseconds (5,000 to 3,600,000).
+        - `user`: Who edits from now on; the acting user when absent. The host must name a user.
         """
         return LeaseState._from(self._call(
             "leases.take_over",
@@ -1913,19 +1960,20 @@ class LimitsOperations(Namespace):
         guaranteed: bool | None = None,
         value: Limit | None = None,
     ) -> LimitExplanations:
-        """Gives an account a part of the limit of the account above (R-TEA-9).
+        """Gives an account a part of the limit of the account above it (R-TEA-9).
 
-        A guaranteed part counts against what the account above can guarantee: together never more than its own limit
-        (`guarantee_exceeded`). One that is not guaranteed is best effort: the limit of the account above counts for
-        all together in any case. What the platform set stays the platform's.
+        The guaranteed parts of all accounts directly below can never be more than the own limit of the account above
+        (`guarantee_exceeded`). A part that is not guaranteed is best effort. The limit of the account above applies
+        to all of them together in any case. A limit that the platform set stays the platform's.
 
-        - `account`: The account below that gets it.
+        - `account`: The account below, which gets the part.
         - `limit`: Which limit.
-        - `expected_rev`: The revision of the account that the change was made from; a stale one is `rev_conflict`.
-        - `guaranteed`: Whether it is guaranteed; not for `unlimited`. As it was when absent, and in the beginning it
-          is not.
-        - `value`: `unlimited`, 0 for nothing, or a number; absent takes the part back, so that the account inherits
-          again.
+        - `expected_rev`: The revision of the account on which the change is based; a stale one is refused with
+          `rev_conflict`.
+        - `guaranteed`: Whether the part is guaranteed; `unlimited` cannot be. When absent, it stays as it was; a new
+          part is not guaranteed.
+        - `value`: `unlimited`, 0 for nothing, or a number. When it is absent, the part is taken back and the account
+          inherits the limit again.
         """
         return LimitExplanations._from(self._call(
             "limits.allocate",
@@ -1934,18 +1982,20 @@ class LimitsOperations(Namespace):
         ))
 
     def explain(self, *, account: str) -> LimitExplanations:
-        """Shows for every limit of an account which value counts, where it comes from and what it hides (R-PKG-3).
+        """Shows for every limit of an account which value applies, where that value comes from, and which other values
+        it overrides (R-PKG-3).
 
         - `account`: The account.
         """
         return LimitExplanations._from(self._call("limits.explain", {"account": account}))
 
     def inherit(self, *, account: str, limit: LimitName, expected_rev: int | None = None) -> LimitExplanations:
-        """Takes an account's own limit away, so that it inherits again (R-PKG-2).
+        """Removes an account's own limit, so that the account inherits the limit again (R-PKG-2).
 
         - `account`: The account.
         - `limit`: Which limit.
-        - `expected_rev`: The revision of the account that the change was made from; a stale one is `rev_conflict`.
+        - `expected_rev`: The revision of the account on which the change is based; a stale one is refused with
+          `rev_conflict`.
         """
         return LimitExplanations._from(self._call(
             "limits.inherit",
@@ -1964,18 +2014,19 @@ class LimitsOperations(Namespace):
         message_class: CountedClass | None = None,
         over: OverLimit | None = None,
     ) -> LimitExplanations:
-        """Gives an account a limit of its own, over that of its package (R-PKG-2). Beside the value, what is absent
-        stays as it was; `limits.inherit` takes all of it away.
+        """Gives an account a limit of its own, which overrides that of its package (R-PKG-2). Apart from the value, a
+        field that is absent stays as it was; `limits.inherit` removes the whole limit.
 
         - `account`: The account.
         - `limit`: Which limit.
         - `value`: `unlimited`, 0 for nothing, or a number.
-        - `burst`: How many may go out at once where it spreads, at least 1; 1 in the beginning.
-        - `expected_rev`: The revision of the account that the change was made from; a stale one is `rev_conflict`.
-        - `message_class`: The class of the messages that it counts; as in the package where the account says nothing
-          (R-QTA-14).
-        - `over`: What happens beyond it; as in the package where the account says nothing, and in the end what the
-          policy `over_limit` says (R-QTA-7).
+        - `burst`: How many messages may go out at once, for a limit that spreads: at least 1; 1 in the beginning.
+        - `expected_rev`: The revision of the account on which the change is based; a stale one is refused with
+          `rev_conflict`.
+        - `message_class`: The class of the messages that the limit counts; that of the package's limit if the
+          account has none of its own (R-QTA-14).
+        - `over`: What happens beyond the limit. If the account has no setting of its own, the package's applies, and
+          after that the policy `over_limit` (R-QTA-7).
         """
         return LimitExplanations._from(self._call(
             "limits.set",
@@ -1992,14 +2043,14 @@ class LimitsOperations(Namespace):
         message_class: CountedClass | None = None,
         over: OverLimit | None = None,
     ) -> DefaultLimits:
-        """Sets what counts where neither account nor package says anything; `unlimited` until then (R-PKG-3). Beside
-        the value, what is absent stays as it was.
+        """Sets the value of a limit for accounts for which neither the account nor its package sets one; until it is
+        set, the limit is `unlimited` (R-PKG-3). Apart from the value, a field that is absent stays as it was.
 
         - `limit`: Which limit.
         - `value`: `unlimited`, 0 for nothing, or a number.
-        - `burst`: How many may go out at once where it spreads, at least 1; 1 in the beginning.
-        - `message_class`: The class of the messages that it counts; both in the beginning (R-QTA-14).
-        - `over`: What happens beyond it; in the beginning what the policy `over_limit` says (R-QTA-7).
+        - `burst`: How many messages may go out at once, for a limit that spreads: at least 1; 1 in the beginning.
+        - `message_class`: The class of the messages that the limit counts; both classes in the beginning (R-QTA-14).
+        - `over`: What happens beyond the limit; in the beginning, what the policy `over_limit` says (R-QTA-7).
         """
         return DefaultLimits._from(self._call(
             "limits.set_default",
@@ -2024,19 +2075,20 @@ class MembersOperations(Namespace):
         role: str | None = None,
         user: str | None = None,
     ) -> Member:
-        """Makes a user a member of an account: an existing one by id, or a new one by e-mail address (R-INV-7).
+        """Makes a user a member of an account: an existing user by id, or a new user by e-mail address (R-INV-7).
 
-        New users are made by the host, and by operators with `clients.edit`; everybody else invites them. Who gives
-        an existing user of the team access is a policy (`grant_existing`): the parent, or whoever holds
-        `users.grant_account` there.
+        The host, and operators with `clients.edit`, can create new users; everybody else has to invite them. The
+        policy `grant_existing` decides who gives an existing user of the team access to the account: only the
+        parent, or whoever holds `users.grant_account` there.
 
         - `account`: The account.
         - `email`: The e-mail address of a new user.
-        - `first_name`: First name of a new user.
+        - `first_name`: The first name of a new user.
         - `group`: The group; the default group when absent.
-        - `last_name`: Last name of a new user.
-        - `role`: The role. When absent: the one that the user has in the team where a user has one role
-          (`role_scope`), or the default role of the account. None where the role is that of the package.
+        - `last_name`: The last name of a new user.
+        - `role`: The role. When absent: if a user has one role in the whole team (`role_scope`), the role that the
+          user has in it; else the default role of the account. Where the role comes from the package, no role can be
+          named.
         - `user`: The existing user, or the id that the new one gets.
         """
         return Member._from(self._call(
@@ -2057,14 +2109,14 @@ class MembersOperations(Namespace):
         resources_to: ResourcesToInput | None = None,
         role: str | None = None,
     ) -> MemberBulk:
-        """Does one thing to many members of an account, and answers for each (R-ACC-5).
+        """Does one thing to many members of an account, and answers for each of them (R-ACC-5).
 
         - `account`: The account.
-        - `action`: What is done.
+        - `action`: What to do.
         - `users`: The users: 1 to 500.
         - `atomic`: Whether it is done to all of them or to none.
-        - `group`: The group that they come into, for `set_group`.
-        - `resources`: What becomes of their resources, for `set_group`; they follow when absent.
+        - `group`: The group into which they go, for `set_group`.
+        - `resources`: What happens to their resources, for `set_group`; they follow the members when absent.
         - `resources_to`: Who gets the resources of those who leave, for `remove`.
         - `role`: The new role, for `set_role`.
         """
@@ -2075,7 +2127,7 @@ class MembersOperations(Namespace):
         ))
 
     def disable(self, *, account: str, user: str) -> Member:
-        """Disables a membership; the user's other accounts are not touched (R-ACC-3).
+        """Disables a membership; the user's other accounts are not affected (R-ACC-3).
 
         - `account`: The account.
         - `user`: The user.
@@ -2099,7 +2151,7 @@ class MembersOperations(Namespace):
         return Member._from(self._call("members.get", {"account": account, "user": user}))
 
     def grant(self, *, accounts: List[str] | tuple[str, ...], user: str, role: str | None = None) -> MembersGranted:
-        """Gives an existing user access to further accounts with one role, to all of them or to none (R-INV-7).
+        """Gives an existing user access to further accounts with one role: to all of them, or to none (R-INV-7).
 
         - `accounts`: The accounts: 1 to 100.
         - `user`: The user.
@@ -2120,22 +2172,22 @@ class MembersOperations(Namespace):
         search: str | None = None,
         status: MemberStatus | None = None,
     ) -> MemberList:
-        """Lists the members of an account, a page at a time. Who acts in an account below another and does not manage
-        the team does not see the owners of the accounts above (R-INV-10).
+        """Lists the members of an account, a page at a time. Members of an account below another one who do not manage
+        the team do not see the owners of the accounts above (R-INV-10).
 
         - `account`: The account.
-        - `after`: Go on after the page before: its `next`.
+        - `after`: Where the page begins: the `next` of the previous page.
         - `group`: Only members of this group.
-        - `inactive_since_ms`: Only who was not here since this instant, in unix milliseconds: seen last before it,
-          or never seen and made before it.
-        - `limit`: At most this many (1 to 500, 50 when absent). With filters a page may hold fewer while there is a
-          `next`.
-        - `order`: What it is ordered by; the id when absent, the e-mail address in a search. In a search, who is
-          found by what it is ordered by comes first.
+        - `inactive_since_ms`: Only members who have not been seen since this instant, in unix milliseconds: they
+          were last seen before it, or were never seen and were created before it.
+        - `limit`: How many members the page has at most: 1 to 500; 50 when absent. With filters, a page may be
+          shorter while there is still a `next`.
+        - `order`: The order; by id when absent, or by e-mail address when there is a `search`. In a search, members
+          whose ordering field matches come first.
         - `role`: Only members with this role.
-        - `search`: Only whose e-mail address, last name or first name begins with this, without regard to case and
-          accents.
-        - `status`: Only members of this status.
+        - `search`: Only members whose e-mail address, last name or first name begins with this text; case and
+          accents do not matter.
+        - `status`: Only members with this status.
         """
         return MemberList._from(self._call(
             "members.list",
@@ -2154,21 +2206,22 @@ class MembersOperations(Namespace):
         search: str | None = None,
         status: PersonStatus | None = None,
     ) -> PersonList:
-        """The users page of an account: its members, and who was invited and has not accepted, in one list by e-mail
-        address (R-INV-4).
+        """Lists the people of an account: its members, and those who were invited and have not accepted, in one list by
+        e-mail address (R-INV-4).
 
-        Members are listed as by `members.list`, invitations as by `invitations.list`: nobody sees more here than
+        Members are listed as by `members.list` and invitations as by `invitations.list`: nobody sees more here than
         there.
 
         - `account`: The account.
-        - `after`: Go on after the page before: its `next`.
-        - `below`: Those of all accounts below it as well, each person once; for who manages the team.
-        - `inactive_since_ms`: Only members who were not here since this instant, in unix milliseconds: seen last
-          before it, or never seen and made before it.
-        - `limit`: At most this many (1 to 500, 50 when absent). With filters a page may hold fewer while there is a
-          `next`.
-        - `search`: Only those with this in the address or in the name, without regard to case and accents.
-        - `status`: Only people of this status.
+        - `after`: Where the page begins: the `next` of the previous page.
+        - `below`: Whether the people of all accounts below it are listed too, each person once; for those who manage
+          the team.
+        - `inactive_since_ms`: Only members who have not been seen since this instant, in unix milliseconds: they
+          were last seen before it, or were never seen and were created before it.
+        - `limit`: How many people the page has at most: 1 to 500; 50 when absent. With filters, a page may be
+          shorter while there is still a `next`.
+        - `search`: Only people with this text in the address or in the name; case and accents do not matter.
+        - `status`: Only people with this status.
         """
         return PersonList._from(self._call(
             "members.people",
@@ -2177,11 +2230,12 @@ class MembersOperations(Namespace):
         ))
 
     def remove(self, *, account: str, user: str, resources_to: ResourcesToInput | None = None) -> MemberRemoved:
-        """Ends a membership; the user goes with the last one. The owner stays until another owns the account (R-TEA-5).
+        """Ends a membership; when it is the user's last one, the user is deleted. An owner cannot be removed until
+        somebody else owns the account (R-TEA-5).
 
         - `account`: The account.
         - `user`: The user.
-        - `resources_to`: Who gets the resources of the member; needed where they have some (R-USR-4).
+        - `resources_to`: Who gets the resources of the member; required when they have any (R-USR-4).
         """
         return MemberRemoved._from(self._call(
             "members.remove",
@@ -2198,17 +2252,19 @@ class MembersOperations(Namespace):
         expected_rev: int | None = None,
         group: str | None = None,
     ) -> Member:
-        """Gives a member another role, up or down; nobody gives more than they hold (R-INV-8, R-ROL-7).
+        """Gives a member another role, higher or lower; nobody can give a role that allows more than they hold
+        (R-INV-8, R-ROL-7).
 
-        By policy (`role_scope`) a user has one role in all accounts of the team: then it changes in all of them, by
-        who may change roles in all of them. Where the role is that of the package, it is `role_by_package`.
+        If a user has one role in the whole team by policy (`role_scope`), the role changes in all accounts of the
+        team, and the actor must be allowed to change roles in all of them. Where the role comes from the package,
+        the call is refused with `role_by_package`.
 
         - `account`: The account.
         - `role`: The new role.
         - `user`: The user.
-        - `expected_rev`: The revision that the change was made from; a stale one is `rev_conflict`.
-        - `group`: The group, where the new role needs one; the one that the member is in, or the default group, when
-          absent.
+        - `expected_rev`: The revision on which the change is based; a stale one is refused with `rev_conflict`.
+        - `group`: The group, if the new role needs one. When absent: the group in which the member is, or else the
+          default group.
         """
         return Member._from(self._call(
             "members.set_role",
@@ -2231,13 +2287,13 @@ class OperatorsOperations(Namespace):
         last_name: str | None = None,
         user: str | None = None,
     ) -> Operator:
-        """Makes an operator: of an existing user who is in no account, by id, or of a new one by e-mail address
+        """Makes a user an operator: an existing user by id, who is in no account, or a new user by e-mail address
         (R-PLT-2).
 
-        - `role`: The role: one of the platform, allowing no more to operators than whoever gives it holds (R-ROL-7).
+        - `role`: The role: one of the platform, which allows operators no more than the actor holds (R-ROL-7).
         - `email`: The e-mail address of a new user.
-        - `first_name`: First name of a new user.
-        - `last_name`: Last name of a new user.
+        - `first_name`: The first name of a new user.
+        - `last_name`: The last name of a new user.
         - `user`: The existing user, or the id that the new one gets.
         """
         return Operator._from(self._call(
@@ -2247,7 +2303,7 @@ class OperatorsOperations(Namespace):
         ))
 
     def disable(self, *, user: str) -> Operator:
-        """Disables an operator: they can do nothing any more. Nobody disables themselves.
+        """Disables an operator, who can do nothing any more. Nobody can disable themselves.
 
         - `user`: The user.
         """
@@ -2270,25 +2326,25 @@ class OperatorsOperations(Namespace):
     def list(self, *, after: str | None = None, limit: int | None = None) -> OperatorList:
         """Lists the operators by user id, a page at a time.
 
-        - `after`: Go on after this user: `next` of the page before.
-        - `limit`: At most this many (1 to 500, 50 when absent).
+        - `after`: Where the page begins: the `next` of the previous page.
+        - `limit`: How many entries the page has at most: 1 to 500; 50 when absent.
         """
         return OperatorList._from(self._call("operators.list", {}, {"after": after, "limit": limit}))
 
     def remove(self, *, user: str) -> OperatorRemoved:
-        """Removes an operator, and with that the user. Nobody removes themselves.
+        """Removes an operator and deletes the user. Nobody can remove themselves.
 
         - `user`: The user.
         """
         return OperatorRemoved._from(self._call("operators.remove", {"user": user}))
 
     def set_role(self, *, role: str, user: str, expected_rev: int | None = None) -> Operator:
-        """Gives an operator another role; nobody gives more than they hold, changes one who can do more, or themselves
-        (R-ROL-7).
+        """Gives an operator another role. Nobody can give more than they hold, change an operator who can do more than
+        they can, or change themselves (R-ROL-7).
 
         - `role`: The new role.
         - `user`: The user.
-        - `expected_rev`: The revision that the change was made from; a stale one is `rev_conflict`.
+        - `expected_rev`: The revision on which the change is based; a stale one is refused with `rev_conflict`.
         """
         return Operator._from(self._call(
             "operators.set_role",
@@ -2303,41 +2359,42 @@ class OutboxOperations(Namespace):
     __slots__ = ()
 
     def ack(self, *, consumer: str, numbers: List[int] | tuple[int, ...]) -> OutboxSettled:
-        """A consumer has carried out messages: it is not given them again. To say so twice does nothing more.
+        """Says that a consumer has carried out messages: they are not given to it again. Repeating the call changes
+        nothing.
 
         - `consumer`: The consumer.
-        - `numbers`: The numbers: at most 500.
+        - `numbers`: The numbers of the messages, at most 500.
         """
         return OutboxSettled._from(self._call("outbox.ack", {"consumer": consumer, "numbers": numbers}))
 
     def clear(self, *, before_ms: int | None = None, up_to: int | None = None) -> OutboxCleared:
-        """Deletes messages that every consumer has acknowledged. Where there are no consumers, the host says by this
-        what it has carried out.
+        """Deletes messages that every consumer has acknowledged. When there are no consumers, this call is how the host
+        says which messages it has carried out.
 
-        - `before_ms`: Only what happened before this instant, in unix milliseconds: so long are they kept.
-        - `up_to`: Up to the message of this number; all when absent.
+        - `before_ms`: Only messages whose cause happened before this instant, in unix milliseconds.
+        - `up_to`: The number of the last message to delete; all messages when absent.
         """
         return OutboxCleared._from(self._call("outbox.clear", {}, {"before_ms": before_ms, "up_to": up_to}))
 
     def consumers(self) -> OutboxConsumerList:
-        """The consumers, and how far each is."""
+        """Lists the consumers, and how far each of them is."""
         return OutboxConsumerList._from(self._call("outbox.consumers", {}))
 
     def dead(self, *, consumer: str, after: int | None = None, limit: int | None = None) -> OutboxDeadPage:
-        """The dead messages of a consumer, in their order.
+        """Lists the dead messages of a consumer, in their order.
 
         - `consumer`: The consumer.
-        - `after`: Go on after the message of this number: `next` of the page before.
-        - `limit`: At most this many (1 to 500, 50 when absent).
+        - `after`: The number after which the page begins: the `next` of the previous page.
+        - `limit`: How many entries the page has at most: 1 to 500; 50 when absent.
         """
         return OutboxDeadPage._from(self._call("outbox.dead", {"consumer": consumer}, {"after": after, "limit": limit}))
 
     def fail(self, *, consumer: str, numbers: List[int] | tuple[int, ...], reason: str | None = None) -> OutboxSettled:
-        """A consumer gives messages up: they are dead, and no more given.
+        """Says that a consumer gives messages up: they are dead, and are not given again.
 
         - `consumer`: The consumer.
-        - `numbers`: The numbers: at most 500.
-        - `reason`: Why.
+        - `numbers`: The numbers of the messages, at most 500.
+        - `reason`: The reason.
         """
         return OutboxSettled._from(self._call(
             "outbox.fail",
@@ -2346,8 +2403,8 @@ class OutboxOperations(Namespace):
         ))
 
     def forget(self, *, consumer: str) -> OutboxForgotten:
-        """Removes a consumer with all that is known of it. A message that it had not acknowledged is nobody's of that
-        name any more.
+        """Removes a consumer with everything that is known of it. Messages that it had not acknowledged are not given
+        to anybody by its name any more.
 
         - `consumer`: The consumer.
         """
@@ -2356,12 +2413,12 @@ class OutboxOperations(Namespace):
     def read(self, *, after: int | None = None, limit: int | None = None) -> OutboxPage:
         """Reads messages of the outbox in their order, a page at a time.
 
-        Tokens are made as they are read, never kept. A message whose link is dead by now, because it expired, was
-        used, or was replaced, comes without one: nothing is to be sent.
+        Tokens are derived when the messages are read, and are never stored. If the link of a message is dead by now
+        because it expired, was used or was replaced, the message comes without a token and nothing is to be sent.
 
-        - `after`: Go on after the message of this number: `next` of the page before, or the last one that was
-          carried out.
-        - `limit`: At most this many (1 to 500, 50 when absent).
+        - `after`: The number after which the page begins: the `next` of the previous page, or the number of the last
+          message that was carried out.
+        - `limit`: How many entries the page has at most: 1 to 500; 50 when absent.
         """
         return OutboxPage._from(self._call("outbox.read", {}, {"after": after, "limit": limit}))
 
@@ -2372,12 +2429,13 @@ class OutboxOperations(Namespace):
         numbers: List[int] | tuple[int, ...],
         after_ms: int | None = None,
     ) -> OutboxSettled:
-        """A consumer cannot carry out messages now: they are given again, earlier or later than they would be by
-        themselves.
+        """Says that a consumer cannot carry out messages now: they are given again after `after_ms`, instead of after
+        `hold_ms`.
 
         - `consumer`: The consumer.
-        - `numbers`: The numbers: at most 500.
-        - `after_ms`: After how many milliseconds: 0 to 604,800,000 (a week), at once when absent.
+        - `numbers`: The numbers of the messages, at most 500.
+        - `after_ms`: After how many milliseconds they are given again: 0 to 604,800,000 (a week); at once when
+          absent.
         """
         return OutboxSettled._from(self._call(
             "outbox.retry",
@@ -2386,10 +2444,10 @@ class OutboxOperations(Namespace):
         ))
 
     def revive(self, *, consumer: str, numbers: List[int] | tuple[int, ...]) -> OutboxSettled:
-        """Gives dead messages another chance: they are given again, as if they never had been.
+        """Revives dead messages: they are given again, as if they had never been given.
 
         - `consumer`: The consumer.
-        - `numbers`: The numbers: at most 500.
+        - `numbers`: The numbers of the messages, at most 500.
         """
         return OutboxSettled._from(self._call("outbox.revive", {"consumer": consumer, "numbers": numbers}))
 
@@ -2401,19 +2459,21 @@ class OutboxOperations(Namespace):
         limit: int | None = None,
         tries: int | None = None,
     ) -> OutboxTaken:
-        """Gives a consumer the next messages that it has neither acknowledged nor holds, in their order (R-OUT-1).
+        """Gives a consumer the next messages, in their order: those that it has not acknowledged and that none of its
+        workers has now (R-OUT-1).
 
-        A consumer is a program of the host by any name; each gets every message, and several workers may take in one
-        name. The first call makes it. A message that is not acknowledged in time is given again, and when that was
-        done as often as `tries` says, it is dead: see `outbox.dead`.
+        A consumer is a program of the host with a name of the host's choice. Every consumer gets every message, and
+        several workers may take messages in the name of one consumer. The first call with a name creates the
+        consumer. A message that is not acknowledged in time is given again; once it has been given as often as
+        `tries` says, it is dead: see `outbox.dead`.
 
         - `consumer`: The name of the consumer.
-        - `hold_ms`: How long they are kept from others of the same name, in milliseconds: 1 to 604,800,000 (a week),
-          a minute when absent.
-        - `limit`: At most this many (1 to 500, 50 when absent). Nobody has more than 1,000 that are not
-          acknowledged.
-        - `tries`: How often a message is given at most: 1 to 1,000; the last that was said counts, 10 when nothing
-          was.
+        - `hold_ms`: How long the messages are kept from other workers of the consumer, in milliseconds: 1 to
+          604,800,000 (a week); a minute when absent.
+        - `limit`: How many messages are given at most: 1 to 500; 50 when absent. A consumer never has more than
+          1,000 messages that it has not acknowledged.
+        - `tries`: How often a message is given at most: 1 to 1,000. When absent, the number named last applies, or
+          10 if none was ever named.
         """
         return OutboxTaken._from(self._call(
             "outbox.take",
@@ -2440,19 +2500,18 @@ class PackagesOperations(Namespace):
         overuse: bool | None = None,
         role: str | None = None,
     ) -> Package:
-        """Makes a package.
+        """Creates a package.
 
-        Credits, overuse, the bounce rate and the limit on suppressed domains belong to the commercial edition
-        (R-PLT-1).
+        Credits, overuse, the bounce rate, and the limit on suppressed domains need the commercial edition (R-PLT-1).
 
         - `name`: The name that people see.
-        - `assets`: The assets that its accounts can use, at most 200 of a kind (R-PKG-5).
+        - `assets`: The assets that its accounts can use, at most 200 of each kind (R-PKG-5).
         - `bounce_rate`: The rate of bounces at which a campaign is stopped.
         - `child_price`: What a further account of the team costs each month (R-TEA-4).
-        - `credits`: Whether its accounts pay with credits for what exceeds their caps.
-        - `id`: The host's own id; made when absent.
-        - `limits`: Its limits; an absent one falls to the platform's default.
-        - `overuse`: Whether its accounts may send beyond their caps.
+        - `credits`: Whether its accounts pay with credits for messages beyond their limits.
+        - `id`: The host's own id; one is generated when it is absent.
+        - `limits`: Its limits; for a limit that is absent, the platform's default applies.
+        - `overuse`: Whether its accounts may send beyond their limits.
         - `role`: The role that no member of its accounts can exceed (R-ROL-5).
         """
         return Package._from(self._call(
@@ -2462,11 +2521,12 @@ class PackagesOperations(Namespace):
         ))
 
     def delete(self, *, package: str, expected_rev: int | None = None, move_to: str | None = None) -> PackageDeleted:
-        """Deletes a package; one in use only when its accounts move to another (R-PKG-4).
+        """Deletes a package; if it is in use, a package must be named to which its accounts move (R-PKG-4).
 
         - `package`: The package.
-        - `expected_rev`: The revision that the change was made from; a stale one is `rev_conflict`.
-        - `move_to`: The package that its accounts get, and those that were to get this one later.
+        - `expected_rev`: The revision on which the change is based; a stale one is refused with `rev_conflict`.
+        - `move_to`: The package to which its accounts move, and with them the accounts that were to get this package
+          later.
         """
         return PackageDeleted._from(self._call(
             "packages.delete",
@@ -2492,23 +2552,25 @@ class PackagesOperations(Namespace):
         without_limits: List[LimitName] | tuple[LimitName, ...] | None = None,
         without_role: bool | None = None,
     ) -> Package:
-        """Changes a package; acts at once on every account that inherits from it (R-PKG-4). What is absent stays.
+        """Changes a package; the change applies at once to every account that inherits from it (R-PKG-4). A field that
+        is absent stays as it is.
 
         - `package`: The package.
-        - `assets`: The assets that its accounts can use; a list that is absent stays.
+        - `assets`: The assets that its accounts can use; a list that is absent stays as it is.
         - `bounce_rate`: The rate of bounces at which a campaign is stopped.
         - `child_price`: What a further account of the team costs each month.
-        - `credits`: Whether its accounts pay with credits for what exceeds their caps.
-        - `expected_rev`: The revision that the change was made from; a stale one is `rev_conflict`.
-        - `limits`: Its limits; one that is absent stays.
+        - `credits`: Whether its accounts pay with credits for messages beyond their limits.
+        - `expected_rev`: The revision on which the change is based; a stale one is refused with `rev_conflict`.
+        - `limits`: The limits to change; a limit that is absent stays as it is.
         - `name`: The name that people see.
-        - `overuse`: Whether its accounts may send beyond their caps.
+        - `overuse`: Whether its accounts may send beyond their limits.
         - `role`: The role that no member of its accounts can exceed.
-        - `without_bounce_rate`: Campaigns are no longer stopped for bounces; not together with `bounce_rate`.
-        - `without_child_price`: No price is shown any more; not together with `child_price`.
-        - `without_limits`: The limits that are taken away, so that they fall to the platform's default; not together
-          with a value in `limits`.
-        - `without_role`: Takes the ceiling away; not together with `role`.
+        - `without_bounce_rate`: Removes the bounce rate, so that campaigns are no longer stopped for bounces; it
+          cannot be combined with `bounce_rate`.
+        - `without_child_price`: Removes the price; it cannot be combined with `child_price`.
+        - `without_limits`: The limits to remove, so that the platform's default applies; a limit cannot also have a
+          value in `limits`.
+        - `without_role`: Removes the role; it cannot be combined with `role`.
         """
         return Package._from(self._call(
             "packages.edit",
@@ -2526,16 +2588,16 @@ class PackagesOperations(Namespace):
     def list(self, *, after: str | None = None, limit: int | None = None) -> PackageList:
         """Lists packages by id, a page at a time.
 
-        - `after`: Go on after this id: `next` of the page before.
-        - `limit`: At most this many (1 to 500, 50 when absent).
+        - `after`: Where the page begins: the `next` of the previous page.
+        - `limit`: How many entries the page has at most: 1 to 500; 50 when absent.
         """
         return PackageList._from(self._call("packages.list", {}, {"after": after, "limit": limit}))
 
     def preflight(self, *, account: str, package: str) -> PackagePreflight:
-        """What an account would be over if it had another package: every limit that the usage of today exceeds
+        """Checks what an account would exceed if it had another package: every limit that today's usage is above
         (R-PKG-6).
 
-        Nothing of it stands in the way of the change: nothing is deleted, and what is over the limit can shrink but
+        The change of package is possible nevertheless: nothing is deleted, and what is above a limit can shrink but
         not grow.
 
         - `account`: The account.
@@ -2544,10 +2606,10 @@ class PackagesOperations(Namespace):
         return PackagePreflight._from(self._call("packages.preflight", {"account": account, "package": package}))
 
     def retire(self, *, package: str, expected_rev: int | None = None) -> Package:
-        """Retires a package: its accounts keep it, new ones cannot have it (R-PKG-4).
+        """Retires a package: its accounts keep it, but no other account can get it (R-PKG-4).
 
         - `package`: The package.
-        - `expected_rev`: The revision that the change was made from; a stale one is `rev_conflict`.
+        - `expected_rev`: The revision on which the change is based; a stale one is refused with `rev_conflict`.
         """
         return Package._from(self._call("packages.retire", {"package": package}, {"expected_rev": expected_rev}))
 
@@ -2558,9 +2620,9 @@ class PasswordsOperations(Namespace):
     __slots__ = ()
 
     def ban(self, *, words: List[str] | tuple[str, ...]) -> BannedPasswords:
-        """Bans passwords that everybody tries (R-SES-1). Passwords that people have stay as they are.
+        """Bans passwords that are too well known (R-SES-1). Passwords that people have already stay valid.
 
-        - `words`: The passwords, in capital or small letters; at most 1,000 at once.
+        - `words`: The passwords, at most 1,000 at once; upper and lower case are alike.
         """
         return BannedPasswords._from(self._call("passwords.ban", {"words": words}))
 
@@ -2573,13 +2635,14 @@ class PasswordsOperations(Namespace):
         code: str | None = None,
         keep_session: str | None = None,
     ) -> PasswordChanged:
-        """Users change their own password; all their other sessions end (R-SES-1).
+        """Changes the own password of the user; all their other sessions end (R-SES-1).
 
-        - `new_password`: The new one.
-        - `old_password`: The password that they have. A wrong one is `login_refused`, and counts as a failed log-in.
+        - `new_password`: The new password.
+        - `old_password`: The password that they have now. A wrong one is refused with `login_refused`, and counts as
+          a failed log-in.
         - `user`: The user.
-        - `code`: A code of their second factor, where they have one.
-        - `keep_session`: The session that goes on: the one that they use.
+        - `code`: A code of their second factor, if they have one.
+        - `keep_session`: The session that does not end: the one that they use.
         """
         return PasswordChanged._from(self._call(
             "passwords.change",
@@ -2588,11 +2651,11 @@ class PasswordsOperations(Namespace):
         ))
 
     def forgot(self, *, email: str) -> PasswordForgotten:
-        """Sends the link that sets a new password to whoever has this address (R-SES-4). Nobody learns from the answer
-        whether there is one; from the time that it takes they could, so answer first and call then. One link a
-        minute at most.
+        """Sends a link that sets a new password to the user who has this address (R-SES-4). The answer does not tell
+        whether there is such a user, but the time that the call takes could: so answer the person first, and call
+        then. At most one link is sent in a minute.
 
-        - `email`: The e-mail address as it was typed; the mail goes to the one that is stored.
+        - `email`: The e-mail address as the person typed it; the mail goes to the address that is stored.
         """
         return PasswordForgotten._from(self._call("passwords.forgot", {"email": email}))
 
@@ -2601,36 +2664,36 @@ class PasswordsOperations(Namespace):
         *,
         passwords: List[ImportedPasswordInput] | tuple[ImportedPasswordInput, ...],
     ) -> PasswordsImported:
-        """Brings hashes along from another platform: bcrypt (`$2b$...`), or Argon2, scrypt and PBKDF2 in the form of
-        PHC, at most 500 at once, all or none. Each is renewed when its user logs in (R-SES-1), but for bcrypt of a
-        password of more than 72 bytes, of which bcrypt looks at 72. To its user it is a new password, as by
-        `passwords.set`: sessions end, and they are told. `$2x$...` is not taken: whoever made it spoiled every
-        letter beyond ASCII.
+        """Imports password hashes from another platform: bcrypt (`$2b$...`), or Argon2, scrypt and PBKDF2 in the PHC
+        format; at most 500 at once, all of them or none. Each hash is replaced by a new one when its user logs in
+        (R-SES-1). The exception is bcrypt with a password of more than 72 bytes, because bcrypt looks at the first
+        72 bytes only. For the user it is a new password, as with `passwords.set`: their sessions end, and they are
+        told. `$2x$...` is refused: the program that made such a hash got every non-ASCII character wrong.
 
-        - `passwords`: Users and their hashes.
+        - `passwords`: The users and their hashes.
         """
         return PasswordsImported._from(self._call("passwords.import_hashes", {"passwords": passwords}))
 
     def remove(self, *, user: str) -> PasswordChanged:
-        """Takes a user's password away: from now on the host vouches for them. All their sessions end.
+        """Removes a user's password: from now on only the host can vouch for them. All their sessions end.
 
         - `user`: The user.
         """
         return PasswordChanged._from(self._call("passwords.remove", {"user": user}))
 
     def set(self, *, password: str, token: str | None = None, user: str | None = None) -> PasswordChanged:
-        """Gives a user a password: with the token of a reset link, or because the host says so. All sessions of the
-        user end, a waiting change of their address too, and they are told (outbox), as by everything that gives
-        somebody another password.
+        """Sets the password of a user: with the token of a reset link, or for a user whom the host names. All sessions
+        of the user end, a change of their address that is waiting is cancelled, and the user is told through the
+        outbox, as by every operation that sets a password.
 
-        The token is used up by the first that comes (R-SES-4). Nobody but the host chooses the password of another.
+        The first call with a token uses it up (R-SES-4). Only the host can choose the password of somebody else.
 
-        - `password`: The new password: at least as many characters as policy `password_min` says, or where they need
-          a second factor wherever they act, `password_min_with_second_factor`; at most 256 bytes. One that is
-          guessed too easily is `password_banned`, with what is weak in `details.weak`: `own_word`, `common`,
-          `keyboard`, `repeat`, `sequence`, `date`, `short` or `banned`.
-        - `token`: The token of a reset link; this or `user`.
-        - `user`: The user; this or `token`.
+        - `password`: The new password: at least as many characters as the policy `password_min` says, or the policy
+          `password_min_with_second_factor` if the user needs a second factor wherever they act; at most 256 bytes. A
+          password that is too easy to guess is refused with `password_banned`, and `details.weak` says what is weak
+          in it: `own_word`, `common`, `keyboard`, `repeat`, `sequence`, `date`, `short` or `banned`.
+        - `token`: The token of a reset link; give either this or `user`.
+        - `user`: The user; give either this or `token`.
         """
         return PasswordChanged._from(self._call(
             "passwords.set",
@@ -2639,9 +2702,9 @@ class PasswordsOperations(Namespace):
         ))
 
     def unban(self, *, words: List[str] | tuple[str, ...]) -> BannedPasswords:
-        """Takes passwords off the list of those that are banned.
+        """Removes passwords from the list of banned passwords.
 
-        - `words`: The passwords, in capital or small letters; at most 1,000 at once.
+        - `words`: The passwords, at most 1,000 at once; upper and lower case are alike.
         """
         return BannedPasswords._from(self._call("passwords.unban", {"words": words}))
 
@@ -2659,13 +2722,13 @@ class PermissionsOperations(Namespace):
         scoped: bool | None = None,
         sensitive: bool | None = None,
     ) -> Permission:
-        """Adds a node of the host's own below an existing one, or at the top (R-ROL-1).
+        """Adds a permission of the host's own to the tree, below an existing node or at the top (R-ROL-1).
 
-        - `permission`: The dotted id: lower-case letters, digits, `_` and `-` between the dots. What stands before
-          the last dot must exist.
-        - `title`: Words for people; searched as well.
+        - `permission`: The id, with dots: lower-case letters, digits, `_` and `-` between the dots. The part before
+          the last dot must be an existing node.
+        - `title`: A title for people; `permissions.search` looks at it too.
         - `scoped`: Whether grants carry a scope (own, group, any).
-        - `sensitive`: Whether it is granted by its own name only, never through its parent.
+        - `sensitive`: Whether it has to be granted by its own name, and is not included in a grant of its parent.
         """
         return Permission._from(self._call(
             "permissions.add",
@@ -2674,14 +2737,14 @@ class PermissionsOperations(Namespace):
         ))
 
     def list(self) -> PermissionList:
-        """Lists the nodes, parents before children."""
+        """Lists the nodes, each parent before its children."""
         return PermissionList._from(self._call("permissions.list", {}))
 
     def search(self, *, words: str, limit: int | None = None) -> PermissionList:
-        """Finds the nodes in whose path or titles every word occurs (R-ROL-2).
+        """Finds the nodes in whose paths or titles every word occurs (R-ROL-2).
 
         - `words`: The words, in any order; upper and lower case are alike.
-        - `limit`: At most this many hits (1 to 500, 50 when absent).
+        - `limit`: How many nodes are returned at most: 1 to 500; 50 when absent.
         """
         return PermissionList._from(self._call("permissions.search", {"words": words}, {"limit": limit}))
 
@@ -2692,34 +2755,34 @@ class PoliciesOperations(Namespace):
     __slots__ = ()
 
     def get(self, *, account: str | None = None) -> PolicyReport:
-        """Shows which policies count for an account, or for the platform, and where each comes from (R-PLT-3).
+        """Shows which policies apply to an account, or to the platform, and where each of them comes from (R-PLT-3).
 
-        - `account`: The account; absent for the platform.
+        - `account`: The account; when absent, the platform.
         """
         return PolicyReport._from(self._call("policies.get", {}, {"account": account}))
 
     def preset(self, *, account: str | None = None, preset: Preset | None = None) -> PolicyReport:
-        """Gives an account, or the platform, a preset: a named set of policies. Single policies that are set beside it
-        come before it.
+        """Gives an account, or the platform, a preset: a named set of policies. Single policies that are set beside the
+        preset take precedence over it.
 
-        - `account`: The account; absent for the platform.
-        - `preset`: The preset; absent takes it away.
+        - `account`: The account; when absent, the platform.
+        - `preset`: The preset; when absent, the preset is removed.
         """
         return PolicyReport._from(self._call("policies.preset", {}, {"account": account, "preset": preset}))
 
     def set(self, *, policies: PoliciesInput, account: str | None = None) -> PolicyReport:
-        """Sets single policies of an account, or of the platform. What is absent stays as it is.
+        """Sets single policies of an account, or of the platform. A policy that is absent stays as it is.
 
         - `policies`: The policies to set.
-        - `account`: The account; absent for the platform.
+        - `account`: The account; when absent, the platform.
         """
         return PolicyReport._from(self._call("policies.set", {"policies": policies}, {"account": account}))
 
     def unset(self, *, names: List[str] | tuple[str, ...], account: str | None = None) -> PolicyReport:
-        """Takes single policies away, so that what lies above counts again.
+        """Removes single policies, so that the value of the level above applies again.
 
         - `names`: The names of the policies, such as `seats`; at most 500.
-        - `account`: The account; absent for the platform.
+        - `account`: The account; when absent, the platform.
         """
         return PolicyReport._from(self._call("policies.unset", {"names": names}, {"account": account}))
 
@@ -2730,15 +2793,15 @@ class ReservationsOperations(Namespace):
     __slots__ = ()
 
     def commit(self, *, account: str, count: int, reservation: str) -> Reservation:
-        """Says how many of a reservation go out; the rest comes back, into the windows that it was charged to
-        (R-QTA-5).
+        """Says how many messages of a reservation go out. The others are given back into the windows to which they were
+        charged (R-QTA-5).
 
-        Hosts commit before they hand over, and refund what failed. The same commit again gets the same answer. What
-        belongs to a campaign that is stopped, or to a user who may send no longer, does not go out: it is refused,
-        and can be released.
+        The host commits before it hands the messages over, and refunds those that failed. The same commit repeated
+        gets the same answer. A commit for a campaign that is stopped, or for a user who may no longer send, is
+        refused; the reservation can be released.
 
         - `account`: The account.
-        - `count`: How many go out, at most what was reserved.
+        - `count`: How many messages go out, at most as many as were reserved.
         - `reservation`: The reservation.
         """
         return Reservation._from(self._call(
@@ -2758,23 +2821,27 @@ class ReservationsOperations(Namespace):
         min: int | None = None,
         user: str | None = None,
     ) -> ReservationDecision:
-        """Charges messages that go out later. Until it is committed, released or expires, all of it counts as used.
+        """Reserves messages that go out later, and charges them now. Until the reservation is committed, is released or
+        expires, all of it counts as used.
 
-        A pace does not stand in the way: it reserves their turns and says from when on they may go out
-        (`not_before_ms`).
+        A pace does not refuse it: the reservation takes turns of the pace, and the answer says from when on all
+        messages may have gone out (`not_before_ms`).
 
-        Answers like `sending.admit`: where it is refused, nothing is reserved. Credits that paid for a part of it
-        are the first to come back (R-CRD-2).
+        It answers as `sending.admit` does; when it is refused, nothing is reserved. Credits that paid for a part of
+        the reservation are given back first (R-CRD-2).
 
         - `account`: The account that sends.
         - `count`: How many messages, at least 1.
-        - `life_ms`: How long it lives, in milliseconds (1,000 to 31 days).
-        - `channel`: By e-mail when absent.
-        - `key`: A name of the host's for this request: asked again within a day after it was granted it gets the
-          same answer, and charges nothing.
-        - `message`: What the messages are; caps for members, campaigns and domains look at it (R-QTA-14).
-        - `min`: Reserves as many as fit, and nothing where fewer than these do; all or none when absent (R-QTA-2).
-        - `user`: The user who sends, who needs the permission to; absent when the host itself sends for the account.
+        - `life_ms`: How long the reservation lasts, in milliseconds: 1,000 to 2,678,400,000 (31 days).
+        - `channel`: The channel; e-mail when absent.
+        - `key`: An idempotency key: the same request repeated within a day after it was granted gets the same
+          answer, and charges nothing.
+        - `message`: What kind of messages they are; the caps of members, campaigns and domains depend on it
+          (R-QTA-14).
+        - `min`: The least that is useful: as many messages as fit are reserved, and none when fewer than this fit;
+          all or none when absent (R-QTA-2).
+        - `user`: The user who sends, and who needs the permission to send; absent when the host itself sends for the
+          account.
         """
         return ReservationDecision._from(self._call(
             "reservations.create",
@@ -2783,7 +2850,7 @@ class ReservationsOperations(Namespace):
         ))
 
     def get(self, *, account: str, reservation: str) -> Reservation:
-        """Reads a reservation, for a day after it ended.
+        """Reads a reservation, until a day after its end.
 
         - `account`: The account.
         - `reservation`: The reservation.
@@ -2791,7 +2858,7 @@ class ReservationsOperations(Namespace):
         return Reservation._from(self._call("reservations.get", {"account": account, "reservation": reservation}))
 
     def release(self, *, account: str, reservation: str) -> Reservation:
-        """Gives all of a reservation back (R-QTA-5).
+        """Releases a reservation: all of it is given back (R-QTA-5).
 
         - `account`: The account.
         - `reservation`: The reservation.
@@ -2805,13 +2872,13 @@ class ResourcesOperations(Namespace):
     __slots__ = ()
 
     def can(self, *, account: str, action: str, id: str, kind: str, user: str | None = None) -> ResourceDecision:
-        """Whether a user may do something with a resource, and by what (R-RES-2).
+        """Says whether a user may do something with a resource, and why they may (R-RES-2).
 
         - `account`: The account.
-        - `action`: The last part of a permission of the kind: `view`, `edit`, `send` ...
+        - `action`: The action: the last part of a permission of the kind, such as `view`, `edit` or `send`.
         - `id`: The resource.
         - `kind`: The kind.
-        - `user`: The user; the acting one when absent. Others are asked about with `users.view`.
+        - `user`: The user; the acting user when absent. To ask about somebody else, the actor needs `users.view`.
         """
         return ResourceDecision._from(self._call(
             "resources.can",
@@ -2829,18 +2896,18 @@ class ResourcesOperations(Namespace):
         owner: str | None = None,
         shared: bool | None = None,
     ) -> Resource:
-        """Shares a resource with the group or no longer; gives it to another member, whose group it then carries
-        (R-GRP-3).
+        """Changes whether a resource is shared with the group, or gives it to another member, whose group it then
+        carries (R-GRP-3).
 
-        Its owner shares it, who needs no permission to stop, and so does who reaches everything; only the latter
-        gives it away. The group sees what is shared while the owner holds the permission to share the kind
-        (`lists.share`).
+        The owner of the resource may share it, and needs no permission to stop sharing it. Those whose permission
+        reaches all resources may do so too, and only they may give it to another member. The group sees a shared
+        resource as long as its owner holds the permission to share the kind (`lists.share`).
 
         - `account`: The account.
         - `id`: The resource.
         - `kind`: The kind.
-        - `expected_rev`: The revision that the change was made from; a stale one is `rev_conflict`.
-        - `owner`: Another member.
+        - `expected_rev`: The revision on which the change is based; a stale one is refused with `rev_conflict`.
+        - `owner`: The member to whom it is given.
         - `shared`: Whether the group sees it.
         """
         return Resource._from(self._call(
@@ -2850,8 +2917,9 @@ class ResourcesOperations(Namespace):
         ))
 
     def get(self, *, account: str, id: str, kind: str) -> Resource:
-        """Reads a resource of an account, or one that an account above shares with it: of that, `account` is the
-        account above, and people below are told no other `owner` (R-TEA-7).
+        """Reads a resource of an account, or a resource that an account above shares with it. For a shared resource,
+        `account` in the answer is the account above, and its `owner` is not shown to users of the accounts below
+        unless it is themselves (R-TEA-7).
 
         - `account`: The account.
         - `id`: The resource.
@@ -2860,7 +2928,8 @@ class ResourcesOperations(Namespace):
         return Resource._from(self._call("resources.get", {"account": account, "id": id, "kind": kind}))
 
     def register(self, *, account: str, id: str, kind: str, owner: str | None = None) -> Resource:
-        """Registers a resource; a user, one that is their own. It carries the group of its owner (R-RES-1, R-GRP-3).
+        """Registers a resource; users register resources of their own. It carries the group of its owner (R-RES-1,
+        R-GRP-3).
 
         The kind is `campaign`, `list`, `template`, `form`, `page`, `image`, `blacklist`, `segment`, `program`,
         `report`, `from_address`, or a branch with scopes that the host added to the permission tree.
@@ -2868,8 +2937,8 @@ class ResourcesOperations(Namespace):
         - `account`: The account.
         - `id`: The host's own id, unique within account and kind.
         - `kind`: The kind.
-        - `owner`: The member whose it is. When absent: the acting user; the owner of the account for who is not a
-          member of it.
+        - `owner`: The member who owns it. When absent: the acting user, or the owner of the account if the actor is
+          not a member of it.
         """
         return Resource._from(self._call(
             "resources.register",
@@ -2883,7 +2952,7 @@ class ResourcesOperations(Namespace):
         - `account`: The account.
         - `id`: The resource.
         - `kind`: The kind.
-        - `expected_rev`: The revision that the decision was made from; a stale one is `rev_conflict`.
+        - `expected_rev`: The revision on which the decision is based; a stale one is refused with `rev_conflict`.
         """
         return ResourceRemoved._from(self._call(
             "resources.remove",
@@ -2892,14 +2961,14 @@ class ResourcesOperations(Namespace):
         ))
 
     def save(self, *, account: str, expected_rev: int, id: str, kind: str, user: str | None = None) -> Resource:
-        """The content was saved: raises the revision. A stale one is `rev_conflict`, so that nobody overwrites
-        another's work (R-RES-3).
+        """Says that the content was saved: this raises the revision. A stale revision is refused with `rev_conflict`,
+        so that nobody overwrites the work of somebody else (R-RES-3).
 
         - `account`: The account.
-        - `expected_rev`: The revision that the work began from.
+        - `expected_rev`: The revision on which the work is based.
         - `id`: The resource.
         - `kind`: The kind.
-        - `user`: Who saves; the acting user when absent. Another is named by the host alone.
+        - `user`: Who saves; the acting user when absent. Only the host can name another user.
         """
         return Resource._from(self._call(
             "resources.save",
@@ -2908,12 +2977,13 @@ class ResourcesOperations(Namespace):
         ))
 
     def share_kind(self, *, account: str, kind: str, user: str | None = None) -> UnsharedKinds:
-        """The group sees a member's resources of a kind again, but for those that are not shared one by one (R-GRP-3).
+        """Shows a member's resources of a kind to their group again, except those that are not shared one by one
+        (R-GRP-3).
 
         - `account`: The account.
         - `kind`: The kind.
-        - `user`: Whose resources; the acting user's when absent. Another is named by the host, and by who may share
-          everything of the kind.
+        - `user`: The member; the acting user when absent. Only the host, and those who may share everything of the
+          kind, can name another user.
         """
         return UnsharedKinds._from(self._call(
             "resources.share_kind",
@@ -2922,14 +2992,14 @@ class ResourcesOperations(Namespace):
         ))
 
     def unshare_kind(self, *, account: str, kind: str, user: str | None = None) -> UnsharedKinds:
-        """From now on the group does not see a member's resources of a kind, those to come included (R-GRP-3). Nobody
-        needs a permission to keep their own. Who lacks the permission to share a kind (`lists.share`) shares nothing
-        of it anyway.
+        """Keeps a member's resources of a kind from their group, from now on and including resources made later
+        (R-GRP-3). Members need no permission to keep their own resources from the group. A member who lacks the
+        permission to share the kind (`lists.share`) shares no resource of it in any case.
 
         - `account`: The account.
         - `kind`: The kind.
-        - `user`: Whose resources; the acting user's when absent. Another is named by the host, and by who may share
-          everything of the kind.
+        - `user`: The member; the acting user when absent. Only the host, and those who may share everything of the
+          kind, can name another user.
         """
         return UnsharedKinds._from(self._call(
             "resources.unshare_kind",
@@ -2950,9 +3020,9 @@ class ResourcesOperations(Namespace):
 
         - `account`: The account.
         - `kind`: The kind.
-        - `after`: Go on where the page before ended: its `next`.
-        - `limit`: At most this many (1 to 500, 50 when absent).
-        - `user`: The user; the acting one when absent. Others are asked about with `users.view`.
+        - `after`: Where the page begins: the `next` of the previous page.
+        - `limit`: How many entries the page has at most: 1 to 500; 50 when absent.
+        - `user`: The user; the acting user when absent. To ask about somebody else, the actor needs `users.view`.
         """
         return ResourceList._from(self._call(
             "resources.visible",
@@ -2969,13 +3039,14 @@ class ResourcesOperations(Namespace):
         limit: int | None = None,
         user: str | None = None,
     ) -> VisibleOwners:
-        """Lists the owners whose resources of a kind a user sees, for a query of the host's own (R-GRP-3).
+        """Lists the owners whose resources of a kind a user sees, so that the host can use them in a query of its own
+        (R-GRP-3).
 
         - `account`: The account.
-        - `kind`: The kind: each has a permission, and so a reach, of its own.
-        - `after`: Go on where the page before ended: its `next`.
-        - `limit`: At most this many (1 to 500, 50 when absent).
-        - `user`: The user; the acting one when absent. Others are asked about with `users.view`.
+        - `kind`: The kind; each kind has a permission of its own, which may reach differently far.
+        - `after`: Where the page begins: the `next` of the previous page.
+        - `limit`: How many entries the page has at most: 1 to 500; 50 when absent.
+        - `user`: The user; the acting user when absent. To ask about somebody else, the actor needs `users.view`.
         """
         return VisibleOwners._from(self._call(
             "resources.visible_owners",
@@ -2990,14 +3061,14 @@ class RolesOperations(Namespace):
     __slots__ = ()
 
     def copy(self, *, role: str, account: str | None = None, id: str | None = None, name: str | None = None) -> Role:
-        """Makes a role like another: built in, of the platform, or of an account (R-ROL-4). The copy of one of
-        administrators is one of administrators.
+        """Creates a copy of a role: of a built-in role, of one of the platform, or of one of an account (R-ROL-4). The
+        copy of an administrator's role is an administrator's role.
 
         - `role`: The role to copy.
-        - `account`: The account whose own the copy is. When absent: for a user the account that they act in, for
-          host and operators the platform.
+        - `account`: The account to which the copy belongs. When absent: for a user, the account in which they act;
+          for the host and operators, the platform.
         - `id`: The host's own id for the copy; made when absent.
-        - `name`: The name that people see; that of the original when absent.
+        - `name`: The name that people see; the name of the original when absent.
         """
         return Role._from(self._call("roles.copy", {"role": role}, {"account": account, "id": id, "name": name}))
 
@@ -3011,16 +3082,17 @@ class RolesOperations(Namespace):
         id: str | None = None,
         includes: List[str] | tuple[str, ...] | None = None,
     ) -> Role:
-        """Makes a role: of an account's own, or of the platform, which host and operators alone make (R-ROL-4).
+        """Creates a role of an account, or a role of the platform, which only the host and operators can create
+        (R-ROL-4).
 
         - `name`: The name that people see.
-        - `account`: The account whose own it is, to be used there and below. When absent: for a user the account
-          that they act in, for host and operators the platform.
-        - `allow`: The permissions that it allows, at most 1000 lines.
-        - `deny`: The permissions that it denies, at most 1000; a denial wins over every grant.
-        - `id`: The host's own id; made when absent.
-        - `includes`: The roles whose grants and denials it takes in, at most 1000; each must be usable where this
-          one is.
+        - `account`: The account to which the role belongs; it can be used there and in the accounts below. When
+          absent: for a user, the account in which they act; for the host and operators, the platform.
+        - `allow`: The permissions that it allows, at most 1,000.
+        - `deny`: The permissions that it denies, at most 1,000; a denial takes precedence over every grant.
+        - `id`: The host's own id; one is generated when it is absent.
+        - `includes`: The roles whose grants and denials it includes, at most 1,000; each of them must be usable
+          wherever this role is.
         """
         return Role._from(self._call(
             "roles.create",
@@ -3029,11 +3101,12 @@ class RolesOperations(Namespace):
         ))
 
     def delete(self, *, role: str, replace_with: str | None = None) -> RoleDeleted:
-        """Deletes a role; one in use only when another takes its place (R-ROL-8). To be tried in the place of another
-        is a use too: such a trial is over when the role is replaced.
+        """Deletes a role; if it is in use, another role must be named that takes its place (R-ROL-8). A trial of the
+        role in the place of another role is a use too; when the role is replaced, the trial ends.
 
         - `role`: The role.
-        - `replace_with`: The role that takes its place everywhere; it must be usable wherever the other is used.
+        - `replace_with`: The role that takes its place everywhere; it must be usable wherever the deleted role is
+          used.
         """
         return RoleDeleted._from(self._call("roles.delete", {"role": role}, {"replace_with": replace_with}))
 
@@ -3047,15 +3120,16 @@ class RolesOperations(Namespace):
         includes: List[str] | tuple[str, ...] | None = None,
         name: str | None = None,
     ) -> Role:
-        """Changes a role; acts at once for everyone who has it (R-ROL-6). What is absent stays. The built-in ones are
-        copied instead (R-ROL-4), and nobody changes a role that allows more than they hold, nor takes by it from
-        those whose role includes it and allows more (R-ROL-7).
+        """Changes a role; the change applies at once to everybody who has it (R-ROL-6). A field that is absent stays as
+        it is. A built-in role cannot be changed; copy it instead (R-ROL-4). Nobody can change a role that allows
+        more than they hold, nor, by the change, take permissions from people whose role includes it and allows more
+        than they hold (R-ROL-7).
 
         - `role`: The role.
-        - `allow`: The permissions that it allows, all of them.
-        - `deny`: The permissions that it denies, all of them.
-        - `expected_rev`: The revision that the change was made from; a stale one is `rev_conflict`.
-        - `includes`: The roles that it includes, all of them.
+        - `allow`: The permissions that it allows; the list replaces the whole list.
+        - `deny`: The permissions that it denies; the list replaces the whole list.
+        - `expected_rev`: The revision on which the change is based; a stale one is refused with `rev_conflict`.
+        - `includes`: The roles that it includes; the list replaces the whole list.
         - `name`: The name that people see.
         """
         return Role._from(self._call(
@@ -3065,44 +3139,45 @@ class RolesOperations(Namespace):
         ))
 
     def get(self, *, role: str) -> Role:
-        """Reads a role. One of an account that the actor cannot see is `not_found`.
+        """Reads a role. A role of an account that the actor cannot see is refused with `not_found`.
 
         - `role`: The role.
         """
         return Role._from(self._call("roles.get", {"role": role}))
 
     def list(self, *, account: str | None = None, after: str | None = None, limit: int | None = None) -> RoleList:
-        """Lists the roles that can be used in an account, by id, a page at a time: the built-in ones, those of the
-        platform, and those of the account and of the accounts above it.
+        """Lists the roles that can be used in an account by id, a page at a time: the built-in roles, those of the
+        platform, those of the account, and those of the accounts above it.
 
-        - `account`: The account. When absent: for a user the one that they act in; for host and operators only the
-          built-in roles and those of the platform are listed.
-        - `after`: Go on after this id: `next` of the page before.
-        - `limit`: At most this many (1 to 500, 50 when absent).
+        - `account`: The account. When absent: for a user, the account in which they act; for the host and operators,
+          only the built-in roles and those of the platform are listed.
+        - `after`: Where the page begins: the `next` of the previous page.
+        - `limit`: How many entries the page has at most: 1 to 500; 50 when absent.
         """
         return RoleList._from(self._call("roles.list", {}, {"account": account, "after": after, "limit": limit}))
 
     def trial(self, *, role: str) -> RoleTrial:
-        """Reads what a role that is tried in the place of another would have refused (R-QTA-15). `not_found` where none
-        is tried.
+        """Shows what a role that is on trial would have refused (R-QTA-15). A role without a trial is refused with
+        `not_found`.
 
-        - `role`: The role in whose place another is tried.
+        - `role`: The role in whose place another role is tried.
         """
         return RoleTrial._from(self._call("roles.trial", {"role": role}))
 
     def try_out(self, *, role: str, candidate: str | None = None, expected_rev: int | None = None) -> Role:
-        """Tries another role in the place of one, without effect: who has the role may do what it allows as before, and
-        each check that the other would have refused is counted for `roles.trial` (R-QTA-15). Not the built-in roles
-        and not those of administrators; access as for `roles.edit`.
+        """Begins or ends a trial: another role is tried in the place of this one, without effect. Those who have the
+        role may do what it allows as before, and each check that the other role would have refused is counted;
+        `roles.trial` shows the counts (R-QTA-15). Built-in roles and administrators' roles cannot be tried against
+        another role; access is as for `roles.edit`.
 
-        It counts for members who have the role itself, under the ceilings that bind them: not for operators, owners,
-        roles that include it, or packages. Counts are kept in memory, and begin anew whenever a trial begins or the
-        store is opened.
+        The trial counts for members who have the role itself, under the ceilings that apply to them. It does not
+        count for operators, for owners, for members whose role includes it, or for packages. The counts are kept in
+        memory, and begin anew whenever a trial begins or the store is opened.
 
         - `role`: The role.
-        - `candidate`: The role to try, usable wherever the other is, and allowing no more than the actor holds
-          (R-ROL-7). The trial is over when absent.
-        - `expected_rev`: The revision that the change was made from; a stale one is `rev_conflict`.
+        - `candidate`: The role to try; it must be usable wherever `role` is, and must allow no more than the actor
+          holds (R-ROL-7). The trial ends when it is absent.
+        - `expected_rev`: The revision on which the change is based; a stale one is refused with `rev_conflict`.
         """
         return Role._from(self._call(
             "roles.try_out",
@@ -3117,26 +3192,30 @@ class SecondFactorsOperations(Namespace):
     __slots__ = ()
 
     def begin(self, *, issuer: str, user: str) -> SecondFactorSecret:
-        """Makes the secret that an authenticator makes codes of. It counts from `second_factors.confirm` on; until then
-        a factor that the user has stays as it is. Another call makes another secret.
+        """Creates the secret from which an authenticator makes its codes. It takes effect with
+        `second_factors.confirm`; until then, a factor that the user has already stays as it is. Another call creates
+        another secret.
 
-        Codes are those that every authenticator knows: SHA-1, six digits, a new one each 30 seconds. Users do this
-        for themselves, with `self.password` where they act, shortly after a log-in (`log_in_again`).
+        The codes are those that every authenticator knows: SHA-1, six digits, a new code every 30 seconds. Users do
+        this for themselves: they need `self.password` in the account in which they act, and a recent log-in
+        (`log_in_again`).
 
-        - `issuer`: What the authenticator shows as the name of the platform: 1 to 30 bytes, without `:`.
+        - `issuer`: The name of the platform that the authenticator shows: 1 to 30 bytes, without `:`.
         - `user`: The user.
         """
         return SecondFactorSecret._from(self._call("second_factors.begin", {"issuer": issuer, "user": user}))
 
     def confirm(self, *, code: str, user: str, keep_session: str | None = None) -> RecoveryCodes:
-        """Shows that the authenticator makes the right codes. From now on the user logs in with password and code.
+        """Confirms that the authenticator makes the right codes. From now on, the user logs in with their password and
+        a code.
 
-        All their sessions end but the one that is kept, which has the second factor then. The answer has new
-        recovery codes, once. The user is told (outbox) of this, and of every other change of their second factor.
+        All their sessions end except the one that is named, which has the second factor from then on. The answer
+        shows new recovery codes, once. The user is told of this, and of every other change of their second factor,
+        through the outbox.
 
-        - `code`: What the authenticator shows now.
+        - `code`: The code that the authenticator shows now.
         - `user`: The user.
-        - `keep_session`: The session that goes on: the one that they use.
+        - `keep_session`: The session that does not end: the one that they use.
         """
         return RecoveryCodes._from(self._call(
             "second_factors.confirm",
@@ -3145,21 +3224,22 @@ class SecondFactorsOperations(Namespace):
         ))
 
     def import_secret(self, *, secret: str, user: str) -> SecondFactorStatus:
-        """Brings the second factor of a user along from another platform: from now on they log in with password and
+        """Imports the second factor of a user from another platform: from now on, they log in with their password and a
         code. They have no recovery codes until they ask for some. All their sessions end.
 
-        - `secret`: The secret in base32, of 16 to 64 bytes, for codes of six digits by SHA-1 each 30 seconds.
-        - `user`: The user; a factor that they have is replaced.
+        - `secret`: The secret in base32, of 16 to 64 bytes, for codes of six digits made with SHA-1 every 30
+          seconds.
+        - `user`: The user; a factor that they have already is replaced.
         """
         return SecondFactorStatus._from(self._call("second_factors.import_secret", {"secret": secret, "user": user}))
 
     def remove(self, *, user: str, keep_session: str | None = None) -> SecondFactorRemoved:
-        """Takes the second factor of a user away, with its recovery codes: by themself, or for who lost everything, by
-        the host or an operator with `clients.edit`. All sessions of the user end but the one that is kept, which has
-        no second factor then.
+        """Removes the second factor of a user with its recovery codes. Users do this for themselves; for a user who has
+        lost everything, the host or an operator with `clients.edit` does it. All sessions of the user end except the
+        one that is named, which has no second factor from then on.
 
         - `user`: The user.
-        - `keep_session`: The session that goes on: the one that they use.
+        - `keep_session`: The session that does not end: the one that they use.
         """
         return SecondFactorRemoved._from(self._call(
             "second_factors.remove",
@@ -3168,14 +3248,14 @@ class SecondFactorsOperations(Namespace):
         ))
 
     def renew_recovery_codes(self, *, user: str) -> RecoveryCodes:
-        """Makes new recovery codes; those that the user had are dead.
+        """Creates new recovery codes; the ones that the user had are no longer valid.
 
         - `user`: The user.
         """
         return RecoveryCodes._from(self._call("second_factors.renew_recovery_codes", {"user": user}))
 
     def status(self, *, user: str) -> SecondFactorStatus:
-        """Whether a user has a second factor, and how many recovery codes are left.
+        """Shows whether a user has a second factor, and how many recovery codes are left.
 
         - `user`: The user.
         """
@@ -3198,18 +3278,23 @@ class SendingOperations(Namespace):
         min: int | None = None,
         user: str | None = None,
     ) -> Decision:
-        """Asks for messages and charges every limit of the account and of those above, all or none (R-QTA-1).
+        """Asks to send messages, and charges them to every limit of the account and of the accounts above it: all or
+        none (R-QTA-1).
 
-        The prepared and by-id calls of each language answer the same.
+        The prepared calls and the calls by id of each language give the same answer.
 
         - `account`: The account that sends.
         - `count`: How many messages, at least 1.
-        - `channel`: By e-mail when absent.
-        - `key`: A name of the host's for this request: asked again within a day after it was granted it gets the
-          same answer, and charges nothing (R-QTA-5). It costs a commit; without it a send is decided in memory.
-        - `message`: What the message is; caps for members, campaigns, API keys and domains look at it (R-QTA-14).
-        - `min`: Grants as many as fit, and nothing where fewer than these do; all or none when absent (R-QTA-2).
-        - `user`: The user who sends, who needs `campaigns.send`; absent when the host itself sends for the account.
+        - `channel`: The channel; e-mail when absent.
+        - `key`: An idempotency key: the same request repeated within a day after it was granted gets the same
+          answer, and charges nothing (R-QTA-5). A request with a key costs a commit; without one, a send is decided
+          in memory.
+        - `message`: What kind of message it is; the caps of members, campaigns, API keys and domains depend on it
+          (R-QTA-14).
+        - `min`: The least that is useful: as many messages as fit are granted, and none when fewer than this fit;
+          all or none when absent (R-QTA-2).
+        - `user`: The user who sends, and who needs `campaigns.send`; absent when the host itself sends for the
+          account.
         """
         return Decision._from(self._call(
             "sending.admit",
@@ -3218,10 +3303,10 @@ class SendingOperations(Namespace):
         ))
 
     def admit_batch(self, *, sends: List[BatchedSendInput] | tuple[BatchedSendInput, ...]) -> SendDecisions:
-        """Decides many sends in one call, one after the other, each by itself: what one is refused does not touch the
-        others.
+        """Decides many sends in one call, one after the other. Each is decided on its own: a refusal does not affect
+        the others.
 
-        - `sends`: The sends, 1 to 1,000.
+        - `sends`: The sends, 1 to 1,000 of them.
         """
         return SendDecisions._from(self._call("sending.admit_batch", {"sends": sends}))
 
@@ -3234,12 +3319,14 @@ class SendingOperations(Namespace):
         message: MessageInput | None = None,
         user: str | None = None,
     ) -> SendExplanation:
-        """Answers as `sending.admit` would, lists every limit that it looks at, and charges nothing (R-QTA-3).
+        """Explains a send: it answers as `sending.admit` would, lists every limit that is considered, and charges
+        nothing (R-QTA-3).
 
         - `account`: The account that would send.
         - `count`: How many messages, at least 1.
-        - `channel`: By e-mail when absent.
-        - `message`: What the message is; caps for members, campaigns, API keys and domains look at it (R-QTA-14).
+        - `channel`: The channel; e-mail when absent.
+        - `message`: What kind of message it is; the caps of members, campaigns, API keys and domains depend on it
+          (R-QTA-14).
         - `user`: The user who would send; absent when the host itself would.
         """
         return SendExplanation._from(self._call(
@@ -3257,13 +3344,13 @@ class SendingOperations(Namespace):
         message: MessageInput | None = None,
         user: str | None = None,
     ) -> SendForecast:
-        """When so many messages will have gone out, if they go as soon as every limit lets them and nothing else goes
-        out meanwhile (R-QTA-12). Charges nothing.
+        """Predicts when a number of messages will have gone out, if they go as soon as every limit lets them and
+        nothing else goes out meanwhile (R-QTA-12). It charges nothing.
 
         - `account`: The account that would send.
         - `count`: How many messages, at least 1.
-        - `channel`: By e-mail when absent.
-        - `message`: What the messages are.
+        - `channel`: The channel; e-mail when absent.
+        - `message`: What kind of messages they are.
         - `user`: The user who would send; absent when the host itself would.
         """
         return SendForecast._from(self._call(
@@ -3284,22 +3371,23 @@ class SendingOperations(Namespace):
         spend: int | None = None,
         user: str | None = None,
     ) -> SendRefund:
-        """Gives back what was granted and failed before it was handed over, into the windows of its own time that still
-        count (R-QTA-6).
+        """Gives back messages that were granted but failed before they were handed over, into the windows of the time
+        when they were granted, as far as these still count (R-QTA-6).
 
-        The host answers for it that so many were granted then: no more comes back than was used in each window.
+        The host vouches that so many were granted then; no more is given back than was used in each window.
 
-        - `account`: The account that was to send.
+        - `account`: The account that sent.
         - `count`: How many messages failed, at least 1.
-        - `granted_at_ms`: When they were granted, in unix milliseconds.
-        - `channel`: By e-mail when absent.
-        - `key`: A name of the host's for this request: asked again within a day it gets the same answer, and gives
-          back once (R-QTA-5). It costs a commit.
-        - `message`: What the message was, as in `sending.admit`.
-        - `spend`: Where credits paid for a part of them, the entry that `sending.admit` answered in `credits`: the
-          grants that paid get theirs back first, once, and the account's own limits the rest (R-CRD-2).
-        - `user`: The user who was to send, as in `sending.admit`; the cap of the group that they were in then gets
-          back what it gave.
+        - `granted_at_ms`: When the messages were granted, in unix milliseconds.
+        - `channel`: The channel; e-mail when absent.
+        - `key`: An idempotency key: the same request repeated within a day gets the same answer, and gives back once
+          (R-QTA-5). A request with a key costs a commit.
+        - `message`: What kind of messages they were, as in `sending.admit`.
+        - `spend`: The entry that `sending.admit` answered in `credits`, if credits paid for a part of the messages:
+          the grants that paid get their credits back first, once, and the account's own limits get the rest
+          (R-CRD-2).
+        - `user`: The user who sent, as in `sending.admit`; what the cap of a group granted is given back to the
+          group in which they were then.
         """
         return SendRefund._from(self._call(
             "sending.refund",
@@ -3318,15 +3406,16 @@ class SendingOperations(Namespace):
         package: str | None = None,
         user: str | None = None,
     ) -> SendExplanation:
-        """As `sending.explain`, for another time or another package (R-QTA-15): how it would be if nothing went out
-        until then, and if the account had that package now, with the limits of its own that it has. Charges nothing.
+        """Explains a send as `sending.explain` does, for another time or another package (R-QTA-15): as if nothing went
+        out until that time, and as if the account had that package now, with the account's own limits unchanged. It
+        charges nothing.
 
         - `account`: The account that would send.
         - `count`: How many messages, at least 1.
-        - `at_ms`: When, in unix milliseconds, not in the past; now when absent.
-        - `channel`: By e-mail when absent.
-        - `message`: What the message is.
-        - `package`: The package; only for operators and the host. The account's own when absent.
+        - `at_ms`: The time, in unix milliseconds, which cannot be in the past; now when absent.
+        - `channel`: The channel; e-mail when absent.
+        - `message`: What kind of message it is.
+        - `package`: The package, which only operators and the host can name; the account's own package when absent.
         - `user`: The user who would send; absent when the host itself would.
         """
         return SendExplanation._from(self._call(
@@ -3342,13 +3431,14 @@ class SessionsOperations(Namespace):
     __slots__ = ()
 
     def check(self, *, token: str, account: str | None = None, ip: str | None = None) -> SessionProof:
-        """Whose session a token is. Answered from memory while nothing changes; counts as use of the session.
+        """Says whose session a token is. The answer comes from memory while nothing changes; the call counts as a use
+        of the session.
 
-        With `account` it is seen besides that the user can act there now.
+        With `account`, it also checks that the user can act in that account now.
 
         - `token`: The token.
-        - `account`: The account that the user wants to act in.
-        - `ip`: Where they come from, as the host saw it.
+        - `account`: The account in which the user wants to act.
+        - `ip`: The address from which they come, as the host saw it.
         """
         return SessionProof._from(self._call("sessions.check", {"token": token}, {"account": account, "ip": ip}))
 
@@ -3362,22 +3452,22 @@ class SessionsOperations(Namespace):
         password: str | None = None,
         user: str | None = None,
     ) -> SessionToken:
-        """Logs a user in: with e-mail address and password, or because the host vouches for them after a sign-on of its
-        own.
+        """Logs a user in: with their e-mail address and password, or because the host vouches for them after a sign-on
+        of its own.
 
-        An unknown address, a wrong password and a disabled user are all `login_refused`, and take the same work.
-        Failures delay for a growing time (`login_delayed`), a quarter of an hour at most. After the right password
-        the answer may be that a code is needed, or wrong (30 in a day are), the status of the user's accounts, where
-        none can be entered (R-ACC-3), or `ip_not_allowed`.
+        An unknown address, a wrong password and a disabled user are all refused with `login_refused`, and take the
+        same work. Failures delay further attempts for a growing time (`login_delayed`), at most for a quarter of an
+        hour. After the right password, the call can still be refused: because a code is needed, or is wrong (after
+        30 wrong codes in a day, further codes are delayed until a day after the first); because of the status of the
+        user's accounts, if none of them can be entered (R-ACC-3); or with `ip_not_allowed`.
 
-        - `code`: A code of their second factor, by time or for recovery; for a user who has one
+        - `code`: A code of their second factor, a time-based code or a recovery code, for a user who has one
           (`second_factor_required`).
-        - `device`: What the user is shown of the device, such as `Firefox on Linux`.
-        - `email`: The e-mail address; goes with `password`.
-        - `ip`: Where they come from, as the host saw it.
+        - `device`: What is shown to the user as their device, such as `Firefox on Linux`.
+        - `email`: The e-mail address; it needs `password`.
+        - `ip`: The address from which they come, as the host saw it.
         - `password`: The password.
-        - `user`: The user whom the host vouches for, with whatever it asked for; in the place of address and
-          password.
+        - `user`: The user for whom the host vouches, however it identified them; instead of address and password.
         """
         return SessionToken._from(self._call(
             "sessions.create",
@@ -3394,21 +3484,23 @@ class SessionsOperations(Namespace):
         device: str | None = None,
         life_ms: int | None = None,
     ) -> SessionToken:
-        """Lets an operator, or who manages the team of the account from above it, act as one of its users (R-SES-6).
+        """Lets an operator, or somebody who manages the team of the account from above it, act as one of its users
+        (R-SES-6).
 
-        Operators need `clients.login_as` and the policy `operators_log_in_as`; users need `impersonation.start` and
-        `accounts.team` in an account above, and everything that the user may do. The session belongs to the one
-        account. It lets nobody do more than the user may, nor more than a user behind it may themself; what is for
-        the user in person is `not_as_another`. The address and the allow-lists of the person behind it count, not
-        those of the user. It ends after `life_ms` and is not renewed; when the person behind it may no longer begin
-        it, is disabled, or has all their sessions ended; and when the user leaves or ends it. The user is told by a
-        message of the outbox.
+        Operators need `clients.login_as` and the policy `operators_log_in_as`. Users need `impersonation.start` and
+        `accounts.team` in an account above, and everything that the user may do. The session is for this one
+        account. In it nobody can do more than the user may, and a user who acts as another cannot do more than they
+        may themself. What only the user in person may do is refused with `not_as_another`. The address and the
+        allow-lists of the person who acts count, not those of the user. The session ends after `life_ms` and cannot
+        be renewed. It also ends when the person who acts may no longer begin it, is disabled, or has all their
+        sessions ended, and when the user leaves or ends it. The user is told through the outbox.
 
-        - `account`: The account that they act in; for a user as actor, one below their own.
-        - `reason`: Why, in 1 to 500 bytes; the user is told, and it is remembered.
-        - `user`: The user as whom the actor acts: somebody who can enter the account, and no operator.
-        - `device`: What is shown of the device, such as `Firefox on Linux`.
-        - `life_ms`: For how long, in milliseconds; at most, and when absent, what the policy `log_in_as_ms` says.
+        - `account`: The account in which they act; if the actor is a user, an account below their own.
+        - `reason`: The reason, in 1 to 500 bytes; the user is told the reason, and it is recorded.
+        - `user`: The user as whom the actor acts: somebody who can enter the account and is not an operator.
+        - `device`: What is shown as the device, such as `Firefox on Linux`.
+        - `life_ms`: How long the session lasts, in milliseconds; the policy `log_in_as_ms` says the most, and how
+          long when absent.
         """
         return SessionToken._from(self._call(
             "sessions.create_as",
@@ -3417,28 +3509,29 @@ class SessionsOperations(Namespace):
         ))
 
     def end(self, *, session: str | None = None, token: str | None = None) -> SessionsEnded:
-        """Ends a session: by its token for the host, by its id for the user themself and for operators with
-        `clients.status`. One in which somebody acts as the user is ended by that person too, and by who holds
-        `impersonation.end` in its account and can do as much there as either of them.
+        """Ends a session. The host ends it by its token or its id; the user themself, and operators with
+        `clients.status`, by its id. A session in which somebody acts as the user can also be ended by that person,
+        and by those who hold `impersonation.end` in its account and can do there as much as the person and the user.
 
-        - `session`: The session; this or `token`.
-        - `token`: Its token; this or `session`.
+        - `session`: The session; give either this or `token`.
+        - `token`: Its token; give either this or `session`.
         """
         return SessionsEnded._from(self._call("sessions.end", {}, {"session": session, "token": token}))
 
     def end_all(self, *, user: str, keep_session: str | None = None) -> SessionsEnded:
-        """Ends all sessions of a user, or all but one, and those in which they act as others (R-SES-2): for the user
-        themself, for whoever holds `users.disable` in the one team that they are in and can do as much, for
-        operators with `clients.status`.
+        """Ends all sessions of a user, or all but one, including those in which they act as others (R-SES-2). The user
+        themself may do so; somebody who holds `users.disable` in the only team of the user and can do as much as
+        they can; and operators with `clients.status`.
 
         - `user`: The user.
-        - `keep_session`: The session that goes on.
+        - `keep_session`: The session that does not end.
         """
         return SessionsEnded._from(self._call("sessions.end_all", {"user": user}, {"keep_session": keep_session}))
 
     def list(self, *, user: str) -> SessionList:
-        """The devices that somebody is logged in with (R-SES-2). Users see their own, those included in which others
-        act as them; with `impersonation.list` in an account also those in which others act as its users there.
+        """Lists the devices on which somebody is logged in (R-SES-2). Users see their own sessions, including those in
+        which others act as them. With `impersonation.list` in an account, they also see the sessions in which others
+        act as its users there.
 
         - `user`: The user.
         """
@@ -3452,12 +3545,12 @@ class SessionsOperations(Namespace):
         ip: str | None = None,
         password: str | None = None,
     ) -> SessionToken:
-        """Gives a session another token; the old one is dead. A session in which somebody acts as another is not
-        renewed. With the password the user has proven anew who they are.
+        """Gives a session a new token; the old one is no longer valid. A session in which somebody acts as another user
+        cannot be renewed. With the password, the user proves anew who they are.
 
         - `token`: The token.
-        - `code`: A code of their second factor, where they have one; goes with `password`.
-        - `ip`: Where they come from, as the host saw it.
+        - `code`: A code of their second factor, if they have one; it needs `password`.
+        - `ip`: The address from which they come, as the host saw it.
         - `password`: The password of the user.
         """
         return SessionToken._from(self._call(
@@ -3473,14 +3566,14 @@ class SharingOperations(Namespace):
     __slots__ = ()
 
     def check(self, *, account: str, action: SharedAction, id: str, kind: str, user: str) -> SharingCheck:
-        """Says whether a user may do something with what an account above shares with theirs. What is not shared is
-        `not_found`.
+        """Says whether a user may do something with a template that an account above shares with their account. A
+        template that is not shared is refused with `not_found`.
 
-        - `account`: The account that it is shared with.
+        - `account`: The account with which it is shared.
         - `action`: What they want to do.
         - `id`: The resource.
         - `kind`: The kind of the resource: `template`.
-        - `user`: The user there.
+        - `user`: The user in that account.
         """
         return SharingCheck._from(self._call(
             "sharing.check",
@@ -3495,13 +3588,15 @@ class SharingOperations(Namespace):
         limit: int | None = None,
         shared: bool | None = None,
     ) -> ShareableList:
-        """Lists the templates of an account that can be shared, the shared ones with whom they are shared with, a page
-        at a time.
+        """Lists the templates of an account that can be shared, a page at a time; for a shared template, with the
+        accounts with which it is shared.
 
         - `account`: The account.
-        - `after`: Go on here: `next` of the page before. A page may be shorter than `limit` and still have a `next`.
-        - `limit`: At most this many (1 to 500, 50 when absent).
-        - `shared`: Only those that are shared, or only those that are eligible and not shared; both when absent.
+        - `after`: Where the page begins: the `next` of the previous page. A page may be shorter than `limit` and
+          still have a `next`.
+        - `limit`: How many entries the page has at most: 1 to 500; 50 when absent.
+        - `shared`: Only templates that are shared, or only templates that can be shared but are not; both when
+          absent.
         """
         return ShareableList._from(self._call(
             "sharing.list",
@@ -3510,11 +3605,13 @@ class SharingOperations(Namespace):
         ))
 
     def received(self, *, account: str, after: str | None = None, limit: int | None = None) -> ReceivedList:
-        """Lists what the accounts above share with an account: its folder "Shared templates", a page at a time.
+        """Lists what the accounts above share with an account, which is its folder "Shared templates", a page at a
+        time.
 
         - `account`: The account.
-        - `after`: Go on here: `next` of the page before. A page may be shorter than `limit` and still have a `next`.
-        - `limit`: At most this many (1 to 500, 50 when absent).
+        - `after`: Where the page begins: the `next` of the previous page. A page may be shorter than `limit` and
+          still have a `next`.
+        - `limit`: How many entries the page has at most: 1 to 500; 50 when absent.
         """
         return ReceivedList._from(self._call(
             "sharing.received",
@@ -3531,14 +3628,15 @@ class SharingOperations(Namespace):
         accounts: List[str] | tuple[str, ...] | None = None,
         all: bool | None = None,
     ) -> ShareableTemplate:
-        """Shares a template with accounts below: with all of them, or with those named. Sharing it again replaces whom
-        it is shared with. Only templates are ever shared, and only downwards.
+        """Shares a template with accounts below: with all of them, or with those that are named. Sharing it again
+        replaces the accounts with which it was shared. Only templates can be shared, and only with accounts below.
 
         - `account`: The account that shares.
         - `id`: The resource.
         - `kind`: The kind of the resource: `template`.
-        - `accounts`: With these accounts below, at most 500; this or `all`.
-        - `all`: With every account below, those that are made later too; this or `accounts`.
+        - `accounts`: The accounts below with which it is shared, at most 500; give either this or `all`.
+        - `all`: Whether it is shared with every account below, including those created later; give either this or
+          `accounts`.
         """
         return ShareableTemplate._from(self._call(
             "sharing.share",
@@ -3562,20 +3660,21 @@ class StoreOperations(Namespace):
     __slots__ = ()
 
     def info(self) -> StoreInfo:
-        """What the store is."""
+        """Reads the id of the store, its last commit, and the version of the library."""
         return StoreInfo._from(self._call("store.info", {}))
 
     def state_hash(self) -> StoreStateHash:
-        """A fingerprint of every record: two stores that went through the same operations have the same.
+        """Computes a fingerprint of every record: two stores that went through the same operations have the same
+        fingerprint.
 
-        Blocks drawn ahead are part of what is stored, so that equal sends give equal fingerprints only when they
-        were asked for alike.
+        Quota blocks that were drawn ahead are stored too, so that the same sends give the same fingerprint only if
+        they were asked for in the same calls.
         """
         return StoreStateHash._from(self._call("store.state_hash", {}))
 
     def verify(self) -> StoreVerification:
-        """Reads every record, checks it, and checks that all of them fit each other: indexes, counts, and what they
-        name.
+        """Verifies the store: it reads and checks every record, and checks that the records agree with each other in
+        their indexes, counts and references.
         """
         return StoreVerification._from(self._call("store.verify", {}))
 
@@ -3586,8 +3685,9 @@ class SuppressionsOperations(Namespace):
     __slots__ = ()
 
     def add(self, *, account: str, entries: List[SuppressionInput] | tuple[SuppressionInput, ...]) -> SuppressionsAdded:
-        """Suppresses addresses and domains in an account. All of them go in, or none. What is suppressed already gets
-        the new reason and end. Domains need `suppressions.domains.add`.
+        """Suppresses addresses and domains in an account. All of them are added, or none. An entry that is there
+        already gets the new reason and the new expiry. To add domains, the actor also needs
+        `suppressions.domains.add`.
 
         - `account`: The account.
         - `entries`: The addresses and domains, at most 500.
@@ -3601,13 +3701,13 @@ class SuppressionsOperations(Namespace):
         message_class: MessageClass,
         recipients: List[str] | tuple[str, ...],
     ) -> SuppressionCheck:
-        """Filters recipients: says which of them must not be written to, and why.
+        """Filters recipients: says to which of them nothing may be sent, and why.
 
-        A recipient is suppressed by their address, by its domain, and by every domain that this one lies in.
+        A recipient is suppressed by their address, by its domain, and by every domain that contains this domain.
 
         - `account`: The account that wants to send.
-        - `message_class`: What kind of message it is.
-        - `recipients`: The addresses, at most 1000.
+        - `message_class`: The class of the message.
+        - `recipients`: The addresses, at most 1,000.
         """
         return SuppressionCheck._from(self._call(
             "suppressions.check",
@@ -3621,12 +3721,12 @@ class SuppressionsOperations(Namespace):
         entries: List[SuppressionInput] | tuple[SuppressionInput, ...],
         atomic: bool | None = None,
     ) -> SuppressionsImported:
-        """Suppresses many addresses and domains: what is wrong is reported and the rest go in. Domains need
-        `suppressions.domains.add`.
+        """Suppresses many addresses and domains: bad entries are reported, and the others are added. To add domains,
+        the actor also needs `suppressions.domains.add`.
 
         - `account`: The account.
-        - `entries`: The addresses and domains, at most 5000.
-        - `atomic`: Whether none goes in where one is wrong.
+        - `entries`: The addresses and domains, at most 5,000.
+        - `atomic`: Whether one bad entry keeps all entries out.
         """
         return SuppressionsImported._from(self._call(
             "suppressions.import_many",
@@ -3644,16 +3744,17 @@ class SuppressionsOperations(Namespace):
         pooled: bool | None = None,
         search: str | None = None,
     ) -> SuppressionList:
-        """Lists suppressions by address and domain, a page at a time. Those that have expired are listed until they are
+        """Lists suppressions by address and domain, a page at a time. Expired entries are listed until they are
         removed.
 
         - `account`: The account.
-        - `after`: Go on here: `next` of the page before. A page may be shorter than `limit` and still have a `next`.
-        - `limit`: At most this many (1 to 500, 50 when absent).
+        - `after`: Where the page begins: the `next` of the previous page. A page may be shorter than `limit` and
+          still have a `next`.
+        - `limit`: How many entries the page has at most: 1 to 500; 50 when absent.
         - `message_class`: Only entries of this class.
-        - `pooled`: Whether to list what the pool of the team holds, where the account is in it; its own entries
-          otherwise.
-        - `search`: Only addresses and domains that begin with this, without regard to case and accents.
+        - `pooled`: Whether to list the entries of the team's pool, if the account is in it; otherwise the account's
+          own entries are listed.
+        - `search`: Only addresses and domains that begin with this text; case and accents do not matter.
         """
         return SuppressionList._from(self._call(
             "suppressions.list",
@@ -3662,8 +3763,9 @@ class SuppressionsOperations(Namespace):
         ))
 
     def pool(self, *, account: str, pooled: bool) -> SuppressionPool:
-        """Puts an account into the pool of its team, or takes it out: in the pool its suppressions count for all in it,
-        and theirs for it; out of it just its own, as they are.
+        """Puts an account into the pool of its team, or takes it out. In the pool, its suppressions apply to all
+        accounts in it, and theirs apply to this account. Out of the pool, only its own suppressions apply,
+        unchanged.
 
         - `account`: The account.
         - `pooled`: Whether it is in the pool.
@@ -3676,11 +3778,12 @@ class SuppressionsOperations(Namespace):
         account: str,
         entries: List[SuppressionNameInput] | tuple[SuppressionNameInput, ...],
     ) -> SuppressionsRemoved:
-        """Ends suppressions of an account. All of them end, or none; those of other accounts in the pool stay. Domains
-        need `suppressions.domains.remove`.
+        """Removes suppressions of an account. All of them are removed, or none; the suppressions of other accounts in
+        the pool stay. To remove domains, the actor also needs `suppressions.domains.remove`.
 
         - `account`: The account.
-        - `entries`: The addresses and domains, at most 500; one that the account does not suppress is `not_found`.
+        - `entries`: The addresses and domains, at most 500; one that the account does not suppress is refused with
+          `not_found`.
         """
         return SuppressionsRemoved._from(self._call("suppressions.remove", {"account": account, "entries": entries}))
 
@@ -3702,16 +3805,17 @@ class ThreadsOperations(Namespace):
         """Takes a slot for a worker, within the limit `threads` of the account and of every account above it
         (R-QTA-10).
 
-        When all are taken it is `limit_reached`, with `details.retry_at_ms`: when enough leases have run out, unless
-        they are renewed. A campaign that is stopped gets none (`bounce_stop`), nor does an account that is pending,
-        suspended or closed.
+        When all slots are taken, the call is refused with `limit_reached`; `details.retry_at_ms` says when enough
+        leases will have run out unless they are renewed. A campaign that is stopped gets no slot (`bounce_stop`),
+        and neither does a pending, suspended or closed account.
 
         - `account`: The account that the worker works for.
-        - `holder`: The worker, as the host names it. One that needs several slots takes them one by one.
-        - `ttl_ms`: How long the lease lives unless it is renewed, in milliseconds (1,000 to 86,400,000).
-        - `campaign`: The campaign that it works on.
-        - `key`: Asked again within a day with the same key it gets the same slot, and no other; another request is
-          `idempotency_mismatch`.
+        - `holder`: The worker, by the name that the host uses for it. A worker that needs several slots takes them
+          one by one.
+        - `ttl_ms`: How long the lease lasts unless it is renewed, in milliseconds (1,000 to 86,400,000).
+        - `campaign`: The campaign on which the worker works.
+        - `key`: An idempotency key: the same request repeated within a day gets the same slot, and takes no other;
+          another request with the key is refused with `idempotency_mismatch`.
         """
         return Slot._from(self._call(
             "threads.acquire",
@@ -3720,17 +3824,17 @@ class ThreadsOperations(Namespace):
         ))
 
     def list(self, *, account: str, after: str | None = None, limit: int | None = None) -> SlotList:
-        """Lists the slots that are taken in an account and in all accounts below it, the one that ends first at the
-        top. One that is renewed meanwhile can come again on a later page.
+        """Lists the slots that are taken in an account and in all accounts below it; the one whose lease ends first is
+        first. A slot that is renewed meanwhile can appear again on a later page.
 
         - `account`: The account.
-        - `after`: Go on after this: `next` of the page before.
-        - `limit`: At most this many (1 to 500, 50 when absent).
+        - `after`: Where the page begins: the `next` of the previous page.
+        - `limit`: How many entries the page has at most: 1 to 500; 50 when absent.
         """
         return SlotList._from(self._call("threads.list", {"account": account}, {"after": after, "limit": limit}))
 
     def release(self, *, account: str, slot: str) -> Slot:
-        """Gives a slot back. After the lease has run out it is `lease_lost` (R-QTA-10).
+        """Gives a slot back. If the lease has run out, the call is refused with `lease_lost` (R-QTA-10).
 
         - `account`: The account.
         - `slot`: The slot.
@@ -3738,12 +3842,12 @@ class ThreadsOperations(Namespace):
         return Slot._from(self._call("threads.release", {"account": account, "slot": slot}))
 
     def renew(self, *, account: str, slot: str, ttl_ms: int) -> Slot:
-        """Keeps a slot for longer. After the lease has run out it is `lease_lost` (R-QTA-10); an account that is
-        suspended or closed keeps none for longer.
+        """Renews the lease of a slot. If the lease has run out, the call is refused with `lease_lost` (R-QTA-10); a
+        suspended or closed account cannot renew.
 
         - `account`: The account.
         - `slot`: The slot.
-        - `ttl_ms`: How long the lease lives from now on, in milliseconds (1,000 to 86,400,000).
+        - `ttl_ms`: How long the lease lasts from now on, in milliseconds (1,000 to 86,400,000).
         """
         return Slot._from(self._call("threads.renew", {"account": account, "slot": slot, "ttl_ms": ttl_ms}))
 
@@ -3754,9 +3858,9 @@ class UsageOperations(Namespace):
     __slots__ = ()
 
     def get(self, *, account: str) -> Usage:
-        """How much of each of its limits an account has used in the current window.
+        """Shows how much of each of its limits an account has used in the current window.
 
-        After a crash what was drawn ahead counts as used: never less than what was granted.
+        After a crash, what was drawn ahead counts as used: the number is never less than what was granted.
 
         - `account`: The account.
         """
@@ -3772,18 +3876,19 @@ class UsageOperations(Namespace):
         page: int | None = None,
         subject: str | None = None,
     ) -> UsageHistory:
-        """The windows of a limit or a cap that are over and that something went out in, the oldest first. A rolling
-        hour has none.
+        """Lists the past windows of a limit or a cap in which something went out, the oldest first. A rolling hour has
+        no past windows.
 
-        A window appears with the first send of a later one. What is given back later is taken out of the window that
-        it was granted in (R-QTA-6). After a crash what was drawn ahead counts as used.
+        A window appears with the first send of a later one. What is given back later is taken out of the window in
+        which it was granted (R-QTA-6). After a crash, what was drawn ahead counts as used.
 
         - `account`: The account.
-        - `after`: Go on after the page that answered this `next`.
-        - `cap`: The cap; absent for a limit.
-        - `limit`: The limit; absent for a cap.
-        - `page`: At most this many (1 to 500, 50 when absent).
-        - `subject`: Whose count of the cap, where it counts for each: a member, campaign or domain.
+        - `after`: Where the page begins: the `next` of the previous page.
+        - `cap`: The cap; absent when a limit is named.
+        - `limit`: The limit; absent when a cap is named.
+        - `page`: How many windows the page has at most: 1 to 500; 50 when absent.
+        - `subject`: For a cap with a count for each of several subjects, the subject: a member, campaign, API key or
+          domain.
         """
         return UsageHistory._from(self._call(
             "usage.history",
@@ -3800,13 +3905,16 @@ class UsageOperations(Namespace):
         after: str | None = None,
         page: int | None = None,
     ) -> InvoiceLines:
-        """What an invoice needs to know of an account and of those below it, for a period (R-ACC-7).
+        """Lists what an invoice needs to know of an account and of the accounts below it, for a period (R-ACC-7).
 
-        - `account`: The account: its own line comes first, then those below it where the actor manages its team.
-        - `from_ms`: The days that begin from this instant on, and credits from it on, in unix milliseconds.
-        - `until_ms`: The days that begin before this instant, and credits before it, in unix milliseconds.
-        - `after`: Go on after the page that answered this `next`.
-        - `page`: At most this many accounts (1 to 500, 50 when absent).
+        - `account`: The account: its own line comes first, and then those of the accounts below it if the actor
+          manages its team.
+        - `from_ms`: The start of the period, in unix milliseconds: days that begin at this instant or later count,
+          and credit entries of this instant or later.
+        - `until_ms`: The end of the period, in unix milliseconds: days that begin before this instant count, and
+          credit entries before it.
+        - `after`: Where the page begins: the `next` of the previous page.
+        - `page`: How many accounts the page has at most: 1 to 500; 50 when absent.
         """
         return InvoiceLines._from(self._call(
             "usage.invoice",
@@ -3815,14 +3923,15 @@ class UsageOperations(Namespace):
         ))
 
     def reconcile(self, *, account: str, limit: LimitName, used: int) -> UsageReconciled:
-        """Says how much of a limit of an account was really used in its current window, where the host has counted:
-        after a crash what was drawn ahead counts as used. It only gives back; the accounts above are reconciled by
-        themselves. Of a rolling hour the oldest messages come back first, so that never too few of them count.
+        """Sets how much of a limit an account has really used in its current window, as the host has counted. It is
+        useful after a crash, when what was drawn ahead counts as used. It can only lower the count; the accounts
+        above are reconciled on their own. In a rolling hour, the oldest messages are given back first, so that never
+        too few of them count.
 
         - `account`: The account.
-        - `limit`: The limit, one that counts in a window.
-        - `used`: How much went out in the window, by the account and all below it, without what credits paid for: at
-          most what is counted.
+        - `limit`: The limit, which must be one that counts in a window.
+        - `used`: How much went out in the window, from the account and all accounts below it, without what credits
+          paid for: at most what is counted now.
         """
         return UsageReconciled._from(self._call("usage.reconcile", {"account": account, "limit": limit, "used": used}))
 
@@ -3840,17 +3949,18 @@ class UsersOperations(Namespace):
         account: str | None = None,
         expected_rev: int | None = None,
     ) -> EmailChanged:
-        """Asks for another e-mail address (R-USR-3, R-SES-4).
+        """Asks for another e-mail address of a user (R-USR-3, R-SES-4).
 
-        The host, and operators where the policy lets them, change it at once. For everybody else a link goes to the
-        new address, and nothing changes until it is followed; a newer request takes the place of an older one. An
-        address that belongs to somebody is answered alike: no link goes out. Asking for the address that they have
-        ends what was asked for before.
+        The host, and operators if a policy allows it, change it at once. For everybody else, a link goes to the new
+        address, and nothing changes until somebody follows it; a newer request replaces an older one. For an address
+        that belongs to somebody already, the answer is the same, but no link goes out. Asking for the address that
+        the user has already cancels an earlier request.
 
         - `email`: The new address.
         - `user`: The user.
-        - `account`: The account in which an administrator asks for a member; where they act when absent.
-        - `expected_rev`: The revision that the change was made from; a stale one is `rev_conflict`.
+        - `account`: The account as whose administrator the actor asks for a member; the account in which the actor
+          acts when absent.
+        - `expected_rev`: The revision on which the change is based; a stale one is refused with `rev_conflict`.
         """
         return EmailChanged._from(self._call(
             "users.change_email",
@@ -3859,8 +3969,8 @@ class UsersOperations(Namespace):
         ))
 
     def confirm_email(self, *, token: str) -> User:
-        """The link to the new address was followed: from now on it is the user's, and the old one is told. A token is
-        used once (R-SES-4).
+        """Confirms a new address, after the user followed the link to it: it is the user's address from now on, and a
+        notice goes to the old one. A token can be used once (R-SES-4).
 
         - `token`: The token of the link.
         """
@@ -3874,12 +3984,13 @@ class UsersOperations(Namespace):
         id: str | None = None,
         last_name: str | None = None,
     ) -> User:
-        """Makes a user. An e-mail address is one user on the whole platform; a second use is `email_taken` (R-USR-1).
+        """Creates a user. An e-mail address belongs to one user on the whole platform; using it a second time is
+        refused with `email_taken` (R-USR-1).
 
-        - `email`: The e-mail address; kept as typed, compared in normal form.
-        - `first_name`: First name.
-        - `id`: The host's own id; made when absent.
-        - `last_name`: Last name.
+        - `email`: The e-mail address; it is stored as typed and compared in its normal form.
+        - `first_name`: The first name.
+        - `id`: The host's own id; one is generated when it is absent.
+        - `last_name`: The last name.
         """
         return User._from(self._call(
             "users.create",
@@ -3895,17 +4006,17 @@ class UsersOperations(Namespace):
         resources_to: ResourcesToInput | None = None,
         successors: List[SuccessorInput] | tuple[SuccessorInput, ...] | None = None,
     ) -> UserDeleted:
-        """Deletes a user (R-USR-4). For the host and for operators with `clients.delete` the user is gone everywhere.
-        Who manages a team from its top account and holds `users.delete` there ends the memberships in that team; the
-        user goes with the last one that they have anywhere.
+        """Deletes a user (R-USR-4). When the host, or an operator with `clients.delete`, deletes a user, the user is
+        deleted everywhere. Somebody who manages a team from its top account and holds `users.delete` there ends the
+        user's memberships in that team; when these were the last ones anywhere, the user is deleted.
 
-        An account that the user owns gets a successor in the same call, or goes too (R-TEA-5).
+        For an account that the user owns, the call names a successor, or the account is deleted too (R-TEA-5).
 
         - `user`: The user.
-        - `delete_accounts`: Whether the accounts that have no successor are deleted; one that has accounts below is
-          not.
-        - `resources_to`: Who gets the resources of the user, account by account; needed where they have some.
-        - `successors`: Who owns what the user owns: at most 500 accounts.
+        - `delete_accounts`: Whether accounts for which no successor is named are deleted; an account that still has
+          accounts below it is refused.
+        - `resources_to`: Who gets the resources of the user in each account; required when they have any.
+        - `successors`: The next owners of what the user owns, for at most 500 accounts.
         """
         return UserDeleted._from(self._call(
             "users.delete",
@@ -3914,7 +4025,7 @@ class UsersOperations(Namespace):
         ))
 
     def disable(self, *, user: str) -> User:
-        """Disables a user as a whole: they can do nothing in any account (R-ACC-3).
+        """Disables a user as a whole: the user can do nothing in any account (R-ACC-3).
 
         - `user`: The user.
         """
@@ -3935,21 +4046,21 @@ class UsersOperations(Namespace):
         sending_country: str | None = None,
         time_zone: str | None = None,
     ) -> User:
-        """Changes a profile: who may edit which field is a matrix (R-USR-3). What is absent stays; all of it is changed
-        or nothing.
+        """Changes a profile; a policy says who may edit which field (R-USR-3). A field that is absent stays as it is;
+        either all fields are changed or none.
 
         - `user`: The user.
-        - `account`: An account in which the user is, as which administrator the actor edits them; where they act
-          when absent.
-        - `clear`: The fields that are emptied.
-        - `expected_rev`: The revision that the change was made from; a stale one is `rev_conflict`.
-        - `first_name`: First name.
+        - `account`: The account of the user as whose administrator the actor edits them; the account in which the
+          actor acts when absent.
+        - `clear`: The fields to empty.
+        - `expected_rev`: The revision on which the change is based; a stale one is refused with `rev_conflict`.
+        - `first_name`: The first name.
         - `language`: The language: a tag such as `de` or `pt-BR`.
-        - `last_name`: Last name.
-        - `notifications`: What the user is told about new messages; what is absent stays.
-        - `phone`: Phone number, at most 40 bytes.
-        - `sending_country`: The country that is sent to by default: two capital letters, as in ISO 3166.
-        - `time_zone`: IANA name of the time zone.
+        - `last_name`: The last name.
+        - `notifications`: How the user is notified of new messages; a setting that is absent stays as it is.
+        - `phone`: The phone number, at most 40 bytes.
+        - `sending_country`: The country to which the user sends by default: two capital letters, as in ISO 3166.
+        - `time_zone`: The IANA name of the time zone.
         """
         return User._from(self._call(
             "users.edit",
@@ -3958,7 +4069,7 @@ class UsersOperations(Namespace):
         ))
 
     def enable(self, *, user: str) -> User:
-        """Enables a user that was disabled (R-ACC-3).
+        """Enables a user who was disabled (R-ACC-3).
 
         - `user`: The user.
         """
@@ -3972,18 +4083,18 @@ class UsersOperations(Namespace):
         header: bool | None = None,
         limit: int | None = None,
     ) -> UserCsv:
-        """Writes users with their accounts as CSV, a page at a time: one row for each membership, with the columns
+        """Exports users with their accounts as CSV, a page at a time: one row for each membership, with the columns
         `email`, `first_name`, `last_name`, `account`, `role`, `group`, `owner` and `disabled` (R-USR-5).
 
-        The pages one after the other are the file. A field that a spreadsheet would take for a formula has an
-        apostrophe before it; `users.import_csv` takes it away again.
+        The pages put together in their order are the file. A field that a spreadsheet would read as a formula gets
+        an apostrophe in front; `users.import_csv` removes it again.
 
-        - `account`: The account. A top account gives its whole team to those who manage that (`accounts.team`); in
-          every other case it is the members of this one account.
-        - `after`: Go on here: `next` of the page before.
-        - `header`: Whether the text begins with the names of the columns; absent, the first page alone does.
-        - `limit`: At most this many rows (1 to 1,000, 1,000 when absent). A page may be shorter, and even empty,
-          while there is a `next`.
+        - `account`: The account. For a top account, those who manage its team (`accounts.team`) get the whole team;
+          in every other case the members of this one account are exported.
+        - `after`: Where the page begins: the `next` of the previous page.
+        - `header`: Whether the text begins with a line of column names; when absent, only the first page has one.
+        - `limit`: How many rows the page has at most: 1 to 1,000; 1,000 when absent. A page may be shorter, and even
+          empty, while there is a `next`.
         """
         return UserCsv._from(self._call(
             "users.export_csv",
@@ -3992,23 +4103,24 @@ class UsersOperations(Namespace):
         ))
 
     def export_data(self, *, user: str, after: str | None = None, limit: int | None = None) -> UserData:
-        """All that is known of a person, as one document (R-USR-4). For the host, for operators with
-        `clients.view_all`, and for the person.
+        """Exports all that is known of a person as one document (R-USR-4). The host, operators with `clients.view_all`,
+        and the person themself can ask for it.
 
-        Somebody with much in the store gets it in parts: while there is a `next` there is more.
+        For a person with many records, the document comes in parts: there is more while there is a `next`.
 
         - `user`: The user.
-        - `after`: Go on here: `next` of the part before.
-        - `limit`: At most so many memberships, sessions, invitations, messages, changes, acts and resources together
-          (1 to 1,000, 1,000 when absent).
+        - `after`: Where the part begins: the `next` of the previous part.
+        - `limit`: How many memberships, sessions, invitations, messages, changes, acts and resources the part has at
+          most in all: 1 to 1,000; 1,000 when absent.
         """
         return UserData._from(self._call("users.export_data", {"user": user}, {"after": after, "limit": limit}))
 
     def get(self, *, email: str | None = None, user: str | None = None) -> User:
-        """Reads a user, by id or by e-mail address. Users read themselves, and whom they see where they act.
+        """Reads a user, by id or by e-mail address. Users can read themselves, and those whom they see in the account
+        in which they act.
 
-        - `email`: The e-mail address in any spelling of its normal form; this or `user`.
-        - `user`: The user; this or `email`.
+        - `email`: The e-mail address, in any spelling of its normal form; give either this or `user`.
+        - `user`: The user; give either this or `email`.
         """
         return User._from(self._call("users.get", {}, {"email": email, "user": user}))
 
@@ -4023,24 +4135,25 @@ class UsersOperations(Namespace):
         role: str | None = None,
         separator: CsvSeparator | None = None,
     ) -> UserImport:
-        """Makes users and memberships from CSV, in one commit: at most 900 KiB and 1,000 rows. Larger files go in part
-        by part, which is what the function of each language does that imports a whole file.
+        """Creates users and memberships from CSV in one commit: at most 900 KiB and 1,000 rows. Larger files have to be
+        imported in parts; the function of each language that imports a whole file does so.
 
-        The first line names the columns, those of `users.export_csv` in any order, without regard to case and
-        spaces; `email` alone is needed. Comma, semicolon and tab part the fields, whichever the first line has.
-        Spaces around a field are not part of it, and an address may be pasted with a name: `Ann Lee
-        <ann@x.example>`. A row makes a user and their membership; a user of the same team who is there already gets
-        the membership alone, and keeps their name. A bad row is reported with its line and column, and the others go
-        in (R-USR-5).
+        The first line names the columns: those of `users.export_csv`, in any order; case and spaces do not matter,
+        and only `email` is required. The fields are separated by commas, semicolons or tabs, whichever the first
+        line has. Spaces around a field are ignored, and an address may be written with a name: `Ann Lee
+        <ann@x.example>`. A row creates a user and their membership; a user who is in the same team already gets only
+        the membership, and keeps their name. A bad row is reported with its line and column, and the other rows are
+        imported (R-USR-5).
 
-        - `account`: The account that rows go to which name none. A row may name this one or one below it.
+        - `account`: The account of the rows that name none. A row may name this account or one below it.
         - `csv`: The rows.
-        - `atomic`: Whether one bad row keeps all of them out; the answer says what is wrong, and nothing was
+        - `atomic`: Whether one bad row keeps all rows out; the answer then says what is wrong, and nothing has
           changed.
-        - `columns`: The columns, where the first line of `csv` does not name them: a later part of a file.
-        - `first_line`: The number that the first line of `csv` has in its file; 1 when absent.
-        - `role`: The role for rows that name none; absent, the default role of the account.
-        - `separator`: What stands between the fields; found from the first row when absent.
+        - `columns`: The columns, when the first line of `csv` does not name them because it is a later part of a
+          file.
+        - `first_line`: The line number that the first line of `csv` has in its file; 1 when absent.
+        - `role`: The role for rows that name none; the default role of the account when absent.
+        - `separator`: The character between the fields; it is found from the first row when absent.
         """
         return UserImport._from(self._call(
             "users.import_csv",
@@ -4061,20 +4174,21 @@ class UsersOperations(Namespace):
         status: MemberStatus | None = None,
         sub_account: str | None = None,
     ) -> UserList:
-        """Lists users, a page at a time: those of a team, owners included, for who manages it from its top account
-        (R-TEA-3); those of the platform for the host and operators.
+        """Lists users, a page at a time. Those who manage a team from its top account get the users of the team,
+        including the owners (R-TEA-3); the host and operators get the users of the platform.
 
-        - `account`: Only users of this account and of all accounts below it; for a user, where they act when absent.
-        - `after`: Go on after the page before: its `next`.
-        - `inactive_since_ms`: Only who was not here since this instant, in unix milliseconds: seen last before it,
-          or never seen and made before it.
-        - `limit`: At most this many (1 to 500, 50 when absent). With filters a page may hold fewer while there is a
-          `next`.
-        - `order`: What it is ordered by; the e-mail address when absent.
-        - `role`: Only who has this role in one of the accounts that are listed.
-        - `search`: Only whose e-mail address, last name or first name begins with this, without regard to case and
-          accents. Who is found by what the list is ordered by comes first.
-        - `status`: Only users of this status.
+        - `account`: Only users of this account and of all accounts below it; for a user, the account in which they
+          act when absent.
+        - `after`: Where the page begins: the `next` of the previous page.
+        - `inactive_since_ms`: Only users who have not been seen since this instant, in unix milliseconds: they were
+          last seen before it, or were never seen and were created before it.
+        - `limit`: How many users the page has at most: 1 to 500; 50 when absent. With filters, a page may be shorter
+          while there is still a `next`.
+        - `order`: The order; by e-mail address when absent.
+        - `role`: Only users who have this role in one of the accounts that are listed.
+        - `search`: Only users whose e-mail address, last name or first name begins with this text; case and accents
+          do not matter. Users whose ordering field matches come first.
+        - `status`: Only users with this status.
         - `sub_account`: Only members of this one account.
         """
         return UserList._from(self._call(
@@ -4084,28 +4198,29 @@ class UsersOperations(Namespace):
         ))
 
     def logged_in(self, *, user: str) -> User:
-        """The host, whose log-in is its own, tells that a user has logged in; the first time counts (R-INV-4).
+        """Tells that a user has logged in, for a host with a log-in of its own; the first time counts (R-INV-4).
 
         - `user`: The user.
         """
         return User._from(self._call("users.logged_in", {"user": user}))
 
     def password_was_set(self, *, user: str) -> User:
-        """The host, whose log-in is its own, tells that a user has set a password: the step is done (R-TEA-4). All
-        their sessions end, the links that they were sent are dead, a waiting change of address with them, and they
-        are told, but of the first that they were asked for (R-SES-4).
+        """Tells that a user has set a password, for a host with a log-in of its own: the step counts as done (R-TEA-4).
+        All sessions of the user end, the links that were sent to them are no longer valid, a change of their address
+        that is waiting is cancelled, and they are told, except of the first password that they were asked to set
+        (R-SES-4).
 
         - `user`: The user.
         """
         return User._from(self._call("users.password_was_set", {"user": user}))
 
     def request_password_reset(self, *, user: str) -> PasswordResetRequested:
-        """Sends a user the link that sets a new password; a newer link takes the place of an older one (R-INV-10,
-        R-SES-4). It can be used for an hour, or for `link_life_ms` where that is shorter.
+        """Sends a user the link that sets a new password; a newer link replaces an older one (R-INV-10, R-SES-4). It
+        can be used for an hour, or for `link_life_ms` where that is shorter.
 
-        Asked for by the host, by operators with `clients.edit`, by the parent and by whoever holds
-        `users.reset_password` in an account of the user, and by the user themself. An invitation that nobody
-        accepted is no user.
+        The host, operators with `clients.edit`, the user themself, and users who see the user and hold
+        `users.reset_password` in the account in which they act can ask for it. A person who was invited and has not
+        accepted is not a user yet.
 
         - `user`: The user.
         """
@@ -4113,7 +4228,7 @@ class UsersOperations(Namespace):
 
 
 class Operations(Caller):
-    """Every operation of the catalogue, by its namespace."""
+    """Every operation of the catalogue, by namespace."""
 
     __slots__ = ()
 
