@@ -1,8 +1,8 @@
 //! The way in for every call: closed, forked and poisoned handles are refused here, and panics are
 //! caught.
 
+use crate::access::state::Engine;
 use crate::api::operation::Effect;
-use crate::engine::Engine;
 use crate::error::{Code, Error};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;

@@ -2,27 +2,26 @@
 
 mod quick;
 
+use crate::access::allowed::{allowed, check, member_may, place_of};
+use crate::access::operation::Operation;
+use crate::access::state::Engine;
+use crate::access::view::AccountCell;
 use crate::api::operation::Effect;
 use crate::domain::sending;
-use crate::engine::Engine;
-use crate::engine::allowance::Allowance;
-use crate::engine::meters::{Ask, Prepared, check_count};
-use crate::engine::operation::Operation;
-use crate::engine::view::{AccountCell, MemberView};
 use crate::error::{Code, Error, shown};
 use crate::guard::{Guard, contained};
 use crate::handle::quick::{Quick, quickly};
+use crate::meters::allowance::Allowance;
+use crate::meters::{Ask, Prepared, check_count};
 use crate::model::Decision;
 use crate::model::{Actor, Caller, Channel, Id, MessageInput, permission};
 use crate::options::{ActingSender, OpenOptions, SenderOptions};
+use crate::sending::decide::{admit, decide};
 use crate::{catalogue, json, registry};
 use arc_swap::ArcSwapOption;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-
-/// How often a send is prepared anew that was overtaken by a change of what it is charged to.
-const ROUNDS: usize = 16;
 
 /// An open store. Share it between threads by reference, or in an `Arc`.
 ///
@@ -514,101 +513,11 @@ impl Sender {
     }
 }
 
-// The operations `sending.admit` and `access.check` answer like the typed hot calls because they
-// run this code.
-pub(crate) fn admit(
-    engine: &Engine,
-    cell: &Arc<AccountCell>,
-    user: Option<&str>,
-    channel: Channel,
-    message: &MessageInput,
-    ask: Ask,
-) -> Result<Decision, Error> {
-    let prepare = || cell.sending(engine, user, channel, message);
-    decide(engine, cell, prepare, ask)
-}
-
-/// Decides, and where the send was overtaken by a change of what it is charged to, again by what it
-/// is charged to then.
-pub(crate) fn decide(
-    engine: &Engine,
-    cell: &AccountCell,
-    prepare: impl Fn() -> Result<Arc<Prepared>, Error>,
-    ask: Ask,
-) -> Result<Decision, Error> {
-    let mut tried = 0;
-    loop {
-        let prepared = prepare()?;
-        let error = match engine.decide(&Actor::System, &prepared, ask) {
-            Ok(decision) => {
-                engine.count_tried(&prepared);
-                return Ok(decision);
-            }
-            Err(error) => error,
-        };
-        tried += 1;
-        if error.code() != Code::Busy || tried == ROUNDS {
-            return Err(error);
-        }
-        // A cap that it was charged to, or an account above, may have been deleted since it was
-        // prepared.
-        engine.wait_for_writer();
-        if cell.stamp(engine) == prepared.stamp {
-            return Err(error);
-        }
-    }
-}
-
-pub(crate) fn allowed(
-    engine: &Engine,
-    cell: &Arc<AccountCell>,
-    user: &str,
-    permission: &str,
-) -> Result<bool, Error> {
-    Ok(check(engine, cell, user, permission)?.0)
-}
-
-/// Says whether a user may do something, and whether a role on trial makes each such check count
-/// (R-QTA-15).
-fn check(
-    engine: &Engine,
-    cell: &Arc<AccountCell>,
-    user: &str,
-    permission: &str,
-) -> Result<(bool, bool), Error> {
-    let place = place_of(engine, permission)?;
-    Ok(member_may(engine, &*cell.member(engine, user)?, place))
-}
-
-fn place_of(engine: &Engine, permission: &str) -> Result<usize, Error> {
-    engine
-        .views
-        .tree
-        .load()
-        .place(permission)
-        .ok_or_else(|| permission::unknown_permission(permission, "/permission"))
-}
-
-fn member_may(engine: &Engine, member: &MemberView, place: usize) -> (bool, bool) {
-    if member.refusal.is_some() {
-        return (false, false);
-    }
-    (
-        member.may(engine, place),
-        member.lacking(engine, place).is_some(),
-    )
-}
-
 /// The caller, as JSON; an empty text stands for the host itself.
 pub(crate) fn read_caller(caller: &[u8]) -> Result<Caller, Error> {
     if caller.is_empty() {
         Ok(Caller::default())
     } else {
-        json::read(caller).map_err(|error| below("/actor", error))
+        json::read(caller).map_err(|error| error.within("/actor"))
     }
-}
-
-pub(crate) fn below(prefix: &str, error: Error) -> Error {
-    let field = format!("{prefix}{}", error.field().unwrap_or_default());
-    error.at(field)
 }

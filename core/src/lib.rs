@@ -36,6 +36,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod access;
 pub mod api;
 mod auth;
 pub mod catalogue;
@@ -48,14 +49,16 @@ mod import;
 mod json;
 mod kernel;
 mod locks;
+mod meters;
 mod model;
 mod options;
 mod registry;
 mod rules;
+mod sending;
 mod tables;
 
+pub use access::operation::Operation;
 pub use api::operation::{Contract, Effect, Gates, Request};
-pub use engine::operation::Operation;
 pub use error::{Class, Code, Error, Retry};
 pub use handle::{Access, Sender, Tenantry};
 pub use import::{ImportProgress, ImportUsers};

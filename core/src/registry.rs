@@ -1,7 +1,8 @@
 //! The stores that this process has open; a second handle shares the store that the first one
 //! opened.
 
-use crate::engine::Engine;
+use crate::access::state::Engine;
+use crate::domain::indexes;
 use crate::error::{Code, Error};
 use crate::options::OpenOptions;
 use arc_swap::ArcSwap;
@@ -68,7 +69,7 @@ pub(crate) fn open(path: &str, options: &OpenOptions) -> Result<Arc<Engine>, Err
 
 fn open_now(path: &str, options: &OpenOptions) -> Result<Arc<Engine>, Error> {
     if path == ":memory:" {
-        return Engine::open(Path::new(path), options);
+        return open_anew(path, options);
     }
     let key = absolute(path)?;
     let registry = Registry::current();
@@ -114,7 +115,7 @@ fn open_now(path: &str, options: &OpenOptions) -> Result<Arc<Engine>, Error> {
         shared.handles += 1;
         return Ok(engine);
     }
-    let engine = Engine::open(Path::new(path), options)?;
+    let engine = open_anew(path, options)?;
     open.insert(
         key,
         Shared {
@@ -122,6 +123,12 @@ fn open_now(path: &str, options: &OpenOptions) -> Result<Arc<Engine>, Error> {
             handles: 1,
         },
     );
+    Ok(engine)
+}
+
+fn open_anew(path: &str, options: &OpenOptions) -> Result<Arc<Engine>, Error> {
+    let engine = Engine::open(Path::new(path), options)?;
+    indexes::bring_up_to_date(&engine)?;
     Ok(engine)
 }
 

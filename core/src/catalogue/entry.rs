@@ -1,8 +1,8 @@
 //! What the catalogue has of an operation, made from its request type.
 
+use crate::access::operation::Operation;
+use crate::access::state::Engine;
 use crate::api::operation::{Access, Effect, Gates};
-use crate::engine::Engine;
-use crate::engine::operation::Operation;
 use crate::error::Error;
 use crate::json;
 use crate::model::Actor;

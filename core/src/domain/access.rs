@@ -1,18 +1,18 @@
 //! May this user do this here? (R-ROL-9)
 //!
-//! Every answer comes from one place, [`View::judge`](crate::engine::view::View::judge), so that
+//! Every answer comes from one place, [`View::judge`](crate::access::view::View::judge), so that
 //! all of them agree.
 
+use crate::access::allowed;
+use crate::access::operation::Operation;
+use crate::access::reach;
+use crate::access::request::Ctx;
+use crate::access::view::{Judged, MemberView, OF_OWN_MEMBERS, Papers, role_powers};
 use crate::api::access::{
     AccessCheck, AccessExplanation, AccessHeldAs, AccessHolder, AccessHolderList, AccessPower,
     AccessPowers, AccessStep, AccessStepKind, Check, Explain, WhatCan, WhoCan,
 };
-use crate::domain::reach;
-use crate::engine::Ctx;
-use crate::engine::operation::Operation;
-use crate::engine::view::{Judged, MemberView, OF_OWN_MEMBERS, Papers, role_powers};
 use crate::error::{Code, Error};
-use crate::handle;
 use crate::kernel::keys;
 use crate::kernel::page::walk;
 use crate::model::permission::unknown_permission;
@@ -97,7 +97,7 @@ impl Operation for Check {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<AccessCheck, Error> {
         let cell = ctx.engine.cell(&self.account)?;
-        let allowed = handle::allowed(
+        let allowed = allowed::allowed(
             ctx.engine,
             &cell,
             self.user.as_str(),
@@ -504,13 +504,14 @@ fn ceilings(
 #[cfg(test)]
 mod tests {
 
-    use crate::engine::Engine;
+    use crate::access::state::Engine;
 
+    use crate::access::allowed;
+    use crate::catalogue;
     use crate::error::Error;
     use crate::kernel::keys;
     use crate::model::{Actor, Count, Id, PermissionTree, Policies, PolicyRecord, RoleScope};
     use crate::options::OpenOptions;
-    use crate::{catalogue, handle};
 
     use serde_json::{Value, json};
     use std::collections::{BTreeMap, BTreeSet};
@@ -818,7 +819,7 @@ mod tests {
             }
             for node in tree.nodes() {
                 for user in users {
-                    let allowed = handle::allowed(engine, &cell, user, &node.id).unwrap();
+                    let allowed = allowed::allowed(engine, &cell, user, &node.id).unwrap();
                     assert_eq!(
                         allowed,
                         can[user.as_str()].0.contains_key(&node.id),

@@ -1,10 +1,11 @@
 //! Allow-lists: where people may come from (R-SES-3).
 
+use crate::access::operation::Operation;
+use crate::access::reach;
+use crate::access::request::Ctx;
 use crate::api::addresses::{AddressList, Get, Set};
 use crate::api::operation::Effect;
-use crate::domain::{members, reach, sessions};
-use crate::engine::Ctx;
-use crate::engine::operation::Operation;
+use crate::domain::{members, sessions};
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::model::{Actor, Id};

@@ -4,13 +4,14 @@
 #[cfg(test)]
 mod tests;
 
+use crate::access::authenticate::{actor_with, blamed};
+use crate::access::operation::Operation;
+use crate::access::reach;
+use crate::access::request::Ctx;
 use crate::api::api_keys::{
     ApiKey, ApiKeyDeleted, ApiKeyList, ApiKeyProof, ApiKeyToken, Check, Create, Delete, Edit, List,
 };
-use crate::domain::{members, reach, roles};
-use crate::engine::Ctx;
-use crate::engine::operation::Operation;
-use crate::engine::sessions::{actor_with, blamed};
+use crate::domain::{members, roles};
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::kernel::revision::check_rev;

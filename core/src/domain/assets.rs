@@ -1,8 +1,8 @@
 //! Assets: the sending domains, nodes and bounce addresses that an account may use (R-PKG-5).
 
+use crate::access::operation::Operation;
+use crate::access::request::Ctx;
 use crate::api::assets::{Asset, AssetList, AssetSource, Assign, Check, Get, Unassign};
-use crate::engine::Ctx;
-use crate::engine::operation::Operation;
 use crate::error::{Code, Error};
 use crate::kernel::revision::check_rev;
 use crate::model::{Actor, AssetKind, Assets, Count, Id, Name};

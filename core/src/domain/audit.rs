@@ -6,13 +6,13 @@
 #[cfg(test)]
 mod tests;
 
+use crate::access::operation::Operation;
+use crate::access::request::Ctx;
 use crate::api::audit::{
     AuditChangeItem, AuditExport, AuditField, AuditHeadItem, AuditItem, AuditOf, AuditPage,
     AuditProblem, AuditProblemKind, AuditPruned, AuditVerification, AuditWhat, Export, Head, List,
     Prune, Verify,
 };
-use crate::engine::Ctx;
-use crate::engine::operation::Operation;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::kernel::page::{SCAN_MAX, SCAN_STEP, page_size};

@@ -1,13 +1,13 @@
 //! Actions of automations and triggers, which are counted by the month (R-PKG-1).
 
+use crate::access::operation::Operation;
+use crate::access::request::Ctx;
 use crate::api::automations::{ActionKind, Admit, AutomationSize, Check};
-use crate::domain::once;
-use crate::engine::Ctx;
-use crate::engine::meters::Ask;
-use crate::engine::operation::Operation;
 use crate::error::{Code, Error};
+use crate::meters::Ask;
 use crate::model::Decision;
 use crate::model::LimitName;
+use crate::sending::idempotency;
 
 impl Operation for Admit {
     type Answer = Decision;
@@ -26,7 +26,7 @@ impl Operation for Admit {
         if self.key.is_none() {
             return ctx.engine.decide(ctx.actor, &prepared, ask);
         }
-        once::charged(
+        idempotency::charged(
             ctx,
             &self.account,
             self.key.as_ref(),

@@ -5,12 +5,11 @@
 //! resource too is another matter (R-RES-1): where it is, users reach it as far as their permission
 //! reaches that.
 
+use crate::access::operation::Operation;
+use crate::access::request::Ctx;
 use crate::api::campaigns::{CampaignList, Get, List, Report, Resume, Stop};
 use crate::domain::limits::Line;
-use crate::domain::once;
 use crate::domain::resources::{self, Kind, Need};
-use crate::engine::Ctx;
-use crate::engine::operation::Operation;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::kernel::page::walk;
@@ -19,6 +18,7 @@ use crate::model::{
     Edition, Id, OutboxKind, OutboxMessage,
 };
 use crate::rules::campaign::{rate_reached, sum};
+use crate::sending::idempotency;
 use crate::tables::accounts;
 use crate::tables::campaigns::{find, load, save};
 
@@ -95,7 +95,7 @@ impl Operation for Report {
     type Answer = Campaign;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Campaign, Error> {
-        once::written(ctx, &self, self.key.as_ref(), |ctx| {
+        idempotency::written(ctx, &self, self.key.as_ref(), |ctx| {
             self.clone().carry_out(ctx)
         })
     }

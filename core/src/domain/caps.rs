@@ -1,10 +1,11 @@
 //! Caps: limits of an account beside those of its package, for members, campaigns, API keys and
 //! domains (R-QTA-4, R-QTA-14).
 
+use crate::access::operation::Operation;
+use crate::access::reach;
+use crate::access::request::Ctx;
 use crate::api::caps::{Cap, CapList, CapRemoved, List, Remove, Set};
-use crate::domain::{members, reach, sending, users};
-use crate::engine::Ctx;
-use crate::engine::operation::Operation;
+use crate::domain::{members, sending, users};
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::kernel::revision::check_rev;

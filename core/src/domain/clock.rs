@@ -1,8 +1,10 @@
 //! The clock of the store.
 
+mod future;
+
+use crate::access::operation::Operation;
+use crate::access::request::Ctx;
 use crate::api::clock::{ClockReading, ClockUndone, Confirm, Get, Set, Undo};
-use crate::engine::Ctx;
-use crate::engine::operation::Operation;
 use crate::error::Error;
 
 fn reading(ctx: &Ctx<'_>) -> ClockReading {

@@ -9,15 +9,15 @@
 //! those that only read too: in their own view of the store, which nobody keeps. So an expiry
 //! counts at its instant, and the next change writes it down.
 
+use crate::access::operation::Operation;
+use crate::access::request::Ctx;
 use crate::api::credits::{
     Allocate, Balance, CreditBalance, CreditChannel, CreditGroup, CreditLedger, CreditLeft,
     CreditMove, CreditOrder, CreditReserve, Grant, Ledger, Refund, Reserve, Spend, TakeBack,
     Unreserve, Withdraw,
 };
 use crate::api::operation::Effect;
-use crate::domain::{self, once};
-use crate::engine::Ctx;
-use crate::engine::operation::Operation;
+use crate::domain;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::kernel::page::page_size;
@@ -27,6 +27,7 @@ use crate::model::{
 };
 use crate::rules::credit::{Turn, give_back, pay};
 use crate::rules::send::Part;
+use crate::sending::idempotency;
 use crate::tables::{accounts, groups};
 
 /// Most groups, and most grants, that one answer lists.
@@ -948,7 +949,7 @@ fn entered<O: Operation<Answer = CreditEntry>>(
     let (Some(key), Some(account)) = (key, request.account().cloned()) else {
         return run(ctx, request);
     };
-    let fingerprint = once::digest(&request)?;
+    let fingerprint = idempotency::digest(&request)?;
     let index = keys::credit_key(&account, &ctx.actor.label(), &key);
     if let Some(before) = ctx.tx.get::<CreditKey>(&index)? {
         if before.fingerprint != fingerprint {
@@ -1233,7 +1234,7 @@ impl Operation for Reserve {
     type Answer = CreditReserve;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<CreditReserve, Error> {
-        once::written(ctx, &self, self.key.as_ref(), |ctx| {
+        idempotency::written(ctx, &self, self.key.as_ref(), |ctx| {
             self.clone().carry_out(ctx)
         })
     }
@@ -1263,7 +1264,7 @@ impl Operation for Unreserve {
     type Answer = CreditReserve;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<CreditReserve, Error> {
-        once::written(ctx, &self, self.key.as_ref(), |ctx| {
+        idempotency::written(ctx, &self, self.key.as_ref(), |ctx| {
             self.clone().carry_out(ctx)
         })
     }
@@ -1338,7 +1339,7 @@ impl Operation for Allocate {
     type Answer = CreditMove;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<CreditMove, Error> {
-        once::written(ctx, &self, self.key.as_ref(), |ctx| {
+        idempotency::written(ctx, &self, self.key.as_ref(), |ctx| {
             self.clone().carry_out(ctx)
         })
     }
@@ -1390,7 +1391,7 @@ impl Operation for TakeBack {
     type Answer = CreditMove;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<CreditMove, Error> {
-        once::written(ctx, &self, self.key.as_ref(), |ctx| {
+        idempotency::written(ctx, &self, self.key.as_ref(), |ctx| {
             self.clone().carry_out(ctx)
         })
     }

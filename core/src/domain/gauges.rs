@@ -5,15 +5,16 @@
 //! what is held against the limit, so that a claim reads and writes one number for each account
 //! above, however many there are below.
 
+use crate::access::operation::Operation;
+use crate::access::request::Ctx;
 use crate::api::gauges::{Claim, Gauge, GaugeList, Get, Reconcile, Release};
 use crate::domain::limits::{Line, reached};
-use crate::domain::{accounts, membership, once};
-use crate::engine::Ctx;
-use crate::engine::operation::Operation;
+use crate::domain::{accounts, membership};
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::model::{Account, Count, Id, Limit, LimitName};
 use crate::rules::limit::{CountedBy, counted_by};
+use crate::sending::idempotency;
 use crate::tables::gauges::{change, signed};
 use crate::tables::{self, slots};
 
@@ -138,7 +139,7 @@ impl Operation for Claim {
         check_limit(self.limit)?;
         let count = check_count(self.count)?;
         let line = load(ctx, &self.account)?;
-        once::written(ctx, &self, self.key.as_ref(), |ctx| {
+        idempotency::written(ctx, &self, self.key.as_ref(), |ctx| {
             accounts::status::refuse_unless_active(&line.accounts)?;
             claim(ctx, &line, self.limit, count).map_err(|error| error.at("/count"))?;
             shown(ctx, &line, self.limit)
@@ -153,7 +154,7 @@ impl Operation for Release {
         check_limit(self.limit)?;
         let count = check_count(self.count)?;
         let line = load(ctx, &self.account)?;
-        once::written(ctx, &self, self.key.as_ref(), |ctx| {
+        idempotency::written(ctx, &self, self.key.as_ref(), |ctx| {
             let own = ctx
                 .tx
                 .count(&keys::gauge(&self.account, self.limit.name()))?;

@@ -1,5 +1,7 @@
 //! Groups of users (R-GRP-1 to R-GRP-8).
 
+use crate::access::operation::Operation;
+use crate::access::request::Ctx;
 use crate::api::groups::{
     AddMembers, ClearAvatar, Create, Delete, Get, Group, GroupChannel, GroupDeleted, GroupList,
     GroupMove, GroupResources, GroupUsage, List, MakeDefault, RemoveMembers, Rename, SetAvatar,
@@ -8,8 +10,6 @@ use crate::api::groups::{
 use crate::api::operation::Effect;
 use crate::domain::usage::window_of;
 use crate::domain::{credits, members};
-use crate::engine::Ctx;
-use crate::engine::operation::Operation;
 use crate::error::{Code, Error};
 use crate::kernel::page::page;
 use crate::kernel::revision::check_rev;

@@ -1,8 +1,8 @@
 //! Work that takes more than one commit: each step is one, whole by itself, and a step says what
 //! comes after it. What was cut off goes on once the store is opened again.
 
+use crate::access::state::Engine;
 use crate::domain::accounts::erase;
-use crate::engine::Engine;
 use crate::engine::background::{Erased, Step};
 use crate::error::Error;
 use crate::model::{Actor, Id};

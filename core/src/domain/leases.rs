@@ -1,10 +1,10 @@
 //! Edit leases: one person at a time edits a resource (R-RES-3).
 
+use crate::access::operation::Operation;
+use crate::access::request::Ctx;
 use crate::api::leases::{Acquire, EditLease, Get, LeaseState, Release, Renew, TakeOver};
 use crate::domain::accounts;
 use crate::domain::resources::{EDIT, Kind, Need, acting, look_to_change, look_to_read, require};
-use crate::engine::Ctx;
-use crate::engine::operation::Operation;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::model::{self, Actor, Count, Id, Resource};

@@ -1,11 +1,11 @@
 //! Limits of accounts: overridden or inherited, one by one (R-PKG-2, R-PKG-3).
 
+use crate::access::operation::Operation;
+use crate::access::request::Ctx;
 use crate::api::limits::{
     Allocate, DefaultLimits, Explain, Inherit, LimitCandidate, LimitExplanation, LimitExplanations,
     Set, SetDefault,
 };
-use crate::engine::Ctx;
-use crate::engine::operation::Operation;
 use crate::error::{Code, Error};
 use crate::kernel::revision::check_rev;
 use crate::kernel::{Lowered, keys};

@@ -1,9 +1,9 @@
 //! Links that users are sent: to confirm a new address, or to set a new password. Each is used
 //! once, within its time, and a newer one of its kind takes its place (R-SES-4).
 
+use crate::access::request::Ctx;
 use crate::auth::token::Token;
 use crate::domain::users;
-use crate::engine::Ctx;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::model::{Count, Email, Id, Link, LinkKind, Secret};

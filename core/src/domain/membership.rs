@@ -1,12 +1,14 @@
 //! Somebody becomes, is, or ceases to be a member.
 
+use crate::access::reach;
+use crate::access::request::Ctx;
 use crate::api::members::Member;
+use crate::domain;
 use crate::domain::members::escalation::{
     disabled_owner, own, refuse_ownership, refuse_shared_owner,
 };
 use crate::domain::members::show::shown;
-use crate::domain::{self, limits, reach, resources, roles};
-use crate::engine::Ctx;
+use crate::domain::{limits, resources, roles};
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::model::{self, BuiltIn, ChildOwner, Id, Limit, LimitName, ResourcesTo, RoleScope};

@@ -1,12 +1,12 @@
 //! Operators: the platform's staff, users with a role on the platform itself and in no account
 //! (R-PLT-2).
 
+use crate::access::operation::Operation;
+use crate::access::request::Ctx;
 use crate::api::operators::{
     Add, Disable, Enable, Get, List, Operator, OperatorList, OperatorRemoved, Remove, SetRole,
 };
 use crate::domain::{self, roles};
-use crate::engine::Ctx;
-use crate::engine::operation::Operation;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::kernel::page::page;

@@ -7,13 +7,13 @@
 #[cfg(test)]
 mod tests;
 
+use crate::access::operation::Operation;
+use crate::access::request::Ctx;
 use crate::api::outbox::{
     Ack, Clear, Consumers, Dead, Fail, Forget, OutboxAccount, OutboxCleared, OutboxConsumerItem,
     OutboxConsumerList, OutboxDead, OutboxDeadPage, OutboxDelivery, OutboxForgotten, OutboxItem,
     OutboxPage, OutboxSettled, OutboxTaken, Read, Retry, Revive, Take,
 };
-use crate::engine::Ctx;
-use crate::engine::operation::Operation;
 use crate::error::{Code, Error};
 use crate::kernel::page::page_size;
 use crate::kernel::{decode, keys};

@@ -1,13 +1,13 @@
 //! Packages: service tiers with limits (R-PKG-1, R-PKG-4).
 
+use crate::access::operation::Operation;
+use crate::access::request::Ctx;
 use crate::api;
 use crate::api::packages::{
     Create, Delete, Edit, Get, List, PackageDeleted, PackageList, PackagePreflight, Preflight,
     PreflightExcess, PreflightGuarantee, Retire,
 };
 use crate::domain::{assets, gauges, limits, roles};
-use crate::engine::Ctx;
-use crate::engine::operation::Operation;
 use crate::error::{Code, Error};
 use crate::kernel::page::page;
 use crate::kernel::revision::check_rev;

@@ -2,6 +2,8 @@
 //!
 //! Hashing takes its time. It is done before the commit, which looks again at what it was done for.
 
+use crate::access::operation::Operation;
+use crate::access::request::Ctx;
 use crate::api::operation::Request;
 use crate::api::passwords::{
     Ban, BannedPasswords, Change, Forgot, ImportHashes, ImportedPassword, PasswordChanged,
@@ -10,8 +12,6 @@ use crate::api::passwords::{
 use crate::auth::guesses::estimate;
 use crate::auth::hasher::{self, Cost};
 use crate::domain::{self, links, sessions};
-use crate::engine::Ctx;
-use crate::engine::operation::Operation;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::model::{

@@ -1,8 +1,8 @@
 //! The permission tree (R-ROL-1, R-ROL-2).
 
+use crate::access::operation::Operation;
+use crate::access::request::Ctx;
 use crate::api::permissions::{Add, List, Permission, PermissionList, Search};
-use crate::engine::Ctx;
-use crate::engine::operation::Operation;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::kernel::page::page_size;

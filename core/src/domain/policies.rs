@@ -1,8 +1,8 @@
 //! Policies: where platforms differ, for the platform and account by account (R-PLT-3).
 
+use crate::access::operation::Operation;
+use crate::access::request::Ctx;
 use crate::api::policies::{Get, PolicyOrigin, PolicyReport, Preset, Set, Unset};
-use crate::engine::Ctx;
-use crate::engine::operation::Operation;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::model::{Actor, Id, Policies, PolicyRecord};

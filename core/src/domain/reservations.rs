@@ -1,15 +1,16 @@
 //! Reservations: messages are charged for a campaign now, and go out later or come back (R-QTA-5).
 
+use crate::access::operation::Operation;
+use crate::access::request::Ctx;
+use crate::access::view::{Judged, Papers};
 use crate::api::reservations::{Commit, Create, Get, Release, Reservation, ReservationDecision};
+use crate::domain::credits;
 use crate::domain::sending::{own_message, sender_of};
-use crate::domain::{credits, once};
-use crate::engine::Ctx;
-use crate::engine::meters::Ask;
-use crate::engine::operation::Operation;
-use crate::engine::view::{Judged, Papers};
 use crate::error::{Code, Error};
 use crate::kernel::{Tx, keys};
+use crate::meters::Ask;
 use crate::model::{self, Id, ReservationState};
+use crate::sending::idempotency;
 use crate::tables::campaigns;
 use crate::tables::reservations::{Reservations, load};
 use std::sync::atomic::Ordering;
@@ -50,12 +51,6 @@ pub(crate) fn open_below(
         }
     }
     Ok(open)
-}
-
-/// Whether any reservation is open.
-pub(crate) fn are_open(tx: &mut Tx<'_>) -> Result<bool, Error> {
-    let (from, until) = keys::below(keys::OPEN_RESERVATION, &[]);
-    Ok(!tx.range::<()>(&from, &until, 1)?.is_empty())
 }
 
 /// Writes a reservation and when something happens to it next.
@@ -193,7 +188,7 @@ impl Operation for Create {
         )?;
         ctx.count_tried(&prepared);
         let now_ms = ctx.now_ms;
-        once::charged(
+        idempotency::charged(
             ctx,
             &self.account,
             self.key.as_ref(),

@@ -1,16 +1,18 @@
 //! Resources: references to what the host keeps, and who may do what with which (R-RES-1, R-RES-2,
 //! R-GRP-3).
 
+use crate::access::operation::Operation;
+use crate::access::reach;
+use crate::access::request::Ctx;
+use crate::access::view::MemberView;
 use crate::api::resources::{
     Can, Edit, Get, ListVisibleOwners, Register, Remove, ResourceDecision, ResourceList,
     ResourceRemoved, Save, ShareKind, UnshareKind, UnsharedKinds, Visible, VisibleOwner,
     VisibleOwners,
 };
 use crate::api::sharing::SharedAction;
-use crate::domain::{self, access, leases, members, reach, sharing};
-use crate::engine::Ctx;
-use crate::engine::operation::Operation;
-use crate::engine::view::MemberView;
+use crate::domain;
+use crate::domain::{access, leases, members, sharing};
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::kernel::page::walk;

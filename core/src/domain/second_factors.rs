@@ -4,14 +4,16 @@
 #[cfg(test)]
 mod tests;
 
+use crate::access::operation::Operation;
+use crate::access::reach;
+use crate::access::request::Ctx;
 use crate::api::second_factors::{
     Begin, Confirm, ImportSecret, RecoveryCodes, Remove, RenewRecoveryCodes, SecondFactorRemoved,
     SecondFactorSecret, SecondFactorStatus, Status,
 };
 use crate::auth::totp::{FactorSecret, position, recovery_code};
-use crate::domain::{self, reach, sessions};
-use crate::engine::Ctx;
-use crate::engine::operation::Operation;
+use crate::domain;
+use crate::domain::sessions;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::model::{self, Actor, Id, OutboxKind, Secret};

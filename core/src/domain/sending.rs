@@ -1,23 +1,23 @@
 //! Sending: one decision over status, permission and every limit, charged in the same step
 //! (R-QTA-1, R-QTA-3).
 
+use crate::access::operation::Operation;
+use crate::access::request::Ctx;
+use crate::access::view::AccountCell;
 use crate::api::sending::{
     Admit, AdmitBatch, BatchedSend, Explain, Forecast, Refund, SendDecisions, SendExplanation,
     SendForecast, SendRefund, WhatIf,
 };
 use crate::domain::usage::{add_paid, window_of};
-use crate::domain::{credits, groups, once};
-use crate::engine::Ctx;
-use crate::engine::meters::{Ask, Paid, Prepared, Sending, Sent, Standing, check_count};
-use crate::engine::operation::Operation;
-use crate::engine::view::AccountCell;
+use crate::domain::{credits, groups};
 use crate::error::{Code, Error};
-use crate::handle;
 use crate::kernel::{Tx, keys};
+use crate::meters::{Ask, Paid, Prepared, Sending, Sent, Standing, check_count};
 use crate::model::{
     Actor, ApiKey, Channel, Count, Id, MessageInput, Name, Package, check_instant, normal_domain,
 };
 use crate::model::{Decision, Refusal};
+use crate::sending::idempotency;
 use crate::tables::accounts::{self, account_line};
 use std::sync::Arc;
 
@@ -140,7 +140,7 @@ impl Operation for Admit {
         if self.key.is_none() {
             return ctx.engine.decide(ctx.actor, &prepared, ask);
         }
-        once::charged(
+        idempotency::charged(
             ctx,
             &self.account,
             self.key.as_ref(),
@@ -169,7 +169,7 @@ impl Operation for AdmitBatch {
         for (at, send) in self.sends.into_iter().enumerate() {
             prepared.push(
                 send.prepared(ctx)
-                    .map_err(|error| handle::below(&format!("/sends/{at}"), error))?,
+                    .map_err(|error| error.within(&format!("/sends/{at}")))?,
             );
         }
         prepared
@@ -351,7 +351,7 @@ impl Operation for Refund {
         // What is given back in memory comes after the commit that remembers it: never twice,
         // whatever happens between.
         let (refund, is_first) = ctx.engine.commit_beside(ctx.actor, None, |ctx| {
-            once::carried_out(ctx, &self, self.key.as_ref(), |ctx| {
+            idempotency::carried_out(ctx, &self, self.key.as_ref(), |ctx| {
                 let credits = match self.spend.map(Count::get) {
                     Some(spend) => {
                         credits::refund_at_most(ctx, &self.account, self.channel, spend, count)

@@ -3,15 +3,16 @@
 //! A shared template stays where it is: what lies below reads the same resource, so that an edit
 //! above is live for all.
 
+use crate::access::authorise::holds;
+use crate::access::operation::Operation;
+use crate::access::reach;
+use crate::access::request::Ctx;
 use crate::api::sharing::{
     Check, List, Received, ReceivedList, ReceivedTemplate, Share, ShareEnded, ShareableList,
     ShareableTemplate, SharedAction, SharingCheck, Unshare,
 };
+use crate::domain::access;
 use crate::domain::resources::{self, Kind, Need};
-use crate::domain::{access, reach};
-use crate::engine::Ctx;
-use crate::engine::authority::holds;
-use crate::engine::operation::Operation;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::kernel::page::walk;

@@ -1,10 +1,10 @@
 //! The store itself: what it is, whether it is whole, and a fingerprint of all it holds.
 
+use crate::access::operation::Operation;
+use crate::access::request::Ctx;
 use crate::api::store::{
     ErasedAccount, Info, StateHash, StoreInfo, StoreStateHash, StoreVerification, Verify,
 };
-use crate::engine::Ctx;
-use crate::engine::operation::Operation;
 use crate::error::Error;
 use crate::kernel::keys;
 use crate::tables::check::check;

@@ -4,6 +4,8 @@
 //! whether the account is in the pool or not. Joining and leaving the pool is therefore one flag:
 //! the union is seen at once, and nothing is copied that leaving would have to take back.
 
+use crate::access::operation::Operation;
+use crate::access::request::Ctx;
 use crate::api::suppressions::{
     Add, Check, Import, InvalidRecipient, List, Pool, Remove, SuppressedRecipient,
     SuppressionCheck, SuppressionInput, SuppressionList, SuppressionPool, SuppressionProblem,
@@ -11,8 +13,6 @@ use crate::api::suppressions::{
 };
 use crate::domain::gauges;
 use crate::domain::limits::Line;
-use crate::engine::Ctx;
-use crate::engine::operation::Operation;
 use crate::error::Error;
 use crate::kernel::keys;
 use crate::kernel::page::walk;

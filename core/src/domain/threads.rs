@@ -4,15 +4,16 @@
 //! happens at that instant: whoever next finds the slots taken ends those that have run out, and
 //! each who gets one clears a few away.
 
+use crate::access::operation::Operation;
+use crate::access::request::Ctx;
 use crate::api::threads::{Acquire, List, Release, Renew, SlotList};
 use crate::domain::limits::{Line, reached};
-use crate::domain::{accounts, gauges, once};
-use crate::engine::Ctx;
-use crate::engine::operation::Operation;
+use crate::domain::{accounts, gauges};
 use crate::error::Error;
 use crate::kernel::keys;
 use crate::kernel::page::walk;
 use crate::model::{Count, Id, LimitName, Slot};
+use crate::sending::idempotency;
 use crate::tables::accounts::account_line;
 use crate::tables::slots::{Slots, at_end, end, ended_at_ms, load};
 use crate::tables::{self, campaigns};
@@ -68,7 +69,7 @@ impl Operation for Acquire {
     type Answer = Slot;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Slot, Error> {
-        once::written(ctx, &self, self.key.as_ref(), |ctx| {
+        idempotency::written(ctx, &self, self.key.as_ref(), |ctx| {
             self.clone().carry_out(ctx)
         })
     }

@@ -1,16 +1,16 @@
 //! How much of each limit is used now.
 
+use crate::access::operation::Operation;
+use crate::access::request::Ctx;
 use crate::api::usage::{
     Get, History, Invoice, InvoiceLine, InvoiceLines, Reconcile, Usage, UsageHistory,
     UsageReconciled, UsageWindow, UsedWindow,
 };
 use crate::domain::{credits, sending, teams};
-use crate::engine::Ctx;
-use crate::engine::meters::{MeterReading, Prepared, UNCOUNTED};
-use crate::engine::operation::Operation;
 use crate::error::Error;
 use crate::kernel::keys;
 use crate::kernel::page::walk;
+use crate::meters::{MeterReading, Prepared, UNCOUNTED};
 use crate::model::{
     Cap, CapScope, Channel, Id, Limit, LimitName, MessageClass, MessageInput, Meter, OverLimit,
     Window,

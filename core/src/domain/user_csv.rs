@@ -1,9 +1,11 @@
 //! Users as CSV: out of an account or a team, and in again (R-USR-5).
 
+use crate::access::operation::Operation;
+use crate::access::reach;
+use crate::access::request::Ctx;
 use crate::api::user_csv::{ExportCsv, ImportCsv, UserCsv, UserImport, UserImportProblem};
-use crate::domain::{self, groups, members, membership, reach, roles};
-use crate::engine::Ctx;
-use crate::engine::operation::Operation;
+use crate::domain;
+use crate::domain::{groups, members, membership, roles};
 use crate::error::{Class, Code, Error};
 use crate::kernel::keys;
 use crate::kernel::page::{SCAN_MAX, read_cursor, write_cursor};

@@ -2,7 +2,7 @@
 //! that it writes, so that no operation can forget it. As what a kind of record is remembered is
 //! said with its table.
 
-use super::Ctx;
+use crate::access::request::Ctx;
 use crate::error::Error;
 use crate::kernel::{Tx, keys};
 use crate::model::{
@@ -45,7 +45,7 @@ fn broken(key: &[u8]) -> Error {
 }
 
 /// Adds to the chains what the operation has written so far.
-pub(super) fn remember(ctx: &mut Ctx<'_>, operation: &str) -> Result<(), Error> {
+pub(crate) fn remember(ctx: &mut Ctx<'_>, operation: &str) -> Result<(), Error> {
     let mut found: BTreeMap<AuditChain, Vec<Found>> = BTreeMap::new();
     for (key, after) in ctx.tx.written(|key| kind_of(key).is_some()) {
         let Some(kind) = kind_of(&key) else { continue };

@@ -23,9 +23,9 @@ pub(crate) struct Background {
     /// The first instant at which something is to be forgotten.
     pub(crate) next_ms: AtomicU64,
     /// Whether accounts are being erased.
-    pub(super) is_under_way: AtomicBool,
+    pub(crate) is_under_way: AtomicBool,
     /// Whether nobody who calls is erasing them.
-    pub(super) is_cut_off: AtomicBool,
+    pub(crate) is_cut_off: AtomicBool,
     /// Who deleted these accounts waits until they are erased, and is told what went with them.
     /// Whoever makes a step has it locked.
     pub(crate) told: Mutex<BTreeMap<Id, Option<Erased>>>,
@@ -97,7 +97,7 @@ impl Default for Background {
 impl Background {
     /// Whether a thread does what there is to do.
     #[inline]
-    pub(super) fn has_thread(&self) -> bool {
+    pub(crate) fn has_thread(&self) -> bool {
         self.thread.is_running.load(Ordering::Acquire)
     }
 
@@ -143,7 +143,7 @@ impl Background {
 
     /// There is something to do. `work` does a part of it, and says how long the thread may rest
     /// then; none where nobody is left to work for.
-    pub(super) fn wake(&self, work: impl Fn() -> Option<Duration> + Send + 'static) {
+    pub(crate) fn wake(&self, work: impl Fn() -> Option<Duration> + Send + 'static) {
         let mut state = self.thread.state.lock();
         if state.is_ended {
             return;

@@ -1,7 +1,7 @@
 //! What the engine does beside the calls, a part at a time ([`background`](super::background)): it
 //! forgets what is over, and goes on with work that was cut off ([`jobs`](crate::domain::jobs)).
 
-use crate::engine::Engine;
+use crate::access::state::Engine;
 use crate::error::Error;
 use crate::kernel::due::{self, NEVER};
 use crate::kernel::keys;
@@ -50,7 +50,7 @@ impl Engine {
     }
 
     /// What there is to do as the store is opened: what a crash cut off goes on.
-    pub(super) fn resume(&self) -> Result<(), Error> {
+    pub(crate) fn resume(&self) -> Result<(), Error> {
         self.forget_at(due::first(&mut self.kernel.tx(), keys::FORGET)?);
         if self.look_for_work()? {
             self.cut_off();
@@ -59,7 +59,7 @@ impl Engine {
     }
 
     /// Something is to be forgotten at an instant.
-    pub(super) fn forget_at(&self, at_ms: u64) {
+    pub(crate) fn forget_at(&self, at_ms: u64) {
         let next_ms = &self.background.next_ms;
         if at_ms < next_ms.fetch_min(at_ms, Ordering::AcqRel) {
             self.wake_background();

@@ -5,10 +5,10 @@
 //! makes would stay for ever: it is written only where whose it is is still there, by the same
 //! commit.
 
-use super::Engine;
-use super::meters::overtaken;
+use crate::access::state::Engine;
 use crate::error::Error;
 use crate::kernel::keys;
+use crate::meters::overtaken;
 use crate::model::Id;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -17,7 +17,7 @@ use tenantry_store::Batch;
 impl Engine {
     /// As [`commit_draws`](Engine::commit_draws), of what a sender draws, with all that belongs to
     /// it.
-    pub(super) fn commit_draws_of(&self, sender: &Id, draws: &Batch) -> Result<Option<u64>, Error> {
+    pub(crate) fn commit_draws_of(&self, sender: &Id, draws: &Batch) -> Result<Option<u64>, Error> {
         let draws = self.with_pruning(self.with_owners(draws, sender)?)?;
         let version = self.commit_draws(&draws)?;
         if version.is_some() {
@@ -67,10 +67,10 @@ impl Engine {
 #[cfg(test)]
 mod tests {
     use crate::Tenantry;
-    use crate::engine::Engine;
-    use crate::engine::meters::{Ask, Prepared};
+    use crate::access::state::Engine;
     use crate::error::Code;
     use crate::kernel::keys;
+    use crate::meters::{Ask, Prepared};
     use crate::model::Channel;
     use serde_json::{Value, json};
     use std::sync::Arc;
@@ -187,7 +187,8 @@ mod tests {
                     _ => cell.sending(engine, None, Channel::Email, &Default::default()),
                 }
             };
-            let decision = crate::handle::decide(engine, &cell, prepare, Ask::exact(1)).unwrap();
+            let decision =
+                crate::sending::decide::decide(engine, &cell, prepare, Ask::exact(1)).unwrap();
             assert_eq!((decision.granted, looked.get()), (1, 2));
             verify(&store);
         }

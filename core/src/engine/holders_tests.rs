@@ -6,14 +6,15 @@
 //! The clock steps back in the histories of `simulation_tests`.
 
 use super::*;
+use crate::access::operation::Operation;
+use crate::api;
 use crate::api::operation::Effect;
-use crate::engine::operation::Operation;
 use crate::engine::simulation_tests::{
     Counter, DAY_MS, Dice, Disk, EVENTS, HOUR_MS, MINUTE_MS, START_MS, count, engine_on, id, walk,
 };
 use crate::guard::Guard;
 use crate::model::{Actor, Channel, Limit, MessageInput};
-use crate::{api, handle};
+use crate::sending::decide;
 pub(crate) use meters::{Ask, Decision};
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -172,7 +173,7 @@ impl World {
 
     fn admit(&self, holder: usize, account: usize, ask: Ask) -> Decision {
         let sent = self.holders[holder].enter(Effect::Send, |engine| {
-            handle::admit(
+            decide::admit(
                 engine,
                 &engine.cell_by_text(ACCOUNTS[account])?,
                 None,
@@ -431,7 +432,7 @@ fn two() -> (Arc<Mutex<Disk>>, [Guard; 2]) {
 fn send(holder: &Guard, amount: u64) {
     let sent = holder.enter(Effect::Send, |engine| {
         let cell = engine.cell_by_text("top")?;
-        handle::admit(
+        decide::admit(
             engine,
             &cell,
             None,

@@ -1,223 +1,70 @@
 //! Joins the rules and the store: loads facts, asks the rules, commits one batch, keeps the read
 //! model, owns the clock.
 
-pub(crate) mod alerts;
-pub(crate) mod allowance;
 mod audit;
-pub(crate) mod authority;
 pub(crate) mod background;
 mod chores;
-mod drawer;
-mod due;
-mod future;
 mod gone;
 #[cfg(test)]
 mod holders_tests;
-mod indexes;
 #[cfg(test)]
 mod interleaving_tests;
-pub(crate) mod meters;
-pub(crate) mod operation;
 #[cfg(test)]
 mod phantom_tests;
-mod pruning;
+pub(crate) mod pruning;
 #[cfg(test)]
 mod readers_tests;
 #[cfg(test)]
 mod reads_tests;
 #[cfg(test)]
 mod scale_tests;
-pub(crate) mod sessions;
 #[cfg(test)]
 mod simulation_tests;
 #[cfg(test)]
 mod steps_tests;
 #[cfg(test)]
 mod tests;
-pub(crate) mod trials;
-pub(crate) mod view;
-pub(crate) mod views;
 
+use crate::access::operation::Operation;
+use crate::access::request::Ctx;
+use crate::access::state::Engine;
+use crate::access::trials::Trials;
+use crate::access::views::Views;
 use crate::api::operation::Effect;
 use crate::auth::Auth;
 use crate::auth::token::TokenKey;
-use crate::domain::reservations;
 use crate::engine::background::Background;
-use crate::engine::drawer::Drawer;
-use crate::engine::meters::Team;
-use crate::engine::operation::Operation;
-use crate::engine::trials::Trials;
-use crate::engine::view::AccountCell;
-use crate::engine::views::Views;
-use crate::error::{Code, Error};
-use crate::kernel::page::Reader;
+use crate::error::Error;
 use crate::kernel::{Kernel, Lowered, Tx, keys, tx};
-use crate::model::{
-    Actor, AuditActor, Edition, EffectivePolicies, Id, OutboxMessage, PermissionTree, PolicyRecord,
-    Reservation,
-};
+use crate::meters::drawer::Drawer;
+use crate::meters::{self, Team};
+use crate::model::{Actor, Id, Reservation};
 use crate::options::OpenOptions;
-use crate::tables::accounts::account_line;
+use crate::tables::about::{self, About};
+use crate::tables::reservations;
 use crate::tables::roles::permission_tree;
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Weak};
 use tenantry_store::{Backend, CommitError};
 
 /// How often an operation runs again when others changed what it read.
 const ROUNDS: usize = 16;
 
-/// One open store. Handles share it.
-pub(crate) struct Engine {
-    pub(crate) kernel: Kernel,
-    pub(crate) auth: Auth,
-    pub(crate) views: Views,
-    pub(crate) trials: Trials,
-    drawer: Drawer,
-    pub(crate) background: Background,
-    /// Whether messages may be reserved: then what comes back is in the store alone.
-    pub(crate) has_reserved: AtomicBool,
-    /// Whether the store has it planned that what is over is cleared away.
-    prunes: AtomicBool,
-    /// Itself, for the thread that draws in the background.
-    this: Weak<Engine>,
-}
-
 /// What an operation has written.
-struct Committed<T> {
-    answer: T,
+pub(crate) struct Committed<T> {
+    pub(crate) answer: T,
     /// The number of the commit; where nothing was written, that of the last one before.
     version: u64,
     /// Whether something was written.
     is_new: bool,
     /// Reservations of which so many come back.
-    returned: Vec<(Reservation, u64)>,
+    pub(crate) returned: Vec<(Reservation, u64)>,
     /// Whose limits may be lower.
-    lowered: BTreeSet<Lowered>,
+    pub(crate) lowered: BTreeSet<Lowered>,
     /// Accounts that are erased in further commits.
-    jobs: BTreeSet<Id>,
-}
-
-/// What an operation runs with.
-pub struct Ctx<'a> {
-    pub(crate) engine: &'a Engine,
-    pub(crate) actor: &'a Actor,
-    pub(crate) now_ms: u64,
-    pub(crate) tx: Tx<'a>,
-    /// Who asked for what is done here, where that was another call.
-    pub(crate) on_behalf: Option<AuditActor>,
-}
-
-impl<'a> Reader<'a> for Ctx<'a> {
-    fn tx(&mut self) -> &mut Tx<'a> {
-        &mut self.tx
-    }
-}
-
-impl Ctx<'_> {
-    /// The id that the host gave, or a new one. An id that was ever used for the same kind of thing
-    /// is `id_taken`.
-    pub(crate) fn new_id(
-        &mut self,
-        given: Option<Id>,
-        letter: u8,
-        key_of: impl Fn(&Id) -> Vec<u8>,
-        kind: &str,
-    ) -> Result<Id, Error> {
-        let ids = &self.engine.kernel.ids;
-        let id = match given {
-            Some(id) => id,
-            None => {
-                let id = ids.next(self.now_ms)?;
-                if ids.are_new() {
-                    self.tx.is_new(&id);
-                }
-                id
-            }
-        };
-        if self.tx.has(&key_of(&id))? || self.tx.has(&keys::tombstone(letter, &id))? {
-            return Err(Error::new(
-                Code::IdTaken,
-                format!("The id `{id}` is, or was, that of another {kind}; choose a new one."),
-            )
-            .at("/id"));
-        }
-        Ok(id)
-    }
-
-    /// The policies that count for an account, or for the platform (R-PLT-3).
-    pub(crate) fn policies(&mut self, account: Option<&Id>) -> Result<EffectivePolicies, Error> {
-        self.policy_levels(account)
-            .map(|levels| crate::rules::policy::effective(&levels))
-    }
-
-    fn policy_levels(&mut self, account: Option<&Id>) -> Result<Vec<PolicyRecord>, Error> {
-        let mut levels = Vec::new();
-        if let Some(id) = account {
-            for above in account_line(&mut self.tx, id)? {
-                levels.extend(
-                    self.tx
-                        .get::<PolicyRecord>(&keys::policy(Some(&above.id)))?,
-                );
-            }
-        }
-        levels.extend(self.tx.get::<PolicyRecord>(&keys::policy(None))?);
-        Ok(levels)
-    }
-
-    /// Whether credits and reserves are included for an account, or for the platform (R-PLT-1).
-    pub(crate) fn includes_credits(&mut self, account: Option<&Id>) -> Result<bool, Error> {
-        let edition = self.engine.kernel.edition;
-        Ok(crate::rules::policy::includes_credits(
-            edition,
-            &self.policy_levels(account)?,
-        ))
-    }
-
-    /// Refuses what belongs to credits where these are not included.
-    pub(crate) fn require_credits(
-        &mut self,
-        account: Option<&Id>,
-        field: &str,
-    ) -> Result<(), Error> {
-        if self.includes_credits(account)? {
-            Ok(())
-        } else {
-            self.require_licence(field)
-        }
-    }
-
-    /// What belongs to the commercial edition is refused under the standard one (R-PLT-1).
-    pub(crate) fn require_licence(&self, field: &str) -> Result<(), Error> {
-        match self.engine.kernel.edition {
-            Edition::Commercial => Ok(()),
-            Edition::Standard => Err(Error::new(
-                Code::FeatureNotLicensed,
-                format!(
-                    "`{}` needs the commercial edition; leave it out, or open the store with that \
-                     edition.",
-                    field.trim_start_matches('/')
-                ),
-            )
-            .at(field)),
-        }
-    }
-
-    /// Puts a message into the outbox, in the same commit as its cause (R-OUT-1).
-    pub(crate) fn tell_host(&mut self, message: &OutboxMessage) -> Result<(), Error> {
-        self.tx.tell_host(message)
-    }
-
-    /// Who is remembered as having done it.
-    pub(crate) fn audit_actor(&self) -> AuditActor {
-        let asked = self.on_behalf.clone();
-        asked.unwrap_or_else(|| AuditActor::from(self.actor))
-    }
-
-    pub(crate) fn tree(&self) -> Arc<PermissionTree> {
-        self.engine.views.tree.load_full()
-    }
+    pub(crate) jobs: BTreeSet<Id>,
 }
 
 impl Engine {
@@ -234,7 +81,7 @@ impl Engine {
         Engine::on(backend, path, options)
     }
 
-    fn on(
+    pub(crate) fn on(
         backend: Box<dyn Backend>,
         path: &Path,
         options: &OpenOptions,
@@ -257,7 +104,6 @@ impl Engine {
             prunes: AtomicBool::new(false),
             this: this.clone(),
         });
-        indexes::bring_up_to_date(&engine)?;
         engine.resume()?;
         engine.has_reserved.store(
             reservations::are_open(&mut engine.kernel.tx())?,
@@ -300,25 +146,6 @@ impl Engine {
         Ok((request.run(&mut ctx)?, snapshot.version()))
     }
 
-    pub(crate) fn ctx<'a>(&'a self, actor: &'a Actor) -> Ctx<'a> {
-        self.with(actor, self.kernel.tx())
-    }
-
-    /// What only reads, all of it after the same commit.
-    pub(crate) fn reading<'a>(&'a self, actor: &'a Actor) -> Ctx<'a> {
-        self.with(actor, self.kernel.reading())
-    }
-
-    fn with<'a>(&'a self, actor: &'a Actor, tx: Tx<'a>) -> Ctx<'a> {
-        Ctx {
-            engine: self,
-            actor,
-            now_ms: tx.now_ms,
-            tx,
-            on_behalf: None,
-        }
-    }
-
     /// Runs an operation that writes.
     fn write<O: Operation>(
         &self,
@@ -335,7 +162,7 @@ impl Engine {
     /// Runs and commits, for whoever holds the lock of the writer; another that changed the same
     /// records first makes it run again. What it changed is remembered as the work of an operation,
     /// where one is named.
-    fn commit<T>(
+    pub(crate) fn commit<T>(
         &self,
         actor: &Actor,
         operation: Option<&str>,
@@ -402,7 +229,7 @@ impl Engine {
 
     /// Waits until a commit is durable. Only then what it ended comes back: after a crash it would
     /// come back once more.
-    fn settle<T>(&self, committed: Committed<T>) -> Result<T, Error> {
+    pub(crate) fn settle<T>(&self, committed: Committed<T>) -> Result<T, Error> {
         if committed.is_new {
             self.kernel.wait_until_durable(committed.version)?;
         } else {
@@ -468,30 +295,6 @@ impl Engine {
         Ok(())
     }
 
-    /// The account in memory.
-    pub(crate) fn cell(&self, id: &Id) -> Result<Arc<AccountCell>, Error> {
-        match self.views.cells.get(id.as_str()) {
-            Some(cell) => Ok(cell),
-            None if self.is_leaving(id)? => Err(Error::not_found("account", id.as_str())),
-            None if self.kernel.backend.get(&keys::account(id))?.is_some() => {
-                Ok(self.views.cells.get_or_insert(self, id))
-            }
-            // It was deleted since the snapshot that is read here, and nobody else needs it.
-            None if self.kernel.seen_here().get(&keys::account(id))?.is_some() => {
-                Ok(self.views.cells.apart(id))
-            }
-            None => Err(Error::not_found("account", id.as_str())),
-        }
-    }
-
-    /// The account in memory, by a text that may not even be an id.
-    pub(crate) fn cell_by_text(&self, id: &str) -> Result<Arc<AccountCell>, Error> {
-        match self.views.cells.get(id) {
-            Some(cell) => Ok(cell),
-            None => self.cell(&Id::new(id).map_err(|error| Error::invalid("/account", error))?),
-        }
-    }
-
     /// Whether what only the memory of a team knew is in the store, so that it can go.
     pub(crate) fn puts_down(&self, team: &Team) -> bool {
         (team.is_idle() && !team.has_paces())
@@ -545,7 +348,7 @@ fn token_key(path: &Path, options: &OpenOptions, backend: &dyn Backend) -> Resul
     // A key depends on no instant.
     let mut tx = Tx::new(backend, 0);
     let known = tx
-        .get::<indexes::About>(&keys::token_key())?
+        .get::<About>(&keys::token_key())?
         .map(|about| about.token_key);
     let key = match (&options.token_key, options.seed) {
         (Some(given), _) => TokenKey::new(given.bytes()),
@@ -572,9 +375,9 @@ fn token_key(path: &Path, options: &OpenOptions, backend: &dyn Backend) -> Resul
         None => {
             tx.put(
                 keys::token_key(),
-                &indexes::About {
+                &About {
                     token_key: key.fingerprint(),
-                    indexes: indexes::VERSION,
+                    indexes: about::INDEXES,
                 },
             )?;
             if let (Some(batch), _) = tx.finish() {

@@ -2,6 +2,7 @@
 //! store, of which the second does something between the reads of the first and its commit.
 
 use super::*;
+use crate::error::Code;
 use crate::guard::Guard;
 use parking_lot::Mutex;
 use serde_json::{Value, json};

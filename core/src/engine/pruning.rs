@@ -5,10 +5,11 @@
 //! what was over when the one before ended: a clock that runs ahead has to be wrong for a day
 //! before anything goes that is not over (R-QTA-13).
 
-use super::meters::meter_of;
-use super::{Ctx, Engine};
+use crate::access::request::Ctx;
+use crate::access::state::Engine;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
+use crate::meters::meter_of;
 use crate::model::{Cap, CapScope, Id, Meter, PaceRecord, Pruning, Window};
 use crate::tables::meters::Prunings;
 use std::borrow::Cow;
@@ -35,14 +36,14 @@ impl Pruning {
     }
 
     /// Whether it is from a future that was none.
-    pub(super) fn is_ahead(&self, now_ms: u64) -> bool {
+    pub(crate) fn is_ahead(&self, now_ms: u64) -> bool {
         self.over_by_ms > now_ms || self.due_at_ms > now_ms.saturating_add(DAY_MS)
     }
 }
 
 impl Engine {
     /// Draws that make the first record which is to be cleared away some day see to it that it is.
-    pub(super) fn with_pruning<'b>(&self, draws: Cow<'b, Batch>) -> Result<Cow<'b, Batch>, Error> {
+    pub(crate) fn with_pruning<'b>(&self, draws: Cow<'b, Batch>) -> Result<Cow<'b, Batch>, Error> {
         let is_cleared = |key: &Vec<u8>| match key.first() {
             Some(&keys::METER_HISTORY) => true,
             Some(&(keys::METER | keys::PACE)) => keys::meters::cap_of_meter(key).is_some(),
@@ -69,7 +70,7 @@ impl Engine {
     }
 
     /// These draws were committed.
-    pub(super) fn has_committed(&self, draws: &Batch) {
+    pub(crate) fn has_committed(&self, draws: &Batch) {
         let due =
             |(key, _): &(Vec<u8>, _)| keys::due_at(key).filter(|_| keys::meters::is_pruning(key));
         if let Some(at_ms) = draws.writes.iter().rev().find_map(due) {
@@ -81,7 +82,7 @@ impl Engine {
 }
 
 /// Clears the next page of what is over.
-pub(super) fn take_its_turn(ctx: &mut Ctx<'_>) -> Result<(), Error> {
+pub(crate) fn take_its_turn(ctx: &mut Ctx<'_>) -> Result<(), Error> {
     let Some(mut pruning) = ctx.tx.get::<Pruning>(&keys::meters::pruning())? else {
         return Ok(());
     };
@@ -105,7 +106,7 @@ pub(super) fn take_its_turn(ctx: &mut Ctx<'_>) -> Result<(), Error> {
 }
 
 /// One that is from a future that was none begins anew.
-pub(super) fn leave_future(ctx: &mut Ctx<'_>) -> Result<(), Error> {
+pub(crate) fn leave_future(ctx: &mut Ctx<'_>) -> Result<(), Error> {
     plan(ctx, &Pruning::next(ctx.now_ms))
 }
 
@@ -275,7 +276,7 @@ fn days_of(ctx: &mut Ctx<'_>, account: Option<&Id>) -> Result<(u64, u64), Error>
 mod tests {
     use super::*;
     use crate::Tenantry;
-    use crate::engine::meters::Ask;
+    use crate::meters::Ask;
     use crate::model::{Channel, MessageInput};
     use serde_json::{Value, json};
     use std::sync::Arc;
@@ -320,7 +321,7 @@ mod tests {
             serde_json::from_value(json!({"recipient_domain": domain(number)})).unwrap();
         let (engine, ask) = (engine(store), Ask::exact(count));
         let cell = engine.cell_by_text("acme").unwrap();
-        crate::handle::admit(engine, &cell, None, Channel::Email, &message, ask)
+        crate::sending::decide::admit(engine, &cell, None, Channel::Email, &message, ask)
             .unwrap()
             .granted
     }

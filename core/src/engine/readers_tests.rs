@@ -2,6 +2,7 @@
 //! wait for it; what a reader answers is of one commit, and is durable before it leaves.
 
 use super::*;
+use crate::error::Code;
 use crate::guard::Guard;
 use crate::rules::account::Status;
 use parking_lot::Mutex;

@@ -2,6 +2,7 @@
 //! what is listed.
 
 use super::*;
+use crate::error::Code;
 use crate::kernel::snapshot::Reads;
 use crate::tables::limits::{all_promised, promised_key};
 use parking_lot::Mutex;

@@ -2,8 +2,8 @@
 //! there are, and a change that acts on all of them writes a few keys.
 
 use super::*;
+use crate::access::state::Engine;
 use crate::api;
-use crate::engine::Engine;
 use crate::model::{Actor, Email, Id, Name};
 use crate::options::{Durability, OpenOptions};
 use parking_lot::Mutex;

@@ -6,9 +6,10 @@
 //! first of their seeds.
 
 use super::*;
+use crate::access::operation::Operation;
+use crate::access::state::Engine;
+use crate::api;
 use crate::api::operation::Effect;
-use crate::engine::Engine;
-use crate::engine::operation::Operation;
 use crate::error::{Code, Error};
 use crate::guard::Guard;
 use crate::kernel::keys;
@@ -17,7 +18,7 @@ use crate::model::{
     Meter, Name, OverLimit, Policies, ReservationState, Window,
 };
 use crate::options::OpenOptions;
-use crate::{api, handle};
+use crate::sending::decide;
 pub(crate) use meters::{Ask, Decision, Refusal};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,13 +27,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tenantry_store::{Backend, Batch, CommitError, Order, Record, StoreError, Verification};
 
-pub(super) const SECOND_MS: u64 = 1000;
-pub(super) const MINUTE_MS: u64 = 60 * SECOND_MS;
-pub(super) const HOUR_MS: u64 = 60 * MINUTE_MS;
-pub(super) const DAY_MS: u64 = 24 * HOUR_MS;
+pub(crate) const SECOND_MS: u64 = 1000;
+pub(crate) const MINUTE_MS: u64 = 60 * SECOND_MS;
+pub(crate) const HOUR_MS: u64 = 60 * MINUTE_MS;
+pub(crate) const DAY_MS: u64 = 24 * HOUR_MS;
 /// 2026-06-15T12:00Z
-pub(super) const START_MS: u64 = 1_781_524_800_000;
-pub(super) const EVENTS: usize = 4000;
+pub(crate) const START_MS: u64 = 1_781_524_800_000;
+pub(crate) const EVENTS: usize = 4000;
 
 const WINDOWS: [Window; 7] = [
     Window::RollingHour,
@@ -45,10 +46,10 @@ const WINDOWS: [Window; 7] = [
 ];
 
 /// SplitMix64.
-pub(super) struct Dice(pub(super) u64);
+pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
-    pub(super) fn roll(&mut self, below: u64) -> u64 {
+    pub(crate) fn roll(&mut self, below: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -56,11 +57,11 @@ impl Dice {
         (z ^ (z >> 31)) % below
     }
 
-    pub(super) fn one_in(&mut self, many: u64) -> bool {
+    pub(crate) fn one_in(&mut self, many: u64) -> bool {
         self.roll(many) == 0
     }
 
-    pub(super) fn of<'a, T>(&mut self, list: &'a [T]) -> &'a T {
+    pub(crate) fn of<'a, T>(&mut self, list: &'a [T]) -> &'a T {
         &list[self.roll(list.len() as u64) as usize]
     }
 }
@@ -72,7 +73,7 @@ type Undo = (u64, Vec<(Vec<u8>, Option<Record>)>);
 
 /// What a disk holds, and what it would not hold after a power loss.
 #[derive(Default)]
-pub(super) struct Disk {
+pub(crate) struct Disk {
     records: BTreeMap<Vec<u8>, Record>,
     last: u64,
     /// Of each commit that is not synced, what lay there before.
@@ -190,35 +191,35 @@ impl Backend for Simulated {
 // ---- The model
 
 /// One limit, group cap or cap, and what was counted for one subject of it.
-pub(super) struct Counter {
-    pub(super) key: Vec<u8>,
-    pub(super) name: String,
-    pub(super) window: Window,
-    pub(super) limit: u64,
-    pub(super) grows: Option<(u64, u64)>,
-    pub(super) refuses: bool,
-    pub(super) parts: Vec<Part>,
+pub(crate) struct Counter {
+    pub(crate) key: Vec<u8>,
+    pub(crate) name: String,
+    pub(crate) window: Window,
+    pub(crate) limit: u64,
+    pub(crate) grows: Option<(u64, u64)>,
+    pub(crate) refuses: bool,
+    pub(crate) parts: Vec<Part>,
     /// The windows that are over, of a calendar: what the history tells.
-    pub(super) kept: Vec<Part>,
+    pub(crate) kept: Vec<Part>,
     /// The largest limit and the largest send since the store was opened: a crash may cost one
     /// block, or that send.
-    pub(super) largest: u64,
-    pub(super) most_asked: u64,
+    pub(crate) largest: u64,
+    pub(crate) most_asked: u64,
     /// What came back since then, in memory only.
-    pub(super) returned: u64,
+    pub(crate) returned: u64,
 }
 
 /// A window, or a minute of a rolling one.
 #[derive(Clone, Debug)]
-pub(super) struct Part {
-    pub(super) start: u64,
-    pub(super) end: u64,
+pub(crate) struct Part {
+    pub(crate) start: u64,
+    pub(crate) end: u64,
     /// Until when it counts.
-    pub(super) until: u64,
+    pub(crate) until: u64,
     /// What went out.
-    pub(super) used: u64,
+    pub(crate) used: u64,
     /// What the engine has to think, as crashes only ever add.
-    pub(super) counted: u64,
+    pub(crate) counted: u64,
 }
 
 /// Year, month and day of a number of days since 1970.
@@ -265,14 +266,14 @@ fn bounds(window: Window, at: u64) -> (u64, u64) {
 impl Counter {
     /// The window that is charged at an instant. One that was charged is never left for an earlier
     /// one.
-    pub(super) fn window_at(&self, at: u64) -> (u64, u64) {
+    pub(crate) fn window_at(&self, at: u64) -> (u64, u64) {
         match self.parts.last() {
             Some(last) if at < last.end => (last.start, last.end),
             _ => bounds(self.window, at),
         }
     }
 
-    pub(super) fn limit_at(&self, at: u64) -> u64 {
+    pub(crate) fn limit_at(&self, at: u64) -> u64 {
         let start = self.window_at(at).0;
         self.limit
             .saturating_add(self.grows.map_or(0, |(by, from)| {
@@ -280,7 +281,7 @@ impl Counter {
             }))
     }
 
-    pub(super) fn sum(&self, at: u64, what: impl Fn(&Part) -> u64) -> u64 {
+    pub(crate) fn sum(&self, at: u64, what: impl Fn(&Part) -> u64) -> u64 {
         let start = self.window_at(at).0;
         self.parts
             .iter()
@@ -329,7 +330,7 @@ impl Counter {
     }
 
     /// Charges; answers which part.
-    pub(super) fn charge(&mut self, at: u64, count: u64) -> u64 {
+    pub(crate) fn charge(&mut self, at: u64, count: u64) -> u64 {
         let (start, end) = self.window_at(at);
         self.go_to(start, end);
         let part = self.parts.last_mut().unwrap();
@@ -340,7 +341,7 @@ impl Counter {
     }
 
     /// What was charged to a part at an instant did not go out.
-    pub(super) fn refund(&mut self, now: u64, at: u64, part: u64, count: u64) -> bool {
+    pub(crate) fn refund(&mut self, now: u64, at: u64, part: u64, count: u64) -> bool {
         let start = self.window_at(now).0;
         if let Some(part) = self
             .parts
@@ -478,15 +479,15 @@ const ACCOUNTS: [(&str, Option<&str>); 4] = [
 /// A plain member of the account in the middle, in its default group.
 const MEMBER: &str = "ann";
 
-pub(super) fn id(text: &str) -> Id {
+pub(crate) fn id(text: &str) -> Id {
     Id::new(text).unwrap()
 }
 
-pub(super) fn count(number: u64) -> Count {
+pub(crate) fn count(number: u64) -> Count {
     Count::new(number).unwrap()
 }
 
-pub(super) fn engine_on(disk: &Arc<Mutex<Disk>>, now: u64, opened: u64) -> Guard {
+pub(crate) fn engine_on(disk: &Arc<Mutex<Disk>>, now: u64, opened: u64) -> Guard {
     let options: OpenOptions =
         serde_json::from_value(serde_json::json!({"clock": {"manual_ms": now},
             "seed": opened << 32, "edition": "commercial"}))
@@ -956,7 +957,7 @@ impl World {
         } = &self.sources[source];
         let user = user.as_ref().map(Id::as_str);
         let sent = self.guard.enter(Effect::Send, |engine| {
-            handle::admit(
+            decide::admit(
                 engine,
                 &engine.cell_by_text(account.as_str())?,
                 user,
@@ -1358,7 +1359,7 @@ impl World {
 }
 
 /// Walks the histories of as many seeds as are wanted, on all processors.
-pub(super) fn walk(test: &str, fewer: u64, walk: impl Fn(u64) + Sync) {
+pub(crate) fn walk(test: &str, fewer: u64, walk: impl Fn(u64) + Sync) {
     let number = |name: &str| {
         std::env::var(name).ok().map(|text| {
             text.parse::<u64>()

@@ -2,7 +2,9 @@
 //! forgotten holds nobody up.
 
 use super::*;
+use crate::error::Code;
 use crate::catalogue;
+use crate::domain::due;
 use crate::guard::Guard;
 use crate::kernel::due::NEVER;
 use crate::tables::check::check;

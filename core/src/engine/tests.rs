@@ -1,16 +1,17 @@
 //! What no request can bring about by itself: a store that fails, others that are always first, a
 //! defect, a level of hosts that is not there yet.
 
+use crate::access::operation::Operation;
+use crate::access::state::Engine;
+use crate::api;
 use crate::api::operation::Effect;
-use crate::engine::Engine;
-use crate::engine::meters::{Ask, Booked};
-use crate::engine::operation::Operation;
 use crate::error::{Code, Error};
 use crate::guard::Guard;
 use crate::kernel::keys;
+use crate::meters::{Ask, Booked};
 use crate::model::{Actor, Channel, Email, HoldReason, Id, Name};
 use crate::options::OpenOptions;
-use crate::{api, handle};
+use crate::sending::decide;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -133,13 +134,13 @@ fn write(guard: &Guard) -> Result<(), Code> {
 
 fn send(guard: &Guard) -> Result<u64, Code> {
     let sent = guard.enter(Effect::Send, |engine| {
-        handle::admit(
+        decide::admit(
             engine,
             &engine.cell_by_text("acme")?,
             None,
             Channel::Email,
             &Default::default(),
-            crate::engine::meters::Ask::exact(1),
+            crate::meters::Ask::exact(1),
         )
     });
     sent.map(|decision| decision.granted)

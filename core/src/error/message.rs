@@ -23,7 +23,7 @@ pub(super) fn fitted(message: String) -> String {
         let values = parts.iter_mut().skip(1).step_by(2);
         match values.max_by_key(|value| length_of(value)) {
             Some(value) if length_of(value) > LEAST_KEPT => {
-                *value = cut(value, LEAST_KEPT.max(length_of(value) - over));
+                *value = cut(value, LEAST_KEPT.max(length_of(value).saturating_sub(over)));
             }
             _ => return cut(&parts.join("`"), LONGEST),
         }

@@ -67,6 +67,12 @@ impl Error {
         .with("id", id)
     }
 
+    /// Puts the field that is wrong below another, as the part of a request that has it.
+    pub(crate) fn within(self, prefix: &str) -> Error {
+        let field = format!("{prefix}{}", self.field().unwrap_or_default());
+        self.at(field)
+    }
+
     /// Names the field that is wrong, as a JSON pointer.
     #[must_use]
     pub fn at(mut self, field: impl Into<String>) -> Error {

@@ -1,8 +1,8 @@
 //! What memory alone can answer about a send.
 
-use crate::engine::Engine;
-use crate::engine::meters::Prepared;
+use crate::access::state::Engine;
 use crate::error::Error;
+use crate::meters::Prepared;
 use crate::model::{Decision, Refusal};
 use std::sync::Arc;
 

@@ -120,8 +120,9 @@ fn check_line(look: &mut Look<'_>, letter: u8, key: &[u8], parts: &[&str]) -> Re
 
 #[cfg(test)]
 mod tests {
-    use crate::engine::operation::Operation;
-    use crate::engine::{Ctx, Engine};
+    use crate::access::operation::Operation;
+    use crate::access::request::Ctx;
+    use crate::access::state::Engine;
     use crate::error::{Code, Error};
     use crate::kernel::keys;
     use crate::model::{

@@ -1,6 +1,7 @@
 //! One file for each kind of record: where it lies, what follows from it, and what is checked of
 //! it. A new kind of record is one file here, and one line in [`ALL`].
 
+pub(crate) mod about;
 pub(crate) mod access;
 pub(crate) mod accounts;
 pub(crate) mod api_keys;

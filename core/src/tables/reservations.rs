@@ -75,3 +75,9 @@ pub(crate) fn load(tx: &mut Tx<'_>, account: &Id, id: &Id) -> Result<model::Rese
         .filter(|found| found.state == ReservationState::Open || now_ms < found.due_at_ms())
         .ok_or_else(|| Error::not_found("reservation", id.as_str()).at("/reservation"))
 }
+
+/// Whether any reservation is open.
+pub(crate) fn are_open(tx: &mut Tx<'_>) -> Result<bool, Error> {
+    let (from, until) = keys::below(keys::OPEN_RESERVATION, &[]);
+    Ok(!tx.range::<()>(&from, &until, 1)?.is_empty())
+}

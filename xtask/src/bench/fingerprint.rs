@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 /// The code of the hot path: what grants, refusals and checks run through, and what draws blocks
 /// for them. A folder is all that lies in it.
 pub const HOT_PATH: [&str; 10] = [
-    "core/src/engine/allowance.rs",
-    "core/src/engine/drawer.rs",
+    "core/src/meters/allowance.rs",
+    "core/src/meters/drawer.rs",
     "core/src/engine/meters",
-    "core/src/engine/meters.rs",
-    "core/src/engine/views.rs",
+    "core/src/meters/mod.rs",
+    "core/src/access/views.rs",
     "core/src/guard.rs",
     "core/src/handle",
     "core/src/handle.rs",

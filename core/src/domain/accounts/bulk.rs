@@ -1,12 +1,12 @@
 //! One action on many accounts.
 
+use crate::access::operation::Operation;
+use crate::access::request::Ctx;
 use crate::api;
 use crate::api::accounts::{AccountAction, AccountBulk, AccountBulkItem, Bulk, PackageChange};
 use crate::domain::accounts::delete::delete;
 use crate::domain::accounts::package::set_package;
 use crate::domain::accounts::status::{activate, close, place_hold, reopen};
-use crate::engine::Ctx;
-use crate::engine::operation::Operation;
 use crate::error::Error;
 use crate::model::{Actor, HoldReason, Id};
 use crate::tables::accounts::{load, save};

@@ -1,12 +1,12 @@
 //! Accounts are made.
 
+use crate::access::operation::Operation;
+use crate::access::request::Ctx;
 use crate::api::accounts::{
     Account, AccountProblem, AccountValidation, Create, OwnerInput, Validate,
 };
 use crate::domain::accounts::show::{check_time_zone, shown};
 use crate::domain::{groups, limits, membership, packages, users};
-use crate::engine::Ctx;
-use crate::engine::operation::Operation;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::model::{self, Actor, Email, Id, Lifecycle, LimitName, Limits, Name};

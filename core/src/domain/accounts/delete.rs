@@ -1,13 +1,13 @@
 //! Accounts are deleted, and leave their teams.
 
+use crate::access::authorise::TEAM_PERMISSION;
+use crate::access::operation::Operation;
+use crate::access::request::Ctx;
 use crate::api::accounts::{AccountDeleted, Children, Delete};
 use crate::domain::accounts::show::load_to_change;
 use crate::domain::accounts::{erase, lines_below};
 use crate::domain::{caps, gauges, invitations, limits, packages, roles, sharing};
-use crate::engine::Ctx;
-use crate::engine::authority::TEAM_PERMISSION;
 use crate::engine::background::Erased;
-use crate::engine::operation::Operation;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::model::{self, Actor, Id, PolicyRecord};

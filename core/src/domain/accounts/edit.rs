@@ -1,13 +1,13 @@
 //! Accounts are read, listed and edited.
 
+use crate::access::authorise::TEAM_PERMISSION;
+use crate::access::operation::Operation;
+use crate::access::request::Ctx;
 use crate::api::accounts::{Account, AccountList, AccountOrder, Edit, Get, List, PackageChange};
 use crate::domain::accounts::package::{authorise_package, set_default_role, set_package};
 use crate::domain::accounts::show::{
     check_time_zone, load_to_change, save_and_show, shown, shown_of,
 };
-use crate::engine::Ctx;
-use crate::engine::authority::TEAM_PERMISSION;
-use crate::engine::operation::Operation;
 use crate::error::Error;
 use crate::kernel::keys;
 use crate::kernel::page::walk;

@@ -5,9 +5,9 @@
 //! listed nowhere, and counts for none above. Its record stays until its people are gone, because
 //! the lists of the accounts above are kept by it.
 
+use crate::access::request::Ctx;
 use crate::api::accounts::Children;
 use crate::domain::{credits, gauges, invitations, limits, membership, packages, roles, sharing};
-use crate::engine::Ctx;
 use crate::engine::background::{Erased, Step};
 use crate::error::Error;
 use crate::kernel::keys;

@@ -9,8 +9,8 @@ pub(crate) mod package;
 pub(crate) mod show;
 pub(crate) mod status;
 
+use crate::access::request::Ctx;
 use crate::api::accounts::AccountAction;
-use crate::engine::Ctx;
 use crate::error::Error;
 use crate::kernel::table::Lines;
 use crate::model::Id;

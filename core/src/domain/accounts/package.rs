@@ -1,8 +1,8 @@
 //! The package of an account: today's, and the planned one.
 
+use crate::access::request::Ctx;
 use crate::api::accounts::PackageChange;
 use crate::domain::{members, packages, roles};
-use crate::engine::Ctx;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::model::{self, Actor, Id, Lifecycle, NextPackage, Window};

@@ -1,8 +1,9 @@
 //! Accounts as callers see them.
 
+use crate::access::reach;
+use crate::access::request::Ctx;
 use crate::api::accounts::Account;
-use crate::domain::{credits, reach};
-use crate::engine::Ctx;
+use crate::domain::credits;
 use crate::error::{self, Error};
 use crate::kernel::keys;
 use crate::kernel::revision::check_rev;

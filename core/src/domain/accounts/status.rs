@@ -1,10 +1,10 @@
 //! Accounts are activated, held, released, closed and opened again.
 
+use crate::access::operation::Operation;
+use crate::access::request::Ctx;
 use crate::api::accounts::{Account, Activate, Close, Hold, Release, Reopen};
 use crate::domain::accounts::show::{load_to_change, save_and_show, shown};
 use crate::domain::reservations;
-use crate::engine::Ctx;
-use crate::engine::operation::Operation;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::model::{

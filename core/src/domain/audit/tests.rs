@@ -1,8 +1,8 @@
 //! R-AUD-1, S12: what a change is remembered as, and that nobody alters it unnoticed.
 
+use crate::access::operation::Operation;
+use crate::access::state::Engine;
 use crate::api::audit::{AuditProblemKind, AuditWhat, Export, Head, List, Prune, Verify};
-use crate::engine::Engine;
-use crate::engine::operation::Operation;
 use crate::error::Code;
 use crate::kernel::keys;
 use crate::model::{Actor, AuditChain, AuditHead, AuditKind, AuditLink, Id};
@@ -154,7 +154,7 @@ fn what_is_refused_or_changes_nothing_leaves_no_record() {
                     &Default::default(),
                 )
                 .unwrap(),
-            crate::engine::meters::Ask::exact(3),
+            crate::meters::Ask::exact(3),
         )
         .unwrap();
     assert_eq!(run::<Head>(&engine, json!({"account": "acme"})), before);

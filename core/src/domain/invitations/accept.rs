@@ -1,13 +1,13 @@
 //! Invitations are looked up and accepted.
 
+use crate::access::operation::Operation;
+use crate::access::request::Ctx;
 use crate::api::invitations::{
     Accept, InvitationAccepted, InvitationOffer, LookUp, OfferedAccount,
 };
 use crate::auth::token::Token;
 use crate::domain::invitations::manage::OLDER_LINKS;
 use crate::domain::{self, membership};
-use crate::engine::Ctx;
-use crate::engine::operation::Operation;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::model::{self, AccountGrant, Id, InvitationKind, InvitationState, RoleScope};

@@ -1,14 +1,15 @@
 //! People are invited.
 
+use crate::access::operation::Operation;
+use crate::access::reach;
+use crate::access::request::Ctx;
 use crate::api::invitations::{Create, InvitationBatch, InvitationProblem, InvitedAddress};
+use crate::domain;
 use crate::domain::invitations::VIEW;
 use crate::domain::invitations::grants::{check_grants, refuse_several_roles};
 use crate::domain::invitations::offer::Offer;
 use crate::domain::invitations::seats::Seats;
 use crate::domain::invitations::show::reached;
-use crate::domain::{self, reach};
-use crate::engine::Ctx;
-use crate::engine::operation::Operation;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::model::{AccountGrant, Actor, Email, Id, InvitationKind, InvitationState};

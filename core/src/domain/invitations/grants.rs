@@ -1,10 +1,11 @@
 //! What an invitation may grant.
 
+use crate::access::reach;
+use crate::access::request::Ctx;
 use crate::domain::invitations::create::MOST_ACCOUNTS;
 use crate::domain::invitations::show::is_user;
 use crate::domain::invitations::{EDIT, INVITE};
-use crate::domain::{groups, members, reach, roles};
-use crate::engine::Ctx;
+use crate::domain::{groups, members, roles};
 use crate::error::{Code, Error};
 use crate::model::{self, AccountGrant, GrantExisting, Id, InvitationKind, RoleScope};
 use crate::tables::{self, accounts, invitations};

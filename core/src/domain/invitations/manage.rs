@@ -1,5 +1,8 @@
 //! Invitations are read, listed, edited, sent again and deleted.
 
+use crate::access::authorise::TEAM_PERMISSION;
+use crate::access::operation::Operation;
+use crate::access::request::Ctx;
 use crate::api::invitations::{
     Delete, Edit, Erase, Get, Invitation, InvitationDeleted, InvitationList, InvitationOrder,
     InvitationsErased, List, ReportDelivery, Resend,
@@ -10,9 +13,6 @@ use crate::domain::invitations::seats::Seats;
 use crate::domain::invitations::show::{is_named, is_user, load_reached, reached, shown};
 use crate::domain::invitations::{self, DELETE, EDIT, RESEND, VIEW};
 use crate::domain::roles;
-use crate::engine::Ctx;
-use crate::engine::authority::TEAM_PERMISSION;
-use crate::engine::operation::Operation;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::kernel::page::walk;

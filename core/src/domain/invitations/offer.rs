@@ -1,7 +1,7 @@
 //! An account is offered to an owner, who confirms it.
 
+use crate::access::request::Ctx;
 use crate::domain::{members, membership, roles};
-use crate::engine::Ctx;
 use crate::error::Error;
 use crate::kernel::keys;
 use crate::model::{

@@ -1,8 +1,8 @@
 //! The records of invitations: how they are kept, listed and ended, whoever asks for it.
 
+use crate::access::request::Ctx;
 use crate::domain::invitations::offer::offer;
 use crate::domain::outbox;
-use crate::engine::Ctx;
 use crate::error::Error;
 use crate::kernel::keys;
 use crate::model::{

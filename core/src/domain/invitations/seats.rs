@@ -1,7 +1,7 @@
 //! The seats that invitations hold.
 
+use crate::access::request::Ctx;
 use crate::domain::membership;
-use crate::engine::Ctx;
 use crate::error::{Code, Error};
 use crate::model::Id;
 use std::collections::BTreeMap;

@@ -1,9 +1,9 @@
 //! Invitations as callers see them.
 
+use crate::access::reach;
+use crate::access::request::Ctx;
 use crate::api::invitations::Invitation;
 use crate::domain::invitations::VIEW;
-use crate::domain::reach;
-use crate::engine::Ctx;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::model::{self, AccountGrant, Actor, Email, Id, Name, folded};

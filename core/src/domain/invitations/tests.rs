@@ -1,13 +1,14 @@
 //! The verification of an owner (R-TEA-4), and what only other domains bring about.
 
+use crate::access::operation::Operation;
+use crate::access::request::Ctx;
+use crate::access::state::Engine;
 use crate::api;
 use crate::api::invitations::{
     Accept, Create, Delete, InvitationAccepted, InvitationBatch, List, LookUp, Resend,
 };
 use crate::domain::invitations::offer::invite_owner;
 use crate::domain::membership;
-use crate::engine::operation::Operation;
-use crate::engine::{Ctx, Engine};
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::model::{

@@ -1,11 +1,11 @@
 //! One action on many members.
 
+use crate::access::operation::Operation;
+use crate::access::request::Ctx;
 use crate::api::members::{Bulk, MemberAction, MemberBulk, MemberBulkResult, MemberProblem};
 use crate::domain::groups::Destination;
 use crate::domain::members::change::{remove, set_disabled, set_role};
 use crate::domain::members::show::load_seen;
-use crate::engine::Ctx;
-use crate::engine::operation::Operation;
 use crate::error::{Class, Error};
 use crate::model::{Actor, Id};
 use crate::tables::accounts;

@@ -1,8 +1,12 @@
 //! Members are added, granted roles, disabled and removed.
 
+use crate::access::operation::Operation;
+use crate::access::reach;
+use crate::access::request::Ctx;
 use crate::api::members::{
     Add, Disable, Enable, Get, Grant, Member, MemberRemoved, MembersGranted, Remove, SetRole,
 };
+use crate::domain;
 use crate::domain::members::escalation::{
     refuse_escalation, refuse_granting, refuse_membership, refuse_stronger_in,
 };
@@ -11,9 +15,7 @@ use crate::domain::membership::{
     Place, by_package, change_seat, create, fitting_role, give_role, leave, roles_in_team, save,
     spans_accounts,
 };
-use crate::domain::{self, groups, reach, roles};
-use crate::engine::Ctx;
-use crate::engine::operation::Operation;
+use crate::domain::{groups, roles};
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::kernel::revision::check_rev;

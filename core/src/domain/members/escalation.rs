@@ -1,9 +1,10 @@
 //! Nobody gives more than they hold, and nobody acts on who can do more.
 
+use crate::access::reach;
+use crate::access::request::Ctx;
+use crate::access::view::role_powers;
 use crate::domain::membership::{regroup, save};
-use crate::domain::{reach, roles};
-use crate::engine::Ctx;
-use crate::engine::view::role_powers;
+use crate::domain::roles;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::model::{self, Actor, GrantExisting, Id, RoleScope};

@@ -1,11 +1,12 @@
 //! The members of an account.
 
+use crate::access::operation::Operation;
+use crate::access::reach;
+use crate::access::request::Ctx;
 use crate::api::members::{List, MemberList, MemberOrder};
 use crate::domain::members::show::shown_as;
+use crate::domain::roles;
 use crate::domain::users::show::{is_inactive, last_seen};
-use crate::domain::{reach, roles};
-use crate::engine::Ctx;
-use crate::engine::operation::Operation;
 use crate::error::Error;
 use crate::kernel::keys;
 use crate::kernel::page::{page_size, walk_ahead};

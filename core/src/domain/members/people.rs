@@ -1,10 +1,12 @@
 //! The people of an account and of the accounts below it.
 
+use crate::access::authorise::TEAM_PERMISSION;
+use crate::access::operation::Operation;
+use crate::access::reach;
+use crate::access::request::Ctx;
 use crate::api::members::{People, Person, PersonList, PersonStatus};
-use crate::domain::{self, reach, users};
-use crate::engine::Ctx;
-use crate::engine::authority::TEAM_PERMISSION;
-use crate::engine::operation::Operation;
+use crate::domain;
+use crate::domain::users;
 use crate::error::Error;
 use crate::kernel::keys;
 use crate::kernel::page::walk_merged;

@@ -1,8 +1,9 @@
 //! Members as callers see them.
 
+use crate::access::reach;
+use crate::access::request::Ctx;
 use crate::api::members::{Member, MemberStatus};
-use crate::domain::{self, reach};
-use crate::engine::Ctx;
+use crate::domain;
 use crate::error::Error;
 use crate::kernel::keys;
 use crate::model::{self, Id, PendingStep};

@@ -1,9 +1,9 @@
 //! R-OUT-1: every consumer gets every message, in order, until it has acknowledged it.
 
+use crate::access::operation::Operation;
+use crate::access::state::Engine;
 use crate::api;
 use crate::api::outbox::{Ack, Clear, Consumers, Dead, Fail, Forget, Read, Retry, Revive, Take};
-use crate::engine::Engine;
-use crate::engine::operation::Operation;
 use crate::error::Code;
 use crate::model::{self, Actor, OutboxKind};
 use serde_json::{Value, json};

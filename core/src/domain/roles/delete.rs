@@ -1,12 +1,12 @@
 //! Roles are deleted.
 
+use crate::access::operation::Operation;
+use crate::access::request::Ctx;
 use crate::api::roles::{Delete, RoleDeleted};
 use crate::domain::roles::edit::{Watch, load_seen, require_change, trial_changes};
 use crate::domain::roles::own_roles;
 use crate::domain::roles::replace::replace;
 use crate::domain::roles::uses::{refuse_used, uses_of};
-use crate::engine::Ctx;
-use crate::engine::operation::Operation;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::model::{self, Id, Role};

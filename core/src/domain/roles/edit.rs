@@ -1,13 +1,13 @@
 //! Roles are made, copied, edited and tried out.
 
+use crate::access::operation::Operation;
+use crate::access::request::Ctx;
 use crate::api::roles::{
     Copy, Create, Edit, Get, List, RoleList, RoleTrial, Trial, TryOut, WouldRefuse,
 };
 use crate::domain::roles::escalation::{bound, counted, refuse_beyond, refuse_beyond_own};
 use crate::domain::roles::uses::{Place, places_of};
 use crate::domain::roles::{load, load_beside, owning_account};
-use crate::engine::Ctx;
-use crate::engine::operation::Operation;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::kernel::page::page_size;

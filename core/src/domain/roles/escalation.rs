@@ -1,6 +1,6 @@
 //! A role holds no more than who edits it.
 
-use crate::engine::Ctx;
+use crate::access::request::Ctx;
 use crate::error::{Code, Error};
 use crate::model::{Actor, Id, PermissionTree};
 use crate::rules::role::{Powers, role_powers};

@@ -6,9 +6,9 @@ pub(crate) mod escalation;
 pub(crate) mod replace;
 pub(crate) mod uses;
 
+use crate::access::request::Ctx;
 use crate::domain::roles::delete::remove;
 use crate::domain::roles::edit::require_custom_roles;
-use crate::engine::Ctx;
 use crate::error::Error;
 use crate::kernel::keys;
 use crate::model::{self, Actor, BuiltIn, Id, Role};
@@ -112,9 +112,9 @@ pub(crate) fn erase_all_of(ctx: &mut Ctx<'_>, account: &model::Account) -> Resul
 
 #[cfg(test)]
 mod tests {
+    use crate::access::state::Engine;
     use crate::catalogue;
     use crate::domain::roles::uses::{USES_COUNTED, USES_SHOWN};
-    use crate::engine::Engine;
     use crate::error::{Code, Error};
     use crate::kernel::{Tx, keys};
     use crate::model::{self, Actor, Id, Invitation, Policies, PolicyRecord};

@@ -1,10 +1,10 @@
 //! One role takes the place of another.
 
+use crate::access::request::Ctx;
 use crate::domain::membership;
 use crate::domain::roles::edit::trial_changes;
 use crate::domain::roles::uses::refuse_used;
 use crate::domain::roles::{load_beside, load_for, load_of_platform};
-use crate::engine::Ctx;
 use crate::error::Error;
 use crate::kernel::keys;
 use crate::model::{self, Id, Invitation, Operator, Package, Role};

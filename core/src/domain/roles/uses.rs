@@ -1,8 +1,8 @@
 //! Who uses a role.
 
+use crate::access::authorise::TEAM_PERMISSION;
+use crate::access::request::Ctx;
 use crate::domain::members;
-use crate::engine::Ctx;
-use crate::engine::authority::TEAM_PERMISSION;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::model::{Actor, Id, Invitation, PermissionTree, Role};

@@ -1,5 +1,9 @@
 //! Sessions are checked, renewed, listed and ended.
 
+use crate::access::authenticate;
+use crate::access::operation::Operation;
+use crate::access::reach;
+use crate::access::request::Ctx;
 use crate::api::operation::Request;
 use crate::api::sessions::{
     Check, End, EndAll, List, Renew, SessionList, SessionProof, SessionToken, SessionsEnded,
@@ -7,9 +11,7 @@ use crate::api::sessions::{
 use crate::auth::token::{SecretToken, ShownToken, hash_bytes};
 use crate::domain::sessions::log_in::{answer, device, require_entry_again};
 use crate::domain::sessions::require_self;
-use crate::domain::{members, passwords, reach};
-use crate::engine::operation::Operation;
-use crate::engine::{Ctx, sessions};
+use crate::domain::{members, passwords};
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::model::{Actor, Address, Id, Session};
@@ -45,9 +47,9 @@ impl Operation for Check {
             .map_err(|error| error.at("/token"))?;
         let session = &live.record;
         let ip = self.ip.map(Address::ip);
-        let actor = match (sessions::acting_in(session, ip), &self.account) {
+        let actor = match (authenticate::acting_in(session, ip), &self.account) {
             (Some(actor), named) => Some(
-                sessions::one_account(actor, named.as_ref())
+                authenticate::one_account(actor, named.as_ref())
                     .map_err(|error| error.at("/account"))?,
             ),
             (None, Some(account)) => Some(
@@ -83,7 +85,7 @@ impl Operation for Renew {
     type Answer = SessionToken;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SessionToken, Error> {
-        let gone = || sessions::invalid().at("/token");
+        let gone = || authenticate::invalid().at("/token");
         let live = ctx
             .engine
             .session(self.token.reveal(), self.ip)
@@ -209,7 +211,7 @@ impl Operation for End {
                 session
             }
             (None, Some(token)) if *ctx.actor == Actor::System => {
-                let gone = || sessions::invalid().at("/token");
+                let gone = || authenticate::invalid().at("/token");
                 let token =
                     ShownToken::parse(SecretToken::SESSION, token.reveal()).ok_or_else(gone)?;
                 let session: Option<Session> = ctx

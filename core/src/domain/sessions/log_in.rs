@@ -1,13 +1,15 @@
 //! Somebody logs in, as themself or as another.
 
+use crate::access::operation::Operation;
+use crate::access::reach;
+use crate::access::request::Ctx;
+use crate::access::view::MemberView;
 use crate::api::operation::Request;
 use crate::api::sessions::{Create, CreateAs, SessionDevice, SessionToken};
 use crate::auth::token::SecretToken;
 use crate::auth::token_cache::Live;
-use crate::domain::{self, members, passwords, reach};
-use crate::engine::Ctx;
-use crate::engine::operation::Operation;
-use crate::engine::view::MemberView;
+use crate::domain;
+use crate::domain::{members, passwords};
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::model::{

@@ -6,8 +6,8 @@ pub(crate) mod log_in;
 #[cfg(test)]
 mod tests;
 
-use crate::domain::reach;
-use crate::engine::Ctx;
+use crate::access::reach;
+use crate::access::request::Ctx;
 use crate::error::Error;
 use crate::model::{Actor, Id};
 

@@ -1,5 +1,9 @@
 //! Accounts below another: quoted, made, handed over and switched to.
 
+use crate::access::authorise::TEAM_PERMISSION;
+use crate::access::operation::Operation;
+use crate::access::request::Ctx;
+use crate::access::view::Papers;
 use crate::api::teams::{
     AccountQuote, AccountSwitch, ChildCreated, CreateChild, EnterAs, OwnerTransferred, Quote,
     Switch, Switchable, SwitchableAccount, SwitchableList, Team, TeamAccount, TeamList,
@@ -7,10 +11,6 @@ use crate::api::teams::{
 };
 use crate::domain::teams::tree::{next_in_tree, next_of_user, read_path, resume, write_path};
 use crate::domain::{self, invitations, links, members, membership};
-use crate::engine::Ctx;
-use crate::engine::authority::TEAM_PERMISSION;
-use crate::engine::operation::Operation;
-use crate::engine::view::Papers;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::kernel::page::{SCAN_MAX, page_size};

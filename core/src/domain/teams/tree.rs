@@ -1,7 +1,7 @@
 //! A walk through the tree of accounts.
 
+use crate::access::request::Ctx;
 use crate::domain::teams::children::manages_below;
-use crate::engine::Ctx;
 use crate::error::Error;
 use crate::kernel::keys;
 use crate::model::{Cursor, Id};

@@ -1,10 +1,10 @@
 //! Users are made.
 
+use crate::access::operation::Operation;
+use crate::access::request::Ctx;
 use crate::api::users::{Create, User};
 use crate::domain::users::NamedAt;
 use crate::domain::users::show::shown;
-use crate::engine::Ctx;
-use crate::engine::operation::Operation;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::model::{self, Email, Id, Name, Profile};

@@ -1,14 +1,15 @@
 //! Users are deleted, and what they owned is passed on.
 
+use crate::access::operation::Operation;
+use crate::access::reach;
+use crate::access::request::Ctx;
 use crate::api;
 use crate::api::users::{Delete, UserDeleted};
 use crate::domain::members::escalation::refuse_stronger_in;
 use crate::domain::users::edit::require_of_user;
 use crate::domain::users::erase;
 use crate::domain::users::show::memberships_in;
-use crate::domain::{invitations, membership, reach};
-use crate::engine::Ctx;
-use crate::engine::operation::Operation;
+use crate::domain::{invitations, membership};
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::model::{Actor, Id};

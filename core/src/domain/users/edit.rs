@@ -1,12 +1,14 @@
 //! Users are read, edited, disabled and enabled.
 
+use crate::access::operation::Operation;
+use crate::access::reach;
+use crate::access::request::Ctx;
 use crate::api::users::{Disable, Edit, Enable, Get, LoggedIn, ProfileField, User};
+use crate::domain;
 use crate::domain::users::create::check_form;
 use crate::domain::users::save;
 use crate::domain::users::show::{seen, shown};
-use crate::domain::{self, links, membership, reach};
-use crate::engine::Ctx;
-use crate::engine::operation::Operation;
+use crate::domain::{links, membership};
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::kernel::revision::check_rev;

@@ -1,15 +1,16 @@
 //! Addresses and passwords of users change.
 
+use crate::access::operation::Operation;
+use crate::access::reach;
+use crate::access::request::Ctx;
 use crate::api::users::{
     ChangeEmail, ConfirmEmail, EmailChanged, PasswordResetRequested, PasswordWasSet,
     RequestPasswordReset, User,
 };
+use crate::domain::links;
 use crate::domain::users::edit::{Editing, end_access, policies_here, tell};
 use crate::domain::users::save;
 use crate::domain::users::show::shown;
-use crate::domain::{links, reach};
-use crate::engine::Ctx;
-use crate::engine::operation::Operation;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::kernel::revision::check_rev;

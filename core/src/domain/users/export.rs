@@ -1,5 +1,8 @@
 //! All that is known of a person, as one document (R-USR-4).
 
+use crate::access::operation::Operation;
+use crate::access::reach;
+use crate::access::request::Ctx;
 use crate::api;
 use crate::api::addresses::AddressList;
 use crate::api::api_keys::ApiKey;
@@ -7,10 +10,9 @@ use crate::api::sessions::SessionDevice;
 use crate::api::users::{
     ExportData, OwnedResource, UserAct, UserData, UserHistory, UserInvitation, UserMessage,
 };
+use crate::domain;
 use crate::domain::users::show::shown;
-use crate::domain::{self, audit, members, reach, second_factors, sessions};
-use crate::engine::Ctx;
-use crate::engine::operation::Operation;
+use crate::domain::{audit, members, second_factors, sessions};
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::kernel::page::{Span, read_cursor, walk_sized, write_cursor};
@@ -337,9 +339,9 @@ fn owned(account: &Id, key: &[u8]) -> Option<OwnedResource> {
 
 #[cfg(test)]
 mod tests {
+    use crate::access::operation::Operation;
+    use crate::access::state::Engine;
     use crate::api::users::ExportData;
-    use crate::engine::Engine;
-    use crate::engine::operation::Operation;
     use crate::kernel::keys;
     use crate::model::{Actor, Id};
     use crate::{OpenOptions, api};

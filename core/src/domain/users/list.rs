@@ -1,12 +1,12 @@
 //! Users are listed.
 
+use crate::access::authorise::TEAM_PERMISSION;
+use crate::access::operation::Operation;
+use crate::access::reach;
+use crate::access::request::Ctx;
 use crate::api::members::MemberStatus;
 use crate::api::users::{List, UserEntry, UserList, UserMembership, UserOrder};
-use crate::domain::reach;
 use crate::domain::users::show::{MEMBERSHIPS_SHOWN, is_inactive, last_seen, memberships_among};
-use crate::engine::Ctx;
-use crate::engine::authority::TEAM_PERMISSION;
-use crate::engine::operation::Operation;
 use crate::error::Error;
 use crate::kernel::keys;
 use crate::kernel::page::{page_size, walk_ahead};

@@ -9,8 +9,8 @@ pub(crate) mod export;
 pub(crate) mod list;
 pub(crate) mod show;
 
+use crate::access::request::Ctx;
 use crate::domain::{links, outbox};
-use crate::engine::Ctx;
 use crate::error::Error;
 use crate::kernel::keys;
 use crate::model::{self, AuditKind};

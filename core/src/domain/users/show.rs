@@ -1,8 +1,9 @@
 //! Users as callers see them.
 
+use crate::access::reach;
+use crate::access::request::Ctx;
 use crate::api::users::{EmailChangeAsked, User};
-use crate::domain::{links, reach};
-use crate::engine::Ctx;
+use crate::domain::links;
 use crate::error::Error;
 use crate::kernel::keys;
 use crate::model::{self, Count, Id, LinkKind};

@@ -1,7 +1,7 @@
 //! Senders of one account that are charged alike share an allowance (ADR 45).
 
-use crate::engine::allowance::Kind;
-use crate::engine::meters::Prepared;
+use crate::meters::Prepared;
+use crate::meters::allowance::Kind;
 
 impl Prepared {
     /// Lets it share with those of its team who are charged alike.

@@ -4,12 +4,12 @@
 //! What was used is looked for in the store: it has a record of each counter, and never counts less
 //! than memory does. Only those that reach a threshold there are looked at more closely.
 
-use super::Engine;
-use super::meters::{Ask, Prepared, Wanted, wanted_of};
-use super::view::{AccountCell, View};
+use crate::access::state::Engine;
+use crate::access::view::{AccountCell, View};
 use crate::error::{Code, Error};
 use crate::kernel::Lowered;
 use crate::kernel::keys;
+use crate::meters::{Ask, Prepared, Wanted, wanted_of};
 use crate::model::{Channel, Id, LimitName, Meter};
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ const STEP: usize = 500;
 
 impl Engine {
     /// Tells the host of the thresholds that are reached by now.
-    pub(super) fn alert(&self, lowered: &Lowered) -> Result<(), Error> {
+    pub(crate) fn alert(&self, lowered: &Lowered) -> Result<(), Error> {
         match lowered {
             Lowered::Platform => self.alert_platform(),
             Lowered::Everybody => {
@@ -39,7 +39,7 @@ impl Engine {
     }
 
     /// Goes through the ids at the end of some keys, a bounded number at a time.
-    pub(super) fn each_below(
+    pub(crate) fn each_below(
         &self,
         letter: u8,
         parts: &[&str],

@@ -1,10 +1,10 @@
 //! What is asked twice with one key happens once (R-QTA-5).
 
-use crate::engine::Ctx;
-use crate::engine::meters::{Ask, Booked, Prepared};
-use crate::engine::operation::Operation;
+use crate::access::operation::Operation;
+use crate::access::request::Ctx;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
+use crate::meters::{Ask, Booked, Prepared};
 use crate::model::Decision;
 use crate::model::Id;
 use crate::tables::idempotency::{Answered, forget_line};

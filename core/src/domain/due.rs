@@ -8,8 +8,10 @@
 //! What is remembered for a time is not among it: whoever looks something up compares its instant
 //! with the clock. It is erased [beside the calls](super::background), a part at a time.
 
+use crate::access::request::Ctx;
+use crate::access::state::Engine;
 use crate::domain::{accounts, reservations};
-use crate::engine::{Ctx, Engine, pruning};
+use crate::engine::pruning;
 use crate::error::Error;
 use crate::kernel::{due, keys};
 use crate::model::{Actor, ClockJump, ClockRecord, Id, OutboxKind, OutboxMessage};
@@ -19,7 +21,7 @@ use std::sync::atomic::Ordering;
 /// How many accounts are carried out in one commit.
 const BATCH: usize = 500;
 /// How many records are forgotten in one commit.
-pub(super) const FORGOTTEN_AT_ONCE: usize = 256;
+pub(crate) const FORGOTTEN_AT_ONCE: usize = 256;
 /// What the audit calls it.
 const OPERATION: &str = "schedule";
 
@@ -76,7 +78,7 @@ impl Engine {
 
     /// Erases a part of what is to be forgotten by now. Not synced by itself: what a power loss
     /// takes back is forgotten once more.
-    pub(super) fn forget_some(&self) -> Result<(), Error> {
+    pub(crate) fn forget_some(&self) -> Result<(), Error> {
         let _alone = self.kernel.writer.lock();
         self.commit(&Actor::System, Some(OPERATION), forget_some)?;
         let next_ms = due::first(&mut self.kernel.tx(), keys::FORGET)?;

@@ -1,10 +1,10 @@
 //! What was drawn and is not used goes back to the store: when it is closed, when another lock
 //! guards the counters from there on, and when counters make room for others.
 
-use super::places::Room;
-use super::{Cold, Hot, Meters, Team, bytes_of, meter_of, pace_batch, push_meter};
 use crate::error::Error;
 use crate::kernel::Kernel;
+use crate::meters::places::Room;
+use crate::meters::{Cold, Hot, Meters, Team, bytes_of, meter_of, pace_batch, push_meter};
 use crate::model::Meter;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;

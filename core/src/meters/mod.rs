@@ -7,25 +7,28 @@
 //! block for each counter, or the largest send that was asked for where that is more.
 
 mod alike;
+pub(crate) mod allowance;
 mod blocks;
+pub(crate) mod drawer;
 mod given_back;
 mod places;
 mod refused;
 
-use crate::domain::credits::{self, Lifted};
-use crate::domain::reservations;
-use crate::engine::allowance::{Alike, Allowance, Lent, Terms};
-pub(crate) use crate::engine::meters::places::Room;
-use crate::engine::meters::places::{Hold, Places, Share};
-use crate::engine::meters::refused::{Locked, Remembered};
-use crate::engine::trials::Lacking;
-use crate::engine::view::{
+use crate::access::request::Ctx;
+use crate::access::state::Engine;
+use crate::access::trials::Lacking;
+use crate::access::view::{
     AccountCell, Frame, Guarantee, Guaranteed, MemberView, Resolved, View, value_of,
 };
-use crate::engine::{Ctx, Engine};
+use crate::domain::credits::{self, Lifted};
+use crate::domain::reservations;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::locks::{AtomicU64, Mutex};
+use crate::meters::allowance::{Alike, Allowance, Lent, Terms};
+pub(crate) use crate::meters::places::Room;
+use crate::meters::places::{Hold, Places, Share};
+use crate::meters::refused::{Locked, Remembered};
 use crate::model::{
     Actor, Assets, Cap, CapPeriod, CapScope, Channel, Count, Group, Id, Limit, LimitAlert,
     LimitName, MessageClass, MessageInput, Meter, Name, OutboxKind, OutboxMessage, OverLimit,
@@ -530,7 +533,7 @@ fn unused(part: u64, hot: &Hot, cold: &Cold, above: &Cold) -> u64 {
 
 /// A counter on the line of who sends that is guaranteed a part of the one above.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Promise {
+pub(crate) struct Promise {
     above: usize,
     below: usize,
     part: u64,
@@ -734,7 +737,7 @@ pub(crate) struct Prepared {
 
 /// A counter that is to be charged, with what bounds it.
 #[derive(Clone)]
-pub(super) struct Wanted {
+pub(crate) struct Wanted {
     id: Arc<MeterId>,
     window: Window,
     resolved: Resolved,
@@ -808,7 +811,7 @@ impl Wanted {
     }
 
     /// The pace that it is now.
-    pub(super) fn pace(&self, now_ms: u64) -> Pace {
+    pub(crate) fn pace(&self, now_ms: u64) -> Pace {
         Pace::new(self.window, self.limit_at(now_ms), self.burst)
     }
 
@@ -824,12 +827,12 @@ impl Wanted {
     }
 
     /// Whether the record at a key is that of this counter.
-    pub(super) fn has_key(&self, key: &[u8]) -> bool {
+    pub(crate) fn has_key(&self, key: &[u8]) -> bool {
         self.id.key() == key
     }
 
     /// Whether a counter of the store reaches a threshold that the host was not told of.
-    pub(super) fn is_to_be_told(&self, meter: &Meter) -> bool {
+    pub(crate) fn is_to_be_told(&self, meter: &Meter) -> bool {
         let used = meter
             .past
             .iter()
@@ -863,7 +866,7 @@ impl Wanted {
             .saturating_add(self.grown(starts_at_ms))
     }
 
-    pub(super) fn is_pace(&self) -> bool {
+    pub(crate) fn is_pace(&self) -> bool {
         self.is_pace
     }
 
@@ -1084,7 +1087,7 @@ impl Team {
     }
 
     /// From here on nothing is drawn any more; what is drawn now is given back after it.
-    pub(super) fn end(&self) {
+    pub(crate) fn end(&self) {
         self.has_ended.store(true, Ordering::Release);
     }
 
@@ -1104,7 +1107,7 @@ impl Team {
     }
 
     /// Lets no pace be further ahead than its burst.
-    pub(super) fn bound_paces(&self, now_ms: u64) {
+    pub(crate) fn bound_paces(&self, now_ms: u64) {
         self.meters()
             .paces
             .iter_mut()
@@ -1140,7 +1143,7 @@ impl Prepared {
     }
 
     /// For an account: nobody in particular sends, and nothing but the counters stands in the way.
-    pub(super) fn new(cell: &AccountCell, view: &View, wanted: Vec<Wanted>) -> Prepared {
+    pub(crate) fn new(cell: &AccountCell, view: &View, wanted: Vec<Wanted>) -> Prepared {
         let pays = view.pays || view.later.iter().any(|later| later.pays);
         let lifts = |wanted: &Wanted| {
             pays && wanted.id.is_own_of(&cell.id) && wanted.resolved.over == OverLimit::UseCredits
@@ -1743,11 +1746,8 @@ impl Meters {
 }
 
 /// The answer where something is gone that a send was prepared for, and not its own account.
-pub(super) fn overtaken() -> Error {
-    Error::new(
-        Code::Busy,
-        "what the send is charged to was deleted meanwhile: ask again",
-    )
+pub(crate) fn overtaken() -> Error {
+    Error::busy("What the send is charged to was deleted meanwhile; ask again.")
 }
 
 fn lost_place() -> Error {
@@ -2045,7 +2045,7 @@ impl Engine {
     }
 
     /// What a group counts, also where it has no cap (R-GRP-5).
-    pub(super) fn wanted_of_group(
+    pub(crate) fn wanted_of_group(
         &self,
         view: &View,
         group: &Id,
@@ -2079,7 +2079,7 @@ impl Engine {
     }
 
     /// Finds or makes the counters, and gives them the limits of today.
-    pub(super) fn hold_places(&self, mut prepared: Prepared) -> Result<Prepared, Error> {
+    pub(crate) fn hold_places(&self, mut prepared: Prepared) -> Result<Prepared, Error> {
         let team = prepared.team.clone();
         let mut meters = team.meters();
         let mut places = Vec::with_capacity(prepared.wanted.len());
@@ -2279,7 +2279,7 @@ impl Engine {
 
     /// The version of the records once they are durable; none where somebody else has written one
     /// of them.
-    pub(super) fn commit_draws(&self, batch: &Batch) -> Result<Option<u64>, Error> {
+    pub(crate) fn commit_draws(&self, batch: &Batch) -> Result<Option<u64>, Error> {
         match self.kernel.commit_batch(batch) {
             Ok(version) => self
                 .kernel
@@ -2538,7 +2538,7 @@ impl Engine {
     /// Charges what is asked for, or as much of it as fits and can be paid for with so many
     /// credits; answers how many of them are owed for it, which are not charged to the account's
     /// own limits.
-    pub(super) fn charge_but(
+    pub(crate) fn charge_but(
         &self,
         prepared: &Arc<Prepared>,
         ask: Ask,
@@ -3450,7 +3450,7 @@ impl Frame {
     }
 
     /// The counter of a cap for one that it counts by.
-    pub(super) fn wanted_of_cap(&self, cap: &Cap, subject: &str) -> Wanted {
+    pub(crate) fn wanted_of_cap(&self, cap: &Cap, subject: &str) -> Wanted {
         let id = MeterId {
             account: cap.account.clone(),
             scope: MeterScope::Cap(cap.id.clone(), cap.scope, subject.to_owned()),
@@ -3470,7 +3470,7 @@ impl Frame {
 
 /// The counters and paces of limits of one account, which may be above the one that sends, for
 /// messages of a class.
-pub(super) fn wanted_of(
+pub(crate) fn wanted_of(
     cell: &AccountCell,
     view: &View,
     below: Option<&Id>,
@@ -3641,7 +3641,7 @@ fn counter_of_cap(frame: &Frame, cap: &Cap, sent: &Sent<'_>) -> Option<Wanted> {
 }
 
 /// The window that is drawn from at `now_ms`, after the last one that was charged.
-pub(super) fn next_window(
+pub(crate) fn next_window(
     mut last: Meter,
     kind: Window,
     now_ms: u64,
@@ -3723,7 +3723,7 @@ fn push_draw(batch: &mut Batch, cold: &Cold, draws: &[Draw]) -> Result<(), Error
     Ok(())
 }
 
-pub(super) fn meter_of<T: DeserializeOwned>(key: &[u8], bytes: &[u8]) -> Result<T, Error> {
+pub(crate) fn meter_of<T: DeserializeOwned>(key: &[u8], bytes: &[u8]) -> Result<T, Error> {
     let unreadable = |error| {
         Error::corrupt(format!(
             "The meter `{}` cannot be read ({error}); restore a backup.",

@@ -1,20 +1,23 @@
 //! What bears an instant of a future that was none: the clock was wrong, and is right again
 //! (R-QTA-13).
 
+use crate::access::request::Ctx;
+use crate::access::state::Engine;
 use crate::api;
 use crate::api::operation::Request;
 use crate::auth::totp;
-use crate::domain::{accounts, credits, leases, links, once, outbox, reservations, threads};
-use crate::engine::meters::{UNCOUNTED, meter_of, next_window, wanted_of};
-use crate::engine::{Ctx, Engine, pruning};
+use crate::domain::{accounts, credits, leases, links, outbox, reservations, threads};
+use crate::engine::pruning;
 use crate::error::Error;
 use crate::kernel::{decode, keys};
+use crate::meters::{UNCOUNTED, meter_of, next_window, wanted_of};
 use crate::model::{
     Actor, ApiKey, Cap, Channel, CreditHead, Id, LimitName, Link, Meter, OutboxMessage, PaceRecord,
     Pruning, SecondFactor, Session, Window,
 };
 use crate::rules::pace::Pace;
 use crate::rules::window::{Calendar, last_of_part};
+use crate::sending::idempotency;
 use crate::tables::invitations;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
@@ -62,7 +65,12 @@ impl Engine {
         self.leave_each(actor, keys::LEASE, leases::is_ahead, |ctx, key, _| {
             end_at_once(ctx, key)
         })?;
-        self.leave_each(actor, keys::ANSWERED, once::is_ahead, once::leave_future)?;
+        self.leave_each(
+            actor,
+            keys::ANSWERED,
+            idempotency::is_ahead,
+            idempotency::leave_future,
+        )?;
         self.leave_each(
             actor,
             keys::INVITATION,

@@ -1,9 +1,10 @@
 //! Who may do what: the actor of every operation is checked here, not by the host (section 1 of the
 //! rules).
 
-use super::trials::Trial;
-use super::view::{MemberView, Papers};
-use super::{Ctx, Engine};
+use crate::access::request::Ctx;
+use crate::access::state::Engine;
+use crate::access::trials::Trial;
+use crate::access::view::{MemberView, Papers};
 use crate::api::operation::{Access, Contract};
 use crate::error::{Class, Code, Error};
 use crate::kernel::{Tx, keys};
@@ -22,7 +23,7 @@ pub(crate) const TEAM_PERMISSION: &str = "accounts.team";
 impl Engine {
     /// Whether this actor may call the operation of this contract about this account. What is not
     /// the actor's is `not_found`.
-    pub(super) fn authorise(
+    pub(crate) fn authorise(
         &self,
         ctx: &mut Ctx<'_>,
         contract: &Contract,

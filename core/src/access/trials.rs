@@ -3,8 +3,9 @@
 //! The counts are in memory alone: they begin anew with each trial and with each opening of the
 //! store.
 
-use super::meters::Prepared;
-use super::{Ctx, Engine};
+use crate::access::request::Ctx;
+use crate::access::state::Engine;
+use crate::meters::Prepared;
 use crate::model::{Id, PermissionTree};
 use crate::rules::role::Powers;
 use parking_lot::Mutex;
@@ -72,7 +73,7 @@ impl Trials {
     }
 
     /// The trial of a role begins, or is over where there is no candidate.
-    pub(super) fn begin(&self, role: &Id, candidate: Option<&Id>, now_ms: u64) {
+    pub(crate) fn begin(&self, role: &Id, candidate: Option<&Id>, now_ms: u64) {
         let mut by_role = self.by_role.lock();
         match candidate {
             Some(candidate) => by_role.insert(role.clone(), Trials::fresh(candidate, now_ms)),

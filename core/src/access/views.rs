@@ -1,7 +1,7 @@
 //! What is kept in memory of the accounts and of the permission tree, and how it goes out of date.
 
-use super::meters::Room;
-use super::view::Cells;
+use crate::access::view::Cells;
+use crate::meters::Room;
 use crate::model::PermissionTree;
 use arc_swap::ArcSwap;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! What an operation does with its request.
 
+use crate::access::request::Ctx;
 use crate::api::operation::Request;
-use crate::engine::Ctx;
 use crate::engine::background::Erased;
 use crate::error::Error;
 use schemars::JsonSchema;

@@ -1,8 +1,8 @@
 //! Whom the actor sees and whom they manage (R-TEA-3, R-INV-7, R-INV-10).
 
+use crate::access::authorise::{TEAM_PERMISSION, holds};
+use crate::access::request::Ctx;
 use crate::domain::{members, operators};
-use crate::engine::Ctx;
-use crate::engine::authority::{TEAM_PERMISSION, holds};
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::model::{self, Actor, Id};

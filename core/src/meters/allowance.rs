@@ -6,8 +6,8 @@
 //! anything else. Under the lock nothing is ever lent, and every rule is decided on counters that
 //! are exact.
 
-use super::meters::Promise;
 use crate::locks::AtomicU64;
+use crate::meters::Promise;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -32,21 +32,21 @@ pub(crate) struct Allowance {
 
 /// What senders have in common who are charged alike.
 #[derive(PartialEq, Eq, Hash)]
-pub(super) struct Kind {
+pub(crate) struct Kind {
     /// The counters, of which the account's own are nobody else's.
-    pub(super) places: Arc<[usize]>,
-    pub(super) promised: Arc<[Promise]>,
+    pub(crate) places: Arc<[usize]>,
+    pub(crate) promised: Arc<[Promise]>,
     /// How many of the counters credits pay beyond, and how many credits there are.
-    pub(super) paid: (usize, u64),
+    pub(crate) paid: (usize, u64),
 }
 
 /// The allowances of a team that senders have in common who are charged alike.
 #[derive(Default)]
-pub(super) struct Alike(Mutex<HashMap<Kind, Arc<Allowance>>>);
+pub(crate) struct Alike(Mutex<HashMap<Kind, Arc<Allowance>>>);
 
 impl Alike {
     /// The allowance of a kind of senders; `own` for the first of them.
-    pub(super) fn share(&self, kind: Kind, own: Arc<Allowance>) -> Arc<Allowance> {
+    pub(crate) fn share(&self, kind: Kind, own: Arc<Allowance>) -> Arc<Allowance> {
         let mut kinds = self.0.lock();
         if kinds.len() == kinds.capacity() {
             // Before it grows: of some nobody is left.
@@ -57,10 +57,10 @@ impl Alike {
 }
 
 /// For what an allowance is good.
-pub(super) struct Terms {
-    pub(super) stamp: u64,
-    pub(super) ends_at_ms: u64,
-    pub(super) beyond: u64,
+pub(crate) struct Terms {
+    pub(crate) stamp: u64,
+    pub(crate) ends_at_ms: u64,
+    pub(crate) beyond: u64,
 }
 
 impl Allowance {
@@ -98,16 +98,16 @@ impl Allowance {
 }
 
 /// An allowance that is lent, and the counters that are charged for it.
-pub(super) struct Lent {
+pub(crate) struct Lent {
     allowance: Arc<Allowance>,
-    pub(super) places: Arc<[usize]>,
+    pub(crate) places: Arc<[usize]>,
     /// What is kept apart for who was lent to.
-    pub(super) promised: Arc<[Promise]>,
+    pub(crate) promised: Arc<[Promise]>,
 }
 
 impl Lent {
     /// Lends `amount`; not what others have lent.
-    pub(super) fn new(
+    pub(crate) fn new(
         allowance: &Arc<Allowance>,
         places: &Arc<[usize]>,
         promised: &Arc<[Promise]>,
@@ -131,7 +131,7 @@ impl Lent {
     }
 
     /// Takes back what is left, and answers how many they are.
-    pub(super) fn take_back(&self) -> u64 {
+    pub(crate) fn take_back(&self) -> u64 {
         self.allowance.rest.swap(0, Ordering::AcqRel)
     }
 }

@@ -1,54 +1,21 @@
 //! Indexes follow from records. Where they are written otherwise than they were, a store is brought
 //! up to date as it is opened.
 
+use crate::access::request::Ctx;
+use crate::access::state::Engine;
 use crate::domain::{invitations, users};
-use crate::engine::{Ctx, Engine};
 use crate::error::Error;
 use crate::kernel::keys;
 use crate::model::{
     Account, Actor, Invitation, InvitationState, OutboxMessage, Reservation, ReservationState,
     Session, User,
 };
+use crate::tables::about::{About, INDEXES};
 use crate::tables::accounts::Accounts;
 use crate::tables::invitations::Invitations;
 use crate::tables::people;
 use crate::tables::users::Users;
 use serde::de::IgnoredAny;
-use serde::{Deserialize, Serialize};
-
-/// How indexes are written: 1, texts folded (R-USR-6), accounts by owner, invitations by address,
-/// messages by person; 2, what is only forgotten apart from what becomes due.
-pub(super) const VERSION: u64 = 2;
-
-/// What a store knows of itself.
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(from = "StoredAbout")]
-pub(super) struct About {
-    /// The fingerprint of the key that tokens are derived with.
-    pub(super) token_key: String,
-    /// How its indexes are written.
-    pub(super) indexes: u64,
-}
-
-/// Older stores know their fingerprint alone.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum StoredAbout {
-    Fingerprint(String),
-    Whole { token_key: String, indexes: u64 },
-}
-
-impl From<StoredAbout> for About {
-    fn from(stored: StoredAbout) -> About {
-        match stored {
-            StoredAbout::Fingerprint(token_key) => About {
-                token_key,
-                indexes: 0,
-            },
-            StoredAbout::Whole { token_key, indexes } => About { token_key, indexes },
-        }
-    }
-}
 
 /// How many records are looked at in one commit.
 const STEP: usize = 500;
@@ -65,9 +32,9 @@ const WRITTEN_ANEW: &[u8] = &[
 
 /// Writes the indexes of an older store anew. Until that is done, whoever opens the store begins
 /// with it again.
-pub(super) fn bring_up_to_date(engine: &Engine) -> Result<(), Error> {
+pub(crate) fn bring_up_to_date(engine: &Engine) -> Result<(), Error> {
     let about: Option<About> = engine.ctx(&Actor::System).tx.get(&keys::token_key())?;
-    let Some(about) = about.filter(|about| about.indexes < VERSION) else {
+    let Some(about) = about.filter(|about| about.indexes < INDEXES) else {
         return Ok(());
     };
     if about.indexes < 1 {
@@ -75,7 +42,7 @@ pub(super) fn bring_up_to_date(engine: &Engine) -> Result<(), Error> {
     }
     each(engine, keys::DUE, part_what_is_forgotten)?;
     let about = About {
-        indexes: VERSION,
+        indexes: INDEXES,
         ..about
     };
     engine
@@ -224,11 +191,12 @@ fn is_known(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<bool, Error> {
 #[cfg(test)]
 mod tests {
 
-    use crate::engine::Engine;
-    use crate::engine::indexes::{About, WRITTEN_ANEW, bring_up_to_date, record};
-    use crate::engine::operation::Operation;
+    use crate::access::operation::Operation;
+    use crate::access::state::Engine;
+    use crate::domain::indexes::{WRITTEN_ANEW, bring_up_to_date, record};
     use crate::kernel::keys;
     use crate::model::{Actor, Id, Invitation, InvitationState};
+    use crate::tables::about::About;
     use crate::tables::check::check;
     use crate::tables::invitations::Invitations;
     use crate::{OpenOptions, api};

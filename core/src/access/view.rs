@@ -4,11 +4,11 @@
 //! A cell is out of date as soon as the sum of the platform's epoch and its own has moved; both
 //! only ever grow.
 
-use crate::engine::Engine;
-use crate::engine::meters::{Prepared, Room, Sending, TRIED, Team};
-use crate::engine::trials::{Lacking, Trial};
+use crate::access::state::Engine;
+use crate::access::trials::{Lacking, Trial};
 use crate::error::{Code, Error};
 use crate::kernel::{Tx, keys};
+use crate::meters::{Prepared, Room, Sending, TRIED, Team};
 use crate::model::{
     Account, AddressRange, ApiKey, Assets, Cap, CapPeriod, Channel, Count, CountedClass, Edition,
     EffectivePolicies, HoldReason, Id, Limit, LimitName, LimitTerms, Limits, Member, MessageClass,
@@ -238,7 +238,7 @@ impl Level {
                     .as_ref()
                     .is_none_or(|ceiling| ceiling.at(place).is_some())
         };
-        tree.place(super::authority::TEAM_PERMISSION)
+        tree.place(crate::access::authorise::TEAM_PERMISSION)
             .is_some_and(held)
     }
 }
@@ -1214,7 +1214,7 @@ impl Cells {
     }
 
     /// What counts for all accounts together now.
-    pub(super) fn platform(&self, engine: &Engine) -> Result<Arc<Platform>, Error> {
+    pub(crate) fn platform(&self, engine: &Engine) -> Result<Arc<Platform>, Error> {
         let stamp = engine.views.epoch.load(Ordering::Acquire);
         let kept = self
             .platform
@@ -1602,9 +1602,9 @@ fn held_for_billing_alone<'a>(status: Status, line: impl Iterator<Item = &'a Acc
 
 #[cfg(test)]
 mod tests {
-    use crate::engine::Engine;
-    use crate::engine::view::SHARDS;
-    use crate::handle::allowed;
+    use crate::access::allowed::allowed;
+    use crate::access::state::Engine;
+    use crate::access::view::SHARDS;
     use crate::kernel::keys;
     use crate::options::OpenOptions;
     use crate::rules::account::Status;

@@ -1,7 +1,7 @@
 //! How much a counter draws from the store at once, and with how little left the next block is
 //! drawn ahead (ADR 5, ADR 45).
 
-use crate::engine::meters::{Cold, Hot};
+use crate::meters::{Cold, Hot};
 
 /// A counter draws at most this much ahead of an unlimited window.
 const BLOCK_MAX: u64 = 1 << 20;
@@ -76,8 +76,8 @@ impl Cold {
 #[cfg(test)]
 mod tests {
     use crate::Tenantry;
-    use crate::engine::Engine;
-    use crate::engine::meters::{Ask, Prepared};
+    use crate::access::state::Engine;
+    use crate::meters::{Ask, Prepared};
     use crate::model::{Channel, Meter};
     use serde_json::{Value, json};
     use std::sync::Arc;

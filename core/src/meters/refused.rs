@@ -6,11 +6,11 @@
 //! say with its last commit. Without reservations and credits the first refusal, too, needs no
 //! look into the store.
 
-use crate::engine::Engine;
-use crate::engine::allowance::Allowance;
-use crate::engine::meters::{Ask, Coming, Meters, Prepared, Standing, Wanted, next_window};
+use crate::access::state::Engine;
 use crate::error::Error;
 use crate::locks::{AtomicU64, MutexGuard};
+use crate::meters::allowance::Allowance;
+use crate::meters::{Ask, Coming, Meters, Prepared, Standing, Wanted, next_window};
 use crate::model::{Decision, Refusal};
 use crate::rules::{send, threshold};
 use arc_swap::ArcSwapOption;
@@ -302,7 +302,7 @@ impl Engine {
 
 #[cfg(test)]
 mod tests {
-    use crate::engine::Engine;
+    use crate::access::state::Engine;
     use crate::model::{Decision, Refusal};
     use crate::{Sender, Tenantry};
     use serde_json::{Value, json};

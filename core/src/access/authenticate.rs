@@ -1,9 +1,10 @@
 //! Who calls: what sessions and API keys prove (R-SES-1, R-SES-7).
 
+use crate::access::request::Ctx;
+use crate::access::state::Engine;
 use crate::auth::token::SecretToken;
 use crate::auth::token_cache::{Live, Proven};
 use crate::domain::users;
-use crate::engine::{Ctx, Engine};
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::model::{Actor, Address, ApiKey, Behind, Caller, Id, KeyScope, Operator, Session};

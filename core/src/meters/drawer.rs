@@ -1,8 +1,8 @@
 //! Draws the next blocks in the background, so that a steady flow of messages does not wait for the
 //! disk. What was asked for while a draw was under way is drawn in one commit.
 
-use super::Engine;
-use super::meters::Prepared;
+use crate::access::state::Engine;
+use crate::meters::Prepared;
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
@@ -106,7 +106,7 @@ fn run(queue: &Queue, engine: &Weak<Engine>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::meters::Ask;
+    use crate::meters::Ask;
     use crate::model::{Actor, Channel};
     use serde_json::json;
     use std::path::Path;

@@ -1,0 +1,13 @@
+//! Who may do what: the actor of every operation is proven and authorised here, by the read model
+//! of accounts, members and their permissions.
+
+pub(crate) mod allowed;
+pub(crate) mod authenticate;
+pub(crate) mod authorise;
+pub(crate) mod operation;
+pub(crate) mod reach;
+pub(crate) mod request;
+pub(crate) mod state;
+pub(crate) mod trials;
+pub(crate) mod view;
+pub(crate) mod views;

@@ -1,0 +1,134 @@
+//! What an operation runs with: who asks, when, and the transaction through which it reads and
+//! writes.
+
+use crate::access::state::Engine;
+use crate::error::{Code, Error};
+use crate::kernel::page::Reader;
+use crate::kernel::{Tx, keys};
+use crate::model::{
+    Actor, AuditActor, Edition, EffectivePolicies, Id, OutboxMessage, PermissionTree, PolicyRecord,
+};
+use crate::rules::policy;
+use crate::tables::accounts::account_line;
+use std::sync::Arc;
+
+/// What an operation runs with.
+pub struct Ctx<'a> {
+    pub(crate) engine: &'a Engine,
+    pub(crate) actor: &'a Actor,
+    pub(crate) now_ms: u64,
+    pub(crate) tx: Tx<'a>,
+    /// Who asked for what is done here, where that was another call.
+    pub(crate) on_behalf: Option<AuditActor>,
+}
+
+impl<'a> Reader<'a> for Ctx<'a> {
+    fn tx(&mut self) -> &mut Tx<'a> {
+        &mut self.tx
+    }
+}
+
+impl Ctx<'_> {
+    /// The id that the host gave, or a new one. An id that was ever used for the same kind of thing
+    /// is `id_taken`.
+    pub(crate) fn new_id(
+        &mut self,
+        given: Option<Id>,
+        letter: u8,
+        key_of: impl Fn(&Id) -> Vec<u8>,
+        kind: &str,
+    ) -> Result<Id, Error> {
+        let ids = &self.engine.kernel.ids;
+        let id = match given {
+            Some(id) => id,
+            None => {
+                let id = ids.next(self.now_ms)?;
+                if ids.are_new() {
+                    self.tx.is_new(&id);
+                }
+                id
+            }
+        };
+        if self.tx.has(&key_of(&id))? || self.tx.has(&keys::tombstone(letter, &id))? {
+            return Err(Error::new(
+                Code::IdTaken,
+                format!("The id `{id}` is, or was, that of another {kind}; choose a new one."),
+            )
+            .at("/id"));
+        }
+        Ok(id)
+    }
+
+    /// The policies that count for an account, or for the platform (R-PLT-3).
+    pub(crate) fn policies(&mut self, account: Option<&Id>) -> Result<EffectivePolicies, Error> {
+        self.policy_levels(account)
+            .map(|levels| policy::effective(&levels))
+    }
+
+    fn policy_levels(&mut self, account: Option<&Id>) -> Result<Vec<PolicyRecord>, Error> {
+        let mut levels = Vec::new();
+        if let Some(id) = account {
+            for above in account_line(&mut self.tx, id)? {
+                levels.extend(
+                    self.tx
+                        .get::<PolicyRecord>(&keys::policy(Some(&above.id)))?,
+                );
+            }
+        }
+        levels.extend(self.tx.get::<PolicyRecord>(&keys::policy(None))?);
+        Ok(levels)
+    }
+
+    /// Whether credits and reserves are included for an account, or for the platform (R-PLT-1).
+    pub(crate) fn includes_credits(&mut self, account: Option<&Id>) -> Result<bool, Error> {
+        let edition = self.engine.kernel.edition;
+        Ok(policy::includes_credits(
+            edition,
+            &self.policy_levels(account)?,
+        ))
+    }
+
+    /// Refuses what belongs to credits where these are not included.
+    pub(crate) fn require_credits(
+        &mut self,
+        account: Option<&Id>,
+        field: &str,
+    ) -> Result<(), Error> {
+        if self.includes_credits(account)? {
+            Ok(())
+        } else {
+            self.require_licence(field)
+        }
+    }
+
+    /// What belongs to the commercial edition is refused under the standard one (R-PLT-1).
+    pub(crate) fn require_licence(&self, field: &str) -> Result<(), Error> {
+        match self.engine.kernel.edition {
+            Edition::Commercial => Ok(()),
+            Edition::Standard => Err(Error::new(
+                Code::FeatureNotLicensed,
+                format!(
+                    "`{}` needs the commercial edition; leave it out, or open the store with that \
+                     edition.",
+                    field.trim_start_matches('/')
+                ),
+            )
+            .at(field)),
+        }
+    }
+
+    /// Puts a message into the outbox, in the same commit as its cause (R-OUT-1).
+    pub(crate) fn tell_host(&mut self, message: &OutboxMessage) -> Result<(), Error> {
+        self.tx.tell_host(message)
+    }
+
+    /// Who is remembered as having done it.
+    pub(crate) fn audit_actor(&self) -> AuditActor {
+        let asked = self.on_behalf.clone();
+        asked.unwrap_or_else(|| AuditActor::from(self.actor))
+    }
+
+    pub(crate) fn tree(&self) -> Arc<PermissionTree> {
+        self.engine.views.tree.load_full()
+    }
+}

@@ -1,0 +1,55 @@
+//! A send is decided and charged in one step. The operation `sending.admit` answers like the typed
+//! hot calls because it runs this code.
+
+use crate::access::state::Engine;
+use crate::access::view::AccountCell;
+use crate::error::{Code, Error};
+use crate::meters::{Ask, Prepared};
+use crate::model::{Actor, Channel, Decision, MessageInput};
+use std::sync::Arc;
+
+/// How often a send is prepared anew that was overtaken by a change of what it is charged to.
+const ROUNDS: usize = 16;
+
+pub(crate) fn admit(
+    engine: &Engine,
+    cell: &Arc<AccountCell>,
+    user: Option<&str>,
+    channel: Channel,
+    message: &MessageInput,
+    ask: Ask,
+) -> Result<Decision, Error> {
+    let prepare = || cell.sending(engine, user, channel, message);
+    decide(engine, cell, prepare, ask)
+}
+
+/// Decides, and where the send was overtaken by a change of what it is charged to, again by what it
+/// is charged to then.
+pub(crate) fn decide(
+    engine: &Engine,
+    cell: &AccountCell,
+    prepare: impl Fn() -> Result<Arc<Prepared>, Error>,
+    ask: Ask,
+) -> Result<Decision, Error> {
+    let mut tried = 0;
+    loop {
+        let prepared = prepare()?;
+        let error = match engine.decide(&Actor::System, &prepared, ask) {
+            Ok(decision) => {
+                engine.count_tried(&prepared);
+                return Ok(decision);
+            }
+            Err(error) => error,
+        };
+        tried += 1;
+        if error.code() != Code::Busy || tried == ROUNDS {
+            return Err(error);
+        }
+        // A cap that it was charged to, or an account above, may have been deleted since it was
+        // prepared.
+        engine.wait_for_writer();
+        if cell.stamp(engine) == prepared.stamp {
+            return Err(error);
+        }
+    }
+}
