@@ -553,18 +553,6 @@ impl Ctx<'_> {
         let standing = self.standing(home)?;
         Ok(holds(self.engine, &standing, TEAM_PERMISSION))
     }
-
-    /// Runs a part of an operation; where it is refused, what it wrote is taken back and the rest
-    /// of the operation goes on.
-    pub(crate) fn attempt<T>(
-        &mut self,
-        part: impl FnOnce(&mut Self) -> Result<T, Error>,
-    ) -> Result<T, Error> {
-        let outer = self.tx.mark_point();
-        let answer = part(self);
-        self.tx.end_point(outer, answer.is_ok());
-        answer
-    }
 }
 
 /// Whether a member holds a permission, as far as it may reach; see [`MemberView::may`].

@@ -2,8 +2,8 @@
 
 use crate::access::request::Ctx;
 use crate::api::operation::Request;
-use crate::engine::background::Erased;
 use crate::error::Error;
+use crate::kernel::background::Erased;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;

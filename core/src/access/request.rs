@@ -128,6 +128,18 @@ impl Ctx<'_> {
         asked.unwrap_or_else(|| AuditActor::from(self.actor))
     }
 
+    /// Runs a part of an operation; where it is refused, what it wrote is taken back and the rest
+    /// of the operation goes on.
+    pub(crate) fn attempt<T>(
+        &mut self,
+        part: impl FnOnce(&mut Self) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let outer = self.tx.mark_point();
+        let answer = part(self);
+        self.tx.end_point(outer, answer.is_ok());
+        answer
+    }
+
     pub(crate) fn tree(&self) -> Arc<PermissionTree> {
         self.engine.views.tree.load_full()
     }

@@ -6,7 +6,7 @@
 //! somebody calls, nobody can tell the difference.
 //!
 //! What is remembered for a time is not among it: whoever looks something up compares its instant
-//! with the clock. It is erased [beside the calls](super::background), a part at a time.
+//! with the clock. It is erased [beside the calls](crate::kernel::background), a part at a time.
 
 use crate::access::request::Ctx;
 use crate::access::state::Engine;

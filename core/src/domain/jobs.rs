@@ -3,8 +3,8 @@
 
 use crate::access::state::Engine;
 use crate::domain::accounts::erase;
-use crate::engine::background::{Erased, Step};
 use crate::error::Error;
+use crate::kernel::background::{Erased, Step};
 use crate::model::{Actor, Id};
 use std::collections::BTreeSet;
 

@@ -1,5 +1,6 @@
-//! What the engine does beside the calls, a part at a time ([`background`](super::background)): it
-//! forgets what is over, and goes on with work that was cut off ([`jobs`](crate::domain::jobs)).
+//! What the engine does beside the calls, a part at a time
+//! ([`background`](crate::kernel::background)): it forgets what is over, and goes on with work that
+//! was cut off ([`jobs`](crate::domain::jobs)).
 
 use crate::access::state::Engine;
 use crate::error::Error;

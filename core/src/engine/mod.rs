@@ -2,7 +2,6 @@
 //! model, owns the clock.
 
 mod audit;
-pub(crate) mod background;
 mod chores;
 mod gone;
 #[cfg(test)]
@@ -33,8 +32,8 @@ use crate::access::views::Views;
 use crate::api::operation::Effect;
 use crate::auth::Auth;
 use crate::auth::token::TokenKey;
-use crate::engine::background::Background;
 use crate::error::Error;
+use crate::kernel::background::Background;
 use crate::kernel::{Kernel, Lowered, Tx, keys, tx};
 use crate::meters::drawer::Drawer;
 use crate::meters::{self, Team};

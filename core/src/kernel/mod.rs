@@ -1,6 +1,7 @@
 //! What everything that keeps records is made of: keys, transactions, the clock, the declaration of
 //! a kind of record, the tool that checks it, and the [`Kernel`] that holds the open store.
 
+pub(crate) mod background;
 pub(crate) mod check;
 pub(crate) mod clock;
 pub(crate) mod due;

@@ -1,5 +1,4 @@
-//! Of which code the figures in the README are. `cargo xtask bench --write` notes it beside them;
-//! the test `tests/tests/benchmarks.rs`, which has this file as a module, compares.
+//! Of which code the figures in the README are. `cargo xtask bench --write` notes it beside them.
 
 use std::fs;
 use std::io;
@@ -7,12 +6,11 @@ use std::path::{Path, PathBuf};
 
 /// The code of the hot path: what grants, refusals and checks run through, and what draws blocks
 /// for them. A folder is all that lies in it.
-pub const HOT_PATH: [&str; 10] = [
-    "core/src/meters/allowance.rs",
-    "core/src/meters/drawer.rs",
-    "core/src/engine/meters",
-    "core/src/meters/mod.rs",
+pub const HOT_PATH: [&str; 9] = [
+    "core/src/access/allowed.rs",
     "core/src/access/views.rs",
+    "core/src/meters",
+    "core/src/sending/decide.rs",
     "core/src/guard.rs",
     "core/src/handle",
     "core/src/handle.rs",
@@ -80,4 +78,31 @@ pub fn renewed(document: &str, code: &str, figures: &str) -> Option<String> {
     let (before, rest) = document.split_once(&begin(noted(document)?))?;
     let (_, after) = rest.split_once(END)?;
     Some(format!("{before}{}\n{figures}{END}{after}", begin(code)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn comments_spaces_and_tests_are_no_code() {
+        let two = "fn two() -> u64 {\n    1 + 1\n}\n";
+        let same = [
+            "//! Two.\n\n/// It is two.\nfn two()\n",
+            "    -> u64 {\n    // One and one.\n    1 + 1\n}\n",
+            "\n#[cfg(test)]\nmod tests {\n    fn three() {}\n}\n",
+        ];
+        assert_eq!(code(&same.concat()), code(two));
+        assert_ne!(code(two), code(&two.replace("1 + 1", "2")));
+    }
+
+    #[test]
+    fn only_what_is_between_the_marks_is_written() {
+        let first = begin("0123");
+        let before = format!("# Title\n{first}\nold\n<!-- bench: end -->\nrest\n");
+        let after = renewed(&before, "4567", "new\n").unwrap();
+        assert_eq!(after, before.replace("old", "new").replace("0123", "4567"));
+        assert_eq!(noted(&after), Some("4567"));
+        assert_eq!(renewed("no marks", "4567", "new\n"), None);
+    }
 }

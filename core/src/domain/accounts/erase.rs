@@ -8,8 +8,8 @@
 use crate::access::request::Ctx;
 use crate::api::accounts::Children;
 use crate::domain::{credits, gauges, invitations, limits, membership, packages, roles, sharing};
-use crate::engine::background::{Erased, Step};
 use crate::error::Error;
+use crate::kernel::background::{Erased, Step};
 use crate::kernel::keys;
 use crate::kernel::table::{Lines, Span};
 use crate::model::{Account, AuditActor, Id, Invitation, Member, Resource};
