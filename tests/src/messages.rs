@@ -94,7 +94,10 @@ fn unlike_its_field(
         Value::Number(number) => number.to_string(),
         _ => return None,
     };
-    let is_told = message.contains(&value) || value.chars().count() > LONGEST / 4;
+    // What no line shows is escaped in a message.
+    let shown: String = value.chars().flat_map(char::escape_debug).collect();
+    let is_told =
+        message.contains(&value) || message.contains(&shown) || value.chars().count() > LONGEST / 4;
     if SECRET.contains(&name) {
         return (value.len() > 5 && message.contains(&value))
             .then(|| format!("the message repeats the secret of {field}"));

@@ -11,7 +11,6 @@
 use crate::access::request::Ctx;
 use crate::access::state::Engine;
 use crate::domain::{accounts, reservations};
-use crate::engine::pruning;
 use crate::error::Error;
 use crate::kernel::{due, keys};
 use crate::model::{Actor, ClockJump, ClockRecord, Id, OutboxKind, OutboxMessage};
@@ -113,9 +112,6 @@ fn carry_out_some(ctx: &mut Ctx<'_>) -> Result<bool, Error> {
     let more = rows.len() == BATCH;
     for (key, _) in rows {
         ctx.tx.delete(key.clone());
-        if keys::meters::is_pruning(&key) {
-            pruning::take_its_turn(ctx)?;
-        }
         let Some(account) = keys::part(&key, 2).and_then(|id| Id::new(id).ok()) else {
             continue;
         };

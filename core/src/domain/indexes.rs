@@ -45,11 +45,11 @@ pub(crate) fn bring_up_to_date(engine: &Engine) -> Result<(), Error> {
         indexes: INDEXES,
         ..about
     };
-    engine
-        .commit(&Actor::System, None, |ctx| {
-            ctx.tx.put(keys::token_key(), &about)
-        })
-        .map(drop)
+    engine.commit(&Actor::System, None, |ctx| {
+        ctx.tx.put(keys::token_key(), &about)
+    })?;
+    // What is to be forgotten has its place only now.
+    engine.resume()
 }
 
 fn write_texts_anew(engine: &Engine) -> Result<(), Error> {

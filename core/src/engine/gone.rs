@@ -15,15 +15,10 @@ use std::collections::BTreeSet;
 use tenantry_store::Batch;
 
 impl Engine {
-    /// As [`commit_draws`](Engine::commit_draws), of what a sender draws, with all that belongs to
-    /// it.
+    /// As [`commit_draws`](Engine::commit_draws), of what a sender draws, while the accounts and
+    /// caps are there that it is drawn of.
     pub(crate) fn commit_draws_of(&self, sender: &Id, draws: &Batch) -> Result<Option<u64>, Error> {
-        let draws = self.with_pruning(self.with_owners(draws, sender)?)?;
-        let version = self.commit_draws(&draws)?;
-        if version.is_some() {
-            self.has_committed(&draws);
-        }
-        Ok(version)
+        self.commit_draws(&*self.with_owners(draws, sender)?)
     }
 
     /// Draws of a sender that are committed only while the accounts and caps are there whose

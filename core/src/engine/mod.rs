@@ -10,11 +10,12 @@ mod holders_tests;
 mod interleaving_tests;
 #[cfg(test)]
 mod phantom_tests;
-pub(crate) mod pruning;
 #[cfg(test)]
 mod readers_tests;
 #[cfg(test)]
 mod reads_tests;
+#[cfg(test)]
+mod room_tests;
 #[cfg(test)]
 mod scale_tests;
 #[cfg(test)]
@@ -100,7 +101,6 @@ impl Engine {
             drawer: Drawer::default(),
             background: Background::default(),
             has_reserved: AtomicBool::new(false),
-            prunes: AtomicBool::new(false),
             this: this.clone(),
         });
         engine.resume()?;

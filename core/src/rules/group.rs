@@ -61,7 +61,10 @@ fn check_bytes(data: &str) -> Result<(), Error> {
     let bytes = STANDARD.decode(data).map_err(|error| {
         Error::invalid(
             "/avatar/data",
-            format!("The `data` of the picture is not in base64 ({error})."),
+            format!(
+                "The `data` of the picture is not in base64: {}.",
+                error.to_string().trim_end_matches('.')
+            ),
         )
     })?;
     if (1..=MOST_BYTES).contains(&bytes.len()) {

@@ -176,8 +176,8 @@ fn keep_addresses(ctx: &mut Ctx<'_>, account: &Id, above: &Id) -> Result<(), Err
     };
     if both.is_empty() {
         let message = format!(
-            "No address is in the allow-lists of both `{account}` and `{above}`, so nobody could \
-             enter `{account}`; change a list."
+            "`children` cannot be `detach`: no address is in the lists of both `{account}` and \
+             `{above}`, so nobody could enter `{account}`; change a list."
         );
         return Err(Error::invalid("/children", message).with("account", account.as_str()));
     }
