@@ -2,7 +2,9 @@
 //! with what, and the targets, are in `xtask/src/bench/report.rs`.
 
 use casbin::{CoreApi, DefaultModel, Enforcer, MgmtApi, NullAdapter};
-use cedar_policy::{Authorizer, Context, Decision, Entities, EntityUid, PolicySet, Request};
+use cedar_policy::{
+    Authorizer, Context, Decision as Verdict, Entities, EntityUid, PolicySet, Request,
+};
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main};
 use governor::{Quota, RateLimiter};
@@ -338,7 +340,7 @@ fn cedar(group: &mut BenchmarkGroup<'_, WallTime>) {
             assert_eq!(
                 peer.is_authorized(black_box(&request), &policies, &entities)
                     .decision(),
-                Decision::Allow
+                Verdict::Allow
             );
         })
     });
