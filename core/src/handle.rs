@@ -8,7 +8,7 @@ use crate::access::state::Engine;
 use crate::access::view::AccountCell;
 use crate::api::operation::Effect;
 use crate::domain::sending;
-use crate::error::{Code, Error, shown};
+use crate::error::{Code, Error, excerpt};
 use crate::guard::{Guard, contained};
 use crate::handle::quick::{Quick, quickly};
 use crate::meters::allowance::Allowance;
@@ -40,7 +40,7 @@ impl Tenantry {
                 "/path",
                 format!(
                     "The path `{}` is empty or holds a zero byte; name a folder, or `:memory:`.",
-                    shown(path)
+                    excerpt(path)
                 ),
             ));
         }
@@ -93,7 +93,7 @@ impl Tenantry {
                     Code::UnknownOperation,
                     format!(
                         "There is no operation `{}`; the catalogue lists those that there are.",
-                        shown(&String::from_utf8_lossy(operation))
+                        excerpt(&String::from_utf8_lossy(operation))
                     ),
                 )
             });

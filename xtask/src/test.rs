@@ -52,7 +52,8 @@ pub fn run(root: &Path) -> Result<()> {
 
     deny::run(root)?;
 
-    let mut rust = setup::cargo(&["test", "--release"]);
+    // One run names all that fails.
+    let mut rust = setup::cargo(&["test", "--release", "--no-fail-fast"]);
     packages(&mut rust, &TESTED)
         .env("TENANTRY_LIB_DIR", &library)
         .env("TENANTRY_DRIVER_C", c_driver)

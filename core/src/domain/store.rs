@@ -8,7 +8,7 @@ use crate::api::store::{
 use crate::error::Error;
 use crate::kernel::keys;
 use crate::tables::check::check;
-use crate::tables::works::{self, Work};
+use crate::tables::deletions::{self, Deletion};
 use sha2::{Digest, Sha256};
 use tenantry_store::Order;
 
@@ -17,12 +17,12 @@ const MOST_ERASING: usize = 100;
 /// Most places that are told.
 const MOST_DAMAGED: usize = 100;
 
-fn shown(work: Work) -> ErasedAccount {
+fn shown(deletion: Deletion) -> ErasedAccount {
     ErasedAccount {
-        account: work.account,
-        deleted_at_ms: work.began_at_ms,
-        accounts: work.accounts,
-        users: work.users,
+        account: deletion.account,
+        deleted_at_ms: deletion.began_at_ms,
+        accounts: deletion.accounts,
+        users: deletion.users,
     }
 }
 
@@ -30,7 +30,7 @@ impl Operation for Info {
     type Answer = StoreInfo;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<StoreInfo, Error> {
-        let erasing = works::some(&mut ctx.tx, MOST_ERASING)?.into_iter();
+        let erasing = deletions::some(&mut ctx.tx, MOST_ERASING)?.into_iter();
         let backend = &ctx.engine.kernel.backend;
         Ok(StoreInfo {
             erasing: erasing.map(shown).collect(),

@@ -2,12 +2,12 @@
 //! model, owns the clock.
 
 mod audit;
-mod chores;
-mod gone;
 #[cfg(test)]
 mod holders_tests;
 #[cfg(test)]
 mod interleaving_tests;
+mod maintenance;
+mod owners;
 #[cfg(test)]
 mod phantom_tests;
 #[cfg(test)]

@@ -35,8 +35,8 @@ impl Gate {
     }
 }
 
-/// The threads that are to be stopped, at their next read, at the next sync, or when the next commit
-/// was made.
+/// The threads that are to be stopped: at their next read, at the next sync, or when the next
+/// commit was made.
 #[derive(Default)]
 struct Gates {
     reads: Mutex<BTreeMap<String, Gate>>,

@@ -147,3 +147,26 @@ fn accounts_with_a_rest_make_room() {
         assert_eq!(store.admit(&account, None, 1).unwrap().granted, 0);
     }
 }
+
+/// While a send is under way its counters keep their places, however many others need room.
+#[test]
+fn who_holds_counters_keeps_them() {
+    const LIMIT: u64 = 5;
+    let store = store("day", LIMIT, "reject");
+    let engine = engine(&store);
+    let message: MessageInput =
+        serde_json::from_value(json!({"recipient_domain": domain(0)})).unwrap();
+    let cell = engine.cell_by_text("acme").unwrap();
+    let held = cell
+        .sending(engine, None, Channel::Email, &message)
+        .unwrap();
+    let mut granted = engine.charge(&held, Ask::exact(1)).unwrap().granted;
+    for number in 1..5000 {
+        assert_eq!(send(&store, number, 1), 1);
+    }
+    for _ in 0..LIMIT {
+        granted += engine.charge(&held, Ask::exact(1)).unwrap().granted;
+    }
+    assert_eq!(granted, LIMIT);
+    assert_eq!(send(&store, 0, 1), 0);
+}

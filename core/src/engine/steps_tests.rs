@@ -3,11 +3,15 @@
 
 use super::*;
 use crate::catalogue;
+use crate::domain::accounts::erase;
 use crate::domain::due;
 use crate::domain::indexes::bring_up_to_date;
 use crate::error::Code;
 use crate::guard::Guard;
 use crate::kernel::due::NEVER;
+use crate::kernel::keys;
+use crate::meters::Ask;
+use crate::model::{Actor, Channel, Id};
 use crate::tables::check::check;
 use parking_lot::Mutex;
 use serde::de::IgnoredAny;
@@ -440,6 +444,34 @@ fn an_account_that_is_being_erased_is_not_there() {
         must(&guard, "users.get", json!({"user": "two"}))["accounts"],
         json!(["top"])
     );
+}
+
+/// A send that was prepared before its account was marked makes no counter for it (20.6).
+#[test]
+fn a_send_that_an_erasure_overtakes_writes_nothing() {
+    let disk = disk();
+    let guard = open(&disk, Some(NOON_MS));
+    fill(&guard);
+    let engine = &guard.engine;
+    let cell = engine.cell_by_text("other").unwrap();
+    let prepared = cell.sending(engine, None, Channel::Email, &Default::default());
+    let prepared = prepared.unwrap();
+    let id = Id::new("other").unwrap();
+    {
+        let _alone = engine.kernel.writer.lock();
+        let marked = engine.commit(&Actor::System, Some("accounts.delete"), |ctx| {
+            erase::leave(ctx, &id, &id)
+        });
+        marked.unwrap();
+    }
+    let charged = engine.charge(&prepared, Ask::exact(1));
+    assert_eq!(charged.unwrap_err().code(), Code::NotFound);
+    let (from, until) = keys::below(keys::METER, &["other"]);
+    let counters = engine
+        .kernel
+        .backend
+        .range(&from, &until, Order::Ascending, 1);
+    assert!(counters.unwrap().is_empty());
 }
 
 #[test]

@@ -3,7 +3,7 @@
 /// The most characters of a message.
 const LONGEST: usize = 160;
 /// The most characters of a text that was given and may be anything.
-const LONGEST_SHOWN: usize = 64;
+const LONGEST_EXCERPT: usize = 64;
 /// What is left of a value at least, in characters, where a message is too long.
 const LEAST_KEPT: usize = 12;
 
@@ -31,13 +31,13 @@ pub(super) fn fitted(message: String) -> String {
 }
 
 /// A text that was given, short and without control characters, for a message.
-pub(crate) fn shown(text: &str) -> String {
+pub(crate) fn excerpt(text: &str) -> String {
     let escaped: String = text
         .chars()
-        .take(LONGEST_SHOWN + 1)
+        .take(LONGEST_EXCERPT + 1)
         .flat_map(char::escape_debug)
         .collect();
-    cut(&escaped, LONGEST_SHOWN)
+    cut(&escaped, LONGEST_EXCERPT)
 }
 
 fn length_of(text: &str) -> usize {
@@ -79,8 +79,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown_has_no_control_characters() {
-        assert_eq!(shown("a\nb"), "a\\nb");
-        assert_eq!(length_of(&shown(&"\n".repeat(9999))), LONGEST_SHOWN);
+    fn an_excerpt_has_no_control_characters() {
+        assert_eq!(excerpt("a\nb"), "a\\nb");
+        assert_eq!(length_of(&excerpt(&"\n".repeat(9999))), LONGEST_EXCERPT);
     }
 }

@@ -3,7 +3,7 @@
 mod message;
 mod table;
 
-pub(crate) use message::shown;
+pub(crate) use message::excerpt;
 pub use table::{Class, Code, Retry};
 
 use serde_json::{Map, Value, json};

@@ -29,6 +29,9 @@ pub(crate) struct Background {
     /// Who deleted these accounts waits until they are erased, and is told what went with them.
     /// Whoever makes a step has it locked.
     pub(crate) told: Mutex<BTreeMap<Id, Option<Erased>>>,
+    /// Whether whoever calls does what there is to do: the clock is manual, or no thread can be
+    /// had.
+    is_left_to_callers: AtomicBool,
     at_once: AtomicUsize,
     thread: Arc<Thread>,
 }
@@ -72,11 +75,11 @@ impl Step {
 struct Thread {
     state: Mutex<State>,
     changed: Condvar,
-    is_running: AtomicBool,
 }
 
 #[derive(Default)]
 struct State {
+    is_running: bool,
     is_woken: bool,
     is_ended: bool,
 }
@@ -88,6 +91,7 @@ impl Default for Background {
             is_under_way: AtomicBool::new(false),
             is_cut_off: AtomicBool::new(false),
             told: Mutex::default(),
+            is_left_to_callers: AtomicBool::new(false),
             at_once: AtomicUsize::new(AT_ONCE),
             thread: Arc::default(),
         }
@@ -95,10 +99,15 @@ impl Default for Background {
 }
 
 impl Background {
-    /// Whether a thread does what there is to do.
+    /// Whether whoever calls does what there is to do.
     #[inline]
-    pub(crate) fn has_thread(&self) -> bool {
-        self.thread.is_running.load(Ordering::Acquire)
+    pub(crate) fn is_left_to_callers(&self) -> bool {
+        self.is_left_to_callers.load(Ordering::Relaxed)
+    }
+
+    /// No thread is to do what there is to do.
+    pub(crate) fn leave_to_callers(&self) {
+        self.is_left_to_callers.store(true, Ordering::Relaxed);
     }
 
     /// How many records an operation erases in its own commit at most.
@@ -149,14 +158,15 @@ impl Background {
             return;
         }
         state.is_woken = true;
-        if !self.has_thread() {
+        if !state.is_running {
             let thread = self.thread.clone();
             let started = std::thread::Builder::new()
-                .name("tenantry-tidy".to_owned())
+                .name("tenantry-maint".to_owned())
                 .spawn(move || run(&thread, work));
-            self.thread
-                .is_running
-                .store(started.is_ok(), Ordering::Release);
+            state.is_running = started.is_ok();
+            if started.is_err() {
+                self.leave_to_callers();
+            }
         }
         self.thread.changed.notify_one();
     }

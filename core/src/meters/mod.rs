@@ -3220,6 +3220,14 @@ impl Engine {
         Ok(Coming { open, grants })
     }
 
+    /// Opens the windows of now, also of what is licensed later only.
+    fn roll_all(&self, prepared: &Prepared, now_ms: u64) -> Result<(), Error> {
+        self.roll(prepared, now_ms)?;
+        let planned = prepared.planned.iter();
+        let planned = planned.map(|(wanted, place)| (*place, wanted));
+        self.roll_these(prepared, planned, now_ms)
+    }
+
     /// How it stands now; what limits will be is told exactly for the instants at which that
     /// matters, and for one more. Paces stand as they do then.
     fn standing(
@@ -3231,15 +3239,7 @@ impl Engine {
     ) -> Result<Standing, Error> {
         let now_ms = self.kernel.clock.now_ms();
         let _drawing = prepared.team.drawing.lock();
-        self.roll(prepared, now_ms)?;
-        self.roll_these(
-            prepared,
-            prepared
-                .planned
-                .iter()
-                .map(|(wanted, place)| (*place, wanted)),
-            now_ms,
-        )?;
+        self.roll_all(prepared, now_ms)?;
         let meters = prepared.team.meters();
         self.standing_of(meters, prepared, count, coming, and_at_ms, now_ms)
     }
@@ -3376,15 +3376,7 @@ impl Engine {
         let Coming { open, grants } = self.coming(prepared)?;
         let now_ms = self.kernel.clock.now_ms();
         let _drawing = prepared.team.drawing.lock();
-        self.roll(prepared, now_ms)?;
-        self.roll_these(
-            prepared,
-            prepared
-                .planned
-                .iter()
-                .map(|(wanted, place)| (*place, wanted)),
-            now_ms,
-        )?;
+        self.roll_all(prepared, now_ms)?;
         let meters = prepared.team.meters();
         let mut counters = Vec::new();
         for (place, wanted) in prepared

@@ -1,6 +1,6 @@
 //! Network addresses from which people come, and ranges of them (R-SES-3).
 
-use crate::error::shown;
+use crate::error::excerpt;
 use ipnet::IpNet;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
@@ -19,7 +19,7 @@ impl Address {
             format!(
                 "`{}` is no address; write v4 as in `192.0.2.7`, without leading zeros, or v6 \
                  without a zone id.",
-                shown(text)
+                excerpt(text)
             )
         })?;
         Ok(Address::from(address))
@@ -58,7 +58,7 @@ pub struct AddressRange(IpNet);
 impl AddressRange {
     /// Reads a range. A range of IPv4 addresses mapped into IPv6 becomes one of IPv4.
     pub fn new(text: &str) -> Result<AddressRange, String> {
-        read(text).map_err(|why| format!("`{}` is no range of addresses: {why}.", shown(text)))
+        read(text).map_err(|why| format!("`{}` is no range of addresses: {why}.", excerpt(text)))
     }
 
     /// Whether the address is in it.

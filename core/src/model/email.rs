@@ -1,6 +1,6 @@
 //! E-mail addresses as identities (R-USR-1).
 
-use crate::error::shown;
+use crate::error::excerpt;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -65,7 +65,7 @@ fn normal(typed: &str) -> Result<String, String> {
 
 /// What is said of a text that is not the address that it should be.
 pub(super) fn no_address(typed: &str, why: &str) -> String {
-    format!("`{}` is not an e-mail address: {why}.", shown(typed))
+    format!("`{}` is not an e-mail address: {why}.", excerpt(typed))
 }
 
 /// The normal form of a domain: a lower-case A-label.
@@ -73,7 +73,7 @@ pub fn normal_domain(typed: &str) -> Result<String, String> {
     let wrong = || {
         format!(
             "`{}` is not a domain; write a host name such as `mail.example`.",
-            shown(typed)
+            excerpt(typed)
         )
     };
     let domain = idna::domain_to_ascii_cow(typed.as_bytes(), idna::AsciiDenyList::STD3)

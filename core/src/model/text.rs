@@ -1,6 +1,6 @@
 //! Texts and numbers with bounds: ids, names, notes and counts.
 
-use crate::error::shown;
+use crate::error::excerpt;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -22,13 +22,13 @@ macro_rules! bounded_text {
                 if !($min..=$max).contains(&text.len()) {
                     return Err(format!(
                         "The text `{}` has {} bytes, and must have {} to {}.",
-                        shown(&text), text.len(), $min, $max
+                        excerpt(&text), text.len(), $min, $max
                     ));
                 }
                 if text.chars().any(|c| c.is_control() && !($newlines && c == '\n')) {
                     return Err(format!(
                         "The text `{}` holds control characters; leave them out.",
-                        shown(&text)
+                        excerpt(&text)
                     ));
                 }
                 Ok($name(text))

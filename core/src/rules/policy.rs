@@ -2,7 +2,7 @@
 //! of the rules).
 
 use super::window;
-use crate::error::{Error, shown};
+use crate::error::{Error, excerpt};
 use crate::model::{
     CapPeriod, ChildOwner, Count, Edition, Editor, EffectivePolicies, GrantExisting, Limit,
     PendingStep, Policies, PolicyRecord, Preset, Resend, RoleScope,
@@ -284,7 +284,7 @@ pub fn check(policies: &Policies) -> Result<(), Error> {
             "/policies/time_zone",
             format!(
                 "`{}` is not an IANA time zone; name one such as `Europe/Berlin`.",
-                shown(zone.as_str())
+                excerpt(zone.as_str())
             ),
         ));
     }

@@ -1,7 +1,7 @@
 //! Users as CSV: the columns, the rows and where they begin, and fields that a spreadsheet would
 //! read as formulas (R-USR-5).
 
-use crate::error::{Code, Error, shown};
+use crate::error::{Code, Error, excerpt};
 use crate::model::trimmed;
 use csv::{ReaderBuilder, StringRecord};
 use schemars::JsonSchema;
@@ -140,23 +140,23 @@ impl Columns {
         for name in names {
             let Some(column) = Column::named(name) else {
                 let known: Vec<_> = Column::ALL.into_iter().map(Column::name).collect();
-                let shown = shown(name);
+                let excerpt = excerpt(name);
                 return Err(broken(
                     line,
                     format!(
-                        "There is no column `{shown}`; the columns are {}.",
+                        "There is no column `{excerpt}`; the columns are {}.",
                         known.join(", ")
                     ),
                 )
-                .with("column", shown));
+                .with("column", excerpt));
             };
             if columns.contains(&column) {
-                let shown = shown(name);
+                let excerpt = excerpt(name);
                 return Err(broken(
                     line,
-                    format!("The column `{shown}` is there twice; leave one out."),
+                    format!("The column `{excerpt}` is there twice; leave one out."),
                 )
-                .with("column", shown));
+                .with("column", excerpt));
             }
             columns.push(column);
         }

@@ -111,8 +111,8 @@ impl Table for Accounts {
         account_line(&mut look.tx, &account.id)?;
         match &account.owner {
             _ if account.leaving => {
-                let work = keys::key(keys::WORK, &[account.id.as_str()]);
-                look.must_have(work, "it is never erased")?;
+                let deletion = keys::key(keys::DELETION, &[account.id.as_str()]);
+                look.must_have(deletion, "it is never erased")?;
             }
             Some(owner) => {
                 let member: Option<Member> = look.tx.get(&keys::member(&account.id, owner))?;

@@ -10,7 +10,7 @@ use crate::kernel::check::{Look, STEP, broken};
 use crate::kernel::snapshot::Reads;
 use crate::kernel::table::{Index, Owner};
 use crate::kernel::{Tx, keys};
-use crate::tables::works;
+use crate::tables::deletions;
 use tenantry_store::Order;
 
 /// What does not fit, at most `most` of it, each with the key at which it was noticed.
@@ -72,7 +72,10 @@ fn is_left_over(look: &mut Look<'_>, owner: Owner, parts: &[&str]) -> Result<boo
     match parts.first() {
         Some(account) if is_of_account && !account.is_empty() => {
             let account = look.id(account)?;
-            Ok(!look.tx.has(&keys::account(&account))? && look.tx.has(&works::key(&account))?)
+            Ok(
+                !look.tx.has(&keys::account(&account))?
+                    && look.tx.has(&deletions::key(&account))?,
+            )
         }
         _ => Ok(false),
     }

@@ -9,6 +9,7 @@ pub(crate) mod audit;
 pub(crate) mod campaigns;
 pub(crate) mod caps;
 pub(crate) mod check;
+pub(crate) mod deletions;
 pub(crate) mod gauges;
 pub(crate) mod groups;
 pub(crate) mod idempotency;
@@ -31,7 +32,6 @@ pub(crate) mod slots;
 pub(crate) mod suppressions;
 pub(crate) mod tombstones;
 pub(crate) mod users;
-pub(crate) mod works;
 
 use crate::error::Error;
 use crate::kernel::table::{Declared, Owner};
@@ -68,7 +68,7 @@ pub(crate) static ALL: &[&[Declared]] = &[
     suppressions::TABLES,
     tombstones::TABLES,
     users::TABLES,
-    works::TABLES,
+    deletions::TABLES,
 ];
 
 pub(crate) fn all() -> impl Iterator<Item = &'static Declared> {

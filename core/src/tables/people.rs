@@ -10,7 +10,7 @@ use crate::kernel::table::{Declared, Owner, id};
 use crate::kernel::{Tx, keys};
 use crate::model::{Account, Email, Id, Member, Profile, User};
 use crate::tables::accounts::account_line;
-use crate::tables::works;
+use crate::tables::deletions;
 
 pub(super) const TABLES: &[Declared] = &[
     Declared::plain(keys::PERSON, None, Owner::Nobody, check_entry),
@@ -308,7 +308,7 @@ fn memberships_below(look: &mut Look<'_>, account: &Id, user: &User) -> Result<(
     };
     // Accounts that are being erased are listed below none.
     if look.is_empty(keys::below(keys::CHILD, &[account.as_str()]))?
-        && !works::are_under_way(&mut look.tx)?
+        && !deletions::are_under_way(&mut look.tx)?
     {
         return of(&mut look.tx, account);
     }

@@ -1,7 +1,7 @@
 //! Addresses and domains that are not written to: each account's own, and where the whole
 //! team finds them.
 
-use crate::error::{Error, shown};
+use crate::error::{Error, excerpt};
 use crate::kernel::page::Span;
 use crate::kernel::table::{Declared, Index, Lines, Owner, Table, id};
 use crate::kernel::{Tx, keys};
@@ -69,7 +69,7 @@ pub(crate) fn normal_form(value: &str, field: &str) -> Result<(String, bool), Er
     let domain = normal_domain(value).map_err(|_| {
         let message = format!(
             "`{}` is no domain, and without an `@` no e-mail address; write one of them.",
-            shown(value)
+            excerpt(value)
         );
         Error::invalid(field, message)
     })?;

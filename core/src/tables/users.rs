@@ -4,8 +4,8 @@ use crate::error::Error;
 use crate::kernel::table::{Declared, Index, Lines, Owner, Table, led_to};
 use crate::kernel::{Tx, keys};
 use crate::model::{self, AuditKind, Id, User};
+use crate::tables::deletions;
 use crate::tables::people::{self, PLATFORM};
-use crate::tables::works;
 
 pub(super) const TABLES: &[Declared] = &[Declared::of::<Users>()];
 
@@ -42,11 +42,11 @@ pub(crate) fn load(tx: &mut Tx<'_>, id: &Id, field: &str) -> Result<model::User,
 
 /// The accounts of a user.
 pub(crate) fn accounts_of(tx: &mut Tx<'_>, user: &Id, most: usize) -> Result<Vec<Id>, Error> {
-    if !works::are_under_way(tx)? {
+    if !deletions::are_under_way(tx)? {
         return memberships_of(tx, user, most);
     }
     let all = memberships_of(tx, user, usize::MAX)?;
-    let mut living = works::without_leaving(tx, all)?;
+    let mut living = deletions::without_leaving(tx, all)?;
     living.truncate(most);
     Ok(living)
 }

@@ -13,7 +13,7 @@ use crate::kernel::keys;
 use crate::model::{self, Actor, Id, PolicyRecord};
 use crate::rules::policy::merged;
 use crate::tables::accounts::{account_line, children_of, load, save};
-use crate::tables::{people, users, works};
+use crate::tables::{deletions, people, users};
 
 impl Operation for Delete {
     type Answer = AccountDeleted;
@@ -109,7 +109,7 @@ fn detach(ctx: &mut Ctx<'_>, mut account: model::Account) -> Result<(), Error> {
     let mut at = 0;
     while let Some(id) = subtree.get(at).cloned() {
         subtree.extend(children_of(&mut ctx.tx, &id)?);
-        subtree.extend(works::leaving_below(&mut ctx.tx, &id)?);
+        subtree.extend(deletions::leaving_below(&mut ctx.tx, &id)?);
         for above in &above {
             sharing::leave(ctx, &id, &above.id)?;
         }

@@ -14,8 +14,8 @@ use crate::kernel::keys;
 use crate::kernel::table::{Lines, Span};
 use crate::model::{Account, AuditActor, Id, Invitation, Member, Resource};
 use crate::tables::accounts::{Accounts, account_line, load, save};
+use crate::tables::deletions::{self, Deletion};
 use crate::tables::slots::Slots;
-use crate::tables::works::{self, Work};
 use crate::tables::{self, groups, resources};
 use serde::de::{DeserializeOwned, IgnoredAny};
 
@@ -31,7 +31,7 @@ pub(crate) fn fits(
     account: &Id,
     children: Option<Children>,
 ) -> Result<bool, Error> {
-    if works::are_under_way(&mut ctx.tx)? || !has_room(ctx) {
+    if deletions::are_under_way(&mut ctx.tx)? || !has_room(ctx) {
         return Ok(false);
     }
     let mut left = ctx.engine.background.at_once();
@@ -124,7 +124,7 @@ pub(crate) fn leave(ctx: &mut Ctx<'_>, id: &Id, root: &Id) -> Result<(), Error> 
     save(&mut ctx.tx, account)?;
     ctx.tx.touch_gone(id);
     ctx.tx.touch_job(root);
-    let work = Work {
+    let deletion = Deletion {
         account: id.clone(),
         root: root.clone(),
         depth: line.len(),
@@ -137,58 +137,58 @@ pub(crate) fn leave(ctx: &mut Ctx<'_>, id: &Id, root: &Id) -> Result<(), Error> 
         accounts: 0,
         users: 0,
     };
-    works::save(&mut ctx.tx, &work)
+    deletions::save(&mut ctx.tx, &deletion)
 }
 
 /// Erases a part of what is still to be erased.
 pub(crate) fn step(ctx: &mut Ctx<'_>) -> Result<Step, Error> {
     ctx.tx.find_leaving();
-    let Some(mut work) = works::next(&mut ctx.tx)? else {
+    let Some(mut deletion) = deletions::next(&mut ctx.tx)? else {
         return Ok(Step::default());
     };
-    ctx.on_behalf = Some(work.actor.clone());
-    let id = work.account.clone();
+    ctx.on_behalf = Some(deletion.actor.clone());
+    let id = deletion.account.clone();
     if ctx.tx.has(&keys::account(&id))? {
-        if erase_below(ctx, &mut work)? && erase_some(ctx, &mut work)? {
+        if erase_below(ctx, &mut deletion)? && erase_some(ctx, &mut deletion)? {
             let most = ctx.engine.background.written_at_once();
-            work.users += at_once(ctx, &id, most)?;
-            work.accounts += 1;
+            deletion.users += at_once(ctx, &id, most)?;
+            deletion.accounts += 1;
         }
-        works::save(&mut ctx.tx, &work)?;
+        deletions::save(&mut ctx.tx, &deletion)?;
         return Ok(Step::of(None));
     }
     let most = ctx.engine.background.written_at_once();
     if tables::erase_of_account(&mut ctx.tx, &id, most)? == most {
         return Ok(Step::of(None));
     }
-    works::end(&mut ctx.tx, &work)?;
-    let Work {
+    deletions::end(&mut ctx.tx, &deletion)?;
+    let Deletion {
         accounts, users, ..
-    } = work;
-    if work.root == id {
+    } = deletion;
+    if deletion.root == id {
         return Ok(Step::of(Some((id, Erased { accounts, users }))));
     }
-    if let Some(mut root) = ctx.tx.get::<Work>(&works::key(&work.root))? {
+    if let Some(mut root) = ctx.tx.get::<Deletion>(&deletions::key(&deletion.root))? {
         root.accounts += accounts;
         root.users += users;
-        works::save(&mut ctx.tx, &root)?;
+        deletions::save(&mut ctx.tx, &root)?;
     }
     Ok(Step::of(None))
 }
 
 /// The accounts below one that is being erased go first; whether all are gone.
-fn erase_below(ctx: &mut Ctx<'_>, work: &mut Work) -> Result<bool, Error> {
+fn erase_below(ctx: &mut Ctx<'_>, deletion: &mut Deletion) -> Result<bool, Error> {
     while has_room(ctx) {
-        let Some(lowest) = lowest_below(ctx, &work.account)? else {
+        let Some(lowest) = lowest_below(ctx, &deletion.account)? else {
             return Ok(true);
         };
         let most = ctx.engine.background.at_once();
         if tables::count_of_account(&ctx.tx, &lowest, most)? == most {
             // It has steps of its own, which come before those of this one.
-            return leave(ctx, &lowest, &work.root).map(|()| false);
+            return leave(ctx, &lowest, &deletion.root).map(|()| false);
         }
-        work.users += at_once(ctx, &lowest, usize::MAX)?;
-        work.accounts += 1;
+        deletion.users += at_once(ctx, &lowest, usize::MAX)?;
+        deletion.accounts += 1;
     }
     Ok(false)
 }
@@ -210,14 +210,14 @@ fn lowest_below(ctx: &mut Ctx<'_>, account: &Id) -> Result<Option<Id>, Error> {
 
 /// Erases what others know of, as far as the commit has room; whether all of it is gone. The owner
 /// stays to the end.
-fn erase_some(ctx: &mut Ctx<'_>, work: &mut Work) -> Result<bool, Error> {
-    let id = &work.account.clone();
+fn erase_some(ctx: &mut Ctx<'_>, deletion: &mut Deletion) -> Result<bool, Error> {
+    let id = &deletion.account.clone();
     let below = |letter| keys::below(letter, &[id.as_str()]);
     let is_clear = each(ctx, below(keys::RESOURCE), |ctx, _, resource: Resource| {
         resources::erase(&mut ctx.tx, &resource)
     })? && each(ctx, below(keys::MEMBER), |ctx, _, member: Member| {
         if !member.owner {
-            work.users += u64::from(membership::erase(ctx, &member)?);
+            deletion.users += u64::from(membership::erase(ctx, &member)?);
         }
         Ok(())
     })? && each(

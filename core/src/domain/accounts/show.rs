@@ -84,7 +84,7 @@ pub(crate) fn check_time_zone(name: &str) -> Result<(), Error> {
             "/time_zone",
             format!(
                 "`{}` is not an IANA time zone; name one such as `Europe/Berlin`.",
-                error::shown(name)
+                error::excerpt(name)
             ),
         )),
     }

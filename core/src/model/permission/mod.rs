@@ -3,7 +3,7 @@
 mod builtin;
 pub mod tree;
 
-use crate::error::{Code, Error, shown};
+use crate::error::{Code, Error, excerpt};
 use crate::model::{Id, Name};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -40,7 +40,7 @@ pub(crate) fn unknown_permission(id: &str, field: &str) -> Error {
         Code::PermissionUnknown,
         format!(
             "The permission tree has no node `{}`; `permissions.tree` lists those that there are.",
-            shown(id)
+            excerpt(id)
         ),
     )
     .at(field)

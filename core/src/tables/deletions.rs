@@ -7,11 +7,12 @@ use crate::kernel::{Tx, keys};
 use crate::model::{Account, AuditActor, Id};
 use serde::{Deserialize, Serialize};
 
-pub(super) const TABLES: &[Declared] = &[Declared::plain(keys::WORK, None, Owner::Nobody, check)];
+pub(super) const TABLES: &[Declared] =
+    &[Declared::plain(keys::DELETION, None, Owner::Nobody, check)];
 
 /// An account of which something is still to be erased.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Work {
+pub(crate) struct Deletion {
     pub(crate) account: Id,
     /// The account that was named when this one was deleted: it, or one above.
     pub(crate) root: Id,
@@ -28,34 +29,34 @@ pub(crate) struct Work {
 
 fn check(look: &mut Look<'_>, _: &[u8], parts: &[&str]) -> Result<(), Error> {
     let [account] = parts else {
-        let there = look.count(keys::WORK, &[])?;
+        let there = look.count(keys::DELETION, &[])?;
         return look.must_be_count(there);
     };
-    let work: Work = look.record()?;
+    let deletion: Deletion = look.record()?;
     look.must(
-        work.account.as_str() == *account,
+        deletion.account.as_str() == *account,
         "the record is that of another key",
     );
     look.must_have(count_key(), "it is not counted")?;
     let is_gone = look
         .tx
-        .has(&keys::tombstone(keys::ACCOUNT, &work.account))?;
-    let left: Option<Account> = look.tx.get(&keys::account(&work.account))?;
+        .has(&keys::tombstone(keys::ACCOUNT, &deletion.account))?;
+    let left: Option<Account> = look.tx.get(&keys::account(&deletion.account))?;
     look.must(
         left.map_or(is_gone, |account| account.leaving),
         "its account was not deleted",
     );
-    look.must_have(key(&work.root), "nobody is told when it is done")
+    look.must_have(key(&deletion.root), "nobody is told when it is done")
 }
 
 /// Where it is kept what is still to be erased of an account.
 pub(crate) fn key(account: &Id) -> Vec<u8> {
-    keys::key(keys::WORK, &[account.as_str()])
+    keys::key(keys::DELETION, &[account.as_str()])
 }
 
 /// Where it is kept how many such accounts there are.
 fn count_key() -> Vec<u8> {
-    keys::key(keys::WORK, &[])
+    keys::key(keys::DELETION, &[])
 }
 
 /// Whether anything is still to be erased. One key, which a transaction reads once.
@@ -64,29 +65,29 @@ pub(crate) fn are_under_way(tx: &mut Tx<'_>) -> Result<bool, Error> {
 }
 
 /// Up to so many accounts of which something is still to be erased.
-pub(crate) fn some(tx: &mut Tx<'_>, most: usize) -> Result<Vec<Work>, Error> {
-    let (from, until) = keys::below(keys::WORK, &[]);
-    let rows = tx.range::<Work>(&from, &until, most)?;
-    Ok(rows.into_iter().map(|(_, work)| work).collect())
+pub(crate) fn some(tx: &mut Tx<'_>, most: usize) -> Result<Vec<Deletion>, Error> {
+    let (from, until) = keys::below(keys::DELETION, &[]);
+    let rows = tx.range::<Deletion>(&from, &until, most)?;
+    Ok(rows.into_iter().map(|(_, deletion)| deletion).collect())
 }
 
 /// The account whose turn it is: no other of them lies below it.
-pub(crate) fn next(tx: &mut Tx<'_>) -> Result<Option<Work>, Error> {
+pub(crate) fn next(tx: &mut Tx<'_>) -> Result<Option<Deletion>, Error> {
     if !are_under_way(tx)? {
         return Ok(None);
     }
     let all = some(tx, usize::MAX)?;
-    Ok(all.into_iter().max_by_key(|work| work.depth))
+    Ok(all.into_iter().max_by_key(|deletion| deletion.depth))
 }
 
 /// The accounts directly below one that were deleted and are not gone yet.
 pub(crate) fn leaving_below(tx: &mut Tx<'_>, parent: &Id) -> Result<Vec<Id>, Error> {
     let mut below = Vec::new();
     if are_under_way(tx)? {
-        for work in some(tx, usize::MAX)? {
-            let account: Option<Account> = tx.get(&keys::account(&work.account))?;
+        for deletion in some(tx, usize::MAX)? {
+            let account: Option<Account> = tx.get(&keys::account(&deletion.account))?;
             if account.is_some_and(|account| account.parent.as_ref() == Some(parent)) {
-                below.push(work.account);
+                below.push(deletion.account);
             }
         }
     }
@@ -108,15 +109,15 @@ pub(crate) fn without_leaving(tx: &mut Tx<'_>, accounts: Vec<Id>) -> Result<Vec<
     Ok(left)
 }
 
-pub(crate) fn save(tx: &mut Tx<'_>, work: &Work) -> Result<(), Error> {
-    if !tx.has(&key(&work.account))? {
+pub(crate) fn save(tx: &mut Tx<'_>, deletion: &Deletion) -> Result<(), Error> {
+    if !tx.has(&key(&deletion.account))? {
         tx.add(count_key(), 1)?;
     }
-    tx.put(key(&work.account), work)
+    tx.put(key(&deletion.account), deletion)
 }
 
 /// Nothing is left to be erased of an account.
-pub(crate) fn end(tx: &mut Tx<'_>, work: &Work) -> Result<(), Error> {
-    tx.delete(key(&work.account));
+pub(crate) fn end(tx: &mut Tx<'_>, deletion: &Deletion) -> Result<(), Error> {
+    tx.delete(key(&deletion.account));
     tx.add(count_key(), -1).map(drop)
 }

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::kernel::due::{self, NEVER};
 use crate::kernel::keys;
 use crate::model::{Account, Id};
-use crate::tables::works;
+use crate::tables::deletions;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -21,14 +21,14 @@ impl Engine {
     /// Does a part of what a thread would do beside the calls, where there is none.
     #[inline]
     pub(crate) fn help_out(&self) -> Result<(), Error> {
-        if !self.background.has_thread() && self.has_chores() {
-            self.do_some_chores()?;
+        if self.background.is_left_to_callers() && self.has_maintenance() {
+            self.maintain_some()?;
         }
         Ok(())
     }
 
     #[inline]
-    fn has_chores(&self) -> bool {
+    fn has_maintenance(&self) -> bool {
         let next_ms = self.background.next_ms.load(Ordering::Acquire);
         self.background.is_cut_off.load(Ordering::Acquire)
             || (next_ms != NEVER && self.kernel.clock.now_ms() >= next_ms)
@@ -36,7 +36,7 @@ impl Engine {
 
     /// One commit of what there is to do.
     #[cold]
-    fn do_some_chores(&self) -> Result<(), Error> {
+    fn maintain_some(&self) -> Result<(), Error> {
         // What can only be read is read as it is.
         if self.kernel.is_poisoned() || self.kernel.is_shut() {
             return Ok(());
@@ -78,7 +78,7 @@ impl Engine {
     pub(crate) fn look_for_work(&self) -> Result<bool, Error> {
         // Who deletes one says so before they let go of it.
         let _alone = self.kernel.writer.lock();
-        let is_under_way = works::are_under_way(&mut self.kernel.tx())?;
+        let is_under_way = deletions::are_under_way(&mut self.kernel.tx())?;
         let known = &self.background.is_under_way;
         known.store(is_under_way, Ordering::Release);
         Ok(is_under_way)
@@ -96,6 +96,7 @@ impl Engine {
     /// With a manual clock no time passes while nobody calls: whoever calls does it.
     fn wake_background(&self) {
         if self.kernel.has_manual_clock() {
+            self.background.leave_to_callers();
             return;
         }
         let this = self.this.clone();
@@ -109,8 +110,8 @@ impl Engine {
     /// else is tried again in the next round.
     fn work_in_background(&self) -> Duration {
         let done = catch_unwind(AssertUnwindSafe(|| {
-            if self.has_chores() {
-                self.do_some_chores()
+            if self.has_maintenance() {
+                self.maintain_some()
             } else {
                 Ok(())
             }
@@ -131,7 +132,7 @@ impl Engine {
         let next_ms = self.background.next_ms.load(Ordering::Acquire);
         if self.kernel.is_poisoned() || self.kernel.is_shut() {
             Duration::MAX
-        } else if self.has_chores() {
+        } else if self.has_maintenance() {
             BREATH
         } else if next_ms == NEVER {
             Duration::MAX

@@ -7,9 +7,10 @@
 
 use crate::access::state::Engine;
 use crate::error::Error;
-use crate::kernel::keys;
+use crate::kernel::{decode, keys};
+
 use crate::meters::overtaken;
-use crate::model::Id;
+use crate::model::{Account, Id};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use tenantry_store::Batch;
@@ -40,7 +41,7 @@ impl Engine {
         let own = keys::account(sender);
         owners.remove(&own);
         for owner in std::iter::once(&own).chain(&owners) {
-            let Some(record) = self.kernel.backend.get(owner)? else {
+            let Some(version) = self.owner_at(owner)? else {
                 return Err(if *owner == own {
                     Error::not_found("account", sender.as_str())
                 } else {
@@ -48,9 +49,24 @@ impl Engine {
                 });
             };
             let expected = &mut draws.to_mut().expected;
-            expected.push((owner.clone(), record.version));
+            expected.push((owner.clone(), version));
         }
         Ok(draws)
+    }
+
+    /// The version of an account or a cap that counters belong to; none where it is gone. An
+    /// account that is being erased is gone for everybody.
+    fn owner_at(&self, key: &[u8]) -> Result<Option<u64>, Error> {
+        let Some(record) = self.kernel.backend.get(key)? else {
+            return Ok(None);
+        };
+        if key.first() == Some(&keys::ACCOUNT) {
+            let account: Account = decode(key, &record.value)?;
+            if account.leaving {
+                return Ok(None);
+            }
+        }
+        Ok(Some(record.version))
     }
 
     /// Waits for whoever writes just now: what they have deleted is then deleted in memory as well.
