@@ -14,6 +14,10 @@ pub(crate) const MAX_DEPTH: usize = 32;
 /// Reads a request; an empty text is read as `{}`.
 pub(crate) fn read<T: DeserializeOwned + Serialize>(bytes: &[u8]) -> Result<T, Error> {
     let (text, has_list) = check(if bytes.is_empty() { b"{}" } else { bytes })?;
+    if text.trim_start().starts_with('[') {
+        // Before its elements are taken for fields: a secret among them would have no name.
+        return Err(no_object(String::new()));
+    }
     let mut json = serde_json::Deserializer::from_str(text);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let field = pointer(error.path());
@@ -32,13 +36,15 @@ pub(crate) fn read<T: DeserializeOwned + Serialize>(bytes: &[u8]) -> Result<T, E
     Ok(value)
 }
 
+fn no_object(at: String) -> Error {
+    Error::invalid(at, "This must be an object, not a list.")
+}
+
 /// Refuses a list in the place of an object: serde would take its elements for the fields of the
 /// struct, in their order.
 fn no_list_for_an_object(given: &Value, read: &Value, at: String) -> Result<(), Error> {
     match (given, read) {
-        (Value::Array(_), Value::Object(_)) => {
-            Err(Error::invalid(at, "This must be an object, not a list."))
-        }
+        (Value::Array(_), Value::Object(_)) => Err(no_object(at)),
         (Value::Array(given), Value::Array(read)) => given
             .iter()
             .zip(read)

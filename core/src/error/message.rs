@@ -4,6 +4,8 @@
 const LONGEST: usize = 160;
 /// The most characters of a text that was given and may be anything.
 const LONGEST_EXCERPT: usize = 64;
+/// How much is repeated of a text that is longer: it may be a secret in the wrong place.
+const START_OF_LONGER: usize = 8;
 /// What is left of a value at least, in characters, where a message is too long.
 const LEAST_KEPT: usize = 12;
 
@@ -32,11 +34,20 @@ pub(super) fn fitted(message: String) -> String {
 
 /// A text that was given, short and without control characters, for a message.
 pub(crate) fn excerpt(text: &str) -> String {
-    let escaped: String = text
+    let is_longer = text.chars().nth(LONGEST_EXCERPT).is_some();
+    let kept = if is_longer {
+        START_OF_LONGER
+    } else {
+        LONGEST_EXCERPT
+    };
+    let mut escaped: String = text
         .chars()
-        .take(LONGEST_EXCERPT + 1)
+        .take(kept)
         .flat_map(char::escape_debug)
         .collect();
+    if is_longer {
+        escaped.push('\u{2026}');
+    }
     cut(&escaped, LONGEST_EXCERPT)
 }
 
@@ -81,6 +92,12 @@ mod tests {
     #[test]
     fn an_excerpt_has_no_control_characters() {
         assert_eq!(excerpt("a\nb"), "a\\nb");
-        assert_eq!(length_of(&excerpt(&"\n".repeat(9999))), LONGEST_EXCERPT);
+        assert_eq!(length_of(&excerpt(&"\n".repeat(64))), LONGEST_EXCERPT);
+    }
+    #[test]
+    fn of_a_text_that_is_too_long_a_message_repeats_the_start_alone() {
+        let whole = "a".repeat(64);
+        assert_eq!(excerpt(&whole), whole);
+        assert_eq!(excerpt(&(whole + "b")), "aaaaaaaa\u{2026}");
     }
 }
