@@ -20,8 +20,6 @@ use crate::access::trials::Lacking;
 use crate::access::view::{
     AccountCell, Frame, Guarantee, Guaranteed, MemberView, Resolved, View, value_of,
 };
-use crate::domain::credits::{self, Lifted};
-use crate::domain::reservations;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::locks::{AtomicU64, Mutex};
@@ -39,7 +37,8 @@ use crate::rules::limit::Source;
 use crate::rules::pace::{Course, Pace, Return};
 use crate::rules::window::{self, Calendar};
 use crate::rules::{forecast, send, threshold};
-use crate::tables::{accounts, campaigns};
+use crate::sending::credits::{self, Lifted};
+use crate::tables::{accounts, campaigns, reservations};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;

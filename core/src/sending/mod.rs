@@ -1,5 +1,6 @@
 //! Sending: what is decided, charged and remembered of it.
 
 pub(crate) mod alerts;
+pub(crate) mod credits;
 pub(crate) mod decide;
 pub(crate) mod idempotency;
