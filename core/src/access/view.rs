@@ -4,24 +4,26 @@
 //! A cell is out of date as soon as the sum of the platform's epoch and its own has moved; both
 //! only ever grow.
 
+use crate::access::sending::Sending;
 use crate::access::state::Engine;
-use crate::access::trials::{Lacking, Trial};
 use crate::error::{Code, Error};
 use crate::kernel::{Tx, keys};
-use crate::meters::{Prepared, Room, Sending, TRIED, Team};
+use crate::meters::{
+    Frame, Guarantee, Guaranteed, Prepared, Resolved, Room, TRIED, Team, value_of,
+};
 use crate::model::{
-    Account, AddressRange, ApiKey, Assets, Cap, CapPeriod, Channel, Count, CountedClass, Edition,
-    EffectivePolicies, HoldReason, Id, Limit, LimitName, LimitTerms, Limits, Member, MessageClass,
-    MessageInput, Name, OverLimit, Package, PermissionTree, PolicyRecord, Role, RoleScope,
-    SecondFactorPolicy, User,
+    Account, AddressRange, ApiKey, Assets, Cap, CapPeriod, Channel, Edition, HoldReason, Id, Limit,
+    LimitName, Limits, Member, MessageInput, Name, OverLimit, Package, PermissionTree,
+    PolicyRecord, Role, RoleScope, SecondFactorPolicy, User,
 };
 use crate::options::ActingSender;
 use crate::rules::account::{Status, effective_status};
 use crate::rules::api_key::{is_expired, powers_of_key};
-use crate::rules::limit::{Candidate, Source, candidates, guarantees_hold, terms};
+use crate::rules::limit::{Source, candidates, guarantees_hold, terms};
 use crate::rules::policy::includes_credits;
 use crate::rules::role::Powers;
 use crate::rules::session::may_come_from;
+use crate::rules::trial::{Lacking, Trial};
 use crate::rules::window::Calendar;
 use crate::tables::accounts::living_line;
 use crate::tables::caps::caps_of;
@@ -106,75 +108,11 @@ pub(crate) struct View {
     pub(crate) needs_second_factor: bool,
 }
 
-/// What all counters of an account, or of the platform, have in common.
-pub(crate) struct Frame {
-    /// Changes whenever something that they depend on does.
-    pub(crate) stamp: u64,
-    pub(crate) calendar: Arc<Calendar>,
-    /// At how much of a limit the host is told, in percent.
-    pub(crate) alert_at: Arc<[u64]>,
-}
-
-impl Frame {
-    fn new(stamp: u64, zone: &str, policies: &EffectivePolicies) -> Frame {
-        Frame {
-            stamp,
-            calendar: Arc::new(Calendar {
-                zone: crate::rules::window::zone(zone).unwrap_or(TimeZone::UTC),
-                billing_day: i8::try_from(policies.billing_day.get()).unwrap_or(1),
-            }),
-            alert_at: policies
-                .alert_at_percent
-                .iter()
-                .map(|percent| percent.get())
-                .collect(),
-        }
-    }
-}
-
-/// One of the limits.
-pub(crate) fn value_of(limits: &[Resolved; LimitName::COUNT], name: LimitName) -> Resolved {
-    let place = LimitName::ALL.iter().position(|one| *one == name);
-    place
-        .and_then(|at| limits.get(at))
-        .copied()
-        .unwrap_or(Resolved::plain(Limit::Unlimited, Source::PlatformDefault))
-}
-
 /// What counts from an instant on, when a planned package comes into force.
 pub(crate) struct Later {
     pub(crate) from_ms: u64,
     pub(crate) limits: [Resolved; LimitName::COUNT],
     pub(crate) pays: bool,
-}
-
-/// What is guaranteed of one limit.
-pub(crate) struct Guaranteed {
-    pub(crate) limit: LimitName,
-    pub(crate) parts: Vec<Guarantee>,
-    /// From when on they fit into the limit, or do not, in order, from now on: together, or they
-    /// are best effort.
-    pub(crate) holds: Vec<(u64, bool)>,
-}
-
-impl Guaranteed {
-    /// Whether the parts fit into the limit at an instant.
-    pub(crate) fn holds(&self, at_ms: u64) -> bool {
-        self.holds
-            .iter()
-            .rfind(|(from_ms, _)| *from_ms <= at_ms)
-            .is_some_and(|(_, holds)| *holds)
-    }
-}
-
-/// A part of a limit that is kept for an account below.
-pub(crate) struct Guarantee {
-    pub(crate) account: Id,
-    /// Of the account below, whose windows are its own.
-    pub(crate) calendar: Arc<Calendar>,
-    pub(crate) part: u64,
-    /// Whether credits pay beyond its limit.
-    pub(crate) takes_credits: bool,
 }
 
 /// What nobody does from an account above: an API key belongs to a membership of its account
@@ -247,42 +185,6 @@ impl Level {
 pub(crate) struct Platform {
     pub(crate) frame: Frame,
     pub(crate) caps: Vec<Cap>,
-}
-
-/// The value of a limit and where it comes from.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Resolved {
-    pub(crate) limit: Limit,
-    pub(crate) source: Source,
-    /// The only class of messages that it counts; none where it counts both.
-    pub(crate) class: Option<MessageClass>,
-    /// What happens beyond it.
-    pub(crate) over: OverLimit,
-    /// How many may go out at once where it spreads.
-    pub(crate) burst: u64,
-}
-
-impl Resolved {
-    /// One that counts everything, and refuses beyond it.
-    pub(crate) const fn plain(limit: Limit, source: Source) -> Resolved {
-        Resolved {
-            limit,
-            source,
-            class: None,
-            over: OverLimit::Reject,
-            burst: 1,
-        }
-    }
-
-    /// The value that counts, with the terms of the limit.
-    pub(crate) fn of(value: &Candidate, terms: LimitTerms, policy: OverLimit) -> Resolved {
-        Resolved {
-            class: terms.message_class.and_then(CountedClass::only),
-            over: terms.over.unwrap_or(policy),
-            burst: terms.burst.map_or(1, Count::get),
-            ..Resolved::plain(value.limit, value.source)
-        }
-    }
 }
 
 /// What a member may do in an account now.

@@ -9,13 +9,14 @@ use crate::auth::totp;
 use crate::domain::{accounts, leases, links, outbox, reservations, threads};
 use crate::error::Error;
 use crate::kernel::{decode, keys};
-use crate::meters::{UNCOUNTED, meter_of, next_window, wanted_of};
+use crate::meters::{UNCOUNTED, meter_of, next_window};
 use crate::model::{
     Actor, ApiKey, Cap, Channel, CreditHead, Id, LimitName, Link, Meter, OutboxMessage, PaceRecord,
     SecondFactor, Session, Window,
 };
 use crate::rules::pace::Pace;
 use crate::rules::window::{Calendar, last_of_part};
+use crate::sending::counters::wanted_of;
 use crate::sending::{credits, idempotency};
 use crate::tables::invitations;
 use serde::de::DeserializeOwned;

@@ -144,12 +144,7 @@ fn above(ctx: &mut Ctx<'_>, id: &Id) -> Result<Id, Error> {
     Ok(parent)
 }
 
-fn moved(
-    ctx: &mut Ctx<'_>,
-    parent: &Book,
-    child: Book,
-    amount: u64,
-) -> Result<CreditMove, Error> {
+fn moved(ctx: &mut Ctx<'_>, parent: &Book, child: Book, amount: u64) -> Result<CreditMove, Error> {
     Ok(CreditMove {
         free_above: parent.pocket(ctx, None)?.left,
         parent: parent.account.clone(),

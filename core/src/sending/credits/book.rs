@@ -1,5 +1,5 @@
-//! The ledger of an account and channel: its entries, which are only ever added, and what expires of
-//! grants.
+//! The ledger of an account and channel: its entries, which are only ever added, and what
+//! expires of grants.
 
 use crate::access::request::Ctx;
 use crate::error::Error;

@@ -3,11 +3,8 @@
 use crate::access::request::Ctx;
 use crate::error::Error;
 use crate::kernel::keys;
+use crate::meters::Lifted;
 use crate::model::{Channel, Id, LimitName};
-
-/// A limit of the account, and the start of its window, or of the part of a rolling one, in which
-/// credits paid for messages.
-pub(crate) type Lifted = (LimitName, u64);
 
 /// How many messages credits paid for in the windows of a limit that begin from an instant on and
 /// before another, without what came back of them, then or later (R-QTA-6).

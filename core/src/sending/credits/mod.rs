@@ -18,7 +18,7 @@ pub(crate) mod refund;
 
 pub(crate) use book::{Book, balance, broken, totals_within};
 pub(crate) use future::leave_future;
-pub(crate) use lifted::{Lifted, count_future_now, lifted_by, paid_in};
+pub(crate) use lifted::{count_future_now, lifted_by, paid_in};
 pub(crate) use pay::{exhausted, pay_for_send, payable, payable_parts, spend};
 pub(crate) use pockets::{Taken, of_group, parts_of, release_group, sum};
 pub(crate) use refund::{refund, refund_at_most};

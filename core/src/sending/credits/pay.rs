@@ -3,11 +3,11 @@
 use crate::access::request::Ctx;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
+use crate::meters::Lifted;
 use crate::model::{self, Channel, CreditEntry, CreditKind, Id};
 use crate::rules::credit::give_back;
 use crate::rules::send::Part;
 use crate::sending::credits::book::{Book, broken};
-use crate::sending::credits::lifted::Lifted;
 use crate::sending::credits::pockets::parts_of;
 use crate::sending::credits::refund::{spent, still_there};
 

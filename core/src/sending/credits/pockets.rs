@@ -1,5 +1,5 @@
-//! Where credits lie: in the free balance and in the reserves of groups, grant by grant, in the order
-//! in which grants pay.
+//! Where credits lie: in the free balance and in the reserves of groups, grant by grant, in the
+//! order in which grants pay.
 
 use crate::access::request::Ctx;
 use crate::error::Error;
