@@ -3,9 +3,6 @@
 //! The counts are in memory alone: they begin anew with each trial and with each opening of the
 //! store.
 
-use crate::access::request::Ctx;
-use crate::access::state::Engine;
-use crate::meters::Prepared;
 use crate::model::{Id, PermissionTree};
 use crate::rules::trial::Lacking;
 use parking_lot::Mutex;
@@ -77,26 +74,6 @@ impl Trials {
             .filter(|counts| counts.candidate == *candidate)
             .cloned();
         known.unwrap_or_else(|| Trials::fresh(candidate, self.opened_at_ms))
-    }
-}
-
-impl Engine {
-    /// Counts a send that a trial would have refused: one for each call, however many messages it
-    /// asks for.
-    pub(crate) fn count_tried(&self, prepared: &Prepared) {
-        if let Some(lacking) = &prepared.lacking {
-            self.trials.count(lacking);
-        }
-    }
-}
-
-impl Ctx<'_> {
-    /// As [`Engine::count_tried`]; of a user who sends themselves, the check of what they hold has
-    /// counted.
-    pub(crate) fn count_tried(&self, prepared: &Prepared) {
-        if self.actor.user().is_none() {
-            self.engine.count_tried(prepared);
-        }
     }
 }
 
