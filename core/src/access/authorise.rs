@@ -3,7 +3,6 @@
 
 use crate::access::request::Ctx;
 use crate::access::state::Engine;
-use crate::access::trials::Trial;
 use crate::access::view::{MemberView, Papers};
 use crate::api::operation::{Access, Contract};
 use crate::error::{Class, Code, Error};
@@ -13,6 +12,7 @@ use crate::rules::account::Status;
 use crate::rules::api_key::powers_of_key;
 use crate::rules::role::{Powers, role_powers};
 use crate::rules::session::may_come_from;
+use crate::rules::trial::Trial;
 use crate::tables::accounts::account_line;
 use std::sync::Arc;
 

@@ -7,6 +7,7 @@ pub(crate) mod authorise;
 pub(crate) mod operation;
 pub(crate) mod reach;
 pub(crate) mod request;
+pub(crate) mod sending;
 pub(crate) mod state;
 pub(crate) mod trials;
 pub(crate) mod view;

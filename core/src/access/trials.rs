@@ -3,43 +3,10 @@
 //! The counts are in memory alone: they begin anew with each trial and with each opening of the
 //! store.
 
-use crate::access::request::Ctx;
-use crate::access::state::Engine;
-use crate::meters::Prepared;
 use crate::model::{Id, PermissionTree};
-use crate::rules::role::Powers;
+use crate::rules::trial::Lacking;
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap};
-
-/// A role that is tried in the place of a member's own.
-pub(crate) struct Trial {
-    pub(crate) role: Id,
-    pub(crate) candidate: Id,
-    /// What the candidate allows, under the same ceiling.
-    pub(crate) powers: Powers,
-}
-
-/// A permission that a role gives and the one that is tried in its place does not.
-pub(crate) struct Lacking {
-    role: Id,
-    candidate: Id,
-    permission: String,
-}
-
-impl Trial {
-    /// What the candidate would refuse at this place of the tree.
-    pub(crate) fn lacking(&self, tree: &PermissionTree, place: usize) -> Option<Lacking> {
-        if self.powers.at(place).is_some() {
-            return None;
-        }
-        let permission = tree.node(place)?.id.clone();
-        Some(Lacking {
-            role: self.role.clone(),
-            candidate: self.candidate.clone(),
-            permission,
-        })
-    }
-}
 
 /// What the trials of all roles have counted.
 pub(crate) struct Trials {
@@ -107,26 +74,6 @@ impl Trials {
             .filter(|counts| counts.candidate == *candidate)
             .cloned();
         known.unwrap_or_else(|| Trials::fresh(candidate, self.opened_at_ms))
-    }
-}
-
-impl Engine {
-    /// Counts a send that a trial would have refused: one for each call, however many messages it
-    /// asks for.
-    pub(crate) fn count_tried(&self, prepared: &Prepared) {
-        if let Some(lacking) = &prepared.lacking {
-            self.trials.count(lacking);
-        }
-    }
-}
-
-impl Ctx<'_> {
-    /// As [`Engine::count_tried`]; of a user who sends themselves, the check of what they hold has
-    /// counted.
-    pub(crate) fn count_tried(&self, prepared: &Prepared) {
-        if self.actor.user().is_none() {
-            self.engine.count_tried(prepared);
-        }
     }
 }
 

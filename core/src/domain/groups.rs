@@ -8,14 +8,15 @@ use crate::api::groups::{
     SetCaps, TransferMembers, Usage,
 };
 use crate::api::operation::Effect;
+use crate::domain::members;
 use crate::domain::usage::window_of;
-use crate::domain::{credits, members};
 use crate::error::{Code, Error};
 use crate::kernel::page::page;
 use crate::kernel::revision::check_rev;
 use crate::kernel::{Lowered, keys};
 use crate::model::{self, Actor, CapPeriod, Channel, Count, GroupCaps, Id, Name};
 use crate::rules::group::check_avatar;
+use crate::sending::credits;
 use crate::tables::groups::{Groups, dangling, load};
 use crate::tables::members::Members;
 use crate::tables::{accounts, resources};

@@ -4,24 +4,22 @@
 //! record for each message that it was given and has not acknowledged: at most [`MOST_OPEN`]. What
 //! is neither open nor dead below its place is done.
 
+mod read;
 #[cfg(test)]
 mod tests;
 
 use crate::access::operation::Operation;
 use crate::access::request::Ctx;
 use crate::api::outbox::{
-    Ack, Clear, Consumers, Dead, Fail, Forget, OutboxAccount, OutboxCleared, OutboxConsumerItem,
+    Ack, Clear, Consumers, Dead, Fail, Forget, OutboxCleared, OutboxConsumerItem,
     OutboxConsumerList, OutboxDead, OutboxDeadPage, OutboxDelivery, OutboxForgotten, OutboxItem,
-    OutboxPage, OutboxSettled, OutboxTaken, Read, Retry, Revive, Take,
+    OutboxSettled, OutboxTaken, Retry, Revive, Take,
 };
+use crate::domain::outbox::read::shown;
 use crate::error::{Code, Error};
 use crate::kernel::page::page_size;
 use crate::kernel::{decode, keys};
-use crate::model::{
-    self, AuditKind, Count, DeadMessage, Id, Link, Note, OpenMessage, OutboxConsumer, OutboxKind,
-    Secret,
-};
-use crate::rules::invitation::{InvitationStatus, expires_at_ms, status};
+use crate::model::{self, AuditKind, Count, DeadMessage, Id, Note, OpenMessage, OutboxConsumer};
 use crate::rules::outbox::{Turn, turn};
 use crate::tables::outbox::{first_number, number_at, open_messages};
 
@@ -37,65 +35,6 @@ const HOLD_MS: u64 = 60_000;
 const LONGEST_HOLD_MS: u64 = 7 * 24 * 60 * 60 * 1000;
 /// How many messages one call clears.
 const MOST_CLEARED: usize = 1000;
-
-/// When the token of an invitation or link dies, if it is not dead by now.
-fn lives_until(ctx: &mut Ctx<'_>, id: &Id, generation: u64) -> Result<Option<u64>, Error> {
-    if let Some(invitation) = ctx.tx.get::<model::Invitation>(&keys::invitation(id))? {
-        let alive = status(&invitation, ctx.now_ms) == InvitationStatus::Pending
-            && invitation.generation == generation;
-        return Ok(alive.then(|| expires_at_ms(&invitation)));
-    }
-    let link = ctx.tx.get::<Link>(&keys::link(id))?;
-    let alive =
-        link.filter(|link| link.generation == generation && ctx.now_ms < link.expires_at_ms.get());
-    Ok(alive.map(|link| link.expires_at_ms.get()))
-}
-
-fn shown(
-    ctx: &mut Ctx<'_>,
-    number: u64,
-    message: model::OutboxMessage,
-) -> Result<OutboxItem, Error> {
-    let mut accounts = Vec::with_capacity(message.accounts.len());
-    for id in message.accounts {
-        if let Some(account) = ctx.tx.get::<model::Account>(&keys::account(&id))? {
-            accounts.push(OutboxAccount {
-                account: account.id,
-                name: account.name,
-            });
-        }
-    }
-    let (mut token, mut token_expires_at_ms, mut invitation) = (None, None, None);
-    if let Some((id, generation)) = message.token_of {
-        token_expires_at_ms = lives_until(ctx, &id, generation)?;
-        if token_expires_at_ms.is_some() {
-            let text = ctx.engine.auth.tokens.token(&id, generation)?;
-            token = Some(Secret::new(text).map_err(Error::internal)?);
-        }
-        if matches!(
-            message.kind,
-            OutboxKind::Invitation | OutboxKind::OwnerVerification
-        ) {
-            invitation = Some(id);
-        }
-    }
-    Ok(OutboxItem {
-        number,
-        kind: message.kind,
-        account: message.account,
-        user: message.user,
-        to: message.to.map(String::from),
-        accounts,
-        invitation,
-        campaign: message.campaign,
-        token,
-        token_expires_at_ms,
-        alert: message.alert,
-        log_in: message.log_in.map(|notice| *notice),
-        clock_jump: message.jump,
-        at_ms: message.at_ms,
-    })
-}
 
 /// A person is erased: the messages to them, and about them, no longer tell who they are, nor does
 /// the reason for which a consumer gave one up, which often names the address (R-USR-4).
@@ -157,31 +96,6 @@ pub(crate) fn give_again(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<bool, Error> {
         },
     )?;
     Ok(true)
-}
-
-impl Operation for Read {
-    type Answer = OutboxPage;
-
-    fn run(self, ctx: &mut Ctx<'_>) -> Result<OutboxPage, Error> {
-        let size = page_size(self.limit)?;
-        let from = keys::outbox(self.after.map_or(0, Count::get).saturating_add(1));
-        let (_, until) = keys::below(keys::OUTBOX, &[]);
-        let mut rows = ctx
-            .tx
-            .range::<model::OutboxMessage>(&from, &until, size + 1)?;
-        let more = rows.len() > size;
-        rows.truncate(size);
-        let mut messages = Vec::with_capacity(rows.len());
-        for (key, message) in rows {
-            messages.push(shown(ctx, number_at(&key)?, message)?);
-        }
-        let next = if more {
-            messages.last().map(|message| message.number)
-        } else {
-            None
-        };
-        Ok(OutboxPage { messages, next })
-    }
 }
 
 pub(crate) fn consumer(ctx: &mut Ctx<'_>, name: &Id) -> Result<OutboxConsumer, Error> {

@@ -4,23 +4,18 @@ use crate::access::operation::Operation;
 use crate::access::request::Ctx;
 use crate::access::view::{Judged, Papers};
 use crate::api::reservations::{Commit, Create, Get, Release, Reservation, ReservationDecision};
-use crate::domain::credits;
 use crate::domain::sending::{own_message, sender_of};
 use crate::error::{Code, Error};
-use crate::kernel::{Tx, keys};
+use crate::kernel::keys;
 use crate::meters::Ask;
 use crate::model::{self, Id, ReservationState};
-use crate::sending::idempotency;
+use crate::sending::{credits, idempotency};
 use crate::tables::campaigns;
 use crate::tables::reservations::{Reservations, load};
 use std::sync::atomic::Ordering;
 
 const SHORTEST_MS: u64 = 1000;
 const LONGEST_MS: u64 = 31 * 24 * 3_600_000;
-/// Of an account with more open reservations only those that come back first are looked at to say
-/// when a send fits.
-const MOST_LOOKED_AT: usize = 10_000;
-
 fn shown(reservation: model::Reservation) -> Reservation {
     Reservation {
         account: reservation.account,
@@ -35,22 +30,6 @@ fn shown(reservation: model::Reservation) -> Reservation {
         not_before_ms: reservation.not_before_ms,
         credits: reservation.credits,
     }
-}
-
-/// The open reservations of an account and of all below it, or of the platform, those that come
-/// back first first.
-pub(crate) fn open_below(
-    tx: &mut Tx<'_>,
-    above: Option<&Id>,
-) -> Result<Vec<model::Reservation>, Error> {
-    let (from, until) = keys::below(keys::OPEN_RESERVATION, &[keys::carrier(above)]);
-    let mut open = Vec::new();
-    for (key, ()) in tx.range::<()>(&from, &until, MOST_LOOKED_AT)? {
-        if let Some((account, id)) = keys::last_pair(&key) {
-            open.extend(tx.get::<model::Reservation>(&keys::reservation(&account, &id))?);
-        }
-    }
-    Ok(open)
 }
 
 /// Writes a reservation and when something happens to it next.

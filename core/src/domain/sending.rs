@@ -3,21 +3,22 @@
 
 use crate::access::operation::Operation;
 use crate::access::request::Ctx;
+use crate::access::sending::Sending;
 use crate::access::view::AccountCell;
 use crate::api::sending::{
     Admit, AdmitBatch, BatchedSend, Explain, Forecast, Refund, SendDecisions, SendExplanation,
     SendForecast, SendRefund, WhatIf,
 };
+use crate::domain::groups;
 use crate::domain::usage::{add_paid, window_of};
-use crate::domain::{credits, groups};
 use crate::error::{Code, Error};
 use crate::kernel::{Tx, keys};
-use crate::meters::{Ask, Paid, Prepared, Sending, Sent, Standing, check_count};
+use crate::meters::{Ask, Paid, Prepared, Sent, Standing, check_count};
 use crate::model::{
-    Actor, ApiKey, Channel, Count, Id, MessageInput, Name, Package, check_instant, normal_domain,
+    Actor, ApiKey, Channel, Count, Decision, Id, MessageInput, Name, Package, Refusal,
+    check_instant, normal_domain,
 };
-use crate::model::{Decision, Refusal};
-use crate::sending::idempotency;
+use crate::sending::{credits, idempotency};
 use crate::tables::accounts::{self, account_line};
 use std::sync::Arc;
 

@@ -6,7 +6,7 @@ use crate::api::usage::{
     Get, History, Invoice, InvoiceLine, InvoiceLines, Reconcile, Usage, UsageHistory,
     UsageReconciled, UsageWindow, UsedWindow,
 };
-use crate::domain::{credits, sending, teams};
+use crate::domain::{sending, teams};
 use crate::error::Error;
 use crate::kernel::keys;
 use crate::kernel::page::walk;
@@ -17,6 +17,7 @@ use crate::model::{
 };
 use crate::rules::limit::Source;
 use crate::rules::window::{self, counts_from};
+use crate::sending::credits;
 use crate::tables::accounts;
 use std::collections::BTreeMap;
 

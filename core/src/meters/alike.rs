@@ -1,11 +1,11 @@
 //! Senders of one account that are charged alike share an allowance (ADR 45).
 
-use crate::meters::Prepared;
 use crate::meters::allowance::Kind;
+use crate::meters::prepared::Prepared;
 
 impl Prepared {
     /// Lets it share with those of its team who are charged alike.
-    pub(super) fn shared(mut self) -> Prepared {
+    pub(crate) fn shared(mut self) -> Prepared {
         if self.is_lent_to() {
             let kind = Kind {
                 places: self.places.clone(),

@@ -7,7 +7,7 @@
 //! are exact.
 
 use crate::locks::AtomicU64;
-use crate::meters::Promise;
+use crate::meters::guaranteed::Promise;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! How much a counter draws from the store at once, and with how little left the next block is
 //! drawn ahead (ADR 5, ADR 45).
 
-use crate::meters::{Cold, Hot};
+use crate::meters::counter::{Cold, Hot};
 
 /// A counter draws at most this much ahead of an unlimited window.
 const BLOCK_MAX: u64 = 1 << 20;

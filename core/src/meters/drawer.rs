@@ -2,7 +2,7 @@
 //! disk. What was asked for while a draw was under way is drawn in one commit.
 
 use crate::access::state::Engine;
-use crate::meters::Prepared;
+use crate::meters::prepared::Prepared;
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
 use std::sync::{Arc, Weak};

@@ -3,8 +3,10 @@
 
 use crate::error::Error;
 use crate::kernel::Kernel;
+use crate::meters::counter::{Cold, Hot};
 use crate::meters::places::Room;
-use crate::meters::{Cold, Hot, Meters, Team, bytes_of, meter_of, pace_batch, push_meter};
+use crate::meters::record::{bytes_of, meter_of, pace_batch, push_meter};
+use crate::meters::team::{Meters, Team};
 use crate::model::Meter;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;

@@ -8,98 +8,17 @@
 
 use crate::access::state::Engine;
 use crate::error::Error;
-use crate::locks::{AtomicU64, MutexGuard};
-use crate::meters::allowance::Allowance;
-use crate::meters::{Ask, Coming, Meters, Prepared, Standing, Wanted, next_window};
+use crate::meters::ask::Ask;
+use crate::meters::prepared::Prepared;
+use crate::meters::remembered::Refused;
+use crate::meters::standing::{Coming, Standing};
+use crate::meters::team::Meters;
+use crate::meters::wanted::Wanted;
+use crate::meters::windows::next_window;
 use crate::model::{Decision, Refusal};
 use crate::rules::{send, threshold};
-use arc_swap::ArcSwapOption;
-use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, OnceLock};
-
-/// The meters under their lock, with nothing lent of them. It counts how often they may have been
-/// changed: only what looks at them leaves the number as it is.
-pub(super) struct Locked<'t> {
-    meters: MutexGuard<'t, Meters>,
-    changes: &'t AtomicU64,
-}
-
-impl<'t> Locked<'t> {
-    /// What was lent was counted as a change when it was.
-    #[inline]
-    pub(super) fn new(mut meters: MutexGuard<'t, Meters>, changes: &'t AtomicU64) -> Locked<'t> {
-        meters.take_back();
-        Locked { meters, changes }
-    }
-
-    pub(super) fn changes(&self) -> u64 {
-        self.changes.load(Ordering::Relaxed)
-    }
-
-    /// Whoever looks at the number without the lock comes before the change or sees it.
-    #[inline]
-    fn count_change(&self) {
-        self.changes
-            .store(self.changes.load(Ordering::Relaxed) + 1, Ordering::Release);
-    }
-
-    /// Charges what memory covers, and lends; what it does not cover changes nothing.
-    #[inline]
-    pub(super) fn charge_or_leave(
-        &mut self,
-        prepared: &Prepared,
-        allowance: &Arc<Allowance>,
-        count: u64,
-        now_ms: u64,
-    ) -> Option<(u64, bool)> {
-        let (left, low) = self
-            .meters
-            .charge(prepared, count, 0, prepared.credits, now_ms)?;
-        self.count_change();
-        self.meters.lend(prepared, allowance, left);
-        Some((left, low))
-    }
-}
-
-impl Deref for Locked<'_> {
-    type Target = Meters;
-
-    #[inline]
-    fn deref(&self) -> &Meters {
-        &self.meters
-    }
-}
-
-impl DerefMut for Locked<'_> {
-    #[inline]
-    fn deref_mut(&mut self) -> &mut Meters {
-        self.count_change();
-        &mut self.meters
-    }
-}
-
-/// A refusal, and for what it holds.
-pub(crate) struct Refused {
-    count: u64,
-    from_ms: u64,
-    until_ms: u64,
-    changes: u64,
-    /// The last commit before the store was looked at; none where it has no say.
-    commit: Option<u64>,
-    pub(crate) refusal: Arc<Refusal>,
-    pub(crate) remaining: Option<u64>,
-}
-
-/// The last refusal of a sender.
-#[derive(Default)]
-pub(super) struct Remembered {
-    last: ArcSwapOption<Refused>,
-    /// With how many changes of the meters it holds: one look where there is none.
-    changes: AtomicU64,
-    /// Why nothing at all may go out.
-    before_limits: OnceLock<Arc<Refusal>>,
-}
 
 impl Prepared {
     /// Why nothing at all may go out, whatever the limits are.
@@ -247,7 +166,7 @@ impl Meters {
 
 impl Engine {
     /// The refusal of a send, where memory alone can tell that it is refused, and with what.
-    pub(super) fn refused_in_memory(
+    pub(crate) fn refused_in_memory(
         &self,
         prepared: &Prepared,
         ask: Ask,

@@ -23,6 +23,7 @@ pub(crate) mod session;
 pub(crate) mod sharing;
 pub(crate) mod suppression;
 pub(crate) mod threshold;
+pub(crate) mod trial;
 pub(crate) mod user;
 pub(crate) mod user_csv;
 pub(crate) mod window;

@@ -7,10 +7,10 @@
 use crate::access::state::Engine;
 use crate::access::view::{AccountCell, View};
 use crate::error::{Code, Error};
-use crate::kernel::Lowered;
-use crate::kernel::keys;
-use crate::meters::{Ask, Prepared, Wanted, wanted_of};
+use crate::kernel::{Lowered, keys};
+use crate::meters::{Ask, Prepared, Wanted};
 use crate::model::{Channel, Id, LimitName, Meter};
+use crate::sending::counters::wanted_of;
 use std::sync::Arc;
 
 /// How many records are read at once.

@@ -1,6 +1,7 @@
 //! A send is decided and charged in one step. The operation `sending.admit` answers like the typed
 //! hot calls because it runs this code.
 
+use crate::access::request::Ctx;
 use crate::access::state::Engine;
 use crate::access::view::AccountCell;
 use crate::error::{Code, Error};
@@ -50,6 +51,26 @@ pub(crate) fn decide(
         engine.wait_for_writer();
         if cell.stamp(engine) == prepared.stamp {
             return Err(error);
+        }
+    }
+}
+
+impl Engine {
+    /// Counts a send that a trial would have refused: one for each call, however many messages it
+    /// asks for.
+    pub(crate) fn count_tried(&self, prepared: &Prepared) {
+        if let Some(lacking) = &prepared.lacking {
+            self.trials.count(lacking);
+        }
+    }
+}
+
+impl Ctx<'_> {
+    /// As [`Engine::count_tried`]; of a user who sends themselves, the check of what they hold has
+    /// counted.
+    pub(crate) fn count_tried(&self, prepared: &Prepared) {
+        if self.actor.user().is_none() {
+            self.engine.count_tried(prepared);
         }
     }
 }

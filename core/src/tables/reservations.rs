@@ -6,6 +6,10 @@ use crate::kernel::{Tx, keys};
 use crate::model::{self, AuditKind, Id, Reservation, ReservationState};
 use crate::tables::accounts::{self, account_line};
 
+/// Of an account with more open reservations only those that come back first are looked at to say
+/// when a send fits.
+const MOST_LOOKED_AT: usize = 10_000;
+
 pub(super) const TABLES: &[Declared] = &[Declared::of::<Reservations>()];
 
 pub(crate) struct Reservations;
@@ -80,4 +84,20 @@ pub(crate) fn load(tx: &mut Tx<'_>, account: &Id, id: &Id) -> Result<model::Rese
 pub(crate) fn are_open(tx: &mut Tx<'_>) -> Result<bool, Error> {
     let (from, until) = keys::below(keys::OPEN_RESERVATION, &[]);
     Ok(!tx.range::<()>(&from, &until, 1)?.is_empty())
+}
+
+/// The open reservations of an account and of all below it, or of the platform, those that come
+/// back first first.
+pub(crate) fn open_below(
+    tx: &mut Tx<'_>,
+    above: Option<&Id>,
+) -> Result<Vec<model::Reservation>, Error> {
+    let (from, until) = keys::below(keys::OPEN_RESERVATION, &[keys::carrier(above)]);
+    let mut open = Vec::new();
+    for (key, ()) in tx.range::<()>(&from, &until, MOST_LOOKED_AT)? {
+        if let Some((account, id)) = keys::last_pair(&key) {
+            open.extend(tx.get::<model::Reservation>(&keys::reservation(&account, &id))?);
+        }
+    }
+    Ok(open)
 }

@@ -6,11 +6,14 @@ use std::path::{Path, PathBuf};
 
 /// The code of the hot path: what grants, refusals and checks run through, and what draws blocks
 /// for them. A folder is all that lies in it.
-pub const HOT_PATH: [&str; 9] = [
+pub const HOT_PATH: [&str; 12] = [
     "core/src/access/allowed.rs",
     "core/src/access/views.rs",
     "core/src/meters",
+    "core/src/sending/counters.rs",
     "core/src/sending/decide.rs",
+    "core/src/sending/pay.rs",
+    "core/src/sending/prepare.rs",
     "core/src/guard.rs",
     "core/src/handle",
     "core/src/handle.rs",

@@ -3,13 +3,13 @@
 use crate::access::reach;
 use crate::access::request::Ctx;
 use crate::api::accounts::Account;
-use crate::domain::credits;
 use crate::error::{self, Error};
 use crate::kernel::keys;
 use crate::kernel::revision::check_rev;
 use crate::model::{self, Channel, Count, Id, Lifecycle};
 use crate::rules::account::effective_status;
 use crate::rules::window;
+use crate::sending::credits;
 use crate::tables::accounts::{account_line, load, save};
 
 pub(crate) fn shown(ctx: &mut Ctx<'_>, id: &Id) -> Result<Account, Error> {

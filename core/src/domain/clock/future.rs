@@ -6,17 +6,18 @@ use crate::access::state::Engine;
 use crate::api;
 use crate::api::operation::Request;
 use crate::auth::totp;
-use crate::domain::{accounts, credits, leases, links, outbox, reservations, threads};
+use crate::domain::{accounts, leases, links, outbox, reservations, threads};
 use crate::error::Error;
 use crate::kernel::{decode, keys};
-use crate::meters::{UNCOUNTED, meter_of, next_window, wanted_of};
+use crate::meters::{UNCOUNTED, meter_of, next_window};
 use crate::model::{
     Actor, ApiKey, Cap, Channel, CreditHead, Id, LimitName, Link, Meter, OutboxMessage, PaceRecord,
     SecondFactor, Session, Window,
 };
 use crate::rules::pace::Pace;
 use crate::rules::window::{Calendar, last_of_part};
-use crate::sending::idempotency;
+use crate::sending::counters::wanted_of;
+use crate::sending::{credits, idempotency};
 use crate::tables::invitations;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;

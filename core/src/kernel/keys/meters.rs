@@ -1,6 +1,8 @@
-//! Keys beside those of meters: of what belongs to one.
+//! Keys of meters, of paces, and of the caps that they are of.
 
-use super::{METER, METER_HISTORY, PACE, carrier, key, part, sortable};
+use crate::kernel::keys::accounts;
+use crate::kernel::keys::codec::{key, part, sortable};
+use crate::kernel::keys::letters::{CAP, METER, METER_HISTORY, PACE};
 use crate::model::Id;
 
 /// The cap that a meter, a window of one or a pace is of.
@@ -12,8 +14,12 @@ pub(crate) fn cap_of_meter(meter: &[u8]) -> Option<Id> {
 /// its cap.
 pub(crate) fn owners_of_meter(meter: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     let account = part(meter, 1).and_then(|carrier| Id::new(carrier).ok());
-    let cap = cap_of_meter(meter).map(|id| super::cap(account.as_ref(), &id));
-    account.as_ref().map(super::account).into_iter().chain(cap)
+    let cap = cap_of_meter(meter).map(|id| cap(account.as_ref(), &id));
+    account
+        .as_ref()
+        .map(accounts::account)
+        .into_iter()
+        .chain(cap)
 }
 
 /// Where a window of the meter at a key is kept.
@@ -31,4 +37,45 @@ pub(crate) fn history_of(meter: &[u8], starts_at_ms: u64) -> Vec<u8> {
 /// Where a pace stands; its parts are those of a meter.
 pub(crate) fn pace(account: Option<&Id>, name: &str, scope: &str, subject: &str) -> Vec<u8> {
     key(PACE, &[carrier(account), scope, subject, name])
+}
+
+/// What is drawn from a limit; `scope` and `subject` are empty for one of the account itself.
+pub(crate) fn meter(account: Option<&Id>, name: &str, scope: &str, subject: &str) -> Vec<u8> {
+    key(METER, &[carrier(account), scope, subject, name])
+}
+
+/// The scope of the meters of a cap; that of a group is `group`, that of an account itself is
+/// empty.
+pub(crate) fn of_cap(cap: &Id) -> String {
+    format!("cap {cap}")
+}
+
+/// A window of a meter that is over.
+pub(crate) fn meter_history(
+    account: Option<&Id>,
+    name: &str,
+    scope: &str,
+    subject: &str,
+    starts_at_ms: u64,
+) -> Vec<u8> {
+    key(
+        METER_HISTORY,
+        &[
+            carrier(account),
+            scope,
+            subject,
+            name,
+            &sortable(starts_at_ms),
+        ],
+    )
+}
+
+/// An account in the keys of caps and meters, or the platform, which no id can be.
+pub(crate) fn carrier(account: Option<&Id>) -> &str {
+    account.map_or("", Id::as_str)
+}
+
+/// A cap.
+pub(crate) fn cap(account: Option<&Id>, cap: &Id) -> Vec<u8> {
+    key(CAP, &[carrier(account), cap.as_str()])
 }

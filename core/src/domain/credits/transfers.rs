@@ -1,0 +1,172 @@
+//! Credits that move between an account and the one above it.
+
+use crate::access::operation::Operation;
+use crate::access::request::Ctx;
+use crate::api::credits::{Allocate, CreditMove, TakeBack};
+use crate::domain::credits::check;
+use crate::error::{Code, Error};
+use crate::model::{self, Actor, Channel, Count, CreditEntry, CreditKind, Id};
+use crate::sending::credits::{Book, Taken, exhausted, parts_of, sum};
+use crate::sending::idempotency;
+use crate::tables::accounts;
+
+impl Operation for Allocate {
+    type Answer = CreditMove;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<CreditMove, Error> {
+        idempotency::written(ctx, &self, self.key.as_ref(), |ctx| {
+            self.clone().carry_out(ctx)
+        })
+    }
+}
+
+impl Allocate {
+    fn carry_out(self, ctx: &mut Ctx<'_>) -> Result<CreditMove, Error> {
+        let parent = above(ctx, &self.account)?;
+        check(ctx, &self.account, Some(self.amount))?;
+        let mut from = Book::open(ctx, &parent, self.channel)?;
+        let mut to = Book::open(ctx, &self.account, self.channel)?;
+        let sources = from.sources(ctx, None)?;
+        let (amount, free) = (self.amount.get(), from.payable(ctx, &sources)?);
+        if free < amount {
+            return Err(exhausted(
+                format!("`{parent}` would give {amount} credits, and {free} are free; give less."),
+                free,
+            ));
+        }
+        let taken = from.take(ctx, &sources, amount, None)?;
+        let entry = from.entry(ctx, CreditKind::Allocated, amount);
+        from.append(
+            ctx,
+            CreditEntry {
+                other: Some(self.account),
+                parts: parts_of(&taken),
+                ..entry
+            },
+        )?;
+        for Taken {
+            turn, amount: part, ..
+        } in taken
+        {
+            let entry = CreditEntry {
+                other: Some(parent.clone()),
+                from_grant: Some(turn.grant()),
+                priority: Some(turn.priority()),
+                expires_at_ms: turn.expires_at_ms(),
+                granted_at_ms: Some(turn.granted_at_ms()),
+                ..to.entry(ctx, CreditKind::Received, part)
+            };
+            to.bring_in(ctx, entry)?;
+        }
+        moved(ctx, &from, to, amount)
+    }
+}
+
+impl Operation for TakeBack {
+    type Answer = CreditMove;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<CreditMove, Error> {
+        idempotency::written(ctx, &self, self.key.as_ref(), |ctx| {
+            self.clone().carry_out(ctx)
+        })
+    }
+}
+
+impl TakeBack {
+    fn carry_out(self, ctx: &mut Ctx<'_>) -> Result<CreditMove, Error> {
+        let parent = above(ctx, &self.account)?;
+        check(ctx, &self.account, self.amount)?;
+        let mut from = Book::open(ctx, &self.account, self.channel)?;
+        let mut to = Book::open(ctx, &parent, self.channel)?;
+        let sources = from.sources(ctx, None)?;
+        let taken = from.take(
+            ctx,
+            &sources,
+            self.amount.map_or(u64::MAX, Count::get),
+            Some(Some(&parent)),
+        )?;
+        let amount = sum(&taken);
+        if taken.is_empty() || self.amount.is_some_and(|wanted| wanted.get() > amount) {
+            return Err(exhausted(
+                format!(
+                    "`{}` has {amount} free credits from `{parent}`; take back no more.",
+                    self.account
+                ),
+                amount,
+            ));
+        }
+        to.take_in(ctx, &from, &taken)?;
+        let entry = from.entry(ctx, CreditKind::Returned, amount);
+        from.append(
+            ctx,
+            CreditEntry {
+                other: Some(parent),
+                parts: parts_of(&taken),
+                ..entry
+            },
+        )?;
+        moved(ctx, &to, from, amount)
+    }
+}
+
+/// The account above, for whoever may move credits between it and this one.
+fn above(ctx: &mut Ctx<'_>, id: &Id) -> Result<Id, Error> {
+    match ctx.actor {
+        Actor::System => {}
+        // As for credits that are added: editing a client does not imply it.
+        Actor::Operator { .. } => ctx.require_as_operator("clients.add_credits")?,
+        Actor::User { account: home, .. } if home == id => {
+            return Err(Error::new(
+                Code::PermissionDenied,
+                format!("The credits of `{id}` are given by the account above it; ask there."),
+            )
+            .at("/account"));
+        }
+        Actor::User { .. } => {
+            if !ctx
+                .manages_team_of(id)
+                .map_err(|error| error.at("/account"))?
+            {
+                return Err(Error::not_found("account", id.as_str()).at("/account"));
+            }
+        }
+    }
+    let parent = accounts::load(&mut ctx.tx, id, "/account")?.parent;
+    let parent = parent.ok_or_else(|| {
+        Error::invalid(
+            "/account",
+            format!("`{id}` has no account above it; give credits with `credits.grant`."),
+        )
+    })?;
+    if let Actor::User { .. } = ctx.actor {
+        ctx.require_in(&parent, "credits.allocate")?;
+    }
+    Ok(parent)
+}
+
+fn moved(ctx: &mut Ctx<'_>, parent: &Book, child: Book, amount: u64) -> Result<CreditMove, Error> {
+    Ok(CreditMove {
+        free_above: parent.pocket(ctx, None)?.left,
+        parent: parent.account.clone(),
+        channel: child.channel,
+        amount,
+        balance: child.head.balance,
+        account: child.account,
+    })
+}
+
+/// An account is deleted: what is left of what came from the account above goes back (R-CRD-3).
+pub(crate) fn return_to_parent(ctx: &mut Ctx<'_>, account: &model::Account) -> Result<(), Error> {
+    if let Some(parent) = &account.parent {
+        for channel in Channel::ALL {
+            let book = Book::open(ctx, &account.id, channel)?;
+            let mut sources = vec![None];
+            sources.extend(book.reserves(ctx)?.into_iter().map(Some));
+            let taken = book.take(ctx, &sources, u64::MAX, Some(Some(parent)))?;
+            if !taken.is_empty() {
+                Book::open(ctx, parent, channel)?.take_in(ctx, &book, &taken)?;
+            }
+        }
+    }
+    Ok(())
+}

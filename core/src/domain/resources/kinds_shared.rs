@@ -1,0 +1,115 @@
+//! A member shares what they own of a kind with their group, or no longer (R-GRP-3).
+
+use crate::access::operation::Operation;
+use crate::access::reach;
+use crate::access::request::Ctx;
+use crate::api::resources::{ShareKind, UnshareKind, UnsharedKinds};
+use crate::domain::members;
+use crate::domain::resources::kind::{Kind, SHARE, VIEW};
+use crate::domain::resources::look::enter;
+use crate::domain::resources::require::no_operator;
+use crate::error::{Code, Error};
+use crate::kernel::keys;
+use crate::model::{Actor, Id, Scope};
+
+/// Refuses unless the actor may say whether a member shares a kind: themself, who needs nothing to
+/// stop; the host; and who may share everything of the kind.
+fn require_sharing(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    kind: &Kind,
+    user: &Id,
+    shared: bool,
+) -> Result<(), Error> {
+    match ctx.actor {
+        Actor::System => return Ok(()),
+        Actor::Operator { .. } => return Err(no_operator()),
+        Actor::User { .. } if !shared && reach::is_in_person(ctx, user) => {
+            // Of what they cannot even look at there is nothing to keep.
+            let view = kind.permission(VIEW)?;
+            if ctx.standing(account)?.powers.at(view).is_some() {
+                return Ok(());
+            }
+        }
+        Actor::User { .. } => {}
+    }
+    let share = kind.permission(SHARE)?;
+    let missing = kind.name_of(share);
+    if reach::is_self(ctx, user) {
+        return ctx.require_in(account, &missing);
+    }
+    if ctx.standing(account)?.powers.at(share) != Some(Scope::Any) {
+        let error = Error::new(
+            Code::PermissionDenied,
+            format!("Only who may share all of the kind names a `user`; `{missing}` is needed."),
+        );
+        return Err(error.at("/user").with("missing", missing));
+    }
+    Ok(())
+}
+
+/// Whether a member shares a kind; owner and administrators have no group to keep anything from.
+fn set_kind_shared(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    kind: Id,
+    user: Option<Id>,
+    shared: bool,
+) -> Result<UnsharedKinds, Error> {
+    enter(ctx, account)?;
+    let kind = Kind::find(ctx, kind)?;
+    let user = user
+        .or_else(|| ctx.actor.user().cloned())
+        .ok_or_else(|| Error::invalid("/user", "Name the `user` whose resources you mean."))?;
+    require_sharing(ctx, account, &kind, &user, shared)?;
+    let key = keys::member(account, &user);
+    let mut member = members::show::find(ctx, account, &user)?
+        .ok_or_else(|| Error::not_found("member", user.as_str()).at("/user"))?;
+    if !reach::is_self(ctx, &user) {
+        members::escalation::refuse_stronger_in(ctx, account, &user)?;
+    }
+    if !shared && member.group.is_none() {
+        return Err(Error::new(
+            Code::AdminHasNoGroup,
+            format!("`{user}` is in no group to keep anything from; name a plain member."),
+        )
+        .at("/user"));
+    }
+    let at = member.unshared.binary_search(&kind.id);
+    match (at, shared) {
+        (Ok(at), true) => drop(member.unshared.remove(at)),
+        (Err(at), false) => member.unshared.insert(at, kind.id),
+        (Ok(_), false) | (Err(_), true) => {
+            return Ok(UnsharedKinds {
+                account: account.clone(),
+                user,
+                unshared: member.unshared,
+            });
+        }
+    }
+    member.rev += 1;
+    member.updated_at_ms = ctx.now_ms;
+    ctx.tx.put(key, &member)?;
+    ctx.tx.touch(account);
+    Ok(UnsharedKinds {
+        account: account.clone(),
+        user,
+        unshared: member.unshared,
+    })
+}
+
+impl Operation for UnshareKind {
+    type Answer = UnsharedKinds;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<UnsharedKinds, Error> {
+        set_kind_shared(ctx, &self.account, self.kind, self.user, false)
+    }
+}
+
+impl Operation for ShareKind {
+    type Answer = UnsharedKinds;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<UnsharedKinds, Error> {
+        set_kind_shared(ctx, &self.account, self.kind, self.user, true)
+    }
+}

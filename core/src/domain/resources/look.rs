@@ -1,0 +1,90 @@
+//! Resources that somebody may look at. Who may not see one is answered as if it were not there.
+
+use crate::access::request::Ctx;
+use crate::domain::resources::kind::{Kind, VIEW};
+use crate::domain::resources::viewer::Viewer;
+use crate::domain::sharing;
+use crate::error::{Code, Error};
+use crate::model::{Actor, Id, Resource};
+use crate::tables::accounts;
+use crate::tables::resources::find;
+
+/// Refuses those to whom an account is none of their business.
+pub(super) fn enter(ctx: &mut Ctx<'_>, account: &Id) -> Result<(), Error> {
+    match ctx.actor {
+        Actor::User { .. } => ctx.standing(account).map(drop),
+        Actor::Operator { .. } => {
+            ctx.require_as_operator("clients.view_all")?;
+            accounts::load(&mut ctx.tx, account, "/account").map(drop)
+        }
+        Actor::System => accounts::load(&mut ctx.tx, account, "/account").map(drop),
+    }
+}
+
+fn is_absent(error: &Error) -> bool {
+    error.code() == Code::NotFound && error.field() == Some("/id")
+}
+
+pub(super) fn absent(kind: &Kind, id: &Id) -> Error {
+    Error::not_found(kind.id.as_str(), id.as_str()).at("/id")
+}
+
+/// A resource that the actor may look at. Who may not see it is answered as if it were not there.
+pub(crate) fn look(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    kind: Id,
+    id: &Id,
+) -> Result<(Kind, Resource), Error> {
+    enter(ctx, account)?;
+    let kind = Kind::find(ctx, kind)?;
+    let resource = find(&mut ctx.tx, account, &kind.id, id)?.ok_or_else(|| absent(&kind, id))?;
+    if let Actor::User { user, .. } = ctx.actor {
+        let viewer = Viewer::of(ctx, account, user)?;
+        let view = kind.permission(VIEW)?;
+        if viewer.covers(ctx, view, &kind, &resource)?.is_none() {
+            return Err(absent(&kind, id));
+        }
+    }
+    Ok((kind, resource))
+}
+
+/// As [`look`], for what is to be changed: what an account above shares is seen here, and changed
+/// by nobody (R-TEA-7).
+pub(crate) fn look_to_change(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    kind: Id,
+    id: &Id,
+) -> Result<(Kind, Resource), Error> {
+    let found = look(ctx, account, kind.clone(), id);
+    if found.as_ref().is_err_and(is_absent) {
+        sharing::refuse_read_only(ctx, account, &kind, id)?;
+    }
+    found
+}
+
+/// As [`look`], for what is to be read: also what an account above shares (R-TEA-7). People here
+/// are not told whose it is there: it is that account's.
+pub(crate) fn look_to_read(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    kind: Id,
+    id: &Id,
+) -> Result<(Kind, Resource), Error> {
+    let found = look(ctx, account, kind.clone(), id);
+    if !found.as_ref().is_err_and(is_absent) {
+        return found;
+    }
+    let Some(above) = sharing::received(ctx, account, &kind, id)? else {
+        return found;
+    };
+    let Some(mut resource) = find(&mut ctx.tx, &above, &kind, id)? else {
+        return found;
+    };
+    if let Actor::User { .. } = ctx.actor {
+        resource.owner = above;
+        resource.group = None;
+    }
+    Ok((Kind::find(ctx, kind)?, resource))
+}

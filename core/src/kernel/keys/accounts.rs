@@ -1,0 +1,102 @@
+//! Keys of accounts, of what belongs to them alone, and of what is counted for them.
+
+use crate::kernel::keys::codec::{key, sortable};
+use crate::kernel::keys::letters::{
+    ACCOUNT, ACCOUNT_ORDER, CHILD, DEFAULTS, DUE, OPERATOR, PACKAGE, PACKAGE_ACCOUNT, PACKAGE_NEXT,
+    POLICY, TALLY, TEAM_ACCOUNT, TOMBSTONE,
+};
+use crate::model::Id;
+
+/// An account.
+pub(crate) fn account(id: &Id) -> Vec<u8> {
+    key(ACCOUNT, &[id.as_str()])
+}
+
+/// Index: the children of an account.
+pub(crate) fn child(parent: &Id, id: &Id) -> Vec<u8> {
+    key(CHILD, &[parent.as_str(), id.as_str()])
+}
+
+/// Index: an account among all of the platform; `order` is `name`, `owner` (by the address) or
+/// `created`.
+pub(crate) fn account_order(order: &str, text: &str, id: &Id) -> Vec<u8> {
+    key(ACCOUNT_ORDER, &[order, text, id.as_str()])
+}
+
+/// Index: an account among all below another; `order` is `id` (with an empty text), `name`, `owner`
+/// (by the address) or `created`.
+pub(crate) fn team_account(above: &Id, order: &str, text: &str, id: &Id) -> Vec<u8> {
+    key(TEAM_ACCOUNT, &[above.as_str(), order, text, id.as_str()])
+}
+
+/// The platform's default limits.
+pub(crate) fn defaults() -> Vec<u8> {
+    key(DEFAULTS, &[])
+}
+
+/// The policies of an account, or of the platform.
+pub(crate) fn policy(account: Option<&Id>) -> Vec<u8> {
+    match account {
+        Some(id) => key(POLICY, &[id.as_str()]),
+        None => key(POLICY, &[]),
+    }
+}
+
+/// An operator.
+pub(crate) fn operator(user: &Id) -> Vec<u8> {
+    key(OPERATOR, &[user.as_str()])
+}
+
+/// A package.
+pub(crate) fn package(id: &Id) -> Vec<u8> {
+    key(PACKAGE, &[id.as_str()])
+}
+
+/// Index: the accounts of a package.
+pub(crate) fn package_account(package: &Id, account: &Id) -> Vec<u8> {
+    key(PACKAGE_ACCOUNT, &[package.as_str(), account.as_str()])
+}
+
+/// Index: the accounts that get a package later.
+pub(crate) fn package_next(package: &Id, account: &Id) -> Vec<u8> {
+    key(PACKAGE_NEXT, &[package.as_str(), account.as_str()])
+}
+
+/// A number that is counted on the side, so that counting changes no record: `members`, `users` or
+/// `groups` of an account.
+pub(crate) fn tally(account: &Id, what: &str) -> Vec<u8> {
+    key(TALLY, &[account.as_str(), what])
+}
+
+/// How many of what a limit counts an account has itself.
+pub(crate) fn gauge(account: &Id, limit: &str) -> Vec<u8> {
+    key(TALLY, &[account.as_str(), "gauge", limit])
+}
+
+/// How many of what a limit counts an account has with all accounts below it.
+pub(crate) fn gauge_total(account: &Id, limit: &str) -> Vec<u8> {
+    key(TALLY, &[account.as_str(), "total", limit])
+}
+
+/// Index: what becomes due for an account, and when.
+pub(crate) fn due(at_ms: u64, account: &Id) -> Vec<u8> {
+    key(DUE, &[&sortable(at_ms), account.as_str()])
+}
+
+/// The first key of what becomes due, or is forgotten, after an instant.
+pub(crate) fn due_after(letter: u8, now_ms: u64) -> Vec<u8> {
+    key(letter, &[&sortable(now_ms.saturating_add(1))])
+}
+
+/// When what lies at a key becomes due.
+pub(crate) fn due_at(key: &[u8]) -> Option<u64> {
+    let at = key.split(|byte| *byte == 0).nth(1)?;
+    u64::from_str_radix(std::str::from_utf8(at).ok()?, 16).ok()
+}
+
+/// An id that was deleted and is never used again; `kind` is the letter of what it named.
+pub(crate) fn tombstone(kind: u8, id: &Id) -> Vec<u8> {
+    let mut key = vec![TOMBSTONE, 0, kind, 0];
+    key.extend_from_slice(id.as_str().as_bytes());
+    key
+}

@@ -1,0 +1,124 @@
+//! What a counter keeps apart for accounts below, and what is open to who sends (R-TEA-9).
+
+use crate::error::Error;
+use crate::meters::counter::{Cold, Hot};
+use crate::meters::guaranteed::{Guarantee, Kept, Promise};
+use crate::meters::prepared::Prepared;
+use crate::meters::resolved::Resolved;
+use crate::meters::team::Meters;
+use crate::meters::wanted::Wanted;
+use crate::model::Limit;
+use crate::rules::limit::Source;
+use std::sync::Arc;
+
+/// What is left of a part that has been used so far.
+fn unused(part: u64, hot: &Hot, cold: &Cold, above: &Cold) -> u64 {
+    part.saturating_sub(if cold.counts_in(above) { hot.used } else { 0 })
+}
+
+impl Meters {
+    /// The counters of the accounts below that are guaranteed a part of a limit. Those that are not
+    /// known yet get their limits when something is prepared for them.
+    pub(super) fn places_below(&mut self, wanted: &Wanted) -> Arc<[Kept]> {
+        let Some(kept) = wanted.kept_now() else {
+            return Arc::default();
+        };
+        let place = |of: &Guarantee| {
+            let (id, calendar) = (Arc::new(wanted.counter_of(of)), of.calendar.clone());
+            let unlimited = Resolved::plain(Limit::Unlimited, Source::PlatformDefault);
+            let below = Wanted {
+                id,
+                calendar,
+                resolved: unlimited,
+                later: Vec::new(),
+                kept: None,
+                below: None,
+                stamp: 0,
+                ..wanted.clone()
+            };
+            let (below, hold) = self.place(&below);
+            Kept {
+                below,
+                _hold: hold,
+                part: of.part,
+                takes_credits: of.takes_credits,
+            }
+        };
+        kept.parts.iter().map(place).collect()
+    }
+
+    /// Keeps apart what is guaranteed to accounts below and not used by them yet (R-TEA-9).
+    pub(super) fn keep_apart(&mut self, place: usize) -> Result<(), Error> {
+        let (hot, cold) = self.pair(place)?;
+        let (most, guaranteed) = (cold.most(), cold.guaranteed.clone());
+        let (mut limit, mut ends_at_ms) = (most, hot.ends_at_ms);
+        for kept in guaranteed.iter() {
+            let (hot_below, cold_below) = self.pair(kept.below)?;
+            let kept = if most == u64::MAX {
+                0
+            } else {
+                unused(kept.part, hot_below, cold_below, self.pair(place)?.1)
+            };
+            limit = limit.saturating_sub(kept);
+            // From then on more is kept apart.
+            ends_at_ms = ends_at_ms.min(cold_below.meter.ends_at_ms);
+        }
+        let (hot, cold) = self.pair_mut(place)?;
+        (hot.limit, hot.ends_at_ms) = (limit, ends_at_ms);
+        cold.set_stop(hot);
+        Ok(())
+    }
+
+    pub(super) fn keep_apart_of(&mut self, prepared: &Prepared) -> Result<(), Error> {
+        prepared.places.iter().try_for_each(|place| {
+            if self.pair(*place)?.1.guaranteed.is_empty() {
+                Ok(())
+            } else {
+                self.keep_apart(*place)
+            }
+        })
+    }
+
+    /// How much of what is kept apart of a counter is kept for who sends.
+    pub(super) fn kept_for(&self, promised: &[Promise], place: usize) -> u64 {
+        let Some(Promise { above, below, part }) =
+            promised.iter().find(|promise| promise.above == place)
+        else {
+            return 0;
+        };
+        let Ok((above, below)) = self
+            .pair(*above)
+            .and_then(|above| Ok((above, self.pair(*below)?)))
+        else {
+            return 0;
+        };
+        if above.1.most() == u64::MAX {
+            0
+        } else {
+            unused(*part, below.0, below.1, above.1)
+        }
+    }
+
+    /// Opens what is kept apart for who sends to what is done meanwhile, and keeps apart what is
+    /// left of it then.
+    pub(super) fn for_promised<T>(
+        &mut self,
+        promised: &[Promise],
+        run: impl FnOnce(&mut Meters) -> T,
+    ) -> T {
+        self.open_or_close(promised, |limit, kept| limit.saturating_add(kept));
+        let done = run(self);
+        self.open_or_close(promised, u64::saturating_sub);
+        done
+    }
+
+    fn open_or_close(&mut self, promised: &[Promise], limit: impl Fn(u64, u64) -> u64) {
+        for promise in promised {
+            let kept = self.kept_for(promised, promise.above);
+            if let Ok((hot, cold)) = self.pair_mut(promise.above) {
+                hot.limit = limit(hot.limit, kept);
+                cold.set_stop(hot);
+            }
+        }
+    }
+}

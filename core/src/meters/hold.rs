@@ -1,0 +1,93 @@
+//! What is prepared finds or makes its counters and paces, and holds them.
+
+use crate::access::state::Engine;
+use crate::error::Error;
+use crate::meters::frame::TRIED;
+use crate::meters::guaranteed::{Guaranteed, Promise};
+use crate::meters::id::MeterScope;
+use crate::meters::prepared::Prepared;
+use crate::meters::wanted::Wanted;
+
+impl Engine {
+    /// Finds or makes the counters, and gives them the limits of today.
+    pub(crate) fn hold_places(&self, mut prepared: Prepared) -> Result<Prepared, Error> {
+        let team = prepared.team.clone();
+        let mut meters = team.meters();
+        let mut places = Vec::with_capacity(prepared.wanted.len());
+        let mut promised = Vec::new();
+        for wanted in &prepared.wanted {
+            let (place, hold) = meters.place(wanted);
+            prepared.held.push(hold);
+            let guaranteed = match meters.pair(place)?.1.guaranteed_by {
+                Some(stamp) if wanted.stamp <= stamp => None,
+                _ => Some(meters.places_below(wanted)),
+            };
+            let (hot, cold) = meters.pair_mut(place)?;
+            if let Some(guaranteed) = guaranteed {
+                (cold.guaranteed, cold.guaranteed_by) = (guaranteed, Some(wanted.stamp));
+            }
+            if wanted.stamp >= cold.stamp {
+                cold.source = wanted.resolved.source;
+                cold.over = wanted.over;
+                if wanted.stamp > cold.stamp && matches!(wanted.id.scope, MeterScope::Cap(..)) {
+                    // It may be another cap under the same id: the store says what it has counted.
+                    hot.ends_at_ms = 0;
+                    cold.window = wanted.window;
+                }
+                cold.stamp = wanted.stamp;
+                cold.alert_at = wanted.alert_at.clone();
+                cold.calendar = wanted.calendar.clone();
+                let limit_before = cold.most();
+                cold.limit = wanted.limit_at(cold.meter.starts_at_ms);
+                if cold.most() < limit_before {
+                    // What others have drawn counts against the lower limit, too.
+                    hot.ends_at_ms = 0;
+                }
+                cold.forget_alerts(hot);
+                meters.keep_apart(place)?;
+            }
+            let part = |kept: &Guaranteed| {
+                kept.parts
+                    .iter()
+                    .find(|of| Some(&of.account) == wanted.below.as_ref())
+                    .map(|of| (wanted.counter_of(of), of.part))
+            };
+            if let Some((below, part)) = wanted.kept_now().and_then(part) {
+                let below = meters.places.find(&below);
+                prepared
+                    .held
+                    .extend(below.iter().map(|(_, hold)| hold.clone()));
+                promised.extend(below.map(|(below, _)| Promise {
+                    above: place,
+                    below,
+                    part,
+                }));
+            }
+            places.push(place);
+        }
+        let mut pace_places = Vec::with_capacity(prepared.paced.len());
+        for wanted in &prepared.paced {
+            let pace = wanted.pace(self.kernel.clock.now_ms());
+            let (place, hold) = meters.pace_place(wanted, pace);
+            prepared.held.push(hold);
+            if let Some(known) = meters.paces.get_mut(place).filter(|_| wanted.stamp > TRIED) {
+                known.go_on_as(pace);
+            }
+            pace_places.push(place);
+        }
+        for (wanted, place) in &mut prepared.planned {
+            let hold;
+            (*place, hold) = meters.place(&Wanted {
+                stamp: TRIED,
+                ..wanted.clone()
+            });
+            prepared.held.push(hold);
+        }
+        meters.count_places();
+        drop(meters);
+        prepared.places = places.into();
+        prepared.promised = promised.into();
+        prepared.pace_places = pace_places.into_boxed_slice();
+        Ok(prepared)
+    }
+}
