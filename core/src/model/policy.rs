@@ -3,23 +3,23 @@
 use super::{Count, Limit, Name, OverLimit, SecondFactorPolicy};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tenantry_macros::{answer, options};
 
 macro_rules! policies {
     ($($(#[doc = $doc:literal])* $name:ident: $type:ty = $default:expr,)*) => {
         /// Policies that are set. For one that is absent, the value of the next level applies: the
         /// account above, the platform, its preset, the default.
-        #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-        #[serde(deny_unknown_fields, default)]
+        #[options]
+        #[derive(Default, PartialEq, JsonSchema)]
         pub struct Policies {
             $(
                 $(#[doc = $doc])*
-                #[serde(skip_serializing_if = "Option::is_none")]
                 pub $name: Option<$type>,
             )*
         }
 
         /// The value that applies for each policy.
-        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+        #[answer]
         pub struct EffectivePolicies {
             $($(#[doc = $doc])* pub $name: $type,)*
         }

@@ -3,9 +3,10 @@
 use super::Id;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tenantry_macros::{answer, request};
 
 /// A reference to a resource, as it is stored and shown.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct Resource {
     /// The account.
     pub account: Id,
@@ -17,7 +18,6 @@ pub struct Resource {
     /// The user who owns it.
     pub owner: Id,
     /// The group in which it is shared; none when an owner or an administrator made it (R-GRP-3).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<Id>,
     /// Whether its owner lets the group see it; the group does see it as long as the owner holds
     /// the permission to share the kind (R-GRP-3).
@@ -45,13 +45,12 @@ pub enum ResourceReason {
 }
 
 /// Who gets the resources of a member who leaves (R-USR-4).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
+#[derive(PartialEq, Eq)]
 pub struct ResourcesTo {
     /// Whether another member, a group or the account gets them.
     pub kind: ResourcesToKind,
     /// The member or the group; absent for the account.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<Id>,
 }
 
