@@ -19,6 +19,7 @@ use crate::options::{ActingSender, OpenOptions, SenderOptions};
 use crate::sending::decide::{admit, decide};
 use crate::{catalogue, json, registry};
 use arc_swap::ArcSwapOption;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -29,29 +30,37 @@ use std::time::{Duration, Instant};
 /// own. In another process it is refused with `store_locked`. Dropping the handle closes it.
 pub struct Tenantry {
     guard: Arc<Guard>,
+    /// As the host named it.
+    path: Arc<Path>,
 }
 
 impl Tenantry {
     /// Opens the store in the folder `path`; the path `:memory:` opens a store in memory.
-    pub fn open(path: &str, options: OpenOptions) -> Result<Tenantry, Error> {
+    pub fn open(path: impl AsRef<Path>, options: OpenOptions) -> Result<Tenantry, Error> {
+        Tenantry::open_at(path.as_ref(), &options)
+    }
+
+    /// Opens a store with options as JSON; an empty text stands for the defaults.
+    pub fn open_json(path: impl AsRef<Path>, options: &[u8]) -> Result<Tenantry, Error> {
+        Tenantry::open_at(path.as_ref(), &json::read(options)?)
+    }
+
+    fn open_at(path: &Path, options: &OpenOptions) -> Result<Tenantry, Error> {
         options.check()?;
-        if path.is_empty() || path.contains('\0') {
+        let bytes = path.as_os_str().as_encoded_bytes();
+        if bytes.is_empty() || bytes.contains(&0) {
             return Err(Error::invalid(
                 "/path",
                 format!(
                     "The path `{}` is empty or holds a zero byte; name a folder, or `:memory:`.",
-                    excerpt(path)
+                    excerpt(&path.to_string_lossy())
                 ),
             ));
         }
         Ok(Tenantry {
-            guard: Arc::new(Guard::new(contained(|| registry::open(path, &options))?)),
+            guard: Arc::new(Guard::new(contained(|| registry::open(path, options))?)),
+            path: path.into(),
         })
-    }
-
-    /// Opens a store with options as JSON; an empty text stands for the defaults.
-    pub fn open_json(path: &str, options: &[u8]) -> Result<Tenantry, Error> {
-        Tenantry::open(path, json::read(options)?)
     }
 
     /// Answers at once the error with which every write would be refused, such as `closed`.
@@ -115,6 +124,7 @@ impl Tenantry {
             }
             Ok(Access {
                 guard: self.guard.clone(),
+                path: self.path.clone(),
                 cell,
                 user,
                 permission: permission.to_owned(),
@@ -180,6 +190,7 @@ impl Tenantry {
             let (prepared, allowance) = (ArcSwapOption::empty(), Arc::default());
             Ok(Sender {
                 guard: self.guard.clone(),
+                path: self.path.clone(),
                 cell,
                 user,
                 channel,
@@ -327,13 +338,16 @@ impl Drop for Tenantry {
 
 impl std::fmt::Debug for Tenantry {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.write_str("Tenantry")
+        out.debug_struct("Tenantry")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
     }
 }
 
 /// A prepared permission check.
 pub struct Access {
     guard: Arc<Guard>,
+    path: Arc<Path>,
     cell: Arc<AccountCell>,
     user: Id,
     permission: String,
@@ -380,9 +394,21 @@ impl Access {
     }
 }
 
+impl std::fmt::Debug for Access {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Access")
+            .field("path", &self.path)
+            .field("account", &self.cell.id)
+            .field("user", &self.user)
+            .field("permission", &self.permission)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Prepared sending.
 pub struct Sender {
     guard: Arc<Guard>,
+    path: Arc<Path>,
     cell: Arc<AccountCell>,
     user: Option<Id>,
     channel: Channel,
@@ -510,6 +536,17 @@ impl Sender {
                 &self.message,
             ),
         }
+    }
+}
+
+impl std::fmt::Debug for Sender {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Sender")
+            .field("path", &self.path)
+            .field("account", &self.cell.id)
+            .field("user", &self.user)
+            .field("channel", &self.channel)
+            .finish_non_exhaustive()
     }
 }
 

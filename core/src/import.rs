@@ -31,6 +31,7 @@ pub struct ImportUsers {
 
 /// How far an import has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ImportProgress {
     /// How many rows were read.
     pub rows: u64,

@@ -109,6 +109,7 @@ impl From<HexKey> for String {
 /// A key with which passwords are mixed, and which is not in the store (R-SES-1).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Pepper {
     /// The name of the key, which the store keeps with each hash; it must never be used again for
     /// another key.
@@ -118,6 +119,12 @@ pub struct Pepper {
 }
 
 impl Pepper {
+    /// The key `key` under the name `id`.
+    #[must_use]
+    pub fn new(id: Id, key: HexKey) -> Pepper {
+        Pepper { id, key }
+    }
+
     /// The most keys at once.
     const MOST: usize = 16;
 
@@ -152,6 +159,7 @@ const LONGEST_LOCK_WAIT_MS: u64 = 600_000;
 /// When a write is acknowledged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Durability {
     /// Once it is on disk, so that it survives a power loss.
     #[default]

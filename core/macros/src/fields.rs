@@ -75,14 +75,22 @@ impl Known {
     /// The setter, with the documentation of the field.
     pub fn setter(&self) -> TokenStream {
         let Known { name, ty, docs, .. } = self;
-        let (ty, value) = match &self.need {
-            Need::Option(inner) => (inner, quote!(::core::option::Option::Some(#name.into()))),
-            Need::Required | Need::Default(_) => (ty, quote!(#name.into())),
+        let inner = match &self.need {
+            Need::Option(inner) => inner,
+            Need::Required | Need::Default(_) => ty,
+        };
+        let (taken, value) = match is_primitive(inner) {
+            true => (quote!(#inner), quote!(#name)),
+            false => (quote!(impl ::core::convert::Into<#inner>), quote!(#name.into())),
+        };
+        let value = match &self.need {
+            Need::Option(_) => quote!(::core::option::Option::Some(#value)),
+            Need::Required | Need::Default(_) => value,
         };
         quote! {
             #(#docs)*
             #[must_use]
-            pub fn #name(mut self, #name: impl ::core::convert::Into<#ty>) -> Self {
+            pub fn #name(mut self, #name: #taken) -> Self {
                 self.#name = #value;
                 self
             }
@@ -167,6 +175,16 @@ fn inner_of_option(ty: &Type) -> Option<&Type> {
             })
         }
         _ => None,
+    }
+}
+
+/// Whether it is a number or a `bool`. A setter takes these as they are: the compiler takes the
+/// literal `64` for an `i32` where several types would do.
+fn is_primitive(ty: &Type) -> bool {
+    const PRIMITIVE: [&str; 8] = ["bool", "u8", "u16", "u32", "u64", "usize", "i64", "f64"];
+    match ty {
+        Type::Path(path) => PRIMITIVE.iter().any(|name| path.path.is_ident(name)),
+        _ => false,
     }
 }
 

@@ -103,7 +103,7 @@ pub fn answer(args: TokenStream, item: TokenStream) -> TokenStream {
 ///     pub path: Option<String>,
 /// }
 ///
-/// let options = CacheOptions::default().mib(64u64).path("/var/cache");
+/// let options = CacheOptions::default().mib(64).path("/var/cache");
 /// assert_eq!(options.path.as_deref(), Some("/var/cache"));
 /// ```
 #[proc_macro_attribute]

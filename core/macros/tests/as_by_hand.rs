@@ -138,7 +138,7 @@ fn a_request_is_built_and_an_answer_is_read() {
 #[test]
 fn options_take_what_is_absent_from_their_default() {
     let shown: Shown = serde_json::from_value(json!({"after": 7})).unwrap();
-    assert_eq!(shown, Shown::default().after(7u64));
+    assert_eq!(shown, Shown::default().after(7));
     assert_eq!((shown.count, shown.colour.as_deref()), (50, Some("red")));
     assert!(serde_json::from_value::<Shown>(json!({"size": 1})).is_err());
 }

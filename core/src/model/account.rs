@@ -110,6 +110,7 @@ pub struct Hold {
 /// Why an account is suspended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum HoldReason {
     /// An administrative decision.
     Admin,
@@ -128,6 +129,7 @@ pub enum HoldReason {
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum HoldLevel {
     /// The account itself.
     Account,

@@ -46,6 +46,7 @@ impl AssetsEdit {
 /// A kind of asset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum AssetKind {
     /// A sending domain.
     Domain,

@@ -87,6 +87,7 @@ pub struct AuditActor {
 /// What kind of actor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum AuditActorKind {
     /// The host itself, or what became due without a call.
     System,
@@ -220,6 +221,7 @@ pub struct AuditLink {
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum AuditKind {
     /// An account.
     Account,

@@ -58,6 +58,7 @@ pub struct CampaignStop {
 /// What stops a campaign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum CampaignStopReason {
     /// Too many of its messages bounced.
     Bounces,

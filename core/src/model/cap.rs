@@ -45,6 +45,7 @@ pub struct Cap {
 /// What a cap counts by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum CapScope {
     /// All messages together.
     Account,
@@ -90,6 +91,7 @@ impl CapScope {
     JsonSchema,
 )]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum OverLimit {
     /// It is refused.
     #[default]

@@ -18,6 +18,7 @@ pub struct PaidWithCredits {
 /// What an entry in a ledger of credits says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum CreditKind {
     /// The platform added credits.
     Granted,

@@ -61,6 +61,7 @@ impl Invitation {
 /// What an invitation makes of the person who accepts it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum InvitationKind {
     /// A member.
     Member,
@@ -107,6 +108,7 @@ pub struct Delivery {
 /// The outcome of the delivery of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum DeliveryOutcome {
     /// It was delivered.
     Delivered,

@@ -187,6 +187,7 @@ impl LimitTerms {
 /// Which messages a limit counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum CountedClass {
     /// Only marketing messages.
     Marketing,
@@ -228,6 +229,7 @@ impl Limits {
 
 /// What a limit counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum LimitKind {
     /// It counts what happens in a window.
     Window(Window),

@@ -160,6 +160,7 @@ pub struct LogInNotice {
 /// What the host has to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum OutboxKind {
     /// Send an invitation with the link that accepts it.
     Invitation,

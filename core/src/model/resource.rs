@@ -33,6 +33,7 @@ pub struct Resource {
 /// Why somebody sees a resource: the narrowest reason that suffices (R-GRP-3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum ResourceReason {
     /// They own it.
     Owner,
@@ -57,6 +58,7 @@ pub struct ResourcesTo {
 /// Who gets the resources of a member who leaves (R-USR-4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum ResourcesToKind {
     /// A member becomes the owner of the resources, which carry that member's group.
     Member,

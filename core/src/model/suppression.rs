@@ -27,6 +27,7 @@ pub struct Suppression {
 /// What kind of message it is (R-QTA-14).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum MessageClass {
     /// A message such as a newsletter or an offer.
     Marketing,
