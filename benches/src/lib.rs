@@ -19,8 +19,7 @@ pub fn store_at_one_instant() -> Tenantry {
 }
 
 fn store_with(options: OpenOptions) -> Tenantry {
-    let t =
-        Tenantry::open(":memory:", options.cache_mib(32_768)).expect("a store in memory opens");
+    let t = Tenantry::open(":memory:", options.cache_mib(32_768)).expect("a store in memory opens");
     prepare(&t);
     t
 }

@@ -1,6 +1,7 @@
 //! The handle of the host, and what it prepares for the frequent calls.
 
 mod quick;
+mod shown;
 
 use crate::access::allowed::{allowed, check, member_may, place_of};
 use crate::access::operation::Operation;
@@ -28,6 +29,16 @@ use std::time::{Duration, Instant};
 ///
 /// A second `open` of the same path in one process shares the store, and returns a handle of its
 /// own. In another process it is refused with `store_locked`. Dropping the handle closes it.
+///
+/// ```
+/// use tenantry::{OpenOptions, Tenantry};
+///
+/// # let folder = std::env::temp_dir().join(format!("tenantry-doc-{}", std::process::id()));
+/// let t = Tenantry::open(&folder, OpenOptions::default().cache_mib(16))?;
+/// t.close()?;
+/// # std::fs::remove_dir_all(folder)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Tenantry {
     guard: Arc<Guard>,
     /// As the host named it.
@@ -41,6 +52,11 @@ impl Tenantry {
     }
 
     /// Opens a store with options as JSON; an empty text stands for the defaults.
+    ///
+    /// ```
+    /// let t = tenantry::Tenantry::open_json(":memory:", br#"{"cache_mib":16}"#)?;
+    /// # Ok::<(), tenantry::Error>(())
+    /// ```
     pub fn open_json(path: impl AsRef<Path>, options: &[u8]) -> Result<Tenantry, Error> {
         Tenantry::open_at(path.as_ref(), &json::read(options)?)
     }
@@ -74,6 +90,19 @@ impl Tenantry {
     }
 
     /// Runs an operation as an actor.
+    ///
+    /// ```
+    /// use tenantry::api::roles;
+    /// use tenantry::{Actor, Grant, Id, Name, OpenOptions, Tenantry};
+    ///
+    /// let t = Tenantry::open(":memory:", OpenOptions::default())?;
+    /// let writer = roles::Create::new(Name::new("Writer")?)
+    ///     .id(Id::new("writer")?)
+    ///     .allow([Grant::new(Id::new("campaigns")?)]);
+    /// let role = t.call(&Actor::System, writer)?;
+    /// assert_eq!(role.id.as_str(), "writer");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn call<O: Operation>(&self, actor: &Actor, request: O) -> Result<O::Answer, Error> {
         self.guard
             .enter(O::EFFECT, |engine| engine.run(actor, request))
@@ -88,6 +117,14 @@ impl Tenantry {
 
     /// Runs an operation by its name, with the actor and the request as JSON; an empty actor stands
     /// for `system`.
+    ///
+    /// ```
+    /// # let t = tenantry::Tenantry::open_json(":memory:", b"")?;
+    /// let request = br#"{"id":"writer","name":"Writer"}"#;
+    /// let role = t.call_json(b"", b"roles.create", request)?;
+    /// assert!(role.starts_with(r#"{"id":"writer""#));
+    /// # Ok::<(), tenantry::Error>(())
+    /// ```
     pub fn call_json(
         &self,
         actor: &[u8],
@@ -336,15 +373,22 @@ impl Drop for Tenantry {
     }
 }
 
-impl std::fmt::Debug for Tenantry {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Tenantry")
-            .field("path", &self.path)
-            .finish_non_exhaustive()
-    }
-}
-
 /// A prepared permission check.
+///
+/// ```
+/// # use tenantry::{OpenOptions, Tenantry};
+/// # let t = Tenantry::open(":memory:", OpenOptions::default())?;
+/// # for (operation, request) in [
+/// #     ("packages.create", r#"{"id":"small","name":"Small","limits":{"email_per_day":2}}"#),
+/// #     ("accounts.create", r#"{"id":"acme","name":"Acme","package":"small",
+/// #         "owner":{"user":"ann","email":"ann@acme.example"}}"#),
+/// # ] {
+/// #     t.call_json(b"", operation.as_bytes(), request.as_bytes())?;
+/// # }
+/// let may_send = t.access("acme", "ann", "campaigns.send")?;
+/// assert!(may_send.allowed()?);
+/// # Ok::<(), tenantry::Error>(())
+/// ```
 pub struct Access {
     guard: Arc<Guard>,
     path: Arc<Path>,
@@ -394,18 +438,23 @@ impl Access {
     }
 }
 
-impl std::fmt::Debug for Access {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Access")
-            .field("path", &self.path)
-            .field("account", &self.cell.id)
-            .field("user", &self.user)
-            .field("permission", &self.permission)
-            .finish_non_exhaustive()
-    }
-}
-
 /// Prepared sending.
+///
+/// ```
+/// # use tenantry::{OpenOptions, Tenantry};
+/// # let t = Tenantry::open(":memory:", OpenOptions::default())?;
+/// # for (operation, request) in [
+/// #     ("packages.create", r#"{"id":"small","name":"Small","limits":{"email_per_day":2}}"#),
+/// #     ("accounts.create", r#"{"id":"acme","name":"Acme","package":"small",
+/// #         "owner":{"user":"ann","email":"ann@acme.example"}}"#),
+/// # ] {
+/// #     t.call_json(b"", operation.as_bytes(), request.as_bytes())?;
+/// # }
+/// let gate = t.sender("acme", Some("ann"))?;
+/// assert_eq!(gate.admit(2)?.granted, 2);
+/// assert!(gate.admit(1)?.refusal.is_some());
+/// # Ok::<(), tenantry::Error>(())
+/// ```
 pub struct Sender {
     guard: Arc<Guard>,
     path: Arc<Path>,
@@ -536,17 +585,6 @@ impl Sender {
                 &self.message,
             ),
         }
-    }
-}
-
-impl std::fmt::Debug for Sender {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Sender")
-            .field("path", &self.path)
-            .field("account", &self.cell.id)
-            .field("user", &self.user)
-            .field("channel", &self.channel)
-            .finish_non_exhaustive()
     }
 }
 

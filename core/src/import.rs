@@ -16,6 +16,25 @@ const ROWS_AT_ONCE: u64 = 500;
 const MOST_PROBLEMS: usize = 10_000;
 
 /// How to import a file of users; the fields are those of [`ImportCsv`].
+///
+/// ```
+/// # use tenantry::{OpenOptions, Tenantry};
+/// # let t = Tenantry::open(":memory:", OpenOptions::default())?;
+/// # for (operation, request) in [
+/// #     ("packages.create", r#"{"id":"small","name":"Small","limits":{"email_per_day":2}}"#),
+/// #     ("accounts.create", r#"{"id":"acme","name":"Acme","package":"small",
+/// #         "owner":{"user":"ann","email":"ann@acme.example"}}"#),
+/// # ] {
+/// #     t.call_json(b"", operation.as_bytes(), request.as_bytes())?;
+/// # }
+/// use tenantry::{Actor, Id, ImportUsers};
+///
+/// let import = ImportUsers::new(Id::new("acme")?).atomic(true);
+/// let csv = b"email,first_name\nbob@acme.example,Bob\n";
+/// let answer = t.import_users(&Actor::System, import, csv, &mut |_| true)?;
+/// assert_eq!(answer.rows, 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[request]
 #[derive(PartialEq, Eq)]
 pub struct ImportUsers {

@@ -8,6 +8,15 @@ use tenantry_macros::{options, request};
 use zeroize::Zeroizing;
 
 /// Options for opening a store. The defaults are right for production.
+///
+/// ```
+/// use tenantry::{Count, ManualClock, OpenOptions};
+///
+/// let clock = ManualClock::new(Count::new(1_781_524_800_000)?);
+/// let options = OpenOptions::default().clock(clock).seed(7);
+/// assert!(options.create);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[options]
 #[derive(PartialEq, Eq)]
 pub struct OpenOptions {
@@ -40,6 +49,14 @@ pub struct OpenOptions {
 }
 
 /// What a sender is prepared for. The defaults are for e-mail without anything further.
+///
+/// ```
+/// use tenantry::{Id, MessageInput, SenderOptions};
+///
+/// let spring = MessageInput::new().campaign(Id::new("spring")?);
+/// let options = SenderOptions::default().message(spring);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[options]
 #[derive(Default, PartialEq, Eq)]
 pub struct SenderOptions {

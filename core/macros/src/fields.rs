@@ -81,7 +81,10 @@ impl Known {
         };
         let (taken, value) = match is_primitive(inner) {
             true => (quote!(#inner), quote!(#name)),
-            false => (quote!(impl ::core::convert::Into<#inner>), quote!(#name.into())),
+            false => (
+                quote!(impl ::core::convert::Into<#inner>),
+                quote!(#name.into()),
+            ),
         };
         let value = match &self.need {
             Need::Option(_) => quote!(::core::option::Option::Some(#value)),

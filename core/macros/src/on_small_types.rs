@@ -84,7 +84,12 @@ fn setters_take_what_is_in_the_option_and_are_documented() {
     );
     holds(
         &code,
-        quote!(pub fn tell(mut self, tell: bool) -> Self { self.tell = tell; self }),
+        quote!(
+            pub fn tell(mut self, tell: bool) -> Self {
+                self.tell = tell;
+                self
+            }
+        ),
     );
     assert!(!code.contains("fn group"), "what is required has no setter");
 }
@@ -168,7 +173,12 @@ fn options_set_every_field_and_keep_their_default() {
     holds(&code, quote!(#[serde(deny_unknown_fields, default)]));
     holds(
         &code,
-        quote!(pub fn mib(mut self, mib: u64) -> Self { self.mib = mib; self }),
+        quote!(
+            pub fn mib(mut self, mib: u64) -> Self {
+                self.mib = mib;
+                self
+            }
+        ),
     );
     assert!(!code.contains("fn new"), "{code}");
 }
