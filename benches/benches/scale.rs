@@ -46,8 +46,8 @@ fn fill(t: &Tenantry, account: &str, csv: &str) {
             r#"{{"id":"{account}","name":"A","owner":{{"email":"owner@{account}.example"}}}}"#
         ),
     );
-    let request = ImportUsers::new(Id::new(account).expect("an id"))
-        .role(Id::new("editor").expect("an id"));
+    let request =
+        ImportUsers::new(Id::new(account).expect("an id")).role(Id::new("editor").expect("an id"));
     let answer = t
         .import_users(&Actor::System, request, csv.as_bytes(), &mut |_| true)
         .expect("imported");

@@ -228,11 +228,9 @@ impl Item {
 
 fn docs_of_new(required: &[&Known], has_setters: bool) -> Vec<String> {
     let first = match (required.is_empty(), has_setters) {
-        (true, true) => " A value in which nothing is set. Each field has a setter of its name.",
+        (true, true) => " A value in which nothing is set. The fields have setters.",
         (true, false) => " A value; there is nothing to set.",
-        (false, true) => {
-            " A value with what it needs. Each of the other fields has a setter of its name."
-        }
+        (false, true) => " A value with what it needs. The other fields have setters.",
         (false, false) => " A value with what it needs.",
     };
     let mut docs = vec![first.to_owned()];

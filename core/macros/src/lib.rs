@@ -2,16 +2,16 @@
 //!
 //! | attribute | stands at | adds |
 //! |---|---|---|
-//! | [`macro@request`] | what a caller asks | the derives, `new` and a setter for each optional field |
-//! | [`macro@answer`] | what a caller is told | the derives |
-//! | [`macro@options`] | what a caller may set | the derives, and a setter for each field |
+//! | [`macro@request`] | what a caller asks | derives, `new`, a setter for each optional field |
+//! | [`macro@answer`] | what a caller is told | derives |
+//! | [`macro@options`] | what a caller may set | derives, a setter for each field |
 //!
 //! All three make the type `#[non_exhaustive]`, so that a new field breaks no caller, and leave
 //! fields that are `None` out of the JSON. An enum of plain words may carry [`macro@request`] or
 //! [`macro@answer`]: its words are written in snake case.
 //!
 //! A derive beyond those that the attribute adds is written below it: `#[derive(PartialEq)]`.
-//! docs/adr/0050 says why the core has attributes of its own.
+//! docs/adr/0046 says why the core has attributes of its own.
 
 mod fields;
 mod item;

@@ -50,7 +50,7 @@ fn new_takes_what_is_required_in_its_order() {
     holds(
         &code,
         quote! {
-            #[doc = " A value with what it needs. Each of the other fields has a setter of its name."]
+            #[doc = " A value with what it needs. The other fields have setters."]
             #[doc = ""]
             #[doc = " - `name`: The name: the one that people see."]
             #[doc = " - `group`: The group."]
