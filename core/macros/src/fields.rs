@@ -22,7 +22,7 @@ pub(crate) enum Need {
     /// They have to.
     Required,
     /// They need not: it is none then. This is what stands in the `Option`.
-    Option(Type),
+    Option(Box<Type>),
     /// They need not: this expression says what it is then.
     Default(TokenStream),
 }
@@ -59,7 +59,7 @@ impl Known {
                 field.attrs.push(syn::parse_quote!(
                     #[serde(#default skip_serializing_if = "::core::option::Option::is_none")]
                 ));
-                Need::Option(inner.clone())
+                Need::Option(Box::new(inner.clone()))
             }
             (None, Some(default)) => Need::Default(default.value),
             (None, None) => Need::Required,
