@@ -99,25 +99,15 @@ fn refusals(c: &mut Criterion) {
 fn sessions(c: &mut Criterion) {
     let t = platform();
     let user = Id::new("ann").expect("an id");
-    let create = Create {
-        user: Some(user),
-        email: None,
-        password: None,
-        code: None,
-        ip: None,
-        device: None,
-    };
+    let create = Create::new().user(user);
     let token = t.call(&Actor::System, create).expect("a session").token;
     let mut group = c.benchmark_group("sessions");
     group.bench_function("SHA-256 of the token", |b| {
         b.iter(|| Sha256::digest(black_box(token.reveal()).as_bytes()))
     });
     for (name, account) in [("check", None), ("check in an account", Some("acme"))] {
-        let check = Check {
-            token: token.clone(),
-            account: account.map(|id| Id::new(id).expect("an id")),
-            ip: None,
-        };
+        let mut check = Check::new(token.clone());
+        check.account = account.map(|id| Id::new(id).expect("an id"));
         group.bench_function(name, |b| {
             b.iter(|| {
                 t.call(&Actor::System, black_box(&check).clone())

@@ -25,15 +25,8 @@ const IMPORTED: usize = 100_000;
 const ROUNDS: usize = 3;
 
 fn open(folder: &Path, durability: Durability) -> Tenantry {
-    let path = folder.to_str().expect("the path is text");
-    Tenantry::open(
-        path,
-        OpenOptions {
-            durability,
-            ..OpenOptions::default()
-        },
-    )
-    .expect("the store opens")
+    let options = OpenOptions::default().durability(durability);
+    Tenantry::open(folder, options).expect("the store opens")
 }
 
 /// A file of users.
@@ -53,11 +46,8 @@ fn fill(t: &Tenantry, account: &str, csv: &str) {
             r#"{{"id":"{account}","name":"A","owner":{{"email":"owner@{account}.example"}}}}"#
         ),
     );
-    let request = ImportUsers {
-        account: Id::new(account).expect("an id"),
-        role: Some(Id::new("editor").expect("an id")),
-        atomic: false,
-    };
+    let request =
+        ImportUsers::new(Id::new(account).expect("an id")).role(Id::new("editor").expect("an id"));
     let answer = t
         .import_users(&Actor::System, request, csv.as_bytes(), &mut |_| true)
         .expect("imported");

@@ -129,8 +129,7 @@ fn main() {
     let folder = Folder::new(env!("CARGO_TARGET_TMPDIR"), "sending");
     disk(&folder.0);
     let path = folder.0.join("store");
-    let t = Tenantry::open(path.to_str().expect("text"), OpenOptions::default())
-        .expect("the store opens");
+    let t = Tenantry::open(path, OpenOptions::default()).expect("the store opens");
     platform_of(
         &t,
         &[("email_per_hour", PER_HOUR), ("email_per_day", PER_DAY)],

@@ -14,22 +14,12 @@ pub fn store() -> Tenantry {
 /// The same, whose clock stands still: however long it takes to fill it, no minute of an hour's
 /// limit ends meanwhile.
 pub fn store_at_one_instant() -> Tenantry {
-    let manual_ms = Count::new(1_781_524_800_000).expect("a time");
-    store_with(OpenOptions {
-        clock: Some(ManualClock { manual_ms }),
-        ..OpenOptions::default()
-    })
+    let clock = ManualClock::new(Count::new(1_781_524_800_000).expect("a time"));
+    store_with(OpenOptions::default().clock(clock))
 }
 
 fn store_with(options: OpenOptions) -> Tenantry {
-    let t = Tenantry::open(
-        ":memory:",
-        OpenOptions {
-            cache_mib: 32_768,
-            ..options
-        },
-    )
-    .expect("a store in memory opens");
+    let t = Tenantry::open(":memory:", options.cache_mib(32_768)).expect("a store in memory opens");
     prepare(&t);
     t
 }

@@ -1,6 +1,7 @@
 //! The handle of the host, and what it prepares for the frequent calls.
 
 mod quick;
+mod shown;
 
 use crate::access::allowed::{allowed, check, member_may, place_of};
 use crate::access::operation::Operation;
@@ -19,6 +20,7 @@ use crate::options::{ActingSender, OpenOptions, SenderOptions};
 use crate::sending::decide::{admit, decide};
 use crate::{catalogue, json, registry};
 use arc_swap::ArcSwapOption;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -27,31 +29,54 @@ use std::time::{Duration, Instant};
 ///
 /// A second `open` of the same path in one process shares the store, and returns a handle of its
 /// own. In another process it is refused with `store_locked`. Dropping the handle closes it.
+///
+/// ```
+/// use tenantry::{OpenOptions, Tenantry};
+///
+/// # let folder = std::env::temp_dir().join(format!("tenantry-doc-{}", std::process::id()));
+/// let t = Tenantry::open(&folder, OpenOptions::default().cache_mib(16))?;
+/// t.close()?;
+/// # std::fs::remove_dir_all(folder)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Tenantry {
     guard: Arc<Guard>,
+    /// As the host named it.
+    path: Arc<Path>,
 }
 
 impl Tenantry {
     /// Opens the store in the folder `path`; the path `:memory:` opens a store in memory.
-    pub fn open(path: &str, options: OpenOptions) -> Result<Tenantry, Error> {
+    pub fn open(path: impl AsRef<Path>, options: OpenOptions) -> Result<Tenantry, Error> {
+        Tenantry::open_at(path.as_ref(), &options)
+    }
+
+    /// Opens a store with options as JSON; an empty text stands for the defaults.
+    ///
+    /// ```
+    /// let t = tenantry::Tenantry::open_json(":memory:", br#"{"cache_mib":16}"#)?;
+    /// # Ok::<(), tenantry::Error>(())
+    /// ```
+    pub fn open_json(path: impl AsRef<Path>, options: &[u8]) -> Result<Tenantry, Error> {
+        Tenantry::open_at(path.as_ref(), &json::read(options)?)
+    }
+
+    fn open_at(path: &Path, options: &OpenOptions) -> Result<Tenantry, Error> {
         options.check()?;
-        if path.is_empty() || path.contains('\0') {
+        let bytes = path.as_os_str().as_encoded_bytes();
+        if bytes.is_empty() || bytes.contains(&0) {
             return Err(Error::invalid(
                 "/path",
                 format!(
                     "The path `{}` is empty or holds a zero byte; name a folder, or `:memory:`.",
-                    excerpt(path)
+                    excerpt(&path.to_string_lossy())
                 ),
             ));
         }
         Ok(Tenantry {
-            guard: Arc::new(Guard::new(contained(|| registry::open(path, &options))?)),
+            guard: Arc::new(Guard::new(contained(|| registry::open(path, options))?)),
+            path: path.into(),
         })
-    }
-
-    /// Opens a store with options as JSON; an empty text stands for the defaults.
-    pub fn open_json(path: &str, options: &[u8]) -> Result<Tenantry, Error> {
-        Tenantry::open(path, json::read(options)?)
     }
 
     /// Answers at once the error with which every write would be refused, such as `closed`.
@@ -65,6 +90,19 @@ impl Tenantry {
     }
 
     /// Runs an operation as an actor.
+    ///
+    /// ```
+    /// use tenantry::api::roles;
+    /// use tenantry::{Actor, Grant, Id, Name, OpenOptions, Tenantry};
+    ///
+    /// let t = Tenantry::open(":memory:", OpenOptions::default())?;
+    /// let writer = roles::Create::new(Name::new("Writer")?)
+    ///     .id(Id::new("writer")?)
+    ///     .allow([Grant::new(Id::new("campaigns")?)]);
+    /// let role = t.call(&Actor::System, writer)?;
+    /// assert_eq!(role.id.as_str(), "writer");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn call<O: Operation>(&self, actor: &Actor, request: O) -> Result<O::Answer, Error> {
         self.guard
             .enter(O::EFFECT, |engine| engine.run(actor, request))
@@ -79,6 +117,14 @@ impl Tenantry {
 
     /// Runs an operation by its name, with the actor and the request as JSON; an empty actor stands
     /// for `system`.
+    ///
+    /// ```
+    /// # let t = tenantry::Tenantry::open_json(":memory:", b"")?;
+    /// let request = br#"{"id":"writer","name":"Writer"}"#;
+    /// let role = t.call_json(b"", b"roles.create", request)?;
+    /// assert!(role.starts_with(r#"{"id":"writer""#));
+    /// # Ok::<(), tenantry::Error>(())
+    /// ```
     pub fn call_json(
         &self,
         actor: &[u8],
@@ -115,6 +161,7 @@ impl Tenantry {
             }
             Ok(Access {
                 guard: self.guard.clone(),
+                path: self.path.clone(),
                 cell,
                 user,
                 permission: permission.to_owned(),
@@ -180,6 +227,7 @@ impl Tenantry {
             let (prepared, allowance) = (ArcSwapOption::empty(), Arc::default());
             Ok(Sender {
                 guard: self.guard.clone(),
+                path: self.path.clone(),
                 cell,
                 user,
                 channel,
@@ -325,15 +373,25 @@ impl Drop for Tenantry {
     }
 }
 
-impl std::fmt::Debug for Tenantry {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.write_str("Tenantry")
-    }
-}
-
 /// A prepared permission check.
+///
+/// ```
+/// # use tenantry::{OpenOptions, Tenantry};
+/// # let t = Tenantry::open(":memory:", OpenOptions::default())?;
+/// # for (operation, request) in [
+/// #     ("packages.create", r#"{"id":"small","name":"Small","limits":{"email_per_day":2}}"#),
+/// #     ("accounts.create", r#"{"id":"acme","name":"Acme","package":"small",
+/// #         "owner":{"user":"ann","email":"ann@acme.example"}}"#),
+/// # ] {
+/// #     t.call_json(b"", operation.as_bytes(), request.as_bytes())?;
+/// # }
+/// let may_send = t.access("acme", "ann", "campaigns.send")?;
+/// assert!(may_send.allowed()?);
+/// # Ok::<(), tenantry::Error>(())
+/// ```
 pub struct Access {
     guard: Arc<Guard>,
+    path: Arc<Path>,
     cell: Arc<AccountCell>,
     user: Id,
     permission: String,
@@ -381,8 +439,25 @@ impl Access {
 }
 
 /// Prepared sending.
+///
+/// ```
+/// # use tenantry::{OpenOptions, Tenantry};
+/// # let t = Tenantry::open(":memory:", OpenOptions::default())?;
+/// # for (operation, request) in [
+/// #     ("packages.create", r#"{"id":"small","name":"Small","limits":{"email_per_day":2}}"#),
+/// #     ("accounts.create", r#"{"id":"acme","name":"Acme","package":"small",
+/// #         "owner":{"user":"ann","email":"ann@acme.example"}}"#),
+/// # ] {
+/// #     t.call_json(b"", operation.as_bytes(), request.as_bytes())?;
+/// # }
+/// let gate = t.sender("acme", Some("ann"))?;
+/// assert_eq!(gate.admit(2)?.granted, 2);
+/// assert!(gate.admit(1)?.refusal.is_some());
+/// # Ok::<(), tenantry::Error>(())
+/// ```
 pub struct Sender {
     guard: Arc<Guard>,
+    path: Arc<Path>,
     cell: Arc<AccountCell>,
     user: Option<Id>,
     channel: Channel,

@@ -7,7 +7,7 @@ use crate::handle::{Tenantry, read_caller};
 use crate::json;
 use crate::model::{Actor, Count, Id};
 use crate::rules::user_csv::{Columns, CsvSeparator, Row, Rows, broken};
-use serde::{Deserialize, Serialize};
+use tenantry_macros::request;
 
 /// How many rows one commit has: enough to be fast, and few enough that other calls wait only
 /// briefly.
@@ -16,13 +16,31 @@ const ROWS_AT_ONCE: u64 = 500;
 const MOST_PROBLEMS: usize = 10_000;
 
 /// How to import a file of users; the fields are those of [`ImportCsv`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+///
+/// ```
+/// # use tenantry::{OpenOptions, Tenantry};
+/// # let t = Tenantry::open(":memory:", OpenOptions::default())?;
+/// # for (operation, request) in [
+/// #     ("packages.create", r#"{"id":"small","name":"Small","limits":{"email_per_day":2}}"#),
+/// #     ("accounts.create", r#"{"id":"acme","name":"Acme","package":"small",
+/// #         "owner":{"user":"ann","email":"ann@acme.example"}}"#),
+/// # ] {
+/// #     t.call_json(b"", operation.as_bytes(), request.as_bytes())?;
+/// # }
+/// use tenantry::{Actor, Id, ImportUsers};
+///
+/// let import = ImportUsers::new(Id::new("acme")?).atomic(true);
+/// let csv = b"email,first_name\nbob@acme.example,Bob\n";
+/// let answer = t.import_users(&Actor::System, import, csv, &mut |_| true)?;
+/// assert_eq!(answer.rows, 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[request]
+#[derive(PartialEq, Eq)]
 pub struct ImportUsers {
     /// The account of the rows that name none. A row may name this account or one below it.
     pub account: Id,
     /// The role for rows that name none; the default role of the account when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<Id>,
     /// Whether one bad row keeps all rows out. It is possible only for files of at most 1,000 rows
     /// and 900 KiB, which are imported in one commit.
@@ -32,6 +50,7 @@ pub struct ImportUsers {
 
 /// How far an import has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ImportProgress {
     /// How many rows were read.
     pub rows: u64,

@@ -6,28 +6,21 @@
 //! power loss.
 //!
 //! ```
-//! use tenantry::{Actor, OpenOptions, Tenantry, Id, Name, Email};
-//! use tenantry::api::accounts;
+//! use tenantry::api::{accounts, packages};
+//! use tenantry::{Actor, Count, Email, Id, Limit, Limits, Name, OpenOptions, Tenantry};
 //!
 //! let t = Tenantry::open(":memory:", OpenOptions::default())?;
-//! let system = Actor::System;
-//! let package = br#"{"id":"small","name":"Small","limits":{"email_per_day":2}}"#;
-//! t.call_json(b"", b"packages.create", package)?;
-//! t.call(&system, accounts::Create {
-//!     id: Some(Id::new("acme")?),
-//!     name: Name::new("Acme")?,
-//!     owner: accounts::OwnerInput {
-//!         user: Some(Id::new("ann")?),
-//!         email: Some(Email::new("ann@acme.example")?),
-//!         first_name: None,
-//!         last_name: None,
-//!     },
-//!     parent: None,
-//!     time_zone: None,
-//!     package: Some(Id::new("small")?),
-//!     limits: Default::default(),
-//!     pending: false,
-//! })?;
+//! let small = packages::Create::new(Name::new("Small")?)
+//!     .id(Id::new("small")?)
+//!     .limits(Limits::default().email_per_day(Limit::At(Count::new(2)?)));
+//! t.call(&Actor::System, small)?;
+//! let owner = accounts::OwnerInput::new()
+//!     .user(Id::new("ann")?)
+//!     .email(Email::new("ann@acme.example")?);
+//! let acme = accounts::Create::new(Name::new("Acme")?, owner)
+//!     .id(Id::new("acme")?)
+//!     .package(Id::new("small")?);
+//! t.call(&Actor::System, acme)?;
 //!
 //! let gate = t.sender("acme", Some("ann"))?;
 //! assert_eq!(gate.admit(2)?.granted, 2);

@@ -4,11 +4,21 @@ use crate::error::Error;
 use crate::model::check_instant;
 use crate::model::{Address, Channel, Count, Edition, Id, MessageInput};
 use serde::{Deserialize, Serialize};
+use tenantry_macros::{options, request};
 use zeroize::Zeroizing;
 
 /// Options for opening a store. The defaults are right for production.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+///
+/// ```
+/// use tenantry::{Count, ManualClock, OpenOptions};
+///
+/// let clock = ManualClock::new(Count::new(1_781_524_800_000)?);
+/// let options = OpenOptions::default().clock(clock).seed(7);
+/// assert!(options.create);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[options]
+#[derive(PartialEq, Eq)]
 pub struct OpenOptions {
     /// When a write is acknowledged.
     pub durability: Durability,
@@ -25,7 +35,6 @@ pub struct OpenOptions {
     pub edition: Edition,
     /// The key from which tokens are derived, as 64 hexadecimal digits; when absent, the store
     /// keeps a key in a file beside its data.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub token_key: Option<HexKey>,
     /// Keys with which passwords are mixed before they are hashed, so that nobody can guess
     /// passwords from stolen hashes. The first key is for new hashes; the others are for the hashes
@@ -34,40 +43,42 @@ pub struct OpenOptions {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub peppers: Vec<Pepper>,
     /// The clock: the system's when absent, or one that the caller sets.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub clock: Option<ManualClock>,
     /// A seed that makes the generated ids the same in every run; only with a manual clock.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
 }
 
 /// What a sender is prepared for. The defaults are for e-mail without anything further.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+///
+/// ```
+/// use tenantry::{Id, MessageInput, SenderOptions};
+///
+/// let spring = MessageInput::new().campaign(Id::new("spring")?);
+/// let options = SenderOptions::default().message(spring);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[options]
+#[derive(Default, PartialEq, Eq)]
 pub struct SenderOptions {
     /// How its messages go out.
     pub channel: Channel,
     /// What kind of messages they are; the caps of members, campaigns and domains depend on it.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<MessageInput>,
     /// How the user sends, if they send themself: the allow-lists that apply to them count, as for
     /// everything that they do (R-SES-3). It is absent when the host sends on behalf of a user; no
     /// address is checked then.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub acting: Option<ActingSender>,
 }
 
 /// How a user sends themself.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[options]
+#[derive(Default, PartialEq, Eq)]
 pub struct ActingSender {
     /// The address from which they come, as the host saw it; when an allow-list applies, a send
     /// without an address is refused with `ip_not_allowed`.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub ip: Option<Address>,
     /// The API key with which a program acts for them, as `api_keys.check` answered it: its
     /// permissions, its addresses, its expiry and its caps apply too (R-SES-7).
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub api_key: Option<Id>,
 }
 
@@ -115,6 +126,7 @@ impl From<HexKey> for String {
 /// A key with which passwords are mixed, and which is not in the store (R-SES-1).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Pepper {
     /// The name of the key, which the store keeps with each hash; it must never be used again for
     /// another key.
@@ -124,6 +136,12 @@ pub struct Pepper {
 }
 
 impl Pepper {
+    /// The key `key` under the name `id`.
+    #[must_use]
+    pub fn new(id: Id, key: HexKey) -> Pepper {
+        Pepper { id, key }
+    }
+
     /// The most keys at once.
     const MOST: usize = 16;
 
@@ -158,6 +176,7 @@ const LONGEST_LOCK_WAIT_MS: u64 = 600_000;
 /// When a write is acknowledged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Durability {
     /// Once it is on disk, so that it survives a power loss.
     #[default]
@@ -167,8 +186,8 @@ pub enum Durability {
 }
 
 /// A clock that stands still until `clock.set` moves it, for tests and replays.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[request]
+#[derive(Copy, PartialEq, Eq)]
 pub struct ManualClock {
     /// The time with which it starts, in unix milliseconds.
     pub manual_ms: Count,

@@ -51,7 +51,7 @@ const LOOK: Duration = Duration::from_millis(20);
 
 /// Opens a store, and waits as long as the options say while another process has it. Between two
 /// attempts, this process can open and close other stores.
-pub(crate) fn open(path: &str, options: &OpenOptions) -> Result<Arc<Engine>, Error> {
+pub(crate) fn open(path: &Path, options: &OpenOptions) -> Result<Arc<Engine>, Error> {
     let until = Instant::now() + Duration::from_millis(options.lock_wait_ms);
     loop {
         match open_now(path, options) {
@@ -67,8 +67,8 @@ pub(crate) fn open(path: &str, options: &OpenOptions) -> Result<Arc<Engine>, Err
     }
 }
 
-fn open_now(path: &str, options: &OpenOptions) -> Result<Arc<Engine>, Error> {
-    if path == ":memory:" {
+fn open_now(path: &Path, options: &OpenOptions) -> Result<Arc<Engine>, Error> {
+    if path.as_os_str() == ":memory:" {
         return open_anew(path, options);
     }
     let key = absolute(path)?;
@@ -126,8 +126,8 @@ fn open_now(path: &str, options: &OpenOptions) -> Result<Arc<Engine>, Error> {
     Ok(engine)
 }
 
-fn open_anew(path: &str, options: &OpenOptions) -> Result<Arc<Engine>, Error> {
-    let engine = Engine::open(Path::new(path), options)?;
+fn open_anew(path: &Path, options: &OpenOptions) -> Result<Arc<Engine>, Error> {
+    let engine = Engine::open(path, options)?;
     indexes::bring_up_to_date(&engine)?;
     Ok(engine)
 }
@@ -151,11 +151,14 @@ pub(crate) fn close(engine: &Arc<Engine>) -> Result<(), Error> {
 }
 
 /// The one absolute name of a folder that may not exist yet.
-fn absolute(path: &str) -> Result<PathBuf, Error> {
+fn absolute(path: &Path) -> Result<PathBuf, Error> {
     let path = std::path::absolute(path).map_err(|error| {
         Error::invalid(
             "/path",
-            format!("The path `{path}` cannot be used ({error}); name another."),
+            format!(
+                "The path `{}` cannot be used ({error}); name another.",
+                path.display()
+            ),
         )
     })?;
     if let Ok(real) = path.canonicalize() {

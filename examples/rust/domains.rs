@@ -10,8 +10,8 @@ use tenantry::api::{
     sessions, sharing, store, suppressions, teams, threads, usage, users,
 };
 use tenantry::{
-    Actor, Address, AddressRange, AssetKind, Assets, CapPeriod, CapScope, Channel, Code, Count,
-    Email, Grant, GroupCaps, HoldReason, Id, Limit, LimitName, Limits, ManualClock, MessageClass,
+    Actor, Address, AddressRange, AssetKind, CapPeriod, CapScope, Channel, Code, Count, Email,
+    Grant, GroupCaps, HoldReason, Id, Limit, LimitName, Limits, ManualClock, MessageClass,
     MessageInput, Name, Note, OpenOptions, OutboxKind, Policies, Preset, ResourceReason, Scope,
     Secret, Source, Status, Tenantry, Window,
 };
@@ -20,113 +20,59 @@ type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
 
 /// A small platform for each example: a store in memory, with a clock that stands still.
 fn platform() -> Result<Tenantry> {
-    let clock = ManualClock {
-        manual_ms: Count::new(1781524800000)?,
-    };
-    let t = Tenantry::open(
-        ":memory:",
-        OpenOptions {
-            clock: Some(clock),
-            seed: Some(1),
-            ..OpenOptions::default()
-        },
+    let clock = ManualClock::new(Count::new(1781524800000)?);
+    let options = OpenOptions::default().clock(clock).seed(1);
+    let t = Tenantry::open(":memory:", options)?;
+    t.call(
+        &Actor::System,
+        roles::Create::new(Name::new("Writer")?)
+            .id(Id::new("writer")?)
+            .allow(vec![
+                Grant::new(Id::new("campaigns")?).scope(Scope::Group),
+                Grant::new(Id::new("self")?),
+            ]),
     )?;
     t.call(
         &Actor::System,
-        roles::Create {
-            id: Some(Id::new("writer")?),
-            account: None,
-            name: Name::new("Writer")?,
-            allow: vec![
-                Grant {
-                    permission: Id::new("campaigns")?,
-                    scope: Some(Scope::Group),
-                },
-                Grant {
-                    permission: Id::new("self")?,
-                    scope: None,
-                },
-            ],
-            deny: vec![],
-            includes: vec![],
-        },
+        packages::Create::new(Name::new("Starter")?)
+            .id(Id::new("starter")?)
+            .limits(Limits::default().email_per_day(Limit::At(Count::new(100)?))),
     )?;
     t.call(
         &Actor::System,
-        packages::Create {
-            id: Some(Id::new("starter")?),
-            name: Name::new("Starter")?,
-            limits: Limits {
-                email_per_day: Some(Limit::At(Count::new(100)?)),
-                ..Limits::default()
-            },
-            role: None,
-            assets: Assets::default(),
-            credits: false,
-            overuse: false,
-            bounce_rate: None,
-            child_price: None,
-        },
+        accounts::Create::new(
+            Name::new("Acme")?,
+            accounts::OwnerInput::default()
+                .user(Id::new("olga")?)
+                .email(Email::new("olga@acme.example")?),
+        )
+        .id(Id::new("acme")?)
+        .package(Id::new("starter")?),
     )?;
     t.call(
         &Actor::System,
-        accounts::Create {
-            id: Some(Id::new("acme")?),
-            name: Name::new("Acme")?,
-            owner: accounts::OwnerInput {
-                user: Some(Id::new("olga")?),
-                email: Some(Email::new("olga@acme.example")?),
-                first_name: None,
-                last_name: None,
-            },
-            parent: None,
-            time_zone: None,
-            package: Some(Id::new("starter")?),
-            limits: Limits::default(),
-            pending: false,
-        },
+        accounts::Create::new(
+            Name::new("Acme Shop")?,
+            accounts::OwnerInput::default()
+                .user(Id::new("sue")?)
+                .email(Email::new("sue@shop.example")?),
+        )
+        .id(Id::new("shop")?)
+        .parent(Id::new("acme")?),
     )?;
     t.call(
         &Actor::System,
-        accounts::Create {
-            id: Some(Id::new("shop")?),
-            name: Name::new("Acme Shop")?,
-            owner: accounts::OwnerInput {
-                user: Some(Id::new("sue")?),
-                email: Some(Email::new("sue@shop.example")?),
-                first_name: None,
-                last_name: None,
-            },
-            parent: Some(Id::new("acme")?),
-            time_zone: None,
-            package: None,
-            limits: Limits::default(),
-            pending: false,
-        },
+        members::Add::new(Id::new("acme")?)
+            .user(Id::new("ann")?)
+            .email(Email::new("ann@acme.example")?)
+            .role(Id::new("writer")?),
     )?;
     t.call(
         &Actor::System,
-        members::Add {
-            account: Id::new("acme")?,
-            user: Some(Id::new("ann")?),
-            email: Some(Email::new("ann@acme.example")?),
-            first_name: None,
-            last_name: None,
-            role: Some(Id::new("writer")?),
-            group: None,
-        },
-    )?;
-    t.call(
-        &Actor::System,
-        members::Add {
-            account: Id::new("acme")?,
-            user: Some(Id::new("bob")?),
-            email: Some(Email::new("bob@acme.example")?),
-            first_name: None,
-            last_name: None,
-            role: Some(Id::new("writer")?),
-            group: None,
-        },
+        members::Add::new(Id::new("acme")?)
+            .user(Id::new("bob")?)
+            .email(Email::new("bob@acme.example")?)
+            .role(Id::new("writer")?),
     )?;
     Ok(t)
 }
@@ -135,20 +81,20 @@ fn access(t: &Tenantry) -> Result {
     // Ann may send campaigns: her own, and those of her group.
     let check = t.call(
         &Actor::System,
-        access::Check {
-            account: Id::new("acme")?,
-            user: Id::new("ann")?,
-            permission: Id::new("campaigns.send")?,
-        },
+        access::Check::new(
+            Id::new("acme")?,
+            Id::new("ann")?,
+            Id::new("campaigns.send")?,
+        ),
     )?;
     assert!(check.allowed);
     let why = t.call(
         &Actor::System,
-        access::Explain {
-            account: Id::new("acme")?,
-            user: Id::new("ann")?,
-            permission: Id::new("campaigns.send")?,
-        },
+        access::Explain::new(
+            Id::new("acme")?,
+            Id::new("ann")?,
+            Id::new("campaigns.send")?,
+        ),
     )?;
     assert_eq!(why.scope, Some(Scope::Group));
     assert_eq!(why.steps[0].kind, access::AccessStepKind::Grant);
@@ -157,12 +103,7 @@ fn access(t: &Tenantry) -> Result {
     // Only the owner may close the account.
     let closers = t.call(
         &Actor::System,
-        access::WhoCan {
-            account: Id::new("acme")?,
-            permission: Id::new("accounts.close")?,
-            after: None,
-            limit: None,
-        },
+        access::WhoCan::new(Id::new("acme")?, Id::new("accounts.close")?),
     )?;
     assert_eq!(closers.holders[0].held_as, access::AccessHeldAs::Owner);
     assert_eq!(closers.holders[0].user, Id::new("olga")?);
@@ -175,47 +116,24 @@ fn accounts(t: &Tenantry) -> Result {
     let olga = Actor::in_account(Id::new("olga")?, Id::new("acme")?, None);
     let child = t.call(
         &olga,
-        teams::CreateChild {
-            parent: Id::new("acme")?,
-            id: Some(Id::new("north")?),
-            name: Name::new("Acme North")?,
-            owner_email: Some(Email::new("nora@north.example")?),
-            owner_user: None,
-            owner_first_name: None,
-            owner_last_name: None,
-            skip_verification: false,
-            package: None,
-            time_zone: None,
-        },
+        teams::CreateChild::new(Id::new("acme")?, Name::new("Acme North")?)
+            .id(Id::new("north")?)
+            .owner_email(Email::new("nora@north.example")?),
     )?;
     assert_eq!(child.status, Status::Pending);
 
     // A hold on Acme stops all accounts below it too.
     let held = t.call(
         &Actor::System,
-        accounts::Hold {
-            account: Id::new("acme")?,
-            reason: HoldReason::Billing,
-            note: None,
-            expected_rev: None,
-        },
+        accounts::Hold::new(Id::new("acme")?, HoldReason::Billing),
     )?;
     assert_eq!(held.holds[0].hold, 1);
     assert_eq!(held.status, Status::Suspended);
-    let below = t.call(
-        &Actor::System,
-        accounts::Get {
-            account: Id::new("shop")?,
-        },
-    )?;
+    let below = t.call(&Actor::System, accounts::Get::new(Id::new("shop")?))?;
     assert_eq!(below.status, Status::Suspended);
     let released = t.call(
         &Actor::System,
-        accounts::Release {
-            account: Id::new("acme")?,
-            hold: Count::new(1)?,
-            expected_rev: None,
-        },
+        accounts::Release::new(Id::new("acme")?, Count::new(1)?),
     )?;
     assert_eq!(released.children, 2);
     assert_eq!(released.status, Status::Active);
@@ -226,36 +144,24 @@ fn addresses(t: &Tenantry) -> Result {
     // Everybody who acts in Acme has to come from its office.
     let list = t.call(
         &Actor::System,
-        addresses::Set {
-            account: Some(Id::new("acme")?),
-            user: None,
-            addresses: vec![
-                AddressRange::new("192.0.2.0/24")?,
-                AddressRange::new("2001:db8::/32")?,
-            ],
-        },
+        addresses::Set::new(vec![
+            AddressRange::new("192.0.2.0/24")?,
+            AddressRange::new("2001:db8::/32")?,
+        ])
+        .account(Id::new("acme")?),
     )?;
     assert_eq!(list.account, Some(Id::new("acme")?));
 
     // A call of Olga's that names no address is refused.
     let olga = Actor::in_account(Id::new("olga")?, Id::new("acme")?, None);
-    let refused = t.call(
-        &olga,
-        accounts::Get {
-            account: Id::new("acme")?,
-        },
-    );
+    let refused = t.call(&olga, accounts::Get::new(Id::new("acme")?));
     assert_eq!(
         refused.err().map(|error| error.code()),
         Some(Code::IpNotAllowed)
     );
     t.call(
         &Actor::System,
-        addresses::Set {
-            account: Some(Id::new("acme")?),
-            user: None,
-            addresses: vec![],
-        },
+        addresses::Set::new(vec![]).account(Id::new("acme")?),
     )?;
     Ok(())
 }
@@ -266,27 +172,19 @@ fn api_keys(t: &Tenantry) -> Result {
     let olga = Actor::in_account(Id::new("olga")?, Id::new("acme")?, None);
     let made = t.call(
         &olga,
-        api_keys::Create {
-            account: Id::new("acme")?,
-            user: None,
-            name: Name::new("Newsletter")?,
-            permissions: vec![Grant {
-                permission: Id::new("campaigns.send")?,
-                scope: None,
-            }],
-            allow_list: vec![AddressRange::new("192.0.2.0/24")?],
-            expires_at_ms: None,
-        },
+        api_keys::Create::new(
+            Id::new("acme")?,
+            Name::new("Newsletter")?,
+            vec![Grant::new(Id::new("campaigns.send")?)],
+        )
+        .allow_list(vec![AddressRange::new("192.0.2.0/24")?]),
     )?;
     assert_eq!(made.api_key.user, Id::new("olga")?);
 
     // The host asks whose key it is, or passes the token as the actor of a call.
     let proof = t.call(
         &Actor::System,
-        api_keys::Check {
-            token: Secret::new(made.token.reveal())?,
-            ip: Some(Address::new("192.0.2.7")?),
-        },
+        api_keys::Check::new(Secret::new(made.token.reveal())?).ip(Address::new("192.0.2.7")?),
     )?;
     assert_eq!(proof.account, Id::new("acme")?);
     assert_eq!(proof.user, Id::new("olga")?);
@@ -294,42 +192,24 @@ fn api_keys(t: &Tenantry) -> Result {
     // A cap allows 100 messages a day with this key. Then the key is deleted, and the cap with it.
     t.call(
         &Actor::System,
-        caps::Set {
-            account: Some(Id::new("acme")?),
-            id: Id::new("newsletter")?,
-            scope: CapScope::ApiKey,
-            subject: Some(Name::new(made.api_key.id.as_str())?),
-            channel: None,
-            message_class: None,
-            window: Window::Day,
-            limit: Count::new(100)?,
-            grows_daily_by: None,
-            over: None,
-            burst: None,
-            expected_rev: None,
-        },
+        caps::Set::new(
+            Id::new("newsletter")?,
+            CapScope::ApiKey,
+            Window::Day,
+            Count::new(100)?,
+        )
+        .account(Id::new("acme")?)
+        .subject(Name::new(made.api_key.id.as_str())?),
     )?;
-    let known = t.call(
-        &olga,
-        api_keys::List {
-            account: Id::new("acme")?,
-            user: None,
-        },
-    )?;
+    let known = t.call(&olga, api_keys::List::new(Id::new("acme")?))?;
     assert_eq!(known.api_keys[0].name, Name::new("Newsletter")?);
     t.call(
         &olga,
-        api_keys::Delete {
-            account: Id::new("acme")?,
-            api_key: Id::new(made.api_key.id.as_str())?,
-        },
+        api_keys::Delete::new(Id::new("acme")?, Id::new(made.api_key.id.as_str())?),
     )?;
     let refused = t.call(
         &Actor::System,
-        api_keys::Check {
-            token: Secret::new(made.token.reveal())?,
-            ip: Some(Address::new("192.0.2.7")?),
-        },
+        api_keys::Check::new(Secret::new(made.token.reveal())?).ip(Address::new("192.0.2.7")?),
     );
     assert_eq!(
         refused.err().map(|error| error.code()),
@@ -342,30 +222,29 @@ fn assets(t: &Tenantry) -> Result {
     // Shop may use the assets of Acme too, because it has no package of its own.
     t.call(
         &Actor::System,
-        assets::Assign {
-            account: Id::new("acme")?,
-            kind: AssetKind::Domain,
-            asset: Name::new("news.acme.example")?,
-            expected_rev: None,
-        },
+        assets::Assign::new(
+            Id::new("acme")?,
+            AssetKind::Domain,
+            Name::new("news.acme.example")?,
+        ),
     )?;
     let domain = t.call(
         &Actor::System,
-        assets::Check {
-            account: Id::new("shop")?,
-            kind: AssetKind::Domain,
-            asset: Name::new("news.acme.example")?,
-        },
+        assets::Check::new(
+            Id::new("shop")?,
+            AssetKind::Domain,
+            Name::new("news.acme.example")?,
+        ),
     )?;
     assert_eq!(domain.carrier, Id::new("acme")?);
     assert_eq!(domain.source, assets::AssetSource::Inherited);
     let refused = t.call(
         &Actor::System,
-        assets::Check {
-            account: Id::new("shop")?,
-            kind: AssetKind::Domain,
-            asset: Name::new("other.example")?,
-        },
+        assets::Check::new(
+            Id::new("shop")?,
+            AssetKind::Domain,
+            Name::new("other.example")?,
+        ),
     );
     assert_eq!(
         refused.err().map(|error| error.code()),
@@ -379,29 +258,13 @@ fn audit(t: &Tenantry) -> Result {
     let olga = Actor::in_account(Id::new("olga")?, Id::new("acme")?, None);
     t.call(
         &olga,
-        members::SetRole {
-            account: Id::new("acme")?,
-            user: Id::new("bob")?,
-            role: Id::new("administrator")?,
-            group: None,
-            expected_rev: None,
-        },
+        members::SetRole::new(Id::new("acme")?, Id::new("bob")?, Id::new("administrator")?),
     )?;
     let latest = t.call(
         &olga,
-        audit::List {
-            chain: None,
-            account: Some(Id::new("acme")?),
-            user: None,
-            from_ms: None,
-            until_ms: None,
-            actor: None,
-            operation: None,
-            kind: None,
-            subject: None,
-            after: None,
-            limit: Some(Count::new(1)?),
-        },
+        audit::List::default()
+            .account(Id::new("acme")?)
+            .limit(Count::new(1)?),
     )?;
     assert_eq!(latest.records[0].actor.user, Some(Id::new("olga")?));
     assert_eq!(latest.records[0].changes[0].id, "bob");
@@ -411,20 +274,15 @@ fn audit(t: &Tenantry) -> Result {
     // cut off is found too.
     let head = t.call(
         &Actor::System,
-        audit::Head {
-            chain: None,
-            account: Some(Id::new("acme")?),
-        },
+        audit::Head::default().account(Id::new("acme")?),
     )?;
     assert_eq!(head.number, 4);
     let checked = t.call(
         &Actor::System,
-        audit::Verify {
-            chain: None,
-            account: Some(Id::new("acme")?),
-            number: Some(Count::new(4)?),
-            hash: Some(Name::new(head.hash.clone())?),
-        },
+        audit::Verify::default()
+            .account(Id::new("acme")?)
+            .number(Count::new(4)?)
+            .hash(Name::new(head.hash.clone())?),
     )?;
     assert!(checked.whole);
     Ok(())
@@ -434,25 +292,19 @@ fn automations(t: &Tenantry) -> Result {
     // The automations of Acme may carry out 1,000 actions a month, together with those of Shop.
     t.call(
         &Actor::System,
-        limits::Set {
-            account: Id::new("acme")?,
-            limit: LimitName::AutomationActionsPerMonth,
-            value: Limit::At(Count::new(1000)?),
-            message_class: None,
-            over: None,
-            burst: None,
-            expected_rev: None,
-        },
+        limits::Set::new(
+            Id::new("acme")?,
+            LimitName::AutomationActionsPerMonth,
+            Limit::At(Count::new(1000)?),
+        ),
     )?;
     let decision = t.call(
         &Actor::System,
-        automations::Admit {
-            account: Id::new("shop")?,
-            kind: automations::ActionKind::Automation,
-            count: Count::new(10)?,
-            min: None,
-            key: None,
-        },
+        automations::Admit::new(
+            Id::new("shop")?,
+            automations::ActionKind::Automation,
+            Count::new(10)?,
+        ),
     )?;
     assert_eq!(decision.granted, 10);
     assert_eq!(decision.remaining, Some(990));
@@ -460,22 +312,15 @@ fn automations(t: &Tenantry) -> Result {
     // One automation of Acme may have 20 actions.
     t.call(
         &Actor::System,
-        limits::Set {
-            account: Id::new("acme")?,
-            limit: LimitName::ActionsPerAutomation,
-            value: Limit::At(Count::new(20)?),
-            message_class: None,
-            over: None,
-            burst: None,
-            expected_rev: None,
-        },
+        limits::Set::new(
+            Id::new("acme")?,
+            LimitName::ActionsPerAutomation,
+            Limit::At(Count::new(20)?),
+        ),
     )?;
     let refused = t.call(
         &Actor::System,
-        automations::Check {
-            account: Id::new("acme")?,
-            actions: Count::new(21)?,
-        },
+        automations::Check::new(Id::new("acme")?, Count::new(21)?),
     );
     assert_eq!(
         refused.err().map(|error| error.code()),
@@ -488,15 +333,9 @@ fn campaigns(t: &Tenantry) -> Result {
     // The host reports the outcomes of the messages of a campaign.
     let reported = t.call(
         &Actor::System,
-        campaigns::Report {
-            account: Id::new("acme")?,
-            campaign: Id::new("spring")?,
-            delivered: Some(Count::new(95)?),
-            hard: Some(Count::new(5)?),
-            soft: None,
-            complaints: None,
-            key: None,
-        },
+        campaigns::Report::new(Id::new("acme")?, Id::new("spring")?)
+            .delivered(Count::new(95)?)
+            .hard(Count::new(5)?),
     )?;
     assert_eq!(reported.sample.delivered, 95);
     assert_eq!(reported.sample.hard, 5);
@@ -506,30 +345,12 @@ fn campaigns(t: &Tenantry) -> Result {
     let olga = Actor::in_account(Id::new("olga")?, Id::new("acme")?, None);
     t.call(
         &olga,
-        campaigns::Stop {
-            account: Id::new("acme")?,
-            campaign: Id::new("spring")?,
-        },
+        campaigns::Stop::new(Id::new("acme")?, Id::new("spring")?),
     )?;
     let decision = t.call(
         &Actor::System,
-        sending::Admit {
-            account: Id::new("acme")?,
-            user: None,
-            channel: Channel::default(),
-            message: Some(MessageInput {
-                campaign: Some(Id::new("spring")?),
-                sending_domain: None,
-                node: None,
-                bounce_address: None,
-                recipient_domain: None,
-                message_class: None,
-                api_key: None,
-            }),
-            count: Count::new(1)?,
-            min: None,
-            key: None,
-        },
+        sending::Admit::new(Id::new("acme")?, Count::new(1)?)
+            .message(MessageInput::default().campaign(Id::new("spring")?)),
     )?;
     assert_eq!(decision.granted, 0);
     assert_eq!(
@@ -544,62 +365,25 @@ fn caps(t: &Tenantry) -> Result {
     let olga = Actor::in_account(Id::new("olga")?, Id::new("acme")?, None);
     t.call(
         &olga,
-        caps::Set {
-            account: Some(Id::new("acme")?),
-            id: Id::new("per-campaign")?,
-            scope: CapScope::Campaign,
-            subject: None,
-            channel: None,
-            message_class: None,
-            window: Window::Day,
-            limit: Count::new(40)?,
-            grows_daily_by: None,
-            over: None,
-            burst: None,
-            expected_rev: None,
-        },
+        caps::Set::new(
+            Id::new("per-campaign")?,
+            CapScope::Campaign,
+            Window::Day,
+            Count::new(40)?,
+        )
+        .account(Id::new("acme")?),
     )?;
     let spring = t.call(
         &Actor::System,
-        sending::Admit {
-            account: Id::new("acme")?,
-            user: None,
-            channel: Channel::default(),
-            message: Some(MessageInput {
-                campaign: Some(Id::new("spring")?),
-                sending_domain: None,
-                node: None,
-                bounce_address: None,
-                recipient_domain: None,
-                message_class: None,
-                api_key: None,
-            }),
-            count: Count::new(40)?,
-            min: None,
-            key: None,
-        },
+        sending::Admit::new(Id::new("acme")?, Count::new(40)?)
+            .message(MessageInput::default().campaign(Id::new("spring")?)),
     )?;
     assert_eq!(spring.granted, 40);
     assert_eq!(spring.remaining, Some(0));
     let summer = t.call(
         &Actor::System,
-        sending::Admit {
-            account: Id::new("acme")?,
-            user: None,
-            channel: Channel::default(),
-            message: Some(MessageInput {
-                campaign: Some(Id::new("summer")?),
-                sending_domain: None,
-                node: None,
-                bounce_address: None,
-                recipient_domain: None,
-                message_class: None,
-                api_key: None,
-            }),
-            count: Count::new(1)?,
-            min: None,
-            key: None,
-        },
+        sending::Admit::new(Id::new("acme")?, Count::new(1)?)
+            .message(MessageInput::default().campaign(Id::new("summer")?)),
     )?;
     assert_eq!(summer.granted, 1);
     assert_eq!(summer.remaining, Some(39));
@@ -608,15 +392,10 @@ fn caps(t: &Tenantry) -> Result {
 
 fn clock(t: &Tenantry) -> Result {
     // A manual clock stands still until it is set. It is noon; an hour later it is one o'clock.
-    let noon = t.call(&Actor::System, clock::Get {})?;
+    let noon = t.call(&Actor::System, clock::Get::default())?;
     assert!(noon.manual);
     assert_eq!(noon.now_ms, 1781524800000);
-    let later = t.call(
-        &Actor::System,
-        clock::Set {
-            now_ms: Count::new(1781528400000)?,
-        },
-    )?;
+    let later = t.call(&Actor::System, clock::Set::new(Count::new(1781528400000)?))?;
     assert_eq!(later.now_ms, 1781528400000);
     Ok(())
 }
@@ -626,11 +405,7 @@ fn credits(t: &Tenantry) -> Result {
     let olga = Actor::in_account(Id::new("olga")?, Id::new("acme")?, None);
     let credits = t.call(
         &olga,
-        credits::Balance {
-            account: Id::new("acme")?,
-            channel: Some(Channel::Email),
-            group: None,
-        },
+        credits::Balance::new(Id::new("acme")?).channel(Channel::Email),
     )?;
     assert_eq!(credits.channels[0].free, 0);
     assert_eq!(credits.channels[0].total, 0);
@@ -641,31 +416,17 @@ fn gauges(t: &Tenantry) -> Result {
     // Acme may have 500 contact lists, together with the accounts below it.
     t.call(
         &Actor::System,
-        limits::Set {
-            account: Id::new("acme")?,
-            limit: LimitName::Lists,
-            value: Limit::At(Count::new(500)?),
-            message_class: None,
-            over: None,
-            burst: None,
-            expected_rev: None,
-        },
+        limits::Set::new(
+            Id::new("acme")?,
+            LimitName::Lists,
+            Limit::At(Count::new(500)?),
+        ),
     )?;
     t.call(
         &Actor::System,
-        gauges::Claim {
-            account: Id::new("shop")?,
-            limit: LimitName::Lists,
-            count: Count::new(480)?,
-            key: None,
-        },
+        gauges::Claim::new(Id::new("shop")?, LimitName::Lists, Count::new(480)?),
     )?;
-    let gauges = t.call(
-        &Actor::System,
-        gauges::Get {
-            account: Id::new("acme")?,
-        },
-    )?;
+    let gauges = t.call(&Actor::System, gauges::Get::new(Id::new("acme")?))?;
     assert_eq!(gauges.gauges[1].left, Some(20));
     assert_eq!(gauges.gauges[1].limit, LimitName::Lists);
     assert_eq!(gauges.gauges[1].used, 480);
@@ -677,34 +438,20 @@ fn groups(t: &Tenantry) -> Result {
     let olga = Actor::in_account(Id::new("olga")?, Id::new("acme")?, None);
     t.call(
         &olga,
-        groups::Create {
-            account: Id::new("acme")?,
-            id: Some(Id::new("sales")?),
-            name: Name::new("Sales")?,
-            caps: None,
-        },
+        groups::Create::new(Id::new("acme")?, Name::new("Sales")?).id(Id::new("sales")?),
     )?;
     let moved = t.call(
         &olga,
-        groups::AddMembers {
-            account: Id::new("acme")?,
-            group: Id::new("sales")?,
-            users: vec![Id::new("ann")?],
-            resources: None,
-        },
+        groups::AddMembers::new(Id::new("acme")?, Id::new("sales")?, vec![Id::new("ann")?]),
     )?;
     assert_eq!(moved.members, 1);
     let group = t.call(
         &olga,
-        groups::SetCaps {
-            account: Id::new("acme")?,
-            group: Id::new("sales")?,
-            caps: GroupCaps {
-                email: Some(Limit::At(Count::new(500)?)),
-                sms: None,
-            },
-            expected_rev: None,
-        },
+        groups::SetCaps::new(
+            Id::new("acme")?,
+            Id::new("sales")?,
+            GroupCaps::default().email(Limit::At(Count::new(500)?)),
+        ),
     )?;
     assert_eq!(group.cap_period, CapPeriod::Month);
     assert_eq!(group.caps.email, Some(Limit::At(Count::new(500)?)));
@@ -716,48 +463,29 @@ fn invitations(t: &Tenantry) -> Result {
     let olga = Actor::in_account(Id::new("olga")?, Id::new("acme")?, None);
     let batch = t.call(
         &olga,
-        invitations::Create {
-            account: None,
-            addresses: "cat@acme.example, nonsense".to_owned(),
-            role: Some(Id::new("writer")?),
-            group: None,
-            accounts: None,
-            first_name: None,
-            last_name: None,
-            atomic: false,
-        },
+        invitations::Create::new("cat@acme.example, nonsense".to_owned()).role(Id::new("writer")?),
     )?;
     assert_eq!(batch.invited[0].email, "cat@acme.example");
     assert_eq!(batch.problems[0].address, "nonsense");
-    let mail = t.call(
-        &Actor::System,
-        outbox::Read {
-            after: None,
-            limit: None,
-        },
-    )?;
+    let mail = t.call(&Actor::System, outbox::Read::default())?;
     assert_eq!(mail.messages[0].to, Some("cat@acme.example".to_owned()));
 
     // Cat follows the link.
     let accepted = t.call(
         &Actor::System,
-        invitations::Accept {
-            token: Secret::new(mail.messages[0].token.as_ref().ok_or("absent")?.reveal())?,
-            user: Some(Id::new("cat")?),
-            first_name: Some(Name::new("Cat")?),
-            last_name: None,
-        },
+        invitations::Accept::new(Secret::new(
+            mail.messages[0].token.as_ref().ok_or("absent")?.reveal(),
+        )?)
+        .user(Id::new("cat")?)
+        .first_name(Name::new("Cat")?),
     )?;
     assert_eq!(accepted.accounts, [Id::new("acme")?]);
     assert_eq!(accepted.user, Id::new("cat")?);
     let refused = t.call(
         &Actor::System,
-        invitations::Accept {
-            token: Secret::new(mail.messages[0].token.as_ref().ok_or("absent")?.reveal())?,
-            user: None,
-            first_name: None,
-            last_name: None,
-        },
+        invitations::Accept::new(Secret::new(
+            mail.messages[0].token.as_ref().ok_or("absent")?.reveal(),
+        )?),
     );
     assert_eq!(
         refused.err().map(|error| error.code()),
@@ -771,22 +499,16 @@ fn leases(t: &Tenantry) -> Result {
     let ann = Actor::in_account(Id::new("ann")?, Id::new("acme")?, None);
     t.call(
         &ann,
-        resources::Register {
-            account: Id::new("acme")?,
-            kind: Id::new("campaign")?,
-            id: Id::new("spring")?,
-            owner: None,
-        },
+        resources::Register::new(Id::new("acme")?, Id::new("campaign")?, Id::new("spring")?),
     )?;
     let state = t.call(
         &ann,
-        leases::Acquire {
-            account: Id::new("acme")?,
-            kind: Id::new("campaign")?,
-            id: Id::new("spring")?,
-            life_ms: Count::new(60000)?,
-            user: None,
-        },
+        leases::Acquire::new(
+            Id::new("acme")?,
+            Id::new("campaign")?,
+            Id::new("spring")?,
+            Count::new(60000)?,
+        ),
     )?;
     assert_eq!(
         state.lease.as_ref().ok_or("absent")?.expires_at_ms,
@@ -796,13 +518,12 @@ fn leases(t: &Tenantry) -> Result {
     let bob = Actor::in_account(Id::new("bob")?, Id::new("acme")?, None);
     let refused = t.call(
         &bob,
-        leases::Acquire {
-            account: Id::new("acme")?,
-            kind: Id::new("campaign")?,
-            id: Id::new("spring")?,
-            life_ms: Count::new(60000)?,
-            user: None,
-        },
+        leases::Acquire::new(
+            Id::new("acme")?,
+            Id::new("campaign")?,
+            Id::new("spring")?,
+            Count::new(60000)?,
+        ),
     );
     assert_eq!(
         refused.err().map(|error| error.code()),
@@ -811,13 +532,12 @@ fn leases(t: &Tenantry) -> Result {
     let olga = Actor::in_account(Id::new("olga")?, Id::new("acme")?, None);
     let taken = t.call(
         &olga,
-        leases::TakeOver {
-            account: Id::new("acme")?,
-            kind: Id::new("campaign")?,
-            id: Id::new("spring")?,
-            life_ms: Count::new(60000)?,
-            user: None,
-        },
+        leases::TakeOver::new(
+            Id::new("acme")?,
+            Id::new("campaign")?,
+            Id::new("spring")?,
+            Count::new(60000)?,
+        ),
     )?;
     assert_eq!(taken.lease.as_ref().ok_or("absent")?.user, Id::new("olga")?);
     Ok(())
@@ -825,12 +545,7 @@ fn leases(t: &Tenantry) -> Result {
 
 fn limits(t: &Tenantry) -> Result {
     // Shop has no limit of its own, so the limit of Acme's package applies.
-    let inherited = t.call(
-        &Actor::System,
-        limits::Explain {
-            account: Id::new("shop")?,
-        },
-    )?;
+    let inherited = t.call(&Actor::System, limits::Explain::new(Id::new("shop")?))?;
     assert_eq!(inherited.limits[1].limit, LimitName::EmailPerDay);
     assert_eq!(inherited.limits[1].source, Source::Inherited);
     assert_eq!(inherited.limits[1].value, Limit::At(Count::new(100)?));
@@ -839,20 +554,10 @@ fn limits(t: &Tenantry) -> Result {
     let olga = Actor::in_account(Id::new("olga")?, Id::new("acme")?, None);
     t.call(
         &olga,
-        limits::Allocate {
-            account: Id::new("shop")?,
-            limit: LimitName::EmailPerDay,
-            value: Some(Limit::At(Count::new(40)?)),
-            guaranteed: None,
-            expected_rev: None,
-        },
+        limits::Allocate::new(Id::new("shop")?, LimitName::EmailPerDay)
+            .value(Limit::At(Count::new(40)?)),
     )?;
-    let own = t.call(
-        &Actor::System,
-        limits::Explain {
-            account: Id::new("shop")?,
-        },
-    )?;
+    let own = t.call(&Actor::System, limits::Explain::new(Id::new("shop")?))?;
     assert_eq!(own.limits[1].source, Source::Override);
     assert_eq!(own.limits[1].value, Limit::At(Count::new(40)?));
     Ok(())
@@ -863,36 +568,17 @@ fn members(t: &Tenantry) -> Result {
     let olga = Actor::in_account(Id::new("olga")?, Id::new("acme")?, None);
     let bob = t.call(
         &olga,
-        members::SetRole {
-            account: Id::new("acme")?,
-            user: Id::new("bob")?,
-            role: Id::new("administrator")?,
-            group: None,
-            expected_rev: None,
-        },
+        members::SetRole::new(Id::new("acme")?, Id::new("bob")?, Id::new("administrator")?),
     )?;
     assert!(bob.administrator);
     let ann = t.call(
         &olga,
-        members::Disable {
-            account: Id::new("acme")?,
-            user: Id::new("ann")?,
-        },
+        members::Disable::new(Id::new("acme")?, Id::new("ann")?),
     )?;
     assert_eq!(ann.status, members::MemberStatus::Disabled);
     let administrators = t.call(
         &Actor::System,
-        members::List {
-            account: Id::new("acme")?,
-            role: Some(Id::new("administrator")?),
-            group: None,
-            status: None,
-            inactive_since_ms: None,
-            search: None,
-            order: None,
-            after: None,
-            limit: None,
-        },
+        members::List::new(Id::new("acme")?).role(Id::new("administrator")?),
     )?;
     assert_eq!(administrators.members[0].user, Id::new("bob")?);
     Ok(())
@@ -902,44 +588,21 @@ fn operators(t: &Tenantry) -> Result {
     // Sam is one of the platform's staff, and may see every client.
     t.call(
         &Actor::System,
-        roles::Create {
-            id: Some(Id::new("support")?),
-            account: None,
-            name: Name::new("Support")?,
-            allow: vec![Grant {
-                permission: Id::new("clients.view_all")?,
-                scope: None,
-            }],
-            deny: vec![],
-            includes: vec![],
-        },
+        roles::Create::new(Name::new("Support")?)
+            .id(Id::new("support")?)
+            .allow(vec![Grant::new(Id::new("clients.view_all")?)]),
     )?;
     let added = t.call(
         &Actor::System,
-        operators::Add {
-            user: Some(Id::new("sam")?),
-            email: Some(Email::new("sam@platform.example")?),
-            first_name: None,
-            last_name: None,
-            role: Id::new("support")?,
-        },
+        operators::Add::new(Id::new("support")?)
+            .user(Id::new("sam")?)
+            .email(Email::new("sam@platform.example")?),
     )?;
     assert_eq!(added.role, Id::new("support")?);
     let sam = Actor::operator(Id::new("sam")?, None);
-    let client = t.call(
-        &sam,
-        accounts::Get {
-            account: Id::new("acme")?,
-        },
-    )?;
+    let client = t.call(&sam, accounts::Get::new(Id::new("acme")?))?;
     assert_eq!(client.name, Name::new("Acme")?);
-    let refused = t.call(
-        &sam,
-        accounts::Close {
-            account: Id::new("acme")?,
-            expected_rev: None,
-        },
-    );
+    let refused = t.call(&sam, accounts::Close::new(Id::new("acme")?));
     assert_eq!(
         refused.err().map(|error| error.code()),
         Some(Code::PermissionDenied)
@@ -951,30 +614,15 @@ fn outbox(t: &Tenantry) -> Result {
     // The messages that the host has to send, in order, each with the token of its link.
     t.call(
         &Actor::System,
-        invitations::Create {
-            account: Some(Id::new("acme")?),
-            addresses: "cat@acme.example".to_owned(),
-            role: Some(Id::new("writer")?),
-            group: None,
-            accounts: None,
-            first_name: None,
-            last_name: None,
-            atomic: false,
-        },
+        invitations::Create::new("cat@acme.example".to_owned())
+            .account(Id::new("acme")?)
+            .role(Id::new("writer")?),
     )?;
     t.call(
         &Actor::System,
-        users::RequestPasswordReset {
-            user: Id::new("ann")?,
-        },
+        users::RequestPasswordReset::new(Id::new("ann")?),
     )?;
-    let first = t.call(
-        &Actor::System,
-        outbox::Read {
-            after: None,
-            limit: None,
-        },
-    )?;
+    let first = t.call(&Actor::System, outbox::Read::default())?;
     assert_eq!(first.messages[0].kind, OutboxKind::Invitation);
     assert_eq!(first.messages[0].to, Some("cat@acme.example".to_owned()));
     assert_eq!(first.messages[1].kind, OutboxKind::PasswordReset);
@@ -983,10 +631,7 @@ fn outbox(t: &Tenantry) -> Result {
     // The next call reads the messages after the last number.
     let rest = t.call(
         &Actor::System,
-        outbox::Read {
-            after: Some(Count::new(2)?),
-            limit: None,
-        },
+        outbox::Read::default().after(Count::new(2)?),
     )?;
     assert!(rest.messages.is_empty());
 
@@ -994,12 +639,9 @@ fn outbox(t: &Tenantry) -> Result {
     // and a message that is not acknowledged within a minute is given again.
     let mine = t.call(
         &Actor::System,
-        outbox::Take {
-            consumer: Id::new("mailer")?,
-            limit: Some(Count::new(1)?),
-            hold_ms: Some(Count::new(60000)?),
-            tries: None,
-        },
+        outbox::Take::new(Id::new("mailer")?)
+            .limit(Count::new(1)?)
+            .hold_ms(Count::new(60000)?),
     )?;
     assert_eq!(mine.messages[0].deliveries, 1);
     assert_eq!(
@@ -1008,10 +650,7 @@ fn outbox(t: &Tenantry) -> Result {
     );
     let done = t.call(
         &Actor::System,
-        outbox::Ack {
-            consumer: Id::new("mailer")?,
-            numbers: vec![Count::new(1)?],
-        },
+        outbox::Ack::new(Id::new("mailer")?, vec![Count::new(1)?]),
     )?;
     assert_eq!(done.open, 0);
     assert_eq!(done.settled, 1);
@@ -1022,39 +661,19 @@ fn packages(t: &Tenantry) -> Result {
     // Would a smaller package be enough for Acme, which has two members besides its owner?
     t.call(
         &Actor::System,
-        packages::Create {
-            id: Some(Id::new("solo")?),
-            name: Name::new("Solo")?,
-            limits: Limits {
-                seats: Some(Limit::At(Count::new(1)?)),
-                ..Limits::default()
-            },
-            role: None,
-            assets: Assets::default(),
-            credits: false,
-            overuse: false,
-            bounce_rate: None,
-            child_price: None,
-        },
+        packages::Create::new(Name::new("Solo")?)
+            .id(Id::new("solo")?)
+            .limits(Limits::default().seats(Limit::At(Count::new(1)?))),
     )?;
     let check = t.call(
         &Actor::System,
-        packages::Preflight {
-            account: Id::new("acme")?,
-            package: Id::new("solo")?,
-        },
+        packages::Preflight::new(Id::new("acme")?, Id::new("solo")?),
     )?;
     assert_eq!(check.exceeded[0].limit, LimitName::Seats);
     assert_eq!(check.exceeded[0].value, Limit::At(Count::new(1)?));
 
     // No other account can get a retired package; accounts that have it keep it.
-    let retired = t.call(
-        &Actor::System,
-        packages::Retire {
-            package: Id::new("starter")?,
-            expected_rev: None,
-        },
-    )?;
+    let retired = t.call(&Actor::System, packages::Retire::new(Id::new("starter")?))?;
     assert_eq!(retired.accounts, 1);
     assert!(retired.retired);
     Ok(())
@@ -1064,30 +683,18 @@ fn passwords(t: &Tenantry) -> Result {
     // Ann has forgotten her password. The mail goes to the address that is stored.
     t.call(
         &Actor::System,
-        passwords::Forgot {
-            email: Email::new("ann@acme.example")?,
-        },
+        passwords::Forgot::new(Email::new("ann@acme.example")?),
     )?;
-    let mail = t.call(
-        &Actor::System,
-        outbox::Read {
-            after: None,
-            limit: None,
-        },
-    )?;
+    let mail = t.call(&Actor::System, outbox::Read::default())?;
     assert_eq!(mail.messages[0].kind, OutboxKind::PasswordReset);
     assert_eq!(mail.messages[0].user, Some(Id::new("ann")?));
 
     // She follows the link; it works once.
     let changed = t.call(
         &Actor::System,
-        passwords::Set {
-            token: Some(Secret::new(
-                mail.messages[0].token.as_ref().ok_or("absent")?.reveal(),
-            )?),
-            user: None,
-            password: Secret::new("seven green lamps on a shelf")?,
-        },
+        passwords::Set::new(Secret::new("seven green lamps on a shelf")?).token(Secret::new(
+            mail.messages[0].token.as_ref().ok_or("absent")?.reveal(),
+        )?),
     )?;
     assert_eq!(changed.sessions_ended, 0);
     assert_eq!(changed.user, Id::new("ann")?);
@@ -1095,18 +702,12 @@ fn passwords(t: &Tenantry) -> Result {
     // A password that is known to everybody can be banned.
     let banned = t.call(
         &Actor::System,
-        passwords::Ban {
-            words: vec![Name::new("correct horse battery staple")?],
-        },
+        passwords::Ban::new(vec![Name::new("correct horse battery staple")?]),
     )?;
     assert_eq!(banned.changed, 1);
     let refused = t.call(
         &Actor::System,
-        passwords::Set {
-            token: None,
-            user: Some(Id::new("ann")?),
-            password: Secret::new("Correct Horse Battery Staple")?,
-        },
+        passwords::Set::new(Secret::new("Correct Horse Battery Staple")?).user(Id::new("ann")?),
     );
     assert_eq!(
         refused.err().map(|error| error.code()),
@@ -1119,20 +720,12 @@ fn permissions(t: &Tenantry) -> Result {
     // The host adds a permission for a feature of its own to the tree.
     let polls = t.call(
         &Actor::System,
-        permissions::Add {
-            permission: Id::new("polls")?,
-            title: Name::new("Polls")?,
-            scoped: true,
-            sensitive: false,
-        },
+        permissions::Add::new(Id::new("polls")?, Name::new("Polls")?).scoped(true),
     )?;
     assert!(polls.scoped);
     let found = t.call(
         &Actor::System,
-        permissions::Search {
-            words: Name::new("polls")?,
-            limit: None,
-        },
+        permissions::Search::new(Name::new("polls")?),
     )?;
     assert_eq!(found.permissions[0].permission, "polls");
     Ok(())
@@ -1142,27 +735,16 @@ fn policies(t: &Tenantry) -> Result {
     // A preset for the platform, and one policy that differs for Acme.
     let platform = t.call(
         &Actor::System,
-        policies::Preset {
-            account: None,
-            preset: Some(Preset::Teams),
-        },
+        policies::Preset::default().preset(Preset::Teams),
     )?;
     assert_eq!(platform.preset, Some(Preset::Teams));
     t.call(
         &Actor::System,
-        policies::Set {
-            account: Some(Id::new("acme")?),
-            policies: Policies {
-                groups: Some(true),
-                ..Policies::default()
-            },
-        },
+        policies::Set::new(Policies::default().groups(true)).account(Id::new("acme")?),
     )?;
     let report = t.call(
         &Actor::System,
-        policies::Get {
-            account: Some(Id::new("acme")?),
-        },
+        policies::Get::default().account(Id::new("acme")?),
     )?;
     assert_eq!(report.policies.depth, Count::new(2)?);
     assert!(report.policies.groups);
@@ -1174,40 +756,19 @@ fn reservations(t: &Tenantry) -> Result {
     let ann = Actor::in_account(Id::new("ann")?, Id::new("acme")?, None);
     let reserved = t.call(
         &ann,
-        reservations::Create {
-            account: Id::new("acme")?,
-            user: None,
-            channel: Channel::default(),
-            message: None,
-            count: Count::new(60)?,
-            min: None,
-            life_ms: Count::new(3600000)?,
-            key: Some(Id::new("spring-1")?),
-        },
+        reservations::Create::new(Id::new("acme")?, Count::new(60)?, Count::new(3600000)?)
+            .key(Id::new("spring-1")?),
     )?;
     assert_eq!(reserved.granted, 60);
 
     // The same request with the same key reserves nothing more.
     let again = t.call(
         &ann,
-        reservations::Create {
-            account: Id::new("acme")?,
-            user: None,
-            channel: Channel::default(),
-            message: None,
-            count: Count::new(60)?,
-            min: None,
-            life_ms: Count::new(3600000)?,
-            key: Some(Id::new("spring-1")?),
-        },
+        reservations::Create::new(Id::new("acme")?, Count::new(60)?, Count::new(3600000)?)
+            .key(Id::new("spring-1")?),
     )?;
     assert_eq!(again.granted, 60);
-    let usage = t.call(
-        &Actor::System,
-        usage::Get {
-            account: Id::new("acme")?,
-        },
-    )?;
+    let usage = t.call(&Actor::System, usage::Get::new(Id::new("acme")?))?;
     assert_eq!(usage.windows[1].used, 60);
     Ok(())
 }
@@ -1217,47 +778,31 @@ fn resources(t: &Tenantry) -> Result {
     let ann = Actor::in_account(Id::new("ann")?, Id::new("acme")?, None);
     let campaign = t.call(
         &ann,
-        resources::Register {
-            account: Id::new("acme")?,
-            kind: Id::new("campaign")?,
-            id: Id::new("spring")?,
-            owner: None,
-        },
+        resources::Register::new(Id::new("acme")?, Id::new("campaign")?, Id::new("spring")?),
     )?;
     assert_eq!(campaign.owner, Id::new("ann")?);
     assert!(campaign.shared);
     let bob = Actor::in_account(Id::new("bob")?, Id::new("acme")?, None);
     let edit = t.call(
         &bob,
-        resources::Can {
-            account: Id::new("acme")?,
-            user: None,
-            action: Id::new("edit")?,
-            kind: Id::new("campaign")?,
-            id: Id::new("spring")?,
-        },
+        resources::Can::new(
+            Id::new("acme")?,
+            Id::new("edit")?,
+            Id::new("campaign")?,
+            Id::new("spring")?,
+        ),
     )?;
     assert!(edit.allowed);
     assert_eq!(edit.reason, Some(ResourceReason::Group));
     let seen = t.call(
         &bob,
-        resources::Visible {
-            account: Id::new("acme")?,
-            user: None,
-            kind: Id::new("campaign")?,
-            after: None,
-            limit: None,
-        },
+        resources::Visible::new(Id::new("acme")?, Id::new("campaign")?),
     )?;
     assert_eq!(seen.resources[0].id, Id::new("spring")?);
     let sue = Actor::in_account(Id::new("sue")?, Id::new("shop")?, None);
     let refused = t.call(
         &sue,
-        resources::Get {
-            account: Id::new("acme")?,
-            kind: Id::new("campaign")?,
-            id: Id::new("spring")?,
-        },
+        resources::Get::new(Id::new("acme")?, Id::new("campaign")?, Id::new("spring")?),
     );
     assert_eq!(
         refused.err().map(|error| error.code()),
@@ -1270,43 +815,30 @@ fn roles(t: &Tenantry) -> Result {
     // A role that includes another one, without one of its permissions.
     let trainee = t.call(
         &Actor::System,
-        roles::Create {
-            id: Some(Id::new("trainee")?),
-            account: None,
-            name: Name::new("Trainee")?,
-            allow: vec![],
-            deny: vec![Id::new("campaigns.send")?],
-            includes: vec![Id::new("writer")?],
-        },
+        roles::Create::new(Name::new("Trainee")?)
+            .id(Id::new("trainee")?)
+            .deny(vec![Id::new("campaigns.send")?])
+            .includes(vec![Id::new("writer")?]),
     )?;
     assert_eq!(trainee.includes, [Id::new("writer")?]);
     t.call(
         &Actor::System,
-        members::SetRole {
-            account: Id::new("acme")?,
-            user: Id::new("ann")?,
-            role: Id::new("trainee")?,
-            group: None,
-            expected_rev: None,
-        },
+        members::SetRole::new(Id::new("acme")?, Id::new("ann")?, Id::new("trainee")?),
     )?;
     let send = t.call(
         &Actor::System,
-        access::Check {
-            account: Id::new("acme")?,
-            user: Id::new("ann")?,
-            permission: Id::new("campaigns.send")?,
-        },
+        access::Check::new(
+            Id::new("acme")?,
+            Id::new("ann")?,
+            Id::new("campaigns.send")?,
+        ),
     )?;
     assert!(!send.allowed);
 
     // Members whose role is deleted get another role.
     let deleted = t.call(
         &Actor::System,
-        roles::Delete {
-            role: Id::new("trainee")?,
-            replace_with: Some(Id::new("writer")?),
-        },
+        roles::Delete::new(Id::new("trainee")?).replace_with(Id::new("writer")?),
     )?;
     assert_eq!(deleted.replaced, 1);
     Ok(())
@@ -1316,32 +848,23 @@ fn second_factors(t: &Tenantry) -> Result {
     // The host imports Bob's authenticator from the platform on which he was before.
     let brought = t.call(
         &Actor::System,
-        second_factors::ImportSecret {
-            user: Id::new("bob")?,
-            secret: Secret::new("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ")?,
-        },
+        second_factors::ImportSecret::new(
+            Id::new("bob")?,
+            Secret::new("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ")?,
+        ),
     )?;
     assert!(brought.enabled);
 
     // His password alone is no longer enough.
     t.call(
         &Actor::System,
-        passwords::Set {
-            token: None,
-            user: Some(Id::new("bob")?),
-            password: Secret::new("correct horse battery staple")?,
-        },
+        passwords::Set::new(Secret::new("correct horse battery staple")?).user(Id::new("bob")?),
     )?;
     let refused = t.call(
         &Actor::System,
-        sessions::Create {
-            email: Some(Email::new("bob@acme.example")?),
-            password: Some(Secret::new("correct horse battery staple")?),
-            code: None,
-            user: None,
-            device: None,
-            ip: None,
-        },
+        sessions::Create::default()
+            .email(Email::new("bob@acme.example")?)
+            .password(Secret::new("correct horse battery staple")?),
     );
     assert_eq!(
         refused.err().map(|error| error.code()),
@@ -1349,30 +872,19 @@ fn second_factors(t: &Tenantry) -> Result {
     );
     let begun = t.call(
         &Actor::System,
-        sessions::Create {
-            email: Some(Email::new("bob@acme.example")?),
-            password: Some(Secret::new("correct horse battery staple")?),
-            code: Some(Secret::new("509081")?),
-            user: None,
-            device: None,
-            ip: None,
-        },
+        sessions::Create::default()
+            .email(Email::new("bob@acme.example")?)
+            .password(Secret::new("correct horse battery staple")?)
+            .code(Secret::new("509081")?),
     )?;
     assert_eq!(begun.user, Id::new("bob")?);
 
     // He gets recovery codes, for the day on which he loses his phone.
     t.call(
         &Actor::System,
-        second_factors::RenewRecoveryCodes {
-            user: Id::new("bob")?,
-        },
+        second_factors::RenewRecoveryCodes::new(Id::new("bob")?),
     )?;
-    let known = t.call(
-        &Actor::System,
-        second_factors::Status {
-            user: Id::new("bob")?,
-        },
-    )?;
+    let known = t.call(&Actor::System, second_factors::Status::new(Id::new("bob")?))?;
     assert_eq!(known.recovery_codes_left, 10);
     Ok(())
 }
@@ -1381,29 +893,13 @@ fn sending(t: &Tenantry) -> Result {
     // Ann sends 80 of the 100 e-mails of the day; 30 more are too many.
     let first = t.call(
         &Actor::System,
-        sending::Admit {
-            account: Id::new("acme")?,
-            user: Some(Id::new("ann")?),
-            channel: Channel::default(),
-            message: None,
-            count: Count::new(80)?,
-            min: None,
-            key: None,
-        },
+        sending::Admit::new(Id::new("acme")?, Count::new(80)?).user(Id::new("ann")?),
     )?;
     assert_eq!(first.granted, 80);
     assert_eq!(first.remaining, Some(20));
     let second = t.call(
         &Actor::System,
-        sending::Admit {
-            account: Id::new("acme")?,
-            user: Some(Id::new("ann")?),
-            channel: Channel::default(),
-            message: None,
-            count: Count::new(30)?,
-            min: None,
-            key: None,
-        },
+        sending::Admit::new(Id::new("acme")?, Count::new(30)?).user(Id::new("ann")?),
     )?;
     assert_eq!(second.granted, 0);
     assert_eq!(
@@ -1436,15 +932,9 @@ fn sending(t: &Tenantry) -> Result {
     // With `min`, as many as fit are granted, but at least 10.
     let third = t.call(
         &Actor::System,
-        sending::Admit {
-            account: Id::new("acme")?,
-            user: Some(Id::new("ann")?),
-            channel: Channel::default(),
-            message: None,
-            count: Count::new(30)?,
-            min: Some(Count::new(10)?),
-            key: None,
-        },
+        sending::Admit::new(Id::new("acme")?, Count::new(30)?)
+            .user(Id::new("ann")?)
+            .min(Count::new(10)?),
     )?;
     assert_eq!(third.granted, 20);
     Ok(())
@@ -1454,63 +944,36 @@ fn sessions(t: &Tenantry) -> Result {
     // Ann logs in.
     t.call(
         &Actor::System,
-        passwords::Set {
-            token: None,
-            user: Some(Id::new("ann")?),
-            password: Secret::new("seven green lamps on a shelf")?,
-        },
+        passwords::Set::new(Secret::new("seven green lamps on a shelf")?).user(Id::new("ann")?),
     )?;
     let session = t.call(
         &Actor::System,
-        sessions::Create {
-            email: Some(Email::new("ann@acme.example")?),
-            password: Some(Secret::new("seven green lamps on a shelf")?),
-            code: None,
-            user: None,
-            device: Some(Name::new("Firefox on Linux")?),
-            ip: None,
-        },
+        sessions::Create::default()
+            .email(Email::new("ann@acme.example")?)
+            .password(Secret::new("seven green lamps on a shelf")?)
+            .device(Name::new("Firefox on Linux")?),
     )?;
     assert_eq!(session.user, Id::new("ann")?);
 
     // With each request, the host asks whose token it is, and whether they may act in Acme.
     let proof = t.call(
         &Actor::System,
-        sessions::Check {
-            token: Secret::new(session.token.reveal())?,
-            account: Some(Id::new("acme")?),
-            ip: None,
-        },
+        sessions::Check::new(Secret::new(session.token.reveal())?).account(Id::new("acme")?),
     )?;
     assert_eq!(proof.user, Id::new("ann")?);
 
     // Ann sees her devices, and then signs out everywhere.
     let ann = Actor::in_account(Id::new("ann")?, Id::new("acme")?, None);
-    let devices = t.call(
-        &ann,
-        sessions::List {
-            user: Id::new("ann")?,
-        },
-    )?;
+    let devices = t.call(&ann, sessions::List::new(Id::new("ann")?))?;
     assert_eq!(
         devices.sessions[0].device,
         Some(Name::new("Firefox on Linux")?)
     );
-    let ended = t.call(
-        &ann,
-        sessions::EndAll {
-            user: Id::new("ann")?,
-            keep_session: None,
-        },
-    )?;
+    let ended = t.call(&ann, sessions::EndAll::new(Id::new("ann")?))?;
     assert_eq!(ended.ended, 1);
     let refused = t.call(
         &Actor::System,
-        sessions::Check {
-            token: Secret::new(session.token.reveal())?,
-            account: None,
-            ip: None,
-        },
+        sessions::Check::new(Secret::new(session.token.reveal())?),
     );
     assert_eq!(
         refused.err().map(|error| error.code()),
@@ -1522,13 +985,11 @@ fn sessions(t: &Tenantry) -> Result {
     let olga = Actor::in_account(Id::new("olga")?, Id::new("acme")?, None);
     let help = t.call(
         &olga,
-        sessions::CreateAs {
-            user: Id::new("sue")?,
-            account: Id::new("shop")?,
-            reason: Note::new("Sue asked for help")?,
-            life_ms: None,
-            device: None,
-        },
+        sessions::CreateAs::new(
+            Id::new("sue")?,
+            Id::new("shop")?,
+            Note::new("Sue asked for help")?,
+        ),
     )?;
     assert_eq!(help.user, Id::new("sue")?);
     Ok(())
@@ -1540,42 +1001,24 @@ fn sharing(t: &Tenantry) -> Result {
     let olga = Actor::in_account(Id::new("olga")?, Id::new("acme")?, None);
     t.call(
         &olga,
-        resources::Register {
-            account: Id::new("acme")?,
-            kind: Id::new("template")?,
-            id: Id::new("welcome")?,
-            owner: None,
-        },
+        resources::Register::new(Id::new("acme")?, Id::new("template")?, Id::new("welcome")?),
     )?;
     t.call(
         &olga,
-        sharing::Share {
-            account: Id::new("acme")?,
-            kind: Id::new("template")?,
-            id: Id::new("welcome")?,
-            all: true,
-            accounts: vec![],
-        },
+        sharing::Share::new(Id::new("acme")?, Id::new("template")?, Id::new("welcome")?).all(true),
     )?;
-    let received = t.call(
-        &Actor::System,
-        sharing::Received {
-            account: Id::new("shop")?,
-            after: None,
-            limit: None,
-        },
-    )?;
+    let received = t.call(&Actor::System, sharing::Received::new(Id::new("shop")?))?;
     assert_eq!(received.templates[0].account, Id::new("acme")?);
     assert_eq!(received.templates[0].id, Id::new("welcome")?);
     let edit = t.call(
         &Actor::System,
-        sharing::Check {
-            account: Id::new("shop")?,
-            user: Id::new("sue")?,
-            action: sharing::SharedAction::Edit,
-            kind: Id::new("template")?,
-            id: Id::new("welcome")?,
-        },
+        sharing::Check::new(
+            Id::new("shop")?,
+            Id::new("sue")?,
+            sharing::SharedAction::Edit,
+            Id::new("template")?,
+            Id::new("welcome")?,
+        ),
     )?;
     assert!(!edit.allowed);
     Ok(())
@@ -1583,13 +1026,13 @@ fn sharing(t: &Tenantry) -> Result {
 
 fn store(t: &Tenantry) -> Result {
     // This reads everything that is stored, and says whether it is undamaged.
-    let verified = t.call(&Actor::System, store::Verify {})?;
+    let verified = t.call(&Actor::System, store::Verify::default())?;
     assert!(verified.damaged.is_empty());
     assert!(verified.whole);
 
     // Only the host may call this.
     let olga = Actor::in_account(Id::new("olga")?, Id::new("acme")?, None);
-    let refused = t.call(&olga, store::Verify {});
+    let refused = t.call(&olga, store::Verify::default());
     assert_eq!(
         refused.err().map(|error| error.code()),
         Some(Code::ActorNotAllowed)
@@ -1602,37 +1045,34 @@ fn suppressions(t: &Tenantry) -> Result {
     let olga = Actor::in_account(Id::new("olga")?, Id::new("acme")?, None);
     t.call(
         &olga,
-        suppressions::Add {
-            account: Id::new("acme")?,
-            entries: vec![
-                suppressions::SuppressionInput {
-                    value: "dan@example.com".to_owned(),
-                    message_class: MessageClass::Marketing,
-                    reason: Some(Note::new("asked")?),
-                    expires_at_ms: None,
-                },
-                suppressions::SuppressionInput {
-                    value: "spam.example".to_owned(),
-                    message_class: MessageClass::Marketing,
-                    reason: None,
-                    expires_at_ms: None,
-                },
+        suppressions::Add::new(
+            Id::new("acme")?,
+            vec![
+                suppressions::SuppressionInput::new(
+                    "dan@example.com".to_owned(),
+                    MessageClass::Marketing,
+                )
+                .reason(Note::new("asked")?),
+                suppressions::SuppressionInput::new(
+                    "spam.example".to_owned(),
+                    MessageClass::Marketing,
+                ),
             ],
-        },
+        ),
     )?;
 
     // The filter for a batch of recipients names those to whom nothing may be sent.
     let check = t.call(
         &Actor::System,
-        suppressions::Check {
-            account: Id::new("acme")?,
-            message_class: MessageClass::Marketing,
-            recipients: vec![
+        suppressions::Check::new(
+            Id::new("acme")?,
+            MessageClass::Marketing,
+            vec![
                 "eve@example.com".to_owned(),
                 "Dan@Example.com".to_owned(),
                 "any@spam.example".to_owned(),
             ],
-        },
+        ),
     )?;
     assert_eq!(check.suppressed[0].recipient, 1);
     assert_eq!(check.suppressed[1].by.value, "spam.example");
@@ -1645,36 +1085,20 @@ fn threads(t: &Tenantry) -> Result {
     // lease ends.
     t.call(
         &Actor::System,
-        limits::Set {
-            account: Id::new("acme")?,
-            limit: LimitName::Threads,
-            value: Limit::At(Count::new(1)?),
-            message_class: None,
-            over: None,
-            burst: None,
-            expected_rev: None,
-        },
+        limits::Set::new(
+            Id::new("acme")?,
+            LimitName::Threads,
+            Limit::At(Count::new(1)?),
+        ),
     )?;
     let slot = t.call(
         &Actor::System,
-        threads::Acquire {
-            account: Id::new("acme")?,
-            holder: Id::new("worker-1")?,
-            ttl_ms: Count::new(60000)?,
-            campaign: None,
-            key: None,
-        },
+        threads::Acquire::new(Id::new("acme")?, Id::new("worker-1")?, Count::new(60000)?),
     )?;
     assert_eq!(slot.holder, Id::new("worker-1")?);
     let refused = t.call(
         &Actor::System,
-        threads::Acquire {
-            account: Id::new("acme")?,
-            holder: Id::new("worker-2")?,
-            ttl_ms: Count::new(60000)?,
-            campaign: None,
-            key: None,
-        },
+        threads::Acquire::new(Id::new("acme")?, Id::new("worker-2")?, Count::new(60000)?),
     );
     assert_eq!(
         refused.err().map(|error| error.code()),
@@ -1687,22 +1111,9 @@ fn usage(t: &Tenantry) -> Result {
     // Messages that Shop sends count for Acme too.
     t.call(
         &Actor::System,
-        sending::Admit {
-            account: Id::new("shop")?,
-            user: None,
-            channel: Channel::default(),
-            message: None,
-            count: Count::new(30)?,
-            min: None,
-            key: None,
-        },
+        sending::Admit::new(Id::new("shop")?, Count::new(30)?),
     )?;
-    let usage = t.call(
-        &Actor::System,
-        usage::Get {
-            account: Id::new("acme")?,
-        },
-    )?;
+    let usage = t.call(&Actor::System, usage::Get::new(Id::new("acme")?))?;
     assert_eq!(usage.windows[1].limit, "email_per_day");
     assert_eq!(usage.windows[1].remaining, Some(70));
     assert_eq!(usage.windows[1].used, 30);
@@ -1714,47 +1125,24 @@ fn users(t: &Tenantry) -> Result {
     let ann = Actor::in_account(Id::new("ann")?, Id::new("acme")?, None);
     let edited = t.call(
         &ann,
-        users::Edit {
-            user: Id::new("ann")?,
-            account: None,
-            first_name: Some(Name::new("Ann")?),
-            last_name: None,
-            phone: None,
-            sending_country: None,
-            language: None,
-            time_zone: None,
-            notifications: None,
-            clear: vec![],
-            expected_rev: None,
-        },
+        users::Edit::new(Id::new("ann")?).first_name(Name::new("Ann")?),
     )?;
     assert_eq!(edited.profile.first_name, Some(Name::new("Ann")?));
     let asked = t.call(
         &ann,
-        users::ChangeEmail {
-            user: Id::new("ann")?,
-            account: None,
-            email: Email::new("ann@new.example")?,
-            expected_rev: None,
-        },
+        users::ChangeEmail::new(Id::new("ann")?, Email::new("ann@new.example")?),
     )?;
     assert!(!asked.changed);
 
     // The new address counts as soon as she has followed the link that was sent to it.
-    let mail = t.call(
-        &Actor::System,
-        outbox::Read {
-            after: None,
-            limit: None,
-        },
-    )?;
+    let mail = t.call(&Actor::System, outbox::Read::default())?;
     assert_eq!(mail.messages[0].kind, OutboxKind::EmailChange);
     assert_eq!(mail.messages[0].to, Some("ann@new.example".to_owned()));
     let changed = t.call(
         &Actor::System,
-        users::ConfirmEmail {
-            token: Secret::new(mail.messages[0].token.as_ref().ok_or("absent")?.reveal())?,
-        },
+        users::ConfirmEmail::new(Secret::new(
+            mail.messages[0].token.as_ref().ok_or("absent")?.reveal(),
+        )?),
     )?;
     assert_eq!(changed.email, "ann@new.example");
     Ok(())

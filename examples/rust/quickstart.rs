@@ -10,76 +10,31 @@ pub fn main() -> Result<(), Box<dyn Error>> {
 
     // The host itself sets up the platform.
     let system = Actor::System;
-    let allow = vec![Grant {
-        permission: Id::new("campaigns.send")?,
-        scope: None,
-    }];
-    t.call(
-        &system,
-        roles::Create {
-            id: Some(Id::new("sender")?),
-            name: Name::new("Sender")?,
-            allow,
-            deny: vec![],
-            includes: vec![],
-            account: None,
-        },
-    )?;
-    let limits = Limits {
-        email_per_day: Some(Limit::At(Count::new(3)?)),
-        ..Limits::default()
-    };
-    let starter = packages::Create {
-        id: Some(Id::new("starter")?),
-        name: Name::new("Starter")?,
-        limits,
-        role: None,
-        assets: Default::default(),
-        credits: false,
-        overuse: false,
-        bounce_rate: None,
-        child_price: None,
-    };
+    let sender = roles::Create::new(Name::new("Sender")?)
+        .id(Id::new("sender")?)
+        .allow([Grant::new(Id::new("campaigns.send")?)]);
+    t.call(&system, sender)?;
+    let starter = packages::Create::new(Name::new("Starter")?)
+        .id(Id::new("starter")?)
+        .limits(Limits::default().email_per_day(Limit::At(Count::new(3)?)));
     t.call(&system, starter)?;
-    let owner = accounts::OwnerInput {
-        user: Some(Id::new("olga")?),
-        email: Some(Email::new("olga@acme.example")?),
-        first_name: None,
-        last_name: None,
-    };
-    t.call(
-        &system,
-        accounts::Create {
-            id: Some(Id::new("acme")?),
-            name: Name::new("Acme")?,
-            owner,
-            parent: None,
-            time_zone: Some(Name::new("Europe/Berlin")?),
-            package: Some(Id::new("starter")?),
-            limits: Limits::default(),
-            pending: false,
-        },
-    )?;
-    let ann = members::Add {
-        account: Id::new("acme")?,
-        user: Some(Id::new("ann")?),
-        email: Some(Email::new("ann@acme.example")?),
-        first_name: None,
-        last_name: None,
-        role: Some(Id::new("sender")?),
-        group: None,
-    };
+    let olga = accounts::OwnerInput::new()
+        .user(Id::new("olga")?)
+        .email(Email::new("olga@acme.example")?);
+    let acme = accounts::Create::new(Name::new("Acme")?, olga)
+        .id(Id::new("acme")?)
+        .time_zone(Name::new("Europe/Berlin")?)
+        .package(Id::new("starter")?);
+    t.call(&system, acme)?;
+    let ann = members::Add::new(Id::new("acme")?)
+        .user(Id::new("ann")?)
+        .email(Email::new("ann@acme.example")?)
+        .role(Id::new("sender")?);
     t.call(&system, ann)?;
 
     // A user acts in an account, and is refused what they may not do.
     let ann = Actor::in_account(Id::new("ann")?, Id::new("acme")?, None);
-    if let Err(error) = t.call(
-        &ann,
-        accounts::Close {
-            account: Id::new("acme")?,
-            expected_rev: None,
-        },
-    ) {
+    if let Err(error) = t.call(&ann, accounts::Close::new(Id::new("acme")?)) {
         println!("refused: {}", error.code());
     }
 

@@ -370,7 +370,7 @@ fn single_flipped_bits_are_harmless_or_noticed() {
 fn a_store_of_a_newer_format_is_called_so() {
     let scratch = Scratch::new("newer");
     let path = scratch.at("store");
-    let open = || Tenantry::open(path.to_str().unwrap(), tenantry::OpenOptions::default());
+    let open = || Tenantry::open(&path, tenantry::OpenOptions::default());
     open().unwrap().close().unwrap();
     let manifest = path.join("manifest");
     let text = fs::read(&manifest).unwrap();

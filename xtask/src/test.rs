@@ -8,16 +8,18 @@ use std::time::Instant;
 
 /// The packages with Rust tests. Benchmarks stay out: their peers are heavy. The bindings have
 /// their tests in their language.
-const TESTED: [&str; 6] = [
+const TESTED: [&str; 7] = [
     "tenantry-store",
+    "tenantry-macros",
     "tenantry",
     "tenantry-fork",
     "tenantry-ffi",
     "tenantry-tests",
     "xtask",
 ];
-const LINTED: [&str; 8] = [
+const LINTED: [&str; 9] = [
     "tenantry-store",
+    "tenantry-macros",
     "tenantry",
     "tenantry-fork",
     "tenantry-ffi",

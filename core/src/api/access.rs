@@ -3,13 +3,11 @@
 
 use crate::error::Code;
 use crate::model::{Count, Cursor, Id, Scope};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use tenantry_macros::{answer, request};
 
 /// Says whether a user may do something in an account. The prepared calls and the calls by id of
 /// each language give the same answer.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Check {
     /// The account.
     pub account: Id,
@@ -21,8 +19,7 @@ pub struct Check {
 
 /// Explains why a user may or may not do something: which grant, ceiling or denial decided
 /// (R-ROL-9).
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Explain {
     /// The account.
     pub account: Id,
@@ -34,8 +31,7 @@ pub struct Explain {
 
 /// Lists everything that a user may do in an account now, and how far each permission reaches
 /// (R-ROL-9).
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct WhatCan {
     /// The account.
     pub account: Id,
@@ -48,23 +44,20 @@ pub struct WhatCan {
 /// Those who reach it from the accounts above come first, from the top down; then its own members;
 /// each part is ordered by user id. One call looks at a limited number of users: a page may be
 /// shorter than `limit`, and even empty, while there is a `next`.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct WhoCan {
     /// The account.
     pub account: Id,
     /// The permission.
     pub permission: Id,
     /// Where the page begins: the `next` of the previous page.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Cursor>,
     /// How many entries the page has at most: 1 to 500; 50 when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Count>,
 }
 
 /// The answer to a permission check.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 #[schemars(extend("x-yes" = "allowed"))]
 pub struct AccessCheck {
     /// Whether the user may do it.
@@ -72,14 +65,12 @@ pub struct AccessCheck {
 }
 
 /// What a user may do in an account.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct AccessPowers {
     /// Why the user may do nothing at all, where a code says it: because of the status of the
     /// account, the user or the membership.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<Code>,
     /// How the user holds the permissions; absent for a user who has no access to the account.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub held_as: Option<AccessHeldAs>,
     /// What they may do now, in the order of the permission tree; they may not do anything that is
     /// not listed.
@@ -87,7 +78,7 @@ pub struct AccessPowers {
 }
 
 /// A permission that somebody holds.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct AccessPower {
     /// The permission.
     pub permission: String,
@@ -96,17 +87,16 @@ pub struct AccessPower {
 }
 
 /// A page of those who may do something.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct AccessHolderList {
     /// Those who may do it.
     pub holders: Vec<AccessHolder>,
     /// The `after` of the next page; absent on the last page.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<Cursor>,
 }
 
 /// Somebody who may do something.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct AccessHolder {
     /// The user.
     pub user: Id,
@@ -115,15 +105,13 @@ pub struct AccessHolder {
     /// The account whose member they are: this one, or one above it.
     pub account: Id,
     /// Their role there; an owner needs none.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<Id>,
     /// How far the permission reaches; `any` for a permission that has no scope.
     pub scope: Scope,
 }
 
 /// How somebody holds their permissions in an account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
+#[answer]
 pub enum AccessHeldAs {
     /// They own the account.
     Owner,
@@ -134,26 +122,24 @@ pub enum AccessHeldAs {
 }
 
 /// A permission check explained.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 #[schemars(extend("x-yes" = "allowed"))]
 pub struct AccessExplanation {
     /// Whether the user may.
     pub allowed: bool,
     /// How far the permission reaches.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub scope: Option<Scope>,
     /// The ids from the top of the permission tree to this permission.
     pub path: Vec<String>,
     /// Why the user may not, as a code: the status of the account, the user or the membership, or
     /// `permission_denied`.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<Code>,
     /// What was looked at, in order; the last entry decided.
     pub steps: Vec<AccessStep>,
 }
 
 /// One thing that a permission check looked at.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct AccessStep {
     /// What kind of thing.
     pub kind: AccessStepKind,
@@ -165,25 +151,19 @@ pub struct AccessStep {
     pub included_by: Vec<Id>,
     /// The account that it comes from: the account of the membership, or the account whose package
     /// sets a ceiling.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub account: Option<Id>,
     /// The package whose role is a ceiling.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub package: Option<Id>,
     /// The node that was granted or denied.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub permission: Option<String>,
     /// How far it reaches.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub scope: Option<Scope>,
     /// The code of the status that forbids it.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<Code>,
 }
 
 /// What kind of thing a permission check looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
+#[answer]
 pub enum AccessStepKind {
     /// The permission is for operators of the platform only, never for users of an account.
     OperatorsOnly,

@@ -7,33 +7,27 @@ use crate::model::{
     Note,
 };
 use crate::rules::account::Status;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use tenantry_macros::{answer, request};
 
 /// Creates a client, or an account below another one: details, owner and package in one step
 /// (R-ACC-1).
 ///
 /// An operator also needs `packages.assign` to name a package, and `packages.override_limits` to
 /// name limits.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Create {
     /// The host's own id; one is generated when it is absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<Id>,
     /// The name that people see.
     pub name: Name,
     /// The user who owns it.
     pub owner: OwnerInput,
     /// The account above; without one, the new account is a client of the platform.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Id>,
     /// The IANA name of the time zone of its days and months; that of the policy `time_zone` when
     /// absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_zone: Option<Name>,
     /// The package; without one, the values of the account above apply.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub package: Option<Id>,
     /// The account's own limits, which override those of the package.
     #[serde(default)]
@@ -45,44 +39,33 @@ pub struct Create {
 
 /// Validates the details of an account to be created, which is the first step of the creation, and
 /// changes nothing (R-ACC-1).
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Validate {
     /// The host's own id.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<Id>,
     /// The name that people see.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// The e-mail address of the owner.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner_email: Option<String>,
     /// The IANA name of the time zone.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_zone: Option<String>,
 }
 
 /// The owner of a new account: an existing user, or a new one by e-mail address.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct OwnerInput {
     /// The existing user, or the id that the new one gets.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
     /// The e-mail address of a new user.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<Email>,
     /// The first name of a new user.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_name: Option<Name>,
     /// The last name of a new user.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_name: Option<Name>,
 }
 
 /// Reads an account.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Get {
     /// The account.
     pub account: Id,
@@ -94,40 +77,30 @@ pub struct Get {
 /// Users list the accounts below their own: all of them when neither `parent` nor `team` is given.
 /// One call looks at a limited number of accounts, including those that the filters leave out: a
 /// page may be shorter than `limit`, and even empty, while there is a `next`.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct List {
     /// Only the accounts directly below this one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Id>,
     /// Only the accounts below this one, at any depth; it cannot be combined with `parent`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub team: Option<Id>,
     /// Only accounts with this effective status.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<Status>,
     /// Only accounts that have this package themselves.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub package: Option<Id>,
     /// Only accounts whose name, or whose owner's e-mail address, begins with this text; case and
     /// accents do not matter. The accounts are ordered by name, and those found by the owner's
     /// address come last.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<Name>,
     /// The order; `id` when absent, or `name` when there is a `search`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order: Option<AccountOrder>,
     /// Where the page begins: the `next` of the previous page.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Cursor>,
     /// How many entries the page has at most: 1 to 500; 50 when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Count>,
 }
 
 /// What a list of accounts is ordered by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
+#[request]
 pub enum AccountOrder {
     /// The id.
     Id,
@@ -143,40 +116,32 @@ pub enum AccountOrder {
 /// Only the platform chooses the package: the host, and operators with `packages.assign`. Users
 /// need `users.default_permissions` to set the default role, and cannot set a role that can do more
 /// than they can.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Edit {
     /// The account.
     pub account: Id,
     /// The name that people see.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<Name>,
     /// The IANA name of the time zone.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_zone: Option<Name>,
     /// Another package; a package change that was planned for later is cancelled.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub package: Option<Id>,
     /// When the account gets the package; `now` when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<PackageChange>,
     /// Takes the package away; it cannot be combined with `package`.
     #[serde(default)]
     pub without_package: bool,
     /// The role that a new member gets when none is named (R-TEA-9).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default_role: Option<Id>,
     /// Takes the default role away; it cannot be combined with `default_role`.
     #[serde(default)]
     pub without_default_role: bool,
     /// The revision on which the change is based; a stale one is refused with `rev_conflict`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rev: Option<Count>,
 }
 
 /// When an account gets another package (R-PKG-6).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
+#[request]
 pub enum PackageChange {
     /// At once.
     Now,
@@ -187,71 +152,59 @@ pub enum PackageChange {
 /// Makes a pending account active, or clears the holds of a reason from a suspended account, as far
 /// as the actor may clear them; holds of other reasons stay. An account that has no owner yet stays
 /// pending (R-TEA-2).
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Activate {
     /// The account.
     pub account: Id,
     /// The reason of the holds that are cleared; `admin` when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<HoldReason>,
     /// The revision on which the change is based; a stale one is refused with `rev_conflict`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rev: Option<Count>,
 }
 
 /// Suspends an account for a reason, beside any hold of another reason (R-ACC-2). If the same level
 /// has placed a hold of this reason already, that hold stays as it is.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Hold {
     /// The account.
     pub account: Id,
     /// The reason.
     pub reason: HoldReason,
     /// A remark for people.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<Note>,
     /// The revision on which the change is based; a stale one is refused with `rev_conflict`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rev: Option<Count>,
 }
 
 /// Clears one hold; the others stay. Only the level that placed it, or one above, can clear it
 /// (R-ACC-2).
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Release {
     /// The account.
     pub account: Id,
     /// The number of the hold.
     pub hold: Count,
     /// The revision on which the change is based; a stale one is refused with `rev_conflict`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rev: Option<Count>,
 }
 
 /// Closes an account: it sends nothing and nobody can enter it. It can be reopened within the grace
 /// period (R-ACC-3).
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Close {
     /// The account.
     pub account: Id,
     /// The revision on which the change is based; a stale one is refused with `rev_conflict`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rev: Option<Count>,
 }
 
 /// Reopens a closed account within its grace period; an account that was waiting for its owner
 /// waits again (R-ACC-3).
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Reopen {
     /// The account.
     pub account: Id,
     /// The revision on which the change is based; a stale one is refused with `rev_conflict`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rev: Option<Count>,
 }
 
@@ -262,17 +215,14 @@ pub struct Reopen {
 /// their policies, and of their allow-lists the addresses that its own list allows too; and, if it
 /// has no package of its own, their package, limits and assets. If it has a package of its own, it
 /// keeps that package, and the limits of the accounts above no longer apply to it.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Delete {
     /// The account.
     pub account: Id,
     /// What happens to the accounts below; required when there are any. Users must manage the team,
     /// and cannot detach accounts.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub children: Option<Children>,
     /// The revision on which the change is based; a stale one is refused with `rev_conflict`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rev: Option<Count>,
 }
 
@@ -280,38 +230,29 @@ pub struct Delete {
 /// or why not; with `atomic`, it is done to all accounts or to none.
 ///
 /// An operator also needs the permission of the action, as for one account.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Bulk {
     /// The accounts: 1 to 500, each named once.
     pub accounts: Vec<Id>,
     /// What to do.
     pub action: AccountAction,
     /// The package, for `set_package`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub package: Option<Id>,
     /// The reason of the holds that `suspend` places and `activate` clears; `admin` when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<HoldReason>,
     /// For `suspend`, a remark for people; for `add_credits` and `withdraw_credits`, the reason.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<Note>,
     /// What the credits pay for, for `add_credits` and `withdraw_credits`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel: Option<Channel>,
     /// How many credits each account gets or gives back, for `add_credits` and `withdraw_credits`.
     /// When absent, `withdraw_credits` takes all that are left.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<Count>,
     /// When the credits of `add_credits` expire, in unix milliseconds; never when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at_ms: Option<Count>,
     /// An idempotency key for `add_credits` and `withdraw_credits`: a request that is repeated with
     /// the same key is carried out once for each account.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Id>,
     /// What happens to the accounts below, for `delete`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub children: Option<Children>,
     /// Whether it is done to all accounts or to none.
     #[serde(default)]
@@ -319,8 +260,7 @@ pub struct Bulk {
 }
 
 /// What is done to many accounts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
+#[request]
 pub enum AccountAction {
     /// Makes pending accounts active, and clears the holds of the reason from suspended ones.
     Activate,
@@ -341,8 +281,7 @@ pub enum AccountAction {
 }
 
 /// What happens to the accounts below an account that is deleted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
+#[request]
 pub enum Children {
     /// They are deleted too, with all accounts below them.
     Delete,
@@ -351,29 +290,24 @@ pub enum Children {
 }
 
 /// An account.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct Account {
     /// The id.
     pub id: Id,
     /// The name that people see.
     pub name: Name,
     /// The account above.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub parent: Option<Id>,
     /// The user who owns it; absent only while the account waits for its first owner to confirm
     /// their address.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub owner: Option<Id>,
     /// The package.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub package: Option<Id>,
     /// The package that it gets later.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub next_package: Option<NextPackage>,
     /// The account's own limits; the others are inherited.
     pub limits: Limits,
     /// The role that a new member gets when none is named.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub default_role: Option<Id>,
     /// The IANA name of the time zone of its days and months.
     pub time_zone: String,
@@ -382,7 +316,6 @@ pub struct Account {
     /// The holds that suspend this account itself.
     pub holds: Vec<HoldEntry>,
     /// When it was closed, in unix milliseconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub closed_at_ms: Option<u64>,
     /// How many accounts are directly below it.
     pub children: u64,
@@ -392,11 +325,9 @@ pub struct Account {
     pub users: u64,
     /// Its credits for e-mails, including the reserves of groups; absent when the caller may not
     /// see them (`credits.view`).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email_credits: Option<u64>,
     /// Its credits for text messages, including the reserves of groups; absent when the caller may
     /// not see them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sms_credits: Option<u64>,
     /// The revision; every change raises it.
     pub rev: u64,
@@ -407,17 +338,16 @@ pub struct Account {
 }
 
 /// A page of accounts.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct AccountList {
     /// The accounts.
     pub accounts: Vec<Account>,
     /// The `after` of the next page; absent on the last page.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<Cursor>,
 }
 
 /// What is wrong with the details of an account to be created.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 #[schemars(extend("x-yes" = "valid"))]
 pub struct AccountValidation {
     /// Whether an account can be created with these details.
@@ -427,7 +357,7 @@ pub struct AccountValidation {
 }
 
 /// One thing that is wrong.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct AccountProblem {
     /// The JSON pointer of the field.
     pub field: String,
@@ -438,7 +368,7 @@ pub struct AccountProblem {
 }
 
 /// An account that was deleted.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct AccountDeleted {
     /// How many accounts were deleted, including this one.
     pub accounts: u64,
@@ -447,7 +377,7 @@ pub struct AccountDeleted {
 }
 
 /// What was done to many accounts.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct AccountBulk {
     /// How many accounts it was done to.
     pub done: u64,
@@ -458,7 +388,7 @@ pub struct AccountBulk {
 }
 
 /// What was done to one account of many.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 #[schemars(extend("x-yes" = "done"))]
 pub struct AccountBulkItem {
     /// The account.
@@ -467,9 +397,7 @@ pub struct AccountBulkItem {
     pub done: bool,
     /// Why it was not done; absent when it was done, and when it was not done only because another
     /// account was refused and `atomic` was set.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<Code>,
     /// A sentence that a person can act on.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
 }

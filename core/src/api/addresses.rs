@@ -1,8 +1,7 @@
 //! Allow-lists: the addresses from which people may act (R-SES-3): requests and answers.
 
 use crate::model::{AddressRange, Id};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use tenantry_macros::{answer, request};
 
 /// Sets an allow-list: that of a user, that of an account for everybody who acts in it or below it,
 /// or that of a membership. An empty list allows every address.
@@ -11,14 +10,11 @@ use serde::{Deserialize, Serialize};
 /// membership, of the account, and of the accounts above it. Otherwise, and when no address is
 /// named, everything that the actor does is refused with `ip_not_allowed`. Nobody can lock themself
 /// out.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Set {
     /// The account; together with `user`, the user's membership of this account.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Id>,
     /// The user.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
     /// At most 100 addresses and ranges (CIDR), IPv4 and IPv6; an IPv4 address mapped into IPv6
     /// counts as IPv4.
@@ -26,25 +22,20 @@ pub struct Set {
 }
 
 /// Reads an allow-list.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Get {
     /// The account; together with `user`, the user's membership of this account.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Id>,
     /// The user.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
 }
 
 /// An allow-list.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct AddressList {
     /// The account that it is about.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub account: Option<Id>,
     /// The user that it is about.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
     /// The addresses that are allowed; every address is allowed when the list is empty.
     pub addresses: Vec<AddressRange>,

@@ -2,8 +2,7 @@
 //! (R-SES-7): requests and answers.
 
 use crate::model::{Address, AddressRange, Count, Grant, Id, Name, Secret};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use tenantry_macros::{answer, request};
 
 /// Creates an API key for a member of an account. The answer shows the token, once.
 ///
@@ -12,13 +11,11 @@ use serde::{Deserialize, Serialize};
 /// the user is disabled or the account is on hold. It cannot change how people log in, and cannot
 /// create keys (`not_with_api_key`). Users create keys for themselves; they need `api_keys.create`
 /// in the account in which they act.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Create {
     /// The account that it acts in.
     pub account: Id,
     /// The member for whom it acts; the acting user when absent. The host must name a member.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
     /// What people call it.
     pub name: Name,
@@ -31,45 +28,37 @@ pub struct Create {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allow_list: Vec<AddressRange>,
     /// When it expires, in unix milliseconds; never when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at_ms: Option<Count>,
 }
 
 /// Changes an API key; a field that is absent stays as it is. Its token stays the same. Users
 /// change their own keys. If the change lets the key be used for more, the user is told, as with
 /// `api_keys.create`.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Edit {
     /// The account.
     pub account: Id,
     /// The key.
     pub api_key: Id,
     /// What people call it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<Name>,
     /// The permissions that replace those it has, as in `api_keys.create`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub permissions: Option<Vec<Grant>>,
     /// The allow-list that replaces the one it has; an empty list allows every address.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allow_list: Option<Vec<AddressRange>>,
     /// When it expires, in unix milliseconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at_ms: Option<Count>,
     /// Whether the expiry is removed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub never_expires: bool,
     /// The revision on which the change is based; a stale one is refused with `rev_conflict`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rev: Option<Count>,
 }
 
 /// Deletes an API key: from now on its token is refused with `api_key_invalid`, and its caps are
 /// deleted too. Users delete their own keys and, with `api_keys.revoke`, those of members who can
 /// do no more than they can.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Delete {
     /// The account.
     pub account: Id,
@@ -79,13 +68,11 @@ pub struct Delete {
 
 /// Lists the API keys of an account, at most 100, including those that have expired. Users see
 /// their own keys and, with `api_keys.view`, all keys.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct List {
     /// The account.
     pub account: Id,
     /// Only the keys of this member.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
 }
 
@@ -94,18 +81,16 @@ pub struct List {
 ///
 /// To run operations with it, pass it as the actor: `{"kind": "api_key", "token": "...", "ip":
 /// "..."}`.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Check {
     /// The token.
     pub token: Secret,
     /// The address from which the program calls, as the host saw it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ip: Option<Address>,
 }
 
 /// An API key. Its token is not stored anywhere.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct ApiKey {
     /// The account that it acts in.
     pub account: Id,
@@ -120,14 +105,11 @@ pub struct ApiKey {
     /// The addresses from which it may be used; every address when the list is empty.
     pub allow_list: Vec<AddressRange>,
     /// When it expires, in unix milliseconds; absent when it never does.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at_ms: Option<u64>,
     /// When it was last used, in unix milliseconds, to within five minutes; absent when it never
     /// was.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub last_used_at_ms: Option<u64>,
     /// The address from which it was last used.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub last_ip: Option<Address>,
     /// The revision; every change raises it.
     pub rev: u64,
@@ -138,7 +120,7 @@ pub struct ApiKey {
 }
 
 /// An API key that was created.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct ApiKeyToken {
     /// The key.
     pub api_key: ApiKey,
@@ -148,7 +130,7 @@ pub struct ApiKeyToken {
 }
 
 /// What the token of an API key proves.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct ApiKeyProof {
     /// The key.
     pub api_key: Id,
@@ -159,19 +141,18 @@ pub struct ApiKeyProof {
     /// What it may be used for, as far as the member may do it.
     pub permissions: Vec<Grant>,
     /// When it expires, in unix milliseconds; absent when it never does.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at_ms: Option<u64>,
 }
 
 /// The API keys of an account.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct ApiKeyList {
     /// The keys, ordered by member.
     pub api_keys: Vec<ApiKey>,
 }
 
 /// An API key that was deleted.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct ApiKeyDeleted {
     /// The key.
     pub api_key: Id,

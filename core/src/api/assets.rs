@@ -2,25 +2,21 @@
 //! requests and answers.
 
 use crate::model::{AssetKind, Count, Id, Name};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use tenantry_macros::{answer, request};
 
 /// Lists the assets that an account may use: its own and those of its package; if it has no
 /// package, those of the account above (R-PKG-5).
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Get {
     /// The account.
     pub account: Id,
     /// Only those of this kind.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<AssetKind>,
 }
 
 /// Gives an account an asset of its own, beside those of its package. An account has at most 200 of
 /// each kind.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Assign {
     /// The account.
     pub account: Id,
@@ -30,13 +26,11 @@ pub struct Assign {
     pub asset: Name,
     /// The revision of the account on which the change is based; a stale one is refused with
     /// `rev_conflict`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rev: Option<Count>,
 }
 
 /// Takes one of its own assets away from an account. The assets of its package stay.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Unassign {
     /// The account.
     pub account: Id,
@@ -46,14 +40,12 @@ pub struct Unassign {
     pub asset: Name,
     /// The revision of the account on which the change is based; a stale one is refused with
     /// `rev_conflict`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rev: Option<Count>,
 }
 
 /// Says where an account has an asset from; an asset that it may not use is refused with
 /// `asset_not_assigned` (R-PKG-5).
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Check {
     /// The account.
     pub account: Id,
@@ -64,7 +56,7 @@ pub struct Check {
 }
 
 /// The assets that an account may use.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct AssetList {
     /// The account.
     pub account: Id,
@@ -74,7 +66,7 @@ pub struct AssetList {
 }
 
 /// An asset that an account may use.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct Asset {
     /// What kind of asset it is.
     pub kind: AssetKind,
@@ -87,8 +79,7 @@ pub struct Asset {
 }
 
 /// Where an account has an asset from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
+#[answer]
 pub enum AssetSource {
     /// It was assigned to the account itself.
     Own,

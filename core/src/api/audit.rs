@@ -2,12 +2,10 @@
 //! (R-AUD-1): requests and answers.
 
 use crate::model::{AuditActor, AuditKind, Count, Cursor, Id, Name};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use tenantry_macros::{answer, request};
 
 /// Which chain of audit records.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
+#[request]
 pub enum AuditOf {
     /// The chain of an account, also of an account that was deleted.
     Account,
@@ -22,63 +20,46 @@ pub enum AuditOf {
 ///
 /// A page may be shorter than `limit`, and even empty, while there is a `next`: when a filter
 /// leaves out nearly all records, one call looks at a part of the chain only.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct List {
     /// Which chain. When absent: the chain of `account` if it is given, else that of the account in
     /// which a user acts, else that of the platform.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chain: Option<AuditOf>,
     /// The account whose chain it is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Id>,
     /// Only changes that concern this user. It needs the chain `users`, in which they are found
     /// without reading other records.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
     /// Only what was done from this instant on, in unix milliseconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from_ms: Option<Count>,
     /// Only what was done before this instant, in unix milliseconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until_ms: Option<Count>,
     /// Only what this person did, or what somebody else did while acting as them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor: Option<Id>,
     /// Only what was done by this operation.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation: Option<Name>,
     /// Only changes of things of this kind.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<AuditKind>,
     /// Only changes of the thing with this id, as the records have it; it needs `kind`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<Name>,
     /// Where the page begins: the `next` of the previous page.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Cursor>,
     /// How many entries the page has at most: 1 to 500; 50 when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Count>,
 }
 
 /// Exports the records of a chain as lines, in their order. Each line is the text from which its
 /// hash was made: the `sha256` of a line is the `previous` of the next record.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Export {
     /// Which chain, as in `audit.list`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chain: Option<AuditOf>,
     /// The account whose chain it is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Id>,
     /// The number of the record after which the page begins: the `next` of the previous page.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Count>,
     /// How many records the page has at most: 1 to 500; 50 when absent. It has fewer when the
     /// records are large.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Count>,
     /// Whether the personal data in the records is exported too, in `personal`.
     #[serde(default)]
@@ -87,47 +68,36 @@ pub struct Export {
 
 /// Checks every record of a chain: that none is missing, altered or added. With a head that was
 /// saved elsewhere, it also checks that the end of the chain was not cut off or rewritten.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Verify {
     /// Which chain, as in `audit.list`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chain: Option<AuditOf>,
     /// The account whose chain it is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Id>,
     /// The `number` of a head that was saved elsewhere.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub number: Option<Count>,
     /// The `hash` of that head.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hash: Option<Name>,
 }
 
 /// Shows where a chain ends. Saved outside the store, this head lets `audit.verify` find out that
 /// the end of the chain was cut off.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Head {
     /// Which chain, as in `audit.list`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chain: Option<AuditOf>,
     /// The account whose chain it is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Id>,
 }
 
 /// Deletes the records at the beginning of a chain that are older than an instant. What is left can
 /// be verified as before, because the chain keeps the hash of the last record that was pruned. The
 /// audit also records that the chain was pruned.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Prune {
     /// Which chain, as in `audit.list`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chain: Option<AuditOf>,
     /// The account whose chain it is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Id>,
     /// The instant, in unix milliseconds: the first record of this instant or later stays, and so
     /// do all records after it. A record that a wrong clock dated in the future does not stay for
@@ -136,18 +106,17 @@ pub struct Prune {
 }
 
 /// A page of audit records.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct AuditPage {
     /// The records, the latest first.
     pub records: Vec<AuditItem>,
     /// The `after` of the next page; absent on the last page.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<Cursor>,
 }
 
 /// A record of what one operation changed. An operation that changes much has several records, one
 /// after the other.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct AuditItem {
     /// Its number in the chain, which begins at 1.
     pub number: u64,
@@ -162,7 +131,7 @@ pub struct AuditItem {
 }
 
 /// What happened to one thing.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct AuditChangeItem {
     /// What kind of thing it is.
     pub kind: AuditKind,
@@ -178,8 +147,7 @@ pub struct AuditChangeItem {
 }
 
 /// What happened to a thing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
+#[answer]
 pub enum AuditWhat {
     /// It was made.
     Created,
@@ -190,44 +158,39 @@ pub enum AuditWhat {
 }
 
 /// A field that changed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct AuditField {
     /// Its name; for a field within a field, both names with a dot between them.
     pub name: String,
     /// The value before the change: text as it is, everything else as JSON. It is absent when there
     /// was no value.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<String>,
     /// The value after the change, in the same form.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
 }
 
 /// A part of a chain, as lines.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct AuditExport {
     /// The records as JSON lines, each ended by a line feed.
     pub lines: String,
     /// The personal data in these records as JSON lines: the number of the record, the place of the
     /// change in it, and the text whose hash the change has. A line without a place is the address
     /// from which the actor came; its hash is `actor_hash` in the record.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub personal: Option<String>,
     /// How many records there are.
     pub records: u64,
     /// The `after` of the next page; absent on the last page.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<u64>,
 }
 
 /// What the check of a chain found.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 #[schemars(extend("x-yes" = "whole"))]
 pub struct AuditVerification {
     /// Whether the chain is whole.
     pub whole: bool,
     /// The first problem that was found.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<AuditProblem>,
     /// How many records were checked before it.
     pub records: u64,
@@ -238,7 +201,7 @@ pub struct AuditVerification {
 }
 
 /// What is wrong with a chain.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct AuditProblem {
     /// What kind of problem it is.
     pub kind: AuditProblemKind,
@@ -247,8 +210,7 @@ pub struct AuditProblem {
 }
 
 /// What is wrong with a chain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
+#[answer]
 pub enum AuditProblemKind {
     /// The record is missing.
     Missing,
@@ -266,7 +228,7 @@ pub enum AuditProblemKind {
 }
 
 /// Where a chain ends and begins.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct AuditHeadItem {
     /// The number of the last record; 0 where there is none.
     pub number: u64,
@@ -279,7 +241,7 @@ pub struct AuditHeadItem {
 }
 
 /// What was pruned.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct AuditPruned {
     /// How many records were pruned: at most 1,000 in one call.
     pub pruned: u64,

@@ -2,13 +2,11 @@
 //! answers.
 
 use crate::model::{Count, Id, Limit};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use tenantry_macros::{answer, request};
 
 /// Asks for actions of automations or triggers, and charges them to the limits of the account and
 /// of those above it: all actions or none.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Admit {
     /// The account.
     pub account: Id,
@@ -18,17 +16,14 @@ pub struct Admit {
     pub count: Count,
     /// The least that is useful: as many actions as fit are granted, and none when fewer than this
     /// fit; all or none when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min: Option<Count>,
     /// An idempotency key: the same request repeated within a day gets the same answer and charges
     /// nothing (R-QTA-5). A request with a key costs a commit.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Id>,
 }
 
 /// What carries out actions by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
+#[request]
 pub enum ActionKind {
     /// An automation, counted by `automation_actions_per_month`.
     Automation,
@@ -38,8 +33,7 @@ pub enum ActionKind {
 
 /// Checks the size of an automation: one with more actions than the account, or an account above
 /// it, allows for each automation is refused with `limit_reached`.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Check {
     /// The account.
     pub account: Id,
@@ -48,7 +42,7 @@ pub struct Check {
 }
 
 /// The answer about an automation that is not too large.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct AutomationSize {
     /// How many actions an automation of the account may have.
     pub value: Limit,

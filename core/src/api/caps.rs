@@ -2,8 +2,7 @@
 //! domains (R-QTA-4, R-QTA-14): requests and answers.
 
 use crate::model::{CapScope, Channel, Count, Id, MessageClass, Name, OverLimit, Window};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use tenantry_macros::{answer, request};
 
 /// Creates a cap of an account or of the platform, or changes one. A cap of an account counts what
 /// the account and all accounts below it send from now on. A cap of the platform counts what all
@@ -16,11 +15,9 @@ use serde::{Deserialize, Serialize};
 ///
 /// A user can change or remove only the caps that users of the account have set; only the platform
 /// changes what the platform has set.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Set {
     /// The account; when absent, the cap is one of the platform, for operators and the host only.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Id>,
     /// The id of the cap, unique within the account or the platform.
     pub id: Id,
@@ -28,13 +25,10 @@ pub struct Set {
     pub scope: CapScope,
     /// The one member, campaign, API key or domain to which the cap applies; when absent, each of
     /// them has a count of its own. When an API key is deleted, its caps are deleted too.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<Name>,
     /// Which messages it counts; e-mails in a new cap.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel: Option<Channel>,
     /// Only messages of this class; all classes in a new cap.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_class: Option<MessageClass>,
     /// The window that it counts in.
     pub window: Window,
@@ -42,69 +36,56 @@ pub struct Set {
     pub limit: Count,
     /// By how many the limit grows each day from the creation of the cap on, for a warm-up; 0 for
     /// none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grows_daily_by: Option<Count>,
     /// What happens to messages beyond the limit; in a new cap, they are refused (R-QTA-7). When a
     /// cap stops spreading, its burst is dropped; when it starts to spread, its daily growth is
     /// dropped.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub over: Option<OverLimit>,
     /// How many messages may go out at once, for a cap that spreads: at least 1; 1 in a new cap.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub burst: Option<Count>,
     /// The revision on which the change is based; a stale one is refused with `rev_conflict`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rev: Option<Count>,
 }
 
 /// Removes a cap, and with it what it has counted.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Remove {
     /// The account; when absent, the cap is one of the platform.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Id>,
     /// The cap.
     pub cap: Id,
     /// The revision on which the decision is based; a stale one is refused with `rev_conflict`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rev: Option<Count>,
 }
 
 /// Lists the caps of an account or of the platform by id, at most 50.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct List {
     /// The account; when absent, the caps are those of the platform, for operators and the host
     /// only.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Id>,
 }
 
 /// A cap of an account or of the platform.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct Cap {
     /// The account; absent for a cap of the platform.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub account: Option<Id>,
     /// The cap.
     pub id: Id,
     /// What it counts by.
     pub scope: CapScope,
     /// The one member, campaign, API key or domain to which the cap applies.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<Name>,
     /// Which messages it counts.
     pub channel: Channel,
     /// Only messages of this class.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub message_class: Option<MessageClass>,
     /// The window that it counts in.
     pub window: Window,
     /// How many messages a window allowed on the day on which the cap was created.
     pub limit: u64,
     /// By how many that number grows each day.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub grows_daily_by: Option<u64>,
     /// What happens to messages beyond the limit.
     pub over: OverLimit,
@@ -121,14 +102,14 @@ pub struct Cap {
 }
 
 /// A cap that was removed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct CapRemoved {
     /// The cap.
     pub id: Id,
 }
 
 /// The caps of an account or of the platform.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct CapList {
     /// The caps, ordered by id.
     pub caps: Vec<Cap>,

@@ -1,18 +1,15 @@
 //! The clock of the store: requests and answers.
 
 use crate::model::Count;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use tenantry_macros::{answer, request};
 
 /// Reads the time by which the store makes its decisions.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Get {}
 
 /// Moves a manual clock forwards or backwards; for a store with the system's clock it is refused
 /// with `clock_not_manual` (R-QTA-13).
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Set {
     /// The new time, in unix milliseconds.
     pub now_ms: Count,
@@ -25,8 +22,7 @@ pub struct Set {
 /// clock that is more than 366 days ahead of the last time that the store knew. Until the jump is
 /// confirmed, or the system's clock is right again, the store's time runs on without the jump: for
 /// decisions, for what expires, and in the audit.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Confirm {}
 
 /// Undoes the effects of a clock that was wrong and is right now (R-QTA-13): what was counted in
@@ -38,24 +34,22 @@ pub struct Confirm {}
 /// credit entries, sessions, links, invitations, the time in which a closed account can be
 /// reopened, a package for the next month, and how long the answers to idempotency keys are
 /// remembered. Slots and edit leases end, and outbox messages that were taken are delivered again.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Undo {}
 
 /// The time of the store's clock.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct ClockReading {
     /// The time in unix milliseconds.
     pub now_ms: u64,
     /// Whether `clock.set` can move it.
     pub manual: bool,
     /// What the system's clock says, in unix milliseconds, when it has jumped and is held back.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub held_back_ms: Option<u64>,
 }
 
 /// What was moved out of the future.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct ClockUndone {
     /// How many counters of limits and caps were moved.
     pub counters: u64,

@@ -2,12 +2,10 @@
 //! held (R-CRD-1 to R-CRD-3): requests and answers.
 
 use crate::model::{Channel, Count, CreditEntry, Id, Note};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use tenantry_macros::{answer, request};
 
 /// Adds credits to an account (R-CRD-1). It needs the commercial edition.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Grant {
     /// The account.
     pub account: Id,
@@ -18,55 +16,45 @@ pub struct Grant {
     /// The reason.
     pub reason: Note,
     /// The priority, 0 to 100: grants with a lower number pay first; 50 when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub priority: Option<Count>,
     /// When the credits that are left expire, in unix milliseconds; never when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at_ms: Option<Count>,
     /// An idempotency key: the same request with the same key is carried out once and gets the same
     /// answer; another request with the key is refused with `idempotency_mismatch`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Id>,
 }
 
 /// Shows how many credits an account has, how many of them are free, and what is left of each
 /// grant.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Balance {
     /// The account.
     pub account: Id,
     /// Only the credits for this channel.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel: Option<Channel>,
     /// Lists only the reserve of this group, and only the grants of which it holds a part; the sums
     /// stay those of the account.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<Id>,
 }
 
 /// Reads a ledger of credits, a page at a time.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Ledger {
     /// The account.
     pub account: Id,
     /// The ledger of which channel.
     pub channel: Channel,
     /// The order; the newest entry first when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order: Option<CreditOrder>,
     /// Where the page begins: the `next` of the previous page.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Count>,
     /// How many entries the page has at most: 1 to 500; 50 when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Count>,
 }
 
 /// In which order a ledger is read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
+#[request]
+#[derive(Default)]
 pub enum CreditOrder {
     /// The newest entry first.
     #[default]
@@ -77,8 +65,7 @@ pub enum CreditOrder {
 
 /// Pays with credits, all or nothing: first with the reserve of the group, if one is named, then
 /// with the free balance (R-CRD-2).
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Spend {
     /// The account.
     pub account: Id,
@@ -87,22 +74,18 @@ pub struct Spend {
     /// How many credits, at least 1.
     pub amount: Count,
     /// The group that spends; when absent, only the free balance pays.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<Id>,
     /// What is paid for, as the host names it: for example a campaign or a reservation.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<Id>,
     /// An idempotency key: the same request with the same key is carried out once and gets the same
     /// answer; another request with the key is refused with `idempotency_mismatch`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Id>,
 }
 
 /// Gives back credits that were spent on messages that did not go out, at most as many as were
 /// spent. They go back to the grants that paid, and to the reserve or balance from which they came
 /// (R-CRD-2). Credits that go back to an expired grant expire with the next entry.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Refund {
     /// The account.
     pub account: Id,
@@ -114,14 +97,12 @@ pub struct Refund {
     pub amount: Count,
     /// An idempotency key: the same request with the same key is carried out once and gets the same
     /// answer; another request with the key is refused with `idempotency_mismatch`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Id>,
 }
 
 /// Moves free credits into the reserve of a group, so that nobody else spends them (R-CRD-3). The
 /// credits that would pay first are moved first.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Reserve {
     /// The account.
     pub account: Id,
@@ -133,14 +114,12 @@ pub struct Reserve {
     pub amount: Count,
     /// An idempotency key: the same request repeated within a day gets the same answer and moves
     /// nothing; another request with the key is refused with `idempotency_mismatch`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Id>,
 }
 
 /// Moves credits out of the reserve of a group back into the free balance (R-CRD-3). The credits
 /// that would pay first are moved first.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Unreserve {
     /// The account.
     pub account: Id,
@@ -149,18 +128,15 @@ pub struct Unreserve {
     /// What they pay for.
     pub channel: Channel,
     /// How many credits, at least 1; all of them when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<Count>,
     /// An idempotency key: the same request repeated within a day gets the same answer and moves
     /// nothing; another request with the key is refused with `idempotency_mismatch`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Id>,
 }
 
 /// Gives free credits of an account to an account directly below it. They keep their priority,
 /// expiry and age there (R-CRD-3).
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Allocate {
     /// The account below, which gets the credits.
     pub account: Id,
@@ -170,51 +146,44 @@ pub struct Allocate {
     pub amount: Count,
     /// An idempotency key: the same request repeated within a day gets the same answer and moves
     /// nothing; another request with the key is refused with `idempotency_mismatch`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Id>,
 }
 
 /// Takes back the credits that an account got from the account above it, as far as they are left
 /// and free (R-CRD-3). Credits that the platform gave it stay.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct TakeBack {
     /// The account below, which gives the credits back.
     pub account: Id,
     /// What they pay for.
     pub channel: Channel,
     /// How many credits, at least 1; all of them when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<Count>,
     /// An idempotency key: the same request repeated within a day gets the same answer and moves
     /// nothing; another request with the key is refused with `idempotency_mismatch`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Id>,
 }
 
 /// Takes back the credits that the platform gave an account, as far as they are left and free: for
 /// example after a grant by mistake, or when an invoice was not paid (R-CRD-1). Credits that are in
 /// the reserves of groups, or that came from the account above, stay.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Withdraw {
     /// The account.
     pub account: Id,
     /// What they pay for.
     pub channel: Channel,
     /// How many credits, at least 1; all of them when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<Count>,
     /// The reason.
     pub reason: Note,
     /// An idempotency key: the same request with the same key is carried out once and gets the same
     /// answer; another request with the key is refused with `idempotency_mismatch`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Id>,
 }
 
 /// The credits of an account.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct CreditBalance {
     /// The account.
     pub account: Id,
@@ -223,7 +192,7 @@ pub struct CreditBalance {
 }
 
 /// The credits of an account for one channel.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct CreditChannel {
     /// What they pay for.
     pub channel: Channel,
@@ -241,7 +210,7 @@ pub struct CreditChannel {
 }
 
 /// The credits of a group.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct CreditGroup {
     /// The group.
     pub group: Id,
@@ -253,36 +222,33 @@ pub struct CreditGroup {
 }
 
 /// What is left of a grant in the free balance, or in the reserve of one group.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct CreditLeft {
     /// The number of the grant in the ledger.
     pub grant: u64,
     /// The group whose reserve it is in; absent for the free balance.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub group: Option<Id>,
     /// How many credits.
     pub left: u64,
     /// Grants with a lower number pay first.
     pub priority: u64,
     /// When the credits that are left expire, in unix milliseconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at_ms: Option<u64>,
     /// When the credits were granted, in unix milliseconds.
     pub granted_at_ms: u64,
 }
 
 /// A page of a ledger.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct CreditLedger {
     /// The entries.
     pub entries: Vec<CreditEntry>,
     /// The `after` of the next page; absent on the last page.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<u64>,
 }
 
 /// Credits that were moved into a group's reserve, or out of it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct CreditReserve {
     /// The account.
     pub account: Id,
@@ -299,7 +265,7 @@ pub struct CreditReserve {
 }
 
 /// Credits that were moved to an account below, or back from it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct CreditMove {
     /// The account below.
     pub account: Id,

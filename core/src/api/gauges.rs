@@ -3,16 +3,14 @@
 
 use crate::model::{Count, Id, Limit, LimitName};
 use crate::rules::limit::Source;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use tenantry_macros::{answer, request};
 
 /// Claims a number of the things that a limit counts, for the account and for every account above
 /// it: all of them or none (R-QTA-10).
 ///
 /// A refusal with `limit_reached` names the account whose limit does not allow it. A pending,
 /// suspended or closed account cannot claim anything.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Claim {
     /// The account.
     pub account: Id,
@@ -23,13 +21,11 @@ pub struct Claim {
     pub count: Count,
     /// An idempotency key: the same request repeated within a day gets the same answer and counts
     /// once; another request with the key is refused with `idempotency_mismatch`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Id>,
 }
 
 /// Gives back some of what was claimed (R-QTA-10).
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Release {
     /// The account.
     pub account: Id,
@@ -39,14 +35,12 @@ pub struct Release {
     pub count: Count,
     /// An idempotency key: the same request repeated within a day gets the same answer and counts
     /// once; another request with the key is refused with `idempotency_mismatch`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Id>,
 }
 
 /// Sets how many the account really has, as the host has counted. The number may be above the
 /// limit: nothing more can be claimed then until it is below the limit again (R-QTA-10).
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Reconcile {
     /// The account.
     pub account: Id,
@@ -57,15 +51,14 @@ pub struct Reconcile {
 }
 
 /// Shows how much is used of every limit that counts existing things, such as contacts (R-QTA-10).
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Get {
     /// The account.
     pub account: Id,
 }
 
 /// The gauges of an account.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct GaugeList {
     /// The account.
     pub account: Id,
@@ -74,21 +67,18 @@ pub struct GaugeList {
 }
 
 /// How much of a limit is used now.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct Gauge {
     /// Which limit.
     pub limit: LimitName,
     /// The account's own value of the limit; the limits of the accounts above apply as well.
     pub value: Limit,
     /// Where the value comes from; absent when it comes from the policy `seats` (R-INV-9).
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<Source>,
     /// How many there are in the account and in all accounts below it.
     pub used: u64,
     /// How many of them the account itself has; absent when they are not counted for each account.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub own: Option<u64>,
     /// How many more the value allows; absent when it is unlimited.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub left: Option<u64>,
 }

@@ -2,29 +2,24 @@
 
 use crate::api::usage::UsageWindow;
 use crate::model::{Avatar, CapPeriod, Channel, Count, GroupCaps, Id, Name};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use tenantry_macros::{answer, request};
 
 /// Creates a group (R-GRP-1).
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Create {
     /// The account.
     pub account: Id,
     /// The host's own id, unique within the account; one is generated when it is absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<Id>,
     /// The name that people see.
     pub name: Name,
     /// The caps on what its members send together (R-GRP-5). To set them, the actor also needs
     /// `groups.limit`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub caps: Option<GroupCaps>,
 }
 
 /// Reads a group, with its picture.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Get {
     /// The account.
     pub account: Id,
@@ -35,8 +30,7 @@ pub struct Get {
 /// Shows what the members of a group have sent together in its current window, by channel, and how
 /// many of the account's credits are in its reserve (R-GRP-8). What was consumed stays with the
 /// group when members leave it.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Usage {
     /// The account.
     pub account: Id,
@@ -45,7 +39,7 @@ pub struct Usage {
 }
 
 /// What a group has consumed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct GroupUsage {
     /// The group.
     pub group: Id,
@@ -54,7 +48,7 @@ pub struct GroupUsage {
 }
 
 /// What a group has consumed on one channel.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct GroupChannel {
     /// The channel.
     pub channel: Channel,
@@ -67,22 +61,18 @@ pub struct GroupChannel {
 }
 
 /// Lists the groups of an account by id, a page at a time, without their pictures.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct List {
     /// The account.
     pub account: Id,
     /// Where the page begins: the `next` of the previous page.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Id>,
     /// How many entries the page has at most: 1 to 500; 50 when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Count>,
 }
 
 /// Renames a group (R-GRP-6).
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Rename {
     /// The account.
     pub account: Id,
@@ -91,13 +81,11 @@ pub struct Rename {
     /// The name that people see.
     pub name: Name,
     /// The revision on which the change is based; a stale one is refused with `rev_conflict`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rev: Option<Count>,
 }
 
 /// Gives a group a picture (R-GRP-6).
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct SetAvatar {
     /// The account.
     pub account: Id,
@@ -106,27 +94,23 @@ pub struct SetAvatar {
     /// The picture: PNG, JPEG, GIF or WebP of up to 256 KiB, or an `https` address.
     pub avatar: Avatar,
     /// The revision on which the change is based; a stale one is refused with `rev_conflict`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rev: Option<Count>,
 }
 
 /// Removes the picture of a group (R-GRP-6).
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct ClearAvatar {
     /// The account.
     pub account: Id,
     /// The group.
     pub group: Id,
     /// The revision on which the change is based; a stale one is refused with `rev_conflict`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rev: Option<Count>,
 }
 
 /// Sets the caps on what the members of a group send together in a month or, by policy, in a year
 /// (R-GRP-5).
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct SetCaps {
     /// The account.
     pub account: Id,
@@ -135,14 +119,12 @@ pub struct SetCaps {
     /// The caps: a cap that is absent stays as it was, and `unlimited` removes it.
     pub caps: GroupCaps,
     /// The revision on which the change is based; a stale one is refused with `rev_conflict`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rev: Option<Count>,
 }
 
 /// Deletes a group. Its members and the resources that carry it go to another group; the users keep
 /// everything else (R-GRP-7).
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Delete {
     /// The account.
     pub account: Id,
@@ -150,16 +132,13 @@ pub struct Delete {
     pub group: Id,
     /// The group to which its members and resources go. It is required when there are any, and for
     /// the default group: the named group becomes the default group then.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<Id>,
     /// The revision on which the decision is based; a stale one is refused with `rev_conflict`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rev: Option<Count>,
 }
 
 /// Makes a group the default group, into which new members come (R-GRP-1). Nobody is moved.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct MakeDefault {
     /// The account.
     pub account: Id,
@@ -169,8 +148,7 @@ pub struct MakeDefault {
 
 /// Puts members into a group (R-GRP-4). A member who is in a group other than the default group is
 /// transferred, which also needs `groups.members.transfer`.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct AddMembers {
     /// The account.
     pub account: Id,
@@ -179,14 +157,12 @@ pub struct AddMembers {
     /// The members, 1 to 500; all of them are added, or none.
     pub users: Vec<Id>,
     /// What happens to their resources; they follow the members when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<GroupResources>,
 }
 
 /// Takes members out of a group. They go into the default group, unless another group is named; out
 /// of the default group, another group must be named (R-GRP-4).
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct RemoveMembers {
     /// The account.
     pub account: Id,
@@ -196,21 +172,17 @@ pub struct RemoveMembers {
     pub users: Vec<Id>,
     /// The group into which they go; the default group when absent. Naming a group for members who
     /// are not in the default group is a transfer, which also needs `groups.members.transfer`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<Id>,
     /// What happens to their resources; they follow the members when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<GroupResources>,
 }
 
 /// Moves members from one group to another (R-GRP-4).
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct TransferMembers {
     /// The account.
     pub account: Id,
     /// The group in which all of them must be; when absent, they may be in any group.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from_group: Option<Id>,
     /// The group into which they go.
     pub to: Id,
@@ -221,8 +193,7 @@ pub struct TransferMembers {
 }
 
 /// What happens to the resources of members who change their group (R-GRP-4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
+#[request]
 pub enum GroupResources {
     /// All of them take the new group.
     Follow,
@@ -231,7 +202,7 @@ pub enum GroupResources {
 }
 
 /// A group of users.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct Group {
     /// The id, unique within the account.
     pub id: Id,
@@ -250,7 +221,6 @@ pub struct Group {
     /// Whether it has a picture.
     pub has_avatar: bool,
     /// The picture; only `groups.get` returns it.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub avatar: Option<Avatar>,
     /// The revision; every change raises it.
     pub rev: u64,
@@ -261,17 +231,16 @@ pub struct Group {
 }
 
 /// A page of groups.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct GroupList {
     /// The groups.
     pub groups: Vec<Group>,
     /// The `after` of the next page; absent on the last page.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<Id>,
 }
 
 /// The result of moving members into a group.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct GroupMove {
     /// The account.
     pub account: Id,
@@ -284,7 +253,7 @@ pub struct GroupMove {
 }
 
 /// A group that was deleted.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct GroupDeleted {
     /// The account.
     pub account: Id,

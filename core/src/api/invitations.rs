@@ -7,8 +7,7 @@ use crate::model::{
     Secret,
 };
 use crate::rules::invitation::InvitationStatus;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use tenantry_macros::{answer, request};
 
 /// Invites people to accounts, many at once (R-INV-1). The messages with the links are written to
 /// the outbox.
@@ -16,12 +15,10 @@ use serde::{Deserialize, Serialize};
 /// The actor must hold `users.invite` in every account named, and everything that the role allows.
 /// The role is fixed in the offer from now on: a later change of the default role does not change
 /// it.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Create {
     /// The account for which the invitation is made, and which is offered when `accounts` is
     /// absent. When it is absent too, it is the account in which the user acts.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Id>,
     /// The addresses, separated by commas, semicolons or white space: at most 500, in at most 64
     /// KiB; an address that is repeated counts once. A name may stand before an address: `Ann Lee
@@ -29,21 +26,16 @@ pub struct Create {
     pub addresses: String,
     /// The role in every account for which `accounts` names none; the account's default role when
     /// absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<Id>,
     /// The group in every account for which `accounts` names none; the default group when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<Id>,
     /// The accounts to offer: at most 100, all of one team.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accounts: Option<Vec<AccountGrant>>,
     /// The first name, for a single address only; the name that stands before the address when
     /// absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_name: Option<Name>,
     /// The last name, for a single address only; the name that stands before the address when
     /// absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_name: Option<Name>,
     /// Whether all are invited or none: one problem then keeps everybody from being invited.
     #[serde(default)]
@@ -51,8 +43,7 @@ pub struct Create {
 }
 
 /// Reads an invitation.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Get {
     /// The invitation.
     pub invitation: Id,
@@ -60,8 +51,7 @@ pub struct Get {
 
 /// Lists the invitations to an account, a page at a time; a page may be shorter than `limit` while
 /// there is a `next`.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct List {
     /// The account.
     pub account: Id,
@@ -70,25 +60,19 @@ pub struct List {
     #[serde(default)]
     pub below: bool,
     /// Only those with this status.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<InvitationStatus>,
     /// Only those with this text in the address or in the name; case and accents do not matter.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<Name>,
     /// The order; the newest first when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order: Option<InvitationOrder>,
     /// Where the page begins: the `next` of the previous page.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Cursor>,
     /// How many entries the page has at most: 1 to 500; 50 when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Count>,
 }
 
 /// The order of a list of invitations.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
+#[request]
 pub enum InvitationOrder {
     /// The newest first.
     Newest,
@@ -102,30 +86,23 @@ pub enum InvitationOrder {
 /// The actor must hold all that the invitation offers in the accounts that they reach, before and
 /// after the change, and cannot change the offers in other accounts. To change the names, they must
 /// hold all that it offers, in the other accounts too.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Edit {
     /// The invitation.
     pub invitation: Id,
     /// The role in every account for which `accounts` names none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<Id>,
     /// The group in every account for which `accounts` names none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<Id>,
     /// The accounts to offer, among those that the actor reaches: at least 1 and at most 100. A new
     /// account needs `users.invite`; in an account that was offered before, a role or a group that
     /// is absent stays as it was.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accounts: Option<Vec<AccountGrant>>,
     /// The first name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_name: Option<Name>,
     /// The last name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_name: Option<Name>,
     /// The revision on which the change is based; a stale one is refused with `rev_conflict`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rev: Option<Count>,
 }
 
@@ -135,8 +112,7 @@ pub struct Edit {
 /// again, or the call is refused with `policy_forbids`; in that case delete the invitation and
 /// invite again. The verification of an owner is always sent again with a new link. The actor must
 /// hold everything that the invitation offers, also in accounts that they do not reach (R-ROL-7).
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Resend {
     /// The invitation.
     pub invitation: Id,
@@ -149,8 +125,7 @@ pub struct Resend {
 /// An actor who reaches only some of its accounts withdraws the offer of these accounts; the rest
 /// of the invitation stays. The verification of an owner can be deleted only together with its
 /// account.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Delete {
     /// The invitation.
     pub invitation: Id,
@@ -163,8 +138,7 @@ pub struct Delete {
 /// The host and operators erase in all teams; users erase only the invitations of which they may
 /// delete every offer. A person who is a user is erased with `users.delete`; when an account waits
 /// for the person as its owner, delete the account or name another owner first.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Erase {
     /// The address, in any spelling of its normal form.
     pub email: Email,
@@ -172,8 +146,7 @@ pub struct Erase {
 
 /// Shows what the page behind a link needs before the invitation is accepted. A dead link is
 /// refused as by `invitations.accept`.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct LookUp {
     /// The token of the link.
     pub token: Secret,
@@ -184,63 +157,52 @@ pub struct LookUp {
 ///
 /// The user is created unless a user with the address exists. When a link is used several times at
 /// once, one call succeeds.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Accept {
     /// The token of the link.
     pub token: Secret,
     /// The id for a new user; one is generated when it is absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
     /// The first name of a new user; that of the invitation when absent. An existing user keeps
     /// theirs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_name: Option<Name>,
     /// The last name of a new user; that of the invitation when absent. An existing user keeps
     /// theirs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_name: Option<Name>,
 }
 
 /// Reports the outcome of the delivery of an invitation; it is shown with the invitation until the
 /// invitation is sent again (R-INV-2).
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct ReportDelivery {
     /// The invitation.
     pub invitation: Id,
     /// The outcome.
     pub outcome: DeliveryOutcome,
     /// What the mail server said.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<Note>,
 }
 
 /// An invitation.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct Invitation {
     /// The id.
     pub id: Id,
     /// Whether it invites a member of accounts, or the owner of an account.
     pub kind: InvitationKind,
     /// The address, as typed; absent, like the names, after the invitation was deleted (R-USR-4).
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
     /// The first name.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub first_name: Option<Name>,
     /// The last name.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub last_name: Option<Name>,
     /// What is offered, in the accounts that the actor reaches.
     pub accounts: Vec<AccountGrant>,
     /// Who invited: `system` or a user; absent when the actor cannot see that user.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub invited_by: Option<String>,
     /// The status of the invitation now.
     pub status: InvitationStatus,
     /// What the host reported of the last delivery.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub delivery: Option<Delivery>,
     /// When it was last sent, in unix milliseconds.
     pub sent_at_ms: u64,
@@ -255,17 +217,16 @@ pub struct Invitation {
 }
 
 /// A page of invitations.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct InvitationList {
     /// The invitations.
     pub invitations: Vec<Invitation>,
     /// The `after` of the next page; absent on the last page.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<Cursor>,
 }
 
 /// Which addresses were invited, and which were not.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct InvitationBatch {
     /// The addresses that were invited, in the order of the text.
     pub invited: Vec<InvitedAddress>,
@@ -274,7 +235,7 @@ pub struct InvitationBatch {
 }
 
 /// An address that was invited.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct InvitedAddress {
     /// The invitation.
     pub invitation: Id,
@@ -285,7 +246,7 @@ pub struct InvitedAddress {
 }
 
 /// Why an address was not invited.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct InvitationProblem {
     /// The number of the address in the text, counted from 1.
     pub position: u64,
@@ -298,15 +259,13 @@ pub struct InvitationProblem {
     /// A sentence that a person can act on.
     pub message: String,
     /// The user who has the address, if the actor can see them.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
     /// The open invitation of the address, if the actor can see it.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub invitation: Option<Id>,
 }
 
 /// An invitation from which offers were withdrawn.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct InvitationDeleted {
     /// The invitation.
     pub invitation: Id,
@@ -316,7 +275,7 @@ pub struct InvitationDeleted {
 }
 
 /// The result of erasing a person who was invited.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct InvitationsErased {
     /// How many invitations were erased; none when the address was not invited in an account that
     /// the actor reaches.
@@ -324,7 +283,7 @@ pub struct InvitationsErased {
 }
 
 /// What the page behind a link shows.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct InvitationOffer {
     /// The invitation.
     pub invitation: Id,
@@ -333,42 +292,36 @@ pub struct InvitationOffer {
     /// The address to log in with.
     pub email: String,
     /// The first name, as the inviter typed it.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub first_name: Option<Name>,
     /// The last name, as the inviter typed it.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub last_name: Option<Name>,
     /// The accounts.
     pub accounts: Vec<OfferedAccount>,
     /// Who invited: `system` or a user.
     pub invited_by: String,
     /// The first name of that user.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub inviter_first_name: Option<Name>,
     /// The last name of that user.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub inviter_last_name: Option<Name>,
     /// The user who has the address already; absent when accepting the invitation creates one.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
     /// When it expires, in unix milliseconds: from then on it cannot be accepted.
     pub expires_at_ms: u64,
 }
 
 /// An account that is offered.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct OfferedAccount {
     /// The account.
     pub account: Id,
     /// The name that people see.
     pub name: Name,
     /// The role.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<Id>,
 }
 
 /// An invitation that was accepted.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct InvitationAccepted {
     /// The invitation.
     pub invitation: Id,

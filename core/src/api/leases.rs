@@ -1,13 +1,11 @@
 //! Edit leases: one person at a time edits a resource (R-RES-3): requests and answers.
 
 use crate::model::{Count, Id};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use tenantry_macros::{answer, request};
 
 /// Acquires the lease of a resource for editing it. If somebody else has the lease, the call is
 /// refused with `lease_held`, which names that person (R-RES-3).
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Acquire {
     /// The account.
     pub account: Id,
@@ -18,14 +16,12 @@ pub struct Acquire {
     /// How long the lease lasts unless it is renewed, in milliseconds (5,000 to 3,600,000).
     pub life_ms: Count,
     /// Who edits; the acting user when absent. The host must name a user.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
 }
 
 /// Renews a lease, to continue editing. If the lease has ended or somebody took it over, the call
 /// is refused with `lease_lost` (R-RES-3).
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Renew {
     /// The account.
     pub account: Id,
@@ -36,13 +32,11 @@ pub struct Renew {
     /// How long the lease lasts from now on, in milliseconds (5,000 to 3,600,000).
     pub life_ms: Count,
     /// Who edits; the acting user when absent. The host must name a user.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
 }
 
 /// Releases the lease of a resource (R-RES-3).
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Release {
     /// The account.
     pub account: Id,
@@ -52,15 +46,13 @@ pub struct Release {
     pub id: Id,
     /// Who edited; the acting user when absent. If the host names nobody, the lease is released
     /// whoever has it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
 }
 
 /// Takes the lease from whoever has it. The owner and the administrators of the account may do so,
 /// and those who manage its team from an account above and may edit everything of the kind
 /// (R-RES-3).
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct TakeOver {
     /// The account.
     pub account: Id,
@@ -71,14 +63,12 @@ pub struct TakeOver {
     /// How long the lease lasts unless it is renewed, in milliseconds (5,000 to 3,600,000).
     pub life_ms: Count,
     /// Who edits from now on; the acting user when absent. The host must name a user.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
 }
 
 /// Shows who edits a resource now (R-RES-3). For a resource that an account above shares, users of
 /// the accounts below are not told who edits it there.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Get {
     /// The account.
     pub account: Id,
@@ -89,7 +79,7 @@ pub struct Get {
 }
 
 /// Who edits a resource now.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct LeaseState {
     /// The account.
     pub account: Id,
@@ -98,12 +88,11 @@ pub struct LeaseState {
     /// The resource.
     pub id: Id,
     /// The lease; absent when nobody edits it.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub lease: Option<EditLease>,
 }
 
 /// A lease: one person edits a resource.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct EditLease {
     /// The user who edits.
     pub user: Id,

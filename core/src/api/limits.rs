@@ -3,13 +3,11 @@
 
 use crate::model::{Count, CountedClass, Id, Limit, LimitName, Limits, MessageClass, OverLimit};
 use crate::rules::limit::Source;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use tenantry_macros::{answer, request};
 
 /// Gives an account a limit of its own, which overrides that of its package (R-PKG-2). Apart from
 /// the value, a field that is absent stays as it was; `limits.inherit` removes the whole limit.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Set {
     /// The account.
     pub account: Id,
@@ -19,25 +17,20 @@ pub struct Set {
     pub value: Limit,
     /// The class of the messages that the limit counts; that of the package's limit if the account
     /// has none of its own (R-QTA-14).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_class: Option<CountedClass>,
     /// What happens beyond the limit. If the account has no setting of its own, the package's
     /// applies, and after that the policy `over_limit` (R-QTA-7).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub over: Option<OverLimit>,
     /// How many messages may go out at once, for a limit that spreads: at least 1; 1 in the
     /// beginning.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub burst: Option<Count>,
     /// The revision of the account on which the change is based; a stale one is refused with
     /// `rev_conflict`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rev: Option<Count>,
 }
 
 /// Removes an account's own limit, so that the account inherits the limit again (R-PKG-2).
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Inherit {
     /// The account.
     pub account: Id,
@@ -45,7 +38,6 @@ pub struct Inherit {
     pub limit: LimitName,
     /// The revision of the account on which the change is based; a stale one is refused with
     /// `rev_conflict`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rev: Option<Count>,
 }
 
@@ -55,8 +47,7 @@ pub struct Inherit {
 /// account above (`guarantee_exceeded`). A part that is not guaranteed is best effort. The limit of
 /// the account above applies to all of them together in any case. A limit that the platform set
 /// stays the platform's.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Allocate {
     /// The account below, which gets the part.
     pub account: Id,
@@ -64,52 +55,44 @@ pub struct Allocate {
     pub limit: LimitName,
     /// `unlimited`, 0 for nothing, or a number. When it is absent, the part is taken back and the
     /// account inherits the limit again.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<Limit>,
     /// Whether the part is guaranteed; `unlimited` cannot be. When absent, it stays as it was; a
     /// new part is not guaranteed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guaranteed: Option<bool>,
     /// The revision of the account on which the change is based; a stale one is refused with
     /// `rev_conflict`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rev: Option<Count>,
 }
 
 /// Sets the value of a limit for accounts for which neither the account nor its package sets one;
 /// until it is set, the limit is `unlimited` (R-PKG-3). Apart from the value, a field that is
 /// absent stays as it was.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct SetDefault {
     /// Which limit.
     pub limit: LimitName,
     /// `unlimited`, 0 for nothing, or a number.
     pub value: Limit,
     /// The class of the messages that the limit counts; both classes in the beginning (R-QTA-14).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_class: Option<CountedClass>,
     /// What happens beyond the limit; in the beginning, what the policy `over_limit` says
     /// (R-QTA-7).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub over: Option<OverLimit>,
     /// How many messages may go out at once, for a limit that spreads: at least 1; 1 in the
     /// beginning.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub burst: Option<Count>,
 }
 
 /// Shows for every limit of an account which value applies, where that value comes from, and which
 /// other values it overrides (R-PKG-3).
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Explain {
     /// The account.
     pub account: Id,
 }
 
 /// The limits of an account explained.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct LimitExplanations {
     /// The account.
     pub account: Id,
@@ -122,7 +105,7 @@ pub struct LimitExplanations {
 }
 
 /// One limit explained.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct LimitExplanation {
     /// Which limit.
     pub limit: LimitName,
@@ -132,20 +115,16 @@ pub struct LimitExplanation {
     pub source: Source,
     /// The only class of messages that the limit counts; absent when it counts both classes, or no
     /// messages.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_class: Option<MessageClass>,
     /// What happens beyond the limit; absent when the limit does not count in windows.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub over: Option<OverLimit>,
     /// The smallest value among this account and the accounts above it: nothing goes out beyond it.
     pub smallest: Limit,
     /// Whether it is a guaranteed part of the limit of the account above; false when the part was
     /// guaranteed and that limit has been lowered since. It is absent when the part was never
     /// guaranteed (R-TEA-9).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guaranteed: Option<bool>,
     /// How much of it is guaranteed to the accounts directly below; absent when nothing is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub promised: Option<u64>,
     /// Every value that was considered: the one that applies first, and those that the edition does
     /// not include last.
@@ -153,12 +132,11 @@ pub struct LimitExplanation {
 }
 
 /// A value that a limit could have.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct LimitCandidate {
     /// Where it comes from.
     pub source: Source,
     /// The account or package that sets the value; absent for the platform's default.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub carrier: Option<Id>,
     /// The value.
     pub value: Limit,
@@ -168,7 +146,7 @@ pub struct LimitCandidate {
 }
 
 /// The platform's default limits.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct DefaultLimits {
     /// The values that were set; a limit that is absent is unlimited.
     pub limits: Limits,

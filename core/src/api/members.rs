@@ -4,8 +4,7 @@
 use crate::api::groups::GroupResources;
 use crate::error::Code;
 use crate::model::{AccountGrant, Count, Cursor, Email, Id, Name, PendingStep, ResourcesTo};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use tenantry_macros::{answer, request};
 
 /// Makes a user a member of an account: an existing user by id, or a new user by e-mail address
 /// (R-INV-7).
@@ -13,50 +12,40 @@ use serde::{Deserialize, Serialize};
 /// The host, and operators with `clients.edit`, can create new users; everybody else has to invite
 /// them. The policy `grant_existing` decides who gives an existing user of the team access to the
 /// account: only the parent, or whoever holds `users.grant_account` there.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Add {
     /// The account.
     pub account: Id,
     /// The existing user, or the id that the new one gets.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
     /// The e-mail address of a new user.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<Email>,
     /// The first name of a new user.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_name: Option<Name>,
     /// The last name of a new user.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_name: Option<Name>,
     /// The role. When absent: if a user has one role in the whole team (`role_scope`), the role
     /// that the user has in it; else the default role of the account. Where the role comes from the
     /// package, no role can be named.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<Id>,
     /// The group; the default group when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<Id>,
 }
 
 /// Gives an existing user access to further accounts with one role: to all of them, or to none
 /// (R-INV-7).
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Grant {
     /// The user.
     pub user: Id,
     /// The accounts: 1 to 100.
     pub accounts: Vec<Id>,
     /// The role, as in `members.add`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<Id>,
 }
 
 /// Reads a membership.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Get {
     /// The account.
     pub account: Id,
@@ -66,44 +55,34 @@ pub struct Get {
 
 /// Lists the members of an account, a page at a time. Members of an account below another one who
 /// do not manage the team do not see the owners of the accounts above (R-INV-10).
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct List {
     /// The account.
     pub account: Id,
     /// Only members with this role.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<Id>,
     /// Only members of this group.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<Id>,
     /// Only members with this status.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<MemberStatus>,
     /// Only members who have not been seen since this instant, in unix milliseconds: they were last
     /// seen before it, or were never seen and were created before it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inactive_since_ms: Option<Count>,
     /// Only members whose e-mail address, last name or first name begins with this text; case and
     /// accents do not matter.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<Name>,
     /// The order; by id when absent, or by e-mail address when there is a `search`. In a search,
     /// members whose ordering field matches come first.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order: Option<MemberOrder>,
     /// Where the page begins: the `next` of the previous page.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Cursor>,
     /// How many members the page has at most: 1 to 500; 50 when absent. With filters, a page may be
     /// shorter while there is still a `next`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Count>,
 }
 
 /// What a list of members is ordered by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
+#[request]
 pub enum MemberOrder {
     /// The user's id.
     Id,
@@ -114,8 +93,7 @@ pub enum MemberOrder {
 }
 
 /// Whether a member can use the account already (R-INV-4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
+#[request]
 pub enum MemberStatus {
     /// All steps are done.
     Active,
@@ -131,8 +109,7 @@ pub enum MemberStatus {
 /// If a user has one role in the whole team by policy (`role_scope`), the role changes in all
 /// accounts of the team, and the actor must be allowed to change roles in all of them. Where the
 /// role comes from the package, the call is refused with `role_by_package`.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct SetRole {
     /// The account.
     pub account: Id,
@@ -142,30 +119,25 @@ pub struct SetRole {
     pub role: Id,
     /// The group, if the new role needs one. When absent: the group in which the member is, or else
     /// the default group.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<Id>,
     /// The revision on which the change is based; a stale one is refused with `rev_conflict`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rev: Option<Count>,
 }
 
 /// Ends a membership; when it is the user's last one, the user is deleted. An owner cannot be
 /// removed until somebody else owns the account (R-TEA-5).
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Remove {
     /// The account.
     pub account: Id,
     /// The user.
     pub user: Id,
     /// Who gets the resources of the member; required when they have any (R-USR-4).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources_to: Option<ResourcesTo>,
 }
 
 /// Disables a membership; the user's other accounts are not affected (R-ACC-3).
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Disable {
     /// The account.
     pub account: Id,
@@ -174,8 +146,7 @@ pub struct Disable {
 }
 
 /// Enables a membership that was disabled (R-ACC-3).
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Enable {
     /// The account.
     pub account: Id,
@@ -184,8 +155,7 @@ pub struct Enable {
 }
 
 /// Does one thing to many members of an account, and answers for each of them (R-ACC-5).
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Bulk {
     /// The account.
     pub account: Id,
@@ -194,16 +164,12 @@ pub struct Bulk {
     /// What to do.
     pub action: MemberAction,
     /// The new role, for `set_role`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<Id>,
     /// The group into which they go, for `set_group`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<Id>,
     /// What happens to their resources, for `set_group`; they follow the members when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<GroupResources>,
     /// Who gets the resources of those who leave, for `remove`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources_to: Option<ResourcesTo>,
     /// Whether it is done to all of them or to none.
     #[serde(default)]
@@ -211,8 +177,7 @@ pub struct Bulk {
 }
 
 /// What is done to many members.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
+#[request]
 pub enum MemberAction {
     /// As `members.set_role` does.
     SetRole,
@@ -228,7 +193,7 @@ pub enum MemberAction {
 }
 
 /// A member of an account.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct Member {
     /// The account.
     pub account: Id,
@@ -237,18 +202,14 @@ pub struct Member {
     /// Their e-mail address, as typed.
     pub email: String,
     /// The first name.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub first_name: Option<Name>,
     /// The last name.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub last_name: Option<Name>,
     /// The role; an owner needs none.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<Id>,
     /// Whether the role is an administrator's role.
     pub administrator: bool,
     /// The group; owners and administrators are in none.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub group: Option<Id>,
     /// Whether they own the account.
     pub owner: bool,
@@ -260,7 +221,6 @@ pub struct Member {
     pub pending: Vec<PendingStep>,
     /// When they were last seen, in unix milliseconds, to within five minutes; absent when they
     /// never were.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_seen_at_ms: Option<u64>,
     /// The revision; every change raises it.
     pub rev: u64,
@@ -271,17 +231,16 @@ pub struct Member {
 }
 
 /// A page of members.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct MemberList {
     /// The members.
     pub members: Vec<Member>,
     /// The `after` of the next page; absent on the last page.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<Cursor>,
 }
 
 /// The memberships that a user was given.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct MembersGranted {
     /// The user.
     pub user: Id,
@@ -290,7 +249,7 @@ pub struct MembersGranted {
 }
 
 /// The results for many members.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct MemberBulk {
     /// For how many members it was done.
     pub done: u64,
@@ -299,18 +258,17 @@ pub struct MemberBulk {
 }
 
 /// The result for one of many members.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 #[schemars(extend("x-yes" = "problem"))]
 pub struct MemberBulkResult {
     /// The user.
     pub user: Id,
     /// Why it was not done; absent when it was done.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<MemberProblem>,
 }
 
 /// Why it was not done for a member.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct MemberProblem {
     /// The code with which the operation on this member alone would be refused.
     pub code: Code,
@@ -319,7 +277,7 @@ pub struct MemberProblem {
 }
 
 /// A membership that ended.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct MemberRemoved {
     /// The account.
     pub account: Id,
@@ -335,8 +293,7 @@ pub struct MemberRemoved {
 ///
 /// Members are listed as by `members.list` and invitations as by `invitations.list`: nobody sees
 /// more here than there.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct People {
     /// The account.
     pub account: Id,
@@ -345,27 +302,21 @@ pub struct People {
     #[serde(default)]
     pub below: bool,
     /// Only people with this status.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<PersonStatus>,
     /// Only people with this text in the address or in the name; case and accents do not matter.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<Name>,
     /// Only members who have not been seen since this instant, in unix milliseconds: they were last
     /// seen before it, or were never seen and were created before it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inactive_since_ms: Option<Count>,
     /// Where the page begins: the `next` of the previous page.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Cursor>,
     /// How many people the page has at most: 1 to 500; 50 when absent. With filters, a page may be
     /// shorter while there is still a `next`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Count>,
 }
 
 /// Whether a person can use an account already.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
+#[request]
 pub enum PersonStatus {
     /// A member who has done all steps.
     Active,
@@ -378,31 +329,26 @@ pub enum PersonStatus {
 }
 
 /// A page of people.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct PersonList {
     /// The people.
     pub people: Vec<Person>,
     /// The `after` of the next page; absent on the last page.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<Cursor>,
 }
 
 /// A member, or somebody who was invited.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct Person {
     /// The user; absent for a person who was invited.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
     /// The invitation; absent for a member.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub invitation: Option<Id>,
     /// The e-mail address, as typed.
     pub email: String,
     /// The first name.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub first_name: Option<Name>,
     /// The last name.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub last_name: Option<Name>,
     /// Whether they can use the account already.
     pub status: PersonStatus,
@@ -415,10 +361,8 @@ pub struct Person {
     pub owner: bool,
     /// When they were last seen, in unix milliseconds, to within five minutes; absent when they
     /// never were.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub last_seen_at_ms: Option<u64>,
     /// When the invitation expires, in unix milliseconds: from then on it cannot be accepted.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at_ms: Option<u64>,
     /// When the user, or the invitation, was made, in unix milliseconds.
     pub created_at_ms: u64,

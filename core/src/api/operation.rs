@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 
 /// What the row of an operation in the catalogue declares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Contract {
     /// The name, such as `accounts.create`.
     pub name: &'static str,
@@ -88,6 +89,7 @@ impl Access {
 /// Under which circumstances those who may call an operation may do so. The host itself passes
 /// every gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Gates {
     /// Users may call it in their own account while the account is on hold (R-ACC-2).
     pub on_hold: bool,

@@ -2,25 +2,19 @@
 //! members of no account (R-PLT-2): requests and answers.
 
 use crate::model::{Count, Email, Id, Name};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use tenantry_macros::{answer, request};
 
 /// Makes a user an operator: an existing user by id, who is in no account, or a new user by e-mail
 /// address (R-PLT-2).
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Add {
     /// The existing user, or the id that the new one gets.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
     /// The e-mail address of a new user.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<Email>,
     /// The first name of a new user.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_name: Option<Name>,
     /// The last name of a new user.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_name: Option<Name>,
     /// The role: one of the platform, which allows operators no more than the actor holds
     /// (R-ROL-7).
@@ -28,75 +22,64 @@ pub struct Add {
 }
 
 /// Reads an operator.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Get {
     /// The user.
     pub user: Id,
 }
 
 /// Lists the operators by user id, a page at a time.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct List {
     /// Where the page begins: the `next` of the previous page.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Id>,
     /// How many entries the page has at most: 1 to 500; 50 when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Count>,
 }
 
 /// Gives an operator another role. Nobody can give more than they hold, change an operator who can
 /// do more than they can, or change themselves (R-ROL-7).
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct SetRole {
     /// The user.
     pub user: Id,
     /// The new role.
     pub role: Id,
     /// The revision on which the change is based; a stale one is refused with `rev_conflict`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rev: Option<Count>,
 }
 
 /// Disables an operator, who can do nothing any more. Nobody can disable themselves.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Disable {
     /// The user.
     pub user: Id,
 }
 
 /// Enables an operator who was disabled.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Enable {
     /// The user.
     pub user: Id,
 }
 
 /// Removes an operator and deletes the user. Nobody can remove themselves.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Remove {
     /// The user.
     pub user: Id,
 }
 
 /// An operator of the platform.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct Operator {
     /// The user.
     pub user: Id,
     /// Their e-mail address, as typed.
     pub email: String,
     /// The first name.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub first_name: Option<Name>,
     /// The last name.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub last_name: Option<Name>,
     /// The role.
     pub role: Id,
@@ -111,17 +94,16 @@ pub struct Operator {
 }
 
 /// A page of operators.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct OperatorList {
     /// The operators.
     pub operators: Vec<Operator>,
     /// The `after` of the next page; absent on the last page.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<Id>,
 }
 
 /// An operator who was removed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct OperatorRemoved {
     /// The user, who was deleted.
     pub user: Id,

@@ -2,23 +2,19 @@
 //! answers.
 
 use crate::model::{ClockJump, Count, Id, LimitAlert, LogInNotice, Name, Note, OutboxKind, Secret};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use tenantry_macros::{answer, request};
 
 /// Reads messages of the outbox in their order, a page at a time.
 ///
 /// Tokens are derived when the messages are read, and are never stored. If the link of a message is
 /// dead by now because it expired, was used or was replaced, the message comes without a token and
 /// nothing is to be sent.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Read {
     /// The number after which the page begins: the `next` of the previous page, or the number of
     /// the last message that was carried out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Count>,
     /// How many entries the page has at most: 1 to 500; 50 when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Count>,
 }
 
@@ -29,29 +25,24 @@ pub struct Read {
 /// message, and several workers may take messages in the name of one consumer. The first call with
 /// a name creates the consumer. A message that is not acknowledged in time is given again; once it
 /// has been given as often as `tries` says, it is dead: see `outbox.dead`.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Take {
     /// The name of the consumer.
     pub consumer: Id,
     /// How many messages are given at most: 1 to 500; 50 when absent. A consumer never has more
     /// than 1,000 messages that it has not acknowledged.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Count>,
     /// How long the messages are kept from other workers of the consumer, in milliseconds: 1 to
     /// 604,800,000 (a week); a minute when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold_ms: Option<Count>,
     /// How often a message is given at most: 1 to 1,000. When absent, the number named last
     /// applies, or 10 if none was ever named.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tries: Option<Count>,
 }
 
 /// Says that a consumer has carried out messages: they are not given to it again. Repeating the
 /// call changes nothing.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Ack {
     /// The consumer.
     pub consumer: Id,
@@ -61,8 +52,7 @@ pub struct Ack {
 
 /// Says that a consumer cannot carry out messages now: they are given again after `after_ms`,
 /// instead of after `hold_ms`.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Retry {
     /// The consumer.
     pub consumer: Id,
@@ -70,40 +60,33 @@ pub struct Retry {
     pub numbers: Vec<Count>,
     /// After how many milliseconds they are given again: 0 to 604,800,000 (a week); at once when
     /// absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after_ms: Option<Count>,
 }
 
 /// Says that a consumer gives messages up: they are dead, and are not given again.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Fail {
     /// The consumer.
     pub consumer: Id,
     /// The numbers of the messages, at most 500.
     pub numbers: Vec<Count>,
     /// The reason.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Note>,
 }
 
 /// Lists the dead messages of a consumer, in their order.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Dead {
     /// The consumer.
     pub consumer: Id,
     /// The number after which the page begins: the `next` of the previous page.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Count>,
     /// How many entries the page has at most: 1 to 500; 50 when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Count>,
 }
 
 /// Revives dead messages: they are given again, as if they had never been given.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Revive {
     /// The consumer.
     pub consumer: Id,
@@ -112,14 +95,12 @@ pub struct Revive {
 }
 
 /// Lists the consumers, and how far each of them is.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Consumers {}
 
 /// Removes a consumer with everything that is known of it. Messages that it had not acknowledged
 /// are not given to anybody by its name any more.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Forget {
     /// The consumer.
     pub consumer: Id,
@@ -127,25 +108,21 @@ pub struct Forget {
 
 /// Deletes messages that every consumer has acknowledged. When there are no consumers, this call is
 /// how the host says which messages it has carried out.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Clear {
     /// The number of the last message to delete; all messages when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub up_to: Option<Count>,
     /// Only messages whose cause happened before this instant, in unix milliseconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before_ms: Option<Count>,
 }
 
 /// The messages that a consumer is given.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct OutboxTaken {
     /// The messages, in their order.
     pub messages: Vec<OutboxDelivery>,
     /// When the next message that was given before may be given again, in unix milliseconds; absent
     /// when there is none.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_at_ms: Option<u64>,
     /// The number of the last message that the consumer was given: pass it as `after` to wait for
     /// new ones.
@@ -156,7 +133,7 @@ pub struct OutboxTaken {
 }
 
 /// A message that a consumer is given.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct OutboxDelivery {
     /// The message.
     pub message: OutboxItem,
@@ -168,7 +145,7 @@ pub struct OutboxDelivery {
 }
 
 /// What happened to the messages.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct OutboxSettled {
     /// How many of them were open until now; the others were acknowledged already, or dead.
     pub settled: u64,
@@ -179,31 +156,29 @@ pub struct OutboxSettled {
 }
 
 /// A page of dead messages.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct OutboxDeadPage {
     /// The messages.
     pub messages: Vec<OutboxDead>,
     /// The `after` of the next page; absent on the last page.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<u64>,
 }
 
 /// A dead message of a consumer.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct OutboxDead {
     /// The message.
     pub message: OutboxItem,
     /// How often it was given.
     pub deliveries: u64,
     /// The reason, as the consumer gave it; absent when the message was given too often.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<Note>,
     /// Since when it is dead, in unix milliseconds.
     pub since_ms: u64,
 }
 
 /// The consumers of the outbox.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct OutboxConsumerList {
     /// The consumers, by name.
     pub consumers: Vec<OutboxConsumerItem>,
@@ -212,7 +187,7 @@ pub struct OutboxConsumerList {
 }
 
 /// How far a consumer is.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct OutboxConsumerItem {
     /// Its name.
     pub consumer: Id,
@@ -231,7 +206,7 @@ pub struct OutboxConsumerItem {
 }
 
 /// A consumer that was removed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct OutboxForgotten {
     /// How many messages it had not acknowledged.
     pub open: u64,
@@ -240,7 +215,7 @@ pub struct OutboxForgotten {
 }
 
 /// The result of deleting messages.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct OutboxCleared {
     /// How many messages were deleted: at most 1,000 in one call.
     pub cleared: u64,
@@ -249,61 +224,50 @@ pub struct OutboxCleared {
 }
 
 /// A page of the outbox.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct OutboxPage {
     /// The messages.
     pub messages: Vec<OutboxItem>,
     /// The `after` of the next page; absent on the last page.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<u64>,
 }
 
 /// A message of the outbox.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct OutboxItem {
     /// Its number: messages are numbered from 1, in the order in which their causes were committed.
     pub number: u64,
     /// What the host has to do.
     pub kind: OutboxKind,
     /// The account that it is about.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub account: Option<Id>,
     /// The user that it is about.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
     /// The address to which the mail goes, which is also the address to log in with. It is absent
     /// when there is none, or when the person has been erased since; nothing is to be sent then.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
     /// The accounts that are offered, without those that have been deleted since.
     pub accounts: Vec<OutboxAccount>,
     /// The invitation that it is about.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub invitation: Option<Id>,
     /// The campaign that it is about.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub campaign: Option<Id>,
     /// The token for the link; absent when there is none, or when it is dead by now.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<Secret>,
     /// When the token expires, in unix milliseconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub token_expires_at_ms: Option<u64>,
     /// The limit that it is about (R-QTA-8).
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub alert: Option<LimitAlert>,
     /// Who acts as the user, and why (R-SES-6).
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub log_in: Option<LogInNotice>,
     /// How the system's clock has jumped (R-QTA-13).
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub clock_jump: Option<ClockJump>,
     /// When its cause happened, in unix milliseconds.
     pub at_ms: u64,
 }
 
 /// An account that a message names.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct OutboxAccount {
     /// The account.
     pub account: Id,

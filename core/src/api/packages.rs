@@ -3,18 +3,15 @@
 use crate::model::{
     Assets, AssetsEdit, BounceRate, Count, Id, Limit, LimitName, Limits, Name, Package, Price,
 };
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use tenantry_macros::{answer, request};
 
 /// Creates a package.
 ///
 /// Credits, overuse, the bounce rate, and the limit on suppressed domains need the commercial
 /// edition (R-PLT-1).
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Create {
     /// The host's own id; one is generated when it is absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<Id>,
     /// The name that people see.
     pub name: Name,
@@ -22,7 +19,6 @@ pub struct Create {
     #[serde(default)]
     pub limits: Limits,
     /// The role that no member of its accounts can exceed (R-ROL-5).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<Id>,
     /// The assets that its accounts can use, at most 200 of each kind (R-PKG-5).
     #[serde(default)]
@@ -34,107 +30,86 @@ pub struct Create {
     #[serde(default)]
     pub overuse: bool,
     /// The rate of bounces at which a campaign is stopped.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bounce_rate: Option<BounceRate>,
     /// What a further account of the team costs each month (R-TEA-4).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub child_price: Option<Price>,
 }
 
 /// Changes a package; the change applies at once to every account that inherits from it (R-PKG-4).
 /// A field that is absent stays as it is.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Edit {
     /// The package.
     pub package: Id,
     /// The name that people see.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<Name>,
     /// The limits to change; a limit that is absent stays as it is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<Limits>,
     /// The limits to remove, so that the platform's default applies; a limit cannot also have a
     /// value in `limits`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub without_limits: Vec<LimitName>,
     /// The role that no member of its accounts can exceed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<Id>,
     /// Removes the role; it cannot be combined with `role`.
     #[serde(default)]
     pub without_role: bool,
     /// The assets that its accounts can use; a list that is absent stays as it is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assets: Option<AssetsEdit>,
     /// Whether its accounts pay with credits for messages beyond their limits.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credits: Option<bool>,
     /// Whether its accounts may send beyond their limits.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overuse: Option<bool>,
     /// The rate of bounces at which a campaign is stopped.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bounce_rate: Option<BounceRate>,
     /// Removes the bounce rate, so that campaigns are no longer stopped for bounces; it cannot be
     /// combined with `bounce_rate`.
     #[serde(default)]
     pub without_bounce_rate: bool,
     /// What a further account of the team costs each month.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub child_price: Option<Price>,
     /// Removes the price; it cannot be combined with `child_price`.
     #[serde(default)]
     pub without_child_price: bool,
     /// The revision on which the change is based; a stale one is refused with `rev_conflict`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rev: Option<Count>,
 }
 
 /// Reads a package.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Get {
     /// The package.
     pub package: Id,
 }
 
 /// Lists packages by id, a page at a time.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct List {
     /// Where the page begins: the `next` of the previous page.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Id>,
     /// How many entries the page has at most: 1 to 500; 50 when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Count>,
 }
 
 /// Retires a package: its accounts keep it, but no other account can get it (R-PKG-4).
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Retire {
     /// The package.
     pub package: Id,
     /// The revision on which the change is based; a stale one is refused with `rev_conflict`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rev: Option<Count>,
 }
 
 /// Deletes a package; if it is in use, a package must be named to which its accounts move
 /// (R-PKG-4).
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Delete {
     /// The package.
     pub package: Id,
     /// The package to which its accounts move, and with them the accounts that were to get this
     /// package later.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub move_to: Option<Id>,
     /// The revision on which the change is based; a stale one is refused with `rev_conflict`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rev: Option<Count>,
 }
 
@@ -143,8 +118,7 @@ pub struct Delete {
 ///
 /// The change of package is possible nevertheless: nothing is deleted, and what is above a limit
 /// can shrink but not grow.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Preflight {
     /// The account.
     pub account: Id,
@@ -153,17 +127,16 @@ pub struct Preflight {
 }
 
 /// A page of packages.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct PackageList {
     /// The packages.
     pub packages: Vec<Package>,
     /// The `after` of the next page; absent on the last page.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<Id>,
 }
 
 /// A package that was deleted.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct PackageDeleted {
     /// The package.
     pub package: Id,
@@ -172,7 +145,7 @@ pub struct PackageDeleted {
 }
 
 /// What a change of package would mean today.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct PackagePreflight {
     /// The account.
     pub account: Id,
@@ -186,7 +159,7 @@ pub struct PackagePreflight {
 }
 
 /// A limit that today's usage is above.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct PreflightExcess {
     /// Which limit.
     pub limit: LimitName,
@@ -197,7 +170,7 @@ pub struct PreflightExcess {
 }
 
 /// A limit of which more is guaranteed than would be left.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct PreflightGuarantee {
     /// Which limit.
     pub limit: LimitName,

@@ -2,8 +2,7 @@
 //! R-SES-4): requests and answers.
 
 use crate::model::{Email, Id, Name, Secret};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use tenantry_macros::{answer, request};
 
 /// Sets the password of a user: with the token of a reset link, or for a user whom the host names.
 /// All sessions of the user end, a change of their address that is waiting is cancelled, and the
@@ -11,14 +10,11 @@ use serde::{Deserialize, Serialize};
 ///
 /// The first call with a token uses it up (R-SES-4). Only the host can choose the password of
 /// somebody else.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Set {
     /// The token of a reset link; give either this or `user`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<Secret>,
     /// The user; give either this or `token`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
     /// The new password: at least as many characters as the policy `password_min` says, or the
     /// policy `password_min_with_second_factor` if the user needs a second factor wherever they
@@ -29,8 +25,7 @@ pub struct Set {
 }
 
 /// Changes the own password of the user; all their other sessions end (R-SES-1).
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Change {
     /// The user.
     pub user: Id,
@@ -40,18 +35,15 @@ pub struct Change {
     /// The new password.
     pub new_password: Secret,
     /// A code of their second factor, if they have one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<Secret>,
     /// The session that does not end: the one that they use.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keep_session: Option<Id>,
 }
 
 /// Sends a link that sets a new password to the user who has this address (R-SES-4). The answer
 /// does not tell whether there is such a user, but the time that the call takes could: so answer
 /// the person first, and call then. At most one link is sent in a minute.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Forgot {
     /// The e-mail address as the person typed it; the mail goes to the address that is stored.
     pub email: Email,
@@ -63,16 +55,14 @@ pub struct Forgot {
 /// because bcrypt looks at the first 72 bytes only. For the user it is a new password, as with
 /// `passwords.set`: their sessions end, and they are told. `$2x$...` is refused: the program that
 /// made such a hash got every non-ASCII character wrong.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct ImportHashes {
     /// The users and their hashes.
     pub passwords: Vec<ImportedPassword>,
 }
 
 /// A password hash to import.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct ImportedPassword {
     /// The user; a password that they have already is replaced.
     pub user: Id,
@@ -81,31 +71,28 @@ pub struct ImportedPassword {
 }
 
 /// Removes a user's password: from now on only the host can vouch for them. All their sessions end.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Remove {
     /// The user.
     pub user: Id,
 }
 
 /// Bans passwords that are too well known (R-SES-1). Passwords that people have already stay valid.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Ban {
     /// The passwords, at most 1,000 at once; upper and lower case are alike.
     pub words: Vec<Name>,
 }
 
 /// Removes passwords from the list of banned passwords.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Unban {
     /// The passwords, at most 1,000 at once; upper and lower case are alike.
     pub words: Vec<Name>,
 }
 
 /// The result of setting, changing or removing a password.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct PasswordChanged {
     /// The user.
     pub user: Id,
@@ -114,21 +101,21 @@ pub struct PasswordChanged {
 }
 
 /// The result of asking for a reset link; it is the same whether or not somebody has the address.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct PasswordForgotten {
     /// Until when a link that was sent now can be used, in unix milliseconds.
     pub expires_at_ms: u64,
 }
 
 /// The result of importing hashes.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct PasswordsImported {
     /// How many hashes were imported.
     pub imported: u64,
 }
 
 /// The result of changing the list of banned passwords.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct BannedPasswords {
     /// How many passwords were added to the list, or removed from it.
     pub changed: u64,

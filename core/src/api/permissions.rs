@@ -1,12 +1,10 @@
 //! The permission tree (R-ROL-1, R-ROL-2): requests and answers.
 
 use crate::model::{Count, Id, Name};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use tenantry_macros::{answer, request};
 
 /// Adds a permission of the host's own to the tree, below an existing node or at the top (R-ROL-1).
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Add {
     /// The id, with dots: lower-case letters, digits, `_` and `-` between the dots. The part before
     /// the last dot must be an existing node.
@@ -22,23 +20,20 @@ pub struct Add {
 }
 
 /// Lists the nodes, each parent before its children.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct List {}
 
 /// Finds the nodes in whose paths or titles every word occurs (R-ROL-2).
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Search {
     /// The words, in any order; upper and lower case are alike.
     pub words: Name,
     /// How many nodes are returned at most: 1 to 500; 50 when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Count>,
 }
 
 /// A node of the permission tree.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct Permission {
     /// The id, with dots, such as `campaigns.send`.
     pub permission: String,
@@ -53,7 +48,7 @@ pub struct Permission {
 }
 
 /// Nodes of the permission tree.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct PermissionList {
     /// The nodes.
     pub permissions: Vec<Permission>,

@@ -3,36 +3,29 @@
 
 use crate::model::{EffectivePolicies, Id, Name, Policies, Preset as NamedPreset};
 use crate::rules::policy::PolicySource;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use tenantry_macros::{answer, request};
 
 /// Shows which policies apply to an account, or to the platform, and where each of them comes from
 /// (R-PLT-3).
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Get {
     /// The account; when absent, the platform.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Id>,
 }
 
 /// Sets single policies of an account, or of the platform. A policy that is absent stays as it is.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Set {
     /// The account; when absent, the platform.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Id>,
     /// The policies to set.
     pub policies: Policies,
 }
 
 /// Removes single policies, so that the value of the level above applies again.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Unset {
     /// The account; when absent, the platform.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Id>,
     /// The names of the policies, such as `seats`; at most 500.
     pub names: Vec<Name>,
@@ -40,25 +33,20 @@ pub struct Unset {
 
 /// Gives an account, or the platform, a preset: a named set of policies. Single policies that are
 /// set beside the preset take precedence over it.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Preset {
     /// The account; when absent, the platform.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Id>,
     /// The preset; when absent, the preset is removed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preset: Option<NamedPreset>,
 }
 
 /// The policies that apply, and where they come from.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct PolicyReport {
     /// The account; absent for the platform.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub account: Option<Id>,
     /// The preset that this account, or the platform, has itself.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub preset: Option<NamedPreset>,
     /// The single policies that are set on this account, or on the platform, itself.
     pub set: Policies,
@@ -69,13 +57,12 @@ pub struct PolicyReport {
 }
 
 /// Where the value of a policy comes from.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct PolicyOrigin {
     /// The policy.
     pub policy: String,
     /// At which kind of level it is set.
     pub source: PolicySource,
     /// The account whose setting or preset it is; absent for the platform and for the default.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub account: Option<Id>,
 }

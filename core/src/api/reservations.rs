@@ -3,9 +3,8 @@
 
 use crate::model::Refusal;
 use crate::model::{Channel, Count, Id, MessageInput, PaidWithCredits, ReservationState};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use tenantry_macros::{answer, request};
 
 /// Reserves messages that go out later, and charges them now. Until the reservation is committed,
 /// is released or expires, all of it counts as used.
@@ -15,33 +14,28 @@ use std::sync::Arc;
 ///
 /// It answers as `sending.admit` does; when it is refused, nothing is reserved. Credits that paid
 /// for a part of the reservation are given back first (R-CRD-2).
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Create {
     /// The account that sends.
     pub account: Id,
     /// The user who sends, and who needs the permission to send; absent when the host itself sends
     /// for the account.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
     /// The channel; e-mail when absent.
     #[serde(default)]
     pub channel: Channel,
     /// What kind of messages they are; the caps of members, campaigns and domains depend on it
     /// (R-QTA-14).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<MessageInput>,
     /// How many messages, at least 1.
     pub count: Count,
     /// The least that is useful: as many messages as fit are reserved, and none when fewer than
     /// this fit; all or none when absent (R-QTA-2).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min: Option<Count>,
     /// How long the reservation lasts, in milliseconds: 1,000 to 2,678,400,000 (31 days).
     pub life_ms: Count,
     /// An idempotency key: the same request repeated within a day after it was granted gets the
     /// same answer, and charges nothing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Id>,
 }
 
@@ -51,8 +45,7 @@ pub struct Create {
 /// The host commits before it hands the messages over, and refunds those that failed. The same
 /// commit repeated gets the same answer. A commit for a campaign that is stopped, or for a user who
 /// may no longer send, is refused; the reservation can be released.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Commit {
     /// The account.
     pub account: Id,
@@ -63,8 +56,7 @@ pub struct Commit {
 }
 
 /// Releases a reservation: all of it is given back (R-QTA-5).
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Release {
     /// The account.
     pub account: Id,
@@ -73,8 +65,7 @@ pub struct Release {
 }
 
 /// Reads a reservation, until a day after its end.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Get {
     /// The account.
     pub account: Id,
@@ -83,38 +74,32 @@ pub struct Get {
 }
 
 /// The answer to a reservation.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 #[schemars(extend("x-yes" = "refusal"))]
 pub struct ReservationDecision {
     /// The reservation; absent when nothing was granted.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub reservation: Option<Id>,
     /// How many messages are reserved.
     pub granted: u64,
     /// When the reservation expires, in unix milliseconds: what is left of it is given back then.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at_ms: Option<u64>,
     /// When a pace spreads the messages: from when on all of them may have gone out, in unix
     /// milliseconds. It is absent when they may go out now.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub not_before_ms: Option<u64>,
     /// Why nothing was granted.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<Arc<Refusal>>,
     /// How many messages credits paid for, beyond the account's own limits (R-CRD-2).
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub credits: Option<PaidWithCredits>,
 }
 
 /// A reservation.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct Reservation {
     /// The account.
     pub account: Id,
     /// The reservation.
     pub id: Id,
     /// The user who sends.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
     /// The channel that was charged.
     pub channel: Channel,
@@ -130,10 +115,8 @@ pub struct Reservation {
     pub expires_at_ms: u64,
     /// When a pace spreads the messages: from when on all of them may have gone out, in unix
     /// milliseconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub not_before_ms: Option<u64>,
     /// How many messages credits paid for when the reservation was charged; of what is given back,
     /// the credits get their part first (R-CRD-2).
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub credits: Option<PaidWithCredits>,
 }

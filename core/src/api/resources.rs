@@ -3,8 +3,7 @@
 
 use crate::error::Code;
 use crate::model::{Count, Cursor, Id, Resource, ResourceReason, Scope};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use tenantry_macros::{answer, request};
 
 /// Registers a resource; users register resources of their own. It carries the group of its owner
 /// (R-RES-1, R-GRP-3).
@@ -12,8 +11,7 @@ use serde::{Deserialize, Serialize};
 /// The kind is `campaign`, `list`, `template`, `form`, `page`, `image`, `blacklist`, `segment`,
 /// `program`, `report`, `from_address`, or a branch with scopes that the host added to the
 /// permission tree.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Register {
     /// The account.
     pub account: Id,
@@ -23,7 +21,6 @@ pub struct Register {
     pub id: Id,
     /// The member who owns it. When absent: the acting user, or the owner of the account if the
     /// actor is not a member of it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<Id>,
 }
 
@@ -34,8 +31,7 @@ pub struct Register {
 /// permission reaches all resources may do so too, and only they may give it to another member. The
 /// group sees a shared resource as long as its owner holds the permission to share the kind
 /// (`lists.share`).
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Edit {
     /// The account.
     pub account: Id,
@@ -44,20 +40,16 @@ pub struct Edit {
     /// The resource.
     pub id: Id,
     /// The member to whom it is given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<Id>,
     /// Whether the group sees it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shared: Option<bool>,
     /// The revision on which the change is based; a stale one is refused with `rev_conflict`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rev: Option<Count>,
 }
 
 /// Says that the content was saved: this raises the revision. A stale revision is refused with
 /// `rev_conflict`, so that nobody overwrites the work of somebody else (R-RES-3).
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Save {
     /// The account.
     pub account: Id,
@@ -68,13 +60,11 @@ pub struct Save {
     /// The revision on which the work is based.
     pub expected_rev: Count,
     /// Who saves; the acting user when absent. Only the host can name another user.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
 }
 
 /// Removes the reference to a resource that the host has deleted.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Remove {
     /// The account.
     pub account: Id,
@@ -83,15 +73,13 @@ pub struct Remove {
     /// The resource.
     pub id: Id,
     /// The revision on which the decision is based; a stale one is refused with `rev_conflict`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rev: Option<Count>,
 }
 
 /// Reads a resource of an account, or a resource that an account above shares with it. For a shared
 /// resource, `account` in the answer is the account above, and its `owner` is not shown to users of
 /// the accounts below unless it is themselves (R-TEA-7).
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Get {
     /// The account.
     pub account: Id,
@@ -104,8 +92,7 @@ pub struct Get {
 /// Keeps a member's resources of a kind from their group, from now on and including resources made
 /// later (R-GRP-3). Members need no permission to keep their own resources from the group. A member
 /// who lacks the permission to share the kind (`lists.share`) shares no resource of it in any case.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct UnshareKind {
     /// The account.
     pub account: Id,
@@ -113,14 +100,12 @@ pub struct UnshareKind {
     pub kind: Id,
     /// The member; the acting user when absent. Only the host, and those who may share everything
     /// of the kind, can name another user.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
 }
 
 /// Shows a member's resources of a kind to their group again, except those that are not shared one
 /// by one (R-GRP-3).
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct ShareKind {
     /// The account.
     pub account: Id,
@@ -128,19 +113,16 @@ pub struct ShareKind {
     pub kind: Id,
     /// The member; the acting user when absent. Only the host, and those who may share everything
     /// of the kind, can name another user.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
 }
 
 /// Says whether a user may do something with a resource, and why they may (R-RES-2).
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Can {
     /// The account.
     pub account: Id,
     /// The user; the acting user when absent. To ask about somebody else, the actor needs
     /// `users.view`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
     /// The action: the last part of a permission of the kind, such as `view`, `edit` or `send`.
     pub action: Id,
@@ -152,48 +134,40 @@ pub struct Can {
 
 /// Lists the resources of a kind that a user sees: their own, those shared in their group, or all
 /// (R-RES-2).
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Visible {
     /// The account.
     pub account: Id,
     /// The user; the acting user when absent. To ask about somebody else, the actor needs
     /// `users.view`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
     /// The kind.
     pub kind: Id,
     /// Where the page begins: the `next` of the previous page.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Cursor>,
     /// How many entries the page has at most: 1 to 500; 50 when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Count>,
 }
 
 /// Lists the owners whose resources of a kind a user sees, so that the host can use them in a query
 /// of its own (R-GRP-3).
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct ListVisibleOwners {
     /// The account.
     pub account: Id,
     /// The user; the acting user when absent. To ask about somebody else, the actor needs
     /// `users.view`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
     /// The kind; each kind has a permission of its own, which may reach differently far.
     pub kind: Id,
     /// Where the page begins: the `next` of the previous page.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Cursor>,
     /// How many entries the page has at most: 1 to 500; 50 when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Count>,
 }
 
 /// A resource that was removed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct ResourceRemoved {
     /// The account.
     pub account: Id,
@@ -204,7 +178,7 @@ pub struct ResourceRemoved {
 }
 
 /// The kinds of resources that a member does not share with their group.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct UnsharedKinds {
     /// The account.
     pub account: Id,
@@ -215,7 +189,7 @@ pub struct UnsharedKinds {
 }
 
 /// Whether a user may do something with a resource.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 #[schemars(extend("x-yes" = "allowed"))]
 pub struct ResourceDecision {
     /// Whether they may.
@@ -223,29 +197,25 @@ pub struct ResourceDecision {
     /// The permission that was asked for.
     pub permission: String,
     /// How far the user's permission reaches; absent when they do not hold it.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub scope: Option<Scope>,
     /// Why they may do it: the narrowest reason that suffices.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<ResourceReason>,
     /// Why they may not: the status of the account, the user or the membership, or
     /// `permission_denied`.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<Code>,
 }
 
 /// A page of resources.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct ResourceList {
     /// The resources; a page may be shorter than `limit`, and even empty, while there is a `next`.
     pub resources: Vec<Resource>,
     /// The `after` of the next page; absent on the last page.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<Cursor>,
 }
 
 /// The owners whose resources of a kind a user sees.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct VisibleOwners {
     /// Whether the user sees everybody's resources; no owners are listed then.
     pub everything: bool,
@@ -253,12 +223,11 @@ pub struct VisibleOwners {
     /// shorter than `limit` while there is a `next`.
     pub owners: Vec<VisibleOwner>,
     /// The `after` of the next page; absent on the last page.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<Cursor>,
 }
 
 /// An owner whose resources a user sees.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct VisibleOwner {
     /// The owner.
     pub user: Id,

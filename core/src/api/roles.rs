@@ -2,20 +2,16 @@
 //! to R-ROL-8): requests and answers.
 
 use crate::model::{Count, Grant, Id, Name, Role};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use tenantry_macros::{answer, request};
 
 /// Creates a role of an account, or a role of the platform, which only the host and operators can
 /// create (R-ROL-4).
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Create {
     /// The host's own id; one is generated when it is absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<Id>,
     /// The account to which the role belongs; it can be used there and in the accounts below. When
     /// absent: for a user, the account in which they act; for the host and operators, the platform.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Id>,
     /// The name that people see.
     pub name: Name,
@@ -33,20 +29,16 @@ pub struct Create {
 
 /// Creates a copy of a role: of a built-in role, of one of the platform, or of one of an account
 /// (R-ROL-4). The copy of an administrator's role is an administrator's role.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Copy {
     /// The role to copy.
     pub role: Id,
     /// The host's own id for the copy; made when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<Id>,
     /// The account to which the copy belongs. When absent: for a user, the account in which they
     /// act; for the host and operators, the platform.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Id>,
     /// The name that people see; the name of the original when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<Name>,
 }
 
@@ -54,31 +46,24 @@ pub struct Copy {
 /// absent stays as it is. A built-in role cannot be changed; copy it instead (R-ROL-4). Nobody can
 /// change a role that allows more than they hold, nor, by the change, take permissions from people
 /// whose role includes it and allows more than they hold (R-ROL-7).
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Edit {
     /// The role.
     pub role: Id,
     /// The name that people see.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<Name>,
     /// The permissions that it allows; the list replaces the whole list.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allow: Option<Vec<Grant>>,
     /// The permissions that it denies; the list replaces the whole list.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deny: Option<Vec<Id>>,
     /// The roles that it includes; the list replaces the whole list.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub includes: Option<Vec<Id>>,
     /// The revision on which the change is based; a stale one is refused with `rev_conflict`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rev: Option<Count>,
 }
 
 /// Reads a role. A role of an account that the actor cannot see is refused with `not_found`.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Get {
     /// The role.
     pub role: Id,
@@ -86,32 +71,26 @@ pub struct Get {
 
 /// Lists the roles that can be used in an account by id, a page at a time: the built-in roles,
 /// those of the platform, those of the account, and those of the accounts above it.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct List {
     /// The account. When absent: for a user, the account in which they act; for the host and
     /// operators, only the built-in roles and those of the platform are listed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Id>,
     /// Where the page begins: the `next` of the previous page.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Id>,
     /// How many entries the page has at most: 1 to 500; 50 when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Count>,
 }
 
 /// Deletes a role; if it is in use, another role must be named that takes its place (R-ROL-8). A
 /// trial of the role in the place of another role is a use too; when the role is replaced, the
 /// trial ends.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Delete {
     /// The role.
     pub role: Id,
     /// The role that takes its place everywhere; it must be usable wherever the deleted role is
     /// used.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replace_with: Option<Id>,
 }
 
@@ -123,31 +102,27 @@ pub struct Delete {
 /// The trial counts for members who have the role itself, under the ceilings that apply to them. It
 /// does not count for operators, for owners, for members whose role includes it, or for packages.
 /// The counts are kept in memory, and begin anew whenever a trial begins or the store is opened.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct TryOut {
     /// The role.
     pub role: Id,
     /// The role to try; it must be usable wherever `role` is, and must allow no more than the actor
     /// holds (R-ROL-7). The trial ends when it is absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub candidate: Option<Id>,
     /// The revision on which the change is based; a stale one is refused with `rev_conflict`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rev: Option<Count>,
 }
 
 /// Shows what a role that is on trial would have refused (R-QTA-15). A role without a trial is
 /// refused with `not_found`.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Trial {
     /// The role in whose place another role is tried.
     pub role: Id,
 }
 
 /// What a role that is on trial would have refused.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct RoleTrial {
     /// The role.
     pub role: Id,
@@ -161,7 +136,7 @@ pub struct RoleTrial {
 }
 
 /// How often a role that is on trial would have refused a permission.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct WouldRefuse {
     /// The permission.
     pub permission: Id,
@@ -171,17 +146,16 @@ pub struct WouldRefuse {
 }
 
 /// A page of roles.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct RoleList {
     /// The roles.
     pub roles: Vec<Role>,
     /// The `after` of the next page; absent on the last page.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<Id>,
 }
 
 /// A role that was deleted.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct RoleDeleted {
     /// The role.
     pub role: Id,

@@ -2,8 +2,7 @@
 //! who has lost it (R-SES-1): requests and answers.
 
 use crate::model::{Id, Name, Secret};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use tenantry_macros::{answer, request};
 
 /// Creates the secret from which an authenticator makes its codes. It takes effect with
 /// `second_factors.confirm`; until then, a factor that the user has already stays as it is. Another
@@ -12,8 +11,7 @@ use serde::{Deserialize, Serialize};
 /// The codes are those that every authenticator knows: SHA-1, six digits, a new code every 30
 /// seconds. Users do this for themselves: they need `self.password` in the account in which they
 /// act, and a recent log-in (`log_in_again`).
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Begin {
     /// The user.
     pub user: Id,
@@ -27,23 +25,20 @@ pub struct Begin {
 /// All their sessions end except the one that is named, which has the second factor from then on.
 /// The answer shows new recovery codes, once. The user is told of this, and of every other change
 /// of their second factor, through the outbox.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Confirm {
     /// The user.
     pub user: Id,
     /// The code that the authenticator shows now.
     pub code: Secret,
     /// The session that does not end: the one that they use.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keep_session: Option<Id>,
 }
 
 /// Imports the second factor of a user from another platform: from now on, they log in with their
 /// password and a code. They have no recovery codes until they ask for some. All their sessions
 /// end.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct ImportSecret {
     /// The user; a factor that they have already is replaced.
     pub user: Id,
@@ -53,8 +48,7 @@ pub struct ImportSecret {
 }
 
 /// Shows whether a user has a second factor, and how many recovery codes are left.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Status {
     /// The user.
     pub user: Id,
@@ -63,26 +57,23 @@ pub struct Status {
 /// Removes the second factor of a user with its recovery codes. Users do this for themselves; for a
 /// user who has lost everything, the host or an operator with `clients.edit` does it. All sessions
 /// of the user end except the one that is named, which has no second factor from then on.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Remove {
     /// The user.
     pub user: Id,
     /// The session that does not end: the one that they use.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keep_session: Option<Id>,
 }
 
 /// Creates new recovery codes; the ones that the user had are no longer valid.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct RenewRecoveryCodes {
     /// The user.
     pub user: Id,
 }
 
 /// A secret that an authenticator is to use.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct SecondFactorSecret {
     /// The user.
     pub user: Id,
@@ -94,7 +85,7 @@ pub struct SecondFactorSecret {
 }
 
 /// Recovery codes, each valid for one log-in.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct RecoveryCodes {
     /// The user.
     pub user: Id,
@@ -105,7 +96,7 @@ pub struct RecoveryCodes {
 }
 
 /// The state of a user's second factor.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 #[schemars(extend("x-yes" = "enabled"))]
 pub struct SecondFactorStatus {
     /// The user.
@@ -113,7 +104,6 @@ pub struct SecondFactorStatus {
     /// Whether they log in with a code in addition to the password.
     pub enabled: bool,
     /// Since when, in unix milliseconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub confirmed_at_ms: Option<u64>,
     /// How many recovery codes are left.
     pub recovery_codes_left: u64,
@@ -122,7 +112,7 @@ pub struct SecondFactorStatus {
 }
 
 /// The result of removing a second factor.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct SecondFactorRemoved {
     /// The user.
     pub user: Id,

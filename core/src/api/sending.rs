@@ -5,76 +5,66 @@ use crate::api::usage::UsageWindow;
 use crate::error::Code;
 use crate::model::{Channel, Count, Id, MessageInput};
 use crate::model::{Decision, Refusal};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use tenantry_macros::{answer, request};
 
 /// Asks to send messages, and charges them to every limit of the account and of the accounts above
 /// it: all or none (R-QTA-1).
 ///
 /// The prepared calls and the calls by id of each language give the same answer.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Admit {
     /// The account that sends.
     pub account: Id,
     /// The user who sends, and who needs `campaigns.send`; absent when the host itself sends for
     /// the account.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
     /// The channel; e-mail when absent.
     #[serde(default)]
     pub channel: Channel,
     /// What kind of message it is; the caps of members, campaigns, API keys and domains depend on
     /// it (R-QTA-14).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<MessageInput>,
     /// How many messages, at least 1.
     pub count: Count,
     /// The least that is useful: as many messages as fit are granted, and none when fewer than this
     /// fit; all or none when absent (R-QTA-2).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min: Option<Count>,
     /// An idempotency key: the same request repeated within a day after it was granted gets the
     /// same answer, and charges nothing (R-QTA-5). A request with a key costs a commit; without
     /// one, a send is decided in memory.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Id>,
 }
 
 /// Decides many sends in one call, one after the other. Each is decided on its own: a refusal does
 /// not affect the others.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct AdmitBatch {
     /// The sends, 1 to 1,000 of them.
     pub sends: Vec<BatchedSend>,
 }
 
 /// One send of many.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
+#[derive(PartialEq)]
 pub struct BatchedSend {
     /// The account that sends.
     pub account: Id,
     /// The user who sends; absent when the host itself sends for the account.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
     /// The channel; e-mail when absent.
     #[serde(default)]
     pub channel: Channel,
     /// What kind of messages they are.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<MessageInput>,
     /// How many messages, at least 1.
     pub count: Count,
     /// The least that is useful: as many as fit are granted, and none when fewer than this fit; all
     /// or none when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min: Option<Count>,
 }
 
 /// The answers to many sends.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct SendDecisions {
     /// One decision for each send, in the order of the request.
     pub decisions: Vec<Decision>,
@@ -82,33 +72,28 @@ pub struct SendDecisions {
 
 /// Predicts when a number of messages will have gone out, if they go as soon as every limit lets
 /// them and nothing else goes out meanwhile (R-QTA-12). It charges nothing.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Forecast {
     /// The account that would send.
     pub account: Id,
     /// The user who would send; absent when the host itself would.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
     /// The channel; e-mail when absent.
     #[serde(default)]
     pub channel: Channel,
     /// What kind of messages they are.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<MessageInput>,
     /// How many messages, at least 1.
     pub count: Count,
 }
 
 /// When messages will have gone out.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct SendForecast {
     /// When the last of them goes out, in unix milliseconds; absent when it never does, or too far
     /// in the future to tell.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub done_at_ms: Option<u64>,
     /// Why nothing may go out at all, whatever the limits allow.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<Code>,
 }
 
@@ -117,20 +102,17 @@ pub struct SendForecast {
 ///
 /// The host vouches that so many were granted then; no more is given back than was used in each
 /// window.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Refund {
     /// The account that sent.
     pub account: Id,
     /// The user who sent, as in `sending.admit`; what the cap of a group granted is given back to
     /// the group in which they were then.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
     /// The channel; e-mail when absent.
     #[serde(default)]
     pub channel: Channel,
     /// What kind of messages they were, as in `sending.admit`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<MessageInput>,
     /// How many messages failed, at least 1.
     pub count: Count,
@@ -139,16 +121,14 @@ pub struct Refund {
     /// The entry that `sending.admit` answered in `credits`, if credits paid for a part of the
     /// messages: the grants that paid get their credits back first, once, and the account's own
     /// limits get the rest (R-CRD-2).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spend: Option<Count>,
     /// An idempotency key: the same request repeated within a day gets the same answer, and gives
     /// back once (R-QTA-5). A request with a key costs a commit.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Id>,
 }
 
 /// What was given back.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct SendRefund {
     /// To how many counters something was given back; those whose window is over get nothing.
     pub counters: u64,
@@ -158,20 +138,17 @@ pub struct SendRefund {
 
 /// Explains a send: it answers as `sending.admit` would, lists every limit that is considered, and
 /// charges nothing (R-QTA-3).
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Explain {
     /// The account that would send.
     pub account: Id,
     /// The user who would send; absent when the host itself would.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
     /// The channel; e-mail when absent.
     #[serde(default)]
     pub channel: Channel,
     /// What kind of message it is; the caps of members, campaigns, API keys and domains depend on
     /// it (R-QTA-14).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<MessageInput>,
     /// How many messages, at least 1.
     pub count: Count,
@@ -180,43 +157,36 @@ pub struct Explain {
 /// Explains a send as `sending.explain` does, for another time or another package (R-QTA-15): as if
 /// nothing went out until that time, and as if the account had that package now, with the account's
 /// own limits unchanged. It charges nothing.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct WhatIf {
     /// The account that would send.
     pub account: Id,
     /// The user who would send; absent when the host itself would.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
     /// The channel; e-mail when absent.
     #[serde(default)]
     pub channel: Channel,
     /// What kind of message it is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<MessageInput>,
     /// How many messages, at least 1.
     pub count: Count,
     /// The time, in unix milliseconds, which cannot be in the past; now when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_ms: Option<Count>,
     /// The package, which only operators and the host can name; the account's own package when
     /// absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub package: Option<Id>,
 }
 
 /// A send explained.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 #[schemars(extend("x-yes" = "would_grant"))]
 pub struct SendExplanation {
     /// Whether the messages would go out.
     pub would_grant: bool,
     /// Why they would be refused.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<Refusal>,
     /// How many messages could be granted under every limit, including those that credits would pay
     /// for; absent when nothing limits them.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub remaining: Option<u64>,
     /// How many of the messages credits would pay for (R-CRD-2).
     pub credits: u64,

@@ -2,8 +2,7 @@
 //! (R-SES-1, R-SES-2): requests and answers.
 
 use crate::model::{Address, Count, Email, Id, Name, Note, Secret, SessionBehind};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use tenantry_macros::{answer, request};
 
 /// Logs a user in: with their e-mail address and password, or because the host vouches for them
 /// after a sign-on of its own.
@@ -14,28 +13,21 @@ use serde::{Deserialize, Serialize};
 /// a code is needed, or is wrong (after 30 wrong codes in a day, further codes are delayed until a
 /// day after the first); because of the status of the user's accounts, if none of them can be
 /// entered (R-ACC-3); or with `ip_not_allowed`.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Create {
     /// The e-mail address; it needs `password`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<Email>,
     /// The password.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<Secret>,
     /// A code of their second factor, a time-based code or a recovery code, for a user who has one
     /// (`second_factor_required`).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<Secret>,
     /// The user for whom the host vouches, however it identified them; instead of address and
     /// password.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
     /// What is shown to the user as their device, such as `Firefox on Linux`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<Name>,
     /// The address from which they come, as the host saw it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ip: Option<Address>,
 }
 
@@ -50,8 +42,7 @@ pub struct Create {
 /// not those of the user. The session ends after `life_ms` and cannot be renewed. It also ends when
 /// the person who acts may no longer begin it, is disabled, or has all their sessions ended, and
 /// when the user leaves or ends it. The user is told through the outbox.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct CreateAs {
     /// The user as whom the actor acts: somebody who can enter the account and is not an operator.
     pub user: Id,
@@ -61,10 +52,8 @@ pub struct CreateAs {
     pub reason: Note,
     /// How long the session lasts, in milliseconds; the policy `log_in_as_ms` says the most, and
     /// how long when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub life_ms: Option<Count>,
     /// What is shown as the device, such as `Firefox on Linux`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<Name>,
 }
 
@@ -72,42 +61,34 @@ pub struct CreateAs {
 /// counts as a use of the session.
 ///
 /// With `account`, it also checks that the user can act in that account now.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Check {
     /// The token.
     pub token: Secret,
     /// The account in which the user wants to act.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Id>,
     /// The address from which they come, as the host saw it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ip: Option<Address>,
 }
 
 /// Gives a session a new token; the old one is no longer valid. A session in which somebody acts as
 /// another user cannot be renewed. With the password, the user proves anew who they are.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Renew {
     /// The token.
     pub token: Secret,
     /// The password of the user.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<Secret>,
     /// A code of their second factor, if they have one; it needs `password`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<Secret>,
     /// The address from which they come, as the host saw it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ip: Option<Address>,
 }
 
 /// Lists the devices on which somebody is logged in (R-SES-2). Users see their own sessions,
 /// including those in which others act as them. With `impersonation.list` in an account, they also
 /// see the sessions in which others act as its users there.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct List {
     /// The user.
     pub user: Id,
@@ -117,32 +98,27 @@ pub struct List {
 /// `clients.status`, by its id. A session in which somebody acts as the user can also be ended by
 /// that person, and by those who hold `impersonation.end` in its account and can do there as much
 /// as the person and the user.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct End {
     /// The session; give either this or `token`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<Id>,
     /// Its token; give either this or `session`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<Secret>,
 }
 
 /// Ends all sessions of a user, or all but one, including those in which they act as others
 /// (R-SES-2). The user themself may do so; somebody who holds `users.disable` in the only team of
 /// the user and can do as much as they can; and operators with `clients.status`.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct EndAll {
     /// The user.
     pub user: Id,
     /// The session that does not end.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keep_session: Option<Id>,
 }
 
 /// The token of a session that was begun or renewed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct SessionToken {
     /// The session.
     pub session: Id,
@@ -156,7 +132,7 @@ pub struct SessionToken {
 }
 
 /// What a token proves.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct SessionProof {
     /// The session.
     pub session: Id,
@@ -170,44 +146,39 @@ pub struct SessionProof {
     /// When it expires, in unix milliseconds; it expires earlier when it is not used for a while.
     pub expires_at_ms: u64,
     /// Who acts as the user in it; absent when the user themself does.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub behind: Option<SessionBehind>,
 }
 
 /// The sessions of a user.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct SessionList {
     /// The sessions that can be used, at most 100, the oldest first.
     pub sessions: Vec<SessionDevice>,
 }
 
 /// A device on which somebody is logged in.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct SessionDevice {
     /// The session.
     pub session: Id,
     /// What is known of the device.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub device: Option<Name>,
     /// The address from which they logged in.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub ip: Option<Address>,
     /// When they logged in, in unix milliseconds.
     pub created_at_ms: u64,
     /// When it was last used, in unix milliseconds, to within five minutes.
     pub last_seen_at_ms: u64,
     /// The address from which it was last used.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub last_ip: Option<Address>,
     /// When it expires, in unix milliseconds.
     pub expires_at_ms: u64,
     /// Who acts as the user in it; absent when the user themself does.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub behind: Option<SessionBehind>,
 }
 
 /// Sessions that ended.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct SessionsEnded {
     /// The user.
     pub user: Id,

@@ -2,14 +2,12 @@
 
 use crate::error::Code;
 use crate::model::{Count, Cursor, Id};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use tenantry_macros::{answer, request};
 
 /// Shares a template with accounts below: with all of them, or with those that are named. Sharing
 /// it again replaces the accounts with which it was shared. Only templates can be shared, and only
 /// with accounts below.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Share {
     /// The account that shares.
     pub account: Id,
@@ -27,8 +25,7 @@ pub struct Share {
 }
 
 /// Ends the sharing of a template, for all accounts at once.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Unshare {
     /// The account that shares it.
     pub account: Id,
@@ -40,44 +37,36 @@ pub struct Unshare {
 
 /// Lists the templates of an account that can be shared, a page at a time; for a shared template,
 /// with the accounts with which it is shared.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct List {
     /// The account.
     pub account: Id,
     /// Only templates that are shared, or only templates that can be shared but are not; both when
     /// absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shared: Option<bool>,
     /// Where the page begins: the `next` of the previous page. A page may be shorter than `limit`
     /// and still have a `next`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Cursor>,
     /// How many entries the page has at most: 1 to 500; 50 when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Count>,
 }
 
 /// Lists what the accounts above share with an account, which is its folder "Shared templates", a
 /// page at a time.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Received {
     /// The account.
     pub account: Id,
     /// Where the page begins: the `next` of the previous page. A page may be shorter than `limit`
     /// and still have a `next`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Cursor>,
     /// How many entries the page has at most: 1 to 500; 50 when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Count>,
 }
 
 /// Says whether a user may do something with a template that an account above shares with their
 /// account. A template that is not shared is refused with `not_found`.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Check {
     /// The account with which it is shared.
     pub account: Id,
@@ -92,8 +81,7 @@ pub struct Check {
 }
 
 /// What somebody wants to do with a shared template.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
+#[request]
 pub enum SharedAction {
     /// To look at it; it needs `templates.view`.
     Preview,
@@ -110,7 +98,7 @@ pub enum SharedAction {
 }
 
 /// A template that is shared or can be shared.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct ShareableTemplate {
     /// The account.
     pub account: Id,
@@ -129,22 +117,20 @@ pub struct ShareableTemplate {
     /// The accounts below that see it, when not all of them do.
     pub accounts: Vec<Id>,
     /// When it was first shared, in unix milliseconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub shared_at_ms: Option<u64>,
 }
 
 /// A page of templates.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct ShareableList {
     /// The templates.
     pub templates: Vec<ShareableTemplate>,
     /// The `after` of the next page; absent on the last page.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<Cursor>,
 }
 
 /// A template whose sharing ended.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct ShareEnded {
     /// The account.
     pub account: Id,
@@ -155,7 +141,7 @@ pub struct ShareEnded {
 }
 
 /// A template that an account above shares.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct ReceivedTemplate {
     /// The account above that shares it.
     pub account: Id,
@@ -172,7 +158,7 @@ pub struct ReceivedTemplate {
 }
 
 /// A page of the folder "Shared templates".
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct ReceivedList {
     /// Whether the account has the folder: it appears when an account above first shares a
     /// template, and stays even while it is empty.
@@ -180,18 +166,16 @@ pub struct ReceivedList {
     /// The templates.
     pub templates: Vec<ReceivedTemplate>,
     /// The `after` of the next page; absent on the last page.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<Cursor>,
 }
 
 /// Whether a user may do something with a shared template.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 #[schemars(extend("x-yes" = "allowed"))]
 pub struct SharingCheck {
     /// Whether they may.
     pub allowed: bool,
     /// Why they may not.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<Code>,
     /// The account above that shares it.
     pub account: Id,

@@ -2,18 +2,15 @@
 //! requests and answers.
 
 use crate::model::{ClockJump, Id};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use tenantry_macros::{answer, request};
 
 /// Reads the id of the store, its last commit, and the version of the library.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Info {}
 
 /// Verifies the store: it reads and checks every record, and checks that the records agree with
 /// each other in their indexes, counts and references.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Verify {}
 
 /// Computes a fingerprint of every record: two stores that went through the same operations have
@@ -21,12 +18,11 @@ pub struct Verify {}
 ///
 /// Quota blocks that were drawn ahead are stored too, so that the same sends give the same
 /// fingerprint only if they were asked for in the same calls.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct StateHash {}
 
 /// The id, the version and the last commit of a store.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct StoreInfo {
     /// The id that the store got when it was created.
     pub store_id: String,
@@ -36,7 +32,6 @@ pub struct StoreInfo {
     pub version: String,
     /// The last jump of the system's clock, and whether it is held back; absent when there was none
     /// (R-QTA-13).
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub clock_jump: Option<ClockJump>,
     /// Large accounts that were deleted and are being erased step by step, at most 100; absent
     /// where there are none (R-QTA-16).
@@ -45,7 +40,7 @@ pub struct StoreInfo {
 }
 
 /// How far an account that was deleted is erased.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct ErasedAccount {
     /// The account.
     pub account: Id,
@@ -58,7 +53,7 @@ pub struct ErasedAccount {
 }
 
 /// What the verification found.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 #[schemars(extend("x-yes" = "whole"))]
 pub struct StoreVerification {
     /// Whether every record is undamaged and agrees with the others.
@@ -74,7 +69,7 @@ pub struct StoreVerification {
 }
 
 /// The fingerprint of a store.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct StoreStateHash {
     /// SHA-256 over all keys and values in order, in hexadecimal.
     pub state_hash: String,

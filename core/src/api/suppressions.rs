@@ -3,14 +3,12 @@
 
 use crate::error::Code;
 use crate::model::{Count, Cursor, Id, MessageClass, Name, Note, Suppression};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use tenantry_macros::{answer, request};
 
 /// Suppresses addresses and domains in an account. All of them are added, or none. An entry that is
 /// there already gets the new reason and the new expiry. To add domains, the actor also needs
 /// `suppressions.domains.add`.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Add {
     /// The account.
     pub account: Id,
@@ -21,8 +19,7 @@ pub struct Add {
 /// Removes suppressions of an account. All of them are removed, or none; the suppressions of other
 /// accounts in the pool stay. To remove domains, the actor also needs
 /// `suppressions.domains.remove`.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Remove {
     /// The account.
     pub account: Id,
@@ -33,8 +30,7 @@ pub struct Remove {
 
 /// Suppresses many addresses and domains: bad entries are reported, and the others are added. To
 /// add domains, the actor also needs `suppressions.domains.add`.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Import {
     /// The account.
     pub account: Id,
@@ -47,8 +43,7 @@ pub struct Import {
 
 /// Lists suppressions by address and domain, a page at a time. Expired entries are listed until
 /// they are removed.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct List {
     /// The account.
     pub account: Id,
@@ -57,17 +52,13 @@ pub struct List {
     #[serde(default)]
     pub pooled: bool,
     /// Only addresses and domains that begin with this text; case and accents do not matter.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<Name>,
     /// Only entries of this class.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_class: Option<MessageClass>,
     /// Where the page begins: the `next` of the previous page. A page may be shorter than `limit`
     /// and still have a `next`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Cursor>,
     /// How many entries the page has at most: 1 to 500; 50 when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Count>,
 }
 
@@ -75,8 +66,7 @@ pub struct List {
 ///
 /// A recipient is suppressed by their address, by its domain, and by every domain that contains
 /// this domain.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Check {
     /// The account that wants to send.
     pub account: Id,
@@ -89,8 +79,7 @@ pub struct Check {
 /// Puts an account into the pool of its team, or takes it out. In the pool, its suppressions apply
 /// to all accounts in it, and theirs apply to this account. Out of the pool, only its own
 /// suppressions apply, unchanged.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Pool {
     /// The account.
     pub account: Id,
@@ -99,8 +88,7 @@ pub struct Pool {
 }
 
 /// An address or a domain that is to be suppressed.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct SuppressionInput {
     /// The e-mail address, which may be any that a message can have, or the domain, which stands
     /// for all addresses in it and in its subdomains.
@@ -109,40 +97,36 @@ pub struct SuppressionInput {
     /// classes.
     pub message_class: MessageClass,
     /// The reason.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Note>,
     /// When the entry expires, in unix milliseconds; never when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at_ms: Option<Count>,
 }
 
 /// Names a suppression of an account.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct SuppressionName {
     /// The e-mail address, or the domain.
     pub value: String,
     /// The class of the entry; both classes when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_class: Option<MessageClass>,
 }
 
 /// The entries that were added.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct SuppressionsAdded {
     /// The entries as they are now, in the order of the request.
     pub suppressions: Vec<Suppression>,
 }
 
 /// The result of removing suppressions.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct SuppressionsRemoved {
     /// How many entries were removed.
     pub removed: u64,
 }
 
 /// The result of an import of suppressions.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct SuppressionsImported {
     /// How many entries were added.
     pub added: u64,
@@ -153,7 +137,7 @@ pub struct SuppressionsImported {
 }
 
 /// An entry that was not added.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct SuppressionProblem {
     /// The position of the entry in the request, counted from 0.
     pub entry: u64,
@@ -164,17 +148,16 @@ pub struct SuppressionProblem {
 }
 
 /// A page of suppressions.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct SuppressionList {
     /// The entries; `account` names the account of each entry.
     pub suppressions: Vec<Suppression>,
     /// The `after` of the next page; absent on the last page.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<Cursor>,
 }
 
 /// The result of a filter; a recipient who is in neither list may be written to.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct SuppressionCheck {
     /// The recipients to whom nothing may be sent.
     pub suppressed: Vec<SuppressedRecipient>,
@@ -183,7 +166,7 @@ pub struct SuppressionCheck {
 }
 
 /// A recipient to whom nothing may be sent.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct SuppressedRecipient {
     /// The position of the recipient in the request, counted from 0.
     pub recipient: u64,
@@ -195,7 +178,7 @@ pub struct SuppressedRecipient {
 }
 
 /// A recipient whose address is not an e-mail address.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct InvalidRecipient {
     /// The position of the recipient in the request, counted from 0.
     pub recipient: u64,
@@ -204,7 +187,7 @@ pub struct InvalidRecipient {
 }
 
 /// Whether an account is in the pool of its team.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct SuppressionPool {
     /// The account.
     pub account: Id,

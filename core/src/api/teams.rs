@@ -4,12 +4,10 @@
 use crate::error::Code;
 use crate::model::{Count, Cursor, Email, Id, Name, Price};
 use crate::rules::account::Status;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use tenantry_macros::{answer, request};
 
 /// Shows what a further account below another one costs each month, before it is created (R-TEA-4).
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Quote {
     /// The account below which it would be created.
     pub parent: Id,
@@ -21,56 +19,45 @@ pub struct Quote {
 /// An owner of its own has to confirm their address first: the account is pending until then. With
 /// `skip_verification`, the account can be used at once, and a new owner gets a link to set a
 /// password (R-TEA-4).
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct CreateChild {
     /// The account above.
     pub parent: Id,
     /// The host's own id; one is generated when it is absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<Id>,
     /// The name that people see.
     pub name: Name,
     /// The e-mail address of the owner; absent when the owner of the account above owns it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner_email: Option<Email>,
     /// The id for a new owner; only with `skip_verification`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner_user: Option<Id>,
     /// The first name of a new owner; only with `skip_verification`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner_first_name: Option<Name>,
     /// The last name of a new owner; only with `skip_verification`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner_last_name: Option<Name>,
     /// Whether the account can be used before its owner has confirmed their address.
     #[serde(default)]
     pub skip_verification: bool,
     /// The package; when absent, the values of the account above apply. Users cannot name one: the
     /// platform chooses it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub package: Option<Id>,
     /// The IANA name of the time zone of its days and months; that of the policy `time_zone` when
     /// absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_zone: Option<Name>,
 }
 
 /// Makes a member of an account its owner; the old owner becomes an ordinary member (R-TEA-5).
 /// Accounts below that have the owner of their parent get the new owner too.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct TransferOwner {
     /// The account.
     pub account: Id,
     /// The member who becomes the owner.
     pub to: Id,
     /// The role that the old owner gets; the default role of the account when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub old_owner_role: Option<Id>,
     /// The revision of the account on which the change is based; a stale one is refused with
     /// `rev_conflict`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rev: Option<Count>,
 }
 
@@ -80,61 +67,51 @@ pub struct TransferOwner {
 ///
 /// A user who cannot enter their own account has to ask through the host, which names them in
 /// `user`.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Switchable {
     /// The user, named by the host or an operator; users ask about themselves.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
     /// Where the page begins: the `next` of the previous page. A page may be shorter than `limit`
     /// and still have a `next`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Cursor>,
     /// How many entries the page has at most: 1 to 500; 50 when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Count>,
 }
 
 /// Decides whether a user may enter another account (R-SES-5). An account to which they have no
 /// access is refused with `not_found`.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Switch {
     /// The account.
     pub account: Id,
     /// The user, named by the host or an operator; users ask about themselves.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
 }
 
 /// Lists all accounts of a team, each before the accounts below it, a page at a time (R-TEA-3).
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Team {
     /// The top account of the team; any other account is refused with `not_found`.
     pub account: Id,
     /// Where the page begins: the `next` of the previous page.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Cursor>,
     /// How many entries the page has at most: 1 to 500; 50 when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Count>,
 }
 
 /// What a further account would cost.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct AccountQuote {
     /// The account below which it would be created.
     pub parent: Id,
     /// The top account of the team, which pays for it.
     pub team: Id,
     /// The monthly price, from the package of the team; absent when that package has none.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub price: Option<Price>,
 }
 
 /// An account that was created below another one.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct ChildCreated {
     /// The account.
     pub account: Id,
@@ -143,20 +120,17 @@ pub struct ChildCreated {
     /// Its status; pending until the owner has confirmed their address.
     pub status: Status,
     /// The owner; absent until they have confirmed their address.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub owner: Option<Id>,
     /// Whether the owner has to set a password before they can enter.
     pub must_set_password: bool,
     /// The invitation with which the owner confirms their address.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub invitation: Option<Id>,
     /// Its monthly price.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub price: Option<Price>,
 }
 
 /// An account that got another owner.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct OwnerTransferred {
     /// The account.
     pub account: Id,
@@ -165,15 +139,13 @@ pub struct OwnerTransferred {
     /// The user who owned it before.
     pub old_owner: Id,
     /// The role that the old owner has now.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub old_owner_role: Option<Id>,
     /// The revision of the account.
     pub rev: u64,
 }
 
 /// How a user enters an account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
+#[answer]
 pub enum EnterAs {
     /// As its owner.
     Owner,
@@ -184,7 +156,7 @@ pub enum EnterAs {
 }
 
 /// An account to which a user has access.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct SwitchableAccount {
     /// The account.
     pub account: Id,
@@ -195,27 +167,24 @@ pub struct SwitchableAccount {
     /// How they enter it.
     pub how: EnterAs,
     /// The role that they enter with; an owner needs none.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<Id>,
     /// Whether they can enter it now.
     pub offered: bool,
     /// The code with which entering it is refused.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<Code>,
 }
 
 /// A page of the accounts to which a user has access.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct SwitchableList {
     /// The accounts.
     pub accounts: Vec<SwitchableAccount>,
     /// The `after` of the next page; absent on the last page.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<Cursor>,
 }
 
 /// An account that a user enters.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct AccountSwitch {
     /// The account.
     pub account: Id,
@@ -226,27 +195,23 @@ pub struct AccountSwitch {
     /// How they enter it.
     pub how: EnterAs,
     /// The role that they enter with; an owner needs none.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<Id>,
 }
 
 /// An account of a team.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct TeamAccount {
     /// The account.
     pub account: Id,
     /// Its name.
     pub name: Name,
     /// The account above.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub parent: Option<Id>,
     /// Its level in the team; the top account has level 1.
     pub depth: u64,
     /// Its owner; absent until they have confirmed their address.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub owner: Option<Id>,
     /// The owner's e-mail address, as typed.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub owner_email: Option<String>,
     /// Its effective status.
     pub status: Status,
@@ -257,11 +222,10 @@ pub struct TeamAccount {
 }
 
 /// A page of the accounts of a team.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct TeamList {
     /// The accounts.
     pub accounts: Vec<TeamAccount>,
     /// The `after` of the next page; absent on the last page.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<Cursor>,
 }

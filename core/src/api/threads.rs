@@ -2,8 +2,7 @@
 //! answers.
 
 use crate::model::{Count, Cursor, Id, Slot};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use tenantry_macros::{answer, request};
 
 /// Takes a slot for a worker, within the limit `threads` of the account and of every account above
 /// it (R-QTA-10).
@@ -11,8 +10,7 @@ use serde::{Deserialize, Serialize};
 /// When all slots are taken, the call is refused with `limit_reached`; `details.retry_at_ms` says
 /// when enough leases will have run out unless they are renewed. A campaign that is stopped gets no
 /// slot (`bounce_stop`), and neither does a pending, suspended or closed account.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Acquire {
     /// The account that the worker works for.
     pub account: Id,
@@ -22,18 +20,15 @@ pub struct Acquire {
     /// How long the lease lasts unless it is renewed, in milliseconds (1,000 to 86,400,000).
     pub ttl_ms: Count,
     /// The campaign on which the worker works.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub campaign: Option<Id>,
     /// An idempotency key: the same request repeated within a day gets the same slot, and takes no
     /// other; another request with the key is refused with `idempotency_mismatch`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Id>,
 }
 
 /// Renews the lease of a slot. If the lease has run out, the call is refused with `lease_lost`
 /// (R-QTA-10); a suspended or closed account cannot renew.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Renew {
     /// The account.
     pub account: Id,
@@ -44,8 +39,7 @@ pub struct Renew {
 }
 
 /// Gives a slot back. If the lease has run out, the call is refused with `lease_lost` (R-QTA-10).
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Release {
     /// The account.
     pub account: Id,
@@ -55,25 +49,21 @@ pub struct Release {
 
 /// Lists the slots that are taken in an account and in all accounts below it; the one whose lease
 /// ends first is first. A slot that is renewed meanwhile can appear again on a later page.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct List {
     /// The account.
     pub account: Id,
     /// Where the page begins: the `next` of the previous page.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Cursor>,
     /// How many entries the page has at most: 1 to 500; 50 when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Count>,
 }
 
 /// A page of slots.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct SlotList {
     /// The slots; a page may be shorter than `limit`, and even empty, while there is a `next`.
     pub slots: Vec<Slot>,
     /// The `after` of the next page; absent on the last page.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<Cursor>,
 }

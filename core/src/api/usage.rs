@@ -2,22 +2,20 @@
 
 use crate::model::{Count, CreditTotals, Cursor, Id, Limit, LimitName, Name, Price, Window};
 use crate::rules::limit::Source;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use tenantry_macros::{answer, request};
 
 /// Shows how much of each of its limits an account has used in the current window.
 ///
 /// After a crash, what was drawn ahead counts as used: the number is never less than what was
 /// granted.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Get {
     /// The account.
     pub account: Id,
 }
 
 /// What an account has used.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct Usage {
     /// The account.
     pub account: Id,
@@ -26,7 +24,7 @@ pub struct Usage {
 }
 
 /// A limit and its current window.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct UsageWindow {
     /// The name of the limit, such as `email_per_day`, or the id of the cap.
     pub limit: String,
@@ -50,10 +48,8 @@ pub struct UsageWindow {
     pub overuse: u64,
     /// How much of the limit is kept for accounts below to which it is guaranteed and which have
     /// not used it yet (R-TEA-9); absent when nothing is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept_apart: Option<u64>,
     /// How much is left for the account that was asked about; absent when it is unlimited.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub remaining: Option<u64>,
     /// When the window began, in unix milliseconds.
     pub starts_at_ms: u64,
@@ -68,41 +64,34 @@ pub struct UsageWindow {
 /// A window appears with the first send of a later one. What is given back later is taken out of
 /// the window in which it was granted (R-QTA-6). After a crash, what was drawn ahead counts as
 /// used.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct History {
     /// The account.
     pub account: Id,
     /// The limit; absent when a cap is named.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<LimitName>,
     /// The cap; absent when a limit is named.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cap: Option<Id>,
     /// For a cap with a count for each of several subjects, the subject: a member, campaign, API
     /// key or domain.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<Name>,
     /// Where the page begins: the `next` of the previous page.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Cursor>,
     /// How many windows the page has at most: 1 to 500; 50 when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub page: Option<Count>,
 }
 
 /// A page of past windows.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct UsageHistory {
     /// The windows.
     pub windows: Vec<UsedWindow>,
     /// The `after` of the next page; absent on the last page.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<Cursor>,
 }
 
 /// A past window.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct UsedWindow {
     /// When it began, in unix milliseconds.
     pub starts_at_ms: u64,
@@ -118,8 +107,7 @@ pub struct UsedWindow {
 /// counted. It is useful after a crash, when what was drawn ahead counts as used. It can only lower
 /// the count; the accounts above are reconciled on their own. In a rolling hour, the oldest
 /// messages are given back first, so that never too few of them count.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Reconcile {
     /// The account.
     pub account: Id,
@@ -131,7 +119,7 @@ pub struct Reconcile {
 }
 
 /// What was given back to a limit.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct UsageReconciled {
     /// How much was given back.
     pub given_back: u64,
@@ -139,8 +127,7 @@ pub struct UsageReconciled {
 
 /// Lists what an invoice needs to know of an account and of the accounts below it, for a period
 /// (R-ACC-7).
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Invoice {
     /// The account: its own line comes first, and then those of the accounts below it if the actor
     /// manages its team.
@@ -152,38 +139,32 @@ pub struct Invoice {
     /// credit entries before it.
     pub until_ms: Count,
     /// Where the page begins: the `next` of the previous page.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Cursor>,
     /// How many accounts the page has at most: 1 to 500; 50 when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub page: Option<Count>,
 }
 
 /// A page of the lines of an invoice.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct InvoiceLines {
     /// One line for each account.
     pub lines: Vec<InvoiceLine>,
     /// The `after` of the next page; absent on the last page.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<Cursor>,
 }
 
 /// What an account has used in a period.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct InvoiceLine {
     /// The account.
     pub account: Id,
     /// The name that people see.
     pub name: Name,
     /// The account above it.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub parent: Option<Id>,
     /// Its package.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub package: Option<Id>,
     /// Its monthly price, as a further account of its team.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub price: Option<Price>,
     /// How many e-mails it and all accounts below it were granted in those days and have not given
     /// back since, including those that its own credits paid for.

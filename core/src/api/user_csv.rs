@@ -3,8 +3,7 @@
 use crate::error::Code;
 use crate::model::{Count, Cursor, Id};
 use crate::rules::user_csv::CsvSeparator;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use tenantry_macros::{answer, request};
 
 /// Exports users with their accounts as CSV, a page at a time: one row for each membership, with
 /// the columns `email`, `first_name`, `last_name`, `account`, `role`, `group`, `owner` and
@@ -12,22 +11,18 @@ use serde::{Deserialize, Serialize};
 ///
 /// The pages put together in their order are the file. A field that a spreadsheet would read as a
 /// formula gets an apostrophe in front; `users.import_csv` removes it again.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct ExportCsv {
     /// The account. For a top account, those who manage its team (`accounts.team`) get the whole
     /// team; in every other case the members of this one account are exported.
     pub account: Id,
     /// Whether the text begins with a line of column names; when absent, only the first page has
     /// one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub header: Option<bool>,
     /// Where the page begins: the `next` of the previous page.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Cursor>,
     /// How many rows the page has at most: 1 to 1,000; 1,000 when absent. A page may be shorter,
     /// and even empty, while there is a `next`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Count>,
 }
 
@@ -41,8 +36,7 @@ pub struct ExportCsv {
 /// written with a name: `Ann Lee <ann@x.example>`. A row creates a user and their membership; a
 /// user who is in the same team already gets only the membership, and keeps their name. A bad row
 /// is reported with its line and column, and the other rows are imported (R-USR-5).
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct ImportCsv {
     /// The account of the rows that name none. A row may name this account or one below it.
     pub account: Id,
@@ -50,16 +44,12 @@ pub struct ImportCsv {
     pub csv: String,
     /// The columns, when the first line of `csv` does not name them because it is a later part of a
     /// file.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub columns: Option<Vec<String>>,
     /// The character between the fields; it is found from the first row when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub separator: Option<CsvSeparator>,
     /// The line number that the first line of `csv` has in its file; 1 when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_line: Option<Count>,
     /// The role for rows that name none; the default role of the account when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<Id>,
     /// Whether one bad row keeps all rows out; the answer then says what is wrong, and nothing has
     /// changed.
@@ -68,19 +58,19 @@ pub struct ImportCsv {
 }
 
 /// Users as CSV.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct UserCsv {
     /// The rows, each ended by CR and LF.
     pub csv: String,
     /// How many there are, without the names of the columns.
     pub rows: u64,
     /// The `after` of the next page; absent on the last page.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<Cursor>,
 }
 
 /// The result of an import of rows.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
+#[derive(Default)]
 pub struct UserImport {
     /// How many rows were read, without the names of the columns.
     pub rows: u64,
@@ -99,12 +89,11 @@ pub struct UserImport {
 }
 
 /// Why a row was not imported.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct UserImportProblem {
     /// The line of the file on which the row begins.
     pub line: u64,
     /// The column; absent when the row as a whole is wrong.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub column: Option<String>,
     /// The code of the refusal.
     pub code: Code,

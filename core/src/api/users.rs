@@ -13,83 +13,64 @@ use crate::model::{
     OutboxKind, PendingStep, Profile, ResourcesTo, Secret,
 };
 use crate::rules::invitation::InvitationStatus;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use tenantry_macros::{answer, request};
 
 /// Creates a user. An e-mail address belongs to one user on the whole platform; using it a second
 /// time is refused with `email_taken` (R-USR-1).
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Create {
     /// The host's own id; one is generated when it is absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<Id>,
     /// The e-mail address; it is stored as typed and compared in its normal form.
     pub email: Email,
     /// The first name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_name: Option<Name>,
     /// The last name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_name: Option<Name>,
 }
 
 /// Reads a user, by id or by e-mail address. Users can read themselves, and those whom they see in
 /// the account in which they act.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Get {
     /// The user; give either this or `email`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
     /// The e-mail address, in any spelling of its normal form; give either this or `user`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<Email>,
 }
 
 /// Changes a profile; a policy says who may edit which field (R-USR-3). A field that is absent
 /// stays as it is; either all fields are changed or none.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Edit {
     /// The user.
     pub user: Id,
     /// The account of the user as whose administrator the actor edits them; the account in which
     /// the actor acts when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Id>,
     /// The first name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_name: Option<Name>,
     /// The last name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_name: Option<Name>,
     /// The phone number, at most 40 bytes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phone: Option<Name>,
     /// The country to which the user sends by default: two capital letters, as in ISO 3166.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sending_country: Option<Name>,
     /// The language: a tag such as `de` or `pt-BR`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub language: Option<Name>,
     /// The IANA name of the time zone.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_zone: Option<Name>,
     /// How the user is notified of new messages; a setting that is absent stays as it is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notifications: Option<NotificationsEdit>,
     /// The fields to empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub clear: Vec<ProfileField>,
     /// The revision on which the change is based; a stale one is refused with `rev_conflict`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rev: Option<Count>,
 }
 
 /// A field of a profile.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
+#[request]
 pub enum ProfileField {
     /// The first name.
     FirstName,
@@ -113,26 +94,22 @@ pub enum ProfileField {
 /// goes to the new address, and nothing changes until somebody follows it; a newer request replaces
 /// an older one. For an address that belongs to somebody already, the answer is the same, but no
 /// link goes out. Asking for the address that the user has already cancels an earlier request.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct ChangeEmail {
     /// The user.
     pub user: Id,
     /// The account as whose administrator the actor asks for a member; the account in which the
     /// actor acts when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Id>,
     /// The new address.
     pub email: Email,
     /// The revision on which the change is based; a stale one is refused with `rev_conflict`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rev: Option<Count>,
 }
 
 /// Confirms a new address, after the user followed the link to it: it is the user's address from
 /// now on, and a notice goes to the old one. A token can be used once (R-SES-4).
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct ConfirmEmail {
     /// The token of the link.
     pub token: Secret,
@@ -144,8 +121,7 @@ pub struct ConfirmEmail {
 /// The host, operators with `clients.edit`, the user themself, and users who see the user and hold
 /// `users.reset_password` in the account in which they act can ask for it. A person who was invited
 /// and has not accepted is not a user yet.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct RequestPasswordReset {
     /// The user.
     pub user: Id,
@@ -155,8 +131,7 @@ pub struct RequestPasswordReset {
 /// done (R-TEA-4). All sessions of the user end, the links that were sent to them are no longer
 /// valid, a change of their address that is waiting is cancelled, and they are told, except of the
 /// first password that they were asked to set (R-SES-4).
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct PasswordWasSet {
     /// The user.
     pub user: Id,
@@ -164,8 +139,7 @@ pub struct PasswordWasSet {
 
 /// Tells that a user has logged in, for a host with a log-in of its own; the first time counts
 /// (R-INV-4).
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct LoggedIn {
     /// The user.
     pub user: Id,
@@ -173,45 +147,34 @@ pub struct LoggedIn {
 
 /// Lists users, a page at a time. Those who manage a team from its top account get the users of the
 /// team, including the owners (R-TEA-3); the host and operators get the users of the platform.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct List {
     /// Only users of this account and of all accounts below it; for a user, the account in which
     /// they act when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Id>,
     /// Only members of this one account.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sub_account: Option<Id>,
     /// Only users who have this role in one of the accounts that are listed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<Id>,
     /// Only users with this status.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<MemberStatus>,
     /// Only users who have not been seen since this instant, in unix milliseconds: they were last
     /// seen before it, or were never seen and were created before it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inactive_since_ms: Option<Count>,
     /// Only users whose e-mail address, last name or first name begins with this text; case and
     /// accents do not matter. Users whose ordering field matches come first.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<Name>,
     /// The order; by e-mail address when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order: Option<UserOrder>,
     /// Where the page begins: the `next` of the previous page.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Cursor>,
     /// How many users the page has at most: 1 to 500; 50 when absent. With filters, a page may be
     /// shorter while there is still a `next`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Count>,
 }
 
 /// What a list of users is ordered by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
+#[request]
 pub enum UserOrder {
     /// The e-mail address.
     Email,
@@ -226,13 +189,11 @@ pub enum UserOrder {
 ///
 /// For an account that the user owns, the call names a successor, or the account is deleted too
 /// (R-TEA-5).
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Delete {
     /// The user.
     pub user: Id,
     /// Who gets the resources of the user in each account; required when they have any.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources_to: Option<ResourcesTo>,
     /// The next owners of what the user owns, for at most 500 accounts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -244,8 +205,8 @@ pub struct Delete {
 }
 
 /// The next owner of an account.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
+#[derive(PartialEq, Eq)]
 pub struct Successor {
     /// The account.
     pub account: Id,
@@ -254,23 +215,21 @@ pub struct Successor {
 }
 
 /// Disables a user as a whole: the user can do nothing in any account (R-ACC-3).
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Disable {
     /// The user.
     pub user: Id,
 }
 
 /// Enables a user who was disabled (R-ACC-3).
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct Enable {
     /// The user.
     pub user: Id,
 }
 
 /// A user.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct User {
     /// The id.
     pub id: Id,
@@ -284,16 +243,13 @@ pub struct User {
     pub accounts: Vec<Id>,
     /// The address that was asked for and is not confirmed yet; shown only to the user themself,
     /// the host and operators.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub email_change: Option<EmailChangeAsked>,
     /// Whether the user has to set a password before they are no longer shown as pending.
     pub must_set_password: bool,
     /// When they first logged in, in unix milliseconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub first_login_at_ms: Option<u64>,
     /// When they were last seen, in unix milliseconds, to within five minutes; absent when they
     /// never were.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_seen_at_ms: Option<u64>,
     /// The revision; every change raises it.
     pub rev: u64,
@@ -304,7 +260,7 @@ pub struct User {
 }
 
 /// An address that waits for its confirmation.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct EmailChangeAsked {
     /// The new address, as typed.
     pub email: String,
@@ -313,7 +269,7 @@ pub struct EmailChangeAsked {
 }
 
 /// The result of asking for another address.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct EmailChanged {
     /// The user.
     pub user: Id,
@@ -322,12 +278,11 @@ pub struct EmailChanged {
     /// Whether it is the user's address now; if not, it waits to be confirmed.
     pub changed: bool,
     /// Until when it can be confirmed, in unix milliseconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at_ms: Option<u64>,
 }
 
 /// The result of asking for a link that sets a new password.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct PasswordResetRequested {
     /// The user.
     pub user: Id,
@@ -336,27 +291,24 @@ pub struct PasswordResetRequested {
 }
 
 /// A page of users.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct UserList {
     /// The users.
     pub users: Vec<UserEntry>,
     /// The `after` of the next page; absent on the last page.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<Cursor>,
 }
 
 /// A user in a list.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct UserEntry {
     /// The id.
     pub id: Id,
     /// The e-mail address, as typed.
     pub email: String,
     /// The first name.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub first_name: Option<Name>,
     /// The last name.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub last_name: Option<Name>,
     /// Their status: disabled when the user is disabled, or every one of the memberships; pending
     /// while a step is still to be done.
@@ -369,19 +321,17 @@ pub struct UserEntry {
     pub memberships_count: u64,
     /// When they were last seen, in unix milliseconds, to within five minutes; absent when they
     /// never were.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_seen_at_ms: Option<u64>,
     /// When the user was made, in unix milliseconds.
     pub created_at_ms: u64,
 }
 
 /// A membership of a user.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct UserMembership {
     /// The account.
     pub account: Id,
     /// The role; the owner needs none.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<Id>,
     /// Whether they own the account.
     pub owner: bool,
@@ -390,7 +340,7 @@ pub struct UserMembership {
 }
 
 /// The result of deleting a user.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct UserDeleted {
     /// The user.
     pub user: Id,
@@ -405,33 +355,28 @@ pub struct UserDeleted {
 ///
 /// For a person with many records, the document comes in parts: there is more while there is a
 /// `next`.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
 pub struct ExportData {
     /// The user.
     pub user: Id,
     /// Where the part begins: the `next` of the previous part.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Cursor>,
     /// How many memberships, sessions, invitations, messages, changes, acts and resources the part
     /// has at most in all: 1 to 1,000; 1,000 when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Count>,
 }
 
 /// All that is known of a person.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct UserData {
     /// The user.
     pub user: User,
     /// When they chose their password, in unix milliseconds; absent when they have none, or when it
     /// was imported.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password_set_at_ms: Option<u64>,
     /// Their second factor, without its secrets.
     pub second_factor: SecondFactorStatus,
     /// The role that they have as an operator of the platform.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub operator_role: Option<Id>,
     /// Their memberships.
     pub memberships: Vec<api::members::Member>,
@@ -456,27 +401,23 @@ pub struct UserData {
     /// Whether more is to come: continue with `next`.
     pub more_resources: bool,
     /// The `after` of the next part; absent in the last part.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<Cursor>,
     /// When this document was made, in unix milliseconds.
     pub exported_at_ms: u64,
 }
 
 /// An invitation of a person.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct UserInvitation {
     /// The invitation.
     pub invitation: Id,
     /// Whether it invites a member of accounts, or the owner of an account.
     pub kind: InvitationKind,
     /// The address, as typed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
     /// The first name, as the inviter typed it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_name: Option<Name>,
     /// The last name, as the inviter typed it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_name: Option<Name>,
     /// What is, or was, offered.
     pub accounts: Vec<AccountGrant>,
@@ -489,21 +430,20 @@ pub struct UserInvitation {
 }
 
 /// A message to a person.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct UserMessage {
     /// Its number in the outbox.
     pub number: u64,
     /// What the host has to do.
     pub kind: OutboxKind,
     /// The address to which the mail goes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
     /// When its cause happened, in unix milliseconds.
     pub at_ms: u64,
 }
 
 /// A recorded change of a person's data.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct UserHistory {
     /// When it happened, in unix milliseconds.
     pub at_ms: u64,
@@ -520,21 +460,20 @@ pub struct UserHistory {
 }
 
 /// Something that a person did.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct UserAct {
     /// When it happened, in unix milliseconds.
     pub at_ms: u64,
     /// The operation.
     pub operation: String,
     /// The account that they acted in; absent for operators.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Id>,
     /// The address from which they came.
     pub ip: String,
 }
 
 /// A resource that a person owns.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct OwnedResource {
     /// The account.
     pub account: Id,

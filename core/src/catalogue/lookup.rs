@@ -6,6 +6,14 @@ use once_cell::sync::Lazy;
 use sha2::{Digest, Sha256};
 
 /// The operation of this name.
+///
+/// ```
+/// use tenantry::{Effect, catalogue};
+///
+/// let get = catalogue::find("accounts.get").map(|entry| entry.effect);
+/// assert_eq!(get, Some(Effect::Read));
+/// assert!(catalogue::find("accounts.fly").is_none());
+/// ```
 pub fn find(name: &str) -> Option<&'static Entry> {
     let at = CATALOGUE
         .binary_search_by(|entry| entry.name.cmp(name))

@@ -216,7 +216,7 @@ impl Set {
     }
 
     /// The subject in normal form.
-    fn subject(&self) -> Result<Option<Name>, Error> {
+    fn normal_subject(&self) -> Result<Option<Name>, Error> {
         match (self.scope, &self.subject) {
             (CapScope::SendingDomain | CapScope::RecipientDomain, Some(domain)) => {
                 sending::domain_of(domain.as_str())
@@ -242,7 +242,7 @@ impl Operation for Set {
             self.fill_from(known);
         }
         self.check()?;
-        let subject = self.subject()?;
+        let subject = self.normal_subject()?;
         require_limited(ctx, self.account.as_ref(), self.scope, subject.as_ref())?;
         refuse_stronger(ctx, self.account.as_ref(), self.scope, subject.as_ref())?;
         let channel = self.channel.unwrap_or_default();

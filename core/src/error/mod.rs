@@ -13,6 +13,16 @@ use tenantry_store::StoreError;
 /// (section 14 of the rules).
 ///
 /// It never contains a password, a token, or a value that belongs to another account.
+///
+/// ```
+/// use tenantry::{Code, Tenantry};
+///
+/// let t = Tenantry::open_json(":memory:", b"")?;
+/// if let Err(error) = t.call_json(b"", b"accounts.get", br#"{"account":"acme"}"#) {
+///     assert_eq!((error.code(), error.code().name()), (Code::NotFound, "not_found"));
+/// }
+/// # Ok::<(), tenantry::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Error(Box<Inner>);
 

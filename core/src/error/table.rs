@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// The class of a code; each class is one exception class in Python and in Node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum Class {
     /// The request itself is wrong; the same request will never succeed.
     Invalid,
@@ -78,6 +79,7 @@ impl Class {
 
 /// Whether the same request can succeed later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Retry {
     /// Not by waiting: something has to be changed first.
     Never,

@@ -3,6 +3,7 @@
 use super::{Assets, Id, LimitName, Limits, Name, Note};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tenantry_macros::answer;
 
 /// An account as it is stored.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -60,7 +61,8 @@ pub struct Account {
 }
 
 /// A package that an account will get later (R-PKG-6).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[answer]
+#[derive(Eq)]
 pub struct NextPackage {
     /// The package.
     pub package: Id,
@@ -86,7 +88,8 @@ pub enum Lifecycle {
 }
 
 /// One reason for which an account is suspended (R-ACC-2).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[answer]
+#[derive(Eq)]
 pub struct Hold {
     /// The number of the hold within its account; `accounts.release` names it.
     pub hold: u64,
@@ -97,18 +100,17 @@ pub struct Hold {
     /// Who placed it: `system` or a user's id.
     pub placed_by: String,
     /// The account in which the person who placed it acted; absent for the platform.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub placed_from: Option<Id>,
     /// When it was placed, in unix milliseconds.
     pub placed_at_ms: u64,
     /// A remark for people.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<Note>,
 }
 
 /// Why an account is suspended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum HoldReason {
     /// An administrative decision.
     Admin,
@@ -127,6 +129,7 @@ pub enum HoldReason {
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum HoldLevel {
     /// The account itself.
     Account,

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 /// The actor as whom an operation runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Wire")]
+#[non_exhaustive]
 pub enum Actor {
     /// The host itself.
     #[default]
@@ -83,6 +84,7 @@ pub struct KeyScope {
 /// Who calls an operation: an actor whom the host names, or whoever a token proves.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Wire")]
+#[non_exhaustive]
 pub enum Caller {
     /// An actor that the host names.
     Known(Actor),

@@ -3,10 +3,11 @@
 use super::Name;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tenantry_macros::options;
 
 /// The assets of a package or of an account, by the names that the host uses for them.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[options]
+#[derive(Default, PartialEq, Eq, JsonSchema)]
 pub struct Assets {
     /// The sending domains.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -20,17 +21,14 @@ pub struct Assets {
 }
 
 /// A change of the assets of a package; a list that is absent stays as it is.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[options]
+#[derive(Default, PartialEq, Eq, JsonSchema)]
 pub struct AssetsEdit {
     /// The sending domains; the list replaces the whole list.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub domains: Option<Vec<Name>>,
     /// The sending nodes; the list replaces the whole list.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub nodes: Option<Vec<Name>>,
     /// The bounce addresses; the list replaces the whole list.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub bounce_addresses: Option<Vec<Name>>,
 }
 
@@ -48,6 +46,7 @@ impl AssetsEdit {
 /// A kind of asset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum AssetKind {
     /// A sending domain.
     Domain,

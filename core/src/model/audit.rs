@@ -4,6 +4,7 @@ use super::{Actor, Id};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use tenantry_macros::answer;
 
 /// The fields of a record, by name; those of a record within a record by both names with a dot
 /// between them.
@@ -65,31 +66,28 @@ pub struct AuditRecord {
 }
 
 /// Who made a change.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[answer]
+#[derive(Eq)]
 pub struct AuditActor {
     /// What kind of actor it was.
     pub kind: AuditActorKind,
     /// The person who really acted.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
     /// The account on whose behalf a user, or somebody acting as a user, made the change; it may
     /// lie above the account that was changed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Id>,
     /// The address from which they came, as the host saw it; absent once the person is erased.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ip: Option<String>,
     /// The API key, if a program of the user acted.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_key: Option<Id>,
     /// The user as whom that person acted, in `account` (R-SES-6).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<Id>,
 }
 
 /// What kind of actor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum AuditActorKind {
     /// The host itself, or what became due without a call.
     System,
@@ -223,6 +221,7 @@ pub struct AuditLink {
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum AuditKind {
     /// An account.
     Account,

@@ -3,9 +3,11 @@
 use super::{Count, Id};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tenantry_macros::answer;
 
 /// The outcomes of a campaign, as they are stored and shown.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[answer]
+#[derive(Eq)]
 pub struct Campaign {
     /// The account that sends it.
     pub account: Id,
@@ -19,7 +21,6 @@ pub struct Campaign {
     /// All outcomes that were reported.
     pub total: CampaignOutcomes,
     /// Why it is stopped; absent when it is not.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop: Option<CampaignStop>,
     /// When the store first heard of it, in unix milliseconds.
     pub created_at_ms: u64,
@@ -28,7 +29,8 @@ pub struct Campaign {
 }
 
 /// How many messages of a campaign had each outcome.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[answer]
+#[derive(Copy, Default, Eq)]
 pub struct CampaignOutcomes {
     /// How many were delivered.
     pub delivered: u64,
@@ -41,13 +43,13 @@ pub struct CampaignOutcomes {
 }
 
 /// Why a campaign is stopped.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[answer]
+#[derive(Eq)]
 pub struct CampaignStop {
     /// What stopped it.
     pub reason: CampaignStopReason,
     /// The rate that was reached, in bounces per thousand outcomes; absent when somebody stopped
     /// it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub per_mille: Option<Count>,
     /// When it was stopped, in unix milliseconds.
     pub at_ms: u64,
@@ -56,6 +58,7 @@ pub struct CampaignStop {
 /// What stops a campaign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum CampaignStopReason {
     /// Too many of its messages bounced.
     Bounces,

@@ -4,6 +4,7 @@
 use super::{Channel, Count, Id, MessageClass, Name, Window};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tenantry_macros::request;
 
 /// A cap. It counts what its account and all accounts below it send, or what all accounts send.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +45,7 @@ pub struct Cap {
 /// What a cap counts by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum CapScope {
     /// All messages together.
     Account,
@@ -89,6 +91,7 @@ impl CapScope {
     JsonSchema,
 )]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum OverLimit {
     /// It is refused.
     #[default]
@@ -126,32 +129,25 @@ impl OverLimit {
 }
 
 /// What the host says of a message; caps and bounce stops depend on it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
+#[derive(PartialEq, Eq)]
 pub struct MessageInput {
     /// The campaign, by the host's id for it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub campaign: Option<Id>,
     /// The domain from which it is sent. If sending domains are assigned to the account, it must be
     /// one of them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sending_domain: Option<Name>,
     /// The node through which it is sent. If nodes are assigned to the account, it must be one of
     /// them (R-PKG-5).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<Name>,
     /// The address to which its bounces go. If bounce addresses are assigned to the account, it
     /// must be one of them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bounce_address: Option<Name>,
     /// The domain of its recipients.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recipient_domain: Option<Name>,
     /// The class of the message; marketing when absent (R-QTA-14).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_class: Option<MessageClass>,
     /// The API key with which a program sends. For an actor with an API key, it is that key,
     /// whether it is named or not; users cannot name one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_key: Option<Id>,
 }

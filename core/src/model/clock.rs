@@ -1,10 +1,11 @@
 //! What is recorded of the clock by which decisions are made.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tenantry_macros::answer;
 
 /// A jump of the system's clock, measured against a clock that only counts on (R-QTA-13).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[answer]
+#[derive(Copy, Eq)]
 pub struct ClockJump {
     /// What time it would have been without the jump, in unix milliseconds.
     pub from_ms: u64,

@@ -3,9 +3,11 @@
 use super::{Channel, Count, Id, Note};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tenantry_macros::answer;
 
 /// What credits paid for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[answer]
+#[derive(Copy, Eq)]
 pub struct PaidWithCredits {
     /// How many of the messages they paid for.
     pub amount: u64,
@@ -16,6 +18,7 @@ pub struct PaidWithCredits {
 /// What an entry in a ledger of credits says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum CreditKind {
     /// The platform added credits.
     Granted,
@@ -60,7 +63,8 @@ impl CreditKind {
 }
 
 /// Sums of credits, by what happened to them in some time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[answer]
+#[derive(Copy, Default, Eq)]
 pub struct CreditTotals {
     /// How many the platform added.
     pub granted: u64,
@@ -120,7 +124,7 @@ impl CreditTotals {
 /// An entry in the ledger of an account's credits, as it is stored and shown. It is never changed
 /// (R-CRD-1), with one exception: `clock.undo` gives the present time to an entry that a wrong
 /// clock dated in the future.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct CreditEntry {
     /// The account.
     pub account: Id,
@@ -142,36 +146,26 @@ pub struct CreditEntry {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<CreditPart>,
     /// The group that spent the credits, or whose reserve changed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<Id>,
     /// The account above or below from which the credits came, or to which they went.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub other: Option<Id>,
     /// The entry that is refunded.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spend: Option<u64>,
     /// The reason.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Note>,
     /// What was paid for, as the host names it: for example a campaign or a reservation.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<Id>,
     /// For a grant: its priority; grants with a lower number pay first.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub priority: Option<u64>,
     /// For a grant: when what is left of it expires, in unix milliseconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at_ms: Option<u64>,
     /// For a grant: when the credits were first granted, in unix milliseconds; credits from the
     /// account above keep the time that they had there.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub granted_at_ms: Option<u64>,
     /// For a grant that came from the account above: the grant of that account of which it is a
     /// part.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from_grant: Option<u64>,
     /// The idempotency key of the request; the same request is not carried out twice.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Id>,
     /// Who made the entry: `system` or the id of a user.
     pub by: String,
@@ -181,14 +175,14 @@ pub struct CreditEntry {
 }
 
 /// A part of an entry that belongs to one grant.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[answer]
+#[derive(Eq)]
 pub struct CreditPart {
     /// The number of the grant in the ledger.
     pub grant: u64,
     /// How many credits.
     pub amount: u64,
     /// The group whose reserve the part came from or went to; absent for the free balance.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<Id>,
 }
 

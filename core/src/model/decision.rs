@@ -2,53 +2,45 @@
 
 use crate::error::Code;
 use crate::model::{OverLimit, PaidWithCredits};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use tenantry_macros::answer;
 
 /// The answer to a send (R-QTA-3).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 #[schemars(extend("x-yes" = "refusal"))]
 pub struct Decision {
     /// How many messages may go out: all that were asked for; or, with a `min`, at least that many;
     /// or none.
     pub granted: u64,
     /// Why nothing was granted.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<Arc<Refusal>>,
     /// How many messages could still be granted after this under every limit, including those that
     /// credits would pay for; absent when nothing limits them.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub remaining: Option<u64>,
     /// How many messages credits paid for, beyond the account's own limits (R-CRD-2).
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub credits: Option<Box<PaidWithCredits>>,
 }
 
 /// Why a send is refused.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct Refusal {
     /// The error code, such as `quota_exceeded`; `credits_exhausted` when there are too few credits
     /// to pay for what is beyond the account's own limits.
     pub code: Code,
     /// The limit that refused the send, if a limit did.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<BindingLimit>,
     /// The first instant, in unix milliseconds, at which the same send is let through if nothing
     /// but time passes; absent when it never is.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_at_ms: Option<u64>,
     /// With `credits_exhausted`, how many credits there are to pay with.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credits_left: Option<u64>,
     /// What the host should do with the messages, if more than a refusal was configured: the
     /// setting of the strictest of the limits that were reached (R-QTA-7).
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub over: Option<OverLimit>,
 }
 
 /// The limit that refused a send.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct BindingLimit {
     /// Its name, such as `email_per_day`, or the id of the cap.
     pub name: String,
@@ -64,7 +56,6 @@ pub struct BindingLimit {
     pub used: u64,
     /// How much of the limit is kept for accounts below to which it is guaranteed and which have
     /// not used it yet (R-TEA-9); absent when nothing is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept_apart: Option<u64>,
     /// Where the value comes from: `override`, `package`, `inherited`, `platform_default`, `group`
     /// or `cap`.

@@ -1,8 +1,8 @@
 //! Groups of users, who share resources with each other (R-GRP-1 to R-GRP-8).
 
 use super::{Id, Limit, Name, Note};
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tenantry_macros::request;
 
 /// A group as it is stored.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,14 +27,12 @@ pub struct Group {
 
 /// The caps on what the members of a group send together in a month or, by policy, in a year;
 /// owners and administrators are exempt (R-GRP-5).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
+#[derive(Copy, PartialEq, Eq)]
 pub struct GroupCaps {
     /// The cap on e-mails; there is none when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<Limit>,
     /// The cap on text messages; there is none when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sms: Option<Limit>,
 }
 
@@ -51,16 +49,13 @@ impl GroupCaps {
 
 /// The picture of a group (R-GRP-6): bytes with their media type, or the address of a picture.
 /// Exactly one of `data` and `url` is given.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
+#[derive(PartialEq, Eq)]
 pub struct Avatar {
     /// The media type of the bytes, such as `image/png`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub media_type: Option<Name>,
     /// The bytes in base64, at most 256 KiB of them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<String>,
     /// The `https` address of the picture.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<Note>,
 }

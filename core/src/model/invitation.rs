@@ -3,6 +3,7 @@
 use super::{Email, Id, Name, Note};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tenantry_macros::request;
 
 /// An invitation as it is stored. Its token is not stored: it is derived from the id and the
 /// generation (R-INV-2).
@@ -60,6 +61,7 @@ impl Invitation {
 /// What an invitation makes of the person who accepts it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum InvitationKind {
     /// A member.
     Member,
@@ -68,16 +70,14 @@ pub enum InvitationKind {
 }
 
 /// Access to one account (R-INV-7): the role and the group there.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
+#[derive(PartialEq, Eq)]
 pub struct AccountGrant {
     /// The account.
     pub account: Id,
     /// The role; the default role of the account when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<Id>,
     /// The group; the default group when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<Id>,
 }
 
@@ -96,19 +96,19 @@ pub enum InvitationState {
 }
 
 /// What the host reports of the delivery of an invitation (R-INV-2).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
+#[derive(PartialEq, Eq)]
 pub struct Delivery {
     /// The outcome.
     pub outcome: DeliveryOutcome,
     /// What the mail server said.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<Note>,
 }
 
 /// The outcome of the delivery of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum DeliveryOutcome {
     /// It was delivered.
     Delivered,

@@ -4,6 +4,7 @@ use super::{Count, MessageClass, OverLimit, Window};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+use tenantry_macros::{options, request};
 
 /// A limit: unlimited, or a number (0 allows nothing). *Inherit* is the absence of a limit, never a
 /// value (R-PKG-2).
@@ -99,12 +100,11 @@ macro_rules! limits {
         }
 
         /// A value for each limit; a limit that is absent is inherited (R-PKG-2).
-        #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-        #[serde(deny_unknown_fields, default)]
+        #[options]
+        #[derive(Default, PartialEq, Eq, JsonSchema)]
         pub struct Limits {
             $(
                 $(#[doc = $doc])*
-                #[serde(skip_serializing_if = "Option::is_none")]
                 pub $name: Option<Limit>,
             )*
             /// What single limits count, and what happens beyond them; at most one entry for each
@@ -143,21 +143,18 @@ macro_rules! limits {
 }
 
 /// What a limit counts, and what happens beyond it (R-QTA-7, R-QTA-14).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
+#[derive(Copy, PartialEq, Eq)]
 pub struct LimitTerms {
     /// The limit, which must be one that counts in a window.
     pub limit: LimitName,
     /// The class of the messages that it counts; inherited when absent, and both classes when no
     /// level sets it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_class: Option<CountedClass>,
     /// What happens beyond it; inherited when absent, and what the policy `over_limit` says when no
     /// level sets it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub over: Option<OverLimit>,
     /// How many messages may go out at once, for a limit that spreads: at least 1; 1 when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub burst: Option<Count>,
 }
 
@@ -190,6 +187,7 @@ impl LimitTerms {
 /// Which messages a limit counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum CountedClass {
     /// Only marketing messages.
     Marketing,
@@ -231,6 +229,7 @@ impl Limits {
 
 /// What a limit counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum LimitKind {
     /// It counts what happens in a window.
     Window(Window),

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 /// How a message goes out; e-mails and text messages are counted separately.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Channel {
     /// By e-mail.
     #[default]
@@ -62,6 +63,7 @@ impl Channel {
 /// A kind of window (R-QTA-4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Window {
     /// The last sixty minutes, minute by minute.
     RollingHour,

@@ -3,6 +3,7 @@
 use super::{AuditKind, ClockJump, Email, Id, Note};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tenantry_macros::answer;
 
 /// A message to the host as it is stored. It never contains a token: the token is derived when the
 /// message is read (R-INV-2).
@@ -118,7 +119,8 @@ pub struct DeadMessage {
 }
 
 /// An alert about how much of a limit is used (R-QTA-8).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[answer]
+#[derive(Eq)]
 pub struct LimitAlert {
     /// The name of the limit, or the id of the cap.
     pub limit: String,
@@ -140,14 +142,14 @@ pub struct LimitAlert {
 }
 
 /// A notice that somebody acts as a user (R-SES-6).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[answer]
+#[derive(Eq)]
 pub struct LogInNotice {
     /// The session, which the user can end.
     pub session: Id,
     /// The person who acts.
     pub by: Id,
     /// The account from which they act; absent for an operator.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from_account: Option<Id>,
     /// The reason.
     pub reason: Note,
@@ -158,6 +160,7 @@ pub struct LogInNotice {
 /// What the host has to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum OutboxKind {
     /// Send an invitation with the link that accepts it.
     Invitation,

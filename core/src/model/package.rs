@@ -1,11 +1,10 @@
 //! Packages: service tiers with limits and a role that is the ceiling of every member (R-PKG-1).
 
 use super::{Assets, Count, Id, Limits, Name};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use tenantry_macros::{answer, request};
 
 /// A package.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct Package {
     /// The id.
     pub id: Id,
@@ -14,7 +13,6 @@ pub struct Package {
     /// Its limits; for a limit that is absent, the platform's default applies.
     pub limits: Limits,
     /// The role that no member of its accounts can exceed (R-ROL-5).
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<Id>,
     /// The assets that its accounts can use (R-PKG-5).
     #[serde(default, skip_serializing_if = "Assets::is_empty")]
@@ -26,10 +24,8 @@ pub struct Package {
     pub overuse: bool,
     /// The rate of bounces at which a campaign is stopped; with a commercial licence only
     /// (R-QTA-11).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bounce_rate: Option<BounceRate>,
     /// What a further account of the team costs each month (R-TEA-4).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub child_price: Option<Price>,
     /// Whether it takes no new accounts (R-PKG-4).
     pub retired: bool,
@@ -52,8 +48,8 @@ pub struct Package {
 }
 
 /// The rate of bounces at which a campaign is stopped (R-QTA-11).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
+#[derive(Copy, PartialEq, Eq)]
 pub struct BounceRate {
     /// How many bounces per thousand outcomes: 1 to 1,000.
     pub per_mille: Count,
@@ -62,8 +58,8 @@ pub struct BounceRate {
 }
 
 /// An amount of money.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
+#[derive(PartialEq, Eq)]
 pub struct Price {
     /// The amount in the smallest unit of the currency, such as cents.
     pub minor_units: Count,

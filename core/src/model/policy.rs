@@ -3,23 +3,23 @@
 use super::{Count, Limit, Name, OverLimit, SecondFactorPolicy};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tenantry_macros::{answer, options};
 
 macro_rules! policies {
     ($($(#[doc = $doc:literal])* $name:ident: $type:ty = $default:expr,)*) => {
         /// Policies that are set. For one that is absent, the value of the next level applies: the
         /// account above, the platform, its preset, the default.
-        #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-        #[serde(deny_unknown_fields, default)]
+        #[options]
+        #[derive(Default, PartialEq, JsonSchema)]
         pub struct Policies {
             $(
                 $(#[doc = $doc])*
-                #[serde(skip_serializing_if = "Option::is_none")]
                 pub $name: Option<$type>,
             )*
         }
 
         /// The value that applies for each policy.
-        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+        #[answer]
         pub struct EffectivePolicies {
             $($(#[doc = $doc])* pub $name: $type,)*
         }
@@ -166,6 +166,7 @@ pub struct PolicyRecord {
 /// What happens to the reservations of an account that can no longer send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum ReservationsOnHold {
     /// They are given back, and a later commit is refused with `reservation_void`.
     Void,
@@ -176,6 +177,7 @@ pub enum ReservationsOnHold {
 /// A named set of policies for one of five kinds of product (section 16 of the rules).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Preset {
     /// Clients with packages, run by operators.
     Packages,
@@ -192,6 +194,7 @@ pub enum Preset {
 /// Who owns an account below another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum ChildOwner {
     /// An owner of its own.
     Own,
@@ -202,6 +205,7 @@ pub enum ChildOwner {
 /// To what a role belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum RoleScope {
     /// Each membership has a role of its own.
     Membership,
@@ -214,6 +218,7 @@ pub enum RoleScope {
 /// Who can give an existing user access to a further account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum GrantExisting {
     /// Only the parent: those who manage the team.
     Parent,
@@ -226,6 +231,7 @@ pub enum GrantExisting {
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Resend {
     /// The same link is sent again.
     Reuse,
@@ -238,6 +244,7 @@ pub enum Resend {
 /// A step until which a member is shown as pending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum PendingStep {
     /// The member has accepted the invitation.
     Accepted,
@@ -251,6 +258,7 @@ pub enum PendingStep {
 
 /// Who may edit a field of a user's profile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub enum Editor {
     /// The user themself.
     #[serde(rename = "self")]
@@ -269,6 +277,7 @@ pub enum Editor {
 /// The window of a group's cap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum CapPeriod {
     /// A month of the account's time zone.
     Month,

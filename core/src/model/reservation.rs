@@ -53,6 +53,7 @@ pub struct Reservation {
 /// The state of a reservation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum ReservationState {
     /// It can be committed or released.
     Open,

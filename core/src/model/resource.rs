@@ -3,9 +3,10 @@
 use super::Id;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tenantry_macros::{answer, request};
 
 /// A reference to a resource, as it is stored and shown.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct Resource {
     /// The account.
     pub account: Id,
@@ -17,7 +18,6 @@ pub struct Resource {
     /// The user who owns it.
     pub owner: Id,
     /// The group in which it is shared; none when an owner or an administrator made it (R-GRP-3).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<Id>,
     /// Whether its owner lets the group see it; the group does see it as long as the owner holds
     /// the permission to share the kind (R-GRP-3).
@@ -33,6 +33,7 @@ pub struct Resource {
 /// Why somebody sees a resource: the narrowest reason that suffices (R-GRP-3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum ResourceReason {
     /// They own it.
     Owner,
@@ -45,19 +46,19 @@ pub enum ResourceReason {
 }
 
 /// Who gets the resources of a member who leaves (R-USR-4).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
+#[derive(PartialEq, Eq)]
 pub struct ResourcesTo {
     /// Whether another member, a group or the account gets them.
     pub kind: ResourcesToKind,
     /// The member or the group; absent for the account.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<Id>,
 }
 
 /// Who gets the resources of a member who leaves (R-USR-4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum ResourcesToKind {
     /// A member becomes the owner of the resources, which carry that member's group.
     Member,

@@ -2,11 +2,10 @@
 //! (R-ROL-3).
 
 use super::{Id, Name, PermissionTree, Scope};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use tenantry_macros::{answer, request};
 
 /// A role.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct Role {
     /// The id.
     pub id: Id,
@@ -19,11 +18,9 @@ pub struct Role {
     /// The roles whose grants and denials it includes.
     pub includes: Vec<Id>,
     /// The account to which it belongs; absent for a role of the platform (R-ROL-4).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Id>,
     /// Another role that is tried in its place: it refuses nothing, but what it would have refused
     /// is counted (R-QTA-15).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trial: Option<Id>,
     /// Whether its holders are administrators, who are in no group and for whom every scope is
     /// `any`. Only the built-in Administrator and its copies are such roles (R-ROL-4).
@@ -63,13 +60,12 @@ impl Role {
 }
 
 /// A permission that a role allows, with its scope for resources.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
+#[derive(PartialEq, Eq)]
 pub struct Grant {
     /// The node of the permission tree; the nodes below it are granted too.
     pub permission: Id,
     /// How far it reaches; `any` when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<Scope>,
 }
 

@@ -28,6 +28,7 @@ pub struct SecondFactor {
 /// Whether sessions need a second factor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum SecondFactorPolicy {
     /// Each user decides for themself.
     Optional,

@@ -1,8 +1,8 @@
 //! Sessions, and the password that proves a user (R-SES-1, R-SES-2).
 
 use super::{Address, Id, LogIn, Name, Note};
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tenantry_macros::answer;
 
 /// A session as it is stored.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -52,12 +52,11 @@ impl Session {
 }
 
 /// Somebody who acts as another in a session (R-SES-6).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[answer]
 pub struct SessionBehind {
     /// The person who acts.
     pub user: Id,
     /// The account from which they act; absent for an operator.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from_account: Option<Id>,
     /// The one account in which they can act.
     pub account: Id,

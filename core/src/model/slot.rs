@@ -1,12 +1,12 @@
 //! Slots of workers (R-QTA-10).
 
 use super::Id;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use tenantry_macros::answer;
 
 /// A slot that a worker has, as it is stored and shown. It is free again once its lease has run
 /// out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[answer]
+#[derive(Eq)]
 pub struct Slot {
     /// The id, with which it is renewed and released.
     pub id: Id,
@@ -15,7 +15,6 @@ pub struct Slot {
     /// The worker, by the name that the host uses for it.
     pub holder: Id,
     /// The campaign on which it works.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub campaign: Option<Id>,
     /// When the worker took it, in unix milliseconds.
     pub acquired_at_ms: u64,

@@ -3,9 +3,11 @@
 use super::{Id, Note};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tenantry_macros::answer;
 
 /// An address or a domain to which nothing is sent, as it is stored and shown.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[answer]
+#[derive(Eq)]
 pub struct Suppression {
     /// The e-mail address in normal form, or the domain.
     pub value: String,
@@ -15,10 +17,8 @@ pub struct Suppression {
     /// The account to which the entry belongs.
     pub account: Id,
     /// The reason.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Note>,
     /// When it expires, in unix milliseconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at_ms: Option<u64>,
     /// When it was made, in unix milliseconds.
     pub created_at_ms: u64,
@@ -27,6 +27,7 @@ pub struct Suppression {
 /// What kind of message it is (R-QTA-14).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum MessageClass {
     /// A message such as a newsletter or an offer.
     Marketing,

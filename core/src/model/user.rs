@@ -3,6 +3,7 @@
 use super::{Count, Email, Id, Name};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tenantry_macros::{options, request};
 
 /// A user as it is stored.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -28,35 +29,28 @@ pub struct User {
 }
 
 /// The profile of a user (R-USR-2).
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[request]
+#[derive(PartialEq)]
 pub struct Profile {
     /// The first name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_name: Option<Name>,
     /// The last name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_name: Option<Name>,
     /// The phone number.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phone: Option<Name>,
     /// The country to which the user sends by default: two capital letters, as in ISO 3166.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sending_country: Option<Name>,
     /// The language: a tag such as `de` or `pt-BR`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub language: Option<Name>,
     /// The IANA name of the time zone.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_zone: Option<Name>,
     /// How the user is notified of new messages.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notifications: Option<Notifications>,
 }
 
 /// How a user is notified of new messages (R-USR-2).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[options]
+#[derive(Copy, Default, PartialEq, Eq, JsonSchema)]
 pub struct Notifications {
     /// With a desktop notification.
     pub desktop: bool,
@@ -67,17 +61,14 @@ pub struct Notifications {
 }
 
 /// A change of how a user is notified of new messages; a setting that is absent stays as it is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[options]
+#[derive(Copy, Default, PartialEq, Eq, JsonSchema)]
 pub struct NotificationsEdit {
     /// With a desktop notification.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub desktop: Option<bool>,
     /// With a badge in the browser.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub badge: Option<bool>,
     /// With a sound.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub sound: Option<bool>,
 }
 

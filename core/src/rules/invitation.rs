@@ -15,6 +15,7 @@ pub const LONGEST_TEXT: usize = 64 << 10;
 /// The status of an invitation now. Whether it has expired is computed, and never stored (R-INV-3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum InvitationStatus {
     /// It can be accepted.
     Pending,

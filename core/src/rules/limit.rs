@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 /// Where the value of a limit comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Source {
     /// It is set on the account itself.
     Override,

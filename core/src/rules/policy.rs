@@ -176,6 +176,7 @@ pub fn includes_credits<'a>(
 /// Where the value of a policy comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum PolicySource {
     /// It is set as a single policy on the account, or on an account above.
     Account,

@@ -12,6 +12,7 @@ use std::borrow::Cow;
 /// language.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum CsvSeparator {
     /// A comma.
     Comma,

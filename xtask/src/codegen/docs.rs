@@ -310,13 +310,9 @@ fn presets() -> Result<String> {
     ];
     let t = Tenantry::open(":memory:", OpenOptions::default())?;
     let of = |preset| -> Result<(Value, Vec<String>)> {
-        let report = t.call(
-            &Actor::System,
-            policies::Preset {
-                account: None,
-                preset,
-            },
-        )?;
+        let mut request = policies::Preset::new();
+        request.preset = preset;
+        let report = t.call(&Actor::System, request)?;
         let set = report
             .sources
             .iter()

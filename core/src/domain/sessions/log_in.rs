@@ -223,7 +223,7 @@ fn refuse_acting_up(ctx: &mut Ctx<'_>, account: &Id, user: &Id) -> Result<(), Er
 }
 
 impl CreateAs {
-    fn life_ms(&self, ctx: &mut Ctx<'_>) -> Result<u64, Error> {
+    fn allowed_life_ms(&self, ctx: &mut Ctx<'_>) -> Result<u64, Error> {
         let most = ctx.policies(Some(&self.account))?.log_in_as_ms;
         let life_ms = self.life_ms.unwrap_or(most);
         if life_ms.get() == 0 || life_ms > most {
@@ -286,7 +286,7 @@ impl Operation for CreateAs {
         }
         let expires_at_ms = ctx
             .now_ms
-            .saturating_add(self.life_ms(ctx)?)
+            .saturating_add(self.allowed_life_ms(ctx)?)
             .min(Count::MAX);
         let subject = users::load(&mut ctx.tx, &self.user, "/user")?;
         let by = ctx.actor.user().cloned().ok_or_else(|| {

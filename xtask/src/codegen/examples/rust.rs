@@ -14,9 +14,9 @@ pub(super) fn program(root: &Path, platform: &[Call], domains: &Domains) -> Resu
     let mut code = format!(
         "/// A small platform for each example: a store in memory, with a clock that stands \
          still.\nfn platform() -> Result<Tenantry> {{\n\
-         let clock = ManualClock {{ manual_ms: Count::new({START_MS})? }};\n\
-         let t = Tenantry::open(\":memory:\", OpenOptions {{ clock: Some(clock), seed: \
-             Some({SEED}), ..OpenOptions::default() }})?;\n{}Ok(t)\n}}\n",
+         let clock = ManualClock::new(Count::new({START_MS})?);\n\
+         let options = OpenOptions::default().clock(clock).seed({SEED});\n\
+         let t = Tenantry::open(\":memory:\", options)?;\n{}Ok(t)\n}}\n",
         body(platform, call, "//")?
     );
     let mut names = String::new();

@@ -11,7 +11,7 @@ use serde::de::{
 use serde_json::{Value, json};
 use std::any::type_name;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use tenantry::Operation;
 
@@ -54,6 +54,8 @@ pub struct TypedTree {
     pub order: Vec<&'static str>,
     /// What stands at each path, such as `messages.0.token`.
     pub at: BTreeMap<String, Typed>,
+    /// The paths of the fields that the value could do without.
+    optional: BTreeSet<String>,
 }
 
 impl TypedTree {
@@ -64,7 +66,18 @@ impl TypedTree {
 }
 
 fn typed<T: DeserializeOwned>(value: &Value) -> Result<TypedTree> {
-    let tree = Rc::new(RefCell::new(TypedTree::default()));
+    let mut optional = BTreeSet::new();
+    for path in fields_of(value, "") {
+        let mut without = value.clone();
+        remove(&mut without, &path);
+        if serde_json::from_value::<T>(without).is_ok() {
+            optional.insert(path);
+        }
+    }
+    let tree = Rc::new(RefCell::new(TypedTree {
+        optional,
+        ..TypedTree::default()
+    }));
     T::deserialize(Player {
         value: Some(value),
         ty: type_name::<T>().to_owned(),
@@ -73,6 +86,46 @@ fn typed<T: DeserializeOwned>(value: &Value) -> Result<TypedTree> {
     })
     .with_context(|| format!("as {}: {value}", type_name::<T>()))?;
     Ok(tree.take())
+}
+
+/// The paths of all fields in a value.
+fn fields_of(value: &Value, path: &str) -> Vec<String> {
+    let below = |name: &str| match path {
+        "" => name.to_owned(),
+        _ => format!("{path}.{name}"),
+    };
+    match value {
+        Value::Object(fields) => fields
+            .iter()
+            .flat_map(|(name, value)| {
+                let path = below(name);
+                let mut paths = fields_of(value, &path);
+                paths.push(path);
+                paths
+            })
+            .collect(),
+        Value::Array(items) => (0..)
+            .zip(items)
+            .flat_map(|(at, item): (usize, _)| fields_of(item, &below(&at.to_string())))
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn remove(value: &mut Value, path: &str) {
+    let (first, rest) = path.split_once('.').unwrap_or((path, ""));
+    let below = match value {
+        Value::Object(fields) if rest.is_empty() => {
+            fields.remove(first);
+            None
+        }
+        Value::Object(fields) => fields.get_mut(first),
+        Value::Array(items) => first.parse().ok().and_then(|at: usize| items.get_mut(at)),
+        _ => None,
+    };
+    if let Some(below) = below {
+        remove(below, rest);
+    }
 }
 
 /// The types that the core exports by themselves.
@@ -157,6 +210,33 @@ impl<'v> Player<'v> {
             path,
             tree: Rc::clone(&self.tree),
         }
+    }
+
+    /// A struct as a caller builds it: `new` takes what is required, and setters the rest.
+    fn built(&self, name: &str, fields: &[&str], value: &Value, prefix: &str) -> String {
+        let is_optional = |field: &str| {
+            let tree = self.tree.borrow();
+            tree.optional.contains(&format!("{prefix}{field}"))
+        };
+        let given = fields
+            .iter()
+            .filter(|field| value.get(field).is_some_and(|value| !value.is_null()));
+        let (optional, required): (Vec<&str>, Vec<&str>) =
+            given.copied().partition(|field| is_optional(field));
+        let written = |field: &str| self.written(&format!("{prefix}{field}"));
+        let arguments: Vec<String> = required.iter().map(|field| written(field)).collect();
+        let setters = optional.iter().map(|field| {
+            let code = written(field);
+            let inner = code
+                .strip_prefix("Some(")
+                .and_then(|rest| rest.strip_suffix(')'));
+            format!(".{field}({})", inner.unwrap_or(&code))
+        });
+        let made = match arguments.as_slice() {
+            [] => format!("{name}::default()"),
+            _ => format!("{name}::new({})", arguments.join(", ")),
+        };
+        made + &setters.collect::<String>()
     }
 
     /// The expression for a single value. A type that has no public name can only be read.
@@ -267,30 +347,11 @@ impl<'de> Deserializer<'de> for Player<'_> {
         } else {
             format!("{}.", self.path)
         };
-        let given = |field: &&&str| self.value.is_some_and(|value| value.get(**field).is_some());
         let code = match (public_name(&self.ty), self.value) {
             (Some(name), None) => format!("{name}::default()"),
             (None, None) => "Default::default()".to_owned(),
             (None, Some(value)) => format!("from_value(json!({value}))?"),
-            (Some(name), Some(_)) => {
-                // Long, and with a default.
-                let rest = if ["Limits", "Policies"].contains(&name.as_str()) {
-                    format!("..{name}::default()")
-                } else {
-                    String::new()
-                };
-                let fields = fields
-                    .iter()
-                    .filter(|field| rest.is_empty() || given(field));
-                let mut codes: Vec<String> = fields
-                    .map(|field| format!("{field}: {}", self.written(&format!("{prefix}{field}"))))
-                    .collect();
-                codes.extend((!rest.is_empty()).then_some(rest));
-                match codes.as_slice() {
-                    [] => format!("{name} {{}}"),
-                    _ => format!("{name} {{ {} }}", codes.join(", ")),
-                }
-            }
+            (Some(name), Some(value)) => self.built(&name, fields, value, &prefix),
         };
         self.write(code);
         if self.path.is_empty() {
