@@ -525,6 +525,9 @@ impl World {
             account: None,
             policies: Policies {
                 depth: Some(count(8)),
+                // The books of the model are kept for ever.
+                usage_history_days: Some(count(0)),
+                cap_history_days: Some(count(0)),
                 ..Policies::default()
             },
         });

@@ -118,6 +118,15 @@ pub(crate) enum MeterScope {
 }
 
 impl MeterId {
+    /// The counter that a cap has for a member, a campaign or a domain.
+    pub(crate) fn of_cap(cap: &Cap, subject: &str) -> MeterId {
+        MeterId {
+            account: cap.account.clone(),
+            scope: MeterScope::Cap(cap.id.clone(), cap.scope, subject.to_owned()),
+            limit: "cap",
+        }
+    }
+
     /// Whether it is of a limit of the account itself.
     fn is_own_of(&self, account: &Id) -> bool {
         self.account.as_ref() == Some(account) && self.scope == MeterScope::Account
@@ -1112,6 +1121,21 @@ impl Team {
             .paces
             .iter_mut()
             .for_each(|pace| pace.bound(now_ms));
+    }
+
+    /// Whether something is drawn from a counter that could still be used, or came back to it and
+    /// the store does not know of it.
+    pub(crate) fn holds_unspent(&self, id: &MeterId) -> bool {
+        let is_here = self.locked.lock().places.at(id).is_some();
+        // What is lent comes back only where there is something to look at.
+        is_here && {
+            let meters = self.meters();
+            let pair = meters
+                .places
+                .at(id)
+                .and_then(|place| meters.pair(place).ok());
+            pair.is_some_and(|(hot, cold)| hot.rest > 0 || !cold.unwritten.is_empty())
+        }
     }
 
     /// Whether nothing is drawn that could still be used, and nothing came back that the store does
@@ -3443,11 +3467,7 @@ impl Frame {
 
     /// The counter of a cap for one that it counts by.
     pub(crate) fn wanted_of_cap(&self, cap: &Cap, subject: &str) -> Wanted {
-        let id = MeterId {
-            account: cap.account.clone(),
-            scope: MeterScope::Cap(cap.id.clone(), cap.scope, subject.to_owned()),
-            limit: "cap",
-        };
+        let id = MeterId::of_cap(cap, subject);
         let resolved = Resolved::plain(Limit::At(cap.limit), Source::Cap);
         Wanted {
             over: cap.over,

@@ -198,7 +198,7 @@ from .model import (
     Window,
 )
 
-CATALOGUE_HASH = "4b79b83f8d37a1f59efde9ba5869a06e"
+CATALOGUE_HASH = "ca4ad050dd04602e622fd6b74fb7d328"
 
 
 class AccessOperations(Namespace):

@@ -1,11 +1,16 @@
-//! Keys beside those of meters: of what belongs to one.
+//! Keys beside those of meters: of what belongs to one, and of what clears them away.
 
-use super::{METER, METER_HISTORY, PACE, carrier, key, part, sortable};
+use super::{FORGET, METER, METER_HISTORY, PACE, PRUNING, carrier, key, part, sortable};
 use crate::model::Id;
 
 /// The cap that a meter, a window of one or a pace is of.
 pub(crate) fn cap_of_meter(meter: &[u8]) -> Option<Id> {
     Id::new(part(meter, 2)?.strip_prefix("cap ")?).ok()
+}
+
+/// How far the clearing of meters that are over has come.
+pub(crate) fn pruning() -> Vec<u8> {
+    key(PRUNING, &["meters"])
 }
 
 /// Without which records the record of a meter or of a pace would be of nobody: its account and
@@ -31,4 +36,14 @@ pub(crate) fn history_of(meter: &[u8], starts_at_ms: u64) -> Vec<u8> {
 /// Where a pace stands; its parts are those of a meter.
 pub(crate) fn pace(account: Option<&Id>, name: &str, scope: &str, subject: &str) -> Vec<u8> {
     key(PACE, &[carrier(account), scope, subject, name])
+}
+
+/// Index: when meters that are over are cleared away.
+pub(crate) fn due_pruning(at_ms: u64) -> Vec<u8> {
+    key(FORGET, &[&sortable(at_ms), "", "meters"])
+}
+
+/// Whether what becomes due is that.
+pub(crate) fn is_pruning(due: &[u8]) -> bool {
+    due.first() == Some(&FORGET) && part(due, 2) == Some("")
 }
