@@ -315,7 +315,10 @@ mod tests {
     /// S16
     #[test]
     fn depth_and_size_are_bounded_before_parsing() {
-        let nested = |depth: usize| [vec![b'['; depth], vec![b']'; depth]].concat();
+        let nested = |depth: usize| {
+            let (open, close) = (vec![b'['; depth - 1], vec![b']'; depth - 1]);
+            [&b"{\"a\":"[..], &open, &close, b"}"].concat()
+        };
         assert!(read::<Value>(&nested(MAX_DEPTH)).is_ok());
         assert!(read::<Value>(&nested(MAX_DEPTH + 1)).is_err());
         assert!(read::<Value>(&vec![b'['; 100_000]).is_err());

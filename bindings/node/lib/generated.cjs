@@ -3,7 +3,7 @@
 
 const { TenantryError } = require('./error.cjs')
 
-const CATALOGUE_HASH = 'ca4ad050dd04602e622fd6b74fb7d328'
+const CATALOGUE_HASH = '34df27c5f2bac399b662908198950f1f'
 
 const ERROR_CLASSES = {
   invalid: class InvalidArgument extends TenantryError {},

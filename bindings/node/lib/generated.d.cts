@@ -1825,8 +1825,8 @@ export interface EffectivePolicies {
   /** The IANA name of the time zone that new accounts get. */
   timeZone: string
   /**
-   * For how many days it is kept what limits and groups have counted in windows that are over, up
-   * to 36,500; 0 for ever (R-QTA-2).
+   * For how many days the store keeps what limits and groups counted in windows that are over:
+   * up to 36,500, or 0 for ever (R-QTA-2).
    */
   usageHistoryDays: number
   /** How long the owner of a new account can confirm their address, in milliseconds (R-INV-3). */
@@ -3430,8 +3430,8 @@ export interface PoliciesInput {
   /** The IANA name of the time zone that new accounts get. */
   timeZone?: string | undefined
   /**
-   * For how many days it is kept what limits and groups have counted in windows that are over, up
-   * to 36,500; 0 for ever (R-QTA-2).
+   * For how many days the store keeps what limits and groups counted in windows that are over:
+   * up to 36,500, or 0 for ever (R-QTA-2).
    */
   usageHistoryDays?: Integer | undefined
   /** How long the owner of a new account can confirm their address, in milliseconds (R-INV-3). */
@@ -3555,8 +3555,8 @@ export interface Policies {
   /** The IANA name of the time zone that new accounts get. */
   timeZone?: string
   /**
-   * For how many days it is kept what limits and groups have counted in windows that are over, up
-   * to 36,500; 0 for ever (R-QTA-2).
+   * For how many days the store keeps what limits and groups counted in windows that are over:
+   * up to 36,500, or 0 for ever (R-QTA-2).
    */
   usageHistoryDays?: number
   /** How long the owner of a new account can confirm their address, in milliseconds (R-INV-3). */

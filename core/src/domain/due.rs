@@ -3,9 +3,7 @@
 //!
 //! No thread waits for it. Every call looks at the clock first, where anything is scheduled at all,
 //! and carries out what is due before it does anything else: nobody sees the state before. Until
-//! somebody calls, nobody can tell the difference. Where more is due at once than one commit may
-//! change, each call carries out a part, in the order of the instants and accounts, and a thread
-//! does beside the calls.
+//! somebody calls, nobody can tell the difference.
 //!
 //! What is remembered for a time is not among it: whoever looks something up compares its instant
 //! with the clock. It is erased [beside the calls](crate::kernel::background), a part at a time.
@@ -19,8 +17,8 @@ use crate::model::{Actor, ClockJump, ClockRecord, Id, OutboxKind, OutboxMessage}
 use crate::tables::idempotency;
 use std::sync::atomic::Ordering;
 
-/// How much of what is due is carried out in one commit, and so by one call.
-pub(crate) const BATCH: usize = 500;
+/// How many accounts are carried out in one commit.
+const BATCH: usize = 500;
 /// How many records are forgotten in one commit.
 pub(crate) const FORGOTTEN_AT_ONCE: usize = 256;
 /// What the audit calls it.
@@ -57,21 +55,23 @@ impl Engine {
             })?;
             self.kernel.clock.is_known(record, untold);
         }
-        let committed = self.commit(&Actor::System, Some(OPERATION), carry_out_some)?;
-        // Not synced by itself where nothing comes back and nobody is to be told: what a power
-        // loss takes back is due again at the next opening.
-        let more = if committed.returned.is_empty() && committed.lowered.is_empty() {
-            committed.answer
-        } else {
-            self.settle(committed)?
-        };
+        loop {
+            let committed = self.commit(&Actor::System, Some(OPERATION), carry_out_some)?;
+            // Not synced by itself where nothing comes back and nobody is to be told: what a power
+            // loss takes back is due again at the next opening.
+            let more = if committed.returned.is_empty() && committed.lowered.is_empty() {
+                committed.answer
+            } else {
+                self.settle(committed)?
+            };
+            if !more {
+                break;
+            }
+        }
         self.kernel.clock.next_due_ms.store(
             due::first(&mut self.kernel.tx(), keys::DUE)?,
             Ordering::Release,
         );
-        if more {
-            self.wake_background();
-        }
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! What the engine does beside the calls, a part at a time
-//! ([`background`](crate::kernel::background)): it forgets what is over, goes on with work that was
-//! cut off ([`jobs`](crate::domain::jobs)), and carries out what calls have left of what is due.
+//! ([`background`](crate::kernel::background)): it forgets what is over, and goes on with work that
+//! was cut off ([`jobs`](crate::domain::jobs)).
 
 use crate::access::state::Engine;
 use crate::error::Error;
@@ -31,7 +31,6 @@ impl Engine {
     fn has_maintenance(&self) -> bool {
         let next_ms = self.background.next_ms.load(Ordering::Acquire);
         self.background.is_cut_off.load(Ordering::Acquire)
-            || self.has_due()
             || (next_ms != NEVER && self.kernel.clock.now_ms() >= next_ms)
     }
 
@@ -41,9 +40,6 @@ impl Engine {
         // What can only be read is read as it is.
         if self.kernel.is_poisoned() || self.kernel.is_shut() {
             return Ok(());
-        }
-        if self.has_due() {
-            return self.carry_out_due();
         }
         if !self.background.is_cut_off.load(Ordering::Acquire) {
             return self.forget_some();
@@ -98,7 +94,7 @@ impl Engine {
     }
 
     /// With a manual clock no time passes while nobody calls: whoever calls does it.
-    pub(crate) fn wake_background(&self) {
+    fn wake_background(&self) {
         if self.kernel.has_manual_clock() {
             self.background.leave_to_callers();
             return;

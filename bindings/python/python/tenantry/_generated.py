@@ -198,7 +198,7 @@ from .model import (
     Window,
 )
 
-CATALOGUE_HASH = "ca4ad050dd04602e622fd6b74fb7d328"
+CATALOGUE_HASH = "34df27c5f2bac399b662908198950f1f"
 
 
 class AccessOperations(Namespace):

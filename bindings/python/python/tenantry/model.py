@@ -1054,7 +1054,7 @@ class PoliciesInput(TypedDict, total=False):
     time_zone: str
     """The IANA name of the time zone that new accounts get."""
     usage_history_days: int
-    """For how many days it is kept what limits and groups have counted in windows that are over, up to 36,500; 0 for
+    """For how many days the store keeps what limits and groups counted in windows that are over: up to 36,500, or 0 for
     ever (R-QTA-2).
     """
     verification_life_ms: int
@@ -2946,7 +2946,7 @@ class EffectivePolicies:
     time_zone: str
     """The IANA name of the time zone that new accounts get."""
     usage_history_days: int
-    """For how many days it is kept what limits and groups have counted in windows that are over, up to 36,500; 0 for
+    """For how many days the store keeps what limits and groups counted in windows that are over: up to 36,500, or 0 for
     ever (R-QTA-2).
     """
     verification_life_ms: int
@@ -5057,7 +5057,7 @@ class Policies:
     time_zone: str | None = None
     """The IANA name of the time zone that new accounts get."""
     usage_history_days: int | None = None
-    """For how many days it is kept what limits and groups have counted in windows that are over, up to 36,500; 0 for
+    """For how many days the store keeps what limits and groups counted in windows that are over: up to 36,500, or 0 for
     ever (R-QTA-2).
     """
     verification_life_ms: int | None = None
