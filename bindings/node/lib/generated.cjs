@@ -3,7 +3,7 @@
 
 const { TenantryError } = require('./error.cjs')
 
-const CATALOGUE_HASH = '4b79b83f8d37a1f59efde9ba5869a06e'
+const CATALOGUE_HASH = '34df27c5f2bac399b662908198950f1f'
 
 const ERROR_CLASSES = {
   invalid: class InvalidArgument extends TenantryError {},
@@ -426,6 +426,7 @@ const TYPES = {
     alertAtPercent: ['alert_at_percent', ['integer']],
     billingDay: ['billing_day', 'integer'],
     billingHoldOwnerEnters: ['billing_hold_owner_enters', 'bool'],
+    capHistoryDays: ['cap_history_days', 'integer'],
     childOwner: ['child_owner', 'text'],
     customRoles: ['custom_roles', 'bool'],
     depth: ['depth', 'integer'],
@@ -458,6 +459,7 @@ const TYPES = {
     sessionLifeMs: ['session_life_ms', 'integer'],
     skipVerification: ['skip_verification', 'bool'],
     timeZone: ['time_zone', 'text'],
+    usageHistoryDays: ['usage_history_days', 'integer'],
     verificationLifeMs: ['verification_life_ms', 'integer'],
   },
   EmailChangeAsked: { email: ['email', 'text'], expiresAtMs: ['expires_at_ms', 'integer'] },
@@ -838,6 +840,7 @@ const TYPES = {
     alertAtPercent: ['alert_at_percent', ['integer']],
     billingDay: ['billing_day', 'integer'],
     billingHoldOwnerEnters: ['billing_hold_owner_enters', 'bool'],
+    capHistoryDays: ['cap_history_days', 'integer'],
     childOwner: ['child_owner', 'text'],
     customRoles: ['custom_roles', 'bool'],
     depth: ['depth', 'integer'],
@@ -870,6 +873,7 @@ const TYPES = {
     sessionLifeMs: ['session_life_ms', 'integer'],
     skipVerification: ['skip_verification', 'bool'],
     timeZone: ['time_zone', 'text'],
+    usageHistoryDays: ['usage_history_days', 'integer'],
     verificationLifeMs: ['verification_life_ms', 'integer'],
   },
   PolicyOrigin: { account: ['account', 'text'], policy: ['policy', 'text'], source: ['source', 'text'] },

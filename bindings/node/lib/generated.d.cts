@@ -1722,6 +1722,8 @@ export interface EffectivePolicies {
   billingDay: number
   /** Whether the owner may enter an account that is suspended only for billing (R-ACC-3). */
   billingHoldOwnerEnters: boolean
+  /** The same of what caps have counted, each member, campaign and domain by itself (R-QTA-14). */
+  capHistoryDays: number
   /** Who owns an account below another: an owner of its own, or the parent's. */
   childOwner: ChildOwner
   /** Whether accounts can create roles of their own (R-ROL-4). */
@@ -1822,6 +1824,11 @@ export interface EffectivePolicies {
   skipVerification: boolean
   /** The IANA name of the time zone that new accounts get. */
   timeZone: string
+  /**
+   * For how many days the store keeps what limits and groups counted in windows that are over:
+   * up to 36,500, or 0 for ever (R-QTA-2).
+   */
+  usageHistoryDays: number
   /** How long the owner of a new account can confirm their address, in milliseconds (R-INV-3). */
   verificationLifeMs: number
 }
@@ -3320,6 +3327,8 @@ export interface PoliciesInput {
   billingDay?: Integer | undefined
   /** Whether the owner may enter an account that is suspended only for billing (R-ACC-3). */
   billingHoldOwnerEnters?: boolean | undefined
+  /** The same of what caps have counted, each member, campaign and domain by itself (R-QTA-14). */
+  capHistoryDays?: Integer | undefined
   /** Who owns an account below another: an owner of its own, or the parent's. */
   childOwner?: ChildOwner | undefined
   /** Whether accounts can create roles of their own (R-ROL-4). */
@@ -3420,6 +3429,11 @@ export interface PoliciesInput {
   skipVerification?: boolean | undefined
   /** The IANA name of the time zone that new accounts get. */
   timeZone?: string | undefined
+  /**
+   * For how many days the store keeps what limits and groups counted in windows that are over:
+   * up to 36,500, or 0 for ever (R-QTA-2).
+   */
+  usageHistoryDays?: Integer | undefined
   /** How long the owner of a new account can confirm their address, in milliseconds (R-INV-3). */
   verificationLifeMs?: Integer | undefined
 }
@@ -3438,6 +3452,8 @@ export interface Policies {
   billingDay?: number
   /** Whether the owner may enter an account that is suspended only for billing (R-ACC-3). */
   billingHoldOwnerEnters?: boolean
+  /** The same of what caps have counted, each member, campaign and domain by itself (R-QTA-14). */
+  capHistoryDays?: number
   /** Who owns an account below another: an owner of its own, or the parent's. */
   childOwner?: ChildOwner
   /** Whether accounts can create roles of their own (R-ROL-4). */
@@ -3538,6 +3554,11 @@ export interface Policies {
   skipVerification?: boolean
   /** The IANA name of the time zone that new accounts get. */
   timeZone?: string
+  /**
+   * For how many days the store keeps what limits and groups counted in windows that are over:
+   * up to 36,500, or 0 for ever (R-QTA-2).
+   */
+  usageHistoryDays?: number
   /** How long the owner of a new account can confirm their address, in milliseconds (R-INV-3). */
   verificationLifeMs?: number
 }

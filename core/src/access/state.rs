@@ -23,6 +23,8 @@ pub(crate) struct Engine {
     pub(crate) background: Background,
     /// Whether messages may be reserved: then what comes back is in the store alone.
     pub(crate) has_reserved: AtomicBool,
+    /// Whether the store has it planned that what is over is cleared away.
+    pub(crate) prunes: AtomicBool,
     /// Itself, for the thread that draws in the background.
     pub(crate) this: Weak<Engine>,
 }

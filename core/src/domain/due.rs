@@ -10,7 +10,7 @@
 
 use crate::access::request::Ctx;
 use crate::access::state::Engine;
-use crate::domain::{accounts, reservations};
+use crate::domain::{accounts, pruning, reservations};
 use crate::error::Error;
 use crate::kernel::{due, keys};
 use crate::model::{Actor, ClockJump, ClockRecord, Id, OutboxKind, OutboxMessage};
@@ -132,6 +132,10 @@ fn forget_some(ctx: &mut Ctx<'_>) -> Result<(), Error> {
         .range::<serde::de::IgnoredAny>(&from, &until, FORGOTTEN_AT_ONCE)?;
     for (key, _) in rows {
         ctx.tx.delete(key.clone());
+        if keys::meters::is_pruning(&key) {
+            pruning::take_its_turn(ctx)?;
+            continue;
+        }
         let Some(account) = keys::part(&key, 2).and_then(|id| Id::new(id).ok()) else {
             continue;
         };

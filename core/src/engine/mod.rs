@@ -101,6 +101,7 @@ impl Engine {
             drawer: Drawer::default(),
             background: Background::default(),
             has_reserved: AtomicBool::new(false),
+            prunes: AtomicBool::new(false),
             this: this.clone(),
         });
         engine.resume()?;

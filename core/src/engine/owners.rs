@@ -8,7 +8,6 @@
 use crate::access::state::Engine;
 use crate::error::Error;
 use crate::kernel::{decode, keys};
-
 use crate::meters::overtaken;
 use crate::model::{Account, Id};
 use std::borrow::Cow;
@@ -16,10 +15,15 @@ use std::collections::BTreeSet;
 use tenantry_store::Batch;
 
 impl Engine {
-    /// As [`commit_draws`](Engine::commit_draws), of what a sender draws, while the accounts and
-    /// caps are there that it is drawn of.
+    /// As [`commit_draws`](Engine::commit_draws), of what a sender draws, with all that belongs to
+    /// it.
     pub(crate) fn commit_draws_of(&self, sender: &Id, draws: &Batch) -> Result<Option<u64>, Error> {
-        self.commit_draws(&*self.with_owners(draws, sender)?)
+        let draws = self.with_pruning(self.with_owners(draws, sender)?)?;
+        let version = self.commit_draws(&draws)?;
+        if version.is_some() {
+            self.has_committed(&draws);
+        }
+        Ok(version)
     }
 
     /// Draws of a sender that are committed only while the accounts and caps are there whose

@@ -156,14 +156,15 @@ impl Cold {
         }
     }
 
-    /// Whether the window of an instant is over and kept in the history.
+    /// Whether the window of an instant is over and kept in the history: so are all windows of a
+    /// counter that was cleared away.
     pub(super) fn is_kept(&self, at_ms: u64) -> bool {
         let last = if self.meter.is_charged() {
             &self.meter
         } else {
             &self.charged
         };
-        self.window != Window::RollingHour && at_ms < last.starts_at_ms
+        self.window != Window::RollingHour && (at_ms < last.starts_at_ms || !last.is_charged())
     }
 
     /// Takes what was used at an instant out of the window that it counts in; answers how much of

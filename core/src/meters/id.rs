@@ -1,7 +1,7 @@
 //! What one counter counts, and whose it is.
 
 use crate::kernel::keys;
-use crate::model::{CapScope, Id};
+use crate::model::{Cap, CapScope, Id};
 
 /// Whose the caps are that count what all accounts send.
 pub(crate) const PLATFORM: &str = "platform";
@@ -33,6 +33,15 @@ pub(crate) enum MeterScope {
 }
 
 impl MeterId {
+    /// The counter that a cap has for a member, a campaign or a domain.
+    pub(crate) fn of_cap(cap: &Cap, subject: &str) -> MeterId {
+        MeterId {
+            account: cap.account.clone(),
+            scope: MeterScope::Cap(cap.id.clone(), cap.scope, subject.to_owned()),
+            limit: "cap",
+        }
+    }
+
     /// Whether it is of a limit of the account itself.
     pub(crate) fn is_own_of(&self, account: &Id) -> bool {
         self.account.as_ref() == Some(account) && self.scope == MeterScope::Account

@@ -83,6 +83,21 @@ impl Team {
             .for_each(|pace| pace.bound(now_ms));
     }
 
+    /// Whether something is drawn from a counter that could still be used, or came back to it and
+    /// the store does not know of it.
+    pub(crate) fn holds_unspent(&self, id: &MeterId) -> bool {
+        let is_here = self.locked.lock().places.at(id).is_some();
+        // What is lent comes back only where there is something to look at.
+        is_here && {
+            let meters = self.meters();
+            let pair = meters
+                .places
+                .at(id)
+                .and_then(|place| meters.pair(place).ok());
+            pair.is_some_and(|(hot, cold)| hot.rest > 0 || !cold.unwritten.is_empty())
+        }
+    }
+
     /// Whether nothing is drawn that could still be used, and nothing came back that the store does
     /// not know of.
     pub(crate) fn is_idle(&self) -> bool {

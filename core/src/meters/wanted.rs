@@ -199,11 +199,7 @@ impl Frame {
 
     /// The counter of a cap for one that it counts by.
     pub(crate) fn wanted_of_cap(&self, cap: &Cap, subject: &str) -> Wanted {
-        let id = MeterId {
-            account: cap.account.clone(),
-            scope: MeterScope::Cap(cap.id.clone(), cap.scope, subject.to_owned()),
-            limit: "cap",
-        };
+        let id = MeterId::of_cap(cap, subject);
         let resolved = Resolved::plain(Limit::At(cap.limit), Source::Cap);
         Wanted {
             over: cap.over,

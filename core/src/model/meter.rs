@@ -139,6 +139,18 @@ pub struct PaceRecord {
     pub turn_us: Option<u64>,
 }
 
+/// How far the clearing of meters that are over has come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pruning {
+    /// When it goes on.
+    pub due_at_ms: u64,
+    /// What was over by then goes.
+    pub over_by_ms: u64,
+    /// The last key that was looked at in a pass that is under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+}
+
 fn is_zero(number: &u64) -> bool {
     *number == 0
 }

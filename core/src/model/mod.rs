@@ -66,7 +66,7 @@ pub use limit::{CountedClass, Limit, LimitKind, LimitName, LimitTerms, Limits};
 pub use mailbox::Mailbox;
 pub(crate) use mailbox::trimmed;
 pub use member::Member;
-pub use meter::{Channel, Meter, PaceRecord, Window};
+pub use meter::{Channel, Meter, PaceRecord, Pruning, Window};
 pub use operator::Operator;
 pub use outbox::{
     DeadMessage, LimitAlert, LogInNotice, OpenMessage, OutboxConsumer, OutboxKind, OutboxMessage,

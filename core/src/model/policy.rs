@@ -151,6 +151,11 @@ policies! {
     /// What happens beyond a limit of an account for which nothing else is set (R-QTA-7). By
     /// default, credits pay if the package allows it, and otherwise the send is refused.
     over_limit: OverLimit = OverLimit::UseCredits,
+    /// For how many days the store keeps what limits and groups counted in windows that are over:
+    /// up to 36,500, or 0 for ever (R-QTA-2).
+    usage_history_days: Count = count(400),
+    /// The same of what caps have counted, each member, campaign and domain by itself (R-QTA-14).
+    cap_history_days: Count = count(31),
 }
 
 /// The policies that are set on the platform or an account: a preset, and single policies that take

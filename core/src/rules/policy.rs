@@ -228,7 +228,7 @@ pub fn check(policies: &Policies) -> Result<(), Error> {
     between("invitation_life_ms", *invitation_life_ms, 1, LONGEST_MS)?;
     between("verification_life_ms", *verification_life_ms, 1, LONGEST_MS)?;
     between("link_life_ms", *link_life_ms, 1, LONGEST_MS)?;
-    between("grace_ms", policies.grace_ms, 0, LONGEST_MS)?;
+    check_kept(policies)?;
     between(
         "password_min",
         policies.password_min,
@@ -331,6 +331,18 @@ pub fn check_for_account(policies: &Policies) -> Result<(), Error> {
         )),
         None => Ok(()),
     }
+}
+
+/// How long things are kept, 0 included.
+fn check_kept(policies: &Policies) -> Result<(), Error> {
+    between("grace_ms", policies.grace_ms, 0, LONGEST_MS)?;
+    for (name, days) in [
+        ("usage_history_days", policies.usage_history_days),
+        ("cap_history_days", policies.cap_history_days),
+    ] {
+        between(name, days, 0, 36_500)?;
+    }
+    Ok(())
 }
 
 fn between(name: &str, value: Option<Count>, least: u64, most: u64) -> Result<(), Error> {

@@ -1,7 +1,9 @@
 //! What sends are counted by: meters with their history, and paces.
 
-use crate::kernel::keys;
-use crate::kernel::table::{Declared, Owner};
+use crate::error::Error;
+use crate::kernel::table::{Declared, Index, Lines, Owner, Table};
+use crate::kernel::{Tx, keys};
+use crate::model::{AuditKind, Pruning};
 
 pub(super) const TABLES: &[Declared] = &[
     Declared::plain(
@@ -17,4 +19,31 @@ pub(super) const TABLES: &[Declared] = &[
         |_, _, _| Ok(()),
     ),
     Declared::plain(keys::PACE, None, Owner::AccountOrPlatform, |_, _, _| Ok(())),
+    Declared::of::<Prunings>(),
 ];
+
+/// How far the clearing of what is over has come: one record, once there is something to clear.
+pub(crate) struct Prunings;
+
+impl Table for Prunings {
+    type Record = Pruning;
+    const PREFIX: u8 = keys::PRUNING;
+    const AUDIT: Option<AuditKind> = None;
+    const OWNER: Owner = Owner::Nobody;
+    const LINES: &'static [Index] = &[Index {
+        prefix: keys::FORGET,
+        source: |parts, _| match parts {
+            [_, "", _] => Some(keys::meters::pruning()),
+            _ => None,
+        },
+    }];
+
+    fn key(_: &Pruning) -> Vec<u8> {
+        keys::meters::pruning()
+    }
+
+    fn lines(_: &mut Tx<'_>, pruning: &Pruning, lines: &mut Lines) -> Result<(), Error> {
+        lines.index(keys::meters::due_pruning(pruning.due_at_ms));
+        Ok(())
+    }
+}

@@ -198,7 +198,7 @@ from .model import (
     Window,
 )
 
-CATALOGUE_HASH = "4b79b83f8d37a1f59efde9ba5869a06e"
+CATALOGUE_HASH = "34df27c5f2bac399b662908198950f1f"
 
 
 class AccessOperations(Namespace):

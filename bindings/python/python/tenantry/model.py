@@ -975,6 +975,8 @@ class PoliciesInput(TypedDict, total=False):
     """The day of the month on which a billing month begins, 1 to 31."""
     billing_hold_owner_enters: bool
     """Whether the owner may enter an account that is suspended only for billing (R-ACC-3)."""
+    cap_history_days: int
+    """The same of what caps have counted, each member, campaign and domain by itself (R-QTA-14)."""
     child_owner: ChildOwner
     """Who owns an account below another: an owner of its own, or the parent's."""
     custom_roles: bool
@@ -1051,6 +1053,10 @@ class PoliciesInput(TypedDict, total=False):
     """Whether an account below another one can be created without its owner confirming their address first (R-TEA-4)."""
     time_zone: str
     """The IANA name of the time zone that new accounts get."""
+    usage_history_days: int
+    """For how many days the store keeps what limits and groups counted in windows that are over: up to 36,500, or 0 for
+    ever (R-QTA-2).
+    """
     verification_life_ms: int
     """How long the owner of a new account can confirm their address, in milliseconds (R-INV-3)."""
 
@@ -2861,6 +2867,8 @@ class EffectivePolicies:
     """The day of the month on which a billing month begins, 1 to 31."""
     billing_hold_owner_enters: bool
     """Whether the owner may enter an account that is suspended only for billing (R-ACC-3)."""
+    cap_history_days: int
+    """The same of what caps have counted, each member, campaign and domain by itself (R-QTA-14)."""
     child_owner: ChildOwner
     """Who owns an account below another: an owner of its own, or the parent's."""
     custom_roles: bool
@@ -2937,6 +2945,10 @@ class EffectivePolicies:
     """Whether an account below another one can be created without its owner confirming their address first (R-TEA-4)."""
     time_zone: str
     """The IANA name of the time zone that new accounts get."""
+    usage_history_days: int
+    """For how many days the store keeps what limits and groups counted in windows that are over: up to 36,500, or 0 for
+    ever (R-QTA-2).
+    """
     verification_life_ms: int
     """How long the owner of a new account can confirm their address, in milliseconds (R-INV-3)."""
 
@@ -2946,6 +2958,7 @@ class EffectivePolicies:
             alert_at_percent=tuple(value["alert_at_percent"]),
             billing_day=value["billing_day"],
             billing_hold_owner_enters=value["billing_hold_owner_enters"],
+            cap_history_days=value["cap_history_days"],
             child_owner=value["child_owner"],
             custom_roles=value["custom_roles"],
             depth=value["depth"],
@@ -2978,6 +2991,7 @@ class EffectivePolicies:
             session_life_ms=value["session_life_ms"],
             skip_verification=value["skip_verification"],
             time_zone=value["time_zone"],
+            usage_history_days=value["usage_history_days"],
             verification_life_ms=value["verification_life_ms"],
         )
 
@@ -4964,6 +4978,8 @@ class Policies:
     """The day of the month on which a billing month begins, 1 to 31."""
     billing_hold_owner_enters: bool | None = None
     """Whether the owner may enter an account that is suspended only for billing (R-ACC-3)."""
+    cap_history_days: int | None = None
+    """The same of what caps have counted, each member, campaign and domain by itself (R-QTA-14)."""
     child_owner: ChildOwner | None = None
     """Who owns an account below another: an owner of its own, or the parent's."""
     custom_roles: bool | None = None
@@ -5040,6 +5056,10 @@ class Policies:
     """Whether an account below another one can be created without its owner confirming their address first (R-TEA-4)."""
     time_zone: str | None = None
     """The IANA name of the time zone that new accounts get."""
+    usage_history_days: int | None = None
+    """For how many days the store keeps what limits and groups counted in windows that are over: up to 36,500, or 0 for
+    ever (R-QTA-2).
+    """
     verification_life_ms: int | None = None
     """How long the owner of a new account can confirm their address, in milliseconds (R-INV-3)."""
 
@@ -5049,6 +5069,7 @@ class Policies:
             alert_at_percent=tuple(value["alert_at_percent"]) if "alert_at_percent" in value else None,
             billing_day=value.get("billing_day"),
             billing_hold_owner_enters=value.get("billing_hold_owner_enters"),
+            cap_history_days=value.get("cap_history_days"),
             child_owner=value.get("child_owner"),
             custom_roles=value.get("custom_roles"),
             depth=value.get("depth"),
@@ -5081,6 +5102,7 @@ class Policies:
             session_life_ms=value.get("session_life_ms"),
             skip_verification=value.get("skip_verification"),
             time_zone=value.get("time_zone"),
+            usage_history_days=value.get("usage_history_days"),
             verification_life_ms=value.get("verification_life_ms"),
         )
 

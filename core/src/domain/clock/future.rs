@@ -6,13 +6,13 @@ use crate::access::state::Engine;
 use crate::api;
 use crate::api::operation::Request;
 use crate::auth::totp;
-use crate::domain::{accounts, leases, links, outbox, reservations, threads};
+use crate::domain::{accounts, leases, links, outbox, pruning, reservations, threads};
 use crate::error::Error;
 use crate::kernel::{decode, keys};
 use crate::meters::{UNCOUNTED, meter_of, next_window};
 use crate::model::{
     Actor, ApiKey, Cap, Channel, CreditHead, Id, LimitName, Link, Meter, OutboxMessage, PaceRecord,
-    SecondFactor, Session, Window,
+    Pruning, SecondFactor, Session, Window,
 };
 use crate::rules::pace::Pace;
 use crate::rules::window::{Calendar, last_of_part};
@@ -118,7 +118,7 @@ impl Engine {
             outbox::is_ahead,
             outbox::give_again,
         )?;
-        self.leave_in_ledgers(actor)?;
+        self.leave_plan_and_ledgers(actor)?;
         // Who has drawn meanwhile looks into the store again, and at all that was prepared in the
         // future.
         self.draw_anew()?;
@@ -126,8 +126,11 @@ impl Engine {
         Ok(left)
     }
 
-    /// The ledgers of credits of all accounts end now.
-    fn leave_in_ledgers(&self, actor: &Actor) -> Result<(), Error> {
+    /// What is over is cleared away as of now, and ledgers of credits end now.
+    fn leave_plan_and_ledgers(&self, actor: &Actor) -> Result<(), Error> {
+        self.leave_each(actor, keys::PRUNING, Pruning::is_ahead, |ctx, _, _| {
+            pruning::leave_future(ctx)
+        })?;
         self.each_below(keys::ACCOUNT, &[], |account| {
             Channel::ALL
                 .into_iter()

@@ -61,6 +61,7 @@ pub(crate) const TEAM_SUPPRESSION: u8 = b'Z';
 pub(crate) const AVATAR: u8 = b'V';
 pub(crate) const METER_HISTORY: u8 = b'U';
 pub(crate) const PACE: u8 = b'~';
+pub(crate) const PRUNING: u8 = b'|';
 pub(crate) const CAP: u8 = b'W';
 pub(crate) const RESERVATION: u8 = b'Y';
 pub(crate) const OPEN_RESERVATION: u8 = b'>';

@@ -1,13 +1,18 @@
-//! Keys of meters, of paces, and of the caps that they are of.
+//! Keys of meters, of paces, of the caps that they are of, and of what clears them away.
 
 use crate::kernel::keys::accounts;
 use crate::kernel::keys::codec::{key, part, sortable};
-use crate::kernel::keys::letters::{CAP, METER, METER_HISTORY, PACE};
+use crate::kernel::keys::letters::{CAP, FORGET, METER, METER_HISTORY, PACE, PRUNING};
 use crate::model::Id;
 
 /// The cap that a meter, a window of one or a pace is of.
 pub(crate) fn cap_of_meter(meter: &[u8]) -> Option<Id> {
     Id::new(part(meter, 2)?.strip_prefix("cap ")?).ok()
+}
+
+/// How far the clearing of meters that are over has come.
+pub(crate) fn pruning() -> Vec<u8> {
+    key(PRUNING, &["meters"])
 }
 
 /// Without which records the record of a meter or of a pace would be of nobody: its account and
@@ -78,4 +83,14 @@ pub(crate) fn carrier(account: Option<&Id>) -> &str {
 /// A cap.
 pub(crate) fn cap(account: Option<&Id>, cap: &Id) -> Vec<u8> {
     key(CAP, &[carrier(account), cap.as_str()])
+}
+
+/// Index: when meters that are over are cleared away.
+pub(crate) fn due_pruning(at_ms: u64) -> Vec<u8> {
+    key(FORGET, &[&sortable(at_ms), "", "meters"])
+}
+
+/// Whether what becomes due is that.
+pub(crate) fn is_pruning(due: &[u8]) -> bool {
+    due.first() == Some(&FORGET) && part(due, 2) == Some("")
 }
