@@ -41,7 +41,7 @@ impl Guard {
         self.refuse_unusable(effect)?;
         let call = || {
             self.engine.carry_out_due()?;
-            self.engine.help_out()?;
+            self.engine.maintain_inline()?;
             call(&self.engine)
         };
         contain(call, || self.engine.kernel.poison())

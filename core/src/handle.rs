@@ -1,6 +1,6 @@
 //! The handle of the host, and what it prepares for the frequent calls.
 
-mod quick;
+mod from_memory;
 mod shown;
 
 use crate::access::allowed::{allowed, check, member_may, place_of};
@@ -11,7 +11,7 @@ use crate::api::operation::Effect;
 use crate::domain::sending;
 use crate::error::{Code, Error, excerpt};
 use crate::guard::{Guard, contained};
-use crate::handle::quick::{Quick, quickly};
+use crate::handle::from_memory::{FromMemory, decide_from_memory};
 use crate::meters::allowance::Allowance;
 use crate::meters::{Ask, Prepared, check_count};
 use crate::model::Decision;
@@ -261,7 +261,7 @@ impl Tenantry {
         let known = self.guard.enter_at_once(Effect::Read, |engine| {
             let place = place_of(engine, permission)?;
             Ok(engine.views.cells.look(account, |cell| {
-                cell.member_at_hand(engine, user, |member| member_may(engine, member, place).0)
+                cell.cached_member(engine, user, |member| member_may(engine, member, place).0)
             }))
         })?;
         Ok(known.flatten())
@@ -302,21 +302,21 @@ impl Tenantry {
         user: Option<&str>,
         count: u64,
     ) -> Result<Option<Decision>, Error> {
-        let quick = self.guard.enter_at_once(Effect::Send, |engine| {
+        let answer = self.guard.enter_at_once(Effect::Send, |engine| {
             let now_ms = engine.kernel.clock.now_ms();
             let charge =
                 |prepared: &Arc<Prepared>| engine.charge_in_memory_at(prepared, count, now_ms);
-            let at_hand = engine.views.cells.look(account, |cell| {
+            let cached = engine.views.cells.look(account, |cell| {
                 if let Err(error) = check_count(count) {
                     return Some(Err(error));
                 }
                 cell.look_at_sending(engine, user, Channel::Email, |prepared| {
-                    quickly(engine, prepared, count, now_ms, charge)
+                    decide_from_memory(engine, prepared, count, now_ms, charge)
                 })
             });
-            at_hand.unwrap_or(Ok(Quick::Unknown))
+            cached.unwrap_or(Ok(FromMemory::Unknown))
         })?;
-        Ok(quick.and_then(|quick| quick.decision(count)))
+        Ok(answer.and_then(|answer| answer.decision(count)))
     }
 
     /// Waits until the outbox has a message after the one of this number, and answers the number of
@@ -333,7 +333,7 @@ impl Tenantry {
                 // What is answered is true after a power loss as well.
                 if last > after {
                     let kernel = &engine.kernel;
-                    kernel.wait_until_shown_is_durable(kernel.backend.last_commit())?;
+                    kernel.wait_until_read_is_durable(kernel.backend.last_commit())?;
                 }
                 Ok(last)
             })?;
@@ -427,12 +427,12 @@ impl Access {
     /// would need the disk. After a change of the account, what was read before is looked up again.
     pub fn try_allowed(&self) -> Result<Option<bool>, Error> {
         let known = self.guard.enter_at_once(Effect::Read, |engine| {
-            let is_at_hand = self.known.load(Ordering::Acquire) != u64::MAX
+            let is_cached = self.known.load(Ordering::Acquire) != u64::MAX
                 || self
                     .cell
-                    .member_at_hand(engine, self.user.as_str(), |_| ())
+                    .cached_member(engine, self.user.as_str(), |_| ())
                     .is_some();
-            is_at_hand.then(|| self.looked_up(engine)).transpose()
+            is_cached.then(|| self.looked_up(engine)).transpose()
         })?;
         Ok(known.flatten())
     }
@@ -471,7 +471,7 @@ pub struct Sender {
 impl Sender {
     #[cfg(test)]
     pub(crate) fn lent_for_tests(&self) -> u64 {
-        self.allowance.rest_for_tests()
+        self.allowance.unspent_for_tests()
     }
 
     #[cfg(test)]
@@ -510,15 +510,15 @@ impl Sender {
     pub fn try_admit(&self, count: u64) -> Result<Option<Decision>, Error> {
         // A whole decision is made once, at the end: handing it through every layer costs as much
         // as deciding.
-        let quick = self.guard.enter_at_once(Effect::Send, |engine| {
+        let answer = self.guard.enter_at_once(Effect::Send, |engine| {
             let count = check_count(count)?;
             let (stamp, now_ms) = (self.cell.stamp(engine), engine.kernel.clock.now_ms());
             match self.allowance.take(stamp, count, now_ms) {
-                Some(left) => Ok(Quick::Granted { left }),
+                Some(left) => Ok(FromMemory::Granted { left }),
                 None => self.without_allowance(engine, stamp, count, now_ms),
             }
         })?;
-        Ok(quick.and_then(|quick| quick.decision(count)))
+        Ok(answer.and_then(|answer| answer.decision(count)))
     }
 
     fn without_allowance(
@@ -527,7 +527,7 @@ impl Sender {
         stamp: u64,
         count: u64,
         now_ms: u64,
-    ) -> Result<Quick, Error> {
+    ) -> Result<FromMemory, Error> {
         let charge = |prepared: &Arc<Prepared>| {
             prepared
                 .take_shared(count, now_ms)
@@ -537,17 +537,17 @@ impl Sender {
         let is_good =
             |prepared: &&Arc<Prepared>| prepared.stamp == stamp && now_ms < prepared.until_ms;
         if let Some(prepared) = prepared.as_ref().filter(is_good) {
-            return quickly(engine, prepared, count, now_ms, charge);
+            return decide_from_memory(engine, prepared, count, now_ms, charge);
         }
-        if prepared.is_none() && !self.is_at_hand(engine) {
-            return Ok(Quick::Unknown);
+        if prepared.is_none() && !self.is_cached(engine) {
+            return Ok(FromMemory::Unknown);
         }
         let fresh = self.prepare_anew(engine)?;
-        quickly(engine, &fresh, count, now_ms, charge)
+        decide_from_memory(engine, &fresh, count, now_ms, charge)
     }
 
     /// Whether somebody has sent the same before, so that preparing it finds it in memory.
-    fn is_at_hand(&self, engine: &Engine) -> bool {
+    fn is_cached(&self, engine: &Engine) -> bool {
         let user = self.user.as_ref().map(Id::as_str);
         self.acting.is_none()
             && self.message == MessageInput::default()

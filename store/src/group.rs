@@ -9,12 +9,12 @@ use crate::backend::StoreError;
 use crate::raw::Failure;
 
 pub(crate) struct Group<D> {
-    turn: Mutex<Turn<D>>,
+    state: Mutex<SyncState<D>>,
     changed: Condvar,
     failure: Failure,
 }
 
-struct Turn<D> {
+struct SyncState<D> {
     /// All commits up to this one are durable.
     durable: u64,
     /// What syncing needs; whoever syncs has taken it.
@@ -33,7 +33,7 @@ const PATIENCE: u32 = 64;
 
 impl<D> Group<D> {
     pub(crate) fn new(durable: u64, disk: D, failure: Failure) -> Self {
-        let turn = Turn {
+        let state = SyncState {
             durable,
             disk: Some(disk),
             closed: false,
@@ -41,7 +41,7 @@ impl<D> Group<D> {
             served: 1,
         };
         Group {
-            turn: Mutex::new(turn),
+            state: Mutex::new(state),
             changed: Condvar::new(),
             failure,
         }
@@ -54,47 +54,47 @@ impl<D> Group<D> {
         commit: u64,
         sync: impl Fn(&mut D) -> Result<u64, StoreError>,
     ) -> Result<(), StoreError> {
-        let mut turn = self.turn.lock();
-        turn.asking += 1;
-        let outcome = self.wait(&mut turn, commit, sync);
-        turn.asking -= 1;
+        let mut state = self.state.lock();
+        state.asking += 1;
+        let outcome = self.wait(&mut state, commit, sync);
+        state.asking -= 1;
         outcome
     }
 
     fn wait(
         &self,
-        turn: &mut MutexGuard<'_, Turn<D>>,
+        state: &mut MutexGuard<'_, SyncState<D>>,
         commit: u64,
         sync: impl Fn(&mut D) -> Result<u64, StoreError>,
     ) -> Result<(), StoreError> {
         loop {
-            if turn.durable >= commit {
+            if state.durable >= commit {
                 return Ok(());
             }
             if let Some(error) = self.failure.get() {
                 return Err(error.clone());
             }
-            if turn.closed {
+            if state.closed {
                 return Err(StoreError::Closed);
             }
-            let Some(mut disk) = turn.disk.take() else {
-                self.changed.wait(turn);
+            let Some(mut disk) = state.disk.take() else {
+                self.changed.wait(state);
                 continue;
             };
             for _ in 0..PATIENCE {
-                if turn.asking >= turn.served {
+                if state.asking >= state.served {
                     break;
                 }
-                MutexGuard::unlocked(turn, std::thread::yield_now);
+                MutexGuard::unlocked(state, std::thread::yield_now);
             }
-            turn.served = turn.asking;
-            let outcome = MutexGuard::unlocked(turn, || {
+            state.served = state.asking;
+            let outcome = MutexGuard::unlocked(state, || {
                 let outcome = catch_unwind(AssertUnwindSafe(|| sync(&mut disk)));
                 outcome.unwrap_or_else(|_| Err(StoreError::failed("a panic while syncing")))
             });
-            turn.disk = Some(disk);
+            state.disk = Some(disk);
             match outcome {
-                Ok(durable) => turn.durable = turn.durable.max(durable),
+                Ok(durable) => state.durable = state.durable.max(durable),
                 Err(error) => {
                     self.failure.get_or_init(|| error);
                 }
@@ -104,33 +104,33 @@ impl<D> Group<D> {
     }
 
     pub(crate) fn durable(&self) -> u64 {
-        self.turn.lock().durable
+        self.state.lock().durable
     }
 
     #[cfg(test)]
     pub(crate) fn look<T>(&self, at: impl FnOnce(&D) -> T) -> T {
-        at(self.turn.lock().disk.as_ref().unwrap())
+        at(self.state.lock().disk.as_ref().unwrap())
     }
 
     /// For closing: waits for a sync that is under way and takes what syncing needs.
     /// [`Group::close`] must follow.
     pub(crate) fn take(&self) -> Option<D> {
-        let mut turn = self.turn.lock();
+        let mut state = self.state.lock();
         loop {
-            if turn.closed {
+            if state.closed {
                 return None;
             }
-            match turn.disk.take() {
+            match state.disk.take() {
                 Some(disk) => return Some(disk),
-                None => self.changed.wait(&mut turn),
+                None => self.changed.wait(&mut state),
             }
         }
     }
 
     pub(crate) fn close(&self, durable: Option<u64>) {
-        let mut turn = self.turn.lock();
-        turn.durable = turn.durable.max(durable.unwrap_or(0));
-        turn.closed = true;
+        let mut state = self.state.lock();
+        state.durable = state.durable.max(durable.unwrap_or(0));
+        state.closed = true;
         self.changed.notify_all();
     }
 }

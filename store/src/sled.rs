@@ -28,7 +28,7 @@ use crate::manifest::{Manifest, Mark};
 use crate::raw::Failure;
 use crate::table::Table;
 use engine::{Engine, Tree, drop_sled, message};
-use log::{examine, open_log, replayed, settle, unused};
+use log::{examine, make_durable, open_log, replayed, unused};
 use room::Room;
 use watcher::{Watch, Watched};
 
@@ -121,7 +121,7 @@ fn create(
     let id = random_id()?;
     let table = Table::create(Tree(engine.clone()), id, failure.clone())?;
     engine.flush()?;
-    settle(&folder, &log)?;
+    make_durable(&folder, &log)?;
     let manifest = folder.created(
         &id,
         Mark {
@@ -188,7 +188,7 @@ fn reopen(
     if mark.files.is_none() {
         check_all(&table)?;
     }
-    settle(&folder, &log)?;
+    make_durable(&folder, &log)?;
     manifest.write_and_sync(Mark {
         commit: head.commit,
         opened: head.commit,

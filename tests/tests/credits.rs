@@ -53,18 +53,18 @@ struct Spend {
 }
 
 #[derive(Clone, Debug, Default)]
-struct Book {
+struct Ledger {
     entries: u64,
     grants: BTreeMap<u64, Grant>,
     spends: BTreeMap<u64, Spend>,
     spent: BTreeMap<String, u64>,
 }
 
-impl Book {
-    fn in_pocket(&self, pocket: &str) -> u64 {
+impl Ledger {
+    fn in_bucket(&self, bucket: &str) -> u64 {
         self.grants
             .values()
-            .filter_map(|grant| grant.left.get(pocket))
+            .filter_map(|grant| grant.left.get(bucket))
             .sum()
     }
 
@@ -76,32 +76,32 @@ impl Book {
     }
 
     /// The grant whose turn it is, of those that have something left there and that `fits`.
-    fn next(&self, pocket: &str, fits: impl Fn(&Grant) -> bool) -> Option<u64> {
+    fn next(&self, bucket: &str, fits: impl Fn(&Grant) -> bool) -> Option<u64> {
         let left = self.grants.iter().filter(|(_, grant)| {
-            grant.left.get(pocket).is_some_and(|left| *left > 0) && fits(grant)
+            grant.left.get(bucket).is_some_and(|left| *left > 0) && fits(grant)
         });
         left.min_by_key(|(number, grant)| (grant.terms, **number))
             .map(|(number, _)| *number)
     }
 
-    fn add(&mut self, grant: u64, pocket: &str, amount: u64) {
+    fn add(&mut self, grant: u64, bucket: &str, amount: u64) {
         *self
             .grants
             .get_mut(&grant)
             .unwrap()
             .left
-            .entry(pocket.to_owned())
+            .entry(bucket.to_owned())
             .or_default() += amount;
     }
 
-    fn take(&mut self, pocket: &str, fits: impl Fn(&Grant) -> bool) -> u64 {
-        let grant = self.next(pocket, fits).unwrap();
+    fn take(&mut self, bucket: &str, fits: impl Fn(&Grant) -> bool) -> u64 {
+        let grant = self.next(bucket, fits).unwrap();
         *self
             .grants
             .get_mut(&grant)
             .unwrap()
             .left
-            .get_mut(pocket)
+            .get_mut(bucket)
             .unwrap() -= 1;
         grant
     }
@@ -129,7 +129,7 @@ impl Book {
 struct Account {
     parent: Option<String>,
     groups: Vec<String>,
-    books: [Book; 2],
+    ledgers: [Ledger; 2],
 }
 
 /// Where every credit is.
@@ -182,13 +182,13 @@ impl World {
             Account {
                 parent,
                 groups: vec!["default".to_owned()],
-                books: Default::default(),
+                ledgers: Default::default(),
             },
         );
     }
 
-    fn book(&mut self, account: &str, channel: usize) -> &mut Book {
-        &mut self.accounts.get_mut(account).unwrap().books[channel]
+    fn ledger(&mut self, account: &str, channel: usize) -> &mut Ledger {
+        &mut self.accounts.get_mut(account).unwrap().ledgers[channel]
     }
 
     /// A group of the account, or the free balance.
@@ -238,11 +238,11 @@ impl World {
                     assert_eq!(must(&self.store, "credits.grant", request), answer);
                 }
                 let terms = [priority, ends, self.now_ms];
-                let book = self.book(&account, channel);
-                book.entries += 1;
+                let ledger = self.ledger(&account, channel);
+                ledger.entries += 1;
                 let left = BTreeMap::from([(FREE.to_owned(), amount)]);
-                book.grants.insert(
-                    book.entries,
+                ledger.grants.insert(
+                    ledger.entries,
                     Grant {
                         terms,
                         left,
@@ -258,13 +258,13 @@ impl World {
                 } else {
                     self.pick_group(&account)
                 };
-                let book = self.book(&account, channel);
+                let ledger = self.ledger(&account, channel);
                 let own = if group.is_empty() {
                     0
                 } else {
-                    book.in_pocket(&group)
+                    ledger.in_bucket(&group)
                 };
-                let enough = own + book.in_pocket(FREE) >= amount;
+                let enough = own + ledger.in_bucket(FREE) >= amount;
                 let mut request = json!({"account": account, "channel": name, "amount": amount});
                 if !group.is_empty() {
                     request["group"] = group.as_str().into();
@@ -279,25 +279,27 @@ impl World {
                 {
                     return;
                 }
-                let book = self.book(&account, channel);
+                let ledger = self.ledger(&account, channel);
                 let credits = (0..amount).map(|number| {
-                    let pocket = if number < own {
+                    let bucket = if number < own {
                         group.clone()
                     } else {
                         FREE.to_owned()
                     };
-                    (book.take(&pocket, |_| true), pocket)
+                    (ledger.take(&bucket, |_| true), bucket)
                 });
                 let credits = credits.collect();
-                book.entries += 1;
-                *book.spent.entry(group.clone()).or_default() += amount;
-                book.spends.insert(book.entries, Spend { group, credits });
+                ledger.entries += 1;
+                *ledger.spent.entry(group.clone()).or_default() += amount;
+                ledger
+                    .spends
+                    .insert(ledger.entries, Spend { group, credits });
                 self.spent += amount;
             }
             40..52 => {
                 let account = self.pick();
                 let numbers: Vec<u64> = self
-                    .book(&account, channel)
+                    .ledger(&account, channel)
                     .spends
                     .keys()
                     .copied()
@@ -306,7 +308,7 @@ impl World {
                     return;
                 }
                 let spend = numbers[self.dice.roll(numbers.len() as u64) as usize];
-                let left = self.book(&account, channel).spends[&spend].credits.len() as u64;
+                let left = self.ledger(&account, channel).spends[&spend].credits.len() as u64;
                 let refusal = (amount > left).then_some("refund_exceeded");
                 let request =
                     json!({"account": account, "channel": name, "spend": spend, "amount": amount});
@@ -314,26 +316,31 @@ impl World {
                     return;
                 }
                 let (now_ms, groups) = (self.now_ms, self.accounts[&account].groups.clone());
-                let book = self.book(&account, channel);
-                book.entries += 1;
+                let ledger = self.ledger(&account, channel);
+                ledger.entries += 1;
                 for _ in 0..amount {
-                    let (grant, pocket) =
-                        book.spends.get_mut(&spend).unwrap().credits.pop().unwrap();
-                    book.add(
+                    let (grant, bucket) = ledger
+                        .spends
+                        .get_mut(&spend)
+                        .unwrap()
+                        .credits
+                        .pop()
+                        .unwrap();
+                    ledger.add(
                         grant,
-                        if groups.contains(&pocket) {
-                            &pocket
+                        if groups.contains(&bucket) {
+                            &bucket
                         } else {
                             FREE
                         },
                         1,
                     );
                 }
-                let group = book.spends[&spend].group.clone();
-                if let Some(spent) = book.spent.get_mut(&group) {
+                let group = ledger.spends[&spend].group.clone();
+                if let Some(spent) = ledger.spent.get_mut(&group) {
                     *spent -= amount;
                 }
-                let gone = book.expire(now_ms);
+                let gone = ledger.expire(now_ms);
                 self.spent -= amount;
                 self.expired += gone;
             }
@@ -350,19 +357,19 @@ impl World {
                 } else {
                     amount
                 };
-                let refusal = (self.book(&account, channel).in_pocket(from) < amount)
+                let refusal = (self.ledger(&account, channel).in_bucket(from) < amount)
                     .then_some("credits_exhausted");
                 let request =
                     json!({"account": account, "group": group, "channel": name, "amount": amount});
                 if self.ask(operation, request, refusal).is_none() {
                     return;
                 }
-                let book = self.book(&account, channel);
+                let ledger = self.ledger(&account, channel);
                 for _ in 0..amount {
-                    let grant = book.take(from, |_| true);
-                    book.add(grant, to, 1);
+                    let grant = ledger.take(from, |_| true);
+                    ledger.add(grant, to, 1);
                 }
-                book.entries += 1;
+                ledger.entries += 1;
             }
             64..76 => {
                 let account = self.pick_below();
@@ -371,12 +378,12 @@ impl World {
                     self.ask("credits.allocate", request, Some("invalid_argument"));
                     return;
                 };
-                let refusal = (self.book(&parent, channel).in_pocket(FREE) < amount)
+                let refusal = (self.ledger(&parent, channel).in_bucket(FREE) < amount)
                     .then_some("credits_exhausted");
                 if self.ask("credits.allocate", request, refusal).is_none() {
                     return;
                 }
-                let above = self.book(&parent, channel);
+                let above = self.ledger(&parent, channel);
                 above.entries += 1;
                 let taken: Vec<(u64, [u64; 3])> = (0..amount)
                     .map(|_| {
@@ -384,7 +391,7 @@ impl World {
                         (grant, above.grants[&grant].terms)
                     })
                     .collect();
-                let below = self.book(&account, channel);
+                let below = self.ledger(&account, channel);
                 let first = below.entries;
                 for (grant, terms) in taken {
                     let same = below
@@ -420,7 +427,7 @@ impl World {
                 };
                 let from_above = |grant: &Grant| grant.from.is_some();
                 let there: u64 = self
-                    .book(&account, channel)
+                    .ledger(&account, channel)
                     .grants
                     .values()
                     .filter(|grant| from_above(grant))
@@ -432,23 +439,23 @@ impl World {
                     return;
                 }
                 for _ in 0..amount {
-                    let below = self.book(&account, channel);
+                    let below = self.ledger(&account, channel);
                     let grant = below.take(FREE, from_above);
                     let from = below.grants[&grant].from.unwrap();
-                    self.book(&parent, channel).add(from, FREE, 1);
+                    self.ledger(&parent, channel).add(from, FREE, 1);
                 }
-                self.book(&account, channel).entries += 1;
-                self.book(&parent, channel).entries += 1;
+                self.ledger(&account, channel).entries += 1;
+                self.ledger(&parent, channel).entries += 1;
             }
             84..90 => {
                 self.now_ms += self.dice.roll(25);
                 must(&self.store, "clock.set", json!({"now_ms": self.now_ms}));
                 let now_ms = self.now_ms;
-                let books = self
+                let ledgers = self
                     .accounts
                     .values_mut()
-                    .flat_map(|account| &mut account.books);
-                self.expired += books.map(|book| book.expire(now_ms)).sum::<u64>();
+                    .flat_map(|account| &mut account.ledgers);
+                self.expired += ledgers.map(|ledger| ledger.expire(now_ms)).sum::<u64>();
             }
             90..93 => {
                 let account = self.pick();
@@ -474,15 +481,15 @@ impl World {
                 );
                 let account = self.accounts.get_mut(&account).unwrap();
                 account.groups.retain(|other| *other != group);
-                for book in &mut account.books {
+                for ledger in &mut account.ledgers {
                     let mut moved = 0;
-                    for grant in book.grants.values_mut() {
+                    for grant in ledger.grants.values_mut() {
                         let left = grant.left.remove(&group).unwrap_or(0);
                         *grant.left.entry(FREE.to_owned()).or_default() += left;
                         moved += left;
                     }
-                    book.entries += u64::from(moved > 0);
-                    book.spent.remove(&group);
+                    ledger.entries += u64::from(moved > 0);
+                    ledger.spent.remove(&group);
                 }
             }
             96..98 => self.delete(),
@@ -516,9 +523,9 @@ impl World {
                 let child = self.accounts.get_mut(child).unwrap();
                 child.parent = None;
                 child
-                    .books
+                    .ledgers
                     .iter_mut()
-                    .flat_map(|book| book.grants.values_mut())
+                    .flat_map(|ledger| ledger.grants.values_mut())
                     .for_each(|grant| grant.from = None);
             }
         }
@@ -540,20 +547,20 @@ impl World {
             self.forget(&child);
         }
         let gone = self.accounts.remove(account).unwrap();
-        for (channel, book) in gone.books.into_iter().enumerate() {
+        for (channel, ledger) in gone.ledgers.into_iter().enumerate() {
             let mut back = 0;
-            for grant in book.grants.into_values() {
+            for grant in ledger.grants.into_values() {
                 let left = grant.left.values().sum::<u64>();
                 match (grant.from, &gone.parent) {
                     (Some(from), Some(parent)) => {
-                        self.book(parent, channel).add(from, FREE, left);
+                        self.ledger(parent, channel).add(from, FREE, left);
                         back += left;
                     }
                     _ => self.erased += left,
                 }
             }
             if let (true, Some(parent)) = (back > 0, &gone.parent) {
-                self.book(parent, channel).entries += 1;
+                self.ledger(parent, channel).entries += 1;
             }
         }
     }
@@ -563,11 +570,11 @@ impl World {
         let mut everywhere = 0;
         for (id, account) in &self.accounts {
             let answer = must(&self.store, "credits.balance", json!({"account": id}));
-            for (channel, book) in account.books.iter().enumerate() {
+            for (channel, ledger) in account.ledgers.iter().enumerate() {
                 let shown = &answer["channels"][channel];
-                everywhere += book.total();
-                assert_eq!(shown["total"], book.total(), "{id} {book:?}");
-                assert_eq!(shown["free"], book.in_pocket(FREE), "{id} {book:?}");
+                everywhere += ledger.total();
+                assert_eq!(shown["total"], ledger.total(), "{id} {ledger:?}");
+                assert_eq!(shown["free"], ledger.in_bucket(FREE), "{id} {ledger:?}");
                 let groups: BTreeMap<&str, (u64, u64)> = account
                     .groups
                     .iter()
@@ -575,8 +582,8 @@ impl World {
                         (
                             group.as_str(),
                             (
-                                book.in_pocket(group),
-                                book.spent.get(group).copied().unwrap_or(0),
+                                ledger.in_bucket(group),
+                                ledger.spent.get(group).copied().unwrap_or(0),
                             ),
                         )
                     })
@@ -596,10 +603,10 @@ impl World {
                     .collect();
                 assert_eq!(told, groups, "{id}");
                 let mut left: Vec<(String, [u64; 3], u64, u64)> = Vec::new();
-                for (number, grant) in &book.grants {
+                for (number, grant) in &ledger.grants {
                     let there = grant.left.iter().filter(|(_, left)| **left > 0);
                     left.extend(
-                        there.map(|(pocket, left)| (pocket.clone(), grant.terms, *number, *left)),
+                        there.map(|(bucket, left)| (bucket.clone(), grant.terms, *number, *left)),
                     );
                 }
                 left.sort();
@@ -622,7 +629,7 @@ impl World {
                     })
                     .collect();
                 assert_eq!(told, left, "{id}");
-                self.compare_ledger(id, channel, book);
+                self.compare_ledger(id, channel, ledger);
             }
         }
         assert_eq!(
@@ -677,7 +684,7 @@ impl World {
         }
     }
 
-    fn compare_ledger(&self, account: &str, channel: usize, book: &Book) {
+    fn compare_ledger(&self, account: &str, channel: usize, ledger: &Ledger) {
         let (mut balance, mut entries, mut after) = (0_i64, 0, None);
         loop {
             let mut request = json!({"account": account, "channel": CHANNELS[channel],
@@ -707,7 +714,7 @@ impl World {
         }
         assert_eq!(
             (balance as u64, entries),
-            (book.total(), book.entries),
+            (ledger.total(), ledger.entries),
             "{account}"
         );
     }

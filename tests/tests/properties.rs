@@ -82,17 +82,17 @@ struct Role {
 }
 
 impl Role {
-    fn powers(&self) -> u32 {
-        let mut powers = self.allow;
+    fn permissions(&self) -> u32 {
+        let mut permissions = self.allow;
         for (holds, implied) in [
             ("campaigns.send", "campaigns.view"),
             ("accounts.edit", "accounts.view"),
         ] {
-            if powers & bit(holds) != 0 {
-                powers |= bit(implied);
+            if permissions & bit(holds) != 0 {
+                permissions |= bit(implied);
             }
         }
-        powers & !self.deny
+        permissions & !self.deny
     }
 }
 
@@ -232,7 +232,7 @@ impl Model {
     fn held(&self, account: &str, user: &str) -> Vec<String> {
         let line = self.line(account);
         let manages = |at: &String| {
-            self.membership_powers(at, user) & self.ceiling(at) & bit("accounts.team") != 0
+            self.membership_permissions(at, user) & self.ceiling(at) & bit("accounts.team") != 0
         };
         let counts = |(level, at): &(usize, String)| {
             self.accounts[at].members.contains_key(user) && (*level == 0 || manages(at))
@@ -291,7 +291,7 @@ impl Model {
     }
 
     /// What a membership gives before the ceilings.
-    fn membership_powers(&self, account: &str, user: &str) -> u32 {
+    fn membership_permissions(&self, account: &str, user: &str) -> u32 {
         let Some(member) = self.accounts[account].members.get(user) else {
             return 0;
         };
@@ -301,13 +301,14 @@ impl Model {
         member
             .role
             .as_ref()
-            .map_or(0, |role| self.roles[role].powers())
+            .map_or(0, |role| self.roles[role].permissions())
     }
 
     /// What memberships of these accounts give together, before the ceilings.
     fn united(&self, by: &[String], user: &str) -> u32 {
-        by.iter()
-            .fold(0, |powers, at| powers | self.membership_powers(at, user))
+        by.iter().fold(0, |permissions, at| {
+            permissions | self.membership_permissions(at, user)
+        })
     }
 
     fn ceiling(&self, account: &str) -> u32 {
@@ -317,11 +318,11 @@ impl Model {
             .filter_map(|above| self.accounts[&above].package.clone());
         let roles = packages.filter_map(|package| self.packages[&package].role.clone());
         roles.fold(EVERYTHING, |ceiling, role| {
-            ceiling & self.roles[&role].powers()
+            ceiling & self.roles[&role].permissions()
         })
     }
 
-    fn powers(&self, account: &str, user: &str) -> u32 {
+    fn permissions(&self, account: &str, user: &str) -> u32 {
         self.united(&self.acts_by(account, user), user) & self.ceiling(account)
     }
 
@@ -511,7 +512,7 @@ impl Model {
             if let Some(code) = self.member_refusal(account, user) {
                 return refused(code);
             }
-            if self.powers(account, user) & bit("campaigns.send") == 0 {
+            if self.permissions(account, user) & bit("campaigns.send") == 0 {
                 return refused("permission_denied");
             }
         }
@@ -620,10 +621,11 @@ impl Model {
             None => {}
         }
         let reached = self.accounts.contains_key(target) && self.is_within(target, home);
-        if target != home && !(reached && self.powers(home, user) & bit("accounts.team") != 0) {
+        if target != home && !(reached && self.permissions(home, user) & bit("accounts.team") != 0)
+        {
             return Err("not_found");
         }
-        if self.powers(target, user) & bit(permission) == 0 {
+        if self.permissions(target, user) & bit(permission) == 0 {
             Err("permission_denied")
         } else {
             Ok(())
@@ -631,10 +633,15 @@ impl Model {
     }
 
     /// Nobody grants in an account more than they hold there, before the ceilings.
-    fn refuse_beyond(&self, who: &Who, account: &str, powers: u32) -> Result<(), &'static str> {
+    fn refuse_beyond(
+        &self,
+        who: &Who,
+        account: &str,
+        permissions: u32,
+    ) -> Result<(), &'static str> {
         match who {
             Who::User(user, _)
-                if powers & !self.united(&self.acts_by(account, user), user) != 0 =>
+                if permissions & !self.united(&self.acts_by(account, user), user) != 0 =>
             {
                 Err("escalation_refused")
             }
@@ -668,7 +675,7 @@ impl Model {
         match who {
             Who::System => true,
             Who::User(actor, home) => {
-                actor == user || self.powers(home, actor) & bit("accounts.team") != 0
+                actor == user || self.permissions(home, actor) & bit("accounts.team") != 0
             }
         }
     }
@@ -678,7 +685,7 @@ impl Model {
         let Who::User(actor, home) = who else {
             return true;
         };
-        if self.powers(home, actor) & bit("accounts.team") == 0 {
+        if self.permissions(home, actor) & bit("accounts.team") == 0 {
             return actor == user
                 || (self.accounts[home].members.contains_key(user)
                     && !self.hides(who, home, user));
@@ -1023,7 +1030,7 @@ impl Model {
                     return Err("owner_transfer_required");
                 }
                 self.refuse_stronger(who, &id, &user)?;
-                self.refuse_beyond(who, &id, self.roles[&role].powers())?;
+                self.refuse_beyond(who, &id, self.roles[&role].permissions())?;
                 let group = match self.accounts[&id].owner == user {
                     true => None,
                     false => self.group_for(Some(&role), None, member.group.as_deref())?,
@@ -1074,8 +1081,9 @@ impl Model {
             }
             "access.check" => {
                 self.account(&id)?;
-                let held =
-                    self.powers(&id, &user) & bit(request["permission"].as_str().unwrap()) != 0;
+                let held = self.permissions(&id, &user)
+                    & bit(request["permission"].as_str().unwrap())
+                    != 0;
                 let seen = !self.hides(who, &id, &user)
                     && (self.enabled(&id, &user).contains(&id)
                         || self.sees_those_above(who, &user));

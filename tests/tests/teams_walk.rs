@@ -60,7 +60,7 @@ enum Held {
 
 /// What somebody may do: by all memberships that reach an account together.
 #[derive(Clone, Debug, Default)]
-struct Powers(Vec<Held>);
+struct PermissionSet(Vec<Held>);
 
 const TEAM: &str = "accounts.team";
 const TRANSFER: &str = "accounts.transfer_owner";
@@ -189,9 +189,9 @@ impl Held {
     }
 }
 
-impl Powers {
-    fn of(role: &str) -> Powers {
-        Powers(vec![Held::of(role)])
+impl PermissionSet {
+    fn of(role: &str) -> PermissionSet {
+        PermissionSet(vec![Held::of(role)])
     }
 
     fn scope(&self, permission: &str) -> Scope {
@@ -207,7 +207,7 @@ impl Powers {
     }
 
     /// Whether these are more than those.
-    fn exceed(&self, held: &Powers) -> bool {
+    fn exceed(&self, held: &PermissionSet) -> bool {
         let among = |enough: &[Held]| held.0.iter().any(|one| enough.contains(one));
         self.0.iter().any(|wanted| match wanted {
             Held::Owner => !among(&[Held::Owner]),
@@ -369,11 +369,13 @@ impl Model {
     }
 
     /// What a membership gives.
-    fn membership(&self, account: &str, user: &str) -> Powers {
+    fn membership(&self, account: &str, user: &str) -> PermissionSet {
         match self.member(account, user) {
-            None => Powers::default(),
-            Some(_) if self.accounts[account].owner == user => Powers(vec![Held::Owner]),
-            Some(member) => Powers(member.role.as_deref().map(Held::of).into_iter().collect()),
+            None => PermissionSet::default(),
+            Some(_) if self.accounts[account].owner == user => PermissionSet(vec![Held::Owner]),
+            Some(member) => {
+                PermissionSet(member.role.as_deref().map(Held::of).into_iter().collect())
+            }
         }
     }
 
@@ -409,8 +411,8 @@ impl Model {
         }
     }
 
-    fn united(&self, by: &[String], user: &str) -> Powers {
-        Powers(
+    fn united(&self, by: &[String], user: &str) -> PermissionSet {
+        PermissionSet(
             by.iter()
                 .flat_map(|at| self.membership(at, user).0)
                 .collect(),
@@ -418,7 +420,7 @@ impl Model {
     }
 
     /// What a user may do in an account, and why they may do nothing.
-    fn judged(&self, account: &str, user: &str) -> Result<Powers, Refusal> {
+    fn judged(&self, account: &str, user: &str) -> Result<PermissionSet, Refusal> {
         let by = self.acts_by(account, user);
         let nearest = by.first().ok_or("not_member")?;
         if self.accounts[nearest].members[user].disabled {
@@ -430,7 +432,12 @@ impl Model {
 
     /// What an acting user may do in an account: where they act, or below it. Everything else is
     /// not there.
-    fn standing(&self, user: &str, home: &str, account: &str) -> Result<Powers, Refusal> {
+    fn permissions_in(
+        &self,
+        user: &str,
+        home: &str,
+        account: &str,
+    ) -> Result<PermissionSet, Refusal> {
         let own = match self.judged(home, user) {
             Err("not_member") => return Err("not_found"),
             judged => judged?,
@@ -446,7 +453,7 @@ impl Model {
         let Who::User(user, home) = who else {
             return Ok(());
         };
-        if self.standing(user, home, account)?.holds(permission) {
+        if self.permissions_in(user, home, account)?.holds(permission) {
             Ok(())
         } else {
             Err("permission_denied")
@@ -456,14 +463,19 @@ impl Model {
     /// As `require`; and the account is there, for the host too.
     fn enter(&self, who: &Who, account: &str) -> Result<(), Refusal> {
         match who {
-            Who::User(user, home) => self.standing(user, home, account).map(drop),
+            Who::User(user, home) => self.permissions_in(user, home, account).map(drop),
             Who::System => self.account(account).map(drop),
         }
     }
 
     /// Nobody gives in an account what is more than they hold there, or below, where it lets one
     /// reach that (R-ROL-7).
-    fn refuse_beyond(&self, who: &Who, account: &str, wanted: &Powers) -> Result<(), Refusal> {
+    fn refuse_beyond(
+        &self,
+        who: &Who,
+        account: &str,
+        wanted: &PermissionSet,
+    ) -> Result<(), Refusal> {
         let Who::User(user, _) = who else {
             return Ok(());
         };
@@ -492,7 +504,7 @@ impl Model {
             Who::User(user, home) => {
                 self.is_within(account, home)
                     && self
-                        .standing(user, home, home)
+                        .permissions_in(user, home, home)
                         .is_ok_and(|own| own.holds(TEAM))
             }
         }
@@ -504,7 +516,7 @@ impl Model {
         let Who::User(user, home) = who else {
             return false;
         };
-        let from_above = self.standing(user, home, account).is_ok()
+        let from_above = self.permissions_in(user, home, account).is_ok()
             && self.acts_by(account, user).iter().any(|at| at != account);
         !from_above
             && user != member
@@ -526,7 +538,7 @@ impl Model {
                 && (inside || self.membership_of_actor(actor, home).holds(TEAM)))
     }
 
-    fn membership_of_actor(&self, actor: &str, home: &str) -> Powers {
+    fn membership_of_actor(&self, actor: &str, home: &str) -> PermissionSet {
         self.judged(home, actor).unwrap_or_default()
     }
 
@@ -807,7 +819,9 @@ impl Model {
                     .or(self.accounts[&grant.account].default_role)?,
             ))
         });
-        offers.try_for_each(|(account, role)| self.refuse_beyond(who, account, &Powers::of(role)))
+        offers.try_for_each(|(account, role)| {
+            self.refuse_beyond(who, account, &PermissionSet::of(role))
+        })
     }
 
     fn check_grants(
@@ -835,7 +849,7 @@ impl Model {
                 .or(self.accounts[&account].default_role.map(str::to_owned))
                 .ok_or("invalid_argument")?;
             self.has_role(&account, &role)?;
-            self.refuse_beyond(who, &account, &Powers::of(&role))?;
+            self.refuse_beyond(who, &account, &PermissionSet::of(&role))?;
             if role == "administrator" && group.is_some() {
                 return Err("admin_has_no_group");
             }
@@ -1062,9 +1076,9 @@ impl Model {
     }
 
     /// What a user may do in an account, whether they act themselves or are asked about.
-    fn viewed(&self, who: &Who, account: &str, user: &str) -> Result<Powers, Refusal> {
+    fn viewed(&self, who: &Who, account: &str, user: &str) -> Result<PermissionSet, Refusal> {
         match who {
-            Who::User(actor, home) if actor == user => self.standing(actor, home, account),
+            Who::User(actor, home) if actor == user => self.permissions_in(actor, home, account),
             _ if !self.sees_acting(who, account, user) => Err("not_member"),
             _ => self.judged(account, user),
         }
@@ -1080,7 +1094,7 @@ impl Model {
     ) -> Option<&'static str> {
         let scope = self
             .viewed(who, account, user)
-            .map_or(No, |powers| powers.scope(permission));
+            .map_or(No, |permissions| permissions.scope(permission));
         self.covers(
             account,
             user,
@@ -1143,16 +1157,16 @@ impl Model {
 
     /// Whether the actor may do it with every template of the account.
     fn may_with_all(&self, who: &Who, account: &str, permission: &str) -> bool {
-        self.standing_scope(who, account, permission) == Any
+        self.scope_in(who, account, permission) == Any
     }
 
     /// How far a permission of the actor reaches.
-    fn standing_scope(&self, who: &Who, account: &str, permission: &str) -> Scope {
+    fn scope_in(&self, who: &Who, account: &str, permission: &str) -> Scope {
         match who {
             Who::System => Any,
             Who::User(user, home) => self
-                .standing(user, home, account)
-                .map_or(No, |powers| powers.scope(permission)),
+                .permissions_in(user, home, account)
+                .map_or(No, |permissions| permissions.scope(permission)),
         }
     }
 
@@ -1255,17 +1269,17 @@ impl Model {
         action: &str,
     ) -> Option<Refusal> {
         let is_self = matches!(who, Who::User(actor, _) if actor == user);
-        let powers = match self.judged(account, user) {
+        let permissions = match self.judged(account, user) {
             _ if !is_self && !self.sees_acting(who, account, user) => return Some("not_member"),
             Err(code) => return Some(code),
-            Ok(powers) => powers,
+            Ok(permissions) => permissions,
         };
         let permission = match action {
             "view" | "preview" => "templates.view",
             "use_shared" | "use" => "templates.use_shared",
             _ => return Some("shared_read_only"),
         };
-        if powers.holds(permission) {
+        if permissions.holds(permission) {
             None
         } else {
             Some("permission_denied")
@@ -1492,7 +1506,7 @@ impl Model {
                 "invitations.accept" | "clock.set" | "outbox.read" => {
                     return Err("actor_not_allowed");
                 }
-                _ if permission.is_empty() => self.standing(actor, home, home).map(drop)?,
+                _ if permission.is_empty() => self.permissions_in(actor, home, home).map(drop)?,
                 _ => self.require(
                     who,
                     if request.get("account").is_some() {
@@ -1556,7 +1570,7 @@ impl Model {
                     return Ok(json!({"account": account, "owner": to, "old_owner": to,
                             "old_owner_role": null}));
                 }
-                self.refuse_beyond(who, &account, &Powers(vec![Held::Owner]))?;
+                self.refuse_beyond(who, &account, &PermissionSet(vec![Held::Owner]))?;
                 let disabled = self.member(&account, &to).ok_or("not_found")?.disabled;
                 let role = role.unwrap_or(
                     self.accounts[&account]
@@ -1594,7 +1608,7 @@ impl Model {
             "members.add" => {
                 if let Who::User(actor, home) = who {
                     self.require(who, &account, "users.grant_account")?;
-                    let manages = self.standing(actor, home, home)?.holds(TEAM);
+                    let manages = self.permissions_in(actor, home, home)?.holds(TEAM);
                     if !manages || self.accounts[home].parent.is_some() {
                         return Err("policy_forbids");
                     }
@@ -1615,7 +1629,7 @@ impl Model {
                     .or(self.accounts[&account].default_role.map(str::to_owned))
                     .ok_or("invalid_argument")?;
                 self.has_role(&account, &role)?;
-                self.refuse_beyond(who, &account, &Powers::of(&role))?;
+                self.refuse_beyond(who, &account, &PermissionSet::of(&role))?;
                 self.join(
                     &account,
                     &user,
@@ -1652,7 +1666,7 @@ impl Model {
                         self.refuse_stronger(who, &account, &user)?;
                         let role = text("role");
                         self.has_role(&account, &role)?;
-                        self.refuse_beyond(who, &account, &Powers::of(&role))?;
+                        self.refuse_beyond(who, &account, &PermissionSet::of(&role))?;
                         let group = self.group_for(
                             &account,
                             Some(&role),
@@ -2115,7 +2129,7 @@ impl Model {
                 let (shared, owner) = (request["shared"].as_bool(), named("owner"));
                 if let (Some(shared), Who::User(actor, _)) = (shared, who) {
                     let theirs =
-                        before.owner == *actor && self.standing_scope(who, &account, SHARE) != No;
+                        before.owner == *actor && self.scope_in(who, &account, SHARE) != No;
                     // To stop sharing what is one's own needs no permission.
                     if !theirs
                         && (shared || before.owner != *actor)
@@ -2239,7 +2253,7 @@ impl Model {
             "sharing.check" => {
                 match who {
                     Who::User(actor, home) if *actor == user => {
-                        self.standing(actor, home, &account).map(drop)?
+                        self.permissions_in(actor, home, &account).map(drop)?
                     }
                     _ => self.require(who, &account, "users.view")?,
                 }
@@ -2322,11 +2336,11 @@ impl Model {
             return true;
         };
         let elsewhere = |account: &String| {
-            let held = match self.standing(actor, home, account) {
+            let held = match self.permissions_in(actor, home, account) {
                 Err("not_found") if self.acts_by(account, actor).first() == Some(account) => {
                     self.judged(account, actor)
                 }
-                standing => standing,
+                judged => judged,
             };
             held.is_ok_and(|held| held.holds("users.view")) && !self.hides(who, account, user)
         };

@@ -43,6 +43,6 @@ pub(crate) fn member_may(engine: &Engine, member: &MemberView, place: usize) -> 
     }
     (
         member.may(engine, place),
-        member.lacking(engine, place).is_some(),
+        member.missing(engine, place).is_some(),
     )
 }

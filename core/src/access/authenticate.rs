@@ -3,7 +3,7 @@
 use crate::access::request::Ctx;
 use crate::access::state::Engine;
 use crate::auth::token::SecretToken;
-use crate::auth::token_cache::{Live, Proven};
+use crate::auth::token_cache::{Credential, Live};
 use crate::domain::users;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
@@ -15,7 +15,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-impl Proven for Session {
+impl Credential for Session {
     const PREFIX: &'static str = SecretToken::SESSION;
 
     fn key(id: &Id) -> Vec<u8> {
@@ -44,7 +44,7 @@ impl Proven for Session {
     }
 }
 
-impl Proven for ApiKey {
+impl Credential for ApiKey {
     const PREFIX: &'static str = SecretToken::API_KEY;
 
     fn key(id: &Id) -> Vec<u8> {
@@ -138,7 +138,7 @@ pub(crate) fn one_account(actor: Actor, named: Option<&Id>) -> Result<Actor, Err
 impl Engine {
     /// It is used now. That is written down every few minutes; more often where it ends when it is
     /// idle for a short time.
-    fn used<T: Proven>(
+    fn used<T: Credential>(
         &self,
         live: &Live<T>,
         idle_ms: u64,
@@ -160,7 +160,7 @@ impl Engine {
     }
 
     /// Not synced by itself: what a power loss takes back are a few minutes.
-    fn write_last_use<T: Proven>(&self, id: &Id, ip: Option<Address>) -> Result<(), Error> {
+    fn write_last_use<T: Credential>(&self, id: &Id, ip: Option<Address>) -> Result<(), Error> {
         let _alone = self.kernel.writer.lock();
         self.commit(&Actor::System, None, |ctx| {
             if let Some(mut record) = ctx.tx.get::<T>(&T::key(id))? {
@@ -184,7 +184,7 @@ impl Engine {
         let live = self
             .auth
             .sessions
-            .proven(&self.kernel, token)?
+            .verified(&self.kernel, token)?
             .ok_or_else(invalid)?;
         let idle_ms = self.session_idle_ms()?;
         let is_over = |live: &Live<Session>| {
@@ -212,7 +212,7 @@ impl Engine {
         let live = self
             .auth
             .api_keys
-            .proven(&self.kernel, token)?
+            .verified(&self.kernel, token)?
             .filter(|live| !is_expired(&live.record, self.kernel.clock.now_ms()));
         let live = live.ok_or_else(|| {
             Error::new(
@@ -304,7 +304,7 @@ impl Engine {
 
 impl Ctx<'_> {
     /// A new token of a session or API key, and what the store keeps of it.
-    pub(crate) fn token_of<T: Proven>(&self, id: &Id) -> Result<SecretToken, Error> {
+    pub(crate) fn token_of<T: Credential>(&self, id: &Id) -> Result<SecretToken, Error> {
         let mut secret = [0; 32];
         self.engine.kernel.ids.fill(&mut secret)?;
         SecretToken::new(T::PREFIX, id, &secret)

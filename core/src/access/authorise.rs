@@ -3,14 +3,14 @@
 
 use crate::access::request::Ctx;
 use crate::access::state::Engine;
-use crate::access::view::{MemberView, Papers};
+use crate::access::view::{MemberView, NominalCache};
 use crate::api::operation::{Access, Contract};
 use crate::error::{Class, Code, Error};
 use crate::kernel::{Tx, keys};
 use crate::model::{self, Actor, AddressRange, Behind, Id, LogIn, Operator, SecondFactorPolicy};
 use crate::rules::account::Status;
-use crate::rules::api_key::powers_of_key;
-use crate::rules::role::{Powers, role_powers};
+use crate::rules::api_key::key_permissions;
+use crate::rules::role::{PermissionSet, role_permissions};
 use crate::rules::session::may_come_from;
 use crate::rules::trial::Trial;
 use crate::tables::accounts::account_line;
@@ -94,8 +94,8 @@ impl Ctx<'_> {
                     self.require_in(account, permission)
                 }
             }
-            (Actor::Operator { .. }, Access::Rule(_)) => self.operator_powers().map(drop),
-            (Actor::User { account: home, .. }, Access::Rule(_)) => self.standing(home).map(drop),
+            (Actor::Operator { .. }, Access::Rule(_)) => self.operator_permissions().map(drop),
+            (Actor::User { account: home, .. }, Access::Rule(_)) => self.member_in(home).map(drop),
         }
     }
 
@@ -164,7 +164,7 @@ impl Ctx<'_> {
     /// team.
     ///
     /// Everything else is `not_found`, whether it is there or not.
-    pub(crate) fn standing(&mut self, account: &Id) -> Result<Arc<MemberView>, Error> {
+    pub(crate) fn member_in(&mut self, account: &Id) -> Result<Arc<MemberView>, Error> {
         let Actor::User {
             user,
             account: home,
@@ -193,12 +193,12 @@ impl Ctx<'_> {
             return Ok(own);
         }
         let cell = engine.cell(account)?;
-        let below = cell
+        let is_descendant = cell
             .view(engine)?
-            .above
+            .ancestors
             .iter()
-            .any(|above| above.id == *home);
-        if !below || !holds(engine, &own, TEAM_PERMISSION) {
+            .any(|ancestor| ancestor.id == *home);
+        if !is_descendant || !holds(engine, &own, TEAM_PERMISSION) {
             return Err(Error::not_found("account", account.as_str()));
         }
         let there = self.narrowed_member(account, user)?;
@@ -211,7 +211,7 @@ impl Ctx<'_> {
         let tree = engine.views.tree.load();
         let reaches = |trial: &Trial| {
             tree.place(TEAM_PERMISSION)
-                .is_some_and(|place| trial.powers.at(place).is_some())
+                .is_some_and(|place| trial.permissions.at(place).is_some())
         };
         let trial = if own.trial.as_deref().is_none_or(reaches) {
             there.trial.clone()
@@ -229,7 +229,7 @@ impl Ctx<'_> {
             *home = account.clone();
         }
         let mut ctx = self.engine.ctx(&there);
-        let entered = ctx.standing(account).and_then(|_| match there.log_in() {
+        let entered = ctx.member_in(account).and_then(|_| match there.log_in() {
             Some(log_in) => ctx.require_second_factor(log_in, Some(account)),
             None => Ok(()),
         });
@@ -247,16 +247,16 @@ impl Ctx<'_> {
         let cell = self.engine.cell(account)?;
         let member = cell.member(self.engine, user.as_str())?;
         if let Some(behind) = self.actor.behind() {
-            let theirs = self.standing_behind(behind, account, user)?;
+            let theirs = self.member_behind(behind, account, user)?;
             return Ok(Arc::new(
-                member.by_another(theirs.as_deref().map(|theirs| &theirs.powers)),
+                member.by_another(theirs.as_deref().map(|theirs| &theirs.permissions)),
             ));
         }
         let Some(scope) = self.actor.api_key() else {
             return Ok(member);
         };
         Ok(Arc::new(member.under(
-            &powers_of_key(&self.tree(), &scope.permissions),
+            &key_permissions(&self.tree(), &scope.permissions),
             cell.view(self.engine)?.status,
         )))
     }
@@ -264,7 +264,7 @@ impl Ctx<'_> {
     /// What the person behind a log-in-as may do in an account themself, which bounds what they may
     /// do there as another; an operator has no bound of that kind. Their own address and
     /// allow-lists count. The session is over for who may no longer begin one (R-SES-6).
-    fn standing_behind(
+    fn member_behind(
         &self,
         behind: &Behind,
         account: &Id,
@@ -272,13 +272,13 @@ impl Ctx<'_> {
     ) -> Result<Option<Arc<MemberView>>, Error> {
         let person = behind.in_person(self.actor.raw_ip());
         let mut ctx = self.engine.ctx(&person);
-        let standing = ctx
+        let member = ctx
             .require_log_in_as(account, subject)
             .and_then(|()| match person {
-                Actor::User { .. } => ctx.standing(account).map(Some),
+                Actor::User { .. } => ctx.member_in(account).map(Some),
                 _ => Ok(None),
             });
-        standing.map_err(|error| match error.code().class() {
+        member.map_err(|error| match error.code().class() {
             Class::Store | Class::Handle => error,
             _ if error.code() == Code::IpNotAllowed => error,
             _ => Error::new(
@@ -305,7 +305,7 @@ impl Ctx<'_> {
                     .and_then(|cell| cell.view(self.engine))
                     .map_err(|error| error.at("/account"))?;
                 let tree = self.tree();
-                let judged = view.judge(&mut self.tx, &mut Papers::new(&tree), subject)?;
+                let judged = view.judge(&mut self.tx, &mut NominalCache::new(&tree), subject)?;
                 let by = judged
                     .iter()
                     .flat_map(|judged| judged.all_memberships().map(|member| &member.account));
@@ -324,7 +324,7 @@ impl Ctx<'_> {
             }
             Actor::User { account: home, .. } => {
                 self.require_in(home, "impersonation.start")?;
-                self.standing(account)
+                self.member_in(account)
                     .map_err(|error| error.at("/account"))?;
                 if account != home {
                     return Ok(());
@@ -341,8 +341,7 @@ impl Ctx<'_> {
         }
     }
 
-    /// Refuses an actor who does not come from where these allow-lists let them come from
-    /// (R-SES-3).
+    /// Refuses an actor whose address these allow-lists do not hold (R-SES-3).
     pub(crate) fn require_address(&self, lists: &[Vec<AddressRange>]) -> Result<(), Error> {
         if may_come_from(lists.iter().map(Vec::as_slice), self.actor.ip()) {
             return Ok(());
@@ -368,8 +367,8 @@ impl Ctx<'_> {
                 )),
             };
         };
-        let standing = self.standing(account)?;
-        if holds(self.engine, &standing, permission) {
+        let member = self.member_in(account)?;
+        if holds(self.engine, &member, permission) {
             return Ok(());
         }
         Err(Error::new(
@@ -397,8 +396,7 @@ impl Ctx<'_> {
         self.require_in(account, permission)
     }
 
-    /// As [`require_in`](Ctx::require_in) for a user, and for an operator that they hold
-    /// `operator`.
+    /// As [`require_in`](Ctx::require_in) for a user; an operator has to hold `operator`.
     pub(crate) fn require(
         &mut self,
         account: &Id,
@@ -413,11 +411,11 @@ impl Ctx<'_> {
 
     /// Refuses unless the acting operator holds a permission of the platform.
     pub(crate) fn require_as_operator(&mut self, permission: &str) -> Result<(), Error> {
-        let powers = self.operator_powers()?;
+        let permissions = self.operator_permissions()?;
         if self
             .tree()
             .place(permission)
-            .is_some_and(|place| powers.at(place).is_some())
+            .is_some_and(|place| permissions.at(place).is_some())
         {
             return Ok(());
         }
@@ -430,7 +428,7 @@ impl Ctx<'_> {
     }
 
     /// What the acting operator may do.
-    pub(crate) fn operator_powers(&mut self) -> Result<Powers, Error> {
+    pub(crate) fn operator_permissions(&mut self) -> Result<PermissionSet, Error> {
         let Some(user) = self.actor.user() else {
             return Err(Error::new(
                 Code::ActorNotAllowed,
@@ -439,98 +437,106 @@ impl Ctx<'_> {
         };
         let list = self.tx.get(&keys::user_allow_list(user))?;
         self.require_address(list.as_slice())?;
-        operator_powers(&mut self.tx, &self.engine.views.tree.load(), user)
+        operator_permissions(&mut self.tx, &self.engine.views.tree.load(), user)
     }
 
     /// What bounds the roles that the actor hands out in an account, and whom they act on there:
     /// what they hold in it before any ceiling, from whichever account they come. None for host and
     /// operators, who answer for accounts without having permissions in them (R-ROL-7).
-    pub(crate) fn paper_in(&mut self, account: &Id) -> Result<Option<Powers>, Error> {
+    pub(crate) fn nominal_in(&mut self, account: &Id) -> Result<Option<PermissionSet>, Error> {
         let Actor::User { user, .. } = self.actor else {
             return Ok(None);
         };
         // An API key and a log-in-as belong to one membership.
-        if !self.actor.is_in_person() && self.standing(account).is_err() {
-            return Ok(Some(Powers::none(&self.tree())));
+        if !self.actor.is_in_person() && self.member_in(account).is_err() {
+            return Ok(Some(PermissionSet::none(&self.tree())));
         }
-        let held = self.paper_of(account, user, false)?;
+        let held = self.nominal_of(account, user, false)?;
         if let Some(scope) = self.actor.api_key() {
             return Ok(Some(
-                held.under(&powers_of_key(&self.tree(), &scope.permissions)),
+                held.under(&key_permissions(&self.tree(), &scope.permissions)),
             ));
         }
         let Some(behind) = self.actor.behind() else {
             return Ok(Some(held));
         };
-        let theirs = self.engine.ctx(&behind.in_person(None)).paper_in(account)?;
-        Ok(Some(theirs.iter().fold(held, Powers::under)))
+        let theirs = self
+            .engine
+            .ctx(&behind.in_person(None))
+            .nominal_in(account)?;
+        Ok(Some(theirs.iter().fold(held, PermissionSet::under)))
     }
 
-    /// What bounds what the actor does about powers that somebody has in an account: what they hold
-    /// there, and where these let one reach the accounts below, what they hold in those (R-ROL-7).
-    /// As [`paper_in`](Ctx::paper_in) for each; empty for host and operators.
-    pub(crate) fn papers_where(
+    /// What bounds what the actor does about permissions that somebody has in an account: what they
+    /// hold there, and where these let one reach the accounts below, what they hold in those
+    /// (R-ROL-7). As [`nominal_in`](Ctx::nominal_in) for each; empty for host and operators.
+    pub(crate) fn nominal_where(
         &mut self,
         account: &Id,
-        powers: &Powers,
-    ) -> Result<Vec<Powers>, Error> {
-        let mut papers: Vec<Powers> = self.paper_in(account)?.into_iter().collect();
-        if !papers.is_empty() && self.lets_reach_below(account, powers)? {
-            self.papers_below(account, &mut papers)?;
+        set: &PermissionSet,
+    ) -> Result<Vec<PermissionSet>, Error> {
+        let mut sets: Vec<PermissionSet> = self.nominal_in(account)?.into_iter().collect();
+        if !sets.is_empty() && self.may_manage_tree(account, set)? {
+            self.nominal_below(account, &mut sets)?;
         }
-        Ok(papers)
+        Ok(sets)
     }
 
     /// Whether who holds this in an account reaches those below it.
-    pub(crate) fn lets_reach_below(&self, account: &Id, powers: &Powers) -> Result<bool, Error> {
+    pub(crate) fn may_manage_tree(&self, account: &Id, set: &PermissionSet) -> Result<bool, Error> {
         Ok(self
             .engine
             .cell(account)?
             .view(self.engine)?
-            .lets_reach_below(&self.tree(), powers))
+            .may_manage_tree(&self.tree(), set))
     }
 
     /// What the actor holds in the accounts below one. In the first of them where they have no
     /// place of their own they hold the least, so that no other needs to be looked at.
-    pub(crate) fn papers_below(
+    pub(crate) fn nominal_below(
         &mut self,
         account: &Id,
-        papers: &mut Vec<Powers>,
+        sets: &mut Vec<PermissionSet>,
     ) -> Result<(), Error> {
         let Some(user) = self.actor.user() else {
             return Ok(());
         };
-        let (mut from, until) = keys::below(keys::CHILD, &[account.as_str()]);
+        let (mut from, until) = keys::range(keys::CHILD, &[account.as_str()]);
         while let Some((key, ())) = self.tx.range::<()>(&from, &until, 1)?.pop() {
             let Some(child) = keys::last_id(&key) else {
                 break;
             };
-            papers.extend(self.paper_in(&child)?);
+            sets.extend(self.nominal_in(&child)?);
             if !self.tx.has(&keys::member(&child, user))? {
                 break;
             }
-            self.papers_below(&child, papers)?;
+            self.nominal_below(&child, sets)?;
             from = key;
             from.push(0);
         }
         Ok(())
     }
 
-    /// As [`paper_in`](Ctx::paper_in), in the account that the actor acts in.
-    pub(crate) fn paper(&mut self) -> Result<Option<Powers>, Error> {
+    /// As [`nominal_in`](Ctx::nominal_in), in the account that the actor acts in.
+    pub(crate) fn nominal(&mut self) -> Result<Option<PermissionSet>, Error> {
         match self.actor {
-            Actor::User { account: home, .. } => self.paper_in(home),
+            Actor::User { account: home, .. } => self.nominal_in(home),
             Actor::System | Actor::Operator { .. } => Ok(None),
         }
     }
 
     /// What a user holds in an account before the ceilings, as a member and as who manages its team
     /// from above: what counts now, or all that can, with what is disabled or on hold.
-    pub(crate) fn paper_of(&mut self, account: &Id, user: &Id, all: bool) -> Result<Powers, Error> {
+    pub(crate) fn nominal_of(
+        &mut self,
+        account: &Id,
+        user: &Id,
+        all: bool,
+    ) -> Result<PermissionSet, Error> {
         let view = self.engine.cell(account)?.view(self.engine)?;
-        view.paper(
+        view.nominal(
             &mut self.tx,
-            &mut Papers::new(&self.engine.views.tree.load()),
+            &mut NominalCache::new(&self.engine.views.tree.load()),
             user,
             all,
         )
@@ -547,11 +553,11 @@ impl Ctx<'_> {
             Err(error) if error.code() == Code::NotFound => return Ok(false),
             line => line?,
         };
-        if !line.iter().any(|above| above.id == *home) {
+        if !line.iter().any(|ancestor| ancestor.id == *home) {
             return Ok(false);
         }
-        let standing = self.standing(home)?;
-        Ok(holds(self.engine, &standing, TEAM_PERMISSION))
+        let member = self.member_in(home)?;
+        Ok(holds(self.engine, &member, TEAM_PERMISSION))
     }
 }
 
@@ -566,11 +572,11 @@ pub(crate) fn holds(engine: &Engine, member: &MemberView, permission: &str) -> b
 }
 
 /// What an operator may do; `not_found` for who is none.
-pub(crate) fn operator_powers(
+pub(crate) fn operator_permissions(
     tx: &mut Tx<'_>,
     tree: &model::PermissionTree,
     user: &Id,
-) -> Result<Powers, Error> {
+) -> Result<PermissionSet, Error> {
     let operator: Operator = tx
         .get(&keys::operator(user))?
         .ok_or_else(|| Error::not_found("operator", user.as_str()))?;
@@ -585,7 +591,7 @@ pub(crate) fn operator_powers(
         ));
     }
     // A role that is gone grants nothing.
-    Ok(role_powers(
+    Ok(role_permissions(
         tree,
         &crate::tables::roles::role_with_includes(tx, tree, &operator.role)?,
     )

@@ -68,10 +68,10 @@ impl Ctx<'_> {
     fn policy_levels(&mut self, account: Option<&Id>) -> Result<Vec<PolicyRecord>, Error> {
         let mut levels = Vec::new();
         if let Some(id) = account {
-            for above in account_line(&mut self.tx, id)? {
+            for ancestor in account_line(&mut self.tx, id)? {
                 levels.extend(
                     self.tx
-                        .get::<PolicyRecord>(&keys::policy(Some(&above.id)))?,
+                        .get::<PolicyRecord>(&keys::policy(Some(&ancestor.id)))?,
                 );
             }
         }
@@ -118,8 +118,8 @@ impl Ctx<'_> {
     }
 
     /// Puts a message into the outbox, in the same commit as its cause (R-OUT-1).
-    pub(crate) fn tell_host(&mut self, message: &OutboxMessage) -> Result<(), Error> {
-        self.tx.tell_host(message)
+    pub(crate) fn enqueue_message(&mut self, message: &OutboxMessage) -> Result<(), Error> {
+        self.tx.enqueue_message(message)
     }
 
     /// Who is remembered as having done it.
@@ -134,9 +134,9 @@ impl Ctx<'_> {
         &mut self,
         part: impl FnOnce(&mut Self) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let outer = self.tx.mark_point();
+        let outer = self.tx.begin_savepoint();
         let answer = part(self);
-        self.tx.end_point(outer, answer.is_ok());
+        self.tx.end_savepoint(outer, answer.is_ok());
         answer
     }
 

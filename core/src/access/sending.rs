@@ -7,7 +7,7 @@ use crate::kernel::keys;
 use crate::meters::Prepared;
 use crate::model::{ApiKey, Channel, Id, MessageInput};
 use crate::options::ActingSender;
-use crate::rules::api_key::{is_expired, powers_of_key};
+use crate::rules::api_key::{is_expired, key_permissions};
 use crate::rules::session::may_come_from;
 use std::sync::Arc;
 
@@ -66,7 +66,7 @@ impl AccountCell {
     }
 
     /// Looks at what [`sending`](AccountCell::sending) answers for messages of which nothing more
-    /// is said, where that is at hand.
+    /// is said, where that is cached.
     #[inline]
     pub(crate) fn look_at_sending<T>(
         &self,
@@ -125,7 +125,7 @@ impl AccountCell {
                     }
                     until_ms = key.expires_at_ms.unwrap_or(until_ms);
                     narrowed = Some(member.under(
-                        &powers_of_key(&engine.views.tree.load(), &key.permissions),
+                        &key_permissions(&engine.views.tree.load(), &key.permissions),
                         self.view(engine)?.status,
                     ));
                 }

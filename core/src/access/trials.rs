@@ -4,7 +4,7 @@
 //! store.
 
 use crate::model::{Id, PermissionTree};
-use crate::rules::trial::Lacking;
+use crate::rules::trial::MissingPermission;
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap};
 
@@ -49,18 +49,18 @@ impl Trials {
     }
 
     /// The candidate would have refused. Who still saw another trial of the role counts nothing.
-    pub(crate) fn count(&self, lacking: &Lacking) {
+    pub(crate) fn count(&self, missing: &MissingPermission) {
         let mut by_role = self.by_role.lock();
         let counts = by_role
-            .entry(lacking.role.clone())
-            .or_insert_with(|| Trials::fresh(&lacking.candidate, self.opened_at_ms));
-        if counts.candidate != lacking.candidate {
+            .entry(missing.role.clone())
+            .or_insert_with(|| Trials::fresh(&missing.candidate, self.opened_at_ms));
+        if counts.candidate != missing.candidate {
             return;
         }
-        if let Some(count) = counts.refused.get_mut(&lacking.permission) {
+        if let Some(count) = counts.refused.get_mut(&missing.permission) {
             *count = count.saturating_add(1);
         } else if counts.refused.len() < PermissionTree::MAX_NODES {
-            counts.refused.insert(lacking.permission.clone(), 1);
+            counts.refused.insert(missing.permission.clone(), 1);
         }
     }
 
@@ -87,8 +87,8 @@ mod tests {
         Id::new(text).unwrap()
     }
 
-    fn lacking(candidate: &str, permission: &str) -> Lacking {
-        Lacking {
+    fn missing(candidate: &str, permission: &str) -> MissingPermission {
+        MissingPermission {
             role: id("own"),
             candidate: id(candidate),
             permission: permission.to_owned(),
@@ -108,7 +108,7 @@ mod tests {
             (5, 0)
         );
         for permission in ["sms.send", "campaigns.send", "sms.send"] {
-            trials.count(&lacking("a", permission));
+            trials.count(&missing("a", permission));
         }
         let counts = trials.of(&id("own"), &id("a"));
         assert_eq!(
@@ -116,8 +116,8 @@ mod tests {
             [("campaigns.send".to_owned(), 1), ("sms.send".to_owned(), 2)]
         );
         trials.begin(&id("own"), Some(&id("b")), 9);
-        trials.count(&lacking("a", "sms.send"));
-        trials.count(&lacking("b", "sms.send"));
+        trials.count(&missing("a", "sms.send"));
+        trials.count(&missing("b", "sms.send"));
         let counts = trials.of(&id("own"), &id("b"));
         assert_eq!(
             (counts.since_ms, counts.refused.get("sms.send")),
@@ -131,7 +131,7 @@ mod tests {
     fn there_are_no_more_counts_than_nodes() {
         let trials = Trials::new(0);
         (0..PermissionTree::MAX_NODES + 5)
-            .for_each(|number| trials.count(&lacking("a", &format!("p{number}"))));
+            .for_each(|number| trials.count(&missing("a", &format!("p{number}"))));
         assert_eq!(
             trials.of(&id("own"), &id("a")).refused.len(),
             PermissionTree::MAX_NODES

@@ -31,7 +31,7 @@ impl Views {
     }
 
     /// Every view is out of date.
-    pub(crate) fn touch_everything(&self) {
+    pub(crate) fn invalidate_all(&self) {
         self.epoch.fetch_add(1, Ordering::AcqRel);
     }
 }

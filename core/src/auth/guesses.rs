@@ -16,14 +16,14 @@ const PIECE: usize = 20;
 pub(crate) fn estimate(text: &str, words: &[String]) -> Estimate {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let text: Zeroizing<Vec<char>> = Zeroizing::new(text.chars().collect());
-    let once = if text.len() > PIECE {
+    let period = if text.len() > PIECE {
         block(&text)
     } else {
         text.len()
     };
     let mut guesses = 0;
     let (mut longest, mut weakness) = (0, Weakness::Short);
-    for piece in text.get(..once).unwrap_or_default().chunks(PIECE) {
+    for piece in text.get(..period).unwrap_or_default().chunks(PIECE) {
         let piece: Zeroizing<String> = Zeroizing::new(piece.iter().collect());
         let entropy = zxcvbn::zxcvbn(&piece, &words);
         guesses = guesses.max(of_all_parts(&entropy));
@@ -39,7 +39,7 @@ pub(crate) fn estimate(text: &str, words: &[String]) -> Estimate {
             }
         }
     }
-    if once < text.len() {
+    if period < text.len() {
         weakness = Weakness::Repeat;
     }
     Estimate { guesses, weakness }

@@ -44,8 +44,8 @@ struct Entry {
     failures: u32,
     last_ms: u64,
     until_ms: u64,
-    /// Whether `until_ms` is a turn: then this attempt counts, whatever others have done.
-    turn: bool,
+    /// Whether an attempt is scheduled for `until_ms`: then it counts, whatever others have done.
+    scheduled: bool,
 }
 
 impl Entry {
@@ -61,7 +61,7 @@ impl Entry {
         }
         self.failures = self.failures.saturating_add(1);
         self.last_ms = now_ms;
-        self.turn = false;
+        self.scheduled = false;
         let delay_ms = match self.failures.saturating_sub(free) {
             0 => 0,
             beyond => FIRST_MS
@@ -108,19 +108,19 @@ impl Throttle {
         if let Some(until_ms) = delay(&both, &entries) {
             return Err(until_ms);
         }
-        let has_turn = both
+        let is_scheduled = both
             .as_ref()
             .and_then(|key| entries.get(key))
-            .is_some_and(|entry| entry.turn);
+            .is_some_and(|entry| entry.scheduled);
         let by_others = delay(&one, &entries).max(delay(&other, &entries));
         if entries.len() >= MOST {
             make_room(&mut entries);
         }
-        if let (Some(until_ms), Some(both), false) = (by_others, &both, has_turn) {
+        if let (Some(until_ms), Some(both), false) = (by_others, &both, is_scheduled) {
             let entry = entries.entry(both.clone()).or_default();
             entry.until_ms = until_ms;
             entry.last_ms = now_ms;
-            entry.turn = true;
+            entry.scheduled = true;
             return Err(until_ms);
         }
         for (key, free) in [
@@ -266,15 +266,18 @@ mod tests {
             }
         };
         attack(now_ms, 1000);
-        let Err(turn_ms) = throttle.admit("ann", place("203.0.113.9"), now_ms) else {
+        let Err(scheduled_ms) = throttle.admit("ann", place("203.0.113.9"), now_ms) else {
             panic!("nothing delays her")
         };
-        assert!(turn_ms - now_ms <= LONGEST_MS);
-        while now_ms < turn_ms {
+        assert!(scheduled_ms - now_ms <= LONGEST_MS);
+        while now_ms < scheduled_ms {
             now_ms += MINUTE / 2;
-            attack(now_ms.min(turn_ms), 50);
+            attack(now_ms.min(scheduled_ms), 50);
         }
-        assert_eq!(throttle.admit("ann", place("203.0.113.9"), turn_ms), Ok(()));
+        assert_eq!(
+            throttle.admit("ann", place("203.0.113.9"), scheduled_ms),
+            Ok(())
+        );
     }
 
     /// S6: 64 at once are not 64 free attempts.

@@ -21,7 +21,7 @@ const MOST: u64 = 100_000;
 const FEWEST: u64 = 256;
 
 /// A record that whoever has its token can use.
-pub(crate) trait Proven: Serialize + DeserializeOwned + Clone + 'static {
+pub(crate) trait Credential: Serialize + DeserializeOwned + Clone + 'static {
     /// What its tokens begin with.
     const PREFIX: &'static str;
     /// Where it lies.
@@ -78,7 +78,7 @@ impl<T> TokenCache<T> {
     }
 }
 
-impl<T: Proven> Live<T> {
+impl<T: Credential> Live<T> {
     fn new(record: T) -> Live<T> {
         let at_ms = record.used_at_ms();
         let hash = hash_bytes(record.token_hash());
@@ -111,7 +111,7 @@ impl<T: Proven> Live<T> {
     }
 }
 
-impl<T: Proven> TokenCache<T> {
+impl<T: Credential> TokenCache<T> {
     fn generation(&self) -> u64 {
         self.known.read().generation
     }
@@ -131,7 +131,7 @@ impl<T: Proven> TokenCache<T> {
     }
 
     /// What a token proves; none where it proves nothing. Whether that is over is still to be seen.
-    pub(crate) fn proven(
+    pub(crate) fn verified(
         &self,
         kernel: &Kernel,
         token: &str,

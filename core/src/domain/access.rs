@@ -5,9 +5,9 @@
 
 use crate::access::allowed;
 use crate::access::operation::Operation;
-use crate::access::reach;
 use crate::access::request::Ctx;
-use crate::access::view::{Judged, MemberView, OF_OWN_MEMBERS, Papers, role_powers};
+use crate::access::view::{Judged, MemberView, NominalCache, OF_OWN_MEMBERS, role_permissions};
+use crate::access::visibility;
 use crate::api::access::{
     AccessCheck, AccessExplanation, AccessHeldAs, AccessHolder, AccessHolderList, AccessPower,
     AccessPowers, AccessStep, AccessStepKind, Check, Explain, WhatCan, WhoCan,
@@ -17,7 +17,7 @@ use crate::kernel::keys;
 use crate::kernel::page::walk;
 use crate::model::permission::unknown_permission;
 use crate::model::{Actor, Id, Member, Package, PermissionTree, Role, Scope};
-use crate::rules::role::powers;
+use crate::rules::role::permission_set;
 use crate::tables::accounts::account_line;
 use crate::tables::roles::load_role;
 use std::collections::HashSet;
@@ -28,29 +28,37 @@ use std::sync::Arc;
 fn judge(ctx: &mut Ctx<'_>, account: &Id, user: &Id) -> Result<Option<Judged>, Error> {
     let view = ctx.engine.cell(account)?.view(ctx.engine)?;
     let tree = ctx.tree();
-    let Some(mut judged) = view.judge(&mut ctx.tx, &mut Papers::new(&tree), user)? else {
+    let Some(mut judged) = view.judge(&mut ctx.tx, &mut NominalCache::new(&tree), user)? else {
         return Ok(None);
     };
     narrow(ctx, account, user, &mut judged)?;
-    let from_above = judged
+    let from_ancestor = judged
         .all_memberships()
         .all(|member| member.account != *account);
-    Ok(is_told(ctx, account, user, from_above)?.then_some(judged))
+    Ok(is_visible(ctx, account, user, from_ancestor)?.then_some(judged))
 }
 
 /// Who acts for a user, a person or a program, is told what the user may do by them (R-SES-6,
 /// R-SES-7).
 fn narrow(ctx: &mut Ctx<'_>, account: &Id, user: &Id, judged: &mut Judged) -> Result<(), Error> {
-    if reach::is_self(ctx, user) && !ctx.actor.is_in_person() {
-        judged.powers = judged.powers.clone().under(&ctx.standing(account)?.powers);
+    if visibility::is_self(ctx, user) && !ctx.actor.is_in_person() {
+        judged.permissions = judged
+            .permissions
+            .clone()
+            .under(&ctx.member_in(account)?.permissions);
     }
     Ok(())
 }
 
-/// Whether the actor sees a user act in an account, be it `from_above` alone (R-INV-10).
-fn is_told(ctx: &mut Ctx<'_>, account: &Id, user: &Id, from_above: bool) -> Result<bool, Error> {
-    let unseen = from_above && !reach::is_self(ctx, user) && !sees_those_above(ctx, account)?;
-    Ok(!unseen && !reach::hidden_in(ctx, account)?.contains(user))
+/// Whether the actor sees a user act in an account, be it `from_ancestor` alone (R-INV-10).
+fn is_visible(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    user: &Id,
+    from_ancestor: bool,
+) -> Result<bool, Error> {
+    let unseen = from_ancestor && !visibility::is_self(ctx, user) && !sees_ancestors(ctx, account)?;
+    Ok(!unseen && !visibility::hidden_in(ctx, account)?.contains(user))
 }
 
 /// What another user may do in an account, as far as the actor sees them there: whom they do not
@@ -64,15 +72,15 @@ pub(crate) fn member_seen(
         .engine
         .cell(account)?
         .member(ctx.engine, user.as_str())?;
-    let is_told = is_told(ctx, account, user, member.member.is_none())?;
-    Ok(if is_told {
+    let is_visible = is_visible(ctx, account, user, member.member.is_none())?;
+    Ok(if is_visible {
         member
     } else {
         Arc::new(member.as_stranger(&ctx.tree()))
     })
 }
 
-fn sees_those_above(ctx: &mut Ctx<'_>, account: &Id) -> Result<bool, Error> {
+fn sees_ancestors(ctx: &mut Ctx<'_>, account: &Id) -> Result<bool, Error> {
     match ctx.actor {
         Actor::User { .. } => ctx.manages_team_of(account),
         Actor::System | Actor::Operator { .. } => Ok(true),
@@ -104,7 +112,8 @@ impl Operation for Check {
             self.permission.as_str(),
         )?;
         let place = ctx.tree().place(self.permission.as_str());
-        let holds = |judged: Judged| place.is_some_and(|place| judged.powers.at(place).is_some());
+        let holds =
+            |judged: Judged| place.is_some_and(|place| judged.permissions.at(place).is_some());
         let seen = !matches!(ctx.actor, Actor::User { .. })
             || judge(ctx, &self.account, &self.user)?.is_some_and(holds);
         Ok(AccessCheck {
@@ -135,7 +144,7 @@ impl Operation for WhatCan {
         let tree = ctx.tree();
         let mut permissions = Vec::new();
         for (place, node) in tree.nodes().iter().enumerate() {
-            permissions.extend(judged.powers.at(place).map(|scope| AccessPower {
+            permissions.extend(judged.permissions.at(place).map(|scope| AccessPower {
                 permission: node.id.clone(),
                 scope,
             }));
@@ -155,35 +164,39 @@ impl Operation for WhoCan {
         let tree = ctx.tree();
         let place = place_of(&tree, &self.permission)?;
         let view = ctx.engine.cell(&self.account)?.view(ctx.engine)?;
-        let sees_those_above = sees_those_above(ctx, &self.account)?;
-        let levels = if sees_those_above {
-            1 + view.above.len()
+        let sees_ancestors = sees_ancestors(ctx, &self.account)?;
+        let levels = if sees_ancestors {
+            1 + view.ancestors.len()
         } else {
             1
         };
         let spans: Vec<_> = std::iter::once(&self.account)
-            .chain(view.above.iter().map(|cell| &cell.id))
+            .chain(view.ancestors.iter().map(|cell| &cell.id))
             .take(levels)
             .collect::<Vec<_>>()
             .into_iter()
             .rev()
-            .map(|id| keys::below(keys::MEMBER, &[id.as_str()]))
+            .map(|id| keys::range(keys::MEMBER, &[id.as_str()]))
             .collect();
-        let hidden = reach::hidden_in(ctx, &self.account)?;
-        let mut papers = Papers::new(&tree);
+        let hidden = visibility::hidden_in(ctx, &self.account)?;
+        let mut cache = NominalCache::new(&tree);
         let (holders, next) = walk(ctx, &spans, self.after.as_ref(), self.limit, |ctx, key| {
             let Some(user) = keys::last_id(key).filter(|user| !hidden.contains(user)) else {
                 return Ok(None);
             };
-            let Some(mut judged) = view.judge(&mut ctx.tx, &mut papers, &user)? else {
+            let Some(mut judged) = view.judge(&mut ctx.tx, &mut cache, &user)? else {
                 return Ok(None);
             };
             narrow(ctx, &self.account, &user, &mut judged)?;
-            let Some(scope) = judged.powers.at(place).filter(|_| judged.refusal.is_none()) else {
+            let Some(scope) = judged
+                .permissions
+                .at(place)
+                .filter(|_| judged.refusal.is_none())
+            else {
                 return Ok(None);
             };
             // Of somebody's memberships in the line one counts; they are listed there.
-            let counts = if sees_those_above {
+            let counts = if sees_ancestors {
                 judged.by(place)
             } else {
                 judged.member()
@@ -237,7 +250,7 @@ impl Operation for Explain {
                 )
             }
             Some(judged) => {
-                let scope = judged.powers.at(place);
+                let scope = judged.permissions.at(place);
                 let refusal = if scope.is_none() {
                     Some(Code::PermissionDenied)
                 } else {
@@ -247,7 +260,7 @@ impl Operation for Explain {
                 let behind = ctx.actor.behind().map(|behind| &behind.user);
                 if let Some(acts) = behind
                     .or(ctx.actor.api_key().map(|key| &key.id))
-                    .filter(|_| reach::is_self(ctx, &self.user))
+                    .filter(|_| visibility::is_self(ctx, &self.user))
                 {
                     steps.push(AccessStep {
                         scope,
@@ -399,7 +412,7 @@ fn role_steps(
                 deny: Vec::new(),
                 ..role.clone()
             };
-            if let Some(scope) = powers(tree, &[alone]).at(place) {
+            if let Some(scope) = permission_set(tree, &[alone]).at(place) {
                 let permission = Some(grant.permission.to_string());
                 steps.push(AccessStep {
                     included_by: way.clone(),
@@ -430,7 +443,7 @@ fn role_steps(
         steps.push(step(AccessStepKind::NoGrant, &member.user));
     }
     let roles: Vec<Role> = included.into_iter().map(|(role, _)| role).collect();
-    let held = powers(tree, &roles).at(place);
+    let held = permission_set(tree, &roles).at(place);
     if let (Some(scope), Some(role)) = (held, roles.first().filter(|role| role.administrator))
         && scope < Scope::Any
     {
@@ -474,8 +487,8 @@ fn ceilings(
     account: &Id,
 ) -> Result<Vec<AccessStep>, Error> {
     let mut steps = Vec::new();
-    for above in account_line(&mut ctx.tx, account)? {
-        let Some(package) = above.package else {
+    for ancestor in account_line(&mut ctx.tx, account)? {
+        let Some(package) = ancestor.package else {
             continue;
         };
         let Some(role) = ctx
@@ -485,14 +498,14 @@ fn ceilings(
         else {
             continue;
         };
-        let scope = role_powers(&mut ctx.tx, tree, &role)?.at(place);
+        let scope = role_permissions(&mut ctx.tx, tree, &role)?.at(place);
         let kind = if scope.is_some() {
             AccessStepKind::Ceiling
         } else {
             AccessStepKind::CeilingMissing
         };
         steps.push(AccessStep {
-            account: Some(above.id),
+            account: Some(ancestor.id),
             package: Some(package),
             scope,
             ..step(kind, &role)
@@ -793,9 +806,9 @@ mod tests {
             let mut line = cell
                 .view(engine)
                 .unwrap()
-                .above
+                .ancestors
                 .iter()
-                .map(|above| above.id.clone())
+                .map(|ancestor| ancestor.id.clone())
                 .collect::<Vec<_>>();
             line.push(cell.id.clone());
             let mut can: BTreeMap<&str, (BTreeMap<String, Value>, Value)> = BTreeMap::new();
@@ -808,10 +821,10 @@ mod tests {
                 let list = answer["permissions"].as_array().unwrap();
                 let held = list
                     .iter()
-                    .map(|power| {
+                    .map(|grant| {
                         (
-                            power["permission"].as_str().unwrap().to_owned(),
-                            power["scope"].clone(),
+                            grant["permission"].as_str().unwrap().to_owned(),
+                            grant["scope"].clone(),
                         )
                     })
                     .collect();
@@ -864,7 +877,13 @@ mod tests {
                     let id = Id::new(user.as_str()).unwrap();
                     let memberships = line
                         .iter()
-                        .filter(|above| engine.kernel.tx().has(&keys::member(above, &id)).unwrap())
+                        .filter(|ancestor| {
+                            engine
+                                .kernel
+                                .tx()
+                                .has(&keys::member(ancestor, &id))
+                                .unwrap()
+                        })
                         .count();
                     assert!(
                         memberships > 1

@@ -1,8 +1,8 @@
 //! Allow-lists: where people may come from (R-SES-3).
 
 use crate::access::operation::Operation;
-use crate::access::reach;
 use crate::access::request::Ctx;
+use crate::access::visibility;
 use crate::api::addresses::{AddressList, Get, Set};
 use crate::api::operation::Effect;
 use crate::domain::{members, sessions};
@@ -47,7 +47,7 @@ fn key_of(
             };
             ctx.require(account, permission, operator)
                 .map_err(|error| error.at("/account"))?;
-            let hidden = reach::hidden_in(ctx, account)?.contains(user);
+            let hidden = visibility::hidden_in(ctx, account)?.contains(user);
             let member = members::show::find(ctx, account, user)?.filter(|_| !hidden);
             member.ok_or_else(|| Error::not_found("member", user.as_str()).at("/user"))?;
             if changes {
@@ -57,9 +57,9 @@ fn key_of(
         }
         (None, Some(user)) => {
             match ctx.actor {
-                Actor::Operator { .. } if !reach::is_self(ctx, user) => {
+                Actor::Operator { .. } if !visibility::is_self(ctx, user) => {
                     ctx.require_as_operator(operator)?;
-                    reach::refuse_stronger(ctx, user)?;
+                    visibility::refuse_stronger(ctx, user)?;
                 }
                 _ => sessions::require_self(ctx, user, "self.password")?,
             }
@@ -96,7 +96,7 @@ impl Operation for Set {
             .user
             .as_ref()
             .map_or(matches!(ctx.actor, Actor::User { .. }), |user| {
-                reach::is_self(ctx, user)
+                visibility::is_self(ctx, user)
             });
         if concerns_actor && !may_come_from([self.addresses.as_slice()], ctx.actor.ip()) {
             return Err(Error::new(
@@ -115,10 +115,10 @@ impl Operation for Set {
             ctx.tx.put(key, &addresses)?;
         }
         match (&self.account, &self.user) {
-            (Some(account), _) => tables::members::touch(&mut ctx.tx, account)?,
+            (Some(account), _) => tables::members::invalidate(&mut ctx.tx, account)?,
             (None, Some(user)) => {
                 for account in users::accounts_of(&mut ctx.tx, user, usize::MAX)? {
-                    tables::members::touch(&mut ctx.tx, &account)?;
+                    tables::members::invalidate(&mut ctx.tx, &account)?;
                 }
             }
             (None, None) => {}

@@ -6,8 +6,8 @@ mod tests;
 
 use crate::access::authenticate::{actor_with, blamed};
 use crate::access::operation::Operation;
-use crate::access::reach;
 use crate::access::request::Ctx;
+use crate::access::visibility;
 use crate::api::api_keys::{
     ApiKey, ApiKeyDeleted, ApiKeyList, ApiKeyProof, ApiKeyToken, Check, Create, Delete, Edit, List,
 };
@@ -18,9 +18,9 @@ use crate::kernel::revision::check_rev;
 use crate::model::{
     self, Actor, Address, AddressRange, Count, Grant, Id, OutboxKind, OutboxMessage,
 };
-use crate::rules::api_key::{can_have, powers_of_key, reaches_further};
+use crate::rules::api_key::{can_have, is_wider, key_permissions};
 use crate::tables::api_keys::ApiKeys;
-use crate::tables::api_keys::{all_of, end, touch};
+use crate::tables::api_keys::{all_of, end, invalidate};
 use crate::tables::{accounts, users};
 
 /// The most API keys of an account.
@@ -30,7 +30,7 @@ const MOST_PERMISSIONS: usize = 100;
 /// The longest allow-list of a key.
 const MOST_ADDRESSES: usize = 100;
 
-pub(crate) fn shown(key: model::ApiKey) -> ApiKey {
+pub(crate) fn answer_of(key: model::ApiKey) -> ApiKey {
     ApiKey {
         account: key.account,
         id: key.id,
@@ -48,7 +48,7 @@ pub(crate) fn shown(key: model::ApiKey) -> ApiKey {
 }
 
 /// Reads a key that the actor sees: their own, or with a permission any. Others are not there.
-fn load_seen(
+fn load_visible(
     ctx: &mut Ctx<'_>,
     account: &Id,
     id: &Id,
@@ -57,10 +57,10 @@ fn load_seen(
 ) -> Result<model::ApiKey, Error> {
     let sees_all =
         sees_all(ctx, account, permission, operator).map_err(|error| error.at("/account"))?;
-    let hidden = reach::hidden_in(ctx, account)?;
+    let hidden = visibility::hidden_in(ctx, account)?;
     let key: Option<model::ApiKey> = ctx.tx.get(&keys::api_key(id))?;
     let seen = |key: &model::ApiKey| {
-        reach::is_self(ctx, &key.user) || (sees_all && !hidden.contains(&key.user))
+        visibility::is_self(ctx, &key.user) || (sees_all && !hidden.contains(&key.user))
     };
     key.filter(|key| key.account == *account && seen(key))
         .ok_or_else(|| Error::not_found("API key", id.as_str()).at("/api_key"))
@@ -81,8 +81,8 @@ fn sees_all(
             accounts::load(&mut ctx.tx, account, "/account").map(|_| true)
         }
         Actor::User { .. } => {
-            ctx.standing(account)?;
-            reach::holds_in(ctx, account, permission)
+            ctx.member_in(account)?;
+            visibility::holds_in(ctx, account, permission)
         }
     }
 }
@@ -145,12 +145,12 @@ fn check_permissions(
         )
         .at(format!("{FIELD}/{at}/permission")));
     }
-    let Some(held) = ctx.paper_in(&member.account)? else {
+    let Some(held) = ctx.nominal_in(&member.account)? else {
         return Ok(());
     };
     roles::escalation::refuse_beyond(
         &tree,
-        &powers_of_key(&tree, permissions),
+        &key_permissions(&tree, permissions),
         &held,
         "The API key would do more than you may; leave out what you do not hold.".to_owned(),
         FIELD,
@@ -160,7 +160,7 @@ fn check_permissions(
 /// Tells the user what acts for them (R-SES-4).
 fn tell(ctx: &mut Ctx<'_>, key: &model::ApiKey) -> Result<(), Error> {
     let person = users::load(&mut ctx.tx, &key.user, "/user")?;
-    ctx.tell_host(&OutboxMessage {
+    ctx.enqueue_message(&OutboxMessage {
         user: Some(person.id),
         to: Some(person.email),
         ..OutboxMessage::about(
@@ -239,7 +239,7 @@ impl Operation for Create {
         ctx.tx.save::<ApiKeys>(&key)?;
         tell(ctx, &key)?;
         Ok(ApiKeyToken {
-            api_key: shown(key),
+            api_key: answer_of(key),
             token: token.reveal()?,
         })
     }
@@ -249,14 +249,14 @@ impl Operation for Edit {
     type Answer = ApiKey;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<ApiKey, Error> {
-        let mut key = load_seen(
+        let mut key = load_visible(
             ctx,
             &self.account,
             &self.api_key,
             "api_keys.view",
             "clients.view_all",
         )?;
-        if matches!(ctx.actor, Actor::User { .. }) && !reach::is_self(ctx, &key.user) {
+        if matches!(ctx.actor, Actor::User { .. }) && !visibility::is_self(ctx, &key.user) {
             return Err(Error::new(
                 Code::PermissionDenied,
                 format!(
@@ -292,11 +292,11 @@ impl Operation for Edit {
         key.rev += 1;
         key.updated_at_ms = ctx.now_ms;
         ctx.tx.save::<ApiKeys>(&key)?;
-        touch(&mut ctx.tx, &key);
-        if reaches_further(&ctx.tree(), &before, &key) {
+        invalidate(&mut ctx.tx, &key);
+        if is_wider(&ctx.tree(), &before, &key) {
             tell(ctx, &key)?;
         }
-        Ok(shown(key))
+        Ok(answer_of(key))
     }
 }
 
@@ -304,14 +304,14 @@ impl Operation for Delete {
     type Answer = ApiKeyDeleted;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<ApiKeyDeleted, Error> {
-        let key = load_seen(
+        let key = load_visible(
             ctx,
             &self.account,
             &self.api_key,
             "api_keys.revoke",
             "clients.status",
         )?;
-        if !reach::is_self(ctx, &key.user) {
+        if !visibility::is_self(ctx, &key.user) {
             members::escalation::refuse_stronger_in(ctx, &key.account, &key.user)
                 .map_err(|error| error.at("/api_key"))?;
         }
@@ -326,13 +326,13 @@ impl Operation for List {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<ApiKeyList, Error> {
         let sees_all = sees_all(ctx, &self.account, "api_keys.view", "clients.view_all")
             .map_err(|error| error.at("/account"))?;
-        let hidden = reach::hidden_in(ctx, &self.account)?;
+        let hidden = visibility::hidden_in(ctx, &self.account)?;
         let mut found = all_of(&mut ctx.tx, &self.account, self.user.as_ref())?;
         found.retain(|key| {
-            reach::is_self(ctx, &key.user) || (sees_all && !hidden.contains(&key.user))
+            visibility::is_self(ctx, &key.user) || (sees_all && !hidden.contains(&key.user))
         });
         Ok(ApiKeyList {
-            api_keys: found.into_iter().map(shown).collect(),
+            api_keys: found.into_iter().map(answer_of).collect(),
         })
     }
 }
@@ -349,7 +349,7 @@ impl Operation for Check {
         let actor = actor_with(key, self.ip.map(Address::ip));
         ctx.engine
             .ctx(&actor)
-            .standing(&key.account)
+            .member_in(&key.account)
             .map_err(|error| blamed(error, ""))?;
         Ok(ApiKeyProof {
             api_key: key.id.clone(),

@@ -65,7 +65,7 @@ pub(crate) fn effective(
     kind: AssetKind,
 ) -> Result<Vec<Asset>, Error> {
     let mut found: Vec<Asset> = Vec::new();
-    for (level, above) in account_line(&mut ctx.tx, account)?.into_iter().enumerate() {
+    for (level, ancestor) in account_line(&mut ctx.tx, account)?.into_iter().enumerate() {
         let mut add = |assets: &Assets, source, carrier: &Id| {
             for asset in assets.of(kind) {
                 if !found.iter().any(|known| known.asset == *asset) {
@@ -83,8 +83,8 @@ pub(crate) fn effective(
                 }
             }
         };
-        add(&above.assets, AssetSource::Own, &above.id);
-        if let Some(id) = &above.package {
+        add(&ancestor.assets, AssetSource::Own, &ancestor.id);
+        if let Some(id) = &ancestor.package {
             let package = packages::load(&mut ctx.tx, id, "/account")?;
             add(&package.assets, AssetSource::Package, &package.id);
             break;

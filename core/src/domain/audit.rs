@@ -93,7 +93,7 @@ fn broken(chain: &AuditChain, number: u64) -> Error {
 }
 
 /// The numbers of records below one, the largest first: at most `most`.
-fn numbers_below(
+fn numbers_before(
     ctx: &Ctx<'_>,
     chain: &AuditChain,
     user: Option<&Id>,
@@ -147,7 +147,11 @@ pub(crate) fn fields(before: AuditFields, mut after: AuditFields) -> Vec<AuditFi
 }
 
 /// A record with what is known of the persons in it.
-fn shown(ctx: &mut Ctx<'_>, chain: &AuditChain, record: AuditRecord) -> Result<AuditItem, Error> {
+fn answer_of(
+    ctx: &mut Ctx<'_>,
+    chain: &AuditChain,
+    record: AuditRecord,
+) -> Result<AuditItem, Error> {
     let mut changes = Vec::with_capacity(record.changes.len());
     for (place, one) in record.changes.into_iter().enumerate() {
         changes.push(change(ctx, chain, record.number, place, one)?);
@@ -274,7 +278,7 @@ impl Operation for List {
         let mut records = Vec::new();
         let mut looked_at = 0;
         loop {
-            let numbers = numbers_below(ctx, &chain, self.user.as_ref(), below, SCAN_STEP)?;
+            let numbers = numbers_before(ctx, &chain, self.user.as_ref(), below, SCAN_STEP)?;
             let is_end = numbers.len() < SCAN_STEP;
             for number in numbers {
                 // Two changes of one record may be about the same person.
@@ -293,7 +297,7 @@ impl Operation for List {
                 let record: Option<AuditRecord> = ctx.tx.get(&keys::audit(&chain, number))?;
                 let record = record.ok_or_else(|| broken(&chain, number))?;
                 if self.fits(&record) {
-                    records.push(shown(ctx, &chain, record)?);
+                    records.push(answer_of(ctx, &chain, record)?);
                 }
             }
             if is_end {
@@ -353,7 +357,7 @@ fn personal_lines(
 ) -> Result<String, Error> {
     let record: AuditRecord = serde_json::from_str(line).map_err(|_| broken(chain, number))?;
     let mut lines = String::new();
-    for (key, place, _) in kept_beside(chain, number, &record)
+    for (key, place, _) in person_records(chain, number, &record)
         .into_iter()
         .filter(|(_, _, hash)| hash.is_some())
     {
@@ -374,7 +378,7 @@ fn personal_lines(
 
 /// What lies beside a record: its key, the place of the change that it is about or none where it is
 /// about the actor, and its hash.
-fn kept_beside<'r>(
+fn person_records<'r>(
     chain: &AuditChain,
     number: u64,
     record: &'r AuditRecord,
@@ -500,7 +504,7 @@ fn check(
 /// Whether what is kept of persons beside a record is what was written, as far as it was not
 /// erased.
 fn personal_fits(ctx: &Ctx<'_>, chain: &AuditChain, record: &AuditRecord) -> Result<bool, Error> {
-    for (key, _, written) in kept_beside(chain, record.number, record) {
+    for (key, _, written) in person_records(chain, record.number, record) {
         let stored = ctx.tx.reads().get(&key)?;
         let fits = stored
             .is_some_and(|stored| stored.value == b"null" || written == Some(&hash(&stored.value)));
@@ -556,8 +560,8 @@ impl Operation for Prune {
         let more = pruned > MOST_PRUNED;
         old.truncate(pruned.min(MOST_PRUNED));
         for (key, record, link) in &old {
-            for (beside, ..) in kept_beside(&chain, link.number, record) {
-                ctx.tx.delete(beside);
+            for (person_key, ..) in person_records(&chain, link.number, record) {
+                ctx.tx.delete(person_key);
             }
             ctx.tx.delete(key.clone());
         }

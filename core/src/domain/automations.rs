@@ -45,9 +45,9 @@ impl Operation for Check {
         let cell = ctx.engine.cell(&self.account)?;
         let view = cell.view(ctx.engine)?;
         let mut value = view.limit(LimitName::ActionsPerAutomation).limit;
-        for above in &view.above {
+        for ancestor in &view.ancestors {
             value = value.min(
-                above
+                ancestor
                     .view(ctx.engine)?
                     .limit(LimitName::ActionsPerAutomation)
                     .limit,

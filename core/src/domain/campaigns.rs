@@ -65,8 +65,8 @@ fn stop(
         per_mille,
         at_ms: ctx.now_ms,
     });
-    ctx.tx.touch(&campaign.account);
-    ctx.tell_host(&OutboxMessage {
+    ctx.tx.invalidate_account(&campaign.account);
+    ctx.enqueue_message(&OutboxMessage {
         campaign: Some(campaign.id.clone()),
         ..OutboxMessage::about(
             OutboxKind::StopCampaign,
@@ -162,7 +162,7 @@ impl Operation for Resume {
         }
         campaign.sample = CampaignOutcomes::default();
         campaign.sample_since_ms = ctx.now_ms;
-        ctx.tx.touch(&campaign.account);
+        ctx.tx.invalidate_account(&campaign.account);
         save(&mut ctx.tx, campaign)
     }
 }
@@ -188,7 +188,7 @@ impl Operation for List {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<CampaignList, Error> {
         accounts::load(&mut ctx.tx, &self.account, "/account")?;
         let account = self.account;
-        let span = keys::below(keys::STOPPED_CAMPAIGN, &[account.as_str()]);
+        let span = keys::range(keys::STOPPED_CAMPAIGN, &[account.as_str()]);
         let (campaigns, next) = walk(ctx, &[span], self.after.as_ref(), self.limit, |ctx, key| {
             let Some(id) = keys::last_id(key) else {
                 return Ok(None);

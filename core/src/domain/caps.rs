@@ -2,8 +2,8 @@
 //! domains (R-QTA-4, R-QTA-14).
 
 use crate::access::operation::Operation;
-use crate::access::reach;
 use crate::access::request::Ctx;
+use crate::access::visibility;
 use crate::api::caps::{Cap, CapList, CapRemoved, List, Remove, Set};
 use crate::domain::{members, sending, users};
 use crate::error::{Code, Error};
@@ -11,12 +11,12 @@ use crate::kernel::keys;
 use crate::kernel::revision::check_rev;
 use crate::model::{self, Actor, CapScope, Count, Id, Name, OverLimit};
 use crate::tables::accounts;
-use crate::tables::caps::{Caps, caps_of, end, touch};
+use crate::tables::caps::{Caps, caps_of, end, invalidate};
 
 /// The most caps of one account, or of the platform: each is looked at with every send.
 const MOST_CAPS: usize = 50;
 
-fn shown(cap: model::Cap) -> Cap {
+fn answer_of(cap: model::Cap) -> Cap {
     Cap {
         account: cap.account,
         id: cap.id,
@@ -76,7 +76,7 @@ fn require_limited(
     };
     let mut theirs = limited(ctx, account, scope, Some(subject))?;
     if let Some(account) = account {
-        let hidden = reach::hidden_in(ctx, account)?;
+        let hidden = visibility::hidden_in(ctx, account)?;
         let manages = ctx.manages_team_of(account)?;
         theirs.retain(|member| {
             !hidden.contains(&member.user) && (manages || member.account == *account)
@@ -138,8 +138,8 @@ fn check_carrier(ctx: &mut Ctx<'_>, account: Option<&Id>) -> Result<(), Error> {
 
 /// An account leaves the one above it, and keeps the caps that counted what it sent: it starts to
 /// count by itself. Caps of single API keys are about keys of the account above.
-pub(crate) fn keep(ctx: &mut Ctx<'_>, account: &Id, above: &Id) -> Result<(), Error> {
-    for cap in caps_of(&mut ctx.tx, Some(above))? {
+pub(crate) fn keep(ctx: &mut Ctx<'_>, account: &Id, ancestor: &Id) -> Result<(), Error> {
+    for cap in caps_of(&mut ctx.tx, Some(ancestor))? {
         if cap.scope == CapScope::ApiKey && cap.subject.is_some() {
             continue;
         }
@@ -155,7 +155,7 @@ pub(crate) fn keep(ctx: &mut Ctx<'_>, account: &Id, above: &Id) -> Result<(), Er
             ..cap
         };
         ctx.tx.save::<Caps>(&kept)?;
-        touch(&mut ctx.tx, &kept);
+        invalidate(&mut ctx.tx, &kept);
     }
     Ok(())
 }
@@ -297,8 +297,8 @@ impl Operation for Set {
             updated_at_ms: ctx.now_ms,
         };
         ctx.tx.save::<Caps>(&cap)?;
-        touch(&mut ctx.tx, &cap);
-        Ok(shown(cap))
+        invalidate(&mut ctx.tx, &cap);
+        Ok(answer_of(cap))
     }
 }
 
@@ -326,7 +326,7 @@ impl Operation for List {
         Ok(CapList {
             caps: caps_of(&mut ctx.tx, self.account.as_ref())?
                 .into_iter()
-                .map(shown)
+                .map(answer_of)
                 .collect(),
         })
     }

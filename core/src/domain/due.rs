@@ -49,11 +49,11 @@ impl Engine {
             return Ok(());
         }
         let _alone = self.kernel.writer.lock();
-        if let Some((record, untold)) = self.kernel.clock.news() {
+        if let Some((record, unreported)) = self.kernel.clock.news() {
             self.commit(&Actor::System, None, |ctx| {
-                tell_of_clock(ctx, &record, untold)
+                tell_of_clock(ctx, &record, unreported)
             })?;
-            self.kernel.clock.is_known(record, untold);
+            self.kernel.clock.is_known(record, unreported);
         }
         loop {
             let committed = self.commit(&Actor::System, Some(OPERATION), carry_out_some)?;
@@ -62,7 +62,7 @@ impl Engine {
             let more = if committed.returned.is_empty() && committed.lowered.is_empty() {
                 committed.answer
             } else {
-                self.settle(committed)?
+                self.complete(committed)?
             };
             if !more {
                 break;
@@ -94,7 +94,7 @@ fn tell_of_clock(
 ) -> Result<(), Error> {
     ctx.tx.put(keys::clock(), record)?;
     match jump {
-        Some(_) => ctx.tell_host(&OutboxMessage {
+        Some(_) => ctx.enqueue_message(&OutboxMessage {
             jump,
             ..OutboxMessage::about(OutboxKind::ClockJumped, None, ctx.now_ms)
         }),
@@ -104,7 +104,7 @@ fn tell_of_clock(
 
 /// Carries out a part of what is due; whether there may be more.
 fn carry_out_some(ctx: &mut Ctx<'_>) -> Result<bool, Error> {
-    let (from, _) = keys::below(keys::DUE, &[]);
+    let (from, _) = keys::range(keys::DUE, &[]);
     let until = keys::due_after(keys::DUE, ctx.now_ms);
     let rows = ctx
         .tx
@@ -125,7 +125,7 @@ fn carry_out_some(ctx: &mut Ctx<'_>) -> Result<bool, Error> {
 
 /// Forgets a part of what is to be forgotten.
 fn forget_some(ctx: &mut Ctx<'_>) -> Result<(), Error> {
-    let (from, _) = keys::below(keys::FORGET, &[]);
+    let (from, _) = keys::range(keys::FORGET, &[]);
     let until = keys::due_after(keys::FORGET, ctx.now_ms);
     let rows = ctx
         .tx

@@ -43,12 +43,12 @@ pub(crate) fn claim(
     limit: LimitName,
     count: u64,
 ) -> Result<(), Error> {
-    for (level, above) in line.accounts.iter().enumerate() {
+    for (level, ancestor) in line.accounts.iter().enumerate() {
         // Never more than a number can be in every language, whatever is unlimited.
         let most = line.value(level, limit).ceiling().min(Count::MAX);
-        let used = total(ctx, &above.id, limit)?;
+        let used = total(ctx, &ancestor.id, limit)?;
         if used.saturating_add(count) > most {
-            return Err(reached(limit, &above.id, most, used));
+            return Err(reached(limit, &ancestor.id, most, used));
         }
     }
     change(&mut ctx.tx, &line.accounts, limit, signed(count))
@@ -56,12 +56,12 @@ pub(crate) fn claim(
 
 /// What an account and all below it have no longer counts for these accounts above: it is deleted,
 /// or a top account now.
-pub(crate) fn leave(ctx: &mut Ctx<'_>, account: &Id, above: &[Account]) -> Result<(), Error> {
+pub(crate) fn leave(ctx: &mut Ctx<'_>, account: &Id, ancestors: &[Account]) -> Result<(), Error> {
     for limit in LimitName::ALL.iter().copied() {
         let leaving = signed(total(ctx, account, limit)?);
-        for above in above.iter().filter(|_| leaving != 0) {
+        for ancestor in ancestors.iter().filter(|_| leaving != 0) {
             ctx.tx
-                .add(keys::gauge_total(&above.id, limit.name()), -leaving)?;
+                .add(keys::gauge_total(&ancestor.id, limit.name()), -leaving)?;
         }
     }
     Ok(())
@@ -100,7 +100,7 @@ fn load(ctx: &mut Ctx<'_>, account: &Id) -> Result<Line, Error> {
     Line::load(ctx, account).map_err(|error| error.at("/account"))
 }
 
-fn shown(ctx: &mut Ctx<'_>, line: &Line, limit: LimitName) -> Result<Gauge, Error> {
+fn answer_of(ctx: &mut Ctx<'_>, line: &Line, limit: LimitName) -> Result<Gauge, Error> {
     let account = line
         .accounts
         .first()
@@ -142,7 +142,7 @@ impl Operation for Claim {
         idempotency::written(ctx, &self, self.key.as_ref(), |ctx| {
             accounts::status::refuse_unless_active(&line.accounts)?;
             claim(ctx, &line, self.limit, count).map_err(|error| error.at("/count"))?;
-            shown(ctx, &line, self.limit)
+            answer_of(ctx, &line, self.limit)
         })
     }
 }
@@ -173,7 +173,7 @@ impl Operation for Release {
                     .with("own", own));
             }
             change(&mut ctx.tx, &line.accounts, self.limit, -signed(count))?;
-            shown(ctx, &line, self.limit)
+            answer_of(ctx, &line, self.limit)
         })
     }
 }
@@ -188,13 +188,13 @@ impl Operation for Reconcile {
             .tx
             .count(&keys::gauge(&self.account, self.limit.name()))?;
         let by = signed(self.value.get()) - signed(own);
-        for above in &line.accounts {
-            if total(ctx, &above.id, self.limit)?.saturating_add_signed(by) > Count::MAX {
+        for ancestor in &line.accounts {
+            if total(ctx, &ancestor.id, self.limit)?.saturating_add_signed(by) > Count::MAX {
                 return Err(Error::invalid(
                     "/value",
                     format!(
                         "`{}` would hold more than {} in all; name a smaller `value`.",
-                        above.id,
+                        ancestor.id,
                         Count::MAX
                     ),
                 ));
@@ -203,7 +203,7 @@ impl Operation for Reconcile {
         if by != 0 {
             change(&mut ctx.tx, &line.accounts, self.limit, by)?;
         }
-        shown(ctx, &line, self.limit)
+        answer_of(ctx, &line, self.limit)
     }
 }
 
@@ -217,7 +217,7 @@ impl Operation for Get {
             .copied()
             .filter(|limit| counted_by(*limit) != CountedBy::Nobody);
         let gauges = counting
-            .map(|limit| shown(ctx, &line, limit))
+            .map(|limit| answer_of(ctx, &line, limit))
             .collect::<Result<_, _>>()?;
         Ok(GaugeList {
             account: self.account,
@@ -350,7 +350,7 @@ mod tests {
         }
 
         fn used(&self, account: &str, limit: &str, now_ms: u64) -> u64 {
-            let below = |of: &str| self.line(of).iter().any(|above| above == account);
+            let below = |of: &str| self.line(of).iter().any(|ancestor| ancestor == account);
             match limit {
                 "threads" => self
                     .slots
@@ -374,14 +374,14 @@ mod tests {
         fn value(&self, account: &str, limit: &'static str) -> u64 {
             let line = self.line(account);
             line.iter()
-                .find_map(|above| self.limits.get(&(above.clone(), limit)).copied())
+                .find_map(|ancestor| self.limits.get(&(ancestor.clone(), limit)).copied())
                 .unwrap_or(u64::MAX)
         }
 
         fn fits(&self, account: &str, limit: &'static str, count: u64, now_ms: u64) -> bool {
-            self.line(account)
-                .iter()
-                .all(|above| self.used(above, limit, now_ms) + count <= self.value(above, limit))
+            self.line(account).iter().all(|ancestor| {
+                self.used(ancestor, limit, now_ms) + count <= self.value(ancestor, limit)
+            })
         }
 
         fn forget(&mut self, account: &str) {

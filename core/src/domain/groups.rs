@@ -119,7 +119,7 @@ fn open(
     Ok((account, group))
 }
 
-fn shown(
+fn answer_of(
     ctx: &mut Ctx<'_>,
     account: &model::Account,
     group: model::Group,
@@ -143,7 +143,7 @@ fn shown(
 
 fn show(ctx: &mut Ctx<'_>, account: &model::Account, group: model::Group) -> Result<Group, Error> {
     let period = ctx.policies(Some(&account.id))?.group_cap_period;
-    shown(ctx, account, group, period)
+    answer_of(ctx, account, group, period)
 }
 
 fn save(
@@ -155,7 +155,7 @@ fn save(
     group.updated_at_ms = ctx.now_ms;
     ctx.tx.save::<Groups>(&group)?;
     // Its cap is part of what its members' sending is prepared with.
-    ctx.tx.touch(&account.id);
+    ctx.tx.invalidate_account(&account.id);
     show(ctx, account, group)
 }
 
@@ -240,13 +240,13 @@ impl Operation for List {
         let period = ctx.policies(Some(&account.id))?.group_cap_period;
         let (rows, next) = page::<model::Group>(
             ctx,
-            keys::below(keys::GROUP, &[account.id.as_str()]),
+            keys::range(keys::GROUP, &[account.id.as_str()]),
             self.after.as_ref(),
             self.limit,
         )?;
         let groups = rows
             .into_iter()
-            .map(|(_, group)| shown(ctx, &account, group, period))
+            .map(|(_, group)| answer_of(ctx, &account, group, period))
             .collect::<Result<_, _>>()?;
         Ok(GroupList { groups, next })
     }
@@ -295,7 +295,7 @@ impl Operation for SetCaps {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Group, Error> {
         let (account, mut group) = open(ctx, &self.account, &self.group, self.expected_rev)?;
         group.caps = self.caps.or(group.caps);
-        ctx.tx.touch_limits(Lowered::Account(account.id.clone()));
+        ctx.tx.recheck_limits(Lowered::Account(account.id.clone()));
         save(ctx, &account, group)
     }
 }
@@ -340,7 +340,7 @@ impl Operation for Delete {
             }
             Some(to) => {
                 let to = load(&mut ctx.tx, &account.id, to, "/to")?.id;
-                let (from, until) = keys::below(
+                let (from, until) = keys::range(
                     keys::GROUP_MEMBER,
                     &[account.id.as_str(), group.id.as_str()],
                 );
@@ -378,7 +378,7 @@ impl Operation for Delete {
         ctx.tx.erase::<Groups>(&group)?;
         ctx.tx
             .put(keys::group_tombstone(&account.id, &group.id), &self.to)?;
-        ctx.tx.touch(&account.id);
+        ctx.tx.invalidate_account(&account.id);
         Ok(gone)
     }
 }
@@ -389,7 +389,7 @@ fn move_member(ctx: &mut Ctx<'_>, mut member: model::Member, to: &Id) -> Result<
     member.change_group(Some(to.clone()), ctx.now_ms);
     member.rev += 1;
     member.updated_at_ms = ctx.now_ms;
-    ctx.tx.touch(&member.account);
+    ctx.tx.invalidate_account(&member.account);
     ctx.tx.save::<Members>(&member)
 }
 

@@ -103,7 +103,7 @@ fn each(
     letter: u8,
     run: impl Fn(&mut Ctx<'_>, &[u8]) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let (mut from, until) = keys::below(letter, &[]);
+    let (mut from, until) = keys::range(letter, &[]);
     loop {
         let committed = engine.commit(&Actor::System, Some("schedule"), |ctx| {
             let rows = ctx.tx.range::<IgnoredAny>(&from, &until, STEP)?;
@@ -237,7 +237,7 @@ mod tests {
         engine
             .commit(&Actor::System, None, |ctx| {
                 for letter in WRITTEN_ANEW {
-                    let (from, until) = keys::below(*letter, &[]);
+                    let (from, until) = keys::range(*letter, &[]);
                     for (key, _) in ctx.tx.range::<IgnoredAny>(&from, &until, usize::MAX)? {
                         ctx.tx.delete(key);
                     }

@@ -4,7 +4,7 @@
 use crate::access::state::Engine;
 use crate::domain::accounts::erase;
 use crate::error::Error;
-use crate::kernel::background::{Erased, Step};
+use crate::kernel::background::{Erased, JobStep};
 use crate::model::{Actor, Id};
 use std::collections::BTreeSet;
 
@@ -13,17 +13,17 @@ const OPERATION: &str = "accounts.delete";
 
 impl Engine {
     /// Makes the next step of the work that is under way; whether there is more of it.
-    pub(crate) fn step_of_job(&self) -> Result<bool, Error> {
-        let mut told = self.background.told.lock();
-        let Step { goes_on, ended } =
-            self.commit_beside(&Actor::System, Some(OPERATION), erase::step)?;
+    pub(crate) fn run_job_step(&self) -> Result<bool, Error> {
+        let mut waiting = self.background.waiting.lock();
+        let JobStep { goes_on, ended } =
+            self.commit_durably(&Actor::System, Some(OPERATION), erase::step)?;
         if let Some((root, erased)) = ended
-            && let Some(waits) = told.get_mut(&root)
+            && let Some(waits) = waiting.get_mut(&root)
         {
             *waits = Some(erased);
         }
         if !goes_on {
-            self.look_for_work()?;
+            self.refresh_jobs()?;
         }
         Ok(goes_on)
     }
@@ -31,17 +31,19 @@ impl Engine {
     /// Makes step after step until these accounts are erased, and answers what went with them.
     /// Others write in between.
     pub(crate) fn finish_jobs(&self, roots: &BTreeSet<Id>) -> Result<Erased, Error> {
-        let mut told = self.background.told.lock();
-        told.extend(roots.iter().map(|root| (root.clone(), None)));
-        drop(told);
+        let mut waiting = self.background.waiting.lock();
+        waiting.extend(roots.iter().map(|root| (root.clone(), None)));
+        drop(waiting);
         let mut outcome = Ok(true);
-        while matches!(outcome, Ok(true)) && !self.background.all_told(roots) {
-            outcome = self.step_of_job();
+        while matches!(outcome, Ok(true)) && !self.background.all_done(roots) {
+            outcome = self.run_job_step();
         }
-        let mut told = self.background.told.lock();
-        let erased = roots.iter().filter_map(|root| told.remove(root).flatten());
+        let mut waiting = self.background.waiting.lock();
+        let erased = roots
+            .iter()
+            .filter_map(|root| waiting.remove(root).flatten());
         let erased = erased.fold(Erased::default(), Erased::and);
-        drop(told);
+        drop(waiting);
         if outcome.is_err() {
             self.cut_off();
         }

@@ -43,7 +43,7 @@ pub(crate) fn is_ahead(lease: &model::Lease, now_ms: u64) -> bool {
 }
 
 /// Refuses while another than `user` edits the resource.
-pub(crate) fn refuse_beside(
+pub(crate) fn refuse_if_leased(
     ctx: &mut Ctx<'_>,
     kind: &Kind,
     resource: &Resource,
@@ -230,7 +230,7 @@ impl Operation for TakeOver {
                 // one.
                 _ => {
                     require(ctx, &user, &kind, &resource, EDIT, Need::All)?;
-                    if !ctx.standing(&self.account)?.from_above {
+                    if !ctx.member_in(&self.account)?.from_ancestor {
                         return Err(Error::new(
                             Code::PermissionDenied,
                             "Only the owner and administrators take over a lease of another; ask \
@@ -267,8 +267,9 @@ impl Operation for Get {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<LeaseState, Error> {
         let (kind, resource) = look_to_read(ctx, &self.account, self.kind, &self.id)?;
-        let told = resource.account == self.account || !matches!(ctx.actor, Actor::User { .. });
-        let lease = if told {
+        let sees_lease =
+            resource.account == self.account || !matches!(ctx.actor, Actor::User { .. });
+        let lease = if sees_lease {
             current(ctx, &kind, &resource)?
         } else {
             None

@@ -84,7 +84,7 @@ fn explain(ctx: &mut Ctx<'_>, id: &Id) -> Result<LimitExplanations, Error> {
     let line = Line::load(ctx, id)?;
     let policy = ctx.policies(Some(id))?.over_limit;
     let sums = all_promised(&mut ctx.tx, id)?;
-    let sums_above = match line.accounts.as_slice() {
+    let sums_of_ancestors = match line.accounts.as_slice() {
         [account, parent, ..] if !account.guaranteed.is_empty() => {
             all_promised(&mut ctx.tx, &parent.id)?
         }
@@ -107,7 +107,7 @@ fn explain(ctx: &mut Ctx<'_>, id: &Id) -> Result<LimitExplanations, Error> {
         });
         let guaranteed = match line.accounts.as_slice() {
             [account, _, ..] if account.guaranteed.contains(&limit) => Some(guarantees_hold(
-                sum(&sums_above, limit),
+                sum(&sums_of_ancestors, limit),
                 line.smallest(1, limit),
             )),
             _ => None,
@@ -242,14 +242,14 @@ pub(crate) fn reached(limit: LimitName, subject: &Id, value: u64, used: u64) -> 
 
 /// Whether one more account fits below each of these (R-PKG-1, R-PKG-3).
 pub(crate) fn check_children(ctx: &mut Ctx<'_>, line: &[Account]) -> Result<(), Error> {
-    for above in line {
-        let most = value_of(ctx, &above.id, LimitName::ChildAccounts)?.ceiling();
+    for ancestor in line {
+        let most = value_of(ctx, &ancestor.id, LimitName::ChildAccounts)?.ceiling();
         let used = ctx
             .tx
-            .count(&keys::tally(&above.id, tables::accounts::BELOW))?;
+            .count(&keys::tally(&ancestor.id, tables::accounts::BELOW))?;
         if used >= most {
-            let error = reached(LimitName::ChildAccounts, &above.id, most, used);
-            return Err(error.at("/parent").with("account", above.id.as_str()));
+            let error = reached(LimitName::ChildAccounts, &ancestor.id, most, used);
+            return Err(error.at("/parent").with("account", ancestor.id.as_str()));
         }
     }
     Ok(())
@@ -278,7 +278,7 @@ fn change(ctx: &mut Ctx<'_>, id: &Id, change: Change) -> Result<LimitExplanation
     if value != account.overrides.get(limit) && needs_licence(limit, Carrier::Account) {
         ctx.require_licence("/limit")?;
     }
-    let held_before = holds_below(ctx, id, limit)?;
+    let held_before = held_by_descendants(ctx, id, limit)?;
     promise(ctx, &account, limit, false)?;
     account.overrides.set(limit, value);
     check_terms_of(ctx, Some(id), &change.terms, &account.overrides, "")?;
@@ -299,11 +299,11 @@ fn change(ctx: &mut Ctx<'_>, id: &Id, change: Change) -> Result<LimitExplanation
     }
     accounts::save(&mut ctx.tx, account)?;
     if matches!(limit.kind(), LimitKind::Window(_)) {
-        ctx.tx.touch_limits(Lowered::Account(id.clone()));
+        ctx.tx.recheck_limits(Lowered::Account(id.clone()));
     }
     let mut explained = explain(ctx, id)?;
-    if held_before && !holds_below(ctx, id, limit)? {
-        explained.now_best_effort = guaranteed_below(ctx, id, limit)?;
+    if held_before && !held_by_descendants(ctx, id, limit)? {
+        explained.now_best_effort = guaranteed_to_descendants(ctx, id, limit)?;
     }
     Ok(explained)
 }
@@ -323,7 +323,7 @@ fn promise(
         return Ok(());
     };
     // What is kept apart concerns the account above and all below it.
-    ctx.tx.touch_everything();
+    ctx.tx.invalidate_all();
     let key = promised_key(parent, limit);
     let sum = ctx.tx.count(&key)?;
     let sum = if given {
@@ -369,13 +369,17 @@ pub(crate) fn give_back(ctx: &mut Ctx<'_>, account: &mut Account) -> Result<(), 
 }
 
 /// Whether the limit of an account still holds all that it guarantees to those below.
-fn holds_below(ctx: &mut Ctx<'_>, id: &Id, limit: LimitName) -> Result<bool, Error> {
+fn held_by_descendants(ctx: &mut Ctx<'_>, id: &Id, limit: LimitName) -> Result<bool, Error> {
     let sum = promised(&mut ctx.tx, id, limit)?;
     Ok(sum == 0 || guarantees_hold(sum, Line::load(ctx, id)?.smallest(0, limit)))
 }
 
 /// The accounts directly below that were guaranteed a part of a limit.
-fn guaranteed_below(ctx: &mut Ctx<'_>, id: &Id, limit: LimitName) -> Result<Vec<Id>, Error> {
+fn guaranteed_to_descendants(
+    ctx: &mut Ctx<'_>,
+    id: &Id,
+    limit: LimitName,
+) -> Result<Vec<Id>, Error> {
     let mut named = Vec::new();
     for child in accounts::children_of(&mut ctx.tx, id)? {
         if named.len() == MOST_NAMED {
@@ -548,9 +552,9 @@ impl Operation for SetDefault {
         check_terms_of(ctx, None, &terms, &limits, "")?;
         limits.set_terms(terms.or(limits.terms_of(limit)));
         ctx.tx.put(keys::defaults(), &limits)?;
-        ctx.tx.touch_everything();
+        ctx.tx.invalidate_all();
         if matches!(self.limit.kind(), LimitKind::Window(_)) {
-            ctx.tx.touch_limits(Lowered::Everybody);
+            ctx.tx.recheck_limits(Lowered::Everybody);
         }
         Ok(DefaultLimits { limits })
     }

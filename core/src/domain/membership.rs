@@ -1,20 +1,20 @@
 //! Somebody becomes, is, or ceases to be a member.
 
-use crate::access::reach;
 use crate::access::request::Ctx;
+use crate::access::visibility;
 use crate::api::members::Member;
 use crate::domain;
 use crate::domain::members::escalation::{
     disabled_owner, own, refuse_ownership, refuse_shared_owner,
 };
-use crate::domain::members::show::shown;
+use crate::domain::members::show::answer_of;
 use crate::domain::{limits, resources, roles};
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::model::{self, BuiltIn, ChildOwner, Id, Limit, LimitName, ResourcesTo, RoleScope};
 use crate::tables::accounts::{self, account_line};
 use crate::tables::invitations::{self, open_invitations};
-use crate::tables::members::{Members, load, touch};
+use crate::tables::members::{Members, invalidate, load};
 use crate::tables::{api_keys, groups, people, sessions, users};
 
 /// The place that a user gets in an account.
@@ -61,7 +61,7 @@ pub(crate) fn create(
         return Err(disabled_owner(user).at("/user"));
     }
     refuse_shared_owner(ctx, account, &user.id, place.owner)?;
-    invitations::settle(&mut ctx.tx, account, user)?;
+    invitations::supersede(&mut ctx.tx, account, user)?;
     let role = if place.owner {
         None
     } else {
@@ -91,7 +91,7 @@ pub(crate) fn create(
     regroup(ctx, &mut member, place.group)?;
     ctx.tx.save::<Members>(&member)?;
     people::join(&mut ctx.tx, &member, user)?;
-    touch(&mut ctx.tx, account)?;
+    invalidate(&mut ctx.tx, account)?;
     Ok(member)
 }
 
@@ -137,13 +137,13 @@ pub(crate) fn roles_in_team(
     account: &Id,
     user: &Id,
 ) -> Result<Vec<model::Member>, Error> {
-    let top = reach::top_of(ctx, account)?;
+    let top = visibility::top_of(ctx, account)?;
     let mut found = Vec::new();
     if people::seats_of(&mut ctx.tx, &top, user)? == 0 {
         return Ok(found);
     }
     for other in users::accounts_of(&mut ctx.tx, user, usize::MAX)? {
-        if reach::top_of(ctx, &other)? == top {
+        if visibility::top_of(ctx, &other)? == top {
             found.extend(
                 ctx.tx
                     .get::<model::Member>(&keys::member(&other, user))?
@@ -168,7 +168,7 @@ pub(crate) fn leave(
     member: &model::Member,
     resources_to: Option<&ResourcesTo>,
 ) -> Result<bool, Error> {
-    resources::settle(ctx, &member.account, &member.user, resources_to)?;
+    resources::reassign(ctx, &member.account, &member.user, resources_to)?;
     erase(ctx, member)
 }
 
@@ -179,12 +179,12 @@ pub(crate) fn erase(ctx: &mut Ctx<'_>, member: &model::Member) -> Result<bool, E
         .delete(keys::member_allow_list(&member.account, &member.user));
     api_keys::end_all_of(&mut ctx.tx, &member.account, &member.user)?;
     sessions::end_log_ins_as(&mut ctx.tx, &member.user, Some(&member.account))?;
-    touch(&mut ctx.tx, &member.account)?;
+    invalidate(&mut ctx.tx, &member.account)?;
     let user = users::load(&mut ctx.tx, &member.user, "/user")?;
     people::leave(&mut ctx.tx, member, &user)?;
     let last = users::memberships_of(&mut ctx.tx, &member.user, 1)?.is_empty();
     if last {
-        let team = reach::top_of(ctx, &member.account)?;
+        let team = visibility::top_of(ctx, &member.account)?;
         domain::invitations::records::forget(ctx, &user, Some(&team))?;
         domain::users::erase(ctx, &user)?;
     }
@@ -327,26 +327,26 @@ fn pass_ownership(
 ///
 /// A user who holds one already takes none; open invitations take one each.
 pub(crate) fn check_seats(ctx: &mut Ctx<'_>, account: &Id, user: Option<&Id>) -> Result<(), Error> {
-    for above in account_line(&mut ctx.tx, account)? {
+    for ancestor in account_line(&mut ctx.tx, account)? {
         let has_one = match user {
-            Some(user) => people::holds_seat(&mut ctx.tx, &above.id, user)?,
+            Some(user) => people::holds_seat(&mut ctx.tx, &ancestor.id, user)?,
             None => false,
         };
-        let seats = seats(ctx, &above.id)?.ceiling();
+        let seats = seats(ctx, &ancestor.id)?.ceiling();
         if has_one || seats == u64::MAX {
             continue;
         }
-        let taken = seats_taken(ctx, &above.id, seats)?;
+        let taken = seats_taken(ctx, &ancestor.id, seats)?;
         if taken >= seats {
             let error = Error::new(
                 Code::SeatsExhausted,
                 format!(
                     "All {seats} seats of `{}` are taken; free one, or raise the limit.",
-                    above.id
+                    ancestor.id
                 ),
             );
             return Err(error
-                .with("account", above.id.as_str())
+                .with("account", ancestor.id.as_str())
                 .with("seats", seats)
                 .with("taken", taken));
         }
@@ -391,8 +391,8 @@ pub(crate) fn save(ctx: &mut Ctx<'_>, mut member: model::Member) -> Result<Membe
     member.rev += 1;
     member.updated_at_ms = ctx.now_ms;
     ctx.tx.save::<Members>(&member)?;
-    touch(&mut ctx.tx, &member.account)?;
-    shown(ctx, member)
+    invalidate(&mut ctx.tx, &member.account)?;
+    answer_of(ctx, member)
 }
 
 /// Gives a member another role; promotion clears the group, demotion puts them into one (R-GRP-2).

@@ -12,7 +12,7 @@ use crate::kernel::keys;
 use crate::kernel::page::page;
 use crate::kernel::revision::check_rev;
 use crate::model::{self, Actor, Id};
-use crate::rules::role::{Powers, role_powers};
+use crate::rules::role::{PermissionSet, role_permissions};
 use crate::tables::operators::{Operators, load};
 use crate::tables::roles::role_with_includes;
 use crate::tables::{sessions, users};
@@ -24,10 +24,10 @@ fn save(ctx: &mut Ctx<'_>, mut operator: model::Operator) -> Result<Operator, Er
     operator.rev += 1;
     operator.updated_at_ms = ctx.now_ms;
     ctx.tx.save::<Operators>(&operator)?;
-    shown(ctx, operator)
+    answer_of(ctx, operator)
 }
 
-fn shown(ctx: &mut Ctx<'_>, operator: model::Operator) -> Result<Operator, Error> {
+fn answer_of(ctx: &mut Ctx<'_>, operator: model::Operator) -> Result<Operator, Error> {
     let user = users::load(&mut ctx.tx, &operator.user, "/user")?;
     Ok(Operator {
         user: operator.user,
@@ -43,9 +43,12 @@ fn shown(ctx: &mut Ctx<'_>, operator: model::Operator) -> Result<Operator, Error
 }
 
 /// What a role lets an operator do.
-fn powers_of(ctx: &mut Ctx<'_>, role: &Id) -> Result<Powers, Error> {
+fn platform_permissions(ctx: &mut Ctx<'_>, role: &Id) -> Result<PermissionSet, Error> {
     let tree = ctx.tree();
-    Ok(role_powers(&tree, &role_with_includes(&mut ctx.tx, &tree, role)?).within_platform(&tree))
+    Ok(
+        role_permissions(&tree, &role_with_includes(&mut ctx.tx, &tree, role)?)
+            .within_platform(&tree),
+    )
 }
 
 /// No operator gives a role that lets others do more than they can, or changes who has such a role
@@ -59,8 +62,8 @@ fn refuse_beyond_own(
     let Actor::Operator { .. } = ctx.actor else {
         return Ok(());
     };
-    let held = ctx.operator_powers()?;
-    let wanted = powers_of(ctx, role)?;
+    let held = ctx.operator_permissions()?;
+    let wanted = platform_permissions(ctx, role)?;
     roles::escalation::refuse_beyond(&ctx.tree(), &wanted, &held, message, field)
 }
 
@@ -114,7 +117,7 @@ fn load_to_change(ctx: &mut Ctx<'_>, user: &Id) -> Result<model::Operator, Error
 fn set_disabled(ctx: &mut Ctx<'_>, user: &Id, disabled: bool) -> Result<Operator, Error> {
     let mut operator = load_to_change(ctx, user)?;
     if operator.disabled == disabled {
-        return shown(ctx, operator);
+        return answer_of(ctx, operator);
     }
     if disabled {
         sessions::end_log_ins_as(&mut ctx.tx, user, None)?;
@@ -184,7 +187,7 @@ impl Operation for Add {
             updated_at_ms: ctx.now_ms,
         };
         ctx.tx.save::<Operators>(&operator)?;
-        shown(ctx, operator)
+        answer_of(ctx, operator)
     }
 }
 
@@ -193,7 +196,7 @@ impl Operation for Get {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Operator, Error> {
         let operator = load(&mut ctx.tx, &self.user)?;
-        shown(ctx, operator)
+        answer_of(ctx, operator)
     }
 }
 
@@ -203,13 +206,13 @@ impl Operation for List {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<OperatorList, Error> {
         let (rows, next) = page::<model::Operator>(
             ctx,
-            keys::below(keys::OPERATOR, &[]),
+            keys::range(keys::OPERATOR, &[]),
             self.after.as_ref(),
             self.limit,
         )?;
         let operators = rows
             .into_iter()
-            .map(|(_, operator)| shown(ctx, operator))
+            .map(|(_, operator)| answer_of(ctx, operator))
             .collect::<Result<_, _>>()?;
         Ok(OperatorList { operators, next })
     }

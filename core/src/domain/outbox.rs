@@ -15,12 +15,12 @@ use crate::api::outbox::{
     OutboxConsumerList, OutboxDead, OutboxDeadPage, OutboxDelivery, OutboxForgotten, OutboxItem,
     OutboxSettled, OutboxTaken, Retry, Revive, Take,
 };
-use crate::domain::outbox::read::shown;
+use crate::domain::outbox::read::answer_of;
 use crate::error::{Code, Error};
 use crate::kernel::page::page_size;
 use crate::kernel::{decode, keys};
 use crate::model::{self, AuditKind, Count, DeadMessage, Id, Note, OpenMessage, OutboxConsumer};
-use crate::rules::outbox::{Turn, turn};
+use crate::rules::outbox::{Redelivery, redelivery};
 use crate::tables::outbox::{first_number, number_at, open_messages};
 
 /// How many messages a consumer may have without having acknowledged them.
@@ -40,13 +40,13 @@ const MOST_CLEARED: usize = 1000;
 /// the reason for which a consumer gave one up, which often names the address (R-USR-4).
 pub(crate) fn forget(ctx: &mut Ctx<'_>, kind: AuditKind, person: &Id) -> Result<(), Error> {
     let (from, until) = keys::outbox_of_person(kind, person);
-    let told = ctx.tx.range::<()>(&from, &until, usize::MAX)?;
-    let consumers = if told.is_empty() {
+    let lines = ctx.tx.range::<()>(&from, &until, usize::MAX)?;
+    let consumers = if lines.is_empty() {
         Vec::new()
     } else {
         all_consumers(ctx)?
     };
-    for (key, ()) in told {
+    for (key, ()) in lines {
         let number = number_at(&key)?;
         let at = keys::outbox(number);
         if let Some(mut message) = ctx.tx.get::<model::OutboxMessage>(&at)? {
@@ -132,11 +132,11 @@ fn consumer_or_new(ctx: &mut Ctx<'_>, name: &Id) -> Result<OutboxConsumer, Error
 }
 
 fn all_consumers(ctx: &mut Ctx<'_>) -> Result<Vec<OutboxConsumer>, Error> {
-    let (mut from, until) = keys::below(keys::OUTBOX_CONSUMER, &[]);
+    let (mut from, until) = keys::range(keys::OUTBOX_CONSUMER, &[]);
     let mut found: Vec<OutboxConsumer> = Vec::new();
     // What a consumer has lies behind it and before the next.
     while let Some((_, consumer)) = ctx.tx.range::<OutboxConsumer>(&from, &until, 1)?.pop() {
-        from = keys::below(keys::OUTBOX_CONSUMER, &[consumer.name.as_str()]).1;
+        from = keys::range(keys::OUTBOX_CONSUMER, &[consumer.name.as_str()]).1;
         found.push(consumer);
     }
     Ok(found)
@@ -268,11 +268,11 @@ impl Operation for Take {
         let mut due = Vec::new();
         let mut retry_at_ms: Option<u64> = None;
         for (number, open) in open_messages(&mut ctx.tx, &self.consumer)? {
-            match turn(&open, consumer.tries, ctx.now_ms) {
-                Turn::GiveUp => bury(ctx, &mut consumer, number, open.deliveries, None)?,
-                Turn::Again if due.len() < size => due.push((number, open.deliveries + 1)),
-                Turn::Again => retry_at_ms = Some(ctx.now_ms),
-                Turn::Later { at_ms } => {
+            match redelivery(&open, consumer.tries, ctx.now_ms) {
+                Redelivery::GiveUp => bury(ctx, &mut consumer, number, open.deliveries, None)?,
+                Redelivery::Again if due.len() < size => due.push((number, open.deliveries + 1)),
+                Redelivery::Again => retry_at_ms = Some(ctx.now_ms),
+                Redelivery::Later { at_ms } => {
                     retry_at_ms = Some(retry_at_ms.map_or(at_ms, |first| first.min(at_ms)))
                 }
             }
@@ -280,7 +280,7 @@ impl Operation for Take {
         let room = size
             .saturating_sub(due.len())
             .min(usize::try_from(MOST_OPEN.saturating_sub(consumer.open)).unwrap_or(usize::MAX));
-        let (_, end) = keys::below(keys::OUTBOX, &[]);
+        let (_, end) = keys::range(keys::OUTBOX, &[]);
         for (key, _) in ctx.tx.range::<serde::de::IgnoredAny>(
             &keys::outbox(consumer.taken_to.saturating_add(1)),
             &end,
@@ -327,7 +327,7 @@ pub(crate) fn message(ctx: &mut Ctx<'_>, number: u64) -> Result<OutboxItem, Erro
             "The message {number} of the outbox is gone; restore a backup."
         ))
     })?;
-    shown(ctx, number, message)
+    answer_of(ctx, number, message)
 }
 
 impl Operation for Ack {
@@ -532,7 +532,7 @@ impl Operation for Clear {
         for consumer in all_consumers(ctx)? {
             up_to = up_to.min(done_to(ctx, &consumer, false)?);
         }
-        let (from, _) = keys::below(keys::OUTBOX, &[]);
+        let (from, _) = keys::range(keys::OUTBOX, &[]);
         let until = keys::outbox(up_to.saturating_add(1));
         let rows = ctx
             .tx

@@ -14,7 +14,7 @@ use crate::kernel::revision::check_rev;
 use crate::kernel::{Lowered, keys};
 use crate::model::{Edition, Id, LimitName, LimitTerms, Limits, Package};
 use crate::rules::limit::{Carrier, CountedBy, counted_by, guarantees_hold, needs_licence};
-use crate::tables::packages::{Packages, ids_below, load, load_open};
+use crate::tables::packages::{Packages, ids_in_range, load, load_open};
 use crate::tables::{self, accounts};
 
 /// An account gets another package, or none: keeps the count of each. The account itself is not
@@ -54,7 +54,7 @@ pub(crate) fn link(
         }
         ctx.tx.save::<Packages>(&package)?;
     }
-    ctx.tx.touch_limits(Lowered::Account(account.clone()));
+    ctx.tx.recheck_limits(Lowered::Account(account.clone()));
     Ok(())
 }
 
@@ -138,7 +138,7 @@ fn licensed_limits() -> impl Iterator<Item = LimitName> {
 }
 
 /// The package with a note of what counts for nothing, in this edition or by itself.
-fn shown(ctx: &mut Ctx<'_>, mut package: Package) -> Result<Package, Error> {
+fn answer_of(ctx: &mut Ctx<'_>, mut package: Package) -> Result<Package, Error> {
     package.without_effect = if package.credits && !package.overuse {
         vec!["credits".to_owned()]
     } else {
@@ -206,7 +206,7 @@ impl Operation for Create {
         )?;
         check_licence(ctx, None, &package)?;
         ctx.tx.save::<Packages>(&package)?;
-        shown(ctx, package)
+        answer_of(ctx, package)
     }
 }
 
@@ -271,11 +271,11 @@ impl Operation for Edit {
         package.rev += 1;
         package.updated_at_ms = ctx.now_ms;
         ctx.tx.save::<Packages>(&package)?;
-        ctx.tx.touch_everything();
+        ctx.tx.invalidate_all();
         if package.limits != before.limits {
-            ctx.tx.touch_limits(Lowered::Package(package.id.clone()));
+            ctx.tx.recheck_limits(Lowered::Package(package.id.clone()));
         }
-        shown(ctx, package)
+        answer_of(ctx, package)
     }
 }
 
@@ -284,7 +284,7 @@ impl Operation for Get {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Package, Error> {
         let package = load(&mut ctx.tx, &self.package, "/package")?;
-        shown(ctx, package)
+        answer_of(ctx, package)
     }
 }
 
@@ -294,14 +294,14 @@ impl Operation for List {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<PackageList, Error> {
         let (rows, next) = page::<Package>(
             ctx,
-            keys::below(keys::PACKAGE, &[]),
+            keys::range(keys::PACKAGE, &[]),
             self.after.as_ref(),
             self.limit,
         )?;
         Ok(PackageList {
             packages: rows
                 .into_iter()
-                .map(|(_, package)| shown(ctx, package))
+                .map(|(_, package)| answer_of(ctx, package))
                 .collect::<Result<_, _>>()?,
             next,
         })
@@ -320,7 +320,7 @@ impl Operation for Retire {
             package.updated_at_ms = ctx.now_ms;
             ctx.tx.save::<Packages>(&package)?;
         }
-        shown(ctx, package)
+        answer_of(ctx, package)
     }
 }
 
@@ -338,8 +338,8 @@ impl Operation for Delete {
         } else {
             MOST_NAMED
         };
-        let users = ids_below(&mut ctx.tx, keys::PACKAGE_ACCOUNT, &package.id, most)?;
-        let waiting = ids_below(&mut ctx.tx, keys::PACKAGE_NEXT, &package.id, most)?;
+        let users = ids_in_range(&mut ctx.tx, keys::PACKAGE_ACCOUNT, &package.id, most)?;
+        let waiting = ids_in_range(&mut ctx.tx, keys::PACKAGE_NEXT, &package.id, most)?;
         if !users.is_empty() || !waiting.is_empty() {
             let Some(target) = &self.move_to else {
                 let shown: Vec<String> = users
@@ -384,8 +384,8 @@ impl Operation for Delete {
             }
             target.accounts += users.len() as u64;
             ctx.tx.save::<Packages>(&target)?;
-            ctx.tx.touch_everything();
-            ctx.tx.touch_limits(Lowered::Package(target.id.clone()));
+            ctx.tx.invalidate_all();
+            ctx.tx.recheck_limits(Lowered::Package(target.id.clone()));
         }
         ctx.tx.erase::<Packages>(&package)?;
         ctx.tx.mark(keys::tombstone(keys::PACKAGE, &package.id));

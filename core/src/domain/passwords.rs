@@ -1,4 +1,4 @@
-//! Passwords: set, changed, brought along from another platform, and proven (R-SES-1, R-SES-4).
+//! Passwords: set, changed, brought along from another platform, and verified (R-SES-1, R-SES-4).
 //!
 //! Hashing takes its time. It is done before the commit, which looks again at what it was done for.
 
@@ -29,9 +29,9 @@ const ACCOUNTS_LOOKED_AT: usize = 50;
 /// Who is mailed a link is not mailed another for so long.
 const MAIL_EVERY_MS: u64 = 60_000;
 
-/// A password that was proven to be the user's. A code that was given besides is still to be used
+/// A password that was verified to be the user's. A code that was given besides is still to be used
 /// up.
-pub(crate) struct Proven {
+pub(crate) struct VerifiedPassword {
     user: Id,
     code: Option<Secret>,
     ip: Option<Address>,
@@ -41,7 +41,7 @@ pub(crate) struct Proven {
     renewed: Option<String>,
 }
 
-impl Proven {
+impl VerifiedPassword {
     /// Whether with a code of a second factor.
     pub(crate) fn with_second_factor(&self) -> bool {
         self.code.is_some()
@@ -84,7 +84,7 @@ pub(crate) fn prove(
     code: Option<&Secret>,
     ip: Option<Address>,
     field: &str,
-) -> Result<Proven, Error> {
+) -> Result<VerifiedPassword, Error> {
     let engine = ctx.engine;
     engine
         .auth
@@ -151,7 +151,7 @@ pub(crate) fn prove(
     } else {
         None
     };
-    Ok(Proven {
+    Ok(VerifiedPassword {
         user: user.id,
         code,
         ip,
@@ -164,32 +164,32 @@ pub(crate) fn prove(
 /// changed, or a second factor begun. Uses the code up.
 pub(crate) fn confirm(
     ctx: &mut Ctx<'_>,
-    proven: &Proven,
+    verified: &VerifiedPassword,
     field: &str,
 ) -> Result<model::User, Error> {
     let user = ctx
         .tx
-        .get::<model::User>(&keys::user(&proven.user))?
+        .get::<model::User>(&keys::user(&verified.user))?
         .filter(|user| !user.disabled)
         .ok_or_else(|| refused(field))?;
     let record: PasswordRecord = ctx
         .tx
         .get(&keys::password(&user.id))?
         .ok_or_else(|| refused(field))?;
-    if record.hash == proven.hash {
-        match &proven.code {
+    if record.hash == verified.hash {
+        match &verified.code {
             Some(code) => {
                 domain::second_factors::take(ctx, &user.id, code)?;
                 ctx.engine
                     .auth
                     .throttle
-                    .succeeded(user.email.key(), proven.ip);
+                    .succeeded(user.email.key(), verified.ip);
                 ctx.engine.auth.throttle.code_taken(&user.id);
             }
             None if second_factors::is_enabled(&mut ctx.tx, &user.id)? => return Err(code_needed()),
             None => {}
         }
-        if let Some(hash) = &proven.renewed {
+        if let Some(hash) = &verified.renewed {
             let pepper = ctx.engine.auth.hasher.pepper().cloned();
             ctx.tx.put(
                 keys::password(&user.id),
@@ -335,7 +335,7 @@ impl Operation for Set {
         let hash = hashed(ctx, &user, &self.password, "/password")?;
         let changed = ctx
             .engine
-            .commit_beside(ctx.actor, Some(Self::NAME), |ctx| {
+            .commit_durably(ctx.actor, Some(Self::NAME), |ctx| {
                 if let Some(token) = &self.token {
                     links::take(ctx, token, LinkKind::PasswordReset)?;
                 }
@@ -360,7 +360,7 @@ impl Operation for Change {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<PasswordChanged, Error> {
         sessions::require_self(ctx, &self.user, "self.password")?;
         let user = users::load(&mut ctx.tx, &self.user, "/user")?;
-        let proven = prove(
+        let verified = prove(
             ctx,
             &user.email,
             &self.old_password,
@@ -370,8 +370,8 @@ impl Operation for Change {
         )?;
         let hash = hashed(ctx, &user, &self.new_password, "/new_password")?;
         ctx.engine
-            .commit_beside(ctx.actor, Some(Self::NAME), |ctx| {
-                let user = confirm(ctx, &proven, "/old_password")?;
+            .commit_durably(ctx.actor, Some(Self::NAME), |ctx| {
+                let user = confirm(ctx, &verified, "/old_password")?;
                 save(ctx, user, &hash, self.keep_session.as_ref())
             })
     }

@@ -9,7 +9,7 @@ use crate::kernel::page::page_size;
 use crate::model::permission::unknown_permission;
 use crate::model::{HostNode, PermissionTree};
 
-fn shown(tree: &PermissionTree, place: usize) -> Option<Permission> {
+fn answer_of(tree: &PermissionTree, place: usize) -> Option<Permission> {
     let node = tree.node(place)?;
     Some(Permission {
         permission: node.id.clone(),
@@ -73,7 +73,7 @@ impl Operation for Add {
             sensitive: self.sensitive,
         };
         ctx.tx.put(keys::tree_node(&node.id), &node)?;
-        ctx.tx.touch_permission_tree();
+        ctx.tx.invalidate_permission_tree();
         Ok(Permission {
             permission: node.id.to_string(),
             title: node.title.to_string(),
@@ -91,7 +91,7 @@ impl Operation for List {
         let tree = ctx.tree();
         Ok(PermissionList {
             permissions: (0..tree.nodes().len())
-                .filter_map(|place| shown(&tree, place))
+                .filter_map(|place| answer_of(&tree, place))
                 .collect(),
         })
     }
@@ -108,7 +108,7 @@ impl Operation for Search {
             permissions: hits
                 .into_iter()
                 .take(most)
-                .filter_map(|place| shown(&tree, place))
+                .filter_map(|place| answer_of(&tree, place))
                 .collect(),
         })
     }

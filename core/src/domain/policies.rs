@@ -17,7 +17,7 @@ fn report(ctx: &mut Ctx<'_>, account: Option<Id>) -> Result<PolicyReport, Error>
     let mut carriers = Vec::new();
     if let Some(id) = &account {
         let line = account_line(&mut ctx.tx, id).map_err(|error| error.at("/account"))?;
-        carriers.extend(line.into_iter().map(|above| Some(above.id)));
+        carriers.extend(line.into_iter().map(|ancestor| Some(ancestor.id)));
     }
     carriers.push(None);
     let mut records: Vec<PolicyRecord> = Vec::new();
@@ -88,8 +88,8 @@ fn change(
         ctx.tx.put(key, &record)?;
     }
     match &account {
-        Some(id) => members::touch(&mut ctx.tx, id)?,
-        None => ctx.tx.touch_everything(),
+        Some(id) => members::invalidate(&mut ctx.tx, id)?,
+        None => ctx.tx.invalidate_all(),
     }
     report(ctx, account)
 }

@@ -128,7 +128,7 @@ pub(crate) fn leave_future(ctx: &mut Ctx<'_>) -> Result<(), Error> {
 
 fn plan(ctx: &mut Ctx<'_>, pruning: &Pruning) -> Result<(), Error> {
     ctx.tx.save::<Prunings>(pruning)?;
-    ctx.tx.touch_forget(pruning.due_at_ms);
+    ctx.tx.schedule_forget(pruning.due_at_ms);
     Ok(())
 }
 

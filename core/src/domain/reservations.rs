@@ -2,7 +2,7 @@
 
 use crate::access::operation::Operation;
 use crate::access::request::Ctx;
-use crate::access::view::{Judged, Papers};
+use crate::access::view::{Judged, NominalCache};
 use crate::api::reservations::{Commit, Create, Get, Release, Reservation, ReservationDecision};
 use crate::domain::sending::{own_message, sender_of};
 use crate::error::{Code, Error};
@@ -16,7 +16,7 @@ use std::sync::atomic::Ordering;
 
 const SHORTEST_MS: u64 = 1000;
 const LONGEST_MS: u64 = 31 * 24 * 3_600_000;
-fn shown(reservation: model::Reservation) -> Reservation {
+fn answer_of(reservation: model::Reservation) -> Reservation {
     Reservation {
         account: reservation.account,
         id: reservation.id,
@@ -37,8 +37,8 @@ fn save(ctx: &mut Ctx<'_>, reservation: &model::Reservation) -> Result<(), Error
     ctx.engine.has_reserved.store(true, Ordering::Release);
     ctx.tx.save::<Reservations>(reservation)?;
     match reservation.state {
-        ReservationState::Open => ctx.tx.touch_due(reservation.due_at_ms()),
-        _ => ctx.tx.touch_forget(reservation.due_at_ms()),
+        ReservationState::Open => ctx.tx.schedule_due(reservation.due_at_ms()),
+        _ => ctx.tx.schedule_forget(reservation.due_at_ms()),
     }
     Ok(())
 }
@@ -128,7 +128,7 @@ pub(crate) fn leave_future(
 
 /// An account is suspended or closed: its open reservations come back (R-ACC-4).
 pub(crate) fn void_all_of(ctx: &mut Ctx<'_>, account: &Id) -> Result<(), Error> {
-    let (from, until) = keys::below(keys::RESERVATION, &[account.as_str()]);
+    let (from, until) = keys::range(keys::RESERVATION, &[account.as_str()]);
     for (_, reservation) in ctx
         .tx
         .range::<model::Reservation>(&from, &until, usize::MAX)?
@@ -239,9 +239,11 @@ impl Operation for Commit {
                 if count > 0 {
                     refuse_what_is_stopped(ctx, &reservation)?;
                 }
-                end(ctx, reservation, ReservationState::Committed, count).map(shown)
+                end(ctx, reservation, ReservationState::Committed, count).map(answer_of)
             }
-            ReservationState::Committed if reservation.committed == count => Ok(shown(reservation)),
+            ReservationState::Committed if reservation.committed == count => {
+                Ok(answer_of(reservation))
+            }
             state => Err(over(&reservation.id, state)),
         }
     }
@@ -254,9 +256,9 @@ impl Operation for Release {
         let reservation = load(&mut ctx.tx, &self.account, &self.reservation)?;
         match reservation.state {
             ReservationState::Open => {
-                end(ctx, reservation, ReservationState::Released, 0).map(shown)
+                end(ctx, reservation, ReservationState::Released, 0).map(answer_of)
             }
-            ReservationState::Released => Ok(shown(reservation)),
+            ReservationState::Released => Ok(answer_of(reservation)),
             state => Err(over(&reservation.id, state)),
         }
     }
@@ -283,17 +285,17 @@ fn refuse_what_is_stopped(
     }
     let Some(user) = user else { return Ok(()) };
     let (tree, view) = (ctx.tree(), ctx.engine.cell(account)?.view(ctx.engine)?);
-    let judged = view.judge_whatever_status(&mut ctx.tx, &mut Papers::new(&tree), user)?;
+    let judged = view.judge_whatever_status(&mut ctx.tx, &mut NominalCache::new(&tree), user)?;
     let refusal = match judged {
         None => Some(Code::NotMember),
         Some(Judged {
             disabled: Some(code),
             ..
         }) => Some(code),
-        Some(Judged { powers, .. }) => {
+        Some(Judged { permissions, .. }) => {
             let may_send = tree
                 .place(channel.permission())
-                .is_some_and(|place| powers.at(place).is_some());
+                .is_some_and(|place| permissions.at(place).is_some());
             (!may_send).then_some(Code::PermissionDenied)
         }
     };
@@ -336,6 +338,6 @@ impl Operation for Get {
     type Answer = Reservation;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Reservation, Error> {
-        load(&mut ctx.tx, &self.account, &self.reservation).map(shown)
+        load(&mut ctx.tx, &self.account, &self.reservation).map(answer_of)
     }
 }

@@ -5,8 +5,8 @@
 mod tests;
 
 use crate::access::operation::Operation;
-use crate::access::reach;
 use crate::access::request::Ctx;
+use crate::access::visibility;
 use crate::api::second_factors::{
     Begin, Confirm, ImportSecret, RecoveryCodes, Remove, RenewRecoveryCodes, SecondFactorRemoved,
     SecondFactorSecret, SecondFactorStatus, Status,
@@ -200,7 +200,7 @@ impl Operation for Status {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SecondFactorStatus, Error> {
         match ctx.actor {
-            Actor::Operator { .. } if !reach::is_self(ctx, &self.user) => {
+            Actor::Operator { .. } if !visibility::is_self(ctx, &self.user) => {
                 ctx.require_as_operator("clients.view_all")?
             }
             _ => sessions::require_self(ctx, &self.user, "self.password")?,
@@ -216,9 +216,9 @@ impl Operation for Remove {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SecondFactorRemoved, Error> {
         match ctx.actor {
-            Actor::Operator { .. } if !reach::is_self(ctx, &self.user) => {
+            Actor::Operator { .. } if !visibility::is_self(ctx, &self.user) => {
                 ctx.require_as_operator("clients.edit")?;
-                reach::refuse_stronger(ctx, &self.user)?;
+                visibility::refuse_stronger(ctx, &self.user)?;
             }
             _ => sessions::require_self(ctx, &self.user, "self.password")?,
         }

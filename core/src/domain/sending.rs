@@ -13,7 +13,7 @@ use crate::domain::groups;
 use crate::domain::usage::{add_paid, window_of};
 use crate::error::{Code, Error};
 use crate::kernel::{Tx, keys};
-use crate::meters::{Ask, Paid, Prepared, Sent, Standing, check_count};
+use crate::meters::{Ask, LimitState, Paid, Prepared, Sent, check_count};
 use crate::model::{
     Actor, ApiKey, Channel, Count, Decision, Id, MessageInput, Name, Package, Refusal,
     check_instant, normal_domain,
@@ -55,7 +55,7 @@ pub(crate) fn require_own_key(
     if let Some(key) = key.filter(|key| user.is_none_or(|user| *user == key.user))
         && account_line(tx, account)?
             .iter()
-            .any(|above| above.id == key.account)
+            .any(|ancestor| ancestor.id == key.account)
     {
         return Ok(());
     }
@@ -263,8 +263,8 @@ impl Operation for WhatIf {
                 &message,
             )?,
         };
-        let standing = ctx.engine.outlook_then(&prepared, count, at_ms)?;
-        explained(ctx, &self.account, &prepared, standing, count)
+        let state = ctx.engine.outlook_then(&prepared, count, at_ms)?;
+        explained(ctx, &self.account, &prepared, state, count)
     }
 }
 
@@ -351,7 +351,7 @@ impl Operation for Refund {
         };
         // What is given back in memory comes after the commit that remembers it: never twice,
         // whatever happens between.
-        let (refund, is_first) = ctx.engine.commit_beside(ctx.actor, None, |ctx| {
+        let (refund, is_first) = ctx.engine.commit_durably(ctx.actor, None, |ctx| {
             idempotency::carried_out(ctx, &self, self.key.as_ref(), |ctx| {
                 let credits = match self.spend.map(Count::get) {
                     Some(spend) => {
@@ -400,8 +400,8 @@ impl Operation for Explain {
             self.channel,
             &message,
         )?;
-        let standing = ctx.engine.outlook(&prepared, count)?;
-        explained(ctx, &self.account, &prepared, standing, count)
+        let state = ctx.engine.outlook(&prepared, count)?;
+        explained(ctx, &self.account, &prepared, state, count)
     }
 }
 
@@ -409,19 +409,19 @@ fn explained(
     ctx: &mut Ctx<'_>,
     account: &Id,
     prepared: &Prepared,
-    standing: Standing,
+    state: LimitState,
     count: u64,
 ) -> Result<SendExplanation, Error> {
     let refusal = match prepared.refusal {
         Some(code) => Some(Refusal::of(code)),
-        None => standing.refusal(account, count),
+        None => state.refusal(account, count),
     };
     let would_grant = refusal.is_none();
     let (remaining, credits) = (
-        standing.remaining(),
-        if would_grant { standing.paid(count) } else { 0 },
+        state.remaining(),
+        if would_grant { state.paid(count) } else { 0 },
     );
-    let mut limits: Vec<_> = standing
+    let mut limits: Vec<_> = state
         .readings
         .into_iter()
         .filter(|reading| reading.counts)

@@ -5,8 +5,8 @@
 
 use crate::access::authorise::holds;
 use crate::access::operation::Operation;
-use crate::access::reach;
 use crate::access::request::Ctx;
+use crate::access::visibility;
 use crate::api::sharing::{
     Check, List, Received, ReceivedList, ReceivedTemplate, Share, ShareEnded, ShareableList,
     ShareableTemplate, SharedAction, SharingCheck, Unshare,
@@ -17,7 +17,7 @@ use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::kernel::page::walk;
 use crate::model::{Account, Actor, Id, Resource, Share as ShareRecord};
-use crate::rules::sharing::{Direction, TEMPLATE, direction, reaches};
+use crate::rules::sharing::{Direction, TEMPLATE, direction, includes};
 use crate::tables::accounts::{self, account_line};
 use crate::tables::shares::{ids, replace};
 
@@ -89,7 +89,7 @@ fn is_eligible(ctx: &mut Ctx<'_>, kind: &Kind, resource: &Resource) -> Result<bo
     }
 }
 
-fn shown(resource: Resource, share: Option<ShareRecord>) -> ShareableTemplate {
+fn answer_of(resource: Resource, share: Option<ShareRecord>) -> ShareableTemplate {
     ShareableTemplate {
         account: resource.account,
         kind: resource.kind,
@@ -105,19 +105,19 @@ fn shown(resource: Resource, share: Option<ShareRecord>) -> ShareableTemplate {
 
 /// The account above that shares a resource with this one, the nearest first; none where nobody
 /// does.
-pub(crate) fn seen_from_above(
+pub(crate) fn seen_from_ancestor(
     ctx: &mut Ctx<'_>,
     account: &Id,
     kind: &Id,
     id: &Id,
 ) -> Result<Option<Id>, Error> {
-    for above in account_line(&mut ctx.tx, account)?.into_iter().skip(1) {
+    for ancestor in account_line(&mut ctx.tx, account)?.into_iter().skip(1) {
         if ctx
             .tx
-            .get::<ShareRecord>(&keys::share(&above.id, kind, id))?
-            .is_some_and(|share| reaches(&share, account))
+            .get::<ShareRecord>(&keys::share(&ancestor.id, kind, id))?
+            .is_some_and(|share| includes(&share, account))
         {
-            return Ok(Some(above.id));
+            return Ok(Some(ancestor.id));
         }
     }
     Ok(None)
@@ -134,13 +134,13 @@ pub(crate) fn received(
     if ctx.tx.has(&keys::resource(account, kind, id))? {
         return Ok(None);
     }
-    let above = seen_from_above(ctx, account, kind, id)?;
-    if let (Actor::User { user, .. }, Some(_)) = (ctx.actor, &above)
+    let ancestor = seen_from_ancestor(ctx, account, kind, id)?;
+    if let (Actor::User { user, .. }, Some(_)) = (ctx.actor, &ancestor)
         && refusal(ctx, account, user, SharedAction::Preview)?.is_some()
     {
         return Ok(None);
     }
-    Ok(above)
+    Ok(ancestor)
 }
 
 /// Refuses to change what an account above shares (R-TEA-7).
@@ -150,41 +150,44 @@ pub(crate) fn refuse_read_only(
     kind: &Id,
     id: &Id,
 ) -> Result<(), Error> {
-    let Some(above) = received(ctx, account, kind, id)? else {
+    let Some(ancestor) = received(ctx, account, kind, id)? else {
         return Ok(());
     };
     Err(Error::new(
         Code::SharedReadOnly,
-        format!("The {kind} `{id}` is shared by `{above}`; change it there."),
+        format!("The {kind} `{id}` is shared by `{ancestor}`; change it there."),
     )
     .at("/id"))
 }
 
 /// The account is deleted: what it shares and what is shared with it by name ends.
 pub(crate) fn erase_all_of(ctx: &mut Ctx<'_>, account: &Id) -> Result<(), Error> {
-    let (from, until) = keys::below(keys::SHARE, &[account.as_str()]);
+    let (from, until) = keys::range(keys::SHARE, &[account.as_str()]);
     for (_, share) in ctx.tx.range::<ShareRecord>(&from, &until, usize::MAX)? {
         replace(&mut ctx.tx, Some(&share), None)?;
     }
-    for above in account_line(&mut ctx.tx, account)?.into_iter().skip(1) {
-        leave(ctx, account, &above.id)?;
+    for ancestor in account_line(&mut ctx.tx, account)?.into_iter().skip(1) {
+        leave(ctx, account, &ancestor.id)?;
     }
     Ok(())
 }
 
 /// An account no longer lies below another: what is shared with it by name ends. What is shared
 /// with all ends by itself.
-pub(crate) fn leave(ctx: &mut Ctx<'_>, account: &Id, above: &Id) -> Result<(), Error> {
-    let (from, until) = keys::below(keys::SHARED_WITH, &[account.as_str(), above.as_str()]);
+pub(crate) fn leave(ctx: &mut Ctx<'_>, account: &Id, ancestor: &Id) -> Result<(), Error> {
+    let (from, until) = keys::range(keys::SHARED_WITH, &[account.as_str(), ancestor.as_str()]);
     for (key, ()) in ctx.tx.range::<()>(&from, &until, usize::MAX)? {
         let Some((kind, id)) = keys::last_pair(&key) else {
             continue;
         };
-        let Some(old) = ctx.tx.get::<ShareRecord>(&keys::share(above, &kind, &id))? else {
+        let Some(old) = ctx
+            .tx
+            .get::<ShareRecord>(&keys::share(ancestor, &kind, &id))?
+        else {
             continue;
         };
         let mut new = old.clone();
-        new.accounts.retain(|below| below != account);
+        new.accounts.retain(|descendant| descendant != account);
         // Shared with nobody is not shared.
         replace(
             &mut ctx.tx,
@@ -202,9 +205,9 @@ pub(crate) fn refusal(
     user: &Id,
     action: SharedAction,
 ) -> Result<Option<Code>, Error> {
-    let acts = reach::home(ctx).is_some() && reach::is_self(ctx, user);
+    let acts = visibility::home(ctx).is_some() && visibility::is_self(ctx, user);
     let member = if acts {
-        ctx.standing(account)?
+        ctx.member_in(account)?
     } else {
         access::member_seen(ctx, account, user)?
     };
@@ -285,7 +288,7 @@ impl Operation for Share {
             account.shares_since_ms = Some(ctx.now_ms);
             accounts::save(&mut ctx.tx, account)?;
         }
-        Ok(shown(resource, Some(new)))
+        Ok(answer_of(resource, Some(new)))
     }
 }
 
@@ -320,7 +323,7 @@ impl Operation for List {
         } else {
             keys::RESOURCE
         };
-        let span = keys::below(letter, &[self.account.as_str(), TEMPLATE]);
+        let span = keys::range(letter, &[self.account.as_str(), TEMPLATE]);
         let template = Kind::find(ctx, template_kind()?)?;
         let (templates, next) = walk(ctx, &[span], self.after.as_ref(), self.limit, |ctx, key| {
             let Some((kind, id)) = keys::last_pair(key) else {
@@ -335,7 +338,7 @@ impl Operation for List {
             let share: Option<ShareRecord> = ctx.tx.get(&keys::share(&self.account, &kind, &id))?;
             let listed = self.shared.is_none_or(|shared| shared == share.is_some())
                 && is_eligible(ctx, &template, &resource)?;
-            Ok(listed.then(|| shown(resource, share)))
+            Ok(listed.then(|| answer_of(resource, share)))
         })?;
         Ok(ShareableList { templates, next })
     }
@@ -348,19 +351,21 @@ impl Operation for Received {
         let line =
             account_line(&mut ctx.tx, &self.account).map_err(|error| error.at("/account"))?;
         // The account that shares has the folder too.
-        let folder = line.iter().any(|above| above.shares_since_ms.is_some());
+        let folder = line
+            .iter()
+            .any(|ancestor| ancestor.shares_since_ms.is_some());
         let kind = template_kind()?;
         let mut spans = Vec::new();
         let mut sources = Vec::new();
-        for above in line.into_iter().skip(1) {
+        for ancestor in line.into_iter().skip(1) {
             // What is shared with all below, and what with this account by name: a share is one or
             // the other.
-            spans.push(keys::below(keys::SHARE, &[above.id.as_str(), TEMPLATE]));
-            spans.push(keys::below(
+            spans.push(keys::range(keys::SHARE, &[ancestor.id.as_str(), TEMPLATE]));
+            spans.push(keys::range(
                 keys::SHARED_WITH,
-                &[self.account.as_str(), above.id.as_str(), TEMPLATE],
+                &[self.account.as_str(), ancestor.id.as_str(), TEMPLATE],
             ));
-            sources.push(above.id);
+            sources.push(ancestor.id);
         }
         let (templates, next) = walk(ctx, &spans, self.after.as_ref(), self.limit, |ctx, key| {
             let by_name = key.first() == Some(&keys::SHARED_WITH);
@@ -412,13 +417,13 @@ impl Operation for Check {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SharingCheck, Error> {
         match ctx.actor {
-            Actor::User { user, .. } if *user == self.user => drop(ctx.standing(&self.account)?),
+            Actor::User { user, .. } if *user == self.user => drop(ctx.member_in(&self.account)?),
             _ => ctx.require(&self.account, "users.view", "clients.view_all")?,
         }
         accounts::load(&mut ctx.tx, &self.account, "/account")?;
         let missing = || Error::not_found("shared template", self.id.as_str()).at("/id");
         let source =
-            seen_from_above(ctx, &self.account, &self.kind, &self.id)?.ok_or_else(missing)?;
+            seen_from_ancestor(ctx, &self.account, &self.kind, &self.id)?.ok_or_else(missing)?;
         let resource: Resource = ctx
             .tx
             .get(&keys::resource(&source, &self.kind, &self.id))?

@@ -17,7 +17,7 @@ const MOST_ERASING: usize = 100;
 /// Most places that are told.
 const MOST_DAMAGED: usize = 100;
 
-fn shown(deletion: Deletion) -> ErasedAccount {
+fn answer_of(deletion: Deletion) -> ErasedAccount {
     ErasedAccount {
         account: deletion.account,
         deleted_at_ms: deletion.began_at_ms,
@@ -33,7 +33,7 @@ impl Operation for Info {
         let erasing = deletions::some(&mut ctx.tx, MOST_ERASING)?.into_iter();
         let backend = &ctx.engine.kernel.backend;
         Ok(StoreInfo {
-            erasing: erasing.map(shown).collect(),
+            erasing: erasing.map(answer_of).collect(),
             store_id: backend.store_id(),
             last_commit: backend.last_commit(),
             version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -149,7 +149,7 @@ impl Filter {
         if found.is_some() || !self.pooled {
             return Ok(found);
         }
-        let (from, until) = keys::below(keys::TEAM_SUPPRESSION, &[self.team.as_str(), value]);
+        let (from, until) = keys::range(keys::TEAM_SUPPRESSION, &[self.team.as_str(), value]);
         for (key, ()) in ctx.tx.range::<()>(&from, &until, usize::MAX)? {
             let Some((class, source)) = source_of(&key) else {
                 continue;
@@ -286,7 +286,7 @@ impl Operation for List {
         let (suppressions, next) = if self.pooled && account.pooled {
             let team = team_of(&mut ctx.tx, &self.account)?;
             let spans = narrowed(
-                keys::below(keys::TEAM_SUPPRESSION, &[team.as_str()]),
+                keys::range(keys::TEAM_SUPPRESSION, &[team.as_str()]),
                 &search,
             );
             let prefix = span_prefix(&team);
@@ -314,7 +314,7 @@ impl Operation for List {
             })?
         } else {
             let spans = narrowed(
-                keys::below(keys::SUPPRESSION, &[self.account.as_str()]),
+                keys::range(keys::SUPPRESSION, &[self.account.as_str()]),
                 &search,
             );
             walk(ctx, &spans, self.after.as_ref(), self.limit, |ctx, key| {

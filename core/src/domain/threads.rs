@@ -25,9 +25,9 @@ const LONGEST_MS: u64 = 24 * 3_600_000;
 const CLEARED: usize = 2;
 
 /// Ends one slot of an account, or of one below it, whose lease has run out; whether there was one.
-fn end_expired(ctx: &mut Ctx<'_>, above: &Id) -> Result<bool, Error> {
-    let (from, _) = keys::below(keys::SLOT_END, &[above.as_str()]);
-    let until = keys::slot_ends_after(above, ctx.now_ms);
+fn end_expired(ctx: &mut Ctx<'_>, ancestor: &Id) -> Result<bool, Error> {
+    let (from, _) = keys::range(keys::SLOT_END, &[ancestor.as_str()]);
+    let until = keys::slot_ends_after(ancestor, ctx.now_ms);
     let Some((key, ())) = ctx.tx.range::<()>(&from, &until, 1)?.into_iter().next() else {
         return Ok(false);
     };
@@ -85,17 +85,17 @@ impl Acquire {
         {
             return Err(campaigns::bounce_stop(campaign).at("/campaign"));
         }
-        for (level, above) in line.accounts.iter().enumerate() {
+        for (level, ancestor) in line.accounts.iter().enumerate() {
             let most = line.value(level, LimitName::Threads).ceiling();
             loop {
-                let taken = gauges::total(ctx, &above.id, LimitName::Threads)?;
+                let taken = gauges::total(ctx, &ancestor.id, LimitName::Threads)?;
                 if taken < most {
                     break;
                 }
-                if !end_expired(ctx, &above.id)? {
-                    let error = reached(LimitName::Threads, &above.id, most, taken);
+                if !end_expired(ctx, &ancestor.id)? {
+                    let error = reached(LimitName::Threads, &ancestor.id, most, taken);
                     return Err(
-                        match ended_at_ms(&mut ctx.tx, &above.id, taken - most + 1)? {
+                        match ended_at_ms(&mut ctx.tx, &ancestor.id, taken - most + 1)? {
                             Some(at_ms) => error.with("retry_at_ms", at_ms),
                             None => error,
                         },
@@ -149,7 +149,7 @@ impl Operation for List {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SlotList, Error> {
         tables::accounts::load(&mut ctx.tx, &self.account, "/account")?;
-        let span = keys::below(keys::SLOT_END, &[self.account.as_str()]);
+        let span = keys::range(keys::SLOT_END, &[self.account.as_str()]);
         let now_ms = ctx.now_ms;
         let (slots, next) = walk(ctx, &[span], self.after.as_ref(), self.limit, |ctx, key| {
             Ok(at_end(&mut ctx.tx, key)?.filter(|slot| now_ms < slot.expires_at_ms))

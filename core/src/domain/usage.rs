@@ -173,7 +173,7 @@ impl Operation for History {
                 ));
             }
         };
-        let span = keys::below(
+        let span = keys::range(
             keys::METER_HISTORY,
             &[self.account.as_str(), &scope, &subject, name],
         );
@@ -245,7 +245,7 @@ impl Operation for Invoice {
         let next = [own.as_slice(), &[0]].concat();
         // Who does not manage the team from above sees their own account.
         let below = if ctx.manages_team_of(&self.account)? {
-            Some(keys::below(
+            Some(keys::range(
                 keys::TEAM_ACCOUNT,
                 &[self.account.as_str(), "id"],
             ))

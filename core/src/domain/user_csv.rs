@@ -1,8 +1,8 @@
 //! Users as CSV: out of an account or a team, and in again (R-USR-5).
 
 use crate::access::operation::Operation;
-use crate::access::reach;
 use crate::access::request::Ctx;
+use crate::access::visibility;
 use crate::api::user_csv::{ExportCsv, ImportCsv, UserCsv, UserImport, UserImportProblem};
 use crate::domain;
 use crate::domain::{groups, members, membership, roles};
@@ -73,7 +73,7 @@ impl Operation for ExportCsv {
                 .write_record(Column::ALL.map(Column::name))
                 .map_err(broken)?;
         }
-        let hidden = reach::hidden_in(ctx, &self.account)?;
+        let hidden = visibility::hidden_in(ctx, &self.account)?;
         let mut rows = 0;
         for (account, user) in found {
             let Some(member) = ctx
@@ -144,7 +144,7 @@ fn memberships(
     limit: u64,
 ) -> Result<Memberships, Error> {
     let span = match list {
-        List::Members(account) => keys::below(keys::MEMBER, &[account.as_str()]),
+        List::Members(account) => keys::range(keys::MEMBER, &[account.as_str()]),
         List::Team(top) => people::span(top.as_str(), people::Order::Email, ""),
     };
     let mut place = Place::read(after, &span)?;
@@ -211,13 +211,13 @@ fn is_listed(
     }
     let listed = account_line(&mut ctx.tx, account)?
         .iter()
-        .any(|above| above.id == **top);
+        .any(|ancestor| ancestor.id == **top);
     tops.insert(account.clone(), listed);
     Ok(listed)
 }
 
 fn accounts_after(ctx: &mut Ctx<'_>, user: &Id, after: Option<&Id>) -> Result<Vec<Id>, Error> {
-    let (mut from, until) = keys::below(keys::MEMBERSHIP, &[user.as_str()]);
+    let (mut from, until) = keys::range(keys::MEMBERSHIP, &[user.as_str()]);
     if let Some(after) = after {
         from = keys::membership(user, after);
         from.push(0);
@@ -230,8 +230,7 @@ fn accounts_after(ctx: &mut Ctx<'_>, user: &Id, after: Option<&Id>) -> Result<Ve
         .collect())
 }
 
-/// Where an export goes on: with this person, or the first one behind, and behind this account of
-/// theirs.
+/// Where an export goes on: with this person, or the first behind, and behind this account.
 struct Place {
     key: Vec<u8>,
     account: Option<Id>,
@@ -286,13 +285,13 @@ impl Operation for ImportCsv {
             roles: HashMap::new(),
         };
         importer.known(ctx, &self.account)?;
-        let point = ctx.tx.mark_point();
+        let point = ctx.tx.begin_savepoint();
         let answer = import(ctx, &self, &mut importer);
         // One bad row of an atomic import takes back what the good ones wrote.
         let keep = answer
             .as_ref()
             .is_ok_and(|answer| !self.atomic || answer.rejected == 0);
-        ctx.tx.end_point(point, keep);
+        ctx.tx.end_savepoint(point, keep);
         let answer = answer?;
         Ok(if keep {
             answer
@@ -408,7 +407,7 @@ impl Importer<'_> {
         let (Some(own), Some(top)) = (line.first(), line.last()) else {
             return Err(Error::not_found("account", account.as_str()).at("/account"));
         };
-        if !line.iter().any(|above| above.id == *self.account) {
+        if !line.iter().any(|ancestor| ancestor.id == *self.account) {
             return Err(Error::not_found("account", account.as_str()).at("/account"));
         }
         if let (Actor::User { .. }, true) = (ctx.actor, account != self.account) {
@@ -416,13 +415,14 @@ impl Importer<'_> {
                 .map_err(|error| error.at("/account"))?;
         }
         let policies = ctx.policies(Some(account))?;
-        let grants = reach::holds_in(ctx, account, "users.grant_account")?
-            && (policies.grant_existing == GrantExisting::Holder || reach::parent(ctx)?.is_some());
+        let grants = visibility::holds_in(ctx, account, "users.grant_account")?
+            && (policies.grant_existing == GrantExisting::Holder
+                || visibility::parent(ctx)?.is_some());
         Ok(Known {
             top: top.id.clone(),
             default_role: own.default_role.clone(),
             role_scope: policies.role_scope,
-            adds_anybody: reach::home(ctx).is_none(),
+            adds_anybody: visibility::home(ctx).is_none(),
             grants,
         })
     }

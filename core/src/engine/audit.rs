@@ -9,7 +9,7 @@ use crate::model::{
     AUDIT_IP, AuditActor, AuditChain, AuditChange, AuditFields, AuditHead, AuditKind, AuditLink,
     AuditPerson, AuditPersonal, AuditRecord, Id,
 };
-use crate::rules::audit::{difference, hash, masked, parsed};
+use crate::rules::audit::{difference, hash, parsed, redacted};
 use crate::tables;
 use serde_json::Value;
 use std::borrow::Cow;
@@ -71,8 +71,9 @@ pub(crate) fn remember(ctx: &mut Ctx<'_>, operation: &str) -> Result<(), Error> 
         {
             forget_person(&mut ctx.tx, kind, id)?;
         }
-        for (chain, before, after) in told(kind, &subject.chain, before.as_ref(), after.as_ref())
-            .ok_or_else(|| broken(&key))?
+        for (chain, before, after) in
+            by_chain(kind, &subject.chain, before.as_ref(), after.as_ref())
+                .ok_or_else(|| broken(&key))?
         {
             if let Some(one) = find(
                 ctx,
@@ -142,16 +143,16 @@ fn find(
 }
 
 /// A chain, and a record before and after as it is told there.
-type Told<'v> = (AuditChain, Option<Cow<'v, Value>>, Option<Cow<'v, Value>>);
+type ChainView<'v> = (AuditChain, Option<Cow<'v, Value>>, Option<Cow<'v, Value>>);
 
 /// Where a change is told, and what of it: in the chain of the record, and in those of others whom
 /// it concerns. None where the record names something that is no id.
-fn told<'v>(
+fn by_chain<'v>(
     kind: AuditKind,
     chain: &AuditChain,
     before: Option<&'v Value>,
     after: Option<&'v Value>,
-) -> Option<Vec<Told<'v>>> {
+) -> Option<Vec<ChainView<'v>>> {
     let whole = |chain: AuditChain| (chain, before.map(Cow::Borrowed), after.map(Cow::Borrowed));
     let both = || before.into_iter().chain(after);
     Some(match kind {
@@ -163,14 +164,14 @@ fn told<'v>(
                     .and_then(|record| offer_to(record, account))
                     .map(Cow::Owned)
             };
-            let told = |account: &str| {
+            let by_chain = |account: &str| {
                 Some((
                     AuditChain::Account(Id::new(account).ok()?),
                     offered(before, account),
                     offered(after, account),
                 ))
             };
-            accounts.into_iter().map(told).collect::<Option<_>>()?
+            accounts.into_iter().map(by_chain).collect::<Option<_>>()?
         }
         // The platform sees which accounts come and go.
         AuditKind::Account if before.is_none() || after.is_none() => {
@@ -214,9 +215,9 @@ fn offer_to(invitation: &Value, account: &str) -> Option<Value> {
     if own.is_empty() {
         return None;
     }
-    let mut told = invitation.clone();
-    *told.get_mut("grants")? = Value::Array(own);
-    Some(told)
+    let mut visible = invitation.clone();
+    *visible.get_mut("grants")? = Value::Array(own);
+    Some(visible)
 }
 
 /// Where a record is remembered, and as what; none for what lies beside a ledger of credits.
@@ -298,7 +299,7 @@ fn subject(kind: AuditKind, key: &[u8], record: &Value) -> Result<Option<Subject
         (AuditKind::Policies, _) => (AuditChain::Platform, String::new(), None),
         (AuditKind::Suppression, [account, value, class]) => (
             of_account(account)?,
-            format!("{}/{class}", masked(value)),
+            format!("{}/{class}", redacted(value)),
             None,
         ),
         (AuditKind::Resource | AuditKind::Share, [account, kind, id]) => {

@@ -69,7 +69,7 @@ impl World {
             refunds,
         };
         for (number, name) in ACCOUNTS.into_iter().enumerate() {
-            let parent = number.checked_sub(1).map(|above| ACCOUNTS[above]);
+            let parent = number.checked_sub(1).map(|ancestor| ACCOUNTS[ancestor]);
             let owner = serde_json::json!({"user": format!("o-{name}"),
                 "email": format!("{name}@x.example")});
             let request =

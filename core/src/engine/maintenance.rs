@@ -20,7 +20,7 @@ const ROUND: Duration = Duration::from_secs(60);
 impl Engine {
     /// Does a part of what a thread would do beside the calls, where there is none.
     #[inline]
-    pub(crate) fn help_out(&self) -> Result<(), Error> {
+    pub(crate) fn maintain_inline(&self) -> Result<(), Error> {
         if self.background.is_left_to_callers() && self.has_maintenance() {
             self.maintain_some()?;
         }
@@ -44,7 +44,7 @@ impl Engine {
         if !self.background.is_cut_off.load(Ordering::Acquire) {
             return self.forget_some();
         }
-        let goes_on = self.step_of_job()?;
+        let goes_on = self.run_job_step()?;
         let is_cut_off = &self.background.is_cut_off;
         is_cut_off.store(goes_on, Ordering::Release);
         Ok(())
@@ -53,7 +53,7 @@ impl Engine {
     /// What there is to do as the store is opened: what a crash cut off goes on.
     pub(crate) fn resume(&self) -> Result<(), Error> {
         self.forget_at(due::first(&mut self.kernel.tx(), keys::FORGET)?);
-        if self.look_for_work()? {
+        if self.refresh_jobs()? {
             self.cut_off();
         }
         Ok(())
@@ -75,7 +75,7 @@ impl Engine {
     }
 
     /// Whether accounts are being erased, as the store has it.
-    pub(crate) fn look_for_work(&self) -> Result<bool, Error> {
+    pub(crate) fn refresh_jobs(&self) -> Result<bool, Error> {
         // Who deletes one says so before they let go of it.
         let _alone = self.kernel.writer.lock();
         let is_under_way = deletions::are_under_way(&mut self.kernel.tx())?;
@@ -101,14 +101,14 @@ impl Engine {
         }
         let this = self.this.clone();
         // Gone when the last handle was dropped without closing.
-        let work = move || this.upgrade().map(|engine| engine.work_in_background());
-        self.background.wake(work);
+        let task = move || this.upgrade().map(|engine| engine.maintain_in_background());
+        self.background.wake(task);
     }
 
     /// Does a part of what there is to do; says how long until there is more. A failure of the
     /// store poisons the engine, and whoever writes next is told; a panic does the same. Anything
     /// else is tried again in the next round.
-    fn work_in_background(&self) -> Duration {
+    fn maintain_in_background(&self) -> Duration {
         let done = catch_unwind(AssertUnwindSafe(|| {
             if self.has_maintenance() {
                 self.maintain_some()
@@ -117,7 +117,7 @@ impl Engine {
             }
         }));
         match done {
-            Ok(Ok(())) => self.rest(),
+            Ok(Ok(())) => self.pause(),
             Ok(Err(_)) => ROUND,
             Err(panic) => {
                 self.kernel.poison();
@@ -128,7 +128,7 @@ impl Engine {
         }
     }
 
-    fn rest(&self) -> Duration {
+    fn pause(&self) -> Duration {
         let next_ms = self.background.next_ms.load(Ordering::Acquire);
         if self.kernel.is_poisoned() || self.kernel.is_shut() {
             Duration::MAX

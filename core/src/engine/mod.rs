@@ -117,7 +117,7 @@ impl Engine {
         match O::EFFECT {
             Effect::Read => {
                 let (answer, version) = self.read(actor, request)?;
-                self.kernel.wait_until_shown_is_durable(version)?;
+                self.kernel.wait_until_read_is_durable(version)?;
                 Ok(answer)
             }
             Effect::Send => {
@@ -128,7 +128,7 @@ impl Engine {
             Effect::Write => {
                 let mut committed = self.write(actor, request)?;
                 let jobs = std::mem::take(&mut committed.jobs);
-                let answer = self.settle(committed)?;
+                let answer = self.complete(committed)?;
                 if jobs.is_empty() {
                     return Ok(answer);
                 }
@@ -175,7 +175,7 @@ impl Engine {
             if let Some(operation) = operation {
                 audit::remember(&mut ctx, operation)?;
             }
-            let (batch, touched) = ctx.tx.finish();
+            let (batch, changes) = ctx.tx.finish();
             let Some(batch) = batch else {
                 // The answer may tell what another has just committed, such as the answer to the
                 // same request before: that is durable first as well.
@@ -191,14 +191,14 @@ impl Engine {
             let committed = self.kernel.commit_batch(&batch);
             match committed {
                 Ok(version) => {
-                    self.look_again_at(&touched)?;
+                    self.apply_changes(&changes)?;
                     return Ok(Committed {
                         answer,
                         version,
                         is_new: true,
-                        returned: touched.returned,
-                        lowered: touched.lowered,
-                        jobs: touched.jobs,
+                        returned: changes.returned,
+                        lowered: changes.lowered,
+                        jobs: changes.jobs,
                     });
                 }
                 Err(CommitError::Conflict) => {}
@@ -214,7 +214,7 @@ impl Engine {
 
     /// Commits something beside an operation that charges meters or hashes passwords. What happens
     /// with every send is not remembered: it names no operation.
-    pub(crate) fn commit_beside<T>(
+    pub(crate) fn commit_durably<T>(
         &self,
         actor: &Actor,
         operation: Option<&str>,
@@ -224,16 +224,16 @@ impl Engine {
             let _alone = self.kernel.writer.lock();
             self.commit(actor, operation, run)?
         };
-        self.settle(committed)
+        self.complete(committed)
     }
 
     /// Waits until a commit is durable. Only then what it ended comes back: after a crash it would
     /// come back once more.
-    pub(crate) fn settle<T>(&self, committed: Committed<T>) -> Result<T, Error> {
+    pub(crate) fn complete<T>(&self, committed: Committed<T>) -> Result<T, Error> {
         if committed.is_new {
             self.kernel.wait_until_durable(committed.version)?;
         } else {
-            self.kernel.wait_until_shown_is_durable(committed.version)?;
+            self.kernel.wait_until_read_is_durable(committed.version)?;
         }
         for (reservation, count) in &committed.returned {
             self.return_reserved(reservation, *count)?;
@@ -245,35 +245,35 @@ impl Engine {
         Ok(committed.answer)
     }
 
-    pub(crate) fn look_again_at(&self, touched: &tx::Touched) -> Result<(), Error> {
-        if touched.permission_tree {
+    pub(crate) fn apply_changes(&self, changes: &tx::Changes) -> Result<(), Error> {
+        if changes.permission_tree {
             self.views
                 .tree
                 .store(Arc::new(permission_tree(&mut self.kernel.tx())?));
         }
-        self.auth.sessions.forget(&touched.sessions);
-        self.auth.api_keys.forget(&touched.api_keys);
-        for (role, candidate) in &touched.trials {
+        self.auth.sessions.forget(&changes.sessions);
+        self.auth.api_keys.forget(&changes.api_keys);
+        for (role, candidate) in &changes.trials {
             self.trials
                 .begin(role, candidate.as_ref(), self.kernel.clock.now_ms());
         }
-        for account in &touched.accounts {
-            self.views.cells.touch(account);
+        for account in &changes.accounts {
+            self.views.cells.invalidate(account);
         }
-        if touched.everything {
-            self.views.touch_everything();
+        if changes.everything {
+            self.views.invalidate_all();
         }
-        if touched.meters {
+        if changes.meters {
             self.views
                 .cells
                 .teams()
                 .iter()
                 .try_for_each(|team| self.give_blocks_back(team))?;
         }
-        if !touched.jobs.is_empty() {
+        if !changes.jobs.is_empty() {
             self.background.begins();
         }
-        for account in &touched.gone {
+        for account in &changes.gone {
             // The accounts that were below it may go on in a tree of their own, which knows nothing
             // of these blocks.
             let cell = self.views.cells.get(account.as_str());
@@ -282,14 +282,14 @@ impl Engine {
                 self.give_blocks_back(&view.team)?;
             }
         }
-        if let Some(at_ms) = touched.due_ms {
+        if let Some(at_ms) = changes.due_ms {
             self.kernel
                 .clock
                 .next_due_ms
                 .fetch_min(at_ms, Ordering::AcqRel);
             self.kernel.notifier.notify();
         }
-        if let Some(at_ms) = touched.forget_ms {
+        if let Some(at_ms) = changes.forget_ms {
             self.forget_at(at_ms);
         }
         Ok(())

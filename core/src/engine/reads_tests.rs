@@ -341,7 +341,7 @@ fn what_was_absent_when_it_was_read_at_once_conflicts_with_who_writes_it() {
     assert_eq!(commit_after(&group, made), Err(CommitError::Conflict));
     let made = |tx: &mut Tx<'_>| {
         tx.is_new(&Id::new("made").unwrap());
-        let (from, until) = keys::below(keys::GROUP, &["acme", "made"]);
+        let (from, until) = keys::range(keys::GROUP, &["acme", "made"]);
         assert!(tx.range::<u64>(&from, &until, 9).unwrap().is_empty());
     };
     let below = [group.as_slice(), b"\0x"].concat();
@@ -358,7 +358,7 @@ fn what_lies_behind_a_new_id_is_read() {
     store.commit(&tx.finish().0.unwrap()).unwrap();
     let mut tx = Tx::on(Reads::newest(&*store), 0);
     tx.is_new(&new);
-    let (_, until) = keys::below(keys::GROUP, &["acme"]);
+    let (_, until) = keys::range(keys::GROUP, &["acme"]);
     let from = keys::group(&acme, &new);
     assert_eq!(tx.range::<u64>(&from, &until, 9).unwrap().len(), 1);
 }

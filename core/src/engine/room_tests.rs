@@ -117,9 +117,9 @@ fn paces_make_room_for_others() {
     }
 }
 
-/// Accounts that hold a rest make room as well, and what they hold comes back.
+/// Accounts that hold unspent blocks make room as well, and what they hold comes back.
 #[test]
-fn accounts_with_a_rest_make_room() {
+fn accounts_with_unspent_blocks_make_room() {
     let options = json!({"clock": {"manual_ms": NOON_MS}, "seed": 1, "cache_mib": 1});
     let store = Tenantry::open_json(":memory:", options.to_string().as_bytes()).unwrap();
     let accounts = 600;

@@ -743,10 +743,10 @@ impl World {
             line.push(id(parent));
         }
         let mut places = Vec::new();
-        for above in &line {
+        for ancestor in &line {
             for limit in Channel::Email.limits() {
                 places.push(self.counter(
-                    keys::meter(Some(above), limit.name(), "", ""),
+                    keys::meter(Some(ancestor), limit.name(), "", ""),
                     limit.name(),
                     limit.window().unwrap(),
                 ));
@@ -755,7 +755,7 @@ impl World {
                 let cap = self.caps[number].clone();
                 let class = message.message_class.unwrap_or(MessageClass::Marketing);
                 let subject = match cap.scope {
-                    CapScope::Account => Some(above.as_str()),
+                    CapScope::Account => Some(ancestor.as_str()),
                     CapScope::Member => user.as_ref().map(Id::as_str),
                     CapScope::Campaign => message.campaign.as_ref().map(Id::as_str),
                     CapScope::ApiKey => message.api_key.as_ref().map(Id::as_str),
@@ -765,13 +765,13 @@ impl World {
                     }
                 };
                 let Some(subject) = subject.filter(|_| {
-                    cap.account.as_ref() == Some(above)
+                    cap.account.as_ref() == Some(ancestor)
                         && cap.message_class.is_none_or(|only| only == class)
                 }) else {
                     continue;
                 };
                 let place = self.counter(
-                    keys::meter(Some(above), "cap", &keys::of_cap(&cap.id), subject),
+                    keys::meter(Some(ancestor), "cap", &keys::of_cap(&cap.id), subject),
                     cap.id.as_str(),
                     cap.window,
                 );
@@ -1038,7 +1038,7 @@ impl World {
 
     /// R-QTA-6: what the history and the invoice tell of the account that sends, and of the caps
     /// that it carries.
-    fn compare_books(&mut self, source: usize) {
+    fn compare_usage(&mut self, source: usize) {
         let Source {
             account,
             user,
@@ -1205,7 +1205,7 @@ impl World {
             900..960 => {
                 let source = self.random_source();
                 self.compare(source);
-                self.compare_books(source);
+                self.compare_usage(source);
             }
             960..985 => {
                 let source = self.random_source();

@@ -130,7 +130,7 @@ fn whole(disk: &Disk) {
 
 /// The keys that begin with a letter.
 fn count(disk: &Disk, letter: u8) -> usize {
-    let (from, until) = keys::below(letter, &[]);
+    let (from, until) = keys::range(letter, &[]);
     let rows = disk
         .inner
         .range(&from, &until, Order::Ascending, usize::MAX);
@@ -374,7 +374,7 @@ fn marked() -> (Arc<Disk>, Guard) {
     *disk.spared.lock() = None;
     let guard = open(&disk, Some(NOON_MS));
     // Nobody goes on with it.
-    guard.engine.background.rest_for_tests();
+    guard.engine.background.give_up_for_tests();
     (disk, guard)
 }
 
@@ -466,7 +466,7 @@ fn a_send_that_an_erasure_overtakes_writes_nothing() {
     }
     let charged = engine.charge(&prepared, Ask::exact(1));
     assert_eq!(charged.unwrap_err().code(), Code::NotFound);
-    let (from, until) = keys::below(keys::METER, &["other"]);
+    let (from, until) = keys::range(keys::METER, &["other"]);
     let counters = engine
         .kernel
         .backend
@@ -597,7 +597,7 @@ fn a_store_from_before_has_what_is_forgotten_apart() {
     let engine = &guard.engine;
     engine
         .commit(&Actor::System, None, |ctx| {
-            let (from, until) = keys::below(keys::FORGET, &[]);
+            let (from, until) = keys::range(keys::FORGET, &[]);
             for (key, _) in ctx.tx.range::<IgnoredAny>(&from, &until, usize::MAX)? {
                 ctx.tx.delete(key.clone());
                 let due = [&[keys::DUE], &key[1..]].concat();

@@ -8,7 +8,7 @@ use crate::api::operation::Effect;
 use crate::error::{Code, Error};
 use crate::guard::Guard;
 use crate::kernel::keys;
-use crate::meters::{Ask, Booked};
+use crate::meters::{Ask, Charged};
 use crate::model::{Actor, Channel, Email, HoldReason, Id, Name};
 use crate::options::OpenOptions;
 use crate::sending::decide;
@@ -324,7 +324,7 @@ fn credits_are_spent_in_the_commit_of_what_they_pay_for() {
                 let granted = call(&guard, operation, request.clone())
                     .map(|answer| answer["granted"].as_u64().unwrap());
                 *trouble.lock() = Trouble::default();
-                let (from, until) = keys::below(kind, &["acme"]);
+                let (from, until) = keys::range(kind, &["acme"]);
                 let stored = guard
                     .engine
                     .kernel
@@ -419,11 +419,13 @@ fn what_cannot_be_paid_any_more_comes_back() {
             .charge_or_owe(&Actor::System, &prepared, Ask::exact(12))
             .unwrap();
         call(&guard, operation, request).unwrap();
-        let booked = guard.engine.book(&Actor::System, charge, |ctx, charge| {
-            charge.pay(ctx).map(Booked::Kept)
-        });
+        let outcome = guard
+            .engine
+            .commit_charge(&Actor::System, charge, |ctx, charge| {
+                charge.pay(ctx).map(Charged::Kept)
+            });
         assert_eq!(
-            booked
+            outcome
                 .map(|decision| decision.granted)
                 .map_err(|error| error.code()),
             expected,

@@ -28,7 +28,7 @@ pub(crate) struct Background {
     pub(crate) is_cut_off: AtomicBool,
     /// Who deleted these accounts waits until they are erased, and is told what went with them.
     /// Whoever makes a step has it locked.
-    pub(crate) told: Mutex<BTreeMap<Id, Option<Erased>>>,
+    pub(crate) waiting: Mutex<BTreeMap<Id, Option<Erased>>>,
     /// Whether whoever calls does what there is to do: the clock is manual, or no thread can be
     /// had.
     is_left_to_callers: AtomicBool,
@@ -54,17 +54,17 @@ impl Erased {
 
 /// What one step of work has come to.
 #[derive(Debug, Default)]
-pub(crate) struct Step {
+pub(crate) struct JobStep {
     /// Whether there may be another.
     pub(crate) goes_on: bool,
     /// The account that is erased now with all below it.
     pub(crate) ended: Option<(Id, Erased)>,
 }
 
-impl Step {
+impl JobStep {
     /// One after which there may be another.
-    pub(crate) fn of(ended: Option<(Id, Erased)>) -> Step {
-        Step {
+    pub(crate) fn of(ended: Option<(Id, Erased)>) -> JobStep {
+        JobStep {
             goes_on: true,
             ended,
         }
@@ -90,7 +90,7 @@ impl Default for Background {
             next_ms: AtomicU64::new(NEVER),
             is_under_way: AtomicBool::new(false),
             is_cut_off: AtomicBool::new(false),
-            told: Mutex::default(),
+            waiting: Mutex::default(),
             is_left_to_callers: AtomicBool::new(false),
             at_once: AtomicUsize::new(AT_ONCE),
             thread: Arc::default(),
@@ -127,7 +127,7 @@ impl Background {
 
     /// Nobody goes on with what was cut off.
     #[cfg(test)]
-    pub(crate) fn rest_for_tests(&self) {
+    pub(crate) fn give_up_for_tests(&self) {
         self.is_cut_off.store(false, Ordering::Release);
     }
 
@@ -143,16 +143,16 @@ impl Background {
     }
 
     /// Whether each of these accounts is erased.
-    pub(crate) fn all_told(&self, roots: &BTreeSet<Id>) -> bool {
-        let told = self.told.lock();
+    pub(crate) fn all_done(&self, roots: &BTreeSet<Id>) -> bool {
+        let waiting = self.waiting.lock();
         roots
             .iter()
-            .all(|root| told.get(root).is_none_or(Option::is_some))
+            .all(|root| waiting.get(root).is_none_or(Option::is_some))
     }
 
-    /// There is something to do. `work` does a part of it, and says how long the thread may rest
+    /// There is something to do. `task` does a part of it, and says how long the thread may rest
     /// then; none where nobody is left to work for.
-    pub(crate) fn wake(&self, work: impl Fn() -> Option<Duration> + Send + 'static) {
+    pub(crate) fn wake(&self, task: impl Fn() -> Option<Duration> + Send + 'static) {
         let mut state = self.thread.state.lock();
         if state.is_ended {
             return;
@@ -162,7 +162,7 @@ impl Background {
             let thread = self.thread.clone();
             let started = std::thread::Builder::new()
                 .name("tenantry-maint".to_owned())
-                .spawn(move || run(&thread, work));
+                .spawn(move || run(&thread, task));
             state.is_running = started.is_ok();
             if started.is_err() {
                 self.leave_to_callers();
@@ -178,15 +178,15 @@ impl Background {
     }
 }
 
-fn run(thread: &Thread, work: impl Fn() -> Option<Duration>) {
-    let mut rest = Duration::ZERO;
+fn run(thread: &Thread, task: impl Fn() -> Option<Duration>) {
+    let mut pause = Duration::ZERO;
     loop {
         {
             let mut state = thread.state.lock();
             if !state.is_ended && !state.is_woken {
-                match rest {
+                match pause {
                     Duration::MAX => thread.changed.wait(&mut state),
-                    rest => drop(thread.changed.wait_for(&mut state, rest)),
+                    pause => drop(thread.changed.wait_for(&mut state, pause)),
                 }
             }
             state.is_woken = false;
@@ -194,8 +194,8 @@ fn run(thread: &Thread, work: impl Fn() -> Option<Duration>) {
                 return;
             }
         }
-        match work() {
-            Some(next) => rest = next,
+        match task() {
+            Some(next) => pause = next,
             None => return,
         }
     }

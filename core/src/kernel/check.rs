@@ -100,7 +100,7 @@ impl Look<'_> {
 
     /// How many records there are below these ids.
     pub(crate) fn count(&mut self, letter: u8, parts: &[&str]) -> Result<u64, Error> {
-        self.count_in(keys::below(letter, parts))
+        self.count_in(keys::range(letter, parts))
     }
 
     pub(crate) fn count_in(&mut self, span: Span) -> Result<u64, Error> {

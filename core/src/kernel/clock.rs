@@ -41,15 +41,16 @@ struct Watched {
     /// Whether the store does not know it yet.
     is_new: bool,
     /// A jump that nobody was told of.
-    untold: Option<ClockJump>,
+    unreported: Option<ClockJump>,
 }
 
 impl SystemClock {
     fn begin(known: Option<ClockRecord>) -> SystemClock {
         let (system_ms, steady_ms) = (system_ms(), steady_ms());
-        let (watch, untold) = Watch::begin(system_ms, steady_ms, known.map(|record| record.at_ms));
+        let (watch, unreported) =
+            Watch::begin(system_ms, steady_ms, known.map(|record| record.at_ms));
         let record = ClockRecord {
-            jump: untold.or(known.and_then(|record| record.jump)),
+            jump: unreported.or(known.and_then(|record| record.jump)),
             ..known.unwrap_or_default()
         };
         SystemClock {
@@ -57,8 +58,8 @@ impl SystemClock {
             watched: Mutex::new(Watched {
                 watch,
                 record,
-                is_new: untold.is_some(),
-                untold,
+                is_new: unreported.is_some(),
+                unreported,
             }),
             #[cfg(test)]
             faked: Mutex::new(None),
@@ -84,7 +85,7 @@ impl SystemClock {
         let (system_ms, steady_ms) = self.read();
         let (now_ms, jump) = watched.watch.look(system_ms, steady_ms);
         if jump.is_some() {
-            (watched.record.jump, watched.untold) = (jump, jump);
+            (watched.record.jump, watched.unreported) = (jump, jump);
         }
         watched.is_new |= jump.is_some() || now_ms.abs_diff(watched.record.at_ms) >= KEPT_EVERY_MS;
         if now_ms == system_ms {
@@ -198,25 +199,28 @@ impl Clock {
 
     /// What the store is to know of the clock, and the jump that the host is to be told of.
     pub(crate) fn news(&self) -> Option<(ClockRecord, Option<ClockJump>)> {
-        let news =
-            self.watched(|watched, _| watched.is_new.then_some((watched.record, watched.untold)));
-        news.flatten().map(|(record, untold)| {
+        let news = self.watched(|watched, _| {
+            watched
+                .is_new
+                .then_some((watched.record, watched.unreported))
+        });
+        news.flatten().map(|(record, unreported)| {
             (
                 ClockRecord {
                     at_ms: self.now_ms(),
                     ..record
                 },
-                untold,
+                unreported,
             )
         })
     }
 
     /// The store knows this of the clock, and the host was told.
-    pub(crate) fn is_known(&self, record: ClockRecord, told: Option<ClockJump>) {
+    pub(crate) fn is_known(&self, record: ClockRecord, reported: Option<ClockJump>) {
         self.watched(|watched, _| {
             watched.record.at_ms = record.at_ms;
             watched.is_new = watched.record.jump != record.jump;
-            watched.untold = watched.untold.filter(|jump| Some(*jump) != told);
+            watched.unreported = watched.unreported.filter(|jump| Some(*jump) != reported);
         });
     }
 

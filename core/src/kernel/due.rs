@@ -10,7 +10,7 @@ pub(crate) const NEVER: u64 = u64::MAX;
 /// The instant at which the first of what is scheduled becomes due: what acts
 /// ([`keys::DUE`]), or what is only forgotten ([`keys::FORGET`]).
 pub(crate) fn first(tx: &mut Tx<'_>, letter: u8) -> Result<u64, Error> {
-    let (from, until) = keys::below(letter, &[]);
+    let (from, until) = keys::range(letter, &[]);
     let rows = tx.range::<serde::de::IgnoredAny>(&from, &until, 1)?;
     Ok(rows
         .first()

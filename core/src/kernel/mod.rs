@@ -147,7 +147,7 @@ impl Kernel {
     /// With full durability, returns once all commits up to this one survive a power loss: what
     /// leaves the process is true after one. Where the store has failed, what is there is shown as
     /// it is.
-    pub(crate) fn wait_until_shown_is_durable(&self, version: u64) -> Result<(), Error> {
+    pub(crate) fn wait_until_read_is_durable(&self, version: u64) -> Result<(), Error> {
         if version <= self.durable.load(Ordering::Acquire) || self.is_poisoned() || self.is_shut() {
             return Ok(());
         }

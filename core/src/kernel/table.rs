@@ -172,12 +172,12 @@ impl Tx<'_> {
 
     /// Deletes the records of a table that begin with these ids, with their lines, at most so many;
     /// answers how many.
-    pub(crate) fn erase_below<T: Table>(
+    pub(crate) fn erase_range<T: Table>(
         &mut self,
         parts: &[&str],
         most: usize,
     ) -> Result<usize, Error> {
-        let (from, until) = keys::below(T::PREFIX, parts);
+        let (from, until) = keys::range(T::PREFIX, parts);
         let records = self.range::<T::Record>(&from, &until, most)?;
         for (_, record) in &records {
             self.erase::<T>(record)?;
@@ -193,8 +193,8 @@ impl Tx<'_> {
     }
 
     /// The lines of the records of a table that begin with these ids.
-    pub(crate) fn lines_below<T: Table>(&mut self, parts: &[&str]) -> Result<Lines, Error> {
-        let (from, until) = keys::below(T::PREFIX, parts);
+    pub(crate) fn lines_in_range<T: Table>(&mut self, parts: &[&str]) -> Result<Lines, Error> {
+        let (from, until) = keys::range(T::PREFIX, parts);
         let mut lines = Lines::default();
         for (_, record) in self.range::<T::Record>(&from, &until, usize::MAX)? {
             lines.extend(self.lines_now::<T>(&record)?);
@@ -261,14 +261,14 @@ pub(crate) struct Declared {
     pub(crate) has_line: HasLine,
     /// Deletes the records whose keys begin with this prefix and these ids, at most so many;
     /// answers how many.
-    pub(crate) erase_below: EraseBelow,
+    pub(crate) erase_range: EraseRange,
 }
 
 /// Whether a record, by key and bytes, has a line with this key and this value.
 pub(crate) type HasLine = fn(&mut Tx<'_>, (&[u8], &[u8]), (&[u8], &[u8])) -> Result<bool, Error>;
 
 /// Deletes records with what follows from them.
-pub(crate) type EraseBelow = fn(&mut Tx<'_>, u8, &[&str], usize) -> Result<usize, Error>;
+pub(crate) type EraseRange = fn(&mut Tx<'_>, u8, &[&str], usize) -> Result<usize, Error>;
 
 /// Checks the record at a key of these parts.
 pub(crate) type Check = fn(&mut Look<'_>, &[u8], &[&str]) -> Result<(), Error>;
@@ -283,7 +283,7 @@ impl Declared {
             counts: T::COUNTS,
             check: check::<T>,
             has_line: has_line::<T>,
-            erase_below: |tx, _, parts, most| tx.erase_below::<T>(parts, most),
+            erase_range: |tx, _, parts, most| tx.erase_range::<T>(parts, most),
         }
     }
 
@@ -302,20 +302,20 @@ impl Declared {
             counts: &[],
             check,
             has_line: |_, _, _| Ok(false),
-            erase_below: delete_below,
+            erase_range: delete_range,
         }
     }
 }
 
 /// Deletes records from which nothing follows: the one of these ids, and those that begin with
 /// them; at most so many.
-pub(crate) fn delete_below(
+pub(crate) fn delete_range(
     tx: &mut Tx<'_>,
     prefix: u8,
     parts: &[&str],
     most: usize,
 ) -> Result<usize, Error> {
-    let (_, until) = keys::below(prefix, parts);
+    let (_, until) = keys::range(prefix, parts);
     let found = tx.range::<IgnoredAny>(&keys::key(prefix, parts), &until, most)?;
     let deleted = found.len();
     for (key, _) in found {

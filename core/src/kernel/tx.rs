@@ -32,10 +32,10 @@ pub struct Tx<'a> {
     ranges: BTreeSet<(Vec<u8>, Vec<u8>)>,
     /// Ids that were made in this operation.
     new: BTreeSet<Id>,
-    touched: Touched,
+    changes: Changes,
     /// Whether accounts that are being erased are there for it.
     finds_leaving: bool,
-    /// What the keys held before, since the last [`mark_point`](Tx::mark_point).
+    /// What the keys held before, since the last [`begin_savepoint`](Tx::begin_savepoint).
     journal: Option<Journal>,
 }
 
@@ -73,9 +73,9 @@ pub(crate) enum Lowered {
     Everybody,
 }
 
-/// What the read model has to look at again after the commit.
+/// What the commit changes in the read model, and what it brings about.
 #[derive(Default)]
-pub(crate) struct Touched {
+pub(crate) struct Changes {
     pub(crate) accounts: BTreeSet<Id>,
     pub(crate) gone: BTreeSet<Id>,
     pub(crate) everything: bool,
@@ -115,7 +115,7 @@ impl<'a> Tx<'a> {
             parsed: BTreeMap::new(),
             ranges: BTreeSet::new(),
             new: BTreeSet::new(),
-            touched: Touched::default(),
+            changes: Changes::default(),
             finds_leaving: false,
             journal: None,
         }
@@ -270,7 +270,7 @@ impl<'a> Tx<'a> {
     }
 
     /// Puts a message into the outbox (R-OUT-1).
-    pub(crate) fn tell_host(&mut self, message: &OutboxMessage) -> Result<(), Error> {
+    pub(crate) fn enqueue_message(&mut self, message: &OutboxMessage) -> Result<(), Error> {
         let number: u64 = self.get(&keys::outbox_next())?.unwrap_or(1);
         if let Some((kind, person)) = message.person() {
             self.mark(keys::outbox_person(kind, person, number));
@@ -302,19 +302,19 @@ impl<'a> Tx<'a> {
     }
 
     /// From here on what is written can be taken back; answers the journal that was kept until now.
-    pub(crate) fn mark_point(&mut self) -> Option<Journal> {
+    pub(crate) fn begin_savepoint(&mut self) -> Option<Journal> {
         self.journal.replace(Journal {
             written: Vec::new(),
-            returned: self.touched.returned.len(),
+            returned: self.changes.returned.len(),
         })
     }
 
     /// Goes back to keeping the journal `outer`; takes back what was written since unless it is to
     /// be kept.
-    pub(crate) fn end_point(&mut self, mut outer: Option<Journal>, keep: bool) {
+    pub(crate) fn end_savepoint(&mut self, mut outer: Option<Journal>, keep: bool) {
         let Journal { written, returned } = std::mem::take(&mut self.journal).unwrap_or_default();
         if !keep {
-            self.touched.returned.truncate(returned);
+            self.changes.returned.truncate(returned);
             for (key, before) in written.into_iter().rev() {
                 self.parsed.remove(&key);
                 match before {
@@ -375,82 +375,82 @@ impl<'a> Tx<'a> {
     }
 
     /// The read model of this account is out of date once this is committed.
-    pub(crate) fn touch(&mut self, account: &Id) {
-        self.touched.accounts.insert(account.clone());
+    pub(crate) fn invalidate_account(&mut self, account: &Id) {
+        self.changes.accounts.insert(account.clone());
     }
 
     /// The account is no more once this is committed.
-    pub(crate) fn touch_gone(&mut self, account: &Id) {
-        self.touched.gone.insert(account.clone());
-        self.touched.everything = true;
+    pub(crate) fn remove_account(&mut self, account: &Id) {
+        self.changes.gone.insert(account.clone());
+        self.changes.everything = true;
     }
 
     /// The read model of every account is out of date once this is committed.
-    pub(crate) fn touch_everything(&mut self) {
-        self.touched.everything = true;
+    pub(crate) fn invalidate_all(&mut self) {
+        self.changes.everything = true;
     }
 
     /// The read model of every account is out of date once this is committed, and what was drawn is
     /// to be drawn anew.
-    pub(crate) fn touch_meters(&mut self) {
-        self.touched.meters = true;
-        self.touched.everything = true;
+    pub(crate) fn invalidate_meters(&mut self) {
+        self.changes.meters = true;
+        self.changes.everything = true;
     }
 
     /// The permission tree is out of date once this is committed.
-    pub(crate) fn touch_permission_tree(&mut self) {
-        self.touched.permission_tree = true;
-        self.touched.everything = true;
+    pub(crate) fn invalidate_permission_tree(&mut self) {
+        self.changes.permission_tree = true;
+        self.changes.everything = true;
     }
 
     /// The session has changed or ended once this is committed.
-    pub(crate) fn touch_session(&mut self, session: &Id) {
-        self.touched.sessions.insert(session.clone());
+    pub(crate) fn invalidate_session(&mut self, session: &Id) {
+        self.changes.sessions.insert(session.clone());
     }
 
     /// The API key has changed or ended once this is committed.
-    pub(crate) fn touch_api_key(&mut self, api_key: &Id) {
-        self.touched.api_keys.insert(api_key.clone());
+    pub(crate) fn invalidate_api_key(&mut self, api_key: &Id) {
+        self.changes.api_keys.insert(api_key.clone());
     }
 
-    /// A trial of the role begins once this is committed, or is over. What its holders may do is to
-    /// be looked at again.
-    pub(crate) fn touch_trial(&mut self, role: &Id, candidate: Option<&Id>) {
-        self.touched.trials.insert(role.clone(), candidate.cloned());
-        self.touched.everything = true;
+    /// A trial of the role begins once this is committed, or is over: what is cached of its holders
+    /// is out of date.
+    pub(crate) fn change_trial(&mut self, role: &Id, candidate: Option<&Id>) {
+        self.changes.trials.insert(role.clone(), candidate.cloned());
+        self.changes.everything = true;
     }
 
     /// So many of a reservation come back once this is committed.
     pub(crate) fn give_back(&mut self, reservation: Reservation, count: u64) {
-        self.touched.returned.push((reservation, count));
+        self.changes.returned.push((reservation, count));
     }
 
     /// A limit of what happens in a window may be lower once this is committed: the host is told
     /// where that reaches a threshold.
-    pub(crate) fn touch_limits(&mut self, lowered: Lowered) {
-        self.touched.lowered.insert(lowered);
+    pub(crate) fn recheck_limits(&mut self, lowered: Lowered) {
+        self.changes.lowered.insert(lowered);
     }
 
     /// Something becomes due at this instant once this is committed.
-    pub(crate) fn touch_due(&mut self, at_ms: u64) {
-        self.touched.due_ms = Some(self.touched.due_ms.map_or(at_ms, |first| first.min(at_ms)));
+    pub(crate) fn schedule_due(&mut self, at_ms: u64) {
+        self.changes.due_ms = Some(self.changes.due_ms.map_or(at_ms, |first| first.min(at_ms)));
     }
 
     /// Something is to be forgotten at this instant once this is committed.
-    pub(crate) fn touch_forget(&mut self, at_ms: u64) {
-        let first = self.touched.forget_ms;
-        self.touched.forget_ms = Some(first.map_or(at_ms, |first| first.min(at_ms)));
+    pub(crate) fn schedule_forget(&mut self, at_ms: u64) {
+        let first = self.changes.forget_ms;
+        self.changes.forget_ms = Some(first.map_or(at_ms, |first| first.min(at_ms)));
     }
 
     /// An account was deleted, and is erased in further commits once this one is made.
-    pub(crate) fn touch_job(&mut self, account: &Id) {
-        self.touched.jobs.insert(account.clone());
+    pub(crate) fn schedule_erasure(&mut self, account: &Id) {
+        self.changes.jobs.insert(account.clone());
     }
 
     /// What to commit; none when nothing was written.
-    pub(crate) fn finish(self) -> (Option<Batch>, Touched) {
+    pub(crate) fn finish(self) -> (Option<Batch>, Changes) {
         if self.writes.is_empty() {
-            return (None, self.touched);
+            return (None, self.changes);
         }
         let expected = self
             .seen
@@ -465,7 +465,7 @@ impl<'a> Tx<'a> {
                 ranges,
                 read_since: Some(self.began_at),
             }),
-            self.touched,
+            self.changes,
         )
     }
 }

@@ -19,12 +19,12 @@ impl Prepared {
 
     /// Whether something may be lent to who sends so: not where each send is to be looked at.
     pub(super) fn is_lent_to(&self) -> bool {
-        self.pace_places.is_empty() && self.lacking.is_none()
+        self.pace_places.is_empty() && self.missing.is_none()
     }
 
     #[cfg(test)]
     pub(crate) fn lent_for_tests(&self) -> u64 {
-        self.allowance.rest_for_tests()
+        self.allowance.unspent_for_tests()
     }
 
     /// Takes `count` from what is lent to all who are charged alike.

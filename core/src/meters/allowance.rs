@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub(crate) struct Allowance {
     /// How many messages it holds. The other numbers are written while this is 0, and read after
     /// it.
-    rest: AtomicU64,
+    unspent: AtomicU64,
     /// Holds for what was prepared with this stamp.
     stamp: AtomicU64,
     ends_at_ms: AtomicU64,
@@ -65,8 +65,8 @@ pub(crate) struct Terms {
 
 impl Allowance {
     #[cfg(test)]
-    pub(crate) fn rest_for_tests(&self) -> u64 {
-        self.rest.load(Ordering::Acquire)
+    pub(crate) fn unspent_for_tests(&self) -> u64 {
+        self.unspent.load(Ordering::Acquire)
     }
 
     /// Takes `count`, or nothing, and says how many are left then; none where the counters are to
@@ -77,21 +77,23 @@ impl Allowance {
     /// open at least until `now_ms`.
     #[inline]
     pub(crate) fn take(&self, stamp: u64, count: u64, now_ms: u64) -> Option<u64> {
-        let mut rest = self.rest.load(Ordering::Acquire);
+        let mut unspent = self.unspent.load(Ordering::Acquire);
         loop {
-            let after = rest.checked_sub(count)?;
+            let after = unspent.checked_sub(count)?;
             if self.stamp.load(Ordering::Relaxed) != stamp
                 || now_ms >= self.ends_at_ms.load(Ordering::Relaxed)
             {
                 return None;
             }
             let beyond = self.beyond.load(Ordering::Relaxed);
-            match self
-                .rest
-                .compare_exchange_weak(rest, after, Ordering::AcqRel, Ordering::Acquire)
-            {
+            match self.unspent.compare_exchange_weak(
+                unspent,
+                after,
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            ) {
                 Ok(_) => return Some(beyond.saturating_add(after)),
-                Err(now) => rest = now,
+                Err(now) => unspent = now,
             }
         }
     }
@@ -122,7 +124,7 @@ impl Lent {
             .ends_at_ms
             .store(terms.ends_at_ms, Ordering::Relaxed);
         allowance.beyond.store(terms.beyond, Ordering::Relaxed);
-        allowance.rest.store(amount, Ordering::Release);
+        allowance.unspent.store(amount, Ordering::Release);
         Some(Lent {
             allowance: allowance.clone(),
             places: places.clone(),
@@ -132,7 +134,7 @@ impl Lent {
 
     /// Takes back what is left, and answers how many they are.
     pub(crate) fn take_back(&self) -> u64 {
-        self.allowance.rest.swap(0, Ordering::AcqRel)
+        self.allowance.unspent.swap(0, Ordering::AcqRel)
     }
 }
 

@@ -12,33 +12,33 @@ use crate::rules::limit::Source;
 use std::sync::Arc;
 
 /// What is left of a part that has been used so far.
-fn unused(part: u64, hot: &Hot, cold: &Cold, above: &Cold) -> u64 {
-    part.saturating_sub(if cold.counts_in(above) { hot.used } else { 0 })
+fn unused(part: u64, hot: &Hot, cold: &Cold, parent: &Cold) -> u64 {
+    part.saturating_sub(if cold.counts_in(parent) { hot.used } else { 0 })
 }
 
 impl Meters {
     /// The counters of the accounts below that are guaranteed a part of a limit. Those that are not
     /// known yet get their limits when something is prepared for them.
-    pub(super) fn places_below(&mut self, wanted: &Wanted) -> Arc<[Kept]> {
+    pub(super) fn child_places(&mut self, wanted: &Wanted) -> Arc<[Kept]> {
         let Some(kept) = wanted.kept_now() else {
             return Arc::default();
         };
         let place = |of: &Guarantee| {
             let (id, calendar) = (Arc::new(wanted.counter_of(of)), of.calendar.clone());
             let unlimited = Resolved::plain(Limit::Unlimited, Source::PlatformDefault);
-            let below = Wanted {
+            let child = Wanted {
                 id,
                 calendar,
                 resolved: unlimited,
                 later: Vec::new(),
                 kept: None,
-                below: None,
+                child: None,
                 stamp: 0,
                 ..wanted.clone()
             };
-            let (below, hold) = self.place(&below);
+            let (child, hold) = self.place(&child);
             Kept {
-                below,
+                child,
                 _hold: hold,
                 part: of.part,
                 takes_credits: of.takes_credits,
@@ -53,15 +53,15 @@ impl Meters {
         let (most, guaranteed) = (cold.most(), cold.guaranteed.clone());
         let (mut limit, mut ends_at_ms) = (most, hot.ends_at_ms);
         for kept in guaranteed.iter() {
-            let (hot_below, cold_below) = self.pair(kept.below)?;
+            let (child_hot, child_cold) = self.pair(kept.child)?;
             let kept = if most == u64::MAX {
                 0
             } else {
-                unused(kept.part, hot_below, cold_below, self.pair(place)?.1)
+                unused(kept.part, child_hot, child_cold, self.pair(place)?.1)
             };
             limit = limit.saturating_sub(kept);
             // From then on more is kept apart.
-            ends_at_ms = ends_at_ms.min(cold_below.meter.ends_at_ms);
+            ends_at_ms = ends_at_ms.min(child_cold.meter.ends_at_ms);
         }
         let (hot, cold) = self.pair_mut(place)?;
         (hot.limit, hot.ends_at_ms) = (limit, ends_at_ms);
@@ -81,21 +81,24 @@ impl Meters {
 
     /// How much of what is kept apart of a counter is kept for who sends.
     pub(super) fn kept_for(&self, promised: &[Promise], place: usize) -> u64 {
-        let Some(Promise { above, below, part }) =
-            promised.iter().find(|promise| promise.above == place)
+        let Some(Promise {
+            parent,
+            child,
+            part,
+        }) = promised.iter().find(|promise| promise.parent == place)
         else {
             return 0;
         };
-        let Ok((above, below)) = self
-            .pair(*above)
-            .and_then(|above| Ok((above, self.pair(*below)?)))
+        let Ok((parent, child)) = self
+            .pair(*parent)
+            .and_then(|parent| Ok((parent, self.pair(*child)?)))
         else {
             return 0;
         };
-        if above.1.most() == u64::MAX {
+        if parent.1.most() == u64::MAX {
             0
         } else {
-            unused(*part, below.0, below.1, above.1)
+            unused(*part, child.0, child.1, parent.1)
         }
     }
 
@@ -114,8 +117,8 @@ impl Meters {
 
     fn open_or_close(&mut self, promised: &[Promise], limit: impl Fn(u64, u64) -> u64) {
         for promise in promised {
-            let kept = self.kept_for(promised, promise.above);
-            if let Ok((hot, cold)) = self.pair_mut(promise.above) {
+            let kept = self.kept_for(promised, promise.parent);
+            if let Ok((hot, cold)) = self.pair_mut(promise.parent) {
                 hot.limit = limit(hot.limit, kept);
                 cold.set_stop(hot);
             }

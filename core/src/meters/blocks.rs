@@ -42,9 +42,9 @@ impl Cold {
             0
         };
         self.drawn_at_ms = now_ms;
-        self.block.max(count).saturating_sub(hot.rest).min(
+        self.block.max(count).saturating_sub(hot.unspent).min(
             self.most()
-                .saturating_sub(hot.used.saturating_add(hot.rest)),
+                .saturating_sub(hot.used.saturating_add(hot.unspent)),
         )
     }
 
@@ -64,7 +64,7 @@ impl Cold {
     /// Sets with how little left the next block is to be drawn. Where all of the limit is drawn
     /// there is none.
     pub(super) fn set_low(&self, hot: &mut Hot) {
-        let is_all_drawn = hot.used.saturating_add(hot.rest) >= self.most();
+        let is_all_drawn = hot.used.saturating_add(hot.unspent) >= self.most();
         hot.low = if is_all_drawn { 0 } else { self.low };
     }
 

@@ -59,7 +59,7 @@ impl Bound<'_> {
     }
 
     /// When it becomes another, but for windows in which it grows.
-    pub(super) fn turns(&self) -> Vec<u64> {
+    pub(super) fn changes_at(&self) -> Vec<u64> {
         let packages = self.wanted.later.iter().map(|(at_ms, _)| *at_ms);
         let holds = self
             .wanted
@@ -123,35 +123,35 @@ impl Meters {
         place: usize,
         open: &[Reservation],
     ) -> Result<Vec<(u64, u64)>, Error> {
-        let (_, above) = self.pair(place)?;
+        let (_, parent) = self.pair(place)?;
         let own = prepared
             .promised
             .iter()
-            .find(|promise| promise.above == place)
-            .map(|promise| promise.below);
+            .find(|promise| promise.parent == place)
+            .map(|promise| promise.child);
         let mut used = Vec::new();
-        let mut turns = std::collections::BTreeSet::from([0]);
-        for kept in above
+        let mut instants = std::collections::BTreeSet::from([0]);
+        for kept in parent
             .guaranteed
             .iter()
-            .filter(|kept| Some(kept.below) != own)
+            .filter(|kept| Some(kept.child) != own)
         {
-            let (hot, cold) = self.pair(kept.below)?;
+            let (hot, cold) = self.pair(kept.child)?;
             let frees = cold.frees(hot, open, kept.takes_credits);
-            turns.extend(frees.iter().map(|(at_ms, _)| *at_ms));
+            instants.extend(frees.iter().map(|(at_ms, _)| *at_ms));
             // With each window above, too, what is used below may count no longer.
-            let mut ends_at_ms = above.meter.ends_at_ms;
+            let mut ends_at_ms = parent.meter.ends_at_ms;
             for _ in 0..WINDOWS_AHEAD {
-                if above.window == Window::RollingHour || ends_at_ms >= cold.meter.ends_at_ms {
+                if parent.window == Window::RollingHour || ends_at_ms >= cold.meter.ends_at_ms {
                     break;
                 }
-                turns.insert(ends_at_ms);
-                ends_at_ms = above.window_at(ends_at_ms).1;
+                instants.insert(ends_at_ms);
+                ends_at_ms = parent.window_at(ends_at_ms).1;
             }
             used.push((kept.part, hot.used, cold, frees));
         }
         let kept = |at_ms: u64| {
-            let (starts_at_ms, ends_at_ms) = above.window_at(at_ms);
+            let (starts_at_ms, ends_at_ms) = parent.window_at(at_ms);
             let of_each = used.iter().map(|(part, used, cold, frees)| {
                 let freed: u64 = frees
                     .iter()
@@ -166,7 +166,7 @@ impl Meters {
             });
             of_each.fold(0, u64::saturating_add)
         };
-        Ok(turns
+        Ok(instants
             .into_iter()
             .map(|at_ms| (at_ms, kept(at_ms)))
             .collect())

@@ -91,13 +91,13 @@ impl Engine {
                 .asks_store(prepared)
                 .then(|| self.kernel.backend.last_commit());
             let coming = self.coming(prepared)?;
-            let mut standing = self.standing(prepared, ask.min, coming, None)?;
+            let mut state = self.limit_state(prepared, ask.min, coming, None)?;
             if ask.later.is_some() {
-                standing.readings.retain(|reading| !reading.is_pace);
+                state.readings.retain(|reading| !reading.is_pace);
             }
-            if let Some(refusal) = standing.refusal(&prepared.account, ask.min) {
-                let refused = Decision::refused(Arc::new(refusal), standing.remaining());
-                prepared.remember(&standing, ask, &refused, commit);
+            if let Some(refusal) = state.refusal(&prepared.account, ask.min) {
+                let refused = Decision::refused(Arc::new(refusal), state.remaining());
+                prepared.remember(&state, ask, &refused, commit);
                 return Ok((refused, Paid::default()));
             }
             // Something has come back meanwhile.
@@ -176,7 +176,7 @@ impl Engine {
         now_ms: u64,
     ) -> Result<(Vec<Draw>, Batch), Error> {
         let (mut draws, mut batch) = (Vec::new(), Batch::default());
-        let mut told = self.kernel.tx();
+        let mut alerts = self.kernel.tx();
         for (place, wanted) in prepared.places.iter().zip(&prepared.wanted) {
             let (hot, cold) = meters.pair(*place)?;
             let is_paid = paid > 0 && prepared.lifts(wanted);
@@ -189,9 +189,9 @@ impl Engine {
                 cold.meter.alerted,
             )
             .filter(|_| granted > 0 || cold.meter.is_charged() || !cold.meter.past.is_empty());
-            if hot.rest < granted || alert.is_some() || (is_paid && !cold.meter.paid) {
+            if hot.unspent < granted || alert.is_some() || (is_paid && !cold.meter.paid) {
                 let (hot, cold) = meters.pair_mut(*place)?;
-                let size = if hot.rest < granted {
+                let size = if hot.unspent < granted {
                     cold.draw_size(hot, granted, now_ms)
                 } else {
                     0
@@ -211,13 +211,13 @@ impl Engine {
             let (hot, cold) = meters.pair(*place)?;
             if let Some(percent) = alert.filter(|_| cold.over != OverLimit::Shadow) {
                 let open =
-                    reservations::open_below(&mut self.kernel.tx(), cold.id.account.as_ref())?;
+                    reservations::open_in_tree(&mut self.kernel.tx(), cold.id.account.as_ref())?;
                 let reading =
                     cold.reading_with(hot, granted, ask.later, &open, wanted.takes_credits());
-                told.tell_host(&cold.alert(percent, &reading, now_ms))?;
+                alerts.enqueue_message(&cold.alert(percent, &reading, now_ms))?;
             }
         }
-        if let Some(messages) = told.finish().0 {
+        if let Some(messages) = alerts.finish().0 {
             batch.writes.extend(messages.writes);
             batch.expected.extend(messages.expected);
         }

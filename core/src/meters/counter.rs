@@ -12,14 +12,14 @@ use std::sync::Arc;
 pub(super) struct Hot {
     pub(super) ends_at_ms: u64,
     /// Charged in the store and not yet used.
-    pub(super) rest: u64,
+    pub(super) unspent: u64,
     pub(super) used: u64,
     /// Without what is kept apart for accounts below that are guaranteed a part of it.
     pub(super) limit: u64,
     /// Beyond this more is to be looked at than these numbers: the limit, or the next threshold
     /// that the host is told of.
     pub(super) stop: u64,
-    /// With less than this at rest the next block is drawn ahead.
+    /// With less than this unspent the next block is drawn ahead.
     pub(super) low: u64,
 }
 
@@ -42,10 +42,10 @@ pub(super) struct Cold {
     /// The stamp of the view that the limit was taken from; an older view changes nothing.
     pub(super) stamp: u64,
     /// The window that is drawn from: `drawn` is what is used in it, or in this part of a rolling
-    /// one, and the rest.
+    /// one, and what is unspent.
     pub(super) meter: Meter,
-    /// The last window that was charged, without its rest where it is over. One that nobody charged
-    /// moves none after it (ADR 30).
+    /// The last window that was charged, without what is unspent where it is over. One that nobody
+    /// charged moves none after it (ADR 30).
     pub(super) charged: Meter,
     /// What nobody uses and the store counts all the same, until this counter is written again: an
     /// instant of the window, or of the part of a rolling one, and how many.
@@ -54,7 +54,7 @@ pub(super) struct Cold {
     /// later one.
     pub(super) version: u64,
     pub(super) block: u64,
-    /// With less than this at rest the next block is drawn ahead.
+    /// With less than this unspent the next block is drawn ahead.
     pub(super) low: u64,
     pub(super) drawn_at_ms: u64,
 }
@@ -63,7 +63,7 @@ impl Hot {
     #[inline]
     pub(super) fn covers(&self, count: u64, now_ms: u64) -> bool {
         now_ms < self.ends_at_ms
-            && count <= self.rest
+            && count <= self.unspent
             && count <= self.stop.saturating_sub(self.used)
     }
 
@@ -71,7 +71,7 @@ impl Hot {
     /// yet, or somebody to be told of a threshold.
     pub(super) fn before_a_look(&self, is_asked: bool) -> u64 {
         let low = if is_asked { 0 } else { self.low };
-        self.rest
+        self.unspent
             .saturating_sub(low)
             .min(self.stop.saturating_sub(self.used))
     }
@@ -95,11 +95,11 @@ impl Cold {
     }
 
     /// The last window that was charged, as it is used.
-    pub(super) fn without_rest(&self, hot: &Hot) -> Meter {
+    pub(super) fn without_unspent(&self, hot: &Hot) -> Meter {
         match self.meter.is_charged() {
             false => self.charged.clone(),
             true => Meter {
-                drawn: self.meter.drawn - hot.rest,
+                drawn: self.meter.drawn - hot.unspent,
                 ..self.meter.clone()
             },
         }
@@ -182,13 +182,13 @@ impl Cold {
         } else {
             self.charged.take_out(count, used_at_ms, 0)
         };
-        let back = self.meter.take_out(count, used_at_ms, hot.rest);
+        let back = self.meter.take_out(count, used_at_ms, hot.unspent);
         if is_over {
-            self.came_back(part, back.max(of_charged));
+            self.note_unwritten(part, back.max(of_charged));
         } else {
             // It can be used again without a draw.
             self.meter.drawn += back;
-            hot.rest += back;
+            hot.unspent += back;
         }
         hot.used -= back;
         self.forget_alerts(hot);
@@ -207,7 +207,7 @@ impl Cold {
     }
 
     /// Remembers what the store counts and nobody uses.
-    pub(super) fn came_back(&mut self, part: Option<u64>, count: u64) {
+    pub(super) fn note_unwritten(&mut self, part: Option<u64>, count: u64) {
         let Some(part) = part.filter(|_| count > 0) else {
             return;
         };
@@ -238,7 +238,7 @@ impl Cold {
         open: &[Reservation],
         takes_credits: bool,
     ) -> Vec<(u64, u64)> {
-        let now_used = self.meter.drawn - hot.rest;
+        let now_used = self.meter.drawn - hot.unspent;
         let mut parts: Vec<(u64, u64)> = match self.window {
             Window::RollingHour => {
                 let current = (now_used > 0).then(|| (self.counts_until(), now_used));
@@ -276,8 +276,8 @@ impl Cold {
 
     /// Whether what is used here was used in the window of the counter above: that of another zone
     /// begins and ends beside it.
-    pub(super) fn counts_in(&self, above: &Cold) -> bool {
-        self.counts_in_window(above.meter.starts_at_ms, above.meter.ends_at_ms)
+    pub(super) fn counts_in(&self, parent: &Cold) -> bool {
+        self.counts_in_window(parent.meter.starts_at_ms, parent.meter.ends_at_ms)
     }
 
     pub(super) fn counts_in_window(&self, starts_at_ms: u64, ends_at_ms: u64) -> bool {

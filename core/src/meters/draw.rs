@@ -79,7 +79,7 @@ impl Meters {
             cold.unwritten.clear();
             cold.version = version;
             cold.set_stop(hot);
-            hot.rest += draw.size;
+            hot.unspent += draw.size;
             cold.set_low(hot);
         }
         Ok(())
@@ -119,7 +119,7 @@ impl Engine {
                 let (hot, cold) = meters.pair_mut(*place)?;
                 // What has no record was not drawn from: its account is gone.
                 let is_there = cold.version != 0;
-                if is_there && hot.rest < hot.low && now_ms < hot.ends_at_ms {
+                if is_there && hot.unspent < hot.low && now_ms < hot.ends_at_ms {
                     let size = cold.ahead_size(hot, now_ms);
                     if size > 0 {
                         draws.push(Draw {

@@ -30,21 +30,21 @@ impl GivenBack {
     /// Takes out of memory what a counter does not use. From here on nothing is granted from it; it
     /// is drawn anew, from the store, by whoever is still there.
     fn take(&mut self, hot: &mut Hot, cold: &mut Cold) -> Result<(), Error> {
-        let without_rest = cold.without_rest(hot);
-        cold.came_back(Some(cold.meter.starts_at_ms), hot.rest);
+        let without_unspent = cold.without_unspent(hot);
+        cold.note_unwritten(Some(cold.meter.starts_at_ms), hot.unspent);
         if !cold.unwritten.is_empty() {
             let is_full = |(batch, _): &(Batch, _)| batch.writes.len() >= AT_ONCE;
             if self.batches.last().is_none_or(is_full) {
                 self.batches.push(Default::default());
             }
             if let Some((batch, parts)) = self.batches.last_mut() {
-                push_meter(batch, cold, &without_rest)?;
+                push_meter(batch, cold, &without_unspent)?;
                 parts.push(std::mem::take(&mut cold.unwritten));
             }
         }
         *hot = Hot {
             ends_at_ms: 0,
-            rest: 0,
+            unspent: 0,
             ..*hot
         };
         cold.version = u64::MAX;
@@ -64,11 +64,11 @@ impl GivenBack {
 }
 
 /// How far paces are that were in memory: the key of the record of each, its version, and its turn.
-type Turns = Vec<(Vec<u8>, u64, Option<u64>)>;
+type PacePositions = Vec<(Vec<u8>, u64, Option<u64>)>;
 
 impl Meters {
     /// Forgets how far a pace is, where that is known here.
-    fn put_down(&mut self, place: usize, turns: &mut Turns) {
+    fn put_down(&mut self, place: usize, positions: &mut PacePositions) {
         let Some((pace, (key, version))) =
             self.paces.get_mut(place).zip(self.pace_records.get(place))
         else {
@@ -76,7 +76,7 @@ impl Meters {
         };
         if pace.turn_us().is_some() {
             let turn_us = std::mem::replace(pace, pace.unknown()).turn_us();
-            turns.push((key.clone(), *version, turn_us));
+            positions.push((key.clone(), *version, turn_us));
         }
     }
 }
@@ -85,23 +85,23 @@ impl Team {
     /// Gives back what was drawn and not used. From here on nothing is granted from memory.
     pub(crate) fn give_blocks_back(&self, kernel: &Kernel) -> Result<(), Error> {
         let _drawing = self.drawing.lock();
-        let (mut given_back, mut turns) = (GivenBack::default(), Turns::new());
+        let (mut given_back, mut positions) = (GivenBack::default(), PacePositions::new());
         {
             let mut meters = self.meters();
             let Meters { hot, cold, .. } = &mut *meters;
             for (hot, cold) in hot.iter_mut().zip(cold) {
                 given_back.take(hot, cold)?;
             }
-            (0..meters.paces.len()).for_each(|place| meters.put_down(place, &mut turns));
+            (0..meters.paces.len()).for_each(|place| meters.put_down(place, &mut positions));
         }
-        put_paces_down(kernel, &turns)?;
+        put_paces_down(kernel, &positions)?;
         given_back.write(kernel)
     }
 
     /// Takes up to so many counters and paces out of memory that nobody holds, and answers how
     /// many. Whoever calls draws for the team.
     pub(super) fn let_go(&self, kernel: &Kernel, most: usize) -> Result<usize, Error> {
-        let (mut given_back, mut turns) = (GivenBack::default(), Turns::new());
+        let (mut given_back, mut positions) = (GivenBack::default(), PacePositions::new());
         let swept = {
             let mut meters = self.meters();
             let counters = meters.places.sweep(most);
@@ -114,11 +114,11 @@ impl Team {
             let paces = meters.pace_places.sweep(most - counters.len());
             paces
                 .iter()
-                .for_each(|place| meters.put_down(*place, &mut turns));
+                .for_each(|place| meters.put_down(*place, &mut positions));
             meters.count_places();
             counters.len() + paces.len()
         };
-        put_paces_down(kernel, &turns)?;
+        put_paces_down(kernel, &positions)?;
         given_back.write(kernel)?;
         Ok(swept)
     }
@@ -139,7 +139,7 @@ impl Team {
             if going == 0 {
                 break;
             }
-            going -= team.let_go_beside(kernel, going)?;
+            going -= team.let_go_if_idle(kernel, going)?;
         }
         room.was_looked_at();
         Ok(())
@@ -158,7 +158,7 @@ impl Team {
 
     /// As [`let_go`](Team::let_go), for whoever draws for another team; nothing while somebody
     /// draws for this one.
-    fn let_go_beside(&self, kernel: &Kernel, most: usize) -> Result<usize, Error> {
+    fn let_go_if_idle(&self, kernel: &Kernel, most: usize) -> Result<usize, Error> {
         match self.drawing.try_lock() {
             Some(_drawing) => self.let_go(kernel, most),
             None => Ok(0),
@@ -168,8 +168,8 @@ impl Team {
 
 /// Writes down how far paces are, for whoever comes next (R-QTA-13). Not over what another has
 /// written, nor of a cap that is gone.
-fn put_paces_down(kernel: &Kernel, turns: &Turns) -> Result<(), Error> {
-    for some in turns.chunks(AT_ONCE) {
+fn put_paces_down(kernel: &Kernel, positions: &PacePositions) -> Result<(), Error> {
+    for some in positions.chunks(AT_ONCE) {
         if !is_given_back(kernel, &pace_batch(some.iter().cloned())?)? {
             for one in some {
                 is_given_back(kernel, &pace_batch([one.clone()])?)?;

@@ -38,7 +38,7 @@ pub(crate) struct Guarantee {
 /// The counter of an account below that is guaranteed a part of a counter.
 #[derive(Clone, Debug)]
 pub(super) struct Kept {
-    pub(super) below: usize,
+    pub(super) child: usize,
     pub(super) _hold: Hold,
     pub(super) part: u64,
     /// Whether credits pay beyond the limit of the account below.
@@ -48,7 +48,7 @@ pub(super) struct Kept {
 /// A counter on the line of who sends that is guaranteed a part of the one above.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Promise {
-    pub(super) above: usize,
-    pub(super) below: usize,
+    pub(super) parent: usize,
+    pub(super) child: usize,
     pub(super) part: u64,
 }

@@ -20,7 +20,7 @@ impl Engine {
             prepared.held.push(hold);
             let guaranteed = match meters.pair(place)?.1.guaranteed_by {
                 Some(stamp) if wanted.stamp <= stamp => None,
-                _ => Some(meters.places_below(wanted)),
+                _ => Some(meters.child_places(wanted)),
             };
             let (hot, cold) = meters.pair_mut(place)?;
             if let Some(guaranteed) = guaranteed {
@@ -49,17 +49,17 @@ impl Engine {
             let part = |kept: &Guaranteed| {
                 kept.parts
                     .iter()
-                    .find(|of| Some(&of.account) == wanted.below.as_ref())
+                    .find(|of| Some(&of.account) == wanted.child.as_ref())
                     .map(|of| (wanted.counter_of(of), of.part))
             };
-            if let Some((below, part)) = wanted.kept_now().and_then(part) {
-                let below = meters.places.find(&below);
+            if let Some((child, part)) = wanted.kept_now().and_then(part) {
+                let child = meters.places.find(&child);
                 prepared
                     .held
-                    .extend(below.iter().map(|(_, hold)| hold.clone()));
-                promised.extend(below.map(|(below, _)| Promise {
-                    above: place,
-                    below,
+                    .extend(child.iter().map(|(_, hold)| hold.clone()));
+                promised.extend(child.map(|(child, _)| Promise {
+                    parent: place,
+                    child,
                     part,
                 }));
             }

@@ -132,9 +132,9 @@ impl Meters {
         let mut low = false;
         for (at, place) in prepared.places.iter().enumerate() {
             let hot = self.hot.get_mut(*place)?;
-            hot.rest -= part(at);
+            hot.unspent -= part(at);
             hot.used += part(at);
-            low |= hot.rest < hot.low;
+            low |= hot.unspent < hot.low;
             if hot.limit != u64::MAX {
                 left = left.min(hot.limit.saturating_sub(hot.used).saturating_add(more(at)));
             }

@@ -65,7 +65,7 @@ impl Meters {
         if self.lent.is_some() {
             for place in prepared.places.iter() {
                 if let Some(hot) = self.hot.get_mut(*place) {
-                    hot.rest -= amount;
+                    hot.unspent -= amount;
                     hot.used += amount;
                 }
             }
@@ -86,7 +86,7 @@ impl Meters {
     fn put_back(&mut self, places: &[usize], back: u64) {
         for place in places {
             if let Some(hot) = self.hot.get_mut(*place) {
-                hot.rest += back;
+                hot.unspent += back;
                 hot.used -= back;
             }
         }

@@ -1,10 +1,10 @@
 //! Meters: what may still go out, decided and charged in one step.
 //!
-//! All counters that one send can touch belong to one team of accounts and lie under one lock. The
+//! All counters that one send can charge belong to one team of accounts and lie under one lock. The
 //! store is charged ahead for a block of each counter, and a send spends the block in memory, or
-//! what was lent to it of the block. A clean close gives the rest back; after a crash what was
-//! drawn counts as spent. So nothing is ever sent beyond a limit, and what a crash can cost is one
-//! block for each counter, or the largest send that was asked for where that is more.
+//! what was lent to it of the block. A clean close gives what is unspent back; after a crash what
+//! was drawn counts as spent. So nothing is ever sent beyond a limit, and what a crash can cost is
+//! one block for each counter, or the largest send that was asked for where that is more.
 
 mod alike;
 pub(crate) mod allowance;
@@ -23,6 +23,7 @@ mod hold;
 mod id;
 mod in_memory;
 mod lend;
+mod limit_state;
 mod outlook;
 mod pace;
 mod paid;
@@ -34,7 +35,6 @@ mod refused;
 pub(crate) mod remembered;
 mod resolved;
 mod roll;
-mod standing;
 mod team;
 mod wanted;
 mod windows;
@@ -46,13 +46,13 @@ pub(crate) use draw::ROUNDS;
 pub(crate) use frame::{Frame, TRIED};
 pub(crate) use guaranteed::{Guarantee, Guaranteed};
 pub(crate) use id::{MeterId, MeterScope, PLATFORM, UNCOUNTED};
-pub(crate) use paid::{Booked, Charge, Lifted, Paid};
+pub(crate) use limit_state::{Coming, LimitState, MeterReading};
+pub(crate) use paid::{Charge, Charged, Lifted, Paid};
 pub(crate) use places::Room;
 pub(crate) use prepared::Prepared;
 pub(crate) use record::meter_of;
 pub(crate) use refund::Sent;
 pub(crate) use resolved::{Resolved, value_of};
-pub(crate) use standing::{Coming, MeterReading, Standing};
 pub(crate) use team::{Team, overtaken};
 pub(crate) use wanted::{Term, Wanted, over_of};
 pub(crate) use windows::next_window;

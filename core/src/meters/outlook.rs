@@ -2,9 +2,9 @@
 
 use crate::access::state::Engine;
 use crate::error::Error;
+use crate::meters::limit_state::{Coming, LimitState, MeterReading};
 use crate::meters::prepared::Prepared;
 use crate::meters::resolved::Resolved;
-use crate::meters::standing::{Coming, MeterReading, Standing};
 use crate::meters::team::Locked;
 use crate::model::{Count, Limit};
 use crate::rules::{forecast, send, window};
@@ -17,7 +17,7 @@ impl Engine {
         count: u64,
     ) -> Result<Vec<MeterReading>, Error> {
         let readings = self
-            .standing(prepared, count, Coming::default(), None)?
+            .limit_state(prepared, count, Coming::default(), None)?
             .readings;
         Ok(readings
             .into_iter()
@@ -26,8 +26,8 @@ impl Engine {
     }
 
     /// How everything that a send of `count` looks at stands, and will.
-    pub(crate) fn outlook(&self, prepared: &Prepared, count: u64) -> Result<Standing, Error> {
-        self.standing(prepared, count, self.coming(prepared)?, None)
+    pub(crate) fn outlook(&self, prepared: &Prepared, count: u64) -> Result<LimitState, Error> {
+        self.limit_state(prepared, count, self.coming(prepared)?, None)
     }
 
     /// As it will be at an instant, if nothing goes out until then.
@@ -36,9 +36,9 @@ impl Engine {
         prepared: &Prepared,
         count: u64,
         at_ms: u64,
-    ) -> Result<Standing, Error> {
-        let mut standing = self.standing(prepared, count, self.coming(prepared)?, Some(at_ms))?;
-        for (reading, (_, wanted)) in standing.readings.iter_mut().zip(prepared.all()) {
+    ) -> Result<LimitState, Error> {
+        let mut state = self.limit_state(prepared, count, self.coming(prepared)?, Some(at_ms))?;
+        for (reading, (_, wanted)) in state.readings.iter_mut().zip(prepared.all()) {
             reading.reading.go_to(at_ms);
             let resolved = wanted.resolved_then(at_ms);
             if reading.ends_at_ms <= at_ms {
@@ -55,27 +55,27 @@ impl Engine {
             reading.source = resolved.source;
             reading.counts = wanted.counts_at(at_ms);
         }
-        Ok(Standing { at_ms, ..standing })
+        Ok(LimitState { at_ms, ..state })
     }
 
     /// How it stands now; what limits will be is told exactly for the instants at which that
     /// matters, and for one more. Paces stand as they do then.
-    pub(super) fn standing(
+    pub(super) fn limit_state(
         &self,
         prepared: &Prepared,
         count: u64,
         coming: Coming,
         and_at_ms: Option<u64>,
-    ) -> Result<Standing, Error> {
+    ) -> Result<LimitState, Error> {
         let now_ms = self.kernel.clock.now_ms();
         let _drawing = prepared.team.drawing.lock();
         self.roll_all(prepared, now_ms)?;
         let meters = prepared.team.meters();
-        self.standing_of(meters, prepared, count, coming, and_at_ms, now_ms)
+        self.limit_state_of(meters, prepared, count, coming, and_at_ms, now_ms)
     }
 
-    /// As [`standing`](Engine::standing), of meters whose windows are open.
-    pub(super) fn standing_of(
+    /// As [`limit_state`](Engine::limit_state), of meters whose windows are open.
+    pub(super) fn limit_state_of(
         &self,
         meters: Locked<'_>,
         prepared: &Prepared,
@@ -83,7 +83,7 @@ impl Engine {
         coming: Coming,
         and_at_ms: Option<u64>,
         now_ms: u64,
-    ) -> Result<Standing, Error> {
+    ) -> Result<LimitState, Error> {
         let changes = meters.changes();
         let mut readings = Vec::with_capacity(prepared.places.len());
         for (place, wanted) in prepared.all() {
@@ -91,7 +91,7 @@ impl Engine {
             let bound = meters.bound(prepared, place, wanted, &coming.open)?;
             let frees = cold.frees(hot, &coming.open, wanted.takes_credits());
             let instants = bound
-                .turns()
+                .changes_at()
                 .into_iter()
                 .chain(bound.grown_at(count, cold.meter.ends_at_ms))
                 .chain(and_at_ms);
@@ -154,7 +154,7 @@ impl Engine {
             grants: coming.grants,
             pays: prepared.pays_from.clone(),
         };
-        Ok(Standing {
+        Ok(LimitState {
             readings,
             credits,
             at_ms: now_ms,
@@ -177,7 +177,7 @@ impl Engine {
             let (hot, cold) = meters.pair(place)?;
             let bound = meters.bound(prepared, place, wanted, &open)?;
             counters.push(forecast::Counter {
-                turns: std::collections::BTreeSet::from_iter(bound.turns())
+                instants: std::collections::BTreeSet::from_iter(bound.changes_at())
                     .into_iter()
                     .collect(),
                 limit: Box::new(move |at_ms| bound.at(at_ms)),

@@ -21,7 +21,7 @@ pub(crate) struct Paid {
 impl Paid {
     /// How many of so many messages each counter is charged.
     pub(super) fn charged(&self, prepared: &Prepared, count: u64) -> Vec<u64> {
-        let rest = count.saturating_sub(self.amount);
+        let uncovered = count.saturating_sub(self.amount);
         let is_less = |wanted: &Wanted| match &self.lifted {
             Some(lifted) => {
                 prepared.is_own(&wanted.id)
@@ -34,12 +34,12 @@ impl Paid {
         prepared
             .wanted
             .iter()
-            .map(|wanted| if is_less(wanted) { rest } else { count })
+            .map(|wanted| if is_less(wanted) { uncovered } else { count })
             .collect()
     }
 }
 
-/// What was decided and charged, before it is booked.
+/// What was decided and charged, before it is committed.
 pub(crate) struct Charge<'p> {
     pub(crate) prepared: &'p Arc<Prepared>,
     pub(crate) ask: Ask,
@@ -49,7 +49,7 @@ pub(crate) struct Charge<'p> {
 }
 
 /// What became of a charge.
-pub(crate) enum Booked<A> {
+pub(crate) enum Charged<A> {
     /// It stands.
     Kept(A),
     /// The same was asked before, and answered so: this charge comes back.

@@ -9,7 +9,7 @@ use crate::meters::remembered::Remembered;
 use crate::meters::team::Team;
 use crate::meters::wanted::Wanted;
 use crate::model::{Channel, Id, OverLimit};
-use crate::rules::trial::Lacking;
+use crate::rules::trial::MissingPermission;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -18,7 +18,7 @@ pub(crate) struct Prepared {
     pub(crate) stamp: u64,
     pub(crate) refusal: Option<Code>,
     /// What a role that is tried would refuse: each call counts (R-QTA-15).
-    pub(crate) lacking: Option<Lacking>,
+    pub(crate) missing: Option<MissingPermission>,
     /// From when on it is to be prepared anew, even if nothing changes.
     pub(crate) until_ms: u64,
     pub(crate) account: Id,

@@ -198,7 +198,7 @@ impl Engine {
         self.roll(prepared, self.kernel.clock.now_ms())?;
         let meters = prepared.team.meters();
         let (hot, cold) = meters.pair(*prepared.places.first().ok_or_else(lost_place)?)?;
-        Ok(cold.without_rest(hot))
+        Ok(cold.without_unspent(hot))
     }
 
     /// Sets what is used of an account's own limit in its window to what the host has counted,
@@ -226,8 +226,8 @@ impl Engine {
                 return Ok(0);
             }
             // From here on nothing is granted from memory until the store says the same.
-            cold.came_back(Some(cold.meter.starts_at_ms), hot.rest);
-            cold.meter.drawn -= std::mem::take(&mut hot.rest);
+            cold.note_unwritten(Some(cold.meter.starts_at_ms), hot.unspent);
+            cold.meter.drawn -= std::mem::take(&mut hot.unspent);
             cold.meter.take_out_oldest(back);
             hot.used = used;
             cold.charged = cold.meter.clone();

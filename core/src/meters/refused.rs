@@ -9,9 +9,9 @@
 use crate::access::state::Engine;
 use crate::error::Error;
 use crate::meters::ask::Ask;
+use crate::meters::limit_state::{Coming, LimitState};
 use crate::meters::prepared::Prepared;
 use crate::meters::remembered::Refused;
-use crate::meters::standing::{Coming, Standing};
 use crate::meters::team::Meters;
 use crate::meters::wanted::Wanted;
 use crate::meters::windows::next_window;
@@ -31,7 +31,7 @@ impl Prepared {
     /// Remembers a refusal; of what the store says nothing changes without a commit.
     pub(super) fn remember(
         &self,
-        standing: &Standing,
+        state: &LimitState,
         ask: Ask,
         decision: &Decision,
         commit: Option<u64>,
@@ -41,9 +41,9 @@ impl Prepared {
         };
         let refused = Refused {
             count: ask.count,
-            from_ms: standing.at_ms,
-            until_ms: standing.turns_at_ms().min(self.until_ms),
-            changes: standing.changes,
+            from_ms: state.at_ms,
+            until_ms: state.changes_at_ms().min(self.until_ms),
+            changes: state.changes,
             commit,
             refusal,
             remaining: decision.remaining,
@@ -81,9 +81,9 @@ impl Prepared {
     }
 
     /// Whether the counters that a send is charged to are all that a refusal looks at.
-    fn is_told_by_counters(&self) -> bool {
+    fn is_decided_by_counters(&self) -> bool {
         self.refusal.is_none()
-            && self.lacking.is_none()
+            && self.missing.is_none()
             && self.planned.is_empty()
             && self.planned_paces.is_empty()
     }
@@ -94,21 +94,21 @@ fn is_plain(ask: Ask) -> bool {
     ask.later.is_none() && ask.min == ask.count
 }
 
-impl Standing {
+impl LimitState {
     /// The first instant at which another refusal may be right. A pace turns all the time.
-    fn turns_at_ms(&self) -> u64 {
+    fn changes_at_ms(&self) -> u64 {
         let now_ms = self.at_ms;
         if self.readings.iter().any(|reading| reading.is_pace) {
             return now_ms.saturating_add(1);
         }
-        let turns = self.readings.iter().flat_map(|reading| {
+        let instants = self.readings.iter().flat_map(|reading| {
             reading
                 .reading
-                .turns()
+                .changes_at()
                 .chain(std::iter::once(reading.ends_at_ms))
         });
-        turns
-            .chain(self.credits.turns())
+        instants
+            .chain(self.credits.changes_at())
             .filter(|at_ms| *at_ms > now_ms)
             .min()
             .unwrap_or(u64::MAX)
@@ -137,7 +137,7 @@ impl Meters {
         let (hot, cold) = self.pair(place)?;
         let is_open = version == cold.version
             && !cold.meter.is_charged()
-            && hot.rest == 0
+            && hot.unspent == 0
             && now_ms < hot.ends_at_ms
             && cold.guaranteed.is_empty();
         if !is_open || wanted.is_some_and(|wanted| wanted.growth.is_some()) {
@@ -171,7 +171,7 @@ impl Engine {
         prepared: &Prepared,
         ask: Ask,
     ) -> Result<Option<Decision>, Error> {
-        if !is_plain(ask) || prepared.refusal.is_some() || prepared.lacking.is_some() {
+        if !is_plain(ask) || prepared.refusal.is_some() || prepared.missing.is_some() {
             return Ok(None);
         }
         let now_ms = self.kernel.clock.now_ms();
@@ -195,7 +195,7 @@ impl Engine {
         count: u64,
         now_ms: u64,
     ) -> Result<Option<Arc<Refused>>, Error> {
-        if !prepared.is_told_by_counters()
+        if !prepared.is_decided_by_counters()
             || now_ms >= prepared.until_ms
             || self.kernel.is_shut()
             || self.asks_store(prepared)
@@ -209,12 +209,12 @@ impl Engine {
             return Ok(None);
         }
         let coming = Coming::default();
-        let standing = self.standing_of(meters, prepared, count, coming, None, now_ms)?;
-        let Some(refusal) = standing.refusal(&prepared.account, count) else {
+        let state = self.limit_state_of(meters, prepared, count, coming, None, now_ms)?;
+        let Some(refusal) = state.refusal(&prepared.account, count) else {
             return Ok(None);
         };
-        let decision = Decision::refused(Arc::new(refusal), standing.remaining());
-        prepared.remember(&standing, ask, &decision, None);
+        let decision = Decision::refused(Arc::new(refusal), state.remaining());
+        prepared.remember(&state, ask, &decision, None);
         Ok(prepared.remembered.last.load_full())
     }
 }
@@ -273,7 +273,7 @@ mod tests {
     }
 
     /// What the store says, which nobody remembers.
-    fn told_by_store(store: &Tenantry, count: u64) -> Decision {
+    fn answer_of_store(store: &Tenantry, count: u64) -> Decision {
         let engine = engine(store);
         let cell = engine.cell_by_text("acme").unwrap();
         let prepared = cell
@@ -284,9 +284,9 @@ mod tests {
                 &Default::default(),
             )
             .unwrap();
-        let standing = engine.outlook(&prepared, count).unwrap();
-        let refusal = standing.refusal(&prepared.account, count).unwrap();
-        Decision::refused(Arc::new(refusal), standing.remaining())
+        let state = engine.outlook(&prepared, count).unwrap();
+        let refusal = state.refusal(&prepared.account, count).unwrap();
+        Decision::refused(Arc::new(refusal), state.remaining())
     }
 
     /// The first refusal, and each after it, say what the store would, by whatever way they are
@@ -295,7 +295,7 @@ mod tests {
     fn what_memory_can_tell_is_told_at_once() {
         let (store, sender) = full();
         let first = sender.try_admit(1).unwrap().unwrap();
-        assert_eq!(first, told_by_store(&store, 1));
+        assert_eq!(first, answer_of_store(&store, 1));
         let shown = first.refusal.as_deref().unwrap();
         assert_eq!(
             (shown.code.name(), shown.retry_at_ms, first.remaining),
@@ -318,7 +318,7 @@ mod tests {
         );
         assert_eq!(
             sender.try_admit(6).unwrap().unwrap(),
-            told_by_store(&store, 6)
+            answer_of_store(&store, 6)
         );
         // Two who ask in turn do not make each other forget.
         let host = store.sender("acme", None).unwrap();
@@ -344,7 +344,7 @@ mod tests {
             .store(true, std::sync::atomic::Ordering::Release);
         assert!(sender.try_admit(1).unwrap().is_none());
         let asked = sender.admit(1).unwrap();
-        assert_eq!(asked, told_by_store(&store, 1));
+        assert_eq!(asked, answer_of_store(&store, 1));
         assert_eq!(sender.try_admit(1).unwrap(), Some(asked));
     }
 
@@ -403,7 +403,7 @@ mod tests {
             assert_eq!(decision.granted, granted);
             if granted == 0 {
                 // Whatever was remembered, the store says the same.
-                assert_eq!(decision, told_by_store(&store, 1));
+                assert_eq!(decision, answer_of_store(&store, 1));
                 assert_eq!(sender.try_admit(1).unwrap(), Some(decision));
             }
         };
@@ -453,7 +453,7 @@ mod tests {
         let reserved = call(&store, "reservations.create", reserve);
         assert!(sender.try_admit(1).unwrap().is_none());
         let decision = sender.admit(1).unwrap();
-        assert_eq!(decision, told_by_store(&store, 1));
+        assert_eq!(decision, answer_of_store(&store, 1));
         assert_eq!(
             refusal(Some(decision.clone())).retry_at_ms,
             Some(NOON_MS + 60_000)

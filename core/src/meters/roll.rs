@@ -14,7 +14,7 @@ impl Engine {
     /// Begins the next window of the counters whose window has ended. The store's window counts
     /// where it is still open.
     pub(super) fn roll(&self, prepared: &Prepared, now_ms: u64) -> Result<(), Error> {
-        self.make_room_beside(prepared)?;
+        self.make_room_for(prepared)?;
         self.roll_these(
             prepared,
             prepared.places.iter().copied().zip(&prepared.wanted),
@@ -36,7 +36,7 @@ impl Engine {
     }
 
     /// Takes counters out of memory where there are too many; none that this send is charged to.
-    fn make_room_beside(&self, prepared: &Prepared) -> Result<(), Error> {
+    fn make_room_for(&self, prepared: &Prepared) -> Result<(), Error> {
         let room = &self.views.room;
         if room.excess().is_none() {
             return Ok(());
@@ -63,10 +63,10 @@ impl Engine {
             if !is_open {
                 self.roll_one(&prepared.team, place, Some(wanted), now_ms)?;
             }
-            for Kept { below, .. } in guaranteed.iter() {
-                let is_open = now_ms < prepared.team.meters().pair(*below)?.1.meter.ends_at_ms;
+            for Kept { child, .. } in guaranteed.iter() {
+                let is_open = now_ms < prepared.team.meters().pair(*child)?.1.meter.ends_at_ms;
                 if !is_open {
-                    self.roll_one(&prepared.team, *below, None, now_ms)?;
+                    self.roll_one(&prepared.team, *child, None, now_ms)?;
                 }
             }
         }
@@ -108,16 +108,17 @@ impl Engine {
         // What was drawn for a window is good as long as it is open, whoever else has drawn since.
         let is_open = charged.starts_at_ms == drawn_at_ms
             && now_ms < charged.ends_at_ms
-            && hot.rest <= charged.drawn;
+            && hot.unspent <= charged.drawn;
         if !is_open {
             let part = charged.part_at(drawn_at_ms);
-            let back = charged.take_out(std::mem::take(&mut hot.rest), drawn_at_ms, 0);
-            cold.came_back(part, back);
+            let back = charged.take_out(std::mem::take(&mut hot.unspent), drawn_at_ms, 0);
+            cold.note_unwritten(part, back);
         }
         cold.charged = charged;
         let meter = next_window(cold.charged.clone(), cold.window, now_ms, &cold.calendar)?;
         hot.ends_at_ms = meter.ends_at_ms;
-        hot.used = (meter.drawn - hot.rest) + meter.past.iter().map(|(_, used)| used).sum::<u64>();
+        hot.used =
+            (meter.drawn - hot.unspent) + meter.past.iter().map(|(_, used)| used).sum::<u64>();
         cold.meter = meter;
         cold.version = version;
         if let Some(wanted) =

@@ -94,7 +94,7 @@ impl Team {
                 .places
                 .at(id)
                 .and_then(|place| meters.pair(place).ok());
-            pair.is_some_and(|(hot, cold)| hot.rest > 0 || !cold.unwritten.is_empty())
+            pair.is_some_and(|(hot, cold)| hot.unspent > 0 || !cold.unwritten.is_empty())
         }
     }
 
@@ -102,7 +102,7 @@ impl Team {
     /// not know of.
     pub(crate) fn is_idle(&self) -> bool {
         let meters = self.meters();
-        meters.hot.iter().all(|hot| hot.rest == 0)
+        meters.hot.iter().all(|hot| hot.unspent == 0)
             && meters.cold.iter().all(|cold| cold.unwritten.is_empty())
     }
 
@@ -121,7 +121,7 @@ impl Meters {
         let (place, hold) = self.places.take(wanted.id.clone());
         let hot = Hot {
             ends_at_ms: 0,
-            rest: 0,
+            unspent: 0,
             used: 0,
             limit: 0,
             stop: 0,

@@ -30,7 +30,7 @@ pub(crate) struct Wanted {
     pub(crate) kept: Option<Arc<Guaranteed>>,
     /// The account below that is on the line of who sends: what is guaranteed to it is not kept
     /// apart from it.
-    pub(crate) below: Option<Id>,
+    pub(crate) child: Option<Id>,
     pub(crate) burst: u64,
     pub(crate) made_at_ms: u64,
     pub(crate) stamp: u64,
@@ -108,12 +108,12 @@ impl Wanted {
     }
 
     /// Whether a counter of the store reaches a threshold that the host was not told of.
-    pub(crate) fn is_to_be_told(&self, meter: &Meter) -> bool {
+    pub(crate) fn needs_alert(&self, meter: &Meter) -> bool {
         let used = meter
             .past
             .iter()
             .fold(meter.drawn, |sum, (_, used)| sum.saturating_add(*used));
-        let told = if self.window == Window::RollingHour {
+        let alerted = if self.window == Window::RollingHour {
             0
         } else {
             meter.alerted
@@ -122,7 +122,7 @@ impl Wanted {
             &self.alert_at,
             self.limit_at(meter.starts_at_ms),
             used,
-            told,
+            alerted,
         )
         .is_some()
     }
@@ -188,7 +188,7 @@ impl Frame {
             is_pace: false,
             growth: None,
             kept: None,
-            below: None,
+            child: None,
             burst: 0,
             made_at_ms: 0,
             stamp: self.stamp,

@@ -21,11 +21,11 @@ impl Meter {
             .map(|(until, _)| window::last_of_part(*until))
     }
 
-    /// Takes out what was used at an instant, but nothing of the rest; answers how much of it was
-    /// there.
-    pub(super) fn take_out(&mut self, count: u64, used_at_ms: u64, rest: u64) -> u64 {
-        let (used, rest) = if self.holds(used_at_ms) {
-            (&mut self.drawn, rest)
+    /// Takes out what was used at an instant, but nothing that is unspent; answers how much of it
+    /// was there.
+    pub(super) fn take_out(&mut self, count: u64, used_at_ms: u64, unspent: u64) -> u64 {
+        let (used, unspent) = if self.holds(used_at_ms) {
+            (&mut self.drawn, unspent)
         } else {
             match self
                 .past
@@ -36,7 +36,7 @@ impl Meter {
                 None => return 0,
             }
         };
-        let back = count.min(*used - rest);
+        let back = count.min(*used - unspent);
         *used -= back;
         back
     }

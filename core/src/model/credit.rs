@@ -102,8 +102,8 @@ impl CreditTotals {
         };
         *total = total.checked_add(amount)?;
         // Whatever else there is, each credit of it was brought in or spent once.
-        let told = self.granted.saturating_add(self.received).max(self.spent);
-        (told <= Count::MAX).then_some(self)
+        let largest = self.granted.saturating_add(self.received).max(self.spent);
+        (largest <= Count::MAX).then_some(self)
     }
 
     /// What was added since the sums were these.
@@ -202,7 +202,7 @@ pub struct CreditHead {
 /// Credits that can be paid from together: the free balance of an account, or the reserve of a
 /// group.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CreditPocket {
+pub struct CreditBucket {
     /// How many credits are left.
     pub left: u64,
     /// How many credits the group has spent, from its reserve and from the free balance; for the

@@ -94,8 +94,8 @@ fn mixes_scripts(label: &str) -> bool {
     let (label, _) = idna::domain_to_unicode(label);
     let foreign: String = label.chars().filter(|c| !c.is_ascii()).collect();
     let scripts = AugmentedScriptSet::for_str(&foreign);
-    let beside_latin = scripts.hanb || scripts.jpan || scripts.kore;
-    scripts.is_empty() || (!beside_latin && AugmentedScriptSet::for_str(&label).is_empty())
+    let allows_latin = scripts.hanb || scripts.jpan || scripts.kore;
+    scripts.is_empty() || (!allows_latin && AugmentedScriptSet::for_str(&label).is_empty())
 }
 
 fn check_local(local: &str) -> Result<(), String> {

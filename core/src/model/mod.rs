@@ -51,7 +51,7 @@ pub use campaign::{Campaign, CampaignOutcomes, CampaignStop, CampaignStopReason}
 pub use cap::{Cap, CapScope, MessageInput, OverLimit};
 pub use clock::{ClockJump, ClockRecord};
 pub use credit::{
-    CreditEntry, CreditHead, CreditKey, CreditKind, CreditPart, CreditPocket, CreditTotals,
+    CreditBucket, CreditEntry, CreditHead, CreditKey, CreditKind, CreditPart, CreditTotals,
     PaidWithCredits,
 };
 pub use decision::{BindingLimit, Decision, Refusal};

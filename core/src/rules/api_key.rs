@@ -1,6 +1,6 @@
 //! What an API key lets a program do (R-SES-7).
 
-use super::role::{Powers, granted};
+use super::role::{PermissionSet, granted};
 use crate::model::{AddressRange, ApiKey, Grant, PermissionTree};
 
 /// Branches of the permission tree that no key can have: a program does not change how people log
@@ -14,18 +14,20 @@ pub fn can_have(permission: &str) -> bool {
 }
 
 /// The most that a key lets a program do: what its user may do besides does not count.
-pub fn powers_of_key(tree: &PermissionTree, permissions: &[Grant]) -> Powers {
+pub fn key_permissions(tree: &PermissionTree, permissions: &[Grant]) -> PermissionSet {
     granted(tree, permissions).only(tree, can_have)
 }
 
 /// Whether a key can be used for more than before, from further away, or for longer.
-pub fn reaches_further(tree: &PermissionTree, before: &ApiKey, now: &ApiKey) -> bool {
-    let powers = |key: &ApiKey| powers_of_key(tree, &key.permissions);
+pub fn is_wider(tree: &PermissionTree, before: &ApiKey, now: &ApiKey) -> bool {
+    let permissions = |key: &ApiKey| key_permissions(tree, &key.permissions);
     let was_covered = |range: &AddressRange| before.allow_list.iter().any(|old| old.covers(range));
     let from_further = !before.allow_list.is_empty()
         && (now.allow_list.is_empty() || !now.allow_list.iter().all(was_covered));
     let until = |key: &ApiKey| key.expires_at_ms.unwrap_or(u64::MAX);
-    !powers(now).beyond(&powers(before)).is_empty() || from_further || until(now) > until(before)
+    !permissions(now).beyond(&permissions(before)).is_empty()
+        || from_further
+        || until(now) > until(before)
 }
 
 /// Whether a key has expired at an instant.
@@ -49,7 +51,7 @@ mod tests {
     #[test]
     fn a_key_holds_what_it_lists_and_nothing_of_people() {
         let tree = PermissionTree::new(&[]);
-        let held = powers_of_key(
+        let held = key_permissions(
             &tree,
             &[
                 grant("campaigns", Some(Scope::Group)),
@@ -68,6 +70,6 @@ mod tests {
         ] {
             assert_eq!(at(id), None, "{id}");
         }
-        assert_eq!(powers_of_key(&tree, &[]), Powers::none(&tree));
+        assert_eq!(key_permissions(&tree, &[]), PermissionSet::none(&tree));
     }
 }

@@ -50,7 +50,7 @@ impl Sides {
     fn put(&mut self, name: &str, before: Option<&Value>, after: Option<&Value>) {
         for (side, value) in [(&mut self.before, before), (&mut self.after, after)] {
             if let Some(value) = value {
-                side.insert(name.to_owned(), shown(value, is_secret(name)));
+                side.insert(name.to_owned(), displayed(value, is_secret(name)));
             }
         }
     }
@@ -274,7 +274,7 @@ fn is_secret(name: &str) -> bool {
 }
 
 /// A value as it may be kept: no secret, and not too long.
-fn shown(value: &Value, is_secret: bool) -> Value {
+fn displayed(value: &Value, is_secret: bool) -> Value {
     if is_secret && !value.is_boolean() && !value.is_null() {
         return json!({"hidden": true});
     }
@@ -305,7 +305,7 @@ pub fn hash(bytes: &[u8]) -> String {
 }
 
 /// What of a value that is suppressed may be remembered: of an address its domain.
-pub fn masked(value: &str) -> &str {
+pub fn redacted(value: &str) -> &str {
     value
         .rfind('@')
         .and_then(|at| value.get(at..))
@@ -408,8 +408,8 @@ mod tests {
             Value::from(found.personal.after),
             json!({"email": "ann@example.com", "profile.first_name": "Ann"})
         );
-        assert_eq!(masked("ann@example.com"), "@example.com");
-        assert_eq!(masked("example.com"), "example.com");
+        assert_eq!(redacted("ann@example.com"), "@example.com");
+        assert_eq!(redacted("example.com"), "example.com");
     }
 
     #[test]

@@ -2,10 +2,10 @@
 
 use crate::model::CreditEntry;
 
-/// When it is a grant's turn to pay: by priority, then by expiry, then by age. The smallest pays
-/// first.
+/// Where a grant ranks among those that pay: by priority, then by expiry, then by age. The smallest
+/// pays first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Turn {
+pub struct Rank {
     priority: u64,
     /// The largest number stands for never.
     expires_at_ms: u64,
@@ -13,10 +13,10 @@ pub struct Turn {
     grant: u64,
 }
 
-impl Turn {
-    /// The turn of the grant that an entry of a ledger made; none for an entry that made none.
-    pub fn of(entry: &CreditEntry) -> Option<Turn> {
-        Some(Turn {
+impl Rank {
+    /// The rank of the grant that an entry of a ledger made; none for an entry that made none.
+    pub fn of(entry: &CreditEntry) -> Option<Rank> {
+        Some(Rank {
             priority: entry.priority?,
             expires_at_ms: entry.expires_at_ms.unwrap_or(u64::MAX),
             granted_at_ms: entry.granted_at_ms?,
@@ -34,9 +34,9 @@ impl Turn {
         ]
     }
 
-    /// The turn that has these numbers.
-    pub const fn from_numbers([priority, expires_at_ms, granted_at_ms, grant]: [u64; 4]) -> Turn {
-        Turn {
+    /// The rank that has these numbers.
+    pub const fn from_numbers([priority, expires_at_ms, granted_at_ms, grant]: [u64; 4]) -> Rank {
+        Rank {
             priority,
             expires_at_ms,
             granted_at_ms,
@@ -70,23 +70,23 @@ impl Turn {
 
     /// The same terms in another ledger, where the grant has another number.
     #[must_use]
-    pub const fn as_grant(self, grant: u64) -> Turn {
-        Turn { grant, ..self }
+    pub const fn as_grant(self, grant: u64) -> Rank {
+        Rank { grant, ..self }
     }
 }
 
-/// What each grant pays of an amount, given what is left of them in the order of their turns; less
+/// What each grant pays of an amount, given what is left of them in the order of their ranks; less
 /// where that is all there is.
-pub fn pay(left: &[(Turn, u64)], amount: u64) -> Vec<(Turn, u64)> {
+pub fn pay(left: &[(Rank, u64)], amount: u64) -> Vec<(Rank, u64)> {
     let mut open = amount;
     let mut paid = Vec::new();
-    for (turn, left) in left.iter().filter(|(_, left)| *left > 0) {
+    for (rank, left) in left.iter().filter(|(_, left)| *left > 0) {
         if open == 0 {
             break;
         }
         let part = open.min(*left);
         open -= part;
-        paid.push((*turn, part));
+        paid.push((*rank, part));
     }
     paid
 }
@@ -116,34 +116,34 @@ pub fn give_back(paid: &[u64], before: u64, amount: u64) -> Vec<u64> {
 mod tests {
     use super::*;
 
-    fn turn(priority: u64, expires_at_ms: u64, granted_at_ms: u64, grant: u64) -> Turn {
-        Turn::from_numbers([priority, expires_at_ms, granted_at_ms, grant])
+    fn rank(priority: u64, expires_at_ms: u64, granted_at_ms: u64, grant: u64) -> Rank {
+        Rank::from_numbers([priority, expires_at_ms, granted_at_ms, grant])
     }
 
     #[test]
     fn priority_goes_before_expiry_and_expiry_before_age() {
-        let mut turns = [
-            turn(1, 5, 5, 1),
-            turn(0, u64::MAX, 9, 2),
-            turn(1, u64::MAX, 1, 3),
-            turn(1, 5, 4, 4),
-            turn(0, 7, 9, 5),
-            turn(1, 5, 4, 6),
+        let mut ranks = [
+            rank(1, 5, 5, 1),
+            rank(0, u64::MAX, 9, 2),
+            rank(1, u64::MAX, 1, 3),
+            rank(1, 5, 4, 4),
+            rank(0, 7, 9, 5),
+            rank(1, 5, 4, 6),
         ];
-        turns.sort();
+        ranks.sort();
         assert_eq!(
-            turns.iter().map(Turn::grant).collect::<Vec<_>>(),
+            ranks.iter().map(Rank::grant).collect::<Vec<_>>(),
             [5, 2, 4, 6, 1, 3]
         );
         assert_eq!(
-            (turns[0].expires_at_ms(), turns[1].expires_at_ms()),
+            (ranks[0].expires_at_ms(), ranks[1].expires_at_ms()),
             (Some(7), None)
         );
         assert_eq!(
             (
-                turns[0].priority(),
-                turns[0].granted_at_ms(),
-                turns[0].as_grant(8).numbers()
+                ranks[0].priority(),
+                ranks[0].granted_at_ms(),
+                ranks[0].as_grant(8).numbers()
             ),
             (0, 9, [0, 7, 9, 8])
         );
@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn the_first_pays_until_it_is_empty() {
-        let (one, two, three) = (turn(0, 1, 1, 1), turn(0, 2, 1, 2), turn(0, 3, 1, 3));
+        let (one, two, three) = (rank(0, 1, 1, 1), rank(0, 2, 1, 2), rank(0, 3, 1, 3));
         let left = [(one, 10), (two, 0), (three, 5)];
         assert_eq!(pay(&left, 0), []);
         assert_eq!(pay(&left, 10), [(one, 10)]);

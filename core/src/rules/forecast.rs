@@ -15,7 +15,7 @@ pub struct Counter<'a> {
     /// The largest amount at an instant, without what is kept apart for others.
     pub limit: Box<dyn Fn(u64) -> u64 + 'a>,
     /// When that becomes another other than with a window, in order.
-    pub turns: Vec<u64>,
+    pub instants: Vec<u64>,
     /// Whether it grows from window to window.
     pub grows: bool,
     /// Whether it counts what goes out at an instant.
@@ -51,8 +51,8 @@ impl Counter<'_> {
         } else {
             None
         };
-        let turned = self.turns.iter().copied().find(|at_ms| *at_ms > now_ms);
-        freed.into_iter().chain(grown).chain(turned).min()
+        let changed = self.instants.iter().copied().find(|at_ms| *at_ms > now_ms);
+        freed.into_iter().chain(grown).chain(changed).min()
     }
 
     fn window_at(&self, now_ms: u64) -> Option<(u64, u64)> {
@@ -173,7 +173,7 @@ fn next_ms(
     };
     // Credits that come, or that a package lets pay, do for those that they lift.
     let paid = credits
-        .turns()
+        .changes_at()
         .filter(|at_ms| *at_ms > now_ms && *at_ms != u64::MAX)
         .min();
     let own = if full(true).next().is_some() && credits.left(now_ms) == 0 {
@@ -185,12 +185,12 @@ fn next_ms(
     } else {
         Some(now_ms)
     };
-    let turns = paces
+    let instants = paces
         .iter()
         .filter(|pace| pace.left(now_ms) == 0)
         .map(|pace| pace.next_ms(now_ms));
     full(false)
-        .chain(turns)
+        .chain(instants)
         .chain([own])
         .try_fold(now_ms, latest)
 }
@@ -214,7 +214,7 @@ mod tests {
         let midnight = 1_795_305_600_000;
         let counter = |limit: Box<dyn Fn(u64) -> u64>, used, window| Counter {
             limit,
-            turns: Vec::new(),
+            instants: Vec::new(),
             counts: Box::new(|_| true),
             grows: false,
             lifted: Box::new(|_| false),
@@ -281,9 +281,9 @@ mod tests {
             billing_day: 1,
         };
         let midnight = 1_795_305_600_000;
-        let own = |turns: Vec<u64>, limit: Box<dyn Fn(u64) -> u64>| Counter {
+        let own = |instants: Vec<u64>, limit: Box<dyn Fn(u64) -> u64>| Counter {
             limit,
-            turns,
+            instants,
             counts: Box::new(|_| true),
             grows: false,
             lifted: Box::new(|_| true),

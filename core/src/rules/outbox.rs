@@ -4,7 +4,7 @@ use crate::model::OpenMessage;
 
 /// What becomes of a message that a consumer was given and did not acknowledge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Turn {
+pub enum Redelivery {
     /// Somebody works on it until then, or it waits until then.
     Later { at_ms: u64 },
     /// It is given again.
@@ -14,15 +14,15 @@ pub enum Turn {
 }
 
 /// What becomes of an open message at an instant.
-pub fn turn(message: &OpenMessage, tries: u64, now_ms: u64) -> Turn {
+pub fn redelivery(message: &OpenMessage, tries: u64, now_ms: u64) -> Redelivery {
     if now_ms < message.until_ms {
-        Turn::Later {
+        Redelivery::Later {
             at_ms: message.until_ms,
         }
     } else if message.deliveries >= tries {
-        Turn::GiveUp
+        Redelivery::GiveUp
     } else {
-        Turn::Again
+        Redelivery::Again
     }
 }
 
@@ -36,10 +36,16 @@ mod tests {
             deliveries,
             until_ms: 100,
         };
-        assert_eq!(turn(&message(1), 3, 99), Turn::Later { at_ms: 100 });
-        assert_eq!(turn(&message(1), 3, 100), Turn::Again);
-        assert_eq!(turn(&message(2), 3, 100), Turn::Again);
-        assert_eq!(turn(&message(3), 3, 100), Turn::GiveUp);
-        assert_eq!(turn(&message(3), 3, 99), Turn::Later { at_ms: 100 });
+        assert_eq!(
+            redelivery(&message(1), 3, 99),
+            Redelivery::Later { at_ms: 100 }
+        );
+        assert_eq!(redelivery(&message(1), 3, 100), Redelivery::Again);
+        assert_eq!(redelivery(&message(2), 3, 100), Redelivery::Again);
+        assert_eq!(redelivery(&message(3), 3, 100), Redelivery::GiveUp);
+        assert_eq!(
+            redelivery(&message(3), 3, 99),
+            Redelivery::Later { at_ms: 100 }
+        );
     }
 }

@@ -203,7 +203,7 @@ impl Course {
     }
 
     /// When it becomes another by itself.
-    fn turns(&self) -> impl Iterator<Item = u64> + '_ {
+    fn changes_at(&self) -> impl Iterator<Item = u64> + '_ {
         self.returns
             .iter()
             .map(|back| back.at_ms)
@@ -218,7 +218,7 @@ impl Course {
             .map(|pace| pace.opens_us(1).div_ceil(1000));
         opens
             .into_iter()
-            .chain(self.turns())
+            .chain(self.changes_at())
             .filter(|at_ms| *at_ms > now_ms)
             .min()
     }
@@ -233,12 +233,12 @@ impl Course {
                 ..Reading::plain(OverLimit::Spread)
             },
         };
-        let turns: BTreeSet<u64> = self
-            .turns()
+        let instants: BTreeSet<u64> = self
+            .changes_at()
             .filter(|at_ms| *at_ms > now_ms)
             .chain([now_ms])
             .collect();
-        for at_ms in turns {
+        for at_ms in instants {
             self.go_to(at_ms);
             let opens_ms = self
                 .pace(at_ms)

@@ -741,17 +741,17 @@ mod table_tests {
             ..Policies::default()
         };
         for own in [None, Some(Preset::Access), Some(Preset::Essentials)] {
-            for above in [None, Some(Preset::Teams)] {
+            for ancestor in [None, Some(Preset::Teams)] {
                 let levels = [
                     level(None, grace(1)),
                     level(own, seats(7)),
-                    level(above, seats(3)),
+                    level(ancestor, seats(3)),
                     level(Some(Preset::Groups), grace(2)),
                 ];
                 assert_eq!(
                     effective([&merged(&levels)]),
                     effective(&levels),
-                    "{own:?} below {above:?}"
+                    "{own:?} below {ancestor:?}"
                 );
             }
         }

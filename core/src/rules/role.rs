@@ -6,22 +6,22 @@ use crate::model::{Grant, PermissionTree, Role, Scope};
 ///
 /// A permission that has no scope is held as `any`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Powers(Vec<Option<Scope>>);
+pub struct PermissionSet(Vec<Option<Scope>>);
 
-impl Powers {
+impl PermissionSet {
     /// No permission at all.
-    pub fn none(tree: &PermissionTree) -> Powers {
-        Powers(vec![None; tree.nodes().len()])
+    pub fn none(tree: &PermissionTree) -> PermissionSet {
+        PermissionSet(vec![None; tree.nodes().len()])
     }
 
     /// Every permission of an account, as the owner holds them before the ceilings apply (R-ROL-5).
-    pub fn all(tree: &PermissionTree) -> Powers {
-        Powers(vec![Some(Scope::Any); tree.nodes().len()]).within_accounts(tree)
+    pub fn all(tree: &PermissionTree) -> PermissionSet {
+        PermissionSet(vec![Some(Scope::Any); tree.nodes().len()]).within_accounts(tree)
     }
 
     /// The same without the permissions that only operators of the platform can hold.
     #[must_use]
-    pub fn within_accounts(mut self, tree: &PermissionTree) -> Powers {
+    pub fn within_accounts(mut self, tree: &PermissionTree) -> PermissionSet {
         for (slot, node) in self.0.iter_mut().zip(tree.nodes()) {
             if node.operators {
                 *slot = None;
@@ -33,7 +33,7 @@ impl Powers {
     /// Only the permissions that count for an operator: those that no member of an account can
     /// hold, and those for work on roles (R-PLT-2).
     #[must_use]
-    pub fn within_platform(mut self, tree: &PermissionTree) -> Powers {
+    pub fn within_platform(mut self, tree: &PermissionTree) -> PermissionSet {
         for (slot, node) in self.0.iter_mut().zip(tree.nodes()) {
             if !node.operators && !is_of_roles(&node.id) {
                 *slot = None;
@@ -44,7 +44,7 @@ impl Powers {
 
     /// Only the permissions that nobody except an operator can hold.
     #[must_use]
-    pub fn of_operators_alone(mut self, tree: &PermissionTree) -> Powers {
+    pub fn of_operators_alone(mut self, tree: &PermissionTree) -> PermissionSet {
         for (slot, node) in self.0.iter_mut().zip(tree.nodes()) {
             if !node.operators {
                 *slot = None;
@@ -55,7 +55,7 @@ impl Powers {
 
     /// Only the nodes for which `keep` answers true.
     #[must_use]
-    pub fn only(mut self, tree: &PermissionTree, keep: impl Fn(&str) -> bool) -> Powers {
+    pub fn only(mut self, tree: &PermissionTree, keep: impl Fn(&str) -> bool) -> PermissionSet {
         for (slot, node) in self.0.iter_mut().zip(tree.nodes()) {
             if !keep(&node.id) {
                 *slot = None;
@@ -66,7 +66,7 @@ impl Powers {
 
     /// Only the permissions that reach further than in `before`: what a change adds.
     #[must_use]
-    pub fn gained_since(mut self, before: &Powers) -> Powers {
+    pub fn gained_since(mut self, before: &PermissionSet) -> PermissionSet {
         for (place, slot) in self.0.iter_mut().enumerate() {
             if *slot <= before.at(place) {
                 *slot = None;
@@ -77,7 +77,7 @@ impl Powers {
 
     /// The same permissions with every scope as `any`, as an administrator holds them (R-ROL-4).
     #[must_use]
-    pub fn everywhere(mut self) -> Powers {
+    pub fn everywhere(mut self) -> PermissionSet {
         self.0
             .iter_mut()
             .flatten()
@@ -104,7 +104,7 @@ impl Powers {
 
     /// The permissions that either of them holds, each with the wider scope.
     #[must_use]
-    pub fn united(mut self, other: &Powers) -> Powers {
+    pub fn united(mut self, other: &PermissionSet) -> PermissionSet {
         for (place, slot) in self.0.iter_mut().enumerate() {
             *slot = (*slot).max(other.at(place));
         }
@@ -113,7 +113,7 @@ impl Powers {
 
     /// The permissions that both of them hold, each with the narrower scope.
     #[must_use]
-    pub fn under(mut self, ceiling: &Powers) -> Powers {
+    pub fn under(mut self, ceiling: &PermissionSet) -> PermissionSet {
         for (place, slot) in self.0.iter_mut().enumerate() {
             *slot = match (*slot, ceiling.at(place)) {
                 (Some(held), Some(most)) => Some(held.min(most)),
@@ -124,7 +124,7 @@ impl Powers {
     }
 
     /// The places at which `self` holds more than `other`.
-    pub fn beyond(&self, other: &Powers) -> Vec<usize> {
+    pub fn beyond(&self, other: &PermissionSet) -> Vec<usize> {
         (0..self.0.len())
             .filter(|place| self.at(*place) > other.at(*place))
             .collect()
@@ -136,22 +136,22 @@ impl Powers {
 ///
 /// They are united: what any of them grants is held, with the widest scope that is granted; a
 /// denial in any of them takes precedence over every grant (R-ROL-3).
-pub fn powers(tree: &PermissionTree, roles: &[Role]) -> Powers {
-    let mut powers = roles.iter().fold(Powers::none(tree), |held, role| {
+pub fn permission_set(tree: &PermissionTree, roles: &[Role]) -> PermissionSet {
+    let mut permissions = roles.iter().fold(PermissionSet::none(tree), |held, role| {
         held.united(&granted(tree, &role.allow))
     });
     for denied in roles.iter().flat_map(|role| &role.deny) {
         if let Some(place) = tree.place(denied.as_str()) {
-            each_below(tree, place, &mut |below| powers.clear(below));
+            each_descendant(tree, place, &mut |below| permissions.clear(below));
         }
     }
-    powers
+    permissions
 }
 
-/// Like [`powers`]; if the first of the roles is an administrator's role, every scope is `any`
-/// (R-ROL-4). The flag of a role that is only included does not count.
-pub fn role_powers(tree: &PermissionTree, roles: &[Role]) -> Powers {
-    let held = powers(tree, roles);
+/// Like [`permission_set`]; if the first of the roles is an administrator's role, every scope is
+/// `any` (R-ROL-4). The flag of a role that is only included does not count.
+pub fn role_permissions(tree: &PermissionTree, roles: &[Role]) -> PermissionSet {
+    let held = permission_set(tree, roles);
     if roles.first().is_some_and(|role| role.administrator) {
         held.everywhere()
     } else {
@@ -165,21 +165,21 @@ fn is_of_roles(id: &str) -> bool {
 
 /// What the grants allow: each grant covers its node and the nodes below it, except those that have
 /// to be granted by their own name.
-pub fn granted(tree: &PermissionTree, allow: &[Grant]) -> Powers {
-    let mut powers = Powers::none(tree);
+pub fn granted(tree: &PermissionTree, allow: &[Grant]) -> PermissionSet {
+    let mut permissions = PermissionSet::none(tree);
     for grant in allow {
         let Some(place) = tree.place(grant.permission.as_str()) else {
             continue;
         };
         let scope = grant.scope.unwrap_or(Scope::Any);
         let mut reached = vec![place];
-        each_below(tree, place, &mut |below| {
+        each_descendant(tree, place, &mut |below| {
             if below != place && !is_sensitive(tree, below) {
                 reached.push(below);
             }
         });
         for at in reached {
-            powers.raise(
+            permissions.raise(
                 at,
                 if is_scoped(tree, at) {
                     scope
@@ -188,7 +188,7 @@ pub fn granted(tree: &PermissionTree, allow: &[Grant]) -> Powers {
                 },
             );
             if let Some(implied) = tree.node(at).and_then(|node| node.implies) {
-                powers.raise(
+                permissions.raise(
                     implied,
                     if is_scoped(tree, implied) {
                         scope
@@ -199,7 +199,7 @@ pub fn granted(tree: &PermissionTree, allow: &[Grant]) -> Powers {
             }
         }
     }
-    powers
+    permissions
 }
 
 fn is_sensitive(tree: &PermissionTree, place: usize) -> bool {
@@ -211,7 +211,7 @@ fn is_scoped(tree: &PermissionTree, place: usize) -> bool {
 }
 
 /// Visits a node and all nodes below it.
-fn each_below(tree: &PermissionTree, place: usize, visit: &mut dyn FnMut(usize)) {
+fn each_descendant(tree: &PermissionTree, place: usize, visit: &mut dyn FnMut(usize)) {
     let mut open = vec![place];
     while let Some(next) = open.pop() {
         visit(next);
@@ -373,7 +373,7 @@ mod tests {
         for (line, (roles, asked, expected)) in cases.iter().enumerate() {
             let place = tree.place(asked).unwrap();
             assert_eq!(
-                powers(&tree, roles).at(place),
+                permission_set(&tree, roles).at(place),
                 *expected,
                 "case {line}: {asked}"
             );
@@ -386,7 +386,7 @@ mod tests {
     #[test]
     fn adding_never_removes_and_removing_never_adds() {
         let tree = PermissionTree::new(&[]);
-        let nothing = Powers::none(&tree);
+        let nothing = PermissionSet::none(&tree);
         let mut state = 7_u64;
         let mut roll = |below: usize| {
             state = state
@@ -409,7 +409,7 @@ mod tests {
                 .collect();
             let deny: Vec<&str> = ids.iter().take(roll(3)).map(String::as_str).collect();
             let held = |allow: &[(&str, Option<Scope>)], deny: &[&str]| {
-                powers(&tree, &[role(allow, deny)])
+                permission_set(&tree, &[role(allow, deny)])
             };
             let (less, more) = (held(&allow[1..], &deny), held(&allow, &deny));
             assert!(
@@ -431,8 +431,8 @@ mod tests {
             );
             let (one, other) = (role(&allow[..2], &deny), role(&allow[2..], &[]));
             let (alone, both) = (
-                powers(&tree, std::slice::from_ref(&one)),
-                powers(&tree, &[one, other]),
+                permission_set(&tree, std::slice::from_ref(&one)),
+                permission_set(&tree, &[one, other]),
             );
             assert!(
                 alone.beyond(&both).is_empty(),
@@ -443,7 +443,7 @@ mod tests {
                     && nothing.beyond(&more).is_empty()
             );
         }
-        assert_eq!(powers(&tree, &[]), nothing);
+        assert_eq!(permission_set(&tree, &[]), nothing);
     }
 
     #[test]
@@ -456,11 +456,11 @@ mod tests {
             ..plain.clone()
         };
         assert_eq!(
-            role_powers(&tree, &[plain.clone(), chief.clone()]).at(send),
+            role_permissions(&tree, &[plain.clone(), chief.clone()]).at(send),
             Some(Scope::Own)
         );
         assert_eq!(
-            role_powers(&tree, &[chief, plain]).at(send),
+            role_permissions(&tree, &[chief, plain]).at(send),
             Some(Scope::Any)
         );
     }
@@ -468,7 +468,7 @@ mod tests {
     #[test]
     fn operators_and_accounts_share_nothing_but_the_work_on_roles() {
         let tree = PermissionTree::new(&[]);
-        let all = Powers(vec![Some(Scope::Any); tree.nodes().len()]);
+        let all = PermissionSet(vec![Some(Scope::Any); tree.nodes().len()]);
         let both = all
             .clone()
             .within_platform(&tree)
@@ -484,22 +484,22 @@ mod tests {
         assert!(
             all.clone()
                 .of_operators_alone(&tree)
-                .under(&Powers::all(&tree))
-                .beyond(&Powers::none(&tree))
+                .under(&PermissionSet::all(&tree))
+                .beyond(&PermissionSet::none(&tree))
                 .is_empty()
         );
         assert_eq!(
-            all.clone().gained_since(&Powers::all(&tree)),
+            all.clone().gained_since(&PermissionSet::all(&tree)),
             all.clone().of_operators_alone(&tree)
         );
-        assert_eq!(all.clone().gained_since(&all), Powers::none(&tree));
+        assert_eq!(all.clone().gained_since(&all), PermissionSet::none(&tree));
     }
 
     #[test]
     fn a_ceiling_narrows_and_never_widens() {
         let tree = PermissionTree::new(&[]);
-        let wide = powers(&tree, &[role(&[("campaigns", None), ("lists", None)], &[])]);
-        let narrow = powers(&tree, &[role(&[("campaigns", Some(Scope::Group))], &[])]);
+        let wide = permission_set(&tree, &[role(&[("campaigns", None), ("lists", None)], &[])]);
+        let narrow = permission_set(&tree, &[role(&[("campaigns", Some(Scope::Group))], &[])]);
         let both = wide.clone().under(&narrow);
         assert_eq!(
             both.at(tree.place("campaigns.send").unwrap()),
@@ -515,8 +515,8 @@ mod tests {
     #[test]
     fn administrator_lacks_these_nodes_alone() {
         let tree = PermissionTree::new(&[]);
-        let held = powers(&tree, &[BuiltIn::Administrator.role(&tree).unwrap()]);
-        let lacking: Vec<&str> = tree
+        let held = permission_set(&tree, &[BuiltIn::Administrator.role(&tree).unwrap()]);
+        let missing: Vec<&str> = tree
             .nodes()
             .iter()
             .enumerate()
@@ -531,7 +531,7 @@ mod tests {
             "accounts.transfer_owner",
             "accounts.team",
         ];
-        assert_eq!(lacking, except);
+        assert_eq!(missing, except);
     }
 
     /// 17.13, R-ROL-4: what the host added for accounts an administrator has, by name where it is
@@ -561,13 +561,13 @@ mod tests {
             .collect();
         let tree = PermissionTree::new(&nodes);
         let role = BuiltIn::Administrator.role(&tree).unwrap();
-        let held = powers(&tree, std::slice::from_ref(&role)).within_accounts(&tree);
-        let lacking: Vec<&str> = added
+        let held = permission_set(&tree, std::slice::from_ref(&role)).within_accounts(&tree);
+        let missing: Vec<&str> = added
             .iter()
             .copied()
             .filter(|id| held.at(tree.place(id).unwrap()).is_none())
             .collect();
-        assert_eq!(lacking, ["accounts.close.now", "clients.audit"]);
+        assert_eq!(missing, ["accounts.close.now", "clients.audit"]);
         let by_name: Vec<&str> = role
             .allow
             .iter()
@@ -588,7 +588,7 @@ mod tests {
     #[test]
     fn the_other_four_hold_what_the_rules_say() {
         let tree = PermissionTree::new(&[]);
-        let held = |one: BuiltIn| powers(&tree, &[one.role(&tree).unwrap()]);
+        let held = |one: BuiltIn| permission_set(&tree, &[one.role(&tree).unwrap()]);
         let scope = |one: BuiltIn, id: &str| held(one).at(tree.place(id).unwrap());
         for branch in [
             "contacts",

@@ -103,7 +103,7 @@ impl Reading {
     }
 
     /// The instants at which more or less fits than before.
-    pub fn turns(&self) -> impl Iterator<Item = u64> + '_ {
+    pub fn changes_at(&self) -> impl Iterator<Item = u64> + '_ {
         self.frees
             .iter()
             .chain(&self.limits)
@@ -170,7 +170,7 @@ impl Credits {
     }
 
     /// The instants at which there are more or fewer than before.
-    pub fn turns(&self) -> impl Iterator<Item = u64> + '_ {
+    pub fn changes_at(&self) -> impl Iterator<Item = u64> + '_ {
         self.grants
             .iter()
             .flat_map(|part| [part.from_ms, part.until_ms])
@@ -201,16 +201,16 @@ pub fn excess(readings: &[Reading], count: u64) -> u64 {
 /// The first instant after `now_ms` at which, with no event but the clock, `count` fit; none where
 /// they never do.
 pub fn fits_at_ms(readings: &[Reading], credits: &Credits, count: u64, now_ms: u64) -> Option<u64> {
-    let mut turns: Vec<u64> = readings
+    let mut instants: Vec<u64> = readings
         .iter()
-        .flat_map(Reading::turns)
-        .chain(credits.turns())
+        .flat_map(Reading::changes_at)
+        .chain(credits.changes_at())
         .filter(|at_ms| *at_ms > now_ms)
         .collect();
-    turns.sort_unstable();
-    turns.dedup();
+    instants.sort_unstable();
+    instants.dedup();
     let mut then = readings.to_vec();
-    turns.into_iter().find(|at_ms| {
+    instants.into_iter().find(|at_ms| {
         then.iter_mut().for_each(|reading| reading.go_to(*at_ms));
         most(&then, credits.left(*at_ms)) >= count
     })
@@ -473,7 +473,7 @@ mod tests {
     /// said.
     #[test]
     fn credits_lift_and_run_out() {
-        let (own, above) = (
+        let (own, ancestor) = (
             Reading {
                 lifted: true,
                 ..window(10, 8, 100)
@@ -491,7 +491,7 @@ mod tests {
         };
         assert_eq!(
             (
-                most(&[own.clone(), above.clone()], 5),
+                most(&[own.clone(), ancestor.clone()], 5),
                 most(std::slice::from_ref(&own), 5)
             ),
             (2, 7)
@@ -500,7 +500,7 @@ mod tests {
         let code = |readings: &[&Reading], count| answer(readings, &credits, count);
         assert_eq!(code(&[&own], 7), None);
         assert_eq!(
-            code(&[&own, &above], 7),
+            code(&[&own, &ancestor], 7),
             Some((1, Code::QuotaExceeded, Some(900)))
         );
         assert_eq!(

@@ -22,7 +22,7 @@ pub fn direction(own: &[Id], target: &[Id]) -> Direction {
     let Some(account) = own.first() else {
         return Direction::Elsewhere;
     };
-    if target.iter().skip(1).any(|above| above == account) {
+    if target.iter().skip(1).any(|ancestor| ancestor == account) {
         Direction::Below
     } else if own.last() == target.last() {
         Direction::AboveOrBeside
@@ -32,8 +32,8 @@ pub fn direction(own: &[Id], target: &[Id]) -> Direction {
 }
 
 /// Whether an account below sees what is shared.
-pub fn reaches(share: &Share, below: &Id) -> bool {
-    share.all || share.accounts.contains(below)
+pub fn includes(share: &Share, descendant: &Id) -> bool {
+    share.all || share.accounts.contains(descendant)
 }
 
 #[cfg(test)]

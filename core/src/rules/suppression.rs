@@ -11,7 +11,7 @@ pub fn values(recipient: &Recipient) -> Vec<&str> {
     let mut domain = recipient.domain();
     while domain.contains('.') && !domain.starts_with('[') {
         values.push(domain);
-        domain = domain.split_once('.').map_or("", |(_, above)| above);
+        domain = domain.split_once('.').map_or("", |(_, ancestor)| ancestor);
     }
     values
 }

@@ -9,26 +9,26 @@ fn amount(limit: u64, percent: u64) -> u64 {
 
 /// The amount at which the next threshold lies, after the highest one that was told of; none where
 /// no more follow.
-pub fn next(percents: &[u64], limit: u64, told: u64) -> Option<u64> {
+pub fn next(percents: &[u64], limit: u64, alerted: u64) -> Option<u64> {
     if limit == u64::MAX {
         return None;
     }
     percents
         .iter()
-        .filter(|percent| **percent > told)
+        .filter(|percent| **percent > alerted)
         .min()
         .map(|percent| amount(limit, *percent))
 }
 
 /// The highest threshold that `used` has reached, where it is higher than the one that was told of.
-pub fn crossed(percents: &[u64], limit: u64, used: u64, told: u64) -> Option<u64> {
+pub fn crossed(percents: &[u64], limit: u64, used: u64, alerted: u64) -> Option<u64> {
     if limit == u64::MAX {
         return None;
     }
     percents
         .iter()
         .copied()
-        .filter(|percent| *percent > told && used >= amount(limit, *percent))
+        .filter(|percent| *percent > alerted && used >= amount(limit, *percent))
         .max()
 }
 

@@ -49,10 +49,10 @@ pub struct EditsAs {
     pub other: bool,
 }
 
-/// As what somebody edits fields, who is all of `hats` to the user, where the policy lets `editors`
-/// do so.
-pub fn edits_as(hats: &[Editor], editors: &[Editor]) -> EditsAs {
-    let may = |hat: &Editor| hats.contains(hat) && editors.contains(hat);
+/// As what somebody edits fields, who is all of `relations` to the user, where the policy lets
+/// `editors` do so.
+pub fn edits_as(relations: &[Editor], editors: &[Editor]) -> EditsAs {
+    let may = |relation: &Editor| relations.contains(relation) && editors.contains(relation);
     EditsAs {
         themself: may(&Editor::OneSelf),
         other: [Editor::Administrator, Editor::Parent, Editor::Operator]
@@ -116,7 +116,7 @@ mod tests {
     use super::*;
     use crate::model::{Email, Id, Name, Policies, Profile};
 
-    /// R-USR-3: hats of the actor, editors of the policy, as what they edit.
+    /// R-USR-3: relations of the actor, editors of the policy, as what they edit.
     #[test]
     fn the_matrix() {
         use Editor::{Administrator, OneSelf, Operator, Parent};
@@ -141,9 +141,9 @@ mod tests {
                 (false, false),
             ),
         ];
-        for (line, (hats, editors, (themself, other))) in cases.iter().enumerate() {
+        for (line, (relations, editors, (themself, other))) in cases.iter().enumerate() {
             assert_eq!(
-                edits_as(hats, editors),
+                edits_as(relations, editors),
                 EditsAs {
                     themself: *themself,
                     other: *other

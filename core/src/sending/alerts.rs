@@ -22,30 +22,30 @@ impl Engine {
         match lowered {
             Lowered::Platform => self.alert_platform(),
             Lowered::Everybody => {
-                self.each_below(keys::ACCOUNT, &[], |account| self.alert_account(account))
+                self.each_descendant(keys::ACCOUNT, &[], |account| self.alert_account(account))
             }
             Lowered::Package(package) => {
-                self.each_below(keys::PACKAGE_ACCOUNT, &[package.as_str()], |account| {
+                self.each_descendant(keys::PACKAGE_ACCOUNT, &[package.as_str()], |account| {
                     self.alert(&Lowered::Account(account.clone()))
                 })
             }
             Lowered::Account(account) => {
                 self.alert_account(account)?;
-                self.each_below(keys::TEAM_ACCOUNT, &[account.as_str(), "id"], |below| {
-                    self.alert_account(below)
+                self.each_descendant(keys::TEAM_ACCOUNT, &[account.as_str(), "id"], |child| {
+                    self.alert_account(child)
                 })
             }
         }
     }
 
     /// Goes through the ids at the end of some keys, a bounded number at a time.
-    pub(crate) fn each_below(
+    pub(crate) fn each_descendant(
         &self,
         letter: u8,
         parts: &[&str],
         run: impl Fn(&Id) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let (mut from, until) = keys::below(letter, parts);
+        let (mut from, until) = keys::range(letter, parts);
         loop {
             let rows = self
                 .kernel
@@ -77,8 +77,8 @@ impl Engine {
     fn alert_platform(&self) -> Result<(), Error> {
         // Any will do that is not being erased: those are listed nowhere.
         let (from, until) = match self.background.is_under_way() {
-            true => keys::below(keys::ACCOUNT_ORDER, &["created"]),
-            false => keys::below(keys::ACCOUNT, &[]),
+            true => keys::range(keys::ACCOUNT_ORDER, &["created"]),
+            false => keys::range(keys::ACCOUNT, &[]),
         };
         let rows = self
             .kernel
@@ -141,7 +141,7 @@ impl Engine {
         view: &View,
         wanted_at: impl Fn(&str, &str, &str) -> Result<Option<Wanted>, Error>,
     ) -> Result<(), Error> {
-        let (mut from, until) = keys::below(keys::METER, &[keys::carrier(carrier)]);
+        let (mut from, until) = keys::range(keys::METER, &[keys::carrier(carrier)]);
         loop {
             let rows = self.kernel.tx().range::<Meter>(&from, &until, STEP)?;
             let mut reached = Vec::new();
@@ -153,7 +153,7 @@ impl Engine {
                 };
                 let wanted = wanted_at(scope, subject, name)?;
                 reached.extend(
-                    wanted.filter(|wanted| wanted.has_key(key) && wanted.is_to_be_told(meter)),
+                    wanted.filter(|wanted| wanted.has_key(key) && wanted.needs_alert(meter)),
                 );
             }
             if !reached.is_empty() {

@@ -20,7 +20,7 @@ use std::sync::Arc;
 pub(crate) fn wanted_of(
     cell: &AccountCell,
     view: &View,
-    below: Option<&Id>,
+    child: Option<&Id>,
     limits: impl IntoIterator<Item = LimitName>,
     class: Option<MessageClass>,
 ) -> Vec<Wanted> {
@@ -57,7 +57,7 @@ pub(crate) fn wanted_of(
                 .iter()
                 .find(|guaranteed| guaranteed.limit == limit)
                 .cloned(),
-            below: below.cloned(),
+            child: child.cloned(),
             ..view.frame.wanted(id, window, resolved)
         };
         let counts = now.counts || later.iter().any(|(_, term)| term.counts);
@@ -212,18 +212,18 @@ impl Engine {
         view: &View,
         sent: &Sent<'_>,
     ) -> Result<Vec<Wanted>, Error> {
-        let (limits, mut wanted, mut below) = (sent.channel.limits(), Vec::new(), None);
-        for above in std::iter::once(cell).chain(&view.above) {
-            let of_account = above.view(self)?;
+        let (limits, mut wanted, mut child) = (sent.channel.limits(), Vec::new(), None);
+        for level in std::iter::once(cell).chain(&view.ancestors) {
+            let of_account = level.view(self)?;
             wanted.extend(wanted_of(
-                above,
+                level,
                 &of_account,
-                below.replace(&above.id),
+                child.replace(&level.id),
                 limits,
                 None,
             ));
             wanted.extend(limits.into_iter().filter_map(|limit| {
-                Some(uncounted(above, &of_account, limit, limit.window()?, &[]))
+                Some(uncounted(level, &of_account, limit, limit.window()?, &[]))
             }));
             wanted.extend(
                 of_account

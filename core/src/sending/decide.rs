@@ -59,8 +59,8 @@ impl Engine {
     /// Counts a send that a trial would have refused: one for each call, however many messages it
     /// asks for.
     pub(crate) fn count_tried(&self, prepared: &Prepared) {
-        if let Some(lacking) = &prepared.lacking {
-            self.trials.count(lacking);
+        if let Some(missing) = &prepared.missing {
+            self.trials.count(missing);
         }
     }
 }

@@ -4,7 +4,7 @@ use crate::access::operation::Operation;
 use crate::access::request::Ctx;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
-use crate::meters::{Ask, Booked, Prepared};
+use crate::meters::{Ask, Charged, Prepared};
 use crate::model::Decision;
 use crate::model::Id;
 use crate::tables::idempotency::{Answered, forget_line};
@@ -35,13 +35,13 @@ pub(crate) fn charged<A: Serialize + DeserializeOwned>(
     if let Some(answer) = answered(ctx, account, key, &asked)? {
         // Who asked first may still wait for their commit to become durable.
         let kernel = &ctx.engine.kernel;
-        kernel.wait_until_shown_is_durable(kernel.backend.last_commit())?;
+        kernel.wait_until_read_is_durable(kernel.backend.last_commit())?;
         return Ok(answer);
     }
     let charge = ctx.engine.charge_or_owe(ctx.actor, prepared, ask)?;
-    ctx.engine.book(ctx.actor, charge, |ctx, charge| {
+    ctx.engine.commit_charge(ctx.actor, charge, |ctx, charge| {
         if let Some(first) = answered(ctx, account, key, &asked)? {
-            return Ok(Booked::Before(first));
+            return Ok(Charged::Before(first));
         }
         let decision = charge.pay(ctx)?;
         let is_granted = decision.granted > 0;
@@ -49,7 +49,7 @@ pub(crate) fn charged<A: Serialize + DeserializeOwned>(
         if is_granted {
             remember(ctx, account, key, &asked, &answer)?;
         }
-        Ok(Booked::Kept(answer))
+        Ok(Charged::Kept(answer))
     })
 }
 
@@ -128,7 +128,7 @@ fn remember(
         },
     )?;
     ctx.tx.mark(forget_line(until_ms, account, &actor, key));
-    ctx.tx.touch_forget(until_ms);
+    ctx.tx.schedule_forget(until_ms);
     Ok(())
 }
 
@@ -182,6 +182,6 @@ pub(crate) fn leave_future(ctx: &mut Ctx<'_>, at: &[u8], mut known: Answered) ->
     known.until_ms = ctx.now_ms.saturating_add(REMEMBERED_MS);
     ctx.tx
         .mark(forget_line(known.until_ms, &account, actor, &key));
-    ctx.tx.touch_forget(known.until_ms);
+    ctx.tx.schedule_forget(known.until_ms);
     ctx.tx.put(at.to_vec(), &known)
 }

@@ -5,7 +5,7 @@ use crate::access::state::Engine;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::meters::{
-    Ask, Booked, Charge, Coming, MeterId, MeterScope, Paid, Prepared, ROUNDS, Sent, Wanted,
+    Ask, Charge, Charged, Coming, MeterId, MeterScope, Paid, Prepared, ROUNDS, Sent, Wanted,
 };
 use crate::model::{Actor, Decision, Limit, PaidWithCredits, Reservation, ReservationState};
 use crate::sending::credits;
@@ -61,14 +61,14 @@ impl Engine {
         let charge = self.charge_or_owe(actor, prepared, ask)?;
         match charge.owed.amount {
             0 => Ok(charge.decision),
-            _ => self.book(actor, charge, |ctx, charge| {
-                charge.pay(ctx).map(Booked::Kept)
+            _ => self.commit_charge(actor, charge, |ctx, charge| {
+                charge.pay(ctx).map(Charged::Kept)
             }),
         }
     }
 
     /// As [`decide`](Engine::decide), but what credits are to pay for is owed until it is
-    /// [booked](Engine::book).
+    /// [committed](Engine::commit_charge).
     pub(crate) fn charge_or_owe<'p>(
         &self,
         actor: &Actor,
@@ -108,18 +108,18 @@ impl Engine {
 
     /// Commits what `write` makes of a charge; in the same commit, what is owed for it is paid.
     /// Where nothing is committed, or the charge is not kept, it comes back.
-    pub(crate) fn book<A>(
+    pub(crate) fn commit_charge<A>(
         &self,
         actor: &Actor,
         mut charge: Charge<'_>,
-        write: impl Fn(&mut Ctx<'_>, &Charge<'_>) -> Result<Booked<A>, Error>,
+        write: impl Fn(&mut Ctx<'_>, &Charge<'_>) -> Result<Charged<A>, Error>,
     ) -> Result<A, Error> {
         for _ in 0..ROUNDS {
-            let booked = self.commit_beside(actor, None, |ctx| {
+            let outcome = self.commit_durably(actor, None, |ctx| {
                 accounts::load(&mut ctx.tx, &charge.prepared.account, "/account")?;
                 write(ctx, &charge)
             });
-            if let Ok(Booked::Kept(answer)) = booked {
+            if let Ok(Charged::Kept(answer)) = outcome {
                 return Ok(answer);
             }
             let Charge {
@@ -135,8 +135,8 @@ impl Engine {
                 decision.granted,
                 if ask.later.is_some() { u64::MAX } else { at_ms },
             );
-            match booked {
-                Ok(Booked::Kept(answer) | Booked::Before(answer)) => return Ok(answer),
+            match outcome {
+                Ok(Charged::Kept(answer) | Charged::Before(answer)) => return Ok(answer),
                 // Others have spent the credits meanwhile.
                 Err(error) if owed.amount > 0 && error.code() == Code::CreditsExhausted => {
                     charge = self.charge_or_owe(actor, prepared, ask)?
@@ -246,10 +246,10 @@ impl Engine {
             .chain(&prepared.paced)
             .chain(&prepared.planned_paces)
             .filter(limited);
-        let above = limited
+        let ancestor = limited
             .max_by_key(|wanted| height(&wanted.id))
             .map_or(Some(&prepared.account), |wanted| wanted.id.account.as_ref());
-        let open = reservations::open_below(&mut ctx.tx, above)?;
+        let open = reservations::open_in_tree(&mut ctx.tx, ancestor)?;
         let grants = match prepared.pays_from.is_empty()
             && !ctx.includes_credits(Some(&prepared.account))?
         {

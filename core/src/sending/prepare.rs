@@ -34,7 +34,7 @@ impl Prepared {
             lifted: wanted.iter().take_while(|wanted| lifts(wanted)).count(),
             stamp: view.frame.stamp,
             refusal: None,
-            lacking: None,
+            missing: None,
             until_ms: u64::MAX,
             account: cell.id.clone(),
             team: view.team.clone(),
@@ -95,19 +95,19 @@ impl Engine {
                 .message_class
                 .unwrap_or(MessageClass::Marketing),
         );
-        let mut below = None;
-        let above = view
-            .above
+        let mut child = None;
+        let ancestors = view
+            .ancestors
             .iter()
-            .map(|above| Ok((above, above.view(self)?)))
+            .map(|ancestor| Ok((ancestor, ancestor.view(self)?)))
             .collect::<Result<Vec<_>, Error>>()?;
-        for (cell, view) in
-            std::iter::once((cell, view)).chain(above.iter().map(|(cell, view)| (*cell, &**view)))
+        for (cell, view) in std::iter::once((cell, view))
+            .chain(ancestors.iter().map(|(cell, view)| (*cell, &**view)))
         {
             wanted.extend(wanted_of(
                 cell,
                 view,
-                below.replace(&cell.id),
+                child.replace(&cell.id),
                 sending.channel.limits(),
                 class,
             ));
@@ -133,20 +133,20 @@ impl Engine {
         }
         let refusal = self.refusal_before_limits(view, sending)?;
         let place = self.views.tree.load().place(sending.channel.permission());
-        let lacking = sending
+        let missing = sending
             .member
             .filter(|_| refusal.is_none())
             .zip(place)
-            .and_then(|(member, place)| member.lacking(self, place));
+            .and_then(|(member, place)| member.missing(self, place));
         let (credits, until_ms) = if view.pays {
-            self.credits_at_hand(&cell.id, sending.channel, group)?
+            self.available_credits(&cell.id, sending.channel, group)?
         } else {
             (0, u64::MAX)
         };
-        let turns = std::iter::once((0, view.pays))
+        let instants = std::iter::once((0, view.pays))
             .chain(view.later.iter().map(|later| (later.from_ms, later.pays)));
-        let pays_from = if turns.clone().any(|(_, pays)| pays) {
-            turns.collect()
+        let pays_from = if instants.clone().any(|(_, pays)| pays) {
+            instants.collect()
         } else {
             Vec::new()
         };
@@ -158,7 +158,7 @@ impl Engine {
             credits,
             until_ms,
             refusal,
-            lacking,
+            missing,
             ..Prepared::new(cell, view, wanted)
         })
     }
@@ -185,12 +185,12 @@ impl Engine {
     ) -> Result<Arc<Prepared>, Error> {
         let view = cell.view(self)?;
         let mut wanted = Vec::new();
-        let mut below = None;
-        for above in std::iter::once(cell).chain(&view.above) {
+        let mut child = None;
+        for level in std::iter::once(cell).chain(&view.ancestors) {
             wanted.extend(wanted_of(
-                above,
-                &*above.view(self)?,
-                below.replace(&above.id),
+                level,
+                &*level.view(self)?,
+                child.replace(&level.id),
                 [limit],
                 None,
             ));
@@ -233,7 +233,7 @@ impl Engine {
     }
 
     /// How many credits there are to pay with now, and until when so many.
-    fn credits_at_hand(
+    fn available_credits(
         &self,
         account: &Id,
         channel: Channel,
@@ -273,7 +273,7 @@ impl Engine {
             let place = self.views.tree.load().place(sending.channel.permission());
             match (
                 member.refusal,
-                place.and_then(|place| member.powers.at(place)),
+                place.and_then(|place| member.permissions.at(place)),
             ) {
                 (Some(code), _) => return Ok(Some(code)),
                 (None, None) => return Ok(Some(Code::PermissionDenied)),

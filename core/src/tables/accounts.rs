@@ -57,7 +57,7 @@ impl Table for Accounts {
     ];
     const COUNTS: &'static [Count] = &[Count {
         counted: |parts| match parts {
-            [account, BELOW] => Some(keys::below(keys::TEAM_ACCOUNT, &[account, "id"])),
+            [account, BELOW] => Some(keys::range(keys::TEAM_ACCOUNT, &[account, "id"])),
             _ => None,
         },
     }];
@@ -80,9 +80,9 @@ impl Table for Accounts {
         }
         if let Some(parent) = &account.parent {
             lines.index(keys::child(parent, id));
-            for above in account_line(tx, parent)? {
-                lines.count(keys::tally(&above.id, BELOW));
-                for entry in orders_below(account, &above.id, owner.as_ref()) {
+            for ancestor in account_line(tx, parent)? {
+                lines.count(keys::tally(&ancestor.id, BELOW));
+                for entry in tree_orders(account, &ancestor.id, owner.as_ref()) {
                     lines.index(entry);
                 }
             }
@@ -177,13 +177,13 @@ pub(crate) fn orders(account: &Account, owner: Option<&Email>) -> Vec<Vec<u8>> {
 }
 
 /// Where an account is listed among those below another.
-pub(crate) fn orders_below(account: &Account, above: &Id, owner: Option<&Email>) -> Vec<Vec<u8>> {
+pub(crate) fn tree_orders(account: &Account, ancestor: &Id, owner: Option<&Email>) -> Vec<Vec<u8>> {
     let listed = texts(account, owner);
     let by_id = ("id", String::new());
     listed
         .iter()
         .chain([&by_id])
-        .map(|(order, text)| keys::team_account(above, order, text, &account.id))
+        .map(|(order, text)| keys::team_account(ancestor, order, text, &account.id))
         .collect()
 }
 
@@ -221,9 +221,9 @@ pub(crate) fn save(tx: &mut Tx<'_>, mut account: model::Account) -> Result<(), E
     account.updated_at_ms = tx.now_ms;
     // What is guaranteed to it is kept apart from what others send.
     if account.children > 0 || !account.guaranteed.is_empty() {
-        tx.touch_everything();
+        tx.invalidate_all();
     } else {
-        tx.touch(&account.id);
+        tx.invalidate_account(&account.id);
     }
     tx.save::<Accounts>(&account)
 }
@@ -264,7 +264,7 @@ pub(crate) fn starting_with((from, until): (Vec<u8>, Vec<u8>), prefix: &str) -> 
 
 /// The accounts directly below one.
 pub(crate) fn children_of(tx: &mut Tx<'_>, id: &Id) -> Result<Vec<Id>, Error> {
-    let (from, until) = keys::below(keys::CHILD, &[id.as_str()]);
+    let (from, until) = keys::range(keys::CHILD, &[id.as_str()]);
     Ok(tx
         .range::<()>(&from, &until, usize::MAX)?
         .iter()

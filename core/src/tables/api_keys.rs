@@ -45,7 +45,7 @@ pub(crate) fn all_of(
         .chain(user)
         .map(Id::as_str)
         .collect();
-    let (from, until) = keys::below(keys::ACCOUNT_API_KEY, &parts);
+    let (from, until) = keys::range(keys::ACCOUNT_API_KEY, &parts);
     let rows = tx.range::<serde::de::IgnoredAny>(&from, &until, usize::MAX)?;
     let mut found = Vec::with_capacity(rows.len());
     for id in rows.iter().filter_map(|(key, _)| keys::last_id(key)) {
@@ -64,12 +64,12 @@ pub(crate) fn end_all_of(tx: &mut Tx<'_>, account: &Id, user: &Id) -> Result<(),
 pub(crate) fn end(tx: &mut Tx<'_>, key: &ApiKey) -> Result<(), Error> {
     tx.erase::<ApiKeys>(key)?;
     caps::end_all_of_key(tx, &key.account, &key.id)?;
-    touch(tx, key);
+    invalidate(tx, key);
     Ok(())
 }
 
 /// What was prepared for the key, and what is known of it, is out of date.
-pub(crate) fn touch(tx: &mut Tx<'_>, key: &ApiKey) {
-    tx.touch_api_key(&key.id);
-    tx.touch(&key.account);
+pub(crate) fn invalidate(tx: &mut Tx<'_>, key: &ApiKey) {
+    tx.invalidate_api_key(&key.id);
+    tx.invalidate_account(&key.account);
 }

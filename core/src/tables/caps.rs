@@ -35,7 +35,7 @@ impl Table for Caps {
 
 /// The caps that an account carries, or the platform.
 pub(crate) fn caps_of(tx: &mut Tx<'_>, account: Option<&Id>) -> Result<Vec<Cap>, Error> {
-    let (from, until) = keys::below(keys::CAP, &[keys::carrier(account)]);
+    let (from, until) = keys::range(keys::CAP, &[keys::carrier(account)]);
     Ok(tx
         .range::<Cap>(&from, &until, usize::MAX)?
         .into_iter()
@@ -45,15 +45,15 @@ pub(crate) fn caps_of(tx: &mut Tx<'_>, account: Option<&Id>) -> Result<Vec<Cap>,
 
 /// The read model is out of date: the accounts below send under the cap, too. The first and the
 /// last cap of the platform say which lock guards the meters.
-pub(crate) fn touch(tx: &mut Tx<'_>, cap: &model::Cap) {
+pub(crate) fn invalidate(tx: &mut Tx<'_>, cap: &model::Cap) {
     match &cap.account {
         Some(account) => {
-            tx.touch_everything();
-            tx.touch_limits(Lowered::Account(account.clone()));
+            tx.invalidate_all();
+            tx.recheck_limits(Lowered::Account(account.clone()));
         }
         None => {
-            tx.touch_meters();
-            tx.touch_limits(Lowered::Platform);
+            tx.invalidate_meters();
+            tx.recheck_limits(Lowered::Platform);
         }
     }
 }
@@ -61,7 +61,7 @@ pub(crate) fn touch(tx: &mut Tx<'_>, cap: &model::Cap) {
 /// Removes what the counters of a cap have counted.
 fn forget_counts(tx: &mut Tx<'_>, account: Option<&Id>, cap: &Id) -> Result<(), Error> {
     for letter in [keys::METER, keys::METER_HISTORY, keys::PACE] {
-        let (from, until) = keys::below(letter, &[keys::carrier(account), &keys::of_cap(cap)]);
+        let (from, until) = keys::range(letter, &[keys::carrier(account), &keys::of_cap(cap)]);
         for (key, _) in tx.range::<serde::de::IgnoredAny>(&from, &until, usize::MAX)? {
             tx.delete(key);
         }
@@ -92,6 +92,6 @@ pub(crate) fn end_all_of_key(tx: &mut Tx<'_>, account: &Id, api_key: &Id) -> Res
 pub(crate) fn end(tx: &mut Tx<'_>, cap: &model::Cap) -> Result<(), Error> {
     tx.delete(keys::cap(cap.account.as_ref(), &cap.id));
     forget_counts(tx, cap.account.as_ref(), &cap.id)?;
-    touch(tx, cap);
+    invalidate(tx, cap);
     Ok(())
 }

@@ -157,9 +157,9 @@ mod tests {
     fn change(engine: &Engine, change: impl FnOnce(&mut Ctx<'_>) -> Result<(), Error>) {
         let mut ctx = engine.ctx(&Actor::System);
         change(&mut ctx).unwrap();
-        let (batch, touched) = ctx.tx.finish();
+        let (batch, changes) = ctx.tx.finish();
         engine.kernel.backend.commit(&batch.unwrap()).unwrap();
-        engine.look_again_at(&touched).unwrap();
+        engine.apply_changes(&changes).unwrap();
     }
 
     fn run<O: Operation>(engine: &Engine, request: Value) -> Result<O::Answer, Code> {
@@ -622,12 +622,12 @@ mod tests {
         }
         for account in accounts.keys() {
             counts.insert(format!("C\0{account}\0groups").into_bytes(), 1);
-            let mut above = text(&accounts[account]["parent"]);
-            while !above.is_empty() {
+            let mut ancestor = text(&accounts[account]["parent"]);
+            while !ancestor.is_empty() {
                 *counts
-                    .entry(format!("C\0{above}\0below").into_bytes())
+                    .entry(format!("C\0{ancestor}\0below").into_bytes())
                     .or_default() += 1;
-                above = text(&accounts[&above]["parent"]);
+                ancestor = text(&accounts[&ancestor]["parent"]);
             }
         }
         let mut listed: Vec<(String, String)> = seats.keys().cloned().collect();

@@ -66,7 +66,7 @@ pub(crate) fn are_under_way(tx: &mut Tx<'_>) -> Result<bool, Error> {
 
 /// Up to so many accounts of which something is still to be erased.
 pub(crate) fn some(tx: &mut Tx<'_>, most: usize) -> Result<Vec<Deletion>, Error> {
-    let (from, until) = keys::below(keys::DELETION, &[]);
+    let (from, until) = keys::range(keys::DELETION, &[]);
     let rows = tx.range::<Deletion>(&from, &until, most)?;
     Ok(rows.into_iter().map(|(_, deletion)| deletion).collect())
 }
@@ -81,17 +81,17 @@ pub(crate) fn next(tx: &mut Tx<'_>) -> Result<Option<Deletion>, Error> {
 }
 
 /// The accounts directly below one that were deleted and are not gone yet.
-pub(crate) fn leaving_below(tx: &mut Tx<'_>, parent: &Id) -> Result<Vec<Id>, Error> {
-    let mut below = Vec::new();
+pub(crate) fn leaving_descendants(tx: &mut Tx<'_>, parent: &Id) -> Result<Vec<Id>, Error> {
+    let mut descendants = Vec::new();
     if are_under_way(tx)? {
         for deletion in some(tx, usize::MAX)? {
             let account: Option<Account> = tx.get(&keys::account(&deletion.account))?;
             if account.is_some_and(|account| account.parent.as_ref() == Some(parent)) {
-                below.push(deletion.account);
+                descendants.push(deletion.account);
             }
         }
     }
-    Ok(below)
+    Ok(descendants)
 }
 
 /// Of some accounts those that were not deleted.

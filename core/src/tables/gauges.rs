@@ -77,15 +77,15 @@ fn gauge(look: &mut Look<'_>, account: &Id, limit: &str) -> Result<(), Error> {
 /// all below that.
 fn total(look: &mut Look<'_>, account: &Id, limit: &str) -> Result<(), Error> {
     let mut there = look.tx.count(&keys::gauge(account, limit))?;
-    let children = keys::below(keys::CHILD, &[account.as_str()]);
+    let children = keys::range(keys::CHILD, &[account.as_str()]);
     look.each(children, |tx, key, _| {
         let child = keys::last_id(key).ok_or_else(|| broken("an account below has no id"))?;
         there += tx.count(&keys::gauge_total(&child, limit))?;
         Ok(())
     })?;
     look.must_be_count(there)?;
-    let above: Option<Account> = look.tx.get(&keys::account(account))?;
-    match above
+    let ancestor: Option<Account> = look.tx.get(&keys::account(account))?;
+    match ancestor
         .filter(|account| !account.leaving)
         .and_then(|account| account.parent)
     {
@@ -100,7 +100,7 @@ fn total(look: &mut Look<'_>, account: &Id, limit: &str) -> Result<(), Error> {
 /// How many domains an account suppresses, each once, of whatever class.
 fn suppressed_domains(look: &mut Look<'_>, account: &Id) -> Result<u64, Error> {
     let (mut counted, mut before) = (0, None);
-    let entries = keys::below(keys::SUPPRESSION, &[account.as_str()]);
+    let entries = keys::range(keys::SUPPRESSION, &[account.as_str()]);
     look.each(entries, |_, key, _| {
         // The entries of one value lie beside each other.
         let value = key.split(|byte| *byte == 0).nth(2).map(<[u8]>::to_vec);
@@ -122,8 +122,8 @@ pub(crate) fn change(
     if let Some(account) = line.first() {
         tx.add(keys::gauge(&account.id, limit.name()), by)?;
     }
-    for above in line {
-        tx.add(keys::gauge_total(&above.id, limit.name()), by)?;
+    for ancestor in line {
+        tx.add(keys::gauge_total(&ancestor.id, limit.name()), by)?;
     }
     Ok(())
 }

@@ -30,7 +30,7 @@ impl Table for Groups {
     const OWNER: Owner = Owner::Account;
     const COUNTS: &'static [Count] = &[Count {
         counted: |parts| match parts {
-            [account, "groups"] => Some(keys::below(keys::GROUP, &[account])),
+            [account, "groups"] => Some(keys::range(keys::GROUP, &[account])),
             _ => None,
         },
     }];
@@ -74,7 +74,7 @@ pub(crate) fn now(tx: &mut Tx<'_>, account: &Id, group: &Id) -> Result<Option<Id
 
 /// The groups of an account.
 pub(crate) fn all_of(tx: &mut Tx<'_>, account: &Id) -> Result<Vec<Id>, Error> {
-    let (from, until) = keys::below(keys::GROUP, &[account.as_str()]);
+    let (from, until) = keys::range(keys::GROUP, &[account.as_str()]);
     let rows = tx.range::<serde::de::IgnoredAny>(&from, &until, usize::MAX)?;
     Ok(rows
         .iter()
@@ -84,7 +84,7 @@ pub(crate) fn all_of(tx: &mut Tx<'_>, account: &Id) -> Result<Vec<Id>, Error> {
 
 /// Removes the groups of an account that is deleted.
 pub(crate) fn erase_all(tx: &mut Tx<'_>, account: &Id) -> Result<(), Error> {
-    let (from, until) = keys::below(keys::GROUP, &[account.as_str()]);
+    let (from, until) = keys::range(keys::GROUP, &[account.as_str()]);
     for (_, group) in tx.range::<model::Group>(&from, &until, usize::MAX)? {
         tx.delete(keys::avatar(account, &group.id));
         tx.erase::<Groups>(&group)?;

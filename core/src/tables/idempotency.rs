@@ -21,7 +21,7 @@ pub(super) const TABLES: &[Declared] = &[Declared {
     counts: &[],
     check,
     has_line,
-    erase_below,
+    erase_range,
 }];
 
 /// What was asked with a key, and what was answered.
@@ -52,8 +52,8 @@ fn has_line(
     Ok(keys::due_at(line) == Some(answered.until_ms))
 }
 
-fn erase_below(tx: &mut Tx<'_>, prefix: u8, parts: &[&str], most: usize) -> Result<usize, Error> {
-    let (from, until) = keys::below(prefix, parts);
+fn erase_range(tx: &mut Tx<'_>, prefix: u8, parts: &[&str], most: usize) -> Result<usize, Error> {
+    let (from, until) = keys::range(prefix, parts);
     let found = tx.range::<Answered>(&from, &until, most)?;
     let erased = found.len();
     for (key, answered) in found {

@@ -83,17 +83,17 @@ impl Table for Invitations {
 
     fn check(invitation: &Invitation, look: &mut Look<'_>) -> Result<(), Error> {
         look.must(!invitation.grants.is_empty(), "it offers nothing");
-        let mut above = BTreeSet::new();
+        let mut ancestors = BTreeSet::new();
         for grant in &invitation.grants {
             let line = account_line(&mut look.tx, &grant.account)?;
             look.must(
                 line.last().is_some_and(|top| top.id == invitation.team),
                 "it offers an account of another team",
             );
-            above.extend(line.into_iter().map(|account| account.id));
+            ancestors.extend(line.into_iter().map(|account| account.id));
         }
         look.must(
-            above.iter().eq(invitation.counted_in.iter()),
+            ancestors.iter().eq(invitation.counted_in.iter()),
             "it is counted in other accounts than those above what it offers",
         );
         Ok(())
@@ -135,7 +135,7 @@ fn key_of(invitation: &str) -> Option<Vec<u8>> {
 
 /// How many invitations to the account and to all below it are open now; counted up to `most`.
 pub(crate) fn open_invitations(tx: &mut Tx<'_>, account: &Id, most: u64) -> Result<u64, Error> {
-    let (_, until) = keys::below(keys::OPEN_INVITATION, &[account.as_str()]);
+    let (_, until) = keys::range(keys::OPEN_INVITATION, &[account.as_str()]);
     let from = keys::open_invitations_after(account, tx.now_ms);
     let most = usize::try_from(most).unwrap_or(usize::MAX);
     Ok(tx.range::<()>(&from, &until, most)?.len() as u64)
@@ -221,8 +221,8 @@ pub(crate) fn of_address(
 }
 
 /// A user has become a member of an account: what their address was offered in that team is
-/// settled. Who is in the team is given access to further accounts, not invited (R-INV-7).
-pub(crate) fn settle(tx: &mut Tx<'_>, account: &Id, user: &User) -> Result<(), Error> {
+/// superseded. Who is in the team is given access to further accounts, not invited (R-INV-7).
+pub(crate) fn supersede(tx: &mut Tx<'_>, account: &Id, user: &User) -> Result<(), Error> {
     let team = team_of(tx, account)?;
     match of_address(tx, &team, &user.email)? {
         Some(mut invitation) => end(tx, &mut invitation, InvitationState::Superseded),
@@ -232,7 +232,7 @@ pub(crate) fn settle(tx: &mut Tx<'_>, account: &Id, user: &User) -> Result<(), E
 
 /// The invitations of an address, to whatever team.
 pub(crate) fn all_of_address(tx: &mut Tx<'_>, email: &Email) -> Result<Vec<Invitation>, Error> {
-    all_within(tx, keys::below(keys::ADDRESS_INVITATION, &[email.key()]))
+    all_within(tx, keys::range(keys::ADDRESS_INVITATION, &[email.key()]))
 }
 
 pub(crate) fn all_within(
@@ -259,7 +259,7 @@ pub(crate) fn keep(tx: &mut Tx<'_>, user: &Id, email: &Email) -> Result<(), Erro
 
 /// All invitations to an account.
 pub(crate) fn of_account(tx: &mut Tx<'_>, account: &Id) -> Result<Vec<Invitation>, Error> {
-    let (from, until) = keys::below(keys::ACCOUNT_INVITATION, &[account.as_str(), "newest"]);
+    let (from, until) = keys::range(keys::ACCOUNT_INVITATION, &[account.as_str(), "newest"]);
     let mut found = Vec::new();
     for (key, ()) in tx.range::<()>(&from, &until, usize::MAX)? {
         if let Some(id) = keys::last_id(&key) {

@@ -5,10 +5,10 @@ use crate::kernel::check::{Look, STEP, broken};
 use crate::kernel::table::{Declared, Owner};
 use crate::kernel::{Tx, keys};
 use crate::model::{
-    Account, AuditKind, Channel, CreditEntry, CreditHead, CreditKey, CreditKind, CreditPart,
-    CreditPocket, CreditTotals, Id, LimitName,
+    Account, AuditKind, Channel, CreditBucket, CreditEntry, CreditHead, CreditKey, CreditKind,
+    CreditPart, CreditTotals, Id, LimitName,
 };
-use crate::rules::credit::Turn;
+use crate::rules::credit::Rank;
 use std::collections::BTreeMap;
 use tenantry_store::Order;
 
@@ -150,33 +150,33 @@ impl Look<'_> {
         match parts {
             ["head"] => self.ledger(of),
             ["entry", entry] => self.entry(of, number(entry)?),
-            ["pocket", group] => self.pocket(of, group),
+            ["pocket", group] => self.bucket(of, group),
             ["part", group, ..] => {
-                let (group_id, turn) =
+                let (group_id, rank) =
                     keys::credit_part_at(key).ok_or_else(|| broken("it is of no grant"))?;
                 self.must(
-                    keys::credit_part(account, channel, group_id.as_ref(), &turn) == key,
+                    keys::credit_part(account, channel, group_id.as_ref(), &rank) == key,
                     "its key is not that of its group and grant",
                 );
                 let left: u64 = self.record()?;
                 let granted: Option<CreditEntry> =
                     self.tx
-                        .get(&keys::credit_entry(account, channel, turn.grant()))?;
+                        .get(&keys::credit_entry(account, channel, rank.grant()))?;
                 self.must(
-                    left > 0 && granted.as_ref().and_then(Turn::of) == Some(turn),
+                    left > 0 && granted.as_ref().and_then(Rank::of) == Some(rank),
                     "it is of no grant, or of one on other terms",
                 );
                 self.must_have(
-                    keys::credit_pocket(account, channel, group_id.as_ref()),
+                    keys::credit_bucket(account, channel, group_id.as_ref()),
                     &format!("`{group}` does not count it"),
                 )?;
-                match turn.expires_at_ms() {
+                match rank.expires_at_ms() {
                     Some(at_ms) => self.must_have(
                         keys::credit_expiry(
                             account,
                             channel,
                             at_ms,
-                            turn.grant(),
+                            rank.grant(),
                             group_id.as_ref(),
                         ),
                         "it never expires",
@@ -193,13 +193,13 @@ impl Look<'_> {
                 );
                 let granted: Option<CreditEntry> =
                     self.tx.get(&keys::credit_entry(account, channel, grant))?;
-                let turn = granted
+                let rank = granted
                     .as_ref()
-                    .and_then(Turn::of)
-                    .filter(|turn| turn.expires_at_ms() == Some(at_ms));
-                let turn = turn.ok_or_else(|| broken("no grant expires then"))?;
+                    .and_then(Rank::of)
+                    .filter(|rank| rank.expires_at_ms() == Some(at_ms));
+                let rank = rank.ok_or_else(|| broken("no grant expires then"))?;
                 self.must_have(
-                    keys::credit_part(account, channel, group.as_ref(), &turn),
+                    keys::credit_part(account, channel, group.as_ref(), &rank),
                     "nothing is left to expire",
                 )
             }
@@ -256,7 +256,7 @@ impl Look<'_> {
         );
         let is_grant = matches!(entry.kind, CreditKind::Granted | CreditKind::Received);
         self.must(
-            is_grant == Turn::of(&entry).is_some(),
+            is_grant == Rank::of(&entry).is_some(),
             "a grant has terms, and nothing else has",
         );
         self.must(
@@ -274,7 +274,7 @@ impl Look<'_> {
             .tx
             .get::<Account>(&keys::account(account))?
             .and_then(|account| account.parent);
-        if let (Some(grant), Some(above)) = (
+        if let (Some(grant), Some(ancestor)) = (
             entry.from_grant,
             entry
                 .other
@@ -282,20 +282,20 @@ impl Look<'_> {
                 .filter(|other| parent.as_ref() == Some(*other)),
         ) {
             let from: Option<CreditEntry> =
-                self.tx.get(&keys::credit_entry(above, channel, grant))?;
-            let turn = from
+                self.tx.get(&keys::credit_entry(ancestor, channel, grant))?;
+            let rank = from
                 .as_ref()
-                .and_then(Turn::of)
-                .map(|turn| turn.as_grant(number));
+                .and_then(Rank::of)
+                .map(|rank| rank.as_grant(number));
             self.must(
-                turn.is_some() && turn == Turn::of(&entry),
+                rank.is_some() && rank == Rank::of(&entry),
                 "the account above has no such grant",
             );
         }
         Ok(())
     }
 
-    fn pocket(&mut self, Of { account, channel }: Of<'_>, group: &str) -> Result<(), Error> {
+    fn bucket(&mut self, Of { account, channel }: Of<'_>, group: &str) -> Result<(), Error> {
         let group = if group.is_empty() {
             None
         } else {
@@ -304,8 +304,8 @@ impl Look<'_> {
         if let Some(group) = &group {
             self.must_have(keys::group(account, group), "its group is gone")?;
         }
-        let pocket: CreditPocket = self.record()?;
-        self.must(pocket != CreditPocket::default(), "it holds nothing");
+        let bucket: CreditBucket = self.record()?;
+        self.must(bucket != CreditBucket::default(), "it holds nothing");
         let (mut from, until) = keys::credit_parts(account, channel, group.as_ref());
         let mut there = 0;
         loop {
@@ -318,8 +318,8 @@ impl Look<'_> {
             }
         }
         self.must(
-            pocket.left == there,
-            &format!("it counts {} credits, there are {there}", pocket.left),
+            bucket.left == there,
+            &format!("it counts {} credits, there are {there}", bucket.left),
         );
         Ok(())
     }
@@ -350,15 +350,15 @@ impl Look<'_> {
                 _ => break,
             }
         }
-        let told = CreditHead {
+        let recorded = CreditHead {
             entries: last_entry,
             balance: sums.balance,
             totals: sums.totals,
             at_ms: sums.at_ms,
         };
         self.must(
-            told == head && last_entry > 0,
-            &format!("the ledger tells {told:?}"),
+            recorded == head && last_entry > 0,
+            &format!("the ledger tells {recorded:?}"),
         );
         for (spend, refunded) in &sums.refunded {
             let kept: Option<u64> = self
@@ -388,14 +388,14 @@ impl Look<'_> {
             let rows =
                 Tx::on(self.reads.clone(), self.tx.now_ms).range::<u64>(&from, &until, STEP)?;
             for (key, left) in &rows {
-                let (group, turn) = keys::credit_part_at(key)
+                let (group, rank) = keys::credit_part_at(key)
                     .ok_or_else(|| broken("what is left is of no grant"))?;
-                let told = sums.left.get(&(group, turn.grant()));
+                let recorded = sums.left.get(&(group, rank.grant()));
                 self.must(
-                    told == Some(left),
+                    recorded == Some(left),
                     &format!(
-                        "of the grant {} {left} are left, the ledger tells {told:?}",
-                        turn.grant()
+                        "of the grant {} {left} are left, the ledger tells {recorded:?}",
+                        rank.grant()
                     ),
                 );
                 parts += 1;
@@ -414,17 +414,17 @@ impl Look<'_> {
 
     fn spent(&mut self, Of { account, channel }: Of<'_>, sums: &Sums) -> Result<(), Error> {
         let (mut from, until) =
-            keys::below(keys::CREDIT, &[account.as_str(), channel.name(), "pocket"]);
+            keys::range(keys::CREDIT, &[account.as_str(), channel.name(), "pocket"]);
         loop {
             let rows = self.reads.range(&from, &until, Order::Ascending, STEP)?;
             for (key, _) in &rows {
-                let pocket: CreditPocket = Tx::on(self.reads.clone(), self.tx.now_ms)
+                let bucket: CreditBucket = Tx::on(self.reads.clone(), self.tx.now_ms)
                     .get(key)?
                     .unwrap_or_default();
-                let told = sums.spent.get(&keys::last_id(key)).copied().unwrap_or(0);
+                let recorded = sums.spent.get(&keys::last_id(key)).copied().unwrap_or(0);
                 self.must(
-                    pocket.spent == told,
-                    &format!("{} were spent, the ledger tells {told}", pocket.spent),
+                    bucket.spent == recorded,
+                    &format!("{} were spent, the ledger tells {recorded}", bucket.spent),
                 );
             }
             match rows.last() {
@@ -439,7 +439,7 @@ impl Look<'_> {
             };
             if known {
                 self.must_have(
-                    keys::credit_pocket(account, channel, group.as_ref()),
+                    keys::credit_bucket(account, channel, group.as_ref()),
                     "what was spent is not counted",
                 )?;
             }

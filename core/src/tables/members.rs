@@ -43,14 +43,14 @@ impl Table for Members {
     const COUNTS: &'static [Count] = &[
         Count {
             counted: |parts| match parts {
-                [account, "members"] => Some(keys::below(keys::MEMBER, &[account])),
+                [account, "members"] => Some(keys::range(keys::MEMBER, &[account])),
                 _ => None,
             },
         },
         Count {
             counted: |parts| match parts {
                 [account, "group", group] => {
-                    Some(keys::below(keys::GROUP_MEMBER, &[account, group]))
+                    Some(keys::range(keys::GROUP_MEMBER, &[account, group]))
                 }
                 _ => None,
             },
@@ -79,8 +79,8 @@ impl Table for Members {
 
     fn check(member: &Member, look: &mut Look<'_>) -> Result<(), Error> {
         let line = account_line(&mut look.tx, &member.account)?;
-        for above in &line {
-            look.must_have(keys::seat(&above.id, &member.user), "it takes no seat")?;
+        for ancestor in &line {
+            look.must_have(keys::seat(&ancestor.id, &member.user), "it takes no seat")?;
         }
         let owner = line.first().and_then(|account| account.owner.as_ref());
         look.must(
@@ -110,7 +110,7 @@ fn by_role(member: &Member, line: &[Account], look: &mut Look<'_>) -> Result<boo
     let (of, administrators) = look
         .role_kind(role)?
         .ok_or_else(|| broken("its role is gone"))?;
-    let usable = of.is_none_or(|of| line.iter().any(|above| above.id == of));
+    let usable = of.is_none_or(|of| line.iter().any(|ancestor| ancestor.id == of));
     look.must(usable, "its role is that of another account");
     Ok(administrators)
 }
@@ -125,12 +125,12 @@ pub(crate) fn load(tx: &mut Tx<'_>, account: &Id, user: &Id) -> Result<model::Me
         .ok_or_else(|| Error::not_found("member", user.as_str()).at("/user"))
 }
 
-/// Who reaches an account by their place in it, or in one above, is looked at again.
-pub(crate) fn touch(tx: &mut Tx<'_>, account: &Id) -> Result<(), Error> {
+/// What is cached of who reaches an account, by their place in it or in one above, is out of date.
+pub(crate) fn invalidate(tx: &mut Tx<'_>, account: &Id) -> Result<(), Error> {
     let record: Option<Account> = tx.get(&keys::account(account))?;
     if record.is_some_and(|account| account.children > 0) {
-        tx.touch_everything();
+        tx.invalidate_all();
     }
-    tx.touch(account);
+    tx.invalidate_account(account);
     Ok(())
 }

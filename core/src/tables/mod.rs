@@ -91,7 +91,7 @@ pub(crate) fn erase_of_account(tx: &mut Tx<'_>, account: &Id, most: usize) -> Re
     let mut erased = 0;
     for table in of_accounts() {
         if erased < most {
-            erased += (table.erase_below)(tx, table.prefix, &[account.as_str()], most - erased)?;
+            erased += (table.erase_range)(tx, table.prefix, &[account.as_str()], most - erased)?;
         }
     }
     Ok(erased)
@@ -99,9 +99,9 @@ pub(crate) fn erase_of_account(tx: &mut Tx<'_>, account: &Id, most: usize) -> Re
 
 /// How many records there are that are an account's, counted up to `most`.
 pub(crate) fn count_of_account(tx: &Tx<'_>, account: &Id, most: usize) -> Result<usize, Error> {
-    let own = of_accounts().map(|table| keys::below(table.prefix, &[account.as_str()]));
+    let own = of_accounts().map(|table| keys::range(table.prefix, &[account.as_str()]));
     let others = [
-        keys::below(keys::ACCOUNT_INVITATION, &[account.as_str(), "newest"]),
+        keys::range(keys::ACCOUNT_INVITATION, &[account.as_str(), "newest"]),
         keys::group_tombstones(account),
     ];
     let mut counted = 0;

@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::kernel::check::{Look, broken};
-use crate::kernel::table::{Declared, Index, Owner, delete_below};
+use crate::kernel::table::{Declared, Index, Owner, delete_range};
 use crate::kernel::{Tx, decode, keys};
 use crate::model::{DeadMessage, Id, OpenMessage, OutboxConsumer, OutboxMessage};
 
@@ -21,7 +21,7 @@ pub(super) const TABLES: &[Declared] = &[
         counts: &[],
         check: message,
         has_line: tells_of,
-        erase_below: delete_below,
+        erase_range: delete_range,
     },
     Declared::plain(keys::OUTBOX_NEXT, None, Owner::Nobody, |_, _, _| Ok(())),
     Declared::plain(
@@ -67,8 +67,8 @@ fn tells_of(
     (line, _): (&[u8], &[u8]),
 ) -> Result<bool, Error> {
     let message: OutboxMessage = decode(key, bytes)?;
-    let told = message.person().zip(keys::last_number(line));
-    Ok(told
+    let about = message.person().zip(keys::last_number(line));
+    Ok(about
         .is_some_and(|((kind, person), number)| keys::outbox_person(kind, person, number) == line))
 }
 

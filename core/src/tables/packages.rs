@@ -68,13 +68,13 @@ pub(crate) fn load_open(tx: &mut Tx<'_>, id: &Id, field: &str) -> Result<Package
     Ok(package)
 }
 
-pub(crate) fn ids_below(
+pub(crate) fn ids_in_range(
     tx: &mut Tx<'_>,
     letter: u8,
     package: &Id,
     most: usize,
 ) -> Result<Vec<Id>, Error> {
-    let (from, until) = keys::below(letter, &[package.as_str()]);
+    let (from, until) = keys::range(letter, &[package.as_str()]);
     Ok(tx
         .range::<()>(&from, &until, most)?
         .iter()

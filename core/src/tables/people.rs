@@ -71,7 +71,7 @@ impl Order {
 
 /// The span of a list; with a prefix, of those in it whose text begins with that.
 pub(crate) fn span(account: &str, order: Order, prefix: &str) -> (Vec<u8>, Vec<u8>) {
-    let (from, until) = keys::below(keys::PERSON, &[account, order.name()]);
+    let (from, until) = keys::range(keys::PERSON, &[account, order.name()]);
     let prefix = keys::orderable(prefix);
     if prefix.is_empty() {
         return (from, until);
@@ -155,7 +155,7 @@ pub(crate) fn join(tx: &mut Tx<'_>, member: &Member, user: &User) -> Result<(), 
     let line = account_line(tx, &member.account)?;
     let idle = i64::from(is_idle(member, user));
     line.iter()
-        .try_for_each(|above| count_in(tx, &above.id, user, 1, idle))
+        .try_for_each(|ancestor| count_in(tx, &ancestor.id, user, 1, idle))
 }
 
 /// A user is no longer a member of an account.
@@ -173,7 +173,7 @@ pub(crate) fn leave_lists(
 ) -> Result<(), Error> {
     let idle = i64::from(is_idle(member, user));
     line.iter()
-        .try_for_each(|above| count_in(tx, &above.id, user, -1, -idle))
+        .try_for_each(|ancestor| count_in(tx, &ancestor.id, user, -1, -idle))
 }
 
 /// A membership that held a seat holds none any longer, or the other way round; that there is one
@@ -186,7 +186,7 @@ pub(crate) fn set_idle(
 ) -> Result<(), Error> {
     let line = account_line(tx, account)?;
     line.iter()
-        .try_for_each(|above| count_in(tx, &above.id, user, 0, if idle { 1 } else { -1 }))
+        .try_for_each(|ancestor| count_in(tx, &ancestor.id, user, 0, if idle { 1 } else { -1 }))
 }
 
 /// Whether a membership holds no seat: it is disabled, or its user is. An owner always holds one
@@ -247,9 +247,9 @@ pub(crate) fn rename(
 ) -> Result<(), Error> {
     let mut lists: Vec<String> = Vec::new();
     for account in accounts {
-        for above in account_line(tx, account)? {
-            if !lists.iter().any(|list| list == above.id.as_str()) {
-                lists.push(above.id.to_string());
+        for ancestor in account_line(tx, account)? {
+            if !lists.iter().any(|list| list == ancestor.id.as_str()) {
+                lists.push(ancestor.id.to_string());
             }
         }
     }
@@ -287,7 +287,7 @@ fn check_seat(look: &mut Look<'_>, account: &Id, user: &Id) -> Result<(), Error>
         look.must_have(entry, "a list of users does not have it")?;
     }
     look.must_have(keys::tally(account, "users"), "it is not counted")?;
-    let (there, idle) = memberships_below(look, account, &user)?;
+    let (there, idle) = memberships_of_descendants(look, account, &user)?;
     look.must_be_count(there)?;
     let counted_idle = look.tx.count(&keys::idle_tally(account, &user.id))?;
     look.must_count(counted_idle, idle, "memberships without a seat");
@@ -301,28 +301,32 @@ fn check_seat(look: &mut Look<'_>, account: &Id, user: &Id) -> Result<(), Error>
 }
 
 /// How many memberships a user has in an account and below it, and how many of them hold no seat.
-fn memberships_below(look: &mut Look<'_>, account: &Id, user: &User) -> Result<(u64, u64), Error> {
+fn memberships_of_descendants(
+    look: &mut Look<'_>,
+    account: &Id,
+    user: &User,
+) -> Result<(u64, u64), Error> {
     let of = |tx: &mut Tx<'_>, account: &Id| -> Result<(u64, u64), Error> {
         let member: Option<Member> = tx.get(&keys::member(account, &user.id))?;
         Ok(member.map_or((0, 0), |member| (1, u64::from(is_idle(&member, user)))))
     };
     // Accounts that are being erased are listed below none.
-    if look.is_empty(keys::below(keys::CHILD, &[account.as_str()]))?
+    if look.is_empty(keys::range(keys::CHILD, &[account.as_str()]))?
         && !deletions::are_under_way(&mut look.tx)?
     {
         return of(&mut look.tx, account);
     }
     let mut found = (0, 0);
     look.each(
-        keys::below(keys::MEMBERSHIP, &[user.id.as_str()]),
+        keys::range(keys::MEMBERSHIP, &[user.id.as_str()]),
         |tx, key, _| {
-            let below =
+            let descendant =
                 keys::last_id(key).ok_or_else(|| broken("a membership names no account"))?;
-            if account_line(tx, &below)?
+            if account_line(tx, &descendant)?
                 .iter()
-                .any(|above| above.id == *account)
+                .any(|ancestor| ancestor.id == *account)
             {
-                let (there, idle) = of(tx, &below)?;
+                let (there, idle) = of(tx, &descendant)?;
                 found = (found.0 + there, found.1 + idle);
             }
             Ok(())
@@ -342,7 +346,7 @@ pub(super) fn check_count(look: &mut Look<'_>, account: &Id, parts: &[&str]) -> 
         [_, "idle"] => {
             let mut there = 0;
             look.each(
-                keys::below(keys::TALLY, &[account.as_str(), "idle"]),
+                keys::range(keys::TALLY, &[account.as_str(), "idle"]),
                 |tx, key, _| {
                     let user = keys::last_id(key)
                         .ok_or_else(|| broken("a count of memberships names no user"))?;

@@ -58,9 +58,9 @@ impl Table for Reservations {
         lines.index(keys::due_reservation(letter, at_ms, account, id));
         if reservation.state == ReservationState::Open && reservation.listed {
             // With the account, those above it, and the platform.
-            for above in line.iter().map(|above| Some(&above.id)).chain([None]) {
+            for ancestor in line.iter().map(|ancestor| Some(&ancestor.id)).chain([None]) {
                 let at_ms = reservation.expires_at_ms;
-                lines.index(keys::open_reservation(above, at_ms, account, id));
+                lines.index(keys::open_reservation(ancestor, at_ms, account, id));
             }
         }
         Ok(())
@@ -82,17 +82,17 @@ pub(crate) fn load(tx: &mut Tx<'_>, account: &Id, id: &Id) -> Result<model::Rese
 
 /// Whether any reservation is open.
 pub(crate) fn are_open(tx: &mut Tx<'_>) -> Result<bool, Error> {
-    let (from, until) = keys::below(keys::OPEN_RESERVATION, &[]);
+    let (from, until) = keys::range(keys::OPEN_RESERVATION, &[]);
     Ok(!tx.range::<()>(&from, &until, 1)?.is_empty())
 }
 
 /// The open reservations of an account and of all below it, or of the platform, those that come
 /// back first first.
-pub(crate) fn open_below(
+pub(crate) fn open_in_tree(
     tx: &mut Tx<'_>,
-    above: Option<&Id>,
+    ancestor: Option<&Id>,
 ) -> Result<Vec<model::Reservation>, Error> {
-    let (from, until) = keys::below(keys::OPEN_RESERVATION, &[keys::carrier(above)]);
+    let (from, until) = keys::range(keys::OPEN_RESERVATION, &[keys::carrier(ancestor)]);
     let mut open = Vec::new();
     for (key, ()) in tx.range::<()>(&from, &until, MOST_LOOKED_AT)? {
         if let Some((account, id)) = keys::last_pair(&key) {

@@ -39,7 +39,7 @@ impl Table for Resources {
     ];
     const COUNTS: &'static [Count] = &[Count {
         counted: |parts| match parts {
-            [account, "owner", owner, kind] => Some(keys::below(
+            [account, "owner", owner, kind] => Some(keys::range(
                 keys::RESOURCE_OF_OWNER,
                 &[account, owner, kind],
             )),
@@ -93,7 +93,7 @@ pub(super) fn check_shared(look: &mut Look<'_>, parts: [&str; 4]) -> Result<(), 
     let group_key = keys::group(&account, &look.id(group)?);
     look.must_have(group_key, "its group is gone")?;
     let kind = look.id(kind)?;
-    let span = keys::below(
+    let span = keys::range(
         keys::RESOURCE_OF_OWNER,
         &[account.as_str(), owner, kind.as_str()],
     );
@@ -182,7 +182,7 @@ pub(crate) fn follow(tx: &mut Tx<'_>, account: &Id, owner: &Id, group: &Id) -> R
     let theirs = indexed(
         tx,
         account,
-        keys::below(keys::RESOURCE_OF_OWNER, &[account.as_str(), owner.as_str()]),
+        keys::range(keys::RESOURCE_OF_OWNER, &[account.as_str(), owner.as_str()]),
     )?;
     into_group(tx, theirs, group)
 }
@@ -192,7 +192,7 @@ pub(crate) fn regroup(tx: &mut Tx<'_>, account: &Id, from: &Id, to: &Id) -> Resu
     let carrying = indexed(
         tx,
         account,
-        keys::below(keys::RESOURCE_OF_GROUP, &[account.as_str(), from.as_str()]),
+        keys::range(keys::RESOURCE_OF_GROUP, &[account.as_str(), from.as_str()]),
     )?;
     into_group(tx, carrying, to)
 }
@@ -212,13 +212,13 @@ fn into_group(tx: &mut Tx<'_>, resources: Vec<Resource>, group: &Id) -> Result<u
 
 /// Whether any resource carries a group.
 pub(crate) fn any_in(tx: &mut Tx<'_>, account: &Id, group: &Id) -> Result<bool, Error> {
-    let (from, until) = keys::below(keys::RESOURCE_OF_GROUP, &[account.as_str(), group.as_str()]);
+    let (from, until) = keys::range(keys::RESOURCE_OF_GROUP, &[account.as_str(), group.as_str()]);
     Ok(!tx.range::<()>(&from, &until, 1)?.is_empty())
 }
 
 /// Removes what a member owns in an account that is being erased.
 pub(crate) fn erase_all_of_owner(tx: &mut Tx<'_>, account: &Id, owner: &Id) -> Result<(), Error> {
-    let span = keys::below(keys::RESOURCE_OF_OWNER, &[account.as_str(), owner.as_str()]);
+    let span = keys::range(keys::RESOURCE_OF_OWNER, &[account.as_str(), owner.as_str()]);
     for resource in indexed(tx, account, span)? {
         erase(tx, &resource)?;
     }
@@ -227,7 +227,7 @@ pub(crate) fn erase_all_of_owner(tx: &mut Tx<'_>, account: &Id, owner: &Id) -> R
 
 /// Removes the resources of an account that is deleted.
 pub(crate) fn erase_all_of(tx: &mut Tx<'_>, account: &Id) -> Result<(), Error> {
-    let (from, until) = keys::below(keys::RESOURCE, &[account.as_str()]);
+    let (from, until) = keys::range(keys::RESOURCE, &[account.as_str()]);
     for (_, resource) in tx.range::<Resource>(&from, &until, usize::MAX)? {
         erase(tx, &resource)?;
     }

@@ -117,7 +117,7 @@ pub(crate) fn role_with_includes(
 
 /// The permission tree with the host's nodes.
 pub(crate) fn permission_tree(tx: &mut Tx<'_>) -> Result<PermissionTree, Error> {
-    let (from, until) = keys::below(keys::TREE_NODE, &[]);
+    let (from, until) = keys::range(keys::TREE_NODE, &[]);
     let nodes: Vec<HostNode> = tx
         .range(&from, &until, PermissionTree::MAX_NODES)?
         .into_iter()
@@ -133,7 +133,7 @@ pub(crate) fn no_role(id: &Id, field: &str) -> Error {
 /// Whether something of a kind uses a role: of these accounts, operators, whatever follows the
 /// kind.
 pub(crate) fn is_used_by(tx: &mut Tx<'_>, role: &Id, parts: &[&str]) -> Result<bool, Error> {
-    let (from, until) = keys::below(keys::ROLE_USE, &[&[role.as_str()], parts].concat());
+    let (from, until) = keys::range(keys::ROLE_USE, &[&[role.as_str()], parts].concat());
     Ok(!tx.range::<()>(&from, &until, 1)?.is_empty())
 }
 
@@ -150,9 +150,9 @@ pub(crate) fn including(tx: &mut Tx<'_>, role: &Id) -> Result<Vec<Id>, Error> {
     let mut all = vec![role.clone()];
     let mut at = 0;
     while let Some(id) = all.get(at).cloned() {
-        let (from, until) = keys::below(keys::ROLE_USE, &[id.as_str(), "role"]);
+        let (from, until) = keys::range(keys::ROLE_USE, &[id.as_str(), "role"]);
         for (key, ()) in tx.range::<()>(&from, &until, usize::MAX)? {
-            all.extend(keys::last_id(&key).filter(|above| seen.insert(above.clone())));
+            all.extend(keys::last_id(&key).filter(|ancestor| seen.insert(ancestor.clone())));
         }
         at += 1;
     }

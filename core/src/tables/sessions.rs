@@ -38,7 +38,7 @@ impl Table for Sessions {
 
 /// The sessions of a user and those in which they act as others, those included that are over.
 pub(crate) fn all_of(tx: &mut Tx<'_>, user: &Id) -> Result<Vec<Session>, Error> {
-    let (from, until) = keys::below(keys::USER_SESSION, &[user.as_str()]);
+    let (from, until) = keys::range(keys::USER_SESSION, &[user.as_str()]);
     let rows = tx.range::<serde::de::IgnoredAny>(&from, &until, usize::MAX)?;
     let mut sessions = Vec::with_capacity(rows.len());
     for id in rows.iter().filter_map(|(key, _)| keys::last_id(key)) {
@@ -49,7 +49,7 @@ pub(crate) fn all_of(tx: &mut Tx<'_>, user: &Id) -> Result<Vec<Session>, Error> 
 
 pub(crate) fn end(tx: &mut Tx<'_>, session: &Session) -> Result<(), Error> {
     tx.erase::<Sessions>(session)?;
-    tx.touch_session(&session.id);
+    tx.invalidate_session(&session.id);
     Ok(())
 }
 
@@ -101,7 +101,7 @@ pub(crate) fn end_all_but(
     {
         session.with_second_factor = with_second_factor;
         tx.save::<Sessions>(&session)?;
-        tx.touch_session(keep);
+        tx.invalidate_session(keep);
     }
     end_all_of(tx, user, keep)
 }

@@ -19,8 +19,8 @@ impl Table for Shares {
     const LINES: &'static [Index] = &[Index {
         prefix: keys::SHARED_WITH,
         source: |parts, _| match parts {
-            [_, above, kind, resource] => {
-                Some(keys::share(&id(above)?, &id(kind)?, &id(resource)?))
+            [_, ancestor, kind, resource] => {
+                Some(keys::share(&id(ancestor)?, &id(kind)?, &id(resource)?))
             }
             _ => None,
         },
@@ -35,9 +35,9 @@ impl Table for Shares {
             account, kind, id, ..
         } = share;
         lines.needs(keys::resource(account, kind, id), "the resource is gone");
-        for below in &share.accounts {
-            lines.needs(keys::account(below), "an account is gone");
-            lines.index(keys::shared_with(below, account, kind, id));
+        for descendant in &share.accounts {
+            lines.needs(keys::account(descendant), "an account is gone");
+            lines.index(keys::shared_with(descendant, account, kind, id));
         }
         Ok(())
     }
@@ -47,10 +47,13 @@ impl Table for Shares {
             share.all == share.accounts.is_empty(),
             "it is shared with all, or with some by name",
         );
-        for below in &share.accounts {
-            let line = account_line(&mut look.tx, below)?;
-            let is_below = line.iter().skip(1).any(|above| above.id == share.account);
-            look.must(is_below, "an account is not below");
+        for descendant in &share.accounts {
+            let line = account_line(&mut look.tx, descendant)?;
+            let is_descendant = line
+                .iter()
+                .skip(1)
+                .any(|ancestor| ancestor.id == share.account);
+            look.must(is_descendant, "an account is not below");
         }
         Ok(())
     }

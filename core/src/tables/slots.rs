@@ -34,9 +34,9 @@ impl Table for Slots {
             keys::gauge(&slot.account, LimitName::Threads.name()),
             "it is not counted",
         );
-        for above in &line {
+        for ancestor in &line {
             lines.index(keys::slot_end(
-                &above.id,
+                &ancestor.id,
                 slot.expires_at_ms,
                 &slot.account,
                 &slot.id,
@@ -49,7 +49,7 @@ impl Table for Slots {
 /// How many slots of an account and of all below it are still counted though their lease has run
 /// out.
 pub(crate) fn expired(tx: &mut Tx<'_>, account: &Id) -> Result<u64, Error> {
-    let (from, _) = keys::below(keys::SLOT_END, &[account.as_str()]);
+    let (from, _) = keys::range(keys::SLOT_END, &[account.as_str()]);
     let until = keys::slot_ends_after(account, tx.now_ms);
     Ok(tx.range::<()>(&from, &until, usize::MAX)?.len() as u64)
 }
@@ -63,9 +63,13 @@ pub(crate) fn at_end(tx: &mut Tx<'_>, key: &[u8]) -> Result<Option<Slot>, Error>
 }
 
 /// When so many slots of an account have ended, if none is renewed.
-pub(crate) fn ended_at_ms(tx: &mut Tx<'_>, above: &Id, count: u64) -> Result<Option<u64>, Error> {
-    let from = keys::slot_ends_after(above, tx.now_ms);
-    let (_, until) = keys::below(keys::SLOT_END, &[above.as_str()]);
+pub(crate) fn ended_at_ms(
+    tx: &mut Tx<'_>,
+    ancestor: &Id,
+    count: u64,
+) -> Result<Option<u64>, Error> {
+    let from = keys::slot_ends_after(ancestor, tx.now_ms);
+    let (_, until) = keys::range(keys::SLOT_END, &[ancestor.as_str()]);
     let count = usize::try_from(count).unwrap_or(usize::MAX);
     let rows = tx.range::<()>(&from, &until, count)?;
     Ok(rows

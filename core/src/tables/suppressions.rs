@@ -143,7 +143,7 @@ pub(crate) fn is_pooled(
 
 /// How long the keys of a team's index are before the value begins.
 pub(crate) fn span_prefix(team: &Id) -> usize {
-    keys::below(keys::TEAM_SUPPRESSION, &[team.as_str()])
+    keys::range(keys::TEAM_SUPPRESSION, &[team.as_str()])
         .0
         .len()
 }

@@ -53,7 +53,7 @@ pub(crate) fn accounts_of(tx: &mut Tx<'_>, user: &Id, most: usize) -> Result<Vec
 
 /// The accounts that a user is a member of, those included that are being erased.
 pub(crate) fn memberships_of(tx: &mut Tx<'_>, user: &Id, most: usize) -> Result<Vec<Id>, Error> {
-    let (from, until) = keys::below(keys::MEMBERSHIP, &[user.as_str()]);
+    let (from, until) = keys::range(keys::MEMBERSHIP, &[user.as_str()]);
     Ok(tx
         .range::<()>(&from, &until, most)?
         .iter()

@@ -140,7 +140,7 @@ pub(crate) fn unused(log: &File) -> Result<bool, StoreError> {
 }
 
 /// Makes what sled did while opening private and durable.
-pub(crate) fn settle(folder: &Folder, log: &File) -> Result<(), StoreError> {
+pub(crate) fn make_durable(folder: &Folder, log: &File) -> Result<(), StoreError> {
     folder.restrict()?;
     log.sync_all()
         .map_err(|error| StoreError::io("cannot sync sled's log", &error))?;

@@ -46,7 +46,7 @@ pub(crate) struct View {
     /// The allow-lists of the account and of those above.
     pub(crate) addresses: Vec<Vec<AddressRange>>,
     /// The accounts above, up to the top.
-    pub(crate) above: Vec<Arc<AccountCell>>,
+    pub(crate) ancestors: Vec<Arc<AccountCell>>,
     /// The meters of the tree.
     pub(crate) team: Arc<Team>,
     /// What counts for all accounts together.

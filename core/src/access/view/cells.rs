@@ -22,7 +22,7 @@ pub(crate) struct Cells {
     /// The meters of all accounts, where caps of the platform count them together: all are charged
     /// under one lock then.
     pub(super) all: Arc<Team>,
-    /// How many members all accounts keep at hand. It changes under the lock of those that it
+    /// How many members all accounts have cached. It changes under the lock of those that it
     /// counts.
     pub(super) members_kept: AtomicUsize,
     pub(super) most_members: usize,
@@ -51,8 +51,8 @@ impl Cells {
         }
     }
 
-    /// Keeps at hand what a member of an account may do; where that is one too many, about half of
-    /// all are forgotten first.
+    /// Caches what a member of an account may do; where that is one too many, about half of all are
+    /// forgotten first.
     pub(super) fn keep_member(&self, cell: &AccountCell, user: Id, member: Arc<MemberView>) {
         if self.members_kept.load(Ordering::Acquire) >= self.most_members {
             self.forget_members(self.most_members / 2);
@@ -127,8 +127,8 @@ impl Cells {
             .collect()
     }
 
-    /// The account is to be looked at again.
-    pub(crate) fn touch(&self, id: &Id) {
+    /// The view of the account is out of date.
+    pub(crate) fn invalidate(&self, id: &Id) {
         if let Some(cell) = self.get(id.as_str()) {
             cell.epoch.fetch_add(1, Ordering::AcqRel);
         }

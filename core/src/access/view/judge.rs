@@ -4,11 +4,11 @@
 use crate::access::view::cell::View;
 use crate::access::view::judged::{Holding, Judged, set_aside, united};
 use crate::access::view::member::{MemberView, PerChannel};
-use crate::access::view::papers::{Papers, role_powers};
+use crate::access::view::nominal_cache::{NominalCache, role_permissions};
 use crate::error::{Code, Error};
 use crate::kernel::{Tx, keys};
 use crate::model::{Id, Member, PermissionTree, Role, User};
-use crate::rules::role::Powers;
+use crate::rules::role::PermissionSet;
 use crate::rules::trial::Trial;
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ impl View {
     fn held(
         &self,
         tx: &mut Tx<'_>,
-        papers: &mut Papers<'_>,
+        cache: &mut NominalCache<'_>,
         user: &Id,
     ) -> Result<Vec<Holding>, Error> {
         let mut held = Vec::new();
@@ -31,12 +31,12 @@ impl View {
             let Some(member) = tx.get::<Member>(&keys::member(&level.account, user))? else {
                 continue;
             };
-            let paper = level.paper(tx, papers, &member)?;
-            if height == 0 || level.reaches_below(papers.tree, &paper) {
-                let enters = self.enters(papers.tree, height, member.owner, &paper);
+            let nominal = level.nominal(tx, cache, &member)?;
+            if height == 0 || level.manages_tree(cache.tree, &nominal) {
+                let enters = self.enters(cache.tree, height, member.owner, &nominal);
                 held.push(Holding {
                     member,
-                    paper,
+                    nominal,
                     enters,
                 });
             }
@@ -47,49 +47,57 @@ impl View {
     /// Whether one who holds this by a membership so many levels up can act here now: they enter
     /// the account of the membership, or one between that and this from which they reach it. A
     /// membership counts by the status of its own account, the worst along that line.
-    fn enters(&self, tree: &PermissionTree, height: usize, owner: bool, paper: &Powers) -> bool {
+    fn enters(
+        &self,
+        tree: &PermissionTree,
+        height: usize,
+        owner: bool,
+        nominal: &PermissionSet,
+    ) -> bool {
         let mut line = self.levels.iter().take(height + 1).enumerate();
         line.any(|(at, level)| {
-            level.refusal(owner).is_none() && (at == 0 || level.reaches_below(tree, paper))
+            level.refusal(owner).is_none() && (at == 0 || level.manages_tree(tree, nominal))
         })
     }
 
     /// What a user holds here before the ceilings: what counts now, or all that can, with what is
     /// disabled or on hold.
-    pub(crate) fn paper(
+    pub(crate) fn nominal(
         &self,
         tx: &mut Tx<'_>,
-        papers: &mut Papers<'_>,
+        cache: &mut NominalCache<'_>,
         user: &Id,
         all: bool,
-    ) -> Result<Powers, Error> {
-        let mut held = self.held(tx, papers, user)?;
+    ) -> Result<PermissionSet, Error> {
+        let mut held = self.held(tx, cache, user)?;
         if !all {
             held.retain(|holding| !holding.member.disabled);
             set_aside(&mut held);
         }
-        Ok(united(papers.tree, &held))
+        Ok(united(cache.tree, &held))
     }
 
-    /// What the package leaves a member here who has their powers from it (R-INV-8): none where
-    /// there is no package.
-    pub(crate) fn paper_by_package(&self, tree: &PermissionTree) -> Powers {
+    /// What the package leaves a member here who has their permissions from it (R-INV-8): none
+    /// where there is no package.
+    pub(crate) fn permissions_by_package(&self, tree: &PermissionTree) -> PermissionSet {
         let ceiling = self.levels.first().and_then(|own| own.ceiling.as_deref());
-        ceiling.cloned().unwrap_or_else(|| Powers::none(tree))
+        ceiling
+            .cloned()
+            .unwrap_or_else(|| PermissionSet::none(tree))
     }
 
     /// Whether who holds this here reaches the accounts below.
-    pub(crate) fn lets_reach_below(&self, tree: &PermissionTree, paper: &Powers) -> bool {
+    pub(crate) fn may_manage_tree(&self, tree: &PermissionTree, nominal: &PermissionSet) -> bool {
         self.levels
             .first()
-            .is_some_and(|own| own.reaches_below(tree, paper))
+            .is_some_and(|own| own.manages_tree(tree, nominal))
     }
 
     /// Whether a membership of this account lets a user reach those below it.
-    pub(crate) fn reaches_below(
+    pub(crate) fn manages_tree(
         &self,
         tx: &mut Tx<'_>,
-        papers: &mut Papers<'_>,
+        cache: &mut NominalCache<'_>,
         user: &Id,
     ) -> Result<bool, Error> {
         let (Some(own), Some(member)) = (
@@ -98,8 +106,8 @@ impl View {
         ) else {
             return Ok(false);
         };
-        let paper = own.paper(tx, papers, &member)?;
-        Ok(own.reaches_below(papers.tree, &paper))
+        let nominal = own.nominal(tx, cache, &member)?;
+        Ok(own.manages_tree(cache.tree, &nominal))
     }
 
     /// The membership, in no group where there are none.
@@ -114,8 +122,8 @@ impl View {
         member.account == self.account
     }
 
-    /// Whether a membership of this account has its powers from the package, by policy `role_scope`
-    /// (R-INV-8).
+    /// Whether a membership of this account has its permissions from the package, by policy
+    /// `role_scope` (R-INV-8).
     pub(crate) fn is_by_package(&self, member: &Member) -> bool {
         self.levels
             .iter()
@@ -127,10 +135,10 @@ impl View {
     pub(crate) fn judge(
         &self,
         tx: &mut Tx<'_>,
-        papers: &mut Papers<'_>,
+        cache: &mut NominalCache<'_>,
         user: &Id,
     ) -> Result<Option<Judged>, Error> {
-        self.judge_by(tx, papers, user, true)
+        self.judge_by(tx, cache, user, true)
     }
 
     /// The same as if all accounts of the line were active; what was begun before one was put on
@@ -138,20 +146,20 @@ impl View {
     pub(crate) fn judge_whatever_status(
         &self,
         tx: &mut Tx<'_>,
-        papers: &mut Papers<'_>,
+        cache: &mut NominalCache<'_>,
         user: &Id,
     ) -> Result<Option<Judged>, Error> {
-        self.judge_by(tx, papers, user, false)
+        self.judge_by(tx, cache, user, false)
     }
 
     fn judge_by(
         &self,
         tx: &mut Tx<'_>,
-        papers: &mut Papers<'_>,
+        cache: &mut NominalCache<'_>,
         user: &Id,
         status_counts: bool,
     ) -> Result<Option<Judged>, Error> {
-        let mut held = self.held(tx, papers, user)?;
+        let mut held = self.held(tx, cache, user)?;
         // What is disabled gives nothing beside what is not.
         if held.iter().any(|holding| !holding.member.disabled) {
             held.retain(|holding| !holding.member.disabled);
@@ -173,15 +181,15 @@ impl View {
         };
         let here = self.levels.first().and_then(|level| level.refusal(owns));
         let status = here.filter(|_| status_counts && !held.iter().any(|holding| holding.enters));
-        let mut powers = self.under_ceiling(united(papers.tree, &held));
+        let mut permissions = self.under_ceiling(united(cache.tree, &held));
         if !self.is_own(&nearest.member) {
-            powers = powers.only(papers.tree, |permission| permission != OF_OWN_MEMBERS);
+            permissions = permissions.only(cache.tree, |permission| permission != OF_OWN_MEMBERS);
         }
         Ok(Some(Judged {
             refusal: status.or(disabled),
             entry: here.or(disabled),
             disabled,
-            powers,
+            permissions,
             held,
             on_hold,
         }))
@@ -204,21 +212,21 @@ impl View {
             stamp,
             refusal: judged.refusal,
             entry: judged.entry,
-            powers: judged.powers.clone(),
+            permissions: judged.permissions.clone(),
             addresses,
             // They are in its group whether it is on hold or not.
             member: judged
                 .all_memberships()
                 .find(|member| self.is_own(member))
                 .map(|member| Arc::new(self.grouped(member))),
-            from_above: judged.memberships().any(|member| !self.is_own(member)),
+            from_ancestor: judged.memberships().any(|member| !self.is_own(member)),
             trial: self.trial(tx, tree, judged)?.map(Arc::new),
             prepared: PerChannel::default(),
         })
     }
 
     /// What is tried in the place of a role by which a user holds what they hold here. Owners, and
-    /// who has their powers from the package, are bound by none.
+    /// who has their permissions from the package, are bound by none.
     fn trial(
         &self,
         tx: &mut Tx<'_>,
@@ -244,28 +252,28 @@ impl View {
             else {
                 continue;
             };
-            let tried = role_powers(tx, tree, &candidate)?;
-            let tried = if self.is_own(member) || level.reaches_below(tree, &tried) {
+            let tried = role_permissions(tx, tree, &candidate)?;
+            let tried = if self.is_own(member) || level.manages_tree(tree, &tried) {
                 tried
             } else {
-                Powers::none(tree)
+                PermissionSet::none(tree)
             };
             let others = judged
                 .held
                 .iter()
                 .enumerate()
                 .filter(|(other, _)| *other != at);
-            let paper = others.fold(tried, |all, (_, holding)| all.united(&holding.paper));
+            let nominal = others.fold(tried, |all, (_, holding)| all.united(&holding.nominal));
             return Ok(Some(Trial {
                 role: role.clone(),
                 candidate,
-                powers: self.under_ceiling(paper),
+                permissions: self.under_ceiling(nominal),
             }));
         }
         Ok(None)
     }
 
-    fn under_ceiling(&self, held: Powers) -> Powers {
+    fn under_ceiling(&self, held: PermissionSet) -> PermissionSet {
         match self.levels.first() {
             Some(own) => own.under_ceiling(held),
             None => held,

@@ -2,7 +2,7 @@
 
 use crate::error::Code;
 use crate::model::{Member, PermissionTree};
-use crate::rules::role::Powers;
+use crate::rules::role::PermissionSet;
 
 /// What a user may do in an account now, and why they may do anything there.
 pub(crate) struct Judged {
@@ -12,7 +12,7 @@ pub(crate) struct Judged {
     pub(crate) entry: Option<Code>,
     /// The same, whatever the status of the account.
     pub(crate) disabled: Option<Code>,
-    pub(crate) powers: Powers,
+    pub(crate) permissions: PermissionSet,
     /// What gives them these: a membership of this account, and those of accounts above from which
     /// they manage its team; from the account up.
     pub(super) held: Vec<Holding>,
@@ -23,7 +23,7 @@ pub(crate) struct Judged {
 /// A membership and what it gives in an account before the ceilings.
 pub(super) struct Holding {
     pub(super) member: Member,
-    pub(super) paper: Powers,
+    pub(super) nominal: PermissionSet,
     /// Whether its own account can be entered now, or one between that and this.
     pub(super) enters: bool,
 }
@@ -38,9 +38,9 @@ pub(super) fn set_aside(held: &mut Vec<Holding>) -> Vec<Holding> {
     }
 }
 
-pub(super) fn united(tree: &PermissionTree, held: &[Holding]) -> Powers {
-    held.iter().fold(Powers::none(tree), |all, holding| {
-        all.united(&holding.paper)
+pub(super) fn united(tree: &PermissionTree, held: &[Holding]) -> PermissionSet {
+    held.iter().fold(PermissionSet::none(tree), |all, holding| {
+        all.united(&holding.nominal)
     })
 }
 
@@ -71,7 +71,7 @@ impl Judged {
         self.held
             .iter()
             .rev()
-            .max_by_key(|holding| holding.paper.at(place))
+            .max_by_key(|holding| holding.nominal.at(place))
             .map(|holding| &holding.member)
     }
 }

@@ -1,13 +1,13 @@
 //! What bounds the members of each account of a line: its status, its package, and those above.
 
-use crate::access::view::papers::{Papers, role_powers};
+use crate::access::view::nominal_cache::{NominalCache, role_permissions};
 use crate::error::{Code, Error};
 use crate::kernel::Tx;
 use crate::model::{
     Account, HoldReason, Id, Member, Package, PermissionTree, PolicyRecord, RoleScope,
 };
 use crate::rules::account::{Status, effective_status};
-use crate::rules::role::Powers;
+use crate::rules::role::PermissionSet;
 use std::sync::Arc;
 
 /// What bounds the members of one account of a line.
@@ -15,8 +15,8 @@ pub(super) struct Level {
     pub(super) account: Id,
     /// What the roles of its package and of those above leave; everything where there is none
     /// (R-ROL-5).
-    pub(super) ceiling: Option<Arc<Powers>>,
-    /// Whether members have their powers from the package, by policy `role_scope` (R-INV-8).
+    pub(super) ceiling: Option<Arc<PermissionSet>>,
+    /// Whether members have their permissions from the package, by policy `role_scope` (R-INV-8).
     by_package: bool,
     status: Status,
     /// Whether an owner may enter in spite of the status (R-ACC-3).
@@ -31,12 +31,12 @@ impl Level {
             .filter(|_| !(owner && self.owner_may_enter))
     }
 
-    /// Whether this membership has its powers from the package.
+    /// Whether this membership has its permissions from the package.
     pub(super) fn is_by_package(&self, member: &Member) -> bool {
         self.by_package && !member.owner
     }
 
-    pub(super) fn under_ceiling(&self, held: Powers) -> Powers {
+    pub(super) fn under_ceiling(&self, held: PermissionSet) -> PermissionSet {
         match &self.ceiling {
             Some(ceiling) => held.under(ceiling),
             None => held,
@@ -44,24 +44,24 @@ impl Level {
     }
 
     /// What a membership gives before the ceilings.
-    pub(super) fn paper(
+    pub(super) fn nominal(
         &self,
         tx: &mut Tx<'_>,
-        papers: &mut Papers<'_>,
+        cache: &mut NominalCache<'_>,
         member: &Member,
-    ) -> Result<Powers, Error> {
+    ) -> Result<PermissionSet, Error> {
         match (self.is_by_package(member), &self.ceiling) {
-            (false, _) => papers.of(tx, member),
+            (false, _) => cache.of(tx, member),
             (true, Some(ceiling)) => Ok(ceiling.as_ref().clone()),
             // Without a package there is no role to have.
-            (true, None) => Ok(Powers::none(papers.tree)),
+            (true, None) => Ok(PermissionSet::none(cache.tree)),
         }
     }
 
     /// Whether who holds this here reaches the accounts below (R-TEA-3).
-    pub(super) fn reaches_below(&self, tree: &PermissionTree, paper: &Powers) -> bool {
+    pub(super) fn manages_tree(&self, tree: &PermissionTree, nominal: &PermissionSet) -> bool {
         let held = |place| {
-            paper.at(place).is_some()
+            nominal.at(place).is_some()
                 && self
                     .ceiling
                     .as_ref()
@@ -82,15 +82,15 @@ pub(super) fn levels(
 ) -> Result<Vec<Level>, Error> {
     let mut levels: Vec<Level> = Vec::with_capacity(line.len());
     for (height, (account, package)) in line.iter().enumerate().rev() {
-        let above = levels.last().and_then(|level| level.ceiling.clone());
+        let inherited = levels.last().and_then(|level| level.ceiling.clone());
         let own = package
             .and_then(|package| package.role.as_ref())
-            .map(|role| role_powers(tx, tree, role))
+            .map(|role| role_permissions(tx, tree, role))
             .transpose()?;
-        let ceiling = match (own, above) {
-            (Some(own), Some(above)) => Some(Arc::new(own.under(&above))),
+        let ceiling = match (own, inherited) {
+            (Some(own), Some(inherited)) => Some(Arc::new(own.under(&inherited))),
             (Some(own), None) => Some(Arc::new(own)),
-            (None, above) => above,
+            (None, inherited) => inherited,
         };
         let from_here = policies.iter().skip(height).flatten();
         let policies = crate::rules::policy::effective(from_here);

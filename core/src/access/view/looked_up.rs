@@ -5,7 +5,7 @@ use crate::access::view::cell::{AccountCell, Platform, View};
 use crate::access::view::cells::Cells;
 use crate::access::view::level::levels;
 use crate::access::view::member::MemberView;
-use crate::access::view::papers::Papers;
+use crate::access::view::nominal_cache::NominalCache;
 use crate::access::view::ruled::{Ruled, assigned, planned_packages};
 use crate::error::Error;
 use crate::kernel::keys;
@@ -13,7 +13,7 @@ use crate::meters::{Frame, TRIED, Team};
 use crate::model::{Id, Limits, Package, PolicyRecord, SecondFactorPolicy};
 use crate::rules::account::{Status, effective_status};
 use crate::rules::policy::includes_credits;
-use crate::rules::trial::Lacking;
+use crate::rules::trial::MissingPermission;
 use crate::tables::accounts::living_line;
 use crate::tables::caps::caps_of;
 use std::sync::Arc;
@@ -110,7 +110,7 @@ impl AccountCell {
         let zone_name = line
             .first()
             .map_or("UTC", |account| account.time_zone.as_str());
-        let above: Vec<_> = line
+        let ancestors: Vec<_> = line
             .iter()
             .skip(1)
             .map(|account| engine.views.cells.get_or_insert(engine, &account.id))
@@ -128,7 +128,7 @@ impl AccountCell {
             assets: assigned(&pairs),
             addresses,
             team: match platform.caps.is_empty() {
-                true => above
+                true => ancestors
                     .last()
                     .unwrap_or(self)
                     .team
@@ -137,7 +137,7 @@ impl AccountCell {
                 false => engine.views.cells.all.clone(),
             },
             platform,
-            above,
+            ancestors,
             levels,
             groups: policies.groups,
             group_cap_period: policies.group_cap_period,
@@ -167,7 +167,7 @@ impl AccountCell {
         let user = Id::new(user).map_err(|error| Error::invalid("/user", error))?;
         let tree = engine.views.tree.load();
         let mut tx = engine.kernel.reading();
-        let Some(judged) = view.judge(&mut tx, &mut Papers::new(&tree), &user)? else {
+        let Some(judged) = view.judge(&mut tx, &mut NominalCache::new(&tree), &user)? else {
             // Not kept: strangers are without number.
             return Ok(Arc::new(MemberView::stranger(stamp, &tree)));
         };
@@ -178,8 +178,8 @@ impl AccountCell {
         Ok(member)
     }
 
-    /// Looks at a member who is at hand.
-    pub(crate) fn member_at_hand<T>(
+    /// Looks at a member who is cached.
+    pub(crate) fn cached_member<T>(
         &self,
         engine: &Engine,
         user: &str,
@@ -205,7 +205,7 @@ impl AccountCell {
         }
         let (stamp, tree) = (view.frame.stamp, engine.views.tree.load());
         let mut tx = engine.kernel.reading();
-        let judged = view.judge_whatever_status(&mut tx, &mut Papers::new(&tree), user)?;
+        let judged = view.judge_whatever_status(&mut tx, &mut NominalCache::new(&tree), user)?;
         Ok(Arc::new(match judged {
             Some(judged) => view.member(&mut tx, &tree, stamp, user, &judged)?,
             None => MemberView::stranger(stamp, &tree),
@@ -248,16 +248,16 @@ impl MemberView {
     /// Whether the permission at this place is held, as far as it may reach. Where a role is tried
     /// that would refuse, that counts: this is for checks that decide (R-QTA-15).
     pub(crate) fn may(&self, engine: &Engine, place: usize) -> bool {
-        if let Some(lacking) = self.lacking(engine, place) {
-            engine.trials.count(&lacking);
+        if let Some(missing) = self.missing(engine, place) {
+            engine.trials.count(&missing);
         }
-        self.powers.at(place).is_some()
+        self.permissions.at(place).is_some()
     }
 
     /// What a role that is tried would refuse here, though it is held.
-    pub(crate) fn lacking(&self, engine: &Engine, place: usize) -> Option<Lacking> {
+    pub(crate) fn missing(&self, engine: &Engine, place: usize) -> Option<MissingPermission> {
         let trial = self.trial.as_deref()?;
-        self.powers.at(place)?;
-        trial.lacking(&engine.views.tree.load(), place)
+        self.permissions.at(place)?;
+        trial.missing(&engine.views.tree.load(), place)
     }
 }

@@ -4,7 +4,7 @@ use crate::error::Code;
 use crate::meters::Prepared;
 use crate::model::{AddressRange, Channel, Id, Member, PermissionTree};
 use crate::rules::account::Status;
-use crate::rules::role::Powers;
+use crate::rules::role::PermissionSet;
 use crate::rules::trial::Trial;
 use arc_swap::ArcSwapOption;
 use std::sync::Arc;
@@ -37,7 +37,7 @@ pub(crate) struct MemberView {
     pub(crate) refusal: Option<Code>,
     /// Why they cannot enter the account itself; whoever comes from above does not enter it.
     pub(crate) entry: Option<Code>,
-    pub(crate) powers: Powers,
+    pub(crate) permissions: PermissionSet,
     /// The allow-lists on the way to the account: each must hold the address that the member comes
     /// from (R-SES-3).
     pub(crate) addresses: Vec<Vec<AddressRange>>,
@@ -45,7 +45,7 @@ pub(crate) struct MemberView {
     /// of accounts above alone.
     pub(crate) member: Option<Arc<Member>>,
     /// Whether they manage the team of the account from above it.
-    pub(crate) from_above: bool,
+    pub(crate) from_ancestor: bool,
     /// What is tried in the place of the role.
     pub(crate) trial: Option<Arc<Trial>>,
     /// Sending by this member, prepared, for each channel.
@@ -64,10 +64,10 @@ impl MemberView {
             stamp,
             refusal: Some(Code::NotMember),
             entry: Some(Code::NotMember),
-            powers: Powers::none(tree),
+            permissions: PermissionSet::none(tree),
             addresses: Vec::new(),
             member: None,
-            from_above: false,
+            from_ancestor: false,
             trial: None,
             prepared: PerChannel::default(),
         }
@@ -84,10 +84,10 @@ impl MemberView {
             stamp: self.stamp,
             refusal: self.refusal,
             entry: self.entry,
-            powers: self.powers.clone(),
+            permissions: self.permissions.clone(),
             addresses: self.addresses.clone(),
             member: self.member.clone(),
-            from_above: self.from_above,
+            from_ancestor: self.from_ancestor,
             trial: self.trial.clone(),
             prepared: PerChannel::default(),
         }
@@ -95,19 +95,21 @@ impl MemberView {
 
     /// The same member with no more than this, who enters the account where it lets everybody in
     /// alone.
-    pub(crate) fn under(&self, most: &Powers, status: Status) -> MemberView {
+    pub(crate) fn under(&self, most: &PermissionSet, status: Status) -> MemberView {
         MemberView {
             entry: self.entry.or(status.refusal()),
-            powers: self.powers.clone().under(most),
+            permissions: self.permissions.clone().under(most),
             ..self.unprepared()
         }
     }
 
     /// The same member where another acts as them, with no more than this: the allow-lists of that
     /// person count, not theirs.
-    pub(crate) fn by_another(&self, most: Option<&Powers>) -> MemberView {
+    pub(crate) fn by_another(&self, most: Option<&PermissionSet>) -> MemberView {
         MemberView {
-            powers: most.into_iter().fold(self.powers.clone(), Powers::under),
+            permissions: most
+                .into_iter()
+                .fold(self.permissions.clone(), PermissionSet::under),
             addresses: Vec::new(),
             ..self.unprepared()
         }

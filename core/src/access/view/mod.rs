@@ -11,7 +11,7 @@ mod judged;
 mod level;
 mod looked_up;
 mod member;
-mod papers;
+mod nominal_cache;
 mod room;
 mod ruled;
 
@@ -20,4 +20,4 @@ pub(crate) use cells::Cells;
 pub(crate) use judge::OF_OWN_MEMBERS;
 pub(crate) use judged::Judged;
 pub(crate) use member::{MemberView, PerChannel};
-pub(crate) use papers::{Papers, role_powers};
+pub(crate) use nominal_cache::{NominalCache, role_permissions};

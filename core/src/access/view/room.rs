@@ -40,8 +40,8 @@ impl Cells {
 }
 
 impl AccountCell {
-    /// Whether somebody else holds the account in memory, or its meters hold something. What it
-    /// keeps at hand is dropped.
+    /// Whether somebody else holds the account in memory, or its meters hold something. What it has
+    /// cached is dropped.
     fn is_in_use(self: &Arc<AccountCell>, engine: &Engine, members_kept: &AtomicUsize) -> bool {
         if Arc::strong_count(self) > 1 {
             return true;
@@ -156,7 +156,7 @@ mod tests {
 
     /// However many members are asked about, in one account or in many.
     #[test]
-    fn members_that_are_kept_at_hand_are_counted() {
+    fn cached_members_are_counted() {
         const MEMBERS: usize = 2_000;
         let engine = engine();
         assert!(
@@ -181,7 +181,7 @@ mod tests {
             engine.cell_by_text("other").unwrap(),
             engine.cell_by_text("big").unwrap(),
         );
-        let (from, until) = keys::below(keys::MEMBER, &["big"]);
+        let (from, until) = keys::range(keys::MEMBER, &["big"]);
         let users = engine
             .kernel
             .tx()

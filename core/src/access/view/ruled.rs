@@ -82,7 +82,7 @@ impl Ruled<'_> {
             .collect()
     }
 
-    fn turns(planned: &[Option<(u64, Package)>]) -> std::collections::BTreeSet<u64> {
+    fn changes_at(planned: &[Option<(u64, Package)>]) -> std::collections::BTreeSet<u64> {
         planned
             .iter()
             .flatten()
@@ -103,7 +103,7 @@ impl Ruled<'_> {
                 pays: self.pays(&packages),
             }
         };
-        Ruled::turns(planned).into_iter().map(at).collect()
+        Ruled::changes_at(planned).into_iter().map(at).collect()
     }
 
     /// What is guaranteed to the accounts directly below the first of the line.
@@ -140,7 +140,7 @@ impl Ruled<'_> {
             let holds = |packages: &Packages<'_>| {
                 guarantees_hold(sum, smallest(packages).unwrap_or(Limit::Unlimited))
             };
-            let later = Ruled::turns(planned)
+            let later = Ruled::changes_at(planned)
                 .into_iter()
                 .map(|at_ms| (at_ms, holds(&Ruled::packages_at(now, planned, at_ms))));
             let holds = std::iter::once((0, holds(now))).chain(later).collect();
@@ -187,7 +187,7 @@ impl Ruled<'_> {
 
 /// The accounts directly below that are guaranteed a part of a limit, with their packages.
 fn guaranteed_children(tx: &mut Tx<'_>, id: &Id) -> Result<Vec<(Account, Option<Package>)>, Error> {
-    let (from, until) = keys::below(keys::CHILD, &[id.as_str()]);
+    let (from, until) = keys::range(keys::CHILD, &[id.as_str()]);
     let mut children = Vec::new();
     for (key, ()) in tx.range::<()>(&from, &until, usize::MAX)? {
         let Some(child) = keys::last_id(&key) else {

@@ -26,7 +26,7 @@ impl Operation for Bulk {
                     .map_err(|error| error.at("/action"))?;
             }
         }
-        let outer = ctx.tx.mark_point();
+        let outer = ctx.tx.begin_savepoint();
         let mut items = Vec::with_capacity(self.accounts.len());
         for id in &self.accounts {
             let (code, message) = match ctx.attempt(|ctx| self.one(ctx, id)) {
@@ -45,7 +45,7 @@ impl Operation for Bulk {
         }
         let refused = items.iter().filter(|item| !item.done).count();
         let keep = refused == 0 || !self.atomic;
-        ctx.tx.end_point(outer, keep);
+        ctx.tx.end_savepoint(outer, keep);
         if !keep {
             items.iter_mut().for_each(|item| item.done = false);
         }

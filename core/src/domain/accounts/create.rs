@@ -5,7 +5,7 @@ use crate::access::request::Ctx;
 use crate::api::accounts::{
     Account, AccountProblem, AccountValidation, Create, OwnerInput, Validate,
 };
-use crate::domain::accounts::show::{check_time_zone, shown};
+use crate::domain::accounts::show::{answer_of, check_time_zone};
 use crate::domain::{groups, limits, membership, packages, users};
 use crate::error::{Code, Error};
 use crate::kernel::keys;
@@ -39,7 +39,7 @@ pub(crate) struct NewAccount<'a> {
 /// Errors name the fields of `accounts.create`.
 pub(crate) fn make(ctx: &mut Ctx<'_>, new: NewAccount<'_>) -> Result<model::Account, Error> {
     let id = ctx.new_id(new.id, keys::ACCOUNT, keys::account, "account")?;
-    let above = match &new.parent {
+    let ancestors = match &new.parent {
         Some(parent) => account_line(&mut ctx.tx, parent).map_err(|error| error.at("/parent"))?,
         None => Vec::new(),
     };
@@ -47,9 +47,9 @@ pub(crate) fn make(ctx: &mut Ctx<'_>, new: NewAccount<'_>) -> Result<model::Acco
     let time_zone = new.time_zone.unwrap_or(policies.time_zone);
     check_time_zone(time_zone.as_str())?;
     limits::check_own(ctx, &new.limits, new.parent.as_ref())?;
-    if let Some(parent) = above.first() {
+    if let Some(parent) = ancestors.first() {
         let depth = policies.depth.get();
-        if above.len() as u64 >= depth.min(MAX_DEPTH as u64) {
+        if ancestors.len() as u64 >= depth.min(MAX_DEPTH as u64) {
             return Err(Error::new(
                 Code::DepthExceeded,
                 format!("Accounts are at most {depth} deep; choose a `parent` that is higher up."),
@@ -57,7 +57,7 @@ pub(crate) fn make(ctx: &mut Ctx<'_>, new: NewAccount<'_>) -> Result<model::Acco
             .at("/parent")
             .with("depth", depth));
         }
-        limits::check_children(ctx, &above)?;
+        limits::check_children(ctx, &ancestors)?;
         let mut parent = parent.clone();
         parent.children += 1;
         ctx.tx.save::<Accounts>(&parent)?;
@@ -169,7 +169,7 @@ impl Operation for Create {
                 owner: Some(&owner),
             },
         )?;
-        shown(ctx, &account.id)
+        answer_of(ctx, &account.id)
     }
 }
 

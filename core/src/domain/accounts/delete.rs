@@ -5,7 +5,7 @@ use crate::access::operation::Operation;
 use crate::access::request::Ctx;
 use crate::api::accounts::{AccountDeleted, Children, Delete};
 use crate::domain::accounts::show::load_to_change;
-use crate::domain::accounts::{erase, lines_below};
+use crate::domain::accounts::{erase, lines_of_subtree};
 use crate::domain::{caps, gauges, invitations, limits, packages, roles, sharing};
 use crate::error::{Code, Error};
 use crate::kernel::background::Erased;
@@ -69,8 +69,8 @@ pub(crate) fn delete(
     let root = account.id.clone();
     let mut ends = vec![root.clone()];
     let mut at = 0;
-    while let Some(above) = ends.get(at).cloned() {
-        for child in children_of(&mut ctx.tx, &above)? {
+    while let Some(ancestor) = ends.get(at).cloned() {
+        for child in children_of(&mut ctx.tx, &ancestor)? {
             match children {
                 // More than are marked at once have their turn later.
                 Some(Children::Delete) if ends.len() <= ctx.engine.background.at_once() => {
@@ -78,8 +78,8 @@ pub(crate) fn delete(
                 }
                 Some(Children::Delete) => {}
                 Some(Children::Detach) | None => {
-                    let below = load(&mut ctx.tx, &child, "/account")?;
-                    detach(ctx, below)?
+                    let child = load(&mut ctx.tx, &child, "/account")?;
+                    detach(ctx, child)?
                 }
             }
         }
@@ -103,28 +103,28 @@ fn detach(ctx: &mut Ctx<'_>, mut account: model::Account) -> Result<(), Error> {
     let Some(parent) = account.parent.take() else {
         return Ok(());
     };
-    let above = account_line(&mut ctx.tx, &parent)?;
-    keep_inherited(ctx, &mut account, &above)?;
+    let ancestors = account_line(&mut ctx.tx, &parent)?;
+    keep_inherited(ctx, &mut account, &ancestors)?;
     let mut subtree = vec![account.id.clone()];
     let mut at = 0;
     while let Some(id) = subtree.get(at).cloned() {
         subtree.extend(children_of(&mut ctx.tx, &id)?);
-        subtree.extend(deletions::leaving_below(&mut ctx.tx, &id)?);
-        for above in &above {
-            sharing::leave(ctx, &id, &above.id)?;
+        subtree.extend(deletions::leaving_descendants(&mut ctx.tx, &id)?);
+        for ancestor in &ancestors {
+            sharing::leave(ctx, &id, &ancestor.id)?;
         }
-        let (from, until) = keys::below(keys::MEMBER, &[id.as_str()]);
+        let (from, until) = keys::range(keys::MEMBER, &[id.as_str()]);
         for (_, member) in ctx.tx.range::<model::Member>(&from, &until, usize::MAX)? {
             let user = users::load(&mut ctx.tx, &member.user, "/account")?;
-            people::leave_lists(&mut ctx.tx, &above, &member, &user)?;
+            people::leave_lists(&mut ctx.tx, &ancestors, &member, &user)?;
         }
         at += 1;
     }
-    gauges::leave(ctx, &account.id, &above)?;
-    roles::delete::refuse_roles_from_above(ctx, &above, &subtree)?;
-    let old = lines_below(ctx, &subtree)?;
+    gauges::leave(ctx, &account.id, &ancestors)?;
+    roles::delete::refuse_roles_of_ancestors(ctx, &ancestors, &subtree)?;
+    let old = lines_of_subtree(ctx, &subtree)?;
     save(&mut ctx.tx, account)?;
-    let new = lines_below(ctx, &subtree)?;
+    let new = lines_of_subtree(ctx, &subtree)?;
     ctx.tx.replace_lines(old, new)?;
     invitations::offer::follow(ctx, &subtree, &parent)
 }
@@ -136,9 +136,9 @@ fn detach(ctx: &mut Ctx<'_>, mut account: model::Account) -> Result<(), Error> {
 fn keep_inherited(
     ctx: &mut Ctx<'_>,
     account: &mut model::Account,
-    above: &[model::Account],
+    ancestors: &[model::Account],
 ) -> Result<(), Error> {
-    for from in above {
+    for from in ancestors {
         if account.package.is_some() {
             break;
         }
@@ -148,15 +148,15 @@ fn keep_inherited(
         packages::link(ctx, &account.id, None, from.package.as_ref())?;
         account.package.clone_from(&from.package);
     }
-    let mut levels = Vec::with_capacity(above.len() + 1);
-    for id in std::iter::once(&account.id).chain(above.iter().map(|above| &above.id)) {
+    let mut levels = Vec::with_capacity(ancestors.len() + 1);
+    for id in std::iter::once(&account.id).chain(ancestors.iter().map(|ancestor| &ancestor.id)) {
         levels.extend(ctx.tx.get::<PolicyRecord>(&keys::policy(Some(id)))?);
     }
     let own = merged(&levels);
     if own != PolicyRecord::default() {
         ctx.tx.put(keys::policy(Some(&account.id)), &own)?;
     }
-    for from in above {
+    for from in ancestors {
         caps::keep(ctx, &account.id, &from.id)?;
         keep_addresses(ctx, &account.id, &from.id)?;
     }
@@ -165,9 +165,10 @@ fn keep_inherited(
 
 /// Makes the allow-list of an account hold no more than that of one above does. Where nobody could
 /// come from anywhere then, the account cannot leave.
-fn keep_addresses(ctx: &mut Ctx<'_>, account: &Id, above: &Id) -> Result<(), Error> {
+fn keep_addresses(ctx: &mut Ctx<'_>, account: &Id, ancestor: &Id) -> Result<(), Error> {
     let key = keys::account_allow_list(account);
-    let theirs: Option<Vec<model::AddressRange>> = ctx.tx.get(&keys::account_allow_list(above))?;
+    let theirs: Option<Vec<model::AddressRange>> =
+        ctx.tx.get(&keys::account_allow_list(ancestor))?;
     let Some(theirs) = theirs else { return Ok(()) };
     let own: Option<Vec<model::AddressRange>> = ctx.tx.get(&key)?;
     let both = match own {
@@ -177,7 +178,7 @@ fn keep_addresses(ctx: &mut Ctx<'_>, account: &Id, above: &Id) -> Result<(), Err
     if both.is_empty() {
         let message = format!(
             "`children` cannot be `detach`: no address is in the lists of both `{account}` and \
-             `{above}`, so nobody could enter `{account}`; change a list."
+             `{ancestor}`, so nobody could enter `{account}`; change a list."
         );
         return Err(Error::invalid("/children", message).with("account", account.as_str()));
     }

@@ -6,7 +6,7 @@ use crate::access::request::Ctx;
 use crate::api::accounts::{Account, AccountList, AccountOrder, Edit, Get, List, PackageChange};
 use crate::domain::accounts::package::{authorise_package, set_default_role, set_package};
 use crate::domain::accounts::show::{
-    check_time_zone, load_to_change, save_and_show, shown, shown_of,
+    answer_of, answer_of_line, check_time_zone, load_to_change, save_and_show,
 };
 use crate::error::Error;
 use crate::kernel::keys;
@@ -20,7 +20,7 @@ impl Operation for Get {
     type Answer = Account;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Account, Error> {
-        shown(ctx, &self.account).map_err(|error| error.at("/account"))
+        answer_of(ctx, &self.account).map_err(|error| error.at("/account"))
     }
 }
 
@@ -88,8 +88,8 @@ impl Operation for List {
             .map_or_else(String::new, |text| people::searched(text.as_str()));
         let among = team.as_ref().or(parent.as_ref());
         let ordered = |order: &str| match among {
-            None => keys::below(keys::ACCOUNT_ORDER, &[order]),
-            Some(above) => keys::below(keys::TEAM_ACCOUNT, &[above.as_str(), order]),
+            None => keys::range(keys::ACCOUNT_ORDER, &[order]),
+            Some(root) => keys::range(keys::TEAM_ACCOUNT, &[root.as_str(), order]),
         };
         let spans = match (among, order) {
             _ if search.is_some() => ["name", "owner"]
@@ -98,14 +98,14 @@ impl Operation for List {
             (_, AccountOrder::Name) => vec![ordered("name")],
             (_, AccountOrder::Created) => vec![ordered("created")],
             (None, AccountOrder::Id) => match &package {
-                Some(package) => vec![keys::below(keys::PACKAGE_ACCOUNT, &[package.as_str()])],
-                None => vec![keys::below(keys::ACCOUNT, &[])],
+                Some(package) => vec![keys::range(keys::PACKAGE_ACCOUNT, &[package.as_str()])],
+                None => vec![keys::range(keys::ACCOUNT, &[])],
             },
-            (Some(above), AccountOrder::Id) if parent.is_some() => {
-                vec![keys::below(keys::CHILD, &[above.as_str()])]
+            (Some(root), AccountOrder::Id) if parent.is_some() => {
+                vec![keys::range(keys::CHILD, &[root.as_str()])]
             }
-            (Some(above), AccountOrder::Id) => {
-                vec![keys::below(keys::TEAM_ACCOUNT, &[above.as_str(), "id", ""])]
+            (Some(root), AccountOrder::Id) => {
+                vec![keys::range(keys::TEAM_ACCOUNT, &[root.as_str(), "id", ""])]
             }
         };
         let order_at = if among.is_none() { 1 } else { 2 };
@@ -130,7 +130,7 @@ impl Operation for List {
             if !wanted {
                 return Ok(None);
             }
-            shown_of(ctx, line).map(Some)
+            answer_of_line(ctx, line).map(Some)
         })?;
         Ok(AccountList { accounts, next })
     }

@@ -9,7 +9,7 @@ use crate::access::request::Ctx;
 use crate::api::accounts::Children;
 use crate::domain::{credits, gauges, invitations, limits, membership, packages, roles, sharing};
 use crate::error::Error;
-use crate::kernel::background::{Erased, Step};
+use crate::kernel::background::{Erased, JobStep};
 use crate::kernel::keys;
 use crate::kernel::table::{Lines, Span};
 use crate::model::{Account, AuditActor, Id, Invitation, Member, Resource};
@@ -39,9 +39,9 @@ pub(crate) fn fits(
     while let Some(id) = open.pop() {
         left -= tables::count_of_account(&ctx.tx, &id, left)?;
         if children == Some(Children::Delete) {
-            let (from, until) = keys::below(keys::CHILD, &[id.as_str()]);
-            let below = ctx.tx.range::<()>(&from, &until, left)?;
-            open.extend(below.iter().filter_map(|(key, ())| keys::last_id(key)));
+            let (from, until) = keys::range(keys::CHILD, &[id.as_str()]);
+            let rows = ctx.tx.range::<()>(&from, &until, left)?;
+            open.extend(rows.iter().filter_map(|(key, ())| keys::last_id(key)));
         }
         if left <= open.len() {
             return Ok(false);
@@ -57,18 +57,18 @@ fn has_room(ctx: &Ctx<'_>) -> bool {
 
 /// The accounts above one that count what it has: one that is being erased counts for none above
 /// it, and neither does what is below that.
-fn counted_above(line: &[Account]) -> &[Account] {
-    let above = line.get(1..).unwrap_or_default();
-    let first_leaving = above.iter().position(|account| account.leaving);
-    first_leaving.map_or(above, |at| above.get(..=at).unwrap_or_default())
+fn counted_ancestors(line: &[Account]) -> &[Account] {
+    let ancestors = line.get(1..).unwrap_or_default();
+    let first_leaving = ancestors.iter().position(|account| account.leaving);
+    first_leaving.map_or(ancestors, |at| ancestors.get(..=at).unwrap_or_default())
 }
 
 /// An account is one of those below its parent no longer. It is not written itself.
 fn part(ctx: &mut Ctx<'_>, account: &Account) -> Result<(), Error> {
     if let Some(parent) = &account.parent {
-        let mut above = load(&mut ctx.tx, parent, "/account")?;
-        above.children = above.children.saturating_sub(1);
-        ctx.tx.save::<Accounts>(&above)?;
+        let mut ancestor = load(&mut ctx.tx, parent, "/account")?;
+        ancestor.children = ancestor.children.saturating_sub(1);
+        ctx.tx.save::<Accounts>(&ancestor)?;
     }
     Ok(())
 }
@@ -85,7 +85,7 @@ pub(crate) fn at_once(ctx: &mut Ctx<'_>, id: &Id, most: usize) -> Result<u64, Er
     // Its owner may go with it, by whose address it is listed.
     let listed = ctx.tx.lines_now::<Accounts>(&account)?;
     ctx.tx.replace_lines(listed, Lines::default())?;
-    let (from, until) = keys::below(keys::MEMBER, &[account.id.as_str()]);
+    let (from, until) = keys::range(keys::MEMBER, &[account.id.as_str()]);
     let mut users = 0;
     for (_, member) in ctx.tx.range::<Member>(&from, &until, usize::MAX)? {
         users += u64::from(membership::erase(ctx, &member)?);
@@ -98,14 +98,14 @@ pub(crate) fn at_once(ctx: &mut Ctx<'_>, id: &Id, most: usize) -> Result<u64, Er
     roles::erase_all_of(ctx, &account)?;
     sharing::erase_all_of(ctx, &account.id)?;
     if !account.leaving {
-        gauges::leave(ctx, &account.id, counted_above(&line))?;
+        gauges::leave(ctx, &account.id, counted_ancestors(&line))?;
     }
     credits::return_to_parent(ctx, &account)?;
     tables::erase_of_account(&mut ctx.tx, &account.id, most)?;
     ctx.tx.delete(keys::account_allow_list(&account.id));
     ctx.tx.delete(keys::account(&account.id));
     ctx.tx.mark(keys::tombstone(keys::ACCOUNT, &account.id));
-    ctx.tx.touch_gone(&account.id);
+    ctx.tx.remove_account(&account.id);
     Ok(users)
 }
 
@@ -114,16 +114,16 @@ pub(crate) fn leave(ctx: &mut Ctx<'_>, id: &Id, root: &Id) -> Result<(), Error> 
     let mut account = load(&mut ctx.tx, id, "/account")?;
     let line = account_line(&mut ctx.tx, id)?;
     part(ctx, &account)?;
-    ctx.tx.erase_below::<Slots>(&[id.as_str()], usize::MAX)?;
-    gauges::leave(ctx, id, counted_above(&line))?;
+    ctx.tx.erase_range::<Slots>(&[id.as_str()], usize::MAX)?;
+    gauges::leave(ctx, id, counted_ancestors(&line))?;
     limits::give_back(ctx, &mut account)?;
     packages::relink(ctx, id, account.package.as_ref(), None)?;
     account.package = None;
     account.next_package = None;
     account.leaving = true;
     save(&mut ctx.tx, account)?;
-    ctx.tx.touch_gone(id);
-    ctx.tx.touch_job(root);
+    ctx.tx.remove_account(id);
+    ctx.tx.schedule_erasure(root);
     let deletion = Deletion {
         account: id.clone(),
         root: root.clone(),
@@ -141,45 +141,45 @@ pub(crate) fn leave(ctx: &mut Ctx<'_>, id: &Id, root: &Id) -> Result<(), Error> 
 }
 
 /// Erases a part of what is still to be erased.
-pub(crate) fn step(ctx: &mut Ctx<'_>) -> Result<Step, Error> {
+pub(crate) fn step(ctx: &mut Ctx<'_>) -> Result<JobStep, Error> {
     ctx.tx.find_leaving();
     let Some(mut deletion) = deletions::next(&mut ctx.tx)? else {
-        return Ok(Step::default());
+        return Ok(JobStep::default());
     };
     ctx.on_behalf = Some(deletion.actor.clone());
     let id = deletion.account.clone();
     if ctx.tx.has(&keys::account(&id))? {
-        if erase_below(ctx, &mut deletion)? && erase_some(ctx, &mut deletion)? {
+        if erase_descendants(ctx, &mut deletion)? && erase_some(ctx, &mut deletion)? {
             let most = ctx.engine.background.written_at_once();
             deletion.users += at_once(ctx, &id, most)?;
             deletion.accounts += 1;
         }
         deletions::save(&mut ctx.tx, &deletion)?;
-        return Ok(Step::of(None));
+        return Ok(JobStep::of(None));
     }
     let most = ctx.engine.background.written_at_once();
     if tables::erase_of_account(&mut ctx.tx, &id, most)? == most {
-        return Ok(Step::of(None));
+        return Ok(JobStep::of(None));
     }
     deletions::end(&mut ctx.tx, &deletion)?;
     let Deletion {
         accounts, users, ..
     } = deletion;
     if deletion.root == id {
-        return Ok(Step::of(Some((id, Erased { accounts, users }))));
+        return Ok(JobStep::of(Some((id, Erased { accounts, users }))));
     }
     if let Some(mut root) = ctx.tx.get::<Deletion>(&deletions::key(&deletion.root))? {
         root.accounts += accounts;
         root.users += users;
         deletions::save(&mut ctx.tx, &root)?;
     }
-    Ok(Step::of(None))
+    Ok(JobStep::of(None))
 }
 
 /// The accounts below one that is being erased go first; whether all are gone.
-fn erase_below(ctx: &mut Ctx<'_>, deletion: &mut Deletion) -> Result<bool, Error> {
+fn erase_descendants(ctx: &mut Ctx<'_>, deletion: &mut Deletion) -> Result<bool, Error> {
     while has_room(ctx) {
-        let Some(lowest) = lowest_below(ctx, &deletion.account)? else {
+        let Some(lowest) = lowest_descendant(ctx, &deletion.account)? else {
             return Ok(true);
         };
         let most = ctx.engine.background.at_once();
@@ -194,11 +194,11 @@ fn erase_below(ctx: &mut Ctx<'_>, deletion: &mut Deletion) -> Result<bool, Error
 }
 
 /// An account below another, and none below that.
-fn lowest_below(ctx: &mut Ctx<'_>, account: &Id) -> Result<Option<Id>, Error> {
+fn lowest_descendant(ctx: &mut Ctx<'_>, account: &Id) -> Result<Option<Id>, Error> {
     let mut lowest = None;
     let mut at = account.clone();
     loop {
-        let (from, until) = keys::below(keys::CHILD, &[at.as_str()]);
+        let (from, until) = keys::range(keys::CHILD, &[at.as_str()]);
         let rows = ctx.tx.range::<()>(&from, &until, 1)?;
         match rows.first().and_then(|(key, ())| keys::last_id(key)) {
             Some(child) => at = child,
@@ -212,17 +212,19 @@ fn lowest_below(ctx: &mut Ctx<'_>, account: &Id) -> Result<Option<Id>, Error> {
 /// stays to the end.
 fn erase_some(ctx: &mut Ctx<'_>, deletion: &mut Deletion) -> Result<bool, Error> {
     let id = &deletion.account.clone();
-    let below = |letter| keys::below(letter, &[id.as_str()]);
-    let is_clear = each(ctx, below(keys::RESOURCE), |ctx, _, resource: Resource| {
-        resources::erase(&mut ctx.tx, &resource)
-    })? && each(ctx, below(keys::MEMBER), |ctx, _, member: Member| {
+    let records_of = |letter| keys::range(letter, &[id.as_str()]);
+    let is_clear = each(
+        ctx,
+        records_of(keys::RESOURCE),
+        |ctx, _, resource: Resource| resources::erase(&mut ctx.tx, &resource),
+    )? && each(ctx, records_of(keys::MEMBER), |ctx, _, member: Member| {
         if !member.owner {
             deletion.users += u64::from(membership::erase(ctx, &member)?);
         }
         Ok(())
     })? && each(
         ctx,
-        keys::below(keys::ACCOUNT_INVITATION, &[id.as_str(), "newest"]),
+        keys::range(keys::ACCOUNT_INVITATION, &[id.as_str(), "newest"]),
         |ctx, key, _: IgnoredAny| {
             let invitation = match keys::last_id(key) {
                 Some(id) => ctx.tx.get::<Invitation>(&keys::invitation(&id))?,
@@ -241,7 +243,7 @@ fn erase_some(ctx: &mut Ctx<'_>, deletion: &mut Deletion) -> Result<bool, Error>
         let Some(table) = tables::of(letter) else {
             continue;
         };
-        while (table.erase_below)(&mut ctx.tx, letter, &[id.as_str()], most)? == most {
+        while (table.erase_range)(&mut ctx.tx, letter, &[id.as_str()], most)? == most {
             if !has_room(ctx) {
                 return Ok(false);
             }

@@ -21,13 +21,13 @@ use crate::tables::suppressions::Suppressions;
 
 /// What follows from all that depends on what lies above an account: from the accounts below it,
 /// and from what it and these have that those above know of.
-fn lines_below(ctx: &mut Ctx<'_>, subtree: &[Id]) -> Result<Lines, Error> {
+fn lines_of_subtree(ctx: &mut Ctx<'_>, subtree: &[Id]) -> Result<Lines, Error> {
     let mut lines = lines_of(&mut ctx.tx, subtree.get(1..).unwrap_or_default())?;
     for id in subtree {
         let id = [id.as_str()];
-        lines.extend(ctx.tx.lines_below::<Suppressions>(&id)?);
-        lines.extend(ctx.tx.lines_below::<Slots>(&id)?);
-        lines.extend(ctx.tx.lines_below::<Reservations>(&id)?);
+        lines.extend(ctx.tx.lines_in_range::<Suppressions>(&id)?);
+        lines.extend(ctx.tx.lines_in_range::<Slots>(&id)?);
+        lines.extend(ctx.tx.lines_in_range::<Reservations>(&id)?);
     }
     Ok(lines)
 }

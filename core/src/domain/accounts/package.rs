@@ -70,7 +70,7 @@ fn plan_package(ctx: &mut Ctx<'_>, account: &mut model::Account, package: Id) ->
             ctx.now_ms
         ))
     })?;
-    ctx.tx.touch_due(from_ms);
+    ctx.tx.schedule_due(from_ms);
     account.next_package = Some(NextPackage { package, from_ms });
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Accounts as callers see them.
 
-use crate::access::reach;
 use crate::access::request::Ctx;
+use crate::access::visibility;
 use crate::api::accounts::Account;
 use crate::error::{self, Error};
 use crate::kernel::keys;
@@ -12,18 +12,21 @@ use crate::rules::window;
 use crate::sending::credits;
 use crate::tables::accounts::{account_line, load, save};
 
-pub(crate) fn shown(ctx: &mut Ctx<'_>, id: &Id) -> Result<Account, Error> {
+pub(crate) fn answer_of(ctx: &mut Ctx<'_>, id: &Id) -> Result<Account, Error> {
     let line = account_line(&mut ctx.tx, id)?;
-    shown_of(ctx, line)
+    answer_of_line(ctx, line)
 }
 
 /// The account at the start of a line, with its credits for who may see them (R-ACC-6).
-pub(crate) fn shown_of(ctx: &mut Ctx<'_>, line: Vec<model::Account>) -> Result<Account, Error> {
+pub(crate) fn answer_of_line(
+    ctx: &mut Ctx<'_>,
+    line: Vec<model::Account>,
+) -> Result<Account, Error> {
     let status = effective_status(&line);
     let account = line.into_iter().next().ok_or_else(|| {
         Error::internal("This is a defect to report: a line of accounts has no account.")
     })?;
-    let sees_credits = match reach::holds_in(ctx, &account.id, "credits.view") {
+    let sees_credits = match visibility::holds_in(ctx, &account.id, "credits.view") {
         // Whoever has just closed the account, for one.
         Err(error) if error.is_refusal() => false,
         held => held?,
@@ -74,7 +77,7 @@ pub(crate) fn load_to_change(
 pub(crate) fn save_and_show(ctx: &mut Ctx<'_>, account: model::Account) -> Result<Account, Error> {
     let id = account.id.clone();
     save(&mut ctx.tx, account)?;
-    shown(ctx, &id)
+    answer_of(ctx, &id)
 }
 
 pub(crate) fn check_time_zone(name: &str) -> Result<(), Error> {

@@ -3,7 +3,7 @@
 use crate::access::operation::Operation;
 use crate::access::request::Ctx;
 use crate::api::accounts::{Account, Activate, Close, Hold, Release, Reopen};
-use crate::domain::accounts::show::{load_to_change, save_and_show, shown};
+use crate::domain::accounts::show::{answer_of, load_to_change, save_and_show};
 use crate::domain::reservations;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
@@ -36,7 +36,7 @@ impl Operation for Activate {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Account, Error> {
         let account = load_to_change(ctx, &self.account, self.expected_rev)?;
         activate(ctx, account, self.reason)?;
-        shown(ctx, &self.account)
+        answer_of(ctx, &self.account)
     }
 }
 
@@ -126,7 +126,7 @@ impl Operation for Hold {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Account, Error> {
         let account = load_to_change(ctx, &self.account, self.expected_rev)?;
         place_hold(ctx, account, self.reason, self.note)?;
-        shown(ctx, &self.account)
+        answer_of(ctx, &self.account)
     }
 }
 
@@ -186,9 +186,9 @@ fn void_reservations(ctx: &mut Ctx<'_>, account: &Id) -> Result<(), Error> {
     if ctx.policies(Some(account))?.reservations_on_hold == ReservationsOnHold::Drain {
         return Ok(());
     }
-    let (from, until) = keys::below(keys::TEAM_ACCOUNT, &[account.as_str(), "id"]);
-    let below = ctx.tx.range::<()>(&from, &until, usize::MAX)?;
-    for id in below
+    let (from, until) = keys::range(keys::TEAM_ACCOUNT, &[account.as_str(), "id"]);
+    let rows = ctx.tx.range::<()>(&from, &until, usize::MAX)?;
+    for id in rows
         .iter()
         .filter_map(|(key, ())| keys::last_id(key))
         .chain([account.clone()])
@@ -232,7 +232,7 @@ fn clears(ctx: &mut Ctx<'_>, account: &model::Account, hold: &HoldEntry) -> Resu
         && (gone
             || account_line(&mut ctx.tx, from)?
                 .iter()
-                .any(|above| above.id == *home)))
+                .any(|ancestor| ancestor.id == *home)))
 }
 
 impl Operation for Close {
@@ -241,7 +241,7 @@ impl Operation for Close {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Account, Error> {
         let account = load_to_change(ctx, &self.account, self.expected_rev)?;
         close(ctx, account)?;
-        shown(ctx, &self.account)
+        answer_of(ctx, &self.account)
     }
 }
 
@@ -264,7 +264,7 @@ impl Operation for Reopen {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Account, Error> {
         let account = load_to_change(ctx, &self.account, self.expected_rev)?;
         reopen(ctx, account)?;
-        shown(ctx, &self.account)
+        answer_of(ctx, &self.account)
     }
 }
 

@@ -1,5 +1,5 @@
-//! What scenarios cannot see of API keys: what is on the disk, what is kept at hand, and prepared
-//! senders in Rust.
+//! What scenarios cannot see of API keys: what is on the disk, what is cached, and prepared senders
+//! in Rust.
 
 use crate::error::{Code, Error};
 use crate::handle::Tenantry;

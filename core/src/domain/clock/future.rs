@@ -131,7 +131,7 @@ impl Engine {
         self.leave_each(actor, keys::PRUNING, Pruning::is_ahead, |ctx, _, _| {
             pruning::leave_future(ctx)
         })?;
-        self.each_below(keys::ACCOUNT, &[], |account| {
+        self.each_descendant(keys::ACCOUNT, &[], |account| {
             Channel::ALL
                 .into_iter()
                 .try_for_each(|channel| self.leave_in_ledger(actor, account, channel))
@@ -191,7 +191,7 @@ impl Engine {
                         .iter()
                         .try_fold(0, |sum, key| Ok(sum + u64::from(change(ctx, key)?)))
                 };
-                changed += self.commit_beside(actor, Some(api::clock::Undo::NAME), change_all)?;
+                changed += self.commit_durably(actor, Some(api::clock::Undo::NAME), change_all)?;
             }
             match rows.last() {
                 Some((last, _)) if rows.len() == STEP => from = [last.as_slice(), &[0]].concat(),
@@ -205,7 +205,7 @@ impl Engine {
         let head: Option<CreditHead> =
             self.kernel.tx().get(&keys::credit_head(account, channel))?;
         if head.is_some_and(|head| head.at_ms > self.kernel.clock.now_ms()) {
-            while self.commit_beside(actor, Some(api::clock::Undo::NAME), |ctx| {
+            while self.commit_durably(actor, Some(api::clock::Undo::NAME), |ctx| {
                 credits::leave_future(ctx, account, channel)
             })? {}
         }
@@ -238,13 +238,13 @@ fn leave_session(ctx: &mut Ctx<'_>, key: &[u8], mut session: Session) -> Result<
     session.expires_at_ms = session.expires_at_ms.saturating_sub(ahead_ms);
     session.authenticated_at_ms = session.authenticated_at_ms.min(ctx.now_ms);
     session.last_seen_at_ms = session.last_seen_at_ms.min(ctx.now_ms);
-    ctx.tx.touch_session(&session.id);
+    ctx.tx.invalidate_session(&session.id);
     ctx.tx.put(key.to_vec(), &session)
 }
 
 fn leave_api_key(ctx: &mut Ctx<'_>, key: &[u8], mut record: ApiKey) -> Result<(), Error> {
     record.last_used_at_ms = Some(ctx.now_ms);
-    ctx.tx.touch_api_key(&record.id);
+    ctx.tx.invalidate_api_key(&record.id);
     ctx.tx.put(key.to_vec(), &record)
 }
 
@@ -262,7 +262,7 @@ fn leave_second_factor(
 fn leave_cap(ctx: &mut Ctx<'_>, key: &[u8], mut cap: Cap) -> Result<(), Error> {
     (cap.created_at_ms, cap.updated_at_ms) = (ctx.now_ms, ctx.now_ms);
     cap.rev += 1;
-    ctx.tx.touch_everything();
+    ctx.tx.invalidate_all();
     ctx.tx.put(key.to_vec(), &cap)
 }
 

@@ -13,7 +13,7 @@ use crate::api::credits::{Grant, Refund, Spend, Withdraw};
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::model::{Count, CreditEntry, CreditKey, CreditKind, Id};
-use crate::sending::credits::{Book, exhausted, parts_of, refund, spend, sum};
+use crate::sending::credits::{OpenLedger, exhausted, parts_of, refund, spend, sum};
 use crate::sending::idempotency;
 use crate::tables::{accounts, groups};
 
@@ -102,10 +102,10 @@ impl Operation for Grant {
                     "`expires_at_ms` is over already; name a later time.",
                 ));
             }
-            let mut book = Book::open(ctx, &request.account, request.channel)?;
-            let entry = book.entry(ctx, CreditKind::Granted, request.amount.get());
+            let mut ledger = OpenLedger::open(ctx, &request.account, request.channel)?;
+            let entry = ledger.entry(ctx, CreditKind::Granted, request.amount.get());
             let granted_at_ms = Some(ctx.now_ms);
-            book.bring_in(
+            ledger.bring_in(
                 ctx,
                 CreditEntry {
                     reason: Some(request.reason),
@@ -193,9 +193,9 @@ impl Operation for Withdraw {
                  ..
              }| {
                 check(ctx, &account, amount)?;
-                let mut book = Book::open(ctx, &account, channel)?;
-                let sources = book.sources(ctx, None)?;
-                let taken = book.take(
+                let mut ledger = OpenLedger::open(ctx, &account, channel)?;
+                let sources = ledger.sources(ctx, None)?;
+                let taken = ledger.take(
                     ctx,
                     &sources,
                     amount.map_or(u64::MAX, Count::get),
@@ -211,8 +211,8 @@ impl Operation for Withdraw {
                         withdrawn,
                     ));
                 }
-                let entry = book.entry(ctx, CreditKind::Withdrawn, withdrawn);
-                book.append(
+                let entry = ledger.entry(ctx, CreditKind::Withdrawn, withdrawn);
+                ledger.append(
                     ctx,
                     CreditEntry {
                         reason: Some(reason),

@@ -8,7 +8,7 @@ use crate::domain;
 use crate::domain::credits::check;
 use crate::error::Error;
 use crate::model::{Count, CreditEntry, CreditKind, Id};
-use crate::sending::credits::{Book, exhausted};
+use crate::sending::credits::{OpenLedger, exhausted};
 use crate::sending::idempotency;
 use crate::tables::groups;
 
@@ -27,8 +27,8 @@ impl Reserve {
         let account = domain::groups::enter(ctx, &self.account, Effect::Write)?.id;
         let group = groups::load(&mut ctx.tx, &account, &self.group, "/group")?.id;
         check(ctx, &self.account, Some(self.amount))?;
-        let mut book = Book::open(ctx, &account, self.channel)?;
-        let (amount, free) = (self.amount.get(), book.pocket(ctx, None)?.left);
+        let mut ledger = OpenLedger::open(ctx, &account, self.channel)?;
+        let (amount, free) = (self.amount.get(), ledger.bucket(ctx, None)?.left);
         if free < amount {
             return Err(exhausted(
                 format!(
@@ -37,8 +37,8 @@ impl Reserve {
                 free,
             ));
         }
-        let entry = book.shift(ctx, CreditKind::Reserved, &group, amount)?;
-        reserve_of(ctx, &book, entry, group)
+        let entry = ledger.shift(ctx, CreditKind::Reserved, &group, amount)?;
+        reserve_of(ctx, &ledger, entry, group)
     }
 }
 
@@ -57,8 +57,8 @@ impl Unreserve {
         let account = domain::groups::enter(ctx, &self.account, Effect::Write)?.id;
         let group = groups::load(&mut ctx.tx, &account, &self.group, "/group")?.id;
         check(ctx, &self.account, self.amount)?;
-        let mut book = Book::open(ctx, &account, self.channel)?;
-        let kept = book.pocket(ctx, Some(&group))?.left;
+        let mut ledger = OpenLedger::open(ctx, &account, self.channel)?;
+        let kept = ledger.bucket(ctx, Some(&group))?.left;
         let amount = self.amount.map_or(kept, Count::get);
         if kept < amount || kept == 0 {
             return Err(exhausted(
@@ -66,22 +66,22 @@ impl Unreserve {
                 kept,
             ));
         }
-        let entry = book.shift(ctx, CreditKind::Unreserved, &group, amount)?;
-        reserve_of(ctx, &book, entry, group)
+        let entry = ledger.shift(ctx, CreditKind::Unreserved, &group, amount)?;
+        reserve_of(ctx, &ledger, entry, group)
     }
 }
 
 fn reserve_of(
     ctx: &mut Ctx<'_>,
-    book: &Book,
+    ledger: &OpenLedger,
     entry: CreditEntry,
     group: Id,
 ) -> Result<CreditReserve, Error> {
     Ok(CreditReserve {
         channel: entry.channel,
         amount: entry.amount,
-        reserve: book.pocket(ctx, Some(&group))?.left,
-        free: book.pocket(ctx, None)?.left,
+        reserve: ledger.bucket(ctx, Some(&group))?.left,
+        free: ledger.bucket(ctx, None)?.left,
         account: entry.account,
         group,
     })

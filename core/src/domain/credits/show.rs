@@ -9,8 +9,8 @@ use crate::api::credits::{
 use crate::error::Error;
 use crate::kernel::keys;
 use crate::kernel::page::page_size;
-use crate::model::{Channel, Count, CreditEntry, CreditPocket, Id};
-use crate::sending::credits::{Book, broken};
+use crate::model::{Channel, Count, CreditBucket, CreditEntry, Id};
+use crate::sending::credits::{OpenLedger, broken};
 use crate::tables::{accounts, groups};
 
 /// Most groups, and most grants, that one answer lists.
@@ -46,18 +46,18 @@ fn balance_of(
     channel: Channel,
     group: Option<&Id>,
 ) -> Result<CreditChannel, Error> {
-    let book = Book::open(ctx, account, channel)?;
+    let ledger = OpenLedger::open(ctx, account, channel)?;
     let mut shown = CreditChannel {
         channel,
-        total: book.head.balance,
-        free: book.pocket(ctx, None)?.left,
+        total: ledger.head.balance,
+        free: ledger.bucket(ctx, None)?.left,
         groups: Vec::new(),
         grants: Vec::new(),
         complete: true,
     };
     let (from, until) = match group {
         Some(group) => {
-            let CreditPocket { left, spent } = book.pocket(ctx, Some(group))?;
+            let CreditBucket { left, spent } = ledger.bucket(ctx, Some(group))?;
             shown.groups.push(CreditGroup {
                 group: group.clone(),
                 reserve: left,
@@ -67,7 +67,7 @@ fn balance_of(
         }
         None => {
             let (from, until) = keys::credit_reserves(account, channel);
-            for (key, CreditPocket { left, spent }) in
+            for (key, CreditBucket { left, spent }) in
                 ctx.tx.range(&from, &until, MOST_LISTED + 1)?
             {
                 let group = keys::last_id(&key).ok_or_else(|| broken(&key))?;
@@ -81,14 +81,14 @@ fn balance_of(
         }
     };
     for (key, left) in ctx.tx.range::<u64>(&from, &until, MOST_LISTED + 1)? {
-        let (group, turn) = keys::credit_part_at(&key).ok_or_else(|| broken(&key))?;
+        let (group, rank) = keys::credit_part_at(&key).ok_or_else(|| broken(&key))?;
         shown.grants.push(CreditLeft {
-            grant: turn.grant(),
+            grant: rank.grant(),
             group,
             left,
-            priority: turn.priority(),
-            expires_at_ms: turn.expires_at_ms(),
-            granted_at_ms: turn.granted_at_ms(),
+            priority: rank.priority(),
+            expires_at_ms: rank.expires_at_ms(),
+            granted_at_ms: rank.granted_at_ms(),
         });
     }
     shown.complete = shown.groups.len() <= MOST_LISTED && shown.grants.len() <= MOST_LISTED;
@@ -103,8 +103,8 @@ impl Operation for Ledger {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<CreditLedger, Error> {
         let size = page_size(self.limit)?;
         accounts::load(&mut ctx.tx, &self.account, "/account")?;
-        let book = Book::open(ctx, &self.account, self.channel)?;
-        let (most, last) = (size as u64, book.head.entries);
+        let ledger = OpenLedger::open(ctx, &self.account, self.channel)?;
+        let (most, last) = (size as u64, ledger.head.entries);
         let after = self.after.map(Count::get);
         // Numbers have no gaps: a page is a range of them, from the first until the second.
         let newest = self.order.unwrap_or_default() == CreditOrder::Newest;

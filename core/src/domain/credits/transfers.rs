@@ -6,7 +6,7 @@ use crate::api::credits::{Allocate, CreditMove, TakeBack};
 use crate::domain::credits::check;
 use crate::error::{Code, Error};
 use crate::model::{self, Actor, Channel, Count, CreditEntry, CreditKind, Id};
-use crate::sending::credits::{Book, Taken, exhausted, parts_of, sum};
+use crate::sending::credits::{OpenLedger, Taken, exhausted, parts_of, sum};
 use crate::sending::idempotency;
 use crate::tables::accounts;
 
@@ -22,10 +22,10 @@ impl Operation for Allocate {
 
 impl Allocate {
     fn carry_out(self, ctx: &mut Ctx<'_>) -> Result<CreditMove, Error> {
-        let parent = above(ctx, &self.account)?;
+        let parent = parent_of(ctx, &self.account)?;
         check(ctx, &self.account, Some(self.amount))?;
-        let mut from = Book::open(ctx, &parent, self.channel)?;
-        let mut to = Book::open(ctx, &self.account, self.channel)?;
+        let mut from = OpenLedger::open(ctx, &parent, self.channel)?;
+        let mut to = OpenLedger::open(ctx, &self.account, self.channel)?;
         let sources = from.sources(ctx, None)?;
         let (amount, free) = (self.amount.get(), from.payable(ctx, &sources)?);
         if free < amount {
@@ -45,15 +45,15 @@ impl Allocate {
             },
         )?;
         for Taken {
-            turn, amount: part, ..
+            rank, amount: part, ..
         } in taken
         {
             let entry = CreditEntry {
                 other: Some(parent.clone()),
-                from_grant: Some(turn.grant()),
-                priority: Some(turn.priority()),
-                expires_at_ms: turn.expires_at_ms(),
-                granted_at_ms: Some(turn.granted_at_ms()),
+                from_grant: Some(rank.grant()),
+                priority: Some(rank.priority()),
+                expires_at_ms: rank.expires_at_ms(),
+                granted_at_ms: Some(rank.granted_at_ms()),
                 ..to.entry(ctx, CreditKind::Received, part)
             };
             to.bring_in(ctx, entry)?;
@@ -74,10 +74,10 @@ impl Operation for TakeBack {
 
 impl TakeBack {
     fn carry_out(self, ctx: &mut Ctx<'_>) -> Result<CreditMove, Error> {
-        let parent = above(ctx, &self.account)?;
+        let parent = parent_of(ctx, &self.account)?;
         check(ctx, &self.account, self.amount)?;
-        let mut from = Book::open(ctx, &self.account, self.channel)?;
-        let mut to = Book::open(ctx, &parent, self.channel)?;
+        let mut from = OpenLedger::open(ctx, &self.account, self.channel)?;
+        let mut to = OpenLedger::open(ctx, &parent, self.channel)?;
         let sources = from.sources(ctx, None)?;
         let taken = from.take(
             ctx,
@@ -110,7 +110,7 @@ impl TakeBack {
 }
 
 /// The account above, for whoever may move credits between it and this one.
-fn above(ctx: &mut Ctx<'_>, id: &Id) -> Result<Id, Error> {
+fn parent_of(ctx: &mut Ctx<'_>, id: &Id) -> Result<Id, Error> {
     match ctx.actor {
         Actor::System => {}
         // As for credits that are added: editing a client does not imply it.
@@ -144,9 +144,14 @@ fn above(ctx: &mut Ctx<'_>, id: &Id) -> Result<Id, Error> {
     Ok(parent)
 }
 
-fn moved(ctx: &mut Ctx<'_>, parent: &Book, child: Book, amount: u64) -> Result<CreditMove, Error> {
+fn moved(
+    ctx: &mut Ctx<'_>,
+    parent: &OpenLedger,
+    child: OpenLedger,
+    amount: u64,
+) -> Result<CreditMove, Error> {
     Ok(CreditMove {
-        free_above: parent.pocket(ctx, None)?.left,
+        free_above: parent.bucket(ctx, None)?.left,
         parent: parent.account.clone(),
         channel: child.channel,
         amount,
@@ -159,12 +164,12 @@ fn moved(ctx: &mut Ctx<'_>, parent: &Book, child: Book, amount: u64) -> Result<C
 pub(crate) fn return_to_parent(ctx: &mut Ctx<'_>, account: &model::Account) -> Result<(), Error> {
     if let Some(parent) = &account.parent {
         for channel in Channel::ALL {
-            let book = Book::open(ctx, &account.id, channel)?;
+            let ledger = OpenLedger::open(ctx, &account.id, channel)?;
             let mut sources = vec![None];
-            sources.extend(book.reserves(ctx)?.into_iter().map(Some));
-            let taken = book.take(ctx, &sources, u64::MAX, Some(Some(parent)))?;
+            sources.extend(ledger.reserves(ctx)?.into_iter().map(Some));
+            let taken = ledger.take(ctx, &sources, u64::MAX, Some(Some(parent)))?;
             if !taken.is_empty() {
-                Book::open(ctx, parent, channel)?.take_in(ctx, &book, &taken)?;
+                OpenLedger::open(ctx, parent, channel)?.take_in(ctx, &ledger, &taken)?;
             }
         }
     }

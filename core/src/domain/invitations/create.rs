@@ -1,15 +1,15 @@
 //! People are invited.
 
 use crate::access::operation::Operation;
-use crate::access::reach;
 use crate::access::request::Ctx;
+use crate::access::visibility;
 use crate::api::invitations::{Create, InvitationBatch, InvitationProblem, InvitedAddress};
 use crate::domain;
 use crate::domain::invitations::VIEW;
 use crate::domain::invitations::grants::{check_grants, refuse_several_roles};
 use crate::domain::invitations::offer::Offer;
 use crate::domain::invitations::seats::Seats;
-use crate::domain::invitations::show::reached;
+use crate::domain::invitations::show::visible_accounts;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::model::{AccountGrant, Actor, Email, Id, InvitationKind, InvitationState};
@@ -82,7 +82,7 @@ fn judge(
     if let Some(earlier) = invitations::of_address(&mut ctx.tx, &batch.team, email)?
         && status(&earlier, ctx.now_ms) == InvitationStatus::Pending
     {
-        let seen = !reached(ctx, &earlier, VIEW)?.is_empty();
+        let seen = !visible_accounts(ctx, &earlier, VIEW)?.is_empty();
         return Ok(Err(if seen {
             let message = format!(
                 "`{}` has an open invitation; edit it, resend it, or delete it first.",
@@ -105,7 +105,7 @@ fn judge(
 fn sees_user(ctx: &mut Ctx<'_>, grants: &[AccountGrant], user: &Id) -> Result<bool, Error> {
     for grant in grants {
         if ctx.tx.has(&keys::member(&grant.account, user))?
-            && !reach::hidden_in(ctx, &grant.account)?.contains(user)
+            && !visibility::hidden_in(ctx, &grant.account)?.contains(user)
         {
             return Ok(true);
         }

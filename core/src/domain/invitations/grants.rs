@@ -1,7 +1,7 @@
 //! What an invitation may grant.
 
-use crate::access::reach;
 use crate::access::request::Ctx;
+use crate::access::visibility;
 use crate::domain::invitations::create::MOST_ACCOUNTS;
 use crate::domain::invitations::show::is_user;
 use crate::domain::invitations::{EDIT, INVITE};
@@ -49,7 +49,7 @@ pub(crate) fn check_grants(
             // Who may grant access by a membership of their own there may invite by it, too
             // (R-INV-1, R-INV-7).
             let by_own = ctx.policies(Some(&account))?.grant_existing == GrantExisting::Holder
-                && reach::holds_in(ctx, &account, permission)?;
+                && visibility::holds_in(ctx, &account, permission)?;
             if !by_own {
                 ctx.require_in(&account, permission)
                     .map_err(|error| error.at(at_account.as_str()))?;
@@ -140,7 +140,7 @@ pub(crate) fn refuse_several_roles(
 /// Nobody touches an invitation to more than they hold themself: what it offers in the accounts
 /// that they reach, and where all of it is touched, elsewhere too (R-ROL-7). Of what is offered
 /// elsewhere they are told nothing.
-pub(crate) fn refuse_offer_above(
+pub(crate) fn refuse_offer_of_ancestors(
     ctx: &mut Ctx<'_>,
     invitation: &model::Invitation,
     reached: &[Id],

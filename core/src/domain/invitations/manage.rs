@@ -8,9 +8,13 @@ use crate::api::invitations::{
     InvitationsErased, List, ReportDelivery, Resend,
 };
 use crate::domain::invitations::create::MOST_ACCOUNTS;
-use crate::domain::invitations::grants::{check_grants, refuse_offer_above, refuse_several_roles};
+use crate::domain::invitations::grants::{
+    check_grants, refuse_offer_of_ancestors, refuse_several_roles,
+};
 use crate::domain::invitations::seats::Seats;
-use crate::domain::invitations::show::{is_named, is_user, load_reached, reached, shown};
+use crate::domain::invitations::show::{
+    answer_of, is_named, is_user, load_visible, visible_accounts,
+};
 use crate::domain::invitations::{self, DELETE, EDIT, RESEND, VIEW};
 use crate::domain::roles;
 use crate::error::{Code, Error};
@@ -44,8 +48,8 @@ impl Operation for Get {
     type Answer = Invitation;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Invitation, Error> {
-        let (invitation, _) = load_reached(ctx, &self.invitation, VIEW)?;
-        shown(ctx, invitation)
+        let (invitation, _) = load_visible(ctx, &self.invitation, VIEW)?;
+        answer_of(ctx, invitation)
     }
 }
 
@@ -64,7 +68,7 @@ impl Operation for List {
             (InvitationOrder::Email, false) => "email",
             (InvitationOrder::Email, true) => "below_email",
         };
-        let span = keys::below(keys::ACCOUNT_INVITATION, &[self.account.as_str(), order]);
+        let span = keys::range(keys::ACCOUNT_INVITATION, &[self.account.as_str(), order]);
         let (asked, words) = (
             self.status,
             self.search.map(|search| folded(search.as_str())),
@@ -80,7 +84,7 @@ impl Operation for List {
                         .as_ref()
                         .is_none_or(|words| is_named(&invitation, words));
                 if fits {
-                    shown(ctx, invitation).map(Some)
+                    answer_of(ctx, invitation).map(Some)
                 } else {
                     Ok(None)
                 }
@@ -93,11 +97,11 @@ impl Operation for Edit {
     type Answer = Invitation;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Invitation, Error> {
-        let (mut invitation, mine) = load_reached(ctx, &self.invitation, EDIT)?;
+        let (mut invitation, mine) = load_visible(ctx, &self.invitation, EDIT)?;
         check_rev(self.expected_rev, invitation.rev)?;
         refuse_ended(ctx, &invitation, false)?;
         // The names are those of the whole invitation.
-        refuse_offer_above(
+        refuse_offer_of_ancestors(
             ctx,
             &invitation,
             &mine,
@@ -144,7 +148,7 @@ impl Operation for Edit {
         invitation.first_name = self.first_name.or(invitation.first_name);
         invitation.last_name = self.last_name.or(invitation.last_name);
         tables::invitations::save(&mut ctx.tx, &mut invitation)?;
-        shown(ctx, invitation)
+        answer_of(ctx, invitation)
     }
 }
 
@@ -228,9 +232,9 @@ impl Operation for Resend {
     type Answer = Invitation;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Invitation, Error> {
-        let (mut invitation, mine) = load_reached(ctx, &self.invitation, RESEND)?;
+        let (mut invitation, mine) = load_visible(ctx, &self.invitation, RESEND)?;
         refuse_ended(ctx, &invitation, true)?;
-        refuse_offer_above(ctx, &invitation, &mine, true)?;
+        refuse_offer_of_ancestors(ctx, &invitation, &mine, true)?;
         let (life_ms, resend) = match (invitation.kind, invitation.grants.first()) {
             (InvitationKind::Owner, Some(grant)) => (
                 ctx.policies(Some(&grant.account.clone()))?
@@ -258,7 +262,7 @@ impl Operation for Resend {
         invitation.delivery = None;
         tables::invitations::save(&mut ctx.tx, &mut invitation)?;
         invitations::offer::send(ctx, &invitation)?;
-        shown(ctx, invitation)
+        answer_of(ctx, invitation)
     }
 }
 
@@ -266,9 +270,9 @@ impl Operation for Delete {
     type Answer = InvitationDeleted;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<InvitationDeleted, Error> {
-        let (mut invitation, mine) = load_reached(ctx, &self.invitation, DELETE)?;
+        let (mut invitation, mine) = load_visible(ctx, &self.invitation, DELETE)?;
         refuse_ended(ctx, &invitation, true)?;
-        refuse_offer_above(ctx, &invitation, &mine, false)?;
+        refuse_offer_of_ancestors(ctx, &invitation, &mine, false)?;
         refuse_awaited(&invitation, "/invitation")?;
         let left: Vec<AccountGrant> = invitation
             .grants
@@ -307,13 +311,13 @@ impl Operation for Erase {
         let mut erased = 0;
         for invitation in tables::invitations::all_of_address(&mut ctx.tx, &self.email)? {
             if is_user {
-                let mine = reached(ctx, &invitation, DELETE)?;
+                let mine = visible_accounts(ctx, &invitation, DELETE)?;
                 if mine.len() < invitation.grants.len()
                     || invitation.state == InvitationState::Accepted
                 {
                     continue;
                 }
-                refuse_offer_above(ctx, &invitation, &mine, false)
+                refuse_offer_of_ancestors(ctx, &invitation, &mine, false)
                     .map_err(|error| error.at("/email"))?;
             }
             refuse_awaited(&invitation, "/email")?;
@@ -349,6 +353,6 @@ impl Operation for ReportDelivery {
             note,
         });
         tables::invitations::save(&mut ctx.tx, &mut invitation)?;
-        shown(ctx, invitation)
+        answer_of(ctx, invitation)
     }
 }

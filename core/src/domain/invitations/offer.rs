@@ -70,7 +70,7 @@ pub(crate) fn send(ctx: &mut Ctx<'_>, invitation: &Invitation) -> Result<(), Err
         token_of: Some((invitation.id.clone(), invitation.generation)),
         ..OutboxMessage::about(kind, account, ctx.now_ms)
     };
-    ctx.tell_host(&message)
+    ctx.enqueue_message(&message)
 }
 
 /// Invites the owner of an account that waits for one; an earlier verification of the account is
@@ -120,13 +120,12 @@ pub(crate) fn offer(
     Ok(())
 }
 
-/// Accounts have left their team, since the account `above` them goes: the invitations to them go
-/// along.
+/// Accounts have left their team, since their `ancestor` goes: the invitations to them go along.
 ///
-/// One that also offers accounts outside of `above` offers those alone from now on; otherwise, the
-/// accounts that leave together. A role of an account that is no longer above gives way to the
+/// One that also offers accounts outside of `ancestor` offers those alone from now on; otherwise,
+/// the accounts that leave together. A role of an account that is no longer above gives way to the
 /// default role.
-pub(crate) fn follow(ctx: &mut Ctx<'_>, leaving: &[Id], above: &Id) -> Result<(), Error> {
+pub(crate) fn follow(ctx: &mut Ctx<'_>, leaving: &[Id], ancestor: &Id) -> Result<(), Error> {
     for account in leaving {
         for mut invitation in of_account(&mut ctx.tx, account)? {
             let mut along = Vec::new();
@@ -135,7 +134,7 @@ pub(crate) fn follow(ctx: &mut Ctx<'_>, leaving: &[Id], above: &Id) -> Result<()
                 if !leaving.contains(&grant.account) {
                     if account_line(&mut ctx.tx, &grant.account)?
                         .iter()
-                        .all(|other| other.id != *above)
+                        .all(|other| other.id != *ancestor)
                     {
                         outside.push(grant);
                     }

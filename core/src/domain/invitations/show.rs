@@ -1,7 +1,7 @@
 //! Invitations as callers see them.
 
-use crate::access::reach;
 use crate::access::request::Ctx;
+use crate::access::visibility;
 use crate::api::invitations::Invitation;
 use crate::domain::invitations::VIEW;
 use crate::error::{Code, Error};
@@ -16,7 +16,7 @@ pub(crate) fn is_user(ctx: &Ctx<'_>) -> bool {
 
 /// The accounts of an invitation in which the actor holds a permission: all of them for host and
 /// operators.
-pub(crate) fn reached(
+pub(crate) fn visible_accounts(
     ctx: &mut Ctx<'_>,
     invitation: &model::Invitation,
     permission: &str,
@@ -41,7 +41,7 @@ pub(crate) fn seen_offers(
     ctx: &mut Ctx<'_>,
     invitation: &model::Invitation,
 ) -> Result<Vec<AccountGrant>, Error> {
-    let seen = reached(ctx, invitation, VIEW)?;
+    let seen = visible_accounts(ctx, invitation, VIEW)?;
     Ok(invitation
         .grants
         .iter()
@@ -52,13 +52,13 @@ pub(crate) fn seen_offers(
 
 /// An invitation and the accounts of it in which the actor holds a permission; `not_found` where
 /// there is none.
-pub(crate) fn load_reached(
+pub(crate) fn load_visible(
     ctx: &mut Ctx<'_>,
     id: &Id,
     permission: &str,
 ) -> Result<(model::Invitation, Vec<Id>), Error> {
     let invitation = invitations::load(&mut ctx.tx, id)?;
-    let accounts = reached(ctx, &invitation, permission)?;
+    let accounts = visible_accounts(ctx, &invitation, permission)?;
     if accounts.is_empty() {
         return Err(Error::not_found("invitation", id.as_str()).at("/invitation"));
     }
@@ -83,7 +83,7 @@ fn sees_inviter(
     };
     for account in seen {
         if ctx.tx.has(&keys::member(account, &inviter))?
-            && !reach::hidden_in(ctx, account)?.contains(&inviter)
+            && !visibility::hidden_in(ctx, account)?.contains(&inviter)
         {
             return Ok(true);
         }
@@ -91,8 +91,11 @@ fn sees_inviter(
     Ok(false)
 }
 
-pub(crate) fn shown(ctx: &mut Ctx<'_>, invitation: model::Invitation) -> Result<Invitation, Error> {
-    let seen = reached(ctx, &invitation, VIEW)?;
+pub(crate) fn answer_of(
+    ctx: &mut Ctx<'_>,
+    invitation: model::Invitation,
+) -> Result<Invitation, Error> {
+    let seen = visible_accounts(ctx, &invitation, VIEW)?;
     let invited_by = sees_inviter(ctx, &invitation, &seen)?.then(|| invitation.invited_by.clone());
     Ok(Invitation {
         status: status(&invitation, ctx.now_ms),

@@ -217,7 +217,7 @@ fn another_address_supersedes_the_verification_and_a_member_can_become_the_owner
     });
     assert!(member.owner && member.role.is_none() && member.group.is_none() && member.rev == 2);
     // Nobody uses the role that she had.
-    let (from, until) = keys::below(keys::ROLE_USE, &["full"]);
+    let (from, until) = keys::range(keys::ROLE_USE, &["full"]);
     assert!(write(&engine, |ctx| ctx.tx.range::<()>(&from, &until, 10)).is_empty());
 }
 
@@ -363,7 +363,7 @@ fn an_ended_invitation_leaves_nothing_open() {
         keys::ACCOUNT_INVITATION,
         keys::INVITATION,
     ] {
-        let (from, until) = keys::below(letter, &[]);
+        let (from, until) = keys::range(letter, &[]);
         let left = write(&engine, |ctx| {
             ctx.tx.range::<serde::de::IgnoredAny>(&from, &until, 10)
         });
@@ -435,6 +435,6 @@ fn an_offer_follows_an_account_that_leaves_its_team() {
     assert_eq!(accept(&engine, a).unwrap().accounts, [id("north")]);
     assert_eq!(accept(&engine, b), Err(Code::InvitationDeleted));
     assert_eq!(accept(&engine, c).unwrap().accounts, [id("north")]);
-    let (from, until) = keys::below(keys::OPEN_INVITATION, &[]);
+    let (from, until) = keys::range(keys::OPEN_INVITATION, &[]);
     assert!(write(&engine, |ctx| ctx.tx.range::<()>(&from, &until, 10)).is_empty());
 }

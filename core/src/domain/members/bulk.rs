@@ -5,7 +5,7 @@ use crate::access::request::Ctx;
 use crate::api::members::{Bulk, MemberAction, MemberBulk, MemberBulkResult, MemberProblem};
 use crate::domain::groups::Destination;
 use crate::domain::members::change::{remove, set_disabled, set_role};
-use crate::domain::members::show::load_seen;
+use crate::domain::members::show::load_visible;
 use crate::error::{Class, Error};
 use crate::model::{Actor, Id};
 use crate::tables::accounts;
@@ -118,7 +118,7 @@ impl Bulk {
         if let Some(into) = into {
             return into.put(ctx, user);
         }
-        let member = load_seen(ctx, &self.account, user)?;
+        let member = load_visible(ctx, &self.account, user)?;
         match (self.action, &self.role) {
             (MemberAction::SetRole, Some(role)) => set_role(ctx, member, role, None).map(drop),
             (MemberAction::SetRole, None) => Err(Error::invalid(

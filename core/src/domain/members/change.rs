@@ -1,8 +1,8 @@
 //! Members are added, granted roles, disabled and removed.
 
 use crate::access::operation::Operation;
-use crate::access::reach;
 use crate::access::request::Ctx;
+use crate::access::visibility;
 use crate::api::members::{
     Add, Disable, Enable, Get, Grant, Member, MemberRemoved, MembersGranted, Remove, SetRole,
 };
@@ -10,7 +10,7 @@ use crate::domain;
 use crate::domain::members::escalation::{
     refuse_escalation, refuse_granting, refuse_membership, refuse_stronger_in,
 };
-use crate::domain::members::show::{load_seen, shown};
+use crate::domain::members::show::{answer_of, load_visible};
 use crate::domain::membership::{
     Place, by_package, change_seat, create, fitting_role, give_role, leave, roles_in_team, save,
     spans_accounts,
@@ -28,11 +28,11 @@ const MOST_GRANTS: usize = 100;
 /// Reads a user who is to get access, where the actor sees them: where they act, or in an account
 /// in which both are.
 fn load_known(ctx: &mut Ctx<'_>, user: &Id) -> Result<model::User, Error> {
-    let mut known = reach::sees(ctx, user)?;
+    let mut known = visibility::sees(ctx, user)?;
     if !known {
         for account in users::accounts_of(&mut ctx.tx, user, usize::MAX)? {
-            let hidden = known || reach::hidden_in(ctx, &account)?.contains(user);
-            known = known || (!hidden && reach::holds_in(ctx, &account, "users.view")?);
+            let hidden = known || visibility::hidden_in(ctx, &account)?.contains(user);
+            known = known || (!hidden && visibility::holds_in(ctx, &account, "users.view")?);
         }
     }
     if known {
@@ -100,7 +100,7 @@ impl Operation for Add {
         refuse_granting(ctx, &self.account, "/account")?;
         accounts::load(&mut ctx.tx, &self.account, "/account")?;
         let user = match (self.email, self.user) {
-            (Some(_), _) if reach::home(ctx).is_some() => {
+            (Some(_), _) if visibility::home(ctx).is_some() => {
                 return Err(Error::new(
                     Code::ActorNotAllowed,
                     "Users add existing users only; leave out `email`, or invite the new user.",
@@ -134,7 +134,7 @@ impl Operation for Add {
             }
         };
         let member = grant(ctx, &self.account, &user, self.role, self.group, "/user")?;
-        shown(ctx, member)
+        answer_of(ctx, member)
     }
 }
 
@@ -165,7 +165,7 @@ impl Operation for Grant {
                 None,
                 &format!("/accounts/{at}"),
             )?;
-            members.push(shown(ctx, member)?);
+            members.push(answer_of(ctx, member)?);
         }
         Ok(MembersGranted {
             user: user.id,
@@ -178,8 +178,8 @@ impl Operation for Get {
     type Answer = Member;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Member, Error> {
-        let member = load_seen(ctx, &self.account, &self.user)?;
-        shown(ctx, member)
+        let member = load_visible(ctx, &self.account, &self.user)?;
+        answer_of(ctx, member)
     }
 }
 
@@ -217,7 +217,7 @@ pub(crate) fn set_role(
     };
     roles::load_for(ctx, role, &member.account, "/role")?;
     for other in &others {
-        if !reach::holds_in(ctx, &other.account, "users.edit_role")? {
+        if !visibility::holds_in(ctx, &other.account, "users.edit_role")? {
             return Err(spans_accounts(&member.user));
         }
         refuse_stronger_in(ctx, &other.account, &other.user)?;
@@ -242,7 +242,7 @@ impl Operation for SetRole {
     type Answer = Member;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Member, Error> {
-        let member = load_seen(ctx, &self.account, &self.user)?;
+        let member = load_visible(ctx, &self.account, &self.user)?;
         check_rev(self.expected_rev, member.rev)?;
         set_role(ctx, member, &self.role, self.group)
     }
@@ -252,7 +252,7 @@ impl Operation for Remove {
     type Answer = MemberRemoved;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<MemberRemoved, Error> {
-        let member = load_seen(ctx, &self.account, &self.user)?;
+        let member = load_visible(ctx, &self.account, &self.user)?;
         remove(ctx, &member, self.resources_to.as_ref())
     }
 }
@@ -275,7 +275,7 @@ pub(crate) fn remove(
     refuse_stronger_in(ctx, &member.account, &member.user)?;
     let gone = leave(ctx, member, resources_to)?;
     // Whether they are in accounts of others is nobody's business.
-    let user_deleted = gone || !reach::sees(ctx, &member.user)?;
+    let user_deleted = gone || !visibility::sees(ctx, &member.user)?;
     Ok(MemberRemoved {
         account: member.account.clone(),
         user: member.user.clone(),
@@ -288,10 +288,10 @@ pub(crate) fn set_disabled(
     mut member: model::Member,
     disabled: bool,
 ) -> Result<Member, Error> {
-    reach::refuse_self(ctx, &member.user, "disables or enables")?;
+    visibility::refuse_self(ctx, &member.user, "disables or enables")?;
     refuse_stronger_in(ctx, &member.account, &member.user)?;
     if member.disabled == disabled {
-        return shown(ctx, member);
+        return answer_of(ctx, member);
     }
     if disabled {
         sessions::end_log_ins_as(&mut ctx.tx, &member.user, Some(&member.account))?;
@@ -309,7 +309,7 @@ impl Operation for Disable {
     type Answer = Member;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Member, Error> {
-        let member = load_seen(ctx, &self.account, &self.user)?;
+        let member = load_visible(ctx, &self.account, &self.user)?;
         set_disabled(ctx, member, true)
     }
 }
@@ -318,7 +318,7 @@ impl Operation for Enable {
     type Answer = Member;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Member, Error> {
-        let member = load_seen(ctx, &self.account, &self.user)?;
+        let member = load_visible(ctx, &self.account, &self.user)?;
         set_disabled(ctx, member, false)
     }
 }

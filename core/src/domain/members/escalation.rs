@@ -1,14 +1,14 @@
 //! Nobody gives more than they hold, and nobody acts on who can do more.
 
-use crate::access::reach;
 use crate::access::request::Ctx;
-use crate::access::view::role_powers;
+use crate::access::view::role_permissions;
+use crate::access::visibility;
 use crate::domain::membership::{regroup, save};
 use crate::domain::roles;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::model::{self, Actor, GrantExisting, Id, RoleScope};
-use crate::rules::role::Powers;
+use crate::rules::role::PermissionSet;
 use crate::tables::{accounts, users};
 
 /// The refusal of an owner who may do nothing anywhere.
@@ -77,7 +77,7 @@ pub(crate) fn refuse_shared_owner(
 
 /// Nobody grants in an account what they do not hold there (R-ROL-7).
 pub(crate) fn refuse_escalation(ctx: &mut Ctx<'_>, account: &Id, role: &Id) -> Result<(), Error> {
-    let granted = role_powers(&mut ctx.tx, &ctx.engine.views.tree.load(), role)?;
+    let granted = role_permissions(&mut ctx.tx, &ctx.engine.views.tree.load(), role)?;
     refuse_beyond_own(
         ctx,
         account,
@@ -106,7 +106,7 @@ pub(crate) fn refuse_membership(
             .engine
             .cell(account)?
             .view(ctx.engine)?
-            .paper_by_package(&ctx.tree());
+            .permissions_by_package(&ctx.tree());
         return refuse_beyond_own(
             ctx,
             account,
@@ -127,7 +127,7 @@ pub(crate) fn refuse_membership(
 
 /// Nobody makes an owner who could not be one: an owner may do everything (R-ROL-7).
 pub(crate) fn refuse_ownership(ctx: &mut Ctx<'_>, account: &Id, field: &str) -> Result<(), Error> {
-    let everything = Powers::all(&ctx.tree());
+    let everything = PermissionSet::all(&ctx.tree());
     refuse_beyond_own(
         ctx,
         account,
@@ -143,12 +143,12 @@ pub(crate) fn refuse_stronger_in(ctx: &mut Ctx<'_>, account: &Id, user: &Id) -> 
         return Ok(());
     };
     // What an account that the actor reaches asks for is asked of who acts on somebody there, too.
-    if let Err(error) = ctx.standing(account)
+    if let Err(error) = ctx.member_in(account)
         && matches!(error.code(), Code::SecondFactorMissing | Code::IpNotAllowed)
     {
         return Err(error);
     }
-    let theirs = ctx.paper_of(account, user, true)?;
+    let theirs = ctx.nominal_of(account, user, true)?;
     refuse_beyond_own(
         ctx,
         account,
@@ -164,11 +164,11 @@ pub(crate) fn refuse_stronger_in(ctx: &mut Ctx<'_>, account: &Id, user: &Id) -> 
 fn refuse_beyond_own(
     ctx: &mut Ctx<'_>,
     account: &Id,
-    wanted: &Powers,
+    wanted: &PermissionSet,
     message: String,
     field: &str,
 ) -> Result<(), Error> {
-    for held in ctx.papers_where(account, wanted)? {
+    for held in ctx.nominal_where(account, wanted)? {
         roles::escalation::refuse_beyond(&ctx.tree(), wanted, &held, message.clone(), field)?;
     }
     Ok(())
@@ -184,13 +184,13 @@ pub(crate) fn refuse_granting(ctx: &mut Ctx<'_>, account: &Id, field: &str) -> R
     }
     // Who holds nothing there learns nothing: neither that it is there, nor its policy.
     let holds = ctx.tx.has(&keys::account(account))?
-        && reach::holds_in(ctx, account, "users.grant_account")?;
+        && visibility::holds_in(ctx, account, "users.grant_account")?;
     if holds && ctx.policies(Some(account))?.grant_existing == GrantExisting::Holder {
         return Ok(());
     }
     ctx.require_in(account, "users.grant_account")
         .map_err(|error| error.at(field))?;
-    match reach::parent(ctx)? {
+    match visibility::parent(ctx)? {
         Some(_) => Ok(()),
         None => {
             let error = Error::new(

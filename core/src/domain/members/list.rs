@@ -1,10 +1,10 @@
 //! The members of an account.
 
 use crate::access::operation::Operation;
-use crate::access::reach;
 use crate::access::request::Ctx;
+use crate::access::visibility;
 use crate::api::members::{List, MemberList, MemberOrder};
-use crate::domain::members::show::shown_as;
+use crate::domain::members::show::answer_of_member;
 use crate::domain::roles;
 use crate::domain::users::show::{is_inactive, last_seen};
 use crate::error::Error;
@@ -25,7 +25,7 @@ impl Operation for List {
         if let Some(group) = &self.group {
             groups::load(&mut ctx.tx, &account, group, "/group")?;
         }
-        let hidden = reach::hidden_in(ctx, &account)?;
+        let hidden = visibility::hidden_in(ctx, &account)?;
         let steps = ctx.policies(Some(&account))?.pending_until;
         let search = match (self.order, &self.search) {
             (Some(MemberOrder::Name), text) => {
@@ -40,15 +40,15 @@ impl Operation for List {
         // By id there are shorter lists of those who are in a group, or have a role.
         let spans = match (&search, &self.group, &self.role) {
             (Some(search), ..) => search.spans(account.as_str()),
-            (None, Some(group), _) => vec![keys::below(
+            (None, Some(group), _) => vec![keys::range(
                 keys::GROUP_MEMBER,
                 &[account.as_str(), group.as_str()],
             )],
-            (None, None, Some(role)) => vec![keys::below(
+            (None, None, Some(role)) => vec![keys::range(
                 keys::ROLE_USE,
                 &[role.as_str(), "member", account.as_str()],
             )],
-            (None, None, None) => vec![keys::below(keys::MEMBER, &[account.as_str()])],
+            (None, None, None) => vec![keys::range(keys::MEMBER, &[account.as_str()])],
         };
         let (size, after) = (page_size(self.limit)?, self.after.as_ref());
         let ahead = |ctx: &mut Ctx<'_>, keys: &[Vec<u8>]| fetch(ctx, &account, keys);
@@ -75,7 +75,7 @@ impl Operation for List {
             if !is_inactive(&user, last_seen_at_ms, self.inactive_since_ms) {
                 return Ok(None);
             }
-            let member = shown_as(ctx, member, user, &steps)?;
+            let member = answer_of_member(ctx, member, user, &steps)?;
             Ok(self
                 .status
                 .is_none_or(|asked| asked == member.status)

@@ -2,8 +2,8 @@
 
 use crate::access::authorise::TEAM_PERMISSION;
 use crate::access::operation::Operation;
-use crate::access::reach;
 use crate::access::request::Ctx;
+use crate::access::visibility;
 use crate::api::members::{People, Person, PersonList, PersonStatus};
 use crate::domain;
 use crate::domain::users;
@@ -30,9 +30,9 @@ impl Operation for People {
         let invited = if self.below { "below_email" } else { "email" };
         let spans = [
             people::span(self.account.as_str(), Order::Email, ""),
-            keys::below(keys::ACCOUNT_INVITATION, &[self.account.as_str(), invited]),
+            keys::range(keys::ACCOUNT_INVITATION, &[self.account.as_str(), invited]),
         ];
-        let hidden = reach::hidden_in(ctx, &self.account)?;
+        let hidden = visibility::hidden_in(ctx, &self.account)?;
         let steps = ctx.policies(Some(&self.account))?.pending_until;
         let words = self
             .search

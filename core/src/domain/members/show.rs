@@ -1,7 +1,7 @@
 //! Members as callers see them.
 
-use crate::access::reach;
 use crate::access::request::Ctx;
+use crate::access::visibility;
 use crate::api::members::{Member, MemberStatus};
 use crate::domain;
 use crate::error::Error;
@@ -17,14 +17,14 @@ pub(crate) fn find(
     user: &Id,
 ) -> Result<Option<model::Member>, Error> {
     let member = ctx.tx.get(&keys::member(account, user))?;
-    if member.is_none() || reach::hidden_in(ctx, account)?.contains(user) {
+    if member.is_none() || visibility::hidden_in(ctx, account)?.contains(user) {
         Ok(None)
     } else {
         Ok(member)
     }
 }
 
-pub(crate) fn load_seen(
+pub(crate) fn load_visible(
     ctx: &mut Ctx<'_>,
     account: &Id,
     user: &Id,
@@ -34,13 +34,13 @@ pub(crate) fn load_seen(
 }
 
 /// A membership as everybody sees it.
-pub(crate) fn shown(ctx: &mut Ctx<'_>, member: model::Member) -> Result<Member, Error> {
+pub(crate) fn answer_of(ctx: &mut Ctx<'_>, member: model::Member) -> Result<Member, Error> {
     let steps = ctx.policies(Some(&member.account))?.pending_until;
     let user = users::load(&mut ctx.tx, &member.user, "/user")?;
-    shown_as(ctx, member, user, &steps)
+    answer_of_member(ctx, member, user, &steps)
 }
 
-pub(crate) fn shown_as(
+pub(crate) fn answer_of_member(
     ctx: &mut Ctx<'_>,
     member: model::Member,
     user: model::User,

@@ -23,7 +23,7 @@ fn lives_until(ctx: &mut Ctx<'_>, id: &Id, generation: u64) -> Result<Option<u64
     Ok(alive.map(|link| link.expires_at_ms.get()))
 }
 
-pub(super) fn shown(
+pub(super) fn answer_of(
     ctx: &mut Ctx<'_>,
     number: u64,
     message: model::OutboxMessage,
@@ -75,7 +75,7 @@ impl Operation for Read {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<OutboxPage, Error> {
         let size = page_size(self.limit)?;
         let from = keys::outbox(self.after.map_or(0, Count::get).saturating_add(1));
-        let (_, until) = keys::below(keys::OUTBOX, &[]);
+        let (_, until) = keys::range(keys::OUTBOX, &[]);
         let mut rows = ctx
             .tx
             .range::<model::OutboxMessage>(&from, &until, size + 1)?;
@@ -83,7 +83,7 @@ impl Operation for Read {
         rows.truncate(size);
         let mut messages = Vec::with_capacity(rows.len());
         for (key, message) in rows {
-            messages.push(shown(ctx, number_at(&key)?, message)?);
+            messages.push(answer_of(ctx, number_at(&key)?, message)?);
         }
         let next = if more {
             messages.last().map(|message| message.number)

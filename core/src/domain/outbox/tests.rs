@@ -190,9 +190,9 @@ fn nobody_has_more_than_a_thousand_open_messages() {
         &serde_json::from_str(r#"{"clock": {"manual_ms": 1000}, "seed": 1}"#).unwrap(),
     )
     .unwrap();
-    let told = engine.commit_beside(&Actor::System, None, |ctx| {
+    let told = engine.commit_durably(&Actor::System, None, |ctx| {
         for _ in 0..1500 {
-            ctx.tell_host(&model::OutboxMessage::about(
+            ctx.enqueue_message(&model::OutboxMessage::about(
                 OutboxKind::StopCampaign,
                 None,
                 0,

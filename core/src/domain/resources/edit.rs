@@ -1,8 +1,8 @@
 //! Resources are registered, changed and removed.
 
 use crate::access::operation::Operation;
-use crate::access::reach;
 use crate::access::request::Ctx;
+use crate::access::visibility;
 use crate::api::resources::{Edit, Get, Register, Remove, ResourceRemoved, Save};
 use crate::domain::leases;
 use crate::domain::resources::hand_over::{group_of, owner_of};
@@ -73,8 +73,8 @@ impl Operation for Edit {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Resource, Error> {
         let (kind, resource) = look_to_change(ctx, &self.account, self.kind, &self.id)?;
         // To stop sharing what is one's own needs no permission.
-        let stops_own = self.shared == Some(false) && reach::is_in_person(ctx, &resource.owner);
-        if self.shared.is_some() && !stops_own {
+        let stops = self.shared == Some(false) && visibility::is_in_person(ctx, &resource.owner);
+        if self.shared.is_some() && !stops {
             require_of_actor(ctx, &kind, &resource, SHARE, Need::OwnerOrAll)?;
         }
         if self.owner.is_some() || self.shared.is_none() {
@@ -106,7 +106,7 @@ impl Operation for Save {
         if let Some(user) = &user {
             require(ctx, user, &kind, &resource, EDIT, Need::Any)?;
         }
-        leases::refuse_beside(ctx, &kind, &resource, user.as_ref())?;
+        leases::refuse_if_leased(ctx, &kind, &resource, user.as_ref())?;
         check_rev(Some(self.expected_rev), resource.rev)?;
         resource.rev += 1;
         resource.updated_at_ms = ctx.now_ms;
@@ -122,7 +122,7 @@ impl Operation for Remove {
         let (kind, resource) = look_to_change(ctx, &self.account, self.kind, &self.id)?;
         require_of_actor(ctx, &kind, &resource, DELETE, Need::Any)?;
         if let Actor::User { user, .. } = ctx.actor {
-            leases::refuse_beside(ctx, &kind, &resource, Some(user))?;
+            leases::refuse_if_leased(ctx, &kind, &resource, Some(user))?;
         }
         check_rev(self.expected_rev, resource.rev)?;
         erase(&mut ctx.tx, &resource)?;

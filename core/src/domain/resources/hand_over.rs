@@ -34,7 +34,7 @@ pub(super) fn owner_of(ctx: &mut Ctx<'_>, account: &Id, field: &str) -> Result<I
 
 /// What becomes of the resources of a member who leaves (R-USR-4): where there are some, it has to
 /// be said who gets them. Answers how many there were. Before the membership ends.
-pub(crate) fn settle(
+pub(crate) fn reassign(
     ctx: &mut Ctx<'_>,
     account: &Id,
     user: &Id,
@@ -88,7 +88,7 @@ pub(crate) fn hand_over(
     let theirs = indexed(
         &mut ctx.tx,
         account,
-        keys::below(keys::RESOURCE_OF_OWNER, &[account.as_str(), from.as_str()]),
+        keys::range(keys::RESOURCE_OF_OWNER, &[account.as_str(), from.as_str()]),
     )?;
     let count = theirs.len() as u64;
     for resource in theirs {

@@ -1,8 +1,8 @@
 //! A member shares what they own of a kind with their group, or no longer (R-GRP-3).
 
 use crate::access::operation::Operation;
-use crate::access::reach;
 use crate::access::request::Ctx;
+use crate::access::visibility;
 use crate::api::resources::{ShareKind, UnshareKind, UnsharedKinds};
 use crate::domain::members;
 use crate::domain::resources::kind::{Kind, SHARE, VIEW};
@@ -24,10 +24,10 @@ fn require_sharing(
     match ctx.actor {
         Actor::System => return Ok(()),
         Actor::Operator { .. } => return Err(no_operator()),
-        Actor::User { .. } if !shared && reach::is_in_person(ctx, user) => {
+        Actor::User { .. } if !shared && visibility::is_in_person(ctx, user) => {
             // Of what they cannot even look at there is nothing to keep.
             let view = kind.permission(VIEW)?;
-            if ctx.standing(account)?.powers.at(view).is_some() {
+            if ctx.member_in(account)?.permissions.at(view).is_some() {
                 return Ok(());
             }
         }
@@ -35,10 +35,10 @@ fn require_sharing(
     }
     let share = kind.permission(SHARE)?;
     let missing = kind.name_of(share);
-    if reach::is_self(ctx, user) {
+    if visibility::is_self(ctx, user) {
         return ctx.require_in(account, &missing);
     }
-    if ctx.standing(account)?.powers.at(share) != Some(Scope::Any) {
+    if ctx.member_in(account)?.permissions.at(share) != Some(Scope::Any) {
         let error = Error::new(
             Code::PermissionDenied,
             format!("Only who may share all of the kind names a `user`; `{missing}` is needed."),
@@ -65,7 +65,7 @@ fn set_kind_shared(
     let key = keys::member(account, &user);
     let mut member = members::show::find(ctx, account, &user)?
         .ok_or_else(|| Error::not_found("member", user.as_str()).at("/user"))?;
-    if !reach::is_self(ctx, &user) {
+    if !visibility::is_self(ctx, &user) {
         members::escalation::refuse_stronger_in(ctx, account, &user)?;
     }
     if !shared && member.group.is_none() {
@@ -90,7 +90,7 @@ fn set_kind_shared(
     member.rev += 1;
     member.updated_at_ms = ctx.now_ms;
     ctx.tx.put(key, &member)?;
-    ctx.tx.touch(account);
+    ctx.tx.invalidate_account(account);
     Ok(UnsharedKinds {
         account: account.clone(),
         user,

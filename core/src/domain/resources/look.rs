@@ -12,7 +12,7 @@ use crate::tables::resources::find;
 /// Refuses those to whom an account is none of their business.
 pub(super) fn enter(ctx: &mut Ctx<'_>, account: &Id) -> Result<(), Error> {
     match ctx.actor {
-        Actor::User { .. } => ctx.standing(account).map(drop),
+        Actor::User { .. } => ctx.member_in(account).map(drop),
         Actor::Operator { .. } => {
             ctx.require_as_operator("clients.view_all")?;
             accounts::load(&mut ctx.tx, account, "/account").map(drop)
@@ -76,14 +76,14 @@ pub(crate) fn look_to_read(
     if !found.as_ref().is_err_and(is_absent) {
         return found;
     }
-    let Some(above) = sharing::received(ctx, account, &kind, id)? else {
+    let Some(ancestor) = sharing::received(ctx, account, &kind, id)? else {
         return found;
     };
-    let Some(mut resource) = find(&mut ctx.tx, &above, &kind, id)? else {
+    let Some(mut resource) = find(&mut ctx.tx, &ancestor, &kind, id)? else {
         return found;
     };
     if let Actor::User { .. } = ctx.actor {
-        resource.owner = above;
+        resource.owner = ancestor;
         resource.group = None;
     }
     Ok((Kind::find(ctx, kind)?, resource))

@@ -10,7 +10,7 @@ mod require;
 mod viewer;
 mod visible;
 
-pub(crate) use hand_over::settle;
+pub(crate) use hand_over::reassign;
 pub(crate) use kind::{EDIT, Kind};
 pub(crate) use look::{look, look_to_change, look_to_read};
 pub(crate) use require::{Need, acting, require};

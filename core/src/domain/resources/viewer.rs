@@ -14,7 +14,7 @@ use std::sync::Arc;
 /// A user as far as resources are concerned.
 pub(super) struct Viewer {
     user: Id,
-    pub(super) standing: Arc<MemberView>,
+    pub(super) member_view: Arc<MemberView>,
     /// Whether the account has groups by policy.
     groups: bool,
 }
@@ -23,23 +23,23 @@ impl Viewer {
     /// What they may do, whether they are asked about or act themselves.
     pub(super) fn of(ctx: &mut Ctx<'_>, account: &Id, user: &Id) -> Result<Viewer, Error> {
         let acts = matches!(ctx.actor, Actor::User { user: acting, .. } if acting == user);
-        let standing = if acts {
-            ctx.standing(account)?
+        let member_view = if acts {
+            ctx.member_in(account)?
         } else {
             access::member_seen(ctx, account, user)?
         };
         Ok(Viewer {
             user: user.clone(),
-            standing,
+            member_view,
             groups: ctx.policies(Some(account))?.groups,
         })
     }
 
     /// The group that a plain member sees the shared resources of. Where the account has no groups,
     /// that is whichever a resource carries: what is switched off hides nothing (section 16).
-    pub(super) fn group_beside<'a>(&'a self, resource: &'a Resource) -> Option<&'a Id> {
+    pub(super) fn shared_group<'a>(&'a self, resource: &'a Resource) -> Option<&'a Id> {
         let member = self
-            .standing
+            .member_view
             .member
             .as_deref()
             .filter(|member| !(member.owner || member.administrator))?;
@@ -53,7 +53,7 @@ impl Viewer {
     /// The groups whose shared resources a plain member sees.
     pub(super) fn groups_seen(&self, ctx: &mut Ctx<'_>, account: &Id) -> Result<Vec<Id>, Error> {
         let Some(member) = self
-            .standing
+            .member_view
             .member
             .as_deref()
             .filter(|member| !(member.owner || member.administrator))
@@ -69,10 +69,10 @@ impl Viewer {
 
     /// How far a permission reaches.
     pub(super) fn scope(&self, place: usize) -> Option<Scope> {
-        self.standing
-            .powers
+        self.member_view
+            .permissions
             .at(place)
-            .filter(|_| self.standing.refusal.is_none())
+            .filter(|_| self.member_view.refusal.is_none())
     }
 
     /// By what the permission at this place covers a resource of a kind.
@@ -91,7 +91,7 @@ impl Viewer {
         Ok(seen_by(
             scope,
             &self.user,
-            self.group_beside(resource),
+            self.shared_group(resource),
             resource,
             shared,
         ))
@@ -119,7 +119,7 @@ pub(super) fn shares(
         .engine
         .cell(account)?
         .member_whatever_status(ctx.engine, owner)?
-        .powers
+        .permissions
         .at(share)
         .is_some())
 }

@@ -31,7 +31,7 @@ impl Operation for Can {
             .ok_or_else(|| unknown_permission(self.action.as_str(), "/action"))?;
         let Some(resource) = find(&mut ctx.tx, &self.account, &kind.id, &self.id)? else {
             // What an account above shares is not in this one, and is seen all the same (R-TEA-7).
-            sharing::seen_from_above(ctx, &self.account, &kind.id, &self.id)?
+            sharing::seen_from_ancestor(ctx, &self.account, &kind.id, &self.id)?
                 .ok_or_else(|| absent(&kind, &self.id))?;
             let action = match self.action.as_str() {
                 "view" => SharedAction::Preview,
@@ -61,7 +61,7 @@ impl Operation for Can {
             .filter(|reason| need.is_met(*reason, viewer.scope(place)));
         let refusal = match reason {
             Some(_) => None,
-            None => Some(viewer.standing.refusal.unwrap_or(Code::PermissionDenied)),
+            None => Some(viewer.member_view.refusal.unwrap_or(Code::PermissionDenied)),
         };
         Ok(ResourceDecision {
             allowed: reason.is_some(),
@@ -82,7 +82,7 @@ impl Operation for Visible {
         let viewer = Viewer::of(ctx, &self.account, &user)?;
         let (account, kind_id) = (&self.account, &kind.id);
         let own = || {
-            keys::below(
+            keys::range(
                 keys::RESOURCE_OF_OWNER,
                 &[account.as_str(), user.as_str(), kind_id.as_str()],
             )
@@ -90,7 +90,7 @@ impl Operation for Visible {
         let scope = viewer.scope(kind.permission(VIEW)?);
         let mut spans = match scope {
             None => Vec::new(),
-            Some(Scope::Any) => vec![keys::below(
+            Some(Scope::Any) => vec![keys::range(
                 keys::RESOURCE,
                 &[account.as_str(), kind_id.as_str()],
             )],
@@ -98,7 +98,7 @@ impl Operation for Visible {
         };
         if scope == Some(Scope::Group) {
             for group in viewer.groups_seen(ctx, account)? {
-                spans.push(keys::below(
+                spans.push(keys::range(
                     keys::RESOURCE_OF_GROUP,
                     &[account.as_str(), group.as_str(), kind_id.as_str()],
                 ));
@@ -125,7 +125,7 @@ impl Operation for Visible {
             let by_group = seen_by(
                 Scope::Group,
                 &user,
-                viewer.group_beside(&resource),
+                viewer.shared_group(&resource),
                 &resource,
                 shared,
             ) == Some(ResourceReason::Group);

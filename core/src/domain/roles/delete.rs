@@ -3,7 +3,7 @@
 use crate::access::operation::Operation;
 use crate::access::request::Ctx;
 use crate::api::roles::{Delete, RoleDeleted};
-use crate::domain::roles::edit::{Watch, load_seen, require_change, trial_changes};
+use crate::domain::roles::edit::{Watch, load_visible, require_change, trial_changes};
 use crate::domain::roles::own_roles;
 use crate::domain::roles::replace::replace;
 use crate::domain::roles::uses::{refuse_used, uses_of};
@@ -16,13 +16,13 @@ impl Operation for Delete {
     type Answer = RoleDeleted;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<RoleDeleted, Error> {
-        let role = load_seen(ctx, &self.role, "roles.delete", "/role")?;
+        let role = load_visible(ctx, &self.role, "roles.delete", "/role")?;
         require_change(ctx, &role, "roles.delete")?;
         let mut watch = Watch::begin(ctx, &role.id)?;
         let mut replaced = 0;
         match &self.replace_with {
             Some(other) => {
-                load_seen(ctx, other, "roles.delete", "/replace_with")?;
+                load_visible(ctx, other, "roles.delete", "/replace_with")?;
                 if role_with_includes(&mut ctx.tx, &ctx.engine.views.tree.load(), other)?
                     .iter()
                     .any(|below| below.id == role.id)
@@ -42,7 +42,7 @@ impl Operation for Delete {
                 }
                 replaced = uses.len() as u64;
                 if replaced > 0 {
-                    ctx.tx.touch_everything();
+                    ctx.tx.invalidate_all();
                 }
                 if let Some(watch) = watch.as_mut().filter(|_| replaced > 0) {
                     watch.refuse_giving(ctx, &role.id, other, "/replace_with")?;
@@ -71,12 +71,12 @@ pub(crate) fn remove(ctx: &mut Ctx<'_>, role: &Role) -> Result<(), Error> {
 
 /// Accounts that part from those above them use no role of theirs any more; while one does it is
 /// `role_in_use`.
-pub(crate) fn refuse_roles_from_above(
+pub(crate) fn refuse_roles_of_ancestors(
     ctx: &mut Ctx<'_>,
-    above: &[model::Account],
+    ancestors: &[model::Account],
     parting: &[Id],
 ) -> Result<(), Error> {
-    for account in above {
+    for account in ancestors {
         for role in own_roles(ctx, &account.id)? {
             let mut used = false;
             for id in parting {

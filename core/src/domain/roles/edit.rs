@@ -7,14 +7,14 @@ use crate::api::roles::{
 };
 use crate::domain::roles::escalation::{bound, counted, refuse_beyond, refuse_beyond_own};
 use crate::domain::roles::uses::{Place, places_of};
-use crate::domain::roles::{load, load_beside, owning_account};
+use crate::domain::roles::{load, load_usable_with, owning_account};
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::kernel::page::page_size;
 use crate::kernel::revision::check_rev;
 use crate::model::permission::unknown_permission;
 use crate::model::{Actor, BuiltIn, Grant, Id, PermissionTree, Role};
-use crate::rules::role::Powers;
+use crate::rules::role::PermissionSet;
 use crate::tables::accounts::{self, account_line};
 use crate::tables::roles::{
     Roles, including, insert, no_role, role_with_includes, stored_id, without_repeats,
@@ -26,7 +26,7 @@ const MOST_ENTRIES: usize = 1000;
 /// Reads a role that the actor can see: for a user those usable where they act, and those of
 /// accounts below that they manage and hold the permission in. Any other is `not_found`, as if it
 /// were not there.
-pub(crate) fn load_seen(
+pub(crate) fn load_visible(
     ctx: &mut Ctx<'_>,
     id: &Id,
     permission: &str,
@@ -38,7 +38,7 @@ pub(crate) fn load_seen(
     };
     if account_line(&mut ctx.tx, home)?
         .iter()
-        .any(|above| above.id == *of)
+        .any(|ancestor| ancestor.id == *of)
     {
         return Ok(role);
     }
@@ -163,7 +163,7 @@ fn check(ctx: &mut Ctx<'_>, role: &Role) -> Result<(), Error> {
     }
     for (at, included) in role.includes.iter().enumerate() {
         let field = format!("/includes/{at}");
-        load_beside(ctx, included, role.account.as_ref(), &field)?;
+        load_usable_with(ctx, included, role.account.as_ref(), &field)?;
         let below = role_with_includes(&mut ctx.tx, &ctx.engine.views.tree.load(), included)?;
         if *included == role.id || below.iter().any(|other| other.id == role.id) {
             let path = [role.id.as_str(), included.as_str(), role.id.as_str()]
@@ -188,8 +188,8 @@ fn check(ctx: &mut Ctx<'_>, role: &Role) -> Result<(), Error> {
 pub(crate) struct Watch {
     /// The role itself. Who holds what it allows narrows it, wherever it is used.
     pub(crate) changed: Id,
-    pub(crate) held: Powers,
-    pub(crate) before: Vec<(Id, Powers)>,
+    pub(crate) held: PermissionSet,
+    pub(crate) before: Vec<(Id, PermissionSet)>,
     pub(crate) places: Vec<Place>,
 }
 
@@ -210,8 +210,8 @@ impl Watch {
         for id in including(&mut ctx.tx, role)? {
             let places = places_of(ctx, &id, &watch.held)?;
             watch.places.extend(places);
-            let powers = counted(ctx, &id)?;
-            watch.before.push((id, powers));
+            let permissions = counted(ctx, &id)?;
+            watch.before.push((id, permissions));
         }
         Ok(Some(watch))
     }
@@ -266,7 +266,7 @@ impl Watch {
         &self,
         ctx: &mut Ctx<'_>,
         role: &Id,
-        now: &Powers,
+        now: &PermissionSet,
         field: &str,
     ) -> Result<(), Error> {
         let Some((_, before)) = self.before.iter().find(|(id, _)| id == role) else {
@@ -293,11 +293,11 @@ impl Watch {
     }
 }
 
-/// What its holders may do is to be looked at again where another role is tried in the place of
-/// one, or none is any more.
+/// What is cached of its holders is out of date where another role is tried in the place of one, or
+/// none is any more.
 pub(crate) fn trial_changes(ctx: &mut Ctx<'_>, role: &Id, old: Option<&Id>, new: Option<&Id>) {
     if old.or(new).is_some() {
-        ctx.tx.touch_trial(role, new);
+        ctx.tx.change_trial(role, new);
     }
 }
 
@@ -353,7 +353,7 @@ impl Operation for Copy {
     type Answer = Role;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Role, Error> {
-        let original = load_seen(ctx, &self.role, "roles.create", "/role")?;
+        let original = load_visible(ctx, &self.role, "roles.create", "/role")?;
         let account = owning_account(ctx, self.account)?;
         let role = Role {
             id: new_id(ctx, self.id)?,
@@ -378,7 +378,7 @@ impl Operation for Edit {
     type Answer = Role;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Role, Error> {
-        let before = load_seen(ctx, &self.role, "roles.edit", "/role")?;
+        let before = load_visible(ctx, &self.role, "roles.edit", "/role")?;
         require_change(ctx, &before, "roles.edit")?;
         require_custom_roles(ctx, before.account.as_ref())?;
         check_rev(self.expected_rev, before.rev)?;
@@ -397,7 +397,7 @@ impl Operation for Edit {
         role.updated_at_ms = ctx.now_ms;
         check(ctx, &role)?;
         ctx.tx.save::<Roles>(&role)?;
-        ctx.tx.touch_everything();
+        ctx.tx.invalidate_all();
         if let Some(watch) = watch {
             watch.end(ctx, field)?;
         }
@@ -409,7 +409,7 @@ impl Operation for Get {
     type Answer = Role;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Role, Error> {
-        load_seen(ctx, &self.role, "roles.view", "/role")
+        load_visible(ctx, &self.role, "roles.view", "/role")
     }
 }
 
@@ -417,7 +417,7 @@ impl Operation for TryOut {
     type Answer = Role;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Role, Error> {
-        let before = load_seen(ctx, &self.role, "roles.edit", "/role")?;
+        let before = load_visible(ctx, &self.role, "roles.edit", "/role")?;
         require_change(ctx, &before, "roles.edit")?;
         require_custom_roles(ctx, before.account.as_ref())?;
         if before.administrator {
@@ -439,7 +439,7 @@ impl Operation for TryOut {
                     format!("The role `{candidate}` is not tried in its own place; name another."),
                 ));
             }
-            load_beside(ctx, candidate, before.account.as_ref(), "/candidate")?;
+            load_usable_with(ctx, candidate, before.account.as_ref(), "/candidate")?;
             refuse_beyond_own(ctx, candidate, "/candidate")?;
         }
         trial_changes(
@@ -463,7 +463,7 @@ impl Operation for Trial {
     type Answer = RoleTrial;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<RoleTrial, Error> {
-        let role = load_seen(ctx, &self.role, "roles.view", "/role")?;
+        let role = load_visible(ctx, &self.role, "roles.view", "/role")?;
         let candidate = role
             .trial
             .ok_or_else(|| Error::not_found("trial", role.id.as_str()).at("/role"))?;
@@ -506,8 +506,8 @@ impl Operation for List {
             .collect();
         // A few lists, each sorted by id: what follows `after` in each, one more than a page holds,
         // and the first of all those.
-        for of in std::iter::once("").chain(line.iter().map(|above| above.id.as_str())) {
-            let (mut from, until) = keys::below(keys::ACCOUNT_ROLE, &[of]);
+        for of in std::iter::once("").chain(line.iter().map(|ancestor| ancestor.id.as_str())) {
+            let (mut from, until) = keys::range(keys::ACCOUNT_ROLE, &[of]);
             if let Some(after) = &self.after {
                 from.extend_from_slice(after.as_str().as_bytes());
                 from.push(0);

@@ -3,24 +3,24 @@
 use crate::access::request::Ctx;
 use crate::error::{Code, Error};
 use crate::model::{Actor, Id, PermissionTree};
-use crate::rules::role::{Powers, role_powers};
+use crate::rules::role::{PermissionSet, role_permissions};
 use crate::tables::roles::{is_used_by, role_with_includes};
 
 /// What bounds the roles that the actor writes; none for the host (R-ROL-7).
-pub(crate) fn bound(ctx: &mut Ctx<'_>) -> Result<Option<Powers>, Error> {
+pub(crate) fn bound(ctx: &mut Ctx<'_>) -> Result<Option<PermissionSet>, Error> {
     match ctx.actor {
         Actor::System => Ok(None),
-        Actor::User { .. } => ctx.paper(),
-        Actor::Operator { .. } => ctx.operator_powers().map(Some),
+        Actor::User { .. } => ctx.nominal(),
+        Actor::Operator { .. } => ctx.operator_permissions().map(Some),
     }
 }
 
 /// What of a role the actor has to hold: a user everything. Operators write roles for accounts, in
 /// which they hold nothing; they answer for what only operators can hold, and where an operator has
 /// the role, for all that it gives them.
-pub(crate) fn counted(ctx: &mut Ctx<'_>, role: &Id) -> Result<Powers, Error> {
+pub(crate) fn counted(ctx: &mut Ctx<'_>, role: &Id) -> Result<PermissionSet, Error> {
     let tree = ctx.tree();
-    let all = role_powers(&tree, &role_with_includes(&mut ctx.tx, &tree, role)?);
+    let all = role_permissions(&tree, &role_with_includes(&mut ctx.tx, &tree, role)?);
     let Actor::Operator { .. } = ctx.actor else {
         return Ok(all);
     };
@@ -50,8 +50,8 @@ pub(crate) fn refuse_beyond_own(ctx: &mut Ctx<'_>, role: &Id, field: &str) -> Re
 /// `escalation_refused` with what is missing, where more is wanted than held.
 pub(crate) fn refuse_beyond(
     tree: &PermissionTree,
-    wanted: &Powers,
-    held: &Powers,
+    wanted: &PermissionSet,
+    held: &PermissionSet,
     message: String,
     field: &str,
 ) -> Result<(), Error> {

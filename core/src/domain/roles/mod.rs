@@ -43,7 +43,7 @@ pub(crate) fn load_for(
         None => true,
         Some(of) => account_line(&mut ctx.tx, account)?
             .iter()
-            .any(|above| above.id == *of),
+            .any(|ancestor| ancestor.id == *of),
     };
     if usable {
         Ok(role)
@@ -77,7 +77,7 @@ fn owning_account(ctx: &mut Ctx<'_>, named: Option<Id>) -> Result<Option<Id>, Er
 }
 
 /// Reads a role that is usable wherever a role of this account, or of the platform, is.
-fn load_beside(
+fn load_usable_with(
     ctx: &mut Ctx<'_>,
     id: &Id,
     account: Option<&Id>,
@@ -91,7 +91,7 @@ fn load_beside(
 
 /// The roles of an account's own.
 fn own_roles(ctx: &mut Ctx<'_>, account: &Id) -> Result<Vec<Role>, Error> {
-    let (from, until) = keys::below(keys::ACCOUNT_ROLE, &[account.as_str()]);
+    let (from, until) = keys::range(keys::ACCOUNT_ROLE, &[account.as_str()]);
     let ids: Vec<Id> = ctx
         .tx
         .range::<()>(&from, &until, usize::MAX)?

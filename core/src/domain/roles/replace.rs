@@ -4,7 +4,7 @@ use crate::access::request::Ctx;
 use crate::domain::membership;
 use crate::domain::roles::edit::trial_changes;
 use crate::domain::roles::uses::refuse_used;
-use crate::domain::roles::{load_beside, load_for, load_of_platform};
+use crate::domain::roles::{load_for, load_of_platform, load_usable_with};
 use crate::error::Error;
 use crate::kernel::keys;
 use crate::model::{self, Id, Invitation, Operator, Package, Role};
@@ -70,7 +70,7 @@ pub(crate) fn replace(
             let Some(mut including) = ctx.tx.get::<Role>(&key)? else {
                 return Ok(());
             };
-            load_beside(ctx, new, including.account.as_ref(), FIELD)?;
+            load_usable_with(ctx, new, including.account.as_ref(), FIELD)?;
             let replaced = including.includes.iter().map(|entry| {
                 if entry == old {
                     new.clone()

@@ -6,7 +6,7 @@ use crate::domain::members;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::model::{Actor, Id, Invitation, PermissionTree, Role};
-use crate::rules::role::Powers;
+use crate::rules::role::PermissionSet;
 use crate::tables::roles::{is_used_by, stored_id, without_repeats};
 use std::borrow::Cow;
 
@@ -20,12 +20,12 @@ pub(crate) const USES_COUNTED: usize = 10_000;
 fn accounts_of(ctx: &mut Ctx<'_>, role: &Id) -> Result<Vec<Id>, Error> {
     let mut found = Vec::new();
     // However many members of an account have the role, one of them is looked at.
-    let (mut from, until) = keys::below(keys::ROLE_USE, &[role.as_str(), "member"]);
+    let (mut from, until) = keys::range(keys::ROLE_USE, &[role.as_str(), "member"]);
     while let Some((key, ())) = ctx.tx.range::<()>(&from, &until, 1)?.pop() {
         let Some((account, _)) = keys::last_pair(&key) else {
             break;
         };
-        from = keys::below(keys::ROLE_USE, &[role.as_str(), "member", account.as_str()]).1;
+        from = keys::range(keys::ROLE_USE, &[role.as_str(), "member", account.as_str()]).1;
         found.push(account);
     }
     for used_by in uses_of(ctx, role, &["account"], usize::MAX)? {
@@ -58,28 +58,36 @@ fn accounts_of(ctx: &mut Ctx<'_>, role: &Id) -> Result<Vec<Id>, Error> {
 /// A role where somebody has it, or reaches by it, and what the actor holds there.
 pub(crate) struct Place {
     pub(crate) role: Id,
-    pub(crate) held: Powers,
+    pub(crate) held: PermissionSet,
     /// Whether it is an account below one where somebody has the role: only one that lets them
     /// reach it gives anything there.
     pub(crate) below: bool,
 }
 
 impl Place {
-    /// What powers of somebody with the role come to here.
-    pub(crate) fn of<'a>(&self, tree: &PermissionTree, powers: &'a Powers) -> Cow<'a, Powers> {
+    /// What permissions of somebody with the role come to here.
+    pub(crate) fn of<'a>(
+        &self,
+        tree: &PermissionTree,
+        permissions: &'a PermissionSet,
+    ) -> Cow<'a, PermissionSet> {
         let reaches = tree
             .place(TEAM_PERMISSION)
-            .is_some_and(|place| powers.at(place).is_some());
+            .is_some_and(|place| permissions.at(place).is_some());
         if self.below && !reaches {
-            Cow::Owned(Powers::none(tree))
+            Cow::Owned(PermissionSet::none(tree))
         } else {
-            Cow::Borrowed(powers)
+            Cow::Borrowed(permissions)
         }
     }
 }
 
 /// Where somebody has a role, or reaches by it, and what the actor holds there.
-pub(crate) fn places_of(ctx: &mut Ctx<'_>, role: &Id, bound: &Powers) -> Result<Vec<Place>, Error> {
+pub(crate) fn places_of(
+    ctx: &mut Ctx<'_>,
+    role: &Id,
+    bound: &PermissionSet,
+) -> Result<Vec<Place>, Error> {
     let place = |held, below| Place {
         role: role.clone(),
         held,
@@ -92,13 +100,13 @@ pub(crate) fn places_of(ctx: &mut Ctx<'_>, role: &Id, bound: &Powers) -> Result<
             .into_iter()
             .collect());
     }
-    let everything = Powers::all(&ctx.tree());
+    let everything = PermissionSet::all(&ctx.tree());
     let mut places = Vec::new();
     for account in accounts_of(ctx, role)? {
-        places.extend(ctx.paper_in(&account)?.map(|held| place(held, false)));
-        if ctx.lets_reach_below(&account, &everything)? {
+        places.extend(ctx.nominal_in(&account)?.map(|held| place(held, false)));
+        if ctx.may_manage_tree(&account, &everything)? {
             let mut below = Vec::new();
-            ctx.papers_below(&account, &mut below)?;
+            ctx.nominal_below(&account, &mut below)?;
             places.extend(below.into_iter().map(|held| place(held, true)));
         }
     }
@@ -112,7 +120,7 @@ pub(crate) fn uses_of(
     kind: &[&str],
     most: usize,
 ) -> Result<Vec<Vec<String>>, Error> {
-    let (from, until) = keys::below(keys::ROLE_USE, &[&[role.as_str()], kind].concat());
+    let (from, until) = keys::range(keys::ROLE_USE, &[&[role.as_str()], kind].concat());
     let parts = |key: &[u8]| {
         key.split(|byte| *byte == 0)
             .skip(2)
@@ -165,7 +173,7 @@ fn sees_use(ctx: &mut Ctx<'_>, used_by: &[String]) -> Result<bool, Error> {
         [kind, account, ..] if kind == "member" || kind == "account" => Some(stored_id(account)?),
         _ => None,
     };
-    let Some(account) = account.filter(|account| account == home || ctx.standing(account).is_ok())
+    let Some(account) = account.filter(|account| account == home || ctx.member_in(account).is_ok())
     else {
         return Ok(false);
     };

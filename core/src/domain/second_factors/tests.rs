@@ -168,7 +168,7 @@ fn a_log_in_that_was_under_way_needs_the_code_too() {
         Email::new("olga@acme.example").unwrap(),
         Secret::new(PASSWORD).unwrap(),
     );
-    let proven = passwords::prove(
+    let verified = passwords::prove(
         &mut engine.ctx(&Actor::System),
         &email,
         &password,
@@ -178,7 +178,7 @@ fn a_log_in_that_was_under_way_needs_the_code_too() {
     )
     .unwrap();
     let confirm = || {
-        passwords::confirm(&mut engine.ctx(&Actor::System), &proven, "/password")
+        passwords::confirm(&mut engine.ctx(&Actor::System), &verified, "/password")
             .map(|user| user.id)
             .map_err(|error| error.code())
     };

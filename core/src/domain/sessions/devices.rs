@@ -2,8 +2,8 @@
 
 use crate::access::authenticate;
 use crate::access::operation::Operation;
-use crate::access::reach;
 use crate::access::request::Ctx;
+use crate::access::visibility;
 use crate::api::operation::Request;
 use crate::api::sessions::{
     Check, End, EndAll, List, Renew, SessionList, SessionProof, SessionToken, SessionsEnded,
@@ -29,7 +29,7 @@ fn in_charge_of(
     let mut theirs = Vec::new();
     for session in sessions {
         if let Some(behind) = &session.behind
-            && reach::holds_in(ctx, &behind.account, permission)?
+            && visibility::holds_in(ctx, &behind.account, permission)?
         {
             theirs.push(session);
         }
@@ -62,7 +62,7 @@ impl Operation for Check {
             Some(actor @ Actor::User { account, .. }) => {
                 let mut theirs = ctx.engine.ctx(actor);
                 theirs
-                    .standing(account)
+                    .member_in(account)
                     .map_err(|error| error.at("/account"))?;
                 theirs
                     .require_second_factor(session.log_in(), Some(account))
@@ -98,7 +98,7 @@ impl Operation for Renew {
             .at("/token"));
         }
         let user = users::load(&mut ctx.tx, &live.record.user, "/token")?;
-        let proven = match &self.password {
+        let verified = match &self.password {
             Some(password) => Some(passwords::prove(
                 ctx,
                 &user.email,
@@ -116,9 +116,9 @@ impl Operation for Renew {
             None => None,
         };
         ctx.engine
-            .commit_beside(ctx.actor, Some(Self::NAME), |ctx| {
-                if let Some(proven) = &proven {
-                    passwords::confirm(ctx, proven, "/password")?;
+            .commit_durably(ctx.actor, Some(Self::NAME), |ctx| {
+                if let Some(verified) = &verified {
+                    passwords::confirm(ctx, verified, "/password")?;
                 }
                 let mut session: Session = ctx
                     .tx
@@ -131,12 +131,12 @@ impl Operation for Renew {
                 let token = ctx.session_token(&session.id)?;
                 session.token_hash = token.hash();
                 session.last_seen_at_ms = ctx.now_ms;
-                if let Some(proven) = &proven {
+                if let Some(verified) = &verified {
                     session.authenticated_at_ms = ctx.now_ms;
-                    session.with_second_factor |= proven.with_second_factor();
+                    session.with_second_factor |= verified.with_second_factor();
                 }
                 ctx.tx.save::<Sessions>(&session)?;
-                ctx.tx.touch_session(&session.id);
+                ctx.tx.invalidate_session(&session.id);
                 let user = session.user.clone();
                 answer(session, user, &token)
             })
@@ -154,10 +154,10 @@ impl Operation for List {
                 && !is_over(session, session.last_seen_at_ms, idle_ms, ctx.now_ms)
         });
         match ctx.actor {
-            Actor::Operator { .. } if !reach::is_self(ctx, &self.user) => {
+            Actor::Operator { .. } if !visibility::is_self(ctx, &self.user) => {
                 ctx.require_as_operator("clients.view_all")?
             }
-            Actor::User { .. } if !reach::is_self(ctx, &self.user) => {
+            Actor::User { .. } if !visibility::is_self(ctx, &self.user) => {
                 sessions = in_charge_of(ctx, sessions, "impersonation.list")?;
                 if sessions.is_empty() {
                     return Err(Error::not_found("user", self.user.as_str()).at("/user"));
@@ -185,14 +185,15 @@ impl Operation for End {
                 let session: Session = ctx.tx.get(&keys::session(id))?.ok_or_else(not_there)?;
                 match ctx.actor {
                     Actor::Operator { .. }
-                        if session.behind.is_some() && reach::is_self(ctx, session.person()) => {}
-                    Actor::Operator { .. } if !reach::is_self(ctx, &session.user) => {
+                        if session.behind.is_some()
+                            && visibility::is_self(ctx, session.person()) => {}
+                    Actor::Operator { .. } if !visibility::is_self(ctx, &session.user) => {
                         ctx.require_as_operator("clients.status")?;
-                        reach::refuse_stronger(ctx, &session.user)?;
+                        visibility::refuse_stronger(ctx, &session.user)?;
                     }
-                    Actor::User { .. } if !reach::is_self(ctx, &session.user) => {
+                    Actor::User { .. } if !visibility::is_self(ctx, &session.user) => {
                         let begun =
-                            session.behind.is_some() && reach::is_self(ctx, session.person());
+                            session.behind.is_some() && visibility::is_self(ctx, session.person());
                         if !begun {
                             let theirs =
                                 in_charge_of(ctx, vec![session.clone()], "impersonation.end")?;
@@ -249,17 +250,17 @@ impl Operation for EndAll {
     type Answer = SessionsEnded;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SessionsEnded, Error> {
-        match (ctx.actor, reach::is_self(ctx, &self.user)) {
+        match (ctx.actor, visibility::is_self(ctx, &self.user)) {
             (Actor::System, _) => {}
             (_, true) => require_self(ctx, &self.user, "self.devices.sign_out")?,
             (Actor::Operator { .. }, false) => {
                 ctx.require_as_operator("clients.status")?;
-                reach::refuse_stronger(ctx, &self.user)?;
+                visibility::refuse_stronger(ctx, &self.user)?;
             }
             (Actor::User { account: home, .. }, false) => {
                 ctx.require_in(home, "users.disable")?;
-                reach::load_seen(ctx, &self.user, "/user")?;
-                if !reach::in_this_team_alone(ctx, &self.user, home)? {
+                visibility::load_visible(ctx, &self.user, "/user")?;
+                if !visibility::in_this_team_alone(ctx, &self.user, home)? {
                     let message = format!(
                         "`{}` is in another team too; ask the platform to end all their sessions.",
                         self.user
@@ -268,7 +269,7 @@ impl Operation for EndAll {
                         .at("/user")
                         .with("missing", "users.disable"));
                 }
-                reach::refuse_stronger(ctx, &self.user)?;
+                visibility::refuse_stronger(ctx, &self.user)?;
             }
         }
         let user = users::load(&mut ctx.tx, &self.user, "/user")?;

@@ -1,9 +1,9 @@
 //! Somebody logs in, as themself or as another.
 
 use crate::access::operation::Operation;
-use crate::access::reach;
 use crate::access::request::Ctx;
 use crate::access::view::MemberView;
+use crate::access::visibility;
 use crate::api::operation::Request;
 use crate::api::sessions::{Create, CreateAs, SessionDevice, SessionToken};
 use crate::auth::token::SecretToken;
@@ -173,24 +173,24 @@ impl Operation for Create {
         } = self;
         match (email, password, user) {
             (Some(email), Some(password), None) => {
-                let proven =
+                let verified =
                     passwords::prove(ctx, &email, &password, code.as_ref(), ip, "/password")?;
                 ctx.engine
-                    .commit_beside(ctx.actor, Some(Self::NAME), |ctx| {
-                        let user = passwords::confirm(ctx, &proven, "/password")?;
+                    .commit_durably(ctx.actor, Some(Self::NAME), |ctx| {
+                        let user = passwords::confirm(ctx, &verified, "/password")?;
                         begin(
                             ctx,
                             user,
                             device.clone(),
                             ip,
                             &policies,
-                            proven.with_second_factor(),
+                            verified.with_second_factor(),
                         )
                     })
             }
             (None, None, Some(id)) if code.is_none() => {
                 ctx.engine
-                    .commit_beside(ctx.actor, Some(Self::NAME), |ctx| {
+                    .commit_durably(ctx.actor, Some(Self::NAME), |ctx| {
                         let user = users::load(&mut ctx.tx, &id, "/user")?;
                         if user.disabled {
                             return Err(Error::new(
@@ -213,7 +213,7 @@ impl Operation for Create {
 /// Nobody acts as one who can do more there (R-ROL-7), and as nobody but a member. Operators answer
 /// for accounts without having permissions in them.
 fn refuse_acting_up(ctx: &mut Ctx<'_>, account: &Id, user: &Id) -> Result<(), Error> {
-    if reach::home(ctx).is_none() {
+    if visibility::home(ctx).is_none() {
         return Ok(());
     }
     if !ctx.tx.has(&keys::member(account, user))? {
@@ -245,9 +245,9 @@ impl Operation for CreateAs {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SessionToken, Error> {
         ctx.require_log_in_as(&self.account, &self.user)?;
-        reach::refuse_self(ctx, &self.user, "acts as")?;
-        let is_operator = reach::home(ctx).is_none() && ctx.tx.has(&keys::operator(&self.user))?;
-        if is_operator {
+        visibility::refuse_self(ctx, &self.user, "acts as")?;
+        let staff = visibility::home(ctx).is_none() && ctx.tx.has(&keys::operator(&self.user))?;
+        if staff {
             return Err(Error::new(
                 Code::IsOperator,
                 format!("`{}` is an operator; nobody acts as one.", self.user),
@@ -300,7 +300,7 @@ impl Operation for CreateAs {
         let token = ctx.session_token(&id)?;
         let behind = SessionBehind {
             user: by.clone(),
-            from_account: reach::home(ctx),
+            from_account: visibility::home(ctx),
             account: self.account.clone(),
             reason: self.reason,
         };
@@ -328,7 +328,7 @@ impl Operation for CreateAs {
             reason,
             ..
         } = behind;
-        ctx.tell_host(&OutboxMessage {
+        ctx.enqueue_message(&OutboxMessage {
             user: Some(subject.id.clone()),
             to: Some(subject.email),
             log_in: Some(Box::new(LogInNotice {

@@ -6,8 +6,8 @@ pub(crate) mod log_in;
 #[cfg(test)]
 mod tests;
 
-use crate::access::reach;
 use crate::access::request::Ctx;
+use crate::access::visibility;
 use crate::error::Error;
 use crate::model::{Actor, Id};
 
@@ -16,10 +16,10 @@ pub(crate) fn require_self(ctx: &mut Ctx<'_>, user: &Id, permission: &str) -> Re
     if *ctx.actor == Actor::System {
         return Ok(());
     }
-    if !reach::is_in_person(ctx, user) {
+    if !visibility::is_in_person(ctx, user) {
         return Err(Error::not_found("user", user.as_str()).at("/user"));
     }
-    match reach::home(ctx) {
+    match visibility::home(ctx) {
         Some(home) => ctx.require_in(&home, permission),
         None => Ok(()),
     }

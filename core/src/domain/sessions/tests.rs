@@ -522,10 +522,10 @@ fn acting_as_another_gives_what_both_may_do() {
         )
         .unwrap();
         let permissions = answer["permissions"].as_array().unwrap().clone();
-        let entry = |power: Value| {
+        let entry = |grant: Value| {
             (
-                power["permission"].as_str().unwrap().to_owned(),
-                serde_json::from_value(power["scope"].clone()).unwrap(),
+                grant["permission"].as_str().unwrap().to_owned(),
+                serde_json::from_value(grant["scope"].clone()).unwrap(),
             )
         };
         permissions.into_iter().map(entry).collect()
@@ -604,12 +604,12 @@ fn acting_as_another_gives_what_both_may_do() {
             let actor = store.actor(&caller).unwrap();
             assert!(actor.behind().is_some() && serde_json::to_string(&actor).is_err());
             let guard = store.guard_for_tests();
-            let standing = guard.engine.ctx(&actor).standing(&shop).unwrap();
+            let member = guard.engine.ctx(&actor).member_in(&shop).unwrap();
             let held: Held = tree
                 .nodes()
                 .iter()
                 .enumerate()
-                .filter_map(|(place, node)| Some((node.id.clone(), standing.powers.at(place)?)))
+                .filter_map(|(place, node)| Some((node.id.clone(), member.permissions.at(place)?)))
                 .collect();
             let (mine, theirs) = (what_can("shop", &above), what_can("shop", &below));
             let both: Held = theirs
@@ -617,11 +617,11 @@ fn acting_as_another_gives_what_both_may_do() {
                 .filter_map(|(id, scope)| Some((id.clone(), (*mine.get(id)?).min(*scope))))
                 .collect();
             assert_eq!(held, both, "round {round}, change {change}");
-            let paper = guard.engine.ctx(&actor).paper().unwrap().unwrap();
+            let nominal = guard.engine.ctx(&actor).nominal().unwrap().unwrap();
             let beyond = |user: &str, account: &str| {
                 let actor =
                     Actor::in_account(Id::new(user).unwrap(), Id::new(account).unwrap(), None);
-                paper.beyond(&guard.engine.ctx(&actor).paper().unwrap().unwrap())
+                nominal.beyond(&guard.engine.ctx(&actor).nominal().unwrap().unwrap())
             };
             assert!(beyond(&above, "hq").is_empty() && beyond(&below, "shop").is_empty());
         }

@@ -3,7 +3,7 @@
 use crate::access::authorise::TEAM_PERMISSION;
 use crate::access::operation::Operation;
 use crate::access::request::Ctx;
-use crate::access::view::Papers;
+use crate::access::view::NominalCache;
 use crate::api::teams::{
     AccountQuote, AccountSwitch, ChildCreated, CreateChild, EnterAs, OwnerTransferred, Quote,
     Switch, Switchable, SwitchableAccount, SwitchableList, Team, TeamAccount, TeamList,
@@ -63,7 +63,7 @@ fn send_first_password(ctx: &mut Ctx<'_>, account: &Id, user: &model::User) -> R
         user.email.clone(),
         life_ms,
     )?;
-    ctx.tell_host(&OutboxMessage {
+    ctx.enqueue_message(&OutboxMessage {
         user: Some(user.id.clone()),
         to: Some(user.email.clone()),
         accounts: vec![account.clone()],
@@ -229,7 +229,7 @@ fn access(
     let line = account_line(&mut ctx.tx, account)?;
     let tree = ctx.tree();
     let view = ctx.engine.cell(account)?.view(ctx.engine)?;
-    let judged = view.judge_whatever_status(&mut ctx.tx, &mut Papers::new(&tree), user)?;
+    let judged = view.judge_whatever_status(&mut ctx.tx, &mut NominalCache::new(&tree), user)?;
     let (Some(judged), Some(own)) = (judged, line.first()) else {
         return Ok(None);
     };
@@ -261,14 +261,18 @@ fn access(
 }
 
 /// Whether a membership of this account lets a user reach those below it.
-pub(crate) fn manages_below(ctx: &mut Ctx<'_>, account: &Id, user: &Id) -> Result<bool, Error> {
+pub(crate) fn manages_descendant(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    user: &Id,
+) -> Result<bool, Error> {
     if !ctx.tx.has(&keys::member(account, user))? {
         return Ok(false);
     }
     let tree = ctx.tree();
-    ctx.engine.cell(account)?.view(ctx.engine)?.reaches_below(
+    ctx.engine.cell(account)?.view(ctx.engine)?.manages_tree(
         &mut ctx.tx,
-        &mut Papers::new(&tree),
+        &mut NominalCache::new(&tree),
         user,
     )
 }

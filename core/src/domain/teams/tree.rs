@@ -1,7 +1,7 @@
 //! A walk through the tree of accounts.
 
 use crate::access::request::Ctx;
-use crate::domain::teams::children::manages_below;
+use crate::domain::teams::children::manages_descendant;
 use crate::error::Error;
 use crate::kernel::keys;
 use crate::model::{Cursor, Id};
@@ -14,7 +14,7 @@ type TreePath = Vec<Id>;
 
 /// The child of an account that follows another one, or the first.
 fn child_after(ctx: &mut Ctx<'_>, parent: &Id, after: Option<&Id>) -> Result<Option<Id>, Error> {
-    first_after(ctx, keys::below(keys::CHILD, &[parent.as_str()]), after)
+    first_after(ctx, keys::range(keys::CHILD, &[parent.as_str()]), after)
 }
 
 /// The id at the end of the key that follows that of another id, or of the first key.
@@ -59,15 +59,15 @@ pub(crate) fn next_in_tree(
 /// The place to go on from: as it was, or where the accounts on the way to it were moved meanwhile,
 /// as far as they are still there, and one more, which is not entered.
 pub(crate) fn resume(ctx: &mut Ctx<'_>, mut path: TreePath) -> Result<(TreePath, bool), Error> {
-    let mut above: Option<Id> = None;
+    let mut ancestor: Option<Id> = None;
     for (at, id) in path.clone().into_iter().enumerate() {
-        if let Some(above) = above
-            && !ctx.tx.has(&keys::child(&above, &id))?
+        if let Some(ancestor) = ancestor
+            && !ctx.tx.has(&keys::child(&ancestor, &id))?
         {
             path.truncate(at + 1);
             return Ok((path, false));
         }
-        above = Some(id);
+        ancestor = Some(id);
     }
     Ok((path, true))
 }
@@ -112,7 +112,7 @@ pub(crate) fn next_of_user(
         let (path, still_there) = resume(ctx, path)?;
         root = path.first().cloned();
         let manages = |ctx: &mut Ctx<'_>, account: Option<&Id>| match account {
-            Some(account) => manages_below(ctx, account, user),
+            Some(account) => manages_descendant(ctx, account, user),
             None => Ok(false),
         };
         if manages(ctx, root.as_ref())? {
@@ -124,7 +124,7 @@ pub(crate) fn next_of_user(
     }
     let next = first_after(
         ctx,
-        keys::below(keys::MEMBERSHIP, &[user.as_str()]),
+        keys::range(keys::MEMBERSHIP, &[user.as_str()]),
         root.as_ref(),
     )?;
     Ok(next.map(|account| vec![account]))

@@ -4,7 +4,7 @@ use crate::access::operation::Operation;
 use crate::access::request::Ctx;
 use crate::api::users::{Create, User};
 use crate::domain::users::NamedAt;
-use crate::domain::users::show::shown;
+use crate::domain::users::show::answer_of;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::model::{self, Email, Id, Name, Profile};
@@ -81,6 +81,6 @@ impl Operation for Create {
                 email: "/email",
             },
         )?;
-        shown(ctx, user)
+        answer_of(ctx, user)
     }
 }

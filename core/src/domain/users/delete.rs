@@ -1,8 +1,8 @@
 //! Users are deleted, and what they owned is passed on.
 
 use crate::access::operation::Operation;
-use crate::access::reach;
 use crate::access::request::Ctx;
+use crate::access::visibility;
 use crate::api;
 use crate::api::users::{Delete, UserDeleted};
 use crate::domain::members::escalation::refuse_stronger_in;
@@ -39,11 +39,11 @@ impl Operation for Delete {
             }
             Actor::User { account: home, .. } => {
                 ctx.require_in(home, "users.delete")?;
-                Some(reach::require_parent(ctx)?)
+                Some(visibility::require_parent(ctx)?)
             }
         };
-        reach::refuse_self(ctx, &self.user, "deletes")?;
-        let user = reach::load_seen(ctx, &self.user, "/user")?;
+        visibility::refuse_self(ctx, &self.user, "deletes")?;
+        let user = visibility::load_visible(ctx, &self.user, "/user")?;
         if ctx.tx.has(&keys::operator(&user.id))? {
             return Err(Error::new(
                 Code::IsOperator,

@@ -1,13 +1,13 @@
 //! Users are read, edited, disabled and enabled.
 
 use crate::access::operation::Operation;
-use crate::access::reach;
 use crate::access::request::Ctx;
+use crate::access::visibility;
 use crate::api::users::{Disable, Edit, Enable, Get, LoggedIn, ProfileField, User};
 use crate::domain;
 use crate::domain::users::create::check_form;
 use crate::domain::users::save;
-use crate::domain::users::show::{seen, shown};
+use crate::domain::users::show::{answer_of, seen};
 use crate::domain::{links, membership};
 use crate::error::{Code, Error};
 use crate::kernel::keys;
@@ -45,8 +45,8 @@ pub(crate) fn logged_in(ctx: &mut Ctx<'_>, user: model::User) -> Result<model::U
 }
 
 fn set_disabled(ctx: &mut Ctx<'_>, id: &Id, disabled: bool) -> Result<User, Error> {
-    reach::refuse_self(ctx, id, "disables or enables")?;
-    reach::refuse_stronger(ctx, id)?;
+    visibility::refuse_self(ctx, id, "disables or enables")?;
+    visibility::refuse_stronger(ctx, id)?;
     let mut user = load(&mut ctx.tx, id, "/user")?;
     if user.disabled != disabled {
         let was = user.clone();
@@ -64,10 +64,10 @@ fn set_disabled(ctx: &mut Ctx<'_>, id: &Id, disabled: bool) -> Result<User, Erro
             }) {
                 membership::change_seat(ctx, &account, &user, disabled)?;
             }
-            members::touch(&mut ctx.tx, &account)?;
+            members::invalidate(&mut ctx.tx, &account)?;
         }
     }
-    shown(ctx, user)
+    answer_of(ctx, user)
 }
 
 /// What the actor is to a user whose fields they want to edit, and the policies that say what that
@@ -75,7 +75,7 @@ fn set_disabled(ctx: &mut Ctx<'_>, id: &Id, disabled: bool) -> Result<User, Erro
 pub(crate) struct Editing {
     /// Those of every account where the user is; the platform's where they are in none.
     pub(crate) policies: Vec<EffectivePolicies>,
-    pub(crate) hats: Vec<Editor>,
+    pub(crate) relations: Vec<Editor>,
     /// The account that a user edits in; none for the host and operators.
     pub(crate) account: Option<Id>,
     /// The host edits everything.
@@ -100,44 +100,44 @@ impl Editing {
         if policies.is_empty() {
             policies.push(ctx.policies(None)?);
         }
-        let is_self = reach::is_in_person(ctx, &user.id);
-        let mut hats: Vec<Editor> = is_self.then_some(Editor::OneSelf).into_iter().collect();
+        let is_self = visibility::is_in_person(ctx, &user.id);
+        let mut relations: Vec<Editor> = is_self.then_some(Editor::OneSelf).into_iter().collect();
         let Actor::User { account: home, .. } = ctx.actor else {
             let host = *ctx.actor == Actor::System;
             if !host {
                 match ctx.require_as_operator("clients.edit") {
-                    Ok(()) => hats.push(Editor::Operator),
+                    Ok(()) => relations.push(Editor::Operator),
                     Err(error) if !is_self => return Err(error),
                     Err(_) => {}
                 }
-                reach::refuse_stronger(ctx, &user.id)?;
+                visibility::refuse_stronger(ctx, &user.id)?;
             }
             return Ok(Editing {
                 policies,
-                hats,
+                relations,
                 account: None,
                 host,
             });
         };
         let account = named.unwrap_or_else(|| home.clone());
         if domain::members::show::find(ctx, &account, &user.id)?.is_some() {
-            if reach::holds_in(ctx, &account, "users.edit_profile")? {
-                hats.push(Editor::Administrator);
+            if visibility::holds_in(ctx, &account, "users.edit_profile")? {
+                relations.push(Editor::Administrator);
             }
-        } else if !is_self && !reach::sees(ctx, &user.id)? {
+        } else if !is_self && !visibility::sees(ctx, &user.id)? {
             return Err(Error::not_found("user", user.id.as_str()).at("/user"));
         }
-        if let Some(above) = reach::managed(ctx)? {
+        if let Some(ancestor) = visibility::managed(ctx)? {
             // In a team without accounts below the top account is the parent of its own users.
-            let direct = u64::from(ctx.tx.has(&keys::member(&above, &user.id))?);
-            let seats = people::seats_of(&mut ctx.tx, &above, &user.id)?;
-            if seats > direct || (seats > 0 && reach::parent(ctx)?.is_some()) {
-                hats.push(Editor::Parent);
+            let direct = u64::from(ctx.tx.has(&keys::member(&ancestor, &user.id))?);
+            let seats = people::seats_of(&mut ctx.tx, &ancestor, &user.id)?;
+            if seats > direct || (seats > 0 && visibility::parent(ctx)?.is_some()) {
+                relations.push(Editor::Parent);
             }
         }
         Ok(Editing {
             policies,
-            hats,
+            relations,
             account: Some(account),
             host: false,
         })
@@ -147,7 +147,7 @@ impl Editing {
     fn require_member(ctx: &mut Ctx<'_>, account: &Id, user: &Id) -> Result<(), Error> {
         match ctx.actor {
             Actor::User { .. } => ctx
-                .standing(account)
+                .member_in(account)
                 .map(drop)
                 .map_err(|error| error.at("/account"))?,
             Actor::System | Actor::Operator { .. } => {
@@ -188,7 +188,7 @@ impl Editing {
             return Ok(());
         }
         let editors = self.editors(group);
-        let edits = edits_as(&self.hats, &editors);
+        let edits = edits_as(&self.relations, &editors);
         if edits.themself {
             let allowed = match &self.account {
                 Some(account) => ctx.require_in(account, group.own_permission()),
@@ -200,7 +200,7 @@ impl Editing {
                 Ok(()) => return Ok(()),
             }
         }
-        if edits.other && self.reaches(ctx, user, group)? {
+        if edits.other && self.may_edit(ctx, user, group)? {
             return Ok(());
         }
         let error = Error::new(
@@ -217,7 +217,7 @@ impl Editing {
     /// Whether somebody above the user reaches far enough for this field: a person who is in
     /// another team too is not theirs to edit. And with the address one gets the password, and with
     /// that all of the accounts.
-    fn reaches(
+    fn may_edit(
         &self,
         ctx: &mut Ctx<'_>,
         user: &model::User,
@@ -226,16 +226,17 @@ impl Editing {
         let Some(acting_in) = &self.account else {
             return Ok(true);
         };
-        if !reach::in_this_team_alone(ctx, &user.id, acting_in)? {
+        if !visibility::in_this_team_alone(ctx, &user.id, acting_in)? {
             return Ok(false);
         }
         for account in accounts_of(&mut ctx.tx, &user.id, usize::MAX)? {
-            if group == FieldGroup::Email && !reach::holds_in(ctx, &account, "users.edit_profile")?
+            if group == FieldGroup::Email
+                && !visibility::holds_in(ctx, &account, "users.edit_profile")?
             {
                 return Ok(false);
             }
         }
-        reach::refuse_stronger(ctx, &user.id).map(|()| true)
+        visibility::refuse_stronger(ctx, &user.id).map(|()| true)
     }
 }
 
@@ -275,9 +276,9 @@ pub(crate) fn tell(
         user: Some(user.clone()),
         to: Some(to.clone()),
         token_of: link.map(|link| (link.id.clone(), link.generation)),
-        ..OutboxMessage::about(kind, reach::home(ctx), ctx.now_ms)
+        ..OutboxMessage::about(kind, visibility::home(ctx), ctx.now_ms)
     };
-    ctx.tell_host(&message)
+    ctx.enqueue_message(&message)
 }
 
 /// A user needs this permission in the account; what the host and operators need was looked at.
@@ -286,7 +287,7 @@ pub(crate) fn require_of_user(
     account: &Id,
     permission: &str,
 ) -> Result<(), Error> {
-    if reach::home(ctx).is_some() {
+    if visibility::home(ctx).is_some() {
         ctx.require_in(account, permission)
     } else {
         Ok(())
@@ -295,7 +296,7 @@ pub(crate) fn require_of_user(
 
 /// The policies where the actor acts: of their account, or of the platform.
 pub(crate) fn policies_here(ctx: &mut Ctx<'_>) -> Result<EffectivePolicies, Error> {
-    let home = reach::home(ctx);
+    let home = visibility::home(ctx);
     ctx.policies(home.as_ref())
 }
 
@@ -317,7 +318,10 @@ impl Operation for Get {
                 ));
             }
         };
-        if !id.as_ref().is_some_and(|id| reach::is_in_person(ctx, id)) {
+        if !id
+            .as_ref()
+            .is_some_and(|id| visibility::is_in_person(ctx, id))
+        {
             match ctx.actor {
                 Actor::System => {}
                 Actor::Operator { .. } => ctx.require_as_operator("clients.view_all")?,
@@ -325,7 +329,7 @@ impl Operation for Get {
             }
         }
         let user = match (id, address) {
-            (Some(id), _) if reach::sees(ctx, &id)? => load(&mut ctx.tx, &id, field)?,
+            (Some(id), _) if visibility::sees(ctx, &id)? => load(&mut ctx.tx, &id, field)?,
             (_, Some(address)) => return Err(Error::not_found("user", &address).at(field)),
             (Some(id), None) => return Err(Error::not_found("user", id.as_str()).at(field)),
             (None, None) => {
@@ -335,7 +339,7 @@ impl Operation for Get {
                 ));
             }
         };
-        shown(ctx, user)
+        answer_of(ctx, user)
     }
 }
 
@@ -343,7 +347,7 @@ impl Operation for Edit {
     type Answer = User;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<User, Error> {
-        let before = reach::load_seen(ctx, &self.user, "/user")?;
+        let before = visibility::load_visible(ctx, &self.user, "/user")?;
         let editing = Editing::new(ctx, &before, self.account)?;
         check_rev(self.expected_rev, before.rev)?;
         let cleared = |field| self.clear.contains(&field);
@@ -468,10 +472,10 @@ impl Operation for Edit {
             "/notifications",
         )?;
         if user.profile == before.profile {
-            return shown(ctx, user);
+            return answer_of(ctx, user);
         }
         let user = save(ctx, &before, user)?;
-        shown(ctx, user)
+        answer_of(ctx, user)
     }
 }
 
@@ -481,7 +485,7 @@ impl Operation for LoggedIn {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<User, Error> {
         let user = load(&mut ctx.tx, &self.user, "/user")?;
         let user = logged_in(ctx, user)?;
-        shown(ctx, user)
+        answer_of(ctx, user)
     }
 }
 

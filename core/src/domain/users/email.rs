@@ -1,8 +1,8 @@
 //! Addresses and passwords of users change.
 
 use crate::access::operation::Operation;
-use crate::access::reach;
 use crate::access::request::Ctx;
+use crate::access::visibility;
 use crate::api::users::{
     ChangeEmail, ConfirmEmail, EmailChanged, PasswordResetRequested, PasswordWasSet,
     RequestPasswordReset, User,
@@ -10,7 +10,7 @@ use crate::api::users::{
 use crate::domain::links;
 use crate::domain::users::edit::{Editing, end_access, policies_here, tell};
 use crate::domain::users::save;
-use crate::domain::users::show::shown;
+use crate::domain::users::show::answer_of;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::kernel::revision::check_rev;
@@ -120,7 +120,7 @@ fn set_email(
         },
     )?;
     for account in accounts_of(&mut ctx.tx, &user.id, usize::MAX)? {
-        invitations::settle(&mut ctx.tx, &account, &user)?;
+        invitations::supersede(&mut ctx.tx, &account, &user)?;
     }
     Ok(user)
 }
@@ -134,7 +134,7 @@ impl Operation for ChangeEmail {
     type Answer = EmailChanged;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<EmailChanged, Error> {
-        let user = reach::load_seen(ctx, &self.user, "/user")?;
+        let user = visibility::load_visible(ctx, &self.user, "/user")?;
         let editing = Editing::new(ctx, &user, self.account)?;
         editing.check(ctx, &user, FieldGroup::Email, "/email")?;
         check_rev(self.expected_rev, user.rev)?;
@@ -144,7 +144,7 @@ impl Operation for ChangeEmail {
         let same = self.email.key() == user.email.key();
         if same
             || editing.host
-            || !editing.hats.contains(&Editor::OneSelf) && editing.account.is_none()
+            || !editing.relations.contains(&Editor::OneSelf) && editing.account.is_none()
         {
             let changed = set_email(ctx, &user, self.email, "/email")?;
             return Ok(EmailChanged {
@@ -191,7 +191,7 @@ impl Operation for ConfirmEmail {
             .at("/token"));
         }
         let user = set_email(ctx, &user, link.email, "/token")?;
-        shown(ctx, user)
+        answer_of(ctx, user)
     }
 }
 
@@ -199,8 +199,8 @@ impl Operation for RequestPasswordReset {
     type Answer = PasswordResetRequested;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<PasswordResetRequested, Error> {
-        let is_self = reach::is_self(ctx, &self.user);
-        match (reach::home(ctx), ctx.actor) {
+        let is_self = visibility::is_self(ctx, &self.user);
+        match (visibility::home(ctx), ctx.actor) {
             (Some(home), _) if is_self => ctx.require_in(&home, "self.password")?,
             (Some(home), _) => ctx.require_in(&home, "users.reset_password")?,
             (None, Actor::Operator { .. }) if !is_self => {
@@ -208,9 +208,9 @@ impl Operation for RequestPasswordReset {
             }
             (None, _) => {}
         }
-        let user = reach::load_seen(ctx, &self.user, "/user")?;
+        let user = visibility::load_visible(ctx, &self.user, "/user")?;
         if !is_self {
-            reach::refuse_stronger(ctx, &user.id)?;
+            visibility::refuse_stronger(ctx, &user.id)?;
         }
         if user.disabled {
             return Err(Error::new(
@@ -233,6 +233,6 @@ impl Operation for PasswordWasSet {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<User, Error> {
         let user = load(&mut ctx.tx, &self.user, "/user")?;
         let (user, _) = password_was_set(ctx, user, None, None)?;
-        shown(ctx, user)
+        answer_of(ctx, user)
     }
 }

@@ -1,8 +1,8 @@
 //! All that is known of a person, as one document (R-USR-4).
 
 use crate::access::operation::Operation;
-use crate::access::reach;
 use crate::access::request::Ctx;
+use crate::access::visibility;
 use crate::api;
 use crate::api::addresses::AddressList;
 use crate::api::api_keys::ApiKey;
@@ -11,7 +11,7 @@ use crate::api::users::{
     ExportData, OwnedResource, UserAct, UserData, UserHistory, UserInvitation, UserMessage,
 };
 use crate::domain;
-use crate::domain::users::show::shown;
+use crate::domain::users::show::answer_of;
 use crate::domain::{audit, members, second_factors, sessions};
 use crate::error::{Code, Error};
 use crate::kernel::keys;
@@ -45,7 +45,7 @@ impl Operation for ExportData {
     type Answer = UserData;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<UserData, Error> {
-        let is_self = reach::is_self(ctx, &self.user);
+        let is_self = visibility::is_self(ctx, &self.user);
         match ctx.actor {
             Actor::Operator { .. } if !is_self => ctx.require_as_operator("clients.view_all")?,
             Actor::User { .. } if !is_self => {
@@ -116,9 +116,9 @@ impl Operation for ExportData {
 /// list.
 fn spans_of(user: &Id, email: &Email) -> Vec<Span> {
     vec![
-        keys::below(keys::MEMBERSHIP, &[user.as_str()]),
-        keys::below(keys::USER_SESSION, &[user.as_str()]),
-        keys::below(keys::ADDRESS_INVITATION, &[email.key()]),
+        keys::range(keys::MEMBERSHIP, &[user.as_str()]),
+        keys::range(keys::USER_SESSION, &[user.as_str()]),
+        keys::range(keys::ADDRESS_INVITATION, &[email.key()]),
         keys::user_invitations(user),
         keys::outbox_of_person(AuditKind::User, user),
         keys::audit_of_person(AuditKind::User, user),
@@ -161,7 +161,7 @@ fn known(ctx: &mut Ctx<'_>, user: model::User, is_first: bool) -> Result<UserDat
         more_resources: false,
         next: None,
         exported_at_ms: ctx.now_ms,
-        user: shown(ctx, user)?,
+        user: answer_of(ctx, user)?,
     })
 }
 
@@ -208,7 +208,7 @@ fn membership(ctx: &mut Ctx<'_>, account: &Id, user: &Id) -> Result<Option<Item>
     let Some(member) = ctx.tx.get(&keys::member(account, user))? else {
         return Ok(None);
     };
-    let member = members::show::shown(ctx, member)?;
+    let member = members::show::answer_of(ctx, member)?;
     let list: Option<Vec<model::AddressRange>> =
         ctx.tx.get(&keys::member_allow_list(account, user))?;
     let list = list.map(|addresses| AddressList {
@@ -218,7 +218,7 @@ fn membership(ctx: &mut Ctx<'_>, account: &Id, user: &Id) -> Result<Option<Item>
     });
     let keys = api_keys::all_of(&mut ctx.tx, account, Some(user))?
         .into_iter()
-        .map(domain::api_keys::shown)
+        .map(domain::api_keys::answer_of)
         .collect();
     Ok(Some(Item::Membership(Box::new(member), list, keys)))
 }
@@ -308,7 +308,7 @@ fn resources_after(
         .filter(|account| account.as_str() >= first.as_str())
     {
         let (begin, until) =
-            keys::below(keys::RESOURCE_OF_OWNER, &[account.as_str(), user.as_str()]);
+            keys::range(keys::RESOURCE_OF_OWNER, &[account.as_str(), user.as_str()]);
         let begin = if account.as_str() == first {
             begin.max(from.to_vec())
         } else {

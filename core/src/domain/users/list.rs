@@ -2,8 +2,8 @@
 
 use crate::access::authorise::TEAM_PERMISSION;
 use crate::access::operation::Operation;
-use crate::access::reach;
 use crate::access::request::Ctx;
+use crate::access::visibility;
 use crate::api::members::MemberStatus;
 use crate::api::users::{List, UserEntry, UserList, UserMembership, UserOrder};
 use crate::domain::users::show::{MEMBERSHIPS_SHOWN, is_inactive, last_seen, memberships_among};
@@ -26,7 +26,7 @@ impl Operation for List {
         if let Some(sub_account) = &self.sub_account {
             let known = ctx.tx.has(&keys::account(sub_account))?;
             let within = match &scope {
-                Some(scope) => known && reach::is_within(ctx, sub_account, scope)?,
+                Some(scope) => known && visibility::is_within(ctx, sub_account, scope)?,
                 None => known,
             };
             if !within {
@@ -100,7 +100,7 @@ impl List {
     /// The account whose users are listed, with those of all accounts below; none for the whole
     /// platform.
     fn scope(&self, ctx: &mut Ctx<'_>) -> Result<Option<Id>, Error> {
-        let Some(home) = reach::home(ctx) else {
+        let Some(home) = visibility::home(ctx) else {
             if matches!(ctx.actor, Actor::Operator { .. }) {
                 ctx.require_as_operator("clients.view_all")?;
             }
@@ -114,7 +114,7 @@ impl List {
         let account = self.account.clone().unwrap_or(home);
         ctx.require_in(&account, TEAM_PERMISSION)
             .map_err(|error| error.at("/account"))?;
-        reach::require_parent(ctx)?;
+        visibility::require_parent(ctx)?;
         Ok(Some(account))
     }
 

@@ -1,7 +1,7 @@
 //! Users as callers see them.
 
-use crate::access::reach;
 use crate::access::request::Ctx;
+use crate::access::visibility;
 use crate::api::users::{EmailChangeAsked, User};
 use crate::domain::links;
 use crate::error::Error;
@@ -12,8 +12,8 @@ use crate::tables::users::accounts_of;
 /// Most memberships that a list shows of a user.
 pub(crate) const MEMBERSHIPS_SHOWN: usize = 50;
 
-pub(crate) fn shown(ctx: &mut Ctx<'_>, user: model::User) -> Result<User, Error> {
-    let to_themself = reach::home(ctx).is_none() || reach::is_in_person(ctx, &user.id);
+pub(crate) fn answer_of(ctx: &mut Ctx<'_>, user: model::User) -> Result<User, Error> {
+    let to_themself = visibility::home(ctx).is_none() || visibility::is_in_person(ctx, &user.id);
     let asked = if to_themself {
         links::open(ctx, &user.id, LinkKind::EmailChange)?
     } else {
@@ -21,7 +21,7 @@ pub(crate) fn shown(ctx: &mut Ctx<'_>, user: model::User) -> Result<User, Error>
     };
     Ok(User {
         last_seen_at_ms: last_seen(ctx, &user)?,
-        accounts: reach::accounts_seen(ctx, &user.id, usize::MAX)?,
+        accounts: visibility::accounts_seen(ctx, &user.id, usize::MAX)?,
         id: user.id,
         email: user.email.as_typed().to_owned(),
         profile: user.profile,
@@ -85,7 +85,7 @@ pub(crate) fn memberships_among(
     let mut found = Vec::new();
     for account in accounts {
         let within = match scope {
-            Some(scope) => reach::is_within(ctx, account, scope)?,
+            Some(scope) => visibility::is_within(ctx, account, scope)?,
             None => true,
         };
         if within {

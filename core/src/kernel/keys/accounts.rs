@@ -25,8 +25,8 @@ pub(crate) fn account_order(order: &str, text: &str, id: &Id) -> Vec<u8> {
 
 /// Index: an account among all below another; `order` is `id` (with an empty text), `name`, `owner`
 /// (by the address) or `created`.
-pub(crate) fn team_account(above: &Id, order: &str, text: &str, id: &Id) -> Vec<u8> {
-    key(TEAM_ACCOUNT, &[above.as_str(), order, text, id.as_str()])
+pub(crate) fn team_account(ancestor: &Id, order: &str, text: &str, id: &Id) -> Vec<u8> {
+    key(TEAM_ACCOUNT, &[ancestor.as_str(), order, text, id.as_str()])
 }
 
 /// The platform's default limits.

@@ -1,7 +1,7 @@
 //! Keys of the audit and of the people that it tells of; of the clock, and of what the store
 //! knows of itself.
 
-use crate::kernel::keys::codec::{below, key, part, sortable};
+use crate::kernel::keys::codec::{key, part, range, sortable};
 use crate::kernel::keys::invitations::invitation;
 use crate::kernel::keys::letters::{AUDIT, AUDIT_HEAD, AUDIT_PERSON, CLOCK, TOKEN_KEY};
 use crate::kernel::keys::users::user;
@@ -15,7 +15,7 @@ pub(crate) fn audit(chain: &AuditChain, number: u64) -> Vec<u8> {
 
 /// The records of a chain: from the first key, until the second.
 pub(crate) fn audits(chain: &AuditChain) -> (Vec<u8>, Vec<u8>) {
-    below(AUDIT, &chain.parts())
+    range(AUDIT, &chain.parts())
 }
 
 /// Where a chain begins and ends.
@@ -64,12 +64,12 @@ pub(crate) fn audit_actor(user: &Id, chain: &AuditChain, number: u64) -> Vec<u8>
 
 /// What the audit knows of where somebody acted from: from the first key, until the second.
 pub(crate) fn audit_of_actor(user: &Id) -> (Vec<u8>, Vec<u8>) {
-    below(AUDIT_PERSON, &[ACTOR, user.as_str()])
+    range(AUDIT_PERSON, &[ACTOR, user.as_str()])
 }
 
 /// What the audit knows of a person: from the first key, until the second.
 pub(crate) fn audit_of_person(kind: AuditKind, person: &Id) -> (Vec<u8>, Vec<u8>) {
-    below(AUDIT_PERSON, &[person_kind(kind), person.as_str()])
+    range(AUDIT_PERSON, &[person_kind(kind), person.as_str()])
 }
 
 /// The record of a person: of a user, or of somebody who was invited.

@@ -28,7 +28,7 @@ pub(crate) fn split(key: &[u8]) -> Option<(u8, Vec<&str>)> {
 }
 
 /// The keys that begin with the letter and the ids: from the first, until the second.
-pub(crate) fn below(letter: u8, parts: &[&str]) -> (Vec<u8>, Vec<u8>) {
+pub(crate) fn range(letter: u8, parts: &[&str]) -> (Vec<u8>, Vec<u8>) {
     let mut from = key(letter, parts);
     let mut until = from.clone();
     from.push(0);

@@ -1,9 +1,9 @@
 //! Keys of credits: their ledgers, and what is left of each grant.
 
-use crate::kernel::keys::codec::{below, key, sortable};
+use crate::kernel::keys::codec::{key, range, sortable};
 use crate::kernel::keys::letters::CREDIT;
 use crate::model::{Channel, Id, LimitName};
-use crate::rules::credit::Turn;
+use crate::rules::credit::Rank;
 
 /// What an account has of credits begins with this, for a channel or for all.
 fn credit(account: &Id, channel: Channel, parts: &[&str]) -> Vec<u8> {
@@ -23,13 +23,13 @@ pub(crate) fn credit_entry(account: &Id, channel: Channel, entry: u64) -> Vec<u8
 }
 
 /// The free credits of an account, or the reserve of a group.
-pub(crate) fn credit_pocket(account: &Id, channel: Channel, group: Option<&Id>) -> Vec<u8> {
+pub(crate) fn credit_bucket(account: &Id, channel: Channel, group: Option<&Id>) -> Vec<u8> {
     credit(account, channel, &["pocket", group.map_or("", Id::as_str)])
 }
 
 /// The reserves of the groups of an account: from the first key, until the second.
 pub(crate) fn credit_reserves(account: &Id, channel: Channel) -> (Vec<u8>, Vec<u8>) {
-    let (from, until) = below(CREDIT, &[account.as_str(), channel.name(), "pocket"]);
+    let (from, until) = range(CREDIT, &[account.as_str(), channel.name(), "pocket"]);
     // The free credits lie before them.
     ([from.as_slice(), &[0x01]].concat(), until)
 }
@@ -40,9 +40,9 @@ pub(crate) fn credit_part(
     account: &Id,
     channel: Channel,
     group: Option<&Id>,
-    turn: &Turn,
+    rank: &Rank,
 ) -> Vec<u8> {
-    let [priority, expires, granted, grant] = turn.numbers().map(sortable);
+    let [priority, expires, granted, grant] = rank.numbers().map(sortable);
     credit(
         account,
         channel,
@@ -64,7 +64,7 @@ pub(crate) fn credit_parts(
     channel: Channel,
     group: Option<&Id>,
 ) -> (Vec<u8>, Vec<u8>) {
-    below(
+    range(
         CREDIT,
         &[
             account.as_str(),
@@ -77,17 +77,17 @@ pub(crate) fn credit_parts(
 
 /// What is left of grants anywhere in an account: the free credits, then the reserve of each group.
 pub(crate) fn all_credit_parts(account: &Id, channel: Channel) -> (Vec<u8>, Vec<u8>) {
-    below(CREDIT, &[account.as_str(), channel.name(), "part"])
+    range(CREDIT, &[account.as_str(), channel.name(), "part"])
 }
 
-/// The group and the turn at the end of a key of what is left of a grant.
-pub(crate) fn credit_part_at(key: &[u8]) -> Option<(Option<Id>, Turn)> {
+/// The group and the rank at the end of a key of what is left of a grant.
+pub(crate) fn credit_part_at(key: &[u8]) -> Option<(Option<Id>, Rank)> {
     let mut parts = key.rsplit(|byte| *byte == 0);
     let mut number = || u64::from_str_radix(std::str::from_utf8(parts.next()?).ok()?, 16).ok();
     let (grant, granted, expires, priority) = (number()?, number()?, number()?, number()?);
     Some((
         group_at(parts.next()?)?,
-        Turn::from_numbers([priority, expires, granted, grant]),
+        Rank::from_numbers([priority, expires, granted, grant]),
     ))
 }
 
@@ -122,7 +122,7 @@ pub(crate) fn credit_expiry(
 
 /// What has expired by an instant: from the first key, until the second.
 pub(crate) fn credits_expired(account: &Id, channel: Channel, now_ms: u64) -> (Vec<u8>, Vec<u8>) {
-    let (from, _) = below(CREDIT, &[account.as_str(), channel.name(), "expiry"]);
+    let (from, _) = range(CREDIT, &[account.as_str(), channel.name(), "expiry"]);
     (
         from,
         credit(

@@ -1,6 +1,6 @@
 //! Keys of invitations.
 
-use crate::kernel::keys::codec::{below, key, sortable};
+use crate::kernel::keys::codec::{key, range, sortable};
 use crate::kernel::keys::letters::{
     ACCOUNT_INVITATION, ADDRESS_INVITATION, INVITATION, INVITED, OPEN_INVITATION,
 };
@@ -65,7 +65,7 @@ pub(crate) fn user_invitation(user: &Id, invitation: &Id) -> Vec<u8> {
 
 /// The invitations of addresses that a user had before: from the first key, until the second.
 pub(crate) fn user_invitations(user: &Id) -> (Vec<u8>, Vec<u8>) {
-    below(ADDRESS_INVITATION, &[FORMER, user.as_str()])
+    range(ADDRESS_INVITATION, &[FORMER, user.as_str()])
 }
 
 /// Stands where the address does in the keys of invitations.

@@ -1,6 +1,6 @@
 //! Keys of members, their groups and their roles.
 
-use crate::kernel::keys::codec::{below, key};
+use crate::kernel::keys::codec::{key, range};
 use crate::kernel::keys::letters::{
     ACCOUNT_ROLE, AVATAR, GROUP, GROUP_MEMBER, MEMBER, MEMBERSHIP, ROLE, ROLE_USE, SEAT, TALLY,
     TOMBSTONE, TREE_NODE,
@@ -57,7 +57,7 @@ pub(crate) fn group_tombstone(account: &Id, group: &Id) -> Vec<u8> {
 
 /// The ids of the groups of an account that were deleted: from the first, until the second.
 pub(crate) fn group_tombstones(account: &Id) -> (Vec<u8>, Vec<u8>) {
-    below(TOMBSTONE, &["g", account.as_str()])
+    range(TOMBSTONE, &["g", account.as_str()])
 }
 
 /// A role.

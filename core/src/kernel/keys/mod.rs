@@ -23,11 +23,11 @@ pub(crate) use audit::{
     audit_person_at, audits, clock, record_of_person, token_key,
 };
 pub(crate) use codec::{
-    below, hex, key, last_id, last_number, last_pair, orderable, part, sortable, split,
+    hex, key, last_id, last_number, last_pair, orderable, part, range, sortable, split,
 };
 pub(crate) use credits::{
-    all_credit_parts, credit_entry, credit_expiry, credit_expiry_at, credit_head, credit_key,
-    credit_lifted, credit_paid, credit_part, credit_part_at, credit_parts, credit_pocket,
+    all_credit_parts, credit_bucket, credit_entry, credit_expiry, credit_expiry_at, credit_head,
+    credit_key, credit_lifted, credit_paid, credit_part, credit_part_at, credit_parts,
     credit_refunded, credit_reserves, credits_expired,
 };
 pub(crate) use invitations::{
@@ -66,7 +66,7 @@ mod tests {
     #[test]
     fn a_range_holds_its_own_and_no_neighbour() {
         let id = |text: &str| Id::new(text).unwrap();
-        let (from, until) = below(MEMBER, &["acme"]);
+        let (from, until) = range(MEMBER, &["acme"]);
         let within = |key: &[u8]| from.as_slice() <= key && key < until.as_slice();
         assert!(within(&member(&id("acme"), &id("ann"))));
         assert!(within(&member(&id("acme"), &id("\u{10ffff}"))));

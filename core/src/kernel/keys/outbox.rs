@@ -1,7 +1,7 @@
 //! Keys of the outbox and of its consumers.
 
 use crate::kernel::keys::audit::person_kind;
-use crate::kernel::keys::codec::{below, key, sortable};
+use crate::kernel::keys::codec::{key, range, sortable};
 use crate::kernel::keys::letters::{OUTBOX, OUTBOX_CONSUMER, OUTBOX_NEXT, OUTBOX_PERSON};
 use crate::model::{AuditKind, Id};
 
@@ -20,7 +20,7 @@ pub(crate) fn outbox_person(kind: AuditKind, person: &Id, number: u64) -> Vec<u8
 
 /// The messages of the outbox that tell who a person is: from the first key, until the second.
 pub(crate) fn outbox_of_person(kind: AuditKind, person: &Id) -> (Vec<u8>, Vec<u8>) {
-    below(OUTBOX_PERSON, &[person_kind(kind), person.as_str()])
+    range(OUTBOX_PERSON, &[person_kind(kind), person.as_str()])
 }
 
 /// The number of the next message of the outbox.
@@ -44,7 +44,7 @@ pub(crate) fn open_message(consumer: &Id, number: u64) -> Vec<u8> {
 /// The messages that a consumer was given and has not acknowledged: from the first key, until the
 /// second.
 pub(crate) fn open_messages(consumer: &Id) -> (Vec<u8>, Vec<u8>) {
-    below(OUTBOX_CONSUMER, &[consumer.as_str(), "open"])
+    range(OUTBOX_CONSUMER, &[consumer.as_str(), "open"])
 }
 
 /// A message that a consumer gave up.
@@ -57,5 +57,5 @@ pub(crate) fn dead_message(consumer: &Id, number: u64) -> Vec<u8> {
 
 /// The messages that a consumer gave up: from the first key, until the second.
 pub(crate) fn dead_messages(consumer: &Id) -> (Vec<u8>, Vec<u8>) {
-    below(OUTBOX_CONSUMER, &[consumer.as_str(), "dead"])
+    range(OUTBOX_CONSUMER, &[consumer.as_str(), "dead"])
 }

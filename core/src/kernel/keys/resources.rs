@@ -1,6 +1,6 @@
 //! Keys of resources, of who edits them, and of with whom they are shared.
 
-use crate::kernel::keys::codec::{below, key, sortable};
+use crate::kernel::keys::codec::{key, range, sortable};
 use crate::kernel::keys::letters::{
     LEASE, RESOURCE, RESOURCE_OF_GROUP, RESOURCE_OF_OWNER, SHARE, SHARED_WITH, SLOT, SLOT_END,
     TALLY,
@@ -53,12 +53,12 @@ pub(crate) fn shared_tally(account: &Id, group: &Id, kind: &Id, owner: &Id) -> V
 
 /// The counts of what an owner has: from the first, until the second.
 pub(crate) fn owner_tallies(account: &Id, owner: &Id) -> (Vec<u8>, Vec<u8>) {
-    below(TALLY, &[account.as_str(), "owner", owner.as_str()])
+    range(TALLY, &[account.as_str(), "owner", owner.as_str()])
 }
 
 /// The counts of those who share resources of a kind in a group: from the first, until the second.
 pub(crate) fn shared_tallies(account: &Id, group: &Id, kind: &Id) -> (Vec<u8>, Vec<u8>) {
-    below(
+    range(
         TALLY,
         &[account.as_str(), "shared", group.as_str(), kind.as_str()],
     )
@@ -75,10 +75,10 @@ pub(crate) fn share(account: &Id, kind: &Id, id: &Id) -> Vec<u8> {
 }
 
 /// Index: what an account above shares with one account by name.
-pub(crate) fn shared_with(below: &Id, above: &Id, kind: &Id, id: &Id) -> Vec<u8> {
+pub(crate) fn shared_with(taker: &Id, giver: &Id, kind: &Id, id: &Id) -> Vec<u8> {
     key(
         SHARED_WITH,
-        &[below.as_str(), above.as_str(), kind.as_str(), id.as_str()],
+        &[taker.as_str(), giver.as_str(), kind.as_str(), id.as_str()],
     )
 }
 
@@ -88,11 +88,11 @@ pub(crate) fn slot(account: &Id, slot: &Id) -> Vec<u8> {
 }
 
 /// Index: the slots of an account and of all below it, by the instant at which they are free again.
-pub(crate) fn slot_end(above: &Id, expires_at_ms: u64, account: &Id, slot: &Id) -> Vec<u8> {
+pub(crate) fn slot_end(ancestor: &Id, expires_at_ms: u64, account: &Id, slot: &Id) -> Vec<u8> {
     key(
         SLOT_END,
         &[
-            above.as_str(),
+            ancestor.as_str(),
             &sortable(expires_at_ms),
             account.as_str(),
             slot.as_str(),
@@ -101,10 +101,10 @@ pub(crate) fn slot_end(above: &Id, expires_at_ms: u64, account: &Id, slot: &Id) 
 }
 
 /// The first key of the slots of an account that are not free at an instant.
-pub(crate) fn slot_ends_after(above: &Id, now_ms: u64) -> Vec<u8> {
+pub(crate) fn slot_ends_after(ancestor: &Id, now_ms: u64) -> Vec<u8> {
     key(
         SLOT_END,
-        &[above.as_str(), &sortable(now_ms.saturating_add(1))],
+        &[ancestor.as_str(), &sortable(now_ms.saturating_add(1))],
     )
 }
 

@@ -16,7 +16,7 @@ pub(crate) fn reservation(account: &Id, reservation: &Id) -> Vec<u8> {
 /// Index: the open reservations of an account and of all below it, or of the platform, by the
 /// instant at which they come back.
 pub(crate) fn open_reservation(
-    above: Option<&Id>,
+    ancestor: Option<&Id>,
     expires_at_ms: u64,
     account: &Id,
     reservation: &Id,
@@ -24,7 +24,7 @@ pub(crate) fn open_reservation(
     key(
         OPEN_RESERVATION,
         &[
-            carrier(above),
+            carrier(ancestor),
             &sortable(expires_at_ms),
             account.as_str(),
             reservation.as_str(),

@@ -4,7 +4,7 @@ use crate::access::request::Ctx;
 use crate::error::Error;
 use crate::kernel::keys;
 use crate::model::{Channel, CreditEntry, CreditHead, Id};
-use crate::sending::credits::book::{Book, STEP};
+use crate::sending::credits::ledger::{OpenLedger, STEP};
 
 /// What was entered in a future that was none counts as entered now; whether there may be more of
 /// it (R-QTA-13). The earliest comes first, so that no entry ever comes before another.
@@ -21,23 +21,29 @@ pub(crate) fn leave_future(
     else {
         return Ok(false);
     };
-    let book = Book {
+    let ledger = OpenLedger {
         account: account.clone(),
         channel,
         head,
     };
-    let (before, _) = book.before(ctx, at_ms.saturating_add(1))?;
-    let until = book.head.entries.min(before.saturating_add(STEP as u64));
+    let (before, _) = ledger.before(ctx, at_ms.saturating_add(1))?;
+    let until = ledger.head.entries.min(before.saturating_add(STEP as u64));
     for number in before + 1..=until {
-        let entry = book.entry_at(ctx, number)?;
+        let entry = ledger.entry_at(ctx, number)?;
         ctx.tx.put(
             keys::credit_entry(account, channel, number),
             &CreditEntry { at_ms, ..entry },
         )?;
     }
-    let more = until < book.head.entries;
+    let more = until < ledger.head.entries;
     if !more {
-        ctx.tx.put(key, &CreditHead { at_ms, ..book.head })?;
+        ctx.tx.put(
+            key,
+            &CreditHead {
+                at_ms,
+                ..ledger.head
+            },
+        )?;
     }
     Ok(more)
 }

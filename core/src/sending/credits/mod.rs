@@ -9,16 +9,16 @@
 //! those that only read too: in their own view of the store, which nobody keeps. So an expiry
 //! counts at its instant, and the next change writes it down.
 
-mod book;
+mod buckets;
 mod future;
+mod ledger;
 mod lifted;
 mod pay;
-mod pockets;
 pub(crate) mod refund;
 
-pub(crate) use book::{Book, balance, broken, totals_within};
+pub(crate) use buckets::{Taken, of_group, parts_of, release_group, sum};
 pub(crate) use future::leave_future;
+pub(crate) use ledger::{OpenLedger, balance, broken, totals_within};
 pub(crate) use lifted::{count_future_now, lifted_by, paid_in};
 pub(crate) use pay::{exhausted, pay_for_send, payable, payable_parts, spend};
-pub(crate) use pockets::{Taken, of_group, parts_of, release_group, sum};
 pub(crate) use refund::{refund, refund_at_most};

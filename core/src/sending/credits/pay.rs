@@ -7,8 +7,8 @@ use crate::meters::Lifted;
 use crate::model::{self, Channel, CreditEntry, CreditKind, Id};
 use crate::rules::credit::give_back;
 use crate::rules::send::Part;
-use crate::sending::credits::book::{Book, broken};
-use crate::sending::credits::pockets::parts_of;
+use crate::sending::credits::buckets::parts_of;
+use crate::sending::credits::ledger::{OpenLedger, broken};
 use crate::sending::credits::refund::{spent, still_there};
 
 /// How many grants are looked at to say what a send can be paid with later.
@@ -21,9 +21,9 @@ pub(crate) fn payable(
     channel: Channel,
     group: Option<&Id>,
 ) -> Result<u64, Error> {
-    let book = Book::open(ctx, account, channel)?;
-    let sources = book.sources(ctx, group)?;
-    book.payable(ctx, &sources)
+    let ledger = OpenLedger::open(ctx, account, channel)?;
+    let sources = ledger.sources(ctx, group)?;
+    ledger.payable(ctx, &sources)
 }
 
 /// What a group, or who is in none, could pay with, in the order in which it pays: what is left of
@@ -36,19 +36,19 @@ pub(crate) fn payable_parts(
     group: Option<&Id>,
     open: &[model::Reservation],
 ) -> Result<Vec<Part>, Error> {
-    let book = Book::open(ctx, account, channel)?;
-    let sources = book.sources(ctx, group)?;
+    let ledger = OpenLedger::open(ctx, account, channel)?;
+    let sources = ledger.sources(ctx, group)?;
     let mut parts = Vec::new();
     for source in sources.iter().map(Option::as_ref) {
-        let mut left = book.pocket(ctx, source)?.left;
+        let mut left = ledger.bucket(ctx, source)?.left;
         let (from, until) = keys::credit_parts(account, channel, source);
         for (key, amount) in ctx.tx.range::<u64>(&from, &until, MOST_PARTS)? {
-            let (_, turn) = keys::credit_part_at(&key).ok_or_else(|| broken(&key))?;
+            let (_, rank) = keys::credit_part_at(&key).ok_or_else(|| broken(&key))?;
             left = left.saturating_sub(amount);
             parts.push(Part {
                 amount,
                 from_ms: 0,
-                until_ms: turn.expires_at_ms().unwrap_or(u64::MAX),
+                until_ms: rank.expires_at_ms().unwrap_or(u64::MAX),
             });
         }
         parts.push(Part {
@@ -74,8 +74,8 @@ pub(crate) fn payable_parts(
             if binds && into.is_some() && into != group {
                 continue;
             }
-            let until_ms = book
-                .turn_of(ctx, part.grant)?
+            let until_ms = ledger
+                .rank_of(ctx, part.grant)?
                 .expires_at_ms()
                 .unwrap_or(u64::MAX);
             parts.push(Part {
@@ -89,7 +89,7 @@ pub(crate) fn payable_parts(
 }
 
 /// Pays for messages of a send. The account's own limits were charged so many less in these
-/// windows, and their books tell of it as long as it does not come back (R-QTA-6).
+/// windows, and their usage tells of it as long as it does not come back (R-QTA-6).
 pub(crate) fn pay_for_send(
     ctx: &mut Ctx<'_>,
     account: &Id,
@@ -122,21 +122,21 @@ pub(crate) fn spend(
     reference: Option<Id>,
 ) -> Result<CreditEntry, Error> {
     ctx.require_credits(Some(account), "/amount")?;
-    let mut book = Book::open(ctx, account, channel)?;
-    let sources = book.sources(ctx, group)?;
-    let left = book.payable(ctx, &sources)?;
+    let mut ledger = OpenLedger::open(ctx, account, channel)?;
+    let sources = ledger.sources(ctx, group)?;
+    let left = ledger.payable(ctx, &sources)?;
     if left < amount {
         return Err(exhausted(
             format!("`{account}` would pay {amount} credits and has {left}; ask for less."),
             left,
         ));
     }
-    let parts = parts_of(&book.take(ctx, &sources, amount, None)?);
-    let mut pocket = book.pocket(ctx, group)?;
-    pocket.spent = pocket.spent.saturating_add(amount);
-    book.save_pocket(ctx, group, &pocket)?;
-    let entry = book.entry(ctx, CreditKind::Spent, amount);
-    book.append(
+    let parts = parts_of(&ledger.take(ctx, &sources, amount, None)?);
+    let mut bucket = ledger.bucket(ctx, group)?;
+    bucket.spent = bucket.spent.saturating_add(amount);
+    ledger.save_bucket(ctx, group, &bucket)?;
+    let entry = ledger.entry(ctx, CreditKind::Spent, amount);
+    ledger.append(
         ctx,
         CreditEntry {
             group: group.cloned(),

@@ -5,7 +5,7 @@ use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::model::{Channel, CreditEntry, CreditKind, CreditPart, Id};
 use crate::rules::credit::give_back;
-use crate::sending::credits::book::Book;
+use crate::sending::credits::ledger::OpenLedger;
 use crate::sending::credits::lifted::unpay;
 
 /// Gives back a part of what was spent, to the grants that paid; once (R-CRD-2).
@@ -54,7 +54,7 @@ pub(crate) fn spent(
     channel: Channel,
     spend: u64,
 ) -> Result<(CreditEntry, u64), Error> {
-    let spent = Book::open(ctx, account, channel)?
+    let spent = OpenLedger::open(ctx, account, channel)?
         .read(ctx, spend)?
         .filter(|entry| entry.kind == CreditKind::Spent);
     let spent = spent.ok_or_else(|| Error::not_found("spend", &spend.to_string()).at("/spend"))?;
@@ -73,7 +73,7 @@ fn give_back_of(
     before: u64,
     amount: u64,
 ) -> Result<CreditEntry, Error> {
-    let mut book = Book::open(ctx, account, channel)?;
+    let mut ledger = OpenLedger::open(ctx, account, channel)?;
     ctx.tx.put(
         keys::credit_refunded(account, channel, spent.entry),
         &(before + amount),
@@ -88,9 +88,9 @@ fn give_back_of(
         .zip(give_back(&paid, before, amount))
         .filter(|(_, back)| *back > 0)
     {
-        let turn = book.turn_of(ctx, part.grant)?;
+        let rank = ledger.rank_of(ctx, part.grant)?;
         let into = still_there(ctx, account, part.group.as_ref())?;
-        book.raise(ctx, into, &turn, back)?;
+        ledger.raise(ctx, into, &rank, back)?;
         parts.push(CreditPart {
             grant: part.grant,
             amount: back,
@@ -98,12 +98,12 @@ fn give_back_of(
         });
     }
     if group.is_some() == spent.group.is_some() {
-        let mut pocket = book.pocket(ctx, group)?;
-        pocket.spent = pocket.spent.saturating_sub(amount);
-        book.save_pocket(ctx, group, &pocket)?;
+        let mut bucket = ledger.bucket(ctx, group)?;
+        bucket.spent = bucket.spent.saturating_sub(amount);
+        ledger.save_bucket(ctx, group, &bucket)?;
     }
-    let entry = book.entry(ctx, CreditKind::Refunded, amount);
-    let entry = book.append(
+    let entry = ledger.entry(ctx, CreditKind::Refunded, amount);
+    let entry = ledger.append(
         ctx,
         CreditEntry {
             group: spent.group,
@@ -112,7 +112,7 @@ fn give_back_of(
             ..entry
         },
     )?;
-    book.expire(ctx)?;
+    ledger.expire(ctx)?;
     Ok(entry)
 }
 

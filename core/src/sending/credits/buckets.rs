@@ -4,43 +4,43 @@
 use crate::access::request::Ctx;
 use crate::error::Error;
 use crate::kernel::keys;
-use crate::model::{Channel, CreditEntry, CreditKind, CreditPart, CreditPocket, Id};
-use crate::rules::credit::{Turn, pay};
-use crate::sending::credits::book::{Book, STEP, broken};
+use crate::model::{Channel, CreditBucket, CreditEntry, CreditKind, CreditPart, Id};
+use crate::rules::credit::{Rank, pay};
+use crate::sending::credits::ledger::{OpenLedger, STEP, broken};
 
 /// Credits of a grant that were taken out of the reserve of a group, or of what is free.
 pub(crate) struct Taken {
     group: Option<Id>,
-    pub(crate) turn: Turn,
+    pub(crate) rank: Rank,
     pub(crate) amount: u64,
 }
 
-impl Book {
-    pub(crate) fn pocket(
+impl OpenLedger {
+    pub(crate) fn bucket(
         &self,
         ctx: &mut Ctx<'_>,
         group: Option<&Id>,
-    ) -> Result<CreditPocket, Error> {
+    ) -> Result<CreditBucket, Error> {
         Ok(ctx
             .tx
-            .get(&keys::credit_pocket(&self.account, self.channel, group))?
+            .get(&keys::credit_bucket(&self.account, self.channel, group))?
             .unwrap_or_default())
     }
 
-    pub(super) fn save_pocket(
+    pub(super) fn save_bucket(
         &self,
         ctx: &mut Ctx<'_>,
         group: Option<&Id>,
-        pocket: &CreditPocket,
+        bucket: &CreditBucket,
     ) -> Result<(), Error> {
         // How many a send can be paid with is prepared.
-        ctx.tx.touch(&self.account);
-        let key = keys::credit_pocket(&self.account, self.channel, group);
-        if *pocket == CreditPocket::default() {
+        ctx.tx.invalidate_account(&self.account);
+        let key = keys::credit_bucket(&self.account, self.channel, group);
+        if *bucket == CreditBucket::default() {
             ctx.tx.delete(key);
             Ok(())
         } else {
-            ctx.tx.put(key, pocket)
+            ctx.tx.put(key, bucket)
         }
     }
 
@@ -48,11 +48,11 @@ impl Book {
         &self,
         ctx: &mut Ctx<'_>,
         group: Option<&Id>,
-        turn: &Turn,
+        rank: &Rank,
     ) -> Result<u64, Error> {
         Ok(ctx
             .tx
-            .get(&keys::credit_part(&self.account, self.channel, group, turn))?
+            .get(&keys::credit_part(&self.account, self.channel, group, rank))?
             .unwrap_or(0))
     }
 
@@ -80,7 +80,7 @@ impl Book {
     /// The groups that have something in reserve, or have spent something.
     pub(crate) fn reserves(&self, ctx: &mut Ctx<'_>) -> Result<Vec<Id>, Error> {
         let (from, until) = keys::credit_reserves(&self.account, self.channel);
-        let rows = ctx.tx.range::<CreditPocket>(&from, &until, usize::MAX)?;
+        let rows = ctx.tx.range::<CreditBucket>(&from, &until, usize::MAX)?;
         rows.iter()
             .map(|(key, _)| keys::last_id(key).ok_or_else(|| broken(key)))
             .collect()
@@ -90,7 +90,7 @@ impl Book {
     pub(crate) fn payable(&self, ctx: &mut Ctx<'_>, sources: &[Option<Id>]) -> Result<u64, Error> {
         let mut all: u64 = 0;
         for source in sources {
-            all = all.saturating_add(self.pocket(ctx, source.as_ref())?.left);
+            all = all.saturating_add(self.bucket(ctx, source.as_ref())?.left);
         }
         Ok(all)
     }
@@ -108,9 +108,9 @@ impl Book {
         for source in sources {
             let open = amount.saturating_sub(sum(&taken));
             let from_here = self.take_from(ctx, source.as_ref(), open, giver)?;
-            taken.extend(from_here.into_iter().map(|(turn, amount)| Taken {
+            taken.extend(from_here.into_iter().map(|(rank, amount)| Taken {
                 group: source.clone(),
-                turn,
+                rank,
                 amount,
             }));
         }
@@ -122,24 +122,24 @@ impl Book {
         &self,
         ctx: &mut Ctx<'_>,
         group: Option<&Id>,
-        turn: &Turn,
+        rank: &Rank,
         amount: u64,
     ) -> Result<(), Error> {
-        let left = self.left_of(ctx, group, turn)?;
-        let mut pocket = self.pocket(ctx, group)?;
-        pocket.left = pocket.left.saturating_add(amount);
-        self.save_pocket(ctx, group, &pocket)?;
-        if let Some(expires_at_ms) = turn.expires_at_ms() {
+        let left = self.left_of(ctx, group, rank)?;
+        let mut bucket = self.bucket(ctx, group)?;
+        bucket.left = bucket.left.saturating_add(amount);
+        self.save_bucket(ctx, group, &bucket)?;
+        if let Some(expires_at_ms) = rank.expires_at_ms() {
             ctx.tx.mark(keys::credit_expiry(
                 &self.account,
                 self.channel,
                 expires_at_ms,
-                turn.grant(),
+                rank.grant(),
                 group,
             ));
         }
         ctx.tx.put(
-            keys::credit_part(&self.account, self.channel, group, turn),
+            keys::credit_part(&self.account, self.channel, group, rank),
             &left.saturating_add(amount),
         )
     }
@@ -150,24 +150,24 @@ impl Book {
         &self,
         ctx: &mut Ctx<'_>,
         group: Option<&Id>,
-        turn: &Turn,
+        rank: &Rank,
         amount: u64,
     ) -> Result<(), Error> {
-        let left = self.left_of(ctx, group, turn)?.saturating_sub(amount);
-        let mut pocket = self.pocket(ctx, group)?;
-        pocket.left = pocket.left.saturating_sub(amount);
-        self.save_pocket(ctx, group, &pocket)?;
-        let key = keys::credit_part(&self.account, self.channel, group, turn);
+        let left = self.left_of(ctx, group, rank)?.saturating_sub(amount);
+        let mut bucket = self.bucket(ctx, group)?;
+        bucket.left = bucket.left.saturating_sub(amount);
+        self.save_bucket(ctx, group, &bucket)?;
+        let key = keys::credit_part(&self.account, self.channel, group, rank);
         if left > 0 {
             return ctx.tx.put(key, &left);
         }
         ctx.tx.delete(key);
-        if let Some(expires_at_ms) = turn.expires_at_ms() {
+        if let Some(expires_at_ms) = rank.expires_at_ms() {
             ctx.tx.delete(keys::credit_expiry(
                 &self.account,
                 self.channel,
                 expires_at_ms,
-                turn.grant(),
+                rank.grant(),
                 group,
             ));
         }
@@ -183,7 +183,7 @@ impl Book {
         group: Option<&Id>,
         amount: u64,
         giver: Option<Option<&Id>>,
-    ) -> Result<Vec<(Turn, u64)>, Error> {
+    ) -> Result<Vec<(Rank, u64)>, Error> {
         let (mut from, until) = keys::credit_parts(&self.account, self.channel, group);
         let mut open = amount;
         let mut taken = Vec::new();
@@ -193,19 +193,19 @@ impl Book {
             from = [last.as_slice(), &[0]].concat();
             let mut left = Vec::new();
             for (key, amount) in rows {
-                let (_, turn) = keys::credit_part_at(&key).ok_or_else(|| broken(&key))?;
+                let (_, rank) = keys::credit_part_at(&key).ok_or_else(|| broken(&key))?;
                 let wanted = match giver {
-                    Some(giver) => self.grant(ctx, turn.grant())?.other.as_ref() == giver,
+                    Some(giver) => self.grant(ctx, rank.grant())?.other.as_ref() == giver,
                     None => true,
                 };
                 if wanted {
-                    left.push((turn, amount));
+                    left.push((rank, amount));
                 }
             }
-            for (turn, paid) in pay(&left, open) {
-                self.lower(ctx, group, &turn, paid)?;
+            for (rank, paid) in pay(&left, open) {
+                self.lower(ctx, group, &rank, paid)?;
                 open -= paid;
-                taken.push((turn, paid));
+                taken.push((rank, paid));
             }
         }
         Ok(taken)
@@ -226,14 +226,14 @@ impl Book {
             (Some(group), None)
         };
         let moved = self.take_from(ctx, from, amount, None)?;
-        for (turn, part) in &moved {
-            self.raise(ctx, to, turn, *part)?;
+        for (rank, part) in &moved {
+            self.raise(ctx, to, rank, *part)?;
         }
         let entry = self.entry(ctx, kind, amount);
         let parts = moved
             .iter()
-            .map(|(turn, amount)| CreditPart {
-                grant: turn.grant(),
+            .map(|(rank, amount)| CreditPart {
+                grant: rank.grant(),
                 amount: *amount,
                 group: None,
             })
@@ -252,23 +252,23 @@ impl Book {
     pub(crate) fn take_in(
         &mut self,
         ctx: &mut Ctx<'_>,
-        below: &Book,
+        child: &OpenLedger,
         taken: &[Taken],
     ) -> Result<(), Error> {
         let mut back = Vec::with_capacity(taken.len());
-        for Taken { turn, amount, .. } in taken {
-            let of = below.grant(ctx, turn.grant())?.from_grant;
+        for Taken { rank, amount, .. } in taken {
+            let of = child.grant(ctx, rank.grant())?.from_grant;
             let of = of.ok_or_else(|| {
                 Error::corrupt(format!(
                     "A grant of `{}` came from no other grant; restore a backup.",
-                    below.account
+                    child.account
                 ))
             })?;
-            let turn = turn.as_grant(of);
-            self.raise(ctx, None, &turn, *amount)?;
+            let rank = rank.as_grant(of);
+            self.raise(ctx, None, &rank, *amount)?;
             back.push(Taken {
                 group: None,
-                turn,
+                rank,
                 amount: *amount,
             });
         }
@@ -276,7 +276,7 @@ impl Book {
         self.append(
             ctx,
             CreditEntry {
-                other: Some(below.account.clone()),
+                other: Some(child.account.clone()),
                 parts: parts_of(&back),
                 ..entry
             },
@@ -293,7 +293,7 @@ pub(crate) fn parts_of(taken: &[Taken]) -> Vec<CreditPart> {
     taken
         .iter()
         .map(|part| CreditPart {
-            grant: part.turn.grant(),
+            grant: part.rank.grant(),
             amount: part.amount,
             group: part.group.clone(),
         })
@@ -307,20 +307,20 @@ pub(crate) fn of_group(
     channel: Channel,
     group: &Id,
 ) -> Result<(u64, u64), Error> {
-    let CreditPocket { left, spent } =
-        Book::open(ctx, account, channel)?.pocket(ctx, Some(group))?;
+    let CreditBucket { left, spent } =
+        OpenLedger::open(ctx, account, channel)?.bucket(ctx, Some(group))?;
     Ok((left, spent))
 }
 
 /// What the reserve of a group that is deleted holds becomes free (R-CRD-3).
 pub(crate) fn release_group(ctx: &mut Ctx<'_>, account: &Id, group: &Id) -> Result<(), Error> {
     for channel in Channel::ALL {
-        let mut book = Book::open(ctx, account, channel)?;
-        let left = book.pocket(ctx, Some(group))?.left;
+        let mut ledger = OpenLedger::open(ctx, account, channel)?;
+        let left = ledger.bucket(ctx, Some(group))?.left;
         if left > 0 {
-            book.shift(ctx, CreditKind::Unreserved, group, left)?;
+            ledger.shift(ctx, CreditKind::Unreserved, group, left)?;
         }
-        book.save_pocket(ctx, Some(group), &CreditPocket::default())?;
+        ledger.save_bucket(ctx, Some(group), &CreditBucket::default())?;
     }
     Ok(())
 }

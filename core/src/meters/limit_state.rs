@@ -26,7 +26,7 @@ pub(crate) struct MeterReading {
 
 /// How everything that a send looks at stands at an instant, and how it will if nothing happens but
 /// time.
-pub(crate) struct Standing {
+pub(crate) struct LimitState {
     pub(crate) readings: Vec<MeterReading>,
     pub(super) credits: send::Credits,
     pub(super) at_ms: u64,
@@ -34,7 +34,7 @@ pub(crate) struct Standing {
     pub(super) changes: u64,
 }
 
-impl Standing {
+impl LimitState {
     fn plain(&self) -> Vec<send::Reading> {
         self.readings
             .iter()

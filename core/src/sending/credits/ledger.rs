@@ -7,31 +7,35 @@ use crate::kernel::keys;
 use crate::model::{
     Actor, Channel, Count, CreditEntry, CreditHead, CreditKind, CreditPart, CreditTotals, Id,
 };
-use crate::rules::credit::Turn;
+use crate::rules::credit::Rank;
 
 /// How many grants are read at once.
 pub(super) const STEP: usize = 32;
 
 /// A ledger that an operation works with: what has expired by now is entered.
-pub(crate) struct Book {
+pub(crate) struct OpenLedger {
     pub(crate) account: Id,
     pub(crate) channel: Channel,
     pub(crate) head: CreditHead,
 }
 
-impl Book {
-    pub(crate) fn open(ctx: &mut Ctx<'_>, account: &Id, channel: Channel) -> Result<Book, Error> {
+impl OpenLedger {
+    pub(crate) fn open(
+        ctx: &mut Ctx<'_>,
+        account: &Id,
+        channel: Channel,
+    ) -> Result<OpenLedger, Error> {
         let head = ctx
             .tx
             .get(&keys::credit_head(account, channel))?
             .unwrap_or_default();
-        let mut book = Book {
+        let mut ledger = OpenLedger {
             account: account.clone(),
             channel,
             head,
         };
-        book.expire(ctx)?;
-        Ok(book)
+        ledger.expire(ctx)?;
+        Ok(ledger)
     }
 
     /// Enters what has expired by now.
@@ -40,9 +44,9 @@ impl Book {
         for (key, ()) in ctx.tx.range::<()>(&from, &until, usize::MAX)? {
             let (expires_at_ms, grant, group) =
                 keys::credit_expiry_at(&key).ok_or_else(|| broken(&key))?;
-            let turn = self.turn_of(ctx, grant)?;
-            let amount = self.left_of(ctx, group.as_ref(), &turn)?;
-            self.lower(ctx, group.as_ref(), &turn, amount)?;
+            let rank = self.rank_of(ctx, grant)?;
+            let amount = self.left_of(ctx, group.as_ref(), &rank)?;
+            self.lower(ctx, group.as_ref(), &rank, amount)?;
             let entry = CreditEntry {
                 by: Actor::System.label(),
                 at_ms: expires_at_ms,
@@ -138,9 +142,9 @@ impl Book {
         entry: CreditEntry,
     ) -> Result<CreditEntry, Error> {
         let entry = self.append(ctx, entry)?;
-        let turn = Turn::of(&entry)
+        let rank = Rank::of(&entry)
             .ok_or_else(|| Error::internal("This is a defect to report: a grant has no terms."))?;
-        self.raise(ctx, None, &turn, entry.amount)?;
+        self.raise(ctx, None, &rank, entry.amount)?;
         Ok(entry)
     }
 
@@ -194,9 +198,9 @@ impl Book {
         })
     }
 
-    pub(super) fn turn_of(&self, ctx: &mut Ctx<'_>, grant: u64) -> Result<Turn, Error> {
+    pub(super) fn rank_of(&self, ctx: &mut Ctx<'_>, grant: u64) -> Result<Rank, Error> {
         let entry = self.grant(ctx, grant)?;
-        Turn::of(&entry).ok_or_else(|| {
+        Rank::of(&entry).ok_or_else(|| {
             Error::corrupt(format!(
                 "The entry {grant} of `{}` is no grant; restore a backup.",
                 self.account
@@ -214,7 +218,7 @@ pub(crate) fn broken(key: &[u8]) -> Error {
 
 /// How many credits an account has, reserves of groups included.
 pub(crate) fn balance(ctx: &mut Ctx<'_>, account: &Id, channel: Channel) -> Result<u64, Error> {
-    Ok(Book::open(ctx, account, channel)?.head.balance)
+    Ok(OpenLedger::open(ctx, account, channel)?.head.balance)
 }
 
 /// What became of an account's credits from an instant on and before another (R-ACC-7).
@@ -225,9 +229,9 @@ pub(crate) fn totals_within(
     from_ms: u64,
     until_ms: u64,
 ) -> Result<CreditTotals, Error> {
-    let book = Book::open(ctx, account, channel)?;
-    Ok(book
+    let ledger = OpenLedger::open(ctx, account, channel)?;
+    Ok(ledger
         .before(ctx, until_ms)?
         .1
-        .since(book.before(ctx, from_ms)?.1))
+        .since(ledger.before(ctx, from_ms)?.1))
 }

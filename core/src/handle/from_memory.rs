@@ -7,7 +7,7 @@ use crate::model::{Decision, Refusal};
 use std::sync::Arc;
 
 /// What memory alone can answer about a send.
-pub(super) enum Quick {
+pub(super) enum FromMemory {
     Granted {
         left: u64,
     },
@@ -18,43 +18,47 @@ pub(super) enum Quick {
     Unknown,
 }
 
-impl Quick {
+impl FromMemory {
     #[inline]
     pub(super) fn decision(self, count: u64) -> Option<Decision> {
         match self {
-            Quick::Granted { left } => Some(Decision::granted(count, left)),
-            Quick::Refused { refusal, remaining } => Some(Decision::refused(refusal, remaining)),
-            Quick::Unknown => None,
+            FromMemory::Granted { left } => Some(Decision::granted(count, left)),
+            FromMemory::Refused { refusal, remaining } => {
+                Some(Decision::refused(refusal, remaining))
+            }
+            FromMemory::Unknown => None,
         }
     }
 }
 
 #[inline]
-pub(super) fn quickly(
+pub(super) fn decide_from_memory(
     engine: &Engine,
     prepared: &Arc<Prepared>,
     count: u64,
     now_ms: u64,
     charge: impl Fn(&Arc<Prepared>) -> Option<u64>,
-) -> Result<Quick, Error> {
+) -> Result<FromMemory, Error> {
     if let Some(refusal) = prepared.refused_before_limits() {
-        return Ok(Quick::Refused {
+        return Ok(FromMemory::Refused {
             refusal,
             remaining: None,
         });
     }
-    if prepared.lacking.is_some() {
-        return Ok(Quick::Unknown);
+    if prepared.missing.is_some() {
+        return Ok(FromMemory::Unknown);
     }
     let refused = match prepared.remembered(engine, count, now_ms) {
         Some(refused) => Some(refused),
         None => match charge(prepared) {
-            Some(left) => return Ok(Quick::Granted { left }),
+            Some(left) => return Ok(FromMemory::Granted { left }),
             None => engine.refuse_from_meters(prepared, count, now_ms)?,
         },
     };
-    Ok(refused.map_or(Quick::Unknown, |refused| Quick::Refused {
-        refusal: refused.refusal.clone(),
-        remaining: refused.remaining,
-    }))
+    Ok(
+        refused.map_or(FromMemory::Unknown, |refused| FromMemory::Refused {
+            refusal: refused.refusal.clone(),
+            remaining: refused.remaining,
+        }),
+    )
 }

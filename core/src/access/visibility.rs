@@ -34,8 +34,8 @@ pub(crate) fn managed(ctx: &mut Ctx<'_>) -> Result<Option<Id>, Error> {
     let Some(home) = home(ctx) else {
         return Ok(None);
     };
-    let standing = ctx.standing(&home)?;
-    Ok(holds(ctx.engine, &standing, TEAM_PERMISSION).then_some(home))
+    let member = ctx.member_in(&home)?;
+    Ok(holds(ctx.engine, &member, TEAM_PERMISSION).then_some(home))
 }
 
 /// The top account that a user acts in who manages its whole team: only there the users of a team
@@ -72,10 +72,10 @@ pub(crate) fn top_of(ctx: &mut Ctx<'_>, account: &Id) -> Result<Id, Error> {
 }
 
 /// Whether an account is another one, or lies below it.
-pub(crate) fn is_within(ctx: &mut Ctx<'_>, account: &Id, above: &Id) -> Result<bool, Error> {
+pub(crate) fn is_within(ctx: &mut Ctx<'_>, account: &Id, ancestor: &Id) -> Result<bool, Error> {
     Ok(account_line(&mut ctx.tx, account)?
         .iter()
-        .any(|one| one.id == *above))
+        .any(|one| one.id == *ancestor))
 }
 
 /// The owners of the accounts above one that the actor does not see in it: an administrator manages
@@ -84,13 +84,13 @@ pub(crate) fn hidden_in(ctx: &mut Ctx<'_>, account: &Id) -> Result<Vec<Id>, Erro
     let Actor::User { user, .. } = ctx.actor else {
         return Ok(Vec::new());
     };
-    match ctx.standing(account) {
-        Ok(standing) if standing.from_above => return Ok(Vec::new()),
+    match ctx.member_in(account) {
+        Ok(member) if member.from_ancestor => return Ok(Vec::new()),
         Err(error) if error.code() != Code::NotFound => return Err(error),
         Ok(_) | Err(_) => {}
     }
-    let above = account_line(&mut ctx.tx, account)?;
-    Ok(above
+    let ancestors = account_line(&mut ctx.tx, account)?;
+    Ok(ancestors
         .into_iter()
         .skip(1)
         .filter_map(|account| account.owner)
@@ -128,7 +128,11 @@ pub(crate) fn sees(ctx: &mut Ctx<'_>, user: &Id) -> Result<bool, Error> {
 }
 
 /// Reads a user whom the actor sees; to everybody else they are not there.
-pub(crate) fn load_seen(ctx: &mut Ctx<'_>, user: &Id, field: &str) -> Result<model::User, Error> {
+pub(crate) fn load_visible(
+    ctx: &mut Ctx<'_>,
+    user: &Id,
+    field: &str,
+) -> Result<model::User, Error> {
     if let Some(home) = home(ctx).filter(|_| !is_in_person(ctx, user)) {
         ctx.require_in(&home, "users.view")?;
     }
@@ -148,8 +152,8 @@ pub(crate) fn holds_in(ctx: &mut Ctx<'_>, account: &Id, permission: &str) -> Res
     let Actor::User { user, .. } = ctx.actor else {
         return Ok(true);
     };
-    match ctx.standing(account) {
-        Ok(standing) => return Ok(holds(ctx.engine, &standing, permission)),
+    match ctx.member_in(account) {
+        Ok(member) => return Ok(holds(ctx.engine, &member, permission)),
         Err(error) if error.code() == Code::NotFound => {}
         Err(error) => return Err(error),
     }
