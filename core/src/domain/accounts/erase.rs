@@ -100,7 +100,7 @@ pub(crate) fn at_once(ctx: &mut Ctx<'_>, id: &Id, most: usize) -> Result<u64, Er
     if !account.leaving {
         gauges::leave(ctx, &account.id, counted_ancestors(&line))?;
     }
-    credits::return_to_parent(ctx, &account)?;
+    credits::transfers::return_to_parent(ctx, &account)?;
     tables::erase_of_account(&mut ctx.tx, &account.id, most)?;
     ctx.tx.delete(keys::account_allow_list(&account.id));
     ctx.tx.delete(keys::account(&account.id));

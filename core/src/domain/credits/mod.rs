@@ -3,9 +3,7 @@
 
 mod reserves;
 mod show;
-mod transfers;
-
-pub(crate) use transfers::return_to_parent;
+pub(crate) mod transfers;
 
 use crate::access::operation::Operation;
 use crate::access::request::Ctx;
