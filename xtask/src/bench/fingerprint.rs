@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 
 /// The code of the hot path: what grants, refusals and checks run through, and what draws blocks
 /// for them. A folder is all that lies in it.
-pub const HOT_PATH: [&str; 12] = [
+pub const HOT_PATH: [&str; 14] = [
     "core/src/access/allowed.rs",
+    "core/src/access/sending.rs",
+    "core/src/access/view",
     "core/src/access/views.rs",
     "core/src/meters",
     "core/src/sending/counters.rs",
