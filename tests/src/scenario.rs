@@ -182,6 +182,32 @@ fn is_numbered(text: &str, prefix: &str) -> bool {
 impl Step {
     /// What to do, with everything that was saved in its place.
     pub fn action(&self, saved: &Saved) -> Result<Action, String> {
+        self.check_form()?;
+        if let Some(operation) = &self.call {
+            return self.called(operation, saved);
+        }
+        if let Some(instant) = &self.time {
+            let now_ms = unix_ms(instant).ok_or_else(|| format!("`{instant}` is no time"))?;
+            return Ok(Action::Call {
+                actor: None,
+                operation: "clock.set".to_owned(),
+                request: json!({"now_ms": now_ms}),
+            });
+        }
+        if let Some(admit) = &self.admit {
+            return admitted(saved.put_into(admit)?);
+        }
+        if let Some(check) = &self.check {
+            return checked(saved.put_into(check)?);
+        }
+        match &self.open {
+            Some(options) => Ok(Action::Open(saved.put_into(options)?)),
+            None => Ok(Action::Close),
+        }
+    }
+
+    /// A step says one thing to do, and what goes together.
+    fn check_form(&self) -> Result<(), String> {
         let said = [
             self.call.is_some(),
             self.admit.is_some(),
@@ -207,80 +233,21 @@ impl Step {
         {
             return Err("a refused step answers nothing else".to_owned());
         }
-        if let Some(operation) = &self.call {
-            let actor = self
-                .actor
-                .as_ref()
-                .map(|actor| saved.put_into(actor))
-                .transpose()?;
-            let request = saved.put_into(self.with.as_ref().unwrap_or(&json!({})))?;
-            return Ok(Action::Call {
-                actor: actor.map(with_kind),
-                operation: operation.clone(),
-                request,
-            });
-        }
-        if let Some(instant) = &self.time {
-            let now_ms = unix_ms(instant).ok_or_else(|| format!("`{instant}` is no time"))?;
-            return Ok(Action::Call {
-                actor: None,
-                operation: "clock.set".to_owned(),
-                request: json!({"now_ms": now_ms}),
-            });
-        }
-        if let Some(admit) = &self.admit {
-            #[derive(Deserialize)]
-            struct Admit {
-                account: String,
-                user: Option<String>,
-                count: u64,
-                #[serde(flatten)]
-                options: Map<String, Value>,
-            }
-            let Admit {
-                account,
-                user,
-                count,
-                options,
-            } = serde_json::from_value(saved.put_into(admit)?)
-                .map_err(|error| error.to_string())?;
-            if let Some(unknown) = options
-                .keys()
-                .find(|name| !["acting", "channel", "message"].contains(&name.as_str()))
-            {
-                return Err(format!("`admit` has no `{unknown}`"));
-            }
-            return Ok(Action::Admit {
-                account,
-                user,
-                count,
-                options,
-            });
-        }
-        if let Some(check) = &self.check {
-            #[derive(Deserialize)]
-            #[serde(deny_unknown_fields)]
-            struct Check {
-                account: String,
-                user: String,
-                permission: String,
-            }
-            let Check {
-                account,
-                user,
-                permission,
-            } = serde_json::from_value(saved.put_into(check)?)
-                .map_err(|error| error.to_string())?;
-            return Ok(Action::Check {
-                account,
-                user,
-                permission,
-            });
-        }
-        match &self.open {
-            Some(options) => Ok(Action::Open(saved.put_into(options)?)),
-            None => Ok(Action::Close),
-        }
+        Ok(())
+    }
+
+    fn called(&self, operation: &str, saved: &Saved) -> Result<Action, String> {
+        let actor = self
+            .actor
+            .as_ref()
+            .map(|actor| saved.put_into(actor))
+            .transpose()?;
+        let request = saved.put_into(self.with.as_ref().unwrap_or(&json!({})))?;
+        Ok(Action::Call {
+            actor: actor.map(with_kind),
+            operation: operation.to_owned(),
+            request,
+        })
     }
 
     /// The operation that the step runs, hot calls included.
@@ -364,6 +331,57 @@ impl Step {
         }
         Ok(())
     }
+}
+
+/// The hot call that `admit` of a step describes.
+fn admitted(admit: Value) -> Result<Action, String> {
+    #[derive(Deserialize)]
+    struct Admit {
+        account: String,
+        user: Option<String>,
+        count: u64,
+        #[serde(flatten)]
+        options: Map<String, Value>,
+    }
+    let Admit {
+        account,
+        user,
+        count,
+        options,
+    } = serde_json::from_value(admit).map_err(|error| error.to_string())?;
+    if let Some(unknown) = options
+        .keys()
+        .find(|name| !["acting", "channel", "message"].contains(&name.as_str()))
+    {
+        return Err(format!("`admit` has no `{unknown}`"));
+    }
+    Ok(Action::Admit {
+        account,
+        user,
+        count,
+        options,
+    })
+}
+
+/// The hot call that `check` of a step describes.
+fn checked(check: Value) -> Result<Action, String> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Check {
+        account: String,
+        user: String,
+        permission: String,
+    }
+    let Check {
+        account,
+        user,
+        permission,
+    } = serde_json::from_value(check).map_err(|error| error.to_string())?;
+    Ok(Action::Check {
+        account,
+        user,
+        permission,
+    })
 }
 
 fn with_kind(mut actor: Value) -> Value {

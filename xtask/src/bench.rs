@@ -146,79 +146,48 @@ fn instructions(root: &Path, figures: &mut Figures) -> Result<()> {
 /// The crash tests, ten times as long, ten times as many histories of quotas, and fifty times as
 /// many orders of threads.
 pub fn soak(root: &Path) -> Result<()> {
-    let mut histories = setup::cargo(&[
-        "test",
-        "--release",
-        "-p",
-        "tenantry",
-        "--lib",
-        "--",
-        "simulation_tests",
-        "holders_tests",
-        "--nocapture",
-    ]);
+    let mut histories = in_core(&["simulation_tests", "holders_tests"]);
     setup::run(
         "histories of quotas",
         root,
         histories.env("TENANTRY_HISTORIES", "5000"),
     )?;
-    let mut orders = setup::cargo(&[
-        "test",
-        "--release",
-        "-p",
-        "tenantry",
-        "--lib",
-        "--",
-        "interleaving_tests",
-        "--nocapture",
-    ]);
+    let mut orders = in_core(&["interleaving_tests"]);
     setup::run(
         "orders of threads",
         root,
         orders.env("TENANTRY_SCHEDULES", "50000"),
     )?;
-    let mut tests = setup::cargo(&[
-        "test",
-        "--release",
-        "-p",
-        "tenantry-tests",
-        "--test",
-        "kill",
-        "--test",
-        "power_loss",
-        "--test",
-        "damaged",
-    ]);
+    let mut tests = of_tests(&["kill", "power_loss", "damaged"]);
     tests
         .env("TENANTRY_KILLS", "2000")
         .env("TENANTRY_IMAGES", "1000")
         .env("TENANTRY_FLIPS", "2000");
     setup::run("crash tests", root, &mut tests)?;
-    let mut isolation = setup::cargo(&[
-        "test",
-        "--release",
-        "-p",
-        "tenantry-tests",
-        "--test",
-        "isolation",
-        "--",
-        "--nocapture",
-    ]);
+    let mut isolation = of_tests(&["isolation"]);
+    isolation.args(["--", "--nocapture"]);
     setup::run(
         "calls about another team",
         root,
         isolation.env("TENANTRY_CALLS", "2000000"),
     )?;
-    let mut times = setup::cargo(&[
-        "test",
-        "--release",
-        "-p",
-        "tenantry-tests",
-        "--test",
-        "security",
-        "--",
-        "--nocapture",
-        "--ignored",
-    ]);
+    let mut times = of_tests(&["security"]);
+    times.args(["--", "--nocapture", "--ignored"]);
     setup::run("times of log-ins that fail", root, &mut times)
+}
+
+/// The command for some tests of the core, which print what they find.
+fn in_core(names: &[&str]) -> Command {
+    let mut tests = setup::cargo(&["test", "--release", "-p", "tenantry", "--lib", "--"]);
+    tests.args(names).arg("--nocapture");
+    tests
+}
+
+/// The command for some of the tests in `tests/tests`.
+fn of_tests(names: &[&str]) -> Command {
+    let mut tests = setup::cargo(&["test", "--release", "-p", "tenantry-tests"]);
+    for name in names {
+        tests.args(["--test", name]);
+    }
+    tests
 }

@@ -278,10 +278,18 @@ impl Task for Close {
 
 fn store_object<'env>(env: &Env, shared: &Arc<Tenantry>) -> napi::Result<Object<'env>> {
     let mut object = Object::new(env)?;
-    let own = || Arc::clone(shared);
+    operations(env, &mut object, shared)?;
+    handles(env, &mut object, shared)?;
+    permissions(env, &mut object, shared)?;
+    admissions(env, &mut object, shared)?;
+    Ok(object)
+}
 
+/// Adds the functions that run operations to a store, and the one that closes it.
+fn operations(env: &Env, object: &mut Object<'_>, shared: &Arc<Tenantry>) -> napi::Result<()> {
+    let own = || Arc::clone(shared);
     let store = own();
-    method(env, &mut object, "call", move |call| {
+    method(env, object, "call", move |call| {
         let (actor, operation, request) = (call.get(0)?, call.get(1)?, call.get(2)?);
         Ok(AsyncTask::new(Call {
             store: Arc::clone(&store),
@@ -293,13 +301,13 @@ fn store_object<'env>(env: &Env, shared: &Arc<Tenantry>) -> napi::Result<Object<
 
     let leaving = Arc::new(AtomicBool::new(false));
     let left = Arc::clone(&leaving);
-    method(env, &mut object, "leave", move |_| {
+    method(env, object, "leave", move |_| {
         left.store(true, Ordering::Release);
         Ok(())
     })?;
 
     let store = own();
-    method(env, &mut object, "importUsers", move |call| {
+    method(env, object, "importUsers", move |call| {
         let (actor, options, csv): (String, String, Uint8Array) =
             (call.get(0)?, call.get(1)?, call.get(2)?);
         let progress = call.get::<Option<Function<'_, Progress, bool>>>(3)?;
@@ -318,7 +326,7 @@ fn store_object<'env>(env: &Env, shared: &Arc<Tenantry>) -> napi::Result<Object<
     })?;
 
     let store = own();
-    method(env, &mut object, "outboxWait", move |call| {
+    method(env, object, "outboxWait", move |call| {
         let (after, timeout_ms): (f64, f64) = (call.get(0)?, call.get(1)?);
         wait_for_messages(
             Arc::clone(&store),
@@ -329,12 +337,15 @@ fn store_object<'env>(env: &Env, shared: &Arc<Tenantry>) -> napi::Result<Object<
     })?;
 
     let store = own();
-    method(env, &mut object, "close", move |_| {
+    method(env, object, "close", move |_| {
         Ok(AsyncTask::new(Close(Arc::clone(&store))))
-    })?;
+    })
+}
 
-    let store = own();
-    method(env, &mut object, "access", move |call| {
+/// Adds the functions that answer an `access` or a `sender`, which is asked again and again.
+fn handles(env: &Env, object: &mut Object<'_>, shared: &Arc<Tenantry>) -> napi::Result<()> {
+    let store = Arc::clone(shared);
+    method(env, object, "access", move |call| {
         let (account, user, permission): (String, String, String) =
             (call.get(0)?, call.get(1)?, call.get(2)?);
         or_error(store.access(&account, &user, &permission), |access| {
@@ -342,41 +353,43 @@ fn store_object<'env>(env: &Env, shared: &Arc<Tenantry>) -> napi::Result<Object<
         })
     })?;
 
-    let store = own();
-    method(env, &mut object, "sender", move |call| {
+    let store = Arc::clone(shared);
+    method(env, object, "sender", move |call| {
         let (account, user, options): (String, Option<String>, String) =
             (call.get(0)?, call.get(1)?, call.get(2)?);
         or_error(
             store.sender_json(&account, user.as_deref(), options.as_bytes()),
             |sender| sender_object(call.env, sender),
         )
-    })?;
+    })
+}
 
+/// Adds the functions that ask for a permission by ids to a store.
+fn permissions(env: &Env, object: &mut Object<'_>, shared: &Arc<Tenantry>) -> napi::Result<()> {
+    let own = || Arc::clone(shared);
     let store = own();
-    method(env, &mut object, "allowed", move |call| {
+    method(env, object, "allowed", move |call| {
         let (account, user, permission): (String, String, String) =
             (call.get(0)?, call.get(1)?, call.get(2)?);
         or_error(store.allowed(&account, &user, &permission), Ok)
     })?;
 
     let store = own();
-    method(env, &mut object, "tryAllowed", move |call| {
+    method(env, object, "tryAllowed", move |call| {
         let (account, user, permission): (String, String, String) =
             (call.get(0)?, call.get(1)?, call.get(2)?);
         or_error(store.try_allowed(&account, &user, &permission), Ok)
     })?;
 
     let store = own();
-    method(env, &mut object, "allowedLater", move |call| {
+    method(env, object, "allowedLater", move |call| {
         let (account, user, permission): (String, String, String) =
             (call.get(0)?, call.get(1)?, call.get(2)?);
         let store = Arc::clone(&store);
         Ok(AsyncTask::new(Check(move || {
             store.allowed(&account, &user, &permission)
         })))
-    })?;
-    admissions(env, &mut object, shared)?;
-    Ok(object)
+    })
 }
 
 /// Adds the functions that admit by ids to a store.

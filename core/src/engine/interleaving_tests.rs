@@ -4,13 +4,14 @@
 //!
 //! `TENANTRY_SCHEDULES` says how many orders are tried.
 
+use super::delegated::delegated;
 use super::*;
 use crate::guard::Guard;
 use crate::locks::explored::explore;
 use crate::model::Channel;
 use meters::{Ask, Paid, Prepared};
 use shuttle::thread;
-use tenantry_store::{Batch, Order, Record, StoreError, Verification};
+use tenantry_store::{Batch, Order, Record, StoreError};
 
 /// 2026-06-15T12:00Z
 const START_MS: u64 = 1_781_524_800_000;
@@ -40,18 +41,7 @@ impl Backend for Shared {
     fn commit(&self, batch: &Batch) -> Result<u64, CommitError> {
         self.0.commit(batch)
     }
-    fn sync(&self, commit: u64) -> Result<(), StoreError> {
-        self.0.sync(commit)
-    }
-    fn last_commit(&self) -> u64 {
-        self.0.last_commit()
-    }
-    fn store_id(&self) -> String {
-        self.0.store_id()
-    }
-    fn verify(&self) -> Result<Verification, StoreError> {
-        self.0.verify()
-    }
+    delegated! { (0): sync, last_commit, store_id, verify }
     fn close(&self) -> Result<(), StoreError> {
         Ok(())
     }

@@ -3,6 +3,8 @@
 
 mod audit;
 #[cfg(test)]
+mod delegated;
+#[cfg(test)]
 mod holders_tests;
 #[cfg(test)]
 mod interleaving_tests;

@@ -1,12 +1,13 @@
 //! What an operation concludes from a range holds when it commits (17.11): two engines on one
 //! store, of which the second does something between the reads of the first and its commit.
 
+use super::delegated::delegated;
 use super::*;
 use crate::error::Code;
 use crate::guard::Guard;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
-use tenantry_store::{Batch, Order, Record, StoreError, Verification};
+use tenantry_store::{Batch, Order, Record, StoreError};
 
 /// What happens before the next commit.
 type Meanwhile = Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>>;
@@ -37,18 +38,7 @@ impl Backend for Shared {
         }
         self.store.commit(batch)
     }
-    fn sync(&self, commit: u64) -> Result<(), StoreError> {
-        self.store.sync(commit)
-    }
-    fn last_commit(&self) -> u64 {
-        self.store.last_commit()
-    }
-    fn store_id(&self) -> String {
-        self.store.store_id()
-    }
-    fn verify(&self) -> Result<Verification, StoreError> {
-        self.store.verify()
-    }
+    delegated! { (store): sync, last_commit, store_id, verify }
     fn close(&self) -> Result<(), StoreError> {
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Readers beside writers: a reader is stopped in the middle, and whoever writes meanwhile does not
 //! wait for it; what a reader answers is of one commit, and is durable before it leaves.
 
+use super::delegated::delegated;
 use super::*;
 use crate::error::Code;
 use crate::guard::Guard;
@@ -12,7 +13,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread;
 use std::time::Duration;
-use tenantry_store::{Batch, Order, Record, StoreError, Verification};
+use tenantry_store::{Batch, Order, Record, StoreError};
 
 /// Long enough for whatever does not wait for ever.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -93,21 +94,7 @@ impl Backend for Stopping {
         }
         self.inner.sync(commit)
     }
-    fn last_commit(&self) -> u64 {
-        self.inner.last_commit()
-    }
-    fn store_id(&self) -> String {
-        self.inner.store_id()
-    }
-    fn verify(&self) -> Result<Verification, StoreError> {
-        self.inner.verify()
-    }
-    fn close(&self) -> Result<(), StoreError> {
-        self.inner.close()
-    }
-    fn abandon(&self) {
-        self.inner.abandon();
-    }
+    delegated! { (inner): last_commit, store_id, verify, close, abandon }
 }
 
 /// A handle on a store with the account `acme` and its owner `olga`.

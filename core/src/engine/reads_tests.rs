@@ -1,6 +1,7 @@
 //! What an operation asks the store for: nothing twice, nothing that cannot be there, and at once
 //! what is listed.
 
+use super::delegated::delegated;
 use super::*;
 use crate::error::Code;
 use crate::kernel::snapshot::Reads;
@@ -8,7 +9,7 @@ use crate::tables::limits::{all_promised, promised_key};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use tenantry_store::{Batch, Order, Record, StoreError, Verification};
+use tenantry_store::{Batch, Order, Record, StoreError};
 
 /// Most reads of a page of 50 users.
 const MOST_FOR_A_PAGE: usize = 60;
@@ -58,18 +59,7 @@ impl Backend for Recording {
     fn commit(&self, batch: &Batch) -> Result<u64, CommitError> {
         self.inner.commit(batch)
     }
-    fn sync(&self, commit: u64) -> Result<(), StoreError> {
-        self.inner.sync(commit)
-    }
-    fn last_commit(&self) -> u64 {
-        self.inner.last_commit()
-    }
-    fn store_id(&self) -> String {
-        self.inner.store_id()
-    }
-    fn verify(&self) -> Result<Verification, StoreError> {
-        self.inner.verify()
-    }
+    delegated! { (inner): sync, last_commit, store_id, verify }
     fn close(&self) -> Result<(), StoreError> {
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Nothing scans the platform: what a question reads does not depend on how many users and accounts
 //! there are, and a change that acts on all of them writes a few keys.
 
+use super::delegated::delegated;
 use super::*;
 use crate::access::state::Engine;
 use crate::api;
@@ -10,7 +11,7 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
-use tenantry_store::{Backend, Batch, CommitError, Order, Record, StoreError, Verification};
+use tenantry_store::{Backend, Batch, CommitError, Order, Record, StoreError};
 
 const SMALL: usize = 1_000;
 const LARGE: usize = 100_000;
@@ -70,24 +71,7 @@ impl Backend for Counting {
         self.counts.lock().written += batch.writes.len() as u64;
         self.inner.commit(batch)
     }
-    fn sync(&self, commit: u64) -> Result<(), StoreError> {
-        self.inner.sync(commit)
-    }
-    fn last_commit(&self) -> u64 {
-        self.inner.last_commit()
-    }
-    fn store_id(&self) -> String {
-        self.inner.store_id()
-    }
-    fn verify(&self) -> Result<Verification, StoreError> {
-        self.inner.verify()
-    }
-    fn close(&self) -> Result<(), StoreError> {
-        self.inner.close()
-    }
-    fn abandon(&self) {
-        self.inner.abandon();
-    }
+    delegated! { (inner): sync, last_commit, store_id, verify, close, abandon }
 }
 
 fn email(number: usize) -> String {

@@ -1,6 +1,7 @@
 //! R-QTA-16: large work goes in bounded steps, each whole, and goes on after a crash; what is only
 //! forgotten holds nobody up.
 
+use super::delegated::delegated;
 use super::*;
 use crate::catalogue;
 use crate::domain::accounts::erase;
@@ -17,7 +18,7 @@ use parking_lot::Mutex;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
-use tenantry_store::{Batch, Order, Record, StoreError, Verification};
+use tenantry_store::{Batch, Order, Record, StoreError};
 
 /// 2026-06-15T12:00:00Z
 const NOON_MS: u64 = 1_781_524_800_000;
@@ -66,18 +67,7 @@ impl Backend for Plugged {
         self.0.written.lock().push(batch.writes.len());
         self.0.inner.commit(batch)
     }
-    fn sync(&self, commit: u64) -> Result<(), StoreError> {
-        self.0.inner.sync(commit)
-    }
-    fn last_commit(&self) -> u64 {
-        self.0.inner.last_commit()
-    }
-    fn store_id(&self) -> String {
-        self.0.inner.store_id()
-    }
-    fn verify(&self) -> Result<Verification, StoreError> {
-        self.0.inner.verify()
-    }
+    delegated! { (0.inner): sync, last_commit, store_id, verify }
     fn close(&self) -> Result<(), StoreError> {
         Ok(())
     }

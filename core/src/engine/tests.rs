@@ -1,6 +1,7 @@
 //! What no request can bring about by itself: a store that fails, others that are always first, a
 //! defect, a level of hosts that is not there yet.
 
+use super::delegated::delegated;
 use crate::access::operation::Operation;
 use crate::access::state::Engine;
 use crate::api;
@@ -17,7 +18,7 @@ use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use tenantry_store::{Backend, Batch, CommitError, Order, Record, StoreError, Verification};
+use tenantry_store::{Backend, Batch, CommitError, Order, Record, StoreError};
 
 /// 2026-06-15T12:00:00Z
 const NOON_MS: u64 = 1_781_524_800_000;
@@ -70,21 +71,7 @@ impl Backend for Troubled {
             None => self.inner.sync(commit),
         }
     }
-    fn last_commit(&self) -> u64 {
-        self.inner.last_commit()
-    }
-    fn store_id(&self) -> String {
-        self.inner.store_id()
-    }
-    fn verify(&self) -> Result<Verification, StoreError> {
-        self.inner.verify()
-    }
-    fn close(&self) -> Result<(), StoreError> {
-        self.inner.close()
-    }
-    fn abandon(&self) {
-        self.inner.abandon();
-    }
+    delegated! { (inner): last_commit, store_id, verify, close, abandon }
 }
 
 /// A handle on a store with the account `acme`, and the means to trouble it.

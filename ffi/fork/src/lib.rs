@@ -13,62 +13,12 @@
 
 #![allow(unsafe_code)] // registering a C handler, and what it does
 
+mod forks;
+mod places;
 mod withheld;
 
+pub use forks::generation;
 pub use withheld::{Withheld, withhold};
-
-use std::ffi::c_int;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-
-type Handler = Option<unsafe extern "C" fn()>;
-
-unsafe extern "C" {
-    fn pthread_atfork(prepare: Handler, parent: Handler, child: Handler) -> c_int;
-}
-
-const UNKNOWN: u8 = 0;
-const COUNTING: u8 = 1;
-const ASKING: u8 = 2;
-
-static MODE: AtomicU8 = AtomicU8::new(UNKNOWN);
-static FORKS: AtomicU64 = AtomicU64::new(0);
-
-/// A number that stays the same in this process and differs in every forked child.
-///
-/// The first call registers the handler, so call it before the thing that it protects exists.
-#[inline]
-pub fn generation() -> u64 {
-    if MODE.load(Ordering::Acquire) == COUNTING {
-        FORKS.load(Ordering::Relaxed)
-    } else {
-        first_call()
-    }
-}
-
-/// There is no lock and no `Once` here, because a fork in the middle would leave it taken in the
-/// child for ever. Two threads at the same time register the handler twice, which only makes the
-/// count grow by two.
-#[cold]
-fn first_call() -> u64 {
-    if MODE.load(Ordering::Acquire) == UNKNOWN {
-        // SAFETY: the handler reads and writes atomics and makes system calls that are allowed
-        // between fork and exec.
-        let refused = unsafe { pthread_atfork(None, None, Some(forked)) } != 0;
-        let mode = if refused { ASKING } else { COUNTING };
-        let _ = MODE.compare_exchange(UNKNOWN, mode, Ordering::AcqRel, Ordering::Acquire);
-    }
-    if MODE.load(Ordering::Acquire) == COUNTING {
-        FORKS.load(Ordering::Relaxed)
-    } else {
-        // No memory for the handler: the process id says the same, at the cost of a system call.
-        u64::from(std::process::id())
-    }
-}
-
-unsafe extern "C" fn forked() {
-    FORKS.fetch_add(1, Ordering::Relaxed);
-    withheld::give_up();
-}
 
 #[cfg(test)]
 mod tests {

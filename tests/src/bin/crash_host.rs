@@ -253,37 +253,59 @@ impl Worker<'_> {
         let role = format!("role-{}", self.dice.roll(THREADS));
         let pick = self.dice.number() as usize;
         let kind = self.dice.roll(12);
-        match kind {
-            0 => {
-                let limit = self.dice.roll_limit();
-                self.make(&Effect::Limit {
-                    account: format!("own-{}", self.thread),
-                    limit,
-                });
-                return;
-            }
-            1 => {
-                let name = format!("role {pick} of run {}", self.run);
-                self.make(&Effect::Rename {
-                    role: format!("role-{}", self.thread),
-                    name,
-                });
-                return;
-            }
-            _ => {}
-        }
-        if self.mine.is_empty() || kind < 4 {
+        if kind < 2 {
+            self.change_what_every_run_has(kind, pick);
+        } else if self.mine.is_empty() || kind < 4 {
             self.create();
-            return;
+        } else {
+            self.change_mine(kind, pick, role);
         }
+    }
+
+    /// Changes the limit of the account of this thread, or the name of its role.
+    fn change_what_every_run_has(&mut self, kind: u64, pick: usize) {
+        let effect = if kind == 0 {
+            Effect::Limit {
+                account: format!("own-{}", self.thread),
+                limit: self.dice.roll_limit(),
+            }
+        } else {
+            Effect::Rename {
+                role: format!("role-{}", self.thread),
+                name: format!("role {pick} of run {}", self.run),
+            }
+        };
+        self.make(&effect);
+    }
+
+    /// Changes one of the accounts that this thread has made in this run.
+    fn change_mine(&mut self, kind: u64, pick: usize, role: String) {
         let at = pick % self.mine.len();
-        let account = self.mine[at].account.clone();
-        let member = self.mine[at]
-            .members
-            .get(pick % self.mine[at].members.len().max(1))
-            .cloned();
-        let held = self.mine[at].holds.last().copied();
-        let (effect, after): (Effect, fn(&mut Mine)) = match (kind, member, held) {
+        let (effect, after) = self.change_of(at, kind, pick, role);
+        if self.make(&effect) {
+            after(&mut self.mine[at]);
+            match effect {
+                Effect::Remove { user, .. } => self.mine[at].members.retain(|other| *other != user),
+                Effect::Delete { .. } => drop(self.mine.remove(at)),
+                _ => {}
+            }
+        }
+    }
+
+    /// A change of the account at this place in `mine`, and how the account is to be remembered
+    /// after it.
+    fn change_of(
+        &mut self,
+        at: usize,
+        kind: u64,
+        pick: usize,
+        role: String,
+    ) -> (Effect, fn(&mut Mine)) {
+        let mine = &self.mine[at];
+        let account = mine.account.clone();
+        let member = mine.members.get(pick % mine.members.len().max(1)).cloned();
+        let held = mine.holds.last().copied();
+        match (kind, member, held) {
             (4, ..) => (
                 Effect::Limit {
                     account,
@@ -294,7 +316,7 @@ impl Worker<'_> {
             (5, _, None) => (
                 Effect::Hold {
                     account,
-                    hold: self.mine[at].next_hold,
+                    hold: mine.next_hold,
                 },
                 |mine| {
                     mine.holds.push(mine.next_hold);
@@ -321,7 +343,7 @@ impl Worker<'_> {
             ),
             (9, ..) => (Effect::Delete { account }, |_| {}),
             _ => {
-                let user = format!("{account}-u{}", self.mine[at].next_user);
+                let user = format!("{account}-u{}", mine.next_user);
                 (
                     Effect::Add {
                         account,
@@ -334,14 +356,6 @@ impl Worker<'_> {
                         mine.next_user += 1;
                     },
                 )
-            }
-        };
-        if self.make(&effect) {
-            after(&mut self.mine[at]);
-            match effect {
-                Effect::Remove { user, .. } => self.mine[at].members.retain(|other| *other != user),
-                Effect::Delete { .. } => drop(self.mine.remove(at)),
-                _ => {}
             }
         }
     }

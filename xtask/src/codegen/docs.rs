@@ -130,38 +130,7 @@ fn page(
     );
     let mut shown = BTreeSet::new();
     for op in ops {
-        write!(page, "\n## {}\n\n{}\n\n", op.name, op.doc)?;
-        let who = match op.access {
-            Access::System => "`system` only".to_owned(),
-            Access::Operator(permission) => format!("`system`, and operators with `{permission}`"),
-            Access::Account {
-                user,
-                operator: None,
-            } => format!("`system`, and users with `{user}`"),
-            Access::Account {
-                user,
-                operator: Some(operator),
-            } => format!("`system`, users with `{user}`, and operators with `{operator}`"),
-            Access::Rule(rule) => format!(
-                "`system`, and others by this rule: {}",
-                one_line(rule).trim_end_matches('.')
-            ),
-        };
-        writeln!(
-            page,
-            "{}. It can be called by {who}. It answers `{}`.",
-            if op.write {
-                "It changes the store"
-            } else {
-                "It only reads"
-            },
-            op.answer
-        )?;
-        page.push_str(&gates(op));
-        if !op.fields.is_empty() {
-            page.push_str("\n| request | type | |\n|---|---|---|\n");
-            rows(&mut page, &op.fields)?;
-        }
+        operation(&mut page, op)?;
         for field in &op.fields {
             collect(&field.ty, catalogue, &mut shown);
         }
@@ -173,25 +142,73 @@ fn page(
         .iter()
         .filter(|def| shown.contains(def.name()))
     {
-        match def {
-            TypeDef::Struct {
-                name, doc, fields, ..
-            } => {
-                write!(
-                    page,
-                    "\n### {name}\n\n{doc}\n\n| field | type | |\n|---|---|---|\n"
-                )?;
-                rows(&mut page, fields)?;
-            }
-            TypeDef::Enum { name, doc, values } => {
-                write!(page, "\n### {name}\n\n{doc}\n\n| value | |\n|---|---|\n")?;
-                for (value, doc) in values {
-                    writeln!(page, "| `{value}` | {} |", one_line(doc))?;
-                }
+        definition(&mut page, def)?;
+    }
+    Ok(page)
+}
+
+/// What an operation does, who may call it, and its request.
+fn operation(page: &mut String, op: &Op) -> Result<()> {
+    write!(page, "\n## {}\n\n{}\n\n", op.name, op.doc)?;
+    writeln!(
+        page,
+        "{}. It can be called by {}. It answers `{}`.",
+        if op.write {
+            "It changes the store"
+        } else {
+            "It only reads"
+        },
+        callers(op.access),
+        op.answer
+    )?;
+    page.push_str(&gates(op));
+    if !op.fields.is_empty() {
+        page.push_str("\n| request | type | |\n|---|---|---|\n");
+        rows(page, &op.fields)?;
+    }
+    Ok(())
+}
+
+/// Who may call an operation, in words.
+fn callers(access: Access) -> String {
+    match access {
+        Access::System => "`system` only".to_owned(),
+        Access::Operator(permission) => format!("`system`, and operators with `{permission}`"),
+        Access::Account {
+            user,
+            operator: None,
+        } => format!("`system`, and users with `{user}`"),
+        Access::Account {
+            user,
+            operator: Some(operator),
+        } => format!("`system`, users with `{user}`, and operators with `{operator}`"),
+        Access::Rule(rule) => format!(
+            "`system`, and others by this rule: {}",
+            one_line(rule).trim_end_matches('.')
+        ),
+    }
+}
+
+/// A type with its fields or values.
+fn definition(page: &mut String, def: &TypeDef) -> Result<()> {
+    match def {
+        TypeDef::Struct {
+            name, doc, fields, ..
+        } => {
+            write!(
+                page,
+                "\n### {name}\n\n{doc}\n\n| field | type | |\n|---|---|---|\n"
+            )?;
+            rows(page, fields)?;
+        }
+        TypeDef::Enum { name, doc, values } => {
+            write!(page, "\n### {name}\n\n{doc}\n\n| value | |\n|---|---|\n")?;
+            for (value, doc) in values {
+                writeln!(page, "| `{value}` | {} |", one_line(doc))?;
             }
         }
     }
-    Ok(page)
+    Ok(())
 }
 
 /// Under which circumstances those may call an operation whom its access names: nothing where that

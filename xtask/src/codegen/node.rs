@@ -97,7 +97,19 @@ impl<'a> Node<'a> {
             "const CATALOGUE_HASH = {}\n",
             quoted(&self.catalogue.hash)
         )?;
+        self.error_tables(&mut text)?;
+        self.type_table(&mut text)?;
+        self.operation_table(&mut text)?;
+        self.operation_classes(&mut text)?;
+        text.push_str(
+            "\nmodule.exports = { CATALOGUE_HASH, ERROR_CLASSES, ERRORS, OPERATIONS, \
+            Operations, TYPES }\n",
+        );
+        Ok(text)
+    }
 
+    /// The constants `ERROR_CLASSES` and `ERRORS`.
+    fn error_tables(&self, text: &mut String) -> Result<()> {
         text.push_str("const ERROR_CLASSES = {\n");
         for class in &self.catalogue.classes {
             writeln!(
@@ -116,7 +128,13 @@ impl<'a> Node<'a> {
                 error.name, error.number
             )?;
         }
-        text.push_str("}\n\nconst TYPES = {\n");
+        text.push_str("}\n\n");
+        Ok(())
+    }
+
+    /// The constant `TYPES`.
+    fn type_table(&self, text: &mut String) -> Result<()> {
+        text.push_str("const TYPES = {\n");
         for def in &self.catalogue.types {
             if let TypeDef::Struct { name, fields, .. } = def {
                 text.push_str(&self.table(name, fields)?);
@@ -125,7 +143,13 @@ impl<'a> Node<'a> {
         for op in &self.catalogue.ops {
             text.push_str(&self.table(&request_name(op), &op.fields)?);
         }
-        text.push_str("}\n\nconst OPERATIONS = {\n");
+        text.push_str("}\n\n");
+        Ok(())
+    }
+
+    /// The constant `OPERATIONS`.
+    fn operation_table(&self, text: &mut String) -> Result<()> {
+        text.push_str("const OPERATIONS = {\n");
         for op in &self.catalogue.ops {
             let (name, request, answer) = (
                 quoted(&op.name),
@@ -138,7 +162,11 @@ impl<'a> Node<'a> {
             )?;
         }
         text.push_str("}\n");
+        Ok(())
+    }
 
+    /// A class for each namespace, and the one that has them all.
+    fn operation_classes(&self, text: &mut String) -> Result<()> {
         let mut fields = String::new();
         for (namespace, ops) in &self.namespaces {
             let class = operations_name(namespace);
@@ -164,11 +192,7 @@ impl<'a> Node<'a> {
             text,
             "\nclass Operations {{\n  constructor(run) {{\n{fields}  }}\n}}\n"
         )?;
-        text.push_str(
-            "\nmodule.exports = { CATALOGUE_HASH, ERROR_CLASSES, ERRORS, OPERATIONS, \
-            Operations, TYPES }\n",
-        );
-        Ok(text)
+        Ok(())
     }
 
     /// The names of the fields in JavaScript. Those that are all the values of an enum, such as the
@@ -243,7 +267,21 @@ impl<'a> Node<'a> {
         text.push_str(
             "\n/** A limit in a request. */\nexport type LimitInput = Integer | 'unlimited'\n",
         );
+        self.error_unions(&mut text);
+        self.error_classes(&mut text)?;
+        for def in &self.catalogue.types {
+            self.definition(&mut text, def)?;
+        }
+        for op in self.catalogue.ops.iter().filter(|op| !op.fields.is_empty()) {
+            let doc = format!("The request of `{}`.", op.name);
+            text.push_str(&self.interface(&request_name(op), &doc, &op.fields, Way::In)?);
+        }
+        self.operation_interfaces(&mut text)?;
+        Ok(text)
+    }
 
+    /// The types of what an error says in a word.
+    fn error_unions(&self, text: &mut String) {
         let retries: BTreeSet<_> = self
             .catalogue
             .errors
@@ -271,6 +309,10 @@ impl<'a> Node<'a> {
             "Whether the same request can succeed later.",
             retries.into_iter(),
         ));
+    }
+
+    /// The class of each exception, with the codes that it stands for.
+    fn error_classes(&self, text: &mut String) -> Result<()> {
         for class in &self.catalogue.classes {
             let mut doc = format!("{}\n\n", class.doc);
             for error in self
@@ -288,54 +330,57 @@ impl<'a> Node<'a> {
                 comment(&doc, 0)
             )?;
         }
+        Ok(())
+    }
 
-        for def in &self.catalogue.types {
-            match def {
-                TypeDef::Enum { name, doc, values } => {
-                    let mut doc = format!("{doc}\n\n");
-                    for (value, meaning) in values {
-                        writeln!(doc, "- `{value}`: {meaning}")?;
-                    }
-                    text.push_str(&union(
-                        name,
-                        &doc,
-                        values.iter().map(|(value, _)| value.as_str()),
-                    ));
+    /// A type of the catalogue: a union, or an interface for what is passed and one for what is
+    /// answered.
+    fn definition(&self, text: &mut String, def: &TypeDef) -> Result<()> {
+        match def {
+            TypeDef::Enum { name, doc, values } => {
+                let mut doc = format!("{doc}\n\n");
+                for (value, meaning) in values {
+                    writeln!(doc, "- `{value}`: {meaning}")?;
                 }
-                TypeDef::Struct {
+                text.push_str(&union(
                     name,
-                    doc,
-                    fields,
-                    yes,
-                    input,
-                    output,
-                    ..
-                } => {
-                    if *input {
-                        text.push_str(&self.interface(&input_name(name), doc, fields, Way::In)?);
-                    }
-                    if *output {
-                        let always = if yes.is_some() {
-                            "\n\nThe object itself is true either way, as every object is in \
-                             JavaScript."
-                        } else {
-                            ""
-                        };
-                        text.push_str(&self.interface(
-                            name,
-                            &format!("{doc}{always}"),
-                            fields,
-                            Way::Out,
-                        )?);
-                    }
+                    &doc,
+                    values.iter().map(|(value, _)| value.as_str()),
+                ));
+            }
+            TypeDef::Struct {
+                name,
+                doc,
+                fields,
+                yes,
+                input,
+                output,
+                ..
+            } => {
+                if *input {
+                    text.push_str(&self.interface(&input_name(name), doc, fields, Way::In)?);
+                }
+                if *output {
+                    let always = if yes.is_some() {
+                        "\n\nThe object itself is true either way, as every object is in \
+                         JavaScript."
+                    } else {
+                        ""
+                    };
+                    text.push_str(&self.interface(
+                        name,
+                        &format!("{doc}{always}"),
+                        fields,
+                        Way::Out,
+                    )?);
                 }
             }
         }
-        for op in self.catalogue.ops.iter().filter(|op| !op.fields.is_empty()) {
-            let doc = format!("The request of `{}`.", op.name);
-            text.push_str(&self.interface(&request_name(op), &doc, &op.fields, Way::In)?);
-        }
+        Ok(())
+    }
 
+    /// An interface for each namespace, and the one that has them all.
+    fn operation_interfaces(&self, text: &mut String) -> Result<()> {
         let mut fields = String::new();
         for (namespace, ops) in &self.namespaces {
             let (class, doc) = (
@@ -368,7 +413,7 @@ impl<'a> Node<'a> {
             "\n/** Every operation of the catalogue, by namespace. */\nexport interface \
              Operations {{\n{fields}}}\n"
         )?;
-        Ok(text)
+        Ok(())
     }
 
     fn interface(&self, name: &str, doc: &str, fields: &[Field], way: Way) -> Result<String> {

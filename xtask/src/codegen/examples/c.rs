@@ -1,6 +1,7 @@
 //! `examples/c/domains.c`.
 
-use super::{Argument, Call, Domains, Hop, Place, Program, SEED, START_MS, body, indented};
+use super::calls::{Argument, Call, Domains, Hop, Place, body};
+use super::program::{Program, SEED, START_MS, indented};
 use anyhow::{Result, bail, ensure};
 use serde_json::Value;
 use std::fmt::Write;

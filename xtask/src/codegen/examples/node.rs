@@ -2,7 +2,8 @@
 
 use super::super::ir::{Catalogue, Field, TypeDef, TypeRef};
 use super::super::node::{Node, braced, identifier, quoted};
-use super::{Actor, Argument, Call, Domains, Hop, Place, Program, SEED, START_MS, body, indented};
+use super::calls::{Actor, Argument, Call, Domains, Hop, Place, body};
+use super::program::{Program, SEED, START_MS, indented};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use std::fmt::Write;

@@ -1,6 +1,7 @@
 //! `examples/python/domains.py`.
 
-use super::{Actor, Argument, Call, Domains, Hop, Place, Program, SEED, START_MS, body, indented};
+use super::calls::{Actor, Argument, Call, Domains, Hop, Place, body};
+use super::program::{Program, SEED, START_MS, indented};
 use anyhow::Result;
 use serde_json::Value;
 use std::fmt::Write;

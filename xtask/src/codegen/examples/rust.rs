@@ -1,7 +1,8 @@
 //! `examples/rust/domains.rs`.
 
+use super::calls::{Actor, Call, Domains, Hop, Place, body};
+use super::program::{Program, SEED, START_MS};
 use super::typed::{Typed, TypedTree, exported, modules, pascal};
-use super::{Actor, Call, Domains, Hop, Place, Program, SEED, START_MS, body};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use std::collections::BTreeSet;

@@ -1,0 +1,171 @@
+//! `_errors.py`: the exceptions.
+
+use super::text::{FIRST_LINE, all, docstring, literal, quoted};
+use crate::codegen::ir::{Catalogue, ClassDef};
+use anyhow::{Result, bail};
+use std::fmt::Write;
+
+/// The base class of the exceptions.
+const BASE: &str = r#"
+
+class TenantryError(Exception):
+    """The base class of everything that tenantry raises; its `str()` is the message."""
+
+    __module__ = "tenantry"
+
+    code: ErrorCode
+    """The stable code, such as `rev_conflict`."""
+    number: int
+    """The stable number of the code."""
+    retry: Retry
+    """Whether the same request can succeed later."""
+    field: str | None
+    """The JSON pointer of the field that is wrong."""
+    details: dict[str, Any]
+    """What explains the error, by name."""
+
+    def __init__(
+        self,
+        message: str,
+        code: ErrorCode,
+        number: int,
+        retry: Retry,
+        field: str | None = None,
+        details: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(message, code, number, retry, field, details)
+        self.code = code
+        self.number = number
+        self.retry = retry
+        self.field = field
+        self.details = {} if details is None else details
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+"#;
+
+/// The function that makes an exception of the JSON of an error.
+const FROM_JSON: &str = r#"
+
+def _from_json(text: str) -> TenantryError:
+    error = json.loads(text)
+    return _CLASSES[error["class"]](
+        error["message"],
+        error["code"],
+        error["number"],
+        error["retry"],
+        error["field"],
+        error["details"],
+    )
+"#;
+
+/// The exception class of a class of errors.
+fn exception(class: &str) -> Result<&'static str> {
+    Ok(match class {
+        "invalid" => "InvalidArgument",
+        "not_found" => "NotFound",
+        "conflict" => "Conflict",
+        "refused" => "Refused",
+        "limit" => "LimitReached",
+        "state" => "WrongState",
+        "store" => "StoreFailure",
+        "handle" => "HandleUnusable",
+        "internal" => "InternalError",
+        _ => bail!(
+            "the class of errors `{class}` has no Python exception yet: name it in \
+             codegen/python/errors.rs"
+        ),
+    })
+}
+
+pub(super) fn file(catalogue: &Catalogue) -> Result<String> {
+    let names: Vec<_> = catalogue
+        .errors
+        .iter()
+        .map(|error| error.name.as_str())
+        .collect();
+    let mut retries: Vec<_> = catalogue
+        .errors
+        .iter()
+        .map(|error| error.retry.as_str())
+        .collect();
+    retries.sort_unstable();
+    retries.dedup();
+
+    let mut exported = vec![
+        "ErrorCode".to_owned(),
+        "Retry".to_owned(),
+        "TenantryError".to_owned(),
+    ];
+    let (mut classes, mut table) = (String::new(), String::new());
+    for class in &catalogue.classes {
+        let name = exception(&class.name)?;
+        classes.push_str(&definition(name, class, catalogue)?);
+        writeln!(table, "    {}: {name},", quoted(&class.name))?;
+        exported.push(name.to_owned());
+    }
+    exported.sort_unstable();
+
+    Ok(format!(
+        r#"{FIRST_LINE}"""The exceptions that tenantry raises: one for each class of errors."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Literal, Union
+
+{code}
+"""The stable codes of errors and refusals."""
+
+{retry}
+"""Whether the same request can succeed later."""
+{BASE}{classes}
+
+_CLASSES: dict[str, type[TenantryError]] = {{
+{table}}}
+{FROM_JSON}{invalid}
+
+{all}"#,
+        code = literal("ErrorCode", &names),
+        retry = literal("Retry", &retries),
+        invalid = invalid_argument(catalogue)?,
+        all = all(&exported),
+    ))
+}
+
+/// The class of an exception, with the codes that it stands for.
+fn definition(name: &str, class: &ClassDef, catalogue: &Catalogue) -> Result<String> {
+    let mut doc = class.doc.clone();
+    doc.push_str("\n\n");
+    for error in catalogue
+        .errors
+        .iter()
+        .filter(|error| error.class == class.name)
+    {
+        writeln!(doc, "- `{}`: {}", error.name, error.doc)?;
+    }
+    Ok(format!(
+        "\n\nclass {name}(TenantryError):\n{}\n\n    __module__ = \"tenantry\"\n",
+        docstring(&doc, 4)
+    ))
+}
+
+/// The function that makes the exception of an argument that Python itself refuses.
+fn invalid_argument(catalogue: &Catalogue) -> Result<String> {
+    let Some(invalid) = catalogue
+        .errors
+        .iter()
+        .find(|error| error.name == "invalid_argument")
+    else {
+        bail!("the table of errors has no `invalid_argument`");
+    };
+    Ok(format!(
+        r#"
+
+def _invalid(message: str, field: str | None = None) -> InvalidArgument:
+    return InvalidArgument(message, "invalid_argument", {number}, {retry}, field)
+"#,
+        number = invalid.number,
+        retry = quoted(&invalid.retry),
+    ))
+}
