@@ -80,20 +80,8 @@ impl Tenantry {
         let body = whole.strip_prefix('\u{feff}').unwrap_or(whole);
         let separator = CsvSeparator::of_header(body);
         let mut rows = Rows::new(body, 1, separator);
-        let header = rows.next()?;
-        let columns: Vec<String> = rows.fields().iter().map(str::to_owned).collect();
         // Refused before anything is imported, however large the file is.
-        Columns::read(
-            columns.iter().map(String::as_str),
-            header.map_or(1, |row| row.line),
-        )
-        .map_err(|error| error.at("/csv"))?;
-
-        let rows_at_once = if request.atomic {
-            MOST_ROWS
-        } else {
-            ROWS_AT_ONCE
-        };
+        let columns = read_header(&mut rows)?;
         let mut file = File {
             store: self,
             actor,
@@ -101,59 +89,21 @@ impl Tenantry {
             columns,
             separator,
             body,
+            bytes_total: csv.len(),
             answer: UserImport::default(),
         };
-        let mut part: Option<Part> = None;
-        while let Some(row) = rows.next()? {
-            if row.end - row.start > MOST_BYTES {
-                file.refuse_parts()?;
-                if let Some(full) = part.take() {
-                    file.import(&full)?;
-                }
-                file.leave_out(&rows, row);
-                continue;
-            }
-            match &mut part {
-                Some(part) if part.rows < rows_at_once && row.end - part.start <= MOST_BYTES => {
-                    part.rows += 1;
-                    part.end = row.end;
-                }
-                _ => {
-                    let next = Part {
-                        line: row.line,
-                        start: row.start,
-                        end: row.end,
-                        rows: 1,
-                    };
-                    let Some(full) = part.replace(next) else {
-                        continue;
-                    };
-                    file.refuse_parts()?;
-                    file.import(&full)?;
-                    let bytes = (whole.len() - body.len() + full.end) as u64;
-                    if !progress(ImportProgress {
-                        rows: file.answer.rows,
-                        bytes,
-                        bytes_total: csv.len() as u64,
-                    }) {
-                        file.answer.stopped = true;
-                        return Ok(file.answer);
-                    }
-                }
-            }
+        let rest = file.import_full_parts(&mut rows, progress)?;
+        if file.answer.stopped {
+            return Ok(file.answer);
         }
         // Also where there is no row at all: whether the actor may import is asked in every case.
-        file.import(&part.unwrap_or(Part {
+        file.import(&rest.unwrap_or(Part {
             line: 1,
             start: body.len(),
             end: body.len(),
             rows: 0,
         }))?;
-        progress(ImportProgress {
-            rows: file.answer.rows,
-            bytes: csv.len() as u64,
-            bytes_total: csv.len() as u64,
-        });
+        progress(file.progress_at(csv.len()));
         Ok(file.answer)
     }
 
@@ -184,6 +134,7 @@ struct File<'a> {
     columns: Vec<String>,
     separator: CsvSeparator,
     body: &'a str,
+    bytes_total: usize,
     answer: UserImport,
 }
 
@@ -195,7 +146,71 @@ struct Part {
     rows: u64,
 }
 
+impl Part {
+    fn beginning_with(row: Row) -> Part {
+        Part {
+            line: row.line,
+            start: row.start,
+            end: row.end,
+            rows: 1,
+        }
+    }
+}
+
 impl File<'_> {
+    /// Imports all rows but those of the last part, which it answers. Where `progress` stops the
+    /// import, the answer of the file says so.
+    fn import_full_parts(
+        &mut self,
+        rows: &mut Rows<'_>,
+        progress: &mut dyn FnMut(ImportProgress) -> bool,
+    ) -> Result<Option<Part>, Error> {
+        let rows_at_once = if self.request.atomic {
+            MOST_ROWS
+        } else {
+            ROWS_AT_ONCE
+        };
+        let bytes_before = self.bytes_total - self.body.len();
+        let mut part: Option<Part> = None;
+        while let Some(row) = rows.next()? {
+            if row.end - row.start > MOST_BYTES {
+                self.refuse_parts()?;
+                if let Some(full) = part.take() {
+                    self.import(&full)?;
+                }
+                self.leave_out(rows, row);
+                continue;
+            }
+            match &mut part {
+                Some(part) if part.rows < rows_at_once && row.end - part.start <= MOST_BYTES => {
+                    part.rows += 1;
+                    part.end = row.end;
+                }
+                _ => {
+                    let Some(full) = part.replace(Part::beginning_with(row)) else {
+                        continue;
+                    };
+                    self.refuse_parts()?;
+                    self.import(&full)?;
+                    if !progress(self.progress_at(bytes_before + full.end)) {
+                        self.answer.stopped = true;
+                        return Ok(None);
+                    }
+                }
+            }
+        }
+        Ok(part)
+    }
+
+    /// How far the import has come, with so many bytes of the file read.
+    fn progress_at(&self, bytes: usize) -> ImportProgress {
+        ImportProgress {
+            rows: self.answer.rows,
+            bytes: bytes as u64,
+            bytes_total: self.bytes_total as u64,
+        }
+    }
+
     fn import(&mut self, part: &Part) -> Result<(), Error> {
         let request = ImportCsv {
             account: self.request.account.clone(),
@@ -260,6 +275,18 @@ impl File<'_> {
                 .push(UserImportProblem::new(row.line, &broken(row.line, why)));
         }
     }
+}
+
+/// The columns that the first row names.
+fn read_header(rows: &mut Rows<'_>) -> Result<Vec<String>, Error> {
+    let header = rows.next()?;
+    let columns: Vec<String> = rows.fields().iter().map(str::to_owned).collect();
+    Columns::read(
+        columns.iter().map(String::as_str),
+        header.map_or(1, |row| row.line),
+    )
+    .map_err(|error| error.at("/csv"))?;
+    Ok(columns)
 }
 
 fn text(csv: &[u8]) -> Result<&str, Error> {

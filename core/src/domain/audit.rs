@@ -425,6 +425,29 @@ impl Operation for Verify {
     }
 }
 
+fn problem(kind: AuditProblemKind, number: u64) -> Option<AuditProblem> {
+    Some(AuditProblem { kind, number })
+}
+
+/// Whether the head that somebody saved is that of a record that reads otherwise now.
+fn differs(saved: Option<&AuditLink>, link: &AuditLink) -> bool {
+    saved.is_some_and(|saved| saved.number == link.number && saved.hash != link.hash)
+}
+
+/// What the head of a chain tells before its records are read.
+fn problem_of_head(head: &AuditHead, saved: Option<&AuditLink>) -> Option<AuditProblem> {
+    match saved {
+        Some(saved) if saved.number > head.last.number => {
+            problem(AuditProblemKind::Cut, saved.number)
+        }
+        Some(saved) if saved.number < head.base.number => {
+            problem(AuditProblemKind::Pruned, saved.number)
+        }
+        _ if differs(saved, &head.base) => problem(AuditProblemKind::Altered, head.base.number),
+        _ => None,
+    }
+}
+
 /// How many records fit, and the first that does not.
 fn check(
     ctx: &mut Ctx<'_>,
@@ -432,20 +455,8 @@ fn check(
     head: &AuditHead,
     saved: Option<&AuditLink>,
 ) -> Result<(u64, Option<AuditProblem>), Error> {
-    let problem = |kind, number| Some(AuditProblem { kind, number });
-    if let Some(saved) = saved {
-        if saved.number > head.last.number {
-            return Ok((0, problem(AuditProblemKind::Cut, saved.number)));
-        }
-        if saved.number < head.base.number {
-            return Ok((0, problem(AuditProblemKind::Pruned, saved.number)));
-        }
-    }
-    let differs = |link: &AuditLink| {
-        saved.is_some_and(|saved| saved.number == link.number && saved.hash != link.hash)
-    };
-    if differs(&head.base) {
-        return Ok((0, problem(AuditProblemKind::Altered, head.base.number)));
+    if let Some(problem) = problem_of_head(head, saved) {
+        return Ok((0, Some(problem)));
     }
     let mut last = head.base.clone();
     let mut records = 0;
@@ -475,7 +486,7 @@ fn check(
             if last.number > head.last.number {
                 return Ok((records, problem(AuditProblemKind::HeadAltered, last.number)));
             }
-            if differs(&last) {
+            if differs(saved, &last) {
                 return Ok((records, problem(AuditProblemKind::Altered, last.number)));
             }
             if !personal_fits(ctx, chain, &record)? {

@@ -75,6 +75,43 @@ fn delayed(retry_at_ms: u64) -> Error {
     .with("retry_at_ms", retry_at_ms)
 }
 
+/// The user of an address, unless they are disabled.
+fn enabled_user(ctx: &mut Ctx<'_>, email: &Email) -> Result<Option<model::User>, Error> {
+    let Some(id) = ctx.tx.get::<Id>(&keys::email(email.key()))? else {
+        return Ok(None);
+    };
+    let user = ctx.tx.get::<model::User>(&keys::user(&id))?;
+    Ok(user.filter(|user| !user.disabled))
+}
+
+/// The code that is still to be verified after the right password, if the user has a second factor.
+/// Without one, the log-in has succeeded.
+fn code_to_verify(
+    ctx: &mut Ctx<'_>,
+    email: &Email,
+    user: &Id,
+    code: Option<&Secret>,
+    ip: Option<Address>,
+) -> Result<Option<Secret>, Error> {
+    let throttle = &ctx.engine.auth.throttle;
+    match (second_factors::is_enabled(&mut ctx.tx, user)?, code) {
+        (false, _) => {
+            throttle.succeeded(email.key(), ip);
+            Ok(None)
+        }
+        (true, None) => {
+            throttle.withdrawn(email.key(), ip);
+            Err(code_needed())
+        }
+        (true, Some(code)) => {
+            throttle
+                .admit_code(user, ctx.now_ms)
+                .map_err(|retry_at_ms| delayed(retry_at_ms).at("/code"))?;
+            Ok(Some(code.clone()))
+        }
+    }
+}
+
 /// Proves a user by their password. Whoever has none, is disabled, or does not exist costs the same
 /// and is answered alike. Whoever has a second factor needs a code of it besides.
 pub(crate) fn prove(
@@ -93,13 +130,7 @@ pub(crate) fn prove(
         .map_err(delayed)?;
     let cost = Cost::of(&ctx.policies(None)?);
     let (typed, password) = (password.reveal(), normal(password.reveal()));
-    let known = match ctx.tx.get::<Id>(&keys::email(email.key()))? {
-        Some(id) => ctx
-            .tx
-            .get::<model::User>(&keys::user(&id))?
-            .filter(|user| !user.disabled),
-        None => None,
-    };
+    let known = enabled_user(ctx, email)?;
     let record = match &known {
         Some(user) => ctx.tx.get::<PasswordRecord>(&keys::password(&user.id))?,
         None => None,
@@ -126,24 +157,7 @@ pub(crate) fn prove(
         .hasher
         .find(&spellings, &hash, pepper.as_ref(), cost)?
         .ok_or_else(|| refused(field))?;
-    let code = match (second_factors::is_enabled(&mut ctx.tx, &user.id)?, code) {
-        (false, _) => {
-            engine.auth.throttle.succeeded(email.key(), ip);
-            None
-        }
-        (true, None) => {
-            engine.auth.throttle.withdrawn(email.key(), ip);
-            return Err(code_needed());
-        }
-        (true, Some(code)) => {
-            engine
-                .auth
-                .throttle
-                .admit_code(&user.id, ctx.now_ms)
-                .map_err(|retry_at_ms| delayed(retry_at_ms).at("/code"))?;
-            Some(code.clone())
-        }
-    };
+    let code = code_to_verify(ctx, email, &user.id, code, ip)?;
     let is_outdated =
         hasher::is_outdated(&hash, cost) || pepper.as_ref() != engine.auth.hasher.pepper();
     let renewed = if is_outdated && hasher::is_of_all(&hash, hashed) {

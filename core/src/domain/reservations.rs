@@ -7,8 +7,8 @@ use crate::api::reservations::{Commit, Create, Get, Release, Reservation, Reserv
 use crate::domain::sending::{own_message, sender_of};
 use crate::error::{Code, Error};
 use crate::kernel::keys;
-use crate::meters::Ask;
-use crate::model::{self, Id, ReservationState};
+use crate::meters::{Ask, Prepared};
+use crate::model::{self, Decision, Id, MessageInput, PaidWithCredits, ReservationState};
 use crate::sending::{credits, idempotency};
 use crate::tables::campaigns;
 use crate::tables::reservations::{Reservations, load};
@@ -140,6 +140,77 @@ pub(crate) fn void_all_of(ctx: &mut Ctx<'_>, account: &Id) -> Result<(), Error> 
     Ok(())
 }
 
+/// A reservation that is asked for: who sends what, and from when on it counts.
+struct NewReservation<'a> {
+    request: &'a Create,
+    user: Option<&'a Id>,
+    message: &'a MessageInput,
+    prepared: &'a Prepared,
+    now_ms: u64,
+}
+
+impl NewReservation<'_> {
+    /// Reserves what was granted, if anything was, and answers what came of it.
+    fn answer(&self, ctx: &mut Ctx<'_>, decision: Decision) -> Result<ReservationDecision, Error> {
+        let credits = decision.credits.map(|paid| *paid);
+        let mut answer = ReservationDecision {
+            reservation: None,
+            granted: decision.granted,
+            expires_at_ms: None,
+            not_before_ms: None,
+            refusal: decision.refusal,
+            credits,
+        };
+        if decision.granted > 0 {
+            let reservation = self.reserve(ctx, decision.granted, credits)?;
+            answer.not_before_ms = reservation.not_before_ms;
+            answer.expires_at_ms = Some(reservation.expires_at_ms);
+            answer.reservation = Some(reservation.id);
+        }
+        Ok(answer)
+    }
+
+    fn reserve(
+        &self,
+        ctx: &mut Ctx<'_>,
+        granted: u64,
+        credits: Option<PaidWithCredits>,
+    ) -> Result<model::Reservation, Error> {
+        let Create {
+            account,
+            channel,
+            life_ms,
+            ..
+        } = self.request;
+        let not_before_ms = ctx.engine.not_before_ms(self.prepared)?;
+        let reservation = model::Reservation {
+            account: account.clone(),
+            id: ctx.new_id(
+                None,
+                keys::RESERVATION,
+                |id| keys::reservation(account, id),
+                "reservation",
+            )?,
+            user: self.user.cloned(),
+            group: self.prepared.group.clone(),
+            channel: *channel,
+            message: self.message.clone(),
+            count: granted,
+            state: ReservationState::Open,
+            committed: 0,
+            reserved_at_ms: self.now_ms,
+            expires_at_ms: self.now_ms.saturating_add(life_ms.get()),
+            ended_at_ms: None,
+            counters: self.prepared.counters(),
+            not_before_ms,
+            credits,
+            listed: true,
+        };
+        save(ctx, &reservation)?;
+        Ok(reservation)
+    }
+}
+
 impl Operation for Create {
     type Answer = ReservationDecision;
 
@@ -166,7 +237,13 @@ impl Operation for Create {
             &message,
         )?;
         ctx.count_tried(&prepared);
-        let now_ms = ctx.now_ms;
+        let new = NewReservation {
+            request: &self,
+            user: user.as_ref(),
+            message: &message,
+            prepared: &prepared,
+            now_ms: ctx.now_ms,
+        };
         idempotency::charged(
             ctx,
             &self.account,
@@ -174,47 +251,7 @@ impl Operation for Create {
             &self,
             &prepared,
             ask,
-            |ctx, decision| {
-                let credits = decision.credits.map(|paid| *paid);
-                let mut answer = ReservationDecision {
-                    reservation: None,
-                    granted: decision.granted,
-                    expires_at_ms: None,
-                    not_before_ms: None,
-                    refusal: decision.refusal,
-                    credits,
-                };
-                if decision.granted > 0 {
-                    answer.not_before_ms = ctx.engine.not_before_ms(&prepared)?;
-                    let reservation = model::Reservation {
-                        account: self.account.clone(),
-                        id: ctx.new_id(
-                            None,
-                            keys::RESERVATION,
-                            |id| keys::reservation(&self.account, id),
-                            "reservation",
-                        )?,
-                        user: user.clone(),
-                        group: prepared.group.clone(),
-                        channel: self.channel,
-                        message: message.clone(),
-                        count: decision.granted,
-                        state: ReservationState::Open,
-                        committed: 0,
-                        reserved_at_ms: now_ms,
-                        expires_at_ms: now_ms.saturating_add(self.life_ms.get()),
-                        ended_at_ms: None,
-                        counters: prepared.counters(),
-                        not_before_ms: answer.not_before_ms,
-                        credits,
-                        listed: true,
-                    };
-                    save(ctx, &reservation)?;
-                    answer.expires_at_ms = Some(reservation.expires_at_ms);
-                    answer.reservation = Some(reservation.id);
-                }
-                Ok(answer)
-            },
+            |ctx, decision| new.answer(ctx, decision),
         )
     }
 }

@@ -304,6 +304,35 @@ fn under_package(
     )
 }
 
+/// Messages that come back, and the counters that they were charged to.
+struct ComingBack<'a> {
+    prepared: &'a Prepared,
+    sent: &'a Sent<'a>,
+    count: u64,
+    granted_at_ms: u64,
+}
+
+impl ComingBack<'_> {
+    fn return_turns(&self, ctx: &Ctx<'_>) {
+        ctx.engine
+            .return_turns(self.prepared, self.count, self.granted_at_ms);
+    }
+
+    /// Gives them back to their counters; answers to how many of these something came back that can
+    /// be used again. Where this is asked for alone, nothing comes back.
+    fn refund(&self, ctx: &Ctx<'_>, paid: &Paid, asked_alone: bool) -> Result<u64, Error> {
+        let counters = ctx.engine.refund_sent(
+            self.prepared,
+            self.sent,
+            self.count,
+            paid,
+            self.granted_at_ms,
+            asked_alone,
+        )?;
+        Ok(counters as u64)
+    }
+}
+
 impl Operation for Refund {
     type Answer = SendRefund;
 
@@ -326,16 +355,15 @@ impl Operation for Refund {
             message: &message,
         };
         let prepared = ctx.engine.prepare_return(&cell, &sent)?;
+        let coming_back = ComingBack {
+            prepared: &prepared,
+            sent: &sent,
+            count,
+            granted_at_ms,
+        };
         if self.key.is_none() && self.spend.is_none() {
-            ctx.engine.return_turns(&prepared, count, granted_at_ms);
-            let counters = ctx.engine.refund_sent(
-                &prepared,
-                &sent,
-                count,
-                &Paid::default(),
-                granted_at_ms,
-                false,
-            )? as u64;
+            coming_back.return_turns(ctx);
+            let counters = coming_back.refund(ctx, &Paid::default(), false)?;
             return Ok(SendRefund {
                 counters,
                 credits: 0,
@@ -360,27 +388,13 @@ impl Operation for Refund {
                     }
                     None => 0,
                 };
-                let counters = ctx.engine.refund_sent(
-                    &prepared,
-                    &sent,
-                    count,
-                    &paid(credits),
-                    granted_at_ms,
-                    true,
-                )? as u64;
+                let counters = coming_back.refund(ctx, &paid(credits), true)?;
                 Ok(SendRefund { counters, credits })
             })
         })?;
         if is_first {
-            ctx.engine.return_turns(&prepared, count, granted_at_ms);
-            ctx.engine.refund_sent(
-                &prepared,
-                &sent,
-                count,
-                &paid(refund.credits),
-                granted_at_ms,
-                false,
-            )?;
+            coming_back.return_turns(ctx);
+            coming_back.refund(ctx, &paid(refund.credits), false)?;
         }
         Ok(refund)
     }

@@ -435,21 +435,24 @@ impl Importer<'_> {
         row: &StringRecord,
     ) -> Result<bool, Error> {
         columns.check(row)?;
-        let field = |column| columns.field(row, column);
-        let pasted = field(Column::Email)
+        let pasted = columns
+            .field(row, Column::Email)
             .ok_or_else(|| Error::invalid("/email", "A row needs an `email`."))?;
         let mailbox = Mailbox::read(pasted);
         let email = Email::new(mailbox.address).map_err(|error| Error::invalid("/email", error))?;
-        let mut first_name = bounded(field(Column::FirstName), Column::FirstName, Name::new)?;
-        let mut last_name = bounded(field(Column::LastName), Column::LastName, Name::new)?;
-        if first_name.is_none() && last_name.is_none() {
-            [first_name, last_name] = mailbox.names();
+        let mut names = [
+            columns.value(row, Column::FirstName, Name::new)?,
+            columns.value(row, Column::LastName, Name::new)?,
+        ];
+        if names.iter().all(Option::is_none) {
+            names = mailbox.names();
         }
-        let account = bounded(field(Column::Account), Column::Account, Id::new)?
+        let account = columns
+            .value(row, Column::Account, Id::new)?
             .unwrap_or_else(|| self.account.clone());
-        let role = bounded(field(Column::Role), Column::Role, Id::new)?;
-        let group = bounded(field(Column::Group), Column::Group, Id::new)?;
-        let disabled = flag(field(Column::Disabled), Column::Disabled)?;
+        let role = columns.value(row, Column::Role, Id::new)?;
+        let group = columns.value(row, Column::Group, Id::new)?;
+        let disabled = columns.flag(row, Column::Disabled)?;
         let known = self.known(ctx, &account)?;
         // Where the account has no groups, an export names the one that everybody is in.
         if let Some(group) = &group
@@ -469,29 +472,13 @@ impl Importer<'_> {
             }
             refuse_stranger(ctx, &known, &account, user, &email)?;
         }
-        if flag(field(Column::Owner), Column::Owner)? {
+        if columns.flag(row, Column::Owner)? {
             return Err(Error::invalid(
                 "/owner",
                 "An import makes no `owner`; import a member, then transfer the account.",
             ));
         }
-        let (user, new) = match there {
-            Some(user) => (users::load(&mut ctx.tx, &user, "/email")?, false),
-            None => (
-                domain::users::create::create(
-                    ctx,
-                    None,
-                    email,
-                    first_name,
-                    last_name,
-                    &domain::users::NamedAt {
-                        id: "/email",
-                        email: "/email",
-                    },
-                )?,
-                true,
-            ),
-        };
+        let (user, new) = found_or_made(ctx, there, email, names)?;
         let role = self.role_for(ctx, &account, &known, &user.id, role)?;
         membership::create(
             ctx,
@@ -548,6 +535,24 @@ impl Importer<'_> {
     }
 }
 
+/// The user of a row, and whether they were made for it: where `there` names one, it is that one.
+fn found_or_made(
+    ctx: &mut Ctx<'_>,
+    there: Option<Id>,
+    email: Email,
+    [first_name, last_name]: [Option<Name>; 2],
+) -> Result<(model::User, bool), Error> {
+    if let Some(user) = there {
+        return Ok((users::load(&mut ctx.tx, &user, "/email")?, false));
+    }
+    let named_at = domain::users::NamedAt {
+        id: "/email",
+        email: "/email",
+    };
+    let user = domain::users::create::create(ctx, None, email, first_name, last_name, &named_at)?;
+    Ok((user, true))
+}
+
 /// Users of other teams are nobody's to add but the host's and the operators'; those of this team,
 /// by policy the parent's or everybody's who may give access (R-INV-7).
 fn refuse_stranger(
@@ -575,26 +580,4 @@ fn refuse_stranger(
     let message =
         format!("`{email}` belongs to another account of the team; ask the parent to give access.");
     Err(Error::new(Code::UserInOtherAccount, message).at("/email"))
-}
-
-fn bounded<T>(
-    text: Option<&str>,
-    column: Column,
-    read: fn(String) -> Result<T, String>,
-) -> Result<Option<T>, Error> {
-    let name = column.name();
-    text.map(|text| read(text.to_owned()))
-        .transpose()
-        .map_err(|error| Error::invalid(format!("/{name}"), error))
-}
-
-fn flag(text: Option<&str>, column: Column) -> Result<bool, Error> {
-    match text.map(str::to_ascii_lowercase).as_deref() {
-        None | Some("false") => Ok(false),
-        Some("true") => Ok(true),
-        Some(_) => Err(Error::invalid(
-            format!("/{}", column.name()),
-            format!("`{}` must be `true`, `false` or empty.", column.name()),
-        )),
-    }
 }

@@ -220,95 +220,125 @@ fn offer_to(invitation: &Value, account: &str) -> Option<Value> {
     Some(visible)
 }
 
+/// A record that a commit changes, and the parts of its key.
+struct Changed<'a> {
+    key: &'a [u8],
+    parts: Vec<&'a str>,
+    record: &'a Value,
+}
+
+impl<'a> Changed<'a> {
+    fn new(key: &'a [u8], record: &'a Value) -> Result<Changed<'a>, Error> {
+        let parts = key
+            .split(|byte| *byte == 0)
+            .skip(1)
+            .map(std::str::from_utf8)
+            .collect::<Result<_, _>>()
+            .map_err(|_| broken(key))?;
+        Ok(Changed { key, parts, record })
+    }
+
+    fn id(&self, text: &str) -> Result<Id, Error> {
+        Id::new(text).map_err(|_| broken(self.key))
+    }
+
+    /// The last part of the key.
+    fn last(&self) -> String {
+        self.parts.last().copied().unwrap_or_default().to_owned()
+    }
+
+    fn field(&self, name: &str) -> Option<&str> {
+        self.record.get(name).and_then(Value::as_str)
+    }
+
+    fn chain_of(&self, account: &str) -> Result<AuditChain, Error> {
+        self.id(account).map(AuditChain::Account)
+    }
+
+    /// The user whom the record names.
+    fn user(&self) -> Result<(AuditKind, Id), Error> {
+        let user = self.id(self.field("user").unwrap_or_default())?;
+        Ok((AuditKind::User, user))
+    }
+}
+
 /// Where a record is remembered, and as what; none for what lies beside a ledger of credits.
 fn subject(kind: AuditKind, key: &[u8], record: &Value) -> Result<Option<Subject>, Error> {
-    let parts: Vec<&str> = key
-        .split(|byte| *byte == 0)
-        .skip(1)
-        .map(std::str::from_utf8)
-        .collect::<Result<_, _>>()
-        .map_err(|_| broken(key))?;
-    let named = |text: &str| Id::new(text).map_err(|_| broken(key));
-    let of_account = |account: &str| named(account).map(AuditChain::Account);
-    let field = |name: &str| record.get(name).and_then(Value::as_str);
-    let last = parts.last().copied().unwrap_or_default().to_owned();
-    let (chain, id, person) = match (kind, parts.as_slice()) {
+    let changed = Changed::new(key, record)?;
+    if let Some(subject) = subject_with_person(kind, &changed)? {
+        return Ok(Some(subject));
+    }
+    let last = changed.last();
+    let (chain, id) = match (kind, changed.parts.as_slice()) {
         (AuditKind::Audit, [of, id]) => {
             let chain = AuditChain::from_parts(of, id).ok_or_else(|| broken(key))?;
-            (chain, (*id).to_owned(), None)
+            (chain, (*id).to_owned())
         }
         (AuditKind::Credits, [account, channel, "entry", entry]) => {
             let number = u64::from_str_radix(entry, 16).map_err(|_| broken(key))?;
-            (of_account(account)?, format!("{channel}/{number}"), None)
+            (changed.chain_of(account)?, format!("{channel}/{number}"))
         }
         (AuditKind::Credits, _) => return Ok(None),
-        (AuditKind::AllowList, ["user", user])
-        | (AuditKind::Password | AuditKind::SecondFactor, [user]) => (
-            AuditChain::Users,
-            last,
-            Some((AuditKind::User, named(user)?)),
-        ),
-        (AuditKind::AllowList, ["member", account, user]) => (
-            of_account(account)?,
-            last,
-            Some((AuditKind::User, named(user)?)),
-        ),
-        (AuditKind::AllowList, [_, account, ..]) => (of_account(account)?, last, None),
+        (AuditKind::AllowList, [_, account, ..]) => (changed.chain_of(account)?, last),
         // The words are not for everybody who reads the chain.
-        (AuditKind::Password, _) => (AuditChain::Platform, String::new(), None),
-        (AuditKind::Session, [session]) => {
-            let user = named(field("user").unwrap_or_default())?;
-            (
-                AuditChain::Users,
-                (*session).to_owned(),
-                Some((AuditKind::User, user)),
-            )
-        }
-        (AuditKind::ApiKey, _) => {
-            let user = named(field("user").unwrap_or_default())?;
-            (
-                of_account(field("account").unwrap_or_default())?,
-                last,
-                Some((AuditKind::User, user)),
-            )
-        }
-        (AuditKind::Cap, ["", _]) => (AuditChain::Platform, last, None),
-        (AuditKind::User, [user]) => (
-            AuditChain::Users,
-            last,
-            Some((AuditKind::User, named(user)?)),
-        ),
-        (AuditKind::Link, _) => {
-            let user = named(field("user").unwrap_or_default())?;
-            (AuditChain::Users, last, Some((AuditKind::User, user)))
-        }
-        (AuditKind::Invitation, [invitation]) => (
-            of_account(field("team").unwrap_or_default())?,
-            last,
-            Some((AuditKind::Invitation, named(invitation)?)),
-        ),
+        (AuditKind::Password, _) => (AuditChain::Platform, String::new()),
+        (AuditKind::Cap, ["", _]) => (AuditChain::Platform, last),
         (AuditKind::Role, _) => {
-            let chain = field("account").map_or(Ok(AuditChain::Platform), of_account)?;
-            (chain, last, None)
+            let account = changed.field("account");
+            let chain = account.map_or(Ok(AuditChain::Platform), |id| changed.chain_of(id))?;
+            (chain, last)
         }
-        (AuditKind::DefaultLimits, _) => (AuditChain::Platform, String::new(), None),
+        (AuditKind::DefaultLimits, _) => (AuditChain::Platform, String::new()),
         (AuditKind::Operator | AuditKind::Package | AuditKind::Permission, _) => {
-            (AuditChain::Platform, last, None)
+            (AuditChain::Platform, last)
         }
-        (AuditKind::Policies, [account]) => (of_account(account)?, last, None),
-        (AuditKind::Policies, _) => (AuditChain::Platform, String::new(), None),
+        (AuditKind::Policies, [account]) => (changed.chain_of(account)?, last),
+        (AuditKind::Policies, _) => (AuditChain::Platform, String::new()),
         (AuditKind::Suppression, [account, value, class]) => (
-            of_account(account)?,
+            changed.chain_of(account)?,
             format!("{}/{class}", redacted(value)),
-            None,
         ),
         (AuditKind::Resource | AuditKind::Share, [account, kind, id]) => {
-            (of_account(account)?, format!("{kind}/{id}"), None)
+            (changed.chain_of(account)?, format!("{kind}/{id}"))
         }
-        (_, [account, ..]) => (of_account(account)?, last, None),
+        (_, [account, ..]) => (changed.chain_of(account)?, last),
         _ => return Err(broken(key)),
     };
-    Ok(Some(Subject { chain, id, person }))
+    Ok(Some(Subject {
+        chain,
+        id,
+        person: None,
+    }))
+}
+
+/// The subject of a record that is about a user, or about somebody who is invited.
+fn subject_with_person(kind: AuditKind, changed: &Changed<'_>) -> Result<Option<Subject>, Error> {
+    let (chain, person) = match (kind, changed.parts.as_slice()) {
+        (AuditKind::AllowList, ["user", user])
+        | (AuditKind::Password | AuditKind::SecondFactor | AuditKind::User, [user]) => {
+            (AuditChain::Users, (AuditKind::User, changed.id(user)?))
+        }
+        (AuditKind::AllowList, ["member", account, user]) => (
+            changed.chain_of(account)?,
+            (AuditKind::User, changed.id(user)?),
+        ),
+        (AuditKind::Session, [_]) | (AuditKind::Link, _) => (AuditChain::Users, changed.user()?),
+        (AuditKind::ApiKey, _) => {
+            let account = changed.field("account").unwrap_or_default();
+            (changed.chain_of(account)?, changed.user()?)
+        }
+        (AuditKind::Invitation, [invitation]) => {
+            let team = changed.field("team").unwrap_or_default();
+            let person = (AuditKind::Invitation, changed.id(invitation)?);
+            (changed.chain_of(team)?, person)
+        }
+        _ => return Ok(None),
+    };
+    Ok(Some(Subject {
+        chain,
+        id: changed.last(),
+        person: Some(person),
+    }))
 }
 
 /// Puts what was found at the end of a chain, in as many records as it needs.

@@ -45,88 +45,114 @@ fn table_defaults() -> Policies {
     }
 }
 
+fn count(value: u64) -> Option<Count> {
+    Count::new(value).ok()
+}
+
+fn days(days: u64) -> Option<Count> {
+    count(days * DAY_MS)
+}
+
 /// The cells of a preset's column that are not empty.
 fn column(preset: Preset) -> Policies {
-    let count = |value| Count::new(value).ok();
-    let days = |days: u64| count(days * DAY_MS);
     match preset {
-        Preset::Packages => Policies {
-            depth: count(1),
-            role_scope: Some(RoleScope::Package),
-            custom_roles: Some(true),
-            groups: Some(false),
-            email_edited_by: Some(vec![Editor::OneSelf, Editor::Operator]),
-            names_edited_by: Some(vec![Editor::Operator]),
-            profile_edited_by: Some(vec![Editor::OneSelf, Editor::Operator]),
-            operators_log_in_as: Some(true),
-            ..Policies::default()
-        },
-        Preset::Groups => Policies {
-            depth: count(1),
-            role_scope: Some(RoleScope::Membership),
-            custom_roles: Some(false),
-            groups: Some(true),
-            invitation_life_ms: days(14),
-            pending_until: Some(vec![PendingStep::Accepted]),
-            operators_log_in_as: Some(false),
-            group_cap_period: Some(CapPeriod::Month),
-            ..Policies::default()
-        },
-        Preset::Access => Policies {
-            depth: count(3),
-            child_owner: Some(ChildOwner::Parents),
-            owner_exclusive: Some(false),
-            role_scope: Some(RoleScope::Membership),
-            custom_roles: Some(true),
-            groups: Some(false),
-            grant_existing: Some(GrantExisting::Holder),
-            invitation_life_ms: days(14),
-            resend: Some(Resend::Forbid),
-            pending_until: Some(vec![
-                PendingStep::Accepted,
-                PendingStep::Profile,
-                PendingStep::FirstLogin,
-            ]),
-            email_edited_by: Some(vec![Editor::OneSelf]),
-            names_edited_by: Some(vec![Editor::OneSelf]),
-            operators_log_in_as: Some(false),
-            ..Policies::default()
-        },
-        Preset::Teams => Policies {
-            depth: count(2),
-            child_owner: Some(ChildOwner::Own),
-            owner_exclusive: Some(true),
-            role_scope: Some(RoleScope::Membership),
-            custom_roles: Some(true),
-            groups: Some(false),
-            grant_existing: Some(GrantExisting::Parent),
-            invitation_life_ms: days(14),
-            verification_life_ms: days(3),
-            skip_verification: Some(true),
-            resend: Some(Resend::Rotate),
-            pending_until: Some(vec![PendingStep::Accepted, PendingStep::Password]),
-            email_edited_by: Some(vec![Editor::OneSelf]),
-            names_edited_by: Some(vec![Editor::OneSelf]),
-            operators_log_in_as: Some(false),
-            ..Policies::default()
-        },
-        Preset::Essentials => Policies {
-            depth: count(2),
-            child_owner: Some(ChildOwner::Parents),
-            owner_exclusive: Some(false),
-            role_scope: Some(RoleScope::User),
-            custom_roles: Some(false),
-            groups: Some(false),
-            grant_existing: Some(GrantExisting::Parent),
-            invitation_life_ms: days(15),
-            resend: Some(Resend::Rotate),
-            pending_until: Some(vec![PendingStep::Accepted]),
-            email_edited_by: Some(vec![Editor::OneSelf]),
-            names_edited_by: Some(vec![Editor::OneSelf, Editor::Parent]),
-            seats: count(10).map(Limit::At),
-            operators_log_in_as: Some(false),
-            ..Policies::default()
-        },
+        Preset::Packages => packages_column(),
+        Preset::Groups => groups_column(),
+        Preset::Access => access_column(),
+        Preset::Teams => teams_column(),
+        Preset::Essentials => essentials_column(),
+    }
+}
+
+fn packages_column() -> Policies {
+    Policies {
+        depth: count(1),
+        role_scope: Some(RoleScope::Package),
+        custom_roles: Some(true),
+        groups: Some(false),
+        email_edited_by: Some(vec![Editor::OneSelf, Editor::Operator]),
+        names_edited_by: Some(vec![Editor::Operator]),
+        profile_edited_by: Some(vec![Editor::OneSelf, Editor::Operator]),
+        operators_log_in_as: Some(true),
+        ..Policies::default()
+    }
+}
+
+fn groups_column() -> Policies {
+    Policies {
+        depth: count(1),
+        role_scope: Some(RoleScope::Membership),
+        custom_roles: Some(false),
+        groups: Some(true),
+        invitation_life_ms: days(14),
+        pending_until: Some(vec![PendingStep::Accepted]),
+        operators_log_in_as: Some(false),
+        group_cap_period: Some(CapPeriod::Month),
+        ..Policies::default()
+    }
+}
+
+fn access_column() -> Policies {
+    Policies {
+        depth: count(3),
+        child_owner: Some(ChildOwner::Parents),
+        owner_exclusive: Some(false),
+        role_scope: Some(RoleScope::Membership),
+        custom_roles: Some(true),
+        groups: Some(false),
+        grant_existing: Some(GrantExisting::Holder),
+        invitation_life_ms: days(14),
+        resend: Some(Resend::Forbid),
+        pending_until: Some(vec![
+            PendingStep::Accepted,
+            PendingStep::Profile,
+            PendingStep::FirstLogin,
+        ]),
+        email_edited_by: Some(vec![Editor::OneSelf]),
+        names_edited_by: Some(vec![Editor::OneSelf]),
+        operators_log_in_as: Some(false),
+        ..Policies::default()
+    }
+}
+
+fn teams_column() -> Policies {
+    Policies {
+        depth: count(2),
+        child_owner: Some(ChildOwner::Own),
+        owner_exclusive: Some(true),
+        role_scope: Some(RoleScope::Membership),
+        custom_roles: Some(true),
+        groups: Some(false),
+        grant_existing: Some(GrantExisting::Parent),
+        invitation_life_ms: days(14),
+        verification_life_ms: days(3),
+        skip_verification: Some(true),
+        resend: Some(Resend::Rotate),
+        pending_until: Some(vec![PendingStep::Accepted, PendingStep::Password]),
+        email_edited_by: Some(vec![Editor::OneSelf]),
+        names_edited_by: Some(vec![Editor::OneSelf]),
+        operators_log_in_as: Some(false),
+        ..Policies::default()
+    }
+}
+
+fn essentials_column() -> Policies {
+    Policies {
+        depth: count(2),
+        child_owner: Some(ChildOwner::Parents),
+        owner_exclusive: Some(false),
+        role_scope: Some(RoleScope::User),
+        custom_roles: Some(false),
+        groups: Some(false),
+        grant_existing: Some(GrantExisting::Parent),
+        invitation_life_ms: days(15),
+        resend: Some(Resend::Rotate),
+        pending_until: Some(vec![PendingStep::Accepted]),
+        email_edited_by: Some(vec![Editor::OneSelf]),
+        names_edited_by: Some(vec![Editor::OneSelf, Editor::Parent]),
+        seats: count(10).map(Limit::At),
+        operators_log_in_as: Some(false),
+        ..Policies::default()
     }
 }
 
@@ -220,7 +246,6 @@ pub fn check(policies: &Policies) -> Result<(), Error> {
         verification_life_ms,
         link_life_ms,
         billing_day,
-        time_zone,
         ..
     } = policies;
     between("depth", *depth, 1, DEPTH_MAX)?;
@@ -229,6 +254,18 @@ pub fn check(policies: &Policies) -> Result<(), Error> {
     between("verification_life_ms", *verification_life_ms, 1, LONGEST_MS)?;
     between("link_life_ms", *link_life_ms, 1, LONGEST_MS)?;
     check_kept(policies)?;
+    check_passwords(policies)?;
+    check_log_ins(policies)?;
+    check_time_zone(policies)?;
+    check_alerts(policies)?;
+    without_repeats("pending_until", policies.pending_until.as_deref())?;
+    without_repeats("email_edited_by", policies.email_edited_by.as_deref())?;
+    without_repeats("names_edited_by", policies.names_edited_by.as_deref())?;
+    without_repeats("profile_edited_by", policies.profile_edited_by.as_deref())
+}
+
+/// How long passwords are, and which words make none stronger.
+fn check_passwords(policies: &Policies) -> Result<(), Error> {
     between(
         "password_min",
         policies.password_min,
@@ -252,6 +289,11 @@ pub fn check(policies: &Policies) -> Result<(), Error> {
             format!("`password_words` has at most {MOST_PASSWORD_WORDS} words; leave some out."),
         ));
     }
+    Ok(())
+}
+
+/// How costly passwords are to hash, and how long one stays logged in.
+fn check_log_ins(policies: &Policies) -> Result<(), Error> {
     between(
         "recent_log_in_ms",
         policies.recent_log_in_ms,
@@ -277,8 +319,11 @@ pub fn check(policies: &Policies) -> Result<(), Error> {
         60_000,
         LONGEST_MS,
     )?;
-    between("log_in_as_ms", policies.log_in_as_ms, 60_000, 8 * 3_600_000)?;
-    if let Some(zone) = time_zone
+    between("log_in_as_ms", policies.log_in_as_ms, 60_000, 8 * 3_600_000)
+}
+
+fn check_time_zone(policies: &Policies) -> Result<(), Error> {
+    if let Some(zone) = &policies.time_zone
         && window::zone(zone.as_str()).is_none()
     {
         return Err(Error::invalid(
@@ -289,6 +334,10 @@ pub fn check(policies: &Policies) -> Result<(), Error> {
             ),
         ));
     }
+    Ok(())
+}
+
+fn check_alerts(policies: &Policies) -> Result<(), Error> {
     for percent in policies.alert_at_percent.iter().flatten() {
         between("alert_at_percent", Some(*percent), 1, 100)?;
     }
@@ -302,11 +351,7 @@ pub fn check(policies: &Policies) -> Result<(), Error> {
             format!("`alert_at_percent` has at most {MOST_THRESHOLDS} thresholds."),
         ));
     }
-    without_repeats("alert_at_percent", policies.alert_at_percent.as_deref())?;
-    without_repeats("pending_until", policies.pending_until.as_deref())?;
-    without_repeats("email_edited_by", policies.email_edited_by.as_deref())?;
-    without_repeats("names_edited_by", policies.names_edited_by.as_deref())?;
-    without_repeats("profile_edited_by", policies.profile_edited_by.as_deref())
+    without_repeats("alert_at_percent", policies.alert_at_percent.as_deref())
 }
 
 /// The policies that concern people, who can be in many accounts; only the platform sets them, for

@@ -195,6 +195,32 @@ impl Columns {
             .map(|field| trimmed(restored(trimmed(field))))
             .filter(|text| !text.is_empty())
     }
+
+    /// As [`field`](Columns::field), read as a value of its type.
+    pub(crate) fn value<T>(
+        &self,
+        row: &StringRecord,
+        column: Column,
+        read: fn(String) -> Result<T, String>,
+    ) -> Result<Option<T>, Error> {
+        self.field(row, column)
+            .map(|text| read(text.to_owned()))
+            .transpose()
+            .map_err(|error| Error::invalid(format!("/{}", column.name()), error))
+    }
+
+    /// As [`field`](Columns::field), read as yes or no; an empty field says no.
+    pub(crate) fn flag(&self, row: &StringRecord, column: Column) -> Result<bool, Error> {
+        let text = self.field(row, column).map(str::to_ascii_lowercase);
+        match text.as_deref() {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => Err(Error::invalid(
+                format!("/{}", column.name()),
+                format!("`{}` must be `true`, `false` or empty.", column.name()),
+            )),
+        }
+    }
 }
 
 /// `csv_invalid`, with the line.

@@ -128,15 +128,7 @@ impl Look<'_> {
     fn credits(&mut self, key: &[u8], account: &str, parts: &[&str]) -> Result<(), Error> {
         let account = &self.id(account)?;
         if let ["key", by, asked_with] = parts {
-            let made: CreditKey = self.record()?;
-            let entry: Option<CreditEntry> =
-                self.tx
-                    .get(&keys::credit_entry(account, made.channel, made.entry))?;
-            let fits = entry.is_some_and(|entry| {
-                entry.by == *by && entry.key.is_some_and(|key| key.as_str() == *asked_with)
-            });
-            self.must(fits, "its entry was not asked for with the key");
-            return Ok(());
+            return self.credit_key(account, by, asked_with);
         }
         let [channel, parts @ ..] = parts else {
             return Err(broken("it is no record of credits"));
@@ -151,84 +143,10 @@ impl Look<'_> {
             ["head"] => self.ledger(of),
             ["entry", entry] => self.entry(of, number(entry)?),
             ["pocket", group] => self.bucket(of, group),
-            ["part", group, ..] => {
-                let (group_id, rank) =
-                    keys::credit_part_at(key).ok_or_else(|| broken("it is of no grant"))?;
-                self.must(
-                    keys::credit_part(account, channel, group_id.as_ref(), &rank) == key,
-                    "its key is not that of its group and grant",
-                );
-                let left: u64 = self.record()?;
-                let granted: Option<CreditEntry> =
-                    self.tx
-                        .get(&keys::credit_entry(account, channel, rank.grant()))?;
-                self.must(
-                    left > 0 && granted.as_ref().and_then(Rank::of) == Some(rank),
-                    "it is of no grant, or of one on other terms",
-                );
-                self.must_have(
-                    keys::credit_bucket(account, channel, group_id.as_ref()),
-                    &format!("`{group}` does not count it"),
-                )?;
-                match rank.expires_at_ms() {
-                    Some(at_ms) => self.must_have(
-                        keys::credit_expiry(
-                            account,
-                            channel,
-                            at_ms,
-                            rank.grant(),
-                            group_id.as_ref(),
-                        ),
-                        "it never expires",
-                    ),
-                    None => Ok(()),
-                }
-            }
-            ["expiry", ..] => {
-                let (at_ms, grant, group) =
-                    keys::credit_expiry_at(key).ok_or_else(|| broken("it is of no grant"))?;
-                self.must(
-                    keys::credit_expiry(account, channel, at_ms, grant, group.as_ref()) == key,
-                    "its key is not that of its grant",
-                );
-                let granted: Option<CreditEntry> =
-                    self.tx.get(&keys::credit_entry(account, channel, grant))?;
-                let rank = granted
-                    .as_ref()
-                    .and_then(Rank::of)
-                    .filter(|rank| rank.expires_at_ms() == Some(at_ms));
-                let rank = rank.ok_or_else(|| broken("no grant expires then"))?;
-                self.must_have(
-                    keys::credit_part(account, channel, group.as_ref(), &rank),
-                    "nothing is left to expire",
-                )
-            }
-            ["refunded", spend] => {
-                let refunded: u64 = self.record()?;
-                let spent: Option<CreditEntry> =
-                    self.tx
-                        .get(&keys::credit_entry(account, channel, number(spend)?))?;
-                let spent = spent.filter(|entry| entry.kind == CreditKind::Spent);
-                self.must(
-                    spent.is_some_and(|spent| (1..=spent.amount).contains(&refunded)),
-                    "so much was not spent",
-                );
-                Ok(())
-            }
-            ["lifted", spend] => {
-                let lifted: Vec<(LimitName, u64)> = self.record()?;
-                let spent: Option<CreditEntry> =
-                    self.tx
-                        .get(&keys::credit_entry(account, channel, number(spend)?))?;
-                let fits = lifted
-                    .iter()
-                    .all(|(limit, _)| Channel::of(*limit) == Some(channel));
-                self.must(
-                    fits && spent.is_some_and(|entry| entry.kind == CreditKind::Spent),
-                    "no send spent it",
-                );
-                Ok(())
-            }
+            ["part", group, ..] => self.credit_part(of, key, group),
+            ["expiry", ..] => self.credit_expiry(of, key),
+            ["refunded", spend] => self.credits_refunded(of, spend),
+            ["lifted", spend] => self.credits_lifted(of, spend),
             ["paid", limit, starts_at_ms] => {
                 self.record::<u64>()?;
                 number(starts_at_ms)?;
@@ -240,6 +158,112 @@ impl Look<'_> {
             }
             _ => Err(broken("it is no record of credits")),
         }
+    }
+
+    /// The entry that was made by a request with a key.
+    fn credit_key(&mut self, account: &Id, by: &str, asked_with: &str) -> Result<(), Error> {
+        let made: CreditKey = self.record()?;
+        let entry: Option<CreditEntry> =
+            self.tx
+                .get(&keys::credit_entry(account, made.channel, made.entry))?;
+        let fits = entry.is_some_and(|entry| {
+            entry.by == *by && entry.key.is_some_and(|key| key.as_str() == asked_with)
+        });
+        self.must(fits, "its entry was not asked for with the key");
+        Ok(())
+    }
+
+    /// What is left of a grant in the free balance or the reserve of a group.
+    fn credit_part(
+        &mut self,
+        Of { account, channel }: Of<'_>,
+        key: &[u8],
+        group: &str,
+    ) -> Result<(), Error> {
+        let (group_id, rank) =
+            keys::credit_part_at(key).ok_or_else(|| broken("it is of no grant"))?;
+        self.must(
+            keys::credit_part(account, channel, group_id.as_ref(), &rank) == key,
+            "its key is not that of its group and grant",
+        );
+        let left: u64 = self.record()?;
+        let granted: Option<CreditEntry> =
+            self.tx
+                .get(&keys::credit_entry(account, channel, rank.grant()))?;
+        self.must(
+            left > 0 && granted.as_ref().and_then(Rank::of) == Some(rank),
+            "it is of no grant, or of one on other terms",
+        );
+        self.must_have(
+            keys::credit_bucket(account, channel, group_id.as_ref()),
+            &format!("`{group}` does not count it"),
+        )?;
+        match rank.expires_at_ms() {
+            Some(at_ms) => self.must_have(
+                keys::credit_expiry(account, channel, at_ms, rank.grant(), group_id.as_ref()),
+                "it never expires",
+            ),
+            None => Ok(()),
+        }
+    }
+
+    /// When what is left of a grant expires.
+    fn credit_expiry(&mut self, Of { account, channel }: Of<'_>, key: &[u8]) -> Result<(), Error> {
+        let (at_ms, grant, group) =
+            keys::credit_expiry_at(key).ok_or_else(|| broken("it is of no grant"))?;
+        self.must(
+            keys::credit_expiry(account, channel, at_ms, grant, group.as_ref()) == key,
+            "its key is not that of its grant",
+        );
+        let granted: Option<CreditEntry> =
+            self.tx.get(&keys::credit_entry(account, channel, grant))?;
+        let rank = granted
+            .as_ref()
+            .and_then(Rank::of)
+            .filter(|rank| rank.expires_at_ms() == Some(at_ms));
+        let rank = rank.ok_or_else(|| broken("no grant expires then"))?;
+        self.must_have(
+            keys::credit_part(account, channel, group.as_ref(), &rank),
+            "nothing is left to expire",
+        )
+    }
+
+    /// How much of a spend was refunded.
+    fn credits_refunded(
+        &mut self,
+        Of { account, channel }: Of<'_>,
+        spend: &str,
+    ) -> Result<(), Error> {
+        let refunded: u64 = self.record()?;
+        let spent: Option<CreditEntry> =
+            self.tx
+                .get(&keys::credit_entry(account, channel, number(spend)?))?;
+        let spent = spent.filter(|entry| entry.kind == CreditKind::Spent);
+        self.must(
+            spent.is_some_and(|spent| (1..=spent.amount).contains(&refunded)),
+            "so much was not spent",
+        );
+        Ok(())
+    }
+
+    /// The limits that a spend went beyond.
+    fn credits_lifted(
+        &mut self,
+        Of { account, channel }: Of<'_>,
+        spend: &str,
+    ) -> Result<(), Error> {
+        let lifted: Vec<(LimitName, u64)> = self.record()?;
+        let spent: Option<CreditEntry> =
+            self.tx
+                .get(&keys::credit_entry(account, channel, number(spend)?))?;
+        let fits = lifted
+            .iter()
+            .all(|(limit, _)| Channel::of(*limit) == Some(channel));
+        self.must(
+            fits && spent.is_some_and(|entry| entry.kind == CreditKind::Spent),
+            "no send spent it",
+        );
+        Ok(())
     }
 
     fn entry(&mut self, Of { account, channel }: Of<'_>, number: u64) -> Result<(), Error> {

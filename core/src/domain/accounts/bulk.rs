@@ -59,10 +59,20 @@ impl Operation for Bulk {
 }
 
 impl Bulk {
+    /// Refuses a request whose fields do not fit together.
     fn check(&self) -> Result<(), Error> {
-        let Bulk {
-            accounts, action, ..
-        } = self;
+        self.check_accounts()?;
+        self.check_package_and_reason()?;
+        self.check_credits()?;
+        if self.children.is_some() && self.action != AccountAction::Delete {
+            return Err(Error::invalid("/children", "Only `delete` has `children`."));
+        }
+        Ok(())
+    }
+
+    /// Refuses too many accounts, none, or one that is named twice.
+    fn check_accounts(&self) -> Result<(), Error> {
+        let accounts = &self.accounts;
         if !(1..=MOST_AT_ONCE).contains(&accounts.len()) {
             return Err(Error::invalid(
                 "/accounts",
@@ -83,7 +93,12 @@ impl Bulk {
                 format!("`{twice}` is named twice; name each account once."),
             ));
         }
-        if self.package.is_some() != (*action == AccountAction::SetPackage) {
+        Ok(())
+    }
+
+    fn check_package_and_reason(&self) -> Result<(), Error> {
+        let action = self.action;
+        if self.package.is_some() != (action == AccountAction::SetPackage) {
             return Err(Error::invalid(
                 "/package",
                 "A `package` goes with the action `set_package`, and with no other.",
@@ -97,11 +112,18 @@ impl Bulk {
                 "A `reason` goes only with the actions `suspend` and `activate`; leave it out.",
             ));
         }
+        Ok(())
+    }
+
+    /// Checks the fields that say how many credits are added or withdrawn, and why; the `note` is
+    /// also that of a suspension.
+    fn check_credits(&self) -> Result<(), Error> {
+        let action = self.action;
         let of_credits = matches!(
             action,
             AccountAction::AddCredits | AccountAction::WithdrawCredits
         );
-        if self.note.is_some() && !of_credits && *action != AccountAction::Suspend {
+        if self.note.is_some() && !of_credits && action != AccountAction::Suspend {
             return Err(Error::invalid(
                 "/note",
                 "`note` goes with `suspend`, `add_credits` and `withdraw_credits` alone.",
@@ -117,14 +139,14 @@ impl Bulk {
             ));
         }
         if self.amount.is_some() && !of_credits
-            || self.amount.is_none() && *action == AccountAction::AddCredits
+            || self.amount.is_none() && action == AccountAction::AddCredits
         {
             return Err(Error::invalid(
                 "/amount",
                 "`amount` goes with `add_credits` and `withdraw_credits` alone.",
             ));
         }
-        if self.expires_at_ms.is_some() && *action != AccountAction::AddCredits {
+        if self.expires_at_ms.is_some() && action != AccountAction::AddCredits {
             return Err(Error::invalid(
                 "/expires_at_ms",
                 "An `expires_at_ms` goes only with the action `add_credits`; leave it out.",
@@ -135,9 +157,6 @@ impl Bulk {
                 "/key",
                 "`key` goes with `add_credits` and `withdraw_credits` alone.",
             ));
-        }
-        if self.children.is_some() && *action != AccountAction::Delete {
-            return Err(Error::invalid("/children", "Only `delete` has `children`."));
         }
         Ok(())
     }

@@ -10,8 +10,8 @@ use crate::domain::accounts::show::{
 };
 use crate::error::Error;
 use crate::kernel::keys;
-use crate::kernel::page::walk;
-use crate::model::{Actor, Id};
+use crate::kernel::page::{Span, walk};
+use crate::model::{self, Actor, Id};
 use crate::rules::account::effective_status;
 use crate::tables::accounts::{account_line, load, starting_with};
 use crate::tables::people;
@@ -29,39 +29,21 @@ impl List {
     pub(crate) fn team_or_parent(&self) -> Option<&Id> {
         self.team.as_ref().or(self.parent.as_ref())
     }
-}
 
-impl Operation for List {
-    type Answer = AccountList;
-
-    fn run(self, ctx: &mut Ctx<'_>) -> Result<AccountList, Error> {
-        let List {
-            parent,
-            mut team,
-            status,
-            package,
-            search,
-            order,
-            after,
-            limit,
-        } = self;
-        if parent.is_some() && team.is_some() {
-            return Err(Error::invalid(
-                "/team",
-                "Send either `parent` or `team`, not both.",
-            ));
-        }
+    /// Refuses an actor who may not list these accounts. A user who names no account lists the team
+    /// of their own.
+    fn authorise(&mut self, ctx: &mut Ctx<'_>) -> Result<(), Error> {
         match ctx.actor {
             Actor::System => {}
             Actor::Operator { .. } => ctx.require_as_operator("clients.view_all")?,
             Actor::User { account: home, .. } => {
                 ctx.require_in(home, TEAM_PERMISSION)?;
-                if parent.is_none() && team.is_none() {
-                    team = Some(home.clone());
+                if self.parent.is_none() && self.team.is_none() {
+                    self.team = Some(home.clone());
                 }
             }
         }
-        for (field, named) in [("/parent", &parent), ("/team", &team)] {
+        for (field, named) in [("/parent", &self.parent), ("/team", &self.team)] {
             if let Some(named) = named
                 && !ctx
                     .manages_team_of(named)
@@ -73,43 +55,90 @@ impl Operation for List {
                 load(&mut ctx.tx, named, field)?;
             }
         }
-        let order = match (order, &search) {
-            (None | Some(AccountOrder::Name), Some(_)) => AccountOrder::Name,
-            (Some(_), Some(_)) => {
-                return Err(Error::invalid(
-                    "/order",
-                    "What is found by `search` is ordered by name; leave out `order`.",
-                ));
-            }
-            (order, None) => order.unwrap_or(AccountOrder::Id),
-        };
-        let prefix = search
-            .as_ref()
-            .map_or_else(String::new, |text| people::searched(text.as_str()));
-        let among = team.as_ref().or(parent.as_ref());
+        Ok(())
+    }
+
+    fn order_of_answer(&self) -> Result<AccountOrder, Error> {
+        match (self.order, &self.search) {
+            (None | Some(AccountOrder::Name), Some(_)) => Ok(AccountOrder::Name),
+            (Some(_), Some(_)) => Err(Error::invalid(
+                "/order",
+                "What is found by `search` is ordered by name; leave out `order`.",
+            )),
+            (order, None) => Ok(order.unwrap_or(AccountOrder::Id)),
+        }
+    }
+
+    /// The spans of keys in which the accounts lie; `prefix` is that of the names and addresses
+    /// that are searched for.
+    fn spans(&self, order: AccountOrder, prefix: &str) -> Vec<Span> {
+        let among = self.team_or_parent();
         let ordered = |order: &str| match among {
             None => keys::range(keys::ACCOUNT_ORDER, &[order]),
             Some(root) => keys::range(keys::TEAM_ACCOUNT, &[root.as_str(), order]),
         };
-        let spans = match (among, order) {
-            _ if search.is_some() => ["name", "owner"]
-                .map(|order| starting_with(ordered(order), &prefix))
+        match (among, order) {
+            _ if self.search.is_some() => ["name", "owner"]
+                .map(|order| starting_with(ordered(order), prefix))
                 .to_vec(),
             (_, AccountOrder::Name) => vec![ordered("name")],
             (_, AccountOrder::Created) => vec![ordered("created")],
-            (None, AccountOrder::Id) => match &package {
+            (None, AccountOrder::Id) => match &self.package {
                 Some(package) => vec![keys::range(keys::PACKAGE_ACCOUNT, &[package.as_str()])],
                 None => vec![keys::range(keys::ACCOUNT, &[])],
             },
-            (Some(root), AccountOrder::Id) if parent.is_some() => {
+            (Some(root), AccountOrder::Id) if self.parent.is_some() => {
                 vec![keys::range(keys::CHILD, &[root.as_str()])]
             }
             (Some(root), AccountOrder::Id) => {
                 vec![keys::range(keys::TEAM_ACCOUNT, &[root.as_str(), "id", ""])]
             }
+        }
+    }
+
+    /// Whether an account, which comes with all above it, is one of those that are listed.
+    fn is_listed(&self, line: &[model::Account], key: &[u8], prefix: &str) -> bool {
+        line.first().is_some_and(|account| {
+            !(self.is_found_by_name_too(account, key, prefix) || account.leaving)
+                && (self.parent.is_none() || account.parent == self.parent)
+                && (self.package.is_none() || account.package == self.package)
+                && self
+                    .status
+                    .is_none_or(|status| effective_status(line) == status)
+        })
+    }
+
+    /// Who is found by the name is not listed once more for the address of the owner.
+    fn is_found_by_name_too(&self, account: &model::Account, key: &[u8], prefix: &str) -> bool {
+        let order_at = if self.team_or_parent().is_none() {
+            1
+        } else {
+            2
         };
-        let order_at = if among.is_none() { 1 } else { 2 };
-        let (accounts, next) = walk(ctx, &spans, after.as_ref(), limit, |ctx, key| {
+        self.search.is_some()
+            && keys::part(key, order_at) == Some("owner")
+            && keys::orderable(account.name.as_str()).starts_with(prefix)
+    }
+}
+
+impl Operation for List {
+    type Answer = AccountList;
+
+    fn run(mut self, ctx: &mut Ctx<'_>) -> Result<AccountList, Error> {
+        if self.parent.is_some() && self.team.is_some() {
+            return Err(Error::invalid(
+                "/team",
+                "Send either `parent` or `team`, not both.",
+            ));
+        }
+        self.authorise(ctx)?;
+        let order = self.order_of_answer()?;
+        let prefix = self
+            .search
+            .as_ref()
+            .map_or_else(String::new, |text| people::searched(text.as_str()));
+        let spans = self.spans(order, &prefix);
+        let (accounts, next) = walk(ctx, &spans, self.after.as_ref(), self.limit, |ctx, key| {
             let id = keys::last_id(key).ok_or_else(|| {
                 Error::corrupt(format!(
                     "The key `{}` ends in no id; restore a backup.",
@@ -117,17 +146,7 @@ impl Operation for List {
                 ))
             })?;
             let line = account_line(&mut ctx.tx, &id)?;
-            let wanted = line.first().is_some_and(|account| {
-                // Who is found by the name is not listed once more.
-                let again = search.is_some()
-                    && keys::part(key, order_at) == Some("owner")
-                    && keys::orderable(account.name.as_str()).starts_with(&prefix);
-                !(again || account.leaving)
-                    && (parent.is_none() || account.parent == parent)
-                    && (package.is_none() || account.package == package)
-                    && status.is_none_or(|status| effective_status(&line) == status)
-            });
-            if !wanted {
+            if !self.is_listed(&line, key, &prefix) {
                 return Ok(None);
             }
             answer_of_line(ctx, line).map(Some)

@@ -34,6 +34,21 @@ impl Engine {
     /// they were.
     pub(crate) fn leave_future(&self, actor: &Actor) -> Result<u64, Error> {
         self.draw_anew()?;
+        let left = self.leave_meters(actor)?;
+        self.leave_what_is_in_use(actor)?;
+        self.leave_invitations_and_links(actor)?;
+        self.leave_log_ins(actor)?;
+        self.leave_accounts_and_outbox(actor)?;
+        self.leave_plan_and_ledgers(actor)?;
+        // Who has drawn meanwhile looks into the store again, and at all that was prepared in the
+        // future.
+        self.draw_anew()?;
+        self.views.epoch.fetch_add(1, Ordering::AcqRel);
+        Ok(left)
+    }
+
+    /// Takes caps, meters and paces out of the future; answers how many meters they were.
+    fn leave_meters(&self, actor: &Actor) -> Result<u64, Error> {
         // Paces depend on how far caps have grown.
         self.leave_each(
             actor,
@@ -53,6 +68,11 @@ impl Engine {
                 .is_some_and(|us| us / 1000 > now_ms))
         };
         self.change_each(actor, keys::PACE, is_ahead, bound_pace)?;
+        Ok(left)
+    }
+
+    /// What is held for a time, and the answers that are kept for repeated requests.
+    fn leave_what_is_in_use(&self, actor: &Actor) -> Result<(), Error> {
         self.leave_each(
             actor,
             keys::RESERVATION,
@@ -70,7 +90,10 @@ impl Engine {
             keys::ANSWERED,
             idempotency::is_ahead,
             idempotency::leave_future,
-        )?;
+        )
+    }
+
+    fn leave_invitations_and_links(&self, actor: &Actor) -> Result<(), Error> {
         self.leave_each(
             actor,
             keys::INVITATION,
@@ -83,7 +106,11 @@ impl Engine {
             keys::LINK,
             |link: &Link, now_ms| lives.is_ahead(link, now_ms),
             |ctx, _, link| lives.bound(ctx, link),
-        )?;
+        )
+    }
+
+    /// What people and programs log in with, and when they were last seen.
+    fn leave_log_ins(&self, actor: &Actor) -> Result<(), Error> {
         self.leave_each(actor, keys::SESSION, Session::is_ahead, leave_session)?;
         self.leave_each(
             actor,
@@ -99,7 +126,10 @@ impl Engine {
         )?;
         let is_used_up =
             |factor: &SecondFactor, now_ms| factor.last_step > totp::last_step_by(now_ms);
-        self.leave_each(actor, keys::SECOND_FACTOR, is_used_up, leave_second_factor)?;
+        self.leave_each(actor, keys::SECOND_FACTOR, is_used_up, leave_second_factor)
+    }
+
+    fn leave_accounts_and_outbox(&self, actor: &Actor) -> Result<(), Error> {
         self.leave_each(
             actor,
             keys::ACCOUNT,
@@ -117,13 +147,8 @@ impl Engine {
             keys::OUTBOX_CONSUMER,
             outbox::is_ahead,
             outbox::give_again,
-        )?;
-        self.leave_plan_and_ledgers(actor)?;
-        // Who has drawn meanwhile looks into the store again, and at all that was prepared in the
-        // future.
-        self.draw_anew()?;
-        self.views.epoch.fetch_add(1, Ordering::AcqRel);
-        Ok(left)
+        )
+        .map(drop)
     }
 
     /// What is over is cleared away as of now, and ledgers of credits end now.

@@ -12,7 +12,7 @@ use crate::domain::invitations::seats::Seats;
 use crate::domain::invitations::show::visible_accounts;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
-use crate::model::{AccountGrant, Actor, Email, Id, InvitationKind, InvitationState};
+use crate::model::{AccountGrant, Actor, Email, Id, InvitationKind, InvitationState, Name};
 use crate::rules::invitation::{Entry, InvitationStatus, addresses, expires_at_ms, status};
 use crate::tables::{accounts, invitations, people};
 
@@ -132,62 +132,113 @@ fn problem(entry: &Entry<'_>, objection: Objection) -> InvitationProblem {
     }
 }
 
+/// An address that can be invited, and the names that stand before it.
+type Invitee = (Email, [Option<Name>; 2]);
+
+/// The addresses that can be invited, and why the others cannot.
+fn judge_all(
+    ctx: &mut Ctx<'_>,
+    batch: &mut Batch,
+    entries: &[Entry<'_>],
+) -> Result<(Vec<Invitee>, Vec<InvitationProblem>), Error> {
+    let mut to_invite = Vec::new();
+    let mut problems = Vec::new();
+    for entry in entries {
+        let judged = match &entry.email {
+            Ok(email) => judge(ctx, batch, email)?.map(|()| (email, entry.names.clone())),
+            Err(wrong) => Err(Error::invalid("/addresses", wrong.as_str()).into()),
+        };
+        match judged {
+            Ok((email, names)) => to_invite.push((email.clone(), names)),
+            Err(objection) => problems.push(problem(entry, objection)),
+        }
+    }
+    Ok((to_invite, problems))
+}
+
+/// Invites one address. An invitation of it that has expired is superseded.
+fn invite(ctx: &mut Ctx<'_>, offer: Offer) -> Result<InvitedAddress, Error> {
+    if let Some(mut expired) = invitations::of_address(&mut ctx.tx, &offer.team, &offer.email)? {
+        invitations::end(&mut ctx.tx, &mut expired, InvitationState::Superseded)?;
+    }
+    let email = offer.email.as_typed().to_owned();
+    let made = domain::invitations::offer::open(ctx, offer)?;
+    Ok(InvitedAddress {
+        expires_at_ms: expires_at_ms(&made),
+        invitation: made.id,
+        email,
+    })
+}
+
+impl Create {
+    /// The account for which the invitation is made: the one that is named, or else the one in
+    /// which the user acts. For the host and operators, it is the first one that is offered.
+    fn acted_for(&self, ctx: &Ctx<'_>) -> Result<Id, Error> {
+        match (&self.account, ctx.actor) {
+            (Some(account), _) => Ok(account.clone()),
+            (None, Actor::User { account, .. }) => Ok(account.clone()),
+            (None, _) => self
+                .accounts
+                .iter()
+                .flatten()
+                .next()
+                .map(|grant| grant.account.clone())
+                .ok_or_else(|| Error::invalid("/account", "Name the `account` that invites.")),
+        }
+    }
+
+    /// What the request offers in each account, and where it names it.
+    fn wanted(&self, acted_for: &Id) -> Vec<(AccountGrant, String)> {
+        let Some(named) = &self.accounts else {
+            let grant = AccountGrant {
+                account: acted_for.clone(),
+                role: self.role.clone(),
+                group: self.group.clone(),
+            };
+            return vec![(grant, String::new())];
+        };
+        let filled = |(at, grant): (usize, &AccountGrant)| {
+            let grant = AccountGrant {
+                account: grant.account.clone(),
+                role: grant.role.clone().or_else(|| self.role.clone()),
+                group: grant.group.clone().or_else(|| self.group.clone()),
+            };
+            (grant, format!("/accounts/{at}"))
+        };
+        named.iter().enumerate().map(filled).collect()
+    }
+
+    /// Refuses names for more than one address, and too many offers.
+    fn check_size(&self, addresses: usize, accounts: usize) -> Result<(), Error> {
+        if addresses > 1 && (self.first_name.is_some() || self.last_name.is_some()) {
+            return Err(Error::invalid(
+                "/first_name",
+                "Names go only with a single address; leave out `first_name` and `last_name`.",
+            ));
+        }
+        if addresses * accounts > MOST_OFFERS {
+            return Err(Error::invalid(
+                "/addresses",
+                format!("`addresses` times accounts are at most {MOST_OFFERS}; send fewer."),
+            ));
+        }
+        Ok(())
+    }
+}
+
 impl Operation for Create {
     type Answer = InvitationBatch;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<InvitationBatch, Error> {
-        let first_named = self
-            .accounts
-            .iter()
-            .flatten()
-            .map(|grant| &grant.account)
-            .next();
-        let acted_for = match (&self.account, ctx.actor) {
-            (Some(account), _) => account.clone(),
-            (None, Actor::User { account, .. }) => account.clone(),
-            (None, _) => first_named
-                .ok_or_else(|| Error::invalid("/account", "Name the `account` that invites."))?
-                .clone(),
-        };
-        let wanted = match self.accounts {
-            Some(named) => {
-                let filled = |(at, grant): (usize, AccountGrant)| {
-                    let grant = AccountGrant {
-                        role: grant.role.or_else(|| self.role.clone()),
-                        group: grant.group.or_else(|| self.group.clone()),
-                        ..grant
-                    };
-                    (grant, format!("/accounts/{at}"))
-                };
-                named.into_iter().enumerate().map(filled).collect()
-            }
-            None => vec![(
-                AccountGrant {
-                    account: acted_for.clone(),
-                    role: self.role,
-                    group: self.group,
-                },
-                String::new(),
-            )],
-        };
+        let acted_for = self.acted_for(ctx)?;
+        let wanted = self.wanted(&acted_for);
         accounts::load(&mut ctx.tx, &acted_for, "/account")?;
         let team = invitations::team_of(&mut ctx.tx, &acted_for)?;
         let grants = check_grants(ctx, &team, wanted, &[])?;
         refuse_several_roles(ctx, &grants)?;
         let entries =
             addresses(&self.addresses).map_err(|error| Error::invalid("/addresses", error))?;
-        if entries.len() > 1 && (self.first_name.is_some() || self.last_name.is_some()) {
-            return Err(Error::invalid(
-                "/first_name",
-                "Names go only with a single address; leave out `first_name` and `last_name`.",
-            ));
-        }
-        if entries.len() * grants.len() > MOST_OFFERS {
-            return Err(Error::invalid(
-                "/addresses",
-                format!("`addresses` times accounts are at most {MOST_OFFERS}; send fewer."),
-            ));
-        }
+        self.check_size(entries.len(), grants.len())?;
         let counted_in = invitations::lines_of(&mut ctx.tx, &grants)?;
         let (life_ms, _) = domain::invitations::records::terms(ctx, &grants)?;
         let mut batch = Batch {
@@ -195,18 +246,7 @@ impl Operation for Create {
             grants,
             seats: Seats::left_in(ctx, &counted_in)?,
         };
-        let mut to_invite = Vec::new();
-        let mut problems = Vec::new();
-        for entry in &entries {
-            let judged = match &entry.email {
-                Ok(email) => judge(ctx, &mut batch, email)?.map(|()| (email, entry.names.clone())),
-                Err(wrong) => Err(Error::invalid("/addresses", wrong.as_str()).into()),
-            };
-            match judged {
-                Ok((email, names)) => to_invite.push((email.clone(), names)),
-                Err(objection) => problems.push(problem(entry, objection)),
-            }
-        }
+        let (to_invite, problems) = judge_all(ctx, &mut batch, &entries)?;
         if self.atomic && !problems.is_empty() {
             return Ok(InvitationBatch {
                 invited: Vec::new(),
@@ -215,9 +255,6 @@ impl Operation for Create {
         }
         let mut invited = Vec::with_capacity(to_invite.len());
         for (email, [first_name, last_name]) in to_invite {
-            if let Some(mut expired) = invitations::of_address(&mut ctx.tx, &batch.team, &email)? {
-                invitations::end(&mut ctx.tx, &mut expired, InvitationState::Superseded)?;
-            }
             let offer = Offer {
                 kind: InvitationKind::Member,
                 team: batch.team.clone(),
@@ -228,13 +265,7 @@ impl Operation for Create {
                 counted_in: counted_in.clone(),
                 life_ms,
             };
-            let email = offer.email.as_typed().to_owned();
-            let made = domain::invitations::offer::open(ctx, offer)?;
-            invited.push(InvitedAddress {
-                expires_at_ms: expires_at_ms(&made),
-                invitation: made.id,
-                email,
-            });
+            invited.push(invite(ctx, offer)?);
         }
         Ok(InvitationBatch { invited, problems })
     }

@@ -32,89 +32,131 @@ pub(crate) fn check_grants(
     }
     let mut grants: Vec<AccountGrant> = Vec::with_capacity(wanted.len());
     for (grant, at) in wanted {
-        let AccountGrant {
-            account,
-            role,
-            group,
-        } = grant;
-        let (at_account, at_role, at_group) = (
-            format!("{at}/account"),
-            format!("{at}/role"),
-            format!("{at}/group"),
-        );
-        let record = accounts::load(&mut ctx.tx, &account, &at_account)?;
-        let before = kept.iter().find(|grant| grant.account == account);
-        if is_user(ctx) {
-            let permission = if before.is_some() { EDIT } else { INVITE };
-            // Who may grant access by a membership of their own there may invite by it, too
-            // (R-INV-1, R-INV-7).
-            let by_own = ctx.policies(Some(&account))?.grant_existing == GrantExisting::Holder
-                && visibility::holds_in(ctx, &account, permission)?;
-            if !by_own {
-                ctx.require_in(&account, permission)
-                    .map_err(|error| error.at(at_account.as_str()))?;
-            }
-        }
-        if grants.iter().any(|earlier| earlier.account == account) {
-            return Err(Error::invalid(
-                at_account,
-                format!("`{account}` is named twice; name each account once."),
-            ));
-        }
-        if invitations::team_of(&mut ctx.tx, &account)? != *team {
-            return Err(Error::invalid(
-                at_account,
-                format!("`{account}` belongs to another team; name accounts of one team."),
-            ));
-        }
-        let role = if ctx.policies(Some(&account))?.role_scope == RoleScope::Package {
-            match role {
-                Some(_) => {
-                    return Err(Error::new(
-                        Code::RoleByPackage,
-                        format!("In `{account}` the role is the package's; leave out `role`."),
-                    )
-                    .at(at_role));
-                }
-                None => {
-                    members::escalation::refuse_membership(ctx, &account, None)
-                        .map_err(|error| error.at(at_role))?;
-                    None
-                }
-            }
-        } else {
-            let role = role.or(record.default_role).ok_or_else(|| {
-                Error::invalid(
-                    at_role.as_str(),
-                    format!("`{account}` has no default role; name a `role`."),
-                )
-            })?;
-            let administrator = roles::load_for(ctx, &role, &account, &at_role)?.administrator;
-            members::escalation::refuse_escalation(ctx, &account, &role)
-                .map_err(|error| error.at(at_role))?;
-            if administrator && group.is_some() {
-                return Err(Error::new(
-                    Code::AdminHasNoGroup,
-                    "The owner and the administrators are in no group; leave out `group`.",
-                )
-                .at(at_group));
-            }
-            Some(role)
-        };
-        if let Some(group) = &group {
-            // What was offered before the policy switched groups off stays.
-            if before.is_none_or(|before| before.group.as_ref() != Some(group)) {
-                groups::require_groups(ctx, &account, &at_group)?;
-            }
-            tables::groups::load(&mut ctx.tx, &account, group, &at_group)?;
-        }
-        grants.push(AccountGrant {
-            account,
-            role,
-            group,
-        });
+        let before = kept.iter().find(|kept| kept.account == grant.account);
+        let grant = check_grant(ctx, team, grant, &at, before, &grants)?;
+        grants.push(grant);
     }
     Ok(grants)
+}
+
+/// Checks what is to be offered in one account. `before` is what is offered there already, and
+/// `earlier` what the request names before it.
+fn check_grant(
+    ctx: &mut Ctx<'_>,
+    team: &Id,
+    grant: AccountGrant,
+    at: &str,
+    before: Option<&AccountGrant>,
+    earlier: &[AccountGrant],
+) -> Result<AccountGrant, Error> {
+    let AccountGrant {
+        account,
+        role,
+        group,
+    } = grant;
+    let (at_account, at_group) = (format!("{at}/account"), format!("{at}/group"));
+    let record = accounts::load(&mut ctx.tx, &account, &at_account)?;
+    let permission = if before.is_some() { EDIT } else { INVITE };
+    require_to_offer(ctx, &account, permission, &at_account)?;
+    if earlier.iter().any(|earlier| earlier.account == account) {
+        return Err(Error::invalid(
+            at_account,
+            format!("`{account}` is named twice; name each account once."),
+        ));
+    }
+    if invitations::team_of(&mut ctx.tx, &account)? != *team {
+        return Err(Error::invalid(
+            at_account,
+            format!("`{account}` belongs to another team; name accounts of one team."),
+        ));
+    }
+    let role = if ctx.policies(Some(&account))?.role_scope == RoleScope::Package {
+        check_role_by_package(ctx, &account, role.as_ref(), at)?;
+        None
+    } else {
+        let role = role.or(record.default_role);
+        Some(checked_role(ctx, &account, role, group.as_ref(), at)?)
+    };
+    if let Some(group) = &group {
+        // What was offered before the policy switched groups off stays.
+        if before.is_none_or(|before| before.group.as_ref() != Some(group)) {
+            groups::require_groups(ctx, &account, &at_group)?;
+        }
+        tables::groups::load(&mut ctx.tx, &account, group, &at_group)?;
+    }
+    Ok(AccountGrant {
+        account,
+        role,
+        group,
+    })
+}
+
+/// A user needs a permission in each account that they offer.
+fn require_to_offer(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    permission: &str,
+    at_account: &str,
+) -> Result<(), Error> {
+    if !is_user(ctx) {
+        return Ok(());
+    }
+    // Who may grant access by a membership of their own there may invite by it, too (R-INV-1,
+    // R-INV-7).
+    let by_own = ctx.policies(Some(account))?.grant_existing == GrantExisting::Holder
+        && visibility::holds_in(ctx, account, permission)?;
+    if by_own {
+        return Ok(());
+    }
+    ctx.require_in(account, permission)
+        .map_err(|error| error.at(at_account))
+}
+
+/// Where the package says which role its users have, an offer names none.
+fn check_role_by_package(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    named: Option<&Id>,
+    at: &str,
+) -> Result<(), Error> {
+    let at_role = format!("{at}/role");
+    if named.is_some() {
+        return Err(Error::new(
+            Code::RoleByPackage,
+            format!("In `{account}` the role is the package's; leave out `role`."),
+        )
+        .at(at_role));
+    }
+    members::escalation::refuse_membership(ctx, account, None).map_err(|error| error.at(at_role))
+}
+
+/// The role that is offered, if there is one and the actor may give it. Administrators are in no
+/// group.
+fn checked_role(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    role: Option<Id>,
+    group: Option<&Id>,
+    at: &str,
+) -> Result<Id, Error> {
+    let at_role = format!("{at}/role");
+    let role = role.ok_or_else(|| {
+        Error::invalid(
+            at_role.as_str(),
+            format!("`{account}` has no default role; name a `role`."),
+        )
+    })?;
+    let administrator = roles::load_for(ctx, &role, account, &at_role)?.administrator;
+    members::escalation::refuse_escalation(ctx, account, &role)
+        .map_err(|error| error.at(at_role))?;
+    if administrator && group.is_some() {
+        return Err(Error::new(
+            Code::AdminHasNoGroup,
+            "The owner and the administrators are in no group; leave out `group`.",
+        )
+        .at(format!("{at}/group")));
+    }
+    Ok(role)
 }
 
 /// Where a user has one role in the whole team, all offers of an invitation name the same

@@ -223,6 +223,49 @@ fn refuse_acting_up(ctx: &mut Ctx<'_>, account: &Id, user: &Id) -> Result<(), Er
 }
 
 impl CreateAs {
+    /// Refuses to act as an operator, as one who can do more, and as one who cannot enter the
+    /// account.
+    fn check_user(&self, ctx: &mut Ctx<'_>) -> Result<(), Error> {
+        let staff = visibility::home(ctx).is_none() && ctx.tx.has(&keys::operator(&self.user))?;
+        if staff {
+            return Err(Error::new(
+                Code::IsOperator,
+                format!("`{}` is an operator; nobody acts as one.", self.user),
+            )
+            .at("/user"));
+        }
+        refuse_acting_up(ctx, &self.account, &self.user)?;
+        let entry = ctx
+            .engine
+            .cell(&self.account)?
+            .member(ctx.engine, self.user.as_str())?
+            .entry;
+        match entry {
+            None => Ok(()),
+            Some(Code::NotMember) => Err(Error::not_found("user", self.user.as_str()).at("/user")),
+            Some(code) => Err(Error::new(
+                code,
+                format!(
+                    "`{}` cannot enter `{}`. {}",
+                    self.user,
+                    self.account,
+                    code.sentence()
+                ),
+            )
+            .at("/user")),
+        }
+    }
+
+    fn check_reason(&self) -> Result<(), Error> {
+        if self.reason.as_str().trim().is_empty() || self.reason.as_str().len() > LONGEST_REASON {
+            return Err(Error::invalid(
+                "/reason",
+                format!("Say in `reason` why you act as another, in 1 to {LONGEST_REASON} bytes."),
+            ));
+        }
+        Ok(())
+    }
+
     fn allowed_life_ms(&self, ctx: &mut Ctx<'_>) -> Result<u64, Error> {
         let most = ctx.policies(Some(&self.account))?.log_in_as_ms;
         let life_ms = self.life_ms.unwrap_or(most);
@@ -240,50 +283,41 @@ impl CreateAs {
     }
 }
 
+/// Tells a user that somebody has logged in as them, and why.
+fn tell_subject(
+    ctx: &mut Ctx<'_>,
+    subject: &model::User,
+    session: &Session,
+    behind: SessionBehind,
+) -> Result<(), Error> {
+    let SessionBehind {
+        user: by,
+        from_account,
+        account,
+        reason,
+    } = behind;
+    ctx.enqueue_message(&OutboxMessage {
+        user: Some(subject.id.clone()),
+        to: Some(subject.email.clone()),
+        log_in: Some(Box::new(LogInNotice {
+            session: session.id.clone(),
+            by,
+            from_account,
+            reason,
+            expires_at_ms: session.expires_at_ms,
+        })),
+        ..OutboxMessage::about(OutboxKind::LoggedInAs, Some(account), ctx.now_ms)
+    })
+}
+
 impl Operation for CreateAs {
     type Answer = SessionToken;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SessionToken, Error> {
         ctx.require_log_in_as(&self.account, &self.user)?;
         visibility::refuse_self(ctx, &self.user, "acts as")?;
-        let staff = visibility::home(ctx).is_none() && ctx.tx.has(&keys::operator(&self.user))?;
-        if staff {
-            return Err(Error::new(
-                Code::IsOperator,
-                format!("`{}` is an operator; nobody acts as one.", self.user),
-            )
-            .at("/user"));
-        }
-        refuse_acting_up(ctx, &self.account, &self.user)?;
-        match ctx
-            .engine
-            .cell(&self.account)?
-            .member(ctx.engine, self.user.as_str())?
-            .entry
-        {
-            None => {}
-            Some(Code::NotMember) => {
-                return Err(Error::not_found("user", self.user.as_str()).at("/user"));
-            }
-            Some(code) => {
-                return Err(Error::new(
-                    code,
-                    format!(
-                        "`{}` cannot enter `{}`. {}",
-                        self.user,
-                        self.account,
-                        code.sentence()
-                    ),
-                )
-                .at("/user"));
-            }
-        }
-        if self.reason.as_str().trim().is_empty() || self.reason.as_str().len() > LONGEST_REASON {
-            return Err(Error::invalid(
-                "/reason",
-                format!("Say in `reason` why you act as another, in 1 to {LONGEST_REASON} bytes."),
-            ));
-        }
+        self.check_user(ctx)?;
+        self.check_reason()?;
         let expires_at_ms = ctx
             .now_ms
             .saturating_add(self.allowed_life_ms(ctx)?)
@@ -299,13 +333,13 @@ impl Operation for CreateAs {
         let id = ctx.new_id(None, keys::SESSION, keys::session, "session")?;
         let token = ctx.session_token(&id)?;
         let behind = SessionBehind {
-            user: by.clone(),
+            user: by,
             from_account: visibility::home(ctx),
             account: self.account.clone(),
             reason: self.reason,
         };
         let session = Session {
-            id: id.clone(),
+            id,
             user: self.user,
             token_hash: token.hash(),
             device: self.device,
@@ -322,24 +356,7 @@ impl Operation for CreateAs {
             behind: Some(Box::new(behind.clone())),
         };
         ctx.tx.save::<Sessions>(&session)?;
-        let SessionBehind {
-            from_account,
-            account,
-            reason,
-            ..
-        } = behind;
-        ctx.enqueue_message(&OutboxMessage {
-            user: Some(subject.id.clone()),
-            to: Some(subject.email),
-            log_in: Some(Box::new(LogInNotice {
-                session: id,
-                by,
-                from_account,
-                reason,
-                expires_at_ms,
-            })),
-            ..OutboxMessage::about(OutboxKind::LoggedInAs, Some(account), ctx.now_ms)
-        })?;
+        tell_subject(ctx, &subject, &session, behind)?;
         answer(session, subject.id, &token)
     }
 }

@@ -100,28 +100,51 @@ impl CreateChild {
         }
     }
 
+    /// The owner of the account above, who owns the new one too.
+    fn owner_above(&self, ctx: &mut Ctx<'_>) -> Result<FirstOwner, Error> {
+        let why = "the owner of the account above owns this one too";
+        if self.owner_email.is_some() {
+            return Err(leave_out("/owner_email", why));
+        }
+        self.refuse_owner_fields(why)?;
+        let owner = accounts::load(&mut ctx.tx, &self.parent, "/parent")?.owner;
+        let owner = owner.ok_or_else(|| {
+            Error::new(
+                Code::AccountPending,
+                format!("`{}` has no owner yet; wait for them.", self.parent),
+            )
+            .at("/parent")
+        })?;
+        let owner = users::load(&mut ctx.tx, &owner, "/parent")?;
+        if owner.disabled {
+            Err(members::escalation::disabled_owner(&owner).at("/parent"))
+        } else {
+            Ok(FirstOwner::Known(owner))
+        }
+    }
+
+    /// Makes the user who owns the new account.
+    fn new_owner(&self, ctx: &mut Ctx<'_>, email: Email) -> Result<FirstOwner, Error> {
+        let mut user = domain::users::create::create(
+            ctx,
+            self.owner_user.clone(),
+            email,
+            self.owner_first_name.clone(),
+            self.owner_last_name.clone(),
+            &domain::users::NamedAt {
+                id: "/owner_user",
+                email: "/owner_email",
+            },
+        )?;
+        user.must_set_password = true;
+        ctx.tx.save::<Users>(&user)?;
+        Ok(FirstOwner::New(user))
+    }
+
     fn first_owner(&self, ctx: &mut Ctx<'_>, team: &Id) -> Result<FirstOwner, Error> {
         let policies = ctx.policies(Some(&self.parent))?;
         if policies.child_owner == ChildOwner::Parents {
-            let why = "the owner of the account above owns this one too";
-            if self.owner_email.is_some() {
-                return Err(leave_out("/owner_email", why));
-            }
-            self.refuse_owner_fields(why)?;
-            let owner = accounts::load(&mut ctx.tx, &self.parent, "/parent")?.owner;
-            let owner = owner.ok_or_else(|| {
-                Error::new(
-                    Code::AccountPending,
-                    format!("`{}` has no owner yet; wait for them.", self.parent),
-                )
-                .at("/parent")
-            })?;
-            let owner = users::load(&mut ctx.tx, &owner, "/parent")?;
-            return if owner.disabled {
-                Err(members::escalation::disabled_owner(&owner).at("/parent"))
-            } else {
-                Ok(FirstOwner::Known(owner))
-            };
+            return self.owner_above(ctx);
         }
         let email = self.owner_email.clone().ok_or_else(|| {
             Error::invalid(
@@ -173,23 +196,7 @@ impl CreateChild {
                 self.refuse_owner_fields("the owner is a user already")?;
                 Ok(FirstOwner::Known(user))
             }
-            _ => {
-                let names = (self.owner_first_name.clone(), self.owner_last_name.clone());
-                let mut user = domain::users::create::create(
-                    ctx,
-                    self.owner_user.clone(),
-                    email,
-                    names.0,
-                    names.1,
-                    &domain::users::NamedAt {
-                        id: "/owner_user",
-                        email: "/owner_email",
-                    },
-                )?;
-                user.must_set_password = true;
-                ctx.tx.save::<Users>(&user)?;
-                Ok(FirstOwner::New(user))
-            }
+            _ => self.new_owner(ctx, email),
         }
     }
 }

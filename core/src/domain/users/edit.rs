@@ -13,7 +13,7 @@ use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::kernel::revision::check_rev;
 use crate::model::{
-    self, Actor, Editor, EffectivePolicies, Email, Id, Link, OutboxKind, OutboxMessage,
+    self, Actor, Editor, EffectivePolicies, Email, Id, Link, OutboxKind, OutboxMessage, Profile,
 };
 use crate::rules::user::{FieldGroup, edits_as, is_country, is_language, is_phone, names_of};
 use crate::rules::window;
@@ -343,15 +343,10 @@ impl Operation for Get {
     }
 }
 
-impl Operation for Edit {
-    type Answer = User;
-
-    fn run(self, ctx: &mut Ctx<'_>) -> Result<User, Error> {
-        let before = visibility::load_visible(ctx, &self.user, "/user")?;
-        let editing = Editing::new(ctx, &before, self.account)?;
-        check_rev(self.expected_rev, before.rev)?;
-        let cleared = |field| self.clear.contains(&field);
-        let fields = [
+impl Edit {
+    /// The fields of the profile: whether the request gives each, and who edits it.
+    fn fields(&self) -> [(bool, ProfileField, FieldGroup, &'static str); 7] {
+        [
             (
                 self.first_name.is_some(),
                 ProfileField::FirstName,
@@ -394,12 +389,10 @@ impl Operation for Edit {
                 FieldGroup::Notifications,
                 "/notifications",
             ),
-        ];
-        for (given, field, group, at) in fields {
-            if given || cleared(field) {
-                editing.check(ctx, &before, group, if given { at } else { "/clear" })?;
-            }
-        }
+        ]
+    }
+
+    fn check_forms(&self) -> Result<(), Error> {
         check_form(
             self.phone.as_ref(),
             is_phone,
@@ -423,9 +416,12 @@ impl Operation for Edit {
             |name| window::zone(name).is_some(),
             "/time_zone",
             "a time zone of IANA such as `Europe/Berlin`",
-        )?;
-        let mut user = before.clone();
-        let profile = &mut user.profile;
+        )
+    }
+
+    /// Changes what the request gives or clears.
+    fn change_profile(self, profile: &mut Profile) -> Result<(), Error> {
+        let cleared = |field| self.clear.contains(&field);
         change(
             &mut profile.first_name,
             self.first_name,
@@ -470,7 +466,25 @@ impl Operation for Edit {
             notifications,
             cleared(ProfileField::Notifications),
             "/notifications",
-        )?;
+        )
+    }
+}
+
+impl Operation for Edit {
+    type Answer = User;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<User, Error> {
+        let before = visibility::load_visible(ctx, &self.user, "/user")?;
+        let editing = Editing::new(ctx, &before, self.account.clone())?;
+        check_rev(self.expected_rev, before.rev)?;
+        for (given, field, group, at) in self.fields() {
+            if given || self.clear.contains(&field) {
+                editing.check(ctx, &before, group, if given { at } else { "/clear" })?;
+            }
+        }
+        self.check_forms()?;
+        let mut user = before.clone();
+        self.change_profile(&mut user.profile)?;
         if user.profile == before.profile {
             return answer_of(ctx, user);
         }
