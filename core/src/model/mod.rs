@@ -72,6 +72,7 @@ pub use outbox::{
     DeadMessage, LimitAlert, LogInNotice, OpenMessage, OutboxConsumer, OutboxKind, OutboxMessage,
 };
 pub use package::{BounceRate, Package, Price};
+pub(crate) use permission::TEAM_PERMISSION;
 pub use permission::{HostNode, Scope, tree::PermissionTree};
 pub use policy::{
     CapPeriod, ChildOwner, Editor, EffectivePolicies, GrantExisting, PendingStep, Policies,

@@ -95,7 +95,7 @@ pub(crate) fn at_once(ctx: &mut Ctx<'_>, id: &Id, most: usize) -> Result<u64, Er
     packages::relink(ctx, &account.id, account.package.as_ref(), None)?;
     groups::erase_all(&mut ctx.tx, &account.id)?;
     invitations::records::erase_all_of(ctx, &account.id)?;
-    roles::erase_all_of(ctx, &account)?;
+    roles::delete::erase_all_of(ctx, &account)?;
     sharing::erase_all_of(ctx, &account.id)?;
     if !account.leaving {
         gauges::leave(ctx, &account.id, counted_ancestors(&line))?;
