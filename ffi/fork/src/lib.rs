@@ -15,9 +15,10 @@
 
 mod withheld;
 
-pub use withheld::{Withheld, withhold};
+pub use withheld::Withheld;
 
 use std::ffi::c_int;
+use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 type Handler = Option<unsafe extern "C" fn()>;
@@ -43,6 +44,17 @@ pub fn generation() -> u64 {
     } else {
         first_call()
     }
+}
+
+/// Makes children give up the open file of this number: in them, the number leads to `/dev/null`,
+/// so that the file's lock does not live on. `None` when the number leads to no open file.
+///
+/// The number may be used for another file before the result is dropped, so a child checks whether
+/// it is still the same file.
+pub fn withhold(fd: RawFd) -> Option<Withheld> {
+    // The handler must be there.
+    generation();
+    withheld::note(fd)
 }
 
 /// There is no lock and no `Once` here, because a fork in the middle would leave it taken in the

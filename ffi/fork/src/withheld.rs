@@ -79,14 +79,8 @@ impl Drop for Withheld {
     }
 }
 
-/// Makes children give up the open file of this number: in them, the number leads to `/dev/null`,
-/// so that the file's lock does not live on. `None` when the number leads to no open file.
-///
-/// The number may be used for another file before the result is dropped, so a child checks whether
-/// it is still the same file.
-pub fn withhold(fd: RawFd) -> Option<Withheld> {
-    // The handler must be there.
-    crate::generation();
+/// Notes the file; the handler that gives it up must be there.
+pub(crate) fn note(fd: RawFd) -> Option<Withheld> {
     let (device, inode) = identity(fd)?;
     let mut block = &FIRST;
     loop {

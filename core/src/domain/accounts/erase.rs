@@ -11,7 +11,8 @@ use crate::domain::{credits, gauges, invitations, limits, membership, packages, 
 use crate::error::Error;
 use crate::kernel::background::{Erased, JobStep};
 use crate::kernel::keys;
-use crate::kernel::table::{Lines, Span};
+use crate::kernel::page::Span;
+use crate::kernel::table::Lines;
 use crate::model::{Account, AuditActor, Id, Invitation, Member, Resource};
 use crate::tables::accounts::{Accounts, account_line, load, save};
 use crate::tables::deletions::{self, Deletion};
