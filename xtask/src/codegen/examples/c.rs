@@ -1,6 +1,6 @@
 //! `examples/c/domains.c`.
 
-use super::{Argument, Call, Domains, Hop, Place, Program, SEED, START_MS, body, indented};
+use super::call::{Argument, Call, Domains, Hop, Place, Program, SEED, START_MS, body, indented};
 use anyhow::{Result, bail, ensure};
 use serde_json::Value;
 use std::fmt::Write;

@@ -3,18 +3,18 @@
 //! and into the pages of the reference.
 
 mod c;
+mod call;
 mod node;
 mod python;
 mod rust;
 mod typed;
 
 use super::ir::{Catalogue, Field, Op, TypeDef, TypeRef};
-use super::python::wrapped_text;
 use anyhow::{Context, Result, bail, ensure};
+use call::{Actor, Argument, Call, Domains, Hop, Place, SEED, START_MS, Shown, Step};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 use tenantry::catalogue::visit;
@@ -22,11 +22,6 @@ use tenantry::{OpenOptions, Tenantry};
 use typed::Typed;
 
 const SOURCE: &str = "examples/domains.json";
-/// When every example begins: noon of a day in June.
-const START_MS: u64 = 1_781_524_800_000;
-const SEED: u64 = 1;
-/// The width of a comment, without its mark and the margin of the function that it stands in.
-const COMMENT: usize = 92;
 
 /// What is written about the examples.
 pub struct Examples {
@@ -46,100 +41,6 @@ struct Document {
     platform: Vec<Step>,
     domains: BTreeMap<String, Vec<Step>>,
 }
-
-/// A call as it stands in the source.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Step {
-    /// A comment in front of it.
-    say: Option<String>,
-    /// Who calls; absent, the host itself.
-    #[serde(rename = "as")]
-    actor: Option<Actor>,
-    /// The operation.
-    call: String,
-    /// The request. `$mail.messages.0.token` is what stands there in the answer `mail`.
-    #[serde(default)]
-    with: Map<String, Value>,
-    /// The name of the answer.
-    #[serde(rename = "let")]
-    name: Option<String>,
-    /// What the answer holds, by path.
-    #[serde(default)]
-    shows: Map<String, Value>,
-    /// The code that it is refused with.
-    refused: Option<String>,
-}
-
-#[derive(Clone, PartialEq, Deserialize)]
-#[serde(untagged, deny_unknown_fields)]
-enum Actor {
-    User { user: String, account: String },
-    Operator { operator: String },
-}
-
-impl Actor {
-    /// The variable that holds it.
-    fn name(&self) -> &str {
-        match self {
-            Actor::User { user, .. } => user,
-            Actor::Operator { operator } => operator,
-        }
-    }
-
-    fn json(&self) -> Value {
-        match self {
-            Actor::User { user, account } => {
-                json!({"kind": "user", "user": user, "account": account})
-            }
-            Actor::Operator { operator } => json!({"kind": "operator", "user": operator}),
-        }
-    }
-}
-
-/// A call that was run: what each language writes.
-struct Call<'a> {
-    step: Step,
-    op: &'a Op,
-    /// Whether its actor calls for the first time.
-    introduces: bool,
-    /// The fields of the request, in the order of their declaration.
-    request: Vec<(&'a Field, Argument<'a>)>,
-    /// The request in Rust.
-    rust: String,
-    /// What the answer holds.
-    shows: Vec<Shown<'a>>,
-}
-
-/// A value of a request.
-enum Argument<'a> {
-    Value(Value),
-    /// What stands in an earlier answer.
-    From(Place<'a>),
-}
-
-/// A place in an answer.
-struct Place<'a> {
-    /// The name of the answer.
-    answer: String,
-    hops: Vec<Hop<'a>>,
-}
-
-/// One step into an answer.
-enum Hop<'a> {
-    Item(usize),
-    /// A field, and all fields of its struct.
-    Field(&'a Field, &'a [Field]),
-}
-
-struct Shown<'a> {
-    place: Place<'a>,
-    value: Value,
-    /// The place and the value in Rust.
-    rust: (String, Typed),
-}
-
-type Domains<'a> = BTreeMap<String, Vec<Call<'a>>>;
 
 /// Reads, runs and writes the examples below `root`.
 pub fn read(root: &Path, catalogue: &Catalogue) -> Result<Examples> {
@@ -231,71 +132,6 @@ fn write(
         platform: setup,
         domains: sections,
     })
-}
-
-/// A program in one language, and how to quote from it.
-struct Program {
-    language: &'static str,
-    fence: &'static str,
-    path: &'static str,
-    /// How the functions begin that set the platform up.
-    setup: &'static [&'static str],
-    /// How the function of a domain begins, up to its namespace.
-    domain: &'static str,
-    /// What stands before every line of a function.
-    margin: &'static str,
-    text: String,
-}
-
-impl Program {
-    fn fenced(&self, code: &str) -> String {
-        format!(
-            "\n[{}](../../{}):\n\n```{}\n{}\n```\n",
-            self.language,
-            self.path,
-            self.fence,
-            code.trim_end()
-        )
-    }
-
-    /// A whole function, by how its first line begins.
-    fn function(&self, head: &str) -> Result<String> {
-        let begins = |line: &&str| {
-            line.strip_prefix(head).is_some_and(|rest| {
-                !rest.starts_with(|next: char| next.is_ascii_alphanumeric() || next == '_')
-            })
-        };
-        let mut lines = self.text.lines().skip_while(|line| !begins(line));
-        let mut function = lines
-            .next()
-            .with_context(|| format!("{} has no `{head}`", self.path))?
-            .to_owned()
-            + "\n";
-        for line in lines {
-            let inside = line.is_empty() || line.starts_with(' ') || line == "{";
-            if inside || line == "}" {
-                writeln!(function, "{line}")?;
-            }
-            if !inside {
-                break;
-            }
-        }
-        Ok(function.trim_end().to_owned() + "\n")
-    }
-
-    /// What stands in the function of a domain.
-    fn body(&self, namespace: &str) -> Result<String> {
-        let function = self.function(&format!("{}{namespace}", self.domain))?;
-        let lines = function.lines().skip(1).filter_map(|line| {
-            if line.is_empty() {
-                Some("")
-            } else {
-                line.strip_prefix(self.margin)
-            }
-        });
-        let body: Vec<&str> = lines.filter(|line| *line != "Ok(())").collect();
-        Ok(body.join("\n"))
-    }
 }
 
 /// Runs the calls of one example.
@@ -521,52 +357,4 @@ impl<'a> Run<'a> {
         let typed = visit(&op.name, typed::Answer(answer)).context("no such operation")??;
         rust::place(place, &typed)
     }
-}
-
-impl Call<'_> {
-    /// The lines of its comment.
-    fn comment(&self, mark: &str) -> String {
-        self.step
-            .say
-            .iter()
-            .flat_map(|say| wrapped_text(say, COMMENT))
-            .map(|line| format!("{mark} {line}\n"))
-            .collect()
-    }
-
-    /// Who calls: the variable, `t` for the host itself.
-    fn caller(&self) -> &str {
-        self.step.actor.as_ref().map_or("t", Actor::name)
-    }
-}
-
-/// The lines with a margin in front; empty ones stay empty.
-fn indented(lines: &str, margin: &str) -> String {
-    lines
-        .lines()
-        .map(|line| {
-            if line.is_empty() {
-                "\n".to_owned()
-            } else {
-                format!("{margin}{line}\n")
-            }
-        })
-        .collect()
-}
-
-/// The body of a function: a blank line in front of every comment but the first.
-fn body(
-    calls: &[Call],
-    mut each: impl FnMut(&Call) -> Result<String>,
-    mark: &str,
-) -> Result<String> {
-    let mut body = String::new();
-    for call in calls {
-        if call.step.say.is_some() && !body.is_empty() {
-            body.push('\n');
-        }
-        body.push_str(&call.comment(mark));
-        body.push_str(&each(call)?);
-    }
-    Ok(body)
 }

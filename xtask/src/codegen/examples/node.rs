@@ -2,7 +2,9 @@
 
 use super::super::ir::{Catalogue, Field, TypeDef, TypeRef};
 use super::super::node::{Node, braced, identifier, quoted};
-use super::{Actor, Argument, Call, Domains, Hop, Place, Program, SEED, START_MS, body, indented};
+use super::call::{
+    Actor, Argument, Call, Domains, Hop, Place, Program, SEED, START_MS, body, indented,
+};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use std::fmt::Write;

@@ -1,6 +1,8 @@
 //! `examples/python/domains.py`.
 
-use super::{Actor, Argument, Call, Domains, Hop, Place, Program, SEED, START_MS, body, indented};
+use super::call::{
+    Actor, Argument, Call, Domains, Hop, Place, Program, SEED, START_MS, body, indented,
+};
 use anyhow::Result;
 use serde_json::Value;
 use std::fmt::Write;

@@ -1,7 +1,7 @@
 //! `examples/rust/domains.rs`.
 
+use super::call::{Actor, Call, Domains, Hop, Place, Program, SEED, START_MS, body};
 use super::typed::{Typed, TypedTree, exported, modules, pascal};
-use super::{Actor, Call, Domains, Hop, Place, Program, SEED, START_MS, body};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use std::collections::BTreeSet;
