@@ -12,9 +12,8 @@ mod rules;
 mod tests;
 
 pub use entry::{Entry, Visitor};
-pub use lookup::{find, hash};
 
-use crate::api::operation::Access::{self, Operator, Rule, System};
+use crate::api::operation::Access::{Operator, Rule, System};
 use crate::api::operation::{Contract, Effect, Gates, Request};
 use crate::api::{
     access, accounts, addresses, api_keys, assets, audit, automations, campaigns, caps, clock,
@@ -24,18 +23,9 @@ use crate::api::{
 };
 use crate::model::Decision;
 use crate::model::{self, Id};
-use columns::{account_of, gate, operations};
+use columns::{account, account_of, gate, operations, users};
 use entry::entry;
-
-/// Users who hold the first permission, and operators who hold the second.
-const fn account(user: &'static str, operator: &'static str) -> Access {
-    Access::account(user, operator)
-}
-
-/// Users who hold a permission, and no operators.
-const fn users(user: &'static str) -> Access {
-    Access::users(user)
-}
+use once_cell::sync::Lazy;
 
 operations! {
 //  name: request => answer, effect account
@@ -574,3 +564,23 @@ const _: () = assert!(
     lookup::is_sorted(NAMES),
     "the catalogue is sorted by name, each name once"
 );
+
+/// The operation of this name.
+///
+/// ```
+/// use tenantry::{Effect, catalogue};
+///
+/// let get = catalogue::find("accounts.get").map(|entry| entry.effect);
+/// assert_eq!(get, Some(Effect::Read));
+/// assert!(catalogue::find("accounts.fly").is_none());
+/// ```
+pub fn find(name: &str) -> Option<&'static Entry> {
+    lookup::find(CATALOGUE, name)
+}
+
+/// The hash that a binding compares when it is loaded; it changes with every name and type of the
+/// catalogue, and with every error code.
+pub fn hash() -> &'static str {
+    static HASH: Lazy<String> = Lazy::new(|| lookup::hash(CATALOGUE));
+    &HASH
+}

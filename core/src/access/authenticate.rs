@@ -4,13 +4,12 @@ use crate::access::request::Ctx;
 use crate::access::state::Engine;
 use crate::auth::token::SecretToken;
 use crate::auth::token_cache::{Credential, Live};
-use crate::domain::users;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::model::{Actor, Address, ApiKey, Behind, Caller, Id, KeyScope, Operator, Session};
 use crate::rules::api_key::is_expired;
 use crate::rules::session::{is_over, is_to_be_written, may_come_from};
-use crate::tables;
+use crate::tables::{self, users};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -167,7 +166,7 @@ impl Engine {
                 record.use_at(ctx.now_ms, ip);
                 ctx.tx.put(T::key(id), &record)?;
                 if let Some(user) = record.person() {
-                    users::show::seen(ctx, user, ctx.now_ms)?;
+                    users::seen(&mut ctx.tx, user, ctx.now_ms)?;
                 }
             }
             Ok(())

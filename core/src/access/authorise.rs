@@ -7,7 +7,9 @@ use crate::access::view::{MemberView, NominalCache};
 use crate::api::operation::{Access, Contract};
 use crate::error::{Class, Code, Error};
 use crate::kernel::{Tx, keys};
-use crate::model::{self, Actor, AddressRange, Behind, Id, LogIn, Operator, SecondFactorPolicy};
+use crate::model::{
+    self, Actor, AddressRange, Behind, Id, LogIn, Operator, SecondFactorPolicy, TEAM_PERMISSION,
+};
 use crate::rules::account::Status;
 use crate::rules::api_key::key_permissions;
 use crate::rules::role::{PermissionSet, role_permissions};
@@ -15,10 +17,6 @@ use crate::rules::session::may_come_from;
 use crate::rules::trial::Trial;
 use crate::tables::accounts::account_line;
 use std::sync::Arc;
-
-/// The permission that lets a user reach every account below their own as they reach their own
-/// (R-TEA-3).
-pub(crate) const TEAM_PERMISSION: &str = "accounts.team";
 
 impl Engine {
     /// Whether this actor may call the operation of this contract about this account. What is not

@@ -22,6 +22,27 @@ pub struct Ctx<'a> {
     pub(crate) on_behalf: Option<AuditActor>,
 }
 
+impl Engine {
+    pub(crate) fn ctx<'a>(&'a self, actor: &'a Actor) -> Ctx<'a> {
+        self.with(actor, self.kernel.tx())
+    }
+
+    /// What only reads, all of it after the same commit.
+    pub(crate) fn reading<'a>(&'a self, actor: &'a Actor) -> Ctx<'a> {
+        self.with(actor, self.kernel.reading())
+    }
+
+    fn with<'a>(&'a self, actor: &'a Actor, tx: Tx<'a>) -> Ctx<'a> {
+        Ctx {
+            engine: self,
+            actor,
+            now_ms: tx.now_ms,
+            tx,
+            on_behalf: None,
+        }
+    }
+}
+
 impl<'a> Reader<'a> for Ctx<'a> {
     fn tx(&mut self) -> &mut Tx<'a> {
         &mut self.tx

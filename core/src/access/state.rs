@@ -1,15 +1,14 @@
 //! What is kept of one open store while it is open: each part knows only what lies below it.
 
-use crate::access::request::Ctx;
 use crate::access::trials::Trials;
 use crate::access::view::AccountCell;
 use crate::access::views::Views;
 use crate::auth::Auth;
 use crate::error::Error;
 use crate::kernel::background::Background;
-use crate::kernel::{Kernel, Tx, keys};
+use crate::kernel::{Kernel, keys};
 use crate::meters::drawer::Drawer;
-use crate::model::{Actor, Id};
+use crate::model::Id;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Weak};
 
@@ -30,25 +29,6 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    pub(crate) fn ctx<'a>(&'a self, actor: &'a Actor) -> Ctx<'a> {
-        self.with(actor, self.kernel.tx())
-    }
-
-    /// What only reads, all of it after the same commit.
-    pub(crate) fn reading<'a>(&'a self, actor: &'a Actor) -> Ctx<'a> {
-        self.with(actor, self.kernel.reading())
-    }
-
-    fn with<'a>(&'a self, actor: &'a Actor, tx: Tx<'a>) -> Ctx<'a> {
-        Ctx {
-            engine: self,
-            actor,
-            now_ms: tx.now_ms,
-            tx,
-            on_behalf: None,
-        }
-    }
-
     /// The account in memory.
     pub(crate) fn cell(&self, id: &Id) -> Result<Arc<AccountCell>, Error> {
         match self.views.cells.get(id.as_str()) {

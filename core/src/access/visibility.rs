@@ -1,11 +1,10 @@
 //! Whom the actor sees and whom they manage (R-TEA-3, R-INV-7, R-INV-10).
 
-use crate::access::authorise::{TEAM_PERMISSION, holds};
+use crate::access::authorise::holds;
 use crate::access::request::Ctx;
-use crate::domain::{members, operators};
 use crate::error::{Code, Error};
 use crate::kernel::keys;
-use crate::model::{self, Actor, Id};
+use crate::model::{self, Actor, Id, TEAM_PERMISSION};
 use crate::tables::accounts::{self, account_line};
 use crate::tables::{people, users};
 
@@ -183,26 +182,18 @@ pub(crate) fn in_this_team_alone(
     Ok(users::accounts_of(&mut ctx.tx, user, usize::MAX)?.len() as u64 == here)
 }
 
-/// Nobody acts on one who can do more, be it in one account of the team alone (R-ROL-7); what that
-/// is, is told to who sees them there. One of the platform's staff is changed by whoever manages
-/// the staff alone, and can do as much.
-pub(crate) fn refuse_stronger(ctx: &mut Ctx<'_>, user: &Id) -> Result<(), Error> {
-    let Actor::User { account: home, .. } = ctx.actor else {
-        return operators::refuse_stronger(ctx, user);
-    };
-    let (top, seen) = (top_of(ctx, home)?, accounts_seen(ctx, user, usize::MAX)?);
-    for account in users::accounts_of(&mut ctx.tx, user, usize::MAX)? {
-        if top_of(ctx, &account)? != top {
-            continue;
-        }
-        match members::escalation::refuse_stronger_in(ctx, &account, user) {
-            Err(error) if error.code() == Code::EscalationRefused && !seen.contains(&account) => {
-                return Err(Error::new(Code::EscalationRefused, error.message()).at("/user"));
-            }
-            judged => judged?,
-        }
+/// Only the person themself, who needs a permission where they act; the host is anybody.
+pub(crate) fn require_self(ctx: &mut Ctx<'_>, user: &Id, permission: &str) -> Result<(), Error> {
+    if *ctx.actor == Actor::System {
+        return Ok(());
     }
-    Ok(())
+    if !is_in_person(ctx, user) {
+        return Err(Error::not_found("user", user.as_str()).at("/user"));
+    }
+    match home(ctx) {
+        Some(home) => ctx.require_in(&home, permission),
+        None => Ok(()),
+    }
 }
 
 /// What nobody does to themselves.

@@ -1,6 +1,8 @@
 //! The columns of a row of the catalogue. A row that lacks a column, or has an unknown word in it,
 //! does not match and does not build.
 
+use crate::api::operation::Access;
+
 /// Makes the catalogue from its rows, each of which has nine columns:
 ///
 /// ```text
@@ -90,6 +92,16 @@ macro_rules! account_of {
     ($request:ident, by $method:ident) => {
         $request.$method()
     };
+}
+
+/// Users who hold the first permission, and operators who hold the second.
+pub(super) const fn account(user: &'static str, operator: &'static str) -> Access {
+    Access::account(user, operator)
+}
+
+/// Users who hold a permission, and no operators.
+pub(super) const fn users(user: &'static str) -> Access {
+    Access::users(user)
 }
 
 pub(super) use {account_of, gate, operations};

@@ -1,47 +1,32 @@
 //! Finds an operation by its name, and computes the hash that bindings compare.
 
-use super::{CATALOGUE, Entry};
+use super::entry::Entry;
 use crate::error::Code;
-use once_cell::sync::Lazy;
 use sha2::{Digest, Sha256};
 
-/// The operation of this name.
-///
-/// ```
-/// use tenantry::{Effect, catalogue};
-///
-/// let get = catalogue::find("accounts.get").map(|entry| entry.effect);
-/// assert_eq!(get, Some(Effect::Read));
-/// assert!(catalogue::find("accounts.fly").is_none());
-/// ```
-pub fn find(name: &str) -> Option<&'static Entry> {
-    let at = CATALOGUE
-        .binary_search_by(|entry| entry.name.cmp(name))
-        .ok()?;
-    CATALOGUE.get(at)
+/// The operation of this name, in a list that is sorted by name.
+pub(super) fn find(sorted: &'static [Entry], name: &str) -> Option<&'static Entry> {
+    let at = sorted.binary_search_by(|entry| entry.name.cmp(name)).ok()?;
+    sorted.get(at)
 }
 
-/// The hash that a binding compares when it is loaded; it changes with every name and type of the
-/// catalogue, and with every error code.
-pub fn hash() -> &'static str {
-    static HASH: Lazy<String> = Lazy::new(|| {
-        let mut hash = Sha256::new();
-        for entry in CATALOGUE {
-            hash.update(entry.name);
-            hash.update(serde_json::to_vec(&(entry.request)()).unwrap_or_default());
-            hash.update(serde_json::to_vec(&(entry.answer)()).unwrap_or_default());
-        }
-        for code in Code::all() {
-            hash.update(code.name());
-            hash.update(code.number().to_le_bytes());
-        }
-        hash.finalize()
-            .iter()
-            .take(16)
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
-    });
-    &HASH
+/// The hash of every name and type of a list, and of every error code.
+pub(super) fn hash(entries: &[Entry]) -> String {
+    let mut hash = Sha256::new();
+    for entry in entries {
+        hash.update(entry.name);
+        hash.update(serde_json::to_vec(&(entry.request)()).unwrap_or_default());
+        hash.update(serde_json::to_vec(&(entry.answer)()).unwrap_or_default());
+    }
+    for code in Code::all() {
+        hash.update(code.name());
+        hash.update(code.number().to_le_bytes());
+    }
+    hash.finalize()
+        .iter()
+        .take(16)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 #[expect(

@@ -5,7 +5,7 @@ use crate::access::request::Ctx;
 use crate::access::visibility;
 use crate::api::addresses::{AddressList, Get, Set};
 use crate::api::operation::Effect;
-use crate::domain::{members, sessions};
+use crate::domain::members;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::model::{Actor, Id};
@@ -59,9 +59,9 @@ fn key_of(
             match ctx.actor {
                 Actor::Operator { .. } if !visibility::is_self(ctx, user) => {
                     ctx.require_as_operator(operator)?;
-                    visibility::refuse_stronger(ctx, user)?;
+                    members::escalation::refuse_stronger(ctx, user)?;
                 }
-                _ => sessions::require_self(ctx, user, "self.password")?,
+                _ => visibility::require_self(ctx, user, "self.password")?,
             }
             users::load(&mut ctx.tx, user, "/user")?;
             Ok(keys::user_allow_list(user))

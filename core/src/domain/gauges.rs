@@ -9,10 +9,11 @@ use crate::access::operation::Operation;
 use crate::access::request::Ctx;
 use crate::api::gauges::{Claim, Gauge, GaugeList, Get, Reconcile, Release};
 use crate::domain::limits::{Line, reached};
-use crate::domain::{accounts, membership};
+use crate::domain::membership;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::model::{Account, Count, Id, Limit, LimitName};
+use crate::rules::account::refuse_unless_active;
 use crate::rules::limit::{CountedBy, counted_by};
 use crate::sending::idempotency;
 use crate::tables::gauges::{change, signed};
@@ -140,7 +141,7 @@ impl Operation for Claim {
         let count = check_count(self.count)?;
         let line = load(ctx, &self.account)?;
         idempotency::written(ctx, &self, self.key.as_ref(), |ctx| {
-            accounts::status::refuse_unless_active(&line.accounts)?;
+            refuse_unless_active(&line.accounts)?;
             claim(ctx, &line, self.limit, count).map_err(|error| error.at("/count"))?;
             answer_of(ctx, &line, self.limit)
         })

@@ -9,7 +9,7 @@ use crate::api::groups::{
 };
 use crate::api::operation::Effect;
 use crate::domain::members;
-use crate::domain::usage::window_of;
+use crate::domain::usage::windows::window_of;
 use crate::error::{Code, Error};
 use crate::kernel::page::page;
 use crate::kernel::revision::check_rev;

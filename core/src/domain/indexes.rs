@@ -3,7 +3,7 @@
 
 use crate::access::request::Ctx;
 use crate::access::state::Engine;
-use crate::domain::{invitations, users};
+use crate::domain::invitations;
 use crate::error::Error;
 use crate::kernel::keys;
 use crate::model::{
@@ -14,7 +14,7 @@ use crate::tables::about::{About, INDEXES};
 use crate::tables::accounts::Accounts;
 use crate::tables::invitations::Invitations;
 use crate::tables::people;
-use crate::tables::users::Users;
+use crate::tables::users::{self, Users};
 use serde::de::IgnoredAny;
 
 /// How many records are looked at in one commit.
@@ -70,7 +70,7 @@ fn write_texts_anew(engine: &Engine) -> Result<(), Error> {
     each(engine, keys::SESSION, |ctx, key| {
         let session: Session = record(ctx, key)?;
         if session.behind.is_none() {
-            users::show::seen(ctx, &session.user, session.last_seen_at_ms)
+            users::seen(&mut ctx.tx, &session.user, session.last_seen_at_ms)
         } else {
             Ok(())
         }

@@ -3,11 +3,11 @@
 use crate::access::operation::Operation;
 use crate::access::request::Ctx;
 use crate::api::leases::{Acquire, EditLease, Get, LeaseState, Release, Renew, TakeOver};
-use crate::domain::accounts;
 use crate::domain::resources::{EDIT, Kind, Need, acting, look_to_change, look_to_read, require};
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::model::{self, Actor, Count, Id, Resource};
+use crate::rules::account::refuse_unless_active;
 use crate::tables::accounts::account_line;
 
 const SHORTEST_MS: u64 = 5_000;
@@ -126,7 +126,7 @@ fn open(
     let (kind, resource) = look_to_change(ctx, account, kind, id)?;
     let user =
         acting(ctx, user)?.ok_or_else(|| Error::invalid("/user", "Name the `user` who edits."))?;
-    accounts::status::refuse_unless_active(&account_line(&mut ctx.tx, account)?)?;
+    refuse_unless_active(&account_line(&mut ctx.tx, account)?)?;
     require(ctx, &user, &kind, &resource, EDIT, Need::Any)?;
     Ok((kind, resource, user))
 }

@@ -2,11 +2,11 @@
 //! once, within its time, and a newer one of its kind takes its place (R-SES-4).
 
 use crate::access::request::Ctx;
+use crate::access::visibility;
 use crate::auth::token::Token;
-use crate::domain::users;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
-use crate::model::{Count, Email, Id, Link, LinkKind, Secret};
+use crate::model::{Count, EffectivePolicies, Email, Id, Link, LinkKind, Secret};
 use crate::tables::access::{Links, link_kind};
 
 /// Writes a new link for a user; the one of this kind that they had is dead from now on.
@@ -58,6 +58,20 @@ pub(crate) fn end_all(ctx: &mut Ctx<'_>, user: &Id) -> Result<(), Error> {
     end(ctx, user, LinkKind::PasswordReset)
 }
 
+/// The policies where the actor acts: of their account, or of the platform.
+fn policies_here(ctx: &mut Ctx<'_>) -> Result<EffectivePolicies, Error> {
+    let home = visibility::home(ctx);
+    ctx.policies(home.as_ref())
+}
+
+/// How long a link for a new password can be used: as other links, and never longer than an hour
+/// (R-SES-4).
+pub(crate) fn reset_life(ctx: &mut Ctx<'_>) -> Result<Count, Error> {
+    const LONGEST_MS: u64 = 3_600_000;
+    let life_ms = policies_here(ctx)?.link_life_ms;
+    Ok(Count::new(LONGEST_MS).unwrap_or_default().min(life_ms))
+}
+
 /// How long links live that are sent now.
 pub(crate) struct Lives {
     email_change_ms: u64,
@@ -67,7 +81,7 @@ pub(crate) struct Lives {
 pub(crate) fn lives(ctx: &mut Ctx<'_>) -> Result<Lives, Error> {
     Ok(Lives {
         email_change_ms: ctx.policies(None)?.link_life_ms.get(),
-        password_reset_ms: users::email::reset_life(ctx)?.get(),
+        password_reset_ms: reset_life(ctx)?.get(),
     })
 }
 

@@ -4,9 +4,7 @@ use crate::access::request::Ctx;
 use crate::access::visibility;
 use crate::api::members::Member;
 use crate::domain;
-use crate::domain::members::escalation::{
-    disabled_owner, own, refuse_ownership, refuse_shared_owner,
-};
+use crate::domain::members::escalation::{disabled_owner, refuse_ownership, refuse_shared_owner};
 use crate::domain::members::show::answer_of;
 use crate::domain::{limits, resources, roles};
 use crate::error::{Code, Error};
@@ -321,6 +319,27 @@ fn pass_ownership(
         }
     }
     accounts::save(&mut ctx.tx, account)
+}
+
+/// A member becomes the owner of their account (R-TEA-5). The account itself is not written.
+pub(crate) fn own(ctx: &mut Ctx<'_>, mut member: model::Member) -> Result<(), Error> {
+    let user = users::load(&mut ctx.tx, &member.user, "/user")?;
+    if user.disabled {
+        return Err(disabled_owner(&user).at("/user"));
+    }
+    if member.disabled {
+        let message = format!(
+            "The membership of `{}` in `{}` is disabled; enable it first.",
+            user.id, member.account
+        );
+        return Err(Error::new(Code::MemberDisabled, message).at("/user"));
+    }
+    refuse_shared_owner(ctx, &member.account, &member.user, true)?;
+    member.role = None;
+    member.owner = true;
+    member.administrator = false;
+    regroup(ctx, &mut member, None)?;
+    save(ctx, member).map(drop)
 }
 
 /// Whether there is a seat for one more in the account and in every account above (R-INV-9).

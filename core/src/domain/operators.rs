@@ -1,24 +1,22 @@
 //! Operators: the platform's staff, users with a role on the platform itself and in no account
 //! (R-PLT-2).
 
+pub(crate) mod escalation;
+
 use crate::access::operation::Operation;
 use crate::access::request::Ctx;
 use crate::api::operators::{
     Add, Disable, Enable, Get, List, Operator, OperatorList, OperatorRemoved, Remove, SetRole,
 };
+use crate::domain::operators::escalation::refuse_beyond_own;
 use crate::domain::{self, roles};
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::kernel::page::page;
 use crate::kernel::revision::check_rev;
-use crate::model::{self, Actor, Id};
-use crate::rules::role::{PermissionSet, role_permissions};
+use crate::model::{self, Id};
 use crate::tables::operators::{Operators, load};
-use crate::tables::roles::role_with_includes;
 use crate::tables::{sessions, users};
-
-/// What an operator needs to manage the others.
-const MANAGE: &str = "operators.manage";
 
 fn save(ctx: &mut Ctx<'_>, mut operator: model::Operator) -> Result<Operator, Error> {
     operator.rev += 1;
@@ -42,31 +40,6 @@ fn answer_of(ctx: &mut Ctx<'_>, operator: model::Operator) -> Result<Operator, E
     })
 }
 
-/// What a role lets an operator do.
-fn platform_permissions(ctx: &mut Ctx<'_>, role: &Id) -> Result<PermissionSet, Error> {
-    let tree = ctx.tree();
-    Ok(
-        role_permissions(&tree, &role_with_includes(&mut ctx.tx, &tree, role)?)
-            .within_platform(&tree),
-    )
-}
-
-/// No operator gives a role that lets others do more than they can, or changes who has such a role
-/// (R-ROL-7).
-fn refuse_beyond_own(
-    ctx: &mut Ctx<'_>,
-    role: &Id,
-    message: String,
-    field: &str,
-) -> Result<(), Error> {
-    let Actor::Operator { .. } = ctx.actor else {
-        return Ok(());
-    };
-    let held = ctx.operator_permissions()?;
-    let wanted = platform_permissions(ctx, role)?;
-    roles::escalation::refuse_beyond(&ctx.tree(), &wanted, &held, message, field)
-}
-
 fn refuse_giving(ctx: &mut Ctx<'_>, role: &Id) -> Result<(), Error> {
     roles::load_of_platform(ctx, role, "/role")?;
     refuse_beyond_own(
@@ -74,24 +47,6 @@ fn refuse_giving(ctx: &mut Ctx<'_>, role: &Id) -> Result<(), Error> {
         role,
         format!("The role `{role}` allows more than you hold; ask somebody who holds all of it."),
         "/role",
-    )
-}
-
-/// An operator changes another, as a user of the platform, where they manage the staff and can do
-/// as much themself (R-ROL-7).
-pub(crate) fn refuse_stronger(ctx: &mut Ctx<'_>, user: &Id) -> Result<(), Error> {
-    let Some(operator) = ctx.tx.get::<model::Operator>(&keys::operator(user))? else {
-        return Ok(());
-    };
-    if *ctx.actor == Actor::System || ctx.actor.user() == Some(user) {
-        return Ok(());
-    }
-    ctx.require_as_operator(MANAGE)?;
-    refuse_beyond_own(
-        ctx,
-        &operator.role,
-        format!("`{user}` can do more than you; ask somebody who can do as much."),
-        "/user",
     )
 }
 

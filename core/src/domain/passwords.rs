@@ -4,6 +4,7 @@
 
 use crate::access::operation::Operation;
 use crate::access::request::Ctx;
+use crate::access::visibility;
 use crate::api::operation::Request;
 use crate::api::passwords::{
     Ban, BannedPasswords, Change, Forgot, ImportHashes, ImportedPassword, PasswordChanged,
@@ -11,7 +12,7 @@ use crate::api::passwords::{
 };
 use crate::auth::guesses::estimate;
 use crate::auth::hasher::{self, Cost};
-use crate::domain::{self, links, sessions};
+use crate::domain::{self, links};
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::model::{
@@ -372,7 +373,7 @@ impl Operation for Change {
     type Answer = PasswordChanged;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<PasswordChanged, Error> {
-        sessions::require_self(ctx, &self.user, "self.password")?;
+        visibility::require_self(ctx, &self.user, "self.password")?;
         let user = users::load(&mut ctx.tx, &self.user, "/user")?;
         let verified = prove(
             ctx,
@@ -395,7 +396,7 @@ impl Operation for Forgot {
     type Answer = PasswordForgotten;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<PasswordForgotten, Error> {
-        let life_ms = domain::users::email::reset_life(ctx)?.get();
+        let life_ms = links::reset_life(ctx)?.get();
         let expires_at_ms = ctx.now_ms.saturating_add(life_ms);
         if let Some(id) = ctx.tx.get::<Id>(&keys::email(self.email.key()))? {
             let user = users::load(&mut ctx.tx, &id, "/email")?;

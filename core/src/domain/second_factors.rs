@@ -13,7 +13,7 @@ use crate::api::second_factors::{
 };
 use crate::auth::totp::{FactorSecret, position, recovery_code};
 use crate::domain;
-use crate::domain::sessions;
+use crate::domain::members::escalation::refuse_stronger;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::model::{self, Actor, Id, OutboxKind, Secret};
@@ -70,7 +70,7 @@ pub(crate) fn recovery_codes(
 }
 
 fn require_self(ctx: &mut Ctx<'_>, user: &Id) -> Result<model::User, Error> {
-    sessions::require_self(ctx, user, "self.password")?;
+    visibility::require_self(ctx, user, "self.password")?;
     users::load(&mut ctx.tx, user, "/user")
 }
 
@@ -203,7 +203,7 @@ impl Operation for Status {
             Actor::Operator { .. } if !visibility::is_self(ctx, &self.user) => {
                 ctx.require_as_operator("clients.view_all")?
             }
-            _ => sessions::require_self(ctx, &self.user, "self.password")?,
+            _ => visibility::require_self(ctx, &self.user, "self.password")?,
         }
         let user = users::load(&mut ctx.tx, &self.user, "/user")?.id;
         let factor = load(&mut ctx.tx, &user)?;
@@ -218,9 +218,9 @@ impl Operation for Remove {
         match ctx.actor {
             Actor::Operator { .. } if !visibility::is_self(ctx, &self.user) => {
                 ctx.require_as_operator("clients.edit")?;
-                visibility::refuse_stronger(ctx, &self.user)?;
+                refuse_stronger(ctx, &self.user)?;
             }
-            _ => sessions::require_self(ctx, &self.user, "self.password")?,
+            _ => visibility::require_self(ctx, &self.user, "self.password")?,
         }
         let person = users::load(&mut ctx.tx, &self.user, "/user")?;
         let user = person.id.clone();

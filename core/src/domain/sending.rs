@@ -10,7 +10,7 @@ use crate::api::sending::{
     SendForecast, SendRefund, WhatIf,
 };
 use crate::domain::groups;
-use crate::domain::usage::{add_paid, window_of};
+use crate::domain::usage::windows::{add_paid, window_of};
 use crate::error::{Code, Error};
 use crate::kernel::{Tx, keys};
 use crate::meters::{Ask, LimitState, Paid, Prepared, Sent, check_count};

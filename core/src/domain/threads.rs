@@ -7,12 +7,13 @@
 use crate::access::operation::Operation;
 use crate::access::request::Ctx;
 use crate::api::threads::{Acquire, List, Release, Renew, SlotList};
+use crate::domain::gauges;
 use crate::domain::limits::{Line, reached};
-use crate::domain::{accounts, gauges};
 use crate::error::Error;
 use crate::kernel::keys;
 use crate::kernel::page::walk;
 use crate::model::{Count, Id, LimitName, Slot};
+use crate::rules::account::refuse_unless_active;
 use crate::sending::idempotency;
 use crate::tables::accounts::account_line;
 use crate::tables::slots::{Slots, at_end, end, ended_at_ms, load};
@@ -79,7 +80,7 @@ impl Acquire {
     fn carry_out(self, ctx: &mut Ctx<'_>) -> Result<Slot, Error> {
         let ttl_ms = check_life(self.ttl_ms)?;
         let line = Line::load(ctx, &self.account).map_err(|error| error.at("/account"))?;
-        accounts::status::refuse_unless_active(&line.accounts)?;
+        refuse_unless_active(&line.accounts)?;
         if let Some(campaign) = &self.campaign
             && campaigns::is_stopped(&mut ctx.tx, &self.account, campaign)?
         {
@@ -127,7 +128,7 @@ impl Operation for Renew {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Slot, Error> {
         let ttl_ms = check_life(self.ttl_ms)?;
         let (mut slot, line) = load(&mut ctx.tx, &self.account, &self.slot)?;
-        accounts::status::refuse_unless_active(&line)?;
+        refuse_unless_active(&line)?;
         slot.expires_at_ms = ctx.now_ms.saturating_add(ttl_ms);
         ctx.tx.save::<Slots>(&slot)?;
         Ok(slot)

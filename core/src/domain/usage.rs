@@ -1,81 +1,23 @@
 //! How much of each limit is used now.
 
+pub(crate) mod windows;
+
 use crate::access::operation::Operation;
 use crate::access::request::Ctx;
 use crate::api::usage::{
     Get, History, Invoice, InvoiceLine, InvoiceLines, Reconcile, Usage, UsageHistory,
     UsageReconciled, UsageWindow, UsedWindow,
 };
+use crate::domain::usage::windows::{add_paid, window_of};
 use crate::domain::{sending, teams};
 use crate::error::Error;
 use crate::kernel::keys;
 use crate::kernel::page::walk;
-use crate::meters::{MeterReading, Prepared, UNCOUNTED};
-use crate::model::{
-    Cap, CapScope, Channel, Id, Limit, LimitName, MessageClass, MessageInput, Meter, OverLimit,
-    Window,
-};
-use crate::rules::limit::Source;
-use crate::rules::window::{self, counts_from};
+use crate::meters::{Prepared, UNCOUNTED};
+use crate::model::{Cap, CapScope, Channel, Id, LimitName, MessageClass, MessageInput, Meter};
 use crate::sending::credits;
 use crate::tables::accounts;
 use std::collections::BTreeMap;
-
-pub(crate) fn window_of(asked_for: &Id, reading: MeterReading) -> UsageWindow {
-    let limit = reading.limit.ceiling();
-    UsageWindow {
-        limit: reading.id.name().to_owned(),
-        window: reading.window,
-        scope: reading.id.scope_name(asked_for).to_owned(),
-        subject: reading.id.subject().to_owned(),
-        value: reading.limit,
-        source: reading.source,
-        used: reading.reading.used,
-        overuse: if reading.reading.over.refuses() {
-            0
-        } else {
-            reading.reading.used.saturating_sub(limit)
-        },
-        kept_apart: Some(reading.kept_apart).filter(|kept| *kept > 0),
-        remaining: (reading.limit != Limit::Unlimited).then(|| {
-            reading
-                .reading
-                .left()
-                .min(limit.saturating_sub(reading.reading.used))
-        }),
-        starts_at_ms: reading.starts_at_ms,
-        resets_at_ms: match reading.reading.over {
-            OverLimit::Spread => reading.ends_at_ms,
-            _ => window::resets_at_ms(
-                reading.window,
-                reading.ends_at_ms,
-                reading.reading.helps_at_ms(),
-            ),
-        },
-    }
-}
-
-/// Adds to the account's own limits what credits paid for beyond them (R-CRD-2).
-pub(crate) fn add_paid(
-    ctx: &mut Ctx<'_>,
-    account: &Id,
-    windows: &mut [UsageWindow],
-) -> Result<(), Error> {
-    for window in windows
-        .iter_mut()
-        .filter(|window| window.scope == "account" && window.source != Source::Cap)
-    {
-        let Some(limit) = LimitName::find(&window.limit) else {
-            continue;
-        };
-        let from_ms = match window.window {
-            Window::RollingHour => counts_from(window.starts_at_ms),
-            _ => window.starts_at_ms,
-        };
-        window.overuse += credits::paid_in(ctx, account, limit, from_ms, window.starts_at_ms + 1)?;
-    }
-    Ok(())
-}
 
 impl Operation for Get {
     type Answer = Usage;

@@ -1,7 +1,7 @@
 //! One record that `store.verify` looks at, and what a table asks of it.
 
+use super::page::Span;
 use super::snapshot::Reads;
-use super::table::Span;
 use super::{Tx, keys};
 use crate::error::Error;
 use crate::model::{BuiltIn, Id, Role, User};
@@ -17,6 +17,8 @@ pub(crate) struct Look<'a> {
     pub(crate) tx: Tx<'a>,
     /// Its bytes.
     pub(crate) value: &'a [u8],
+    /// What a count counts, from the parts of its key, as the tables declare it.
+    pub(crate) counted: fn(&[&str]) -> Option<Span>,
     /// What does not fit.
     pub(crate) found: Vec<String>,
 }

@@ -12,6 +12,7 @@ pub(crate) mod revision;
 pub(crate) mod snapshot;
 pub(crate) mod table;
 pub(crate) mod tx;
+mod waiting;
 
 pub use tx::Tx;
 

@@ -1,21 +1,12 @@
-//! Waiting for the next message of the outbox without asking again and again (R-OUT-1).
+//! What wakes those who wait for messages of the outbox.
 
-use super::{Kernel, keys};
-use crate::error::Error;
 use parking_lot::{Condvar, Mutex};
-use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
-
-/// Longest that one sleep lasts.
-const LONGEST_NAP: Duration = Duration::from_secs(60);
-/// Longest with a clock that somebody moves.
-const MANUAL_NAP: Duration = Duration::from_millis(100);
 
 /// Notifies when messages were committed, and when a handle is closed.
 #[derive(Default)]
 pub(crate) struct Notifier {
-    lock: Mutex<()>,
-    changed: Condvar,
+    pub(super) lock: Mutex<()>,
+    pub(super) changed: Condvar,
 }
 
 impl Notifier {
@@ -23,52 +14,5 @@ impl Notifier {
         // Whoever looked before sleeps by now: they look under the same lock.
         drop(self.lock.lock());
         self.changed.notify_all();
-    }
-}
-
-impl Kernel {
-    /// The number of the last message of the outbox; 0 where there never was one.
-    pub(crate) fn last_message(&self) -> Result<u64, Error> {
-        let next = self.tx().get::<u64>(&keys::outbox_next())?.unwrap_or(1);
-        Ok(next.saturating_sub(1))
-    }
-
-    /// Sleeps until there is a message after this one, until the instant, for a nap at most, or
-    /// until `is_over` and somebody was notified.
-    pub(crate) fn nap_until_message(
-        &self,
-        after: u64,
-        until: Option<Instant>,
-        is_over: impl Fn() -> bool,
-    ) -> Result<(), Error> {
-        let mut lock = self.notifier.lock.lock();
-        if self.last_message()? > after || is_over() {
-            return Ok(());
-        }
-        let nap = until.map_or(LONGEST_NAP, |until| {
-            until.saturating_duration_since(Instant::now())
-        });
-        self.notifier
-            .changed
-            .wait_for(&mut lock, nap.min(self.longest_nap()));
-        Ok(())
-    }
-
-    /// Until the next that becomes due by itself, which may bring messages.
-    fn longest_nap(&self) -> Duration {
-        if self.has_manual_clock() {
-            return MANUAL_NAP;
-        }
-        let due_in_ms = self
-            .clock
-            .next_due_ms
-            .load(Ordering::Acquire)
-            .saturating_sub(self.clock.now_ms());
-        Duration::from_millis(due_in_ms.saturating_add(1)).min(LONGEST_NAP)
-    }
-
-    /// Wakes who waits, to look whether they still should.
-    pub(crate) fn wake_waiting(&self) {
-        self.notifier.notify();
     }
 }

@@ -6,6 +6,7 @@
 
 use crate::error::Error;
 use crate::kernel::check::Look;
+use crate::kernel::page::Span;
 use crate::kernel::{Tx, decode, keys};
 use crate::model::{AuditKind, Id};
 use serde::Serialize;
@@ -74,9 +75,6 @@ pub(crate) struct Count {
     /// the count of something else.
     pub(crate) counted: fn(&[&str]) -> Option<Span>,
 }
-
-/// The keys from the first until the second.
-pub(crate) type Span = (Vec<u8>, Vec<u8>);
 
 /// What follows from a record.
 #[derive(Default)]

@@ -1,7 +1,7 @@
 //! Caps: limits on messages of one kind, beside the limits of an account and its package (R-QTA-4,
 //! R-QTA-14).
 
-use super::{Channel, Count, Id, MessageClass, Name, Window};
+use super::{Channel, Count, Id, MessageClass, Name, OverLimit, Window};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tenantry_macros::request;
@@ -72,59 +72,6 @@ impl CapScope {
             CapScope::SendingDomain => "sending_domain",
             CapScope::RecipientDomain => "recipient_domain",
         }
-    }
-}
-
-/// What happens to a send beyond a limit, the strictest first (R-QTA-7).
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    Default,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Serialize,
-    Deserialize,
-    JsonSchema,
-)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum OverLimit {
-    /// It is refused.
-    #[default]
-    Reject,
-    /// It is refused, and the host keeps the messages until `retry_at_ms`.
-    Hold,
-    /// Sends are spread evenly over the window, with at most `burst` messages at once.
-    Spread,
-    /// Credits pay for it if the account pays with credits; otherwise it is refused. This is for
-    /// limits, not for caps.
-    UseCredits,
-    /// It goes out, counts as overuse, and the host is told.
-    Soft,
-    /// It goes out and counts as overuse, to show what a new limit would do (R-QTA-15).
-    Shadow,
-}
-
-impl OverLimit {
-    /// The stable name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            OverLimit::Reject => "reject",
-            OverLimit::Hold => "hold",
-            OverLimit::Spread => "spread",
-            OverLimit::UseCredits => "use_credits",
-            OverLimit::Soft => "soft",
-            OverLimit::Shadow => "shadow",
-        }
-    }
-
-    /// Whether it ever refuses a send.
-    pub const fn refuses(self) -> bool {
-        !matches!(self, OverLimit::Soft | OverLimit::Shadow)
     }
 }
 

@@ -60,42 +60,6 @@ impl Channel {
     }
 }
 
-/// A kind of window (R-QTA-4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Window {
-    /// The last sixty minutes, minute by minute.
-    RollingHour,
-    /// From one full hour to the next in the account's time zone.
-    Hour,
-    /// From midnight to midnight in the account's time zone; a day may have 23 or 25 hours.
-    Day,
-    /// From Monday to Monday in the account's time zone.
-    Week,
-    /// From the first day of a month to the first day of the next in the account's time zone.
-    Month,
-    /// From billing day to billing day in the account's time zone (policy `billing_day`); in a
-    /// shorter month, the last day is the billing day.
-    BillingMonth,
-    /// From the first of January to the next in the account's time zone.
-    Year,
-}
-
-impl Window {
-    /// How long it is on most days, in milliseconds.
-    pub const fn usual_ms(self) -> u64 {
-        const HOUR_MS: u64 = 3_600_000;
-        match self {
-            Window::RollingHour | Window::Hour => HOUR_MS,
-            Window::Day => 24 * HOUR_MS,
-            Window::Week => 7 * 24 * HOUR_MS,
-            Window::Month | Window::BillingMonth => 30 * 24 * HOUR_MS,
-            Window::Year => 365 * 24 * HOUR_MS,
-        }
-    }
-}
-
 /// A meter as it is stored; the window has its boundaries with it, so that every reader divides the
 /// day in the same way.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

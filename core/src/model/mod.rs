@@ -37,6 +37,7 @@ mod slot;
 mod suppression;
 mod text;
 mod user;
+mod window;
 
 pub use account::{Account, Hold, HoldLevel, HoldReason, Lifecycle, NextPackage};
 pub use actor::{Actor, Behind, Caller, KeyScope, LogIn};
@@ -48,7 +49,7 @@ pub use audit::{
     AuditPerson, AuditPersonal, AuditRecord,
 };
 pub use campaign::{Campaign, CampaignOutcomes, CampaignStop, CampaignStopReason};
-pub use cap::{Cap, CapScope, MessageInput, OverLimit};
+pub use cap::{Cap, CapScope, MessageInput};
 pub use clock::{ClockJump, ClockRecord};
 pub use credit::{
     CreditBucket, CreditEntry, CreditHead, CreditKey, CreditKind, CreditPart, CreditTotals,
@@ -66,12 +67,13 @@ pub use limit::{CountedClass, Limit, LimitKind, LimitName, LimitTerms, Limits};
 pub use mailbox::Mailbox;
 pub(crate) use mailbox::trimmed;
 pub use member::Member;
-pub use meter::{Channel, Meter, PaceRecord, Pruning, Window};
+pub use meter::{Channel, Meter, PaceRecord, Pruning};
 pub use operator::Operator;
 pub use outbox::{
     DeadMessage, LimitAlert, LogInNotice, OpenMessage, OutboxConsumer, OutboxKind, OutboxMessage,
 };
 pub use package::{BounceRate, Package, Price};
+pub(crate) use permission::TEAM_PERMISSION;
 pub use permission::{HostNode, Scope, tree::PermissionTree};
 pub use policy::{
     CapPeriod, ChildOwner, Editor, EffectivePolicies, GrantExisting, PendingStep, Policies,
@@ -89,3 +91,4 @@ pub use slot::Slot;
 pub use suppression::{MessageClass, Suppression};
 pub use text::{Count, Cursor, Id, Name, Note, folded};
 pub use user::{Link, LinkKind, Notifications, NotificationsEdit, Profile, User};
+pub use window::{OverLimit, Window};

@@ -1,7 +1,7 @@
 //! The effective status of an account, which follows from its life cycle and its holds, and from
 //! those of the accounts above it (R-ACC-2, R-ACC-3).
 
-use crate::error::Code;
+use crate::error::{Code, Error};
 use crate::model::{Account, Actor, HoldLevel, Id, Lifecycle};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -53,6 +53,20 @@ pub fn effective_status<'a>(line: impl IntoIterator<Item = &'a Account>) -> Stat
         .map(own_status)
         .max()
         .unwrap_or(Status::Closed)
+}
+
+/// Refuses what only an account in use does, such as claiming: the line runs from the account up to
+/// the top (R-ACC-2).
+pub(crate) fn refuse_unless_active(line: &[Account]) -> Result<(), Error> {
+    let (Some(code), Some(account)) = (effective_status(line).refusal(), line.first()) else {
+        return Ok(());
+    };
+    Err(Error::new(
+        code,
+        format!("`{}` is not active. {}", account.id, code.sentence()),
+    )
+    .at("/account")
+    .with("account", account.id.as_str()))
 }
 
 /// The level at which an actor places and clears holds of `account`.

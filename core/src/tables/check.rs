@@ -26,6 +26,7 @@ pub(crate) fn check<'a>(reads: impl Into<Reads<'a>>, most: usize) -> Result<Vec<
                 // What fits is the same at every instant.
                 tx: Tx::on(reads.clone(), 0),
                 value: &record.value,
+                counted: super::counted,
                 found: Vec::new(),
             };
             match look_at(&mut look, key) {

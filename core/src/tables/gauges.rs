@@ -7,7 +7,7 @@ use crate::kernel::table::{Declared, Owner};
 use crate::kernel::{Tx, keys};
 use crate::model::{Account, Id, LimitName};
 use crate::rules::limit::{CountedBy, counted_by};
-use crate::tables::{all, resources};
+use crate::tables::resources;
 
 pub(super) const TABLES: &[Declared] = &[Declared::plain(
     keys::TALLY,
@@ -17,10 +17,7 @@ pub(super) const TABLES: &[Declared] = &[Declared::plain(
 )];
 
 fn count(look: &mut Look<'_>, parts: &[&str]) -> Result<(), Error> {
-    let counted = all()
-        .flat_map(|table| table.counts)
-        .find_map(|count| (count.counted)(parts));
-    if let Some(span) = counted {
+    if let Some(span) = (look.counted)(parts) {
         let there = look.count_in(span)?;
         return look.must_be_count(there);
     }

@@ -34,6 +34,7 @@ pub(crate) mod tombstones;
 pub(crate) mod users;
 
 use crate::error::Error;
+use crate::kernel::page::Span;
 use crate::kernel::table::{Declared, Owner};
 use crate::kernel::{Tx, keys};
 use crate::model::Id;
@@ -79,6 +80,13 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Declared> {
 /// counts.
 pub(crate) fn of(prefix: u8) -> Option<&'static Declared> {
     all().find(|table| table.prefix == prefix)
+}
+
+/// What a count counts, from the parts of its key; none where it is the count of something else.
+pub(crate) fn counted(parts: &[&str]) -> Option<Span> {
+    all()
+        .flat_map(|table| table.counts)
+        .find_map(|count| (count.counted)(parts))
 }
 
 /// The kinds of records that are accounts'.

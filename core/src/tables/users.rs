@@ -60,3 +60,20 @@ pub(crate) fn memberships_of(tx: &mut Tx<'_>, user: &Id, most: usize) -> Result<
         .filter_map(|(key, ())| keys::last_id(key))
         .collect())
 }
+
+/// The user was here at an instant.
+pub(crate) fn seen(tx: &mut Tx<'_>, user: &Id, at_ms: u64) -> Result<(), Error> {
+    let before: Option<u64> = tx.get(&keys::last_seen(user))?;
+    if before.is_none_or(|before| before < at_ms) {
+        tx.put(keys::last_seen(user), &at_ms)
+    } else {
+        Ok(())
+    }
+}
+
+/// When a user was last here; absent where they never were.
+pub(crate) fn last_seen(tx: &mut Tx<'_>, user: &model::User) -> Result<Option<u64>, Error> {
+    Ok(tx
+        .get(&keys::last_seen(&user.id))?
+        .or(user.first_login_at_ms))
+}

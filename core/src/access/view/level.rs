@@ -67,8 +67,7 @@ impl Level {
                     .as_ref()
                     .is_none_or(|ceiling| ceiling.at(place).is_some())
         };
-        tree.place(crate::access::authorise::TEAM_PERMISSION)
-            .is_some_and(held)
+        tree.place(crate::model::TEAM_PERMISSION).is_some_and(held)
     }
 }
 

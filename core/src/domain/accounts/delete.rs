@@ -1,6 +1,5 @@
 //! Accounts are deleted, and leave their teams.
 
-use crate::access::authorise::TEAM_PERMISSION;
 use crate::access::operation::Operation;
 use crate::access::request::Ctx;
 use crate::api::accounts::{AccountDeleted, Children, Delete};
@@ -10,7 +9,7 @@ use crate::domain::{caps, gauges, invitations, limits, packages, roles, sharing}
 use crate::error::{Code, Error};
 use crate::kernel::background::Erased;
 use crate::kernel::keys;
-use crate::model::{self, Actor, Id, PolicyRecord};
+use crate::model::{self, Actor, Id, PolicyRecord, TEAM_PERMISSION};
 use crate::rules::policy::merged;
 use crate::tables::accounts::{account_line, children_of, load, save};
 use crate::tables::{deletions, people, users};

@@ -1,6 +1,5 @@
 //! Accounts are read, listed and edited.
 
-use crate::access::authorise::TEAM_PERMISSION;
 use crate::access::operation::Operation;
 use crate::access::request::Ctx;
 use crate::api::accounts::{Account, AccountList, AccountOrder, Edit, Get, List, PackageChange};
@@ -11,7 +10,7 @@ use crate::domain::accounts::show::{
 use crate::error::Error;
 use crate::kernel::keys;
 use crate::kernel::page::{Span, walk};
-use crate::model::{self, Actor, Id};
+use crate::model::{self, Actor, Id, TEAM_PERMISSION};
 use crate::rules::account::effective_status;
 use crate::tables::accounts::{account_line, load, starting_with};
 use crate::tables::people;

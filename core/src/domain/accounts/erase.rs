@@ -11,7 +11,8 @@ use crate::domain::{credits, gauges, invitations, limits, membership, packages, 
 use crate::error::Error;
 use crate::kernel::background::{Erased, JobStep};
 use crate::kernel::keys;
-use crate::kernel::table::{Lines, Span};
+use crate::kernel::page::Span;
+use crate::kernel::table::Lines;
 use crate::model::{Account, AuditActor, Id, Invitation, Member, Resource};
 use crate::tables::accounts::{Accounts, account_line, load, save};
 use crate::tables::deletions::{self, Deletion};
@@ -95,7 +96,7 @@ pub(crate) fn at_once(ctx: &mut Ctx<'_>, id: &Id, most: usize) -> Result<u64, Er
     packages::relink(ctx, &account.id, account.package.as_ref(), None)?;
     groups::erase_all(&mut ctx.tx, &account.id)?;
     invitations::records::erase_all_of(ctx, &account.id)?;
-    roles::erase_all_of(ctx, &account)?;
+    roles::delete::erase_all_of(ctx, &account)?;
     sharing::erase_all_of(ctx, &account.id)?;
     if !account.leaving {
         gauges::leave(ctx, &account.id, counted_ancestors(&line))?;

@@ -10,25 +10,11 @@ use crate::kernel::keys;
 use crate::model::{
     self, Actor, Hold as HoldEntry, HoldLevel, HoldReason, Id, Lifecycle, Note, ReservationsOnHold,
 };
-use crate::rules::account::{effective_status, hold_level};
+use crate::rules::account::hold_level;
 use crate::tables::accounts::{account_line, load, save};
 
 /// Most holds of one account.
 const MOST_HOLDS: usize = 100;
-
-/// Refuses what only an account in use does, such as claiming: the line runs from the account up to
-/// the top (R-ACC-2).
-pub(crate) fn refuse_unless_active(line: &[model::Account]) -> Result<(), Error> {
-    let (Some(code), Some(account)) = (effective_status(line).refusal(), line.first()) else {
-        return Ok(());
-    };
-    Err(Error::new(
-        code,
-        format!("`{}` is not active. {}", account.id, code.sentence()),
-    )
-    .at("/account")
-    .with("account", account.id.as_str()))
-}
 
 impl Operation for Activate {
     type Answer = Account;

@@ -16,8 +16,6 @@ use crate::model::{AccountGrant, Actor, Email, Id, InvitationKind, InvitationSta
 use crate::rules::invitation::{Entry, InvitationStatus, addresses, expires_at_ms, status};
 use crate::tables::{accounts, invitations, people};
 
-/// Most accounts of one invitation.
-pub(crate) const MOST_ACCOUNTS: usize = 100;
 /// Most offers that one call makes: addresses times accounts.
 const MOST_OFFERS: usize = 10_000;
 

@@ -2,13 +2,15 @@
 
 use crate::access::request::Ctx;
 use crate::access::visibility;
-use crate::domain::invitations::create::MOST_ACCOUNTS;
 use crate::domain::invitations::show::is_user;
 use crate::domain::invitations::{EDIT, INVITE};
 use crate::domain::{groups, members, roles};
 use crate::error::{Code, Error};
 use crate::model::{self, AccountGrant, GrantExisting, Id, InvitationKind, RoleScope};
 use crate::tables::{self, accounts, invitations};
+
+/// Most accounts of one invitation.
+pub(crate) const MOST_ACCOUNTS: usize = 100;
 
 /// Checks what is to be offered and fills in what was left open: the role that counts, in every
 /// account.

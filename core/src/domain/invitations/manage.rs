@@ -1,15 +1,13 @@
 //! Invitations are read, listed, edited, sent again and deleted.
 
-use crate::access::authorise::TEAM_PERMISSION;
 use crate::access::operation::Operation;
 use crate::access::request::Ctx;
 use crate::api::invitations::{
     Delete, Edit, Erase, Get, Invitation, InvitationDeleted, InvitationList, InvitationOrder,
     InvitationsErased, List, ReportDelivery, Resend,
 };
-use crate::domain::invitations::create::MOST_ACCOUNTS;
 use crate::domain::invitations::grants::{
-    check_grants, refuse_offer_of_ancestors, refuse_several_roles,
+    MOST_ACCOUNTS, check_grants, refuse_offer_of_ancestors, refuse_several_roles,
 };
 use crate::domain::invitations::seats::Seats;
 use crate::domain::invitations::show::{
@@ -23,7 +21,7 @@ use crate::kernel::page::walk;
 use crate::kernel::revision::check_rev;
 use crate::model::{
     self, AccountGrant, Delivery, Id, InvitationKind, InvitationState, Resend as ResendPolicy,
-    RoleScope, folded,
+    RoleScope, TEAM_PERMISSION, folded,
 };
 use crate::rules::invitation::{InvitationStatus, status};
 use crate::tables::{self, accounts};
@@ -143,7 +141,7 @@ impl Operation for Edit {
                 .collect();
             Seats::left_in(ctx, &new)?.take()?;
             let (life_ms, _) = invitations::records::terms(ctx, &grants)?;
-            invitations::offer::offer(ctx, &mut invitation, grants, life_ms)?;
+            invitations::records::offer(ctx, &mut invitation, grants, life_ms)?;
         }
         invitation.first_name = self.first_name.or(invitation.first_name);
         invitation.last_name = self.last_name.or(invitation.last_name);
@@ -284,7 +282,7 @@ impl Operation for Delete {
         if deleted {
             invitations::records::delete(ctx, invitation)?;
         } else {
-            invitations::offer::offer(ctx, &mut invitation, left, u64::MAX)?;
+            invitations::records::offer(ctx, &mut invitation, left, u64::MAX)?;
             tables::invitations::save(&mut ctx.tx, &mut invitation)?;
         }
         Ok(InvitationDeleted {

@@ -1,7 +1,8 @@
 //! An account is offered to an owner, who confirms it.
 
 use crate::access::request::Ctx;
-use crate::domain::{members, membership, roles};
+use crate::domain::invitations::records::offer;
+use crate::domain::{membership, roles};
 use crate::error::Error;
 use crate::kernel::keys;
 use crate::model::{
@@ -103,23 +104,6 @@ pub(crate) fn invite_owner(ctx: &mut Ctx<'_>, account: &Id, email: Email) -> Res
     Ok(open(ctx, offer)?.id)
 }
 
-/// Offers other accounts, or the same ones otherwise, for as long as before but no longer than
-/// `most_ms`; nothing else of the invitation changes. Not saved here.
-pub(crate) fn offer(
-    ctx: &mut Ctx<'_>,
-    invitation: &mut Invitation,
-    grants: Vec<AccountGrant>,
-    most_ms: u64,
-) -> Result<(), Error> {
-    invitation.grants = grants;
-    invitation.life_ms = invitation.life_ms.min(most_ms);
-    if let Some(first) = invitation.grants.first() {
-        invitation.team = team_of(&mut ctx.tx, &first.account.clone())?;
-    }
-    invitation.counted_in = lines_of(&mut ctx.tx, &invitation.grants)?;
-    Ok(())
-}
-
 /// Accounts have left their team, since their `ancestor` goes: the invitations to them go along.
 ///
 /// One that also offers accounts outside of `ancestor` offers those alone from now on; otherwise,
@@ -166,7 +150,7 @@ pub(crate) fn make_owner(ctx: &mut Ctx<'_>, account: &Id, user: &User) -> Result
         .get::<crate::model::Member>(&keys::member(account, &user.id))?
     {
         None => membership::create(ctx, account, user, membership::Place::OWNER).map(drop),
-        Some(member) => members::escalation::own(ctx, member),
+        Some(member) => membership::own(ctx, member),
     }
     .map_err(|error| error.at("/token"))?;
     let mut record = accounts::load(&mut ctx.tx, account, "/token")?;

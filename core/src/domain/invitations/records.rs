@@ -1,14 +1,15 @@
 //! The records of invitations: how they are kept, listed and ended, whoever asks for it.
 
 use crate::access::request::Ctx;
-use crate::domain::invitations::offer::offer;
 use crate::domain::outbox;
 use crate::error::Error;
 use crate::kernel::keys;
 use crate::model::{
     AccountGrant, AuditKind, Id, Invitation, InvitationKind, InvitationState, Resend, User,
 };
-use crate::tables::invitations::{Invitations, all_of_address, all_within, end, of_account, save};
+use crate::tables::invitations::{
+    Invitations, all_of_address, all_within, end, lines_of, of_account, save, team_of,
+};
 
 /// How long an invitation to these accounts can be accepted, and what sending it again does: by the
 /// strictest of them (R-INV-3).
@@ -20,6 +21,23 @@ pub(crate) fn terms(ctx: &mut Ctx<'_>, grants: &[AccountGrant]) -> Result<(u64, 
         resend = resend.max(policies.resend);
     }
     Ok((life_ms, resend))
+}
+
+/// Offers other accounts, or the same ones otherwise, for as long as before but no longer than
+/// `most_ms`; nothing else of the invitation changes. Not saved here.
+pub(crate) fn offer(
+    ctx: &mut Ctx<'_>,
+    invitation: &mut Invitation,
+    grants: Vec<AccountGrant>,
+    most_ms: u64,
+) -> Result<(), Error> {
+    invitation.grants = grants;
+    invitation.life_ms = invitation.life_ms.min(most_ms);
+    if let Some(first) = invitation.grants.first() {
+        invitation.team = team_of(&mut ctx.tx, &first.account.clone())?;
+    }
+    invitation.counted_in = lines_of(&mut ctx.tx, &invitation.grants)?;
+    Ok(())
 }
 
 /// A person is erased: with them go the invitations of the addresses that they have and had, to one

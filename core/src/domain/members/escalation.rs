@@ -3,8 +3,7 @@
 use crate::access::request::Ctx;
 use crate::access::view::role_permissions;
 use crate::access::visibility;
-use crate::domain::membership::{regroup, save};
-use crate::domain::roles;
+use crate::domain::{operators, roles};
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::model::{self, Actor, GrantExisting, Id, RoleScope};
@@ -20,27 +19,6 @@ pub(crate) fn disabled_owner(user: &model::User) -> Error {
             user.id
         ),
     )
-}
-
-/// A member becomes the owner of their account (R-TEA-5). The account itself is not written.
-pub(crate) fn own(ctx: &mut Ctx<'_>, mut member: model::Member) -> Result<(), Error> {
-    let user = users::load(&mut ctx.tx, &member.user, "/user")?;
-    if user.disabled {
-        return Err(disabled_owner(&user).at("/user"));
-    }
-    if member.disabled {
-        let message = format!(
-            "The membership of `{}` in `{}` is disabled; enable it first.",
-            user.id, member.account
-        );
-        return Err(Error::new(Code::MemberDisabled, message).at("/user"));
-    }
-    refuse_shared_owner(ctx, &member.account, &member.user, true)?;
-    member.role = None;
-    member.owner = true;
-    member.administrator = false;
-    regroup(ctx, &mut member, None)?;
-    save(ctx, member).map(drop)
 }
 
 /// By policy of either account the owner of one is not a member of the other, in either order
@@ -156,6 +134,31 @@ pub(crate) fn refuse_stronger_in(ctx: &mut Ctx<'_>, account: &Id, user: &Id) -> 
         format!("`{user}` can do more than you; ask somebody who can do as much."),
         "/user",
     )
+}
+
+/// Nobody acts on one who can do more, be it in one account of the team alone (R-ROL-7); what that
+/// is, is told to who sees them there. One of the platform's staff is changed by whoever manages
+/// the staff alone, and can do as much.
+pub(crate) fn refuse_stronger(ctx: &mut Ctx<'_>, user: &Id) -> Result<(), Error> {
+    let Actor::User { account: home, .. } = ctx.actor else {
+        return operators::escalation::refuse_stronger(ctx, user);
+    };
+    let (top, seen) = (
+        visibility::top_of(ctx, home)?,
+        visibility::accounts_seen(ctx, user, usize::MAX)?,
+    );
+    for account in users::accounts_of(&mut ctx.tx, user, usize::MAX)? {
+        if visibility::top_of(ctx, &account)? != top {
+            continue;
+        }
+        match refuse_stronger_in(ctx, &account, user) {
+            Err(error) if error.code() == Code::EscalationRefused && !seen.contains(&account) => {
+                return Err(Error::new(Code::EscalationRefused, error.message()).at("/user"));
+            }
+            judged => judged?,
+        }
+    }
+    Ok(())
 }
 
 /// Refuses what the actor does not hold themself in an account, or in one below that it lets one

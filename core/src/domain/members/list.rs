@@ -6,7 +6,7 @@ use crate::access::visibility;
 use crate::api::members::{List, MemberList, MemberOrder};
 use crate::domain::members::show::answer_of_member;
 use crate::domain::roles;
-use crate::domain::users::show::{is_inactive, last_seen};
+use crate::domain::users::show::is_inactive;
 use crate::error::Error;
 use crate::kernel::keys;
 use crate::kernel::page::{page_size, walk_ahead};
@@ -71,7 +71,7 @@ impl Operation for List {
             {
                 return Ok(None);
             }
-            let last_seen_at_ms = last_seen(ctx, &user)?;
+            let last_seen_at_ms = users::last_seen(&mut ctx.tx, &user)?;
             if !is_inactive(&user, last_seen_at_ms, self.inactive_since_ms) {
                 return Ok(None);
             }

@@ -1,6 +1,5 @@
 //! The people of an account and of the accounts below it.
 
-use crate::access::authorise::TEAM_PERMISSION;
 use crate::access::operation::Operation;
 use crate::access::request::Ctx;
 use crate::access::visibility;
@@ -11,7 +10,8 @@ use crate::error::Error;
 use crate::kernel::keys;
 use crate::kernel::page::walk_merged;
 use crate::model::{
-    self, AccountGrant, Actor, Email, Id, InvitationState, Name, PendingStep, folded,
+    self, AccountGrant, Actor, Email, Id, InvitationState, Name, PendingStep, TEAM_PERMISSION,
+    folded,
 };
 use crate::rules::invitation::{InvitationStatus, expires_at_ms, status};
 use crate::rules::user::missing_steps;
@@ -81,7 +81,7 @@ impl People {
                 .collect()
         };
         let user = tables::users::load(&mut ctx.tx, user, "/after")?;
-        let last_seen_at_ms = users::show::last_seen(ctx, &user)?;
+        let last_seen_at_ms = tables::users::last_seen(&mut ctx.tx, &user)?;
         if memberships.is_empty()
             || !users::show::is_inactive(&user, last_seen_at_ms, self.inactive_since_ms)
         {

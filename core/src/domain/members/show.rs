@@ -3,7 +3,6 @@
 use crate::access::request::Ctx;
 use crate::access::visibility;
 use crate::api::members::{Member, MemberStatus};
-use crate::domain;
 use crate::error::Error;
 use crate::kernel::keys;
 use crate::model::{self, Id, PendingStep};
@@ -46,7 +45,7 @@ pub(crate) fn answer_of_member(
     user: model::User,
     steps: &[PendingStep],
 ) -> Result<Member, Error> {
-    let last_seen_at_ms = domain::users::show::last_seen(ctx, &user)?;
+    let last_seen_at_ms = users::last_seen(&mut ctx.tx, &user)?;
     let disabled = member.disabled || user.disabled;
     let pending = missing_steps(steps, &user);
     Ok(Member {

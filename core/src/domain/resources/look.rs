@@ -3,8 +3,7 @@
 use crate::access::request::Ctx;
 use crate::domain::resources::kind::{Kind, VIEW};
 use crate::domain::resources::viewer::Viewer;
-use crate::domain::sharing;
-use crate::error::{Code, Error};
+use crate::error::Error;
 use crate::model::{Actor, Id, Resource};
 use crate::tables::accounts;
 use crate::tables::resources::find;
@@ -19,10 +18,6 @@ pub(super) fn enter(ctx: &mut Ctx<'_>, account: &Id) -> Result<(), Error> {
         }
         Actor::System => accounts::load(&mut ctx.tx, account, "/account").map(drop),
     }
-}
-
-fn is_absent(error: &Error) -> bool {
-    error.code() == Code::NotFound && error.field() == Some("/id")
 }
 
 pub(super) fn absent(kind: &Kind, id: &Id) -> Error {
@@ -47,44 +42,4 @@ pub(crate) fn look(
         }
     }
     Ok((kind, resource))
-}
-
-/// As [`look`], for what is to be changed: what an account above shares is seen here, and changed
-/// by nobody (R-TEA-7).
-pub(crate) fn look_to_change(
-    ctx: &mut Ctx<'_>,
-    account: &Id,
-    kind: Id,
-    id: &Id,
-) -> Result<(Kind, Resource), Error> {
-    let found = look(ctx, account, kind.clone(), id);
-    if found.as_ref().is_err_and(is_absent) {
-        sharing::refuse_read_only(ctx, account, &kind, id)?;
-    }
-    found
-}
-
-/// As [`look`], for what is to be read: also what an account above shares (R-TEA-7). People here
-/// are not told whose it is there: it is that account's.
-pub(crate) fn look_to_read(
-    ctx: &mut Ctx<'_>,
-    account: &Id,
-    kind: Id,
-    id: &Id,
-) -> Result<(Kind, Resource), Error> {
-    let found = look(ctx, account, kind.clone(), id);
-    if !found.as_ref().is_err_and(is_absent) {
-        return found;
-    }
-    let Some(ancestor) = sharing::received(ctx, account, &kind, id)? else {
-        return found;
-    };
-    let Some(mut resource) = find(&mut ctx.tx, &ancestor, &kind, id)? else {
-        return found;
-    };
-    if let Actor::User { .. } = ctx.actor {
-        resource.owner = ancestor;
-        resource.group = None;
-    }
-    Ok((Kind::find(ctx, kind)?, resource))
 }

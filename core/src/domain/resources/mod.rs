@@ -6,11 +6,13 @@ mod hand_over;
 mod kind;
 mod kinds_shared;
 mod look;
+mod received;
 mod require;
 mod viewer;
 mod visible;
 
 pub(crate) use hand_over::reassign;
 pub(crate) use kind::{EDIT, Kind};
-pub(crate) use look::{look, look_to_change, look_to_read};
+pub(crate) use look::look;
+pub(crate) use received::{look_to_change, look_to_read};
 pub(crate) use require::{Need, acting, require};

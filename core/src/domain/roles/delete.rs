@@ -102,3 +102,12 @@ pub(crate) fn refuse_roles_of_ancestors(
     }
     Ok(())
 }
+
+/// Removes the roles of an account that is deleted, once its members, its packages and the accounts
+/// below are gone.
+pub(crate) fn erase_all_of(ctx: &mut Ctx<'_>, account: &model::Account) -> Result<(), Error> {
+    for role in own_roles(ctx, &account.id)? {
+        remove(ctx, &role)?;
+    }
+    Ok(())
+}

@@ -7,7 +7,7 @@ use crate::api::roles::{
 };
 use crate::domain::roles::escalation::{bound, counted, refuse_beyond, refuse_beyond_own};
 use crate::domain::roles::uses::{Place, places_of};
-use crate::domain::roles::{load, load_usable_with, owning_account};
+use crate::domain::roles::{load, load_usable_with};
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::kernel::page::page_size;
@@ -93,6 +93,16 @@ pub(crate) fn require_change(
             }
             _ => error,
         })
+}
+
+/// Whose own a new role is: the account named, or the one that a user acts in, or the platform's.
+fn owning_account(ctx: &mut Ctx<'_>, named: Option<Id>) -> Result<Option<Id>, Error> {
+    let account = match (ctx.actor, named) {
+        (Actor::User { account: home, .. }, None) => Some(home.clone()),
+        (_, named) => named,
+    };
+    require_custom_roles(ctx, account.as_ref())?;
+    Ok(account)
 }
 
 /// Accounts have roles of their own where policy `custom_roles` says so (R-ROL-4).

@@ -7,11 +7,9 @@ pub(crate) mod replace;
 pub(crate) mod uses;
 
 use crate::access::request::Ctx;
-use crate::domain::roles::delete::remove;
-use crate::domain::roles::edit::require_custom_roles;
 use crate::error::Error;
 use crate::kernel::keys;
-use crate::model::{self, Actor, BuiltIn, Id, Role};
+use crate::model::{BuiltIn, Id, Role};
 use crate::tables::accounts::account_line;
 use crate::tables::roles::{load_role, no_role};
 
@@ -66,16 +64,6 @@ pub(crate) fn is_administrator(
     }
 }
 
-/// Whose own a new role is: the account named, or the one that a user acts in, or the platform's.
-fn owning_account(ctx: &mut Ctx<'_>, named: Option<Id>) -> Result<Option<Id>, Error> {
-    let account = match (ctx.actor, named) {
-        (Actor::User { account: home, .. }, None) => Some(home.clone()),
-        (_, named) => named,
-    };
-    require_custom_roles(ctx, account.as_ref())?;
-    Ok(account)
-}
-
 /// Reads a role that is usable wherever a role of this account, or of the platform, is.
 fn load_usable_with(
     ctx: &mut Ctx<'_>,
@@ -99,15 +87,6 @@ fn own_roles(ctx: &mut Ctx<'_>, account: &Id) -> Result<Vec<Role>, Error> {
         .filter_map(|(key, ())| keys::last_id(key))
         .collect();
     ids.iter().map(|id| load(ctx, id, "/account")).collect()
-}
-
-/// Removes the roles of an account that is deleted, once its members, its packages and the accounts
-/// below are gone.
-pub(crate) fn erase_all_of(ctx: &mut Ctx<'_>, account: &model::Account) -> Result<(), Error> {
-    for role in own_roles(ctx, &account.id)? {
-        remove(ctx, &role)?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

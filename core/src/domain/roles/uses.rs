@@ -1,11 +1,10 @@
 //! Who uses a role.
 
-use crate::access::authorise::TEAM_PERMISSION;
 use crate::access::request::Ctx;
 use crate::domain::members;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
-use crate::model::{Actor, Id, Invitation, PermissionTree, Role};
+use crate::model::{Actor, Id, Invitation, PermissionTree, Role, TEAM_PERMISSION};
 use crate::rules::role::PermissionSet;
 use crate::tables::roles::{is_used_by, stored_id, without_repeats};
 use std::borrow::Cow;

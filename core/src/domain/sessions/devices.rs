@@ -10,7 +10,6 @@ use crate::api::sessions::{
 };
 use crate::auth::token::{SecretToken, ShownToken, hash_bytes};
 use crate::domain::sessions::log_in::{answer, device, require_entry_again};
-use crate::domain::sessions::require_self;
 use crate::domain::{members, passwords};
 use crate::error::{Code, Error};
 use crate::kernel::keys;
@@ -163,7 +162,7 @@ impl Operation for List {
                     return Err(Error::not_found("user", self.user.as_str()).at("/user"));
                 }
             }
-            _ => require_self(ctx, &self.user, "self.devices.view")?,
+            _ => visibility::require_self(ctx, &self.user, "self.devices.view")?,
         }
         users::load(&mut ctx.tx, &self.user, "/user")?;
         sessions.sort_by(|one, other| {
@@ -189,7 +188,7 @@ impl Operation for End {
                             && visibility::is_self(ctx, session.person()) => {}
                     Actor::Operator { .. } if !visibility::is_self(ctx, &session.user) => {
                         ctx.require_as_operator("clients.status")?;
-                        visibility::refuse_stronger(ctx, &session.user)?;
+                        members::escalation::refuse_stronger(ctx, &session.user)?;
                     }
                     Actor::User { .. } if !visibility::is_self(ctx, &session.user) => {
                         let begun =
@@ -207,7 +206,7 @@ impl Operation for End {
                             }
                         }
                     }
-                    _ => require_self(ctx, &session.user, "self.devices.sign_out")?,
+                    _ => visibility::require_self(ctx, &session.user, "self.devices.sign_out")?,
                 }
                 session
             }
@@ -252,10 +251,10 @@ impl Operation for EndAll {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SessionsEnded, Error> {
         match (ctx.actor, visibility::is_self(ctx, &self.user)) {
             (Actor::System, _) => {}
-            (_, true) => require_self(ctx, &self.user, "self.devices.sign_out")?,
+            (_, true) => visibility::require_self(ctx, &self.user, "self.devices.sign_out")?,
             (Actor::Operator { .. }, false) => {
                 ctx.require_as_operator("clients.status")?;
-                visibility::refuse_stronger(ctx, &self.user)?;
+                members::escalation::refuse_stronger(ctx, &self.user)?;
             }
             (Actor::User { account: home, .. }, false) => {
                 ctx.require_in(home, "users.disable")?;
@@ -269,7 +268,7 @@ impl Operation for EndAll {
                         .at("/user")
                         .with("missing", "users.disable"));
                 }
-                visibility::refuse_stronger(ctx, &self.user)?;
+                members::escalation::refuse_stronger(ctx, &self.user)?;
             }
         }
         let user = users::load(&mut ctx.tx, &self.user, "/user")?;

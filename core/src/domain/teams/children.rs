@@ -1,6 +1,5 @@
 //! Accounts below another: quoted, made, handed over and switched to.
 
-use crate::access::authorise::TEAM_PERMISSION;
 use crate::access::operation::Operation;
 use crate::access::request::Ctx;
 use crate::access::view::NominalCache;
@@ -17,7 +16,7 @@ use crate::kernel::page::{SCAN_MAX, page_size};
 use crate::kernel::revision::check_rev;
 use crate::model::{
     self, Actor, ChildOwner, Email, Id, Lifecycle, Limits, LinkKind, Member, OutboxKind,
-    OutboxMessage, Package,
+    OutboxMessage, Package, TEAM_PERMISSION,
 };
 use crate::rules::account::effective_status;
 use crate::tables::accounts::{self, account_line};
@@ -265,23 +264,6 @@ fn access(
         offered: refusal.is_none(),
         refusal,
     }))
-}
-
-/// Whether a membership of this account lets a user reach those below it.
-pub(crate) fn manages_descendant(
-    ctx: &mut Ctx<'_>,
-    account: &Id,
-    user: &Id,
-) -> Result<bool, Error> {
-    if !ctx.tx.has(&keys::member(account, user))? {
-        return Ok(false);
-    }
-    let tree = ctx.tree();
-    ctx.engine.cell(account)?.view(ctx.engine)?.manages_tree(
-        &mut ctx.tx,
-        &mut NominalCache::new(&tree),
-        user,
-    )
 }
 
 impl Operation for Quote {

@@ -1,7 +1,7 @@
 //! A walk through the tree of accounts.
 
 use crate::access::request::Ctx;
-use crate::domain::teams::children::manages_descendant;
+use crate::access::view::NominalCache;
 use crate::error::Error;
 use crate::kernel::keys;
 use crate::model::{Cursor, Id};
@@ -98,6 +98,19 @@ pub(crate) fn read_path(cursor: &Cursor) -> Result<TreePath, Error> {
             "`after` must be what the page before answered as `next`, unchanged.",
         )
     })
+}
+
+/// Whether a membership of this account lets a user reach those below it.
+fn manages_descendant(ctx: &mut Ctx<'_>, account: &Id, user: &Id) -> Result<bool, Error> {
+    if !ctx.tx.has(&keys::member(account, user))? {
+        return Ok(false);
+    }
+    let tree = ctx.tree();
+    ctx.engine.cell(account)?.view(ctx.engine)?.manages_tree(
+        &mut ctx.tx,
+        &mut NominalCache::new(&tree),
+        user,
+    )
 }
 
 /// The place that follows among the accounts of a user: their memberships in order, and below each

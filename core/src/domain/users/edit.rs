@@ -5,9 +5,10 @@ use crate::access::request::Ctx;
 use crate::access::visibility;
 use crate::api::users::{Disable, Edit, Enable, Get, LoggedIn, ProfileField, User};
 use crate::domain;
+use crate::domain::members::escalation::refuse_stronger;
 use crate::domain::users::create::check_form;
 use crate::domain::users::save;
-use crate::domain::users::show::{answer_of, seen};
+use crate::domain::users::show::answer_of;
 use crate::domain::{links, membership};
 use crate::error::{Code, Error};
 use crate::kernel::keys;
@@ -17,7 +18,7 @@ use crate::model::{
 };
 use crate::rules::user::{FieldGroup, edits_as, is_country, is_language, is_phone, names_of};
 use crate::rules::window;
-use crate::tables::users::{Users, accounts_of, load, memberships_of};
+use crate::tables::users::{Users, accounts_of, load, memberships_of, seen};
 use crate::tables::{accounts, members, people, sessions};
 
 /// What the password of a user opened is closed: the links that they were sent are dead, a waiting
@@ -30,7 +31,7 @@ pub(crate) fn end_access(ctx: &mut Ctx<'_>, user: &Id, keep: Option<&Id>) -> Res
 
 /// The user has logged in; the first time counts (R-INV-4).
 pub(crate) fn logged_in(ctx: &mut Ctx<'_>, user: model::User) -> Result<model::User, Error> {
-    seen(ctx, &user.id, ctx.now_ms)?;
+    seen(&mut ctx.tx, &user.id, ctx.now_ms)?;
     if user.first_login_at_ms.is_some() {
         return Ok(user);
     }
@@ -46,7 +47,7 @@ pub(crate) fn logged_in(ctx: &mut Ctx<'_>, user: model::User) -> Result<model::U
 
 fn set_disabled(ctx: &mut Ctx<'_>, id: &Id, disabled: bool) -> Result<User, Error> {
     visibility::refuse_self(ctx, id, "disables or enables")?;
-    visibility::refuse_stronger(ctx, id)?;
+    refuse_stronger(ctx, id)?;
     let mut user = load(&mut ctx.tx, id, "/user")?;
     if user.disabled != disabled {
         let was = user.clone();
@@ -110,7 +111,7 @@ impl Editing {
                     Err(error) if !is_self => return Err(error),
                     Err(_) => {}
                 }
-                visibility::refuse_stronger(ctx, &user.id)?;
+                refuse_stronger(ctx, &user.id)?;
             }
             return Ok(Editing {
                 policies,
@@ -236,7 +237,7 @@ impl Editing {
                 return Ok(false);
             }
         }
-        visibility::refuse_stronger(ctx, &user.id).map(|()| true)
+        refuse_stronger(ctx, &user.id).map(|()| true)
     }
 }
 
@@ -292,12 +293,6 @@ pub(crate) fn require_of_user(
     } else {
         Ok(())
     }
-}
-
-/// The policies where the actor acts: of their account, or of the platform.
-pub(crate) fn policies_here(ctx: &mut Ctx<'_>) -> Result<EffectivePolicies, Error> {
-    let home = visibility::home(ctx);
-    ctx.policies(home.as_ref())
 }
 
 impl Operation for Get {

@@ -8,13 +8,14 @@ use crate::api::users::{
     RequestPasswordReset, User,
 };
 use crate::domain::links;
-use crate::domain::users::edit::{Editing, end_access, policies_here, tell};
+use crate::domain::members::escalation::refuse_stronger;
+use crate::domain::users::edit::{Editing, end_access, tell};
 use crate::domain::users::save;
 use crate::domain::users::show::answer_of;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::kernel::revision::check_rev;
-use crate::model::{self, Actor, Count, Editor, Email, Id, LinkKind, OutboxKind, PasswordRecord};
+use crate::model::{self, Actor, Editor, Email, Id, LinkKind, OutboxKind, PasswordRecord};
 use crate::rules::user::FieldGroup;
 use crate::tables::invitations;
 use crate::tables::users::{accounts_of, load};
@@ -62,7 +63,7 @@ pub(crate) fn password_was_set(
 
 /// Sends a user the link that sets a new password; answers how long it can be used.
 pub(crate) fn send_reset(ctx: &mut Ctx<'_>, user: &model::User) -> Result<u64, Error> {
-    let life_ms = reset_life(ctx)?;
+    let life_ms = links::reset_life(ctx)?;
     let link = links::create(
         ctx,
         LinkKind::PasswordReset,
@@ -78,14 +79,6 @@ pub(crate) fn send_reset(ctx: &mut Ctx<'_>, user: &model::User) -> Result<u64, E
         Some(&link),
     )?;
     Ok(link.expires_at_ms.get())
-}
-
-/// How long a link for a new password can be used: as other links, and never longer than an hour
-/// (R-SES-4).
-pub(crate) fn reset_life(ctx: &mut Ctx<'_>) -> Result<Count, Error> {
-    const LONGEST_MS: u64 = 3_600_000;
-    let life_ms = policies_here(ctx)?.link_life_ms;
-    Ok(Count::new(LONGEST_MS).unwrap_or_default().min(life_ms))
 }
 
 /// Gives a user another address, of which the old one is told (R-SES-4). Links that went to that
@@ -210,7 +203,7 @@ impl Operation for RequestPasswordReset {
         }
         let user = visibility::load_visible(ctx, &self.user, "/user")?;
         if !is_self {
-            visibility::refuse_stronger(ctx, &user.id)?;
+            refuse_stronger(ctx, &user.id)?;
         }
         if user.disabled {
             return Err(Error::new(

@@ -1,20 +1,19 @@
 //! Users are listed.
 
-use crate::access::authorise::TEAM_PERMISSION;
 use crate::access::operation::Operation;
 use crate::access::request::Ctx;
 use crate::access::visibility;
 use crate::api::members::MemberStatus;
 use crate::api::users::{List, UserEntry, UserList, UserMembership, UserOrder};
-use crate::domain::users::show::{MEMBERSHIPS_SHOWN, is_inactive, last_seen, memberships_among};
+use crate::domain::users::show::{MEMBERSHIPS_SHOWN, is_inactive, memberships_among};
 use crate::error::Error;
 use crate::kernel::keys;
 use crate::kernel::page::{page_size, walk_ahead};
-use crate::model::{self, Actor, Id, Name, PendingStep};
+use crate::model::{self, Actor, Id, Name, PendingStep, TEAM_PERMISSION};
 use crate::rules::user::missing_steps;
 use crate::tables::accounts;
 use crate::tables::people::{self, Order, Search};
-use crate::tables::users::{accounts_of, load};
+use crate::tables::users::{accounts_of, last_seen, load};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
@@ -150,7 +149,7 @@ impl List {
         if self.status.is_some_and(|asked| asked != status) {
             return Ok(None);
         }
-        let last_seen_at_ms = last_seen(ctx, &user)?;
+        let last_seen_at_ms = last_seen(&mut ctx.tx, &user)?;
         if !is_inactive(&user, last_seen_at_ms, self.inactive_since_ms) {
             return Ok(None);
         }

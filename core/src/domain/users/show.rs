@@ -7,7 +7,7 @@ use crate::domain::links;
 use crate::error::Error;
 use crate::kernel::keys;
 use crate::model::{self, Count, Id, LinkKind};
-use crate::tables::users::accounts_of;
+use crate::tables::users::{accounts_of, last_seen};
 
 /// Most memberships that a list shows of a user.
 pub(crate) const MEMBERSHIPS_SHOWN: usize = 50;
@@ -20,7 +20,7 @@ pub(crate) fn answer_of(ctx: &mut Ctx<'_>, user: model::User) -> Result<User, Er
         None
     };
     Ok(User {
-        last_seen_at_ms: last_seen(ctx, &user)?,
+        last_seen_at_ms: last_seen(&mut ctx.tx, &user)?,
         accounts: visibility::accounts_seen(ctx, &user.id, usize::MAX)?,
         id: user.id,
         email: user.email.as_typed().to_owned(),
@@ -36,24 +36,6 @@ pub(crate) fn answer_of(ctx: &mut Ctx<'_>, user: model::User) -> Result<User, Er
         created_at_ms: user.created_at_ms,
         updated_at_ms: user.updated_at_ms,
     })
-}
-
-/// The user was here at an instant.
-pub(crate) fn seen(ctx: &mut Ctx<'_>, user: &Id, at_ms: u64) -> Result<(), Error> {
-    let before: Option<u64> = ctx.tx.get(&keys::last_seen(user))?;
-    if before.is_none_or(|before| before < at_ms) {
-        ctx.tx.put(keys::last_seen(user), &at_ms)
-    } else {
-        Ok(())
-    }
-}
-
-/// When a user was last here; absent where they never were.
-pub(crate) fn last_seen(ctx: &mut Ctx<'_>, user: &model::User) -> Result<Option<u64>, Error> {
-    Ok(ctx
-        .tx
-        .get(&keys::last_seen(&user.id))?
-        .or(user.first_login_at_ms))
 }
 
 /// Whether a user was not here since an instant; for who never was, it counts when they were made.

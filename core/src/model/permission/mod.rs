@@ -8,6 +8,10 @@ use crate::model::{Id, Name};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// The permission that lets a user reach every account below their own as they reach their own
+/// (R-TEA-3).
+pub(crate) const TEAM_PERMISSION: &str = "accounts.team";
+
 /// How far a permission on resources reaches: `any` implies `group` implies `own` (R-ROL-3).
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
