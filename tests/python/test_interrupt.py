@@ -15,6 +15,8 @@ SETTING = """
     import os, signal, sys, threading, time
     import tenantry
 
+    # Who runs the tests in the background hands on that it is ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     path, rows = sys.argv[1], int(sys.argv[2])
     file = b"email\\n" + b"".join(b"u%d@acme.example\\n" % row for row in range(rows))
     t = tenantry.open(path)

@@ -117,7 +117,7 @@ fn check_line(look: &mut Look<'_>, letter: u8, key: &[u8], parts: &[&str]) -> Re
     let is_known = super::all().any(|table| table.lines.iter().any(|line| is_of(&line)));
     match is_known {
         true => look.no_such_key(),
-        // What tells about the store itlook.
+        // What tells about the store itself.
         false => Ok(()),
     }
 }
