@@ -73,7 +73,7 @@ def plan(messages: int, seed: int) -> list[Visit]:
 
     visits = [Visit(account, user, passwords[user], (1,)) for account, user, _ in members]
     visits.append(Visit("oakfield", "rosa", passwords["rosa"], (120, 15, 15, 15)))  # may send 40 an hour
-    visits.append(Visit("alpenblick", "petra", passwords["petra"], (70, 20)))  # 60 a day, then credits
+    visits.append(Visit("alpenblick", "petra", passwords["petra"], (70, 20, 60, 60, 15, 120)))  # 60 a day, then 150 credits
     visits.append(Visit("nimbus", "kai", passwords["kai"], (60, 40)))  # the group may send 80
     visits.append(Visit("velvet", "luc", "guessed", (1,)))
     visits.append(Visit("velvet", "luc", None, (1,)))
