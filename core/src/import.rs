@@ -245,7 +245,7 @@ impl File<'_> {
         let most = || {
             format!(
                 "The file has more than {MOST_ROWS} rows or {MOST_BYTES} bytes and goes in by \
-                 parts; leave out `atomic` and `key`."
+                 parts; leave out `atomic`."
             )
         };
         if self.request.atomic {

@@ -306,55 +306,8 @@ fn days_of(ctx: &mut Ctx<'_>, account: Option<&Id>) -> Result<(u64, u64), Error>
 mod tests {
     use super::*;
     use crate::Tenantry;
-    use crate::meters::Ask;
-    use crate::model::{Channel, MessageInput};
-    use serde_json::{Value, json};
-    use std::sync::Arc;
-
-    /// 2026-06-15T12:00:00Z
-    const NOON_MS: u64 = 1_781_524_800_000;
-    const HOUR_MS: u64 = 3_600_000;
-
-    fn call(store: &Tenantry, operation: &str, request: Value) -> Value {
-        let answer = store
-            .call_json(b"", operation.as_bytes(), request.to_string().as_bytes())
-            .unwrap_or_else(|error| panic!("{operation}: {error:?}"));
-        serde_json::from_str(&answer).unwrap()
-    }
-
-    fn engine(store: &Tenantry) -> &Arc<Engine> {
-        &store.guard_for_tests().engine
-    }
-
-    /// `acme`, with little memory, and a cap for each domain that it sends to.
-    fn store(window: &str, limit: u64, over: &str) -> Tenantry {
-        let options = json!({"clock": {"manual_ms": NOON_MS}, "seed": 1, "cache_mib": 1});
-        let store = Tenantry::open_json(":memory:", options.to_string().as_bytes()).unwrap();
-        let owner = json!({"user": "olga", "email": "olga@acme.example"});
-        call(
-            &store,
-            "accounts.create",
-            json!({"id": "acme", "name": "Acme", "owner": owner}),
-        );
-        let cap = json!({"account": "acme", "id": "domains", "scope": "recipient_domain",
-            "window": window, "limit": limit, "over": over});
-        call(&store, "caps.set", cap);
-        store
-    }
-
-    fn domain(number: usize) -> String {
-        format!("d{number}.example")
-    }
-
-    fn send(store: &Tenantry, number: usize, count: u64) -> u64 {
-        let message: MessageInput =
-            serde_json::from_value(json!({"recipient_domain": domain(number)})).unwrap();
-        let (engine, ask) = (engine(store), Ask::exact(count));
-        let cell = engine.cell_by_text("acme").unwrap();
-        crate::sending::decide::admit(engine, &cell, None, Channel::Email, &message, ask)
-            .unwrap()
-            .granted
-    }
+    use crate::engine::room_tests::{HOUR_MS, NOON_MS, call, domain, engine, send, store};
+    use serde_json::json;
 
     /// How many records there are of counters, of windows that are over, and of paces.
     fn records(store: &Tenantry) -> [usize; 3] {

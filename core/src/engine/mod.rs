@@ -17,7 +17,7 @@ mod readers_tests;
 #[cfg(test)]
 mod reads_tests;
 #[cfg(test)]
-mod room_tests;
+pub(crate) mod room_tests;
 #[cfg(test)]
 mod scale_tests;
 #[cfg(test)]

@@ -8,22 +8,22 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// 2026-06-15T12:00:00Z
-const NOON_MS: u64 = 1_781_524_800_000;
-const HOUR_MS: u64 = 3_600_000;
+pub(crate) const NOON_MS: u64 = 1_781_524_800_000;
+pub(crate) const HOUR_MS: u64 = 3_600_000;
 
-fn call(store: &Tenantry, operation: &str, request: Value) -> Value {
+pub(crate) fn call(store: &Tenantry, operation: &str, request: Value) -> Value {
     let answer = store
         .call_json(b"", operation.as_bytes(), request.to_string().as_bytes())
         .unwrap_or_else(|error| panic!("{operation}: {error:?}"));
     serde_json::from_str(&answer).unwrap()
 }
 
-fn engine(store: &Tenantry) -> &Arc<Engine> {
+pub(crate) fn engine(store: &Tenantry) -> &Arc<Engine> {
     &store.guard_for_tests().engine
 }
 
 /// `acme`, with little memory, and a cap for each domain that it sends to.
-fn store(window: &str, limit: u64, over: &str) -> Tenantry {
+pub(crate) fn store(window: &str, limit: u64, over: &str) -> Tenantry {
     let options = json!({"clock": {"manual_ms": NOON_MS}, "seed": 1, "cache_mib": 1});
     let store = Tenantry::open_json(":memory:", options.to_string().as_bytes()).unwrap();
     let owner = json!({"user": "olga", "email": "olga@acme.example"});
@@ -38,11 +38,11 @@ fn store(window: &str, limit: u64, over: &str) -> Tenantry {
     store
 }
 
-fn domain(number: usize) -> String {
+pub(crate) fn domain(number: usize) -> String {
     format!("d{number}.example")
 }
 
-fn send(store: &Tenantry, number: usize, count: u64) -> u64 {
+pub(crate) fn send(store: &Tenantry, number: usize, count: u64) -> u64 {
     let message: MessageInput =
         serde_json::from_value(json!({"recipient_domain": domain(number)})).unwrap();
     let (engine, ask) = (engine(store), Ask::exact(count));

@@ -132,19 +132,21 @@ impl Bulk {
         if of_credits && self.note.is_none() {
             return Err(Error::invalid("/note", "Say why in `note`."));
         }
-        if self.channel.is_some() != of_credits {
-            return Err(Error::invalid(
-                "/channel",
-                "`channel` goes with `add_credits` and `withdraw_credits` alone.",
-            ));
+        if of_credits && self.channel.is_none() {
+            let message = "Say in `channel` of which channel the credits are.";
+            return Err(Error::invalid("/channel", message));
         }
-        if self.amount.is_some() && !of_credits
-            || self.amount.is_none() && action == AccountAction::AddCredits
-        {
-            return Err(Error::invalid(
-                "/amount",
-                "`amount` goes with `add_credits` and `withdraw_credits` alone.",
-            ));
+        if self.channel.is_some() && !of_credits {
+            let message = "`channel` goes with `add_credits` and `withdraw_credits` alone.";
+            return Err(Error::invalid("/channel", message));
+        }
+        if action == AccountAction::AddCredits && self.amount.is_none() {
+            let message = "Say in `amount` how many credits each account gets.";
+            return Err(Error::invalid("/amount", message));
+        }
+        if self.amount.is_some() && !of_credits {
+            let message = "`amount` goes with `add_credits` and `withdraw_credits` alone.";
+            return Err(Error::invalid("/amount", message));
         }
         if self.expires_at_ms.is_some() && action != AccountAction::AddCredits {
             return Err(Error::invalid(
