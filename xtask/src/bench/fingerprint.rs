@@ -89,6 +89,22 @@ pub fn renewed(document: &str, code: &str, figures: &str) -> Option<String> {
 mod tests {
     use super::*;
 
+    /// 20.11: the figures are written by the bench, and are not older than the code.
+    #[test]
+    fn the_figures_are_those_of_the_hot_path() {
+        let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+        let code = of_hot_path(root).unwrap();
+        for document in ["README.md", "docs/benchmarks.md"] {
+            let text = fs::read_to_string(root.join(document)).unwrap_or_default();
+            assert_eq!(
+                noted(&text),
+                Some(code.as_str()),
+                "{document} has figures of other code: run `cargo xtask bench --write` with \
+                 nothing beside it, and commit what it wrote"
+            );
+        }
+    }
+
     #[test]
     fn comments_spaces_and_tests_are_no_code() {
         let two = "fn two() -> u64 {\n    1 + 1\n}\n";
