@@ -382,8 +382,8 @@ fn protect(path: &Path) -> Result<(), StoreError> {
     }
     if found.mode() & 0o002 != 0 {
         return Err(StoreError::invalid(format!(
-            "`{}` belongs to user {}, and everybody may write to it; take that right away, or name \
-             a folder of user {}.",
+            "`{}` belongs to user {}, and everybody may write to it; take that away (`chmod o-w`), \
+             or name a folder of user {}.",
             path.display(),
             found.uid(),
             files::user()

@@ -143,8 +143,8 @@ fn instructions(root: &Path, figures: &mut Figures) -> Result<()> {
     Ok(())
 }
 
-/// The crash tests, ten times as long, some thirty times as many histories of quotas, and fifty
-/// times as many orders of threads.
+/// The crash tests, ten times as long, ten times as many histories of quotas, and fifty times as
+/// many orders of threads.
 pub fn soak(root: &Path) -> Result<()> {
     let mut histories = in_core(&["simulation_tests", "holders_tests"]);
     setup::run(

@@ -13,7 +13,7 @@ use crate::engine::simulation_tests::{
     Counter, DAY_MS, Dice, Disk, EVENTS, HOUR_MS, MINUTE_MS, START_MS, count, engine_on, id, walk,
 };
 use crate::guard::Guard;
-use crate::model::{Actor, Channel, Limit, MessageInput};
+use crate::model::{Actor, Channel, Limit, LimitName, MessageInput};
 use crate::sending::decide;
 pub(crate) use meters::{Ask, Decision};
 use parking_lot::Mutex;
@@ -429,7 +429,7 @@ fn two() -> (Arc<Mutex<Disk>>, [Guard; 2]) {
     (disk, holders)
 }
 
-fn send(holder: &Guard, amount: u64) {
+fn granted(holder: &Guard, amount: u64) -> u64 {
     let sent = holder.enter(Effect::Send, |engine| {
         let cell = engine.cell_by_text("top")?;
         decide::admit(
@@ -441,7 +441,32 @@ fn send(holder: &Guard, amount: u64) {
             Ask::exact(amount),
         )
     });
-    assert_eq!(sent.unwrap().granted, amount);
+    sent.unwrap().granted
+}
+
+fn send(holder: &Guard, amount: u64) {
+    assert_eq!(granted(holder, amount), amount);
+}
+
+/// One of them sets the limit of the hour, and all are told.
+fn limit(holders: &[Guard; 2], value: u64) {
+    let set = api::limits::Set {
+        account: id("top"),
+        limit: LimitName::EmailPerHour,
+        value: Limit::At(count(value)),
+        message_class: None,
+        over: None,
+        burst: None,
+        expected_rev: None,
+    };
+    holders[0]
+        .enter(Effect::Write, |engine| {
+            engine.run(&Actor::System, set.clone())
+        })
+        .unwrap();
+    for holder in holders {
+        holder.engine.views.epoch.fetch_add(1, Ordering::AcqRel);
+    }
 }
 
 fn refund(holder: &Guard, amount: u64, granted_at_ms: u64) {
@@ -487,6 +512,22 @@ fn what_is_held_is_not_used() {
     assert_eq!(used(&one), 10, "it has not looked");
     send(&one, 6);
     assert_eq!(used(&one), 19);
+}
+
+/// What others sent under another limit counts under the one of today, also for who has held a block
+/// since before: where the limit was raised and lowered in between, and where it is the same size.
+#[test]
+fn what_was_sent_under_another_limit_counts() {
+    for (now, granted_then) in [(1100, 0), (2000, 5)] {
+        let (_disk, holders) = two();
+        let [one, other] = &holders;
+        // Blocks of 1, 2, 4 and 8, of which 5 are left.
+        (0..10).for_each(|_| send(other, 1));
+        limit(&holders, 2000);
+        send(one, 1500);
+        limit(&holders, now);
+        assert_eq!(granted(other, 5), granted_then, "of {now}");
+    }
 }
 
 /// What came back in memory is not forgotten where another writes the record first, nor when the

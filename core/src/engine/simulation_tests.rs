@@ -365,13 +365,18 @@ impl Counter {
         back > 0 && part.until > start
     }
 
+    /// Whether a window is cleared away by an instant: what a cap has counted goes once it was over
+    /// for a week.
+    fn is_cleared(&self, part: &Part, latest: u64) -> bool {
+        keys::meters::cap_of_meter(&self.key).is_some() && part.until + 7 * DAY_MS <= latest
+    }
+
     /// A crash: the store says what is counted now. Never less than went out, and at most a block
     /// more than was counted.
     fn crashed(&mut self, stored: Option<Meter>, clean: bool, latest: u64) {
         let Some(stored) = stored else {
-            // What a cap has counted goes once its window was over for a week.
-            let is_over = |part: &Part| part.until + 7 * DAY_MS <= latest;
-            return assert!(self.parts.iter().all(is_over), "{}", self.name);
+            let is_cleared = |part: &Part| self.is_cleared(part, latest);
+            return assert!(self.parts.iter().all(is_cleared), "{}", self.name);
         };
         // An alert of a lower limit is written down in the window that was then, though nothing
         // went out in it.
@@ -1146,8 +1151,9 @@ impl World {
             return;
         }
         // What a cap has counted is kept when its counter goes, and not by the next draw alone.
-        let is_over = |part: &&Part| part.counted > 0 && part.until + 7 * DAY_MS <= self.latest;
-        let over = self.counters[place].parts.iter().filter(is_over);
+        let counter = &self.counters[place];
+        let is_over = |part: &&Part| part.counted > 0 && counter.is_cleared(part, self.latest);
+        let over = counter.parts.iter().filter(is_over);
         let over = over.map(|part| (part.start, part.until, part.counted));
         let known: Vec<_> = known.into_iter().chain(over).collect();
         assert_eq!(told, known, "{} at {}", self.counters[place].name, self.now);
@@ -1384,7 +1390,7 @@ pub(crate) fn walk(test: &str, fewer: u64, walk: impl Fn(u64) + Sync) {
         })
     };
     let histories = number("TENANTRY_HISTORIES")
-        .unwrap_or(if cfg!(debug_assertions) { 20 } else { 150 })
+        .unwrap_or(if cfg!(debug_assertions) { 20 } else { 500 })
         .div_ceil(fewer);
     let first = number("TENANTRY_SEED")
         .unwrap_or_else(|| std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos() as u64);

@@ -17,10 +17,11 @@ fn unused(part: u64, hot: &Hot, cold: &Cold, parent: &Cold) -> u64 {
 }
 
 impl Meters {
-    /// The counters of the accounts below that are guaranteed a part of a limit. Those that are not
-    /// known yet get their limits when something is prepared for them.
+    /// The counters of the accounts below that are guaranteed a part of a limit, also where the
+    /// parts fit with a planned package alone. Those that are not known yet get their limits when
+    /// something is prepared for them.
     pub(super) fn child_places(&mut self, wanted: &Wanted) -> Arc<[Kept]> {
-        let Some(kept) = wanted.kept_now() else {
+        let Some(kept) = &wanted.kept else {
             return Arc::default();
         };
         let place = |of: &Guarantee| {
@@ -52,7 +53,8 @@ impl Meters {
         let (hot, cold) = self.pair(place)?;
         let (most, guaranteed) = (cold.most(), cold.guaranteed.clone());
         let (mut limit, mut ends_at_ms) = (most, hot.ends_at_ms);
-        for kept in guaranteed.iter() {
+        let keeps_apart = cold.keeps_apart;
+        for kept in guaranteed.iter().filter(|_| keeps_apart) {
             let (child_hot, child_cold) = self.pair(kept.child)?;
             let kept = if most == u64::MAX {
                 0
@@ -95,7 +97,7 @@ impl Meters {
         else {
             return 0;
         };
-        if parent.1.most() == u64::MAX {
+        if parent.1.most() == u64::MAX || !parent.1.keeps_apart {
             0
         } else {
             unused(*part, child.0, child.1, parent.1)

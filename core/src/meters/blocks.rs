@@ -25,12 +25,16 @@ impl Cold {
     pub(super) fn draw_size(&mut self, hot: &Hot, count: u64, now_ms: u64) -> u64 {
         let since_ms = now_ms.saturating_sub(self.drawn_at_ms);
         let is_quick = since_ms < DRAW_AGAIN_MS;
-        self.block = if is_quick {
-            self.block.saturating_mul(2)
-        } else {
-            self.block / 2
+        let used = self.filled.saturating_sub(hot.unspent);
+        self.used_of_block = self.used_of_block.saturating_add(used);
+        if !is_quick {
+            (self.block, self.used_of_block) = (self.block / 2, 0);
+        } else if self.used_of_block >= self.block / 2 {
+            // What is drawn ahead is drawn while most of the last block is still there: it grows
+            // with what goes out, not with how often it is drawn.
+            (self.block, self.used_of_block) = (self.block.saturating_mul(2), 0);
         }
-        .clamp(1, self.largest_block());
+        self.block = self.block.clamp(1, self.largest_block());
         self.low = if since_ms < AT_ONCE_MS {
             self.block - self.block / 8
         } else if is_quick || self.drawn_at_ms == 0 {
@@ -42,10 +46,12 @@ impl Cold {
             0
         };
         self.drawn_at_ms = now_ms;
-        self.block.max(count).saturating_sub(hot.unspent).min(
-            self.most()
-                .saturating_sub(hot.used.saturating_add(hot.unspent)),
-        )
+        let open = self
+            .most()
+            .saturating_sub(hot.used.saturating_add(hot.unspent));
+        let size = self.block.max(count).saturating_sub(hot.unspent).min(open);
+        self.filled = hot.unspent.saturating_add(size);
+        size
     }
 
     /// How much to draw ahead, when nobody waits for it: blocks of a limit need not grow from one.

@@ -37,6 +37,8 @@ pub(super) struct Cold {
     pub(super) guaranteed: Arc<[Kept]>,
     /// The stamp of the view that they were taken from.
     pub(super) guaranteed_by: Option<u64>,
+    /// Whether they fit into it now: together, or they are best effort.
+    pub(super) keeps_apart: bool,
     /// Percentages of it at which the host is told.
     pub(super) alert_at: Arc<[u64]>,
     /// The stamp of the view that the limit was taken from; an older view changes nothing.
@@ -54,6 +56,10 @@ pub(super) struct Cold {
     /// later one.
     pub(super) version: u64,
     pub(super) block: u64,
+    /// What was unspent once the last block was drawn.
+    pub(super) filled: u64,
+    /// How much was used since the block became as large as it is.
+    pub(super) used_of_block: u64,
     /// With less than this unspent the next block is drawn ahead.
     pub(super) low: u64,
     pub(super) drawn_at_ms: u64,

@@ -3,9 +3,11 @@
 use crate::access::state::Engine;
 use crate::error::Error;
 use crate::meters::frame::TRIED;
-use crate::meters::guaranteed::{Guaranteed, Promise};
+use crate::meters::guaranteed::Promise;
 use crate::meters::id::MeterScope;
+use crate::meters::places::Hold;
 use crate::meters::prepared::Prepared;
+use crate::meters::team::Meters;
 use crate::meters::wanted::Wanted;
 
 impl Engine {
@@ -18,50 +20,10 @@ impl Engine {
         for wanted in &prepared.wanted {
             let (place, hold) = meters.place(wanted);
             prepared.held.push(hold);
-            let guaranteed = match meters.pair(place)?.1.guaranteed_by {
-                Some(stamp) if wanted.stamp <= stamp => None,
-                _ => Some(meters.child_places(wanted)),
-            };
-            let (hot, cold) = meters.pair_mut(place)?;
-            if let Some(guaranteed) = guaranteed {
-                (cold.guaranteed, cold.guaranteed_by) = (guaranteed, Some(wanted.stamp));
-            }
-            if wanted.stamp >= cold.stamp {
-                cold.source = wanted.resolved.source;
-                cold.over = wanted.over;
-                if wanted.stamp > cold.stamp && matches!(wanted.id.scope, MeterScope::Cap(..)) {
-                    // It may be another cap under the same id: the store says what it has counted.
-                    hot.ends_at_ms = 0;
-                    cold.window = wanted.window;
-                }
-                cold.stamp = wanted.stamp;
-                cold.alert_at = wanted.alert_at.clone();
-                cold.calendar = wanted.calendar.clone();
-                let limit_before = cold.most();
-                cold.limit = wanted.limit_at(cold.meter.starts_at_ms);
-                if cold.most() < limit_before {
-                    // What others have drawn counts against the lower limit, too.
-                    hot.ends_at_ms = 0;
-                }
-                cold.forget_alerts(hot);
-                meters.keep_apart(place)?;
-            }
-            let part = |kept: &Guaranteed| {
-                kept.parts
-                    .iter()
-                    .find(|of| Some(&of.account) == wanted.child.as_ref())
-                    .map(|of| (wanted.counter_of(of), of.part))
-            };
-            if let Some((child, part)) = wanted.kept_now().and_then(part) {
-                let child = meters.places.find(&child);
-                prepared
-                    .held
-                    .extend(child.iter().map(|(_, hold)| hold.clone()));
-                promised.extend(child.map(|(child, _)| Promise {
-                    parent: place,
-                    child,
-                    part,
-                }));
+            meters.give_limits(place, wanted)?;
+            if let Some((promise, hold)) = meters.promise(place, wanted) {
+                promised.push(promise);
+                prepared.held.push(hold);
             }
             places.push(place);
         }
@@ -89,5 +51,59 @@ impl Engine {
         prepared.promised = promised.into();
         prepared.pace_places = pace_places.into_boxed_slice();
         Ok(prepared)
+    }
+}
+
+impl Meters {
+    /// Gives a counter the limit of today, and what is guaranteed of it. What an older view says
+    /// changes nothing.
+    fn give_limits(&mut self, place: usize, wanted: &Wanted) -> Result<(), Error> {
+        let guaranteed = match self.pair(place)?.1.guaranteed_by {
+            Some(stamp) if wanted.stamp <= stamp => None,
+            _ => Some(self.child_places(wanted)),
+        };
+        let (hot, cold) = self.pair_mut(place)?;
+        if let Some(guaranteed) = guaranteed {
+            (cold.guaranteed, cold.guaranteed_by) = (guaranteed, Some(wanted.stamp));
+            cold.keeps_apart = wanted.keeps_apart_now();
+        }
+        if wanted.stamp < cold.stamp {
+            return Ok(());
+        }
+        cold.source = wanted.resolved.source;
+        cold.over = wanted.over;
+        if wanted.stamp > cold.stamp && matches!(wanted.id.scope, MeterScope::Cap(..)) {
+            // It may be another cap under the same id: the store says what it has counted.
+            hot.ends_at_ms = 0;
+            cold.window = wanted.window;
+        }
+        cold.stamp = wanted.stamp;
+        cold.alert_at = wanted.alert_at.clone();
+        cold.calendar = wanted.calendar.clone();
+        let limit_before = cold.most();
+        cold.limit = wanted.limit_at(cold.meter.starts_at_ms);
+        if cold.most() != limit_before {
+            // What others have drawn counts, too: under a lower limit, and under a higher one that
+            // was lowered again meanwhile.
+            hot.ends_at_ms = 0;
+        }
+        cold.forget_alerts(hot);
+        self.keep_apart(place)
+    }
+
+    /// What a counter guarantees to the account below that is on the line of who sends.
+    fn promise(&mut self, parent: usize, wanted: &Wanted) -> Option<(Promise, Hold)> {
+        let kept = wanted.kept.as_ref()?;
+        let of = kept
+            .parts
+            .iter()
+            .find(|of| Some(&of.account) == wanted.child.as_ref())?;
+        let (child, hold) = self.places.find(&wanted.counter_of(of))?;
+        let promise = Promise {
+            parent,
+            child,
+            part: of.part,
+        };
+        Some((promise, hold))
     }
 }

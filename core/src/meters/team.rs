@@ -136,6 +136,7 @@ impl Meters {
             calendar: wanted.calendar.clone(),
             guaranteed: Arc::default(),
             guaranteed_by: None,
+            keeps_apart: false,
             alert_at: wanted.alert_at.clone(),
             stamp: wanted.stamp,
             meter: Meter::default(),
@@ -143,6 +144,8 @@ impl Meters {
             unwritten: Vec::new(),
             version: 0,
             block: 0,
+            filled: 0,
+            used_of_block: 0,
             low: 0,
             drawn_at_ms: 0,
         };

@@ -160,10 +160,10 @@ impl Wanted {
             .saturating_add(self.grown(starts_at_ms))
     }
 
-    /// What is kept apart of it, as long as it holds.
-    pub(super) fn kept_now(&self) -> Option<&Guaranteed> {
-        // It is made anew when a planned package comes into force.
-        self.kept.as_deref().filter(|kept| kept.holds(0))
+    /// Whether what is guaranteed of it is kept apart, until it is made anew when a planned package
+    /// comes into force.
+    pub(super) fn keeps_apart_now(&self) -> bool {
+        self.kept.as_ref().is_some_and(|kept| kept.holds(0))
     }
 
     /// The counter of an account below that is guaranteed a part of it.

@@ -662,10 +662,8 @@ fn whoever_names_something_else_than_a_folder_is_told_what_to_name() {
     symlink(scratch.path().join("real"), scratch.path().join("link")).unwrap();
     let what = is_invalid(&scratch.path().join("link"));
     let real = fs::canonicalize(scratch.path().join("real")).unwrap();
-    assert!(
-        what.contains("name the folder itself") && what.contains(real.to_str().unwrap()),
-        "{what}"
-    );
+    let way_out = format!("name the folder itself, `{}`.", real.display());
+    assert!(what.ends_with(&way_out), "{what}");
     fs::create_dir(scratch.path().join("other")).unwrap();
     fs::write(scratch.path().join("other/file"), "text").unwrap();
     let what = is_invalid(&scratch.path().join("other"));
@@ -855,10 +853,7 @@ fn a_volume_of_a_group_is_taken_as_it_is_unless_everybody_may_write_to_it() {
                 store.close().unwrap();
             } else {
                 let what = is_invalid(&path);
-                assert!(
-                    what.contains("everybody may write to it; take that right away"),
-                    "{what}"
-                );
+                assert!(what.contains("chmod o-w"), "{what}");
                 assert_eq!(fs::read_dir(&path).unwrap().count(), 0);
             }
             assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, mode);
