@@ -305,7 +305,7 @@ impl Tenantry {
         let answer = self.guard.enter_at_once(Effect::Send, |engine| {
             let now_ms = engine.kernel.clock.now_ms();
             let charge =
-                |prepared: &Arc<Prepared>| engine.charge_in_memory_at(prepared, count, now_ms);
+                |prepared: &Arc<Prepared>| prepared.charge_in_memory_at(engine, count, now_ms);
             let cached = engine.views.cells.look(account, |cell| {
                 if let Err(error) = check_count(count) {
                     return Some(Err(error));
@@ -531,7 +531,7 @@ impl Sender {
         let charge = |prepared: &Arc<Prepared>| {
             prepared
                 .take_shared(count, now_ms)
-                .or_else(|| engine.charge_meters(prepared, &self.allowance, count, now_ms))
+                .or_else(|| prepared.charge_meters(engine, &self.allowance, count, now_ms))
         };
         let prepared = self.prepared.load();
         let is_good =

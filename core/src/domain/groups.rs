@@ -216,7 +216,7 @@ impl Operation for Usage {
         for channel in Channel::ALL {
             let prepared = ctx.engine.prepare_group(&cell, &group.id, channel)?;
             let (reserve, credits_spent) = credits::of_group(ctx, &account.id, channel, &group.id)?;
-            for reading in ctx.engine.readings(&prepared, 1)? {
+            for reading in prepared.readings(ctx.engine, 1)? {
                 channels.push(GroupChannel {
                     channel,
                     window: window_of(&account.id, reading),

@@ -342,7 +342,7 @@ mod tests {
         let teams = engine(store).views.cells.teams();
         teams
             .iter()
-            .for_each(|team| engine(store).give_blocks_back(team).unwrap());
+            .for_each(|team| team.give_blocks_back(&engine(store).kernel).unwrap());
     }
 
     /// What is known of the windows of a domain that are over.

@@ -182,7 +182,7 @@ impl NewReservation<'_> {
             life_ms,
             ..
         } = self.request;
-        let not_before_ms = ctx.engine.not_before_ms(self.prepared)?;
+        let not_before_ms = self.prepared.not_before_ms(ctx.engine)?;
         let reservation = model::Reservation {
             account: account.clone(),
             id: ctx.new_id(

@@ -13,11 +13,12 @@ use crate::domain::groups;
 use crate::domain::usage::windows::{add_paid, window_of};
 use crate::error::{Code, Error};
 use crate::kernel::{Tx, keys};
-use crate::meters::{Ask, LimitState, Paid, Prepared, Sent, check_count};
+use crate::meters::{Ask, LimitState, Paid, Prepared, check_count};
 use crate::model::{
     Actor, ApiKey, Channel, Count, Decision, Id, MessageInput, Name, Package, Refusal,
     check_instant, normal_domain,
 };
+use crate::sending::refund::Sent;
 use crate::sending::{credits, idempotency};
 use crate::tables::accounts::{self, account_line};
 use std::sync::Arc;
@@ -224,7 +225,7 @@ impl Operation for Forecast {
                 refusal: Some(code),
             }),
             None => Ok(SendForecast {
-                done_at_ms: ctx.engine.forecast(&prepared, count)?,
+                done_at_ms: prepared.forecast(ctx.engine, count)?,
                 refusal: None,
             }),
         }
@@ -263,7 +264,7 @@ impl Operation for WhatIf {
                 &message,
             )?,
         };
-        let state = ctx.engine.outlook_then(&prepared, count, at_ms)?;
+        let state = prepared.outlook_then(ctx.engine, count, at_ms)?;
         explained(ctx, &self.account, &prepared, state, count)
     }
 }
@@ -314,8 +315,8 @@ struct ComingBack<'a> {
 
 impl ComingBack<'_> {
     fn return_turns(&self, ctx: &Ctx<'_>) {
-        ctx.engine
-            .return_turns(self.prepared, self.count, self.granted_at_ms);
+        self.prepared
+            .return_turns(ctx.engine, self.count, self.granted_at_ms);
     }
 
     /// Gives them back to their counters; answers to how many of these something came back that can
@@ -414,7 +415,7 @@ impl Operation for Explain {
             self.channel,
             &message,
         )?;
-        let state = ctx.engine.outlook(&prepared, count)?;
+        let state = prepared.outlook(ctx.engine, count)?;
         explained(ctx, &self.account, &prepared, state, count)
     }
 }

@@ -26,9 +26,8 @@ impl Operation for Get {
         let cell = ctx.engine.cell(&self.account)?;
         let mut windows = Vec::new();
         let mut add = |prepared: &Prepared| -> Result<(), Error> {
-            for window in ctx
-                .engine
-                .readings(prepared, 1)?
+            for window in prepared
+                .readings(ctx.engine, 1)?
                 .into_iter()
                 .map(|reading| window_of(&self.account, reading))
             {
@@ -167,7 +166,7 @@ impl Operation for Reconcile {
         }
         let prepared = ctx.engine.prepare_limit(&cell, self.limit)?;
         Ok(UsageReconciled {
-            given_back: ctx.engine.reconcile(&prepared, self.used.get())?,
+            given_back: prepared.reconcile(ctx.engine, self.used.get())?,
         })
     }
 }
@@ -237,9 +236,10 @@ impl Invoice {
         // than it below: one that is kept meanwhile is found, and counts once.
         let counted = ctx
             .engine
-            .last_window(&*ctx.engine.prepare_limit(&cell, per_day)?)?;
+            .prepare_limit(&cell, per_day)?
+            .last_window(ctx.engine)?;
         let uncounted = match ctx.engine.prepare_uncounted(&cell, per_day)? {
-            Some(prepared) => ctx.engine.last_window(&prepared)?,
+            Some(prepared) => prepared.last_window(ctx.engine)?,
             None => Meter::default(),
         };
         let (mut sent, mut newer) = (0, ctx.engine.kernel.tx());

@@ -13,6 +13,7 @@ use crate::engine::simulation_tests::{
     Counter, DAY_MS, Dice, Disk, EVENTS, HOUR_MS, MINUTE_MS, START_MS, count, engine_on, id, walk,
 };
 use crate::guard::Guard;
+use crate::meters::draw_ahead;
 use crate::model::{Actor, Channel, Limit, LimitName, MessageInput};
 use crate::sending::decide;
 pub(crate) use meters::{Ask, Decision};
@@ -305,12 +306,10 @@ impl World {
                 let (by, account) = (self.any(HOLDERS), self.any(ACCOUNTS.len()));
                 let drawn = self.holders[by].enter(Effect::Send, |engine| {
                     let cell = engine.cell_by_text(ACCOUNTS[account])?;
-                    engine.draw_ahead(&[cell.sending(
-                        engine,
-                        None,
-                        Channel::Email,
-                        &MessageInput::default(),
-                    )?])
+                    draw_ahead(
+                        &engine.kernel,
+                        &[cell.sending(engine, None, Channel::Email, &MessageInput::default())?],
+                    )
                 });
                 drawn.unwrap();
             }
@@ -514,8 +513,8 @@ fn what_is_held_is_not_used() {
     assert_eq!(used(&one), 19);
 }
 
-/// What others sent under another limit counts under the one of today, also for who has held a block
-/// since before: where the limit was raised and lowered in between, and where it is the same size.
+/// What others sent under another limit counts under the one of today, also for who has held a
+/// block since before: where the limit was raised, and lowered in between.
 #[test]
 fn what_was_sent_under_another_limit_counts() {
     for (now, granted_then) in [(1100, 0), (2000, 5)] {

@@ -9,7 +9,7 @@ use super::*;
 use crate::guard::Guard;
 use crate::locks::explored::explore;
 use crate::model::Channel;
-use meters::{Ask, Paid, Prepared};
+use meters::{Ask, Paid, Prepared, draw_ahead};
 use shuttle::thread;
 use tenantry_store::{Batch, Order, Record, StoreError};
 
@@ -96,9 +96,8 @@ fn prepared(guard: &Guard, account: &str) -> Arc<Prepared> {
 }
 
 fn send(guard: &Guard, prepared: &Arc<Prepared>, count: u64) -> u64 {
-    guard
-        .engine
-        .charge(prepared, Ask::exact(count))
+    prepared
+        .charge(&*guard.engine, Ask::exact(count))
         .unwrap()
         .granted
 }
@@ -109,9 +108,8 @@ fn send_until_refused(guard: &Guard, prepared: &Arc<Prepared>, count: u64) -> u6
 
 /// What the hour counts as used.
 fn used(guard: &Guard, prepared: &Prepared) -> u64 {
-    guard
-        .engine
-        .readings(prepared, 1)
+    prepared
+        .readings(&*guard.engine, 1)
         .unwrap()
         .iter()
         .map(|reading| reading.reading.used)
@@ -152,10 +150,7 @@ fn refunds_and_blocks_drawn_ahead() {
             let (guard, prepared) = (guard.clone(), of_one.clone());
             thread::spawn(move || {
                 for _ in 0..3 {
-                    guard
-                        .engine
-                        .draw_ahead(std::slice::from_ref(&prepared))
-                        .unwrap();
+                    draw_ahead(&guard.engine.kernel, std::slice::from_ref(&prepared)).unwrap();
                 }
                 0
             })
@@ -170,9 +165,8 @@ fn refunds_and_blocks_drawn_ahead() {
                 let mut kept = 0;
                 for _ in 0..4 {
                     kept += send(&guard, &prepared, 5) - 3;
-                    guard
-                        .engine
-                        .refund(&prepared, 3, &Paid::default(), START_MS)
+                    prepared
+                        .refund(&*guard.engine, 3, &Paid::default(), START_MS)
                         .unwrap();
                 }
                 kept

@@ -9,6 +9,7 @@ mod holders_tests;
 #[cfg(test)]
 mod interleaving_tests;
 mod maintenance;
+mod meter_store;
 mod owners;
 #[cfg(test)]
 mod phantom_tests;
@@ -270,7 +271,7 @@ impl Engine {
                 .cells
                 .teams()
                 .iter()
-                .try_for_each(|team| self.give_blocks_back(team))?;
+                .try_for_each(|team| team.give_blocks_back(&self.kernel))?;
         }
         if !changes.jobs.is_empty() {
             self.background.begins();
@@ -281,7 +282,7 @@ impl Engine {
             let cell = self.views.cells.get(account.as_str());
             self.views.cells.remove(account);
             if let Some(view) = cell.and_then(|cell| cell.last_view()) {
-                self.give_blocks_back(&view.team)?;
+                view.team.give_blocks_back(&self.kernel)?;
             }
         }
         if let Some(at_ms) = changes.due_ms {
@@ -300,7 +301,7 @@ impl Engine {
     /// Whether what only the memory of a team knew is in the store, so that it can go.
     pub(crate) fn puts_down(&self, team: &Team) -> bool {
         (team.is_idle() && !team.has_paces())
-            || (!self.kernel.is_poisoned() && self.give_blocks_back(team).is_ok())
+            || (!self.kernel.is_poisoned() && team.give_blocks_back(&self.kernel).is_ok())
     }
 
     /// Gives unspent blocks back and closes the store. A poisoned engine writes nothing more: its
@@ -330,7 +331,7 @@ impl Engine {
             .cells
             .teams()
             .iter()
-            .try_for_each(|team| self.give_blocks_back(team))?;
+            .try_for_each(|team| team.give_blocks_back(&self.kernel))?;
         let Some(record) = self.kernel.clock.last_record() else {
             return Ok(());
         };

@@ -15,21 +15,14 @@ use std::collections::BTreeSet;
 use tenantry_store::Batch;
 
 impl Engine {
-    /// As [`commit_draws`](Engine::commit_draws), of what a sender draws, with all that belongs to
-    /// it.
-    pub(crate) fn commit_draws_of(&self, sender: &Id, draws: &Batch) -> Result<Option<u64>, Error> {
-        let draws = self.with_pruning(self.with_owners(draws, sender)?)?;
-        let version = self.commit_draws(&draws)?;
-        if version.is_some() {
-            self.has_committed(&draws);
-        }
-        Ok(version)
-    }
-
     /// Draws of a sender that are committed only while the accounts and caps are there whose
     /// counters and paces they make. Where the sender's own account is gone, the answer is that of
     /// one that never was; where another is, or a cap, what was prepared is out of date.
-    fn with_owners<'b>(&self, draws: &'b Batch, sender: &Id) -> Result<Cow<'b, Batch>, Error> {
+    pub(super) fn with_owners<'b>(
+        &self,
+        draws: &'b Batch,
+        sender: &Id,
+    ) -> Result<Cow<'b, Batch>, Error> {
         let is_made = |key: &&(Vec<u8>, u64)| {
             key.1 == 0 && matches!(key.0.first(), Some(&(keys::METER | keys::PACE)))
         };
@@ -85,7 +78,7 @@ mod tests {
     use crate::access::state::Engine;
     use crate::error::Code;
     use crate::kernel::keys;
-    use crate::meters::{Ask, Prepared};
+    use crate::meters::{Ask, Prepared, draw_ahead};
     use crate::model::Channel;
     use serde_json::{Value, json};
     use std::sync::Arc;
@@ -128,7 +121,7 @@ mod tests {
     }
 
     fn charge(store: &Tenantry, prepared: &Arc<Prepared>) -> Result<u64, Code> {
-        let charged = engine(store).charge(prepared, Ask::exact(1));
+        let charged = prepared.charge(&**engine(store), Ask::exact(1));
         charged
             .map(|decision| decision.granted)
             .map_err(|error| error.code())
@@ -163,18 +156,18 @@ mod tests {
             call(&store, "accounts.delete", &json!({"account": "kid"}));
             let before = records(&store);
             assert_eq!(charge(&store, &sends), Err(Code::NotFound));
-            engine(&store).draw_ahead(&[sends]).unwrap();
+            draw_ahead(&engine(&store).kernel, &[sends]).unwrap();
             assert_eq!(sender.admit(1).unwrap_err().code(), Code::NotFound);
             // Of what was never asked for memory can tell nothing.
             assert!(!matches!(sender.try_admit(1), Ok(Some(_))));
             verify(&store);
             let top = prepared(&store, "top");
             assert_eq!(
-                engine(&store).readings(&top, 1).unwrap()[0].reading.used,
+                top.readings(&**engine(&store), 1).unwrap()[0].reading.used,
                 sent_before
             );
-            engine(&store)
-                .give_blocks_back(&top.team_for_tests())
+            top.team_for_tests()
+                .give_blocks_back(&engine(&store).kernel)
                 .unwrap();
             verify(&store);
             assert_eq!(records(&store), before);

@@ -160,12 +160,12 @@ fn who_holds_counters_keeps_them() {
     let held = cell
         .sending(engine, None, Channel::Email, &message)
         .unwrap();
-    let mut granted = engine.charge(&held, Ask::exact(1)).unwrap().granted;
+    let mut granted = held.charge(&**engine, Ask::exact(1)).unwrap().granted;
     for number in 1..5000 {
         assert_eq!(send(&store, number, 1), 1);
     }
     for _ in 0..LIMIT {
-        granted += engine.charge(&held, Ask::exact(1)).unwrap().granted;
+        granted += held.charge(&**engine, Ask::exact(1)).unwrap().granted;
     }
     assert_eq!(granted, LIMIT);
     assert_eq!(send(&store, 0, 1), 0);

@@ -21,8 +21,8 @@ const SLACK: u64 = 2;
 const ROWS: usize = 500;
 /// Most keys that a change may write which acts on everybody.
 const MOST_WRITTEN: u64 = 10;
-/// Most reads of a page for which a filter leaves out nearly all: a walk looks at 2,000 entries, and
-/// reads a few records for each.
+/// Most reads of a page for which a filter leaves out nearly all: a walk looks at 2,000 entries,
+/// and reads a few records for each.
 const MOST_READ: u64 = 10_000;
 /// Most records that these reads bring.
 const MOST_RECORDS: u64 = 13_000;

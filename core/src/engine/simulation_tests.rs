@@ -13,6 +13,7 @@ use crate::api::operation::Effect;
 use crate::error::{Code, Error};
 use crate::guard::Guard;
 use crate::kernel::keys;
+use crate::meters::draw_ahead;
 use crate::model::{
     Actor, CapScope, Channel, Count, GroupCaps, Id, Limit, LimitName, MessageClass, MessageInput,
     Meter, Name, OverLimit, Policies, ReservationState, Window,
@@ -1232,7 +1233,7 @@ impl World {
                         Channel::Email,
                         message,
                     )?;
-                    engine.draw_ahead(&[prepared])
+                    draw_ahead(&engine.kernel, &[prepared])
                 });
                 drawn.unwrap();
                 for place in places {

@@ -454,7 +454,7 @@ fn a_send_that_an_erasure_overtakes_writes_nothing() {
         });
         marked.unwrap();
     }
-    let charged = engine.charge(&prepared, Ask::exact(1));
+    let charged = prepared.charge(&**engine, Ask::exact(1));
     assert_eq!(charged.unwrap_err().code(), Code::NotFound);
     let (from, until) = keys::range(keys::METER, &["other"]);
     let counters = engine
@@ -529,7 +529,7 @@ fn what_is_over_holds_nobody_up() {
         )
         .unwrap();
     let granted = guard.enter(Effect::Send, |engine| {
-        engine.charge(&prepared, meters::Ask::exact(1))
+        prepared.charge(engine, meters::Ask::exact(1))
     });
     assert_eq!(granted.unwrap().granted, 1);
     let written: usize = disk.written.lock()[before..].iter().sum();

@@ -52,7 +52,7 @@ pub(super) fn decide_from_memory(
         Some(refused) => Some(refused),
         None => match charge(prepared) {
             Some(left) => return Ok(FromMemory::Granted { left }),
-            None => engine.refuse_from_meters(prepared, count, now_ms)?,
+            None => prepared.refuse_from_meters(engine, count, now_ms)?,
         },
     };
     Ok(

@@ -83,7 +83,7 @@ impl Cold {
 mod tests {
     use crate::Tenantry;
     use crate::access::state::Engine;
-    use crate::meters::{Ask, Prepared};
+    use crate::meters::{Ask, Prepared, Team, draw_ahead};
     use crate::model::{Channel, Meter};
     use serde_json::{Value, json};
     use std::sync::Arc;
@@ -117,12 +117,12 @@ mod tests {
     /// Sends one, draws ahead as soon as that is asked for, and says whether the disk was waited
     /// for; none once nothing is left.
     fn send(engine: &Engine, prepared: &Arc<Prepared>) -> Option<bool> {
-        let from_memory = engine.charge_in_memory(prepared, 1).is_some();
-        if !from_memory && engine.charge(prepared, Ask::exact(1)).unwrap().granted == 0 {
+        let from_memory = prepared.charge_in_memory(engine, 1).is_some();
+        if !from_memory && prepared.charge(engine, Ask::exact(1)).unwrap().granted == 0 {
             return None;
         }
         if prepared.asked.load(Ordering::Acquire) {
-            engine.draw_ahead(std::slice::from_ref(prepared)).unwrap();
+            draw_ahead(&engine.kernel, std::slice::from_ref(prepared)).unwrap();
         }
         Some(!from_memory)
     }
@@ -130,7 +130,8 @@ mod tests {
     /// What a crash would cost now of each counter that has a limit, and the limit.
     fn at_stake(engine: &Engine, prepared: &Prepared, sent: u64) -> Vec<(u64, u64)> {
         let of_each = prepared.wanted.iter().map(|wanted| {
-            let (_, stored) = engine.stored::<Meter>(&wanted.id.key()).unwrap();
+            let key = wanted.id.key();
+            let (_, stored) = Team::stored::<Meter>(&engine.kernel, &key).unwrap();
             (
                 stored.unwrap().drawn - sent,
                 wanted.resolved.limit.ceiling(),
@@ -167,13 +168,13 @@ mod tests {
         let engine = &store.guard_for_tests().engine;
         let mut asked_at_end = 0;
         for sent in 1..=PER_HOUR {
-            let from_memory = engine.charge_in_memory(&prepared, 1).is_some();
+            let from_memory = prepared.charge_in_memory(&**engine, 1).is_some();
             if !from_memory {
-                engine.charge(&prepared, Ask::exact(1)).unwrap();
+                prepared.charge(&**engine, Ask::exact(1)).unwrap();
             }
             if prepared.asked.load(Ordering::Acquire) {
                 asked_at_end += u64::from(sent > PER_HOUR - PER_HOUR / 100);
-                engine.draw_ahead(std::slice::from_ref(&prepared)).unwrap();
+                draw_ahead(&engine.kernel, std::slice::from_ref(&prepared)).unwrap();
             }
         }
         // The day and the month have more: of each the next block may be asked for.

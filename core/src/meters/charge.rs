@@ -1,12 +1,12 @@
 //! A send is charged to all its counters, or to none: from memory, or with draws from the store.
 
-use crate::access::state::Engine;
 use crate::error::Error;
 use crate::meters::allowance::Allowance;
 use crate::meters::ask::Ask;
 use crate::meters::draw::{Draw, ROUNDS, push_draw};
 use crate::meters::paid::Paid;
 use crate::meters::prepared::Prepared;
+use crate::meters::store::MeterStore;
 use crate::meters::team::Locked;
 use crate::model::{Decision, OverLimit};
 use crate::rules::{send, threshold};
@@ -14,90 +14,96 @@ use crate::tables::reservations;
 use std::sync::Arc;
 use tenantry_store::Batch;
 
-impl Engine {
+impl Prepared {
     /// Charges `count` to every counter, or none, when memory alone can tell, and says how many are
     /// left; none when it cannot.
     #[inline]
-    pub(crate) fn charge_in_memory(&self, prepared: &Arc<Prepared>, count: u64) -> Option<u64> {
-        self.charge_in_memory_at(prepared, count, self.kernel.clock.now_ms())
+    pub(crate) fn charge_in_memory(
+        self: &Arc<Self>,
+        store: &impl MeterStore,
+        count: u64,
+    ) -> Option<u64> {
+        self.charge_in_memory_at(store, count, store.kernel().clock.now_ms())
     }
 
-    /// As [`charge_in_memory`](Engine::charge_in_memory), for whoever has looked at the clock.
+    /// As [`charge_in_memory`](Prepared::charge_in_memory), for whoever has looked at the clock.
     #[inline]
     pub(crate) fn charge_in_memory_at(
-        &self,
-        prepared: &Arc<Prepared>,
+        self: &Arc<Self>,
+        store: &impl MeterStore,
         count: u64,
         now_ms: u64,
     ) -> Option<u64> {
-        prepared
-            .take_shared(count, now_ms)
-            .or_else(|| self.charge_meters(prepared, &prepared.allowance, count, now_ms))
+        self.take_shared(count, now_ms)
+            .or_else(|| self.charge_meters(store, &self.allowance, count, now_ms))
     }
 
-    /// As [`charge_in_memory`](Engine::charge_in_memory), for a sender with an allowance of its own
-    /// that does not suffice.
+    /// As [`charge_in_memory`](Prepared::charge_in_memory), for a sender with an allowance of its
+    /// own that does not suffice.
     pub(crate) fn charge_meters(
-        &self,
-        prepared: &Arc<Prepared>,
+        self: &Arc<Self>,
+        store: &impl MeterStore,
         allowance: &Arc<Allowance>,
         count: u64,
         now_ms: u64,
     ) -> Option<u64> {
-        if now_ms >= prepared.until_ms {
+        if now_ms >= self.until_ms {
             return None;
         }
-        let (left, low) = prepared
+        let (left, low) = self
             .team
             .meters()
-            .charge_or_leave(prepared, allowance, count, now_ms)?;
+            .charge_or_leave(self, allowance, count, now_ms)?;
         if low {
-            self.ask_for_blocks(prepared);
+            self.ask_for_blocks(store);
         }
         Some(left)
     }
 
     /// Charges what is asked for to every counter, or nothing, drawing from the store where needed.
-    pub(crate) fn charge(&self, prepared: &Arc<Prepared>, ask: Ask) -> Result<Decision, Error> {
+    pub(crate) fn charge(
+        self: &Arc<Self>,
+        store: &impl MeterStore,
+        ask: Ask,
+    ) -> Result<Decision, Error> {
         let left = if ask.later.is_some() {
             None
         } else {
-            self.charge_in_memory(prepared, ask.count)
+            self.charge_in_memory(store, ask.count)
         };
         if let Some(left) = left {
             return Ok(Decision::granted(ask.count, left));
         }
-        if let Some(refused) = self.refused_in_memory(prepared, ask)? {
+        if let Some(refused) = self.refused_in_memory(store, ask)? {
             return Ok(refused);
         }
-        self.charge_but(prepared, ask, 0)
-            .map(|(decision, _)| decision)
+        self.charge_but(store, ask, 0).map(|(decision, _)| decision)
     }
 
     /// Charges what is asked for, or as much of it as fits and can be paid for with so many
     /// credits; answers how many of them are owed for it, which are not charged to the account's
     /// own limits.
     pub(crate) fn charge_but(
-        &self,
-        prepared: &Arc<Prepared>,
+        self: &Arc<Self>,
+        store: &impl MeterStore,
         ask: Ask,
         credits: u64,
     ) -> Result<(Decision, Paid), Error> {
         for _ in 0..ROUNDS {
-            if let Some(charged) = self.charge_now(prepared, ask, credits)? {
+            if let Some(charged) = self.charge_now(store, ask, credits)? {
                 return Ok(charged);
             }
             let commit = self
-                .asks_store(prepared)
-                .then(|| self.kernel.backend.last_commit());
-            let coming = self.coming(prepared)?;
-            let mut state = self.limit_state(prepared, ask.min, coming, None)?;
+                .asks_store(store)
+                .then(|| store.kernel().backend.last_commit());
+            let coming = store.coming(self)?;
+            let mut state = self.limit_state(store, ask.min, coming, None)?;
             if ask.later.is_some() {
                 state.readings.retain(|reading| !reading.is_pace);
             }
-            if let Some(refusal) = state.refusal(&prepared.account, ask.min) {
+            if let Some(refusal) = state.refusal(&self.account, ask.min) {
                 let refused = Decision::refused(Arc::new(refusal), state.remaining());
-                prepared.remember(&state, ask, &refused, commit);
+                self.remember(&state, ask, &refused, commit);
                 return Ok((refused, Paid::default()));
             }
             // Something has come back meanwhile.
@@ -107,47 +113,47 @@ impl Engine {
         ))
     }
 
-    /// As [`charge_but`](Engine::charge_but); none where it does not fit.
+    /// As [`charge_but`](Prepared::charge_but); none where it does not fit.
     fn charge_now(
-        &self,
-        prepared: &Arc<Prepared>,
+        self: &Arc<Self>,
+        store: &impl MeterStore,
         ask: Ask,
         credits: u64,
     ) -> Result<Option<(Decision, Paid)>, Error> {
-        let _drawing = prepared.team.drawing.lock();
+        let _drawing = self.team.drawing.lock();
         for _ in 0..ROUNDS {
-            self.kernel.refuse_when_shut()?;
-            prepared.team.refuse_when_ended()?;
-            let now_ms = self.kernel.clock.now_ms();
-            self.roll(prepared, now_ms)?;
-            if !self.take_paces(prepared, now_ms)? {
+            store.kernel().refuse_when_shut()?;
+            self.team.refuse_when_ended()?;
+            let now_ms = store.kernel().clock.now_ms();
+            self.roll(store, now_ms)?;
+            if !self.take_paces(store, now_ms)? {
                 continue;
             }
-            let mut meters = prepared.team.meters();
-            let readings = meters.as_they_stand(prepared, ask, now_ms)?;
+            let mut meters = self.team.meters();
+            let readings = meters.as_they_stand(self, ask, now_ms)?;
             let count = ask.count.min(send::most(&readings, credits));
             let granted = if count < ask.min { 0 } else { count };
             let paid = send::excess(&readings, granted);
-            let (draws, batch) = self.draws(&mut meters, prepared, ask, granted, paid, now_ms)?;
+            let (draws, batch) = self.draws(store, &mut meters, ask, granted, paid, now_ms)?;
             if !draws.is_empty() {
                 drop(meters);
-                meters = self.draw(prepared, &batch, &draws)?;
+                meters = self.draw(store, &batch, &draws)?;
             }
             if count < ask.min {
                 return Ok(None);
             }
             // Under the same lock: nobody else takes what was drawn for this send.
-            let now_ms = self.kernel.clock.now_ms();
+            let now_ms = store.kernel().clock.now_ms();
             let charged = match ask.later.is_some() {
-                true => meters.charge_for_later(prepared, count, paid, credits - paid, now_ms),
-                false => meters.charge(prepared, count, paid, credits - paid, now_ms),
+                true => meters.charge_for_later(self, count, paid, credits - paid, now_ms),
+                false => meters.charge(self, count, paid, credits - paid, now_ms),
             };
             if let Some((left, is_low)) = charged {
                 if is_low {
-                    self.ask_for_blocks(prepared);
+                    self.ask_for_blocks(store);
                 }
                 let lifted = if paid > 0 {
-                    meters.lifted(prepared)?
+                    meters.lifted(self)?
                 } else {
                     Vec::new()
                 };
@@ -168,18 +174,18 @@ impl Engine {
     /// What is to be drawn for a send, and the thresholds that it reaches.
     fn draws(
         &self,
+        store: &impl MeterStore,
         meters: &mut Locked<'_>,
-        prepared: &Prepared,
         ask: Ask,
         granted: u64,
         paid: u64,
         now_ms: u64,
     ) -> Result<(Vec<Draw>, Batch), Error> {
         let (mut draws, mut batch) = (Vec::new(), Batch::default());
-        let mut alerts = self.kernel.tx();
-        for (place, wanted) in prepared.places.iter().zip(&prepared.wanted) {
+        let mut alerts = store.kernel().tx();
+        for (place, wanted) in self.places.iter().zip(&self.wanted) {
             let (hot, cold) = meters.pair(*place)?;
-            let is_paid = paid > 0 && prepared.lifts(wanted);
+            let is_paid = paid > 0 && self.lifts(wanted);
             let granted = granted.saturating_sub(if is_paid { paid } else { 0 });
             // Nothing is written of a window that nobody charged.
             let alert = threshold::crossed(
@@ -211,7 +217,7 @@ impl Engine {
             let (hot, cold) = meters.pair(*place)?;
             if let Some(percent) = alert.filter(|_| cold.over != OverLimit::Shadow) {
                 let open =
-                    reservations::open_in_tree(&mut self.kernel.tx(), cold.id.account.as_ref())?;
+                    reservations::open_in_tree(&mut store.kernel().tx(), cold.id.account.as_ref())?;
                 let reading =
                     cold.reading_with(hot, granted, ask.later, &open, wanted.takes_credits());
                 alerts.enqueue_message(&cold.alert(percent, &reading, now_ms))?;

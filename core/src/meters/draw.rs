@@ -1,11 +1,12 @@
 //! Counters are drawn from the store: the draws of a send, and the next blocks ahead of it.
 
-use crate::access::state::Engine;
 use crate::error::Error;
+use crate::kernel::Kernel;
 use crate::meters::counter::Cold;
 use crate::meters::prepared::Prepared;
 use crate::meters::record::{bytes_of, push_meter};
-use crate::meters::team::{Locked, Meters, Team};
+use crate::meters::store::MeterStore;
+use crate::meters::team::{Locked, Meters};
 use crate::model::{Meter, Window};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -86,98 +87,90 @@ impl Meters {
     }
 }
 
-impl Engine {
+impl Prepared {
+    /// Has the next blocks drawn ahead, where that is not asked for yet.
     #[cold]
-    pub(super) fn ask_for_blocks(&self, prepared: &Arc<Prepared>) {
-        if prepared.asked.swap(true, Ordering::AcqRel) {
+    pub(super) fn ask_for_blocks(self: &Arc<Self>, store: &impl MeterStore) {
+        if self.asked.swap(true, Ordering::AcqRel) {
             return;
         }
         // With a clock that stands still everything is to be the same in every run.
-        if !self.kernel.has_manual_clock() {
-            self.drawer.ask(&self.this, prepared);
+        if !store.kernel().has_manual_clock() {
+            store.ask_to_draw(self);
         }
-    }
-
-    /// Draws the next blocks of the counters that run low, in one commit. No two are to be of one
-    /// team.
-    pub(crate) fn draw_ahead(&self, asked: &[Arc<Prepared>]) -> Result<(), Error> {
-        let _drawing: Vec<_> = asked
-            .iter()
-            .map(|prepared| prepared.team.drawing.lock())
-            .collect();
-        asked
-            .iter()
-            .for_each(|prepared| prepared.asked.store(false, Ordering::Release));
-        self.kernel.refuse_when_shut()?;
-        let now_ms = self.kernel.clock.now_ms();
-        let mut batch = Batch::default();
-        let mut of_each = Vec::with_capacity(asked.len());
-        for prepared in asked {
-            let mut draws = Vec::new();
-            let mut meters = prepared.team.meters();
-            for place in prepared.places.iter() {
-                let (hot, cold) = meters.pair_mut(*place)?;
-                // What has no record was not drawn from: its account is gone.
-                let is_there = cold.version != 0;
-                if is_there && hot.unspent < hot.low && now_ms < hot.ends_at_ms {
-                    let size = cold.ahead_size(hot, now_ms);
-                    if size > 0 {
-                        draws.push(Draw {
-                            place: *place,
-                            size,
-                            alerted: cold.meter.alerted,
-                            paid: cold.meter.paid,
-                        });
-                        push_draw(&mut batch, cold, &draws)?;
-                    }
-                }
-            }
-            of_each.push(draws);
-        }
-        if batch.writes.is_empty() {
-            return Ok(());
-        }
-        let version = self.commit_draws(&batch)?;
-        for (prepared, draws) in asked
-            .iter()
-            .zip(&of_each)
-            .filter(|(_, draws)| !draws.is_empty())
-        {
-            prepared.team.meters().hand_out(prepared, draws, version)?;
-        }
-        Ok(())
     }
 
     /// Commits draws and hands them out once they are durable, to whoever holds the lock that is
     /// answered.
     pub(super) fn draw<'p>(
-        &self,
-        prepared: &'p Prepared,
+        &'p self,
+        store: &impl MeterStore,
         batch: &Batch,
         draws: &[Draw],
     ) -> Result<Locked<'p>, Error> {
-        let version = self.commit_draws_of(&prepared.account, batch)?;
-        let mut meters = prepared.team.meters();
-        meters.hand_out(prepared, draws, version)?;
+        let version = store.commit_draws_of(&self.account, batch)?;
+        let mut meters = self.team.meters();
+        meters.hand_out(self, draws, version)?;
         Ok(meters)
     }
+}
 
-    /// The version of the records once they are durable; none where somebody else has written one
-    /// of them.
-    pub(crate) fn commit_draws(&self, batch: &Batch) -> Result<Option<u64>, Error> {
-        match self.kernel.commit_batch(batch) {
-            Ok(version) => self
-                .kernel
-                .wait_until_durable(version)
-                .map(|()| Some(version)),
-            Err(CommitError::Conflict) => Ok(None),
-            Err(CommitError::Store(error)) => Err(self.kernel.store_failure(error.into())),
+/// Draws the next blocks of the counters that run low, in one commit. No two are to be of one
+/// team.
+pub(crate) fn draw_ahead(kernel: &Kernel, asked: &[Arc<Prepared>]) -> Result<(), Error> {
+    let _drawing: Vec<_> = asked
+        .iter()
+        .map(|prepared| prepared.team.drawing.lock())
+        .collect();
+    asked
+        .iter()
+        .for_each(|prepared| prepared.asked.store(false, Ordering::Release));
+    kernel.refuse_when_shut()?;
+    let now_ms = kernel.clock.now_ms();
+    let mut batch = Batch::default();
+    let mut of_each = Vec::with_capacity(asked.len());
+    for prepared in asked {
+        let mut draws = Vec::new();
+        let mut meters = prepared.team.meters();
+        for place in prepared.places.iter() {
+            let (hot, cold) = meters.pair_mut(*place)?;
+            // What has no record was not drawn from: its account is gone.
+            let is_there = cold.version != 0;
+            if is_there && hot.unspent < hot.low && now_ms < hot.ends_at_ms {
+                let size = cold.ahead_size(hot, now_ms);
+                if size > 0 {
+                    draws.push(Draw {
+                        place: *place,
+                        size,
+                        alerted: cold.meter.alerted,
+                        paid: cold.meter.paid,
+                    });
+                    push_draw(&mut batch, cold, &draws)?;
+                }
+            }
         }
+        of_each.push(draws);
     }
+    if batch.writes.is_empty() {
+        return Ok(());
+    }
+    let version = commit_draws(kernel, &batch)?;
+    for (prepared, draws) in asked
+        .iter()
+        .zip(&of_each)
+        .filter(|(_, draws)| !draws.is_empty())
+    {
+        prepared.team.meters().hand_out(prepared, draws, version)?;
+    }
+    Ok(())
+}
 
-    /// Gives back what was drawn for an account's team and not used. From here on nothing is
-    /// granted from memory.
-    pub(crate) fn give_blocks_back(&self, team: &Team) -> Result<(), Error> {
-        team.give_blocks_back(&self.kernel)
+/// Commits draws. The version of the records once they are durable; none where somebody else has
+/// written one of them.
+pub(crate) fn commit_draws(kernel: &Kernel, batch: &Batch) -> Result<Option<u64>, Error> {
+    match kernel.commit_batch(batch) {
+        Ok(version) => kernel.wait_until_durable(version).map(|()| Some(version)),
+        Err(CommitError::Conflict) => Ok(None),
+        Err(CommitError::Store(error)) => Err(kernel.store_failure(error.into())),
     }
 }

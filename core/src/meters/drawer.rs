@@ -1,8 +1,9 @@
 //! Draws the next blocks in the background, so that a steady flow of messages does not wait for the
 //! disk. What was asked for while a draw was under way is drawn in one commit.
 
-use crate::access::state::Engine;
+use crate::meters::draw::draw_ahead;
 use crate::meters::prepared::Prepared;
+use crate::meters::store::MeterStore;
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
@@ -11,7 +12,7 @@ use std::sync::{Arc, Weak};
 const AT_ONCE: usize = 64;
 
 /// What is to be drawn, and the thread that does it. The thread starts with the first request and
-/// ends with the engine.
+/// ends with the store.
 #[derive(Default)]
 pub(crate) struct Drawer {
     queue: Arc<Queue>,
@@ -47,16 +48,19 @@ impl State {
 impl Drawer {
     /// Asks for the next blocks of these counters. Where no thread can be had, whoever sends next
     /// draws for themselves.
-    pub(crate) fn ask(&self, engine: &Weak<Engine>, prepared: &Arc<Prepared>) {
+    pub(crate) fn ask<S>(&self, store: &Weak<S>, prepared: &Arc<Prepared>)
+    where
+        S: MeterStore + Send + Sync + 'static,
+    {
         let mut state = self.queue.state.lock();
         if state.ended {
             return;
         }
         if !state.running {
-            let (queue, engine) = (self.queue.clone(), engine.clone());
+            let (queue, store) = (self.queue.clone(), store.clone());
             let started = std::thread::Builder::new()
                 .name("tenantry-draw".to_owned())
-                .spawn(move || run(&queue, &engine));
+                .spawn(move || run(&queue, &store));
             if started.is_err() {
                 return;
             }
@@ -75,7 +79,7 @@ impl Drawer {
     }
 }
 
-fn run(queue: &Queue, engine: &Weak<Engine>) {
+fn run<S: MeterStore>(queue: &Queue, store: &Weak<S>) {
     loop {
         let asked = {
             let mut state = queue.state.lock();
@@ -88,15 +92,16 @@ fn run(queue: &Queue, engine: &Weak<Engine>) {
             state.next()
         };
         // Gone when the last handle was dropped without closing: nobody is left to draw for.
-        let Some(engine) = engine.upgrade() else {
+        let Some(store) = store.upgrade() else {
             return;
         };
-        // A failure of the store poisons the engine, and whoever sends next is told; a panic does
+        // A failure of the store poisons the store, and whoever sends next is told; a panic does
         // the same.
+        let kernel = store.kernel();
         let drawn =
-            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| engine.draw_ahead(&asked)));
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| draw_ahead(kernel, &asked)));
         if let Err(panic) = drawn {
-            engine.kernel.poison();
+            kernel.poison();
             // Dropping the payload of a panic may itself panic.
             std::mem::forget(panic);
         }
@@ -106,6 +111,7 @@ fn run(queue: &Queue, engine: &Weak<Engine>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::access::state::Engine;
     use crate::meters::Ask;
     use crate::model::{Actor, Channel};
     use serde_json::json;
@@ -139,7 +145,7 @@ mod tests {
 
     fn send(engine: &Engine, prepared: &Arc<Prepared>, times: usize) {
         (0..times)
-            .for_each(|_| assert_eq!(engine.charge(prepared, Ask::exact(1)).unwrap().granted, 1));
+            .for_each(|_| assert_eq!(prepared.charge(engine, Ask::exact(1)).unwrap().granted, 1));
     }
 
     fn engine() -> Arc<Engine> {
@@ -160,7 +166,7 @@ mod tests {
         let engine = engine();
         let senders = senders(&engine);
         let before = engine.kernel.backend.last_commit();
-        engine.draw_ahead(&senders[..3]).unwrap();
+        draw_ahead(&engine.kernel, &senders[..3]).unwrap();
         assert_eq!(engine.kernel.backend.last_commit(), before + 1);
         for prepared in &senders {
             send(

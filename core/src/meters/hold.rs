@@ -1,6 +1,5 @@
 //! What is prepared finds or makes its counters and paces, and holds them.
 
-use crate::access::state::Engine;
 use crate::error::Error;
 use crate::meters::frame::TRIED;
 use crate::meters::guaranteed::Promise;
@@ -10,47 +9,47 @@ use crate::meters::prepared::Prepared;
 use crate::meters::team::Meters;
 use crate::meters::wanted::Wanted;
 
-impl Engine {
+impl Prepared {
     /// Finds or makes the counters, and gives them the limits of today.
-    pub(crate) fn hold_places(&self, mut prepared: Prepared) -> Result<Prepared, Error> {
-        let team = prepared.team.clone();
+    pub(crate) fn hold_places(mut self, now_ms: u64) -> Result<Prepared, Error> {
+        let team = self.team.clone();
         let mut meters = team.meters();
-        let mut places = Vec::with_capacity(prepared.wanted.len());
+        let mut places = Vec::with_capacity(self.wanted.len());
         let mut promised = Vec::new();
-        for wanted in &prepared.wanted {
+        for wanted in &self.wanted {
             let (place, hold) = meters.place(wanted);
-            prepared.held.push(hold);
+            self.held.push(hold);
             meters.give_limits(place, wanted)?;
             if let Some((promise, hold)) = meters.promise(place, wanted) {
                 promised.push(promise);
-                prepared.held.push(hold);
+                self.held.push(hold);
             }
             places.push(place);
         }
-        let mut pace_places = Vec::with_capacity(prepared.paced.len());
-        for wanted in &prepared.paced {
-            let pace = wanted.pace(self.kernel.clock.now_ms());
+        let mut pace_places = Vec::with_capacity(self.paced.len());
+        for wanted in &self.paced {
+            let pace = wanted.pace(now_ms);
             let (place, hold) = meters.pace_place(wanted, pace);
-            prepared.held.push(hold);
+            self.held.push(hold);
             if let Some(known) = meters.paces.get_mut(place).filter(|_| wanted.stamp > TRIED) {
                 known.go_on_as(pace);
             }
             pace_places.push(place);
         }
-        for (wanted, place) in &mut prepared.planned {
+        for (wanted, place) in &mut self.planned {
             let hold;
             (*place, hold) = meters.place(&Wanted {
                 stamp: TRIED,
                 ..wanted.clone()
             });
-            prepared.held.push(hold);
+            self.held.push(hold);
         }
         meters.count_places();
         drop(meters);
-        prepared.places = places.into();
-        prepared.promised = promised.into();
-        prepared.pace_places = pace_places.into_boxed_slice();
-        Ok(prepared)
+        self.places = places.into();
+        self.promised = promised.into();
+        self.pace_places = pace_places.into_boxed_slice();
+        Ok(self)
     }
 }
 

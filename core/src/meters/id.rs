@@ -107,7 +107,7 @@ impl MeterId {
 
     /// Whether what another counter counts may have been counted here before: limits change their
     /// class, groups their period.
-    pub(super) fn takes_place_of(&self, other: &MeterId) -> bool {
+    pub(crate) fn takes_place_of(&self, other: &MeterId) -> bool {
         use MeterScope::{Account, Group, Uncounted};
         let scopes = match (&self.scope, &other.scope) {
             (Account, Uncounted) | (Uncounted, Account) => self.limit == other.limit,
@@ -129,7 +129,7 @@ impl MeterId {
         .join("/")
     }
 
-    pub(super) fn key(&self) -> Vec<u8> {
+    pub(crate) fn key(&self) -> Vec<u8> {
         let (scope, subject) = self.parts();
         keys::meter(self.account.as_ref(), self.limit, &scope, subject)
     }

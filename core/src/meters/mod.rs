@@ -35,6 +35,7 @@ mod refused;
 pub(crate) mod remembered;
 mod resolved;
 mod roll;
+mod store;
 mod team;
 mod wanted;
 mod windows;
@@ -42,7 +43,9 @@ mod windows;
 #[cfg(test)]
 pub(crate) use crate::model::{Decision, Refusal};
 pub(crate) use ask::{Ask, check_count};
-pub(crate) use draw::ROUNDS;
+#[cfg(test)]
+pub(crate) use draw::draw_ahead;
+pub(crate) use draw::{ROUNDS, commit_draws};
 pub(crate) use frame::{Frame, TRIED};
 pub(crate) use guaranteed::{Guarantee, Guaranteed};
 pub(crate) use id::{MeterId, MeterScope, PLATFORM, UNCOUNTED};
@@ -51,8 +54,8 @@ pub(crate) use paid::{Charge, Charged, Lifted, Paid};
 pub(crate) use places::Room;
 pub(crate) use prepared::Prepared;
 pub(crate) use record::meter_of;
-pub(crate) use refund::Sent;
 pub(crate) use resolved::{Resolved, value_of};
+pub(crate) use store::MeterStore;
 pub(crate) use team::{Team, overtaken};
 pub(crate) use wanted::{Term, Wanted, over_of};
 pub(crate) use windows::next_window;

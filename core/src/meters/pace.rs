@@ -1,11 +1,12 @@
 //! Paces: how far each is, and what it says of sends.
 
-use crate::access::state::Engine;
 use crate::error::Error;
+use crate::kernel::Kernel;
 use crate::meters::frame::TRIED;
 use crate::meters::prepared::Prepared;
 use crate::meters::record::pace_batch;
-use crate::meters::team::{Meters, lost_place};
+use crate::meters::store::MeterStore;
+use crate::meters::team::{Meters, Team, lost_place};
 use crate::meters::wanted::Wanted;
 use crate::model::{PaceRecord, Reservation};
 use crate::rules::pace::{Course, Pace, Return};
@@ -20,11 +21,16 @@ impl Meters {
     }
 }
 
-impl Engine {
+impl Prepared {
     /// How far a pace is that is not in memory here, and the version of its record. Where that says
     /// that a process has it, it has crashed.
-    fn stored_pace(&self, pace: Pace, key: &[u8], now_ms: u64) -> Result<(u64, Pace), Error> {
-        let (version, stored) = self.stored::<PaceRecord>(key)?;
+    fn stored_pace(
+        kernel: &Kernel,
+        pace: Pace,
+        key: &[u8],
+        now_ms: u64,
+    ) -> Result<(u64, Pace), Error> {
+        let (version, stored) = Team::stored::<PaceRecord>(kernel, key)?;
         let pace = match stored {
             None => pace.at(0),
             Some(PaceRecord {
@@ -36,15 +42,14 @@ impl Engine {
     }
 
     /// How far the paces are.
-    fn paces(&self, prepared: &Prepared, now_ms: u64) -> Result<Vec<Pace>, Error> {
-        let paces = prepared.team.meters().paces_of(prepared)?;
+    fn paces(&self, store: &impl MeterStore, now_ms: u64) -> Result<Vec<Pace>, Error> {
+        let paces = self.team.meters().paces_of(self)?;
         let known = paces
             .into_iter()
-            .zip(&prepared.paced)
+            .zip(&self.paced)
             .map(|(pace, wanted)| match pace.turn_us() {
                 Some(_) => Ok(pace),
-                None => self
-                    .stored_pace(pace, &wanted.id.pace_key(), now_ms)
+                None => Self::stored_pace(store.kernel(), pace, &wanted.id.pace_key(), now_ms)
                     .map(|(_, pace)| pace),
             });
         known.collect()
@@ -52,14 +57,14 @@ impl Engine {
 
     /// Takes the paces into memory that are not there, for whoever draws for the team; not where
     /// another has written one since.
-    pub(super) fn take_paces(&self, prepared: &Prepared, now_ms: u64) -> Result<bool, Error> {
-        let paces = prepared.team.meters().paces_of(prepared)?;
+    pub(super) fn take_paces(&self, store: &impl MeterStore, now_ms: u64) -> Result<bool, Error> {
+        let paces = self.team.meters().paces_of(self)?;
         for (pace, place) in paces
             .into_iter()
-            .zip(&prepared.pace_places)
+            .zip(&self.pace_places)
             .filter(|(pace, _)| pace.turn_us().is_none())
         {
-            let key = prepared
+            let key = self
                 .team
                 .meters()
                 .pace_records
@@ -67,12 +72,12 @@ impl Engine {
                 .ok_or_else(lost_place)?
                 .0
                 .clone();
-            let (version, pace) = self.stored_pace(pace, &key, now_ms)?;
+            let (version, pace) = Self::stored_pace(store.kernel(), pace, &key, now_ms)?;
             let batch = pace_batch([(key, version, None)])?;
-            let Some(version) = self.commit_draws_of(&prepared.account, &batch)? else {
+            let Some(version) = store.commit_draws_of(&self.account, &batch)? else {
                 return Ok(false);
             };
-            let mut meters = prepared.team.meters();
+            let mut meters = self.team.meters();
             let Meters {
                 paces,
                 pace_records,
@@ -90,9 +95,9 @@ impl Engine {
 
     /// From when on all that was charged may go out, where a pace spreads it and that is later than
     /// now.
-    pub(crate) fn not_before_ms(&self, prepared: &Prepared) -> Result<Option<u64>, Error> {
-        let now_ms = self.kernel.clock.now_ms();
-        let paces = self.paces(prepared, now_ms)?;
+    pub(crate) fn not_before_ms(&self, store: &impl MeterStore) -> Result<Option<u64>, Error> {
+        let now_ms = store.kernel().clock.now_ms();
+        let paces = self.paces(store, now_ms)?;
         Ok(paces
             .iter()
             .map(Pace::opens_for_all_ms)
@@ -101,19 +106,13 @@ impl Engine {
     }
 
     /// Gives turns back of what could go out from an instant on and did not.
-    pub(crate) fn return_turns(&self, prepared: &Prepared, count: u64, from_ms: u64) {
-        self.return_turns_at(prepared, count, from_ms, self.kernel.clock.now_ms());
+    pub(crate) fn return_turns(&self, store: &impl MeterStore, count: u64, from_ms: u64) {
+        self.return_turns_at(count, from_ms, store.kernel().clock.now_ms());
     }
 
-    pub(crate) fn return_turns_at(
-        &self,
-        prepared: &Prepared,
-        count: u64,
-        from_ms: u64,
-        now_ms: u64,
-    ) {
-        let mut meters = prepared.team.meters();
-        for place in &prepared.pace_places {
+    pub(crate) fn return_turns_at(&self, count: u64, from_ms: u64, now_ms: u64) {
+        let mut meters = self.team.meters();
+        for place in &self.pace_places {
             if let Some(pace) = meters.paces.get_mut(*place) {
                 pace.give_back(count, from_ms, now_ms);
             }
@@ -123,39 +122,35 @@ impl Engine {
     /// What becomes of everything that spreads the sends, now or once a planned package comes into
     /// force.
     pub(super) fn courses<'p>(
-        &self,
-        prepared: &'p Prepared,
+        &'p self,
+        kernel: &Kernel,
         open: &[Reservation],
         now_ms: u64,
     ) -> Result<Vec<(&'p Wanted, Course)>, Error> {
-        let of_each = prepared
-            .paced
-            .iter()
-            .chain(&prepared.planned_paces)
-            .map(|wanted| {
-                let in_memory = {
-                    let meters = prepared.team.meters();
-                    let key = (wanted.id.clone(), wanted.made_at_ms);
-                    let place = meters.pace_places.at(&key);
-                    place.and_then(|place| meters.paces.get(place)).copied()
-                };
-                let now = in_memory
-                    .filter(|_| wanted.stamp > TRIED)
-                    .unwrap_or_else(|| wanted.pace(now_ms));
-                let pace = match in_memory.filter(|pace| pace.turn_us().is_some()) {
-                    Some(pace) => pace,
-                    None => self.stored_pace(now, &wanted.id.pace_key(), now_ms)?.1,
-                };
-                let terms = wanted.paces(now);
-                let text = wanted.id.text();
-                let returns = open.iter().filter(|open| open.counters.contains(&text));
-                let returns = returns.map(|open| Return {
-                    at_ms: open.expires_at_ms,
-                    count: open.count,
-                    from_ms: open.turns_from_ms(),
-                });
-                Ok((wanted, Course::new(pace, terms, returns.collect())))
+        let of_each = self.paced.iter().chain(&self.planned_paces).map(|wanted| {
+            let in_memory = {
+                let meters = self.team.meters();
+                let key = (wanted.id.clone(), wanted.made_at_ms);
+                let place = meters.pace_places.at(&key);
+                place.and_then(|place| meters.paces.get(place)).copied()
+            };
+            let now = in_memory
+                .filter(|_| wanted.stamp > TRIED)
+                .unwrap_or_else(|| wanted.pace(now_ms));
+            let pace = match in_memory.filter(|pace| pace.turn_us().is_some()) {
+                Some(pace) => pace,
+                None => Self::stored_pace(kernel, now, &wanted.id.pace_key(), now_ms)?.1,
+            };
+            let terms = wanted.paces(now);
+            let text = wanted.id.text();
+            let returns = open.iter().filter(|open| open.counters.contains(&text));
+            let returns = returns.map(|open| Return {
+                at_ms: open.expires_at_ms,
+                count: open.count,
+                from_ms: open.turns_from_ms(),
             });
+            Ok((wanted, Course::new(pace, terms, returns.collect())))
+        });
         of_each.collect()
     }
 }

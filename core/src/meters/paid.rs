@@ -20,7 +20,7 @@ pub(crate) struct Paid {
 
 impl Paid {
     /// How many of so many messages each counter is charged.
-    pub(super) fn charged(&self, prepared: &Prepared, count: u64) -> Vec<u64> {
+    pub(crate) fn charged(&self, prepared: &Prepared, count: u64) -> Vec<u64> {
         let uncovered = count.saturating_sub(self.amount);
         let is_less = |wanted: &Wanted| match &self.lifted {
             Some(lifted) => {

@@ -6,12 +6,13 @@
 //! say with its last commit. Without reservations and credits the first refusal, too, needs no
 //! look into the store.
 
-use crate::access::state::Engine;
 use crate::error::Error;
 use crate::meters::ask::Ask;
 use crate::meters::limit_state::{Coming, LimitState};
+use crate::meters::outlook::Question;
 use crate::meters::prepared::Prepared;
 use crate::meters::remembered::Refused;
+use crate::meters::store::MeterStore;
 use crate::meters::team::Meters;
 use crate::meters::wanted::Wanted;
 use crate::meters::windows::next_window;
@@ -57,7 +58,7 @@ impl Prepared {
     #[inline]
     pub(crate) fn remembered(
         &self,
-        engine: &Engine,
+        store: &impl MeterStore,
         count: u64,
         now_ms: u64,
     ) -> Option<Arc<Refused>> {
@@ -72,9 +73,9 @@ impl Prepared {
                 && refused.changes == changes
                 && (refused.from_ms..refused.until_ms).contains(&now_ms)
                 && match refused.commit {
-                    Some(commit) => commit == engine.kernel.backend.last_commit(),
+                    Some(commit) => commit == store.kernel().backend.last_commit(),
                     // It was told without the store, which may have got a say since.
-                    None => !engine.asks_store(self),
+                    None => !self.asks_store(store),
                 }
         };
         last.as_ref().filter(holds).cloned()
@@ -164,58 +165,62 @@ impl Meters {
     }
 }
 
-impl Engine {
+impl Prepared {
     /// The refusal of a send, where memory alone can tell that it is refused, and with what.
     pub(crate) fn refused_in_memory(
         &self,
-        prepared: &Prepared,
+        store: &impl MeterStore,
         ask: Ask,
     ) -> Result<Option<Decision>, Error> {
-        if !is_plain(ask) || prepared.refusal.is_some() || prepared.missing.is_some() {
+        if !is_plain(ask) || self.refusal.is_some() || self.missing.is_some() {
             return Ok(None);
         }
-        let now_ms = self.kernel.clock.now_ms();
-        let refused = match prepared.remembered(self, ask.count, now_ms) {
+        let now_ms = store.kernel().clock.now_ms();
+        let refused = match self.remembered(store, ask.count, now_ms) {
             Some(refused) => Some(refused),
-            None => self.refuse_from_meters(prepared, ask.count, now_ms)?,
+            None => self.refuse_from_meters(store, ask.count, now_ms)?,
         };
         Ok(refused.map(|refused| Decision::refused(refused.refusal.clone(), refused.remaining)))
     }
 
     /// Whether the store has a say in a refusal: of what is reserved, and of credits.
-    pub(super) fn asks_store(&self, prepared: &Prepared) -> bool {
-        !prepared.pays_from.is_empty() || self.has_reserved.load(Ordering::Acquire)
+    pub(super) fn asks_store(&self, store: &impl MeterStore) -> bool {
+        !self.pays_from.is_empty() || store.has_reserved()
     }
 
     /// Finds out from the meters alone that a send is refused, and remembers it.
     #[cold]
     pub(crate) fn refuse_from_meters(
         &self,
-        prepared: &Prepared,
+        store: &impl MeterStore,
         count: u64,
         now_ms: u64,
     ) -> Result<Option<Arc<Refused>>, Error> {
-        if !prepared.is_decided_by_counters()
-            || now_ms >= prepared.until_ms
-            || self.kernel.is_shut()
-            || self.asks_store(prepared)
+        if !self.is_decided_by_counters()
+            || now_ms >= self.until_ms
+            || store.kernel().is_shut()
+            || self.asks_store(store)
         {
             return Ok(None);
         }
-        let (ask, meters) = (Ask::exact(count), prepared.team.meters());
-        if !meters.tells_all(prepared, now_ms)?
-            || send::most(&meters.as_they_stand(prepared, ask, now_ms)?, 0) >= count
+        let (ask, meters) = (Ask::exact(count), self.team.meters());
+        if !meters.tells_all(self, now_ms)?
+            || send::most(&meters.as_they_stand(self, ask, now_ms)?, 0) >= count
         {
             return Ok(None);
         }
-        let coming = Coming::default();
-        let state = self.limit_state_of(meters, prepared, count, coming, None, now_ms)?;
-        let Some(refusal) = state.refusal(&prepared.account, count) else {
+        let question = Question {
+            count,
+            now_ms,
+            and_at_ms: None,
+        };
+        let state = self.limit_state_of(store.kernel(), meters, &question, Coming::default())?;
+        let Some(refusal) = state.refusal(&self.account, count) else {
             return Ok(None);
         };
         let decision = Decision::refused(Arc::new(refusal), state.remaining());
-        prepared.remember(&state, ask, &decision, None);
-        Ok(prepared.remembered.last.load_full())
+        self.remember(&state, ask, &decision, None);
+        Ok(self.remembered.last.load_full())
     }
 }
 
@@ -284,7 +289,7 @@ mod tests {
                 &Default::default(),
             )
             .unwrap();
-        let state = engine.outlook(&prepared, count).unwrap();
+        let state = prepared.outlook(&**engine, count).unwrap();
         let refusal = state.refusal(&prepared.account, count).unwrap();
         Decision::refused(Arc::new(refusal), state.remaining())
     }

@@ -1,59 +1,55 @@
 //! Windows that have ended: the next ones begin, as the store has them.
 
-use crate::access::state::Engine;
 use crate::error::Error;
+use crate::kernel::Kernel;
 use crate::meters::guaranteed::Kept;
 use crate::meters::prepared::Prepared;
+use crate::meters::store::MeterStore;
 use crate::meters::team::Team;
 use crate::meters::wanted::Wanted;
 use crate::meters::windows::next_window;
 use crate::model::Meter;
-use serde::de::DeserializeOwned;
 
-impl Engine {
+impl Prepared {
     /// Begins the next window of the counters whose window has ended. The store's window counts
     /// where it is still open.
-    pub(super) fn roll(&self, prepared: &Prepared, now_ms: u64) -> Result<(), Error> {
-        self.make_room_for(prepared)?;
-        self.roll_these(
-            prepared,
-            prepared.places.iter().copied().zip(&prepared.wanted),
-            now_ms,
-        )?;
-        let mut meters = prepared.team.meters();
-        if meters.keeps_apart_of(prepared)? {
-            meters.keep_apart_of(prepared)?;
+    pub(super) fn roll(&self, store: &impl MeterStore, now_ms: u64) -> Result<(), Error> {
+        self.make_room_for(store)?;
+        self.roll_these(store, self.places.iter().copied().zip(&self.wanted), now_ms)?;
+        let mut meters = self.team.meters();
+        if meters.keeps_apart_of(self)? {
+            meters.keep_apart_of(self)?;
         }
         Ok(())
     }
 
     /// Opens the windows of now, also of what is licensed later only.
-    pub(super) fn roll_all(&self, prepared: &Prepared, now_ms: u64) -> Result<(), Error> {
-        self.roll(prepared, now_ms)?;
-        let planned = prepared.planned.iter();
+    pub(super) fn roll_all(&self, store: &impl MeterStore, now_ms: u64) -> Result<(), Error> {
+        self.roll(store, now_ms)?;
+        let planned = self.planned.iter();
         let planned = planned.map(|(wanted, place)| (*place, wanted));
-        self.roll_these(prepared, planned, now_ms)
+        self.roll_these(store, planned, now_ms)
     }
 
     /// Takes counters out of memory where there are too many; none that this send is charged to.
-    fn make_room_for(&self, prepared: &Prepared) -> Result<(), Error> {
-        let room = &self.views.room;
+    fn make_room_for(&self, store: &impl MeterStore) -> Result<(), Error> {
+        let room = &store.room();
         if room.excess().is_none() {
             return Ok(());
         }
-        let teams = self.views.cells.teams();
-        prepared.team.make_room(&self.kernel, room, &teams)
+        let teams = store.teams();
+        self.team.make_room(store.kernel(), room, &teams)
     }
 
     fn roll_these<'p>(
         &self,
-        prepared: &Prepared,
+        store: &impl MeterStore,
         counters: impl Iterator<Item = (usize, &'p Wanted)>,
         now_ms: u64,
     ) -> Result<(), Error> {
         for (place, wanted) in counters {
             let (is_open, guaranteed) = {
-                let meters = prepared.team.meters();
+                let meters = self.team.meters();
                 let (hot, cold) = meters.pair(place)?;
                 (
                     now_ms < hot.ends_at_ms && cold.meter.is_charged(),
@@ -61,28 +57,32 @@ impl Engine {
                 )
             };
             if !is_open {
-                self.roll_one(&prepared.team, place, Some(wanted), now_ms)?;
+                self.team
+                    .roll_one(store.kernel(), place, Some(wanted), now_ms)?;
             }
             for Kept { child, .. } in guaranteed.iter() {
-                let is_open = now_ms < prepared.team.meters().pair(*child)?.1.meter.ends_at_ms;
+                let is_open = now_ms < self.team.meters().pair(*child)?.1.meter.ends_at_ms;
                 if !is_open {
-                    self.roll_one(&prepared.team, *child, None, now_ms)?;
+                    self.team.roll_one(store.kernel(), *child, None, now_ms)?;
                 }
             }
         }
         Ok(())
     }
+}
 
+impl Team {
+    /// Begins the next window of one counter, as the store has it.
     fn roll_one(
         &self,
-        team: &Team,
+        kernel: &Kernel,
         place: usize,
         wanted: Option<&Wanted>,
         now_ms: u64,
     ) -> Result<(), Error> {
-        let key = team.meters().pair(place)?.1.id.key();
-        let (version, stored) = self.stored::<Meter>(&key)?;
-        let mut meters = team.meters();
+        let key = self.meters().pair(place)?.1.id.key();
+        let (version, stored) = Team::stored::<Meter>(kernel, &key)?;
+        let mut meters = self.meters();
         if meters.is_still_uncharged(place, wanted, version, now_ms)? {
             return Ok(());
         }
@@ -128,13 +128,5 @@ impl Engine {
         }
         cold.forget_alerts(hot);
         meters.keep_apart(place)
-    }
-
-    /// A counter or a pace as the store has it, and the version of its record.
-    pub(super) fn stored<T: DeserializeOwned>(
-        &self,
-        key: &[u8],
-    ) -> Result<(u64, Option<T>), Error> {
-        Team::stored(&self.kernel, key)
     }
 }

@@ -157,8 +157,10 @@ impl Engine {
                 );
             }
             if !reached.is_empty() {
-                let prepared = Arc::new(self.hold_places(Prepared::new(cell, view, reached))?);
-                self.charge_but(&prepared, Ask::exact(0), 0)?;
+                let prepared =
+                    Prepared::new(cell, view, reached).hold_places(self.kernel.clock.now_ms())?;
+                let prepared = Arc::new(prepared);
+                prepared.charge_but(self, Ask::exact(0), 0)?;
             }
             match rows.last() {
                 Some((last, _)) if rows.len() == STEP => from = [last.as_slice(), &[0]].concat(),

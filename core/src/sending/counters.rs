@@ -7,12 +7,13 @@ use crate::access::view::{AccountCell, View};
 use crate::error::Error;
 use crate::kernel::keys;
 use crate::meters::{
-    Frame, MeterId, MeterScope, PLATFORM, Resolved, Sent, Term, Wanted, over_of, value_of,
+    Frame, MeterId, MeterScope, PLATFORM, Resolved, Term, Wanted, over_of, value_of,
 };
 use crate::model::{
     Cap, CapPeriod, CapScope, Channel, Group, Id, Limit, LimitName, MessageClass, Window,
 };
 use crate::rules::limit::Source;
+use crate::sending::refund::Sent;
 use std::sync::Arc;
 
 /// The counters and paces of limits of one account, which may be above the one that sends, for

@@ -7,3 +7,6 @@ pub(crate) mod decide;
 pub(crate) mod idempotency;
 mod pay;
 mod prepare;
+pub(crate) mod refund;
+
+pub(crate) use pay::coming;

@@ -5,10 +5,11 @@ use crate::access::state::Engine;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::meters::{
-    Ask, Charge, Charged, Coming, MeterId, MeterScope, Paid, Prepared, ROUNDS, Sent, Wanted,
+    Ask, Charge, Charged, Coming, MeterId, MeterScope, Paid, Prepared, ROUNDS, Wanted,
 };
 use crate::model::{Actor, Decision, Limit, PaidWithCredits, Reservation, ReservationState};
 use crate::sending::credits;
+use crate::sending::refund::Sent;
 use crate::tables::{accounts, reservations};
 use std::sync::Arc;
 
@@ -56,7 +57,7 @@ impl Engine {
         ask: Ask,
     ) -> Result<Decision, Error> {
         if prepared.refusal.is_none() && !prepared.pays {
-            return self.charge(prepared, ask);
+            return prepared.charge(self, ask);
         }
         let charge = self.charge_or_owe(actor, prepared, ask)?;
         match charge.owed.amount {
@@ -89,12 +90,12 @@ impl Engine {
         let left = if ask.later.is_some() {
             None
         } else {
-            self.charge_in_memory(prepared, ask.count)
+            prepared.charge_in_memory(self, ask.count)
         };
         if let Some(left) = left {
             return Ok(charge(Decision::granted(ask.count, left), Paid::default()));
         }
-        if let Some(refused) = self.refused_in_memory(prepared, ask)? {
+        if let Some(refused) = prepared.refused_in_memory(self, ask)? {
             return Ok(charge(refused, Paid::default()));
         }
         let credits = if prepared.pays {
@@ -102,7 +103,7 @@ impl Engine {
         } else {
             0
         };
-        let (decision, owed) = self.charge_but(prepared, ask, credits)?;
+        let (decision, owed) = prepared.charge_but(self, ask, credits)?;
         Ok(charge(decision, owed))
     }
 
@@ -129,9 +130,9 @@ impl Engine {
                 owed,
                 at_ms,
             } = charge;
-            self.refund(prepared, decision.granted, &owed, at_ms)?;
-            self.return_turns(
-                prepared,
+            prepared.refund(self, decision.granted, &owed, at_ms)?;
+            prepared.return_turns(
+                self,
                 decision.granted,
                 if ask.later.is_some() { u64::MAX } else { at_ms },
             );
@@ -189,7 +190,8 @@ impl Engine {
         let view = cell.view(self)?;
         let mut wanted = self.may_be_charged(&cell, &view, &sent)?;
         wanted.retain(|wanted| counters.contains(&wanted.id.text()));
-        let prepared = self.hold_places(Prepared::new(&cell, &view, wanted))?;
+        let prepared =
+            Prepared::new(&cell, &view, wanted).hold_places(self.kernel.clock.now_ms())?;
         let lifted = match reservation.credits {
             Some(paid) => {
                 credits::lifted_by(&mut self.ctx(&Actor::System), account, *channel, paid.entry)?
@@ -203,9 +205,9 @@ impl Engine {
         } else {
             now_ms
         };
-        self.return_turns_at(&prepared, count, reservation.turns_from_ms(), at_ms);
-        self.refund(
-            &prepared,
+        prepared.return_turns_at(count, reservation.turns_from_ms(), at_ms);
+        prepared.refund(
+            self,
             count,
             &Paid {
                 amount: reservation.paid_of(count),
@@ -214,45 +216,44 @@ impl Engine {
             reservation.reserved_at_ms,
         )
     }
+}
 
-    /// What comes back by itself to the counters of a send, and what credits there are to pay for
-    /// it.
-    pub(crate) fn coming(&self, prepared: &Prepared) -> Result<Coming, Error> {
-        let actor = Actor::System;
-        let mut ctx = self.reading(&actor);
-        // Whatever comes back to an account comes back to those above it.
-        let accounts = || {
-            prepared
-                .wanted
-                .iter()
-                .filter(|wanted| !matches!(wanted.id.scope, MeterScope::Group(_)))
-        };
-        let height = |id: &MeterId| {
-            id.account.as_ref().map_or(Some(usize::MAX), |of| {
-                accounts()
-                    .map(|wanted| wanted.id.account.as_ref())
-                    .enumerate()
-                    .filter(|(_, account)| *account == Some(of))
-                    .last()
-                    .map(|(at, _)| at)
-            })
-        };
-        let limited = |wanted: &&Wanted| {
-            wanted.resolved.limit != Limit::Unlimited || !wanted.later.is_empty()
-        };
-        let limited = prepared
-            .all()
-            .map(|(_, wanted)| wanted)
-            .chain(&prepared.paced)
-            .chain(&prepared.planned_paces)
-            .filter(limited);
-        let ancestor = limited
-            .max_by_key(|wanted| height(&wanted.id))
-            .map_or(Some(&prepared.account), |wanted| wanted.id.account.as_ref());
-        let open = reservations::open_in_tree(&mut ctx.tx, ancestor)?;
-        let grants = match prepared.pays_from.is_empty()
-            && !ctx.includes_credits(Some(&prepared.account))?
-        {
+/// What comes back by itself to the counters of a send, and what credits there are to pay for
+/// it.
+pub(crate) fn coming(engine: &Engine, prepared: &Prepared) -> Result<Coming, Error> {
+    let actor = Actor::System;
+    let mut ctx = engine.reading(&actor);
+    // Whatever comes back to an account comes back to those above it.
+    let accounts = || {
+        prepared
+            .wanted
+            .iter()
+            .filter(|wanted| !matches!(wanted.id.scope, MeterScope::Group(_)))
+    };
+    let height = |id: &MeterId| {
+        id.account.as_ref().map_or(Some(usize::MAX), |of| {
+            accounts()
+                .map(|wanted| wanted.id.account.as_ref())
+                .enumerate()
+                .filter(|(_, account)| *account == Some(of))
+                .last()
+                .map(|(at, _)| at)
+        })
+    };
+    let limited =
+        |wanted: &&Wanted| wanted.resolved.limit != Limit::Unlimited || !wanted.later.is_empty();
+    let limited = prepared
+        .all()
+        .map(|(_, wanted)| wanted)
+        .chain(&prepared.paced)
+        .chain(&prepared.planned_paces)
+        .filter(limited);
+    let ancestor = limited
+        .max_by_key(|wanted| height(&wanted.id))
+        .map_or(Some(&prepared.account), |wanted| wanted.id.account.as_ref());
+    let open = reservations::open_in_tree(&mut ctx.tx, ancestor)?;
+    let grants =
+        match prepared.pays_from.is_empty() && !ctx.includes_credits(Some(&prepared.account))? {
             true => Vec::new(),
             false => credits::payable_parts(
                 &mut ctx,
@@ -262,6 +263,5 @@ impl Engine {
                 &open,
             )?,
         };
-        Ok(Coming { open, grants })
-    }
+    Ok(Coming { open, grants })
 }

@@ -5,12 +5,13 @@ use crate::access::state::Engine;
 use crate::access::view::{AccountCell, MemberView, View};
 use crate::error::{Code, Error};
 use crate::meters::remembered::Remembered;
-use crate::meters::{Prepared, Sent, Wanted};
+use crate::meters::{Prepared, Wanted};
 use crate::model::{
     Actor, Assets, Channel, Id, LimitName, MessageClass, MessageInput, Name, OverLimit,
 };
 use crate::sending::counters::{uncounted, wanted_of, wanted_of_cap};
 use crate::sending::credits;
+use crate::sending::refund::Sent;
 use crate::tables::campaigns;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -150,7 +151,7 @@ impl Engine {
         } else {
             Vec::new()
         };
-        self.hold_places(Prepared {
+        let prepared = Prepared {
             channel: sending.channel,
             group: group.cloned(),
             pays: view.pays,
@@ -160,7 +161,8 @@ impl Engine {
             refusal,
             missing,
             ..Prepared::new(cell, view, wanted)
-        })
+        };
+        prepared.hold_places(self.kernel.clock.now_ms())
     }
 
     /// Prepares what a limit of an account does not count.
@@ -173,7 +175,8 @@ impl Engine {
             return Ok(None);
         };
         let wanted = uncounted(cell, &view, limit, window, &[]);
-        self.hold_places(Prepared::new(cell, &view, vec![wanted]))
+        Prepared::new(cell, &view, vec![wanted])
+            .hold_places(self.kernel.clock.now_ms())
             .map(Some)
     }
 
@@ -195,10 +198,11 @@ impl Engine {
                 None,
             ));
         }
-        Ok(Arc::new(self.hold_places(Prepared {
+        let prepared = Prepared {
             refusal: view.status.refusal(),
             ..Prepared::new(cell, &view, wanted)
-        })?))
+        };
+        Ok(Arc::new(prepared.hold_places(self.kernel.clock.now_ms())?))
     }
 
     /// Prepares what a group of the account counts (R-GRP-8).
@@ -210,7 +214,8 @@ impl Engine {
     ) -> Result<Prepared, Error> {
         let view = cell.view(self)?;
         let wanted = self.wanted_of_group(&view, group, channel, view.group_cap_period)?;
-        self.hold_places(Prepared::new(cell, &view, wanted.into_iter().collect()))
+        Prepared::new(cell, &view, wanted.into_iter().collect())
+            .hold_places(self.kernel.clock.now_ms())
     }
 
     /// Prepares giving messages back that were granted at an instant: the group then gets its own

@@ -242,7 +242,7 @@ impl Engine {
         let now_ms = self.kernel.clock.now_ms();
         self.views.cells.teams().iter().try_for_each(|team| {
             team.bound_paces(now_ms);
-            self.give_blocks_back(team)
+            team.give_blocks_back(&self.kernel)
         })
     }
 }

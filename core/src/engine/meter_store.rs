@@ -1,0 +1,47 @@
+//! What the meters ask of the engine.
+
+use crate::access::state::Engine;
+use crate::error::Error;
+use crate::kernel::Kernel;
+use crate::meters::{Coming, MeterStore, Prepared, Room, Team, commit_draws};
+use crate::model::Id;
+use crate::sending;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use tenantry_store::Batch;
+
+impl MeterStore for Engine {
+    #[inline]
+    fn kernel(&self) -> &Kernel {
+        &self.kernel
+    }
+
+    fn commit_draws_of(&self, sender: &Id, draws: &Batch) -> Result<Option<u64>, Error> {
+        let draws = self.with_pruning(self.with_owners(draws, sender)?)?;
+        let version = commit_draws(&self.kernel, &draws)?;
+        if version.is_some() {
+            self.has_committed(&draws);
+        }
+        Ok(version)
+    }
+
+    fn coming(&self, prepared: &Prepared) -> Result<Coming, Error> {
+        sending::coming(self, prepared)
+    }
+
+    fn has_reserved(&self) -> bool {
+        self.has_reserved.load(Ordering::Acquire)
+    }
+
+    fn room(&self) -> &Room {
+        &self.views.room
+    }
+
+    fn teams(&self) -> Vec<Arc<Team>> {
+        self.views.cells.teams()
+    }
+
+    fn ask_to_draw(&self, prepared: &Arc<Prepared>) {
+        self.drawer.ask(&self.this, prepared);
+    }
+}
