@@ -13,7 +13,7 @@ use crate::error::{Code, Error, excerpt};
 use crate::guard::{Guard, contained};
 use crate::handle::from_memory::{FromMemory, decide_from_memory};
 use crate::meters::allowance::Allowance;
-use crate::meters::{Ask, Prepared, check_count};
+use crate::meters::{Ask, InCommon, Prepared, check_count};
 use crate::model::Decision;
 use crate::model::{Actor, Caller, Channel, Id, MessageInput, permission};
 use crate::options::{ActingSender, OpenOptions, SenderOptions};
@@ -235,6 +235,7 @@ impl Tenantry {
                 acting: acting.map(Box::new),
                 prepared,
                 allowance,
+                in_common: InCommon::default(),
             })
         })
     }
@@ -466,6 +467,7 @@ pub struct Sender {
     acting: Option<Box<ActingSender>>,
     prepared: ArcSwapOption<Prepared>,
     allowance: Arc<Allowance>,
+    in_common: InCommon,
 }
 
 impl Sender {
@@ -513,7 +515,11 @@ impl Sender {
         let answer = self.guard.enter_at_once(Effect::Send, |engine| {
             let count = check_count(count)?;
             let (stamp, now_ms) = (self.cell.stamp(engine), engine.kernel.clock.now_ms());
-            match self.allowance.take(stamp, count, now_ms) {
+            let left = self
+                .allowance
+                .take(stamp, count, now_ms)
+                .or_else(|| self.in_common.take(stamp, count, now_ms));
+            match left {
                 Some(left) => Ok(FromMemory::Granted { left }),
                 None => self.without_allowance(engine, stamp, count, now_ms),
             }
@@ -565,6 +571,7 @@ impl Sender {
 
     fn prepare_anew(&self, engine: &Engine) -> Result<Arc<Prepared>, Error> {
         let fresh = self.prepare(engine)?;
+        self.in_common.follow(&fresh);
         self.prepared.store(Some(fresh.clone()));
         Ok(fresh)
     }

@@ -97,6 +97,12 @@ pub(crate) mod explored {
     }
 
     impl AtomicU64 {
+        pub(crate) fn new(value: u64) -> Self {
+            let number = AtomicU64::default();
+            number.store(value, Ordering::Relaxed);
+            number
+        }
+
         pub(crate) fn load(&self, order: Ordering) -> u64 {
             match self {
                 AtomicU64::Plain(number) => number.load(order),

@@ -55,10 +55,7 @@ pub(super) fn decide_from_memory(
             None => prepared.refuse_from_meters(engine, count, now_ms)?,
         },
     };
-    Ok(
-        refused.map_or(FromMemory::Unknown, |refused| FromMemory::Refused {
-            refusal: refused.refusal.clone(),
-            remaining: refused.remaining,
-        }),
-    )
+    Ok(refused.map_or(FromMemory::Unknown, |(refusal, remaining)| {
+        FromMemory::Refused { refusal, remaining }
+    }))
 }

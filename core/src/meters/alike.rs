@@ -1,7 +1,43 @@
 //! Senders of one account that are charged alike share an allowance (ADR 45).
 
-use crate::meters::allowance::Kind;
+use crate::locks::AtomicU64;
+use crate::meters::allowance::{Allowance, Kind};
 use crate::meters::prepared::Prepared;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
+
+/// The allowance that a sender has in common with others who are charged alike, to take from it
+/// without a look at what is prepared.
+#[derive(Default)]
+pub(crate) struct InCommon {
+    /// Of whom the sender was charged like first.
+    allowance: OnceLock<Arc<Allowance>>,
+    /// With which stamp the sender is still charged like them; 0 where they are not.
+    stamp: AtomicU64,
+}
+
+impl InCommon {
+    /// The sender is prepared so from now on.
+    pub(crate) fn follow(&self, prepared: &Prepared) {
+        let allowance = self.allowance.get_or_init(|| prepared.allowance.clone());
+        let is_alike = Arc::ptr_eq(allowance, &prepared.allowance)
+            && prepared.refusal.is_none()
+            && prepared.is_lent_to()
+            // Otherwise it may be out of date before its stamp is.
+            && prepared.until_ms == u64::MAX;
+        let stamp = if is_alike { prepared.stamp } else { 0 };
+        self.stamp.store(stamp, Ordering::Release);
+    }
+
+    /// As [`Allowance::take`], for whoever is charged alike with this stamp.
+    #[inline]
+    pub(crate) fn take(&self, stamp: u64, count: u64, now_ms: u64) -> Option<u64> {
+        if self.stamp.load(Ordering::Acquire) != stamp {
+            return None;
+        }
+        self.allowance.get()?.take(stamp, count, now_ms)
+    }
+}
 
 impl Prepared {
     /// Lets it share with those of its team who are charged alike.
@@ -93,6 +129,48 @@ mod tests {
             locked < 100,
             "the lock was taken {locked} times for 1,000 messages"
         );
+    }
+
+    /// Who was charged like others, and is not any more, takes nothing of what is lent to them,
+    /// whatever came between: a cap of their own, or that they may not send (R-QTA-4, R-MEM-4).
+    #[test]
+    fn who_is_no_longer_alike_shares_no_longer() {
+        let store = acme();
+        let [ann, bob, cat] = ["ann", "bob", "cat"].map(|user| {
+            let member = json!({"account": "acme", "user": user,
+                "email": format!("{user}@acme.example"), "role": "full"});
+            call(&store, "members.add", member);
+            store.sender("acme", Some(user)).unwrap()
+        });
+        let mut left = LIMIT;
+        let lend = |two: [&Sender; 2], left: &mut u64| {
+            in_turn(two, 100, left);
+            while two[0].lent_in_common_for_tests() == 0 {
+                in_turn(two, 1, left);
+            }
+        };
+        let cap = json!({"account": "acme", "id": "few", "scope": "member", "subject": "bob",
+            "window": "day", "limit": 3});
+        let disable = json!({"account": "acme", "user": "bob"});
+        for (change, request, most) in [("caps.set", cap, 3), ("members.disable", disable, 0)] {
+            lend([&ann, &bob], &mut left);
+            call(&store, change, request);
+            let mut granted = 0;
+            for _ in 0..10 {
+                // Whoever locks the meters takes back what is lent.
+                lend([&ann, &cat], &mut left);
+                let sent = bob.admit(1).unwrap().granted;
+                (granted, left) = (granted + sent, left - sent);
+            }
+            assert_eq!(granted, most, "{change}");
+            if change == "caps.set" {
+                call(
+                    &store,
+                    "caps.remove",
+                    json!({"account": "acme", "cap": "few"}),
+                );
+            }
+        }
     }
 
     /// Who has a counter or a pace of their own takes nothing of what is lent to others: each of

@@ -103,7 +103,7 @@ impl Prepared {
             }
             if let Some(refusal) = state.refusal(&self.account, ask.min) {
                 let refused = Decision::refused(Arc::new(refusal), state.remaining());
-                self.remember(&state, ask, &refused, commit);
+                self.remember(&state, ask, &refused, commit, None);
                 return Ok((refused, Paid::default()));
             }
             // Something has come back meanwhile.

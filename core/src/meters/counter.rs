@@ -73,6 +73,11 @@ impl Hot {
             && count <= self.stop.saturating_sub(self.used)
     }
 
+    /// Whether so many more are below its limit.
+    pub(super) fn fits(&self, count: u64) -> bool {
+        self.limit == u64::MAX || count <= self.limit.saturating_sub(self.used)
+    }
+
     /// How many can be charged before the next block is to be asked for, where it `is_asked` not
     /// yet, or somebody to be told of a threshold.
     pub(super) fn before_a_look(&self, is_asked: bool) -> u64 {

@@ -32,7 +32,7 @@ mod prepared;
 mod record;
 mod refund;
 mod refused;
-pub(crate) mod remembered;
+mod remembered;
 mod resolved;
 mod roll;
 mod store;
@@ -42,6 +42,7 @@ mod windows;
 
 #[cfg(test)]
 pub(crate) use crate::model::{Decision, Refusal};
+pub(crate) use alike::InCommon;
 pub(crate) use ask::{Ask, check_count};
 #[cfg(test)]
 pub(crate) use draw::draw_ahead;
@@ -54,6 +55,7 @@ pub(crate) use paid::{Charge, Charged, Lifted, Paid};
 pub(crate) use places::Room;
 pub(crate) use prepared::Prepared;
 pub(crate) use record::meter_of;
+pub(crate) use remembered::Remembered;
 pub(crate) use resolved::{Resolved, value_of};
 pub(crate) use store::MeterStore;
 pub(crate) use team::{Team, overtaken};

@@ -7,11 +7,12 @@
 //! look into the store.
 
 use crate::error::Error;
+use crate::locks::AtomicU64;
 use crate::meters::ask::Ask;
 use crate::meters::limit_state::{Coming, LimitState};
 use crate::meters::outlook::Question;
 use crate::meters::prepared::Prepared;
-use crate::meters::remembered::Refused;
+use crate::meters::remembered::{Refused, Stood, Told};
 use crate::meters::store::MeterStore;
 use crate::meters::team::Meters;
 use crate::meters::wanted::Wanted;
@@ -36,22 +37,21 @@ impl Prepared {
         ask: Ask,
         decision: &Decision,
         commit: Option<u64>,
+        stood: Option<Box<[Stood]>>,
     ) {
         let Some(refusal) = decision.refusal.clone().filter(|_| is_plain(ask)) else {
             return;
         };
-        let refused = Refused {
+        self.remembered.set(Refused {
             count: ask.count,
             from_ms: state.at_ms,
             until_ms: state.changes_at_ms().min(self.until_ms),
-            changes: state.changes,
+            changes: AtomicU64::new(state.changes),
             commit,
+            stood,
             refusal,
             remaining: decision.remaining,
-        };
-        let changes = refused.changes;
-        self.remembered.last.store(Some(Arc::new(refused)));
-        self.remembered.changes.store(changes, Ordering::Release);
+        });
     }
 
     /// The refusal of such a send that still holds.
@@ -61,24 +61,32 @@ impl Prepared {
         store: &impl MeterStore,
         count: u64,
         now_ms: u64,
-    ) -> Option<Arc<Refused>> {
-        let changes = self.team.changes.load(Ordering::Acquire);
-        // Without a lock: most senders have nothing to remember.
-        if self.remembered.changes.load(Ordering::Acquire) != changes {
-            return None;
-        }
-        let last = self.remembered.last.load();
-        let holds = |refused: &&Arc<Refused>| {
-            refused.count == count
-                && refused.changes == changes
-                && (refused.from_ms..refused.until_ms).contains(&now_ms)
+    ) -> Option<Told> {
+        let holds = |refused: &Refused| {
+            (refused.from_ms..refused.until_ms).contains(&now_ms)
                 && match refused.commit {
                     Some(commit) => commit == store.kernel().backend.last_commit(),
                     // It was told without the store, which may have got a say since.
                     None => !self.asks_store(store),
                 }
+                && (self.team.changes.load(Ordering::Acquire)
+                    == refused.changes.load(Ordering::Acquire)
+                    || self.holds_after_changes(refused))
         };
-        last.as_ref().filter(holds).cloned()
+        self.remembered.get(|refused| refused.count == count, holds)
+    }
+
+    /// Whether a refusal holds though the meters were changed since: others who are charged to some
+    /// of the same counters have sent.
+    #[cold]
+    fn holds_after_changes(&self, refused: &Refused) -> bool {
+        self.team.look(|meters, changes| {
+            let holds = meters.still_refuse(self, refused);
+            if holds {
+                refused.changes.store(changes, Ordering::Release);
+            }
+            holds
+        })
     }
 
     /// Whether the counters that a send is charged to are all that a refusal looks at.
@@ -180,7 +188,7 @@ impl Prepared {
             Some(refused) => Some(refused),
             None => self.refuse_from_meters(store, ask.count, now_ms)?,
         };
-        Ok(refused.map(|refused| Decision::refused(refused.refusal.clone(), refused.remaining)))
+        Ok(refused.map(|(refusal, remaining)| Decision::refused(refusal, remaining)))
     }
 
     /// Whether the store has a say in a refusal: of what is reserved, and of credits.
@@ -195,7 +203,7 @@ impl Prepared {
         store: &impl MeterStore,
         count: u64,
         now_ms: u64,
-    ) -> Result<Option<Arc<Refused>>, Error> {
+    ) -> Result<Option<Told>, Error> {
         if !self.is_decided_by_counters()
             || now_ms >= self.until_ms
             || store.kernel().is_shut()
@@ -214,13 +222,14 @@ impl Prepared {
             now_ms,
             and_at_ms: None,
         };
+        let stood = meters.stand(self, count);
         let state = self.limit_state_of(store.kernel(), meters, &question, Coming::default())?;
         let Some(refusal) = state.refusal(&self.account, count) else {
             return Ok(None);
         };
         let decision = Decision::refused(Arc::new(refusal), state.remaining());
-        self.remember(&state, ask, &decision, None);
-        Ok(self.remembered.last.load_full())
+        self.remember(&state, ask, &decision, None, stood);
+        Ok(decision.refusal.zip(Some(decision.remaining)))
     }
 }
 
@@ -292,6 +301,48 @@ mod tests {
         let state = prepared.outlook(&**engine, count).unwrap();
         let refusal = state.refusal(&prepared.account, count).unwrap();
         Decision::refused(Arc::new(refusal), state.remaining())
+    }
+
+    /// What others send of the same limits changes nothing for who has reached one of their own:
+    /// the refusal is the one and the same, and still what the store says. Once it is not, it is
+    /// told anew (20.11).
+    #[test]
+    fn a_refusal_outlives_what_others_send() {
+        let (store, sender) = full();
+        call(
+            &store,
+            "caps.set",
+            json!({"account": "acme", "id": "few", "scope": "member", "subject": "olga",
+                "window": "year", "limit": 5}),
+        );
+        limit(&store, "email_per_day", 100);
+        limit(&store, "email_per_month", 100);
+        assert_eq!(sender.admit(5).unwrap().granted, 5);
+        let host = store.sender("acme", None).unwrap();
+        let refuse = || {
+            let told = refusal(sender.try_admit(1).unwrap());
+            assert_eq!(Some(&told), answer_of_store(&store, 1).refusal.as_ref());
+            told
+        };
+        let cell = engine(&store).cell_by_text("acme").unwrap();
+        let team = cell.view(engine(&store)).unwrap().team.clone();
+        // What is lent is taken back by it: the next send changes the meters again.
+        let changes = || team.meters().changes();
+        let first = refuse();
+        for _ in 0..20 {
+            let before = changes();
+            assert_eq!(host.admit(1).unwrap().granted, 1);
+            assert!(changes() > before);
+            assert!(Arc::ptr_eq(&refusal(sender.try_admit(1).unwrap()), &first));
+        }
+        assert_eq!(refuse(), first);
+        // The limit of the account is reached, too: from here on it is told as the store tells it.
+        while host.admit(1).unwrap().granted == 1 {}
+        assert!(!Arc::ptr_eq(&refuse(), &first));
+        let refund = json!({"account": "acme", "user": "olga", "count": 2,
+            "granted_at_ms": NOON_MS});
+        call(&store, "sending.refund", refund);
+        assert_eq!(sender.try_admit(1).unwrap().unwrap().granted, 1);
     }
 
     /// The first refusal, and each after it, say what the store would, by whatever way they are

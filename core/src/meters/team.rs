@@ -55,6 +55,13 @@ impl Team {
         Locked::new(self.locked.lock(), &self.changes)
     }
 
+    /// Looks at the meters without taking back what is lent of them, which counts as used, and at
+    /// how often they were changed.
+    pub(super) fn look<T>(&self, at: impl FnOnce(&Meters, u64) -> T) -> T {
+        let meters = self.locked.lock();
+        at(&meters, self.changes.load(Ordering::Relaxed))
+    }
+
     /// From here on nothing is drawn any more; what is drawn now is given back after it.
     pub(crate) fn end(&self) {
         self.has_ended.store(true, Ordering::Release);

@@ -4,8 +4,7 @@ use crate::access::sending::Sending;
 use crate::access::state::Engine;
 use crate::access::view::{AccountCell, MemberView, View};
 use crate::error::{Code, Error};
-use crate::meters::remembered::Remembered;
-use crate::meters::{Prepared, Wanted};
+use crate::meters::{Prepared, Remembered, Wanted};
 use crate::model::{
     Actor, Assets, Channel, Id, LimitName, MessageClass, MessageInput, Name, OverLimit,
 };
