@@ -1,7 +1,10 @@
 //! How much a counter draws from the store at once, and with how little left the next block is
 //! drawn ahead (ADR 5, ADR 45).
 
+use crate::error::Error;
 use crate::meters::counter::{Cold, Hot};
+use crate::meters::prepared::Prepared;
+use crate::meters::team::Meters;
 
 /// A counter draws at most this much ahead of an unlimited window.
 const BLOCK_MAX: u64 = 1 << 20;
@@ -27,9 +30,9 @@ impl Cold {
         let is_quick = since_ms < DRAW_AGAIN_MS;
         let used = self.filled.saturating_sub(hot.unspent);
         self.used_of_block = self.used_of_block.saturating_add(used);
-        if !is_quick {
+        if self.drawn_at_ms > 0 && !is_quick {
             (self.block, self.used_of_block) = (self.block / 2, 0);
-        } else if self.used_of_block >= self.block / 2 {
+        } else if is_quick && self.used_of_block >= self.block / 2 {
             // What is drawn ahead is drawn while most of the last block is still there: it grows
             // with what goes out, not with how often it is drawn.
             (self.block, self.used_of_block) = (self.block.saturating_mul(2), 0);
@@ -54,12 +57,16 @@ impl Cold {
         size
     }
 
-    /// How much to draw ahead, when nobody waits for it: blocks of a limit need not grow from one.
-    pub(super) fn ahead_size(&mut self, hot: &mut Hot, now_ms: u64) -> u64 {
-        if self.most() < u64::MAX {
-            let least = (self.largest_block() / AHEAD_PART).min(AHEAD_MOST);
-            self.block = self.block.max(least);
+    /// The first block is at least so large.
+    pub(super) fn start_with(&mut self, along: u64) {
+        if self.drawn_at_ms == 0 {
+            self.block = self.block.max(along);
         }
+    }
+
+    /// How much to draw ahead, when nobody waits for it: blocks of a limit need not grow from one.
+    pub(super) fn ahead_size(&mut self, hot: &mut Hot, least: u64, now_ms: u64) -> u64 {
+        self.block = self.block.max(least);
         let size = self.draw_size(hot, 0, now_ms);
         if size == 0 {
             self.set_low(hot);
@@ -74,8 +81,26 @@ impl Cold {
         hot.low = if is_all_drawn { 0 } else { self.low };
     }
 
+    /// How much is drawn at once at least, ahead of a limit.
+    fn least_ahead(&self) -> u64 {
+        match self.most() {
+            u64::MAX => 0,
+            _ => (self.largest_block() / AHEAD_PART).min(AHEAD_MOST),
+        }
+    }
+
     fn largest_block(&self) -> u64 {
         (self.most() / BLOCK_PART).clamp(1, BLOCK_MAX)
+    }
+}
+
+impl Meters {
+    /// How much is drawn at once at least of each counter of a send: as much of those that nothing
+    /// limits as of those that have a limit, so that one is not to be drawn before the others.
+    pub(super) fn least_ahead(&self, prepared: &Prepared) -> Result<u64, Error> {
+        prepared.places.iter().try_fold(0, |most, place| {
+            Ok(self.pair(*place)?.1.least_ahead().max(most))
+        })
     }
 }
 

@@ -183,6 +183,12 @@ impl Prepared {
     ) -> Result<(Vec<Draw>, Batch), Error> {
         let (mut draws, mut batch) = (Vec::new(), Batch::default());
         let mut alerts = store.kernel().tx();
+        // Who begins to send would have the next block drawn at once: it is drawn along. With a
+        // clock that stands still nothing is drawn ahead.
+        let along = match store.kernel().has_manual_clock() {
+            true => 0,
+            false => meters.least_ahead(self)?,
+        };
         for (place, wanted) in self.places.iter().zip(&self.wanted) {
             let (hot, cold) = meters.pair(*place)?;
             let is_paid = paid > 0 && self.lifts(wanted);
@@ -198,6 +204,7 @@ impl Prepared {
             if hot.unspent < granted || alert.is_some() || (is_paid && !cold.meter.paid) {
                 let (hot, cold) = meters.pair_mut(*place)?;
                 let size = if hot.unspent < granted {
+                    cold.start_with(along);
                     cold.draw_size(hot, granted, now_ms)
                 } else {
                     0

@@ -132,12 +132,13 @@ pub(crate) fn draw_ahead(kernel: &Kernel, asked: &[Arc<Prepared>]) -> Result<(),
     for prepared in asked {
         let mut draws = Vec::new();
         let mut meters = prepared.team.meters();
+        let least = meters.least_ahead(prepared)?;
         for place in prepared.places.iter() {
             let (hot, cold) = meters.pair_mut(*place)?;
             // What has no record was not drawn from: its account is gone.
             let is_there = cold.version != 0;
             if is_there && hot.unspent < hot.low && now_ms < hot.ends_at_ms {
-                let size = cold.ahead_size(hot, now_ms);
+                let size = cold.ahead_size(hot, least, now_ms);
                 if size > 0 {
                     draws.push(Draw {
                         place: *place,
