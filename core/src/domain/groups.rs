@@ -211,25 +211,27 @@ impl Operation for Usage {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<GroupUsage, Error> {
         let account = enter(ctx, &self.account, Effect::Read)?;
         let group = load(&mut ctx.tx, &account.id, &self.group, "/group")?;
-        let cell = ctx.engine.cell(&account.id)?;
-        let mut channels = Vec::new();
-        for channel in Channel::ALL {
-            let prepared = ctx.engine.prepare_group(&cell, &group.id, channel)?;
-            let (reserve, credits_spent) = credits::of_group(ctx, &account.id, channel, &group.id)?;
-            for reading in ctx.engine.readings(&prepared, 1)? {
-                channels.push(GroupChannel {
-                    channel,
-                    window: window_of(&account.id, reading),
-                    reserve,
-                    credits_spent,
-                });
-            }
-        }
-        Ok(GroupUsage {
-            group: group.id,
-            channels,
-        })
+        ctx.at_one_moment(|ctx| usage_of(ctx, &account.id, &group.id))
     }
+}
+
+/// What a group has used of its caps, and what of its reserve.
+fn usage_of(ctx: &mut Ctx<'_>, account: &Id, group: &Id) -> Result<GroupUsage, Error> {
+    let cell = ctx.engine.cell(account)?;
+    let mut channels = Vec::new();
+    for channel in Channel::ALL {
+        let prepared = ctx.engine.prepare_group(&cell, group, channel)?;
+        let (reserve, credits_spent) = credits::of_group(ctx, account, channel, group)?;
+        let readings = ctx.engine.readings(&prepared, 1)?;
+        channels.extend(readings.into_iter().map(|reading| GroupChannel {
+            channel,
+            window: window_of(account, reading),
+            reserve,
+            credits_spent,
+        }));
+    }
+    let group = group.clone();
+    Ok(GroupUsage { group, channels })
 }
 
 impl Operation for List {
