@@ -18,8 +18,7 @@ use crate::model::{self, Actor, CapPeriod, Channel, Count, GroupCaps, Id, Name};
 use crate::rules::group::check_avatar;
 use crate::sending::credits;
 use crate::tables::groups::{Groups, dangling, load};
-use crate::tables::members::Members;
-use crate::tables::{accounts, resources};
+use crate::tables::{self, accounts, resources};
 use std::collections::BTreeSet;
 
 /// The id of the group that an account starts with (R-GRP-1).
@@ -389,10 +388,8 @@ impl Operation for Delete {
 /// shared stay (R-GRP-7).
 fn move_member(ctx: &mut Ctx<'_>, mut member: model::Member, to: &Id) -> Result<(), Error> {
     member.change_group(Some(to.clone()), ctx.now_ms);
-    member.rev += 1;
-    member.updated_at_ms = ctx.now_ms;
     ctx.tx.invalidate_account(&member.account);
-    ctx.tx.save::<Members>(&member)
+    tables::members::save(&mut ctx.tx, member).map(drop)
 }
 
 /// Moves members into a group, all of them or none; `from` is the group that they have to be in.
