@@ -10,6 +10,7 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -318,6 +319,8 @@ impl Folder {
 /// Takes the lock of a folder without a manifest, and marks an empty one as being created.
 fn begin(path: &Path, create: bool) -> Result<Lock, StoreError> {
     let folder = File::open(path).map_err(|error| failed("open", path, &error))?;
+    // A child that is forked meanwhile must not keep the lock.
+    let _withheld = tenantry_fork::withhold(folder.as_raw_fd());
     match folder.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {

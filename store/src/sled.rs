@@ -9,6 +9,7 @@ mod tests;
 mod watcher;
 
 use std::fs::File;
+use std::os::fd::AsRawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
@@ -110,14 +111,27 @@ fn refuse_after_fork() -> Result<(), StoreError> {
     }
 }
 
+/// Starts sled, with the files that forked children give up from here on. sled locks its log long
+/// before it has started, at a number that it does not tell: a child that is forked meanwhile gives
+/// the log up wherever it finds it.
+fn start(
+    folder: &Folder,
+    log: &File,
+    options: &SledOptions,
+) -> Result<(Vec<Withheld>, Arc<Engine>), StoreError> {
+    let _everywhere = tenantry_fork::withhold_everywhere(log.as_raw_fd());
+    let engine = Engine::start(folder, options)?;
+    // In this order, so that sled goes first where a check of the store fails.
+    Ok((files::withhold(log), Arc::new(engine)))
+}
+
 fn create(
     folder: Folder,
     options: &SledOptions,
     failure: &Failure,
 ) -> Result<(Table<Tree>, Disk, String), StoreError> {
     let log = open_log(&folder)?;
-    let engine = Arc::new(Engine::start(&folder, options)?);
-    let withheld = files::withhold(&log);
+    let (withheld, engine) = start(&folder, &log, options)?;
     let id = random_id()?;
     let table = Table::create(Tree(engine.clone()), id, failure.clone())?;
     engine.flush()?;
@@ -163,8 +177,7 @@ fn reopen(
         ..mark
     })?;
 
-    let engine = Arc::new(Engine::start(&folder, options)?);
-    let withheld = files::withhold(&log);
+    let (withheld, engine) = start(&folder, &log, options)?;
     if !engine.db.was_recovered() {
         return Err(StoreError::corrupt(format!(
             "the log is empty, but commit {} was durable",
@@ -258,11 +271,11 @@ impl Shared {
             ..
         } = disk;
         let dropped = drop_sled(tree, engine);
-        // Only now: until sled is gone, its log is open and locked.
-        drop(withheld);
         let outcome = synced
             .and(dropped)
             .and_then(|()| mark_closed(&folder, &log, manifest));
+        // Only now: sled's threads have its log open and locked a little longer.
+        drop(withheld);
         outcome.and(folder.release())
     }
 }

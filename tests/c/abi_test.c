@@ -726,6 +726,53 @@ static void test_fork(const char *folder)
     tenantry_free(store);
 }
 
+typedef struct openings {
+    const char *folder;
+    volatile sig_atomic_t stop;
+} openings;
+
+static void *keep_opening(void *argument)
+{
+    openings *openings = argument;
+    while (!openings->stop) {
+        tenantry_store store = must_open(openings->folder, "{\"create\":false}");
+        EXPECT_STATUS(TENANTRY_OK, tenantry_close(store));
+        tenantry_free(store);
+    }
+    return NULL;
+}
+
+/* Children that are forked while another thread opens and closes the store keep none of its locks, however long they
+ * live. */
+static void test_fork_while_opening(const char *folder)
+{
+    enum { CHILDREN = 40 };
+    pid_t children[CHILDREN];
+    pthread_t thread;
+    openings opening = {folder, 0};
+    EXPECT(pthread_create(&thread, NULL, keep_opening, &opening) == 0);
+    fflush(NULL);
+    for (int i = 0; i < CHILDREN; i++) {
+        usleep(3000);
+        children[i] = fork();
+        EXPECT(children[i] >= 0);
+        if (children[i] == 0) {
+            alarm(60); /* should the parent fail */
+            for (;;) pause();
+        }
+    }
+    opening.stop = 1;
+    EXPECT(pthread_join(thread, NULL) == 0);
+    tenantry_store store = must_open(folder, "{\"create\":false}");
+    EXPECT_STATUS(TENANTRY_OK, tenantry_close(store));
+    tenantry_free(store);
+    for (int i = 0; i < CHILDREN; i++) {
+        int status;
+        EXPECT(kill(children[i], SIGKILL) == 0);
+        EXPECT(waitpid(children[i], &status, 0) == children[i]);
+    }
+}
+
 /* What a progress function sees, and when it says stop. */
 typedef struct watch {
     tenantry_store store;
@@ -932,6 +979,7 @@ int main(void)
     test_outbox_wait();
     test_two_handles(path.data);
     test_fork(path.data);
+    test_fork_while_opening(path.data);
     free(path.data);
     puts("ok");
     return 0;

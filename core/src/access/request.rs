@@ -43,6 +43,9 @@ impl Engine {
     }
 }
 
+/// How often meters and records are looked at until both are of one moment.
+const LOOKS: usize = 4;
+
 impl<'a> Reader<'a> for Ctx<'a> {
     fn tx(&mut self) -> &mut Tx<'a> {
         &mut self.tx
@@ -147,6 +150,29 @@ impl Ctx<'_> {
     pub(crate) fn audit_actor(&self) -> AuditActor {
         let asked = self.on_behalf.clone();
         asked.unwrap_or_else(|| AuditActor::from(self.actor))
+    }
+
+    /// Looks at meters and at records of one moment. Meters are as memory has them now, and records
+    /// as the snapshot of the operation has them: where something was committed since that, both
+    /// are looked at again, in a newer one. While others never stop committing, the last look
+    /// counts.
+    pub(crate) fn at_one_moment<T>(
+        &mut self,
+        look: impl Fn(&mut Self) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let kernel = &self.engine.kernel;
+        let mut answer = look(self)?;
+        let mut is_of_one = kernel.reads_newest();
+        for _ in 1..LOOKS {
+            if is_of_one {
+                break;
+            }
+            let _reading = kernel.begin_reading();
+            self.tx = kernel.reading();
+            answer = look(self)?;
+            is_of_one = kernel.reads_newest();
+        }
+        Ok(answer)
     }
 
     /// Runs a part of an operation; where it is refused, what it wrote is taken back and the rest

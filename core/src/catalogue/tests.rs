@@ -45,7 +45,7 @@ fn what_an_api_key_may_call_is_decided() {
             (
                 "users.change_email",
                 false,
-                "who has the address has the person",
+                "whoever gets the mail can reset the password",
             ),
             (
                 "users.request_password_reset",
@@ -107,7 +107,7 @@ fn what_is_open_to_a_log_in_as_another_is_decided() {
             (
                 "users.change_email",
                 false,
-                "who has the address has the person",
+                "whoever gets the mail can reset the password",
             ),
             ("users.delete", false, "it cannot be taken back"),
             ("invitations.erase", false, "it cannot be taken back"),
@@ -138,7 +138,7 @@ fn what_needs_a_recent_log_in_is_decided() {
             (
                 "users.change_email",
                 true,
-                "who has the address has the person",
+                "whoever gets the mail can reset the password",
             ),
             (
                 "second_factors.begin",

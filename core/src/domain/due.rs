@@ -133,7 +133,7 @@ fn forget_some(ctx: &mut Ctx<'_>) -> Result<(), Error> {
     for (key, _) in rows {
         ctx.tx.delete(key.clone());
         if keys::meters::is_pruning(&key) {
-            pruning::take_its_turn(ctx)?;
+            pruning::clear_some(ctx)?;
             continue;
         }
         let Some(account) = keys::part(&key, 2).and_then(|id| Id::new(id).ok()) else {

@@ -18,8 +18,7 @@ use crate::model::{self, Actor, CapPeriod, Channel, Count, GroupCaps, Id, Name};
 use crate::rules::group::check_avatar;
 use crate::sending::credits;
 use crate::tables::groups::{Groups, dangling, load};
-use crate::tables::members::Members;
-use crate::tables::{accounts, resources};
+use crate::tables::{self, accounts, resources};
 use std::collections::BTreeSet;
 
 /// The id of the group that an account starts with (R-GRP-1).
@@ -211,25 +210,27 @@ impl Operation for Usage {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<GroupUsage, Error> {
         let account = enter(ctx, &self.account, Effect::Read)?;
         let group = load(&mut ctx.tx, &account.id, &self.group, "/group")?;
-        let cell = ctx.engine.cell(&account.id)?;
-        let mut channels = Vec::new();
-        for channel in Channel::ALL {
-            let prepared = ctx.engine.prepare_group(&cell, &group.id, channel)?;
-            let (reserve, credits_spent) = credits::of_group(ctx, &account.id, channel, &group.id)?;
-            for reading in prepared.readings(ctx.engine, 1)? {
-                channels.push(GroupChannel {
-                    channel,
-                    window: window_of(&account.id, reading),
-                    reserve,
-                    credits_spent,
-                });
-            }
-        }
-        Ok(GroupUsage {
-            group: group.id,
-            channels,
-        })
+        ctx.at_one_moment(|ctx| usage_of(ctx, &account.id, &group.id))
     }
+}
+
+/// What a group has used of its caps, and what of its reserve.
+fn usage_of(ctx: &mut Ctx<'_>, account: &Id, group: &Id) -> Result<GroupUsage, Error> {
+    let cell = ctx.engine.cell(account)?;
+    let mut channels = Vec::new();
+    for channel in Channel::ALL {
+        let prepared = ctx.engine.prepare_group(&cell, group, channel)?;
+        let (reserve, credits_spent) = credits::of_group(ctx, account, channel, group)?;
+        let readings = prepared.readings(ctx.engine, 1)?;
+        channels.extend(readings.into_iter().map(|reading| GroupChannel {
+            channel,
+            window: window_of(account, reading),
+            reserve,
+            credits_spent,
+        }));
+    }
+    let group = group.clone();
+    Ok(GroupUsage { group, channels })
 }
 
 impl Operation for List {
@@ -387,10 +388,8 @@ impl Operation for Delete {
 /// shared stay (R-GRP-7).
 fn move_member(ctx: &mut Ctx<'_>, mut member: model::Member, to: &Id) -> Result<(), Error> {
     member.change_group(Some(to.clone()), ctx.now_ms);
-    member.rev += 1;
-    member.updated_at_ms = ctx.now_ms;
     ctx.tx.invalidate_account(&member.account);
-    ctx.tx.save::<Members>(&member)
+    tables::members::save(&mut ctx.tx, member).map(drop)
 }
 
 /// Moves members into a group, all of them or none; `from` is the group that they have to be in.

@@ -12,7 +12,7 @@ use crate::kernel::keys;
 use crate::model::{self, BuiltIn, ChildOwner, Id, Limit, LimitName, ResourcesTo, RoleScope};
 use crate::tables::accounts::{self, account_line};
 use crate::tables::invitations::{self, open_invitations};
-use crate::tables::members::{Members, invalidate, load};
+use crate::tables::members::{self, Members, invalidate, load};
 use crate::tables::{api_keys, groups, people, sessions, users};
 
 /// The place that a user gets in an account.
@@ -78,7 +78,8 @@ pub(crate) fn create(
         unshared: Vec::new(),
         owner: place.owner,
         disabled: place.disabled,
-        rev: 1,
+        // Saving makes it 1.
+        rev: 0,
         created_at_ms: ctx.now_ms,
         updated_at_ms: ctx.now_ms,
         groups: Vec::new(),
@@ -87,7 +88,7 @@ pub(crate) fn create(
         check_seats(ctx, account, Some(&user.id))?;
     }
     regroup(ctx, &mut member, place.group)?;
-    ctx.tx.save::<Members>(&member)?;
+    let member = members::save(&mut ctx.tx, member)?;
     people::join(&mut ctx.tx, &member, user)?;
     invalidate(&mut ctx.tx, account)?;
     Ok(member)
@@ -406,10 +407,9 @@ pub(crate) fn change_seat(
     people::set_idle(&mut ctx.tx, account, user, idle)
 }
 
-pub(crate) fn save(ctx: &mut Ctx<'_>, mut member: model::Member) -> Result<Member, Error> {
-    member.rev += 1;
-    member.updated_at_ms = ctx.now_ms;
-    ctx.tx.save::<Members>(&member)?;
+/// Writes a member who was changed, for whoever reaches the account.
+pub(crate) fn save(ctx: &mut Ctx<'_>, member: model::Member) -> Result<Member, Error> {
+    let member = members::save(&mut ctx.tx, member)?;
     invalidate(&mut ctx.tx, &member.account)?;
     answer_of(ctx, member)
 }

@@ -97,7 +97,7 @@ impl Engine {
 }
 
 /// Clears the next page of what is over.
-pub(crate) fn take_its_turn(ctx: &mut Ctx<'_>) -> Result<(), Error> {
+pub(crate) fn clear_some(ctx: &mut Ctx<'_>) -> Result<(), Error> {
     let Some(mut pruning) = ctx.tx.get::<Pruning>(&keys::meters::pruning())? else {
         return Ok(());
     };

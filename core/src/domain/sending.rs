@@ -213,22 +213,18 @@ impl Operation for Forecast {
         let user = looked_at(ctx, self.user)?;
         let message = own_message(ctx, &self.account, user.as_ref(), self.message)?;
         let cell = ctx.engine.cell(&self.account)?;
-        let prepared = cell.sending(
-            ctx.engine,
-            user.as_ref().map(Id::as_str),
-            self.channel,
-            &message,
-        )?;
-        match prepared.refusal {
-            Some(code) => Ok(SendForecast {
-                done_at_ms: None,
-                refusal: Some(code),
-            }),
-            None => Ok(SendForecast {
-                done_at_ms: prepared.forecast(ctx.engine, count)?,
-                refusal: None,
-            }),
-        }
+        ctx.at_one_moment(|ctx| {
+            let user = user.as_ref().map(Id::as_str);
+            let prepared = cell.sending(ctx.engine, user, self.channel, &message)?;
+            let done_at_ms = match prepared.refusal {
+                Some(_) => None,
+                None => prepared.forecast(ctx.engine, count)?,
+            };
+            Ok(SendForecast {
+                done_at_ms,
+                refusal: prepared.refusal,
+            })
+        })
     }
 }
 
@@ -248,24 +244,26 @@ impl Operation for WhatIf {
         check_instant(at_ms).map_err(|error| Error::invalid("/at_ms", error))?;
         let message = own_message(ctx, &self.account, user.as_ref(), self.message)?;
         let cell = ctx.engine.cell(&self.account)?;
-        let prepared = match &self.package {
-            Some(package) => Arc::new(under_package(
-                ctx,
-                &cell,
-                user.as_ref(),
-                self.channel,
-                &message,
-                package,
-            )?),
-            None => cell.sending(
-                ctx.engine,
-                user.as_ref().map(Id::as_str),
-                self.channel,
-                &message,
-            )?,
-        };
-        let state = prepared.outlook_then(ctx.engine, count, at_ms)?;
-        explained(ctx, &self.account, &prepared, state, count)
+        ctx.at_one_moment(|ctx| {
+            let prepared = match &self.package {
+                Some(package) => Arc::new(under_package(
+                    ctx,
+                    &cell,
+                    user.as_ref(),
+                    self.channel,
+                    &message,
+                    package,
+                )?),
+                None => cell.sending(
+                    ctx.engine,
+                    user.as_ref().map(Id::as_str),
+                    self.channel,
+                    &message,
+                )?,
+            };
+            let state = prepared.outlook_then(ctx.engine, count, at_ms)?;
+            explained(ctx, &self.account, &prepared, state, count)
+        })
     }
 }
 
@@ -409,14 +407,12 @@ impl Operation for Explain {
         let user = looked_at(ctx, self.user)?;
         let cell = ctx.engine.cell(&self.account)?;
         let message = own_message(ctx, &self.account, user.as_ref(), self.message)?;
-        let prepared = cell.sending(
-            ctx.engine,
-            user.as_ref().map(Id::as_str),
-            self.channel,
-            &message,
-        )?;
-        let state = prepared.outlook(ctx.engine, count)?;
-        explained(ctx, &self.account, &prepared, state, count)
+        ctx.at_one_moment(|ctx| {
+            let user = user.as_ref().map(Id::as_str);
+            let prepared = cell.sending(ctx.engine, user, self.channel, &message)?;
+            let state = prepared.outlook(ctx.engine, count)?;
+            explained(ctx, &self.account, &prepared, state, count)
+        })
     }
 }
 

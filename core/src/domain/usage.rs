@@ -23,6 +23,16 @@ impl Operation for Get {
     type Answer = Usage;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Usage, Error> {
+        let windows = ctx.at_one_moment(|ctx| self.windows(ctx))?;
+        Ok(Usage {
+            windows,
+            account: self.account,
+        })
+    }
+}
+
+impl Get {
+    fn windows(&self, ctx: &mut Ctx<'_>) -> Result<Vec<UsageWindow>, Error> {
         let cell = ctx.engine.cell(&self.account)?;
         let mut windows = Vec::new();
         let mut add = |prepared: &Prepared| -> Result<(), Error> {
@@ -56,10 +66,7 @@ impl Operation for Get {
             add(&*ctx.engine.prepare_limit(&cell, limit)?)?;
         }
         add_paid(ctx, &self.account, &mut windows)?;
-        Ok(Usage {
-            windows,
-            account: self.account,
-        })
+        Ok(windows)
     }
 }
 

@@ -143,10 +143,11 @@ impl Engine {
 
     /// Runs an operation that reads, in one snapshot; answers the last commit that it could see.
     fn read<O: Operation>(&self, actor: &Actor, request: O) -> Result<(O::Answer, u64), Error> {
-        let (_reading, snapshot) = self.kernel.begin_reading();
+        let _reading = self.kernel.begin_reading();
         let mut ctx = self.reading(actor);
         self.authorise(&mut ctx, O::CONTRACT, request.account())?;
-        Ok((request.run(&mut ctx)?, snapshot.version()))
+        let answer = request.run(&mut ctx)?;
+        Ok((answer, ctx.tx.last_commit()))
     }
 
     /// Runs an operation that writes.

@@ -3,10 +3,14 @@
 
 use super::delegated::delegated;
 use super::*;
+use crate::access::request::Ctx;
+use crate::api;
 use crate::error::Code;
 use crate::guard::Guard;
 use crate::rules::account::Status;
 use parking_lot::Mutex;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
@@ -265,6 +269,55 @@ fn an_answer_that_is_given_again_is_durable_first() {
         one.recv_timeout(PATIENCE).unwrap(),
         other.recv_timeout(PATIENCE).unwrap()
     );
+}
+
+/// What an operation answers with what it is run with.
+fn run<O: Operation + DeserializeOwned>(ctx: &mut Ctx<'_>, request: &Value) -> Value
+where
+    O::Answer: Serialize,
+{
+    let request: O = serde_json::from_value(request.clone()).unwrap();
+    serde_json::to_value(request.run(ctx).unwrap()).unwrap()
+}
+
+/// Meters are as memory has them, and records as the snapshot has them: nobody is told of more
+/// messages than the limit beside them allows, nor of a reservation as of messages that were sent.
+#[test]
+fn meters_and_records_are_told_of_one_moment() {
+    let (guard, _) = stopping();
+    let (engine, actor) = (&guard.engine, Actor::System);
+    let write = |name: &str, request: Value| {
+        let answer = begin(&guard, "writer", name, request);
+        answer.recv_timeout(PATIENCE).unwrap()
+    };
+    let limit = |value: u64| {
+        let limit = json!({"account": "acme", "limit": "email_per_month", "value": value});
+        write("limits.set", limit);
+    };
+    let (usage, send) = (
+        json!({"account": "acme"}),
+        json!({"account": "acme", "count": 10}),
+    );
+    type Run = fn(&mut Ctx<'_>, &Value) -> Value;
+    let looks: [(&str, Run, &Value); 4] = [
+        ("usage.get", run::<api::usage::Get>, &usage),
+        ("sending.explain", run::<api::sending::Explain>, &send),
+        ("sending.what_if", run::<api::sending::WhatIf>, &send),
+        ("sending.forecast", run::<api::sending::Forecast>, &send),
+    ];
+    for (name, look, request) in looks {
+        limit(10);
+        let reading = engine.kernel.begin_reading();
+        let mut ctx = engine.reading(&actor);
+        limit(20);
+        let reserve = json!({"account": "acme", "count": 20, "life_ms": 600_000});
+        let reserved = write("reservations.create", reserve);
+        let answer = look(&mut ctx, request);
+        drop(reading);
+        assert_eq!(answer, call(&guard, name, request.clone()), "{name}");
+        let release = json!({"account": "acme", "reservation": reserved["reservation"]});
+        write("reservations.release", release);
+    }
 }
 
 #[test]

@@ -24,8 +24,7 @@ use crate::options::{Durability, OpenOptions};
 use clock::{Clock, IdSource};
 use notifier::Notifier;
 use parking_lot::Mutex;
-use snapshot::{Reading, Reads, Snapshot, Snapshots};
-use std::sync::Arc;
+use snapshot::{Reading, Reads, Snapshots};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tenantry_store::{Backend, Batch, CommitError};
 
@@ -108,9 +107,8 @@ impl Kernel {
 
     /// From here on, and as long as the answer lives, this thread [reads](Kernel::reading) in one
     /// snapshot.
-    pub(crate) fn begin_reading(&self) -> (Reading, Arc<Snapshot>) {
-        let snapshot = self.snapshots.open(&*self.backend);
-        (Reading::begin(snapshot.clone()), snapshot)
+    pub(crate) fn begin_reading(&self) -> Reading {
+        Reading::begin(self.snapshots.open(&*self.backend))
     }
 
     /// Whether what this thread reads is what the store holds: no commit was begun since the

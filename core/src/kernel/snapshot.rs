@@ -236,11 +236,6 @@ fn first_after(
 }
 
 impl Snapshot {
-    /// The store's number of the last commit that it holds.
-    pub(crate) fn version(&self) -> u64 {
-        self.version
-    }
-
     fn is_newest(&self) -> bool {
         self.shared.commits.load(Ordering::Acquire) == self.after
     }

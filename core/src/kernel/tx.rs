@@ -105,6 +105,11 @@ impl<'a> Tx<'a> {
         Tx::on(Reads::newest(backend), now_ms)
     }
 
+    /// The last commit that can be seen.
+    pub(crate) fn last_commit(&self) -> u64 {
+        self.reads.last_commit()
+    }
+
     pub(crate) fn on(reads: Reads<'a>, now_ms: u64) -> Tx<'a> {
         Tx {
             now_ms,

@@ -81,7 +81,7 @@ impl Prepared {
     #[cold]
     fn holds_after_changes(&self, refused: &Refused) -> bool {
         self.team.look(|meters, changes| {
-            let holds = meters.still_refuse(self, refused);
+            let holds = meters.still_refuse(&self.places, refused);
             if holds {
                 refused.changes.store(changes, Ordering::Release);
             }
@@ -222,7 +222,11 @@ impl Prepared {
             now_ms,
             and_at_ms: None,
         };
-        let stood = meters.stand(self, count);
+        // What a pace lets through changes all the time.
+        let stood = match self.pace_places.is_empty() {
+            true => meters.stand(&self.places, count),
+            false => None,
+        };
         let state = self.limit_state_of(store.kernel(), meters, &question, Coming::default())?;
         let Some(refusal) = state.refusal(&self.account, count) else {
             return Ok(None);

@@ -1,7 +1,6 @@
 //! The last refusal of a sender, and for what it holds.
 
 use crate::locks::AtomicU64;
-use crate::meters::prepared::Prepared;
 use crate::meters::team::Meters;
 use crate::model::Refusal;
 use arc_swap::ArcSwapOption;
@@ -73,8 +72,8 @@ impl Remembered {
 
 impl Meters {
     /// How the counters stand that decide on a send of `count`.
-    pub(super) fn stand(&self, prepared: &Prepared, count: u64) -> Option<Box<[Stood]>> {
-        let of_each = prepared.places.iter().map(|place| {
+    pub(super) fn stand(&self, places: &[usize], count: u64) -> Option<Box<[Stood]>> {
+        let of_each = places.iter().map(|place| {
             let hot = self.hot.get(*place)?;
             Some(Stood {
                 ends_at_ms: hot.ends_at_ms,
@@ -83,19 +82,16 @@ impl Meters {
                 fits: hot.fits(count),
             })
         });
-        // What a pace lets through changes all the time.
-        of_each
-            .collect::<Option<_>>()
-            .filter(|_| prepared.pace_places.is_empty())
+        of_each.collect()
     }
 
     /// Whether a refusal still holds after what others have sent: the counters that refused stand
     /// as they did, and the others let it through as they did. What is lent counts as used here.
-    pub(super) fn still_refuse(&self, prepared: &Prepared, refused: &Refused) -> bool {
+    pub(super) fn still_refuse(&self, places: &[usize], refused: &Refused) -> bool {
         let Some(stood) = &refused.stood else {
             return false;
         };
-        prepared.places.iter().zip(stood).all(|(place, stood)| {
+        places.iter().zip(stood).all(|(place, stood)| {
             self.hot.get(*place).is_some_and(|hot| {
                 hot.ends_at_ms == stood.ends_at_ms
                     && hot.limit == stood.limit

@@ -238,20 +238,9 @@ struct Bar {
     opens_at_ms: Option<u64>,
 }
 
-/// Whether `count` fit under every reading, and if not which of them binds.
-///
-/// What will never be let through binds before all else. Otherwise what lets the send through last
-/// binds.
-pub fn refusal(
-    readings: &[Reading],
-    credits: &Credits,
-    count: u64,
-    now_ms: u64,
-) -> Option<Refused> {
+/// All that stands in the way of a send now, each with the instant from which on it does not.
+fn bars(readings: &[Reading], credits: &Credits, count: u64, now_ms: u64) -> Vec<Bar> {
     let left = credits.left(now_ms);
-    if most(readings, left) >= count {
-        return None;
-    }
     let is_lifted = |reading: &Reading| reading.is_lifted_sometime() && !credits.pays.is_empty();
     let mut bars = Vec::new();
     for (index, reading) in readings
@@ -290,6 +279,23 @@ pub fn refusal(
             opens_at_ms: fits_at_ms(&lifted, credits, count, now_ms),
         });
     }
+    bars
+}
+
+/// Whether `count` fit under every reading, and if not which of them binds.
+///
+/// What will never be let through binds before all else. Otherwise what lets the send through last
+/// binds.
+pub fn refusal(
+    readings: &[Reading],
+    credits: &Credits,
+    count: u64,
+    now_ms: u64,
+) -> Option<Refused> {
+    if most(readings, credits.left(now_ms)) >= count {
+        return None;
+    }
+    let bars = bars(readings, credits, count, now_ms);
     let over = bars
         .iter()
         .filter_map(|bar| readings.get(bar.index))

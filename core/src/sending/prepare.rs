@@ -88,6 +88,42 @@ impl Engine {
         sending: &Sending<'_>,
         group: Option<&Id>,
     ) -> Result<Prepared, Error> {
+        let wanted = self.wanted_of_send(cell, view, sending, group)?;
+        let refusal = self.refusal_before_limits(view, sending)?;
+        let place = self.views.tree.load().place(sending.channel.permission());
+        let missing = sending
+            .member
+            .filter(|_| refusal.is_none())
+            .zip(place)
+            .and_then(|(member, place)| member.missing(self, place));
+        let (credits, until_ms) = if view.pays {
+            self.available_credits(&cell.id, sending.channel, group)?
+        } else {
+            (0, u64::MAX)
+        };
+        let prepared = Prepared {
+            channel: sending.channel,
+            group: group.cloned(),
+            pays: view.pays,
+            pays_from: pays_from(view),
+            credits,
+            until_ms,
+            refusal,
+            missing,
+            ..Prepared::new(cell, view, wanted)
+        };
+        prepared.hold_places(self.kernel.clock.now_ms())
+    }
+
+    /// The counters that a send is charged to: by the limits and caps of the account and of those
+    /// above, by the caps of the platform, and by the group.
+    fn wanted_of_send(
+        &self,
+        cell: &Arc<AccountCell>,
+        view: &View,
+        sending: &Sending<'_>,
+        group: Option<&Id>,
+    ) -> Result<Vec<Wanted>, Error> {
         let mut wanted = Vec::new();
         let class = Some(
             sending
@@ -131,37 +167,7 @@ impl Engine {
                 view.group_cap_period,
             )?);
         }
-        let refusal = self.refusal_before_limits(view, sending)?;
-        let place = self.views.tree.load().place(sending.channel.permission());
-        let missing = sending
-            .member
-            .filter(|_| refusal.is_none())
-            .zip(place)
-            .and_then(|(member, place)| member.missing(self, place));
-        let (credits, until_ms) = if view.pays {
-            self.available_credits(&cell.id, sending.channel, group)?
-        } else {
-            (0, u64::MAX)
-        };
-        let instants = std::iter::once((0, view.pays))
-            .chain(view.later.iter().map(|later| (later.from_ms, later.pays)));
-        let pays_from = if instants.clone().any(|(_, pays)| pays) {
-            instants.collect()
-        } else {
-            Vec::new()
-        };
-        let prepared = Prepared {
-            channel: sending.channel,
-            group: group.cloned(),
-            pays: view.pays,
-            pays_from,
-            credits,
-            until_ms,
-            refusal,
-            missing,
-            ..Prepared::new(cell, view, wanted)
-        };
-        prepared.hold_places(self.kernel.clock.now_ms())
+        Ok(wanted)
     }
 
     /// Prepares what a limit of an account does not count.
@@ -311,5 +317,16 @@ impl Engine {
             return Ok(Some(Code::BounceStop));
         }
         Ok(None)
+    }
+}
+
+/// From when on credits pay, or pay no longer, as packages have it; empty where they never do.
+fn pays_from(view: &View) -> Vec<(u64, bool)> {
+    let later = view.later.iter().map(|later| (later.from_ms, later.pays));
+    let instants = std::iter::once((0, view.pays)).chain(later);
+    if instants.clone().any(|(_, pays)| pays) {
+        instants.collect()
+    } else {
+        Vec::new()
     }
 }

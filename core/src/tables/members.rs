@@ -125,6 +125,15 @@ pub(crate) fn load(tx: &mut Tx<'_>, account: &Id, user: &Id) -> Result<model::Me
         .ok_or_else(|| Error::not_found("member", user.as_str()).at("/user"))
 }
 
+/// Writes a member, be they new or changed: everybody who does comes through here. What is cached
+/// of them is for the caller to invalidate, since how far that goes depends on what has changed.
+pub(crate) fn save(tx: &mut Tx<'_>, mut member: model::Member) -> Result<model::Member, Error> {
+    member.rev += 1;
+    member.updated_at_ms = tx.now_ms;
+    tx.save::<Members>(&member)?;
+    Ok(member)
+}
+
 /// What is cached of who reaches an account, by their place in it or in one above, is out of date.
 pub(crate) fn invalidate(tx: &mut Tx<'_>, account: &Id) -> Result<(), Error> {
     let record: Option<Account> = tx.get(&keys::account(account))?;

@@ -6,7 +6,8 @@
 //! atomic load, where asking for the process id is a system call.
 //!
 //! What a process has locked stays locked as long as any process has the open file, and children
-//! inherit open files. [`withhold`] names the files that children have to give up.
+//! inherit open files. [`withhold`] names the files that children have to give up;
+//! [`withhold_everywhere`] does while a library opens one of them by itself.
 //!
 //! `vfork`, `posix_spawn` and a bare `clone` do not run the handler, because such children are
 //! about to `exec`.
@@ -18,11 +19,11 @@ mod places;
 mod withheld;
 
 pub use forks::generation;
-pub use withheld::{Withheld, withhold};
+pub use withheld::{Withheld, withhold, withhold_everywhere};
 
 #[cfg(test)]
 mod tests {
-    use super::{generation, withhold};
+    use super::{generation, withhold, withhold_everywhere};
     use std::ffi::c_int;
     use std::fs::File;
     use std::io::{Read, Write};
@@ -98,6 +99,26 @@ mod tests {
             // SAFETY: `status` outlives the call.
             assert_eq!(unsafe { waitpid(child, &mut status, 0) }, child);
         }
+        std::fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn a_child_gives_up_what_is_just_being_opened() {
+        let path = std::env::temp_dir().join(format!("tenantry-opening-{}", std::process::id()));
+        let null = std::fs::metadata("/dev/null").unwrap();
+        let null = (null.dev(), null.ino());
+        let known = File::create(&path).unwrap();
+        let elsewhere = File::open("/dev/zero").unwrap();
+        let guard = withhold_everywhere(known.as_raw_fd()).unwrap();
+        // Somebody opens it at a number that is not told.
+        let opening = File::open(&path).unwrap();
+        let numbers = [&known, &opening, &elsewhere].map(|file| file.as_raw_fd());
+        let mine = numbers.map(leads_to);
+        let expected = [null, null, mine[2]];
+        assert_eq!(in_child(|| numbers.map(leads_to) == expected), 0);
+        assert_eq!(numbers.map(leads_to), mine, "the parent keeps them");
+        drop(guard);
+        assert_eq!(in_child(|| numbers.map(leads_to) == mine), 0);
         std::fs::remove_file(&path).unwrap();
     }
 

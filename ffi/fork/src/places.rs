@@ -2,14 +2,19 @@
 
 use std::os::fd::RawFd;
 use std::ptr;
-use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU64, Ordering};
 
 /// The value of a place in the list that nobody uses, and of one that is being filled in.
 const FREE: i32 = -1;
 const TAKEN: i32 = -2;
+/// A file that is given up under every number is looked for below this one. Numbers are given out
+/// from 0 on.
+const NUMBERS: i32 = 65_536;
 
 pub(crate) struct Place {
     fd: AtomicI32,
+    /// Whether the file is given up under whatever number it is open.
+    everywhere: AtomicBool,
     device: AtomicU64,
     inode: AtomicU64,
 }
@@ -29,6 +34,7 @@ impl Block {
             places: [const {
                 Place {
                     fd: AtomicI32::new(FREE),
+                    everywhere: AtomicBool::new(false),
                     device: AtomicU64::new(0),
                     inode: AtomicU64::new(0),
                 }
@@ -76,8 +82,8 @@ impl std::fmt::Debug for Place {
 }
 
 /// Fills a free place in with the open file of this number; `None` when the number leads to no open
-/// file.
-pub(crate) fn take(fd: RawFd) -> Option<&'static Place> {
+/// file. `everywhere` also means the same file under other numbers.
+pub(crate) fn take(fd: RawFd, everywhere: bool) -> Option<&'static Place> {
     let (device, inode) = identity(fd)?;
     let mut block = &FIRST;
     loop {
@@ -88,6 +94,7 @@ pub(crate) fn take(fd: RawFd) -> Option<&'static Place> {
                 .is_ok()
         });
         if let Some(place) = free {
+            place.everywhere.store(everywhere, Ordering::Relaxed);
             place.device.store(device, Ordering::Relaxed);
             place.inode.store(inode, Ordering::Relaxed);
             place.fd.store(fd, Ordering::Release);
@@ -123,27 +130,38 @@ pub(crate) fn give_up() {
                 place.device.load(Ordering::Relaxed),
                 place.inode.load(Ordering::Relaxed),
             );
-            if fd < 0 || identity(fd) != Some(known) {
-                continue;
-            }
-            // SAFETY: system calls on a number that leads to a file of ours.
-            unsafe {
-                if null < 0 {
-                    null = libc::open(c"/dev/null".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC);
-                }
-                if null < 0 || libc::dup2(null, fd) < 0 {
-                    libc::close(fd);
-                } else {
-                    libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC);
+            let numbers = match place.everywhere.load(Ordering::Relaxed) {
+                _ if fd < 0 => continue,
+                true => 0..NUMBERS,
+                false => fd..fd + 1,
+            };
+            for fd in numbers {
+                if identity(fd) == Some(known) {
+                    lead_to_null(fd, &mut null);
                 }
             }
         }
         block = each.next();
     }
     if null >= 0 {
-        // SAFETY: it was opened above.
+        // SAFETY: it was opened for this.
         unsafe {
             libc::close(null);
+        }
+    }
+}
+
+/// Closes a file and has its number lead to `/dev/null`, which is opened once.
+fn lead_to_null(fd: RawFd, null: &mut RawFd) {
+    // SAFETY: system calls on a number that leads to a file of ours.
+    unsafe {
+        if *null < 0 {
+            *null = libc::open(c"/dev/null".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC);
+        }
+        if *null < 0 || libc::dup2(*null, fd) < 0 {
+            libc::close(fd);
+        } else {
+            libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC);
         }
     }
 }

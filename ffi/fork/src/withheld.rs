@@ -22,5 +22,13 @@ impl Drop for Withheld {
 pub fn withhold(fd: RawFd) -> Option<Withheld> {
     // The handler must be there.
     generation();
-    places::take(fd).map(Withheld)
+    places::take(fd, false).map(Withheld)
+}
+
+/// As [`withhold`], and with it the same file under every other number at which a child finds it:
+/// for as long as somebody else opens and locks it, and nobody knows at which number. A child goes
+/// through all numbers for it, which takes milliseconds.
+pub fn withhold_everywhere(fd: RawFd) -> Option<Withheld> {
+    generation();
+    places::take(fd, true).map(Withheld)
 }

@@ -150,6 +150,8 @@ pub struct ClassDef {
     pub name: String,
     /// What it means.
     pub doc: String,
+    /// The class of the exceptions that Python and Node throw for it.
+    pub exception: &'static str,
 }
 
 impl TypeDef {
@@ -236,9 +238,12 @@ pub fn read() -> Result<Catalogue> {
         retry: code.retry().name().to_owned(),
         doc: code.sentence().to_owned(),
     });
-    let classes = Class::ALL.iter().map(|class| ClassDef {
-        name: class.name().to_owned(),
-        doc: class.sentence().to_owned(),
+    let classes = Class::ALL.iter().map(|class| {
+        Ok(ClassDef {
+            name: class.name().to_owned(),
+            doc: class.sentence().to_owned(),
+            exception: exception(*class)?,
+        })
     });
     let tree = PermissionTree::new(&[]);
     Ok(Catalogue {
@@ -247,12 +252,31 @@ pub fn read() -> Result<Catalogue> {
         ops,
         types: types.into_values().collect(),
         errors: errors.collect(),
-        classes: classes.collect(),
+        classes: classes.collect::<Result<_>>()?,
         permissions: tree
             .nodes()
             .iter()
             .map(|node| (node.id.clone(), node.title.clone()))
             .collect(),
+    })
+}
+
+/// What the exceptions of a class of errors are called in Python and Node.
+fn exception(class: Class) -> Result<&'static str> {
+    Ok(match class {
+        Class::Invalid => "InvalidArgument",
+        Class::NotFound => "NotFound",
+        Class::Conflict => "Conflict",
+        Class::Refused => "Refused",
+        Class::Limit => "LimitReached",
+        Class::State => "WrongState",
+        Class::Store => "StoreFailure",
+        Class::Handle => "HandleUnusable",
+        Class::Internal => "InternalError",
+        _ => bail!(
+            "the class of errors `{}` has no exception yet: name it in codegen/ir.rs",
+            class.name()
+        ),
     })
 }
 

@@ -19,24 +19,6 @@ pub fn files(catalogue: &Catalogue) -> Result<Vec<(String, String)>> {
     ])
 }
 
-/// The exception class of a class of errors.
-fn exception(class: &str) -> Result<&'static str> {
-    Ok(match class {
-        "invalid" => "InvalidArgument",
-        "not_found" => "NotFound",
-        "conflict" => "Conflict",
-        "refused" => "Refused",
-        "limit" => "LimitReached",
-        "state" => "WrongState",
-        "store" => "StoreFailure",
-        "handle" => "HandleUnusable",
-        "internal" => "InternalError",
-        _ => bail!(
-            "the class of errors `{class}` has no exception in Node yet: name it in codegen/node.rs"
-        ),
-    })
-}
-
 /// Whether a type is passed or answered: a BigInt is taken, never given.
 #[derive(Clone, Copy, PartialEq)]
 enum Way {
@@ -77,9 +59,7 @@ impl<'a> Node<'a> {
     /// `index.mjs`: tools that do not run CommonJS must see each name.
     fn module(&self) -> Result<String> {
         let mut names = vec!["TenantryError", "open", "version"];
-        for class in &self.catalogue.classes {
-            names.push(exception(&class.name)?);
-        }
+        names.extend(self.catalogue.classes.iter().map(|class| class.exception));
         names.sort_unstable();
         let names: String = names.iter().map(|name| format!("  {name},\n")).collect();
         Ok(format!(
@@ -115,8 +95,7 @@ impl<'a> Node<'a> {
             writeln!(
                 text,
                 "  {}: class {} extends TenantryError {{}},",
-                class.name,
-                exception(&class.name)?
+                class.name, class.exception
             )?;
         }
         text.push_str("}\n\nconst ERRORS = {\n");
@@ -323,7 +302,7 @@ impl<'a> Node<'a> {
             {
                 writeln!(doc, "- `{}`: {}", error.name, error.doc)?;
             }
-            let (name, class) = (exception(&class.name)?, quoted(&class.name));
+            let (name, class) = (class.exception, quoted(&class.name));
             write!(
                 text,
                 "\n{}export class {name} extends TenantryError {{\n  readonly class: {class}\n}}\n",

@@ -8,9 +8,9 @@ use crate::access::view::member::MemberView;
 use crate::access::view::nominal_cache::NominalCache;
 use crate::access::view::ruled::{Ruled, assigned, planned_packages};
 use crate::error::Error;
-use crate::kernel::keys;
+use crate::kernel::{Tx, keys};
 use crate::meters::{Frame, TRIED, Team};
-use crate::model::{Id, Limits, Package, PolicyRecord, SecondFactorPolicy};
+use crate::model::{Account, Id, Limits, Package, PolicyRecord, SecondFactorPolicy};
 use crate::rules::account::{Status, effective_status};
 use crate::rules::policy::includes_credits;
 use crate::rules::trial::MissingPermission;
@@ -63,24 +63,7 @@ impl AccountCell {
         other: Option<Package>,
     ) -> Result<View, Error> {
         let mut tx = engine.kernel.reading();
-        let mut line = living_line(&mut tx, &self.id)?;
-        let mut packages = Vec::new();
-        for account in &line {
-            packages.push(
-                account
-                    .package
-                    .as_ref()
-                    .map(|id| tx.get::<Package>(&keys::package(id)))
-                    .transpose()?
-                    .flatten(),
-            );
-        }
-        if let Some((other, (account, package))) =
-            other.zip(line.first_mut().zip(packages.first_mut()))
-        {
-            (account.package, account.next_package, *package) =
-                (Some(other.id.clone()), None, Some(other));
-        }
+        let (line, packages) = line_with_packages(&mut tx, &self.id, other)?;
         let defaults: Limits = tx.get(&keys::defaults())?.unwrap_or_default();
         let pairs: Vec<_> = line
             .iter()
@@ -127,15 +110,7 @@ impl AccountCell {
             caps: caps_of(&mut tx, Some(&self.id))?,
             assets: assigned(&pairs),
             addresses,
-            team: match platform.caps.is_empty() {
-                true => ancestors
-                    .last()
-                    .unwrap_or(self)
-                    .team
-                    .get_or_init(|| Team::in_room(&engine.views.room))
-                    .clone(),
-                false => engine.views.cells.all.clone(),
-            },
+            team: self.team_under(engine, &ancestors, &platform),
             platform,
             ancestors,
             levels,
@@ -143,6 +118,22 @@ impl AccountCell {
             group_cap_period: policies.group_cap_period,
             needs_second_factor: policies.second_factor == SecondFactorPolicy::Required,
         })
+    }
+
+    /// Whose mutex the counters of a send are under: that of the whole tree, or of all accounts
+    /// where the platform has caps of its own.
+    fn team_under(
+        self: &Arc<AccountCell>,
+        engine: &Engine,
+        ancestors: &[Arc<AccountCell>],
+        platform: &Platform,
+    ) -> Arc<Team> {
+        if !platform.caps.is_empty() {
+            return engine.views.cells.all.clone();
+        }
+        let top = ancestors.last().unwrap_or(self);
+        let team = top.team.get_or_init(|| Team::in_room(&engine.views.room));
+        team.clone()
     }
 
     /// What a member may do now; `not_member` as the refusal of those who are none.
@@ -211,6 +202,33 @@ impl AccountCell {
             None => MemberView::stranger(stamp, &tree),
         }))
     }
+}
+
+/// An account and those above it, each with its package; the account itself with the other one,
+/// where there is one to try.
+fn line_with_packages(
+    tx: &mut Tx<'_>,
+    id: &Id,
+    other: Option<Package>,
+) -> Result<(Vec<Account>, Vec<Option<Package>>), Error> {
+    let mut line = living_line(tx, id)?;
+    let mut packages = Vec::new();
+    for account in &line {
+        packages.push(
+            account
+                .package
+                .as_ref()
+                .map(|id| tx.get::<Package>(&keys::package(id)))
+                .transpose()?
+                .flatten(),
+        );
+    }
+    if let Some((other, (account, package))) = other.zip(line.first_mut().zip(packages.first_mut()))
+    {
+        (account.package, account.next_package, *package) =
+            (Some(other.id.clone()), None, Some(other));
+    }
+    Ok((line, packages))
 }
 
 impl Cells {

@@ -9,8 +9,8 @@ use crate::domain::resources::kind::{Kind, SHARE, VIEW};
 use crate::domain::resources::look::enter;
 use crate::domain::resources::require::no_operator;
 use crate::error::{Code, Error};
-use crate::kernel::keys;
 use crate::model::{Actor, Id, Scope};
+use crate::tables;
 
 /// Refuses unless the actor may say whether a member shares a kind: themself, who needs nothing to
 /// stop; the host; and who may share everything of the kind.
@@ -62,7 +62,6 @@ fn set_kind_shared(
         .or_else(|| ctx.actor.user().cloned())
         .ok_or_else(|| Error::invalid("/user", "Name the `user` whose resources you mean."))?;
     require_sharing(ctx, account, &kind, &user, shared)?;
-    let key = keys::member(account, &user);
     let mut member = members::show::find(ctx, account, &user)?
         .ok_or_else(|| Error::not_found("member", user.as_str()).at("/user"))?;
     if !visibility::is_self(ctx, &user) {
@@ -87,9 +86,7 @@ fn set_kind_shared(
             });
         }
     }
-    member.rev += 1;
-    member.updated_at_ms = ctx.now_ms;
-    ctx.tx.put(key, &member)?;
+    let member = tables::members::save(&mut ctx.tx, member)?;
     ctx.tx.invalidate_account(account);
     Ok(UnsharedKinds {
         account: account.clone(),

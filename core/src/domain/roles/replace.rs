@@ -8,12 +8,11 @@ use crate::domain::roles::{load_for, load_of_platform, load_usable_with};
 use crate::error::Error;
 use crate::kernel::keys;
 use crate::model::{self, Id, Invitation, Operator, Package, Role};
-use crate::tables::accounts;
 use crate::tables::invitations::Invitations;
-use crate::tables::members::Members;
 use crate::tables::operators::Operators;
 use crate::tables::packages::Packages;
 use crate::tables::roles::{Roles, stored_id, without_repeats};
+use crate::tables::{accounts, members};
 
 /// The field of the request that names the role which takes the place of the other.
 const FIELD: &str = "/replace_with";
@@ -59,9 +58,7 @@ fn replace_role_of_member(
         return Ok(());
     };
     membership::give_role(ctx, &mut member, new.clone(), None).map_err(|error| error.at(FIELD))?;
-    member.rev += 1;
-    member.updated_at_ms = ctx.now_ms;
-    ctx.tx.save::<Members>(&member)
+    members::save(&mut ctx.tx, member).map(drop)
 }
 
 fn replace_role_of_operator(ctx: &mut Ctx<'_>, user: &str, new: &Id) -> Result<(), Error> {

@@ -59,25 +59,6 @@ def _from_json(text: str) -> TenantryError:
     )
 "#;
 
-/// The exception class of a class of errors.
-fn exception(class: &str) -> Result<&'static str> {
-    Ok(match class {
-        "invalid" => "InvalidArgument",
-        "not_found" => "NotFound",
-        "conflict" => "Conflict",
-        "refused" => "Refused",
-        "limit" => "LimitReached",
-        "state" => "WrongState",
-        "store" => "StoreFailure",
-        "handle" => "HandleUnusable",
-        "internal" => "InternalError",
-        _ => bail!(
-            "the class of errors `{class}` has no Python exception yet: name it in \
-             codegen/python/errors.rs"
-        ),
-    })
-}
-
 pub(super) fn file(catalogue: &Catalogue) -> Result<String> {
     let names: Vec<_> = catalogue
         .errors
@@ -99,8 +80,8 @@ pub(super) fn file(catalogue: &Catalogue) -> Result<String> {
     ];
     let (mut classes, mut table) = (String::new(), String::new());
     for class in &catalogue.classes {
-        let name = exception(&class.name)?;
-        classes.push_str(&definition(name, class, catalogue)?);
+        let name = class.exception;
+        classes.push_str(&definition(class, catalogue)?);
         writeln!(table, "    {}: {name},", quoted(&class.name))?;
         exported.push(name.to_owned());
     }
@@ -134,7 +115,8 @@ _CLASSES: dict[str, type[TenantryError]] = {{
 }
 
 /// The class of an exception, with the codes that it stands for.
-fn definition(name: &str, class: &ClassDef, catalogue: &Catalogue) -> Result<String> {
+fn definition(class: &ClassDef, catalogue: &Catalogue) -> Result<String> {
+    let name = class.exception;
     let mut doc = class.doc.clone();
     doc.push_str("\n\n");
     for error in catalogue

@@ -1,0 +1,172 @@
+//! Prepared sending.
+
+use crate::access::state::Engine;
+use crate::access::view::AccountCell;
+use crate::api::operation::Effect;
+use crate::error::Error;
+use crate::guard::Guard;
+use crate::handle::from_memory::{FromMemory, decide_from_memory};
+use crate::meters::allowance::Allowance;
+use crate::meters::{Ask, InCommon, Prepared, check_count};
+use crate::model::{Channel, Decision, Id, MessageInput};
+use crate::options::ActingSender;
+use crate::sending::decide::decide;
+use arc_swap::ArcSwapOption;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Prepared sending.
+///
+/// ```
+/// # use tenantry::{OpenOptions, Tenantry};
+/// # let t = Tenantry::open(":memory:", OpenOptions::default())?;
+/// # for (operation, request) in [
+/// #     ("packages.create", r#"{"id":"small","name":"Small","limits":{"email_per_day":2}}"#),
+/// #     ("accounts.create", r#"{"id":"acme","name":"Acme","package":"small",
+/// #         "owner":{"user":"ann","email":"ann@acme.example"}}"#),
+/// # ] {
+/// #     t.call_json(b"", operation.as_bytes(), request.as_bytes())?;
+/// # }
+/// let gate = t.sender("acme", Some("ann"))?;
+/// assert_eq!(gate.admit(2)?.granted, 2);
+/// assert!(gate.admit(1)?.refusal.is_some());
+/// # Ok::<(), tenantry::Error>(())
+/// ```
+pub struct Sender {
+    pub(super) guard: Arc<Guard>,
+    pub(super) path: Arc<Path>,
+    pub(super) cell: Arc<AccountCell>,
+    pub(super) user: Option<Id>,
+    pub(super) channel: Channel,
+    pub(super) message: MessageInput,
+    /// How the user sends themself; none when the host sends.
+    pub(super) acting: Option<Box<ActingSender>>,
+    pub(super) prepared: ArcSwapOption<Prepared>,
+    pub(super) allowance: Arc<Allowance>,
+    pub(super) in_common: InCommon,
+}
+
+impl Sender {
+    #[cfg(test)]
+    pub(crate) fn lent_for_tests(&self) -> u64 {
+        self.allowance.unspent_for_tests()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn lent_in_common_for_tests(&self) -> u64 {
+        let prepared = self.prepared.load();
+        let in_common = prepared.as_ref().map(|prepared| prepared.lent_for_tests());
+        in_common.unwrap_or_default()
+    }
+
+    /// Asks for `count` messages and charges them: all or none.
+    #[inline]
+    pub fn admit(&self, count: u64) -> Result<Decision, Error> {
+        match self.try_admit(count)? {
+            Some(decision) => Ok(decision),
+            None => self.guard.enter(Effect::Send, |engine| {
+                let prepare = || {
+                    let (stamp, now_ms) = (self.cell.stamp(engine), engine.kernel.clock.now_ms());
+                    match self.prepared(stamp, now_ms) {
+                        Some(prepared) => Ok(prepared),
+                        None => self.prepare_anew(engine),
+                    }
+                };
+                decide(engine, &self.cell, prepare, Ask::exact(check_count(count)?))
+            }),
+        }
+    }
+
+    /// Like [`admit`](Sender::admit), but answers none and charges nothing when the decision would
+    /// need the disk, or when a role on trial would refuse it; [`admit`](Sender::admit) decides and
+    /// counts then (R-QTA-15).
+    ///
+    /// The disk is needed for the first send of an account that is not in memory, for the next
+    /// block of a limit, and when something is due. After a change of the account, what was read
+    /// before is looked up again, without waiting for a writer.
+    #[inline]
+    pub fn try_admit(&self, count: u64) -> Result<Option<Decision>, Error> {
+        // A whole decision is made once, at the end: handing it through every layer costs as much
+        // as deciding.
+        let answer = self.guard.enter_at_once(Effect::Send, |engine| {
+            let count = check_count(count)?;
+            let (stamp, now_ms) = (self.cell.stamp(engine), engine.kernel.clock.now_ms());
+            let left = self
+                .allowance
+                .take(stamp, count, now_ms)
+                .or_else(|| self.in_common.take(stamp, count, now_ms));
+            match left {
+                Some(left) => Ok(FromMemory::Granted { left }),
+                None => self.without_allowance(engine, stamp, count, now_ms),
+            }
+        })?;
+        Ok(answer.and_then(|answer| answer.decision(count)))
+    }
+
+    fn without_allowance(
+        &self,
+        engine: &Engine,
+        stamp: u64,
+        count: u64,
+        now_ms: u64,
+    ) -> Result<FromMemory, Error> {
+        let charge = |prepared: &Arc<Prepared>| {
+            prepared
+                .take_shared(count, now_ms)
+                .or_else(|| prepared.charge_meters(engine, &self.allowance, count, now_ms))
+        };
+        let prepared = self.prepared.load();
+        let is_good =
+            |prepared: &&Arc<Prepared>| prepared.stamp == stamp && now_ms < prepared.until_ms;
+        if let Some(prepared) = prepared.as_ref().filter(is_good) {
+            return decide_from_memory(engine, prepared, count, now_ms, charge);
+        }
+        if prepared.is_none() && !self.is_cached(engine) {
+            return Ok(FromMemory::Unknown);
+        }
+        let fresh = self.prepare_anew(engine)?;
+        decide_from_memory(engine, &fresh, count, now_ms, charge)
+    }
+
+    /// Whether somebody has sent the same before, so that preparing it finds it in memory.
+    fn is_cached(&self, engine: &Engine) -> bool {
+        let user = self.user.as_ref().map(Id::as_str);
+        self.acting.is_none()
+            && self.message == MessageInput::default()
+            && self
+                .cell
+                .look_at_sending(engine, user, self.channel, |_| ())
+                .is_some()
+    }
+
+    fn prepared(&self, stamp: u64, now_ms: u64) -> Option<Arc<Prepared>> {
+        self.prepared
+            .load_full()
+            .filter(|prepared| prepared.stamp == stamp && now_ms < prepared.until_ms)
+    }
+
+    fn prepare_anew(&self, engine: &Engine) -> Result<Arc<Prepared>, Error> {
+        let fresh = self.prepare(engine)?;
+        self.in_common.follow(&fresh);
+        self.prepared.store(Some(fresh.clone()));
+        Ok(fresh)
+    }
+
+    fn prepare(&self, engine: &Engine) -> Result<Arc<Prepared>, Error> {
+        match (&self.acting, &self.user) {
+            (Some(acting), Some(user)) => Ok(Arc::new(self.cell.sending_themself(
+                engine,
+                user,
+                self.channel,
+                &self.message,
+                acting,
+            )?)),
+            _ => self.cell.sending(
+                engine,
+                self.user.as_ref().map(Id::as_str),
+                self.channel,
+                &self.message,
+            ),
+        }
+    }
+}
