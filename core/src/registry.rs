@@ -2,7 +2,6 @@
 //! opened.
 
 use crate::access::state::Engine;
-use crate::domain::indexes;
 use crate::error::{Code, Error};
 use crate::options::OpenOptions;
 use arc_swap::ArcSwap;
@@ -69,7 +68,7 @@ pub(crate) fn open(path: &Path, options: &OpenOptions) -> Result<Arc<Engine>, Er
 
 fn open_now(path: &Path, options: &OpenOptions) -> Result<Arc<Engine>, Error> {
     if path.as_os_str() == ":memory:" {
-        return open_anew(path, options);
+        return Engine::open(path, options);
     }
     let key = absolute(path)?;
     let registry = Registry::current();
@@ -115,7 +114,7 @@ fn open_now(path: &Path, options: &OpenOptions) -> Result<Arc<Engine>, Error> {
         shared.handles += 1;
         return Ok(engine);
     }
-    let engine = open_anew(path, options)?;
+    let engine = Engine::open(path, options)?;
     open.insert(
         key,
         Shared {
@@ -123,12 +122,6 @@ fn open_now(path: &Path, options: &OpenOptions) -> Result<Arc<Engine>, Error> {
             handles: 1,
         },
     );
-    Ok(engine)
-}
-
-fn open_anew(path: &Path, options: &OpenOptions) -> Result<Arc<Engine>, Error> {
-    let engine = Engine::open(path, options)?;
-    indexes::bring_up_to_date(&engine)?;
     Ok(engine)
 }
 

@@ -220,6 +220,13 @@ impl fmt::Display for StoreError {
                      `lock_wait_ms`."
                 )
             }
+            StoreError::Format { found, known } if found < known => {
+                write!(
+                    f,
+                    "The store has the older format {found}, and this version knows format {known} \
+                     only and converts none; open it with the version that wrote it."
+                )
+            }
             StoreError::Format { found, known } => {
                 write!(
                     f,

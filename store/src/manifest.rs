@@ -14,7 +14,8 @@ use crate::backend::{StoreError, hex};
 use crate::files::{existing_file, private_file};
 
 const MAGIC: &str = "tenantry store, format ";
-const FORMAT: u32 = 1;
+/// How the files and the keys of the records are written: 2, keys that begin with two letters.
+const FORMAT: u32 = 2;
 const SLOT: u64 = 512;
 const SYNC_AFTER_MARKS: u32 = 256;
 const SYNC_AFTER: Duration = Duration::from_secs(1);
@@ -291,7 +292,7 @@ mod tests {
         let first = format!("{first}, check {:08x}\n", crc32fast::hash(first.as_bytes()));
         manifest.file.write_all_at(first.as_bytes(), 0).unwrap();
         let error = Manifest::open(&path).err().unwrap();
-        assert_eq!(error, StoreError::Format { found: 9, known: 1 });
+        assert_eq!(error, StoreError::Format { found: 9, known: 2 });
         assert!(error.to_string().contains("format 9"), "{error}");
     }
 }

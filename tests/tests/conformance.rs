@@ -746,7 +746,7 @@ const BROUGHT_ABOUT_ELSEWHERE: &[(&str, &str, &str)] = &[
     (
         "store_format",
         "tests/tests/damaged.rs",
-        "fn a_store_of_a_newer_format_is_called_so",
+        "fn a_store_of_an_older_or_a_newer_format_is_called_so",
     ),
     (
         "store_full",

@@ -365,10 +365,17 @@ fn single_flipped_bits_are_harmless_or_noticed() {
     }
 }
 
-/// As a library of the next format would have written it: everything whole, but the number.
+/// As a library of the format before, or of the next one, would have written it: everything whole,
+/// but the number. Nothing of it is changed.
 #[test]
-fn a_store_of_a_newer_format_is_called_so() {
-    let scratch = Scratch::new("newer");
+fn a_store_of_an_older_or_a_newer_format_is_called_so() {
+    for (format, sentence) in [(1, "has the older format 1,"), (3, "has format 3,")] {
+        is_called_so(format, sentence);
+    }
+}
+
+fn is_called_so(format: u32, sentence: &str) {
+    let scratch = Scratch::new(&format!("format-{format}"));
     let path = scratch.at("store");
     let open = || Tenantry::open(&path, tenantry::OpenOptions::default());
     open().unwrap().close().unwrap();
@@ -377,17 +384,20 @@ fn a_store_of_a_newer_format_is_called_so() {
     let line = text.split(|byte| *byte == b'\n').next().unwrap();
     let line = std::str::from_utf8(line).unwrap();
     let (known, _) = line.split_once(", check ").unwrap();
-    assert!(known.contains("format 1,"), "{known}");
-    let newer = known.replace("format 1,", "format 2,");
-    let newer = format!("{newer}, check {:08x}\n", crc32(newer.as_bytes()));
+    assert!(known.contains("format 2,"), "{known}");
+    let other = known.replace("format 2,", &format!("format {format},"));
+    let other = format!("{other}, check {:08x}\n", crc32(other.as_bytes()));
     let file = OpenOptions::new().write(true).open(&manifest).unwrap();
-    file.write_all_at(newer.as_bytes(), 0).unwrap();
+    file.write_all_at(other.as_bytes(), 0).unwrap();
+    let before = fs::read(&manifest).unwrap();
     let error = open().err().unwrap();
     assert_eq!(error.code(), Code::StoreFormat, "{error}");
     assert_eq!(
         (&error.details()["format"], &error.details()["known"]),
-        (&2.into(), &1.into())
+        (&format.into(), &2.into())
     );
+    assert!(error.message().contains(sentence), "{error}");
+    assert_eq!(fs::read(&manifest).unwrap(), before);
 }
 
 /// The checksum of the manifest's first line.

@@ -58,7 +58,7 @@ impl Ctx<'_> {
     pub(crate) fn new_id(
         &mut self,
         given: Option<Id>,
-        letter: u8,
+        prefix: keys::Prefix,
         key_of: impl Fn(&Id) -> Vec<u8>,
         kind: &str,
     ) -> Result<Id, Error> {
@@ -73,7 +73,7 @@ impl Ctx<'_> {
                 id
             }
         };
-        if self.tx.has(&key_of(&id))? || self.tx.has(&keys::tombstone(letter, &id))? {
+        if self.tx.has(&key_of(&id))? || self.tx.has(&keys::tombstone(prefix, &id))? {
             return Err(Error::new(
                 Code::IdTaken,
                 format!("The id `{id}` is, or was, that of another {kind}; choose a new one."),

@@ -10,14 +10,18 @@
 
 use crate::access::request::Ctx;
 use crate::access::state::Engine;
-use crate::domain::{accounts, pruning, reservations};
+use crate::domain::accounts::package;
+use crate::domain::{pruning, reservations};
 use crate::error::Error;
-use crate::kernel::{due, keys};
-use crate::model::{Actor, ClockJump, ClockRecord, Id, OutboxKind, OutboxMessage};
+use crate::kernel::due;
+use crate::kernel::keys::due::Kind;
+use crate::kernel::keys::{self, Prefix};
+use crate::kernel::table::id;
+use crate::model::{Actor, ClockJump, ClockRecord, OutboxKind, OutboxMessage};
 use crate::tables::idempotency;
 use std::sync::atomic::Ordering;
 
-/// How many accounts are carried out in one commit.
+/// How many are carried out in one commit.
 const BATCH: usize = 500;
 /// How many records are forgotten in one commit.
 pub(crate) const FORGOTTEN_AT_ONCE: usize = 256;
@@ -56,7 +60,9 @@ impl Engine {
             self.kernel.clock.is_known(record, unreported);
         }
         loop {
-            let committed = self.commit(&Actor::System, Some(OPERATION), carry_out_some)?;
+            let committed = self.commit(&Actor::System, Some(OPERATION), |ctx| {
+                run_some(ctx, keys::DUE, BATCH)
+            })?;
             // Not synced by itself where nothing comes back and nobody is to be told: what a power
             // loss takes back is due again at the next opening.
             let more = if committed.returned.is_empty() && committed.lowered.is_empty() {
@@ -79,7 +85,9 @@ impl Engine {
     /// takes back is forgotten once more.
     pub(crate) fn forget_some(&self) -> Result<(), Error> {
         let _alone = self.kernel.writer.lock();
-        self.commit(&Actor::System, Some(OPERATION), forget_some)?;
+        self.commit(&Actor::System, Some(OPERATION), |ctx| {
+            run_some(ctx, keys::FORGET, FORGOTTEN_AT_ONCE)
+        })?;
         let next_ms = due::first(&mut self.kernel.tx(), keys::FORGET)?;
         self.background.next_ms.store(next_ms, Ordering::Release);
         Ok(())
@@ -102,56 +110,114 @@ fn tell_of_clock(
     }
 }
 
-/// Carries out a part of what is due; whether there may be more.
-fn carry_out_some(ctx: &mut Ctx<'_>) -> Result<bool, Error> {
-    let (from, _) = keys::range(keys::DUE, &[]);
-    let until = keys::due_after(keys::DUE, ctx.now_ms);
-    let rows = ctx
-        .tx
-        .range::<serde::de::IgnoredAny>(&from, &until, BATCH)?;
-    let more = rows.len() == BATCH;
+/// Does what is due at an instant, of what the parts of its key name; none where they are no parts
+/// of such a key.
+type Job = fn(&mut Ctx<'_>, &[&str]) -> Option<Result<(), Error>>;
+
+/// What is done of each kind.
+const JOBS: &[(Kind, Job)] = &[
+    (keys::due::PACKAGE, |ctx, parts| match parts {
+        [account] => Some(package::take_next_package(ctx, &id(account)?)),
+        _ => None,
+    }),
+    (keys::due::RESERVATION, |ctx, parts| match parts {
+        [account, reservation] => Some(reservations::expire(ctx, &id(account)?, &id(reservation)?)),
+        _ => None,
+    }),
+    (keys::due::ENDED_RESERVATION, |ctx, parts| match parts {
+        [account, reservation] => Some(reservations::forget(ctx, &id(account)?, &id(reservation)?)),
+        _ => None,
+    }),
+    (keys::due::ANSWER, |ctx, parts| match parts {
+        [account, actor, name] => {
+            idempotency::forget(&mut ctx.tx, &id(account)?, actor, &id(name)?);
+            Some(Ok(()))
+        }
+        _ => None,
+    }),
+    (keys::due::METERS, |ctx, parts| match parts {
+        [] => Some(pruning::clear_some(ctx)),
+        _ => None,
+    }),
+];
+
+/// Does a part of what is due, or of what is to be forgotten; whether there may be more.
+fn run_some(ctx: &mut Ctx<'_>, prefix: Prefix, most: usize) -> Result<bool, Error> {
+    let (from, _) = keys::range(prefix, &[]);
+    let until = keys::due::after(prefix, ctx.now_ms);
+    let rows = ctx.tx.range::<serde::de::IgnoredAny>(&from, &until, most)?;
+    let more = rows.len() == most;
     for (key, _) in rows {
         ctx.tx.delete(key.clone());
-        let Some(account) = keys::part(&key, 2).and_then(|id| Id::new(id).ok()) else {
-            continue;
-        };
-        match (keys::part(&key, 3), keys::last_id(&key)) {
-            (Some(_), Some(reservation)) => reservations::expire(ctx, &account, &reservation)?,
-            _ => accounts::package::take_next_package(ctx, &account)?,
-        }
+        run(ctx, &key)?;
     }
     Ok(more)
 }
 
-/// Forgets a part of what is to be forgotten.
-fn forget_some(ctx: &mut Ctx<'_>) -> Result<(), Error> {
-    let (from, _) = keys::range(keys::FORGET, &[]);
-    let until = keys::due_after(keys::FORGET, ctx.now_ms);
-    let rows = ctx
-        .tx
-        .range::<serde::de::IgnoredAny>(&from, &until, FORGOTTEN_AT_ONCE)?;
-    for (key, _) in rows {
-        ctx.tx.delete(key.clone());
-        if keys::meters::is_pruning(&key) {
-            pruning::clear_some(ctx)?;
-            continue;
-        }
-        let Some(account) = keys::part(&key, 2).and_then(|id| Id::new(id).ok()) else {
-            continue;
-        };
-        match (
-            keys::part(&key, 3),
-            keys::part(&key, 4),
-            keys::last_id(&key),
-        ) {
-            (Some(actor), Some(_), Some(name)) => {
-                idempotency::forget(&mut ctx.tx, &account, actor, &name)
+/// Does what is due at a key. What nobody knows is never left out: it may be what the answers after
+/// it depend on.
+fn run(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<(), Error> {
+    let broken = || {
+        let kind = keys::part(key, 2).unwrap_or_default();
+        Error::corrupt(format!(
+            "`{kind}` at `{}` is nothing that becomes due; restore a backup.",
+            key.escape_ascii()
+        ))
+    };
+    let (_, parts) = keys::split(key).ok_or_else(broken)?;
+    let (kind, job) = JOBS
+        .iter()
+        .find(|(kind, _)| kind.has(key))
+        .ok_or_else(broken)?;
+    let done = kind.of(&parts).and_then(|parts| job(ctx, parts));
+    done.unwrap_or_else(|| Err(broken()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Tenantry;
+    use crate::error::Code;
+    use serde_json::json;
+
+    const NOON_MS: u64 = 1_781_524_800_000;
+
+    fn store() -> Tenantry {
+        let options = json!({"clock": {"manual_ms": NOON_MS}, "seed": 1});
+        Tenantry::open_json(":memory:", options.to_string().as_bytes()).unwrap()
+    }
+
+    /// A kind that this version does not know, a key of a known kind that names nothing, and a kind
+    /// in the index of the others: each is told at every call, and none is gone then.
+    #[test]
+    fn what_nobody_knows_is_named_and_not_left_out() {
+        let at = keys::sortable(NOON_MS);
+        for (prefix, parts) in [
+            (keys::DUE, ["later", "acme"]),
+            (keys::DUE, ["package", ""]),
+            (keys::DUE, ["answer", "acme"]),
+            (keys::FORGET, ["later", "acme"]),
+            (keys::FORGET, ["reservation", "acme"]),
+        ] {
+            let store = store();
+            let engine = &store.guard_for_tests().engine;
+            let key = keys::key(prefix, &[&at, parts[0], parts[1]]);
+            let committed = engine.commit(&Actor::System, None, |ctx| {
+                ctx.tx.mark(key.clone());
+                match prefix {
+                    keys::DUE => ctx.tx.schedule_due(NOON_MS),
+                    _ => ctx.tx.schedule_forget(NOON_MS),
+                }
+                Ok(())
+            });
+            committed.unwrap();
+            for _ in 0..2 {
+                let refused = store.call_json(b"", b"roles.list", b"{}").unwrap_err();
+                assert_eq!(refused.code(), Code::StoreCorrupt, "{refused}");
+                let named = format!("`{}` at `{}`", parts[0], key.escape_ascii());
+                assert!(refused.message().contains(&named), "{refused}");
             }
-            (Some(_), None, Some(reservation)) => {
-                reservations::forget(ctx, &account, &reservation)?
-            }
-            _ => {}
+            assert!(engine.kernel.backend.get(&key).unwrap().is_some());
         }
     }
-    Ok(())
 }

@@ -14,7 +14,6 @@ pub(crate) mod credits;
 pub(crate) mod due;
 pub(crate) mod gauges;
 pub(crate) mod groups;
-pub(crate) mod indexes;
 pub(crate) mod invitations;
 pub(crate) mod jobs;
 pub(crate) mod leases;

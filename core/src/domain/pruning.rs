@@ -9,7 +9,7 @@
 use crate::access::request::Ctx;
 use crate::access::state::Engine;
 use crate::error::{Code, Error};
-use crate::kernel::keys;
+use crate::kernel::keys::{self, Prefix, due};
 use crate::meters::{MeterId, Team, meter_of};
 use crate::model::{Cap, CapScope, Id, Meter, PaceRecord, Pruning, Window};
 use crate::tables::meters::Prunings;
@@ -31,7 +31,7 @@ const STEP_MS: u64 = 2 * DAY_MS;
 /// wrong.
 const SPARED_MS: u64 = 7 * DAY_MS;
 /// What is cleared, in the order of the keys.
-const KINDS: [u8; 3] = [keys::METER_HISTORY, keys::METER, keys::PACE];
+const KINDS: [Prefix; 3] = [keys::METER_HISTORY, keys::METER, keys::PACE];
 
 impl Pruning {
     /// The first pass, or one that begins anew: a day from now, for what is over by now.
@@ -60,9 +60,9 @@ impl Pruning {
 impl Engine {
     /// Draws that make the first record which is to be cleared away some day see to it that it is.
     pub(crate) fn with_pruning<'b>(&self, draws: Cow<'b, Batch>) -> Result<Cow<'b, Batch>, Error> {
-        let is_cleared = |key: &Vec<u8>| match key.first() {
-            Some(&keys::METER_HISTORY) => true,
-            Some(&(keys::METER | keys::PACE)) => keys::meters::cap_of_meter(key).is_some(),
+        let is_cleared = |key: &Vec<u8>| match Prefix::of(key) {
+            Some(keys::METER_HISTORY) => true,
+            Some(keys::METER | keys::PACE) => keys::meters::cap_of_meter(key).is_some(),
             _ => false,
         };
         if self.prunes.load(Ordering::Acquire)
@@ -80,15 +80,14 @@ impl Engine {
         let mut draws = draws.into_owned();
         draws.expected.push((keys::meters::pruning(), 0));
         draws.writes.push((keys::meters::pruning(), Some(record)));
-        let due = keys::meters::due_pruning(first.due_at_ms);
+        let due = due::METERS.key(first.due_at_ms, &[]);
         draws.writes.push((due, Some(b"null".to_vec())));
         Ok(Cow::Owned(draws))
     }
 
     /// These draws were committed.
     pub(crate) fn has_committed(&self, draws: &Batch) {
-        let due =
-            |(key, _): &(Vec<u8>, _)| keys::due_at(key).filter(|_| keys::meters::is_pruning(key));
+        let due = |(key, _): &(Vec<u8>, _)| due::at(key).filter(|_| due::METERS.has(key));
         if let Some(at_ms) = draws.writes.iter().rev().find_map(due) {
             self.prunes.store(true, Ordering::Release);
             self.forget_at(at_ms);
@@ -137,8 +136,9 @@ fn plan(ctx: &mut Ctx<'_>, pruning: &Pruning) -> Result<(), Error> {
 fn page(ctx: &Ctx<'_>, after: Option<&str>) -> Result<Vec<(Vec<u8>, Record)>, Error> {
     let after = after.map_or_else(Vec::new, |after| [after.as_bytes(), &[0]].concat());
     let mut rows = Vec::new();
-    for letter in KINDS {
-        let (from, until) = (after.clone().max(vec![letter]), vec![letter + 1]);
+    for prefix in KINDS {
+        let (first, until) = keys::range(prefix, &[]);
+        let from = after.clone().max(first);
         if from < until && rows.len() < PAGE {
             let backend = &ctx.engine.kernel.backend;
             rows.extend(backend.range(&from, &until, Order::Ascending, PAGE - rows.len())?);
@@ -169,15 +169,15 @@ enum Counts {
 
 impl Clearing {
     fn look_at(&mut self, ctx: &mut Ctx<'_>, key: &[u8], value: &[u8]) -> Result<(), Error> {
-        match key.first() {
-            Some(&keys::METER_HISTORY) => {
+        match Prefix::of(key) {
+            Some(keys::METER_HISTORY) => {
                 let window: Meter = meter_of(key, value)?;
                 if !self.keeps(ctx, key, &window)? && ctx.tx.has(key)? {
                     ctx.tx.delete(key.to_vec());
                 }
                 Ok(())
             }
-            Some(&keys::METER) => self.look_at_counter(ctx, key, value),
+            Some(keys::METER) => self.look_at_counter(ctx, key, value),
             _ => self.look_at_pace(ctx, key, value),
         }
     }
@@ -311,9 +311,10 @@ mod tests {
 
     /// How many records there are of counters, of windows that are over, and of paces.
     fn records(store: &Tenantry) -> [usize; 3] {
-        KINDS.map(|letter| {
+        KINDS.map(|prefix| {
+            let (from, until) = keys::range(prefix, &[]);
             let backend = &engine(store).kernel.backend;
-            let rows = backend.range(&[letter], &[letter + 1], Order::Ascending, usize::MAX);
+            let rows = backend.range(&from, &until, Order::Ascending, usize::MAX);
             rows.unwrap().len()
         })
     }

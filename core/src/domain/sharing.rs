@@ -14,7 +14,7 @@ use crate::api::sharing::{
 use crate::domain::access;
 use crate::domain::resources::{self, Kind, Need};
 use crate::error::{Code, Error};
-use crate::kernel::keys;
+use crate::kernel::keys::{self, Prefix};
 use crate::kernel::page::walk;
 use crate::model::{Account, Actor, Id, Resource, Share as ShareRecord};
 use crate::rules::sharing::{Direction, TEMPLATE, direction, includes};
@@ -318,12 +318,12 @@ impl Operation for List {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<ShareableList, Error> {
         sharing_line(ctx, &self.account)?;
-        let letter = if self.shared == Some(true) {
+        let prefix = if self.shared == Some(true) {
             keys::SHARE
         } else {
             keys::RESOURCE
         };
-        let span = keys::range(letter, &[self.account.as_str(), TEMPLATE]);
+        let span = keys::range(prefix, &[self.account.as_str(), TEMPLATE]);
         let template = Kind::find(ctx, template_kind()?)?;
         let (templates, next) = walk(ctx, &[span], self.after.as_ref(), self.limit, |ctx, key| {
             let Some((kind, id)) = keys::last_pair(key) else {
@@ -368,7 +368,7 @@ impl Operation for Received {
             sources.push(ancestor.id);
         }
         let (templates, next) = walk(ctx, &spans, self.after.as_ref(), self.limit, |ctx, key| {
-            let by_name = key.first() == Some(&keys::SHARED_WITH);
+            let by_name = Prefix::of(key) == Some(keys::SHARED_WITH);
             let Some(id) = keys::last_id(key) else {
                 return Ok(None);
             };

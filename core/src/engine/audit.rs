@@ -4,7 +4,8 @@
 
 use crate::access::request::Ctx;
 use crate::error::Error;
-use crate::kernel::{Tx, keys};
+use crate::kernel::Tx;
+use crate::kernel::keys::{self, Prefix};
 use crate::model::{
     AUDIT_IP, AuditActor, AuditChain, AuditChange, AuditFields, AuditHead, AuditKind, AuditLink,
     AuditPerson, AuditPersonal, AuditRecord, Id,
@@ -18,6 +19,36 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Changes of one commit share a record up to so many bytes: a record that is stored as one stays
 /// below 4 KiB.
 const FULL: usize = 3000;
+
+/// The order in which the changes of a commit are told: by kind, and those of one kind by their
+/// keys. It says the same in every format of the store.
+const ORDER: [AuditKind; 25] = [
+    AuditKind::Password,
+    AuditKind::Session,
+    AuditKind::AllowList,
+    AuditKind::SecondFactor,
+    AuditKind::Audit,
+    AuditKind::ApiKey,
+    AuditKind::Credits,
+    AuditKind::Campaign,
+    AuditKind::Link,
+    AuditKind::Share,
+    AuditKind::Avatar,
+    AuditKind::Cap,
+    AuditKind::Account,
+    AuditKind::Operator,
+    AuditKind::DefaultLimits,
+    AuditKind::Group,
+    AuditKind::Invitation,
+    AuditKind::Member,
+    AuditKind::Package,
+    AuditKind::Role,
+    AuditKind::Permission,
+    AuditKind::User,
+    AuditKind::Resource,
+    AuditKind::Policies,
+    AuditKind::Suppression,
+];
 
 /// A change that was found in a commit, and the personal fields that are kept apart.
 struct Found {
@@ -34,7 +65,7 @@ struct Subject {
 }
 
 fn kind_of(key: &[u8]) -> Option<AuditKind> {
-    tables::of(*key.first()?)?.audit
+    tables::of(Prefix::of(key)?)?.audit
 }
 
 fn broken(key: &[u8]) -> Error {
@@ -47,8 +78,12 @@ fn broken(key: &[u8]) -> Error {
 /// Adds to the chains what the operation has written so far.
 pub(crate) fn remember(ctx: &mut Ctx<'_>, operation: &str) -> Result<(), Error> {
     let mut found: BTreeMap<AuditChain, Vec<Found>> = BTreeMap::new();
-    for (key, after) in ctx.tx.written(|key| kind_of(key).is_some()) {
-        let Some(kind) = kind_of(&key) else { continue };
+    let written = ctx.tx.written(|key| kind_of(key).is_some()).into_iter();
+    let mut written: Vec<_> = written
+        .filter_map(|(key, after)| Some((kind_of(&key)?, key, after)))
+        .collect();
+    written.sort_by_key(|(kind, ..)| ORDER.iter().position(|listed| listed == kind));
+    for (kind, key, after) in written {
         let before = ctx.tx.stored(&key)?;
         if before == after {
             continue;
@@ -453,4 +488,17 @@ fn forget_person(tx: &mut Tx<'_>, kind: AuditKind, id: &Id) -> Result<(), Error>
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_one_place_in_the_order() {
+        let kinds: Vec<_> = tables::all().filter_map(|table| table.audit).collect();
+        assert_eq!(kinds.len(), ORDER.len());
+        assert!(ORDER.iter().all(|kind| kinds.contains(kind)));
+        assert!(kinds.iter().all(|kind| ORDER.contains(kind)));
+    }
 }

@@ -43,7 +43,6 @@ use crate::meters::drawer::Drawer;
 use crate::meters::{self, Team};
 use crate::model::{Actor, Id, Reservation};
 use crate::options::OpenOptions;
-use crate::tables::about::{self, About};
 use crate::tables::reservations;
 use crate::tables::roles::permission_tree;
 use std::collections::BTreeSet;
@@ -351,9 +350,7 @@ impl Engine {
 fn token_key(path: &Path, options: &OpenOptions, backend: &dyn Backend) -> Result<TokenKey, Error> {
     // A key depends on no instant.
     let mut tx = Tx::new(backend, 0);
-    let known = tx
-        .get::<About>(&keys::token_key())?
-        .map(|about| about.token_key);
+    let known: Option<String> = tx.get(&keys::token_key())?;
     let key = match (&options.token_key, options.seed) {
         (Some(given), _) => TokenKey::new(given.bytes()),
         // Whatever the seed is: a store that is opened again needs new ids, and the tokens that it
@@ -377,13 +374,7 @@ fn token_key(path: &Path, options: &OpenOptions, backend: &dyn Backend) -> Resul
             ));
         }
         None => {
-            tx.put(
-                keys::token_key(),
-                &About {
-                    token_key: key.fingerprint(),
-                    indexes: about::INDEXES,
-                },
-            )?;
+            tx.put(keys::token_key(), &key.fingerprint())?;
             if let (Some(batch), _) = tx.finish() {
                 let version = backend.commit(&batch).map_err(|error| match error {
                     CommitError::Conflict => {

@@ -7,7 +7,8 @@
 
 use crate::access::state::Engine;
 use crate::error::Error;
-use crate::kernel::{decode, keys};
+use crate::kernel::decode;
+use crate::kernel::keys::{self, Prefix};
 use crate::meters::overtaken;
 use crate::model::{Account, Id};
 use std::borrow::Cow;
@@ -24,7 +25,7 @@ impl Engine {
         sender: &Id,
     ) -> Result<Cow<'b, Batch>, Error> {
         let is_made = |key: &&(Vec<u8>, u64)| {
-            key.1 == 0 && matches!(key.0.first(), Some(&(keys::METER | keys::PACE)))
+            key.1 == 0 && matches!(Prefix::of(&key.0), Some(keys::METER | keys::PACE))
         };
         let mut draws = Cow::Borrowed(draws);
         let made = draws.expected.iter().filter(is_made);
@@ -57,7 +58,7 @@ impl Engine {
         let Some(record) = self.kernel.backend.get(key)? else {
             return Ok(None);
         };
-        if key.first() == Some(&keys::ACCOUNT) {
+        if Prefix::of(key) == Some(keys::ACCOUNT) {
             let account: Account = decode(key, &record.value)?;
             if account.leaving {
                 return Ok(None);
@@ -129,10 +130,11 @@ mod tests {
 
     /// How many records there are of meters and paces.
     fn records(store: &Tenantry) -> usize {
-        let of = |letter: u8| {
+        let of = |prefix| {
+            let (from, until) = keys::range(prefix, &[]);
             let backend = &engine(store).kernel.backend;
             backend
-                .range(&[letter], &[letter + 1], Order::Ascending, 1000)
+                .range(&from, &until, Order::Ascending, 1000)
                 .unwrap()
                 .len()
         };

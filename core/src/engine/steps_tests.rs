@@ -6,16 +6,14 @@ use super::*;
 use crate::catalogue;
 use crate::domain::accounts::erase;
 use crate::domain::due;
-use crate::domain::indexes::bring_up_to_date;
 use crate::error::Code;
 use crate::guard::Guard;
 use crate::kernel::due::NEVER;
-use crate::kernel::keys;
+use crate::kernel::keys::{self, Prefix};
 use crate::meters::Ask;
 use crate::model::{Actor, Channel, Id};
 use crate::tables::check::check;
 use parking_lot::Mutex;
-use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use tenantry_store::{Batch, Order, Record, StoreError};
@@ -118,9 +116,9 @@ fn whole(disk: &Disk) {
     assert_eq!(check(&*disk.inner, 20).unwrap(), Vec::<String>::new());
 }
 
-/// The keys that begin with a letter.
-fn count(disk: &Disk, letter: u8) -> usize {
-    let (from, until) = keys::range(letter, &[]);
+/// How many keys begin with a prefix.
+fn count(disk: &Disk, prefix: Prefix) -> usize {
+    let (from, until) = keys::range(prefix, &[]);
     let rows = disk
         .inner
         .range(&from, &until, Order::Ascending, usize::MAX);
@@ -259,7 +257,8 @@ fn is_gone(disk: &Disk, guard: &Guard) {
         .iter()
         .filter(|(key, _)| {
             let mut parts = key.split(|byte| *byte == 0).skip(1);
-            !kept.contains(&key[0]) && parts.any(|part| part == b"big" || part == b"kid")
+            !kept.contains(&Prefix::of(key).unwrap())
+                && parts.any(|part| part == b"big" || part == b"kid")
         })
         .map(|(key, _)| key.escape_ascii().to_string())
         .collect();
@@ -572,43 +571,4 @@ fn what_is_over_is_erased_beside_the_calls() {
         (0, 0)
     );
     whole(&disk);
-}
-
-/// What is only forgotten lay among what acts, and is found there.
-#[test]
-fn a_store_from_before_has_what_is_forgotten_apart() {
-    let disk = disk();
-    let guard = sent(&disk, 3);
-    must(
-        &guard,
-        "reservations.create",
-        json!({"account": "acme", "count": 5, "life_ms": 9000}),
-    );
-    let engine = &guard.engine;
-    engine
-        .commit(&Actor::System, None, |ctx| {
-            let (from, until) = keys::range(keys::FORGET, &[]);
-            for (key, _) in ctx.tx.range::<IgnoredAny>(&from, &until, usize::MAX)? {
-                ctx.tx.delete(key.clone());
-                let due = [&[keys::DUE], &key[1..]].concat();
-                ctx.tx.mark(due);
-            }
-            let about: Option<Value> = ctx.tx.get(&keys::token_key())?;
-            let mut about = about.unwrap();
-            about["indexes"] = json!(1);
-            ctx.tx.put(keys::token_key(), &about)
-        })
-        .unwrap();
-    drop(guard);
-    let guard = open(&disk, Some(NOON_MS));
-    bring_up_to_date(&guard.engine).unwrap();
-    assert_eq!(
-        (count(&disk, keys::FORGET), count(&disk, keys::DUE)),
-        (3, 1)
-    );
-    whole(&disk);
-    assert_eq!(
-        guard.engine.background.next_ms.load(Ordering::Acquire),
-        NOON_MS + DAY_MS
-    );
 }

@@ -1,8 +1,9 @@
 //! One record that `store.verify` looks at, and what a table asks of it.
 
+use super::Tx;
+use super::keys::{self, Prefix};
 use super::page::Span;
 use super::snapshot::Reads;
-use super::{Tx, keys};
 use crate::error::Error;
 use crate::model::{BuiltIn, Id, Role, User};
 use serde::de::DeserializeOwned;
@@ -101,8 +102,8 @@ impl Look<'_> {
     }
 
     /// How many records there are below these ids.
-    pub(crate) fn count(&mut self, letter: u8, parts: &[&str]) -> Result<u64, Error> {
-        self.count_in(keys::range(letter, parts))
+    pub(crate) fn count(&mut self, prefix: Prefix, parts: &[&str]) -> Result<u64, Error> {
+        self.count_in(keys::range(prefix, parts))
     }
 
     pub(crate) fn count_in(&mut self, span: Span) -> Result<u64, Error> {

@@ -1,6 +1,6 @@
 //! When something becomes due by itself.
 
-use super::keys;
+use super::keys::{self, Prefix};
 use super::tx::Tx;
 use crate::error::Error;
 
@@ -9,11 +9,11 @@ pub(crate) const NEVER: u64 = u64::MAX;
 
 /// The instant at which the first of what is scheduled becomes due: what acts
 /// ([`keys::DUE`]), or what is only forgotten ([`keys::FORGET`]).
-pub(crate) fn first(tx: &mut Tx<'_>, letter: u8) -> Result<u64, Error> {
-    let (from, until) = keys::range(letter, &[]);
+pub(crate) fn first(tx: &mut Tx<'_>, prefix: Prefix) -> Result<u64, Error> {
+    let (from, until) = keys::range(prefix, &[]);
     let rows = tx.range::<serde::de::IgnoredAny>(&from, &until, 1)?;
     Ok(rows
         .first()
-        .and_then(|(key, _)| keys::due_at(key))
+        .and_then(|(key, _)| keys::due::at(key))
         .unwrap_or(NEVER))
 }

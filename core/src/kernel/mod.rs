@@ -124,7 +124,7 @@ impl Kernel {
             && batch
                 .writes
                 .iter()
-                .any(|(key, _)| key.first() == Some(&keys::OUTBOX_NEXT))
+                .any(|(key, _)| keys::Prefix::of(key) == Some(keys::OUTBOX_NEXT))
         {
             self.notifier.notify();
         }

@@ -6,8 +6,9 @@
 
 use crate::error::Error;
 use crate::kernel::check::Look;
+use crate::kernel::keys::{self, Prefix};
 use crate::kernel::page::Span;
-use crate::kernel::{Tx, decode, keys};
+use crate::kernel::{Tx, decode};
 use crate::model::{AuditKind, Id};
 use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -27,8 +28,8 @@ pub(crate) fn led_to(value: &[u8]) -> Option<Id> {
 pub(crate) trait Table {
     /// What is stored.
     type Record: Serialize + DeserializeOwned + Clone + 'static;
-    /// The letter that its keys begin with.
-    const PREFIX: u8;
+    /// The two letters that its keys begin with.
+    const PREFIX: Prefix;
     /// As what the audit remembers its changes; none where it does not.
     const AUDIT: Option<AuditKind>;
     /// Whose record it is: it is erased with them.
@@ -63,7 +64,7 @@ pub(crate) enum Owner {
 
 /// Index lines of one kind: how the record is found that a line is of.
 pub(crate) struct Index {
-    pub(crate) prefix: u8,
+    pub(crate) prefix: Prefix,
     /// The key of the record, from the parts of the line's key and its value; none where a line of
     /// this prefix is of another table.
     pub(crate) source: fn(&[&str], &[u8]) -> Option<Vec<u8>>,
@@ -160,14 +161,6 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Writes the index lines of a record anew, where all of them were deleted.
-    pub(crate) fn reindex<T: Table>(&mut self, record: &T::Record) -> Result<(), Error> {
-        for (key, value) in self.lines_now::<T>(record)?.entries {
-            self.put_bytes(key, value);
-        }
-        Ok(())
-    }
-
     /// Deletes the records of a table that begin with these ids, with their lines, at most so many;
     /// answers how many.
     pub(crate) fn erase_range<T: Table>(
@@ -248,7 +241,7 @@ impl Tx<'_> {
 
 /// A kind of record as the list of all tables has it.
 pub(crate) struct Declared {
-    pub(crate) prefix: u8,
+    pub(crate) prefix: Prefix,
     pub(crate) audit: Option<AuditKind>,
     pub(crate) owner: Owner,
     pub(crate) lines: &'static [Index],
@@ -266,7 +259,7 @@ pub(crate) struct Declared {
 pub(crate) type HasLine = fn(&mut Tx<'_>, (&[u8], &[u8]), (&[u8], &[u8])) -> Result<bool, Error>;
 
 /// Deletes records with what follows from them.
-pub(crate) type EraseRange = fn(&mut Tx<'_>, u8, &[&str], usize) -> Result<usize, Error>;
+pub(crate) type EraseRange = fn(&mut Tx<'_>, Prefix, &[&str], usize) -> Result<usize, Error>;
 
 /// Checks the record at a key of these parts.
 pub(crate) type Check = fn(&mut Look<'_>, &[u8], &[&str]) -> Result<(), Error>;
@@ -287,7 +280,7 @@ impl Declared {
 
     /// Records that do not tell where they lie, and from which nothing follows.
     pub(crate) const fn plain(
-        prefix: u8,
+        prefix: Prefix,
         audit: Option<AuditKind>,
         owner: Owner,
         check: Check,
@@ -309,7 +302,7 @@ impl Declared {
 /// them; at most so many.
 pub(crate) fn delete_range(
     tx: &mut Tx<'_>,
-    prefix: u8,
+    prefix: Prefix,
     parts: &[&str],
     most: usize,
 ) -> Result<usize, Error> {

@@ -41,11 +41,11 @@ impl Engine {
     /// Goes through the ids at the end of some keys, a bounded number at a time.
     pub(crate) fn each_descendant(
         &self,
-        letter: u8,
+        prefix: keys::Prefix,
         parts: &[&str],
         run: impl Fn(&Id) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let (mut from, until) = keys::range(letter, parts);
+        let (mut from, until) = keys::range(prefix, parts);
         loop {
             let rows = self
                 .kernel

@@ -52,7 +52,7 @@ pub(crate) struct Links;
 
 impl Table for Links {
     type Record = Link;
-    const PREFIX: u8 = keys::LINK;
+    const PREFIX: keys::Prefix = keys::LINK;
     const AUDIT: Option<AuditKind> = Some(AuditKind::Link);
     const OWNER: Owner = Owner::Nobody;
     const LINES: &'static [Index] = &[Index {

@@ -1,9 +1,10 @@
 //! Accounts (R-ACC-1): where each is listed, on the platform and below others, and what it uses.
 
 use crate::error::Error;
+use crate::kernel::Tx;
 use crate::kernel::check::Look;
+use crate::kernel::keys::{self, due};
 use crate::kernel::table::{Count, Declared, Index, Lines, Owner, Table, id};
-use crate::kernel::{Tx, keys};
 use crate::model::{self, Account, AuditKind, Email, Id, Lifecycle, Member, User};
 
 pub(super) const TABLES: &[Declared] = &[Declared::of::<Accounts>()];
@@ -16,7 +17,7 @@ pub(crate) struct Accounts;
 
 impl Table for Accounts {
     type Record = Account;
-    const PREFIX: u8 = keys::ACCOUNT;
+    const PREFIX: keys::Prefix = keys::ACCOUNT;
     const AUDIT: Option<AuditKind> = Some(AuditKind::Account);
     const OWNER: Owner = Owner::Nobody;
     const LINES: &'static [Index] = &[
@@ -42,8 +43,8 @@ impl Table for Accounts {
         },
         Index {
             prefix: keys::DUE,
-            source: |parts, _| match parts {
-                [_, account] => key_of(account),
+            source: |parts, _| match due::PACKAGE.of(parts)? {
+                [account] => key_of(account),
                 _ => None,
             },
         },
@@ -94,7 +95,7 @@ impl Table for Accounts {
         if let Some(next) = &account.next_package {
             lines.needs(keys::package(&next.package), "its next package is gone");
             lines.index(keys::package_next(&next.package, id));
-            lines.index(keys::due(next.from_ms, id));
+            lines.index(due::PACKAGE.key(next.from_ms, &[id.as_str()]));
         }
         if let Some(role) = &account.default_role {
             lines.uses_role(role, "account", &[id.as_str()]);

@@ -12,7 +12,7 @@ pub(crate) struct ApiKeys;
 
 impl Table for ApiKeys {
     type Record = ApiKey;
-    const PREFIX: u8 = keys::API_KEY;
+    const PREFIX: keys::Prefix = keys::API_KEY;
     const AUDIT: Option<AuditKind> = Some(AuditKind::ApiKey);
     const OWNER: Owner = Owner::Nobody;
     const LINES: &'static [Index] = &[Index {

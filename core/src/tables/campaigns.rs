@@ -11,7 +11,7 @@ pub(crate) struct Campaigns;
 
 impl Table for Campaigns {
     type Record = Campaign;
-    const PREFIX: u8 = keys::CAMPAIGN;
+    const PREFIX: keys::Prefix = keys::CAMPAIGN;
     const AUDIT: Option<AuditKind> = Some(AuditKind::Campaign);
     const OWNER: Owner = Owner::Account;
     const LINES: &'static [Index] = &[Index {

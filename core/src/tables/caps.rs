@@ -20,7 +20,7 @@ pub(crate) struct Caps;
 
 impl Table for Caps {
     type Record = Cap;
-    const PREFIX: u8 = keys::CAP;
+    const PREFIX: keys::Prefix = keys::CAP;
     const AUDIT: Option<AuditKind> = Some(AuditKind::Cap);
     const OWNER: Owner = Owner::AccountOrPlatform;
 
@@ -60,8 +60,8 @@ pub(crate) fn invalidate(tx: &mut Tx<'_>, cap: &model::Cap) {
 
 /// Removes what the counters of a cap have counted.
 fn forget_counts(tx: &mut Tx<'_>, account: Option<&Id>, cap: &Id) -> Result<(), Error> {
-    for letter in [keys::METER, keys::METER_HISTORY, keys::PACE] {
-        let (from, until) = keys::range(letter, &[keys::carrier(account), &keys::of_cap(cap)]);
+    for prefix in [keys::METER, keys::METER_HISTORY, keys::PACE] {
+        let (from, until) = keys::range(prefix, &[keys::carrier(account), &keys::of_cap(cap)]);
         for (key, _) in tx.range::<serde::de::IgnoredAny>(&from, &until, usize::MAX)? {
             tx.delete(key);
         }

@@ -6,10 +6,11 @@
 //! memory for a larger store. What follows from a record is declared with its table.
 
 use crate::error::{Code, Error};
+use crate::kernel::Tx;
 use crate::kernel::check::{Look, STEP, broken};
+use crate::kernel::keys::{self, Prefix};
 use crate::kernel::snapshot::Reads;
 use crate::kernel::table::{Index, Owner};
-use crate::kernel::{Tx, keys};
 use crate::tables::deletions;
 use tenantry_store::Order;
 
@@ -54,8 +55,8 @@ pub(crate) fn check<'a>(reads: impl Into<Reads<'a>>, most: usize) -> Result<Vec<
 }
 
 fn look_at(look: &mut Look<'_>, key: &[u8]) -> Result<(), Error> {
-    let (letter, parts) = keys::split(key).ok_or_else(|| broken("the key is no text"))?;
-    match super::of(letter) {
+    let (prefix, parts) = keys::split(key).ok_or_else(|| broken("the key is no text"))?;
+    match super::of(prefix) {
         Some(table) => {
             if is_left_over(look, table.owner, &parts)? {
                 return Ok(());
@@ -63,7 +64,7 @@ fn look_at(look: &mut Look<'_>, key: &[u8]) -> Result<(), Error> {
             must_have_owner(look, table.owner, &parts)?;
             (table.check)(look, key, &parts)
         }
-        None => check_line(look, letter, key, &parts),
+        None => check_line(look, prefix, key, &parts),
     }
 }
 
@@ -100,8 +101,13 @@ fn must_have_owner(look: &mut Look<'_>, owner: Owner, parts: &[&str]) -> Result<
 }
 
 /// An index line must be one that follows from its record.
-fn check_line(look: &mut Look<'_>, letter: u8, key: &[u8], parts: &[&str]) -> Result<(), Error> {
-    let is_of = |line: &&Index| line.prefix == letter;
+fn check_line(
+    look: &mut Look<'_>,
+    prefix: Prefix,
+    key: &[u8],
+    parts: &[&str],
+) -> Result<(), Error> {
+    let is_of = |line: &&Index| line.prefix == prefix;
     let found = super::all().find_map(|table| {
         let mut lines = table.lines.iter().filter(is_of);
         let source = lines.find_map(|line| (line.source)(parts, look.value));
@@ -128,7 +134,7 @@ mod tests {
     use crate::access::request::Ctx;
     use crate::access::state::Engine;
     use crate::error::{Code, Error};
-    use crate::kernel::keys;
+    use crate::kernel::keys::{self, Prefix};
     use crate::model::{
         Actor, Count, Id, Name, Operator, Policies, PolicyRecord, Profile, Resource, Role, User,
     };
@@ -192,6 +198,10 @@ mod tests {
             people::rename(&mut ctx.tx, &before, &after, &accounts)?;
             ctx.tx.save::<crate::tables::users::Users>(&after)
         });
+    }
+
+    fn kind(key: &[u8]) -> Prefix {
+        Prefix::of(key).unwrap()
     }
 
     fn all(engine: &Engine) -> Vec<(Vec<u8>, Vec<u8>)> {
@@ -408,7 +418,7 @@ mod tests {
     }
 
     /// What stands alone: nothing else tells that it was there.
-    const ALONE: &[u8] = &[
+    const ALONE: &[Prefix] = &[
         keys::METER,
         keys::PACE,
         keys::POLICY,
@@ -423,7 +433,7 @@ mod tests {
             write(&engine, &key, None);
             let noticed = !breaks(&engine).is_empty();
             assert!(
-                noticed || ALONE.contains(&key[0]),
+                noticed || ALONE.contains(&kind(&key)),
                 "{} can be taken away",
                 key.escape_ascii()
             );
@@ -448,7 +458,7 @@ mod tests {
                     let mut parts = parts.clone();
                     parts[place] = other.as_bytes();
                     let another = parts.join(&0);
-                    if there.contains(&another) || ALONE.contains(&another[0]) {
+                    if there.contains(&another) || ALONE.contains(&kind(&another)) {
                         continue;
                     }
                     write(&engine, &another, Some(value));
@@ -458,7 +468,7 @@ mod tests {
                         another.escape_ascii()
                     );
                     write(&engine, &another, None);
-                    *tried.entry(another[0]).or_insert(0) += 1;
+                    *tried.entry(kind(&another)).or_insert(0) += 1;
                 }
             }
         }
@@ -511,8 +521,8 @@ mod tests {
             ];
             let tells = |field: &str| {
                 record.get(field).is_some()
-                    && !ALONE.contains(&key[0])
-                    && (key[0], field) != (keys::ROLE, "administrator")
+                    && !ALONE.contains(&kind(&key))
+                    && (kind(&key), field) != (keys::ROLE, "administrator")
             };
             for field in fields.into_iter().filter(|field| tells(field)) {
                 for other in [
@@ -569,7 +579,7 @@ mod tests {
         let engine = filled();
         for (key, _) in all(&engine)
             .iter()
-            .filter(|(key, _)| key[0] == keys::PERSON)
+            .filter(|(key, _)| kind(key) == keys::PERSON)
         {
             write(&engine, key, None);
         }
@@ -581,9 +591,9 @@ mod tests {
     /// users and memberships.
     fn naively(engine: &Engine) -> BTreeMap<Vec<u8>, u64> {
         let rows = all(engine);
-        let of = |letter: u8| {
+        let of = |prefix| {
             rows.iter()
-                .filter(move |(key, _)| key[0] == letter)
+                .filter(move |(key, _)| kind(key) == prefix)
                 .map(|(_, value)| serde_json::from_slice::<Value>(value).unwrap())
         };
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -599,11 +609,11 @@ mod tests {
         for member in of(keys::MEMBER) {
             let mut account = text(&member["account"]);
             *counts
-                .entry(format!("C\0{account}\0members").into_bytes())
+                .entry(format!("tl\0{account}\0members").into_bytes())
                 .or_default() += 1;
             if let Some(group) = member["group"].as_str() {
                 *counts
-                    .entry(format!("C\0{account}\0group\0{group}").into_bytes())
+                    .entry(format!("tl\0{account}\0group\0{group}").into_bytes())
                     .or_default() += 1;
             }
             let is_idle = member["owner"] == false
@@ -622,11 +632,11 @@ mod tests {
             }
         }
         for account in accounts.keys() {
-            counts.insert(format!("C\0{account}\0groups").into_bytes(), 1);
+            counts.insert(format!("tl\0{account}\0groups").into_bytes(), 1);
             let mut ancestor = text(&accounts[account]["parent"]);
             while !ancestor.is_empty() {
                 *counts
-                    .entry(format!("C\0{ancestor}\0below").into_bytes())
+                    .entry(format!("tl\0{ancestor}\0below").into_bytes())
                     .or_default() += 1;
                 ancestor = text(&accounts[&ancestor]["parent"]);
             }
@@ -644,22 +654,25 @@ mod tests {
             for (order, by) in orders {
                 let mut by = crate::model::folded(&by);
                 by.truncate((0..=128).rev().find(|at| by.is_char_boundary(*at)).unwrap());
-                counts.insert(format!("f\0{list}\0{order}\0{by}\0{user}").into_bytes(), 0);
+                counts.insert(format!("pe\0{list}\0{order}\0{by}\0{user}").into_bytes(), 0);
             }
         }
         for ((account, user), number) in seats {
             *counts
-                .entry(format!("C\0{account}\0users").into_bytes())
+                .entry(format!("tl\0{account}\0users").into_bytes())
                 .or_default() += 1;
             if let Some(without) = idle.get(&(account.clone(), user.clone())) {
-                counts.insert(format!("C\0{account}\0idle\0{user}").into_bytes(), *without);
+                counts.insert(
+                    format!("tl\0{account}\0idle\0{user}").into_bytes(),
+                    *without,
+                );
                 if *without == number {
                     *counts
-                        .entry(format!("C\0{account}\0idle").into_bytes())
+                        .entry(format!("tl\0{account}\0idle").into_bytes())
                         .or_default() += 1;
                 }
             }
-            counts.insert(format!("k\0{account}\0{user}").into_bytes(), number);
+            counts.insert(format!("se\0{account}\0{user}").into_bytes(), number);
         }
         counts
     }
@@ -685,16 +698,16 @@ mod tests {
             }
             for step in 0..120 {
                 let rows = all(&engine);
-                let mut one_of = |letter: u8| {
+                let mut one_of = |prefix| {
                     let ids: Vec<&[u8]> = rows
                         .iter()
                         .map(|(key, _)| key.as_slice())
-                        .filter(|key| key[0] == letter)
+                        .filter(|key| kind(key) == prefix)
                         .collect();
                     if ids.is_empty() {
                         "nobody".to_owned()
                     } else {
-                        String::from_utf8_lossy(&ids[roll(ids.len())][2..]).into_owned()
+                        String::from_utf8_lossy(&ids[roll(ids.len())][3..]).into_owned()
                     }
                 };
                 let (mut account, mut user, parent) = (
@@ -806,7 +819,7 @@ mod tests {
                 };
                 *done.entry(what).or_default() += usize::from(ended.is_ok());
                 let counted =
-                    |key: &[u8]| [keys::PERSON, keys::SEAT, keys::TALLY].contains(&key[0]);
+                    |key: &[u8]| [keys::PERSON, keys::SEAT, keys::TALLY].contains(&kind(key));
                 let found: BTreeMap<Vec<u8>, u64> = all(&engine)
                     .into_iter()
                     .filter(|(key, _)| counted(key))

@@ -25,7 +25,7 @@ pub(crate) struct Groups;
 
 impl Table for Groups {
     type Record = Group;
-    const PREFIX: u8 = keys::GROUP;
+    const PREFIX: keys::Prefix = keys::GROUP;
     const AUDIT: Option<AuditKind> = Some(AuditKind::Group);
     const OWNER: Owner = Owner::Account;
     const COUNTS: &'static [Count] = &[Count {

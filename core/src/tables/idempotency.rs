@@ -2,8 +2,9 @@
 
 use crate::error::Error;
 use crate::kernel::check::Look;
+use crate::kernel::keys::{self, Prefix, due};
 use crate::kernel::table::{Declared, Index, Owner, id};
-use crate::kernel::{Tx, decode, keys};
+use crate::kernel::{Tx, decode};
 use crate::model::Id;
 use serde::{Deserialize, Serialize};
 
@@ -13,8 +14,8 @@ pub(super) const TABLES: &[Declared] = &[Declared {
     owner: Owner::Account,
     lines: &[Index {
         prefix: keys::FORGET,
-        source: |parts, _| match parts {
-            [_, account, actor, name] => Some(keys::answered(&id(account)?, actor, &id(name)?)),
+        source: |parts, _| match due::ANSWER.of(parts)? {
+            [account, actor, name] => Some(keys::answered(&id(account)?, actor, &id(name)?)),
             _ => None,
         },
     }],
@@ -49,10 +50,15 @@ fn has_line(
     (line, _): (&[u8], &[u8]),
 ) -> Result<bool, Error> {
     let answered: Answered = decode(key, bytes)?;
-    Ok(keys::due_at(line) == Some(answered.until_ms))
+    Ok(due::at(line) == Some(answered.until_ms))
 }
 
-fn erase_range(tx: &mut Tx<'_>, prefix: u8, parts: &[&str], most: usize) -> Result<usize, Error> {
+fn erase_range(
+    tx: &mut Tx<'_>,
+    prefix: Prefix,
+    parts: &[&str],
+    most: usize,
+) -> Result<usize, Error> {
     let (from, until) = keys::range(prefix, parts);
     let found = tx.range::<Answered>(&from, &until, most)?;
     let erased = found.len();
@@ -70,8 +76,7 @@ fn erase_range(tx: &mut Tx<'_>, prefix: u8, parts: &[&str], most: usize) -> Resu
 
 /// Index: when an answer is forgotten.
 pub(crate) fn forget_line(at_ms: u64, account: &Id, actor: &str, name: &Id) -> Vec<u8> {
-    let at = keys::sortable(at_ms);
-    keys::key(keys::FORGET, &[&at, account.as_str(), actor, name.as_str()])
+    due::ANSWER.key(at_ms, &[account.as_str(), actor, name.as_str()])
 }
 
 /// An answer is forgotten.

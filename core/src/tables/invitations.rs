@@ -19,7 +19,7 @@ pub(crate) struct Invitations;
 
 impl Table for Invitations {
     type Record = Invitation;
-    const PREFIX: u8 = keys::INVITATION;
+    const PREFIX: keys::Prefix = keys::INVITATION;
     const AUDIT: Option<AuditKind> = Some(AuditKind::Invitation);
     const OWNER: Owner = Owner::Nobody;
     const LINES: &'static [Index] = &[

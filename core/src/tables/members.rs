@@ -14,7 +14,7 @@ pub(crate) struct Members;
 
 impl Table for Members {
     type Record = Member;
-    const PREFIX: u8 = keys::MEMBER;
+    const PREFIX: keys::Prefix = keys::MEMBER;
     const AUDIT: Option<AuditKind> = Some(AuditKind::Member);
     const OWNER: Owner = Owner::Account;
     const LINES: &'static [Index] = &[

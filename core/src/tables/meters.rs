@@ -1,8 +1,9 @@
 //! What sends are counted by: meters with their history, and paces.
 
 use crate::error::Error;
+use crate::kernel::Tx;
+use crate::kernel::keys::{self, due};
 use crate::kernel::table::{Declared, Index, Lines, Owner, Table};
-use crate::kernel::{Tx, keys};
 use crate::model::{AuditKind, Pruning};
 
 pub(super) const TABLES: &[Declared] = &[
@@ -27,15 +28,12 @@ pub(crate) struct Prunings;
 
 impl Table for Prunings {
     type Record = Pruning;
-    const PREFIX: u8 = keys::PRUNING;
+    const PREFIX: keys::Prefix = keys::PRUNING;
     const AUDIT: Option<AuditKind> = None;
     const OWNER: Owner = Owner::Nobody;
     const LINES: &'static [Index] = &[Index {
         prefix: keys::FORGET,
-        source: |parts, _| match parts {
-            [_, "", _] => Some(keys::meters::pruning()),
-            _ => None,
-        },
+        source: |parts, _| due::METERS.of(parts).map(|_| keys::meters::pruning()),
     }];
 
     fn key(_: &Pruning) -> Vec<u8> {
@@ -43,7 +41,7 @@ impl Table for Prunings {
     }
 
     fn lines(_: &mut Tx<'_>, pruning: &Pruning, lines: &mut Lines) -> Result<(), Error> {
-        lines.index(keys::meters::due_pruning(pruning.due_at_ms));
+        lines.index(due::METERS.key(pruning.due_at_ms, &[]));
         Ok(())
     }
 }

@@ -1,7 +1,6 @@
 //! One file for each kind of record: where it lies, what follows from it, and what is checked of
 //! it. A new kind of record is one file here, and one line in [`ALL`].
 
-pub(crate) mod about;
 pub(crate) mod access;
 pub(crate) mod accounts;
 pub(crate) mod api_keys;
@@ -76,9 +75,9 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Declared> {
     ALL.iter().copied().flatten()
 }
 
-/// The table of the records whose keys begin with this letter; none where they are index lines or
+/// The table of the records whose keys begin with these letters; none where they are index lines or
 /// counts.
-pub(crate) fn of(prefix: u8) -> Option<&'static Declared> {
+pub(crate) fn of(prefix: keys::Prefix) -> Option<&'static Declared> {
     all().find(|table| table.prefix == prefix)
 }
 
@@ -123,4 +122,26 @@ pub(crate) fn count_of_account(tx: &Tx<'_>, account: &Id, most: usize) -> Result
         }
     }
     Ok(counted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_prefix_is_that_of_one_table_or_of_index_lines() {
+        let tables: Vec<_> = all().map(|table| table.prefix).collect();
+        let lines: BTreeSet<_> = all()
+            .flat_map(|table| table.lines)
+            .map(|line| line.prefix)
+            .collect();
+        for prefix in keys::ALL {
+            let declared = tables.iter().filter(|table| *table == prefix).count();
+            let is_line = usize::from(lines.contains(prefix));
+            let tells_of_store = [keys::CLOCK, keys::TOKEN_KEY].contains(prefix);
+            let expected = usize::from(!tells_of_store);
+            assert_eq!(declared + is_line, expected, "{}", prefix.text());
+        }
+    }
 }

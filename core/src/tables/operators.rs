@@ -12,7 +12,7 @@ pub(crate) struct Operators;
 
 impl Table for Operators {
     type Record = Operator;
-    const PREFIX: u8 = keys::OPERATOR;
+    const PREFIX: keys::Prefix = keys::OPERATOR;
     const AUDIT: Option<AuditKind> = Some(AuditKind::Operator);
     const OWNER: Owner = Owner::User;
     const LINES: &'static [Index] = &[Index {

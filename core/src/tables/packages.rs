@@ -20,7 +20,7 @@ pub(crate) struct Packages;
 
 impl Table for Packages {
     type Record = Package;
-    const PREFIX: u8 = keys::PACKAGE;
+    const PREFIX: keys::Prefix = keys::PACKAGE;
     const AUDIT: Option<AuditKind> = Some(AuditKind::Package);
     const OWNER: Owner = Owner::Nobody;
     const LINES: &'static [Index] = &[Index {
@@ -70,11 +70,11 @@ pub(crate) fn load_open(tx: &mut Tx<'_>, id: &Id, field: &str) -> Result<Package
 
 pub(crate) fn ids_in_range(
     tx: &mut Tx<'_>,
-    letter: u8,
+    prefix: keys::Prefix,
     package: &Id,
     most: usize,
 ) -> Result<Vec<Id>, Error> {
-    let (from, until) = keys::range(letter, &[package.as_str()]);
+    let (from, until) = keys::range(prefix, &[package.as_str()]);
     Ok(tx
         .range::<()>(&from, &until, most)?
         .iter()

@@ -1,8 +1,9 @@
 //! Reservations: when something happens to each, and to whose counters it comes back.
 
 use crate::error::Error;
+use crate::kernel::Tx;
+use crate::kernel::keys::{self, due};
 use crate::kernel::table::{Declared, Index, Lines, Owner, Table, id};
-use crate::kernel::{Tx, keys};
 use crate::model::{self, AuditKind, Id, Reservation, ReservationState};
 use crate::tables::accounts::{self, account_line};
 
@@ -16,7 +17,7 @@ pub(crate) struct Reservations;
 
 impl Table for Reservations {
     type Record = Reservation;
-    const PREFIX: u8 = keys::RESERVATION;
+    const PREFIX: keys::Prefix = keys::RESERVATION;
     const AUDIT: Option<AuditKind> = None;
     const OWNER: Owner = Owner::Account;
     const LINES: &'static [Index] = &[
@@ -29,15 +30,15 @@ impl Table for Reservations {
         },
         Index {
             prefix: keys::DUE,
-            source: |parts, _| match parts {
-                [_, account, reservation] => key_of(account, reservation),
+            source: |parts, _| match due::RESERVATION.of(parts)? {
+                [account, reservation] => key_of(account, reservation),
                 _ => None,
             },
         },
         Index {
             prefix: keys::FORGET,
-            source: |parts, _| match parts {
-                [_, account, reservation] => key_of(account, reservation),
+            source: |parts, _| match due::ENDED_RESERVATION.of(parts)? {
+                [account, reservation] => key_of(account, reservation),
                 _ => None,
             },
         },
@@ -50,12 +51,12 @@ impl Table for Reservations {
     fn lines(tx: &mut Tx<'_>, reservation: &Reservation, lines: &mut Lines) -> Result<(), Error> {
         let line = account_line(tx, &reservation.account)?;
         let Reservation { account, id, .. } = reservation;
-        let letter = match reservation.state {
-            ReservationState::Open => keys::DUE,
-            _ => keys::FORGET,
+        let kind = match reservation.state {
+            ReservationState::Open => due::RESERVATION,
+            _ => due::ENDED_RESERVATION,
         };
-        let at_ms = reservation.due_at_ms();
-        lines.index(keys::due_reservation(letter, at_ms, account, id));
+        let parts = [account.as_str(), id.as_str()];
+        lines.index(kind.key(reservation.due_at_ms(), &parts));
         if reservation.state == ReservationState::Open && reservation.listed {
             // With the account, those above it, and the platform.
             for ancestor in line.iter().map(|ancestor| Some(&ancestor.id)).chain([None]) {

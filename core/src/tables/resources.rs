@@ -24,7 +24,7 @@ pub(crate) struct Resources;
 
 impl Table for Resources {
     type Record = Resource;
-    const PREFIX: u8 = keys::RESOURCE;
+    const PREFIX: keys::Prefix = keys::RESOURCE;
     const AUDIT: Option<AuditKind> = Some(AuditKind::Resource);
     const OWNER: Owner = Owner::Account;
     const LINES: &'static [Index] = &[

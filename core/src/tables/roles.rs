@@ -22,7 +22,7 @@ pub(crate) struct Roles;
 
 impl Table for Roles {
     type Record = Role;
-    const PREFIX: u8 = keys::ROLE;
+    const PREFIX: keys::Prefix = keys::ROLE;
     const AUDIT: Option<AuditKind> = Some(AuditKind::Role);
     const OWNER: Owner = Owner::Nobody;
     const LINES: &'static [Index] = &[

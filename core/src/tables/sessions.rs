@@ -11,7 +11,7 @@ pub(crate) struct Sessions;
 
 impl Table for Sessions {
     type Record = Session;
-    const PREFIX: u8 = keys::SESSION;
+    const PREFIX: keys::Prefix = keys::SESSION;
     const AUDIT: Option<AuditKind> = Some(AuditKind::Session);
     const OWNER: Owner = Owner::Nobody;
     const LINES: &'static [Index] = &[Index {

@@ -13,7 +13,7 @@ pub(crate) struct Shares;
 
 impl Table for Shares {
     type Record = Share;
-    const PREFIX: u8 = keys::SHARE;
+    const PREFIX: keys::Prefix = keys::SHARE;
     const AUDIT: Option<AuditKind> = Some(AuditKind::Share);
     const OWNER: Owner = Owner::Account;
     const LINES: &'static [Index] = &[Index {

@@ -13,7 +13,7 @@ pub(crate) struct Slots;
 
 impl Table for Slots {
     type Record = Slot;
-    const PREFIX: u8 = keys::SLOT;
+    const PREFIX: keys::Prefix = keys::SLOT;
     const AUDIT: Option<AuditKind> = None;
     const OWNER: Owner = Owner::Account;
     const LINES: &'static [Index] = &[Index {

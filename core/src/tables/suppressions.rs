@@ -17,7 +17,7 @@ pub(crate) struct Suppressions;
 
 impl Table for Suppressions {
     type Record = Suppression;
-    const PREFIX: u8 = keys::SUPPRESSION;
+    const PREFIX: keys::Prefix = keys::SUPPRESSION;
     const AUDIT: Option<AuditKind> = Some(AuditKind::Suppression);
     const OWNER: Owner = Owner::Account;
     const LINES: &'static [Index] = &[Index {

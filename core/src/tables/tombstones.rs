@@ -9,7 +9,7 @@ pub(super) const TABLES: &[Declared] = &[Declared::plain(
     Owner::Nobody,
     |look, _, parts| {
         let living = match parts {
-            ["g", account, group] => {
+            [kind, account, group] if *kind == keys::GROUP.text() => {
                 let account = look.id(account)?;
                 look.must_have(keys::account(&account), "its account is gone")?;
                 keys::group(&account, &look.id(group)?)

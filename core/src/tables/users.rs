@@ -13,7 +13,7 @@ pub(crate) struct Users;
 
 impl Table for Users {
     type Record = User;
-    const PREFIX: u8 = keys::USER;
+    const PREFIX: keys::Prefix = keys::USER;
     const AUDIT: Option<AuditKind> = Some(AuditKind::User);
     const OWNER: Owner = Owner::Nobody;
     const LINES: &'static [Index] = &[Index {

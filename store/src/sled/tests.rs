@@ -718,18 +718,19 @@ fn pipes_sockets_and_folders_in_place_of_files_are_refused_at_once() {
 }
 
 #[test]
-fn a_newer_format_is_called_so() {
-    let scratch = Scratch::new();
-    filled(&scratch.store(), 1).close().unwrap();
-    let first = format!("tenantry store, format 2, id {}", "01".repeat(16));
-    let first = format!("{first}, check {:08x}\n", crc32fast::hash(first.as_bytes()));
-    let manifest = scratch.store().join("manifest");
-    let manifest = fs::File::options().write(true).open(manifest).unwrap();
-    manifest.write_all_at(first.as_bytes(), 0).unwrap();
-    assert_eq!(
-        open(&scratch.store()).err(),
-        Some(StoreError::Format { found: 2, known: 1 })
-    );
+fn an_older_and_a_newer_format_are_called_so() {
+    for (found, called) in [(1, "the older format 1,"), (3, "format 3,")] {
+        let scratch = Scratch::new();
+        filled(&scratch.store(), 1).close().unwrap();
+        let first = format!("tenantry store, format {found}, id {}", "01".repeat(16));
+        let first = format!("{first}, check {:08x}\n", crc32fast::hash(first.as_bytes()));
+        let manifest = scratch.store().join("manifest");
+        let manifest = fs::File::options().write(true).open(manifest).unwrap();
+        manifest.write_all_at(first.as_bytes(), 0).unwrap();
+        let error = open(&scratch.store()).err().unwrap();
+        assert_eq!(error, StoreError::Format { found, known: 2 });
+        assert!(error.to_string().contains(called), "{error}");
+    }
 }
 
 /// Whoever works in the folder of an open store, and what the store says then.

@@ -23,7 +23,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 /// How many records a step reads at once.
 const PAGE: usize = 128;
 /// What follows from each of these records concerns nothing but them and the lists above.
-const ERASED_ALONE: [u8; 3] = [keys::SUPPRESSION, keys::RESERVATION, keys::ANSWERED];
+const ERASED_ALONE: [keys::Prefix; 3] = [keys::SUPPRESSION, keys::RESERVATION, keys::ANSWERED];
 
 /// Whether an account, with those below it that go with it, is so small that one commit erases it.
 /// While others are being erased it waits for its turn, since they may lie below it.
@@ -213,7 +213,7 @@ fn lowest_descendant(ctx: &mut Ctx<'_>, account: &Id) -> Result<Option<Id>, Erro
 /// stays to the end.
 fn erase_some(ctx: &mut Ctx<'_>, deletion: &mut Deletion) -> Result<bool, Error> {
     let id = &deletion.account.clone();
-    let records_of = |letter| keys::range(letter, &[id.as_str()]);
+    let records_of = |prefix| keys::range(prefix, &[id.as_str()]);
     let is_clear = each(
         ctx,
         records_of(keys::RESOURCE),
@@ -239,12 +239,12 @@ fn erase_some(ctx: &mut Ctx<'_>, deletion: &mut Deletion) -> Result<bool, Error>
     if !is_clear {
         return Ok(false);
     }
-    for letter in ERASED_ALONE {
+    for prefix in ERASED_ALONE {
         let most = PAGE.min(ctx.engine.background.at_once());
-        let Some(table) = tables::of(letter) else {
+        let Some(table) = tables::of(prefix) else {
             continue;
         };
-        while (table.erase_range)(&mut ctx.tx, letter, &[id.as_str()], most)? == most {
+        while (table.erase_range)(&mut ctx.tx, prefix, &[id.as_str()], most)? == most {
             if !has_room(ctx) {
                 return Ok(false);
             }

@@ -322,7 +322,7 @@ fn who_is_erased_leaves_a_chain_that_is_whole() {
         let rows = engine
             .kernel
             .backend
-            .range(keys::FIRST, b"9", Order::Ascending, usize::MAX)
+            .range(keys::FIRST, &[0x7f], Order::Ascending, usize::MAX)
             .unwrap();
         rows.into_iter()
             .map(|(_, record)| String::from_utf8(record.value).unwrap())
@@ -489,10 +489,11 @@ fn every_record_stays_small() {
         import.to_string().as_bytes(),
     )
     .unwrap();
+    let (from, until) = keys::range(keys::AUDIT, &[]);
     let rows = engine
         .kernel
         .backend
-        .range(&[keys::AUDIT], &[keys::AUDIT_HEAD], Order::Ascending, 9999)
+        .range(&from, &until, Order::Ascending, 9999)
         .unwrap();
     let longest = rows
         .iter()

@@ -167,7 +167,7 @@ impl Engine {
     fn leave_each<T: DeserializeOwned + Clone + 'static>(
         &self,
         actor: &Actor,
-        letter: u8,
+        prefix: keys::Prefix,
         is_ahead: impl Fn(&T, u64) -> bool,
         leave: impl Fn(&mut Ctx<'_>, &[u8], T) -> Result<(), Error>,
     ) -> Result<(), Error> {
@@ -184,7 +184,7 @@ impl Engine {
                 None => Ok(false),
             }
         };
-        self.change_each(actor, letter, is_wanted, change).map(drop)
+        self.change_each(actor, prefix, is_wanted, change).map(drop)
     }
 
     /// Changes the records of a kind that are wanted, some in each commit; answers how many were
@@ -192,11 +192,11 @@ impl Engine {
     fn change_each(
         &self,
         actor: &Actor,
-        letter: u8,
+        prefix: keys::Prefix,
         is_wanted: impl Fn(&[u8], &[u8], u64) -> Result<bool, Error>,
         change: impl Fn(&mut Ctx<'_>, &[u8]) -> Result<bool, Error>,
     ) -> Result<u64, Error> {
-        let (mut from, until) = (vec![letter], vec![letter + 1]);
+        let (mut from, until) = keys::range(prefix, &[]);
         let mut changed = 0;
         loop {
             let rows = self

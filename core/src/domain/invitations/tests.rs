@@ -356,14 +356,14 @@ fn an_ended_invitation_leaves_nothing_open() {
         },
     )
     .unwrap();
-    for letter in [
+    for prefix in [
         keys::OPEN_INVITATION,
         keys::INVITED,
         keys::ROLE_USE,
         keys::ACCOUNT_INVITATION,
         keys::INVITATION,
     ] {
-        let (from, until) = keys::range(letter, &[]);
+        let (from, until) = keys::range(prefix, &[]);
         let left = write(&engine, |ctx| {
             ctx.tx.range::<serde::de::IgnoredAny>(&from, &until, 10)
         });

@@ -12,7 +12,7 @@ use crate::domain::resources::require::{Need, asked_about};
 use crate::domain::resources::viewer::{Viewer, shares};
 use crate::domain::sharing;
 use crate::error::{Code, Error};
-use crate::kernel::keys;
+use crate::kernel::keys::{self, Prefix};
 use crate::kernel::page::walk;
 use crate::model::permission::unknown_permission;
 use crate::model::{Id, ResourceReason, Scope};
@@ -110,7 +110,7 @@ impl Operation for Visible {
             let id = keys::last_id(key).ok_or_else(|| dangling(key))?;
             let resource =
                 find(&mut ctx.tx, account, kind_id, &id)?.ok_or_else(|| dangling(key))?;
-            if key.first() != Some(&keys::RESOURCE_OF_GROUP) {
+            if Prefix::of(key) != Some(keys::RESOURCE_OF_GROUP) {
                 return Ok(Some(resource));
             }
             let shared = match sharing.get(&resource.owner) {
@@ -162,7 +162,7 @@ impl Operation for ListVisibleOwners {
         );
         let (owners, next) = walk(ctx, &spans, self.after.as_ref(), self.limit, |ctx, key| {
             let owner = keys::last_id(key).ok_or_else(|| dangling(key))?;
-            if key.first() == Some(&keys::MEMBER) {
+            if Prefix::of(key) == Some(keys::MEMBER) {
                 return Ok(Some(VisibleOwner {
                     user: owner,
                     all: true,

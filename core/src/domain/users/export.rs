@@ -14,7 +14,7 @@ use crate::domain;
 use crate::domain::users::show::answer_of;
 use crate::domain::{audit, members, second_factors, sessions};
 use crate::error::{Code, Error};
-use crate::kernel::keys;
+use crate::kernel::keys::{self, Prefix};
 use crate::kernel::page::{Span, read_cursor, walk_sized, write_cursor};
 use crate::model::{
     self, Actor, AuditKind, AuditRecord, Count, Email, Id, OutboxMessage, PasswordRecord,
@@ -66,10 +66,7 @@ impl Operation for ExportData {
             ));
         }
         let user = load(&mut ctx.tx, &self.user, "/user")?;
-        let (from, until) = (
-            vec![keys::RESOURCE_OF_OWNER, 0],
-            vec![keys::RESOURCE_OF_OWNER, 1],
-        );
+        let (from, until) = keys::range(keys::RESOURCE_OF_OWNER, &[]);
         let mut spans = spans_of(&user.id, &user.email);
         spans.push((from.clone(), until));
         let resources_from = match self
@@ -185,21 +182,21 @@ impl UserData {
 /// What an entry of an index of the person leads to.
 fn item(ctx: &mut Ctx<'_>, user: &Id, key: &[u8]) -> Result<Option<Item>, Error> {
     let last = keys::last_id(key);
-    match (key.first(), last) {
-        (Some(&keys::MEMBERSHIP), Some(account)) => membership(ctx, &account, user),
-        (Some(&keys::USER_SESSION), Some(session)) => {
+    match (Prefix::of(key), last) {
+        (Some(keys::MEMBERSHIP), Some(account)) => membership(ctx, &account, user),
+        (Some(keys::USER_SESSION), Some(session)) => {
             let session = ctx.tx.get::<model::Session>(&keys::session(&session))?;
             Ok(session.map(|session| Item::Session(Box::new(sessions::log_in::device(session)))))
         }
-        (Some(&keys::ADDRESS_INVITATION), Some(invitation)) => {
+        (Some(keys::ADDRESS_INVITATION), Some(invitation)) => {
             let invitation = invitations::find(&mut ctx.tx, &invitation)?;
             Ok(invitation.map(|invitation| Item::Invitation(invited(ctx, invitation))))
         }
-        (Some(&keys::OUTBOX_PERSON), _) => message(ctx, key),
-        (Some(&keys::AUDIT_PERSON), _) if keys::part(key, 1) == Some(keys::ACTOR) => {
+        (Some(keys::OUTBOX_PERSON), _) => message(ctx, key),
+        (Some(keys::AUDIT_PERSON), _) if keys::part(key, 1) == Some(keys::ACTOR) => {
             act(ctx, user, key)
         }
-        (Some(&keys::AUDIT_PERSON), _) => change(ctx, key),
+        (Some(keys::AUDIT_PERSON), _) => change(ctx, key),
         _ => Ok(None),
     }
 }

@@ -1,9 +1,9 @@
 //! Keys of accounts, of what belongs to them alone, and of what is counted for them.
 
-use crate::kernel::keys::codec::{key, sortable};
-use crate::kernel::keys::letters::{
-    ACCOUNT, ACCOUNT_ORDER, CHILD, DEFAULTS, DUE, OPERATOR, PACKAGE, PACKAGE_ACCOUNT, PACKAGE_NEXT,
-    POLICY, TALLY, TEAM_ACCOUNT, TOMBSTONE,
+use crate::kernel::keys::codec::key;
+use crate::kernel::keys::prefixes::{
+    ACCOUNT, ACCOUNT_ORDER, CHILD, DEFAULTS, OPERATOR, PACKAGE, PACKAGE_ACCOUNT, PACKAGE_NEXT,
+    POLICY, Prefix, TALLY, TEAM_ACCOUNT, TOMBSTONE,
 };
 use crate::model::Id;
 
@@ -78,25 +78,7 @@ pub(crate) fn gauge_total(account: &Id, limit: &str) -> Vec<u8> {
     key(TALLY, &[account.as_str(), "total", limit])
 }
 
-/// Index: what becomes due for an account, and when.
-pub(crate) fn due(at_ms: u64, account: &Id) -> Vec<u8> {
-    key(DUE, &[&sortable(at_ms), account.as_str()])
-}
-
-/// The first key of what becomes due, or is forgotten, after an instant.
-pub(crate) fn due_after(letter: u8, now_ms: u64) -> Vec<u8> {
-    key(letter, &[&sortable(now_ms.saturating_add(1))])
-}
-
-/// When what lies at a key becomes due.
-pub(crate) fn due_at(key: &[u8]) -> Option<u64> {
-    let at = key.split(|byte| *byte == 0).nth(1)?;
-    u64::from_str_radix(std::str::from_utf8(at).ok()?, 16).ok()
-}
-
-/// An id that was deleted and is never used again; `kind` is the letter of what it named.
-pub(crate) fn tombstone(kind: u8, id: &Id) -> Vec<u8> {
-    let mut key = vec![TOMBSTONE, 0, kind, 0];
-    key.extend_from_slice(id.as_str().as_bytes());
-    key
+/// An id that was deleted and is never used again; `kind` is the prefix of what it named.
+pub(crate) fn tombstone(kind: Prefix, id: &Id) -> Vec<u8> {
+    key(TOMBSTONE, &[kind.text(), id.as_str()])
 }

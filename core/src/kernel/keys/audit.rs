@@ -3,7 +3,7 @@
 
 use crate::kernel::keys::codec::{key, part, range, sortable};
 use crate::kernel::keys::invitations::invitation;
-use crate::kernel::keys::letters::{AUDIT, AUDIT_HEAD, AUDIT_PERSON, CLOCK, TOKEN_KEY};
+use crate::kernel::keys::prefixes::{AUDIT, AUDIT_HEAD, AUDIT_PERSON, CLOCK, TOKEN_KEY};
 use crate::kernel::keys::users::user;
 use crate::model::{AuditChain, AuditKind, Id};
 
@@ -105,8 +105,7 @@ pub(crate) fn clock() -> Vec<u8> {
     key(CLOCK, &[])
 }
 
-/// What the store knows of itself: the fingerprint of the key that tokens are derived with, and how
-/// indexes are written.
+/// The fingerprint of the key that tokens are derived with.
 pub(crate) fn token_key() -> Vec<u8> {
     key(TOKEN_KEY, &[])
 }

@@ -1,11 +1,12 @@
-//! How a key is written and read: a letter, a zero byte, and ids with zero bytes between them.
+//! How a key is written and read: two letters, and ids with a zero byte before each.
 
+use crate::kernel::keys::prefixes::Prefix;
 use crate::model::{Id, folded};
 
-/// The key of a letter and ids.
-pub(crate) fn key(letter: u8, parts: &[&str]) -> Vec<u8> {
-    let mut key = Vec::with_capacity(2 + parts.iter().map(|part| part.len() + 1).sum::<usize>());
-    key.push(letter);
+/// The key of a prefix and ids.
+pub(crate) fn key(prefix: Prefix, parts: &[&str]) -> Vec<u8> {
+    let mut key = Vec::with_capacity(3 + parts.iter().map(|part| part.len() + 1).sum::<usize>());
+    key.extend_from_slice(&prefix.0);
     for part in parts {
         key.push(0);
         key.extend_from_slice(part.as_bytes());
@@ -13,9 +14,9 @@ pub(crate) fn key(letter: u8, parts: &[&str]) -> Vec<u8> {
     key
 }
 
-/// The letter of a key, and its parts.
-pub(crate) fn split(key: &[u8]) -> Option<(u8, Vec<&str>)> {
-    let (letter, parts) = key.split_first()?;
+/// The prefix of a key, and its parts.
+pub(crate) fn split(key: &[u8]) -> Option<(Prefix, Vec<&str>)> {
+    let (prefix, parts) = key.split_first_chunk()?;
     let parts = match parts.strip_prefix(&[0]) {
         Some(parts) => parts
             .split(|byte| *byte == 0)
@@ -24,12 +25,12 @@ pub(crate) fn split(key: &[u8]) -> Option<(u8, Vec<&str>)> {
         None if parts.is_empty() => Vec::new(),
         None => return None,
     };
-    Some((*letter, parts))
+    Some((Prefix(*prefix), parts))
 }
 
-/// The keys that begin with the letter and the ids: from the first, until the second.
-pub(crate) fn range(letter: u8, parts: &[&str]) -> (Vec<u8>, Vec<u8>) {
-    let mut from = key(letter, parts);
+/// The keys that begin with the prefix and the ids: from the first, until the second.
+pub(crate) fn range(prefix: Prefix, parts: &[&str]) -> (Vec<u8>, Vec<u8>) {
+    let mut from = key(prefix, parts);
     let mut until = from.clone();
     from.push(0);
     until.push(1);
@@ -49,7 +50,7 @@ pub(crate) fn last_pair(key: &[u8]) -> Option<(Id, Id)> {
     Some((last_id(above)?, id))
 }
 
-/// A part of a key, from 0 for its letter.
+/// A part of a key, from 0 for its prefix.
 pub(crate) fn part(key: &[u8], number: usize) -> Option<&str> {
     std::str::from_utf8(key.split(|byte| *byte == 0).nth(number)?).ok()
 }

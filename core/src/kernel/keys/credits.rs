@@ -1,7 +1,7 @@
 //! Keys of credits: their ledgers, and what is left of each grant.
 
 use crate::kernel::keys::codec::{key, range, sortable};
-use crate::kernel::keys::letters::CREDIT;
+use crate::kernel::keys::prefixes::CREDIT;
 use crate::model::{Channel, Id, LimitName};
 use crate::rules::credit::Rank;
 

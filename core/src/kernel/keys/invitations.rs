@@ -1,7 +1,7 @@
 //! Keys of invitations.
 
 use crate::kernel::keys::codec::{key, range, sortable};
-use crate::kernel::keys::letters::{
+use crate::kernel::keys::prefixes::{
     ACCOUNT_INVITATION, ADDRESS_INVITATION, INVITATION, INVITED, OPEN_INVITATION,
 };
 use crate::model::Id;

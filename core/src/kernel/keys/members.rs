@@ -1,7 +1,7 @@
 //! Keys of members, their groups and their roles.
 
 use crate::kernel::keys::codec::{key, range};
-use crate::kernel::keys::letters::{
+use crate::kernel::keys::prefixes::{
     ACCOUNT_ROLE, AVATAR, GROUP, GROUP_MEMBER, MEMBER, MEMBERSHIP, ROLE, ROLE_USE, SEAT, TALLY,
     TOMBSTONE, TREE_NODE,
 };
@@ -52,12 +52,12 @@ pub(crate) fn avatar(account: &Id, group: &Id) -> Vec<u8> {
 
 /// The id of a group that was deleted; it is never used again in its account.
 pub(crate) fn group_tombstone(account: &Id, group: &Id) -> Vec<u8> {
-    key(TOMBSTONE, &["g", account.as_str(), group.as_str()])
+    key(TOMBSTONE, &[GROUP.text(), account.as_str(), group.as_str()])
 }
 
 /// The ids of the groups of an account that were deleted: from the first, until the second.
 pub(crate) fn group_tombstones(account: &Id) -> (Vec<u8>, Vec<u8>) {
-    range(TOMBSTONE, &["g", account.as_str()])
+    range(TOMBSTONE, &[GROUP.text(), account.as_str()])
 }
 
 /// A role.

@@ -2,7 +2,7 @@
 
 use crate::kernel::keys::accounts;
 use crate::kernel::keys::codec::{key, part, sortable};
-use crate::kernel::keys::letters::{CAP, FORGET, METER, METER_HISTORY, PACE, PRUNING};
+use crate::kernel::keys::prefixes::{CAP, METER, METER_HISTORY, PACE, PRUNING};
 use crate::model::Id;
 
 /// The cap that a meter, a window of one or a pace is of.
@@ -29,10 +29,10 @@ pub(crate) fn owners_of_meter(meter: &[u8]) -> impl Iterator<Item = Vec<u8>> {
 
 /// Where a window of the meter at a key is kept.
 pub(crate) fn history_of(meter: &[u8], starts_at_ms: u64) -> Vec<u8> {
-    let meter = meter.strip_prefix(&[METER]).unwrap_or(meter);
+    let parts = meter.strip_prefix(&METER.0).unwrap_or(meter);
     [
-        &[METER_HISTORY],
-        meter,
+        &METER_HISTORY.0,
+        parts,
         &[0],
         sortable(starts_at_ms).as_bytes(),
     ]
@@ -83,14 +83,4 @@ pub(crate) fn carrier(account: Option<&Id>) -> &str {
 /// A cap.
 pub(crate) fn cap(account: Option<&Id>, cap: &Id) -> Vec<u8> {
     key(CAP, &[carrier(account), cap.as_str()])
-}
-
-/// Index: when meters that are over are cleared away.
-pub(crate) fn due_pruning(at_ms: u64) -> Vec<u8> {
-    key(FORGET, &[&sortable(at_ms), "", "meters"])
-}
-
-/// Whether what becomes due is that.
-pub(crate) fn is_pruning(due: &[u8]) -> bool {
-    due.first() == Some(&FORGET) && part(due, 2) == Some("")
 }

@@ -1,22 +1,23 @@
-//! Where each record lies. A key is a letter, a zero byte, and ids with zero bytes between them: no
-//! id holds one.
+//! Where each record lies. A key is two letters, which say of what kind the record is, and ids with a
+//! zero byte before each: no id holds one.
 
 mod accounts;
 mod audit;
 mod codec;
 mod credits;
+pub(crate) mod due;
 mod invitations;
-mod letters;
 mod members;
 pub(crate) mod meters;
 mod outbox;
+mod prefixes;
 mod resources;
 mod sending;
 mod users;
 
 pub(crate) use accounts::{
-    account, account_order, child, defaults, due, due_after, due_at, gauge, gauge_total, operator,
-    package, package_account, package_next, policy, tally, team_account, tombstone,
+    account, account_order, child, defaults, gauge, gauge_total, operator, package,
+    package_account, package_next, policy, tally, team_account, tombstone,
 };
 pub(crate) use audit::{
     ACTOR, audit, audit_actor, audit_head, audit_of_actor, audit_of_person, audit_person,
@@ -34,7 +35,6 @@ pub(crate) use invitations::{
     account_invitation, address_invitation, invitation, invited, open_invitation,
     open_invitations_after, user_invitation, user_invitations,
 };
-pub(crate) use letters::*;
 pub(crate) use members::{
     account_role, avatar, group, group_member, group_tally, group_tombstone, group_tombstones,
     idle_tally, member, membership, platform_role, role, role_use, seat, tree_node,
@@ -44,13 +44,14 @@ pub(crate) use outbox::{
     consumer, dead_message, dead_messages, open_message, open_messages, outbox, outbox_next,
     outbox_of_person, outbox_person,
 };
+pub(crate) use prefixes::*;
 pub(crate) use resources::{
     lease, owner_tallies, owner_tally, resource, resource_of_group, resource_of_owner, share,
     shared_tallies, shared_tally, shared_with, slot, slot_end, slot_end_at, slot_ends_after,
 };
 pub(crate) use sending::{
-    answered, campaign, due_reservation, open_reservation, reservation, stopped_campaign,
-    suppression, team_suppression,
+    answered, campaign, open_reservation, reservation, stopped_campaign, suppression,
+    team_suppression,
 };
 pub(crate) use users::{
     account_allow_list, account_api_key, api_key, banned_password, email, last_seen, link,

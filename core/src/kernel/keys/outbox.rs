@@ -2,7 +2,7 @@
 
 use crate::kernel::keys::audit::person_kind;
 use crate::kernel::keys::codec::{key, range, sortable};
-use crate::kernel::keys::letters::{OUTBOX, OUTBOX_CONSUMER, OUTBOX_NEXT, OUTBOX_PERSON};
+use crate::kernel::keys::prefixes::{OUTBOX, OUTBOX_CONSUMER, OUTBOX_NEXT, OUTBOX_PERSON};
 use crate::model::{AuditKind, Id};
 
 /// A message of the outbox.

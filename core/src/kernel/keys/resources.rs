@@ -1,7 +1,7 @@
 //! Keys of resources, of who edits them, and of with whom they are shared.
 
 use crate::kernel::keys::codec::{key, range, sortable};
-use crate::kernel::keys::letters::{
+use crate::kernel::keys::prefixes::{
     LEASE, RESOURCE, RESOURCE_OF_GROUP, RESOURCE_OF_OWNER, SHARE, SHARED_WITH, SLOT, SLOT_END,
     TALLY,
 };

@@ -1,11 +1,11 @@
 //! Keys of what is sent: reservations, answers, campaigns and suppressions.
 
 use crate::kernel::keys::codec::{key, sortable};
-use crate::kernel::keys::letters::{
+use crate::kernel::keys::meters::carrier;
+use crate::kernel::keys::prefixes::{
     ANSWERED, CAMPAIGN, OPEN_RESERVATION, RESERVATION, STOPPED_CAMPAIGN, SUPPRESSION,
     TEAM_SUPPRESSION,
 };
-use crate::kernel::keys::meters::carrier;
 use crate::model::Id;
 
 /// A reservation.
@@ -29,14 +29,6 @@ pub(crate) fn open_reservation(
             account.as_str(),
             reservation.as_str(),
         ],
-    )
-}
-
-/// Index: when something happens to a reservation by itself, or it is forgotten.
-pub(crate) fn due_reservation(letter: u8, at: u64, account: &Id, reservation: &Id) -> Vec<u8> {
-    key(
-        letter,
-        &[&sortable(at), account.as_str(), reservation.as_str()],
     )
 }
 

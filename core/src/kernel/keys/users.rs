@@ -1,7 +1,7 @@
 //! Keys of users, of how they log in, and of where they come from.
 
 use crate::kernel::keys::codec::{hex, key};
-use crate::kernel::keys::letters::{
+use crate::kernel::keys::prefixes::{
     ACCOUNT_API_KEY, ALLOW_LIST, API_KEY, EMAIL, LAST_SEEN, LINK, PASSWORD, PERSON, SECOND_FACTOR,
     SESSION, USER, USER_LINK, USER_SESSION,
 };
