@@ -17,6 +17,8 @@ mod readers_tests;
 #[cfg(test)]
 mod reads_tests;
 #[cfg(test)]
+mod replacing_tests;
+#[cfg(test)]
 pub(crate) mod room_tests;
 #[cfg(test)]
 mod scale_tests;
@@ -36,11 +38,11 @@ use crate::api::operation::Effect;
 use crate::auth::Auth;
 use crate::auth::token::TokenKey;
 use crate::error::Error;
-use crate::kernel::background::Background;
+use crate::kernel::background::{Background, Job};
 use crate::kernel::{Kernel, Lowered, Tx, keys, tx};
 use crate::meters::drawer::Drawer;
 use crate::meters::{self, Team};
-use crate::model::{Actor, Id, Reservation};
+use crate::model::{Actor, Reservation};
 use crate::options::OpenOptions;
 use crate::tables::about::{self, About};
 use crate::tables::reservations;
@@ -65,8 +67,8 @@ pub(crate) struct Committed<T> {
     pub(crate) returned: Vec<(Reservation, u64)>,
     /// Whose limits may be lower.
     pub(crate) lowered: BTreeSet<Lowered>,
-    /// Accounts that are erased in further commits.
-    pub(crate) jobs: BTreeSet<Id>,
+    /// What goes on in further commits.
+    pub(crate) jobs: BTreeSet<Job>,
 }
 
 impl Engine {

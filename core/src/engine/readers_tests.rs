@@ -5,6 +5,7 @@ use super::delegated::delegated;
 use super::*;
 use crate::error::Code;
 use crate::guard::Guard;
+use crate::model::Id;
 use crate::rules::account::Status;
 use parking_lot::Mutex;
 use serde_json::{Value, json};

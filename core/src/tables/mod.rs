@@ -22,6 +22,7 @@ pub(crate) mod operators;
 pub(crate) mod outbox;
 pub(crate) mod packages;
 pub(crate) mod people;
+pub(crate) mod replacements;
 pub(crate) mod reservations;
 pub(crate) mod resources;
 pub(crate) mod roles;
@@ -70,6 +71,7 @@ pub(crate) static ALL: &[&[Declared]] = &[
     tombstones::TABLES,
     users::TABLES,
     deletions::TABLES,
+    replacements::TABLES,
 ];
 
 pub(crate) fn all() -> impl Iterator<Item = &'static Declared> {

@@ -75,5 +75,6 @@ pub(crate) const OUTBOX_PERSON: u8 = b']';
 pub(crate) const LAST_SEEN: u8 = b'^';
 pub(crate) const FORGET: u8 = b'_';
 pub(crate) const DELETION: u8 = b'{';
+pub(crate) const REPLACEMENT: u8 = b'}';
 /// The first byte of the keys of records: what lies before tells about the store itself.
 pub(crate) const FIRST: &[u8] = b"1";
