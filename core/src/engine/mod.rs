@@ -2,6 +2,7 @@
 //! model, owns the clock.
 
 mod audit;
+mod bound;
 #[cfg(test)]
 mod delegated;
 #[cfg(test)]
@@ -159,7 +160,10 @@ impl Engine {
         let _alone = self.kernel.writer.lock();
         self.commit(actor, Some(O::NAME), |ctx| {
             self.authorise(ctx, O::CONTRACT, request.account())?;
-            request.clone().run(ctx)
+            let answer = request.clone().run(ctx)?;
+            let most = self.background.at_once() * bound::KEYS_OF_A_STEP;
+            bound::refuse_beyond(most, ctx.tx.written_count(), O::NAME)?;
+            Ok(answer)
         })
     }
 

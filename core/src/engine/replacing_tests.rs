@@ -358,6 +358,44 @@ fn members_change_while_their_role_is_replaced() {
     );
 }
 
+/// What is not done in steps is refused where it is too much for one commit, and changes nothing.
+#[test]
+fn what_is_too_large_for_one_commit_is_refused() {
+    let disk = disk();
+    let guard = open(&disk, Some(NOON_MS));
+    fill_roles(&guard);
+    for id in ["crowd", "rest"] {
+        let group = json!({"account": "acme", "id": id, "name": id});
+        must(&guard, "groups.create", group);
+    }
+    let users: Vec<_> = (1..MANY)
+        .filter(|at| at % 5 != 0)
+        .map(|at| format!("u{at:03}"))
+        .collect();
+    let all = json!({"account": "acme", "group": "crowd", "users": users});
+    must(&guard, "groups.add_members", all);
+    for at in 0..200 {
+        let list = json!({"account": "acme", "kind": "list", "id": format!("l{at}"),
+            "owner": "u001"});
+        must(&guard, "resources.register", list);
+    }
+    let delete = json!({"account": "acme", "group": "crowd", "to": "rest"});
+    guard.engine.background.set_at_once_for_tests(1);
+    let before = records(&disk);
+    let error = call(&guard, "groups.delete", delete.clone()).unwrap_err();
+    assert_eq!(
+        (error.code(), &error.details()["most"]),
+        (Code::TooLarge, &json!(800))
+    );
+    assert_eq!(records(&disk), before);
+    guard.engine.background.set_at_once_for_tests(AT_ONCE);
+    assert_eq!(
+        must(&guard, "groups.delete", delete)["members"],
+        users.len()
+    );
+    whole(&disk);
+}
+
 /// With the system's clock a thread goes on with it.
 #[test]
 fn what_was_cut_off_goes_on_beside_the_calls() {

@@ -26,8 +26,8 @@ const PAGE: usize = 128;
 const ERASED_ALONE: [u8; 3] = [keys::SUPPRESSION, keys::RESERVATION, keys::ANSWERED];
 
 /// Whether an account, with those below it that go with it, is so small that one commit erases it.
-/// While other work is under way it waits for its turn: accounts that are being erased may lie below
-/// it, and its members may have to be written anew.
+/// While other work is under way it waits for its turn: accounts that are being erased may lie
+/// below it, and its members may have to be written anew.
 pub(crate) fn fits(
     ctx: &mut Ctx<'_>,
     account: &Id,

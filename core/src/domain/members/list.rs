@@ -28,16 +28,7 @@ impl Operation for List {
         }
         let hidden = visibility::hidden_in(ctx, &account)?;
         let steps = ctx.policies(Some(&account))?.pending_until;
-        let search = match (self.order, &self.search) {
-            (Some(MemberOrder::Name), text) => {
-                Some(Search::new(Order::Name, text.as_ref().map(Name::as_str)))
-            }
-            (Some(MemberOrder::Email), text) => {
-                Some(Search::new(Order::Email, text.as_ref().map(Name::as_str)))
-            }
-            (_, Some(text)) => Some(Search::new(Order::Email, Some(text.as_str()))),
-            (Some(MemberOrder::Id) | None, None) => None,
-        };
+        let search = self.list_of_people();
         // By id there are shorter lists of those who are in a group, or have a role.
         let spans = match (&search, &self.group, &self.role) {
             (Some(search), ..) => search.spans(account.as_str()),
@@ -90,6 +81,19 @@ impl Operation for List {
             })?
         };
         Ok(MemberList { members, next })
+    }
+}
+
+impl List {
+    /// The list of people to go through; none where members are listed by id.
+    fn list_of_people(&self) -> Option<Search> {
+        let text = self.search.as_ref().map(Name::as_str);
+        match (self.order, text) {
+            (Some(MemberOrder::Name), text) => Some(Search::new(Order::Name, text)),
+            (Some(MemberOrder::Email), text) => Some(Search::new(Order::Email, text)),
+            (_, Some(text)) => Some(Search::new(Order::Email, Some(text))),
+            (Some(MemberOrder::Id) | None, None) => None,
+        }
     }
 }
 
