@@ -54,7 +54,7 @@
 #define TENANTRY_VERSION_MAJOR 0
 #define TENANTRY_VERSION_MINOR 1
 #define TENANTRY_VERSION_PATCH 0
-#define TENANTRY_CATALOGUE_HASH "34df27c5f2bac399b662908198950f1f"
+#define TENANTRY_CATALOGUE_HASH "acc750c16ca8fe98e78179505f420018"
 
 #if defined(__GNUC__) || defined(__clang__)
 #define TENANTRY_API __attribute__((visibility("default")))
@@ -99,6 +99,8 @@ enum tenantry_error {
     TENANTRY_SELF_FORBIDDEN = 11,
     /// The idempotency key was used for another request; use a new key for a new request.
     TENANTRY_IDEMPOTENCY_MISMATCH = 12,
+    /// The operation would change more at once than fits into one commit; do it in parts.
+    TENANTRY_TOO_LARGE = 13,
     /// The handle was closed or freed.
     TENANTRY_CLOSED = 100,
     /// The handle was opened before a fork and belongs to the parent; open the store after forking, not before.

@@ -77,7 +77,7 @@ pub use model::{
     CampaignOutcomes, CampaignStopReason, CreditEntry, CreditKind, CreditPart, CreditTotals,
     MessageClass, MessageInput, PaidWithCredits,
 };
-pub use model::{LogIn, ReservationsOnHold, RoleScope, SecondFactorPolicy};
+pub use model::{LogIn, Replaceable, ReservationsOnHold, RoleScope, SecondFactorPolicy};
 pub use options::{
     ActingSender, Durability, HexKey, ManualClock, OpenOptions, Pepper, SenderOptions,
 };

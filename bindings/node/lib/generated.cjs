@@ -3,7 +3,7 @@
 
 const { TenantryError } = require('./error.cjs')
 
-const CATALOGUE_HASH = '34df27c5f2bac399b662908198950f1f'
+const CATALOGUE_HASH = 'acc750c16ca8fe98e78179505f420018'
 
 const ERROR_CLASSES = {
   invalid: class InvalidArgument extends TenantryError {},
@@ -30,6 +30,7 @@ const ERRORS = {
   policy_forbids: { number: 10, class: 'refused', retry: 'never' },
   self_forbidden: { number: 11, class: 'refused', retry: 'never' },
   idempotency_mismatch: { number: 12, class: 'conflict', retry: 'never' },
+  too_large: { number: 13, class: 'limit', retry: 'never' },
   closed: { number: 100, class: 'handle', retry: 'reopen' },
   forked: { number: 101, class: 'handle', retry: 'reopen' },
   poisoned: { number: 102, class: 'handle', retry: 'reopen' },
@@ -917,6 +918,13 @@ const TYPES = {
     over: ['over', 'text'],
     retryAtMs: ['retry_at_ms', 'integer'],
   },
+  ReplacedEverywhere: {
+    deletedAtMs: ['deleted_at_ms', 'integer'],
+    id: ['id', 'text'],
+    kind: ['kind', 'text'],
+    records: ['records', 'integer'],
+    replacedBy: ['replaced_by', 'text'],
+  },
   Reservation: {
     account: ['account', 'text'],
     channel: ['channel', 'text'],
@@ -1064,6 +1072,7 @@ const TYPES = {
     clockJump: ['clock_jump', 'ClockJump'],
     erasing: ['erasing', ['ErasedAccount']],
     lastCommit: ['last_commit', 'integer'],
+    replacing: ['replacing', ['ReplacedEverywhere']],
     storeId: ['store_id', 'text'],
     version: ['version', 'text'],
   },

@@ -24,6 +24,7 @@ export type ErrorCode =
   | 'policy_forbids'
   | 'self_forbidden'
   | 'idempotency_mismatch'
+  | 'too_large'
   | 'closed'
   | 'forked'
   | 'poisoned'
@@ -227,6 +228,7 @@ export class Refused extends TenantryError {
 /**
  * A limit is reached.
  *
+ * - `too_large`: The operation would change more at once than fits into one commit; do it in parts.
  * - `limit_reached`: The account has as many of these as its limit allows; `details.limit` names the limit.
  * - `depth_exceeded`: The tree of accounts would be deeper than the platform allows.
  * - `seats_exhausted`: The team has as many users and open invitations as it has seats.
@@ -3754,6 +3756,33 @@ export interface Refusal {
 }
 
 /**
+ * What something else can take the place of wherever it is used.
+ *
+ * - `package`: A package.
+ * - `role`: A role.
+ */
+export type Replaceable =
+  | 'package'
+  | 'role'
+
+/**
+ * How far something else has been put in the place of a package or role that was deleted. Every
+ * answer is as if all of it were done.
+ */
+export interface ReplacedEverywhere {
+  /** When it was deleted, in unix milliseconds. */
+  deletedAtMs: number
+  /** The package or role that was deleted. */
+  id: string
+  /** What it was. */
+  kind: Replaceable
+  /** How many records were written anew so far. */
+  records: number
+  /** What is in its place. */
+  replacedBy: string
+}
+
+/**
  * What sending an invitation again does; the strictest is last.
  *
  * - `reuse`: The same link is sent again.
@@ -4371,6 +4400,11 @@ export interface StoreInfo {
   erasing?: Array<ErasedAccount>
   /** The number of the last commit. */
   lastCommit: number
+  /**
+   * Packages and roles that were deleted, of which the records that named them are written anew
+   * step by step, at most 100; absent where there are none (R-QTA-16).
+   */
+  replacing?: Array<ReplacedEverywhere>
   /** The id that the store got when it was created. */
   storeId: string
   /** The version of this library. */

@@ -1,7 +1,7 @@
 //! The store itself: its id and version, its verification, and a fingerprint of all that it holds:
 //! requests and answers.
 
-use crate::model::{ClockJump, Id};
+use crate::model::{ClockJump, Id, Replaceable};
 use tenantry_macros::{answer, request};
 
 /// Reads the id of the store, its last commit, and the version of the library.
@@ -37,6 +37,26 @@ pub struct StoreInfo {
     /// where there are none (R-QTA-16).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub erasing: Vec<ErasedAccount>,
+    /// Packages and roles that were deleted, of which the records that named them are written anew
+    /// step by step, at most 100; absent where there are none (R-QTA-16).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replacing: Vec<ReplacedEverywhere>,
+}
+
+/// How far something else has been put in the place of a package or role that was deleted. Every
+/// answer is as if all of it were done.
+#[answer]
+pub struct ReplacedEverywhere {
+    /// What it was.
+    pub kind: Replaceable,
+    /// The package or role that was deleted.
+    pub id: Id,
+    /// What is in its place.
+    pub replaced_by: Id,
+    /// When it was deleted, in unix milliseconds.
+    pub deleted_at_ms: u64,
+    /// How many records were written anew so far.
+    pub records: u64,
 }
 
 /// How far an account that was deleted is erased.

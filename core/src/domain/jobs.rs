@@ -3,22 +3,26 @@
 
 use crate::access::state::Engine;
 use crate::domain::accounts::erase;
+use crate::domain::replacing;
 use crate::error::Error;
-use crate::kernel::background::{Erased, JobStep};
-use crate::model::{Actor, Id};
+use crate::kernel::background::{Erased, Job, JobStep};
+use crate::model::Actor;
 use std::collections::BTreeSet;
 
-/// What the audit calls it.
-const OPERATION: &str = "accounts.delete";
-
 impl Engine {
-    /// Makes the next step of the work that is under way; whether there is more of it.
+    /// Makes the next step of the work that is under way; whether there is more of it. What is
+    /// replaced comes first: accounts that are erased are erased as they are then.
     pub(crate) fn run_job_step(&self) -> Result<bool, Error> {
         let mut waiting = self.background.waiting.lock();
-        let JobStep { goes_on, ended } =
-            self.commit_durably(&Actor::System, Some(OPERATION), erase::step)?;
-        if let Some((root, erased)) = ended
-            && let Some(waits) = waiting.get_mut(&root)
+        let replaces = replacing::next_operation(&mut self.ctx(&Actor::System))?;
+        let JobStep { goes_on, ended } = match replaces {
+            Some(operation) => {
+                self.commit_durably(&Actor::System, Some(operation), replacing::step)?
+            }
+            None => self.commit_durably(&Actor::System, Some("accounts.delete"), erase::step)?,
+        };
+        if let Some((job, erased)) = ended
+            && let Some(waits) = waiting.get_mut(&job)
         {
             *waits = Some(erased);
         }
@@ -28,20 +32,18 @@ impl Engine {
         Ok(goes_on)
     }
 
-    /// Makes step after step until these accounts are erased, and answers what went with them.
-    /// Others write in between.
-    pub(crate) fn finish_jobs(&self, roots: &BTreeSet<Id>) -> Result<Erased, Error> {
+    /// Makes step after step until this work is done, and answers what went with accounts that were
+    /// erased. Others write in between.
+    pub(crate) fn finish_jobs(&self, jobs: &BTreeSet<Job>) -> Result<Erased, Error> {
         let mut waiting = self.background.waiting.lock();
-        waiting.extend(roots.iter().map(|root| (root.clone(), None)));
+        waiting.extend(jobs.iter().map(|job| (job.clone(), None)));
         drop(waiting);
         let mut outcome = Ok(true);
-        while matches!(outcome, Ok(true)) && !self.background.all_done(roots) {
+        while matches!(outcome, Ok(true)) && !self.background.all_done(jobs) {
             outcome = self.run_job_step();
         }
         let mut waiting = self.background.waiting.lock();
-        let erased = roots
-            .iter()
-            .filter_map(|root| waiting.remove(root).flatten());
+        let erased = jobs.iter().filter_map(|job| waiting.remove(job).flatten());
         let erased = erased.fold(Erased::default(), Erased::and);
         drop(waiting);
         if outcome.is_err() {

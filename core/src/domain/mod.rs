@@ -28,6 +28,7 @@ pub(crate) mod passwords;
 pub(crate) mod permissions;
 pub(crate) mod policies;
 pub(crate) mod pruning;
+pub(crate) mod replacing;
 pub(crate) mod reservations;
 pub(crate) mod resources;
 pub(crate) mod roles;

@@ -7,14 +7,15 @@ use crate::api::packages::{
     Create, Delete, Edit, Get, List, PackageDeleted, PackageList, PackagePreflight, Preflight,
     PreflightExcess, PreflightGuarantee, Retire,
 };
-use crate::domain::{assets, gauges, limits, roles};
+use crate::domain::{assets, gauges, limits, replacing, roles};
 use crate::error::{Code, Error};
 use crate::kernel::page::page;
 use crate::kernel::revision::check_rev;
 use crate::kernel::{Lowered, keys};
-use crate::model::{Edition, Id, LimitName, LimitTerms, Limits, Package};
+use crate::model::{Edition, Id, LimitName, LimitTerms, Limits, Package, Replaceable};
 use crate::rules::limit::{Carrier, CountedBy, counted_by, guarantees_hold, needs_licence};
-use crate::tables::packages::{Packages, ids_in_range, load, load_open};
+use crate::tables::packages::{Packages, accounts_of, load, load_open};
+use crate::tables::replacements::names_of;
 use crate::tables::{self, accounts};
 
 /// An account gets another package, or none: keeps the count of each. The account itself is not
@@ -333,32 +334,23 @@ impl Operation for Delete {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<PackageDeleted, Error> {
         let package = load(&mut ctx.tx, &self.package, "/package")?;
         check_rev(self.expected_rev, package.rev)?;
-        let most = if self.move_to.is_some() {
-            usize::MAX
-        } else {
-            MOST_NAMED
+        let at_once = ctx.engine.background.at_once();
+        let most = match self.move_to {
+            Some(_) => at_once + 1,
+            None => MOST_NAMED,
         };
-        let users = ids_in_range(&mut ctx.tx, keys::PACKAGE_ACCOUNT, &package.id, most)?;
-        let waiting = ids_in_range(&mut ctx.tx, keys::PACKAGE_NEXT, &package.id, most)?;
+        let names = names_of(&mut ctx.tx, Replaceable::Package, &package.id)?;
+        let (mut users, mut waiting) = (Vec::new(), Vec::new());
+        for name in &names {
+            users.extend(accounts_of(&mut ctx.tx, keys::PACKAGE_ACCOUNT, name, most)?);
+            waiting.extend(accounts_of(&mut ctx.tx, keys::PACKAGE_NEXT, name, most)?);
+        }
+        // Under whichever name they were found.
+        users.sort();
+        waiting.sort();
         if !users.is_empty() || !waiting.is_empty() {
             let Some(target) = &self.move_to else {
-                let shown: Vec<String> = users
-                    .iter()
-                    .chain(&waiting)
-                    .take(MOST_NAMED)
-                    .map(Id::to_string)
-                    .collect();
-                let error = Error::new(
-                    Code::PackageInUse,
-                    format!(
-                        "There are {} accounts that use `{}`, or get it later; name a package in \
-                         `move_to`.",
-                        package.accounts, package.id
-                    ),
-                );
-                return Err(error
-                    .with("accounts", package.accounts)
-                    .with("used_by", shown));
+                return Err(in_use(&package, users.iter().chain(&waiting)));
             };
             if *target == package.id {
                 return Err(Error::invalid(
@@ -370,30 +362,59 @@ impl Operation for Delete {
                 ));
             }
             let mut target = load_open(&mut ctx.tx, target, "/move_to")?;
-            for id in &users {
-                let mut account = accounts::load(&mut ctx.tx, id, "/package")?;
-                account.package = Some(target.id.clone());
-                accounts::save(&mut ctx.tx, account)?;
+            if names.len() == 1 && users.len() + waiting.len() <= at_once {
+                move_accounts(ctx, &users, &waiting, &target.id)?;
+            } else {
+                replacing::begin(ctx, Replaceable::Package, &package.id, &target.id)?;
             }
-            for id in &waiting {
-                let mut account = accounts::load(&mut ctx.tx, id, "/package")?;
-                if let Some(next) = &mut account.next_package {
-                    next.package = target.id.clone();
-                }
-                accounts::save(&mut ctx.tx, account)?;
-            }
-            target.accounts += users.len() as u64;
+            target.accounts += package.accounts;
             ctx.tx.save::<Packages>(&target)?;
             ctx.tx.invalidate_all();
-            ctx.tx.recheck_limits(Lowered::Package(target.id.clone()));
         }
         ctx.tx.erase::<Packages>(&package)?;
         ctx.tx.mark(keys::tombstone(keys::PACKAGE, &package.id));
         Ok(PackageDeleted {
             package: package.id,
-            moved: users.len() as u64,
+            moved: package.accounts,
         })
     }
+}
+
+fn in_use<'a>(package: &Package, accounts: impl Iterator<Item = &'a Id>) -> Error {
+    let shown: Vec<String> = accounts.take(MOST_NAMED).map(Id::to_string).collect();
+    let error = Error::new(
+        Code::PackageInUse,
+        format!(
+            "There are {} accounts that use `{}`, or get it later; name a package in `move_to`.",
+            package.accounts, package.id
+        ),
+    );
+    error
+        .with("accounts", package.accounts)
+        .with("used_by", shown)
+}
+
+/// The accounts that have a package, and those that get it later, get another one at once.
+fn move_accounts(
+    ctx: &mut Ctx<'_>,
+    users: &[Id],
+    waiting: &[Id],
+    target: &Id,
+) -> Result<(), Error> {
+    for id in users {
+        let mut account = accounts::load(&mut ctx.tx, id, "/package")?;
+        account.package = Some(target.clone());
+        accounts::save(&mut ctx.tx, account)?;
+    }
+    for id in waiting {
+        let mut account = accounts::load(&mut ctx.tx, id, "/package")?;
+        if let Some(next) = &mut account.next_package {
+            next.package = target.clone();
+        }
+        accounts::save(&mut ctx.tx, account)?;
+    }
+    ctx.tx.recheck_limits(Lowered::Package(target.clone()));
+    Ok(())
 }
 
 impl Operation for Preflight {

@@ -3,17 +3,20 @@
 use crate::access::operation::Operation;
 use crate::access::request::Ctx;
 use crate::api::store::{
-    ErasedAccount, Info, StateHash, StoreInfo, StoreStateHash, StoreVerification, Verify,
+    ErasedAccount, Info, ReplacedEverywhere, StateHash, StoreInfo, StoreStateHash,
+    StoreVerification, Verify,
 };
 use crate::error::Error;
 use crate::kernel::keys;
+use crate::kernel::replaced::Replacement;
 use crate::tables::check::check;
 use crate::tables::deletions::{self, Deletion};
+use crate::tables::replacements;
 use sha2::{Digest, Sha256};
 use tenantry_store::Order;
 
-/// Most accounts that are told to be erased.
-const MOST_ERASING: usize = 100;
+/// Most of each kind of work under way that is told.
+const MOST_TOLD: usize = 100;
 /// Most places that are told.
 const MOST_DAMAGED: usize = 100;
 
@@ -26,14 +29,26 @@ fn answer_of(deletion: Deletion) -> ErasedAccount {
     }
 }
 
+fn answer_of_replacement(replacement: Replacement) -> ReplacedEverywhere {
+    ReplacedEverywhere {
+        kind: replacement.kind,
+        id: replacement.old,
+        replaced_by: replacement.new,
+        deleted_at_ms: replacement.began_at_ms,
+        records: replacement.done,
+    }
+}
+
 impl Operation for Info {
     type Answer = StoreInfo;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<StoreInfo, Error> {
-        let erasing = deletions::some(&mut ctx.tx, MOST_ERASING)?.into_iter();
+        let erasing = deletions::some(&mut ctx.tx, MOST_TOLD)?.into_iter();
+        let replacing = replacements::some(&mut ctx.tx, MOST_TOLD)?.into_iter();
         let backend = &ctx.engine.kernel.backend;
         Ok(StoreInfo {
             erasing: erasing.map(answer_of).collect(),
+            replacing: replacing.map(answer_of_replacement).collect(),
             store_id: backend.store_id(),
             last_commit: backend.last_commit(),
             version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::kernel::due::{self, NEVER};
 use crate::kernel::keys;
 use crate::model::{Account, Id};
-use crate::tables::deletions;
+use crate::tables::{deletions, replacements};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -67,18 +67,20 @@ impl Engine {
         }
     }
 
-    /// Who was erasing accounts could not go on.
+    /// Who was doing work that takes more than one commit could not go on.
     pub(crate) fn cut_off(&self) {
         let is_cut_off = &self.background.is_cut_off;
         is_cut_off.store(true, Ordering::Release);
         self.wake_background();
     }
 
-    /// Whether accounts are being erased, as the store has it.
+    /// Whether there is work that takes more than one commit, as the store has it.
     pub(crate) fn refresh_jobs(&self) -> Result<bool, Error> {
-        // Who deletes one says so before they let go of it.
+        // Who begins some says so before they let go of it.
         let _alone = self.kernel.writer.lock();
-        let is_under_way = deletions::are_under_way(&mut self.kernel.tx())?;
+        let mut tx = self.kernel.tx();
+        let is_under_way =
+            deletions::are_under_way(&mut tx)? || replacements::are_under_way(&mut tx)?;
         let known = &self.background.is_under_way;
         known.store(is_under_way, Ordering::Release);
         Ok(is_under_way)

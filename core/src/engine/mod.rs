@@ -2,6 +2,7 @@
 //! model, owns the clock.
 
 mod audit;
+mod bound;
 #[cfg(test)]
 mod delegated;
 #[cfg(test)]
@@ -17,6 +18,8 @@ mod phantom_tests;
 mod readers_tests;
 #[cfg(test)]
 mod reads_tests;
+#[cfg(test)]
+mod replacing_tests;
 #[cfg(test)]
 pub(crate) mod room_tests;
 #[cfg(test)]
@@ -37,11 +40,11 @@ use crate::api::operation::Effect;
 use crate::auth::Auth;
 use crate::auth::token::TokenKey;
 use crate::error::Error;
-use crate::kernel::background::Background;
+use crate::kernel::background::{Background, Job};
 use crate::kernel::{Kernel, Lowered, Tx, keys, tx};
 use crate::meters::drawer::Drawer;
 use crate::meters::{self, Team};
-use crate::model::{Actor, Id, Reservation};
+use crate::model::{Actor, Reservation};
 use crate::options::OpenOptions;
 use crate::tables::reservations;
 use crate::tables::roles::permission_tree;
@@ -65,8 +68,8 @@ pub(crate) struct Committed<T> {
     pub(crate) returned: Vec<(Reservation, u64)>,
     /// Whose limits may be lower.
     pub(crate) lowered: BTreeSet<Lowered>,
-    /// Accounts that are erased in further commits.
-    pub(crate) jobs: BTreeSet<Id>,
+    /// What goes on in further commits.
+    pub(crate) jobs: BTreeSet<Job>,
 }
 
 impl Engine {
@@ -158,7 +161,10 @@ impl Engine {
         let _alone = self.kernel.writer.lock();
         self.commit(actor, Some(O::NAME), |ctx| {
             self.authorise(ctx, O::CONTRACT, request.account())?;
-            request.clone().run(ctx)
+            let answer = request.clone().run(ctx)?;
+            let most = self.background.at_once() * bound::KEYS_OF_A_STEP;
+            bound::refuse_beyond(most, ctx.tx.written_count(), O::NAME)?;
+            Ok(answer)
         })
     }
 

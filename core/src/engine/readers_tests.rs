@@ -7,6 +7,7 @@ use crate::access::request::Ctx;
 use crate::api;
 use crate::error::Code;
 use crate::guard::Guard;
+use crate::model::Id;
 use crate::rules::account::Status;
 use parking_lot::Mutex;
 use serde::Serialize;

@@ -5,6 +5,7 @@ use super::delegated::delegated;
 use super::*;
 use crate::error::Code;
 use crate::kernel::snapshot::Reads;
+use crate::model::Id;
 use crate::tables::limits::{all_promised, promised_key};
 use parking_lot::Mutex;
 use serde_json::{Value, json};

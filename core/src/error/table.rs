@@ -166,6 +166,8 @@ codes! {
     SelfForbidden = 11, "self_forbidden", Refused, Never, "Nobody can do this to themselves.";
     IdempotencyMismatch = 12, "idempotency_mismatch", Conflict, Never, "The idempotency key was \
         used for another request; use a new key for a new request.";
+    TooLarge = 13, "too_large", Limit, Never, "The operation would change more at once than fits \
+        into one commit; do it in parts.";
 
     // 100..199: the handle and the store
     Closed = 100, "closed", Handle, Reopen, "The handle was closed or freed.";

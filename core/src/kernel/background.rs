@@ -5,7 +5,7 @@
 //! be had, each call that may wait for the disk does one part first.
 
 use crate::kernel::due::NEVER;
-use crate::model::Id;
+use crate::model::{Id, Replaceable};
 use parking_lot::{Condvar, Mutex};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -22,18 +22,27 @@ const KEYS_OF_ONE: usize = 8;
 pub(crate) struct Background {
     /// The first instant at which something is to be forgotten.
     pub(crate) next_ms: AtomicU64,
-    /// Whether accounts are being erased.
+    /// Whether there is work that takes more than one commit.
     pub(crate) is_under_way: AtomicBool,
-    /// Whether nobody who calls is erasing them.
+    /// Whether nobody who calls is doing it.
     pub(crate) is_cut_off: AtomicBool,
-    /// Who deleted these accounts waits until they are erased, and is told what went with them.
+    /// Who began these waits until they are done, and is told what went with an account.
     /// Whoever makes a step has it locked.
-    pub(crate) waiting: Mutex<BTreeMap<Id, Option<Erased>>>,
+    pub(crate) waiting: Mutex<BTreeMap<Job, Option<Erased>>>,
     /// Whether whoever calls does what there is to do: the clock is manual, or no thread can be
     /// had.
     is_left_to_callers: AtomicBool,
     at_once: AtomicUsize,
     thread: Arc<Thread>,
+}
+
+/// Work that takes more than one commit.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Job {
+    /// An account was deleted, and is erased.
+    Erase(Id),
+    /// Something else took the place of this, and the records that name it are written anew.
+    Replace(Replaceable, Id),
 }
 
 /// What went with an account that was erased.
@@ -57,13 +66,13 @@ impl Erased {
 pub(crate) struct JobStep {
     /// Whether there may be another.
     pub(crate) goes_on: bool,
-    /// The account that is erased now with all below it.
-    pub(crate) ended: Option<(Id, Erased)>,
+    /// What is done now, an account with all below it.
+    pub(crate) ended: Option<(Job, Erased)>,
 }
 
 impl JobStep {
     /// One after which there may be another.
-    pub(crate) fn of(ended: Option<(Id, Erased)>) -> JobStep {
+    pub(crate) fn of(ended: Option<(Job, Erased)>) -> JobStep {
         JobStep {
             goes_on: true,
             ended,
@@ -131,23 +140,22 @@ impl Background {
         self.is_cut_off.store(false, Ordering::Release);
     }
 
-    /// Whether accounts are being erased.
+    /// Whether there is work that takes more than one commit.
     #[inline]
     pub(crate) fn is_under_way(&self) -> bool {
         self.is_under_way.load(Ordering::Acquire)
     }
 
-    /// Accounts were deleted, and are to be erased.
+    /// There is such work from here on.
     pub(crate) fn begins(&self) {
         self.is_under_way.store(true, Ordering::Release);
     }
 
-    /// Whether each of these accounts is erased.
-    pub(crate) fn all_done(&self, roots: &BTreeSet<Id>) -> bool {
+    /// Whether all of this is done.
+    pub(crate) fn all_done(&self, jobs: &BTreeSet<Job>) -> bool {
         let waiting = self.waiting.lock();
-        roots
-            .iter()
-            .all(|root| waiting.get(root).is_none_or(Option::is_some))
+        jobs.iter()
+            .all(|job| waiting.get(job).is_none_or(Option::is_some))
     }
 
     /// There is something to do. `task` does a part of it, and says how long the thread may rest

@@ -3,9 +3,10 @@
 use super::Tx;
 use super::keys::{self, Prefix};
 use super::page::Span;
+use super::replaced::{self, Replacement};
 use super::snapshot::Reads;
 use crate::error::Error;
-use crate::model::{BuiltIn, Id, Role, User};
+use crate::model::{BuiltIn, Id, Replaceable, Role, User};
 use serde::de::DeserializeOwned;
 use tenantry_store::Order;
 
@@ -66,8 +67,16 @@ impl Look<'_> {
         Ok(())
     }
 
-    /// The account whose own a role is, and whether it is one of administrators.
+    /// What took the place of something that is gone, or the thing itself.
+    pub(crate) fn now(&mut self, kind: Replaceable, id: &Id) -> Result<Id, Error> {
+        let replaced: Option<Replacement> = self.tx.get(&replaced::key(kind, id))?;
+        Ok(replaced.map_or_else(|| id.clone(), |replaced| replaced.new))
+    }
+
+    /// The account whose own a role is, or what took its place, and whether it is one of
+    /// administrators.
     pub(crate) fn role_kind(&mut self, id: &Id) -> Result<Option<(Option<Id>, bool)>, Error> {
+        let id = &self.now(Replaceable::Role, id)?;
         match BuiltIn::named(id.as_str()) {
             Some(role) => Ok(Some((None, role.is_administrator()))),
             None => Ok(self

@@ -8,6 +8,7 @@ pub(crate) mod due;
 pub(crate) mod keys;
 pub(crate) mod notifier;
 pub(crate) mod page;
+pub(crate) mod replaced;
 pub(crate) mod revision;
 pub(crate) mod snapshot;
 pub(crate) mod table;
@@ -24,6 +25,7 @@ use crate::options::{Durability, OpenOptions};
 use clock::{Clock, IdSource};
 use notifier::Notifier;
 use parking_lot::Mutex;
+use serde::de::IgnoredAny;
 use snapshot::{Reading, Reads, Snapshots};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tenantry_store::{Backend, Batch, CommitError};
@@ -42,6 +44,9 @@ pub(crate) struct Kernel {
     snapshots: Snapshots,
     /// All commits up to this one are known to be durable.
     durable: AtomicU64,
+    /// Whether something was [replaced](replaced) since the store was opened, or was being replaced
+    /// then. It stays so: who reads in an older snapshot still has to know.
+    replaces: AtomicBool,
     /// Wakes who waits for messages of the outbox.
     pub(crate) notifier: Notifier,
     shut: AtomicBool,
@@ -54,6 +59,8 @@ impl Kernel {
         // What is read here depends on no instant: the clock begins with it.
         let mut tx = Tx::new(&*backend, 0);
         let next_due_ms = due::first(&mut tx, keys::DUE)?;
+        let (from, until) = keys::range(keys::REPLACEMENT, &[]);
+        let replaces = !tx.range::<IgnoredAny>(&from, &until, 1)?.is_empty();
         let clock = match options.manual_clock_ms() {
             Some(now_ms) => Clock::manual(now_ms, next_due_ms),
             None => Clock::system(tx.get(&keys::clock())?, next_due_ms),
@@ -70,6 +77,7 @@ impl Kernel {
             writer: Mutex::new(()),
             snapshots: Snapshots::default(),
             durable: AtomicU64::new(0),
+            replaces: AtomicBool::new(replaces),
             notifier: Notifier::default(),
             shut: AtomicBool::new(false),
             poisoned: AtomicBool::new(false),
@@ -79,7 +87,7 @@ impl Kernel {
 
     /// A transaction of this instant, which sees each commit as soon as it is made.
     pub(crate) fn tx(&self) -> Tx<'_> {
-        Tx::new(&*self.backend, self.clock.now_ms())
+        self.as_replaced(Tx::new(&*self.backend, self.clock.now_ms()))
     }
 
     /// A transaction of this instant that only reads, all of it after the same commit: in the
@@ -89,7 +97,25 @@ impl Kernel {
             .snapshots
             .of_this_thread()
             .unwrap_or_else(|| self.snapshots.open(&*self.backend));
-        Tx::on(Reads::at(&*self.backend, snapshot), self.clock.now_ms())
+        self.as_replaced(Tx::on(
+            Reads::at(&*self.backend, snapshot),
+            self.clock.now_ms(),
+        ))
+    }
+
+    /// A transaction that reads records as if what is [replaced](replaced) had been replaced in
+    /// each of them.
+    fn as_replaced<'a>(&self, tx: Tx<'a>) -> Tx<'a> {
+        match self.replaces.load(Ordering::Acquire) {
+            true => tx.as_replaced(),
+            false => tx,
+        }
+    }
+
+    /// Something is about to be replaced: said before the commit that begins it, so that whoever
+    /// sees that commit knows.
+    pub(crate) fn begin_replacing(&self) {
+        self.replaces.store(true, Ordering::Release);
     }
 
     /// The store as it is now, whatever the operation of this thread reads in.

@@ -44,7 +44,7 @@ pub(crate) type Page<T> = (Vec<(Id, T)>, Option<Id>);
 
 /// One page below `from..until`: the records after the id `after`, and the id to go on from when
 /// there are more.
-pub(crate) fn page<'a, T: DeserializeOwned>(
+pub(crate) fn page<'a, T: DeserializeOwned + 'static>(
     reader: &mut impl Reader<'a>,
     range: (Vec<u8>, Vec<u8>),
     after: Option<&Id>,

@@ -9,7 +9,7 @@ use crate::kernel::check::Look;
 use crate::kernel::keys::{self, Prefix};
 use crate::kernel::page::Span;
 use crate::kernel::{Tx, decode};
-use crate::model::{AuditKind, Id};
+use crate::model::{AuditKind, Id, Replaceable};
 use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use std::collections::BTreeMap;
@@ -91,8 +91,10 @@ pub(crate) struct Lines {
 /// What a record needs.
 pub(crate) enum Need {
     Record(Vec<u8>),
-    /// A role, be it built in or stored.
+    /// A role, be it built in or stored, or what took its place.
     Role(Id),
+    /// A package, or what took its place.
+    Package(Id),
 }
 
 impl Lines {
@@ -115,6 +117,12 @@ impl Lines {
     /// The record makes no sense without another.
     pub(crate) fn needs(&mut self, key: Vec<u8>, what_if_not: &'static str) {
         self.needs.push((Need::Record(key), what_if_not));
+    }
+
+    /// The record makes no sense without a package.
+    pub(crate) fn needs_package(&mut self, package: &Id, what_if_not: &'static str) {
+        self.needs
+            .push((Need::Package(package.clone()), what_if_not));
     }
 
     /// The record names a role, which knows by whom it is used.
@@ -140,24 +148,17 @@ impl Tx<'_> {
     /// Where something else changes that [`Table::lines`] reads, use
     /// [`lines_now`](Tx::lines_now) before that, and [`replace_lines`](Tx::replace_lines) after it.
     pub(crate) fn save<T: Table>(&mut self, record: &T::Record) -> Result<(), Error> {
-        let key = T::key(record);
-        let before: Option<T::Record> = self.get(&key)?;
-        let old = before
-            .map(|before| self.lines_now::<T>(&before))
-            .transpose()?;
+        let old = self.lines_stored::<T>(record)?;
         let new = self.lines_now::<T>(record)?;
-        self.replace_lines(old.unwrap_or_default(), new)?;
-        self.put(key, record)
+        self.replace_lines(old, new)?;
+        self.put(T::key(record), record)
     }
 
     /// Deletes a record with its lines, and takes it out of the counts.
     pub(crate) fn erase<T: Table>(&mut self, record: &T::Record) -> Result<(), Error> {
-        let key = T::key(record);
-        if let Some(stored) = self.get::<T::Record>(&key)? {
-            let old = self.lines_now::<T>(&stored)?;
-            self.replace_lines(old, Lines::default())?;
-        }
-        self.delete(key);
+        let old = self.lines_stored::<T>(record)?;
+        self.replace_lines(old, Lines::default())?;
+        self.delete(T::key(record));
         Ok(())
     }
 
@@ -181,6 +182,13 @@ impl Tx<'_> {
         let mut lines = Lines::default();
         T::lines(self, record, &mut lines)?;
         Ok(lines)
+    }
+
+    /// The lines that the store has of a record; none where it has no such record.
+    pub(crate) fn lines_stored<T: Table>(&mut self, record: &T::Record) -> Result<Lines, Error> {
+        let stored: Option<T::Record> = self.get_stored(&T::key(record))?;
+        let lines = stored.map(|stored| self.lines_now::<T>(&stored));
+        Ok(lines.transpose()?.unwrap_or_default())
     }
 
     /// The lines of the records of a table that begin with these ids.
@@ -339,6 +347,10 @@ fn check<T: Table>(look: &mut Look<'_>, key: &[u8], _parts: &[&str]) -> Result<(
         match need {
             Need::Record(key) => look.must_have(key.clone(), what_if_not)?,
             Need::Role(role) => look.must_be_role(role)?,
+            Need::Package(package) => {
+                let package = look.now(Replaceable::Package, package)?;
+                look.must_have(keys::package(&package), what_if_not)?;
+            }
         }
     }
     T::check(&record, look)

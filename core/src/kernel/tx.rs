@@ -1,7 +1,9 @@
 //! One operation's view of the store: reads with what it wrote itself on top, and the batch that
 //! comes out.
 
+use super::background::Job;
 use super::keys;
+use super::replaced::{self, Replaced, Replacement};
 use super::snapshot::Reads;
 use crate::error::Error;
 use crate::model::{Id, OutboxMessage, Reservation};
@@ -35,6 +37,8 @@ pub struct Tx<'a> {
     changes: Changes,
     /// Whether accounts that are being erased are there for it.
     finds_leaving: bool,
+    /// What took the places of what records name, where they are read as if they named that.
+    replaced: Replaced,
     /// What the keys held before, since the last [`begin_savepoint`](Tx::begin_savepoint).
     journal: Option<Journal>,
 }
@@ -96,8 +100,8 @@ pub(crate) struct Changes {
     pub(crate) returned: Vec<(Reservation, u64)>,
     /// Whose limits may be lower.
     pub(crate) lowered: BTreeSet<Lowered>,
-    /// Accounts that were deleted, and are erased in further commits.
-    pub(crate) jobs: BTreeSet<Id>,
+    /// What goes on in further commits.
+    pub(crate) jobs: BTreeSet<Job>,
 }
 
 impl<'a> Tx<'a> {
@@ -122,8 +126,42 @@ impl<'a> Tx<'a> {
             new: BTreeSet::new(),
             changes: Changes::default(),
             finds_leaving: false,
+            replaced: Replaced::Nothing,
             journal: None,
         }
+    }
+
+    /// The same, which reads records as if what is [replaced](super::replaced) had been replaced in
+    /// each of them already.
+    pub(super) fn as_replaced(self) -> Tx<'a> {
+        Tx {
+            replaced: Replaced::Unread,
+            ..self
+        }
+    }
+
+    /// Whether records are read otherwise than they are stored.
+    pub(super) fn reads_as_replaced(&mut self) -> Result<bool, Error> {
+        if matches!(self.replaced, Replaced::Unread) {
+            self.replaced = Replaced::Nothing;
+            let (from, until) = keys::range(keys::REPLACEMENT, &[]);
+            let rows = self.range::<Replacement>(&from, &until, usize::MAX)?;
+            if !rows.is_empty() {
+                self.replaced = Replaced::Known(rows.into_iter().map(|(_, one)| one).collect());
+            }
+        }
+        Ok(matches!(self.replaced, Replaced::Known(_)))
+    }
+
+    /// The record at a key as it is stored, whatever took the place of what it names.
+    pub(super) fn get_stored<T: DeserializeOwned + Clone + 'static>(
+        &mut self,
+        key: &[u8],
+    ) -> Result<Option<T>, Error> {
+        if !self.reads_as_replaced()? {
+            return self.get(key);
+        }
+        self.bytes(key)?.map(|bytes| decode(key, bytes)).transpose()
     }
 
     /// The record at a key.
@@ -139,7 +177,12 @@ impl<'a> Tx<'a> {
             return Ok(None);
         };
         let is_short = bytes.len() < SHORT;
-        let record: T = decode(key, bytes)?;
+        let mut record: T = decode(key, bytes)?;
+        if self.reads_as_replaced()?
+            && let Replaced::Known(known) = &self.replaced
+        {
+            replaced::apply(known, &mut record);
+        }
         if !is_short {
             if self.parsed.len() == MOST_PARSED {
                 self.parsed.clear();
@@ -335,12 +378,13 @@ impl<'a> Tx<'a> {
 
     /// Up to `limit` records from a key until another, in order, what this operation wrote
     /// included.
-    pub(crate) fn range<T: DeserializeOwned>(
+    pub(crate) fn range<T: DeserializeOwned + 'static>(
         &mut self,
         from: &[u8],
         until: &[u8],
         limit: usize,
     ) -> Result<Vec<(Vec<u8>, T)>, Error> {
+        self.reads_as_replaced()?;
         let overlay = || {
             self.writes.range::<[u8], _>((
                 std::ops::Bound::Included(from),
@@ -375,7 +419,13 @@ impl<'a> Tx<'a> {
         merged
             .into_iter()
             .take(limit)
-            .map(|(key, bytes)| decode(&key, &bytes).map(|record| (key, record)))
+            .map(|(key, bytes)| {
+                let mut record: T = decode(&key, &bytes)?;
+                if let Replaced::Known(known) = &self.replaced {
+                    replaced::apply(known, &mut record);
+                }
+                Ok((key, record))
+            })
             .collect()
     }
 
@@ -447,9 +497,9 @@ impl<'a> Tx<'a> {
         self.changes.forget_ms = Some(first.map_or(at_ms, |first| first.min(at_ms)));
     }
 
-    /// An account was deleted, and is erased in further commits once this one is made.
-    pub(crate) fn schedule_erasure(&mut self, account: &Id) {
-        self.changes.jobs.insert(account.clone());
+    /// This goes on in further commits once this one is made.
+    pub(crate) fn schedule_job(&mut self, job: Job) {
+        self.changes.jobs.insert(job);
     }
 
     /// What to commit; none when nothing was written.

@@ -26,6 +26,7 @@ mod package;
 pub(crate) mod permission;
 mod policy;
 mod recipient;
+mod replaced;
 mod reservation;
 mod resource;
 mod role;
@@ -80,6 +81,7 @@ pub use policy::{
     PolicyRecord, Preset, Resend, ReservationsOnHold, RoleScope,
 };
 pub use recipient::Recipient;
+pub use replaced::Replaceable;
 pub use reservation::{Reservation, ReservationState};
 pub use resource::{Lease, Resource, ResourceReason, ResourcesTo, ResourcesToKind};
 pub use role::{BuiltIn, Grant, Role};

@@ -89,11 +89,11 @@ impl Table for Accounts {
             }
         }
         if let Some(package) = &account.package {
-            lines.needs(keys::package(package), "its package is gone");
+            lines.needs_package(package, "its package is gone");
             lines.index(keys::package_account(package, id));
         }
         if let Some(next) = &account.next_package {
-            lines.needs(keys::package(&next.package), "its next package is gone");
+            lines.needs_package(&next.package, "its next package is gone");
             lines.index(keys::package_next(&next.package, id));
             lines.index(due::PACKAGE.key(next.from_ms, &[id.as_str()]));
         }

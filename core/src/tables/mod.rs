@@ -21,6 +21,7 @@ pub(crate) mod operators;
 pub(crate) mod outbox;
 pub(crate) mod packages;
 pub(crate) mod people;
+pub(crate) mod replacements;
 pub(crate) mod reservations;
 pub(crate) mod resources;
 pub(crate) mod roles;
@@ -69,6 +70,7 @@ pub(crate) static ALL: &[&[Declared]] = &[
     tombstones::TABLES,
     users::TABLES,
     deletions::TABLES,
+    replacements::TABLES,
 ];
 
 pub(crate) fn all() -> impl Iterator<Item = &'static Declared> {

@@ -4,7 +4,8 @@ use crate::error::{Code, Error};
 use crate::kernel::check::Look;
 use crate::kernel::table::{Declared, Index, Lines, Owner, Table, id};
 use crate::kernel::{Tx, keys};
-use crate::model::{AuditKind, Id, Package};
+use crate::model::{AuditKind, Id, Package, Replaceable};
+use crate::tables::replacements::names_of;
 
 pub(super) const TABLES: &[Declared] = &[
     Declared::of::<Packages>(),
@@ -43,7 +44,10 @@ impl Table for Packages {
     }
 
     fn check(package: &Package, look: &mut Look<'_>) -> Result<(), Error> {
-        let there = look.count(keys::PACKAGE_ACCOUNT, &[package.id.as_str()])?;
+        let mut there = 0;
+        for id in names_of(&mut look.tx, Replaceable::Package, &package.id)? {
+            there += look.count(keys::PACKAGE_ACCOUNT, &[id.as_str()])?;
+        }
         look.must_count(package.accounts, there, "accounts");
         Ok(())
     }
@@ -68,7 +72,8 @@ pub(crate) fn load_open(tx: &mut Tx<'_>, id: &Id, field: &str) -> Result<Package
     Ok(package)
 }
 
-pub(crate) fn ids_in_range(
+/// The accounts that have a package, or get it later, by the letter of the index; at most so many.
+pub(crate) fn accounts_of(
     tx: &mut Tx<'_>,
     prefix: keys::Prefix,
     package: &Id,

@@ -3,9 +3,11 @@
 
 use crate::error::Error;
 use crate::kernel::check::Look;
+use crate::kernel::page::Span;
 use crate::kernel::table::{Declared, Index, Lines, Owner, Table, id};
 use crate::kernel::{Tx, keys};
-use crate::model::{AuditKind, BuiltIn, HostNode, Id, PermissionTree, Role};
+use crate::model::{AuditKind, BuiltIn, HostNode, Id, PermissionTree, Replaceable, Role};
+use crate::tables::replacements::names_of;
 use std::collections::HashSet;
 
 pub(super) const TABLES: &[Declared] = &[
@@ -133,8 +135,19 @@ pub(crate) fn no_role(id: &Id, field: &str) -> Error {
 /// Whether something of a kind uses a role: of these accounts, operators, whatever follows the
 /// kind.
 pub(crate) fn is_used_by(tx: &mut Tx<'_>, role: &Id, parts: &[&str]) -> Result<bool, Error> {
-    let (from, until) = keys::range(keys::ROLE_USE, &[&[role.as_str()], parts].concat());
-    Ok(!tx.range::<()>(&from, &until, 1)?.is_empty())
+    for (from, until) in use_spans(tx, role, parts)? {
+        if !tx.range::<()>(&from, &until, 1)?.is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Where the uses of a role are kept: its own, and those of each role in whose place it is.
+pub(crate) fn use_spans(tx: &mut Tx<'_>, role: &Id, parts: &[&str]) -> Result<Vec<Span>, Error> {
+    let names = names_of(tx, Replaceable::Role, role)?.into_iter();
+    let span = |name: Id| keys::range(keys::ROLE_USE, &[&[name.as_str()], parts].concat());
+    Ok(names.map(span).collect())
 }
 
 pub(crate) fn without_repeats(ids: Vec<Id>) -> Vec<Id> {

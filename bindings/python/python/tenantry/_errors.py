@@ -19,6 +19,7 @@ ErrorCode = Union[
     Literal["policy_forbids"],
     Literal["self_forbidden"],
     Literal["idempotency_mismatch"],
+    Literal["too_large"],
     Literal["closed"],
     Literal["forked"],
     Literal["poisoned"],
@@ -246,6 +247,7 @@ class Refused(TenantryError):
 class LimitReached(TenantryError):
     """A limit is reached.
 
+    - `too_large`: The operation would change more at once than fits into one commit; do it in parts.
     - `limit_reached`: The account has as many of these as its limit allows; `details.limit` names the limit.
     - `depth_exceeded`: The tree of accounts would be deeper than the platform allows.
     - `seats_exhausted`: The team has as many users and open invitations as it has seats.

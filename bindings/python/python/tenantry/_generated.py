@@ -198,7 +198,7 @@ from .model import (
     Window,
 )
 
-CATALOGUE_HASH = "34df27c5f2bac399b662908198950f1f"
+CATALOGUE_HASH = "acc750c16ca8fe98e78179505f420018"
 
 
 class AccessOperations(Namespace):

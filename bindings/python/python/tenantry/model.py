@@ -601,6 +601,13 @@ ProfileField = Union[
 - `notifications`: How the user is notified of new messages.
 """
 
+Replaceable = Union[Literal["package"], Literal["role"]]
+"""What something else can take the place of wherever it is used.
+
+- `package`: A package.
+- `role`: A role.
+"""
+
 Resend = Union[Literal["reuse"], Literal["rotate"], Literal["forbid"]]
 """What sending an invitation again does; the strictest is last.
 
@@ -5355,6 +5362,34 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReplacedEverywhere:
+    """How far something else has been put in the place of a package or role that was deleted. Every answer is as if all
+    of it were done.
+    """
+
+    deleted_at_ms: int
+    """When it was deleted, in unix milliseconds."""
+    id: str
+    """The package or role that was deleted."""
+    kind: Replaceable
+    """What it was."""
+    records: int
+    """How many records were written anew so far."""
+    replaced_by: str
+    """What is in its place."""
+
+    @classmethod
+    def _from(cls, value: Any) -> ReplacedEverywhere:
+        return cls(
+            deleted_at_ms=value["deleted_at_ms"],
+            id=value["id"],
+            kind=value["kind"],
+            records=value["records"],
+            replaced_by=value["replaced_by"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reservation:
     """A reservation."""
 
@@ -6184,6 +6219,10 @@ class StoreInfo:
     """
     last_commit: int
     """The number of the last commit."""
+    replacing: tuple[ReplacedEverywhere, ...] | None = None
+    """Packages and roles that were deleted, of which the records that named them are written anew step by step, at most
+    100; absent where there are none (R-QTA-16).
+    """
     store_id: str
     """The id that the store got when it was created."""
     version: str
@@ -6195,6 +6234,7 @@ class StoreInfo:
             clock_jump=ClockJump._from(value["clock_jump"]) if "clock_jump" in value else None,
             erasing=tuple(ErasedAccount._from(item) for item in value["erasing"]) if "erasing" in value else None,
             last_commit=value["last_commit"],
+            replacing=tuple(ReplacedEverywhere._from(item) for item in value["replacing"]) if "replacing" in value else None,
             store_id=value["store_id"],
             version=value["version"],
         )
@@ -7412,6 +7452,8 @@ __all__ = [
     "ReceivedTemplate",
     "RecoveryCodes",
     "Refusal",
+    "Replaceable",
+    "ReplacedEverywhere",
     "Resend",
     "Reservation",
     "ReservationDecision",

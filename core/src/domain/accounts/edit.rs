@@ -9,11 +9,12 @@ use crate::domain::accounts::show::{
 };
 use crate::error::Error;
 use crate::kernel::keys;
-use crate::kernel::page::{Span, walk};
-use crate::model::{self, Actor, Id, TEAM_PERMISSION};
+use crate::kernel::page::{Span, walk, walk_merged};
+use crate::model::{self, Actor, Id, Replaceable, TEAM_PERMISSION};
 use crate::rules::account::effective_status;
 use crate::tables::accounts::{account_line, load, starting_with};
 use crate::tables::people;
+use crate::tables::replacements::names_of;
 
 impl Operation for Get {
     type Answer = Account;
@@ -82,10 +83,7 @@ impl List {
                 .to_vec(),
             (_, AccountOrder::Name) => vec![ordered("name")],
             (_, AccountOrder::Created) => vec![ordered("created")],
-            (None, AccountOrder::Id) => match &self.package {
-                Some(package) => vec![keys::range(keys::PACKAGE_ACCOUNT, &[package.as_str()])],
-                None => vec![keys::range(keys::ACCOUNT, &[])],
-            },
+            (None, AccountOrder::Id) => vec![keys::range(keys::ACCOUNT, &[])],
             (Some(root), AccountOrder::Id) if self.parent.is_some() => {
                 vec![keys::range(keys::CHILD, &[root.as_str()])]
             }
@@ -93,6 +91,13 @@ impl List {
                 vec![keys::range(keys::TEAM_ACCOUNT, &[root.as_str(), "id", ""])]
             }
         }
+    }
+
+    /// Whether the index of the accounts that have a package is the one to go by.
+    fn goes_by_package(&self) -> bool {
+        let is_by_id = matches!(self.order, None | Some(AccountOrder::Id));
+        let is_of_all = self.team_or_parent().is_none() && self.search.is_none();
+        self.package.is_some() && is_by_id && is_of_all
     }
 
     /// Whether an account, which comes with all above it, is one of those that are listed.
@@ -136,8 +141,16 @@ impl Operation for List {
             .search
             .as_ref()
             .map_or_else(String::new, |text| people::searched(text.as_str()));
-        let spans = self.spans(order, &prefix);
-        let (accounts, next) = walk(ctx, &spans, self.after.as_ref(), self.limit, |ctx, key| {
+        let spans = match &self.package {
+            Some(package) if self.goes_by_package() => {
+                names_of(&mut ctx.tx, Replaceable::Package, package)?
+                    .iter()
+                    .map(|name| keys::range(keys::PACKAGE_ACCOUNT, &[name.as_str()]))
+                    .collect()
+            }
+            _ => self.spans(order, &prefix),
+        };
+        let keep = |ctx: &mut Ctx<'_>, _: usize, key: &[u8]| {
             let id = keys::last_id(key).ok_or_else(|| {
                 Error::corrupt(format!(
                     "The key `{}` ends in no id; restore a backup.",
@@ -149,7 +162,13 @@ impl Operation for List {
                 return Ok(None);
             }
             answer_of_line(ctx, line).map(Some)
-        })?;
+        };
+        let after = self.after.as_ref();
+        let (accounts, next) = if self.goes_by_package() {
+            walk_merged(ctx, &spans, after, self.limit, keep)?
+        } else {
+            walk(ctx, &spans, after, self.limit, |ctx, key| keep(ctx, 0, key))?
+        };
         Ok(AccountList { accounts, next })
     }
 }

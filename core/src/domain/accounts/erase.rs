@@ -9,7 +9,7 @@ use crate::access::request::Ctx;
 use crate::api::accounts::Children;
 use crate::domain::{credits, gauges, invitations, limits, membership, packages, roles, sharing};
 use crate::error::Error;
-use crate::kernel::background::{Erased, JobStep};
+use crate::kernel::background::{Erased, Job, JobStep};
 use crate::kernel::keys;
 use crate::kernel::page::Span;
 use crate::kernel::table::Lines;
@@ -17,7 +17,7 @@ use crate::model::{Account, AuditActor, Id, Invitation, Member, Resource};
 use crate::tables::accounts::{Accounts, account_line, load, save};
 use crate::tables::deletions::{self, Deletion};
 use crate::tables::slots::Slots;
-use crate::tables::{self, groups, resources};
+use crate::tables::{self, groups, replacements, resources};
 use serde::de::{DeserializeOwned, IgnoredAny};
 
 /// How many records a step reads at once.
@@ -26,13 +26,16 @@ const PAGE: usize = 128;
 const ERASED_ALONE: [keys::Prefix; 3] = [keys::SUPPRESSION, keys::RESERVATION, keys::ANSWERED];
 
 /// Whether an account, with those below it that go with it, is so small that one commit erases it.
-/// While others are being erased it waits for its turn, since they may lie below it.
+/// While other work is under way it waits for its turn: accounts that are being erased may lie
+/// below it, and its members may have to be written anew.
 pub(crate) fn fits(
     ctx: &mut Ctx<'_>,
     account: &Id,
     children: Option<Children>,
 ) -> Result<bool, Error> {
-    if deletions::are_under_way(&mut ctx.tx)? || !has_room(ctx) {
+    let is_busy =
+        deletions::are_under_way(&mut ctx.tx)? || replacements::are_under_way(&mut ctx.tx)?;
+    if is_busy || !has_room(ctx) {
         return Ok(false);
     }
     let mut left = ctx.engine.background.at_once();
@@ -84,7 +87,7 @@ pub(crate) fn at_once(ctx: &mut Ctx<'_>, id: &Id, most: usize) -> Result<u64, Er
     resources::erase_all_of(&mut ctx.tx, &account.id)?;
     let line = account_line(&mut ctx.tx, &account.id)?;
     // Its owner may go with it, by whose address it is listed.
-    let listed = ctx.tx.lines_now::<Accounts>(&account)?;
+    let listed = ctx.tx.lines_stored::<Accounts>(&account)?;
     ctx.tx.replace_lines(listed, Lines::default())?;
     let (from, until) = keys::range(keys::MEMBER, &[account.id.as_str()]);
     let mut users = 0;
@@ -124,7 +127,7 @@ pub(crate) fn leave(ctx: &mut Ctx<'_>, id: &Id, root: &Id) -> Result<(), Error> 
     account.leaving = true;
     save(&mut ctx.tx, account)?;
     ctx.tx.remove_account(id);
-    ctx.tx.schedule_erasure(root);
+    ctx.tx.schedule_job(Job::Erase(root.clone()));
     let deletion = Deletion {
         account: id.clone(),
         root: root.clone(),
@@ -167,7 +170,8 @@ pub(crate) fn step(ctx: &mut Ctx<'_>) -> Result<JobStep, Error> {
         accounts, users, ..
     } = deletion;
     if deletion.root == id {
-        return Ok(JobStep::of(Some((id, Erased { accounts, users }))));
+        let erased = Erased { accounts, users };
+        return Ok(JobStep::of(Some((Job::Erase(id), erased))));
     }
     if let Some(mut root) = ctx.tx.get::<Deletion>(&deletions::key(&deletion.root))? {
         root.accounts += accounts;
@@ -255,7 +259,7 @@ fn erase_some(ctx: &mut Ctx<'_>, deletion: &mut Deletion) -> Result<bool, Error>
 
 /// Shows the records of a span, a page at a time, as long as the commit has room; whether all were
 /// shown.
-fn each<'a, T: DeserializeOwned>(
+fn each<'a, T: DeserializeOwned + 'static>(
     ctx: &mut Ctx<'a>,
     (mut from, until): Span,
     mut show: impl FnMut(&mut Ctx<'a>, &[u8], T) -> Result<(), Error>,

@@ -9,9 +9,10 @@ use crate::domain::roles;
 use crate::domain::users::show::is_inactive;
 use crate::error::Error;
 use crate::kernel::keys;
-use crate::kernel::page::{page_size, walk_ahead};
+use crate::kernel::page::{page_size, walk_ahead, walk_merged};
 use crate::model::{self, Id, Name};
 use crate::tables::people::{Order, Search};
+use crate::tables::roles::use_spans;
 use crate::tables::{accounts, groups, users};
 
 impl Operation for List {
@@ -27,16 +28,7 @@ impl Operation for List {
         }
         let hidden = visibility::hidden_in(ctx, &account)?;
         let steps = ctx.policies(Some(&account))?.pending_until;
-        let search = match (self.order, &self.search) {
-            (Some(MemberOrder::Name), text) => {
-                Some(Search::new(Order::Name, text.as_ref().map(Name::as_str)))
-            }
-            (Some(MemberOrder::Email), text) => {
-                Some(Search::new(Order::Email, text.as_ref().map(Name::as_str)))
-            }
-            (_, Some(text)) => Some(Search::new(Order::Email, Some(text.as_str()))),
-            (Some(MemberOrder::Id) | None, None) => None,
-        };
+        let search = self.list_of_people();
         // By id there are shorter lists of those who are in a group, or have a role.
         let spans = match (&search, &self.group, &self.role) {
             (Some(search), ..) => search.spans(account.as_str()),
@@ -44,15 +36,14 @@ impl Operation for List {
                 keys::GROUP_MEMBER,
                 &[account.as_str(), group.as_str()],
             )],
-            (None, None, Some(role)) => vec![keys::range(
-                keys::ROLE_USE,
-                &[role.as_str(), "member", account.as_str()],
-            )],
+            (None, None, Some(role)) => {
+                use_spans(&mut ctx.tx, role, &["member", account.as_str()])?
+            }
             (None, None, None) => vec![keys::range(keys::MEMBER, &[account.as_str()])],
         };
         let (size, after) = (page_size(self.limit)?, self.after.as_ref());
         let ahead = |ctx: &mut Ctx<'_>, keys: &[Vec<u8>]| fetch(ctx, &account, keys);
-        let (members, next) = walk_ahead(ctx, &spans, after, size, ahead, |ctx, key| {
+        let keep = |ctx: &mut Ctx<'_>, _: usize, key: &[u8]| {
             let Some(id) = keys::last_id(key).filter(|id| !hidden.contains(id)) else {
                 return Ok(None);
             };
@@ -80,8 +71,29 @@ impl Operation for List {
                 .status
                 .is_none_or(|asked| asked == member.status)
                 .then_some(member))
-        })?;
+        };
+        // In the order of their ids, also while the role is put in the place of another.
+        let (members, next) = if search.is_none() && spans.len() > 1 {
+            walk_merged(ctx, &spans, after, self.limit, keep)?
+        } else {
+            walk_ahead(ctx, &spans, after, size, ahead, |ctx, key| {
+                keep(ctx, 0, key)
+            })?
+        };
         Ok(MemberList { members, next })
+    }
+}
+
+impl List {
+    /// The list of people to go through; none where members are listed by id.
+    fn list_of_people(&self) -> Option<Search> {
+        let text = self.search.as_ref().map(Name::as_str);
+        match (self.order, text) {
+            (Some(MemberOrder::Name), text) => Some(Search::new(Order::Name, text)),
+            (Some(MemberOrder::Email), text) => Some(Search::new(Order::Email, text)),
+            (_, Some(text)) => Some(Search::new(Order::Email, Some(text))),
+            (Some(MemberOrder::Id) | None, None) => None,
+        }
     }
 }
 

@@ -3,14 +3,20 @@
 use crate::access::operation::Operation;
 use crate::access::request::Ctx;
 use crate::api::roles::{Delete, RoleDeleted};
+use crate::domain::replacing::{self, USES_IN_STEPS};
 use crate::domain::roles::edit::{Watch, load_visible, require_change, trial_changes};
-use crate::domain::roles::own_roles;
 use crate::domain::roles::replace::replace;
-use crate::domain::roles::uses::{refuse_used, uses_of};
+use crate::domain::roles::uses::{accounts_of, count_uses, refuse_used, uses_of};
+use crate::domain::roles::{load, load_for, own_roles};
 use crate::error::{Code, Error};
 use crate::kernel::keys;
-use crate::model::{self, Id, Role};
+use crate::model::{self, Id, Replaceable, Role};
+use crate::tables::replacements::{by, names_of};
 use crate::tables::roles::{Roles, is_used_by, role_with_includes};
+
+/// The most uses of a role that are replaced in one commit where that makes administrators of its
+/// holders, or makes them such no longer.
+const MOST_PROMOTED: u64 = 10_000;
 
 impl Operation for Delete {
     type Answer = RoleDeleted;
@@ -35,12 +41,7 @@ impl Operation for Delete {
                         ),
                     ));
                 }
-                let uses = uses_of(ctx, &role.id, &[], usize::MAX)?;
-                for used_by in &uses {
-                    let parts: Vec<&str> = used_by.iter().map(String::as_str).collect();
-                    replace(ctx, &parts, &role.id, other)?;
-                }
-                replaced = uses.len() as u64;
+                replaced = replace_everywhere(ctx, &role, other)?;
                 if replaced > 0 {
                     ctx.tx.invalidate_all();
                 }
@@ -59,6 +60,50 @@ impl Operation for Delete {
             replaced,
         })
     }
+}
+
+/// Puts another role in the place of one that is to be deleted, wherever that is used: at once, or
+/// in steps from here on where it is used in very many places (R-QTA-16). Answers in how many.
+fn replace_everywhere(ctx: &mut Ctx<'_>, role: &Role, other: &Id) -> Result<u64, Error> {
+    let at_once = ctx.engine.background.at_once();
+    let is_in_steps = !by(&mut ctx.tx, Replaceable::Role, &role.id)?.is_empty()
+        || uses_of(ctx, &role.id, &[], at_once + 1)?.len() > at_once;
+    let (uses, mut kinds) = count_uses(ctx, &role.id)?;
+    if is_in_steps {
+        let into = load(ctx, other, "/replace_with")?;
+        if into.administrator != role.administrator {
+            refuse_many(role, &into, uses)?;
+        } else {
+            for account in accounts_of(ctx, &role.id)? {
+                load_for(ctx, other, &account, "/replace_with")?;
+            }
+            kinds.retain(|kind| !USES_IN_STEPS.contains(&kind.as_str()));
+            replacing::begin(ctx, Replaceable::Role, &role.id, other)?;
+        }
+    }
+    for kind in kinds {
+        for used_by in uses_of(ctx, &role.id, &[&kind], usize::MAX)? {
+            let parts: Vec<&str> = used_by.iter().map(String::as_str).collect();
+            replace(ctx, &parts, &role.id, other)?;
+        }
+    }
+    Ok(uses)
+}
+
+/// Who becomes an administrator leaves their group, and who was one comes into one: that is done in
+/// one commit, which has a bound.
+fn refuse_many(role: &Role, into: &Role, uses: u64) -> Result<(), Error> {
+    if uses <= MOST_PROMOTED {
+        return Ok(());
+    }
+    let message = format!(
+        "Of `{}` and `{}` one is for administrators, and {uses} uses are more than the \
+         {MOST_PROMOTED} that change at once; give some members another role first.",
+        role.id, into.id
+    );
+    Err(Error::new(Code::RoleInUse, message)
+        .at("/replace_with")
+        .with("uses", uses))
 }
 
 /// Removes a role that nothing uses any more; its id is never used again.
@@ -81,9 +126,10 @@ pub(crate) fn refuse_roles_of_ancestors(
             let mut used = false;
             for id in parting {
                 used |= is_used_by(&mut ctx.tx, &role.id, &["member", id.as_str()])?;
-                used |= ctx
-                    .tx
-                    .has(&keys::role_use(&role.id, "account", &[id.as_str()]))?;
+                for name in names_of(&mut ctx.tx, Replaceable::Role, &role.id)? {
+                    let default = keys::role_use(&name, "account", &[id.as_str()]);
+                    used |= ctx.tx.has(&default)?;
+                }
                 used |= own_roles(ctx, id)?.iter().any(|own| {
                     own.includes.contains(&role.id) || own.trial.as_ref() == Some(&role.id)
                 });

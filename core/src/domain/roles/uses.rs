@@ -4,10 +4,13 @@ use crate::access::request::Ctx;
 use crate::domain::members;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
-use crate::model::{Actor, Id, Invitation, PermissionTree, Role, TEAM_PERMISSION};
+use crate::kernel::page::SCAN_STEP;
+use crate::model::{Actor, Id, Invitation, PermissionTree, Replaceable, Role, TEAM_PERMISSION};
 use crate::rules::role::PermissionSet;
-use crate::tables::roles::{is_used_by, stored_id, without_repeats};
+use crate::tables::replacements::names_of;
+use crate::tables::roles::{is_used_by, stored_id, use_spans, without_repeats};
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 /// How many users of a role a refusal names.
 pub(crate) const USES_SHOWN: usize = 10;
@@ -16,16 +19,18 @@ pub(crate) const USES_COUNTED: usize = 10_000;
 
 /// The accounts in which somebody has a role, or gets it: as a member, by an open invitation, or by
 /// default.
-fn accounts_of(ctx: &mut Ctx<'_>, role: &Id) -> Result<Vec<Id>, Error> {
+pub(crate) fn accounts_of(ctx: &mut Ctx<'_>, role: &Id) -> Result<Vec<Id>, Error> {
     let mut found = Vec::new();
-    // However many members of an account have the role, one of them is looked at.
-    let (mut from, until) = keys::range(keys::ROLE_USE, &[role.as_str(), "member"]);
-    while let Some((key, ())) = ctx.tx.range::<()>(&from, &until, 1)?.pop() {
-        let Some((account, _)) = keys::last_pair(&key) else {
-            break;
-        };
-        from = keys::range(keys::ROLE_USE, &[role.as_str(), "member", account.as_str()]).1;
-        found.push(account);
+    for name in names_of(&mut ctx.tx, Replaceable::Role, role)? {
+        // However many members of an account have the role, one of them is looked at.
+        let (mut from, until) = keys::range(keys::ROLE_USE, &[name.as_str(), "member"]);
+        while let Some((key, ())) = ctx.tx.range::<()>(&from, &until, 1)?.pop() {
+            let Some((account, _)) = keys::last_pair(&key) else {
+                break;
+            };
+            from = keys::range(keys::ROLE_USE, &[name.as_str(), "member", account.as_str()]).1;
+            found.push(account);
+        }
     }
     for used_by in uses_of(ctx, role, &["account"], usize::MAX)? {
         found.extend(
@@ -119,28 +124,51 @@ pub(crate) fn uses_of(
     kind: &[&str],
     most: usize,
 ) -> Result<Vec<Vec<String>>, Error> {
-    let (from, until) = keys::range(keys::ROLE_USE, &[&[role.as_str()], kind].concat());
     let parts = |key: &[u8]| {
         key.split(|byte| *byte == 0)
             .skip(2)
             .map(|part| String::from_utf8_lossy(part).into_owned())
             .collect()
     };
-    Ok(ctx
-        .tx
-        .range::<()>(&from, &until, most)?
-        .iter()
-        .map(|(key, ())| parts(key))
-        .collect())
+    let mut uses = Vec::new();
+    for (from, until) in use_spans(&mut ctx.tx, role, kind)? {
+        let rows = ctx.tx.range::<()>(&from, &until, most - uses.len())?;
+        uses.extend(rows.iter().map(|(key, ())| parts(key)));
+    }
+    Ok(uses)
+}
+
+/// How many uses of a role there are, and of which kinds.
+pub(crate) fn count_uses(ctx: &mut Ctx<'_>, role: &Id) -> Result<(u64, BTreeSet<String>), Error> {
+    let (mut counted, mut kinds) = (0, BTreeSet::new());
+    for (mut from, until) in use_spans(&mut ctx.tx, role, &[])? {
+        loop {
+            let rows = ctx.tx.range::<()>(&from, &until, SCAN_STEP)?;
+            counted += rows.len() as u64;
+            kinds.extend(
+                rows.iter()
+                    .filter_map(|(key, ())| keys::part(key, 2).map(str::to_owned)),
+            );
+            match rows.last() {
+                Some((last, ())) if rows.len() == SCAN_STEP => {
+                    from = [last.as_slice(), &[0]].concat()
+                }
+                _ => break,
+            }
+        }
+    }
+    Ok((counted, kinds))
 }
 
 /// A role in use is not deleted (R-ROL-8). Who uses it is named as far as the actor can see it, and
 /// counted as far as counting does not take long.
 pub(crate) fn refuse_used(ctx: &mut Ctx<'_>, role: &Id) -> Result<(), Error> {
-    let uses = uses_of(ctx, role, &[], USES_COUNTED)?;
+    let mut uses = uses_of(ctx, role, &[], USES_COUNTED)?;
     if uses.is_empty() {
         return Ok(());
     }
+    // Under whichever name they were found.
+    uses.sort();
     let mut shown = Vec::new();
     for used_by in uses.iter().take(USES_SHOWN) {
         if sees_use(ctx, used_by)? {

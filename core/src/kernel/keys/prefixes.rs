@@ -83,6 +83,7 @@ prefixes! {
     PASSWORD = b"pw";
     RESOURCE = b"re";
     RESOURCE_OF_GROUP = b"rg";
+    REPLACEMENT = b"rp";
     ROLE = b"ro";
     ROLE_USE = b"ru";
     RESERVATION = b"rv";
