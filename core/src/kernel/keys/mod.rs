@@ -1,5 +1,5 @@
-//! Where each record lies. A key is two letters, which say of what kind the record is, and ids with a
-//! zero byte before each: no id holds one.
+//! Where each record lies. A key is two letters, which say of what kind the record is, and ids with
+//! a zero byte before each: no id holds one.
 
 mod accounts;
 mod audit;
