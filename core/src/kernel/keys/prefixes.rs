@@ -83,8 +83,8 @@ prefixes! {
     PASSWORD = b"pw";
     RESOURCE = b"re";
     RESOURCE_OF_GROUP = b"rg";
-    REPLACEMENT = b"rp";
     ROLE = b"ro";
+    REPLACEMENT = b"rp";
     ROLE_USE = b"ru";
     RESERVATION = b"rv";
     RESOURCE_OF_OWNER = b"rw";
