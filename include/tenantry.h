@@ -54,7 +54,7 @@
 #define TENANTRY_VERSION_MAJOR 0
 #define TENANTRY_VERSION_MINOR 1
 #define TENANTRY_VERSION_PATCH 0
-#define TENANTRY_CATALOGUE_HASH "34df27c5f2bac399b662908198950f1f"
+#define TENANTRY_CATALOGUE_HASH "4495ec47acfcd00f1497295a6174a1d3"
 
 #if defined(__GNUC__) || defined(__clang__)
 #define TENANTRY_API __attribute__((visibility("default")))

@@ -233,7 +233,7 @@ mod tests {
         run::<api::members::Add>(&engine, ann);
         let invite = json!({"account": "acme", "addresses": "cid@mail.example dan@mail.example",
             "role": "full"});
-        let invited = run::<api::invitations::Create>(&engine, invite).invited;
+        let invited = run::<api::invitations::Create>(&engine, invite).results;
         engine
             .commit(&Actor::System, None, |ctx| {
                 for letter in WRITTEN_ANEW {
@@ -248,7 +248,7 @@ mod tests {
                     "luc\u{ed}a ",
                     &Id::new("ann").unwrap(),
                 ));
-                let deleted = keys::invitation(&invited[0].invitation);
+                let deleted = keys::invitation(invited[0].subject.invitation.as_ref().unwrap());
                 let mut deleted_record: Invitation = record(ctx, &deleted)?;
                 deleted_record.state = InvitationState::Deleted;
                 ctx.tx.save::<Invitations>(&deleted_record)?;
