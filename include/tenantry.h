@@ -54,7 +54,7 @@
 #define TENANTRY_VERSION_MAJOR 0
 #define TENANTRY_VERSION_MINOR 1
 #define TENANTRY_VERSION_PATCH 0
-#define TENANTRY_CATALOGUE_HASH "acc750c16ca8fe98e78179505f420018"
+#define TENANTRY_CATALOGUE_HASH "6026da3fd2ba2c0bada2d7531eafe676"
 
 #if defined(__GNUC__) || defined(__clang__)
 #define TENANTRY_API __attribute__((visibility("default")))

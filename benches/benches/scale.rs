@@ -51,7 +51,7 @@ fn fill(t: &Tenantry, account: &str, csv: &str) {
     let answer = t
         .import_users(&Actor::System, request, csv.as_bytes(), &mut |_| true)
         .expect("imported");
-    assert_eq!(answer.rejected, 0, "{:?}", answer.problems.first());
+    assert_eq!(answer.refused, 0, "{:?}", answer.results.first());
 }
 
 /// A platform of many users, at most ten thousand in each account.

@@ -13,6 +13,7 @@ mod tests;
 
 pub use entry::{Entry, Visitor};
 
+use crate::api::bulk::BulkResults;
 use crate::api::operation::Access::{Operator, Rule, System};
 use crate::api::operation::{Contract, Effect, Gates, Request};
 use crate::api::{
@@ -40,7 +41,7 @@ operations! {
         [-       key log_in_as -      -     ] account("users.view", "clients.view_all");
     accounts.activate: accounts::Activate => accounts::Account, Write at account
         [-       key log_in_as -      -     ] account("accounts.close", "clients.status");
-    accounts.bulk: accounts::Bulk => accounts::AccountBulk, Write at -
+    accounts.bulk: accounts::Bulk => BulkResults<accounts::BulkAccount>, Write at -
         [-       key log_in_as -      -     ] Operator("clients.bulk");
     accounts.close: accounts::Close => accounts::Account, Write at account
         [-       key -         -      -     ] account("accounts.close", "clients.status");
@@ -205,7 +206,8 @@ operations! {
         [-       key log_in_as -      -     ] account("groups.view", "clients.view_all");
     invitations.accept: invitations::Accept => invitations::InvitationAccepted, Write at -
         [-       key log_in_as -      -     ] System;
-    invitations.create: invitations::Create => invitations::InvitationBatch, Write maybe account
+    invitations.create:
+        invitations::Create => BulkResults<invitations::InvitedAddress>, Write maybe account
         [-       key log_in_as -      -     ] account("users.invite", "clients.edit");
     invitations.delete: invitations::Delete => invitations::InvitationDeleted, Write at -
         [-       key log_in_as -      -     ] account("users.invitations.delete", "clients.edit");
@@ -253,7 +255,7 @@ operations! {
         Rule("R-INV-7: users with `users.grant_account` in the account, who also have to manage \
             the team unless the policy `grant_existing` is `holder`; operators with \
             `clients.edit`");
-    members.bulk: members::Bulk => members::MemberBulk, Write at account
+    members.bulk: members::Bulk => BulkResults<members::BulkMember>, Write at account
         [-       key log_in_as -      -     ]
         Rule("R-ACC-5: users who may do the action to one member; operators who may too, with \
             `clients.bulk`");
@@ -489,7 +491,7 @@ operations! {
     suppressions.check: suppressions::Check => suppressions::SuppressionCheck, Read at account
         [-       key log_in_as -      -     ] account("suppressions.view", "clients.view_all");
     suppressions.import_many:
-        suppressions::Import => suppressions::SuppressionsImported, Write at account
+        suppressions::Import => BulkResults<suppressions::ImportedSuppression>, Write at account
         [-       key log_in_as -      -     ] account("suppressions.import", "clients.edit");
     suppressions.list: suppressions::List => suppressions::SuppressionList, Read at account
         [-       key log_in_as -      -     ] account("suppressions.view", "clients.view_all");

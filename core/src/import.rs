@@ -1,7 +1,7 @@
 //! The import of a whole file of users: in parts, with progress (R-USR-5).
 
-use crate::api::user_csv::{ImportCsv, UserImport, UserImportProblem};
-use crate::domain::user_csv::{MOST_BYTES, MOST_ROWS};
+use crate::api::user_csv::{ImportCsv, UserImport};
+use crate::domain::user_csv::{self, MOST_BYTES, MOST_ROWS};
 use crate::error::Error;
 use crate::handle::{Tenantry, read_caller};
 use crate::json;
@@ -12,8 +12,8 @@ use tenantry_macros::request;
 /// How many rows one commit has: enough to be fast, and few enough that other calls wait only
 /// briefly.
 const ROWS_AT_ONCE: u64 = 500;
-/// The most problems that the answer about a file lists.
-const MOST_PROBLEMS: usize = 10_000;
+/// The most refused rows that the answer about a file lists.
+const MOST_REFUSED: usize = 10_000;
 
 /// How to import a file of users; the fields are those of [`ImportCsv`].
 ///
@@ -230,13 +230,12 @@ impl File<'_> {
             .call(self.actor, request)
             .map_err(|error| error.with("rows_done", self.answer.rows))?;
         self.answer.rows += done.rows;
-        self.answer.added += done.added;
+        self.answer.created += done.created;
         self.answer.members += done.members;
-        self.answer.rejected += done.rejected;
-        let room = MOST_PROBLEMS.saturating_sub(self.answer.problems.len());
-        self.answer
-            .problems
-            .extend(done.problems.into_iter().take(room));
+        self.answer.refused += done.refused;
+        let refused = done.results.into_iter().filter(|row| row.problem.is_some());
+        let room = MOST_REFUSED.saturating_sub(self.answer.results.len());
+        self.answer.results.extend(refused.take(room));
         Ok(())
     }
 
@@ -268,11 +267,10 @@ impl File<'_> {
             )
         };
         self.answer.rows += 1;
-        self.answer.rejected += 1;
-        if self.answer.problems.len() < MOST_PROBLEMS {
-            self.answer
-                .problems
-                .push(UserImportProblem::new(row.line, &broken(row.line, why)));
+        self.answer.refused += 1;
+        if self.answer.results.len() < MOST_REFUSED {
+            let refused = user_csv::refused(row.line, &broken(row.line, why));
+            self.answer.results.push(refused);
         }
     }
 }
@@ -369,23 +367,26 @@ mod tests {
         assert_eq!(
             (
                 answer.rows,
-                answer.added,
+                answer.created,
                 answer.members,
-                answer.rejected,
+                answer.refused,
                 answer.stopped
             ),
             (1202, 1200, 1200, 2, false)
         );
         let problems: Vec<_> = answer
-            .problems
+            .results
             .iter()
-            .map(|one| (one.line, one.column.as_deref(), one.code))
+            .map(|row| {
+                let problem = row.problem.as_ref().unwrap();
+                (row.subject.line, problem.field.as_deref(), problem.code)
+            })
             .collect();
         assert_eq!(
             problems,
             [
-                (1203, Some("email"), Code::AlreadyMember),
-                (1204, Some("email"), Code::InvalidArgument)
+                (1203, Some("/email"), Code::AlreadyMember),
+                (1204, Some("/email"), Code::InvalidArgument)
             ]
         );
         assert_eq!(
@@ -415,7 +416,7 @@ mod tests {
         );
         let again = import(&store, &file);
         assert_eq!(
-            (again.members, again.rejected, again.stopped),
+            (again.members, again.refused, again.stopped),
             (100, 500, false)
         );
     }
@@ -435,7 +436,7 @@ mod tests {
         );
         let bad = atomic(format!("email\n{}nobody\n", addresses(0..999))).unwrap();
         assert_eq!(
-            (bad.rows, bad.added, bad.members, bad.rejected),
+            (bad.rows, bad.created, bad.members, bad.refused),
             (1000, 0, 0, 1)
         );
         assert_eq!(
@@ -482,14 +483,15 @@ mod tests {
                 &format!("email,first_name\na@acme.example,Ann\nb@acme.example,\"Bob\n{rest}"),
             );
             assert_eq!(
-                (answer.rows, answer.rejected),
+                (answer.rows, answer.refused),
                 (2, if rest.is_empty() { 1 } else { 2 })
             );
-            let last = answer.problems.last().unwrap();
+            let last = answer.results.last().unwrap();
+            let problem = last.problem.as_ref().unwrap();
             assert!(
-                last.line == 3
-                    && last.code == Code::CsvInvalid
-                    && last.message.contains("never closed"),
+                last.subject.line == 3
+                    && problem.code == Code::CsvInvalid
+                    && problem.message.contains("never closed"),
                 "{last:?}"
             );
         }

@@ -336,8 +336,9 @@ static void show_invitations(tenantry_store t)
     const char *olga = JSON({"account": "acme", "kind": "user", "user": "olga"});
     tenantry_text batch = call(t, olga, "invitations.create",
         JSON({"addresses": "cat@acme.example, nonsense", "role": "writer"}));
-    shows(batch, JSON("email":"cat@acme.example"));
-    shows(batch, JSON("address":"nonsense"));
+    shows(batch, JSON("refused":1));
+    shows(batch, JSON("done":true));
+    shows(batch, JSON("done":false));
     tenantry_text_free(&batch);
     tenantry_text mail = call(t, NULL, "outbox.read", JSON({}));
     shows(mail, JSON("to":"cat@acme.example"));

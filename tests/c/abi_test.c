@@ -819,7 +819,7 @@ static void test_import(void)
     tenantry_text_free(&answer);
     watch.stop_at = 0;
     EXPECT_STATUS(TENANTRY_OK, import(store, "", options, file.data, file.len, &watch, &answer));
-    EXPECT(strstr(answer.data, "\"members\":200,\"rejected\":500") != NULL && strstr(answer.data, "\"stopped\":false") != NULL);
+    EXPECT(strstr(answer.data, "\"refused\":500,\"rows\":700,\"members\":200,") != NULL && strstr(answer.data, "\"stopped\":false") != NULL);
     EXPECT(watch.calls == 3 && watch.rows == ROWS && watch.bytes == file.len);
     tenantry_text_free(&answer);
     EXPECT_STATUS(TENANTRY_OK, import(store, "", options, "email\nann@acme.example\n", 23, NULL, &answer));

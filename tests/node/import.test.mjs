@@ -21,9 +21,9 @@ test('a file goes in part by part, and the event loop goes on', async () => {
   const done = await t.users.importFile(file, { ...options, onProgress })
   clearInterval(ticking)
   assert.ok(ticks > 0)
-  const { problems, ...counts } = done
-  assert.deepEqual(counts, { rows: 1201, added: 1200, members: 1200, rejected: 1, stopped: false })
-  assert.deepEqual(problems.map(({ line, column, code }) => [line, column, code]), [[1202, 'email', 'invalid_argument']])
+  const { results, ...counts } = done
+  assert.deepEqual(counts, { rows: 1201, created: 1200, members: 1200, refused: 1, stopped: false })
+  assert.deepEqual(results.map(({ line, problem }) => [line, problem.field, problem.code]), [[1202, '/email', 'invalid_argument']])
   assert.deepEqual(seen.map((at) => at.rows), [500, 1000, 1201])
   assert.deepEqual(seen.at(-1), { rows: 1201, bytes: file.length, bytesTotal: file.length })
   await t.close()
@@ -34,7 +34,7 @@ test('false stops, and what is in stays', async () => {
   const stopped = await t.users.importFile(rows(600), { ...options, onProgress: () => false })
   assert.deepEqual([stopped.rows, stopped.members, stopped.stopped], [500, 500, true])
   const whole = await t.users.importFile(new Uint8Array(Buffer.from(rows(600))), options)
-  assert.deepEqual([whole.members, whole.rejected, whole.stopped], [100, 500, false])
+  assert.deepEqual([whole.members, whole.refused, whole.stopped], [100, 500, false])
   await t.close()
 })
 
@@ -57,7 +57,7 @@ test('what the function throws, whatever it is, the promise rejects with', async
 test('all or nothing', async () => {
   const t = await platform()
   const done = await t.users.importFile(`${rows(10)}nobody`, { ...options, atomic: true })
-  assert.deepEqual([done.rows, done.members, done.rejected], [11, 0, 1])
+  assert.deepEqual([done.rows, done.members, done.refused], [11, 0, 1])
   await assert.rejects(t.users.importFile(rows(1001), { ...options, atomic: true }), { code: 'invalid_argument', field: '/atomic' })
   await t.close()
 })
@@ -101,7 +101,7 @@ test('what comes out goes in again', async () => {
   const { csv } = await t.users.exportCsv({ account: 'acme' })
   const other = await platform()
   const done = await other.users.importCsv({ account: 'acme', csv })
-  assert.deepEqual([done.members, done.rejected], [1, 2])
+  assert.deepEqual([done.members, done.refused], [1, 2])
   assert.equal((await other.users.exportCsv({ account: 'acme' })).csv, csv)
   await t.close()
   await other.close()

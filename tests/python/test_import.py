@@ -25,19 +25,20 @@ def test_a_file_goes_in_part_by_part(t: tenantry.Tenantry, tmp_path: Path) -> No
         seen.append(at)
 
     done = t.users.import_file(file, account="acme", role="viewer", progress=progress)
-    assert (done.rows, done.added, done.members, done.rejected, done.stopped) == (1201, 1200, 1200, 1, False)
-    assert [(one.line, one.column, one.code) for one in done.problems] == [(1202, "email", "invalid_argument")]
+    assert (done.rows, done.created, done.members, done.refused, done.stopped) == (1201, 1200, 1200, 1, False)
+    problems = [(row.line, row.problem.field, row.problem.code) for row in done.results if row.problem]
+    assert problems == [(1202, "/email", "invalid_argument")]
     assert [at.rows for at in seen] == [500, 1000, 1201]
     assert seen[-1].bytes == seen[-1].bytes_total == file.stat().st_size
     again = t.users.import_file(str(file), account="acme", role="viewer")
-    assert (again.members, again.rejected) == (0, 1201)
+    assert (again.members, again.refused) == (0, 1201)
 
 
 def test_false_stops_and_what_is_in_stays(t: tenantry.Tenantry) -> None:
     done = t.users.import_file(rows(600), account="acme", role="viewer", progress=lambda at: False)
     assert (done.rows, done.members, done.stopped) == (500, 500, True)
     done = t.users.import_file(rows(600), account="acme", role="viewer", progress=lambda at: None)
-    assert (done.members, done.rejected, done.stopped) == (100, 500, False)
+    assert (done.members, done.refused, done.stopped) == (100, 500, False)
 
 
 def test_what_progress_raises_is_raised(t: tenantry.Tenantry) -> None:
@@ -61,7 +62,7 @@ def test_other_threads_run_between_the_callbacks(t: tenantry.Tenantry) -> None:
 
 def test_all_or_nothing(t: tenantry.Tenantry) -> None:
     done = t.users.import_file(rows(10) + b"nobody\n", account="acme", role="viewer", atomic=True)
-    assert (done.rows, done.members, done.rejected) == (11, 0, 1)
+    assert (done.rows, done.members, done.refused) == (11, 0, 1)
     with pytest.raises(tenantry.InvalidArgument) as refused:
         t.users.import_file(rows(1001), account="acme", role="viewer", atomic=True)
     assert refused.value.field == "/atomic"
@@ -103,5 +104,5 @@ def test_what_comes_out_goes_in_again(t: tenantry.Tenantry) -> None:
         other.roles.create(id="viewer", name="Viewer")
         other.accounts.create(id="acme", name="Acme", owner={"user": "olga", "email": "olga@acme.example"})
         done = other.users.import_csv(account="acme", csv=out)
-        assert [one.code for one in done.problems] == ["already_member"]
+        assert [row.problem.code for row in done.results if row.problem] == ["already_member"]
         assert other.users.export_csv(account="acme").csv == out

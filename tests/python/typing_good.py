@@ -44,7 +44,7 @@ def run() -> None:
             Path("users.csv"), account="acme", progress=lambda at: at.rows < 1000
         )
         t.users.import_file(b"email\n", account="acme", role="viewer", atomic=True, progress=report)
-        print(done.members, [problem.line for problem in done.problems])
+        print(done.members, [row.line for row in done.results if row.problem])
         gate: tenantry.Sender = me.sender()
         sent: bool = gate.admit() and gate.admit(2) and gate.admit(count=3)
         access: tenantry.Access = me.access("campaigns.send")

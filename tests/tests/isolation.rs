@@ -166,7 +166,7 @@ impl World {
             "invitations.create",
             json!({"account": t, "addresses": format!("invited@{t}.example"), "role": "author"}),
         );
-        made.insert("invitation", invited["invited"][0]["invitation"].clone());
+        made.insert("invitation", invited["results"][0]["invitation"].clone());
         self.done(
             "credits.grant",
             json!({"account": t, "channel": "email", "amount": 10_000,

@@ -1761,10 +1761,11 @@ impl Model {
                 let grants = self.check_grants(who, &team, wanted, "users.invite")?;
                 let accounts: Vec<String> =
                     grants.iter().map(|grant| grant.account.clone()).collect();
-                let refused = |problem: Value| Ok(json!({"invited": [], "problems": [problem]}));
-                let elsewhere = || {
-                    json!({"position": 1, "code": "user_in_other_account",
-                    "user": null, "invitation": null})
+                let refused = |code: &str, user: Option<&str>, open: Option<&str>| {
+                    Ok(
+                        json!({"results": [{"position": 1, "done": false, "user": user,
+                        "open_invitation": open, "problem": {"code": code}}], "refused": 1}),
+                    )
                 };
                 let holder = self
                     .users
@@ -1783,12 +1784,10 @@ impl Model {
                                     && self.users_below(home).contains(&user))
                         }
                     };
-                    return refused(if seen {
-                        json!({"position": 1, "code": "user_exists", "user": user,
-                            "invitation": null})
-                    } else {
-                        elsewhere()
-                    });
+                    return match seen {
+                        true => refused("user_exists", Some(&user), None),
+                        false => refused("user_in_other_account", None, None),
+                    };
                 }
                 let earlier = self.open_invitation(&team, &email);
                 if let Some(earlier) = earlier
@@ -1796,15 +1795,13 @@ impl Model {
                     .filter(|one| self.status(one) == "pending")
                 {
                     let seen = !self.reached(who, earlier, "users.view").is_empty();
-                    return refused(if seen {
-                        json!({"position": 1, "code": "already_invited", "user": null,
-                            "invitation": earlier.id})
-                    } else {
-                        elsewhere()
-                    });
+                    return match seen {
+                        true => refused("already_invited", None, Some(&earlier.id)),
+                        false => refused("user_in_other_account", None, None),
+                    };
                 }
                 if self.refuse_without_seat(&accounts, None).is_err() {
-                    return refused(json!({"position": 1, "code": "seats_exhausted"}));
+                    return refused("seats_exhausted", None, None);
                 }
                 if let Some(earlier) = earlier {
                     self.invitations[earlier].state = State::Superseded;
@@ -1825,10 +1822,9 @@ impl Model {
                     generation,
                     sent_at_ms,
                 });
-                Ok(
-                    json!({"invited": [{"email": email, "expires_at_ms": sent_at_ms + LIFE_MS}],
-                        "problems": []}),
-                )
+                let expires_at_ms = sent_at_ms + LIFE_MS;
+                Ok(json!({"results": [{"address": email, "done": true,
+                    "expires_at_ms": expires_at_ms}], "refused": 0}))
             }
             "invitations.get" => {
                 let (at, _) = self.load_reached(who, &text("invitation"), permission)?;
@@ -3154,13 +3150,9 @@ impl Walk {
                 let mut answer = answer.clone();
                 sort(operation, &mut answer);
                 self.agree(said, &only_what_was_said(said, &answer));
-                if operation == "invitations.create"
-                    && said["invited"]
-                        .as_array()
-                        .is_some_and(|invited| !invited.is_empty())
-                {
+                if operation == "invitations.create" && said["refused"] == 0 {
                     self.model.invitations.last_mut().unwrap().id =
-                        answer["invited"][0]["invitation"]
+                        answer["results"][0]["invitation"]
                             .as_str()
                             .unwrap()
                             .to_owned();
@@ -3177,7 +3169,7 @@ impl Walk {
         let end = match &said {
             Ok(said) => said["refusal"]
                 .as_str()
-                .or(said["problems"][0]["code"].as_str())
+                .or(said["results"][0]["problem"]["code"].as_str())
                 .unwrap_or("ok"),
             Err(code) => code,
         };

@@ -3,7 +3,7 @@
 
 const { TenantryError } = require('./error.cjs')
 
-const CATALOGUE_HASH = 'acc750c16ca8fe98e78179505f420018'
+const CATALOGUE_HASH = '6026da3fd2ba2c0bada2d7531eafe676'
 
 const ERROR_CLASSES = {
   invalid: class InvalidArgument extends TenantryError {},
@@ -171,21 +171,9 @@ const TYPES = {
     updatedAtMs: ['updated_at_ms', 'integer'],
     users: ['users', 'integer'],
   },
-  AccountBulk: {
-    accounts: ['accounts', ['AccountBulkItem']],
-    done: ['done', 'integer'],
-    refused: ['refused', 'integer'],
-  },
-  AccountBulkItem: {
-    account: ['account', 'text'],
-    code: ['code', 'text'],
-    done: ['done', 'bool'],
-    message: ['message', 'text'],
-  },
   AccountDeleted: { accounts: ['accounts', 'integer'], users: ['users', 'integer'] },
   AccountGrant: { account: ['account', 'text'], group: ['group', 'text'], role: ['role', 'text'] },
   AccountList: { accounts: ['accounts', ['Account']], next: ['next', 'text'] },
-  AccountProblem: { code: ['code', 'text'], field: ['field', 'text'], message: ['message', 'text'] },
   AccountQuote: { parent: ['parent', 'text'], price: ['price', 'Price'], team: ['team', 'text'] },
   AccountSwitch: {
     account: ['account', 'text'],
@@ -194,7 +182,7 @@ const TYPES = {
     role: ['role', 'text'],
     user: ['user', 'text'],
   },
-  AccountValidation: { problems: ['problems', ['AccountProblem']], valid: ['valid', 'bool'] },
+  AccountValidation: { problems: ['problems', ['Problem']], valid: ['valid', 'bool'] },
   AddressList: { account: ['account', 'text'], addresses: ['addresses', ['text']], user: ['user', 'text'] },
   ApiKey: {
     account: ['account', 'text'],
@@ -298,6 +286,10 @@ const TYPES = {
     value: ['value', 'integer'],
   },
   BounceRate: { perMille: ['per_mille', 'integer'], sample: ['sample', 'integer'] },
+  BulkAccountResult: { account: ['account', 'text'], done: ['done', 'bool'], problem: ['problem', 'Problem'] },
+  BulkAccountResults: { refused: ['refused', 'integer'], results: ['results', ['BulkAccountResult']] },
+  BulkMemberResult: { done: ['done', 'bool'], problem: ['problem', 'Problem'], user: ['user', 'text'] },
+  BulkMemberResults: { refused: ['refused', 'integer'], results: ['results', ['BulkMemberResult']] },
   Campaign: {
     account: ['account', 'text'],
     createdAtMs: ['created_at_ms', 'integer'],
@@ -531,6 +523,21 @@ const TYPES = {
     reason: ['reason', 'text'],
   },
   ImportedPassword: { hash: ['hash', 'text'], user: ['user', 'text'] },
+  ImportedSuppressionResult: {
+    created: ['created', 'bool'],
+    done: ['done', 'bool'],
+    messageClass: ['message_class', 'text'],
+    problem: ['problem', 'Problem'],
+    value: ['value', 'text'],
+  },
+  ImportedSuppressionResults: { refused: ['refused', 'integer'], results: ['results', ['ImportedSuppressionResult']] },
+  ImportedUserResult: {
+    created: ['created', 'bool'],
+    done: ['done', 'bool'],
+    line: ['line', 'integer'],
+    problem: ['problem', 'Problem'],
+    user: ['user', 'text'],
+  },
   InvalidRecipient: { message: ['message', 'text'], recipient: ['recipient', 'integer'] },
   Invitation: {
     accounts: ['accounts', ['AccountGrant']],
@@ -554,7 +561,6 @@ const TYPES = {
     invitation: ['invitation', 'text'],
     user: ['user', 'text'],
   },
-  InvitationBatch: { invited: ['invited', ['InvitedAddress']], problems: ['problems', ['InvitationProblem']] },
   InvitationDeleted: { deleted: ['deleted', 'bool'], invitation: ['invitation', 'text'] },
   InvitationList: { invitations: ['invitations', ['Invitation']], next: ['next', 'text'] },
   InvitationOffer: {
@@ -570,21 +576,19 @@ const TYPES = {
     lastName: ['last_name', 'text'],
     user: ['user', 'text'],
   },
-  InvitationProblem: {
-    address: ['address', 'text'],
-    code: ['code', 'text'],
-    invitation: ['invitation', 'text'],
-    message: ['message', 'text'],
-    offset: ['offset', 'integer'],
-    position: ['position', 'integer'],
-    user: ['user', 'text'],
-  },
   InvitationsErased: { erased: ['erased', 'integer'] },
-  InvitedAddress: {
-    email: ['email', 'text'],
+  InvitedAddressResult: {
+    address: ['address', 'text'],
+    done: ['done', 'bool'],
     expiresAtMs: ['expires_at_ms', 'integer'],
     invitation: ['invitation', 'text'],
+    offset: ['offset', 'integer'],
+    openInvitation: ['open_invitation', 'text'],
+    position: ['position', 'integer'],
+    problem: ['problem', 'Problem'],
+    user: ['user', 'text'],
   },
+  InvitedAddressResults: { refused: ['refused', 'integer'], results: ['results', ['InvitedAddressResult']] },
   InvoiceLine: {
     account: ['account', 'text'],
     emailCredits: ['email_credits', 'CreditTotals'],
@@ -688,10 +692,7 @@ const TYPES = {
     updatedAtMs: ['updated_at_ms', 'integer'],
     user: ['user', 'text'],
   },
-  MemberBulk: { done: ['done', 'integer'], results: ['results', ['MemberBulkResult']] },
-  MemberBulkResult: { problem: ['problem', 'MemberProblem'], user: ['user', 'text'] },
   MemberList: { members: ['members', ['Member']], next: ['next', 'text'] },
-  MemberProblem: { code: ['code', 'text'], message: ['message', 'text'] },
   MemberRemoved: { account: ['account', 'text'], user: ['user', 'text'], userDeleted: ['user_deleted', 'bool'] },
   MembersGranted: { members: ['members', ['Member']], user: ['user', 'text'] },
   MessageInput: {
@@ -888,6 +889,7 @@ const TYPES = {
   PreflightExcess: { limit: ['limit', 'text'], used: ['used', 'integer'], value: ['value', 'limit'] },
   PreflightGuarantee: { limit: ['limit', 'text'], promised: ['promised', 'integer'], value: ['value', 'limit'] },
   Price: { currency: ['currency', 'text'], minorUnits: ['minor_units', 'integer'] },
+  Problem: { code: ['code', 'text'], field: ['field', 'text'], message: ['message', 'text'] },
   Profile: {
     first_name: ['first_name', 'text'],
     language: ['language', 'text'],
@@ -1104,13 +1106,7 @@ const TYPES = {
   SuppressionList: { next: ['next', 'text'], suppressions: ['suppressions', ['Suppression']] },
   SuppressionName: { messageClass: ['message_class', 'text'], value: ['value', 'text'] },
   SuppressionPool: { account: ['account', 'text'], pooled: ['pooled', 'bool'], team: ['team', 'text'] },
-  SuppressionProblem: { code: ['code', 'text'], entry: ['entry', 'integer'], message: ['message', 'text'] },
   SuppressionsAdded: { suppressions: ['suppressions', ['Suppression']] },
-  SuppressionsImported: {
-    added: ['added', 'integer'],
-    changed: ['changed', 'integer'],
-    problems: ['problems', ['SuppressionProblem']],
-  },
   SuppressionsRemoved: { removed: ['removed', 'integer'] },
   SwitchableAccount: {
     account: ['account', 'text'],
@@ -1219,18 +1215,12 @@ const TYPES = {
     what: ['what', 'text'],
   },
   UserImport: {
-    added: ['added', 'integer'],
+    created: ['created', 'integer'],
     members: ['members', 'integer'],
-    problems: ['problems', ['UserImportProblem']],
-    rejected: ['rejected', 'integer'],
+    refused: ['refused', 'integer'],
+    results: ['results', ['ImportedUserResult']],
     rows: ['rows', 'integer'],
     stopped: ['stopped', 'bool'],
-  },
-  UserImportProblem: {
-    code: ['code', 'text'],
-    column: ['column', 'text'],
-    line: ['line', 'integer'],
-    message: ['message', 'text'],
   },
   UserInvitation: {
     accounts: ['accounts', ['AccountGrant']],
@@ -2180,7 +2170,7 @@ const OPERATIONS = {
   'access.what_can': { request: 'AccessWhatCanRequest', answer: 'AccessPowers' },
   'access.who_can': { request: 'AccessWhoCanRequest', answer: 'AccessHolderList' },
   'accounts.activate': { request: 'AccountsActivateRequest', answer: 'Account' },
-  'accounts.bulk': { request: 'AccountsBulkRequest', answer: 'AccountBulk' },
+  'accounts.bulk': { request: 'AccountsBulkRequest', answer: 'BulkAccountResults' },
   'accounts.close': { request: 'AccountsCloseRequest', answer: 'Account' },
   'accounts.create': { request: 'AccountsCreateRequest', answer: 'Account' },
   'accounts.create_child': { request: 'AccountsCreateChildRequest', answer: 'ChildCreated' },
@@ -2255,7 +2245,7 @@ const OPERATIONS = {
   'groups.transfer_members': { request: 'GroupsTransferMembersRequest', answer: 'GroupMove' },
   'groups.usage': { request: 'GroupsUsageRequest', answer: 'GroupUsage' },
   'invitations.accept': { request: 'InvitationsAcceptRequest', answer: 'InvitationAccepted' },
-  'invitations.create': { request: 'InvitationsCreateRequest', answer: 'InvitationBatch' },
+  'invitations.create': { request: 'InvitationsCreateRequest', answer: 'InvitedAddressResults' },
   'invitations.delete': { request: 'InvitationsDeleteRequest', answer: 'InvitationDeleted' },
   'invitations.edit': { request: 'InvitationsEditRequest', answer: 'Invitation' },
   'invitations.erase': { request: 'InvitationsEraseRequest', answer: 'InvitationsErased' },
@@ -2275,7 +2265,7 @@ const OPERATIONS = {
   'limits.set': { request: 'LimitsSetRequest', answer: 'LimitExplanations' },
   'limits.set_default': { request: 'LimitsSetDefaultRequest', answer: 'DefaultLimits' },
   'members.add': { request: 'MembersAddRequest', answer: 'Member' },
-  'members.bulk': { request: 'MembersBulkRequest', answer: 'MemberBulk' },
+  'members.bulk': { request: 'MembersBulkRequest', answer: 'BulkMemberResults' },
   'members.disable': { request: 'MembersDisableRequest', answer: 'Member' },
   'members.enable': { request: 'MembersEnableRequest', answer: 'Member' },
   'members.get': { request: 'MembersGetRequest', answer: 'Member' },
@@ -2373,7 +2363,7 @@ const OPERATIONS = {
   'store.verify': { request: 'StoreVerifyRequest', answer: 'StoreVerification' },
   'suppressions.add': { request: 'SuppressionsAddRequest', answer: 'SuppressionsAdded' },
   'suppressions.check': { request: 'SuppressionsCheckRequest', answer: 'SuppressionCheck' },
-  'suppressions.import_many': { request: 'SuppressionsImportManyRequest', answer: 'SuppressionsImported' },
+  'suppressions.import_many': { request: 'SuppressionsImportManyRequest', answer: 'ImportedSuppressionResults' },
   'suppressions.list': { request: 'SuppressionsListRequest', answer: 'SuppressionList' },
   'suppressions.pool': { request: 'SuppressionsPoolRequest', answer: 'SuppressionPool' },
   'suppressions.remove': { request: 'SuppressionsRemoveRequest', answer: 'SuppressionsRemoved' },

@@ -530,37 +530,6 @@ export type AccountAction =
   | 'add_credits'
   | 'withdraw_credits'
 
-/** What was done to many accounts. */
-export interface AccountBulk {
-  /** One entry for each account, in the order of the request. */
-  accounts: Array<AccountBulkItem>
-  /** How many accounts it was done to. */
-  done: number
-  /** How many accounts were refused. */
-  refused: number
-}
-
-/**
- * What was done to one account of many.
- *
- * It is an answer of yes or no: yes if `done` is true.
- *
- * The object itself is true either way, as every object is in JavaScript.
- */
-export interface AccountBulkItem {
-  /** The account. */
-  account: string
-  /**
-   * Why it was not done; absent when it was done, and when it was not done only because another
-   * account was refused and `atomic` was set.
-   */
-  code?: string
-  /** Whether it was done. */
-  done: boolean
-  /** A sentence that a person can act on. */
-  message?: string
-}
-
 /** An account that was deleted. */
 export interface AccountDeleted {
   /** How many accounts were deleted, including this one. */
@@ -609,16 +578,6 @@ export type AccountOrder =
   | 'name'
   | 'created'
 
-/** One thing that is wrong. */
-export interface AccountProblem {
-  /** The code with which the creation would be refused. */
-  code: string
-  /** The JSON pointer of the field. */
-  field: string
-  /** A sentence that a person can act on. */
-  message: string
-}
-
 /** What a further account would cost. */
 export interface AccountQuote {
   /** The account below which it would be created. */
@@ -652,7 +611,7 @@ export interface AccountSwitch {
  */
 export interface AccountValidation {
   /** What is wrong with them. */
-  problems: Array<AccountProblem>
+  problems: Array<Problem>
   /** Whether an account can be created with these details. */
   valid: boolean
 }
@@ -1170,6 +1129,70 @@ export interface BounceRate {
   perMille: number
   /** How many outcomes there must be before the rate counts. */
   sample: number
+}
+
+/**
+ * What was done to one of many.
+ *
+ * It is an answer of yes or no: yes if `done` is true.
+ *
+ * The object itself is true either way, as every object is in JavaScript.
+ */
+export interface BulkAccountResult {
+  /** The account. */
+  account: string
+  /** Whether it was done. */
+  done: boolean
+  /**
+   * Why it was refused. It is absent when it was done, and when it was not done only because
+   * another one was refused and `atomic` was set.
+   */
+  problem?: Problem
+}
+
+/**
+ * What was done to many.
+ *
+ * With `atomic`, it was done to all of them, or to none where one was refused. That is no error:
+ * the answer says which one was in the way.
+ */
+export interface BulkAccountResults {
+  /** How many were refused: those that have a `problem`. */
+  refused: number
+  /** One result for each, in the order of the request. */
+  results: Array<BulkAccountResult>
+}
+
+/**
+ * What was done to one of many.
+ *
+ * It is an answer of yes or no: yes if `done` is true.
+ *
+ * The object itself is true either way, as every object is in JavaScript.
+ */
+export interface BulkMemberResult {
+  /** Whether it was done. */
+  done: boolean
+  /**
+   * Why it was refused. It is absent when it was done, and when it was not done only because
+   * another one was refused and `atomic` was set.
+   */
+  problem?: Problem
+  /** The user. */
+  user: string
+}
+
+/**
+ * What was done to many.
+ *
+ * With `atomic`, it was done to all of them, or to none where one was refused. That is no error:
+ * the answer says which one was in the way.
+ */
+export interface BulkMemberResults {
+  /** How many were refused: those that have a `problem`. */
+  refused: number
+  /** One result for each, in the order of the request. */
+  results: Array<BulkMemberResult>
 }
 
 /** The outcomes of a campaign, as they are stored and shown. */
@@ -2095,6 +2118,65 @@ export interface ImportedPasswordInput {
   user: string
 }
 
+/**
+ * What was done to one of many.
+ *
+ * It is an answer of yes or no: yes if `done` is true.
+ *
+ * The object itself is true either way, as every object is in JavaScript.
+ */
+export interface ImportedSuppressionResult {
+  /** Whether the entry is new. One that was there already got the new reason and expiry. */
+  created: boolean
+  /** Whether it was done. */
+  done: boolean
+  /** The class. */
+  messageClass: MessageClass
+  /**
+   * Why it was refused. It is absent when it was done, and when it was not done only because
+   * another one was refused and `atomic` was set.
+   */
+  problem?: Problem
+  /** The address or domain, as it was given. */
+  value: string
+}
+
+/**
+ * What was done to many.
+ *
+ * With `atomic`, it was done to all of them, or to none where one was refused. That is no error:
+ * the answer says which one was in the way.
+ */
+export interface ImportedSuppressionResults {
+  /** How many were refused: those that have a `problem`. */
+  refused: number
+  /** One result for each, in the order of the request. */
+  results: Array<ImportedSuppressionResult>
+}
+
+/**
+ * What was done to one of many.
+ *
+ * It is an answer of yes or no: yes if `done` is true.
+ *
+ * The object itself is true either way, as every object is in JavaScript.
+ */
+export interface ImportedUserResult {
+  /** Whether the user was created for it. */
+  created: boolean
+  /** Whether it was done. */
+  done: boolean
+  /** The line of the file on which the row begins. */
+  line: number
+  /**
+   * Why it was refused. It is absent when it was done, and when it was not done only because
+   * another one was refused and `atomic` was set.
+   */
+  problem?: Problem
+  /** The user who became a member. */
+  user?: string
+}
+
 /** A recipient whose address is not an e-mail address. */
 export interface InvalidRecipient {
   /** What is wrong with the address. */
@@ -2145,14 +2227,6 @@ export interface InvitationAccepted {
   invitation: string
   /** The user. */
   user: string
-}
-
-/** Which addresses were invited, and which were not. */
-export interface InvitationBatch {
-  /** The addresses that were invited, in the order of the text. */
-  invited: Array<InvitedAddress>
-  /** The addresses that were not invited, in the order of the text. */
-  problems: Array<InvitationProblem>
 }
 
 /** An invitation from which offers were withdrawn. */
@@ -2220,24 +2294,6 @@ export type InvitationOrder =
   | 'newest'
   | 'email'
 
-/** Why an address was not invited. */
-export interface InvitationProblem {
-  /** The address as typed, cut off after 254 bytes. */
-  address: string
-  /** The code of the refusal. */
-  code: string
-  /** The open invitation of the address, if the actor can see it. */
-  invitation?: string
-  /** A sentence that a person can act on. */
-  message: string
-  /** Where the address begins in the text: the offset in bytes of UTF-8, counted from 0. */
-  offset: number
-  /** The number of the address in the text, counted from 1. */
-  position: number
-  /** The user who has the address, if the actor can see them. */
-  user?: string
-}
-
 /**
  * The status of an invitation now. Whether it has expired is computed, and never stored (R-INV-3).
  *
@@ -2263,14 +2319,48 @@ export interface InvitationsErased {
   erased: number
 }
 
-/** An address that was invited. */
-export interface InvitedAddress {
-  /** The address, as typed. */
-  email: string
-  /** When it expires, in unix milliseconds: from then on it cannot be accepted. */
-  expiresAtMs: number
-  /** The invitation. */
-  invitation: string
+/**
+ * What was done to one of many.
+ *
+ * It is an answer of yes or no: yes if `done` is true.
+ *
+ * The object itself is true either way, as every object is in JavaScript.
+ */
+export interface InvitedAddressResult {
+  /** The address, as typed; what is no address is cut off after 254 bytes. */
+  address: string
+  /** Whether it was done. */
+  done: boolean
+  /** When the invitation expires, in unix milliseconds: from then on it cannot be accepted. */
+  expiresAtMs?: number
+  /** The invitation that was made. */
+  invitation?: string
+  /** Where the address begins in the text: the offset in bytes of UTF-8, counted from 0. */
+  offset: number
+  /** The open invitation of the address, if it was refused for that and the actor can see it. */
+  openInvitation?: string
+  /** The number of the address in the text, counted from 1. */
+  position: number
+  /**
+   * Why it was refused. It is absent when it was done, and when it was not done only because
+   * another one was refused and `atomic` was set.
+   */
+  problem?: Problem
+  /** The user who has the address already, if it was refused for that and the actor can see them. */
+  user?: string
+}
+
+/**
+ * What was done to many.
+ *
+ * With `atomic`, it was done to all of them, or to none where one was refused. That is no error:
+ * the answer says which one was in the way.
+ */
+export interface InvitedAddressResults {
+  /** How many were refused: those that have a `problem`. */
+  refused: number
+  /** One result for each, in the order of the request. */
+  results: Array<InvitedAddressResult>
 }
 
 /** What an account has used in a period. */
@@ -2658,28 +2748,6 @@ export type MemberAction =
   | 'enable'
   | 'remove'
 
-/** The results for many members. */
-export interface MemberBulk {
-  /** For how many members it was done. */
-  done: number
-  /** One result for each user, in the order of the request. */
-  results: Array<MemberBulkResult>
-}
-
-/**
- * The result for one of many members.
- *
- * It is an answer of yes or no: yes if `problem` is absent.
- *
- * The object itself is true either way, as every object is in JavaScript.
- */
-export interface MemberBulkResult {
-  /** Why it was not done; absent when it was done. */
-  problem?: MemberProblem
-  /** The user. */
-  user: string
-}
-
 /** A page of members. */
 export interface MemberList {
   /** The members. */
@@ -2699,14 +2767,6 @@ export type MemberOrder =
   | 'id'
   | 'email'
   | 'name'
-
-/** Why it was not done for a member. */
-export interface MemberProblem {
-  /** The code with which the operation on this member alone would be refused. */
-  code: string
-  /** A sentence that a person can act on. */
-  message: string
-}
 
 /** A membership that ended. */
 export interface MemberRemoved {
@@ -3655,6 +3715,19 @@ export interface Price {
   minorUnits: number
 }
 
+/** Why something would be refused, or was. */
+export interface Problem {
+  /** The code of the refusal. */
+  code: string
+  /**
+   * The JSON pointer of the field that is wrong, in a request for this one alone; for a row of
+   * CSV, its column.
+   */
+  field?: string
+  /** A sentence that a person can act on. */
+  message: string
+}
+
 /** The profile of a user (R-USR-2). */
 export interface Profile {
   /** The first name. */
@@ -4531,30 +4604,10 @@ export interface SuppressionPool {
   team: string
 }
 
-/** An entry that was not added. */
-export interface SuppressionProblem {
-  /** The code with which adding this entry alone is refused. */
-  code: string
-  /** The position of the entry in the request, counted from 0. */
-  entry: number
-  /** A sentence that a person can act on. */
-  message: string
-}
-
 /** The entries that were added. */
 export interface SuppressionsAdded {
   /** The entries as they are now, in the order of the request. */
   suppressions: Array<Suppression>
-}
-
-/** The result of an import of suppressions. */
-export interface SuppressionsImported {
-  /** How many entries were added. */
-  added: number
-  /** How many entries were there already, and got the new reason and expiry. */
-  changed: number
-  /** The entries that were not added. */
-  problems: Array<SuppressionProblem>
 }
 
 /** The result of removing suppressions. */
@@ -4867,16 +4920,16 @@ export interface UserHistory {
 /** The result of an import of rows. */
 export interface UserImport {
   /** How many users were created. */
-  added: number
+  created: number
   /** How many memberships were created, including those of new users. */
   members: number
+  /** How many rows were refused. */
+  refused: number
   /**
-   * What is wrong with the rejected rows, in the order of the file. For a whole file, the first
-   * 10,000 problems are kept.
+   * One result for each row, in the order of the file. For a whole file, only the rows that were
+   * refused are kept, and of these the first 10,000.
    */
-  problems: Array<UserImportProblem>
-  /** How many rows were rejected. */
-  rejected: number
+  results: Array<ImportedUserResult>
   /** How many rows were read, without the names of the columns. */
   rows: number
   /**
@@ -4884,18 +4937,6 @@ export interface UserImport {
    * the rows that were read until then are imported.
    */
   stopped: boolean
-}
-
-/** Why a row was not imported. */
-export interface UserImportProblem {
-  /** The code of the refusal. */
-  code: string
-  /** The column; absent when the row as a whole is wrong. */
-  column?: string
-  /** The line of the file on which the row begins. */
-  line: number
-  /** A sentence that a person can act on. */
-  message: string
 }
 
 /** An invitation of a person. */
@@ -5080,7 +5121,7 @@ export interface AccountsBulkRequest {
    * When absent, `withdraw_credits` takes all that are left.
    */
   amount?: Integer | undefined
-  /** Whether it is done to all accounts or to none. */
+  /** Whether it is done to all accounts or to none; the answer says which one was in the way. */
   atomic?: boolean | undefined
   /** What the credits pay for, for `add_credits` and `withdraw_credits`. */
   channel?: Channel | undefined
@@ -6086,7 +6127,7 @@ export interface InvitationsCreateRequest {
    * <ann@x.example>`. The number of addresses times the number of accounts is at most 10,000.
    */
   addresses: string
-  /** Whether all are invited or none: one problem then keeps everybody from being invited. */
+  /** Whether all addresses are invited or none; the answer says which one was in the way. */
   atomic?: boolean | undefined
   /**
    * The first name, for a single address only; the name that stands before the address when
@@ -6377,7 +6418,7 @@ export interface MembersBulkRequest {
   account: string
   /** What to do. */
   action: MemberAction
-  /** Whether it is done to all of them or to none. */
+  /** Whether it is done to all members or to none; the answer says which one was in the way. */
   atomic?: boolean | undefined
   /** The group into which they go, for `set_group`. */
   group?: string | undefined
@@ -7535,7 +7576,7 @@ export interface SuppressionsCheckRequest {
 export interface SuppressionsImportManyRequest {
   /** The account. */
   account: string
-  /** Whether one bad entry keeps all entries out. */
+  /** Whether all entries are added or none; the answer says which one was in the way. */
   atomic?: boolean | undefined
   /** The addresses and domains, at most 5,000. */
   entries: ReadonlyArray<SuppressionInput>
@@ -7826,10 +7867,7 @@ export interface UsersGetRequest {
 export interface UsersImportCsvRequest {
   /** The account of the rows that name none. A row may name this account or one below it. */
   account: string
-  /**
-   * Whether one bad row keeps all rows out; the answer then says what is wrong, and nothing has
-   * changed.
-   */
+  /** Whether all rows are imported or none; the answer says which one was in the way. */
   atomic?: boolean | undefined
   /**
    * The columns, when the first line of `csv` does not name them because it is a later part of a
@@ -7935,11 +7973,11 @@ export interface AccountsOperations {
   activate(request: AccountsActivateRequest): Promise<Account>
   /**
    * Does one thing to many accounts (R-ACC-5). The answer says for each account whether it was done
-   * or why not; with `atomic`, it is done to all accounts or to none.
+   * or why not.
    *
    * An operator also needs the permission of the action, as for one account.
    */
-  bulk(request: AccountsBulkRequest): Promise<AccountBulk>
+  bulk(request: AccountsBulkRequest): Promise<BulkAccountResults>
   /**
    * Closes an account: it sends nothing and nobody can enter it. It can be reopened within the grace
    * period (R-ACC-3).
@@ -8376,7 +8414,7 @@ export interface InvitationsOperations {
    * The role is fixed in the offer from now on: a later change of the default role does not change
    * it.
    */
-  create(request: InvitationsCreateRequest): Promise<InvitationBatch>
+  create(request: InvitationsCreateRequest): Promise<InvitedAddressResults>
   /**
    * Deletes a pending or expired invitation (R-INV-5): from now on its link is refused with
    * `invitation_deleted`. The name and the address are erased, in the outbox and the audit too
@@ -8504,7 +8542,7 @@ export interface MembersOperations {
    */
   add(request: MembersAddRequest): Promise<Member>
   /** Does one thing to many members of an account, and answers for each of them (R-ACC-5). */
-  bulk(request: MembersBulkRequest): Promise<MemberBulk>
+  bulk(request: MembersBulkRequest): Promise<BulkMemberResults>
   /** Disables a membership; the user's other accounts are not affected (R-ACC-3). */
   disable(request: MembersDisableRequest): Promise<Member>
   /** Enables a membership that was disabled (R-ACC-3). */
@@ -9060,7 +9098,7 @@ export interface SuppressionsOperations {
    * Suppresses many addresses and domains: bad entries are reported, and the others are added. To
    * add domains, the actor also needs `suppressions.domains.add`.
    */
-  importMany(request: SuppressionsImportManyRequest): Promise<SuppressionsImported>
+  importMany(request: SuppressionsImportManyRequest): Promise<ImportedSuppressionResults>
   /**
    * Lists suppressions by address and domain, a page at a time. Expired entries are listed until
    * they are removed.

@@ -1,7 +1,7 @@
 //! Accounts: their creation in two steps, holds, closing, reopening and deletion (R-ACC-1 to
 //! R-ACC-3): requests and answers.
 
-use crate::error::Code;
+use crate::api::bulk::Problem;
 use crate::model::{
     Channel, Count, Cursor, Email, Hold as HoldEntry, HoldReason, Id, Limits, Name, NextPackage,
     Note,
@@ -227,7 +227,7 @@ pub struct Delete {
 }
 
 /// Does one thing to many accounts (R-ACC-5). The answer says for each account whether it was done
-/// or why not; with `atomic`, it is done to all accounts or to none.
+/// or why not.
 ///
 /// An operator also needs the permission of the action, as for one account.
 #[request]
@@ -254,7 +254,7 @@ pub struct Bulk {
     pub key: Option<Id>,
     /// What happens to the accounts below, for `delete`.
     pub children: Option<Children>,
-    /// Whether it is done to all accounts or to none.
+    /// Whether it is done to all accounts or to none; the answer says which one was in the way.
     #[serde(default)]
     pub atomic: bool,
 }
@@ -353,18 +353,7 @@ pub struct AccountValidation {
     /// Whether an account can be created with these details.
     pub valid: bool,
     /// What is wrong with them.
-    pub problems: Vec<AccountProblem>,
-}
-
-/// One thing that is wrong.
-#[answer]
-pub struct AccountProblem {
-    /// The JSON pointer of the field.
-    pub field: String,
-    /// The code with which the creation would be refused.
-    pub code: Code,
-    /// A sentence that a person can act on.
-    pub message: String,
+    pub problems: Vec<Problem>,
 }
 
 /// An account that was deleted.
@@ -376,28 +365,9 @@ pub struct AccountDeleted {
     pub users: u64,
 }
 
-/// What was done to many accounts.
+/// One of many accounts.
 #[answer]
-pub struct AccountBulk {
-    /// How many accounts it was done to.
-    pub done: u64,
-    /// How many accounts were refused.
-    pub refused: u64,
-    /// One entry for each account, in the order of the request.
-    pub accounts: Vec<AccountBulkItem>,
-}
-
-/// What was done to one account of many.
-#[answer]
-#[schemars(extend("x-yes" = "done"))]
-pub struct AccountBulkItem {
+pub struct BulkAccount {
     /// The account.
     pub account: Id,
-    /// Whether it was done.
-    pub done: bool,
-    /// Why it was not done; absent when it was done, and when it was not done only because another
-    /// account was refused and `atomic` was set.
-    pub code: Option<Code>,
-    /// A sentence that a person can act on.
-    pub message: Option<String>,
 }

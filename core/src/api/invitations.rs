@@ -1,7 +1,6 @@
 //! Invitations: access that is offered to an e-mail address and accepted through a link (R-INV-1 to
 //! R-INV-10): requests and answers.
 
-use crate::error::Code;
 use crate::model::{
     AccountGrant, Count, Cursor, Delivery, DeliveryOutcome, Email, Id, InvitationKind, Name, Note,
     Secret,
@@ -37,7 +36,7 @@ pub struct Create {
     /// The last name, for a single address only; the name that stands before the address when
     /// absent.
     pub last_name: Option<Name>,
-    /// Whether all are invited or none: one problem then keeps everybody from being invited.
+    /// Whether all addresses are invited or none; the answer says which one was in the way.
     #[serde(default)]
     pub atomic: bool,
 }
@@ -225,43 +224,23 @@ pub struct InvitationList {
     pub next: Option<Cursor>,
 }
 
-/// Which addresses were invited, and which were not.
-#[answer]
-pub struct InvitationBatch {
-    /// The addresses that were invited, in the order of the text.
-    pub invited: Vec<InvitedAddress>,
-    /// The addresses that were not invited, in the order of the text.
-    pub problems: Vec<InvitationProblem>,
-}
-
-/// An address that was invited.
+/// One of many addresses that are invited.
 #[answer]
 pub struct InvitedAddress {
-    /// The invitation.
-    pub invitation: Id,
-    /// The address, as typed.
-    pub email: String,
-    /// When it expires, in unix milliseconds: from then on it cannot be accepted.
-    pub expires_at_ms: u64,
-}
-
-/// Why an address was not invited.
-#[answer]
-pub struct InvitationProblem {
+    /// The invitation that was made.
+    pub invitation: Option<Id>,
     /// The number of the address in the text, counted from 1.
     pub position: u64,
     /// Where the address begins in the text: the offset in bytes of UTF-8, counted from 0.
     pub offset: u64,
-    /// The address as typed, cut off after 254 bytes.
+    /// The address, as typed; what is no address is cut off after 254 bytes.
     pub address: String,
-    /// The code of the refusal.
-    pub code: Code,
-    /// A sentence that a person can act on.
-    pub message: String,
-    /// The user who has the address, if the actor can see them.
+    /// When the invitation expires, in unix milliseconds: from then on it cannot be accepted.
+    pub expires_at_ms: Option<u64>,
+    /// The user who has the address already, if it was refused for that and the actor can see them.
     pub user: Option<Id>,
-    /// The open invitation of the address, if the actor can see it.
-    pub invitation: Option<Id>,
+    /// The open invitation of the address, if it was refused for that and the actor can see it.
+    pub open_invitation: Option<Id>,
 }
 
 /// An invitation from which offers were withdrawn.

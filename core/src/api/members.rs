@@ -2,7 +2,6 @@
 //! R-ACC-3, R-ROL-7): requests and answers.
 
 use crate::api::groups::GroupResources;
-use crate::error::Code;
 use crate::model::{AccountGrant, Count, Cursor, Email, Id, Name, PendingStep, ResourcesTo};
 use tenantry_macros::{answer, request};
 
@@ -171,7 +170,7 @@ pub struct Bulk {
     pub resources: Option<GroupResources>,
     /// Who gets the resources of those who leave, for `remove`.
     pub resources_to: Option<ResourcesTo>,
-    /// Whether it is done to all of them or to none.
+    /// Whether it is done to all members or to none; the answer says which one was in the way.
     #[serde(default)]
     pub atomic: bool,
 }
@@ -248,32 +247,11 @@ pub struct MembersGranted {
     pub members: Vec<Member>,
 }
 
-/// The results for many members.
+/// One of many members.
 #[answer]
-pub struct MemberBulk {
-    /// For how many members it was done.
-    pub done: u64,
-    /// One result for each user, in the order of the request.
-    pub results: Vec<MemberBulkResult>,
-}
-
-/// The result for one of many members.
-#[answer]
-#[schemars(extend("x-yes" = "problem"))]
-pub struct MemberBulkResult {
+pub struct BulkMember {
     /// The user.
     pub user: Id,
-    /// Why it was not done; absent when it was done.
-    pub problem: Option<MemberProblem>,
-}
-
-/// Why it was not done for a member.
-#[answer]
-pub struct MemberProblem {
-    /// The code with which the operation on this member alone would be refused.
-    pub code: Code,
-    /// A sentence that a person can act on.
-    pub message: String,
 }
 
 /// A membership that ended.

@@ -7,6 +7,7 @@ pub mod api_keys;
 pub mod assets;
 pub mod audit;
 pub mod automations;
+pub mod bulk;
 pub mod campaigns;
 pub mod caps;
 pub mod clock;

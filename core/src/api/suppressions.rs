@@ -1,7 +1,6 @@
 //! Suppressions: the recipients to whom nothing is sent, for each account or pooled for the team
 //! (R-TEA-8): requests and answers.
 
-use crate::error::Code;
 use crate::model::{Count, Cursor, Id, MessageClass, Name, Note, Suppression};
 use tenantry_macros::{answer, request};
 
@@ -36,7 +35,7 @@ pub struct Import {
     pub account: Id,
     /// The addresses and domains, at most 5,000.
     pub entries: Vec<SuppressionInput>,
-    /// Whether one bad entry keeps all entries out.
+    /// Whether all entries are added or none; the answer says which one was in the way.
     #[serde(default)]
     pub atomic: bool,
 }
@@ -125,26 +124,15 @@ pub struct SuppressionsRemoved {
     pub removed: u64,
 }
 
-/// The result of an import of suppressions.
+/// One of many entries that are imported.
 #[answer]
-pub struct SuppressionsImported {
-    /// How many entries were added.
-    pub added: u64,
-    /// How many entries were there already, and got the new reason and expiry.
-    pub changed: u64,
-    /// The entries that were not added.
-    pub problems: Vec<SuppressionProblem>,
-}
-
-/// An entry that was not added.
-#[answer]
-pub struct SuppressionProblem {
-    /// The position of the entry in the request, counted from 0.
-    pub entry: u64,
-    /// The code with which adding this entry alone is refused.
-    pub code: Code,
-    /// A sentence that a person can act on.
-    pub message: String,
+pub struct ImportedSuppression {
+    /// The address or domain, as it was given.
+    pub value: String,
+    /// The class.
+    pub message_class: MessageClass,
+    /// Whether the entry is new. One that was there already got the new reason and expiry.
+    pub created: bool,
 }
 
 /// A page of suppressions.

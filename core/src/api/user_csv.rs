@@ -1,6 +1,6 @@
 //! Export of users as CSV, and import from CSV (R-USR-5): requests and answers.
 
-use crate::error::Code;
+use crate::api::bulk::BulkResult;
 use crate::model::{Count, Cursor, Id};
 use crate::rules::user_csv::CsvSeparator;
 use tenantry_macros::{answer, request};
@@ -51,8 +51,7 @@ pub struct ImportCsv {
     pub first_line: Option<Count>,
     /// The role for rows that name none; the default role of the account when absent.
     pub role: Option<Id>,
-    /// Whether one bad row keeps all rows out; the answer then says what is wrong, and nothing has
-    /// changed.
+    /// Whether all rows are imported or none; the answer says which one was in the way.
     #[serde(default)]
     pub atomic: bool,
 }
@@ -72,31 +71,29 @@ pub struct UserCsv {
 #[answer]
 #[derive(Default)]
 pub struct UserImport {
+    /// One result for each row, in the order of the file. For a whole file, only the rows that were
+    /// refused are kept, and of these the first 10,000.
+    pub results: Vec<BulkResult<ImportedUser>>,
+    /// How many rows were refused.
+    pub refused: u64,
     /// How many rows were read, without the names of the columns.
     pub rows: u64,
-    /// How many users were created.
-    pub added: u64,
     /// How many memberships were created, including those of new users.
     pub members: u64,
-    /// How many rows were rejected.
-    pub rejected: u64,
-    /// What is wrong with the rejected rows, in the order of the file. For a whole file, the first
-    /// 10,000 problems are kept.
-    pub problems: Vec<UserImportProblem>,
+    /// How many users were created.
+    pub created: u64,
     /// Whether the import of a file stopped before its end because its progress function said so;
     /// the rows that were read until then are imported.
     pub stopped: bool,
 }
 
-/// Why a row was not imported.
+/// One of many rows that are imported.
 #[answer]
-pub struct UserImportProblem {
+pub struct ImportedUser {
     /// The line of the file on which the row begins.
     pub line: u64,
-    /// The column; absent when the row as a whole is wrong.
-    pub column: Option<String>,
-    /// The code of the refusal.
-    pub code: Code,
-    /// A sentence that a person can act on.
-    pub message: String,
+    /// The user who became a member.
+    pub user: Option<Id>,
+    /// Whether the user was created for it.
+    pub created: bool,
 }

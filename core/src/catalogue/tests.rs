@@ -204,3 +204,36 @@ fn nothing_but_getting_a_second_factor_and_leaving_goes_without_one() {
 fn nothing_but_the_release_is_open_in_an_account_on_hold() {
     assert_eq!(all_that_pass(|gates| gates.on_hold), ["accounts.release"]);
 }
+
+/// R-ACC-5: whatever takes `atomic` answers in the one shape of bulk actions.
+#[test]
+fn one_thing_done_to_many_is_answered_in_one_shape() {
+    let mut found = 0;
+    for entry in CATALOGUE {
+        let (request, answer) = ((entry.request)().to_value(), (entry.answer)().to_value());
+        if request.pointer("/properties/atomic").is_none() {
+            continue;
+        }
+        found += 1;
+        assert_eq!(
+            answer["properties"]["refused"]["type"], "integer",
+            "{}",
+            entry.name
+        );
+        let result = &answer["properties"]["results"]["items"]["$ref"];
+        let result = result.as_str().unwrap_or_else(|| panic!("{}", entry.name));
+        let result = answer.pointer(result.trim_start_matches('#')).unwrap();
+        assert_eq!(
+            result["properties"]["done"]["type"], "boolean",
+            "{}",
+            entry.name
+        );
+        let problem = result["properties"]["problem"].to_string();
+        assert!(
+            problem.contains("#/$defs/Problem"),
+            "{}: {problem}",
+            entry.name
+        );
+    }
+    assert_eq!(found, 5, "operations that take `atomic`");
+}

@@ -7,6 +7,7 @@ pub(crate) mod api_keys;
 pub(crate) mod assets;
 pub(crate) mod audit;
 pub(crate) mod automations;
+pub(crate) mod bulk;
 pub(crate) mod campaigns;
 pub(crate) mod caps;
 pub(crate) mod clock;

@@ -6,11 +6,13 @@
 
 use crate::access::operation::Operation;
 use crate::access::request::Ctx;
+use crate::api::bulk::BulkResults;
 use crate::api::suppressions::{
-    Add, Check, Import, InvalidRecipient, List, Pool, Remove, SuppressedRecipient,
-    SuppressionCheck, SuppressionInput, SuppressionList, SuppressionPool, SuppressionProblem,
-    SuppressionsAdded, SuppressionsImported, SuppressionsRemoved,
+    Add, Check, Import, ImportedSuppression, InvalidRecipient, List, Pool, Remove,
+    SuppressedRecipient, SuppressionCheck, SuppressionInput, SuppressionList, SuppressionPool,
+    SuppressionsAdded, SuppressionsRemoved,
 };
+use crate::domain::bulk;
 use crate::domain::gauges;
 use crate::domain::limits::Line;
 use crate::error::Error;
@@ -66,11 +68,10 @@ impl Place {
 fn write(
     ctx: &mut Ctx<'_>,
     place: &Place,
-    at: usize,
     input: SuppressionInput,
 ) -> Result<(Suppression, bool), Error> {
     let Place { account, line } = place;
-    let (value, is_domain) = normal_form(&input.value, &format!("/entries/{at}/value"))?;
+    let (value, is_domain) = normal_form(&input.value, "/value")?;
     if is_domain {
         ctx.require(account, "suppressions.domains.add", "clients.edit")?;
     }
@@ -79,7 +80,7 @@ fn write(
         .is_some_and(|end| end.get() <= ctx.now_ms)
     {
         return Err(Error::invalid(
-            format!("/entries/{at}/expires_at_ms"),
+            "/expires_at_ms",
             format!(
                 "A suppression ends in the future, not at {} ms; name a later time.",
                 input.expires_at_ms.map_or(0, Count::get)
@@ -90,7 +91,7 @@ fn write(
     let before: Option<Suppression> = ctx.tx.get(&key)?;
     if is_domain && !is_suppressed(&mut ctx.tx, account, &value)? {
         gauges::claim(ctx, line, LimitName::SuppressedDomains, 1)
-            .map_err(|error| error.at(format!("/entries/{at}/value")))?;
+            .map_err(|error| error.at("/value"))?;
     }
     let entry = Suppression {
         value,
@@ -190,7 +191,9 @@ impl Operation for Add {
         let place = Place::of(ctx, &self.account)?;
         let mut suppressions = Vec::new();
         for (at, entry) in self.entries.into_iter().enumerate() {
-            suppressions.push(write(ctx, &place, at, entry)?.0);
+            let written = write(ctx, &place, entry);
+            let (entry, _) = written.map_err(|error| error.within(&format!("/entries/{at}")))?;
+            suppressions.push(entry);
         }
         Ok(SuppressionsAdded { suppressions })
     }
@@ -241,32 +244,23 @@ impl Operation for Remove {
 }
 
 impl Operation for Import {
-    type Answer = SuppressionsImported;
+    type Answer = BulkResults<ImportedSuppression>;
 
-    fn run(self, ctx: &mut Ctx<'_>) -> Result<SuppressionsImported, Error> {
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<BulkResults<ImportedSuppression>, Error> {
         refuse_too_many("/entries", self.entries.len(), MOST_IMPORTED)?;
         let place = Place::of(ctx, &self.account)?;
-        let mut imported = SuppressionsImported {
-            added: 0,
-            changed: 0,
-            problems: Vec::new(),
-        };
-        for (at, entry) in self.entries.into_iter().enumerate() {
-            match ctx.attempt(|ctx| write(ctx, &place, at, entry)) {
-                Ok((_, true)) => imported.added += 1,
-                Ok((_, false)) => imported.changed += 1,
-                Err(error) if self.atomic => return Err(error),
-                Err(error) => {
-                    let problem = SuppressionProblem {
-                        entry: at as u64,
-                        code: error.code(),
-                        message: error.message().to_owned(),
-                    };
-                    imported.problems.push(problem);
-                }
-            }
-        }
-        Ok(imported)
+        let many = self.entries.into_iter().map(|input| {
+            let one = ImportedSuppression {
+                value: input.value.clone(),
+                message_class: input.message_class,
+                created: false,
+            };
+            (one, input)
+        });
+        bulk::each(ctx, self.atomic, many, |ctx, one, input| {
+            (_, one.created) = write(ctx, &place, input)?;
+            Ok(())
+        })
     }
 }
 

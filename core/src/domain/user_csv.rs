@@ -3,10 +3,12 @@
 use crate::access::operation::Operation;
 use crate::access::request::Ctx;
 use crate::access::visibility;
-use crate::api::user_csv::{ExportCsv, ImportCsv, UserCsv, UserImport, UserImportProblem};
+use crate::api::bulk::BulkResult;
+use crate::api::user_csv::{ExportCsv, ImportCsv, ImportedUser, UserCsv, UserImport};
 use crate::domain;
+use crate::domain::bulk;
 use crate::domain::{groups, members, membership, roles};
-use crate::error::{Class, Code, Error};
+use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::kernel::page::{SCAN_MAX, read_cursor, write_cursor};
 use crate::model::{
@@ -24,18 +26,25 @@ pub(crate) const MOST_ROWS: u64 = 1000;
 /// Most bytes of CSV that one call takes.
 pub(crate) const MOST_BYTES: usize = 900 << 10;
 
-impl UserImportProblem {
-    pub(crate) fn new(line: u64, error: &Error) -> UserImportProblem {
-        let column = error
-            .field()
-            .and_then(Column::of_field)
-            .map(|column| column.name().to_owned());
-        UserImportProblem {
-            line,
-            column,
-            code: error.code(),
-            message: error.message().to_owned(),
-        }
+/// A row of which nothing is known yet but its line.
+fn unread(line: u64) -> ImportedUser {
+    ImportedUser {
+        line,
+        user: None,
+        created: false,
+    }
+}
+
+/// The result of a row that is refused before it is imported.
+pub(crate) fn refused(line: u64, error: &Error) -> BulkResult<ImportedUser> {
+    BulkResult::new(unread(line), Err(error))
+}
+
+/// What is wrong with a field is wrong with its column.
+fn at_column(error: Error) -> Error {
+    match error.field().and_then(Column::of_field) {
+        Some(column) => error.at(format!("/{}", column.name())),
+        None => error,
     }
 }
 
@@ -285,31 +294,36 @@ impl Operation for ImportCsv {
             roles: HashMap::new(),
         };
         importer.known(ctx, &self.account)?;
-        let point = ctx.tx.begin_savepoint();
-        let answer = import(ctx, &self, &mut importer);
-        // One bad row of an atomic import takes back what the good ones wrote.
-        let keep = answer
-            .as_ref()
-            .is_ok_and(|answer| !self.atomic || answer.rejected == 0);
-        ctx.tx.end_savepoint(point, keep);
-        let answer = answer?;
-        Ok(if keep {
+        let (columns, rows) = read_rows(&self)?;
+        let many = rows.into_iter().map(|(line, row)| (unread(line), row));
+        let answer = bulk::each(ctx, self.atomic, many, |ctx, one, row| {
+            let (user, created) = importer.row(ctx, &columns, &row?).map_err(at_column)?;
+            (one.user, one.created) = (Some(user), created);
+            Ok(())
+        })?;
+        let count = |is_counted: fn(&BulkResult<ImportedUser>) -> bool| {
             answer
-        } else {
-            UserImport {
-                added: 0,
-                members: 0,
-                ..answer
-            }
+                .results
+                .iter()
+                .filter(|result| is_counted(result))
+                .count() as u64
+        };
+        Ok(UserImport {
+            refused: answer.refused,
+            rows: count(|_| true),
+            members: count(|result| result.done),
+            created: count(|result| result.subject.created),
+            stopped: false,
+            results: answer.results,
         })
     }
 }
 
-fn import(
-    ctx: &mut Ctx<'_>,
-    request: &ImportCsv,
-    importer: &mut Importer<'_>,
-) -> Result<UserImport, Error> {
+/// A row by its line, or why it cannot be read.
+type ReadRow = (u64, Result<StringRecord, Error>);
+
+/// The columns and the rows of a request. Text that is no table is refused as a whole.
+fn read_rows(request: &ImportCsv) -> Result<(Columns, Vec<ReadRow>), Error> {
     let first_line = request.first_line.map_or(1, Count::get);
     let text = request.csv.strip_prefix('\u{feff}').unwrap_or(&request.csv);
     let separator = request.separator.unwrap_or_else(|| match &request.columns {
@@ -325,9 +339,9 @@ fn import(
             Columns::read(rows.fields().iter(), line).map_err(|error| error.at("/csv"))?
         }
     };
-    let mut answer = UserImport::default();
+    let mut read = Vec::new();
     while let Some(row) = rows.next()? {
-        if answer.rows == MOST_ROWS {
+        if read.len() as u64 == MOST_ROWS {
             return Err(Error::invalid(
                 "/csv",
                 format!(
@@ -336,39 +350,18 @@ fn import(
                 ),
             ));
         }
-        answer.rows += 1;
-        let done = if rows.is_unclosed(row) {
+        let fields = if rows.is_unclosed(row) {
             Err(broken(
                 row.line,
                 "A quote is opened in this row and never closed, so the rest of the text is one \
                  field; close it.",
             ))
         } else {
-            ctx.attempt(|ctx| importer.row(ctx, &columns, rows.fields()))
+            Ok(rows.fields().clone())
         };
-        match done {
-            Ok(new) => {
-                answer.members += 1;
-                answer.added += u64::from(new);
-            }
-            Err(error) if is_about_the_row(&error) => {
-                answer.rejected += 1;
-                answer
-                    .problems
-                    .push(UserImportProblem::new(row.line, &error));
-            }
-            Err(error) => return Err(error),
-        }
+        read.push((row.line, fields));
     }
-    Ok(answer)
-}
-
-/// A store that fails is not the fault of a row.
-fn is_about_the_row(error: &Error) -> bool {
-    !matches!(
-        error.code().class(),
-        Class::Store | Class::Handle | Class::Internal
-    )
+    Ok((columns, read))
 }
 
 /// What rows have in common is found out once.
@@ -427,13 +420,13 @@ impl Importer<'_> {
         })
     }
 
-    /// Imports one row; whether it made a user.
+    /// Imports one row; whose it is, and whether it made a user.
     fn row(
         &mut self,
         ctx: &mut Ctx<'_>,
         columns: &Columns,
         row: &StringRecord,
-    ) -> Result<bool, Error> {
+    ) -> Result<(Id, bool), Error> {
         columns.check(row)?;
         let pasted = columns
             .field(row, Column::Email)
@@ -491,7 +484,7 @@ impl Importer<'_> {
                 disabled,
             },
         )?;
-        Ok(new)
+        Ok((user.id, new))
     }
 
     /// The role of a new member: that of the row, of the request, or the default of the account

@@ -227,8 +227,8 @@ fn the_last_seat_is_taken_once() {
     let (operation, request) = invite("b@x.example");
     let answer = call(&one, operation, &request).unwrap();
     assert_eq!(
-        (&answer["invited"], &answer["problems"][0]["code"]),
-        (&json!([]), &json!("seats_exhausted"))
+        (&answer["refused"], &answer["results"][0]["problem"]["code"]),
+        (&json!(1), &json!("seats_exhausted"))
     );
 }
 

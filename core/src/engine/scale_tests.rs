@@ -164,7 +164,7 @@ impl Platform {
                 }
                 import.clone().run(ctx)
             });
-        assert_eq!(filled.unwrap().answer.rejected, 0);
+        assert_eq!(filled.unwrap().answer.refused, 0);
     }
 
     fn call(&self, operation: &str, request: Value) -> Value {

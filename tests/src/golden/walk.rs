@@ -143,6 +143,12 @@ impl<'a> Walk<'a> {
         here: Option<&str>,
         taken: &BTreeMap<String, Vec<Thing>>,
     ) {
+        let mut answer = answer.clone();
+        // Of many that were asked for, those that were done are there from now on.
+        if let Some(results) = answer["results"].as_array_mut() {
+            results.retain(|one| one["done"] == true);
+        }
+        let answer = &answer;
         if request.call == "clock.set" {
             self.world.now_ms = answer["now_ms"].as_u64().unwrap();
         }

@@ -13,7 +13,6 @@ from .model import (
     AccessPowers,
     Account,
     AccountAction,
-    AccountBulk,
     AccountDeleted,
     AccountGrantInput,
     AccountList,
@@ -45,6 +44,8 @@ from .model import (
     BannedPasswords,
     BatchedSendInput,
     BounceRateInput,
+    BulkAccountResults,
+    BulkMemberResults,
     Campaign,
     CampaignList,
     Cap,
@@ -80,15 +81,16 @@ from .model import (
     GroupUsage,
     HoldReason,
     ImportedPasswordInput,
+    ImportedSuppressionResults,
     Invitation,
     InvitationAccepted,
-    InvitationBatch,
     InvitationDeleted,
     InvitationList,
     InvitationOffer,
     InvitationOrder,
     InvitationStatus,
     InvitationsErased,
+    InvitedAddressResults,
     InvoiceLines,
     LeaseState,
     Limit,
@@ -97,7 +99,6 @@ from .model import (
     LimitsInput,
     Member,
     MemberAction,
-    MemberBulk,
     MemberList,
     MemberOrder,
     MemberRemoved,
@@ -179,7 +180,6 @@ from .model import (
     SuppressionNameInput,
     SuppressionPool,
     SuppressionsAdded,
-    SuppressionsImported,
     SuppressionsRemoved,
     SwitchableList,
     TeamList,
@@ -198,7 +198,7 @@ from .model import (
     Window,
 )
 
-CATALOGUE_HASH = "acc750c16ca8fe98e78179505f420018"
+CATALOGUE_HASH = "6026da3fd2ba2c0bada2d7531eafe676"
 
 
 class AccessOperations(Namespace):
@@ -298,9 +298,8 @@ class AccountsOperations(Namespace):
         note: str | None = None,
         package: str | None = None,
         reason: HoldReason | None = None,
-    ) -> AccountBulk:
-        """Does one thing to many accounts (R-ACC-5). The answer says for each account whether it was done or why not;
-        with `atomic`, it is done to all accounts or to none.
+    ) -> BulkAccountResults:
+        """Does one thing to many accounts (R-ACC-5). The answer says for each account whether it was done or why not.
 
         An operator also needs the permission of the action, as for one account.
 
@@ -308,7 +307,7 @@ class AccountsOperations(Namespace):
         - `action`: What to do.
         - `amount`: How many credits each account gets or gives back, for `add_credits` and `withdraw_credits`. When
           absent, `withdraw_credits` takes all that are left.
-        - `atomic`: Whether it is done to all accounts or to none.
+        - `atomic`: Whether it is done to all accounts or to none; the answer says which one was in the way.
         - `channel`: What the credits pay for, for `add_credits` and `withdraw_credits`.
         - `children`: What happens to the accounts below, for `delete`.
         - `expires_at_ms`: When the credits of `add_credits` expire, in unix milliseconds; never when absent.
@@ -318,7 +317,7 @@ class AccountsOperations(Namespace):
         - `package`: The package, for `set_package`.
         - `reason`: The reason of the holds that `suspend` places and `activate` clears; `admin` when absent.
         """
-        return AccountBulk._from(self._call(
+        return BulkAccountResults._from(self._call(
             "accounts.bulk",
             {"accounts": accounts, "action": action},
             {"amount": amount, "atomic": atomic, "channel": channel, "children": children, "expires_at_ms": expires_at_ms, "key": key, "note": note, "package": package, "reason": reason},
@@ -1714,7 +1713,7 @@ class InvitationsOperations(Namespace):
         group: str | None = None,
         last_name: str | None = None,
         role: str | None = None,
-    ) -> InvitationBatch:
+    ) -> InvitedAddressResults:
         """Invites people to accounts, many at once (R-INV-1). The messages with the links are written to the outbox.
 
         The actor must hold `users.invite` in every account named, and everything that the role allows. The role is
@@ -1726,14 +1725,14 @@ class InvitationsOperations(Namespace):
         - `account`: The account for which the invitation is made, and which is offered when `accounts` is absent.
           When it is absent too, it is the account in which the user acts.
         - `accounts`: The accounts to offer: at most 100, all of one team.
-        - `atomic`: Whether all are invited or none: one problem then keeps everybody from being invited.
+        - `atomic`: Whether all addresses are invited or none; the answer says which one was in the way.
         - `first_name`: The first name, for a single address only; the name that stands before the address when
           absent.
         - `group`: The group in every account for which `accounts` names none; the default group when absent.
         - `last_name`: The last name, for a single address only; the name that stands before the address when absent.
         - `role`: The role in every account for which `accounts` names none; the account's default role when absent.
         """
-        return InvitationBatch._from(self._call(
+        return InvitedAddressResults._from(self._call(
             "invitations.create",
             {"addresses": addresses},
             {"account": account, "accounts": accounts, "atomic": atomic, "first_name": first_name, "group": group, "last_name": last_name, "role": role},
@@ -2108,19 +2107,19 @@ class MembersOperations(Namespace):
         resources: GroupResources | None = None,
         resources_to: ResourcesToInput | None = None,
         role: str | None = None,
-    ) -> MemberBulk:
+    ) -> BulkMemberResults:
         """Does one thing to many members of an account, and answers for each of them (R-ACC-5).
 
         - `account`: The account.
         - `action`: What to do.
         - `users`: The users: 1 to 500.
-        - `atomic`: Whether it is done to all of them or to none.
+        - `atomic`: Whether it is done to all members or to none; the answer says which one was in the way.
         - `group`: The group into which they go, for `set_group`.
         - `resources`: What happens to their resources, for `set_group`; they follow the members when absent.
         - `resources_to`: Who gets the resources of those who leave, for `remove`.
         - `role`: The new role, for `set_role`.
         """
-        return MemberBulk._from(self._call(
+        return BulkMemberResults._from(self._call(
             "members.bulk",
             {"account": account, "action": action, "users": users},
             {"atomic": atomic, "group": group, "resources": resources, "resources_to": resources_to, "role": role},
@@ -3720,15 +3719,15 @@ class SuppressionsOperations(Namespace):
         account: str,
         entries: List[SuppressionInput] | tuple[SuppressionInput, ...],
         atomic: bool | None = None,
-    ) -> SuppressionsImported:
+    ) -> ImportedSuppressionResults:
         """Suppresses many addresses and domains: bad entries are reported, and the others are added. To add domains,
         the actor also needs `suppressions.domains.add`.
 
         - `account`: The account.
         - `entries`: The addresses and domains, at most 5,000.
-        - `atomic`: Whether one bad entry keeps all entries out.
+        - `atomic`: Whether all entries are added or none; the answer says which one was in the way.
         """
-        return SuppressionsImported._from(self._call(
+        return ImportedSuppressionResults._from(self._call(
             "suppressions.import_many",
             {"account": account, "entries": entries},
             {"atomic": atomic},
@@ -4147,8 +4146,7 @@ class UsersOperations(Namespace):
 
         - `account`: The account of the rows that name none. A row may name this account or one below it.
         - `csv`: The rows.
-        - `atomic`: Whether one bad row keeps all rows out; the answer then says what is wrong, and nothing has
-          changed.
+        - `atomic`: Whether all rows are imported or none; the answer says which one was in the way.
         - `columns`: The columns, when the first line of `csv` does not name them because it is a later part of a
           file.
         - `first_line`: The line number that the first line of `csv` has in its file; 1 when absent.

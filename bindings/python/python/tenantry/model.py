@@ -1382,60 +1382,6 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AccountBulk:
-    """What was done to many accounts."""
-
-    accounts: tuple[AccountBulkItem, ...]
-    """One entry for each account, in the order of the request."""
-    done: int
-    """How many accounts it was done to."""
-    refused: int
-    """How many accounts were refused."""
-
-    @classmethod
-    def _from(cls, value: Any) -> AccountBulk:
-        return cls(
-            accounts=tuple(AccountBulkItem._from(item) for item in value["accounts"]),
-            done=value["done"],
-            refused=value["refused"],
-        )
-
-    def __bool__(self) -> NoReturn:
-        raise TypeError("`AccountBulk` says neither yes nor no; ask for one of its fields.")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccountBulkItem:
-    """What was done to one account of many.
-
-    It is an answer of yes or no: yes if `done` is true.
-    """
-
-    account: str
-    """The account."""
-    code: str | None = None
-    """Why it was not done; absent when it was done, and when it was not done only because another account was refused
-    and `atomic` was set.
-    """
-    done: bool
-    """Whether it was done."""
-    message: str | None = None
-    """A sentence that a person can act on."""
-
-    @classmethod
-    def _from(cls, value: Any) -> AccountBulkItem:
-        return cls(
-            account=value["account"],
-            code=value.get("code"),
-            done=value["done"],
-            message=value.get("message"),
-        )
-
-    def __bool__(self) -> bool:
-        return self.done
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class AccountDeleted:
     """An account that was deleted."""
 
@@ -1493,26 +1439,6 @@ class AccountList:
 
     def __bool__(self) -> NoReturn:
         raise TypeError("`AccountList` says neither yes nor no; ask for one of its fields.")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccountProblem:
-    """One thing that is wrong."""
-
-    code: str
-    """The code with which the creation would be refused."""
-    field: str
-    """The JSON pointer of the field."""
-    message: str
-    """A sentence that a person can act on."""
-
-    @classmethod
-    def _from(cls, value: Any) -> AccountProblem:
-        return cls(
-            code=value["code"],
-            field=value["field"],
-            message=value["message"],
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -1574,7 +1500,7 @@ class AccountValidation:
     It is an answer of yes or no: yes if `valid` is true.
     """
 
-    problems: tuple[AccountProblem, ...]
+    problems: tuple[Problem, ...]
     """What is wrong with them."""
     valid: bool
     """Whether an account can be created with these details."""
@@ -1582,7 +1508,7 @@ class AccountValidation:
     @classmethod
     def _from(cls, value: Any) -> AccountValidation:
         return cls(
-            problems=tuple(AccountProblem._from(item) for item in value["problems"]),
+            problems=tuple(Problem._from(item) for item in value["problems"]),
             valid=value["valid"],
         )
 
@@ -2168,6 +2094,110 @@ class BounceRate:
             per_mille=value["per_mille"],
             sample=value["sample"],
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BulkAccountResult:
+    """What was done to one of many.
+
+    It is an answer of yes or no: yes if `done` is true.
+    """
+
+    account: str
+    """The account."""
+    done: bool
+    """Whether it was done."""
+    problem: Problem | None = None
+    """Why it was refused. It is absent when it was done, and when it was not done only because another one was refused
+    and `atomic` was set.
+    """
+
+    @classmethod
+    def _from(cls, value: Any) -> BulkAccountResult:
+        return cls(
+            account=value["account"],
+            done=value["done"],
+            problem=Problem._from(value["problem"]) if "problem" in value else None,
+        )
+
+    def __bool__(self) -> bool:
+        return self.done
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BulkAccountResults:
+    """What was done to many.
+
+    With `atomic`, it was done to all of them, or to none where one was refused. That is no error: the answer says
+    which one was in the way.
+    """
+
+    refused: int
+    """How many were refused: those that have a `problem`."""
+    results: tuple[BulkAccountResult, ...]
+    """One result for each, in the order of the request."""
+
+    @classmethod
+    def _from(cls, value: Any) -> BulkAccountResults:
+        return cls(
+            refused=value["refused"],
+            results=tuple(BulkAccountResult._from(item) for item in value["results"]),
+        )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`BulkAccountResults` says neither yes nor no; ask for one of its fields.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BulkMemberResult:
+    """What was done to one of many.
+
+    It is an answer of yes or no: yes if `done` is true.
+    """
+
+    done: bool
+    """Whether it was done."""
+    problem: Problem | None = None
+    """Why it was refused. It is absent when it was done, and when it was not done only because another one was refused
+    and `atomic` was set.
+    """
+    user: str
+    """The user."""
+
+    @classmethod
+    def _from(cls, value: Any) -> BulkMemberResult:
+        return cls(
+            done=value["done"],
+            problem=Problem._from(value["problem"]) if "problem" in value else None,
+            user=value["user"],
+        )
+
+    def __bool__(self) -> bool:
+        return self.done
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BulkMemberResults:
+    """What was done to many.
+
+    With `atomic`, it was done to all of them, or to none where one was refused. That is no error: the answer says
+    which one was in the way.
+    """
+
+    refused: int
+    """How many were refused: those that have a `problem`."""
+    results: tuple[BulkMemberResult, ...]
+    """One result for each, in the order of the request."""
+
+    @classmethod
+    def _from(cls, value: Any) -> BulkMemberResults:
+        return cls(
+            refused=value["refused"],
+            results=tuple(BulkMemberResult._from(item) for item in value["results"]),
+        )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`BulkMemberResults` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -3355,6 +3385,98 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ImportedSuppressionResult:
+    """What was done to one of many.
+
+    It is an answer of yes or no: yes if `done` is true.
+    """
+
+    created: bool
+    """Whether the entry is new. One that was there already got the new reason and expiry."""
+    done: bool
+    """Whether it was done."""
+    message_class: MessageClass
+    """The class."""
+    problem: Problem | None = None
+    """Why it was refused. It is absent when it was done, and when it was not done only because another one was refused
+    and `atomic` was set.
+    """
+    value: str
+    """The address or domain, as it was given."""
+
+    @classmethod
+    def _from(cls, value: Any) -> ImportedSuppressionResult:
+        return cls(
+            created=value["created"],
+            done=value["done"],
+            message_class=value["message_class"],
+            problem=Problem._from(value["problem"]) if "problem" in value else None,
+            value=value["value"],
+        )
+
+    def __bool__(self) -> bool:
+        return self.done
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportedSuppressionResults:
+    """What was done to many.
+
+    With `atomic`, it was done to all of them, or to none where one was refused. That is no error: the answer says
+    which one was in the way.
+    """
+
+    refused: int
+    """How many were refused: those that have a `problem`."""
+    results: tuple[ImportedSuppressionResult, ...]
+    """One result for each, in the order of the request."""
+
+    @classmethod
+    def _from(cls, value: Any) -> ImportedSuppressionResults:
+        return cls(
+            refused=value["refused"],
+            results=tuple(ImportedSuppressionResult._from(item) for item in value["results"]),
+        )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`ImportedSuppressionResults` says neither yes nor no; ask for one of its fields.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportedUserResult:
+    """What was done to one of many.
+
+    It is an answer of yes or no: yes if `done` is true.
+    """
+
+    created: bool
+    """Whether the user was created for it."""
+    done: bool
+    """Whether it was done."""
+    line: int
+    """The line of the file on which the row begins."""
+    problem: Problem | None = None
+    """Why it was refused. It is absent when it was done, and when it was not done only because another one was refused
+    and `atomic` was set.
+    """
+    user: str | None = None
+    """The user who became a member."""
+
+    @classmethod
+    def _from(cls, value: Any) -> ImportedUserResult:
+        return cls(
+            created=value["created"],
+            done=value["done"],
+            line=value["line"],
+            problem=Problem._from(value["problem"]) if "problem" in value else None,
+            user=value.get("user"),
+        )
+
+    def __bool__(self) -> bool:
+        return self.done
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InvalidRecipient:
     """A recipient whose address is not an e-mail address."""
 
@@ -3454,26 +3576,6 @@ class InvitationAccepted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InvitationBatch:
-    """Which addresses were invited, and which were not."""
-
-    invited: tuple[InvitedAddress, ...]
-    """The addresses that were invited, in the order of the text."""
-    problems: tuple[InvitationProblem, ...]
-    """The addresses that were not invited, in the order of the text."""
-
-    @classmethod
-    def _from(cls, value: Any) -> InvitationBatch:
-        return cls(
-            invited=tuple(InvitedAddress._from(item) for item in value["invited"]),
-            problems=tuple(InvitationProblem._from(item) for item in value["problems"]),
-        )
-
-    def __bool__(self) -> NoReturn:
-        raise TypeError("`InvitationBatch` says neither yes nor no; ask for one of its fields.")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class InvitationDeleted:
     """An invitation from which offers were withdrawn."""
 
@@ -3561,38 +3663,6 @@ class InvitationOffer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InvitationProblem:
-    """Why an address was not invited."""
-
-    address: str
-    """The address as typed, cut off after 254 bytes."""
-    code: str
-    """The code of the refusal."""
-    invitation: str | None = None
-    """The open invitation of the address, if the actor can see it."""
-    message: str
-    """A sentence that a person can act on."""
-    offset: int
-    """Where the address begins in the text: the offset in bytes of UTF-8, counted from 0."""
-    position: int
-    """The number of the address in the text, counted from 1."""
-    user: str | None = None
-    """The user who has the address, if the actor can see them."""
-
-    @classmethod
-    def _from(cls, value: Any) -> InvitationProblem:
-        return cls(
-            address=value["address"],
-            code=value["code"],
-            invitation=value.get("invitation"),
-            message=value["message"],
-            offset=value["offset"],
-            position=value["position"],
-            user=value.get("user"),
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class InvitationsErased:
     """The result of erasing a person who was invited."""
 
@@ -3610,23 +3680,73 @@ class InvitationsErased:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InvitedAddress:
-    """An address that was invited."""
+class InvitedAddressResult:
+    """What was done to one of many.
 
-    email: str
-    """The address, as typed."""
-    expires_at_ms: int
-    """When it expires, in unix milliseconds: from then on it cannot be accepted."""
-    invitation: str
-    """The invitation."""
+    It is an answer of yes or no: yes if `done` is true.
+    """
+
+    address: str
+    """The address, as typed; what is no address is cut off after 254 bytes."""
+    done: bool
+    """Whether it was done."""
+    expires_at_ms: int | None = None
+    """When the invitation expires, in unix milliseconds: from then on it cannot be accepted."""
+    invitation: str | None = None
+    """The invitation that was made."""
+    offset: int
+    """Where the address begins in the text: the offset in bytes of UTF-8, counted from 0."""
+    open_invitation: str | None = None
+    """The open invitation of the address, if it was refused for that and the actor can see it."""
+    position: int
+    """The number of the address in the text, counted from 1."""
+    problem: Problem | None = None
+    """Why it was refused. It is absent when it was done, and when it was not done only because another one was refused
+    and `atomic` was set.
+    """
+    user: str | None = None
+    """The user who has the address already, if it was refused for that and the actor can see them."""
 
     @classmethod
-    def _from(cls, value: Any) -> InvitedAddress:
+    def _from(cls, value: Any) -> InvitedAddressResult:
         return cls(
-            email=value["email"],
-            expires_at_ms=value["expires_at_ms"],
-            invitation=value["invitation"],
+            address=value["address"],
+            done=value["done"],
+            expires_at_ms=value.get("expires_at_ms"),
+            invitation=value.get("invitation"),
+            offset=value["offset"],
+            open_invitation=value.get("open_invitation"),
+            position=value["position"],
+            problem=Problem._from(value["problem"]) if "problem" in value else None,
+            user=value.get("user"),
         )
+
+    def __bool__(self) -> bool:
+        return self.done
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvitedAddressResults:
+    """What was done to many.
+
+    With `atomic`, it was done to all of them, or to none where one was refused. That is no error: the answer says
+    which one was in the way.
+    """
+
+    refused: int
+    """How many were refused: those that have a `problem`."""
+    results: tuple[InvitedAddressResult, ...]
+    """One result for each, in the order of the request."""
+
+    @classmethod
+    def _from(cls, value: Any) -> InvitedAddressResults:
+        return cls(
+            refused=value["refused"],
+            results=tuple(InvitedAddressResult._from(item) for item in value["results"]),
+        )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`InvitedAddressResults` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -4025,49 +4145,6 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MemberBulk:
-    """The results for many members."""
-
-    done: int
-    """For how many members it was done."""
-    results: tuple[MemberBulkResult, ...]
-    """One result for each user, in the order of the request."""
-
-    @classmethod
-    def _from(cls, value: Any) -> MemberBulk:
-        return cls(
-            done=value["done"],
-            results=tuple(MemberBulkResult._from(item) for item in value["results"]),
-        )
-
-    def __bool__(self) -> NoReturn:
-        raise TypeError("`MemberBulk` says neither yes nor no; ask for one of its fields.")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MemberBulkResult:
-    """The result for one of many members.
-
-    It is an answer of yes or no: yes if `problem` is absent.
-    """
-
-    problem: MemberProblem | None = None
-    """Why it was not done; absent when it was done."""
-    user: str
-    """The user."""
-
-    @classmethod
-    def _from(cls, value: Any) -> MemberBulkResult:
-        return cls(
-            problem=MemberProblem._from(value["problem"]) if "problem" in value else None,
-            user=value["user"],
-        )
-
-    def __bool__(self) -> bool:
-        return self.problem is None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class MemberList:
     """A page of members."""
 
@@ -4085,23 +4162,6 @@ class MemberList:
 
     def __bool__(self) -> NoReturn:
         raise TypeError("`MemberList` says neither yes nor no; ask for one of its fields.")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MemberProblem:
-    """Why it was not done for a member."""
-
-    code: str
-    """The code with which the operation on this member alone would be refused."""
-    message: str
-    """A sentence that a person can act on."""
-
-    @classmethod
-    def _from(cls, value: Any) -> MemberProblem:
-        return cls(
-            code=value["code"],
-            message=value["message"],
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -5217,6 +5277,26 @@ class Price:
         return cls(
             currency=value["currency"],
             minor_units=value["minor_units"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """Why something would be refused, or was."""
+
+    code: str
+    """The code of the refusal."""
+    field: str | None = None
+    """The JSON pointer of the field that is wrong, in a request for this one alone; for a row of CSV, its column."""
+    message: str
+    """A sentence that a person can act on."""
+
+    @classmethod
+    def _from(cls, value: Any) -> Problem:
+        return cls(
+            code=value["code"],
+            field=value.get("field"),
+            message=value["message"],
         )
 
 
@@ -6412,26 +6492,6 @@ class SuppressionPool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SuppressionProblem:
-    """An entry that was not added."""
-
-    code: str
-    """The code with which adding this entry alone is refused."""
-    entry: int
-    """The position of the entry in the request, counted from 0."""
-    message: str
-    """A sentence that a person can act on."""
-
-    @classmethod
-    def _from(cls, value: Any) -> SuppressionProblem:
-        return cls(
-            code=value["code"],
-            entry=value["entry"],
-            message=value["message"],
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SuppressionsAdded:
     """The entries that were added."""
 
@@ -6446,29 +6506,6 @@ class SuppressionsAdded:
 
     def __bool__(self) -> NoReturn:
         raise TypeError("`SuppressionsAdded` says neither yes nor no; ask for one of its fields.")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SuppressionsImported:
-    """The result of an import of suppressions."""
-
-    added: int
-    """How many entries were added."""
-    changed: int
-    """How many entries were there already, and got the new reason and expiry."""
-    problems: tuple[SuppressionProblem, ...]
-    """The entries that were not added."""
-
-    @classmethod
-    def _from(cls, value: Any) -> SuppressionsImported:
-        return cls(
-            added=value["added"],
-            changed=value["changed"],
-            problems=tuple(SuppressionProblem._from(item) for item in value["problems"]),
-        )
-
-    def __bool__(self) -> NoReturn:
-        raise TypeError("`SuppressionsImported` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -7015,16 +7052,16 @@ class UserHistory:
 class UserImport:
     """The result of an import of rows."""
 
-    added: int
+    created: int
     """How many users were created."""
     members: int
     """How many memberships were created, including those of new users."""
-    problems: tuple[UserImportProblem, ...]
-    """What is wrong with the rejected rows, in the order of the file. For a whole file, the first 10,000 problems are
-    kept.
+    refused: int
+    """How many rows were refused."""
+    results: tuple[ImportedUserResult, ...]
+    """One result for each row, in the order of the file. For a whole file, only the rows that were refused are kept,
+    and of these the first 10,000.
     """
-    rejected: int
-    """How many rows were rejected."""
     rows: int
     """How many rows were read, without the names of the columns."""
     stopped: bool
@@ -7035,39 +7072,16 @@ class UserImport:
     @classmethod
     def _from(cls, value: Any) -> UserImport:
         return cls(
-            added=value["added"],
+            created=value["created"],
             members=value["members"],
-            problems=tuple(UserImportProblem._from(item) for item in value["problems"]),
-            rejected=value["rejected"],
+            refused=value["refused"],
+            results=tuple(ImportedUserResult._from(item) for item in value["results"]),
             rows=value["rows"],
             stopped=value["stopped"],
         )
 
     def __bool__(self) -> NoReturn:
         raise TypeError("`UserImport` says neither yes nor no; ask for one of its fields.")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UserImportProblem:
-    """Why a row was not imported."""
-
-    code: str
-    """The code of the refusal."""
-    column: str | None = None
-    """The column; absent when the row as a whole is wrong."""
-    line: int
-    """The line of the file on which the row begins."""
-    message: str
-    """A sentence that a person can act on."""
-
-    @classmethod
-    def _from(cls, value: Any) -> UserImportProblem:
-        return cls(
-            code=value["code"],
-            column=value.get("column"),
-            line=value["line"],
-            message=value["message"],
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -7249,14 +7263,11 @@ __all__ = [
     "AccessStepKind",
     "Account",
     "AccountAction",
-    "AccountBulk",
-    "AccountBulkItem",
     "AccountDeleted",
     "AccountGrant",
     "AccountGrantInput",
     "AccountList",
     "AccountOrder",
-    "AccountProblem",
     "AccountQuote",
     "AccountSwitch",
     "AccountValidation",
@@ -7297,6 +7308,10 @@ __all__ = [
     "BindingLimit",
     "BounceRate",
     "BounceRateInput",
+    "BulkAccountResult",
+    "BulkAccountResults",
+    "BulkMemberResult",
+    "BulkMemberResults",
     "Campaign",
     "CampaignList",
     "CampaignOutcomes",
@@ -7357,19 +7372,21 @@ __all__ = [
     "HoldLevel",
     "HoldReason",
     "ImportedPasswordInput",
+    "ImportedSuppressionResult",
+    "ImportedSuppressionResults",
+    "ImportedUserResult",
     "InvalidRecipient",
     "Invitation",
     "InvitationAccepted",
-    "InvitationBatch",
     "InvitationDeleted",
     "InvitationKind",
     "InvitationList",
     "InvitationOffer",
     "InvitationOrder",
-    "InvitationProblem",
     "InvitationStatus",
     "InvitationsErased",
-    "InvitedAddress",
+    "InvitedAddressResult",
+    "InvitedAddressResults",
     "InvoiceLine",
     "InvoiceLines",
     "LeaseState",
@@ -7386,11 +7403,8 @@ __all__ = [
     "LogInNotice",
     "Member",
     "MemberAction",
-    "MemberBulk",
-    "MemberBulkResult",
     "MemberList",
     "MemberOrder",
-    "MemberProblem",
     "MemberRemoved",
     "MemberStatus",
     "MembersGranted",
@@ -7446,6 +7460,7 @@ __all__ = [
     "Preset",
     "Price",
     "PriceInput",
+    "Problem",
     "Profile",
     "ProfileField",
     "ReceivedList",
@@ -7506,9 +7521,7 @@ __all__ = [
     "SuppressionList",
     "SuppressionNameInput",
     "SuppressionPool",
-    "SuppressionProblem",
     "SuppressionsAdded",
-    "SuppressionsImported",
     "SuppressionsRemoved",
     "SwitchableAccount",
     "SwitchableList",
@@ -7528,7 +7541,6 @@ __all__ = [
     "UserEntry",
     "UserHistory",
     "UserImport",
-    "UserImportProblem",
     "UserInvitation",
     "UserList",
     "UserMembership",

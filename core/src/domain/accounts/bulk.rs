@@ -3,10 +3,12 @@
 use crate::access::operation::Operation;
 use crate::access::request::Ctx;
 use crate::api;
-use crate::api::accounts::{AccountAction, AccountBulk, AccountBulkItem, Bulk, PackageChange};
+use crate::api::accounts::{AccountAction, Bulk, BulkAccount, PackageChange};
+use crate::api::bulk::BulkResults;
 use crate::domain::accounts::delete::delete;
 use crate::domain::accounts::package::set_package;
 use crate::domain::accounts::status::{activate, close, place_hold, reopen};
+use crate::domain::bulk;
 use crate::error::Error;
 use crate::model::{Actor, HoldReason, Id};
 use crate::tables::accounts::{load, save};
@@ -16,9 +18,9 @@ use std::collections::HashSet;
 const MOST_AT_ONCE: usize = 500;
 
 impl Operation for Bulk {
-    type Answer = AccountBulk;
+    type Answer = BulkResults<BulkAccount>;
 
-    fn run(self, ctx: &mut Ctx<'_>) -> Result<AccountBulk, Error> {
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<BulkResults<BulkAccount>, Error> {
         self.check()?;
         if let Actor::Operator { .. } = ctx.actor {
             for permission in self.action.permissions() {
@@ -26,34 +28,10 @@ impl Operation for Bulk {
                     .map_err(|error| error.at("/action"))?;
             }
         }
-        let outer = ctx.tx.begin_savepoint();
-        let mut items = Vec::with_capacity(self.accounts.len());
-        for id in &self.accounts {
-            let (code, message) = match ctx.attempt(|ctx| self.one(ctx, id)) {
-                Ok(()) => (None, None),
-                Err(error) if error.is_refusal() => {
-                    (Some(error.code()), Some(error.message().to_owned()))
-                }
-                Err(error) => return Err(error),
-            };
-            items.push(AccountBulkItem {
-                account: id.clone(),
-                done: code.is_none(),
-                code,
-                message,
-            });
-        }
-        let refused = items.iter().filter(|item| !item.done).count();
-        let keep = refused == 0 || !self.atomic;
-        ctx.tx.end_savepoint(outer, keep);
-        if !keep {
-            items.iter_mut().for_each(|item| item.done = false);
-        }
-        let done = items.iter().filter(|item| item.done).count();
-        Ok(AccountBulk {
-            done: done as u64,
-            refused: refused as u64,
-            accounts: items,
+        let accounts = self.accounts.iter().cloned();
+        let many = accounts.map(|account| (BulkAccount { account }, ()));
+        bulk::each(ctx, self.atomic, many, |ctx, one, ()| {
+            self.one(ctx, &one.account)
         })
     }
 }
@@ -73,15 +51,7 @@ impl Bulk {
     /// Refuses too many accounts, none, or one that is named twice.
     fn check_accounts(&self) -> Result<(), Error> {
         let accounts = &self.accounts;
-        if !(1..=MOST_AT_ONCE).contains(&accounts.len()) {
-            return Err(Error::invalid(
-                "/accounts",
-                format!(
-                    "One call takes 1 to {MOST_AT_ONCE} accounts, not {}.",
-                    accounts.len()
-                ),
-            ));
-        }
+        bulk::refuse_size("/accounts", accounts.len(), MOST_AT_ONCE)?;
         let mut seen = HashSet::new();
         if let Some((at, twice)) = accounts
             .iter()

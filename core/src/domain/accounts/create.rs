@@ -2,9 +2,8 @@
 
 use crate::access::operation::Operation;
 use crate::access::request::Ctx;
-use crate::api::accounts::{
-    Account, AccountProblem, AccountValidation, Create, OwnerInput, Validate,
-};
+use crate::api::accounts::{Account, AccountValidation, Create, OwnerInput, Validate};
+use crate::api::bulk::Problem;
 use crate::domain::accounts::show::{answer_of, check_time_zone};
 use crate::domain::{groups, limits, membership, packages, users};
 use crate::error::{Code, Error};
@@ -179,8 +178,8 @@ impl Operation for Validate {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<AccountValidation, Error> {
         let mut problems = Vec::new();
         let mut note = |field: &str, code: Code, message: String| {
-            problems.push(AccountProblem {
-                field: field.to_owned(),
+            problems.push(Problem {
+                field: Some(field.to_owned()),
                 code,
                 message,
             })

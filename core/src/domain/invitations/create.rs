@@ -3,8 +3,10 @@
 use crate::access::operation::Operation;
 use crate::access::request::Ctx;
 use crate::access::visibility;
-use crate::api::invitations::{Create, InvitationBatch, InvitationProblem, InvitedAddress};
+use crate::api::bulk::BulkResults;
+use crate::api::invitations::{Create, InvitedAddress};
 use crate::domain;
+use crate::domain::bulk;
 use crate::domain::invitations::VIEW;
 use crate::domain::invitations::grants::{check_grants, refuse_several_roles};
 use crate::domain::invitations::offer::Offer;
@@ -12,7 +14,7 @@ use crate::domain::invitations::seats::Seats;
 use crate::domain::invitations::show::visible_accounts;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
-use crate::model::{AccountGrant, Actor, Email, Id, InvitationKind, InvitationState, Name};
+use crate::model::{AccountGrant, Actor, Email, Id, InvitationKind, InvitationState};
 use crate::rules::invitation::{Entry, InvitationStatus, addresses, expires_at_ms, status};
 use crate::tables::{accounts, invitations, people};
 
@@ -26,24 +28,7 @@ struct Batch {
     seats: Seats,
 }
 
-/// Why an address is not invited.
-struct Objection {
-    error: Error,
-    user: Option<Id>,
-    invitation: Option<Id>,
-}
-
-impl From<Error> for Objection {
-    fn from(error: Error) -> Objection {
-        Objection {
-            error,
-            user: None,
-            invitation: None,
-        }
-    }
-}
-
-/// Whether an address can be invited; takes its seats where it can. The outer error ends the batch.
+/// Refuses an address that cannot be invited, and takes its seats where it can.
 ///
 /// That an address belongs to another team, or to an operator, makes no difference here: nothing is
 /// revealed (R-INV-6).
@@ -51,7 +36,8 @@ fn judge(
     ctx: &mut Ctx<'_>,
     batch: &mut Batch,
     email: &Email,
-) -> Result<Result<(), Objection>, Error> {
+    one: &mut InvitedAddress,
+) -> Result<(), Error> {
     let elsewhere = || {
         let message = format!(
             "`{}` is in use in another account of the team; ask the parent to give access.",
@@ -62,40 +48,30 @@ fn judge(
     if let Some(user) = ctx.tx.get::<Id>(&keys::email(email.key()))?
         && people::seats_of(&mut ctx.tx, &batch.team, &user)? > 0
     {
-        let seen = sees_user(ctx, &batch.grants, &user)?;
-        return Ok(Err(if seen {
-            let message = format!(
-                "`{}` is a user already; edit the user instead.",
-                email.as_typed()
-            );
-            Objection {
-                error: Error::new(Code::UserExists, message),
-                user: Some(user),
-                invitation: None,
-            }
-        } else {
-            elsewhere().into()
-        }));
+        if !sees_user(ctx, &batch.grants, &user)? {
+            return Err(elsewhere());
+        }
+        one.user = Some(user);
+        let message = format!(
+            "`{}` is a user already; edit the user instead.",
+            email.as_typed()
+        );
+        return Err(Error::new(Code::UserExists, message));
     }
     if let Some(earlier) = invitations::of_address(&mut ctx.tx, &batch.team, email)?
         && status(&earlier, ctx.now_ms) == InvitationStatus::Pending
     {
-        let seen = !visible_accounts(ctx, &earlier, VIEW)?.is_empty();
-        return Ok(Err(if seen {
-            let message = format!(
-                "`{}` has an open invitation; edit it, resend it, or delete it first.",
-                email.as_typed()
-            );
-            Objection {
-                error: Error::new(Code::AlreadyInvited, message),
-                user: None,
-                invitation: Some(earlier.id),
-            }
-        } else {
-            elsewhere().into()
-        }));
+        if visible_accounts(ctx, &earlier, VIEW)?.is_empty() {
+            return Err(elsewhere());
+        }
+        one.open_invitation = Some(earlier.id);
+        let message = format!(
+            "`{}` has an open invitation; edit it, resend it, or delete it first.",
+            email.as_typed()
+        );
+        return Err(Error::new(Code::AlreadyInvited, message));
     }
-    Ok(batch.seats.take().map_err(Objection::from))
+    batch.seats.take()
 }
 
 /// Whether the actor sees a user of the team: as a member of an account that is offered, or of any
@@ -114,58 +90,35 @@ fn sees_user(ctx: &mut Ctx<'_>, grants: &[AccountGrant], user: &Id) -> Result<bo
     Ok(ctx.manages_team_of(home)? && people::seats_of(&mut ctx.tx, home, user)? > 0)
 }
 
-fn problem(entry: &Entry<'_>, objection: Objection) -> InvitationProblem {
-    let mut address = entry.text.to_owned();
+/// An address of the text that is not invited yet.
+fn uninvited(entry: &Entry<'_>) -> InvitedAddress {
+    let mut address = match &entry.email {
+        Ok(email) => email.as_typed().to_owned(),
+        Err(_) => entry.text.to_owned(),
+    };
     while address.len() > 254 {
         address.pop();
     }
-    InvitationProblem {
+    InvitedAddress {
+        invitation: None,
         position: entry.number as u64,
         offset: entry.offset as u64,
         address,
-        code: objection.error.code(),
-        message: objection.error.message().to_owned(),
-        user: objection.user,
-        invitation: objection.invitation,
+        expires_at_ms: None,
+        user: None,
+        open_invitation: None,
     }
-}
-
-/// An address that can be invited, and the names that stand before it.
-type Invitee = (Email, [Option<Name>; 2]);
-
-/// The addresses that can be invited, and why the others cannot.
-fn judge_all(
-    ctx: &mut Ctx<'_>,
-    batch: &mut Batch,
-    entries: &[Entry<'_>],
-) -> Result<(Vec<Invitee>, Vec<InvitationProblem>), Error> {
-    let mut to_invite = Vec::new();
-    let mut problems = Vec::new();
-    for entry in entries {
-        let judged = match &entry.email {
-            Ok(email) => judge(ctx, batch, email)?.map(|()| (email, entry.names.clone())),
-            Err(wrong) => Err(Error::invalid("/addresses", wrong.as_str()).into()),
-        };
-        match judged {
-            Ok((email, names)) => to_invite.push((email.clone(), names)),
-            Err(objection) => problems.push(problem(entry, objection)),
-        }
-    }
-    Ok((to_invite, problems))
 }
 
 /// Invites one address. An invitation of it that has expired is superseded.
-fn invite(ctx: &mut Ctx<'_>, offer: Offer) -> Result<InvitedAddress, Error> {
+fn invite(ctx: &mut Ctx<'_>, offer: Offer, one: &mut InvitedAddress) -> Result<(), Error> {
     if let Some(mut expired) = invitations::of_address(&mut ctx.tx, &offer.team, &offer.email)? {
         invitations::end(&mut ctx.tx, &mut expired, InvitationState::Superseded)?;
     }
-    let email = offer.email.as_typed().to_owned();
     let made = domain::invitations::offer::open(ctx, offer)?;
-    Ok(InvitedAddress {
-        expires_at_ms: expires_at_ms(&made),
-        invitation: made.id,
-        email,
-    })
+    one.expires_at_ms = Some(expires_at_ms(&made));
+    one.invitation = Some(made.id);
+    Ok(())
 }
 
 impl Create {
@@ -225,9 +178,9 @@ impl Create {
 }
 
 impl Operation for Create {
-    type Answer = InvitationBatch;
+    type Answer = BulkResults<InvitedAddress>;
 
-    fn run(self, ctx: &mut Ctx<'_>) -> Result<InvitationBatch, Error> {
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<BulkResults<InvitedAddress>, Error> {
         let acted_for = self.acted_for(ctx)?;
         let wanted = self.wanted(&acted_for);
         accounts::load(&mut ctx.tx, &acted_for, "/account")?;
@@ -244,15 +197,19 @@ impl Operation for Create {
             grants,
             seats: Seats::left_in(ctx, &counted_in)?,
         };
-        let (to_invite, problems) = judge_all(ctx, &mut batch, &entries)?;
-        if self.atomic && !problems.is_empty() {
-            return Ok(InvitationBatch {
-                invited: Vec::new(),
-                problems,
-            });
-        }
-        let mut invited = Vec::with_capacity(to_invite.len());
-        for (email, [first_name, last_name]) in to_invite {
+        let many = entries.into_iter().map(|entry| (uninvited(&entry), entry));
+        let mut to_invite = Vec::new();
+        let mut answer = bulk::each(ctx, self.atomic, many, |ctx, one, entry| {
+            let email = entry
+                .email
+                .map_err(|wrong| Error::invalid("/addresses", wrong))?;
+            judge(ctx, &mut batch, &email, one)?;
+            to_invite.push((email, entry.names));
+            Ok(())
+        })?;
+        // Where one keeps all others out, none is left to be invited.
+        let left = answer.results.iter_mut().filter(|one| one.done);
+        for (one, (email, [first_name, last_name])) in left.zip(to_invite) {
             let offer = Offer {
                 kind: InvitationKind::Member,
                 team: batch.team.clone(),
@@ -263,8 +220,8 @@ impl Operation for Create {
                 counted_in: counted_in.clone(),
                 life_ms,
             };
-            invited.push(invite(ctx, offer)?);
+            invite(ctx, offer, &mut one.subject)?;
         }
-        Ok(InvitationBatch { invited, problems })
+        Ok(answer)
     }
 }

@@ -4,8 +4,9 @@ use crate::access::operation::Operation;
 use crate::access::request::Ctx;
 use crate::access::state::Engine;
 use crate::api;
+use crate::api::bulk::BulkResults;
 use crate::api::invitations::{
-    Accept, Create, Delete, InvitationAccepted, InvitationBatch, List, LookUp, Resend,
+    Accept, Create, Delete, InvitationAccepted, InvitedAddress, List, LookUp, Resend,
 };
 use crate::domain::invitations::offer::invite_owner;
 use crate::domain::membership;
@@ -134,7 +135,7 @@ fn set_clock(engine: &Engine, now_ms: u64) {
     .unwrap();
 }
 
-fn invite(engine: &Engine, account: &str, addresses: &str) -> InvitationBatch {
+fn invite(engine: &Engine, account: &str, addresses: &str) -> BulkResults<InvitedAddress> {
     let request = serde_json::json!({"account": account, "addresses": addresses, "role": "full"});
     run(engine, serde_json::from_value::<Create>(request).unwrap()).unwrap()
 }
@@ -265,10 +266,7 @@ fn an_operators_address_is_invited_like_any_and_fails_when_it_is_used() {
         updated_at_ms: 0,
     };
     write(&engine, |ctx| ctx.tx.put(keys::operator(&op), &operator));
-    assert_eq!(
-        invite(&engine, "acme", "op@platform.example").invited.len(),
-        1
-    );
+    assert_eq!(invite(&engine, "acme", "op@platform.example").refused, 0);
     assert_eq!(accept(&engine, last_token(&engine)), Err(Code::IsOperator));
 }
 
@@ -276,9 +274,11 @@ fn an_operators_address_is_invited_like_any_and_fails_when_it_is_used() {
 fn policies_decide_what_resending_does() {
     let engine = engine();
     let invited = invite(&engine, "acme", "ann@new.example")
-        .invited
+        .results
         .remove(0)
-        .invitation;
+        .subject
+        .invitation
+        .unwrap();
     let link = last_token(&engine);
     set_policies(
         &engine,
@@ -342,7 +342,7 @@ fn an_ended_invitation_leaves_nothing_open() {
     run(
         &engine,
         Delete {
-            invitation: batch.invited[1].invitation.clone(),
+            invitation: batch.results[1].subject.invitation.clone().unwrap(),
         },
     )
     .unwrap();

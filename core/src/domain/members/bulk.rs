@@ -2,11 +2,13 @@
 
 use crate::access::operation::Operation;
 use crate::access::request::Ctx;
-use crate::api::members::{Bulk, MemberAction, MemberBulk, MemberBulkResult, MemberProblem};
+use crate::api::bulk::BulkResults;
+use crate::api::members::{Bulk, BulkMember, MemberAction};
+use crate::domain::bulk;
 use crate::domain::groups::Destination;
 use crate::domain::members::change::{remove, set_disabled, set_role};
 use crate::domain::members::show::load_visible;
-use crate::error::{Class, Error};
+use crate::error::Error;
 use crate::model::{Actor, Id};
 use crate::tables::accounts;
 
@@ -14,9 +16,9 @@ use crate::tables::accounts;
 const MOST_BULK: usize = 500;
 
 impl Operation for Bulk {
-    type Answer = MemberBulk;
+    type Answer = BulkResults<BulkMember>;
 
-    fn run(self, ctx: &mut Ctx<'_>) -> Result<MemberBulk, Error> {
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<BulkResults<BulkMember>, Error> {
         // What the single operations need: a status is never changed by who may merely edit.
         let (permission, of_operators) = match self.action {
             MemberAction::SetRole => ("users.edit_role", "clients.edit"),
@@ -40,53 +42,18 @@ impl Operation for Bulk {
             )?),
             None => None,
         };
-        let mut answer = MemberBulk {
-            done: 0,
-            results: Vec::with_capacity(self.users.len()),
-        };
-        for (at, user) in self.users.iter().enumerate() {
-            let problem = match ctx.attempt(|ctx| self.one(ctx, user, into.as_ref())) {
-                Ok(()) => {
-                    answer.done += 1;
-                    None
-                }
-                Err(error) if self.atomic => {
-                    return Err(error.at(format!("/users/{at}")).with("user", user.as_str()));
-                }
-                Err(error)
-                    if matches!(
-                        error.code().class(),
-                        Class::Store | Class::Handle | Class::Internal
-                    ) =>
-                {
-                    return Err(error);
-                }
-                Err(error) => Some(MemberProblem {
-                    code: error.code(),
-                    message: error.message().to_owned(),
-                }),
-            };
-            answer.results.push(MemberBulkResult {
-                user: user.clone(),
-                problem,
-            });
-        }
-        Ok(answer)
+        let users = self.users.iter().cloned();
+        let many = users.map(|user| (BulkMember { user }, ()));
+        bulk::each(ctx, self.atomic, many, |ctx, one, ()| {
+            self.one(ctx, &one.user, into.as_ref())
+        })
     }
 }
 
 impl Bulk {
     /// Refuses what does not go with the action.
     fn check(&self) -> Result<(), Error> {
-        if !(1..=MOST_BULK).contains(&self.users.len()) {
-            return Err(Error::invalid(
-                "/users",
-                format!(
-                    "One call takes 1 to {MOST_BULK} users, not {}.",
-                    self.users.len()
-                ),
-            ));
-        }
+        bulk::refuse_size("/users", self.users.len(), MOST_BULK)?;
         if (self.action == MemberAction::SetRole) != self.role.is_some() {
             return Err(Error::invalid(
                 "/role",

@@ -545,8 +545,9 @@ mod tests {
             let invite = json!({"account": "acme",
                 "addresses": "Quirin Xaver <quirin@old.example>", "role": "full"});
             let invited = run::<api::invitations::Create>(&engine, invite)
-                .invited
+                .results
                 .remove(0)
+                .subject
                 .invitation;
             let bounce = json!({"invitation": invited, "outcome": "bounced",
                 "note": "550 <quirin@old.example>"});

@@ -339,7 +339,7 @@ impl<'de> Deserializer<'de> for Player<'_> {
     ) -> Result<V::Value, Error> {
         let value = visitor.visit_map(Fields {
             player: &self,
-            fields: fields.iter(),
+            fields: fields.to_vec().into_iter(),
             field: "",
         })?;
         let prefix = if self.path.is_empty() {
@@ -357,6 +357,23 @@ impl<'de> Deserializer<'de> for Player<'_> {
         if self.path.is_empty() {
             self.tree.borrow_mut().order = fields.to_vec();
         }
+        Ok(value)
+    }
+
+    /// A struct of which a part is flattened: it does not say which fields that part has.
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        let given = self.value.and_then(Value::as_object);
+        let fields: Vec<&str> = given
+            .into_iter()
+            .flatten()
+            .map(|(name, _)| name.as_str())
+            .collect();
+        let value = visitor.visit_map(Fields {
+            player: &self,
+            fields: fields.into_iter(),
+            field: "",
+        })?;
+        self.write(format!("from_value(json!({}))?", json!(self.value)));
         Ok(value)
     }
 
@@ -383,7 +400,7 @@ impl<'de> Deserializer<'de> for Player<'_> {
 
     serde::forward_to_deserialize_any! {
         i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
-        unit_struct newtype_struct tuple tuple_struct map identifier ignored_any
+        unit_struct newtype_struct tuple tuple_struct identifier ignored_any
     }
 }
 
@@ -409,8 +426,8 @@ impl<'de> SeqAccess<'de> for Items<'_, '_> {
 /// Every field that the struct has, given or not.
 struct Fields<'p, 'v> {
     player: &'p Player<'v>,
-    fields: std::slice::Iter<'static, &'static str>,
-    field: &'static str,
+    fields: std::vec::IntoIter<&'p str>,
+    field: &'p str,
 }
 
 impl<'de> MapAccess<'de> for Fields<'_, '_> {
@@ -423,7 +440,7 @@ impl<'de> MapAccess<'de> for Fields<'_, '_> {
             return Ok(None);
         };
         self.field = field;
-        seed.deserialize(IntoDeserializer::<Error>::into_deserializer(*field))
+        seed.deserialize(IntoDeserializer::<Error>::into_deserializer(field))
             .map(Some)
     }
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Error> {
