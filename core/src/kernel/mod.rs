@@ -107,7 +107,7 @@ impl Kernel {
     /// each of them.
     fn as_replaced<'a>(&self, tx: Tx<'a>) -> Tx<'a> {
         match self.replaces.load(Ordering::Acquire) {
-            true => tx.as_replaced(),
+            true => tx.with_replacements(),
             false => tx,
         }
     }

@@ -141,7 +141,7 @@ impl<'a> Tx<'a> {
 
     /// The same, which reads records as if what is [replaced](super::replaced) had been replaced in
     /// each of them already.
-    pub(super) fn as_replaced(self) -> Tx<'a> {
+    pub(super) fn with_replacements(self) -> Tx<'a> {
         Tx {
             replaced: Replaced::Unread,
             ..self
