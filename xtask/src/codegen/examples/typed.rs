@@ -339,7 +339,7 @@ impl<'de> Deserializer<'de> for Player<'_> {
     ) -> Result<V::Value, Error> {
         let value = visitor.visit_map(Fields {
             player: &self,
-            fields: fields.to_vec().into_iter(),
+            fields: fields.iter().copied(),
             field: "",
         })?;
         let prefix = if self.path.is_empty() {
@@ -370,7 +370,7 @@ impl<'de> Deserializer<'de> for Player<'_> {
             .collect();
         let value = visitor.visit_map(Fields {
             player: &self,
-            fields: fields.into_iter(),
+            fields: fields.iter().copied(),
             field: "",
         })?;
         self.write(format!("from_value(json!({}))?", json!(self.value)));
@@ -426,7 +426,7 @@ impl<'de> SeqAccess<'de> for Items<'_, '_> {
 /// Every field that the struct has, given or not.
 struct Fields<'p, 'v> {
     player: &'p Player<'v>,
-    fields: std::vec::IntoIter<&'p str>,
+    fields: std::iter::Copied<std::slice::Iter<'p, &'p str>>,
     field: &'p str,
 }
 
