@@ -5,7 +5,8 @@ use crate::access::state::Engine;
 use crate::domain::accounts::erase;
 use crate::domain::replacing;
 use crate::error::Error;
-use crate::kernel::background::{Erased, Job, JobStep};
+use crate::kernel::Job;
+use crate::kernel::background::{Erased, JobStep};
 use crate::model::Actor;
 use std::collections::BTreeSet;
 

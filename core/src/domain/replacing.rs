@@ -4,10 +4,10 @@
 
 use crate::access::request::Ctx;
 use crate::error::Error;
-use crate::kernel::background::{Erased, Job, JobStep};
+use crate::kernel::background::{Erased, JobStep};
 use crate::kernel::replaced::Replacement;
 use crate::kernel::table::Table;
-use crate::kernel::{Lowered, keys};
+use crate::kernel::{Job, Lowered, keys};
 use crate::model::{AuditActor, Id, Replaceable};
 use crate::tables::accounts::Accounts;
 use crate::tables::invitations::Invitations;

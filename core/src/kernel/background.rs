@@ -5,7 +5,7 @@
 //! be had, each call that may wait for the disk does one part first.
 
 use crate::kernel::due::NEVER;
-use crate::model::{Id, Replaceable};
+use crate::kernel::tx::Job;
 use parking_lot::{Condvar, Mutex};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -34,15 +34,6 @@ pub(crate) struct Background {
     is_left_to_callers: AtomicBool,
     at_once: AtomicUsize,
     thread: Arc<Thread>,
-}
-
-/// Work that takes more than one commit.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Job {
-    /// An account was deleted, and is erased.
-    Erase(Id),
-    /// Something else took the place of this, and the records that name it are written anew.
-    Replace(Replaceable, Id),
 }
 
 /// What went with an account that was erased.

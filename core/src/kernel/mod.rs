@@ -17,7 +17,7 @@ mod waiting;
 
 pub use tx::Tx;
 
-pub(crate) use tx::{Lowered, decode};
+pub(crate) use tx::{Job, Lowered, decode};
 
 use crate::error::{Code, Error};
 use crate::model::Edition;

@@ -1,12 +1,11 @@
 //! One operation's view of the store: reads with what it wrote itself on top, and the batch that
 //! comes out.
 
-use super::background::Job;
 use super::keys;
 use super::replaced::{self, Replaced, Replacement};
 use super::snapshot::Reads;
 use crate::error::Error;
-use crate::model::{Id, OutboxMessage, Reservation};
+use crate::model::{Id, OutboxMessage, Replaceable, Reservation};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::any::Any;
@@ -75,6 +74,15 @@ pub(crate) enum Lowered {
     Platform,
     /// Those of every account.
     Everybody,
+}
+
+/// Work that takes more than one commit.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Job {
+    /// An account was deleted, and is erased.
+    Erase(Id),
+    /// Something else took the place of this, and the records that name it are written anew.
+    Replace(Replaceable, Id),
 }
 
 /// What the commit changes in the read model, and what it brings about.
