@@ -719,6 +719,11 @@ const BROUGHT_ABOUT_ELSEWHERE: &[(&str, &str, &str)] = &[
         "fn others_who_are_always_first_make_it_busy",
     ),
     (
+        "too_large",
+        "core/src/engine/replacing_tests.rs",
+        "fn what_is_too_large_for_one_commit_is_refused",
+    ),
+    (
         "forked",
         "tests/python/test_handles.py",
         "def test_a_forked_child_is_refused_and_ends",
