@@ -823,7 +823,7 @@ static void test_import(void)
     EXPECT(watch.calls == 3 && watch.rows == ROWS && watch.bytes == file.len);
     tenantry_text_free(&answer);
     EXPECT_STATUS(TENANTRY_OK, import(store, "", options, "email\nann@acme.example\n", 23, NULL, &answer));
-    EXPECT(has_member(answer.data, "code", "already_member") && has_member(answer.data, "column", "email"));
+    EXPECT(has_member(answer.data, "code", "already_member") && has_member(answer.data, "field", "/email"));
     tenantry_text_free(&answer);
 
     char before[65], after[65];
