@@ -132,7 +132,7 @@ mod tests {
     }
 
     /// Who was charged like others, and is not any more, takes nothing of what is lent to them,
-    /// whatever came between: a cap of their own, or that they may not send (R-QTA-4, R-MEM-4).
+    /// whatever came between: a cap of their own, or that they may not send (R-QTA-4).
     #[test]
     fn who_is_no_longer_alike_shares_no_longer() {
         let store = acme();
