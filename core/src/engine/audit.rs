@@ -82,7 +82,7 @@ pub(crate) fn remember(ctx: &mut Ctx<'_>, operation: &str) -> Result<(), Error> 
     let mut written: Vec<_> = written
         .filter_map(|(key, after)| Some((kind_of(&key)?, key, after)))
         .collect();
-    written.sort_by_key(|(kind, ..)| ORDER.iter().position(|listed| listed == kind));
+    written.sort_by_cached_key(|(kind, ..)| ORDER.iter().position(|listed| listed == kind));
     for (kind, key, after) in written {
         let before = ctx.tx.stored(&key)?;
         if before == after {
