@@ -335,6 +335,13 @@ impl<'a> Tx<'a> {
         self.put(keys::outbox_next(), &(number + 1))
     }
 
+    /// Takes the number of a message that is left out, so that the numbers of the others do not
+    /// tell that it was.
+    pub(crate) fn leave_out_message(&mut self) -> Result<(), Error> {
+        let number: u64 = self.get(&keys::outbox_next())?.unwrap_or(1);
+        self.put(keys::outbox_next(), &(number + 1))
+    }
+
     /// Writes the bytes of a record.
     pub(crate) fn put_bytes(&mut self, key: Vec<u8>, bytes: Vec<u8>) {
         self.write(key, Some(bytes));

@@ -151,14 +151,15 @@ impl Operation for ChangeEmail {
         let taken = ctx.tx.has(&keys::email(self.email.key()))?;
         let life_ms = ctx.policies(editing.account.as_ref())?.link_life_ms;
         let link = links::create(ctx, LinkKind::EmailChange, &user.id, self.email, life_ms)?;
-        if !taken {
-            tell(
+        match taken {
+            true => ctx.tx.leave_out_message()?,
+            false => tell(
                 ctx,
                 OutboxKind::EmailChange,
                 &user.id,
                 &link.email,
                 Some(&link),
-            )?;
+            )?,
         }
         notify(ctx, OutboxKind::EmailChangeNotice, &user)?;
         Ok(EmailChanged {

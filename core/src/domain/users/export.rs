@@ -17,8 +17,8 @@ use crate::error::{Code, Error};
 use crate::kernel::keys::{self, Prefix};
 use crate::kernel::page::{Span, read_cursor, walk_sized, write_cursor};
 use crate::model::{
-    self, Actor, AuditKind, AuditRecord, Count, Email, Id, OutboxMessage, PasswordRecord,
-    SecondFactor,
+    self, Actor, AuditKind, AuditRecord, Count, Email, Id, OutboxKind, OutboxMessage,
+    PasswordRecord, SecondFactor,
 };
 use crate::rules::invitation::status;
 use crate::tables::users::{self, load};
@@ -192,7 +192,7 @@ fn item(ctx: &mut Ctx<'_>, user: &Id, key: &[u8]) -> Result<Option<Item>, Error>
             let invitation = invitations::find(&mut ctx.tx, &invitation)?;
             Ok(invitation.map(|invitation| Item::Invitation(invited(ctx, invitation))))
         }
-        (Some(keys::OUTBOX_PERSON), _) => message(ctx, key),
+        (Some(keys::OUTBOX_PERSON), _) => message(ctx, user, key),
         (Some(keys::AUDIT_PERSON), _) if keys::part(key, 1) == Some(keys::ACTOR) => {
             act(ctx, user, key)
         }
@@ -234,12 +234,18 @@ fn invited(ctx: &Ctx<'_>, invitation: model::Invitation) -> UserInvitation {
     }
 }
 
-fn message(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<Option<Item>, Error> {
+/// A message to the person. One to an address that they asked for and that is not theirs is left
+/// out: that there is none would tell them that the address is somebody's.
+fn message(ctx: &mut Ctx<'_>, user: &Id, key: &[u8]) -> Result<Option<Item>, Error> {
     let Some(number) = keys::last_number(key) else {
         return Ok(None);
     };
+    let email = load(&mut ctx.tx, user, "/user")?.email;
+    let is_theirs = |message: &OutboxMessage| {
+        message.kind != OutboxKind::EmailChange || message.to.as_ref() == Some(&email)
+    };
     let message = ctx.tx.get::<OutboxMessage>(&keys::outbox(number))?;
-    Ok(message.map(|message| {
+    Ok(message.filter(is_theirs).map(|message| {
         Item::Message(UserMessage {
             number,
             kind: message.kind,
