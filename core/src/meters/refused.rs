@@ -349,6 +349,34 @@ mod tests {
         assert_eq!(sender.try_admit(1).unwrap().unwrap().granted, 1);
     }
 
+    /// As much may be used as before, and yet come back at another instant: what was sent early
+    /// was given back, and as much was sent late. The refusal is told anew.
+    #[test]
+    fn a_refusal_ends_where_as_much_was_used_later() {
+        let (store, sender) = full();
+        for (name, value) in [("email_per_day", 100), ("email_per_month", 100)] {
+            limit(&store, name, value);
+        }
+        let at_minute = |minute: u64| NOON_MS + minute * 60_000;
+        let set_clock = |minute| call(&store, "clock.set", json!({"now_ms": at_minute(minute)}));
+        set_clock(120);
+        limit(&store, "email_per_hour", 5);
+        let host = store.sender("acme", None).unwrap();
+        assert_eq!(host.admit(2).unwrap().granted, 2);
+        set_clock(130);
+        assert_eq!(host.admit(3).unwrap().granted, 3);
+        let refused = || {
+            let told = refusal(sender.try_admit(1).unwrap());
+            assert_eq!(Some(&told), answer_of_store(&store, 1).refusal.as_ref());
+            told.retry_at_ms.unwrap()
+        };
+        let early = refused();
+        let request = json!({"account": "acme", "count": 2, "granted_at_ms": at_minute(120)});
+        call(&store, "sending.refund", request);
+        assert_eq!(host.admit(2).unwrap().granted, 2);
+        assert!(refused() > early);
+    }
+
     /// The first refusal, and each after it, say what the store would, by whatever way they are
     /// asked for; those that are remembered are one and the same (20.7).
     #[test]

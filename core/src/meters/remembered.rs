@@ -29,8 +29,9 @@ pub(crate) struct Refused {
 pub(crate) struct Stood {
     ends_at_ms: u64,
     limit: u64,
-    used: u64,
-    fits: bool,
+    /// Of one that refused, how much is used and when it counts no longer: in its window, and in
+    /// the earlier parts of a rolling one. None where the send fits.
+    used: Option<(u64, Vec<(u64, u64)>)>,
 }
 
 /// The last refusal of a sender.
@@ -74,12 +75,11 @@ impl Meters {
     /// How the counters stand that decide on a send of `count`.
     pub(super) fn stand(&self, places: &[usize], count: u64) -> Option<Box<[Stood]>> {
         let of_each = places.iter().map(|place| {
-            let hot = self.hot.get(*place)?;
+            let (hot, cold) = self.pair(*place).ok()?;
             Some(Stood {
                 ends_at_ms: hot.ends_at_ms,
                 limit: hot.limit,
-                used: hot.used,
-                fits: hot.fits(count),
+                used: (!hot.fits(count)).then(|| (hot.used, cold.meter.past.clone())),
             })
         });
         of_each.collect()
@@ -92,13 +92,12 @@ impl Meters {
             return false;
         };
         places.iter().zip(stood).all(|(place, stood)| {
-            self.hot.get(*place).is_some_and(|hot| {
+            self.pair(*place).is_ok_and(|(hot, cold)| {
                 hot.ends_at_ms == stood.ends_at_ms
                     && hot.limit == stood.limit
-                    && if stood.fits {
-                        hot.fits(refused.count)
-                    } else {
-                        hot.used == stood.used
+                    && match &stood.used {
+                        None => hot.fits(refused.count),
+                        Some((used, past)) => hot.used == *used && cold.meter.past == *past,
                     }
             })
         })
