@@ -4,7 +4,7 @@ mod from_memory;
 mod sender;
 mod shown;
 
-use crate::access::allowed::{allowed, check, member_may, place_of};
+use crate::access::allowed::{cached_answer, check, member_may, place_of};
 use crate::access::operation::Operation;
 use crate::access::state::Engine;
 use crate::access::view::AccountCell;
@@ -261,9 +261,7 @@ impl Tenantry {
     ) -> Result<Option<bool>, Error> {
         let known = self.guard.enter_at_once(Effect::Read, |engine| {
             let place = place_of(engine, permission)?;
-            Ok(engine.views.cells.look(account, |cell| {
-                cell.cached_member(engine, user, |member| member_may(engine, member, place).0)
-            }))
+            Ok(cached_answer(engine, account, user, place))
         })?;
         Ok(known.flatten())
     }
@@ -272,8 +270,12 @@ impl Tenantry {
     /// a user or a permission that does not exist.
     pub fn allowed(&self, account: &str, user: &str, permission: &str) -> Result<bool, Error> {
         self.guard.enter(Effect::Read, |engine| {
-            let cell = engine.cell_by_text(account)?;
-            allowed(engine, &cell, user, permission)
+            let place = place_of(engine, permission)?;
+            if let Some(answer) = cached_answer(engine, account, user, place) {
+                return Ok(answer);
+            }
+            let member = engine.cell_by_text(account)?.member(engine, user)?;
+            Ok(member_may(engine, &member, place).0)
         })
     }
 
