@@ -44,14 +44,21 @@ fn admit(c: &mut Criterion) {
     group.bench_function("governor, one window", |b| {
         b.iter(|| peer.check_key(black_box(&"acme")).is_ok())
     });
-    let host = t.sender("acme", None).expect("the host sends");
-    group.bench_function("tenantry, two senders in turn", |b| {
-        let (mut next, mut after) = (&gate, &host);
-        b.iter(|| {
-            std::mem::swap(&mut next, &mut after);
-            next.admit(black_box(1)).expect("granted")
-        })
-    });
+    member(&t, "acme", "bob");
+    // Two members are charged to the same counters; the host to none of a group.
+    for (name, other) in [
+        ("tenantry, two members in turn", Some("bob")),
+        ("tenantry, a member and the host in turn", None),
+    ] {
+        let other = t.sender("acme", other).expect("prepared");
+        group.bench_function(name, |b| {
+            let (mut next, mut after) = (&gate, &other);
+            b.iter(|| {
+                std::mem::swap(&mut next, &mut after);
+                next.admit(black_box(1)).expect("granted")
+            })
+        });
+    }
     limitador(&mut group);
     sqlite(&mut group, "SQLite, durable", "FULL");
     sqlite(&mut group, "SQLite, not durable", "OFF");

@@ -86,8 +86,13 @@ const BESIDE: [Beside; 6] = [
         ],
     ),
     (
-        "two senders of one account in turn",
-        "admit/tenantry, two senders in turn",
+        "two members of one account in turn",
+        "admit/tenantry, two members in turn",
+        &[("governor", "admit/governor, one window")],
+    ),
+    (
+        "a member and the host in turn",
+        "admit/tenantry, a member and the host in turn",
         &[("governor", "admit/governor, one window")],
     ),
     (

@@ -149,8 +149,14 @@ const ROWS: [(&str, &str, &str, Target); 38] = [
         Peer,
     ),
     (
-        "two senders of one account in turn",
-        "admit/tenantry, two senders in turn",
+        "two members of one account in turn",
+        "admit/tenantry, two members in turn",
+        "admit/governor, one window",
+        Below(1.0),
+    ),
+    (
+        "a member and the host in turn",
+        "admit/tenantry, a member and the host in turn",
         "admit/governor, one window",
         Below(1.0),
     ),
