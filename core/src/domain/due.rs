@@ -5,6 +5,10 @@
 //! and carries out what is due before it does anything else: nobody sees the state before. Until
 //! somebody calls, nobody can tell the difference.
 //!
+//! Very many reservations may expire at once. A call brings back what so many of them hold, those
+//! that expired first; the others come back [beside the calls](crate::kernel::background). Each of
+//! them has expired at its instant all the same, and until it comes back it only counts as used.
+//!
 //! What is remembered for a time is not among it: whoever looks something up compares its instant
 //! with the clock. It is erased [beside the calls](crate::kernel::background), a part at a time.
 
@@ -23,6 +27,8 @@ use std::sync::atomic::Ordering;
 
 /// How many are carried out in one commit.
 const BATCH: usize = 500;
+/// How many reservations come back in a call at most.
+pub(crate) const EXPIRED_BY_A_CALL: usize = 100;
 /// How many records are forgotten in one commit.
 pub(crate) const FORGOTTEN_AT_ONCE: usize = 256;
 /// What the audit calls it.
@@ -59,26 +65,42 @@ impl Engine {
             })?;
             self.kernel.clock.is_known(record, unreported);
         }
-        loop {
-            let committed = self.commit(&Actor::System, Some(OPERATION), |ctx| {
-                run_some(ctx, keys::DUE, BATCH)
-            })?;
-            // Not synced by itself where nothing comes back and nobody is to be told: what a power
-            // loss takes back is due again at the next opening.
-            let more = if committed.returned.is_empty() && committed.lowered.is_empty() {
-                committed.answer
-            } else {
-                self.complete(committed)?
-            };
-            if !more {
-                break;
-            }
+        while self.carry_out_some(keys::DUE, BATCH)? {}
+        if self.carry_out_some(keys::EXPIRE, EXPIRED_BY_A_CALL)? {
+            self.expire_in_background();
         }
-        self.kernel.clock.next_due_ms.store(
-            due::first(&mut self.kernel.tx(), keys::DUE)?,
-            Ordering::Release,
-        );
+        self.look_what_is_next()
+    }
+
+    /// Carries out a part of what is due; whether there may be more. Whoever calls has the lock of
+    /// the writer.
+    fn carry_out_some(&self, prefix: Prefix, most: usize) -> Result<bool, Error> {
+        let committed = self.commit(&Actor::System, Some(OPERATION), |ctx| {
+            run_some(ctx, prefix, most)
+        })?;
+        // Not synced by itself where nothing comes back and nobody is to be told: what a power loss
+        // takes back is due again at the next opening.
+        if committed.returned.is_empty() && committed.lowered.is_empty() {
+            Ok(committed.answer)
+        } else {
+            self.complete(committed)
+        }
+    }
+
+    fn look_what_is_next(&self) -> Result<(), Error> {
+        let next_ms = due::next(&mut self.kernel.tx())?;
+        let next_due_ms = &self.kernel.clock.next_due_ms;
+        next_due_ms.store(next_ms, Ordering::Release);
         Ok(())
+    }
+
+    /// Brings back what a part of the reservations hold that have expired; whether there may be
+    /// more.
+    pub(crate) fn expire_some(&self) -> Result<bool, Error> {
+        let _alone = self.kernel.writer.lock();
+        let more = self.carry_out_some(keys::EXPIRE, EXPIRED_BY_A_CALL)?;
+        self.look_what_is_next()?;
+        Ok(more)
     }
 
     /// Erases a part of what is to be forgotten by now. Not synced by itself: what a power loss
@@ -219,5 +241,71 @@ mod tests {
             }
             assert!(engine.kernel.backend.get(&key).unwrap().is_some());
         }
+    }
+
+    fn call(store: &Tenantry, operation: &str, request: serde_json::Value) -> serde_json::Value {
+        let answer = store
+            .call_json(b"", operation.as_bytes(), request.to_string().as_bytes())
+            .unwrap();
+        serde_json::from_str(&answer).unwrap()
+    }
+
+    /// `acme`, all of whose messages of a day are reserved, one by one, for a second.
+    fn reserved(store: &Tenantry, count: u64) -> Vec<serde_json::Value> {
+        let owner = json!({"user": "olga", "email": "olga@acme.example"});
+        let account = json!({"id": "acme", "name": "Acme", "owner": owner,
+            "limits": {"email_per_day": count}});
+        call(store, "accounts.create", account);
+        let one = json!({"account": "acme", "count": 1, "life_ms": 1000});
+        let reserve = || call(store, "reservations.create", one.clone())["reservation"].clone();
+        (0..count).map(|_| reserve()).collect()
+    }
+
+    /// A call brings back a bounded part of what very many reservations hold that expire at once;
+    /// the next go on. Each of them has expired at its instant (20.5).
+    #[test]
+    fn very_many_reservations_come_back_a_part_at_a_time() {
+        let store = store();
+        let most = EXPIRED_BY_A_CALL as u64;
+        let all = reserved(&store, 3 * most);
+        let sender = store.sender("acme", None).unwrap();
+        assert_eq!(sender.admit(1).unwrap().granted, 0);
+        let engine = &store.guard_for_tests().engine;
+        engine.kernel.clock.set(NOON_MS + 1000).unwrap();
+        let refused = sender.admit(3 * most).unwrap();
+        let retry_at_ms = refused.refusal.as_ref().unwrap().retry_at_ms;
+        assert_eq!(
+            (refused.remaining, retry_at_ms),
+            (Some(most), Some(NOON_MS + 1001))
+        );
+        let last = json!({"account": "acme", "reservation": all.last().unwrap()});
+        let commit = json!({"account": "acme", "reservation": all.last().unwrap(), "count": 1});
+        let late = store
+            .call_json(b"", b"reservations.commit", commit.to_string().as_bytes())
+            .unwrap_err();
+        assert_eq!(late.code(), Code::ReservationOver);
+        assert_eq!(call(&store, "reservations.get", last)["state"], "expired");
+        assert_eq!(sender.admit(3 * most).unwrap().granted, 3 * most);
+        assert_eq!(
+            engine.kernel.clock.next_due_ms.load(Ordering::Acquire),
+            due::NEVER
+        );
+    }
+
+    /// With the time of the system a thread goes on with what one call has left.
+    #[test]
+    fn what_a_call_leaves_comes_back_beside_the_calls() {
+        let store = Tenantry::open_json(":memory:", b"{}").unwrap();
+        let count = 5 * EXPIRED_BY_A_CALL as u64;
+        reserved(&store, count);
+        std::thread::sleep(std::time::Duration::from_millis(1100));
+        let sender = store.sender("acme", None).unwrap();
+        let next = &store.guard_for_tests().engine.kernel.clock.next_due_ms;
+        let until = std::time::Instant::now() + std::time::Duration::from_secs(30);
+        while next.load(Ordering::Acquire) != due::NEVER {
+            assert!(std::time::Instant::now() < until, "nobody goes on");
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        assert_eq!(sender.admit(count).unwrap().granted, count);
     }
 }

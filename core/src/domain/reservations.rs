@@ -133,8 +133,12 @@ pub(crate) fn void_all_of(ctx: &mut Ctx<'_>, account: &Id) -> Result<(), Error> 
         .tx
         .range::<model::Reservation>(&from, &until, usize::MAX)?
     {
+        let state = match reservation.is_over(ctx.now_ms) {
+            true => ReservationState::Expired,
+            false => ReservationState::Void,
+        };
         if reservation.state == ReservationState::Open {
-            end(ctx, reservation, ReservationState::Void, 0)?;
+            end(ctx, reservation, state, 0)?;
         }
     }
     Ok(())

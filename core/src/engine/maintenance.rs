@@ -50,6 +50,16 @@ impl Engine {
         Ok(())
     }
 
+    /// More reservations have expired than a call brings back.
+    pub(crate) fn expire_in_background(&self) {
+        // With a manual clock each call brings back some.
+        if !self.kernel.has_manual_clock() {
+            let is_behind = &self.background.is_behind;
+            is_behind.store(true, Ordering::Release);
+            self.wake_background();
+        }
+    }
+
     /// What there is to do as the store is opened: what a crash cut off goes on.
     pub(crate) fn resume(&self) -> Result<(), Error> {
         self.forget_at(due::first(&mut self.kernel.tx(), keys::FORGET)?);
@@ -112,7 +122,9 @@ impl Engine {
     /// else is tried again in the next round.
     fn maintain_in_background(&self) -> Duration {
         let done = catch_unwind(AssertUnwindSafe(|| {
-            if self.has_maintenance() {
+            if self.background.is_behind.load(Ordering::Acquire) {
+                self.catch_up()
+            } else if self.has_maintenance() {
                 self.maintain_some()
             } else {
                 Ok(())
@@ -130,11 +142,18 @@ impl Engine {
         }
     }
 
+    fn catch_up(&self) -> Result<(), Error> {
+        let goes_on = !self.kernel.is_poisoned() && !self.kernel.is_shut() && self.expire_some()?;
+        let is_behind = &self.background.is_behind;
+        is_behind.store(goes_on, Ordering::Release);
+        Ok(())
+    }
+
     fn pause(&self) -> Duration {
         let next_ms = self.background.next_ms.load(Ordering::Acquire);
         if self.kernel.is_poisoned() || self.kernel.is_shut() {
             Duration::MAX
-        } else if self.has_maintenance() {
+        } else if self.background.is_behind.load(Ordering::Acquire) || self.has_maintenance() {
             BREATH
         } else if next_ms == NEVER {
             Duration::MAX

@@ -58,7 +58,7 @@ impl Kernel {
     pub(crate) fn new(backend: Box<dyn Backend>, options: &OpenOptions) -> Result<Kernel, Error> {
         // What is read here depends on no instant: the clock begins with it.
         let mut tx = Tx::new(&*backend, 0);
-        let next_due_ms = due::first(&mut tx, keys::DUE)?;
+        let next_due_ms = due::next(&mut tx)?;
         let (from, until) = keys::range(keys::REPLACEMENT, &[]);
         let replaces = !tx.range::<IgnoredAny>(&from, &until, 1)?.is_empty();
         let clock = match options.manual_clock_ms() {

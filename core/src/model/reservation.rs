@@ -78,6 +78,11 @@ impl Reservation {
         self.not_before_ms.unwrap_or(self.reserved_at_ms)
     }
 
+    /// Whether it is open, and its time is over.
+    pub fn is_over(&self, now_ms: u64) -> bool {
+        self.state == ReservationState::Open && now_ms >= self.expires_at_ms
+    }
+
     /// When something happens to it without a call: it expires, or it is forgotten.
     pub fn due_at_ms(&self) -> u64 {
         self.ended_at_ms.map_or(self.expires_at_ms, |ended| {

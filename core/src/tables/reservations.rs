@@ -29,7 +29,7 @@ impl Table for Reservations {
             },
         },
         Index {
-            prefix: keys::DUE,
+            prefix: keys::EXPIRE,
             source: |parts, _| match due::RESERVATION.of(parts)? {
                 [account, reservation] => key_of(account, reservation),
                 _ => None,
@@ -75,10 +75,16 @@ fn key_of(account: &str, reservation: &str) -> Option<Vec<u8>> {
 pub(crate) fn load(tx: &mut Tx<'_>, account: &Id, id: &Id) -> Result<model::Reservation, Error> {
     accounts::load(tx, account, "/account")?;
     let now_ms = tx.now_ms;
-    tx.get::<Reservation>(&keys::reservation(account, id))?
+    let mut found = tx
+        .get::<Reservation>(&keys::reservation(account, id))?
         // One that has ended is forgotten at its instant, whenever it is erased.
         .filter(|found| found.state == ReservationState::Open || now_ms < found.due_at_ms())
-        .ok_or_else(|| Error::not_found("reservation", id.as_str()).at("/reservation"))
+        .ok_or_else(|| Error::not_found("reservation", id.as_str()).at("/reservation"))?;
+    // One whose time is over has expired, whenever it comes back.
+    if found.is_over(now_ms) {
+        found.state = ReservationState::Expired;
+    }
+    Ok(found)
 }
 
 /// Whether any reservation is open.
@@ -88,16 +94,20 @@ pub(crate) fn are_open(tx: &mut Tx<'_>) -> Result<bool, Error> {
 }
 
 /// The open reservations of an account and of all below it, or of the platform, those that come
-/// back first first.
+/// back first first. One whose time is over comes back with one of the next calls.
 pub(crate) fn open_in_tree(
     tx: &mut Tx<'_>,
     ancestor: Option<&Id>,
 ) -> Result<Vec<model::Reservation>, Error> {
     let (from, until) = keys::range(keys::OPEN_RESERVATION, &[keys::carrier(ancestor)]);
-    let mut open = Vec::new();
+    let (mut open, soon_ms) = (Vec::new(), tx.now_ms.saturating_add(1));
     for (key, ()) in tx.range::<()>(&from, &until, MOST_LOOKED_AT)? {
         if let Some((account, id)) = keys::last_pair(&key) {
-            open.extend(tx.get::<model::Reservation>(&keys::reservation(&account, &id))?);
+            let reservation = tx.get::<model::Reservation>(&keys::reservation(&account, &id))?;
+            open.extend(reservation.map(|open| model::Reservation {
+                expires_at_ms: open.expires_at_ms.max(soon_ms),
+                ..open
+            }));
         }
     }
     Ok(open)

@@ -1,10 +1,10 @@
-//! Keys of what becomes due, and of what is only forgotten: the instant, the kind, and which one of
+//! Keys of what becomes due, expires, or is only forgotten: the instant, the kind, and which one of
 //! that kind. What is done at that instant is a list by kind, in `domain/due.rs`.
 
 use crate::kernel::keys::codec::{key, part, sortable};
-use crate::kernel::keys::prefixes::{DUE, FORGET, Prefix};
+use crate::kernel::keys::prefixes::{DUE, EXPIRE, FORGET, Prefix};
 
-/// A kind of what becomes due, or of what is only forgotten.
+/// A kind of what becomes due, expires, or is only forgotten.
 pub(crate) struct Kind {
     prefix: Prefix,
     name: &'static str,
@@ -13,7 +13,7 @@ pub(crate) struct Kind {
 /// An account gets another package.
 pub(crate) const PACKAGE: Kind = Kind::new(DUE, "package");
 /// An open reservation expires.
-pub(crate) const RESERVATION: Kind = Kind::new(DUE, "reservation");
+pub(crate) const RESERVATION: Kind = Kind::new(EXPIRE, "reservation");
 /// A reservation that has ended is forgotten.
 pub(crate) const ENDED_RESERVATION: Kind = Kind::new(FORGET, "reservation");
 /// The answer to a request with a key is forgotten.
@@ -46,7 +46,7 @@ impl Kind {
     }
 }
 
-/// The first key of what becomes due, or is forgotten, after an instant.
+/// The first key of what becomes due, expires, or is forgotten, after an instant.
 pub(crate) fn after(prefix: Prefix, now_ms: u64) -> Vec<u8> {
     key(prefix, &[&sortable(now_ms.saturating_add(1))])
 }

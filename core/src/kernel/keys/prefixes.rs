@@ -52,6 +52,8 @@ prefixes! {
     ADDRESS_INVITATION = b"di";
     DUE = b"du";
     EMAIL = b"em";
+    /// When a reservation expires.
+    EXPIRE = b"ex";
     FORGET = b"fo";
     GROUP_MEMBER = b"gm";
     GROUP = b"gr";
