@@ -3,6 +3,7 @@
 use super::HostNode;
 use super::builtin::{BRANCHES, OPERATORS_ONLY, SENSITIVE, SHARED_BY_DEFAULT};
 use crate::model::folded;
+use foldhash::fast::RandomState;
 use std::collections::HashMap;
 
 /// A node of the tree.
@@ -33,7 +34,7 @@ pub struct Node {
 #[derive(Clone, Debug)]
 pub struct PermissionTree {
     nodes: Vec<Node>,
-    by_id: HashMap<String, usize>,
+    by_id: HashMap<String, usize, RandomState>,
 }
 
 impl PermissionTree {
@@ -44,7 +45,7 @@ impl PermissionTree {
     pub fn new(host_nodes: &[HostNode]) -> PermissionTree {
         let mut tree = PermissionTree {
             nodes: Vec::new(),
-            by_id: HashMap::new(),
+            by_id: HashMap::default(),
         };
         for branch in BRANCHES {
             tree.push(branch.id, branch.title, branch.scoped, false, false);
