@@ -4,7 +4,7 @@ mod from_memory;
 mod sender;
 mod shown;
 
-use crate::access::allowed::{cached_answer, check, member_may, place_of};
+use crate::access::allowed::{allowed, check, member_may, place_of};
 use crate::access::operation::Operation;
 use crate::access::state::Engine;
 use crate::access::view::AccountCell;
@@ -261,22 +261,23 @@ impl Tenantry {
     ) -> Result<Option<bool>, Error> {
         let known = self.guard.enter_at_once(Effect::Read, |engine| {
             let place = place_of(engine, permission)?;
-            Ok(cached_answer(engine, account, user, place))
+            Ok(engine.views.cells.look(account, |cell| {
+                cell.cached_member(engine, user, |member| member_may(engine, member, place).0)
+            }))
         })?;
         Ok(known.flatten())
     }
 
-    /// Says whether a user may do something in an account, by ids. The answer is no for an account,
-    /// a user or a permission that does not exist.
+    /// Says whether a user may do something in an account, by ids. The answer is no for an account
+    /// or a user that does not exist; a permission that does not exist is an error.
     pub fn allowed(&self, account: &str, user: &str, permission: &str) -> Result<bool, Error> {
-        self.guard.enter(Effect::Read, |engine| {
-            let place = place_of(engine, permission)?;
-            if let Some(answer) = cached_answer(engine, account, user, place) {
-                return Ok(answer);
-            }
-            let member = engine.cell_by_text(account)?.member(engine, user)?;
-            Ok(member_may(engine, &member, place).0)
-        })
+        match self.try_allowed(account, user, permission)? {
+            Some(answer) => Ok(answer),
+            None => self.guard.enter(Effect::Read, |engine| {
+                let cell = engine.cell_by_text(account)?;
+                allowed(engine, &cell, user, permission)
+            }),
+        }
     }
 
     /// Asks for `count` e-mails and charges them, by ids: all or none.
@@ -407,16 +408,29 @@ impl Access {
     /// Whether the user may do it now.
     #[inline]
     pub fn allowed(&self) -> Result<bool, Error> {
-        self.guard
-            .enter(Effect::Read, |engine| self.looked_up(engine))
+        let known = self
+            .guard
+            .enter_at_once(Effect::Read, |engine| Ok(self.known(engine)))?;
+        match known.flatten() {
+            Some(answer) => Ok(answer),
+            None => self
+                .guard
+                .enter(Effect::Read, |engine| self.looked_up(engine)),
+        }
     }
 
+    /// The last answer, if it still holds.
     #[inline]
-    fn looked_up(&self, engine: &Engine) -> Result<bool, Error> {
-        let stamp = self.cell.stamp(engine);
+    fn known(&self, engine: &Engine) -> Option<bool> {
         let known = self.known.load(Ordering::Acquire);
-        if known >> 1 == stamp {
-            return Ok(known & 1 == 1);
+        (known >> 1 == self.cell.stamp(engine)).then_some(known & 1 == 1)
+    }
+
+    fn looked_up(&self, engine: &Engine) -> Result<bool, Error> {
+        // What changes while this is found out makes it out of date at once.
+        let stamp = self.cell.stamp(engine);
+        if let Some(answer) = self.known(engine) {
+            return Ok(answer);
         }
         let (allowed, counts) = check(engine, &self.cell, self.user.as_str(), &self.permission)?;
         if !counts {

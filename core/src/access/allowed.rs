@@ -28,20 +28,6 @@ pub(crate) fn check(
     Ok(member_may(engine, &*cell.member(engine, user)?, place))
 }
 
-/// Whether a member who is in memory may do what the permission at this place stands for; none where
-/// nothing is known of them.
-#[inline]
-pub(crate) fn cached_answer(
-    engine: &Engine,
-    account: &str,
-    user: &str,
-    place: usize,
-) -> Option<bool> {
-    engine.views.cells.look(account, |cell| {
-        cell.cached_member(engine, user, |member| member_may(engine, member, place).0)
-    })
-}
-
 pub(crate) fn place_of(engine: &Engine, permission: &str) -> Result<usize, Error> {
     engine
         .views
