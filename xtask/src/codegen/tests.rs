@@ -81,6 +81,15 @@ fn every_output_lists_the_fields_as_they_are_declared() -> Result<()> {
     let tables = Output::new(&files, "bindings/node/lib/generated.cjs");
     tables.lists(&request, &["\n  GroupsCreateRequest: {"], "}", " {}: [")?;
     tables.lists(&answer_in_node, &["\n  Group: {"], "}", " {}: [")?;
+
+    // The owner of an account, as the examples pass it.
+    let owner = ["user", "email"];
+    let c = Output::new(&files, "examples/c/domains.c");
+    c.lists(&owner, &[r#""owner": {"#], "}", r#""{}": "#)?;
+    let python = Output::new(&files, "examples/python/domains.py");
+    python.lists(&owner, &["owner={"], "}", r#""{}": "#)?;
+    let node = Output::new(&files, "examples/node/domains.mjs");
+    node.lists(&owner, &["owner: {"], "}", " {}: ")?;
     Ok(())
 }
 
