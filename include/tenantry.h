@@ -54,7 +54,7 @@
 #define TENANTRY_VERSION_MAJOR 0
 #define TENANTRY_VERSION_MINOR 1
 #define TENANTRY_VERSION_PATCH 0
-#define TENANTRY_CATALOGUE_HASH "6026da3fd2ba2c0bada2d7531eafe676"
+#define TENANTRY_CATALOGUE_HASH "60bcf5e07d914f679a7af2e37a682170"
 
 #if defined(__GNUC__) || defined(__clang__)
 #define TENANTRY_API __attribute__((visibility("default")))

@@ -82,9 +82,9 @@ static tenantry_store platform(void)
         JSON({"id": "writer", "name": "Writer", "allow": [{"permission": "campaigns", "scope": "group"}, {"permission": "self"}]}));
     run(t, NULL, "packages.create", JSON({"id": "starter", "name": "Starter", "limits": {"email_per_day": 100}}));
     run(t, NULL, "accounts.create",
-        JSON({"id": "acme", "name": "Acme", "owner": {"email": "olga@acme.example", "user": "olga"}, "package": "starter"}));
+        JSON({"id": "acme", "name": "Acme", "owner": {"user": "olga", "email": "olga@acme.example"}, "package": "starter"}));
     run(t, NULL, "accounts.create",
-        JSON({"id": "shop", "name": "Acme Shop", "owner": {"email": "sue@shop.example", "user": "sue"}, "parent": "acme"}));
+        JSON({"id": "shop", "name": "Acme Shop", "owner": {"user": "sue", "email": "sue@shop.example"}, "parent": "acme"}));
     run(t, NULL, "members.add",
         JSON({"account": "acme", "user": "ann", "email": "ann@acme.example", "role": "writer"}));
     run(t, NULL, "members.add",
@@ -118,7 +118,7 @@ static void show_accounts(tenantry_store t)
 {
     // Olga creates another account below Acme. It is pending until Nora has followed the link in
     // her mail.
-    const char *olga = JSON({"account": "acme", "kind": "user", "user": "olga"});
+    const char *olga = JSON({"kind": "user", "user": "olga", "account": "acme"});
     tenantry_text child = call(t, olga, "accounts.create_child",
         JSON({"parent": "acme", "id": "north", "name": "Acme North", "owner_email": "nora@north.example"}));
     shows(child, JSON("status":"pending"));
@@ -147,7 +147,7 @@ static void show_addresses(tenantry_store t)
     tenantry_text_free(&list);
 
     // A call of Olga's that names no address is refused.
-    const char *olga = JSON({"account": "acme", "kind": "user", "user": "olga"});
+    const char *olga = JSON({"kind": "user", "user": "olga", "account": "acme"});
     refused(t, olga, "accounts.get", JSON({"account": "acme"}), TENANTRY_IP_NOT_ALLOWED);
     run(t, NULL, "addresses.set", JSON({"account": "acme", "addresses": []}));
 }
@@ -156,7 +156,7 @@ static void show_api_keys(tenantry_store t)
 {
     // Olga makes a key for the program that sends the newsletter; it may be used only from the
     // office. Its token is shown once.
-    const char *olga = JSON({"account": "acme", "kind": "user", "user": "olga"});
+    const char *olga = JSON({"kind": "user", "user": "olga", "account": "acme"});
     tenantry_text made = call(t, olga, "api_keys.create",
         JSON({"account": "acme", "name": "Newsletter", "permissions": [{"permission": "campaigns.send"}], "allow_list": ["192.0.2.0/24"]}));
     shows(made, JSON("user":"olga"));
@@ -205,7 +205,7 @@ static void show_assets(tenantry_store t)
 static void show_audit(tenantry_store t)
 {
     // Olga makes Bob an administrator. The audit of Acme shows who did what, and the value before.
-    const char *olga = JSON({"account": "acme", "kind": "user", "user": "olga"});
+    const char *olga = JSON({"kind": "user", "user": "olga", "account": "acme"});
     run(t, olga, "members.set_role", JSON({"account": "acme", "user": "bob", "role": "administrator"}));
     tenantry_text latest = call(t, olga, "audit.list", JSON({"account": "acme", "limit": 1}));
     shows(latest, JSON("user":"olga"));
@@ -253,7 +253,7 @@ static void show_campaigns(tenantry_store t)
 
     // A campaign that is stopped, by hand or for its bounces, sends nothing until somebody resumes
     // it.
-    const char *olga = JSON({"account": "acme", "kind": "user", "user": "olga"});
+    const char *olga = JSON({"kind": "user", "user": "olga", "account": "acme"});
     run(t, olga, "campaigns.stop", JSON({"account": "acme", "campaign": "spring"}));
     tenantry_text decision = call(t, NULL, "sending.admit",
         JSON({"account": "acme", "message": {"campaign": "spring"}, "count": 1}));
@@ -265,7 +265,7 @@ static void show_campaigns(tenantry_store t)
 static void show_caps(tenantry_store t)
 {
     // No campaign of Acme may send more than 40 e-mails a day.
-    const char *olga = JSON({"account": "acme", "kind": "user", "user": "olga"});
+    const char *olga = JSON({"kind": "user", "user": "olga", "account": "acme"});
     run(t, olga, "caps.set",
         JSON({"account": "acme", "id": "per-campaign", "scope": "campaign", "window": "day", "limit": 40}));
     tenantry_text spring = call(t, NULL, "sending.admit",
@@ -295,7 +295,7 @@ static void show_clock(tenantry_store t)
 static void show_credits(tenantry_store t)
 {
     // The credits of Acme. Only the commercial edition can grant and spend credits.
-    const char *olga = JSON({"account": "acme", "kind": "user", "user": "olga"});
+    const char *olga = JSON({"kind": "user", "user": "olga", "account": "acme"});
     tenantry_text credits = call(t, olga, "credits.balance", JSON({"account": "acme", "channel": "email"}));
     shows(credits, JSON("free":0));
     shows(credits, JSON("total":0));
@@ -317,7 +317,7 @@ static void show_gauges(tenantry_store t)
 static void show_groups(tenantry_store t)
 {
     // Olga makes a group, moves Ann into it, and caps what its members send in a month.
-    const char *olga = JSON({"account": "acme", "kind": "user", "user": "olga"});
+    const char *olga = JSON({"kind": "user", "user": "olga", "account": "acme"});
     run(t, olga, "groups.create", JSON({"account": "acme", "id": "sales", "name": "Sales"}));
     tenantry_text moved = call(t, olga, "groups.add_members",
         JSON({"account": "acme", "group": "sales", "users": ["ann"]}));
@@ -333,7 +333,7 @@ static void show_groups(tenantry_store t)
 static void show_invitations(tenantry_store t)
 {
     // Olga invites Cat; the outbox has the token of the link, which the host sends.
-    const char *olga = JSON({"account": "acme", "kind": "user", "user": "olga"});
+    const char *olga = JSON({"kind": "user", "user": "olga", "account": "acme"});
     tenantry_text batch = call(t, olga, "invitations.create",
         JSON({"addresses": "cat@acme.example, nonsense", "role": "writer"}));
     shows(batch, JSON("refused":1));
@@ -361,17 +361,17 @@ static void show_invitations(tenantry_store t)
 static void show_leases(tenantry_store t)
 {
     // While Ann edits her campaign, nobody else can edit it.
-    const char *ann = JSON({"account": "acme", "kind": "user", "user": "ann"});
+    const char *ann = JSON({"kind": "user", "user": "ann", "account": "acme"});
     run(t, ann, "resources.register", JSON({"account": "acme", "kind": "campaign", "id": "spring"}));
     tenantry_text state = call(t, ann, "leases.acquire",
         JSON({"account": "acme", "kind": "campaign", "id": "spring", "life_ms": 60000}));
     shows(state, JSON("expires_at_ms":1781524860000));
     shows(state, JSON("user":"ann"));
     tenantry_text_free(&state);
-    const char *bob = JSON({"account": "acme", "kind": "user", "user": "bob"});
+    const char *bob = JSON({"kind": "user", "user": "bob", "account": "acme"});
     refused(t, bob, "leases.acquire",
         JSON({"account": "acme", "kind": "campaign", "id": "spring", "life_ms": 60000}), TENANTRY_LEASE_HELD);
-    const char *olga = JSON({"account": "acme", "kind": "user", "user": "olga"});
+    const char *olga = JSON({"kind": "user", "user": "olga", "account": "acme"});
     tenantry_text taken = call(t, olga, "leases.take_over",
         JSON({"account": "acme", "kind": "campaign", "id": "spring", "life_ms": 60000}));
     shows(taken, JSON("user":"olga"));
@@ -388,7 +388,7 @@ static void show_limits(tenantry_store t)
     tenantry_text_free(&inherited);
 
     // Olga gives Shop 40 of the e-mails a day.
-    const char *olga = JSON({"account": "acme", "kind": "user", "user": "olga"});
+    const char *olga = JSON({"kind": "user", "user": "olga", "account": "acme"});
     run(t, olga, "limits.allocate", JSON({"account": "shop", "limit": "email_per_day", "value": 40}));
     tenantry_text own = call(t, NULL, "limits.explain", JSON({"account": "shop"}));
     shows(own, JSON("source":"override"));
@@ -399,7 +399,7 @@ static void show_limits(tenantry_store t)
 static void show_members(tenantry_store t)
 {
     // Olga makes Bob an administrator, and keeps Ann out for a while.
-    const char *olga = JSON({"account": "acme", "kind": "user", "user": "olga"});
+    const char *olga = JSON({"kind": "user", "user": "olga", "account": "acme"});
     tenantry_text bob = call(t, olga, "members.set_role",
         JSON({"account": "acme", "user": "bob", "role": "administrator"}));
     shows(bob, JSON("administrator":true));
@@ -530,7 +530,7 @@ static void show_policies(tenantry_store t)
 static void show_reservations(tenantry_store t)
 {
     // A campaign reserves its e-mails now, and sends them within the hour.
-    const char *ann = JSON({"account": "acme", "kind": "user", "user": "ann"});
+    const char *ann = JSON({"kind": "user", "user": "ann", "account": "acme"});
     tenantry_text reserved = call(t, ann, "reservations.create",
         JSON({"account": "acme", "count": 60, "life_ms": 3600000, "key": "spring-1"}));
     shows(reserved, JSON("granted":60));
@@ -549,13 +549,13 @@ static void show_reservations(tenantry_store t)
 static void show_resources(tenantry_store t)
 {
     // Ann's campaign is seen by her group, and not by Sue of another account.
-    const char *ann = JSON({"account": "acme", "kind": "user", "user": "ann"});
+    const char *ann = JSON({"kind": "user", "user": "ann", "account": "acme"});
     tenantry_text campaign = call(t, ann, "resources.register",
         JSON({"account": "acme", "kind": "campaign", "id": "spring"}));
     shows(campaign, JSON("owner":"ann"));
     shows(campaign, JSON("shared":true));
     tenantry_text_free(&campaign);
-    const char *bob = JSON({"account": "acme", "kind": "user", "user": "bob"});
+    const char *bob = JSON({"kind": "user", "user": "bob", "account": "acme"});
     tenantry_text edit = call(t, bob, "resources.can",
         JSON({"account": "acme", "action": "edit", "kind": "campaign", "id": "spring"}));
     shows(edit, JSON("allowed":true));
@@ -564,7 +564,7 @@ static void show_resources(tenantry_store t)
     tenantry_text seen = call(t, bob, "resources.visible", JSON({"account": "acme", "kind": "campaign"}));
     shows(seen, JSON("id":"spring"));
     tenantry_text_free(&seen);
-    const char *sue = JSON({"account": "shop", "kind": "user", "user": "sue"});
+    const char *sue = JSON({"kind": "user", "user": "sue", "account": "shop"});
     refused(t, sue, "resources.get",
         JSON({"account": "acme", "kind": "campaign", "id": "spring"}), TENANTRY_NOT_FOUND);
 }
@@ -652,7 +652,7 @@ static void show_sessions(tenantry_store t)
     tenantry_text_free(&proof);
 
     // Ann sees her devices, and then signs out everywhere.
-    const char *ann = JSON({"account": "acme", "kind": "user", "user": "ann"});
+    const char *ann = JSON({"kind": "user", "user": "ann", "account": "acme"});
     tenantry_text devices = call(t, ann, "sessions.list", JSON({"user": "ann"}));
     shows(devices, JSON("device":"Firefox on Linux"));
     tenantry_text_free(&devices);
@@ -665,7 +665,7 @@ static void show_sessions(tenantry_store t)
 
     // Olga helps Sue by acting as her in the shop for an hour. Sue is told, and the audit names
     // both.
-    const char *olga = JSON({"account": "acme", "kind": "user", "user": "olga"});
+    const char *olga = JSON({"kind": "user", "user": "olga", "account": "acme"});
     tenantry_text help = call(t, olga, "sessions.create_as",
         JSON({"user": "sue", "account": "shop", "reason": "Sue asked for help"}));
     shows(help, JSON("user":"sue"));
@@ -676,7 +676,7 @@ static void show_sharing(tenantry_store t)
 {
     // Acme shares a template with all accounts below it. They can use it, and only Acme can change
     // it.
-    const char *olga = JSON({"account": "acme", "kind": "user", "user": "olga"});
+    const char *olga = JSON({"kind": "user", "user": "olga", "account": "acme"});
     run(t, olga, "resources.register", JSON({"account": "acme", "kind": "template", "id": "welcome"}));
     run(t, olga, "sharing.share", JSON({"account": "acme", "kind": "template", "id": "welcome", "all": true}));
     tenantry_text received = call(t, NULL, "sharing.received", JSON({"account": "shop"}));
@@ -698,16 +698,16 @@ static void show_store(tenantry_store t)
     tenantry_text_free(&verified);
 
     // Only the host may call this.
-    const char *olga = JSON({"account": "acme", "kind": "user", "user": "olga"});
+    const char *olga = JSON({"kind": "user", "user": "olga", "account": "acme"});
     refused(t, olga, "store.verify", JSON({}), TENANTRY_ACTOR_NOT_ALLOWED);
 }
 
 static void show_suppressions(tenantry_store t)
 {
     // Olga suppresses the address of a recipient, and a whole domain.
-    const char *olga = JSON({"account": "acme", "kind": "user", "user": "olga"});
+    const char *olga = JSON({"kind": "user", "user": "olga", "account": "acme"});
     run(t, olga, "suppressions.add",
-        JSON({"account": "acme", "entries": [{"message_class": "marketing", "reason": "asked", "value": "dan@example.com"}, {"message_class": "marketing", "value": "spam.example"}]}));
+        JSON({"account": "acme", "entries": [{"value": "dan@example.com", "message_class": "marketing", "reason": "asked"}, {"value": "spam.example", "message_class": "marketing"}]}));
 
     // The filter for a batch of recipients names those to whom nothing may be sent.
     tenantry_text check = call(t, NULL, "suppressions.check",
@@ -745,7 +745,7 @@ static void show_usage(tenantry_store t)
 static void show_users(tenantry_store t)
 {
     // Ann changes her profile, and asks for another address.
-    const char *ann = JSON({"account": "acme", "kind": "user", "user": "ann"});
+    const char *ann = JSON({"kind": "user", "user": "ann", "account": "acme"});
     tenantry_text edited = call(t, ann, "users.edit", JSON({"user": "ann", "first_name": "Ann"}));
     shows(edited, JSON("first_name":"Ann"));
     tenantry_text_free(&edited);

@@ -15,13 +15,13 @@ async function platform() {
   await t.accounts.create({
     id: 'acme',
     name: 'Acme',
-    owner: { email: 'olga@acme.example', user: 'olga' },
+    owner: { user: 'olga', email: 'olga@acme.example' },
     package: 'starter',
   })
   await t.accounts.create({
     id: 'shop',
     name: 'Acme Shop',
-    owner: { email: 'sue@shop.example', user: 'sue' },
+    owner: { user: 'sue', email: 'sue@shop.example' },
     parent: 'acme',
   })
   await t.members.add({ account: 'acme', user: 'ann', email: 'ann@acme.example', role: 'writer' })
@@ -527,7 +527,7 @@ async function suppressions(t) {
   const olga = t.acting({ user: 'olga', account: 'acme' })
   await olga.suppressions.add({
     account: 'acme',
-    entries: [{ messageClass: 'marketing', reason: 'asked', value: 'dan@example.com' }, { messageClass: 'marketing', value: 'spam.example' }],
+    entries: [{ value: 'dan@example.com', messageClass: 'marketing', reason: 'asked' }, { value: 'spam.example', messageClass: 'marketing' }],
   })
 
   // The filter for a batch of recipients names those to whom nothing may be sent.

@@ -18,8 +18,8 @@ def platform() -> tenantry.Tenantry:
         allow=[{"permission": "campaigns", "scope": "group"}, {"permission": "self"}],
     )
     t.packages.create(id="starter", name="Starter", limits={"email_per_day": 100})
-    t.accounts.create(id="acme", name="Acme", owner={"email": "olga@acme.example", "user": "olga"}, package="starter")
-    t.accounts.create(id="shop", name="Acme Shop", owner={"email": "sue@shop.example", "user": "sue"}, parent="acme")
+    t.accounts.create(id="acme", name="Acme", owner={"user": "olga", "email": "olga@acme.example"}, package="starter")
+    t.accounts.create(id="shop", name="Acme Shop", owner={"user": "sue", "email": "sue@shop.example"}, parent="acme")
     t.members.add(account="acme", user="ann", email="ann@acme.example", role="writer")
     t.members.add(account="acme", user="bob", email="bob@acme.example", role="writer")
     return t
@@ -531,7 +531,7 @@ def suppressions(t: tenantry.Tenantry) -> None:
     olga = t.acting(user="olga", account="acme")
     olga.suppressions.add(
         account="acme",
-        entries=[{"message_class": "marketing", "reason": "asked", "value": "dan@example.com"}, {"message_class": "marketing", "value": "spam.example"}],
+        entries=[{"value": "dan@example.com", "message_class": "marketing", "reason": "asked"}, {"value": "spam.example", "message_class": "marketing"}],
     )
 
     # The filter for a batch of recipients names those to whom nothing may be sent.

@@ -324,6 +324,8 @@ export interface AccessCheck {
 export interface AccessExplanation {
   /** Whether the user may. */
   allowed: boolean
+  /** How far the permission reaches. */
+  scope?: Scope
   /** The ids from the top of the permission tree to this permission. */
   path: Array<string>
   /**
@@ -331,8 +333,6 @@ export interface AccessExplanation {
    * `permission_denied`.
    */
   refusal?: string
-  /** How far the permission reaches. */
-  scope?: Scope
   /** What was looked at, in order; the last entry decided. */
   steps: Array<AccessStep>
 }
@@ -351,16 +351,16 @@ export type AccessHeldAs =
 
 /** Somebody who may do something. */
 export interface AccessHolder {
-  /** The account whose member they are: this one, or one above it. */
-  account: string
+  /** The user. */
+  user: string
   /** How they hold the permission. */
   heldAs: AccessHeldAs
+  /** The account whose member they are: this one, or one above it. */
+  account: string
   /** Their role there; an owner needs none. */
   role?: string
   /** How far the permission reaches; `any` for a permission that has no scope. */
   scope: Scope
-  /** The user. */
-  user: string
 }
 
 /** A page of those who may do something. */
@@ -381,6 +381,11 @@ export interface AccessPower {
 
 /** What a user may do in an account. */
 export interface AccessPowers {
+  /**
+   * Why the user may do nothing at all, where a code says it: because of the status of the
+   * account, the user or the membership.
+   */
+  refusal?: string
   /** How the user holds the permissions; absent for a user who has no access to the account. */
   heldAs?: AccessHeldAs
   /**
@@ -388,37 +393,32 @@ export interface AccessPowers {
    * not listed.
    */
   permissions: Array<AccessPower>
-  /**
-   * Why the user may do nothing at all, where a code says it: because of the status of the
-   * account, the user or the membership.
-   */
-  refusal?: string
 }
 
 /** One thing that a permission check looked at. */
 export interface AccessStep {
-  /**
-   * The account that it comes from: the account of the membership, or the account whose package
-   * sets a ceiling.
-   */
-  account?: string
-  /** The code of the status that forbids it. */
-  code?: string
+  /** What kind of thing. */
+  kind: AccessStepKind
+  /** The role, account or user that it belongs to. */
+  subject: string
   /**
    * The roles that include the subject, from the member's own role down; absent when the subject
    * is the member's own role.
    */
   includedBy?: Array<string>
-  /** What kind of thing. */
-  kind: AccessStepKind
+  /**
+   * The account that it comes from: the account of the membership, or the account whose package
+   * sets a ceiling.
+   */
+  account?: string
   /** The package whose role is a ceiling. */
   package?: string
   /** The node that was granted or denied. */
   permission?: string
   /** How far it reaches. */
   scope?: Scope
-  /** The role, account or user that it belongs to. */
-  subject: string
+  /** The code of the status that forbids it. */
+  code?: string
 }
 
 /**
@@ -457,31 +457,12 @@ export type AccessStepKind =
 
 /** An account. */
 export interface Account {
-  /** How many accounts are directly below it. */
-  children: number
-  /** When it was closed, in unix milliseconds. */
-  closedAtMs?: number
-  /** When it was made, in unix milliseconds. */
-  createdAtMs: number
-  /** The role that a new member gets when none is named. */
-  defaultRole?: string
-  /**
-   * Its credits for e-mails, including the reserves of groups; absent when the caller may not
-   * see them (`credits.view`).
-   */
-  emailCredits?: number
-  /** The holds that suspend this account itself. */
-  holds: Array<Hold>
   /** The id. */
   id: string
-  /** The account's own limits; the others are inherited. */
-  limits: Limits
-  /** How many members it has. */
-  members: number
   /** The name that people see. */
   name: string
-  /** The package that it gets later. */
-  nextPackage?: NextPackage
+  /** The account above. */
+  parent?: string
   /**
    * The user who owns it; absent only while the account waits for its first owner to confirm
    * their address.
@@ -489,23 +470,42 @@ export interface Account {
   owner?: string
   /** The package. */
   package?: string
-  /** The account above. */
-  parent?: string
-  /** The revision; every change raises it. */
-  rev: number
+  /** The package that it gets later. */
+  nextPackage?: NextPackage
+  /** The account's own limits; the others are inherited. */
+  limits: Limits
+  /** The role that a new member gets when none is named. */
+  defaultRole?: string
+  /** The IANA name of the time zone of its days and months. */
+  timeZone: string
+  /** The effective status: the worst status among this account and the accounts above it. */
+  status: Status
+  /** The holds that suspend this account itself. */
+  holds: Array<Hold>
+  /** When it was closed, in unix milliseconds. */
+  closedAtMs?: number
+  /** How many accounts are directly below it. */
+  children: number
+  /** How many members it has. */
+  members: number
+  /** How many users it and all accounts below it have; each user counts once. */
+  users: number
+  /**
+   * Its credits for e-mails, including the reserves of groups; absent when the caller may not
+   * see them (`credits.view`).
+   */
+  emailCredits?: number
   /**
    * Its credits for text messages, including the reserves of groups; absent when the caller may
    * not see them.
    */
   smsCredits?: number
-  /** The effective status: the worst status among this account and the accounts above it. */
-  status: Status
-  /** The IANA name of the time zone of its days and months. */
-  timeZone: string
+  /** The revision; every change raises it. */
+  rev: number
+  /** When it was made, in unix milliseconds. */
+  createdAtMs: number
   /** When it was last changed, in unix milliseconds. */
   updatedAtMs: number
-  /** How many users it and all accounts below it have; each user counts once. */
-  users: number
 }
 
 /**
@@ -542,20 +542,20 @@ export interface AccountDeleted {
 export interface AccountGrantInput {
   /** The account. */
   account: string
-  /** The group; the default group when absent. */
-  group?: string | undefined
   /** The role; the default role of the account when absent. */
   role?: string | undefined
+  /** The group; the default group when absent. */
+  group?: string | undefined
 }
 
 /** Access to one account (R-INV-7): the role and the group there. */
 export interface AccountGrant {
   /** The account. */
   account: string
-  /** The group; the default group when absent. */
-  group?: string
   /** The role; the default role of the account when absent. */
   role?: string
+  /** The group; the default group when absent. */
+  group?: string
 }
 
 /** A page of accounts. */
@@ -582,24 +582,24 @@ export type AccountOrder =
 export interface AccountQuote {
   /** The account below which it would be created. */
   parent: string
-  /** The monthly price, from the package of the team; absent when that package has none. */
-  price?: Price
   /** The top account of the team, which pays for it. */
   team: string
+  /** The monthly price, from the package of the team; absent when that package has none. */
+  price?: Price
 }
 
 /** An account that a user enters. */
 export interface AccountSwitch {
   /** The account. */
   account: string
-  /** How they enter it. */
-  how: EnterAs
   /** Its name. */
   name: string
-  /** The role that they enter with; an owner needs none. */
-  role?: string
   /** The user. */
   user: string
+  /** How they enter it. */
+  how: EnterAs
+  /** The role that they enter with; an owner needs none. */
+  role?: string
 }
 
 /**
@@ -610,10 +610,10 @@ export interface AccountSwitch {
  * The object itself is true either way, as every object is in JavaScript.
  */
 export interface AccountValidation {
-  /** What is wrong with them. */
-  problems: Array<Problem>
   /** Whether an account can be created with these details. */
   valid: boolean
+  /** What is wrong with them. */
+  problems: Array<Problem>
 }
 
 /**
@@ -630,41 +630,41 @@ export type ActionKind =
 export interface AddressList {
   /** The account that it is about. */
   account?: string
-  /** The addresses that are allowed; every address is allowed when the list is empty. */
-  addresses: Array<string>
   /** The user that it is about. */
   user?: string
+  /** The addresses that are allowed; every address is allowed when the list is empty. */
+  addresses: Array<string>
 }
 
 /** An API key. Its token is not stored anywhere. */
 export interface ApiKey {
   /** The account that it acts in. */
   account: string
-  /** The addresses from which it may be used; every address when the list is empty. */
-  allowList: Array<string>
-  /** When it was made, in unix milliseconds. */
-  createdAtMs: number
-  /** When it expires, in unix milliseconds; absent when it never does. */
-  expiresAtMs?: number
   /** The key. */
   id: string
-  /** The address from which it was last used. */
-  lastIp?: string
+  /** The member for whom it acts. */
+  user: string
+  /** What people call it. */
+  name: string
+  /** What it may be used for, as far as the member may do it. */
+  permissions: Array<Grant>
+  /** The addresses from which it may be used; every address when the list is empty. */
+  allowList: Array<string>
+  /** When it expires, in unix milliseconds; absent when it never does. */
+  expiresAtMs?: number
   /**
    * When it was last used, in unix milliseconds, to within five minutes; absent when it never
    * was.
    */
   lastUsedAtMs?: number
-  /** What people call it. */
-  name: string
-  /** What it may be used for, as far as the member may do it. */
-  permissions: Array<Grant>
+  /** The address from which it was last used. */
+  lastIp?: string
   /** The revision; every change raises it. */
   rev: number
+  /** When it was made, in unix milliseconds. */
+  createdAtMs: number
   /** When it was last changed, in unix milliseconds. */
   updatedAtMs: number
-  /** The member for whom it acts. */
-  user: string
 }
 
 /** An API key that was deleted. */
@@ -681,16 +681,16 @@ export interface ApiKeyList {
 
 /** What the token of an API key proves. */
 export interface ApiKeyProof {
-  /** The account that it acts in. */
-  account: string
   /** The key. */
   apiKey: string
-  /** When it expires, in unix milliseconds; absent when it never does. */
-  expiresAtMs?: number
-  /** What it may be used for, as far as the member may do it. */
-  permissions: Array<Grant>
+  /** The account that it acts in. */
+  account: string
   /** The member for whom it acts. */
   user: string
+  /** What it may be used for, as far as the member may do it. */
+  permissions: Array<Grant>
+  /** When it expires, in unix milliseconds; absent when it never does. */
+  expiresAtMs?: number
 }
 
 /** An API key that was created. */
@@ -706,14 +706,14 @@ export interface ApiKeyToken {
 
 /** An asset that an account may use. */
 export interface Asset {
-  /** Its name. */
-  asset: string
-  /** The account or package to which it was assigned. */
-  carrier: string
   /** What kind of asset it is. */
   kind: AssetKind
+  /** Its name. */
+  asset: string
   /** Where the account has it from. */
   source: AssetSource
+  /** The account or package to which it was assigned. */
+  carrier: string
 }
 
 /**
@@ -754,51 +754,51 @@ export type AssetSource =
 
 /** The assets of a package or of an account, by the names that the host uses for them. */
 export interface AssetsInput {
-  /** The bounce addresses. */
-  bounceAddresses?: ReadonlyArray<string> | undefined
   /** The sending domains. */
   domains?: ReadonlyArray<string> | undefined
   /** The sending nodes. */
   nodes?: ReadonlyArray<string> | undefined
+  /** The bounce addresses. */
+  bounceAddresses?: ReadonlyArray<string> | undefined
 }
 
 /** The assets of a package or of an account, by the names that the host uses for them. */
 export interface Assets {
-  /** The bounce addresses. */
-  bounceAddresses?: Array<string>
   /** The sending domains. */
   domains?: Array<string>
   /** The sending nodes. */
   nodes?: Array<string>
+  /** The bounce addresses. */
+  bounceAddresses?: Array<string>
 }
 
 /** A change of the assets of a package; a list that is absent stays as it is. */
 export interface AssetsEditInput {
-  /** The bounce addresses; the list replaces the whole list. */
-  bounceAddresses?: ReadonlyArray<string> | undefined
   /** The sending domains; the list replaces the whole list. */
   domains?: ReadonlyArray<string> | undefined
   /** The sending nodes; the list replaces the whole list. */
   nodes?: ReadonlyArray<string> | undefined
+  /** The bounce addresses; the list replaces the whole list. */
+  bounceAddresses?: ReadonlyArray<string> | undefined
 }
 
 /** Who made a change. */
 export interface AuditActor {
+  /** What kind of actor it was. */
+  kind: AuditActorKind
+  /** The person who really acted. */
+  user?: string
   /**
    * The account on whose behalf a user, or somebody acting as a user, made the change; it may
    * lie above the account that was changed.
    */
   account?: string
-  /** The API key, if a program of the user acted. */
-  apiKey?: string
   /** The address from which they came, as the host saw it; absent once the person is erased. */
   ip?: string
-  /** What kind of actor it was. */
-  kind: AuditActorKind
+  /** The API key, if a program of the user acted. */
+  apiKey?: string
   /** The user as whom that person acted, in `account` (R-SES-6). */
   subject?: string
-  /** The person who really acted. */
-  user?: string
 }
 
 /**
@@ -815,24 +815,22 @@ export type AuditActorKind =
 
 /** What happened to one thing. */
 export interface AuditChangeItem {
-  /** Whether fields with personal data are left out because the person was erased. */
-  erased?: boolean
-  /** The fields that changed. */
-  fields: Array<AuditField>
-  /** Its id, within the account or the platform whose chain this is. */
-  id: string
   /** What kind of thing it is. */
   kind: AuditKind
+  /** Its id, within the account or the platform whose chain this is. */
+  id: string
   /** Whether it was created, changed or deleted. */
   what: AuditWhat
+  /** The fields that changed. */
+  fields: Array<AuditField>
+  /** Whether fields with personal data are left out because the person was erased. */
+  erased?: boolean
 }
 
 /** A part of a chain, as lines. */
 export interface AuditExport {
   /** The records as JSON lines, each ended by a line feed. */
   lines: string
-  /** The `after` of the next page; absent on the last page. */
-  next?: number
   /**
    * The personal data in these records as JSON lines: the number of the record, the place of the
    * change in it, and the text whose hash the change has. A line without a place is the address
@@ -841,31 +839,33 @@ export interface AuditExport {
   personal?: string
   /** How many records there are. */
   records: number
+  /** The `after` of the next page; absent on the last page. */
+  next?: number
 }
 
 /** A field that changed. */
 export interface AuditField {
-  /** The value after the change, in the same form. */
-  after?: string
+  /** Its name; for a field within a field, both names with a dot between them. */
+  name: string
   /**
    * The value before the change: text as it is, everything else as JSON. It is absent when there
    * was no value.
    */
   before?: string
-  /** Its name; for a field within a field, both names with a dot between them. */
-  name: string
+  /** The value after the change, in the same form. */
+  after?: string
 }
 
 /** Where a chain ends and begins. */
 export interface AuditHeadItem {
-  /** Its SHA-256 in hexadecimal; 64 zeros where there is no record. */
-  hash: string
   /** The number of the last record; 0 where there is none. */
   number: number
-  /** Its hash. */
-  prunedHash: string
+  /** Its SHA-256 in hexadecimal; 64 zeros where there is no record. */
+  hash: string
   /** The number of the last record that was pruned; 0 where none was. */
   prunedTo: number
+  /** Its hash. */
+  prunedHash: string
 }
 
 /**
@@ -873,16 +873,16 @@ export interface AuditHeadItem {
  * after the other.
  */
 export interface AuditItem {
-  /** Who did it, on whose behalf, and from which address. */
-  actor: AuditActor
-  /** When it happened, in unix milliseconds. */
-  atMs: number
-  /** What it changed. */
-  changes: Array<AuditChangeItem>
   /** Its number in the chain, which begins at 1. */
   number: number
+  /** When it happened, in unix milliseconds. */
+  atMs: number
+  /** Who did it, on whose behalf, and from which address. */
+  actor: AuditActor
   /** The operation; `schedule` for what became due without a call. */
   operation: string
+  /** What it changed. */
+  changes: Array<AuditChangeItem>
 }
 
 /**
@@ -957,10 +957,10 @@ export type AuditOf =
 
 /** A page of audit records. */
 export interface AuditPage {
-  /** The `after` of the next page; absent on the last page. */
-  next?: string
   /** The records, the latest first. */
   records: Array<AuditItem>
+  /** The `after` of the next page; absent on the last page. */
+  next?: string
 }
 
 /** What is wrong with a chain. */
@@ -992,10 +992,10 @@ export type AuditProblemKind =
 
 /** What was pruned. */
 export interface AuditPruned {
-  /** Whether another call would prune more. */
-  more: boolean
   /** How many records were pruned: at most 1,000 in one call. */
   pruned: number
+  /** Whether another call would prune more. */
+  more: boolean
 }
 
 /**
@@ -1006,16 +1006,16 @@ export interface AuditPruned {
  * The object itself is true either way, as every object is in JavaScript.
  */
 export interface AuditVerification {
-  /** Its hash. */
-  hash: string
-  /** The number of the last record, according to the chain itself. */
-  number: number
+  /** Whether the chain is whole. */
+  whole: boolean
   /** The first problem that was found. */
   problem?: AuditProblem
   /** How many records were checked before it. */
   records: number
-  /** Whether the chain is whole. */
-  whole: boolean
+  /** The number of the last record, according to the chain itself. */
+  number: number
+  /** Its hash. */
+  hash: string
 }
 
 /**
@@ -1041,10 +1041,10 @@ export interface AutomationSize {
  * Exactly one of `data` and `url` is given.
  */
 export interface AvatarInput {
-  /** The bytes in base64, at most 256 KiB of them. */
-  data?: string | undefined
   /** The media type of the bytes, such as `image/png`. */
   mediaType?: string | undefined
+  /** The bytes in base64, at most 256 KiB of them. */
+  data?: string | undefined
   /** The `https` address of the picture. */
   url?: string | undefined
 }
@@ -1054,10 +1054,10 @@ export interface AvatarInput {
  * Exactly one of `data` and `url` is given.
  */
 export interface Avatar {
-  /** The bytes in base64, at most 256 KiB of them. */
-  data?: string
   /** The media type of the bytes, such as `image/png`. */
   mediaType?: string
+  /** The bytes in base64, at most 256 KiB of them. */
+  data?: string
   /** The `https` address of the picture. */
   url?: string
 }
@@ -1072,28 +1072,23 @@ export interface BannedPasswords {
 export interface BatchedSendInput {
   /** The account that sends. */
   account: string
+  /** The user who sends; absent when the host itself sends for the account. */
+  user?: string | undefined
   /** The channel; e-mail when absent. */
   channel?: Channel | undefined
-  /** How many messages, at least 1. */
-  count: Integer
   /** What kind of messages they are. */
   message?: MessageInput | undefined
+  /** How many messages, at least 1. */
+  count: Integer
   /**
    * The least that is useful: as many as fit are granted, and none when fewer than this fit; all
    * or none when absent.
    */
   min?: Integer | undefined
-  /** The user who sends; absent when the host itself sends for the account. */
-  user?: string | undefined
 }
 
 /** The limit that refused a send. */
 export interface BindingLimit {
-  /**
-   * How much of the limit is kept for accounts below to which it is guaranteed and which have
-   * not used it yet (R-TEA-9); absent when nothing is.
-   */
-  keptApart?: number
   /** Its name, such as `email_per_day`, or the id of the cap. */
   name: string
   /**
@@ -1102,17 +1097,22 @@ export interface BindingLimit {
    * `sending_domain` or `recipient_domain`.
    */
   scope: string
+  /** The id of that account, group, member, campaign or API key, or the name of the domain. */
+  subject: string
+  /** The value of the limit. */
+  value: number
+  /** How much of it is used. */
+  used: number
+  /**
+   * How much of the limit is kept for accounts below to which it is guaranteed and which have
+   * not used it yet (R-TEA-9); absent when nothing is.
+   */
+  keptApart?: number
   /**
    * Where the value comes from: `override`, `package`, `inherited`, `platform_default`, `group`
    * or `cap`.
    */
   source: string
-  /** The id of that account, group, member, campaign or API key, or the name of the domain. */
-  subject: string
-  /** How much of it is used. */
-  used: number
-  /** The value of the limit. */
-  value: number
 }
 
 /** The rate of bounces at which a campaign is stopped (R-QTA-11). */
@@ -1157,10 +1157,10 @@ export interface BulkAccountResult {
  * the answer says which one was in the way.
  */
 export interface BulkAccountResults {
-  /** How many were refused: those that have a `problem`. */
-  refused: number
   /** One result for each, in the order of the request. */
   results: Array<BulkAccountResult>
+  /** How many were refused: those that have a `problem`. */
+  refused: number
 }
 
 /**
@@ -1171,6 +1171,8 @@ export interface BulkAccountResults {
  * The object itself is true either way, as every object is in JavaScript.
  */
 export interface BulkMemberResult {
+  /** The user. */
+  user: string
   /** Whether it was done. */
   done: boolean
   /**
@@ -1178,8 +1180,6 @@ export interface BulkMemberResult {
    * another one was refused and `atomic` was set.
    */
   problem?: Problem
-  /** The user. */
-  user: string
 }
 
 /**
@@ -1189,18 +1189,16 @@ export interface BulkMemberResult {
  * the answer says which one was in the way.
  */
 export interface BulkMemberResults {
-  /** How many were refused: those that have a `problem`. */
-  refused: number
   /** One result for each, in the order of the request. */
   results: Array<BulkMemberResult>
+  /** How many were refused: those that have a `problem`. */
+  refused: number
 }
 
 /** The outcomes of a campaign, as they are stored and shown. */
 export interface Campaign {
   /** The account that sends it. */
   account: string
-  /** When the store first heard of it, in unix milliseconds. */
-  createdAtMs: number
   /** The host's own id, unique within the account. */
   id: string
   /** The outcomes reported since the sample began; they decide whether the campaign is stopped. */
@@ -1210,10 +1208,12 @@ export interface Campaign {
    * campaign is resumed.
    */
   sampleSinceMs: number
-  /** Why it is stopped; absent when it is not. */
-  stop?: CampaignStop
   /** All outcomes that were reported. */
   total: CampaignOutcomes
+  /** Why it is stopped; absent when it is not. */
+  stop?: CampaignStop
+  /** When the store first heard of it, in unix milliseconds. */
+  createdAtMs: number
   /** When it was last changed, in unix milliseconds. */
   updatedAtMs: number
 }
@@ -1228,27 +1228,27 @@ export interface CampaignList {
 
 /** How many messages of a campaign had each outcome. */
 export interface CampaignOutcomes {
-  /** How many were delivered and brought a complaint. */
-  complaints: number
   /** How many were delivered. */
   delivered: number
   /** How many bounced for good. */
   hard: number
   /** How many bounced for now. */
   soft: number
+  /** How many were delivered and brought a complaint. */
+  complaints: number
 }
 
 /** Why a campaign is stopped. */
 export interface CampaignStop {
-  /** When it was stopped, in unix milliseconds. */
-  atMs: number
+  /** What stopped it. */
+  reason: CampaignStopReason
   /**
    * The rate that was reached, in bounces per thousand outcomes; absent when somebody stopped
    * it.
    */
   perMille?: number
-  /** What stopped it. */
-  reason: CampaignStopReason
+  /** When it was stopped, in unix milliseconds. */
+  atMs: number
 }
 
 /**
@@ -1265,34 +1265,34 @@ export type CampaignStopReason =
 export interface Cap {
   /** The account; absent for a cap of the platform. */
   account?: string
-  /** How many messages may go out at once, for a cap that spreads. */
-  burst: number
-  /** Whether the platform has set it. */
-  byPlatform: boolean
-  /** Which messages it counts. */
-  channel: Channel
-  /** When it was made, in unix milliseconds. */
-  createdAtMs: number
-  /** By how many that number grows each day. */
-  growsDailyBy?: number
   /** The cap. */
   id: string
-  /** How many messages a window allowed on the day on which the cap was created. */
-  limit: number
-  /** Only messages of this class. */
-  messageClass?: MessageClass
-  /** What happens to messages beyond the limit. */
-  over: OverLimit
-  /** The revision; every change raises it. */
-  rev: number
   /** What it counts by. */
   scope: CapScope
   /** The one member, campaign, API key or domain to which the cap applies. */
   subject?: string
-  /** When it was last changed, in unix milliseconds. */
-  updatedAtMs: number
+  /** Which messages it counts. */
+  channel: Channel
+  /** Only messages of this class. */
+  messageClass?: MessageClass
   /** The window that it counts in. */
   window: Window
+  /** How many messages a window allowed on the day on which the cap was created. */
+  limit: number
+  /** By how many that number grows each day. */
+  growsDailyBy?: number
+  /** What happens to messages beyond the limit. */
+  over: OverLimit
+  /** How many messages may go out at once, for a cap that spreads. */
+  burst: number
+  /** Whether the platform has set it. */
+  byPlatform: boolean
+  /** The revision; every change raises it. */
+  rev: number
+  /** When it was made, in unix milliseconds. */
+  createdAtMs: number
+  /** When it was last changed, in unix milliseconds. */
+  updatedAtMs: number
 }
 
 /** The caps of an account or of the platform. */
@@ -1349,18 +1349,18 @@ export type Channel =
 export interface ChildCreated {
   /** The account. */
   account: string
-  /** The invitation with which the owner confirms their address. */
-  invitation?: string
-  /** Whether the owner has to set a password before they can enter. */
-  mustSetPassword: boolean
-  /** The owner; absent until they have confirmed their address. */
-  owner?: string
   /** The account above. */
   parent: string
-  /** Its monthly price. */
-  price?: Price
   /** Its status; pending until the owner has confirmed their address. */
   status: Status
+  /** The owner; absent until they have confirmed their address. */
+  owner?: string
+  /** Whether the owner has to set a password before they can enter. */
+  mustSetPassword: boolean
+  /** The invitation with which the owner confirms their address. */
+  invitation?: string
+  /** Its monthly price. */
+  price?: Price
 }
 
 /**
@@ -1387,23 +1387,23 @@ export type Children =
 export interface ClockJump {
   /** What time it would have been without the jump, in unix milliseconds. */
   fromMs: number
+  /** What the system's clock said, in unix milliseconds. */
+  toMs: number
   /**
    * Whether the jump is held back: the store's time continues from `from_ms` until the clock is
    * right again, or `clock.confirm` says that it is right.
    */
   held: boolean
-  /** What the system's clock said, in unix milliseconds. */
-  toMs: number
 }
 
 /** The time of the store's clock. */
 export interface ClockReading {
-  /** What the system's clock says, in unix milliseconds, when it has jumped and is held back. */
-  heldBackMs?: number
-  /** Whether `clock.set` can move it. */
-  manual: boolean
   /** The time in unix milliseconds. */
   nowMs: number
+  /** Whether `clock.set` can move it. */
+  manual: boolean
+  /** What the system's clock says, in unix milliseconds, when it has jumped and is held back. */
+  heldBackMs?: number
 }
 
 /** What was moved out of the future. */
@@ -1436,19 +1436,19 @@ export interface CreditBalance {
 export interface CreditChannel {
   /** What they pay for. */
   channel: Channel
-  /** Whether all groups and grants are listed. */
-  complete: boolean
+  /** All credits: the free balance and the reserves of groups. */
+  total: number
   /** The free balance, which any group may spend. */
   free: number
+  /** What each group has in reserve and has spent; at most 500 groups. */
+  groups: Array<CreditGroup>
   /**
    * What is left of each grant, in the order in which the grants pay: those of the free balance,
    * then those of each group's reserve; at most 500.
    */
   grants: Array<CreditLeft>
-  /** What each group has in reserve and has spent; at most 500 groups. */
-  groups: Array<CreditGroup>
-  /** All credits: the free balance and the reserves of groups. */
-  total: number
+  /** Whether all groups and grants are listed. */
+  complete: boolean
 }
 
 /**
@@ -1459,17 +1459,6 @@ export interface CreditChannel {
 export interface CreditEntry {
   /** The account. */
   account: string
-  /** How many credits. */
-  amount: number
-  /**
-   * When it was made, in unix milliseconds; if the clock stepped back, the time of the entry
-   * before it (R-QTA-13).
-   */
-  atMs: number
-  /** The balance of the account after the entry, including the reserves of groups. */
-  balance: number
-  /** Who made the entry: `system` or the id of a user. */
-  by: string
   /** What the credits pay for. */
   channel: Channel
   /**
@@ -1477,41 +1466,52 @@ export interface CreditEntry {
    * brought credits in is also the number of the grant.
    */
   entry: number
-  /** For a grant: when what is left of it expires, in unix milliseconds. */
-  expiresAtMs?: number
-  /**
-   * For a grant that came from the account above: the grant of that account of which it is a
-   * part.
-   */
-  fromGrant?: number
-  /**
-   * For a grant: when the credits were first granted, in unix milliseconds; credits from the
-   * account above keep the time that they had there.
-   */
-  grantedAtMs?: number
-  /** The group that spent the credits, or whose reserve changed. */
-  group?: string
-  /** The idempotency key of the request; the same request is not carried out twice. */
-  key?: string
   /** What the entry says. */
   kind: CreditKind
-  /** The account above or below from which the credits came, or to which they went. */
-  other?: string
+  /** How many credits. */
+  amount: number
+  /** The balance of the account after the entry, including the reserves of groups. */
+  balance: number
+  /** The sums of the ledger up to this entry. */
+  totals: CreditTotals
   /**
    * The grants that paid, got credits back, or were moved; empty when the entry is a grant
    * itself.
    */
   parts?: Array<CreditPart>
-  /** For a grant: its priority; grants with a lower number pay first. */
-  priority?: number
+  /** The group that spent the credits, or whose reserve changed. */
+  group?: string
+  /** The account above or below from which the credits came, or to which they went. */
+  other?: string
+  /** The entry that is refunded. */
+  spend?: number
   /** The reason. */
   reason?: string
   /** What was paid for, as the host names it: for example a campaign or a reservation. */
   reference?: string
-  /** The entry that is refunded. */
-  spend?: number
-  /** The sums of the ledger up to this entry. */
-  totals: CreditTotals
+  /** For a grant: its priority; grants with a lower number pay first. */
+  priority?: number
+  /** For a grant: when what is left of it expires, in unix milliseconds. */
+  expiresAtMs?: number
+  /**
+   * For a grant: when the credits were first granted, in unix milliseconds; credits from the
+   * account above keep the time that they had there.
+   */
+  grantedAtMs?: number
+  /**
+   * For a grant that came from the account above: the grant of that account of which it is a
+   * part.
+   */
+  fromGrant?: number
+  /** The idempotency key of the request; the same request is not carried out twice. */
+  key?: string
+  /** Who made the entry: `system` or the id of a user. */
+  by: string
+  /**
+   * When it was made, in unix milliseconds; if the clock stepped back, the time of the entry
+   * before it (R-QTA-13).
+   */
+  atMs: number
 }
 
 /** The credits of a group. */
@@ -1565,34 +1565,34 @@ export interface CreditLedger {
 
 /** What is left of a grant in the free balance, or in the reserve of one group. */
 export interface CreditLeft {
-  /** When the credits that are left expire, in unix milliseconds. */
-  expiresAtMs?: number
   /** The number of the grant in the ledger. */
   grant: number
-  /** When the credits were granted, in unix milliseconds. */
-  grantedAtMs: number
   /** The group whose reserve it is in; absent for the free balance. */
   group?: string
   /** How many credits. */
   left: number
   /** Grants with a lower number pay first. */
   priority: number
+  /** When the credits that are left expire, in unix milliseconds. */
+  expiresAtMs?: number
+  /** When the credits were granted, in unix milliseconds. */
+  grantedAtMs: number
 }
 
 /** Credits that were moved to an account below, or back from it. */
 export interface CreditMove {
   /** The account below. */
   account: string
+  /** The account above. */
+  parent: string
+  /** What they pay for. */
+  channel: Channel
   /** How many credits were moved. */
   amount: number
   /** How many credits the account below has now, including the reserves of its groups. */
   balance: number
-  /** What they pay for. */
-  channel: Channel
   /** How many credits are free in the account above now. */
   freeAbove: number
-  /** The account above. */
-  parent: string
 }
 
 /**
@@ -1607,10 +1607,10 @@ export type CreditOrder =
 
 /** A part of an entry that belongs to one grant. */
 export interface CreditPart {
-  /** How many credits. */
-  amount: number
   /** The number of the grant in the ledger. */
   grant: number
+  /** How many credits. */
+  amount: number
   /** The group whose reserve the part came from or went to; absent for the free balance. */
   group?: string
 }
@@ -1619,32 +1619,32 @@ export interface CreditPart {
 export interface CreditReserve {
   /** The account. */
   account: string
-  /** How many credits were moved. */
-  amount: number
-  /** What they pay for. */
-  channel: Channel
-  /** How many credits are free now. */
-  free: number
   /** The group. */
   group: string
+  /** What they pay for. */
+  channel: Channel
+  /** How many credits were moved. */
+  amount: number
   /** How many credits the group has in reserve now. */
   reserve: number
+  /** How many credits are free now. */
+  free: number
 }
 
 /** Sums of credits, by what happened to them in some time. */
 export interface CreditTotals {
-  /** How many were left of grants that expired. */
-  expired: number
   /** How many the platform added. */
   granted: number
   /** How many came from the account above. */
   received: number
-  /** How many came back of those that had paid for messages, in this time or before it. */
-  refunded: number
   /** How many went back to the account above. */
   returned: number
   /** How many paid for messages, including those that came back later. */
   spent: number
+  /** How many came back of those that had paid for messages, in this time or before it. */
+  refunded: number
+  /** How many were left of grants that expired. */
+  expired: number
   /** How many the platform took back of those that it had added. */
   withdrawn?: number
 }
@@ -1670,8 +1670,6 @@ export type CsvSeparator =
  * The object itself is true either way, as every object is in JavaScript.
  */
 export interface Decision {
-  /** How many messages credits paid for, beyond the account's own limits (R-CRD-2). */
-  credits?: PaidWithCredits
   /**
    * How many messages may go out: all that were asked for; or, with a `min`, at least that many;
    * or none.
@@ -1684,6 +1682,8 @@ export interface Decision {
    * credits would pay for; absent when nothing limits them.
    */
   remaining?: number
+  /** How many messages credits paid for, beyond the account's own limits (R-CRD-2). */
+  credits?: PaidWithCredits
 }
 
 /** The platform's default limits. */
@@ -1694,10 +1694,10 @@ export interface DefaultLimits {
 
 /** What the host reports of the delivery of an invitation (R-INV-2). */
 export interface Delivery {
-  /** What the mail server said. */
-  note?: string
   /** The outcome. */
   outcome: DeliveryOutcome
+  /** What the mail server said. */
+  note?: string
 }
 
 /**
@@ -1714,12 +1714,12 @@ export type DeliveryOutcome =
 
 /** A lease: one person edits a resource. */
 export interface EditLease {
-  /** When it ends unless it is renewed, in unix milliseconds. */
-  expiresAtMs: number
-  /** When they began, in unix milliseconds. */
-  sinceMs: number
   /** The user who edits. */
   user: string
+  /** When they began, in unix milliseconds. */
+  sinceMs: number
+  /** When it ends unless it is renewed, in unix milliseconds. */
+  expiresAtMs: number
 }
 
 /**
@@ -1738,58 +1738,73 @@ export type Editor =
 
 /** The value that applies for each policy. */
 export interface EffectivePolicies {
-  /**
-   * The thresholds of a limit, in percent, at which the host is told, once for each in a window
-   * (R-QTA-8).
-   */
-  alertAtPercent: Array<number>
-  /** The day of the month on which a billing month begins, 1 to 31. */
-  billingDay: number
-  /** Whether the owner may enter an account that is suspended only for billing (R-ACC-3). */
-  billingHoldOwnerEnters: boolean
-  /** The same of what caps have counted, each member, campaign and domain by itself (R-QTA-14). */
-  capHistoryDays: number
-  /** Who owns an account below another: an owner of its own, or the parent's. */
-  childOwner: ChildOwner
-  /** Whether accounts can create roles of their own (R-ROL-4). */
-  customRoles: boolean
   /** How many levels a tree of accounts may have, 1 to 8. */
   depth: number
-  /** Who may edit the e-mail address of a user (R-USR-3). */
-  emailEditedBy: Array<Editor>
-  /** How long a closed account can be reopened, in milliseconds (R-ACC-3). */
-  graceMs: number
-  /** Who can give an existing user access to a further account (R-INV-7). */
-  grantExisting: GrantExisting
-  /** The window of the caps of groups (R-GRP-5). */
-  groupCapPeriod: CapPeriod
+  /** Who owns an account below another: an owner of its own, or the parent's. */
+  childOwner: ChildOwner
+  /** Whether the owner of an account cannot be a member of another account (R-TEA-2). */
+  ownerExclusive: boolean
+  /**
+   * Whether each membership has a role, a user has one role in the whole team, or the role comes
+   * from the package (R-INV-8).
+   */
+  roleScope: RoleScope
+  /** Whether accounts can create roles of their own (R-ROL-4). */
+  customRoles: boolean
   /** Whether accounts have groups of users. */
   groups: boolean
+  /** Who can give an existing user access to a further account (R-INV-7). */
+  grantExisting: GrantExisting
   /** How long an invitation can be accepted, from its last sending, in milliseconds (R-INV-3). */
   invitationLifeMs: number
+  /** How long the owner of a new account can confirm their address, in milliseconds (R-INV-3). */
+  verificationLifeMs: number
   /**
    * How long a link for a new password or a new e-mail address can be used, in milliseconds
    * (R-SES-4).
    */
   linkLifeMs: number
-  /** How long somebody can act as a user at most, in milliseconds, up to eight hours (R-SES-6). */
-  logInAsMs: number
+  /**
+   * Whether an account below another one can be created without its owner confirming their
+   * address first (R-TEA-4).
+   */
+  skipVerification: boolean
+  /** What happens to the old link when an invitation is sent again (R-INV-5). */
+  resend: Resend
+  /** The steps that a member has to do before they are no longer shown as pending (R-INV-4). */
+  pendingUntil: Array<PendingStep>
+  /** Who may edit the e-mail address of a user (R-USR-3). */
+  emailEditedBy: Array<Editor>
   /** Who may edit the first and the last name. */
   namesEditedBy: Array<Editor>
+  /** Who may edit the phone number, sending country, language, time zone and notifications. */
+  profileEditedBy: Array<Editor>
+  /**
+   * How many users a team can have; each user counts once, and owners and open invitations count
+   * too (R-INV-9).
+   */
+  seats: Limit
   /** Whether operators may act as a user (R-SES-6). */
   operatorsLogInAs: boolean
+  /** How long somebody can act as a user at most, in milliseconds, up to eight hours (R-SES-6). */
+  logInAsMs: number
+  /** The window of the caps of groups (R-GRP-5). */
+  groupCapPeriod: CapPeriod
+  /** What happens to open reservations when an account is suspended or closed (R-ACC-4). */
+  reservationsOnHold: ReservationsOnHold
   /**
-   * What happens beyond a limit of an account for which nothing else is set (R-QTA-7). By
-   * default, credits pay if the package allows it, and otherwise the send is refused.
+   * The thresholds of a limit, in percent, at which the host is told, once for each in a window
+   * (R-QTA-8).
    */
-  overLimit: OverLimit
-  /** Whether the owner of an account cannot be a member of another account (R-TEA-2). */
-  ownerExclusive: boolean
-  /**
-   * How much memory the hashing of a password takes, in KiB, 15,360 to 1,048,576; for the
-   * platform alone (R-SES-1).
-   */
-  passwordMemoryKib: number
+  alertAtPercent: Array<number>
+  /** The IANA name of the time zone that new accounts get. */
+  timeZone: string
+  /** The day of the month on which a billing month begins, 1 to 31. */
+  billingDay: number
+  /** Whether the owner may enter an account that is suspended only for billing (R-ACC-3). */
+  billingHoldOwnerEnters: boolean
+  /** How long a closed account can be reopened, in milliseconds (R-ACC-3). */
+  graceMs: number
   /** The fewest characters of a password, 8 to 64; for the platform alone (R-SES-1). */
   passwordMin: number
   /**
@@ -1798,43 +1813,20 @@ export interface EffectivePolicies {
    */
   passwordMinWithSecondFactor: number
   /**
-   * How many passes the hashing makes over that memory, 2 to 16; for the platform alone
-   * (R-SES-1).
-   */
-  passwordPasses: number
-  /**
    * Words that do not make a password stronger, such as the names of the platform, at most 50;
    * for the platform alone (R-SES-1).
    */
   passwordWords: Array<string>
-  /** The steps that a member has to do before they are no longer shown as pending (R-INV-4). */
-  pendingUntil: Array<PendingStep>
-  /** Who may edit the phone number, sending country, language, time zone and notifications. */
-  profileEditedBy: Array<Editor>
   /**
-   * How long after a log-in a session may change how its user logs in, in milliseconds; for the
+   * How much memory the hashing of a password takes, in KiB, 15,360 to 1,048,576; for the
    * platform alone (R-SES-1).
    */
-  recentLogInMs: number
-  /** What happens to the old link when an invitation is sent again (R-INV-5). */
-  resend: Resend
-  /** What happens to open reservations when an account is suspended or closed (R-ACC-4). */
-  reservationsOnHold: ReservationsOnHold
+  passwordMemoryKib: number
   /**
-   * Whether each membership has a role, a user has one role in the whole team, or the role comes
-   * from the package (R-INV-8).
+   * How many passes the hashing makes over that memory, 2 to 16; for the platform alone
+   * (R-SES-1).
    */
-  roleScope: RoleScope
-  /**
-   * How many users a team can have; each user counts once, and owners and open invitations count
-   * too (R-INV-9).
-   */
-  seats: Limit
-  /**
-   * Whether sessions need a second factor, in an account or on the whole platform; on the
-   * platform it applies to operators too (R-SES-1).
-   */
-  secondFactor: SecondFactorPolicy
+  passwordPasses: number
   /** How long a session lasts without use, in milliseconds; for the platform alone (R-SES-1). */
   sessionIdleMs: number
   /**
@@ -1843,19 +1835,27 @@ export interface EffectivePolicies {
    */
   sessionLifeMs: number
   /**
-   * Whether an account below another one can be created without its owner confirming their
-   * address first (R-TEA-4).
+   * How long after a log-in a session may change how its user logs in, in milliseconds; for the
+   * platform alone (R-SES-1).
    */
-  skipVerification: boolean
-  /** The IANA name of the time zone that new accounts get. */
-  timeZone: string
+  recentLogInMs: number
+  /**
+   * Whether sessions need a second factor, in an account or on the whole platform; on the
+   * platform it applies to operators too (R-SES-1).
+   */
+  secondFactor: SecondFactorPolicy
+  /**
+   * What happens beyond a limit of an account for which nothing else is set (R-QTA-7). By
+   * default, credits pay if the package allows it, and otherwise the send is refused.
+   */
+  overLimit: OverLimit
   /**
    * For how many days the store keeps what limits and groups counted in windows that are over:
    * up to 36,500, or 0 for ever (R-QTA-2).
    */
   usageHistoryDays: number
-  /** How long the owner of a new account can confirm their address, in milliseconds (R-INV-3). */
-  verificationLifeMs: number
+  /** The same of what caps have counted, each member, campaign and domain by itself (R-QTA-14). */
+  capHistoryDays: number
 }
 
 /** An address that waits for its confirmation. */
@@ -1868,14 +1868,14 @@ export interface EmailChangeAsked {
 
 /** The result of asking for another address. */
 export interface EmailChanged {
-  /** Whether it is the user's address now; if not, it waits to be confirmed. */
-  changed: boolean
-  /** The address that was asked for, as typed. */
-  email: string
-  /** Until when it can be confirmed, in unix milliseconds. */
-  expiresAtMs?: number
   /** The user. */
   user: string
+  /** The address that was asked for, as typed. */
+  email: string
+  /** Whether it is the user's address now; if not, it waits to be confirmed. */
+  changed: boolean
+  /** Until when it can be confirmed, in unix milliseconds. */
+  expiresAtMs?: number
 }
 
 /**
@@ -1894,28 +1894,28 @@ export type EnterAs =
 export interface ErasedAccount {
   /** The account. */
   account: string
-  /** How many accounts are gone so far, of it and those below. */
-  accounts: number
   /** When it was deleted, in unix milliseconds. */
   deletedAtMs: number
+  /** How many accounts are gone so far, of it and those below. */
+  accounts: number
   /** How many users went with them. */
   users: number
 }
 
 /** How much of a limit is used now. */
 export interface Gauge {
-  /** How many more the value allows; absent when it is unlimited. */
-  left?: number
   /** Which limit. */
   limit: LimitName
-  /** How many of them the account itself has; absent when they are not counted for each account. */
-  own?: number
+  /** The account's own value of the limit; the limits of the accounts above apply as well. */
+  value: Limit
   /** Where the value comes from; absent when it comes from the policy `seats` (R-INV-9). */
   source?: Source
   /** How many there are in the account and in all accounts below it. */
   used: number
-  /** The account's own value of the limit; the limits of the accounts above apply as well. */
-  value: Limit
+  /** How many of them the account itself has; absent when they are not counted for each account. */
+  own?: number
+  /** How many more the value allows; absent when it is unlimited. */
+  left?: number
 }
 
 /** The gauges of an account. */
@@ -1954,28 +1954,28 @@ export type GrantExisting =
 
 /** A group of users. */
 export interface Group {
-  /** The account. */
-  account: string
-  /** The picture; only `groups.get` returns it. */
-  avatar?: Avatar
-  /** The window of the caps. */
-  capPeriod: CapPeriod
-  /** The caps on what its members send together; a cap that is absent is unlimited. */
-  caps: GroupCaps
-  /** When it was made, in unix milliseconds. */
-  createdAtMs: number
-  /** Whether it has a picture. */
-  hasAvatar: boolean
   /** The id, unique within the account. */
   id: string
+  /** The account. */
+  account: string
+  /** The name that people see. */
+  name: string
   /** Whether it is the default group, into which new members come. */
   isDefault: boolean
   /** How many members it has. */
   members: number
-  /** The name that people see. */
-  name: string
+  /** The caps on what its members send together; a cap that is absent is unlimited. */
+  caps: GroupCaps
+  /** The window of the caps. */
+  capPeriod: CapPeriod
+  /** Whether it has a picture. */
+  hasAvatar: boolean
+  /** The picture; only `groups.get` returns it. */
+  avatar?: Avatar
   /** The revision; every change raises it. */
   rev: number
+  /** When it was made, in unix milliseconds. */
+  createdAtMs: number
   /** When it was last changed, in unix milliseconds. */
   updatedAtMs: number
 }
@@ -2006,12 +2006,12 @@ export interface GroupCaps {
 export interface GroupChannel {
   /** The channel. */
   channel: Channel
-  /** How many credits it has spent in all, without those that were refunded. */
-  creditsSpent: number
-  /** How many of the account's credits are in its reserve. */
-  reserve: number
   /** Its cap, and how much of it is used. */
   window: UsageWindow
+  /** How many of the account's credits are in its reserve. */
+  reserve: number
+  /** How many credits it has spent in all, without those that were refunded. */
+  creditsSpent: number
 }
 
 /** A group that was deleted. */
@@ -2058,28 +2058,28 @@ export type GroupResources =
 
 /** What a group has consumed. */
 export interface GroupUsage {
-  /** One entry for e-mails, then one for text messages. */
-  channels: Array<GroupChannel>
   /** The group. */
   group: string
+  /** One entry for e-mails, then one for text messages. */
+  channels: Array<GroupChannel>
 }
 
 /** One reason for which an account is suspended (R-ACC-2). */
 export interface Hold {
   /** The number of the hold within its account; `accounts.release` names it. */
   hold: number
+  /** The reason. */
+  reason: HoldReason
   /** The level that placed it; only this level, or one above, can clear it. */
   level: HoldLevel
-  /** A remark for people. */
-  note?: string
-  /** When it was placed, in unix milliseconds. */
-  placedAtMs: number
   /** Who placed it: `system` or a user's id. */
   placedBy: string
   /** The account in which the person who placed it acted; absent for the platform. */
   placedFrom?: string
-  /** The reason. */
-  reason: HoldReason
+  /** When it was placed, in unix milliseconds. */
+  placedAtMs: number
+  /** A remark for people. */
+  note?: string
 }
 
 /**
@@ -2112,10 +2112,10 @@ export type HoldReason =
 
 /** A password hash to import. */
 export interface ImportedPasswordInput {
-  /** The hash. */
-  hash: string
   /** The user; a password that they have already is replaced. */
   user: string
+  /** The hash. */
+  hash: string
 }
 
 /**
@@ -2126,19 +2126,19 @@ export interface ImportedPasswordInput {
  * The object itself is true either way, as every object is in JavaScript.
  */
 export interface ImportedSuppressionResult {
+  /** The address or domain, as it was given. */
+  value: string
+  /** The class. */
+  messageClass: MessageClass
   /** Whether the entry is new. One that was there already got the new reason and expiry. */
   created: boolean
   /** Whether it was done. */
   done: boolean
-  /** The class. */
-  messageClass: MessageClass
   /**
    * Why it was refused. It is absent when it was done, and when it was not done only because
    * another one was refused and `atomic` was set.
    */
   problem?: Problem
-  /** The address or domain, as it was given. */
-  value: string
 }
 
 /**
@@ -2148,10 +2148,10 @@ export interface ImportedSuppressionResult {
  * the answer says which one was in the way.
  */
 export interface ImportedSuppressionResults {
-  /** How many were refused: those that have a `problem`. */
-  refused: number
   /** One result for each, in the order of the request. */
   results: Array<ImportedSuppressionResult>
+  /** How many were refused: those that have a `problem`. */
+  refused: number
 }
 
 /**
@@ -2162,82 +2162,82 @@ export interface ImportedSuppressionResults {
  * The object itself is true either way, as every object is in JavaScript.
  */
 export interface ImportedUserResult {
+  /** The line of the file on which the row begins. */
+  line: number
+  /** The user who became a member. */
+  user?: string
   /** Whether the user was created for it. */
   created: boolean
   /** Whether it was done. */
   done: boolean
-  /** The line of the file on which the row begins. */
-  line: number
   /**
    * Why it was refused. It is absent when it was done, and when it was not done only because
    * another one was refused and `atomic` was set.
    */
   problem?: Problem
-  /** The user who became a member. */
-  user?: string
 }
 
 /** A recipient whose address is not an e-mail address. */
 export interface InvalidRecipient {
-  /** What is wrong with the address. */
-  message: string
   /** The position of the recipient in the request, counted from 0. */
   recipient: number
+  /** What is wrong with the address. */
+  message: string
 }
 
 /** An invitation. */
 export interface Invitation {
-  /** What is offered, in the accounts that the actor reaches. */
-  accounts: Array<AccountGrant>
-  /** When it was made, in unix milliseconds. */
-  createdAtMs: number
-  /** What the host reported of the last delivery. */
-  delivery?: Delivery
-  /** The address, as typed; absent, like the names, after the invitation was deleted (R-USR-4). */
-  email?: string
-  /** When it expires, in unix milliseconds: from then on it cannot be accepted. */
-  expiresAtMs: number
-  /** The first name. */
-  firstName?: string
   /** The id. */
   id: string
-  /** Who invited: `system` or a user; absent when the actor cannot see that user. */
-  invitedBy?: string
   /** Whether it invites a member of accounts, or the owner of an account. */
   kind: InvitationKind
+  /** The address, as typed; absent, like the names, after the invitation was deleted (R-USR-4). */
+  email?: string
+  /** The first name. */
+  firstName?: string
   /** The last name. */
   lastName?: string
-  /** The revision; every change raises it. */
-  rev: number
-  /** When it was last sent, in unix milliseconds. */
-  sentAtMs: number
+  /** What is offered, in the accounts that the actor reaches. */
+  accounts: Array<AccountGrant>
+  /** Who invited: `system` or a user; absent when the actor cannot see that user. */
+  invitedBy?: string
   /** The status of the invitation now. */
   status: InvitationStatus
+  /** What the host reported of the last delivery. */
+  delivery?: Delivery
+  /** When it was last sent, in unix milliseconds. */
+  sentAtMs: number
+  /** When it expires, in unix milliseconds: from then on it cannot be accepted. */
+  expiresAtMs: number
+  /** The revision; every change raises it. */
+  rev: number
+  /** When it was made, in unix milliseconds. */
+  createdAtMs: number
   /** When it was last changed, in unix milliseconds. */
   updatedAtMs: number
 }
 
 /** An invitation that was accepted. */
 export interface InvitationAccepted {
-  /** The accounts of which they are a member now. */
-  accounts: Array<string>
-  /** Whether the user is new. */
-  created: boolean
   /** The invitation. */
   invitation: string
   /** The user. */
   user: string
+  /** Whether the user is new. */
+  created: boolean
+  /** The accounts of which they are a member now. */
+  accounts: Array<string>
 }
 
 /** An invitation from which offers were withdrawn. */
 export interface InvitationDeleted {
+  /** The invitation. */
+  invitation: string
   /**
    * Whether the whole invitation was deleted; otherwise it still offers accounts that the actor
    * does not reach.
    */
   deleted: boolean
-  /** The invitation. */
-  invitation: string
 }
 
 /**
@@ -2260,28 +2260,28 @@ export interface InvitationList {
 
 /** What the page behind a link shows. */
 export interface InvitationOffer {
-  /** The accounts. */
-  accounts: Array<OfferedAccount>
-  /** The address to log in with. */
-  email: string
-  /** When it expires, in unix milliseconds: from then on it cannot be accepted. */
-  expiresAtMs: number
-  /** The first name, as the inviter typed it. */
-  firstName?: string
   /** The invitation. */
   invitation: string
+  /** Whether it invites a member of accounts, or the owner of an account. */
+  kind: InvitationKind
+  /** The address to log in with. */
+  email: string
+  /** The first name, as the inviter typed it. */
+  firstName?: string
+  /** The last name, as the inviter typed it. */
+  lastName?: string
+  /** The accounts. */
+  accounts: Array<OfferedAccount>
   /** Who invited: `system` or a user. */
   invitedBy: string
   /** The first name of that user. */
   inviterFirstName?: string
   /** The last name of that user. */
   inviterLastName?: string
-  /** Whether it invites a member of accounts, or the owner of an account. */
-  kind: InvitationKind
-  /** The last name, as the inviter typed it. */
-  lastName?: string
   /** The user who has the address already; absent when accepting the invitation creates one. */
   user?: string
+  /** When it expires, in unix milliseconds: from then on it cannot be accepted. */
+  expiresAtMs: number
 }
 
 /**
@@ -2327,27 +2327,27 @@ export interface InvitationsErased {
  * The object itself is true either way, as every object is in JavaScript.
  */
 export interface InvitedAddressResult {
-  /** The address, as typed; what is no address is cut off after 254 bytes. */
-  address: string
-  /** Whether it was done. */
-  done: boolean
-  /** When the invitation expires, in unix milliseconds: from then on it cannot be accepted. */
-  expiresAtMs?: number
   /** The invitation that was made. */
   invitation?: string
-  /** Where the address begins in the text: the offset in bytes of UTF-8, counted from 0. */
-  offset: number
-  /** The open invitation of the address, if it was refused for that and the actor can see it. */
-  openInvitation?: string
   /** The number of the address in the text, counted from 1. */
   position: number
+  /** Where the address begins in the text: the offset in bytes of UTF-8, counted from 0. */
+  offset: number
+  /** The address, as typed; what is no address is cut off after 254 bytes. */
+  address: string
+  /** When the invitation expires, in unix milliseconds: from then on it cannot be accepted. */
+  expiresAtMs?: number
+  /** The user who has the address already, if it was refused for that and the actor can see them. */
+  user?: string
+  /** The open invitation of the address, if it was refused for that and the actor can see it. */
+  openInvitation?: string
+  /** Whether it was done. */
+  done: boolean
   /**
    * Why it was refused. It is absent when it was done, and when it was not done only because
    * another one was refused and `atomic` was set.
    */
   problem?: Problem
-  /** The user who has the address already, if it was refused for that and the actor can see them. */
-  user?: string
 }
 
 /**
@@ -2357,38 +2357,38 @@ export interface InvitedAddressResult {
  * the answer says which one was in the way.
  */
 export interface InvitedAddressResults {
-  /** How many were refused: those that have a `problem`. */
-  refused: number
   /** One result for each, in the order of the request. */
   results: Array<InvitedAddressResult>
+  /** How many were refused: those that have a `problem`. */
+  refused: number
 }
 
 /** What an account has used in a period. */
 export interface InvoiceLine {
   /** The account. */
   account: string
-  /**
-   * What happened to its own credits for e-mail in the period; the accounts below it have lines
-   * of their own.
-   */
-  emailCredits: CreditTotals
+  /** The name that people see. */
+  name: string
+  /** The account above it. */
+  parent?: string
+  /** Its package. */
+  package?: string
+  /** Its monthly price, as a further account of its team. */
+  price?: Price
   /**
    * How many e-mails it and all accounts below it were granted in those days and have not given
    * back since, including those that its own credits paid for.
    */
   emailSent: number
-  /** The name that people see. */
-  name: string
-  /** Its package. */
-  package?: string
-  /** The account above it. */
-  parent?: string
-  /** Its monthly price, as a further account of its team. */
-  price?: Price
-  /** The same for text messages. */
-  smsCredits: CreditTotals
   /** The same for text messages. */
   smsSent: number
+  /**
+   * What happened to its own credits for e-mail in the period; the accounts below it have lines
+   * of their own.
+   */
+  emailCredits: CreditTotals
+  /** The same for text messages. */
+  smsCredits: CreditTotals
   /** How many users it and all accounts below it have now; each user counts once. */
   users: number
 }
@@ -2405,10 +2405,10 @@ export interface InvoiceLines {
 export interface LeaseState {
   /** The account. */
   account: string
-  /** The resource. */
-  id: string
   /** The kind of the resource. */
   kind: string
+  /** The resource. */
+  id: string
   /** The lease; absent when nobody edits it. */
   lease?: EditLease
 }
@@ -2417,13 +2417,6 @@ export interface LeaseState {
 export interface LimitAlert {
   /** The name of the limit, or the id of the cap. */
   limit: string
-  /** The threshold that was reached, in percent. */
-  percent: number
-  /**
-   * When it helps to try again, in unix milliseconds: when the window ends; for a rolling
-   * window, when the oldest use no longer counts.
-   */
-  resetsAtMs: number
   /**
    * Whose limit it is: that of an `account` or a `group`; for a cap also of the `platform`, a
    * `member`, `campaign`, `api_key`, `sending_domain` or `recipient_domain`.
@@ -2431,42 +2424,42 @@ export interface LimitAlert {
   scope?: string
   /** The id of that account, group, member, campaign or API key, or the name of the domain. */
   subject: string
-  /** How much of it is used. */
-  used: number
+  /** The threshold that was reached, in percent. */
+  percent: number
   /** The value of the limit. */
   value: number
+  /** How much of it is used. */
+  used: number
+  /**
+   * When it helps to try again, in unix milliseconds: when the window ends; for a rolling
+   * window, when the oldest use no longer counts.
+   */
+  resetsAtMs: number
 }
 
 /** A value that a limit could have. */
 export interface LimitCandidate {
+  /** Where it comes from. */
+  source: Source
   /** The account or package that sets the value; absent for the platform's default. */
   carrier?: string
+  /** The value. */
+  value: Limit
   /**
    * Whether the edition of the store includes it; otherwise the value is kept but does not apply
    * (R-PLT-1).
    */
   enforced: boolean
-  /** Where it comes from. */
-  source: Source
-  /** The value. */
-  value: Limit
 }
 
 /** One limit explained. */
 export interface LimitExplanation {
-  /**
-   * Every value that was considered: the one that applies first, and those that the edition does
-   * not include last.
-   */
-  candidates: Array<LimitCandidate>
-  /**
-   * Whether it is a guaranteed part of the limit of the account above; false when the part was
-   * guaranteed and that limit has been lowered since. It is absent when the part was never
-   * guaranteed (R-TEA-9).
-   */
-  guaranteed?: boolean
   /** Which limit. */
   limit: LimitName
+  /** The account's own value. */
+  value: Limit
+  /** Where it comes from. */
+  source: Source
   /**
    * The only class of messages that the limit counts; absent when it counts both classes, or no
    * messages.
@@ -2474,14 +2467,21 @@ export interface LimitExplanation {
   messageClass?: MessageClass
   /** What happens beyond the limit; absent when the limit does not count in windows. */
   over?: OverLimit
-  /** How much of it is guaranteed to the accounts directly below; absent when nothing is. */
-  promised?: number
   /** The smallest value among this account and the accounts above it: nothing goes out beyond it. */
   smallest: Limit
-  /** Where it comes from. */
-  source: Source
-  /** The account's own value. */
-  value: Limit
+  /**
+   * Whether it is a guaranteed part of the limit of the account above; false when the part was
+   * guaranteed and that limit has been lowered since. It is absent when the part was never
+   * guaranteed (R-TEA-9).
+   */
+  guaranteed?: boolean
+  /** How much of it is guaranteed to the accounts directly below; absent when nothing is. */
+  promised?: number
+  /**
+   * Every value that was considered: the one that applies first, and those that the edition does
+   * not include last.
+   */
+  candidates: Array<LimitCandidate>
 }
 
 /** The limits of an account explained. */
@@ -2544,8 +2544,6 @@ export type LimitName =
 
 /** What a limit counts, and what happens beyond it (R-QTA-7, R-QTA-14). */
 export interface LimitTermsInput {
-  /** How many messages may go out at once, for a limit that spreads: at least 1; 1 when absent. */
-  burst?: Integer | undefined
   /** The limit, which must be one that counts in a window. */
   limit: LimitName
   /**
@@ -2558,12 +2556,12 @@ export interface LimitTermsInput {
    * level sets it.
    */
   over?: OverLimit | undefined
+  /** How many messages may go out at once, for a limit that spreads: at least 1; 1 when absent. */
+  burst?: Integer | undefined
 }
 
 /** What a limit counts, and what happens beyond it (R-QTA-7, R-QTA-14). */
 export interface LimitTerms {
-  /** How many messages may go out at once, for a limit that spreads: at least 1; 1 when absent. */
-  burst?: number
   /** The limit, which must be one that counts in a window. */
   limit: LimitName
   /**
@@ -2576,159 +2574,161 @@ export interface LimitTerms {
    * level sets it.
    */
   over?: OverLimit
+  /** How many messages may go out at once, for a limit that spreads: at least 1; 1 when absent. */
+  burst?: number
 }
 
 /** A value for each limit; a limit that is absent is inherited (R-PKG-2). */
 export interface LimitsInput {
-  /** Actions in one automation. */
-  actions_per_automation?: LimitInput | undefined
-  /** Automation actions per month. */
-  automation_actions_per_month?: LimitInput | undefined
-  /** Accounts below this one. */
-  child_accounts?: LimitInput | undefined
-  /** Contacts. */
-  contacts?: LimitInput | undefined
-  /** E-mails per day of the account's time zone. */
-  email_per_day?: LimitInput | undefined
   /** E-mails per hour. */
   email_per_hour?: LimitInput | undefined
+  /** E-mails per day of the account's time zone. */
+  email_per_day?: LimitInput | undefined
   /** E-mails per month of the account's time zone. */
   email_per_month?: LimitInput | undefined
-  /** Evergreen campaigns. */
-  evergreen_campaigns?: LimitInput | undefined
+  /** Text messages per hour. */
+  sms_per_hour?: LimitInput | undefined
+  /** Text messages per day of the account's time zone. */
+  sms_per_day?: LimitInput | undefined
+  /** Text messages per month of the account's time zone. */
+  sms_per_month?: LimitInput | undefined
+  /** Automation actions per month. */
+  automation_actions_per_month?: LimitInput | undefined
+  /** Trigger actions per month. */
+  trigger_actions_per_month?: LimitInput | undefined
+  /** Actions in one automation. */
+  actions_per_automation?: LimitInput | undefined
+  /** Contacts. */
+  contacts?: LimitInput | undefined
   /** Contact lists. */
   lists?: LimitInput | undefined
+  /** Segments. */
+  segments?: LimitInput | undefined
+  /** Sending domains. */
+  sending_domains?: LimitInput | undefined
+  /** Triggers. */
+  triggers?: LimitInput | undefined
+  /** Evergreen campaigns. */
+  evergreen_campaigns?: LimitInput | undefined
+  /** Suppressed domains; with a commercial licence only. */
+  suppressed_domains?: LimitInput | undefined
   /**
    * Users of the account and of all accounts below it, each user once, and open invitations
    * (R-INV-9).
    */
   seats?: LimitInput | undefined
-  /** Segments. */
-  segments?: LimitInput | undefined
-  /** Sending domains. */
-  sending_domains?: LimitInput | undefined
-  /** Text messages per day of the account's time zone. */
-  sms_per_day?: LimitInput | undefined
-  /** Text messages per hour. */
-  sms_per_hour?: LimitInput | undefined
-  /** Text messages per month of the account's time zone. */
-  sms_per_month?: LimitInput | undefined
-  /** Suppressed domains; with a commercial licence only. */
-  suppressed_domains?: LimitInput | undefined
+  /** Accounts below this one. */
+  child_accounts?: LimitInput | undefined
+  /** Jobs that run at the same time. */
+  threads?: LimitInput | undefined
   /**
    * What single limits count, and what happens beyond them; at most one entry for each
    * limit, and what is absent is inherited.
    */
   terms?: ReadonlyArray<LimitTermsInput> | undefined
-  /** Jobs that run at the same time. */
-  threads?: LimitInput | undefined
-  /** Trigger actions per month. */
-  trigger_actions_per_month?: LimitInput | undefined
-  /** Triggers. */
-  triggers?: LimitInput | undefined
 }
 
 /** A value for each limit; a limit that is absent is inherited (R-PKG-2). */
 export interface Limits {
-  /** Actions in one automation. */
-  actions_per_automation?: Limit
-  /** Automation actions per month. */
-  automation_actions_per_month?: Limit
-  /** Accounts below this one. */
-  child_accounts?: Limit
-  /** Contacts. */
-  contacts?: Limit
-  /** E-mails per day of the account's time zone. */
-  email_per_day?: Limit
   /** E-mails per hour. */
   email_per_hour?: Limit
+  /** E-mails per day of the account's time zone. */
+  email_per_day?: Limit
   /** E-mails per month of the account's time zone. */
   email_per_month?: Limit
-  /** Evergreen campaigns. */
-  evergreen_campaigns?: Limit
+  /** Text messages per hour. */
+  sms_per_hour?: Limit
+  /** Text messages per day of the account's time zone. */
+  sms_per_day?: Limit
+  /** Text messages per month of the account's time zone. */
+  sms_per_month?: Limit
+  /** Automation actions per month. */
+  automation_actions_per_month?: Limit
+  /** Trigger actions per month. */
+  trigger_actions_per_month?: Limit
+  /** Actions in one automation. */
+  actions_per_automation?: Limit
+  /** Contacts. */
+  contacts?: Limit
   /** Contact lists. */
   lists?: Limit
+  /** Segments. */
+  segments?: Limit
+  /** Sending domains. */
+  sending_domains?: Limit
+  /** Triggers. */
+  triggers?: Limit
+  /** Evergreen campaigns. */
+  evergreen_campaigns?: Limit
+  /** Suppressed domains; with a commercial licence only. */
+  suppressed_domains?: Limit
   /**
    * Users of the account and of all accounts below it, each user once, and open invitations
    * (R-INV-9).
    */
   seats?: Limit
-  /** Segments. */
-  segments?: Limit
-  /** Sending domains. */
-  sending_domains?: Limit
-  /** Text messages per day of the account's time zone. */
-  sms_per_day?: Limit
-  /** Text messages per hour. */
-  sms_per_hour?: Limit
-  /** Text messages per month of the account's time zone. */
-  sms_per_month?: Limit
-  /** Suppressed domains; with a commercial licence only. */
-  suppressed_domains?: Limit
+  /** Accounts below this one. */
+  child_accounts?: Limit
+  /** Jobs that run at the same time. */
+  threads?: Limit
   /**
    * What single limits count, and what happens beyond them; at most one entry for each
    * limit, and what is absent is inherited.
    */
   terms?: Array<LimitTerms>
-  /** Jobs that run at the same time. */
-  threads?: Limit
-  /** Trigger actions per month. */
-  trigger_actions_per_month?: Limit
-  /** Triggers. */
-  triggers?: Limit
 }
 
 /** A notice that somebody acts as a user (R-SES-6). */
 export interface LogInNotice {
+  /** The session, which the user can end. */
+  session: string
   /** The person who acts. */
   by: string
-  /** When the session ends at the latest, in unix milliseconds. */
-  expiresAtMs: number
   /** The account from which they act; absent for an operator. */
   fromAccount?: string
   /** The reason. */
   reason: string
-  /** The session, which the user can end. */
-  session: string
+  /** When the session ends at the latest, in unix milliseconds. */
+  expiresAtMs: number
 }
 
 /** A member of an account. */
 export interface Member {
   /** The account. */
   account: string
-  /** Whether the role is an administrator's role. */
-  administrator: boolean
-  /** When it was made, in unix milliseconds. */
-  createdAtMs: number
-  /** Whether the membership, or the user as a whole, is disabled. */
-  disabled: boolean
+  /** The user. */
+  user: string
   /** Their e-mail address, as typed. */
   email: string
   /** The first name. */
   firstName?: string
-  /** The group; owners and administrators are in none. */
-  group?: string
   /** The last name. */
   lastName?: string
+  /** The role; an owner needs none. */
+  role?: string
+  /** Whether the role is an administrator's role. */
+  administrator: boolean
+  /** The group; owners and administrators are in none. */
+  group?: string
+  /** Whether they own the account. */
+  owner: boolean
+  /** Whether the membership, or the user as a whole, is disabled. */
+  disabled: boolean
+  /** Whether they can use the account already. */
+  status: MemberStatus
+  /** The steps that are still to be done. */
+  pending: Array<PendingStep>
   /**
    * When they were last seen, in unix milliseconds, to within five minutes; absent when they
    * never were.
    */
   lastSeenAtMs?: number
-  /** Whether they own the account. */
-  owner: boolean
-  /** The steps that are still to be done. */
-  pending: Array<PendingStep>
   /** The revision; every change raises it. */
   rev: number
-  /** The role; an owner needs none. */
-  role?: string
-  /** Whether they can use the account already. */
-  status: MemberStatus
+  /** When it was made, in unix milliseconds. */
+  createdAtMs: number
   /** When it was last changed, in unix milliseconds. */
   updatedAtMs: number
-  /** The user. */
-  user: string
 }
 
 /**
@@ -2795,10 +2795,10 @@ export type MemberStatus =
 
 /** The memberships that a user was given. */
 export interface MembersGranted {
-  /** The new memberships, in the order of the accounts. */
-  members: Array<Member>
   /** The user. */
   user: string
+  /** The new memberships, in the order of the accounts. */
+  members: Array<Member>
 }
 
 /**
@@ -2813,58 +2813,58 @@ export type MessageClass =
 
 /** What the host says of a message; caps and bounce stops depend on it. */
 export interface MessageInput {
-  /**
-   * The API key with which a program sends. For an actor with an API key, it is that key,
-   * whether it is named or not; users cannot name one.
-   */
-  apiKey?: string | undefined
-  /**
-   * The address to which its bounces go. If bounce addresses are assigned to the account, it
-   * must be one of them.
-   */
-  bounceAddress?: string | undefined
   /** The campaign, by the host's id for it. */
   campaign?: string | undefined
-  /** The class of the message; marketing when absent (R-QTA-14). */
-  messageClass?: MessageClass | undefined
-  /**
-   * The node through which it is sent. If nodes are assigned to the account, it must be one of
-   * them (R-PKG-5).
-   */
-  node?: string | undefined
-  /** The domain of its recipients. */
-  recipientDomain?: string | undefined
   /**
    * The domain from which it is sent. If sending domains are assigned to the account, it must be
    * one of them.
    */
   sendingDomain?: string | undefined
+  /**
+   * The node through which it is sent. If nodes are assigned to the account, it must be one of
+   * them (R-PKG-5).
+   */
+  node?: string | undefined
+  /**
+   * The address to which its bounces go. If bounce addresses are assigned to the account, it
+   * must be one of them.
+   */
+  bounceAddress?: string | undefined
+  /** The domain of its recipients. */
+  recipientDomain?: string | undefined
+  /** The class of the message; marketing when absent (R-QTA-14). */
+  messageClass?: MessageClass | undefined
+  /**
+   * The API key with which a program sends. For an actor with an API key, it is that key,
+   * whether it is named or not; users cannot name one.
+   */
+  apiKey?: string | undefined
 }
 
 /** A package that an account will get later (R-PKG-6). */
 export interface NextPackage {
-  /** When the account gets it, in unix milliseconds. */
-  fromMs: number
   /** The package. */
   package: string
+  /** When the account gets it, in unix milliseconds. */
+  fromMs: number
 }
 
 /** How a user is notified of new messages (R-USR-2). */
 export interface Notifications {
-  /** With a badge in the browser. */
-  badge?: boolean
   /** With a desktop notification. */
   desktop?: boolean
+  /** With a badge in the browser. */
+  badge?: boolean
   /** With a sound. */
   sound?: boolean
 }
 
 /** A change of how a user is notified of new messages; a setting that is absent stays as it is. */
 export interface NotificationsEditInput {
-  /** With a badge in the browser. */
-  badge?: boolean | undefined
   /** With a desktop notification. */
   desktop?: boolean | undefined
+  /** With a badge in the browser. */
+  badge?: boolean | undefined
   /** With a sound. */
   sound?: boolean | undefined
 }
@@ -2881,32 +2881,32 @@ export interface OfferedAccount {
 
 /** An operator of the platform. */
 export interface Operator {
-  /** When it was made, in unix milliseconds. */
-  createdAtMs: number
-  /** Whether the operator, or the user as a whole, is disabled. */
-  disabled: boolean
+  /** The user. */
+  user: string
   /** Their e-mail address, as typed. */
   email: string
   /** The first name. */
   firstName?: string
   /** The last name. */
   lastName?: string
-  /** The revision; every change raises it. */
-  rev: number
   /** The role. */
   role: string
+  /** Whether the operator, or the user as a whole, is disabled. */
+  disabled: boolean
+  /** The revision; every change raises it. */
+  rev: number
+  /** When it was made, in unix milliseconds. */
+  createdAtMs: number
   /** When it was last changed, in unix milliseconds. */
   updatedAtMs: number
-  /** The user. */
-  user: string
 }
 
 /** A page of operators. */
 export interface OperatorList {
-  /** The `after` of the next page; absent on the last page. */
-  next?: string
   /** The operators. */
   operators: Array<Operator>
+  /** The `after` of the next page; absent on the last page. */
+  next?: string
 }
 
 /** An operator who was removed. */
@@ -2935,18 +2935,18 @@ export interface OutboxCleared {
 export interface OutboxConsumerItem {
   /** Its name. */
   consumer: string
-  /** When it was created, in unix milliseconds. */
-  createdAtMs: number
-  /** How many messages are dead. */
-  dead: number
+  /** The number of the last message that it was given. */
+  takenTo: number
   /** The number of the message up to which all are acknowledged or dead. */
   doneTo: number
   /** How many messages it was given and has not acknowledged. */
   open: number
-  /** The number of the last message that it was given. */
-  takenTo: number
+  /** How many messages are dead. */
+  dead: number
   /** How often a message is given at most. */
   tries: number
+  /** When it was created, in unix milliseconds. */
+  createdAtMs: number
 }
 
 /** The consumers of the outbox. */
@@ -2959,10 +2959,10 @@ export interface OutboxConsumerList {
 
 /** A dead message of a consumer. */
 export interface OutboxDead {
-  /** How often it was given. */
-  deliveries: number
   /** The message. */
   message: OutboxItem
+  /** How often it was given. */
+  deliveries: number
   /** The reason, as the consumer gave it; absent when the message was given too often. */
   reason?: string
   /** Since when it is dead, in unix milliseconds. */
@@ -2979,58 +2979,58 @@ export interface OutboxDeadPage {
 
 /** A message that a consumer is given. */
 export interface OutboxDelivery {
+  /** The message. */
+  message: OutboxItem
   /**
    * How often the message was given, including this time; it is more than 1 when it was given
    * before and not acknowledged in time.
    */
   deliveries: number
-  /** The message. */
-  message: OutboxItem
   /** Until when the message is kept from other workers of the consumer, in unix milliseconds. */
   untilMs: number
 }
 
 /** A consumer that was removed. */
 export interface OutboxForgotten {
-  /** How many of its messages were dead. */
-  dead: number
   /** How many messages it had not acknowledged. */
   open: number
+  /** How many of its messages were dead. */
+  dead: number
 }
 
 /** A message of the outbox. */
 export interface OutboxItem {
-  /** The account that it is about. */
-  account?: string
-  /** The accounts that are offered, without those that have been deleted since. */
-  accounts: Array<OutboxAccount>
-  /** The limit that it is about (R-QTA-8). */
-  alert?: LimitAlert
-  /** When its cause happened, in unix milliseconds. */
-  atMs: number
-  /** The campaign that it is about. */
-  campaign?: string
-  /** How the system's clock has jumped (R-QTA-13). */
-  clockJump?: ClockJump
-  /** The invitation that it is about. */
-  invitation?: string
-  /** What the host has to do. */
-  kind: OutboxKind
-  /** Who acts as the user, and why (R-SES-6). */
-  logIn?: LogInNotice
   /** Its number: messages are numbered from 1, in the order in which their causes were committed. */
   number: number
+  /** What the host has to do. */
+  kind: OutboxKind
+  /** The account that it is about. */
+  account?: string
+  /** The user that it is about. */
+  user?: string
   /**
    * The address to which the mail goes, which is also the address to log in with. It is absent
    * when there is none, or when the person has been erased since; nothing is to be sent then.
    */
   to?: string
+  /** The accounts that are offered, without those that have been deleted since. */
+  accounts: Array<OutboxAccount>
+  /** The invitation that it is about. */
+  invitation?: string
+  /** The campaign that it is about. */
+  campaign?: string
   /** The token for the link; absent when there is none, or when it is dead by now. */
   token?: string
   /** When the token expires, in unix milliseconds. */
   tokenExpiresAtMs?: number
-  /** The user that it is about. */
-  user?: string
+  /** The limit that it is about (R-QTA-8). */
+  alert?: LimitAlert
+  /** Who acts as the user, and why (R-SES-6). */
+  logIn?: LogInNotice
+  /** How the system's clock has jumped (R-QTA-13). */
+  clockJump?: ClockJump
+  /** When its cause happened, in unix milliseconds. */
+  atMs: number
 }
 
 /**
@@ -3076,21 +3076,16 @@ export interface OutboxPage {
 
 /** What happened to the messages. */
 export interface OutboxSettled {
-  /** How many messages of the consumer are dead. */
-  dead: number
-  /** How many messages of the consumer are still open. */
-  open: number
   /** How many of them were open until now; the others were acknowledged already, or dead. */
   settled: number
+  /** How many messages of the consumer are still open. */
+  open: number
+  /** How many messages of the consumer are dead. */
+  dead: number
 }
 
 /** The messages that a consumer is given. */
 export interface OutboxTaken {
-  /**
-   * Whether the consumer has 1,000 messages that it has not acknowledged: it is given no new
-   * ones before it acknowledges some.
-   */
-  full: boolean
   /** The messages, in their order. */
   messages: Array<OutboxDelivery>
   /**
@@ -3103,6 +3098,11 @@ export interface OutboxTaken {
    * new ones.
    */
   takenTo: number
+  /**
+   * Whether the consumer has 1,000 messages that it has not acknowledged: it is given no new
+   * ones before it acknowledges some.
+   */
+  full: boolean
 }
 
 /**
@@ -3128,44 +3128,57 @@ export type OverLimit =
 export interface OwnedResource {
   /** The account. */
   account: string
-  /** The id. */
-  id: string
   /** The kind. */
   kind: string
+  /** The id. */
+  id: string
 }
 
 /** The owner of a new account: an existing user, or a new one by e-mail address. */
 export interface OwnerInput {
+  /** The existing user, or the id that the new one gets. */
+  user?: string | undefined
   /** The e-mail address of a new user. */
   email?: string | undefined
   /** The first name of a new user. */
   firstName?: string | undefined
   /** The last name of a new user. */
   lastName?: string | undefined
-  /** The existing user, or the id that the new one gets. */
-  user?: string | undefined
 }
 
 /** An account that got another owner. */
 export interface OwnerTransferred {
   /** The account. */
   account: string
+  /** The owner. */
+  owner: string
   /** The user who owned it before. */
   oldOwner: string
   /** The role that the old owner has now. */
   oldOwnerRole?: string
-  /** The owner. */
-  owner: string
   /** The revision of the account. */
   rev: number
 }
 
 /** A package. */
 export interface Package {
-  /** How many accounts use it. */
-  accounts: number
+  /** The id. */
+  id: string
+  /** The name that people see. */
+  name: string
+  /** Its limits; for a limit that is absent, the platform's default applies. */
+  limits: Limits
+  /** The role that no member of its accounts can exceed (R-ROL-5). */
+  role?: string
   /** The assets that its accounts can use (R-PKG-5). */
   assets?: Assets
+  /**
+   * Whether its accounts pay with credits for messages beyond their limits; with a commercial
+   * licence only (R-CRD-2).
+   */
+  credits: boolean
+  /** Whether its accounts may send beyond their limits; with a commercial licence only (R-CRD-2). */
+  overuse: boolean
   /**
    * The rate of bounces at which a campaign is stopped; with a commercial licence only
    * (R-QTA-11).
@@ -3173,39 +3186,26 @@ export interface Package {
   bounceRate?: BounceRate
   /** What a further account of the team costs each month (R-TEA-4). */
   childPrice?: Price
-  /** When it was made, in unix milliseconds. */
-  createdAtMs: number
-  /**
-   * Whether its accounts pay with credits for messages beyond their limits; with a commercial
-   * licence only (R-CRD-2).
-   */
-  credits: boolean
-  /** The id. */
-  id: string
-  /** Its limits; for a limit that is absent, the platform's default applies. */
-  limits: Limits
-  /** The name that people see. */
-  name: string
-  /** Whether its accounts may send beyond their limits; with a commercial licence only (R-CRD-2). */
-  overuse: boolean
+  /** Whether it takes no new accounts (R-PKG-4). */
+  retired: boolean
   /**
    * The names of the fields that are set but not included in the edition of the store: they are
    * kept and shown, but do not apply (R-PLT-1). This is never stored.
    */
   readOnly?: Array<string>
-  /** Whether it takes no new accounts (R-PKG-4). */
-  retired: boolean
-  /** The revision; every change raises it. */
-  rev: number
-  /** The role that no member of its accounts can exceed (R-ROL-5). */
-  role?: string
-  /** When it was last changed, in unix milliseconds. */
-  updatedAtMs: number
   /**
    * The names of the fields that are set but have no effect on their own: credits pay for
    * nothing unless `overuse` is allowed too (R-CRD-2). This is never stored.
    */
   withoutEffect?: Array<string>
+  /** How many accounts use it. */
+  accounts: number
+  /** The revision; every change raises it. */
+  rev: number
+  /** When it was made, in unix milliseconds. */
+  createdAtMs: number
+  /** When it was last changed, in unix milliseconds. */
+  updatedAtMs: number
 }
 
 /**
@@ -3220,24 +3220,26 @@ export type PackageChange =
 
 /** A package that was deleted. */
 export interface PackageDeleted {
-  /** How many accounts moved to the other package. */
-  moved: number
   /** The package. */
   package: string
+  /** How many accounts moved to the other package. */
+  moved: number
 }
 
 /** A page of packages. */
 export interface PackageList {
-  /** The `after` of the next page; absent on the last page. */
-  next?: string
   /** The packages. */
   packages: Array<Package>
+  /** The `after` of the next page; absent on the last page. */
+  next?: string
 }
 
 /** What a change of package would mean today. */
 export interface PackagePreflight {
   /** The account. */
   account: string
+  /** The package that it would get. */
+  package: string
   /** The limits that today's usage is above; empty when the usage fits. */
   exceeded: Array<PreflightExcess>
   /**
@@ -3245,8 +3247,6 @@ export interface PackagePreflight {
    * guarantees become best effort (R-TEA-9).
    */
   guarantees: Array<PreflightGuarantee>
-  /** The package that it would get. */
-  package: string
 }
 
 /** What credits paid for. */
@@ -3259,10 +3259,10 @@ export interface PaidWithCredits {
 
 /** The result of setting, changing or removing a password. */
 export interface PasswordChanged {
-  /** How many sessions ended. */
-  sessionsEnded: number
   /** The user. */
   user: string
+  /** How many sessions ended. */
+  sessionsEnded: number
 }
 
 /** The result of asking for a reset link; it is the same whether or not somebody has the address. */
@@ -3273,10 +3273,10 @@ export interface PasswordForgotten {
 
 /** The result of asking for a link that sets a new password. */
 export interface PasswordResetRequested {
-  /** Until when the link can be used, in unix milliseconds. */
-  expiresAtMs: number
   /** The user. */
   user: string
+  /** Until when the link can be used, in unix milliseconds. */
+  expiresAtMs: number
 }
 
 /** The result of importing hashes. */
@@ -3301,16 +3301,16 @@ export type PendingStep =
 
 /** A node of the permission tree. */
 export interface Permission {
-  /** The ids from the top of the tree to this node. */
-  path: Array<string>
   /** The id, with dots, such as `campaigns.send`. */
   permission: string
+  /** The title for people. */
+  title: string
+  /** The ids from the top of the tree to this node. */
+  path: Array<string>
   /** Whether grants carry a scope. */
   scoped: boolean
   /** Whether it has to be granted by its own name. */
   sensitive: boolean
-  /** The title for people. */
-  title: string
 }
 
 /** Nodes of the permission tree. */
@@ -3321,44 +3321,44 @@ export interface PermissionList {
 
 /** A member, or somebody who was invited. */
 export interface Person {
+  /** The user; absent for a person who was invited. */
+  user?: string
+  /** The invitation; absent for a member. */
+  invitation?: string
+  /** The e-mail address, as typed. */
+  email: string
+  /** The first name. */
+  firstName?: string
+  /** The last name. */
+  lastName?: string
+  /** Whether they can use the account already. */
+  status: PersonStatus
+  /** The steps that are still to be done. */
+  pending: Array<PendingStep>
   /**
    * The accounts of which they are a member, or which they are offered, among the accounts that
    * are listed; for a member at most 50.
    */
   accounts: Array<AccountGrant>
-  /** When the user, or the invitation, was made, in unix milliseconds. */
-  createdAtMs: number
-  /** The e-mail address, as typed. */
-  email: string
-  /** When the invitation expires, in unix milliseconds: from then on it cannot be accepted. */
-  expiresAtMs?: number
-  /** The first name. */
-  firstName?: string
-  /** The invitation; absent for a member. */
-  invitation?: string
-  /** The last name. */
-  lastName?: string
+  /** Whether they own one of these accounts, or will own it. */
+  owner: boolean
   /**
    * When they were last seen, in unix milliseconds, to within five minutes; absent when they
    * never were.
    */
   lastSeenAtMs?: number
-  /** Whether they own one of these accounts, or will own it. */
-  owner: boolean
-  /** The steps that are still to be done. */
-  pending: Array<PendingStep>
-  /** Whether they can use the account already. */
-  status: PersonStatus
-  /** The user; absent for a person who was invited. */
-  user?: string
+  /** When the invitation expires, in unix milliseconds: from then on it cannot be accepted. */
+  expiresAtMs?: number
+  /** When the user, or the invitation, was made, in unix milliseconds. */
+  createdAtMs: number
 }
 
 /** A page of people. */
 export interface PersonList {
-  /** The `after` of the next page; absent on the last page. */
-  next?: string
   /** The people. */
   people: Array<Person>
+  /** The `after` of the next page; absent on the last page. */
+  next?: string
 }
 
 /**
@@ -3380,58 +3380,73 @@ export type PersonStatus =
  * account above, the platform, its preset, the default.
  */
 export interface PoliciesInput {
-  /**
-   * The thresholds of a limit, in percent, at which the host is told, once for each in a window
-   * (R-QTA-8).
-   */
-  alertAtPercent?: ReadonlyArray<Integer> | undefined
-  /** The day of the month on which a billing month begins, 1 to 31. */
-  billingDay?: Integer | undefined
-  /** Whether the owner may enter an account that is suspended only for billing (R-ACC-3). */
-  billingHoldOwnerEnters?: boolean | undefined
-  /** The same of what caps have counted, each member, campaign and domain by itself (R-QTA-14). */
-  capHistoryDays?: Integer | undefined
-  /** Who owns an account below another: an owner of its own, or the parent's. */
-  childOwner?: ChildOwner | undefined
-  /** Whether accounts can create roles of their own (R-ROL-4). */
-  customRoles?: boolean | undefined
   /** How many levels a tree of accounts may have, 1 to 8. */
   depth?: Integer | undefined
-  /** Who may edit the e-mail address of a user (R-USR-3). */
-  emailEditedBy?: ReadonlyArray<Editor> | undefined
-  /** How long a closed account can be reopened, in milliseconds (R-ACC-3). */
-  graceMs?: Integer | undefined
-  /** Who can give an existing user access to a further account (R-INV-7). */
-  grantExisting?: GrantExisting | undefined
-  /** The window of the caps of groups (R-GRP-5). */
-  groupCapPeriod?: CapPeriod | undefined
+  /** Who owns an account below another: an owner of its own, or the parent's. */
+  childOwner?: ChildOwner | undefined
+  /** Whether the owner of an account cannot be a member of another account (R-TEA-2). */
+  ownerExclusive?: boolean | undefined
+  /**
+   * Whether each membership has a role, a user has one role in the whole team, or the role comes
+   * from the package (R-INV-8).
+   */
+  roleScope?: RoleScope | undefined
+  /** Whether accounts can create roles of their own (R-ROL-4). */
+  customRoles?: boolean | undefined
   /** Whether accounts have groups of users. */
   groups?: boolean | undefined
+  /** Who can give an existing user access to a further account (R-INV-7). */
+  grantExisting?: GrantExisting | undefined
   /** How long an invitation can be accepted, from its last sending, in milliseconds (R-INV-3). */
   invitationLifeMs?: Integer | undefined
+  /** How long the owner of a new account can confirm their address, in milliseconds (R-INV-3). */
+  verificationLifeMs?: Integer | undefined
   /**
    * How long a link for a new password or a new e-mail address can be used, in milliseconds
    * (R-SES-4).
    */
   linkLifeMs?: Integer | undefined
-  /** How long somebody can act as a user at most, in milliseconds, up to eight hours (R-SES-6). */
-  logInAsMs?: Integer | undefined
+  /**
+   * Whether an account below another one can be created without its owner confirming their
+   * address first (R-TEA-4).
+   */
+  skipVerification?: boolean | undefined
+  /** What happens to the old link when an invitation is sent again (R-INV-5). */
+  resend?: Resend | undefined
+  /** The steps that a member has to do before they are no longer shown as pending (R-INV-4). */
+  pendingUntil?: ReadonlyArray<PendingStep> | undefined
+  /** Who may edit the e-mail address of a user (R-USR-3). */
+  emailEditedBy?: ReadonlyArray<Editor> | undefined
   /** Who may edit the first and the last name. */
   namesEditedBy?: ReadonlyArray<Editor> | undefined
+  /** Who may edit the phone number, sending country, language, time zone and notifications. */
+  profileEditedBy?: ReadonlyArray<Editor> | undefined
+  /**
+   * How many users a team can have; each user counts once, and owners and open invitations count
+   * too (R-INV-9).
+   */
+  seats?: LimitInput | undefined
   /** Whether operators may act as a user (R-SES-6). */
   operatorsLogInAs?: boolean | undefined
+  /** How long somebody can act as a user at most, in milliseconds, up to eight hours (R-SES-6). */
+  logInAsMs?: Integer | undefined
+  /** The window of the caps of groups (R-GRP-5). */
+  groupCapPeriod?: CapPeriod | undefined
+  /** What happens to open reservations when an account is suspended or closed (R-ACC-4). */
+  reservationsOnHold?: ReservationsOnHold | undefined
   /**
-   * What happens beyond a limit of an account for which nothing else is set (R-QTA-7). By
-   * default, credits pay if the package allows it, and otherwise the send is refused.
+   * The thresholds of a limit, in percent, at which the host is told, once for each in a window
+   * (R-QTA-8).
    */
-  overLimit?: OverLimit | undefined
-  /** Whether the owner of an account cannot be a member of another account (R-TEA-2). */
-  ownerExclusive?: boolean | undefined
-  /**
-   * How much memory the hashing of a password takes, in KiB, 15,360 to 1,048,576; for the
-   * platform alone (R-SES-1).
-   */
-  passwordMemoryKib?: Integer | undefined
+  alertAtPercent?: ReadonlyArray<Integer> | undefined
+  /** The IANA name of the time zone that new accounts get. */
+  timeZone?: string | undefined
+  /** The day of the month on which a billing month begins, 1 to 31. */
+  billingDay?: Integer | undefined
+  /** Whether the owner may enter an account that is suspended only for billing (R-ACC-3). */
+  billingHoldOwnerEnters?: boolean | undefined
+  /** How long a closed account can be reopened, in milliseconds (R-ACC-3). */
+  graceMs?: Integer | undefined
   /** The fewest characters of a password, 8 to 64; for the platform alone (R-SES-1). */
   passwordMin?: Integer | undefined
   /**
@@ -3440,43 +3455,20 @@ export interface PoliciesInput {
    */
   passwordMinWithSecondFactor?: Integer | undefined
   /**
-   * How many passes the hashing makes over that memory, 2 to 16; for the platform alone
-   * (R-SES-1).
-   */
-  passwordPasses?: Integer | undefined
-  /**
    * Words that do not make a password stronger, such as the names of the platform, at most 50;
    * for the platform alone (R-SES-1).
    */
   passwordWords?: ReadonlyArray<string> | undefined
-  /** The steps that a member has to do before they are no longer shown as pending (R-INV-4). */
-  pendingUntil?: ReadonlyArray<PendingStep> | undefined
-  /** Who may edit the phone number, sending country, language, time zone and notifications. */
-  profileEditedBy?: ReadonlyArray<Editor> | undefined
   /**
-   * How long after a log-in a session may change how its user logs in, in milliseconds; for the
+   * How much memory the hashing of a password takes, in KiB, 15,360 to 1,048,576; for the
    * platform alone (R-SES-1).
    */
-  recentLogInMs?: Integer | undefined
-  /** What happens to the old link when an invitation is sent again (R-INV-5). */
-  resend?: Resend | undefined
-  /** What happens to open reservations when an account is suspended or closed (R-ACC-4). */
-  reservationsOnHold?: ReservationsOnHold | undefined
+  passwordMemoryKib?: Integer | undefined
   /**
-   * Whether each membership has a role, a user has one role in the whole team, or the role comes
-   * from the package (R-INV-8).
+   * How many passes the hashing makes over that memory, 2 to 16; for the platform alone
+   * (R-SES-1).
    */
-  roleScope?: RoleScope | undefined
-  /**
-   * How many users a team can have; each user counts once, and owners and open invitations count
-   * too (R-INV-9).
-   */
-  seats?: LimitInput | undefined
-  /**
-   * Whether sessions need a second factor, in an account or on the whole platform; on the
-   * platform it applies to operators too (R-SES-1).
-   */
-  secondFactor?: SecondFactorPolicy | undefined
+  passwordPasses?: Integer | undefined
   /** How long a session lasts without use, in milliseconds; for the platform alone (R-SES-1). */
   sessionIdleMs?: Integer | undefined
   /**
@@ -3485,19 +3477,27 @@ export interface PoliciesInput {
    */
   sessionLifeMs?: Integer | undefined
   /**
-   * Whether an account below another one can be created without its owner confirming their
-   * address first (R-TEA-4).
+   * How long after a log-in a session may change how its user logs in, in milliseconds; for the
+   * platform alone (R-SES-1).
    */
-  skipVerification?: boolean | undefined
-  /** The IANA name of the time zone that new accounts get. */
-  timeZone?: string | undefined
+  recentLogInMs?: Integer | undefined
+  /**
+   * Whether sessions need a second factor, in an account or on the whole platform; on the
+   * platform it applies to operators too (R-SES-1).
+   */
+  secondFactor?: SecondFactorPolicy | undefined
+  /**
+   * What happens beyond a limit of an account for which nothing else is set (R-QTA-7). By
+   * default, credits pay if the package allows it, and otherwise the send is refused.
+   */
+  overLimit?: OverLimit | undefined
   /**
    * For how many days the store keeps what limits and groups counted in windows that are over:
    * up to 36,500, or 0 for ever (R-QTA-2).
    */
   usageHistoryDays?: Integer | undefined
-  /** How long the owner of a new account can confirm their address, in milliseconds (R-INV-3). */
-  verificationLifeMs?: Integer | undefined
+  /** The same of what caps have counted, each member, campaign and domain by itself (R-QTA-14). */
+  capHistoryDays?: Integer | undefined
 }
 
 /**
@@ -3505,58 +3505,73 @@ export interface PoliciesInput {
  * account above, the platform, its preset, the default.
  */
 export interface Policies {
-  /**
-   * The thresholds of a limit, in percent, at which the host is told, once for each in a window
-   * (R-QTA-8).
-   */
-  alertAtPercent?: Array<number>
-  /** The day of the month on which a billing month begins, 1 to 31. */
-  billingDay?: number
-  /** Whether the owner may enter an account that is suspended only for billing (R-ACC-3). */
-  billingHoldOwnerEnters?: boolean
-  /** The same of what caps have counted, each member, campaign and domain by itself (R-QTA-14). */
-  capHistoryDays?: number
-  /** Who owns an account below another: an owner of its own, or the parent's. */
-  childOwner?: ChildOwner
-  /** Whether accounts can create roles of their own (R-ROL-4). */
-  customRoles?: boolean
   /** How many levels a tree of accounts may have, 1 to 8. */
   depth?: number
-  /** Who may edit the e-mail address of a user (R-USR-3). */
-  emailEditedBy?: Array<Editor>
-  /** How long a closed account can be reopened, in milliseconds (R-ACC-3). */
-  graceMs?: number
-  /** Who can give an existing user access to a further account (R-INV-7). */
-  grantExisting?: GrantExisting
-  /** The window of the caps of groups (R-GRP-5). */
-  groupCapPeriod?: CapPeriod
+  /** Who owns an account below another: an owner of its own, or the parent's. */
+  childOwner?: ChildOwner
+  /** Whether the owner of an account cannot be a member of another account (R-TEA-2). */
+  ownerExclusive?: boolean
+  /**
+   * Whether each membership has a role, a user has one role in the whole team, or the role comes
+   * from the package (R-INV-8).
+   */
+  roleScope?: RoleScope
+  /** Whether accounts can create roles of their own (R-ROL-4). */
+  customRoles?: boolean
   /** Whether accounts have groups of users. */
   groups?: boolean
+  /** Who can give an existing user access to a further account (R-INV-7). */
+  grantExisting?: GrantExisting
   /** How long an invitation can be accepted, from its last sending, in milliseconds (R-INV-3). */
   invitationLifeMs?: number
+  /** How long the owner of a new account can confirm their address, in milliseconds (R-INV-3). */
+  verificationLifeMs?: number
   /**
    * How long a link for a new password or a new e-mail address can be used, in milliseconds
    * (R-SES-4).
    */
   linkLifeMs?: number
-  /** How long somebody can act as a user at most, in milliseconds, up to eight hours (R-SES-6). */
-  logInAsMs?: number
+  /**
+   * Whether an account below another one can be created without its owner confirming their
+   * address first (R-TEA-4).
+   */
+  skipVerification?: boolean
+  /** What happens to the old link when an invitation is sent again (R-INV-5). */
+  resend?: Resend
+  /** The steps that a member has to do before they are no longer shown as pending (R-INV-4). */
+  pendingUntil?: Array<PendingStep>
+  /** Who may edit the e-mail address of a user (R-USR-3). */
+  emailEditedBy?: Array<Editor>
   /** Who may edit the first and the last name. */
   namesEditedBy?: Array<Editor>
+  /** Who may edit the phone number, sending country, language, time zone and notifications. */
+  profileEditedBy?: Array<Editor>
+  /**
+   * How many users a team can have; each user counts once, and owners and open invitations count
+   * too (R-INV-9).
+   */
+  seats?: Limit
   /** Whether operators may act as a user (R-SES-6). */
   operatorsLogInAs?: boolean
+  /** How long somebody can act as a user at most, in milliseconds, up to eight hours (R-SES-6). */
+  logInAsMs?: number
+  /** The window of the caps of groups (R-GRP-5). */
+  groupCapPeriod?: CapPeriod
+  /** What happens to open reservations when an account is suspended or closed (R-ACC-4). */
+  reservationsOnHold?: ReservationsOnHold
   /**
-   * What happens beyond a limit of an account for which nothing else is set (R-QTA-7). By
-   * default, credits pay if the package allows it, and otherwise the send is refused.
+   * The thresholds of a limit, in percent, at which the host is told, once for each in a window
+   * (R-QTA-8).
    */
-  overLimit?: OverLimit
-  /** Whether the owner of an account cannot be a member of another account (R-TEA-2). */
-  ownerExclusive?: boolean
-  /**
-   * How much memory the hashing of a password takes, in KiB, 15,360 to 1,048,576; for the
-   * platform alone (R-SES-1).
-   */
-  passwordMemoryKib?: number
+  alertAtPercent?: Array<number>
+  /** The IANA name of the time zone that new accounts get. */
+  timeZone?: string
+  /** The day of the month on which a billing month begins, 1 to 31. */
+  billingDay?: number
+  /** Whether the owner may enter an account that is suspended only for billing (R-ACC-3). */
+  billingHoldOwnerEnters?: boolean
+  /** How long a closed account can be reopened, in milliseconds (R-ACC-3). */
+  graceMs?: number
   /** The fewest characters of a password, 8 to 64; for the platform alone (R-SES-1). */
   passwordMin?: number
   /**
@@ -3565,43 +3580,20 @@ export interface Policies {
    */
   passwordMinWithSecondFactor?: number
   /**
-   * How many passes the hashing makes over that memory, 2 to 16; for the platform alone
-   * (R-SES-1).
-   */
-  passwordPasses?: number
-  /**
    * Words that do not make a password stronger, such as the names of the platform, at most 50;
    * for the platform alone (R-SES-1).
    */
   passwordWords?: Array<string>
-  /** The steps that a member has to do before they are no longer shown as pending (R-INV-4). */
-  pendingUntil?: Array<PendingStep>
-  /** Who may edit the phone number, sending country, language, time zone and notifications. */
-  profileEditedBy?: Array<Editor>
   /**
-   * How long after a log-in a session may change how its user logs in, in milliseconds; for the
+   * How much memory the hashing of a password takes, in KiB, 15,360 to 1,048,576; for the
    * platform alone (R-SES-1).
    */
-  recentLogInMs?: number
-  /** What happens to the old link when an invitation is sent again (R-INV-5). */
-  resend?: Resend
-  /** What happens to open reservations when an account is suspended or closed (R-ACC-4). */
-  reservationsOnHold?: ReservationsOnHold
+  passwordMemoryKib?: number
   /**
-   * Whether each membership has a role, a user has one role in the whole team, or the role comes
-   * from the package (R-INV-8).
+   * How many passes the hashing makes over that memory, 2 to 16; for the platform alone
+   * (R-SES-1).
    */
-  roleScope?: RoleScope
-  /**
-   * How many users a team can have; each user counts once, and owners and open invitations count
-   * too (R-INV-9).
-   */
-  seats?: Limit
-  /**
-   * Whether sessions need a second factor, in an account or on the whole platform; on the
-   * platform it applies to operators too (R-SES-1).
-   */
-  secondFactor?: SecondFactorPolicy
+  passwordPasses?: number
   /** How long a session lasts without use, in milliseconds; for the platform alone (R-SES-1). */
   sessionIdleMs?: number
   /**
@@ -3610,41 +3602,49 @@ export interface Policies {
    */
   sessionLifeMs?: number
   /**
-   * Whether an account below another one can be created without its owner confirming their
-   * address first (R-TEA-4).
+   * How long after a log-in a session may change how its user logs in, in milliseconds; for the
+   * platform alone (R-SES-1).
    */
-  skipVerification?: boolean
-  /** The IANA name of the time zone that new accounts get. */
-  timeZone?: string
+  recentLogInMs?: number
+  /**
+   * Whether sessions need a second factor, in an account or on the whole platform; on the
+   * platform it applies to operators too (R-SES-1).
+   */
+  secondFactor?: SecondFactorPolicy
+  /**
+   * What happens beyond a limit of an account for which nothing else is set (R-QTA-7). By
+   * default, credits pay if the package allows it, and otherwise the send is refused.
+   */
+  overLimit?: OverLimit
   /**
    * For how many days the store keeps what limits and groups counted in windows that are over:
    * up to 36,500, or 0 for ever (R-QTA-2).
    */
   usageHistoryDays?: number
-  /** How long the owner of a new account can confirm their address, in milliseconds (R-INV-3). */
-  verificationLifeMs?: number
+  /** The same of what caps have counted, each member, campaign and domain by itself (R-QTA-14). */
+  capHistoryDays?: number
 }
 
 /** Where the value of a policy comes from. */
 export interface PolicyOrigin {
-  /** The account whose setting or preset it is; absent for the platform and for the default. */
-  account?: string
   /** The policy. */
   policy: string
   /** At which kind of level it is set. */
   source: PolicySource
+  /** The account whose setting or preset it is; absent for the platform and for the default. */
+  account?: string
 }
 
 /** The policies that apply, and where they come from. */
 export interface PolicyReport {
   /** The account; absent for the platform. */
   account?: string
-  /** The policies that apply. */
-  policies: EffectivePolicies
   /** The preset that this account, or the platform, has itself. */
   preset?: Preset
   /** The single policies that are set on this account, or on the platform, itself. */
   set: Policies
+  /** The policies that apply. */
+  policies: EffectivePolicies
   /** Where each of them comes from, ordered by name. */
   sources: Array<PolicyOrigin>
 }
@@ -3667,20 +3667,20 @@ export type PolicySource =
 export interface PreflightExcess {
   /** Which limit. */
   limit: LimitName
-  /** How much is used now. */
-  used: number
   /** Its value with the package. */
   value: Limit
+  /** How much is used now. */
+  used: number
 }
 
 /** A limit of which more is guaranteed than would be left. */
 export interface PreflightGuarantee {
   /** Which limit. */
   limit: LimitName
-  /** How much is guaranteed to the accounts directly below. */
-  promised: number
   /** Its value with the package, or the value of an account above if that is less. */
   value: Limit
+  /** How much is guaranteed to the accounts directly below. */
+  promised: number
 }
 
 /**
@@ -3701,49 +3701,49 @@ export type Preset =
 
 /** An amount of money. */
 export interface PriceInput {
-  /** The code of the currency: three capital letters, such as `EUR`. */
-  currency: string
   /** The amount in the smallest unit of the currency, such as cents. */
   minorUnits: Integer
+  /** The code of the currency: three capital letters, such as `EUR`. */
+  currency: string
 }
 
 /** An amount of money. */
 export interface Price {
-  /** The code of the currency: three capital letters, such as `EUR`. */
-  currency: string
   /** The amount in the smallest unit of the currency, such as cents. */
   minorUnits: number
+  /** The code of the currency: three capital letters, such as `EUR`. */
+  currency: string
 }
 
 /** Why something would be refused, or was. */
 export interface Problem {
   /** The code of the refusal. */
   code: string
+  /** A sentence that a person can act on. */
+  message: string
   /**
    * The JSON pointer of the field that is wrong, in a request for this one alone; for a row of
    * CSV, its column.
    */
   field?: string
-  /** A sentence that a person can act on. */
-  message: string
 }
 
 /** The profile of a user (R-USR-2). */
 export interface Profile {
   /** The first name. */
   first_name?: string
-  /** The language: a tag such as `de` or `pt-BR`. */
-  language?: string
   /** The last name. */
   last_name?: string
-  /** How the user is notified of new messages. */
-  notifications?: Notifications
   /** The phone number. */
   phone?: string
   /** The country to which the user sends by default: two capital letters, as in ISO 3166. */
   sending_country?: string
+  /** The language: a tag such as `de` or `pt-BR`. */
+  language?: string
   /** The IANA name of the time zone. */
   time_zone?: string
+  /** How the user is notified of new messages. */
+  notifications?: Notifications
 }
 
 /**
@@ -3773,36 +3773,36 @@ export interface ReceivedList {
    * template, and stays even while it is empty.
    */
   folder: boolean
-  /** The `after` of the next page; absent on the last page. */
-  next?: string
   /** The templates. */
   templates: Array<ReceivedTemplate>
+  /** The `after` of the next page; absent on the last page. */
+  next?: string
 }
 
 /** A template that an account above shares. */
 export interface ReceivedTemplate {
   /** The account above that shares it. */
   account: string
-  /** The resource. */
-  id: string
   /** The kind of the resource. */
   kind: string
+  /** The resource. */
+  id: string
   /** The revision that the resource has now; a change in the account above raises it. */
   rev: number
-  /** When it was first shared, in unix milliseconds. */
-  sharedAtMs: number
   /** When the resource was last changed, in unix milliseconds. */
   updatedAtMs: number
+  /** When it was first shared, in unix milliseconds. */
+  sharedAtMs: number
 }
 
 /** Recovery codes, each valid for one log-in. */
 export interface RecoveryCodes {
+  /** The user. */
+  user: string
   /** Ten codes. They are shown here once. */
   recoveryCodes: Array<string>
   /** How many sessions ended. */
   sessionsEnded: number
-  /** The user. */
-  user: string
 }
 
 /** Why a send is refused. */
@@ -3812,20 +3812,20 @@ export interface Refusal {
    * to pay for what is beyond the account's own limits.
    */
   code: string
-  /** With `credits_exhausted`, how many credits there are to pay with. */
-  creditsLeft?: number
   /** The limit that refused the send, if a limit did. */
   limit?: BindingLimit
-  /**
-   * What the host should do with the messages, if more than a refusal was configured: the
-   * setting of the strictest of the limits that were reached (R-QTA-7).
-   */
-  over?: OverLimit
   /**
    * The first instant, in unix milliseconds, at which the same send is let through if nothing
    * but time passes; absent when it never is.
    */
   retryAtMs?: number
+  /** With `credits_exhausted`, how many credits there are to pay with. */
+  creditsLeft?: number
+  /**
+   * What the host should do with the messages, if more than a refusal was configured: the
+   * setting of the strictest of the limits that were reached (R-QTA-7).
+   */
+  over?: OverLimit
 }
 
 /**
@@ -3843,16 +3843,16 @@ export type Replaceable =
  * answer is as if all of it were done.
  */
 export interface ReplacedEverywhere {
-  /** When it was deleted, in unix milliseconds. */
-  deletedAtMs: number
-  /** The package or role that was deleted. */
-  id: string
   /** What it was. */
   kind: Replaceable
-  /** How many records were written anew so far. */
-  records: number
+  /** The package or role that was deleted. */
+  id: string
   /** What is in its place. */
   replacedBy: string
+  /** When it was deleted, in unix milliseconds. */
+  deletedAtMs: number
+  /** How many records were written anew so far. */
+  records: number
 }
 
 /**
@@ -3871,32 +3871,32 @@ export type Resend =
 export interface Reservation {
   /** The account. */
   account: string
-  /** The channel that was charged. */
-  channel: Channel
-  /** How many messages go out, according to the commit. */
-  committed: number
-  /** How many messages were charged. */
-  count: number
-  /**
-   * How many messages credits paid for when the reservation was charged; of what is given back,
-   * the credits get their part first (R-CRD-2).
-   */
-  credits?: PaidWithCredits
-  /** When the reservation expires, in unix milliseconds: what is left of it is given back then. */
-  expiresAtMs: number
   /** The reservation. */
   id: string
+  /** The user who sends. */
+  user?: string
+  /** The channel that was charged. */
+  channel: Channel
+  /** How many messages were charged. */
+  count: number
+  /** The state of the reservation. */
+  state: ReservationState
+  /** How many messages go out, according to the commit. */
+  committed: number
+  /** When it was charged, in unix milliseconds. */
+  reservedAtMs: number
+  /** When the reservation expires, in unix milliseconds: what is left of it is given back then. */
+  expiresAtMs: number
   /**
    * When a pace spreads the messages: from when on all of them may have gone out, in unix
    * milliseconds.
    */
   notBeforeMs?: number
-  /** When it was charged, in unix milliseconds. */
-  reservedAtMs: number
-  /** The state of the reservation. */
-  state: ReservationState
-  /** The user who sends. */
-  user?: string
+  /**
+   * How many messages credits paid for when the reservation was charged; of what is given back,
+   * the credits get their part first (R-CRD-2).
+   */
+  credits?: PaidWithCredits
 }
 
 /**
@@ -3907,12 +3907,12 @@ export interface Reservation {
  * The object itself is true either way, as every object is in JavaScript.
  */
 export interface ReservationDecision {
-  /** How many messages credits paid for, beyond the account's own limits (R-CRD-2). */
-  credits?: PaidWithCredits
-  /** When the reservation expires, in unix milliseconds: what is left of it is given back then. */
-  expiresAtMs?: number
+  /** The reservation; absent when nothing was granted. */
+  reservation?: string
   /** How many messages are reserved. */
   granted: number
+  /** When the reservation expires, in unix milliseconds: what is left of it is given back then. */
+  expiresAtMs?: number
   /**
    * When a pace spreads the messages: from when on all of them may have gone out, in unix
    * milliseconds. It is absent when they may go out now.
@@ -3920,8 +3920,8 @@ export interface ReservationDecision {
   notBeforeMs?: number
   /** Why nothing was granted. */
   refusal?: Refusal
-  /** The reservation; absent when nothing was granted. */
-  reservation?: string
+  /** How many messages credits paid for, beyond the account's own limits (R-CRD-2). */
+  credits?: PaidWithCredits
 }
 
 /**
@@ -3954,26 +3954,26 @@ export type ReservationsOnHold =
 export interface Resource {
   /** The account. */
   account: string
-  /** When it was registered, in unix milliseconds. */
-  createdAtMs: number
-  /** The group in which it is shared; none when an owner or an administrator made it (R-GRP-3). */
-  group?: string
-  /** The id, unique within account and kind. */
-  id: string
   /**
    * The kind: `campaign`, `list`, `template` or another one of the library, or a branch of the
    * permission tree that the host added.
    */
   kind: string
+  /** The id, unique within account and kind. */
+  id: string
   /** The user who owns it. */
   owner: string
-  /** The revision; every change and every save raises it. */
-  rev: number
+  /** The group in which it is shared; none when an owner or an administrator made it (R-GRP-3). */
+  group?: string
   /**
    * Whether its owner lets the group see it; the group does see it as long as the owner holds
    * the permission to share the kind (R-GRP-3).
    */
   shared: boolean
+  /** The revision; every change and every save raises it. */
+  rev: number
+  /** When it was registered, in unix milliseconds. */
+  createdAtMs: number
   /** When it was last changed, in unix milliseconds. */
   updatedAtMs: number
 }
@@ -3990,6 +3990,8 @@ export interface ResourceDecision {
   allowed: boolean
   /** The permission that was asked for. */
   permission: string
+  /** How far the user's permission reaches; absent when they do not hold it. */
+  scope?: Scope
   /** Why they may do it: the narrowest reason that suffices. */
   reason?: ResourceReason
   /**
@@ -3997,16 +3999,14 @@ export interface ResourceDecision {
    * `permission_denied`.
    */
   refusal?: string
-  /** How far the user's permission reaches; absent when they do not hold it. */
-  scope?: Scope
 }
 
 /** A page of resources. */
 export interface ResourceList {
-  /** The `after` of the next page; absent on the last page. */
-  next?: string
   /** The resources; a page may be shorter than `limit`, and even empty, while there is a `next`. */
   resources: Array<Resource>
+  /** The `after` of the next page; absent on the last page. */
+  next?: string
 }
 
 /**
@@ -4027,18 +4027,18 @@ export type ResourceReason =
 export interface ResourceRemoved {
   /** The account. */
   account: string
-  /** The resource. */
-  id: string
   /** The kind. */
   kind: string
+  /** The resource. */
+  id: string
 }
 
 /** Who gets the resources of a member who leaves (R-USR-4). */
 export interface ResourcesToInput {
-  /** The member or the group; absent for the account. */
-  id?: string | undefined
   /** Whether another member, a group or the account gets them. */
   kind: ResourcesToKind
+  /** The member or the group; absent for the account. */
+  id?: string | undefined
 }
 
 /**
@@ -4055,52 +4055,52 @@ export type ResourcesToKind =
 
 /** A role. */
 export interface Role {
-  /** The account to which it belongs; absent for a role of the platform (R-ROL-4). */
-  account?: string
-  /**
-   * Whether its holders are administrators, who are in no group and for whom every scope is
-   * `any`. Only the built-in Administrator and its copies are such roles (R-ROL-4).
-   */
-  administrator: boolean
-  /** The permissions that it allows. */
-  allow: Array<Grant>
-  /** Whether it is one of the five built-in roles, which can be copied but not edited (R-ROL-4). */
-  builtIn: boolean
-  /** When it was made, in unix milliseconds. */
-  createdAtMs: number
-  /** The permissions that it denies; a denial takes precedence over every grant. */
-  deny: Array<string>
   /** The id. */
   id: string
-  /** The roles whose grants and denials it includes. */
-  includes: Array<string>
   /** The name that people see. */
   name: string
-  /** The revision; every change raises it. */
-  rev: number
+  /** The permissions that it allows. */
+  allow: Array<Grant>
+  /** The permissions that it denies; a denial takes precedence over every grant. */
+  deny: Array<string>
+  /** The roles whose grants and denials it includes. */
+  includes: Array<string>
+  /** The account to which it belongs; absent for a role of the platform (R-ROL-4). */
+  account?: string
   /**
    * Another role that is tried in its place: it refuses nothing, but what it would have refused
    * is counted (R-QTA-15).
    */
   trial?: string
+  /**
+   * Whether its holders are administrators, who are in no group and for whom every scope is
+   * `any`. Only the built-in Administrator and its copies are such roles (R-ROL-4).
+   */
+  administrator: boolean
+  /** Whether it is one of the five built-in roles, which can be copied but not edited (R-ROL-4). */
+  builtIn: boolean
+  /** The revision; every change raises it. */
+  rev: number
+  /** When it was made, in unix milliseconds. */
+  createdAtMs: number
   /** When it was last changed, in unix milliseconds. */
   updatedAtMs: number
 }
 
 /** A role that was deleted. */
 export interface RoleDeleted {
-  /** In how many places the other role took its place. */
-  replaced: number
   /** The role. */
   role: string
+  /** In how many places the other role took its place. */
+  replaced: number
 }
 
 /** A page of roles. */
 export interface RoleList {
-  /** The `after` of the next page; absent on the last page. */
-  next?: string
   /** The roles. */
   roles: Array<Role>
+  /** The `after` of the next page; absent on the last page. */
+  next?: string
 }
 
 /**
@@ -4117,10 +4117,10 @@ export type RoleScope =
 
 /** What a role that is on trial would have refused. */
 export interface RoleTrial {
-  /** The role that is tried in its place. */
-  candidate: string
   /** The role. */
   role: string
+  /** The role that is tried in its place. */
+  candidate: string
   /**
    * Since when the checks are counted, in unix milliseconds: since the trial began, or since the
    * store was opened if that was later.
@@ -4154,14 +4154,16 @@ export type SecondFactorPolicy =
 
 /** The result of removing a second factor. */
 export interface SecondFactorRemoved {
-  /** How many sessions ended. */
-  sessionsEnded: number
   /** The user. */
   user: string
+  /** How many sessions ended. */
+  sessionsEnded: number
 }
 
 /** A secret that an authenticator is to use. */
 export interface SecondFactorSecret {
+  /** The user. */
+  user: string
   /** The secret in base32, for a user who types it. It is shown here once. */
   secret: string
   /**
@@ -4169,8 +4171,6 @@ export interface SecondFactorSecret {
    * long for it.
    */
   uri: string
-  /** The user. */
-  user: string
 }
 
 /**
@@ -4181,16 +4181,16 @@ export interface SecondFactorSecret {
  * The object itself is true either way, as every object is in JavaScript.
  */
 export interface SecondFactorStatus {
-  /** Since when, in unix milliseconds. */
-  confirmedAtMs?: number
-  /** Whether they log in with a code in addition to the password. */
-  enabled: boolean
-  /** Whether a secret was created and is not confirmed yet. */
-  pending: boolean
-  /** How many recovery codes are left. */
-  recoveryCodesLeft: number
   /** The user. */
   user: string
+  /** Whether they log in with a code in addition to the password. */
+  enabled: boolean
+  /** Since when, in unix milliseconds. */
+  confirmedAtMs?: number
+  /** How many recovery codes are left. */
+  recoveryCodesLeft: number
+  /** Whether a secret was created and is not confirmed yet. */
+  pending: boolean
 }
 
 /** The answers to many sends. */
@@ -4207,13 +4207,8 @@ export interface SendDecisions {
  * The object itself is true either way, as every object is in JavaScript.
  */
 export interface SendExplanation {
-  /** How many of the messages credits would pay for (R-CRD-2). */
-  credits: number
-  /**
-   * Every limit and cap that was considered: those of the account, then those of the accounts
-   * above, then those of the group.
-   */
-  limits: Array<UsageWindow>
+  /** Whether the messages would go out. */
+  wouldGrant: boolean
   /** Why they would be refused. */
   refusal?: Refusal
   /**
@@ -4221,8 +4216,13 @@ export interface SendExplanation {
    * for; absent when nothing limits them.
    */
   remaining?: number
-  /** Whether the messages would go out. */
-  wouldGrant: boolean
+  /** How many of the messages credits would pay for (R-CRD-2). */
+  credits: number
+  /**
+   * Every limit and cap that was considered: those of the account, then those of the accounts
+   * above, then those of the group.
+   */
+  limits: Array<UsageWindow>
 }
 
 /** When messages will have gone out. */
@@ -4246,34 +4246,34 @@ export interface SendRefund {
 
 /** Somebody who acts as another in a session (R-SES-6). */
 export interface SessionBehind {
-  /** The one account in which they can act. */
-  account: string
-  /** The account from which they act; absent for an operator. */
-  fromAccount?: string
-  /** The reason. */
-  reason: string
   /** The person who acts. */
   user: string
+  /** The account from which they act; absent for an operator. */
+  fromAccount?: string
+  /** The one account in which they can act. */
+  account: string
+  /** The reason. */
+  reason: string
 }
 
 /** A device on which somebody is logged in. */
 export interface SessionDevice {
-  /** Who acts as the user in it; absent when the user themself does. */
-  behind?: SessionBehind
-  /** When they logged in, in unix milliseconds. */
-  createdAtMs: number
-  /** What is known of the device. */
-  device?: string
-  /** When it expires, in unix milliseconds. */
-  expiresAtMs: number
-  /** The address from which they logged in. */
-  ip?: string
-  /** The address from which it was last used. */
-  lastIp?: string
-  /** When it was last used, in unix milliseconds, to within five minutes. */
-  lastSeenAtMs: number
   /** The session. */
   session: string
+  /** What is known of the device. */
+  device?: string
+  /** The address from which they logged in. */
+  ip?: string
+  /** When they logged in, in unix milliseconds. */
+  createdAtMs: number
+  /** When it was last used, in unix milliseconds, to within five minutes. */
+  lastSeenAtMs: number
+  /** The address from which it was last used. */
+  lastIp?: string
+  /** When it expires, in unix milliseconds. */
+  expiresAtMs: number
+  /** Who acts as the user in it; absent when the user themself does. */
+  behind?: SessionBehind
 }
 
 /** The sessions of a user. */
@@ -4284,82 +4284,82 @@ export interface SessionList {
 
 /** What a token proves. */
 export interface SessionProof {
+  /** The session. */
+  session: string
+  /** The user. */
+  user: string
   /**
    * When they last proved who they are, in unix milliseconds. The host should ask for the proof
    * again before important actions.
    */
   authenticatedAtMs: number
-  /** Who acts as the user in it; absent when the user themself does. */
-  behind?: SessionBehind
-  /** When it expires, in unix milliseconds; it expires earlier when it is not used for a while. */
-  expiresAtMs: number
-  /** The session. */
-  session: string
-  /** The user. */
-  user: string
   /** Whether they did so with a second factor, or the host vouched for them. */
   withSecondFactor: boolean
+  /** When it expires, in unix milliseconds; it expires earlier when it is not used for a while. */
+  expiresAtMs: number
+  /** Who acts as the user in it; absent when the user themself does. */
+  behind?: SessionBehind
 }
 
 /** The token of a session that was begun or renewed. */
 export interface SessionToken {
-  /** When it expires, in unix milliseconds; it expires earlier when it is not used for a while. */
-  expiresAtMs: number
   /** The session. */
   session: string
+  /** The user. */
+  user: string
   /**
    * The token that proves the user from now on. It is shown only here, and is not stored
    * anywhere.
    */
   token: string
-  /** The user. */
-  user: string
+  /** When it expires, in unix milliseconds; it expires earlier when it is not used for a while. */
+  expiresAtMs: number
 }
 
 /** Sessions that ended. */
 export interface SessionsEnded {
-  /** How many sessions ended. */
-  ended: number
   /** The user. */
   user: string
+  /** How many sessions ended. */
+  ended: number
 }
 
 /** A template whose sharing ended. */
 export interface ShareEnded {
   /** The account. */
   account: string
-  /** The resource. */
-  id: string
   /** The kind of the resource. */
   kind: string
+  /** The resource. */
+  id: string
 }
 
 /** A page of templates. */
 export interface ShareableList {
-  /** The `after` of the next page; absent on the last page. */
-  next?: string
   /** The templates. */
   templates: Array<ShareableTemplate>
+  /** The `after` of the next page; absent on the last page. */
+  next?: string
 }
 
 /** A template that is shared or can be shared. */
 export interface ShareableTemplate {
   /** The account. */
   account: string
-  /** The accounts below that see it, when not all of them do. */
-  accounts: Array<string>
-  /** Whether every account below sees it. */
-  all: boolean
-  /** The resource. */
-  id: string
   /** The kind of the resource. */
   kind: string
+  /** The resource. */
+  id: string
   /** The user who owns it. */
   owner: string
   /** The revision of the resource. */
   rev: number
   /** Whether it is shared. */
   shared: boolean
+  /** Whether every account below sees it. */
+  all: boolean
+  /** The accounts below that see it, when not all of them do. */
+  accounts: Array<string>
   /** When it was first shared, in unix milliseconds. */
   sharedAtMs?: number
 }
@@ -4390,12 +4390,12 @@ export type SharedAction =
  * The object itself is true either way, as every object is in JavaScript.
  */
 export interface SharingCheck {
-  /** The account above that shares it. */
-  account: string
   /** Whether they may. */
   allowed: boolean
   /** Why they may not. */
   refusal?: string
+  /** The account above that shares it. */
+  account: string
   /** The revision that the resource has now. */
   rev: number
 }
@@ -4405,26 +4405,26 @@ export interface SharingCheck {
  * out.
  */
 export interface Slot {
-  /** The account for which the worker works. */
-  account: string
-  /** When the worker took it, in unix milliseconds. */
-  acquiredAtMs: number
-  /** The campaign on which it works. */
-  campaign?: string
-  /** When it is free again unless it is renewed, in unix milliseconds. */
-  expiresAtMs: number
-  /** The worker, by the name that the host uses for it. */
-  holder: string
   /** The id, with which it is renewed and released. */
   id: string
+  /** The account for which the worker works. */
+  account: string
+  /** The worker, by the name that the host uses for it. */
+  holder: string
+  /** The campaign on which it works. */
+  campaign?: string
+  /** When the worker took it, in unix milliseconds. */
+  acquiredAtMs: number
+  /** When it is free again unless it is renewed, in unix milliseconds. */
+  expiresAtMs: number
 }
 
 /** A page of slots. */
 export interface SlotList {
-  /** The `after` of the next page; absent on the last page. */
-  next?: string
   /** The slots; a page may be shorter than `limit`, and even empty, while there is a `next`. */
   slots: Array<Slot>
+  /** The `after` of the next page; absent on the last page. */
+  next?: string
 }
 
 /**
@@ -4461,6 +4461,12 @@ export type Status =
 
 /** The id, the version and the last commit of a store. */
 export interface StoreInfo {
+  /** The id that the store got when it was created. */
+  storeId: string
+  /** The number of the last commit. */
+  lastCommit: number
+  /** The version of this library. */
+  version: string
   /**
    * The last jump of the system's clock, and whether it is held back; absent when there was none
    * (R-QTA-13).
@@ -4471,25 +4477,19 @@ export interface StoreInfo {
    * where there are none (R-QTA-16).
    */
   erasing?: Array<ErasedAccount>
-  /** The number of the last commit. */
-  lastCommit: number
   /**
    * Packages and roles that were deleted, of which the records that named them are written anew
    * step by step, at most 100; absent where there are none (R-QTA-16).
    */
   replacing?: Array<ReplacedEverywhere>
-  /** The id that the store got when it was created. */
-  storeId: string
-  /** The version of this library. */
-  version: string
 }
 
 /** The fingerprint of a store. */
 export interface StoreStateHash {
-  /** How many records the fingerprint covers. */
-  records: number
   /** SHA-256 over all keys and values in order, in hexadecimal. */
   stateHash: string
+  /** How many records the fingerprint covers. */
+  records: number
 }
 
 /**
@@ -4500,16 +4500,16 @@ export interface StoreStateHash {
  * The object itself is true either way, as every object is in JavaScript.
  */
 export interface StoreVerification {
-  /** How many bytes the records have. */
-  bytes: number
-  /** The places where records are damaged or do not agree with each other, at most 100. */
-  damaged: Array<string>
-  /** The number of the last commit. */
-  lastCommit: number
-  /** How many records there are. */
-  records: number
   /** Whether every record is undamaged and agrees with the others. */
   whole: boolean
+  /** How many records there are. */
+  records: number
+  /** How many bytes the records have. */
+  bytes: number
+  /** The number of the last commit. */
+  lastCommit: number
+  /** The places where records are damaged or do not agree with each other, at most 100. */
+  damaged: Array<string>
 }
 
 /** The next owner of an account. */
@@ -4522,6 +4522,8 @@ export interface SuccessorInput {
 
 /** A recipient to whom nothing may be sent. */
 export interface SuppressedRecipient {
+  /** The position of the recipient in the request, counted from 0. */
+  recipient: number
   /** The address, as it was given. */
   address: string
   /**
@@ -4529,41 +4531,42 @@ export interface SuppressedRecipient {
    * one of the account before one of another account.
    */
   by: Suppression
-  /** The position of the recipient in the request, counted from 0. */
-  recipient: number
 }
 
 /** An address or a domain to which nothing is sent, as it is stored and shown. */
 export interface Suppression {
-  /** The account to which the entry belongs. */
-  account: string
-  /** When it was made, in unix milliseconds. */
-  createdAtMs: number
-  /** When it expires, in unix milliseconds. */
-  expiresAtMs?: number
+  /** The e-mail address in normal form, or the domain. */
+  value: string
   /**
    * Which messages it suppresses: `marketing` suppresses only marketing messages,
    * `transactional` suppresses both classes.
    */
   messageClass: MessageClass
+  /** The account to which the entry belongs. */
+  account: string
   /** The reason. */
   reason?: string
-  /** The e-mail address in normal form, or the domain. */
-  value: string
+  /** When it expires, in unix milliseconds. */
+  expiresAtMs?: number
+  /** When it was made, in unix milliseconds. */
+  createdAtMs: number
 }
 
 /** The result of a filter; a recipient who is in neither list may be written to. */
 export interface SuppressionCheck {
-  /** The recipients whose address is not an e-mail address. */
-  invalid: Array<InvalidRecipient>
   /** The recipients to whom nothing may be sent. */
   suppressed: Array<SuppressedRecipient>
+  /** The recipients whose address is not an e-mail address. */
+  invalid: Array<InvalidRecipient>
 }
 
 /** An address or a domain that is to be suppressed. */
 export interface SuppressionInput {
-  /** When the entry expires, in unix milliseconds; never when absent. */
-  expiresAtMs?: Integer | undefined
+  /**
+   * The e-mail address, which may be any that a message can have, or the domain, which stands
+   * for all addresses in it and in its subdomains.
+   */
+  value: string
   /**
    * The class: `marketing` suppresses marketing messages, and `transactional` suppresses both
    * classes.
@@ -4571,37 +4574,34 @@ export interface SuppressionInput {
   messageClass: MessageClass
   /** The reason. */
   reason?: string | undefined
-  /**
-   * The e-mail address, which may be any that a message can have, or the domain, which stands
-   * for all addresses in it and in its subdomains.
-   */
-  value: string
+  /** When the entry expires, in unix milliseconds; never when absent. */
+  expiresAtMs?: Integer | undefined
 }
 
 /** A page of suppressions. */
 export interface SuppressionList {
-  /** The `after` of the next page; absent on the last page. */
-  next?: string
   /** The entries; `account` names the account of each entry. */
   suppressions: Array<Suppression>
+  /** The `after` of the next page; absent on the last page. */
+  next?: string
 }
 
 /** Names a suppression of an account. */
 export interface SuppressionNameInput {
-  /** The class of the entry; both classes when absent. */
-  messageClass?: MessageClass | undefined
   /** The e-mail address, or the domain. */
   value: string
+  /** The class of the entry; both classes when absent. */
+  messageClass?: MessageClass | undefined
 }
 
 /** Whether an account is in the pool of its team. */
 export interface SuppressionPool {
   /** The account. */
   account: string
-  /** Whether it is in the pool. */
-  pooled: boolean
   /** The top account of the team. */
   team: string
+  /** Whether it is in the pool. */
+  pooled: boolean
 }
 
 /** The entries that were added. */
@@ -4620,18 +4620,18 @@ export interface SuppressionsRemoved {
 export interface SwitchableAccount {
   /** The account. */
   account: string
-  /** How they enter it. */
-  how: EnterAs
   /** Its name. */
   name: string
+  /** Its effective status. */
+  status: Status
+  /** How they enter it. */
+  how: EnterAs
+  /** The role that they enter with; an owner needs none. */
+  role?: string
   /** Whether they can enter it now. */
   offered: boolean
   /** The code with which entering it is refused. */
   refusal?: string
-  /** The role that they enter with; an owner needs none. */
-  role?: string
-  /** Its effective status. */
-  status: Status
 }
 
 /** A page of the accounts to which a user has access. */
@@ -4646,22 +4646,22 @@ export interface SwitchableList {
 export interface TeamAccount {
   /** The account. */
   account: string
-  /** How many accounts are directly below it. */
-  children: number
-  /** Its level in the team; the top account has level 1. */
-  depth: number
   /** Its name. */
   name: string
+  /** The account above. */
+  parent?: string
+  /** Its level in the team; the top account has level 1. */
+  depth: number
   /** Its owner; absent until they have confirmed their address. */
   owner?: string
   /** The owner's e-mail address, as typed. */
   ownerEmail?: string
-  /** The account above. */
-  parent?: string
   /** Its effective status. */
   status: Status
   /** How many users it has, including the owner; `members.list` lists them. */
   users: number
+  /** How many accounts are directly below it. */
+  children: number
 }
 
 /** A page of the accounts of a team. */
@@ -4676,10 +4676,10 @@ export interface TeamList {
 export interface UnsharedKinds {
   /** The account. */
   account: string
-  /** The kinds, in the order of their names. */
-  unshared: Array<string>
   /** The member. */
   user: string
+  /** The kinds, in the order of their names. */
+  unshared: Array<string>
 }
 
 /** What an account has used. */
@@ -4692,10 +4692,10 @@ export interface Usage {
 
 /** A page of past windows. */
 export interface UsageHistory {
-  /** The `after` of the next page; absent on the last page. */
-  next?: string
   /** The windows. */
   windows: Array<UsedWindow>
+  /** The `after` of the next page; absent on the last page. */
+  next?: string
 }
 
 /** What was given back to a limit. */
@@ -4706,232 +4706,232 @@ export interface UsageReconciled {
 
 /** A limit and its current window. */
 export interface UsageWindow {
-  /**
-   * How much of the limit is kept for accounts below to which it is guaranteed and which have
-   * not used it yet (R-TEA-9); absent when nothing is.
-   */
-  keptApart?: number
   /** The name of the limit, such as `email_per_day`, or the id of the cap. */
   limit: string
-  /**
-   * How much was let through beyond the limit (R-QTA-7). It includes what credits paid for,
-   * which `used` does not include (R-CRD-2).
-   */
-  overuse: number
-  /** How much is left for the account that was asked about; absent when it is unlimited. */
-  remaining?: number
-  /**
-   * When it helps to try again, in unix milliseconds: when the window ends; for a rolling
-   * window, when the oldest use no longer counts.
-   */
-  resetsAtMs: number
+  /** The window that it counts in. */
+  window: Window
   /**
    * Whose limit or cap it is: the `account` that was asked for, an `ancestor` or a `group`; for
    * a cap also the `platform`, a `member`, `campaign`, `api_key`, `sending_domain` or
    * `recipient_domain`.
    */
   scope: string
-  /** Where the value comes from. */
-  source: Source
-  /** When the window began, in unix milliseconds. */
-  startsAtMs: number
   /** The id of that account, group, member, campaign or API key, or the name of the domain. */
   subject: string
+  /** The value of the limit. */
+  value: Limit
+  /** Where the value comes from. */
+  source: Source
   /**
    * How much is used; for a cap that spreads, how many messages of its burst are still waiting
    * for their turn.
    */
   used: number
-  /** The value of the limit. */
-  value: Limit
-  /** The window that it counts in. */
-  window: Window
+  /**
+   * How much was let through beyond the limit (R-QTA-7). It includes what credits paid for,
+   * which `used` does not include (R-CRD-2).
+   */
+  overuse: number
+  /**
+   * How much of the limit is kept for accounts below to which it is guaranteed and which have
+   * not used it yet (R-TEA-9); absent when nothing is.
+   */
+  keptApart?: number
+  /** How much is left for the account that was asked about; absent when it is unlimited. */
+  remaining?: number
+  /** When the window began, in unix milliseconds. */
+  startsAtMs: number
+  /**
+   * When it helps to try again, in unix milliseconds: when the window ends; for a rolling
+   * window, when the oldest use no longer counts.
+   */
+  resetsAtMs: number
 }
 
 /** A past window. */
 export interface UsedWindow {
-  /** When it ended, in unix milliseconds. */
-  endsAtMs: number
-  /** How much of it credits paid for, beyond the limit. */
-  paidWithCredits: number
   /** When it began, in unix milliseconds. */
   startsAtMs: number
+  /** When it ended, in unix milliseconds. */
+  endsAtMs: number
   /** How much was granted in it and not given back, including what credits paid for. */
   used: number
+  /** How much of it credits paid for, beyond the limit. */
+  paidWithCredits: number
 }
 
 /** A user. */
 export interface User {
-  /** All accounts of which they are a member and in which the caller can see them. */
-  accounts: Array<string>
-  /** When it was made, in unix milliseconds. */
-  createdAtMs: number
-  /** Whether the user as a whole is disabled. */
-  disabled: boolean
+  /** The id. */
+  id: string
   /** The e-mail address, as typed. */
   email: string
+  /** The user's profile. */
+  profile: Profile
+  /** Whether the user as a whole is disabled. */
+  disabled: boolean
+  /** All accounts of which they are a member and in which the caller can see them. */
+  accounts: Array<string>
   /**
    * The address that was asked for and is not confirmed yet; shown only to the user themself,
    * the host and operators.
    */
   emailChange?: EmailChangeAsked
+  /** Whether the user has to set a password before they are no longer shown as pending. */
+  mustSetPassword: boolean
   /** When they first logged in, in unix milliseconds. */
   firstLoginAtMs?: number
-  /** The id. */
-  id: string
   /**
    * When they were last seen, in unix milliseconds, to within five minutes; absent when they
    * never were.
    */
   lastSeenAtMs?: number
-  /** Whether the user has to set a password before they are no longer shown as pending. */
-  mustSetPassword: boolean
-  /** The user's profile. */
-  profile: Profile
   /** The revision; every change raises it. */
   rev: number
+  /** When it was made, in unix milliseconds. */
+  createdAtMs: number
   /** When it was last changed, in unix milliseconds. */
   updatedAtMs: number
 }
 
 /** Something that a person did. */
 export interface UserAct {
-  /** The account that they acted in; absent for operators. */
-  account?: string
   /** When it happened, in unix milliseconds. */
   atMs: number
-  /** The address from which they came. */
-  ip: string
   /** The operation. */
   operation: string
+  /** The account that they acted in; absent for operators. */
+  account?: string
+  /** The address from which they came. */
+  ip: string
 }
 
 /** Users as CSV. */
 export interface UserCsv {
   /** The rows, each ended by CR and LF. */
   csv: string
-  /** The `after` of the next page; absent on the last page. */
-  next?: string
   /** How many there are, without the names of the columns. */
   rows: number
+  /** The `after` of the next page; absent on the last page. */
+  next?: string
 }
 
 /** All that is known of a person. */
 export interface UserData {
-  /** What they did themselves, as far as the address from which they did it is recorded. */
-  acts: Array<UserAct>
-  /** Their allow-lists: that of the user, and those of their memberships. */
-  allowLists: Array<AddressList>
-  /** Their API keys, without the tokens. */
-  apiKeys: Array<ApiKey>
-  /** When this document was made, in unix milliseconds. */
-  exportedAtMs: number
-  /**
-   * What was changed about them, as far as it is recorded: former names and addresses, and
-   * former sessions.
-   */
-  history: Array<UserHistory>
-  /** The invitations to their address and to the addresses that they had before, in every team. */
-  invitations: Array<UserInvitation>
-  /** Their memberships. */
-  memberships: Array<Member>
-  /** The messages to them that are still in the outbox. */
-  messages: Array<UserMessage>
-  /** Whether more is to come: continue with `next`. */
-  moreResources: boolean
-  /** The `after` of the next part; absent in the last part. */
-  next?: string
-  /** The role that they have as an operator of the platform. */
-  operatorRole?: string
+  /** The user. */
+  user: User
   /**
    * When they chose their password, in unix milliseconds; absent when they have none, or when it
    * was imported.
    */
   passwordSetAtMs?: number
-  /** The resources that they own. */
-  resources: Array<OwnedResource>
   /** Their second factor, without its secrets. */
   secondFactor: SecondFactorStatus
+  /** The role that they have as an operator of the platform. */
+  operatorRole?: string
+  /** Their memberships. */
+  memberships: Array<Member>
+  /** Their allow-lists: that of the user, and those of their memberships. */
+  allowLists: Array<AddressList>
+  /** Their API keys, without the tokens. */
+  apiKeys: Array<ApiKey>
   /**
    * The devices on which they are logged in, with the addresses from which they came; including
    * sessions in which others act as them, or they act as others.
    */
   sessions: Array<SessionDevice>
-  /** The user. */
-  user: User
+  /** The invitations to their address and to the addresses that they had before, in every team. */
+  invitations: Array<UserInvitation>
+  /** The messages to them that are still in the outbox. */
+  messages: Array<UserMessage>
+  /**
+   * What was changed about them, as far as it is recorded: former names and addresses, and
+   * former sessions.
+   */
+  history: Array<UserHistory>
+  /** What they did themselves, as far as the address from which they did it is recorded. */
+  acts: Array<UserAct>
+  /** The resources that they own. */
+  resources: Array<OwnedResource>
+  /** Whether more is to come: continue with `next`. */
+  moreResources: boolean
+  /** The `after` of the next part; absent in the last part. */
+  next?: string
+  /** When this document was made, in unix milliseconds. */
+  exportedAtMs: number
 }
 
 /** The result of deleting a user. */
 export interface UserDeleted {
-  /** The accounts that were deleted with their owner. */
-  accountsDeleted: Array<string>
-  /** The accounts in which a membership ended. */
-  left: Array<string>
   /** The user. */
   user: string
+  /** The accounts in which a membership ended. */
+  left: Array<string>
+  /** The accounts that were deleted with their owner. */
+  accountsDeleted: Array<string>
 }
 
 /** A user in a list. */
 export interface UserEntry {
-  /** When the user was made, in unix milliseconds. */
-  createdAtMs: number
+  /** The id. */
+  id: string
   /** The e-mail address, as typed. */
   email: string
   /** The first name. */
   firstName?: string
-  /** The id. */
-  id: string
   /** The last name. */
   lastName?: string
-  /**
-   * When they were last seen, in unix milliseconds, to within five minutes; absent when they
-   * never were.
-   */
-  lastSeenAtMs?: number
-  /** Their memberships in the accounts that are listed, at most 50. */
-  memberships: Array<UserMembership>
-  /** How many memberships there are. */
-  membershipsCount: number
-  /** The steps that are still to be done. */
-  pending: Array<PendingStep>
   /**
    * Their status: disabled when the user is disabled, or every one of the memberships; pending
    * while a step is still to be done.
    */
   status: MemberStatus
+  /** The steps that are still to be done. */
+  pending: Array<PendingStep>
+  /** Their memberships in the accounts that are listed, at most 50. */
+  memberships: Array<UserMembership>
+  /** How many memberships there are. */
+  membershipsCount: number
+  /**
+   * When they were last seen, in unix milliseconds, to within five minutes; absent when they
+   * never were.
+   */
+  lastSeenAtMs?: number
+  /** When the user was made, in unix milliseconds. */
+  createdAtMs: number
 }
 
 /** A recorded change of a person's data. */
 export interface UserHistory {
   /** When it happened, in unix milliseconds. */
   atMs: number
-  /** The fields that changed. */
-  fields: Array<AuditField>
-  /** Its id. */
-  id: string
-  /** What kind of thing was changed. */
-  kind: AuditKind
   /** The operation. */
   operation: string
+  /** What kind of thing was changed. */
+  kind: AuditKind
+  /** Its id. */
+  id: string
   /** Whether it was created, changed or deleted. */
   what: AuditWhat
+  /** The fields that changed. */
+  fields: Array<AuditField>
 }
 
 /** The result of an import of rows. */
 export interface UserImport {
-  /** How many users were created. */
-  created: number
-  /** How many memberships were created, including those of new users. */
-  members: number
-  /** How many rows were refused. */
-  refused: number
   /**
    * One result for each row, in the order of the file. For a whole file, only the rows that were
    * refused are kept, and of these the first 10,000.
    */
   results: Array<ImportedUserResult>
+  /** How many rows were refused. */
+  refused: number
   /** How many rows were read, without the names of the columns. */
   rows: number
+  /** How many memberships were created, including those of new users. */
+  members: number
+  /** How many users were created. */
+  created: number
   /**
    * Whether the import of a file stopped before its end because its progress function said so;
    * the rows that were read until then are imported.
@@ -4941,56 +4941,56 @@ export interface UserImport {
 
 /** An invitation of a person. */
 export interface UserInvitation {
-  /** What is, or was, offered. */
-  accounts: Array<AccountGrant>
-  /** When it was made, in unix milliseconds. */
-  createdAtMs: number
-  /** The address, as typed. */
-  email?: string
-  /** The first name, as the inviter typed it. */
-  firstName?: string
   /** The invitation. */
   invitation: string
   /** Whether it invites a member of accounts, or the owner of an account. */
   kind: InvitationKind
+  /** The address, as typed. */
+  email?: string
+  /** The first name, as the inviter typed it. */
+  firstName?: string
   /** The last name, as the inviter typed it. */
   lastName?: string
-  /** When it was last sent, in unix milliseconds. */
-  sentAtMs: number
+  /** What is, or was, offered. */
+  accounts: Array<AccountGrant>
   /** The status of the invitation now. */
   status: InvitationStatus
+  /** When it was last sent, in unix milliseconds. */
+  sentAtMs: number
+  /** When it was made, in unix milliseconds. */
+  createdAtMs: number
 }
 
 /** A page of users. */
 export interface UserList {
-  /** The `after` of the next page; absent on the last page. */
-  next?: string
   /** The users. */
   users: Array<UserEntry>
+  /** The `after` of the next page; absent on the last page. */
+  next?: string
 }
 
 /** A membership of a user. */
 export interface UserMembership {
   /** The account. */
   account: string
-  /** Whether the membership is disabled. */
-  disabled: boolean
-  /** Whether they own the account. */
-  owner: boolean
   /** The role; the owner needs none. */
   role?: string
+  /** Whether they own the account. */
+  owner: boolean
+  /** Whether the membership is disabled. */
+  disabled: boolean
 }
 
 /** A message to a person. */
 export interface UserMessage {
-  /** When its cause happened, in unix milliseconds. */
-  atMs: number
-  /** What the host has to do. */
-  kind: OutboxKind
   /** Its number in the outbox. */
   number: number
+  /** What the host has to do. */
+  kind: OutboxKind
   /** The address to which the mail goes. */
   to?: string
+  /** When its cause happened, in unix milliseconds. */
+  atMs: number
 }
 
 /**
@@ -5005,27 +5005,27 @@ export type UserOrder =
 
 /** An owner whose resources a user sees. */
 export interface VisibleOwner {
+  /** The owner. */
+  user: string
   /**
    * Whether the user sees all resources of the kind that this owner has. If not,
    * `resources.visible` lists those that are seen: the others are not shared, or stayed with
    * another group.
    */
   all: boolean
-  /** The owner. */
-  user: string
 }
 
 /** The owners whose resources of a kind a user sees. */
 export interface VisibleOwners {
   /** Whether the user sees everybody's resources; no owners are listed then. */
   everything: boolean
-  /** The `after` of the next page; absent on the last page. */
-  next?: string
   /**
    * The owners of whom the user sees at least one resource, the user first; a page may be
    * shorter than `limit` while there is a `next`.
    */
   owners: Array<VisibleOwner>
+  /** The `after` of the next page; absent on the last page. */
+  next?: string
 }
 
 /**
@@ -5051,33 +5051,33 @@ export type Window =
 
 /** How often a role that is on trial would have refused a permission. */
 export interface WouldRefuse {
+  /** The permission. */
+  permission: string
   /**
    * How many checks it would have refused. A send is one check, whatever the number of its
    * messages; differences in scope are not counted.
    */
   count: number
-  /** The permission. */
-  permission: string
 }
 
 /** The request of `access.check`. */
 export interface AccessCheckRequest {
   /** The account. */
   account: string
-  /** The permission. */
-  permission: string
   /** The user. */
   user: string
+  /** The permission. */
+  permission: string
 }
 
 /** The request of `access.explain`. */
 export interface AccessExplainRequest {
   /** The account. */
   account: string
-  /** The permission. */
-  permission: string
   /** The user. */
   user: string
+  /** The permission. */
+  permission: string
 }
 
 /** The request of `access.what_can`. */
@@ -5092,22 +5092,22 @@ export interface AccessWhatCanRequest {
 export interface AccessWhoCanRequest {
   /** The account. */
   account: string
+  /** The permission. */
+  permission: string
   /** Where the page begins: the `next` of the previous page. */
   after?: string | undefined
   /** How many entries the page has at most: 1 to 500; 50 when absent. */
   limit?: Integer | undefined
-  /** The permission. */
-  permission: string
 }
 
 /** The request of `accounts.activate`. */
 export interface AccountsActivateRequest {
   /** The account. */
   account: string
-  /** The revision on which the change is based; a stale one is refused with `rev_conflict`. */
-  expectedRev?: Integer | undefined
   /** The reason of the holds that are cleared; `admin` when absent. */
   reason?: HoldReason | undefined
+  /** The revision on which the change is based; a stale one is refused with `rev_conflict`. */
+  expectedRev?: Integer | undefined
 }
 
 /** The request of `accounts.bulk`. */
@@ -5116,17 +5116,19 @@ export interface AccountsBulkRequest {
   accounts: ReadonlyArray<string>
   /** What to do. */
   action: AccountAction
+  /** The package, for `set_package`. */
+  package?: string | undefined
+  /** The reason of the holds that `suspend` places and `activate` clears; `admin` when absent. */
+  reason?: HoldReason | undefined
+  /** For `suspend`, a remark for people; for `add_credits` and `withdraw_credits`, the reason. */
+  note?: string | undefined
+  /** What the credits pay for, for `add_credits` and `withdraw_credits`. */
+  channel?: Channel | undefined
   /**
    * How many credits each account gets or gives back, for `add_credits` and `withdraw_credits`.
    * When absent, `withdraw_credits` takes all that are left.
    */
   amount?: Integer | undefined
-  /** Whether it is done to all accounts or to none; the answer says which one was in the way. */
-  atomic?: boolean | undefined
-  /** What the credits pay for, for `add_credits` and `withdraw_credits`. */
-  channel?: Channel | undefined
-  /** What happens to the accounts below, for `delete`. */
-  children?: Children | undefined
   /** When the credits of `add_credits` expire, in unix milliseconds; never when absent. */
   expiresAtMs?: Integer | undefined
   /**
@@ -5134,12 +5136,10 @@ export interface AccountsBulkRequest {
    * the same key is carried out once for each account.
    */
   key?: string | undefined
-  /** For `suspend`, a remark for people; for `add_credits` and `withdraw_credits`, the reason. */
-  note?: string | undefined
-  /** The package, for `set_package`. */
-  package?: string | undefined
-  /** The reason of the holds that `suspend` places and `activate` clears; `admin` when absent. */
-  reason?: HoldReason | undefined
+  /** What happens to the accounts below, for `delete`. */
+  children?: Children | undefined
+  /** Whether it is done to all accounts or to none; the answer says which one was in the way. */
+  atomic?: boolean | undefined
 }
 
 /** The request of `accounts.close`. */
@@ -5154,48 +5154,48 @@ export interface AccountsCloseRequest {
 export interface AccountsCreateRequest {
   /** The host's own id; one is generated when it is absent. */
   id?: string | undefined
-  /** The account's own limits, which override those of the package. */
-  limits?: LimitsInput | undefined
   /** The name that people see. */
   name: string
   /** The user who owns it. */
   owner: OwnerInput
-  /** The package; without one, the values of the account above apply. */
-  package?: string | undefined
   /** The account above; without one, the new account is a client of the platform. */
   parent?: string | undefined
-  /** Whether the account waits for its owner: it sends nothing until `accounts.activate`. */
-  pending?: boolean | undefined
   /**
    * The IANA name of the time zone of its days and months; that of the policy `time_zone` when
    * absent.
    */
   timeZone?: string | undefined
+  /** The package; without one, the values of the account above apply. */
+  package?: string | undefined
+  /** The account's own limits, which override those of the package. */
+  limits?: LimitsInput | undefined
+  /** Whether the account waits for its owner: it sends nothing until `accounts.activate`. */
+  pending?: boolean | undefined
 }
 
 /** The request of `accounts.create_child`. */
 export interface AccountsCreateChildRequest {
+  /** The account above. */
+  parent: string
   /** The host's own id; one is generated when it is absent. */
   id?: string | undefined
   /** The name that people see. */
   name: string
   /** The e-mail address of the owner; absent when the owner of the account above owns it. */
   ownerEmail?: string | undefined
+  /** The id for a new owner; only with `skip_verification`. */
+  ownerUser?: string | undefined
   /** The first name of a new owner; only with `skip_verification`. */
   ownerFirstName?: string | undefined
   /** The last name of a new owner; only with `skip_verification`. */
   ownerLastName?: string | undefined
-  /** The id for a new owner; only with `skip_verification`. */
-  ownerUser?: string | undefined
+  /** Whether the account can be used before its owner has confirmed their address. */
+  skipVerification?: boolean | undefined
   /**
    * The package; when absent, the values of the account above apply. Users cannot name one: the
    * platform chooses it.
    */
   package?: string | undefined
-  /** The account above. */
-  parent: string
-  /** Whether the account can be used before its owner has confirmed their address. */
-  skipVerification?: boolean | undefined
   /**
    * The IANA name of the time zone of its days and months; that of the policy `time_zone` when
    * absent.
@@ -5220,22 +5220,22 @@ export interface AccountsDeleteRequest {
 export interface AccountsEditRequest {
   /** The account. */
   account: string
-  /** When the account gets the package; `now` when absent. */
-  at?: PackageChange | undefined
-  /** The role that a new member gets when none is named (R-TEA-9). */
-  defaultRole?: string | undefined
-  /** The revision on which the change is based; a stale one is refused with `rev_conflict`. */
-  expectedRev?: Integer | undefined
   /** The name that people see. */
   name?: string | undefined
-  /** Another package; a package change that was planned for later is cancelled. */
-  package?: string | undefined
   /** The IANA name of the time zone. */
   timeZone?: string | undefined
-  /** Takes the default role away; it cannot be combined with `default_role`. */
-  withoutDefaultRole?: boolean | undefined
+  /** Another package; a package change that was planned for later is cancelled. */
+  package?: string | undefined
+  /** When the account gets the package; `now` when absent. */
+  at?: PackageChange | undefined
   /** Takes the package away; it cannot be combined with `package`. */
   withoutPackage?: boolean | undefined
+  /** The role that a new member gets when none is named (R-TEA-9). */
+  defaultRole?: string | undefined
+  /** Takes the default role away; it cannot be combined with `default_role`. */
+  withoutDefaultRole?: boolean | undefined
+  /** The revision on which the change is based; a stale one is refused with `rev_conflict`. */
+  expectedRev?: Integer | undefined
 }
 
 /** The request of `accounts.get`. */
@@ -5248,36 +5248,36 @@ export interface AccountsGetRequest {
 export interface AccountsHoldRequest {
   /** The account. */
   account: string
-  /** The revision on which the change is based; a stale one is refused with `rev_conflict`. */
-  expectedRev?: Integer | undefined
-  /** A remark for people. */
-  note?: string | undefined
   /** The reason. */
   reason: HoldReason
+  /** A remark for people. */
+  note?: string | undefined
+  /** The revision on which the change is based; a stale one is refused with `rev_conflict`. */
+  expectedRev?: Integer | undefined
 }
 
 /** The request of `accounts.list`. */
 export interface AccountsListRequest {
-  /** Where the page begins: the `next` of the previous page. */
-  after?: string | undefined
-  /** How many entries the page has at most: 1 to 500; 50 when absent. */
-  limit?: Integer | undefined
-  /** The order; `id` when absent, or `name` when there is a `search`. */
-  order?: AccountOrder | undefined
-  /** Only accounts that have this package themselves. */
-  package?: string | undefined
   /** Only the accounts directly below this one. */
   parent?: string | undefined
+  /** Only the accounts below this one, at any depth; it cannot be combined with `parent`. */
+  team?: string | undefined
+  /** Only accounts with this effective status. */
+  status?: Status | undefined
+  /** Only accounts that have this package themselves. */
+  package?: string | undefined
   /**
    * Only accounts whose name, or whose owner's e-mail address, begins with this text; case and
    * accents do not matter. The accounts are ordered by name, and those found by the owner's
    * address come last.
    */
   search?: string | undefined
-  /** Only accounts with this effective status. */
-  status?: Status | undefined
-  /** Only the accounts below this one, at any depth; it cannot be combined with `parent`. */
-  team?: string | undefined
+  /** The order; `id` when absent, or `name` when there is a `search`. */
+  order?: AccountOrder | undefined
+  /** Where the page begins: the `next` of the previous page. */
+  after?: string | undefined
+  /** How many entries the page has at most: 1 to 500; 50 when absent. */
+  limit?: Integer | undefined
 }
 
 /** The request of `accounts.quote`. */
@@ -5290,10 +5290,10 @@ export interface AccountsQuoteRequest {
 export interface AccountsReleaseRequest {
   /** The account. */
   account: string
-  /** The revision on which the change is based; a stale one is refused with `rev_conflict`. */
-  expectedRev?: Integer | undefined
   /** The number of the hold. */
   hold: Integer
+  /** The revision on which the change is based; a stale one is refused with `rev_conflict`. */
+  expectedRev?: Integer | undefined
 }
 
 /** The request of `accounts.reopen`. */
@@ -5314,6 +5314,8 @@ export interface AccountsSwitchRequest {
 
 /** The request of `accounts.switchable`. */
 export interface AccountsSwitchableRequest {
+  /** The user, named by the host or an operator; users ask about themselves. */
+  user?: string | undefined
   /**
    * Where the page begins: the `next` of the previous page. A page may be shorter than `limit`
    * and still have a `next`.
@@ -5321,8 +5323,6 @@ export interface AccountsSwitchableRequest {
   after?: string | undefined
   /** How many entries the page has at most: 1 to 500; 50 when absent. */
   limit?: Integer | undefined
-  /** The user, named by the host or an operator; users ask about themselves. */
-  user?: string | undefined
 }
 
 /** The request of `accounts.team`. */
@@ -5339,15 +5339,15 @@ export interface AccountsTeamRequest {
 export interface AccountsTransferOwnerRequest {
   /** The account. */
   account: string
+  /** The member who becomes the owner. */
+  to: string
+  /** The role that the old owner gets; the default role of the account when absent. */
+  oldOwnerRole?: string | undefined
   /**
    * The revision of the account on which the change is based; a stale one is refused with
    * `rev_conflict`.
    */
   expectedRev?: Integer | undefined
-  /** The role that the old owner gets; the default role of the account when absent. */
-  oldOwnerRole?: string | undefined
-  /** The member who becomes the owner. */
-  to: string
 }
 
 /** The request of `accounts.validate`. */
@@ -5374,34 +5374,29 @@ export interface AddressesGetRequest {
 export interface AddressesSetRequest {
   /** The account; together with `user`, the user's membership of this account. */
   account?: string | undefined
+  /** The user. */
+  user?: string | undefined
   /**
    * At most 100 addresses and ranges (CIDR), IPv4 and IPv6; an IPv4 address mapped into IPv6
    * counts as IPv4.
    */
   addresses: ReadonlyArray<string>
-  /** The user. */
-  user?: string | undefined
 }
 
 /** The request of `api_keys.check`. */
 export interface ApiKeysCheckRequest {
-  /** The address from which the program calls, as the host saw it. */
-  ip?: string | undefined
   /** The token. */
   token: string
+  /** The address from which the program calls, as the host saw it. */
+  ip?: string | undefined
 }
 
 /** The request of `api_keys.create`. */
 export interface ApiKeysCreateRequest {
   /** The account that it acts in. */
   account: string
-  /**
-   * The addresses from which it may be used: at most 100 addresses and ranges; every address
-   * when absent. The other allow-lists that apply to the member count too.
-   */
-  allowList?: ReadonlyArray<string> | undefined
-  /** When it expires, in unix milliseconds; never when absent. */
-  expiresAtMs?: Integer | undefined
+  /** The member for whom it acts; the acting user when absent. The host must name a member. */
+  user?: string | undefined
   /** What people call it. */
   name: string
   /**
@@ -5410,8 +5405,13 @@ export interface ApiKeysCreateRequest {
    * `api_keys` and `impersonation`.
    */
   permissions: ReadonlyArray<GrantInput>
-  /** The member for whom it acts; the acting user when absent. The host must name a member. */
-  user?: string | undefined
+  /**
+   * The addresses from which it may be used: at most 100 addresses and ranges; every address
+   * when absent. The other allow-lists that apply to the member count too.
+   */
+  allowList?: ReadonlyArray<string> | undefined
+  /** When it expires, in unix milliseconds; never when absent. */
+  expiresAtMs?: Integer | undefined
 }
 
 /** The request of `api_keys.delete`. */
@@ -5426,20 +5426,20 @@ export interface ApiKeysDeleteRequest {
 export interface ApiKeysEditRequest {
   /** The account. */
   account: string
-  /** The allow-list that replaces the one it has; an empty list allows every address. */
-  allowList?: ReadonlyArray<string> | undefined
   /** The key. */
   apiKey: string
-  /** The revision on which the change is based; a stale one is refused with `rev_conflict`. */
-  expectedRev?: Integer | undefined
-  /** When it expires, in unix milliseconds. */
-  expiresAtMs?: Integer | undefined
   /** What people call it. */
   name?: string | undefined
-  /** Whether the expiry is removed. */
-  neverExpires?: boolean | undefined
   /** The permissions that replace those it has, as in `api_keys.create`. */
   permissions?: ReadonlyArray<GrantInput> | undefined
+  /** The allow-list that replaces the one it has; an empty list allows every address. */
+  allowList?: ReadonlyArray<string> | undefined
+  /** When it expires, in unix milliseconds. */
+  expiresAtMs?: Integer | undefined
+  /** Whether the expiry is removed. */
+  neverExpires?: boolean | undefined
+  /** The revision on which the change is based; a stale one is refused with `rev_conflict`. */
+  expectedRev?: Integer | undefined
 }
 
 /** The request of `api_keys.list`. */
@@ -5454,6 +5454,8 @@ export interface ApiKeysListRequest {
 export interface AssetsAssignRequest {
   /** The account. */
   account: string
+  /** What kind of asset it is. */
+  kind: AssetKind
   /** The name that the host uses for it. */
   asset: string
   /**
@@ -5461,18 +5463,16 @@ export interface AssetsAssignRequest {
    * `rev_conflict`.
    */
   expectedRev?: Integer | undefined
-  /** What kind of asset it is. */
-  kind: AssetKind
 }
 
 /** The request of `assets.check`. */
 export interface AssetsCheckRequest {
   /** The account. */
   account: string
-  /** Its name. */
-  asset: string
   /** What kind of asset it is. */
   kind: AssetKind
+  /** Its name. */
+  asset: string
 }
 
 /** The request of `assets.get`. */
@@ -5487,6 +5487,8 @@ export interface AssetsGetRequest {
 export interface AssetsUnassignRequest {
   /** The account. */
   account: string
+  /** What kind of asset it is. */
+  kind: AssetKind
   /** Its name. */
   asset: string
   /**
@@ -5494,18 +5496,16 @@ export interface AssetsUnassignRequest {
    * `rev_conflict`.
    */
   expectedRev?: Integer | undefined
-  /** What kind of asset it is. */
-  kind: AssetKind
 }
 
 /** The request of `audit.export`. */
 export interface AuditExportRequest {
+  /** Which chain, as in `audit.list`. */
+  chain?: AuditOf | undefined
   /** The account whose chain it is. */
   account?: string | undefined
   /** The number of the record after which the page begins: the `next` of the previous page. */
   after?: Integer | undefined
-  /** Which chain, as in `audit.list`. */
-  chain?: AuditOf | undefined
   /**
    * How many records the page has at most: 1 to 500; 50 when absent. It has fewer when the
    * records are large.
@@ -5517,46 +5517,48 @@ export interface AuditExportRequest {
 
 /** The request of `audit.head`. */
 export interface AuditHeadRequest {
-  /** The account whose chain it is. */
-  account?: string | undefined
   /** Which chain, as in `audit.list`. */
   chain?: AuditOf | undefined
+  /** The account whose chain it is. */
+  account?: string | undefined
 }
 
 /** The request of `audit.list`. */
 export interface AuditListRequest {
-  /** The account whose chain it is. */
-  account?: string | undefined
-  /** Only what this person did, or what somebody else did while acting as them. */
-  actor?: string | undefined
-  /** Where the page begins: the `next` of the previous page. */
-  after?: string | undefined
   /**
    * Which chain. When absent: the chain of `account` if it is given, else that of the account in
    * which a user acts, else that of the platform.
    */
   chain?: AuditOf | undefined
-  /** Only what was done from this instant on, in unix milliseconds. */
-  fromMs?: Integer | undefined
-  /** Only changes of things of this kind. */
-  kind?: AuditKind | undefined
-  /** How many entries the page has at most: 1 to 500; 50 when absent. */
-  limit?: Integer | undefined
-  /** Only what was done by this operation. */
-  operation?: string | undefined
-  /** Only changes of the thing with this id, as the records have it; it needs `kind`. */
-  subject?: string | undefined
-  /** Only what was done before this instant, in unix milliseconds. */
-  untilMs?: Integer | undefined
+  /** The account whose chain it is. */
+  account?: string | undefined
   /**
    * Only changes that concern this user. It needs the chain `users`, in which they are found
    * without reading other records.
    */
   user?: string | undefined
+  /** Only what was done from this instant on, in unix milliseconds. */
+  fromMs?: Integer | undefined
+  /** Only what was done before this instant, in unix milliseconds. */
+  untilMs?: Integer | undefined
+  /** Only what this person did, or what somebody else did while acting as them. */
+  actor?: string | undefined
+  /** Only what was done by this operation. */
+  operation?: string | undefined
+  /** Only changes of things of this kind. */
+  kind?: AuditKind | undefined
+  /** Only changes of the thing with this id, as the records have it; it needs `kind`. */
+  subject?: string | undefined
+  /** Where the page begins: the `next` of the previous page. */
+  after?: string | undefined
+  /** How many entries the page has at most: 1 to 500; 50 when absent. */
+  limit?: Integer | undefined
 }
 
 /** The request of `audit.prune`. */
 export interface AuditPruneRequest {
+  /** Which chain, as in `audit.list`. */
+  chain?: AuditOf | undefined
   /** The account whose chain it is. */
   account?: string | undefined
   /**
@@ -5565,40 +5567,38 @@ export interface AuditPruneRequest {
    * that: it is pruned together with the older records after it.
    */
   beforeMs: Integer
-  /** Which chain, as in `audit.list`. */
-  chain?: AuditOf | undefined
 }
 
 /** The request of `audit.verify`. */
 export interface AuditVerifyRequest {
-  /** The account whose chain it is. */
-  account?: string | undefined
   /** Which chain, as in `audit.list`. */
   chain?: AuditOf | undefined
-  /** The `hash` of that head. */
-  hash?: string | undefined
+  /** The account whose chain it is. */
+  account?: string | undefined
   /** The `number` of a head that was saved elsewhere. */
   number?: Integer | undefined
+  /** The `hash` of that head. */
+  hash?: string | undefined
 }
 
 /** The request of `automations.admit`. */
 export interface AutomationsAdmitRequest {
   /** The account. */
   account: string
-  /** How many actions, at least 1. */
-  count: Integer
-  /**
-   * An idempotency key: the same request repeated within a day gets the same answer and charges
-   * nothing (R-QTA-5). A request with a key costs a commit.
-   */
-  key?: string | undefined
   /** What carries out the actions. */
   kind: ActionKind
+  /** How many actions, at least 1. */
+  count: Integer
   /**
    * The least that is useful: as many actions as fit are granted, and none when fewer than this
    * fit; all or none when absent.
    */
   min?: Integer | undefined
+  /**
+   * An idempotency key: the same request repeated within a day gets the same answer and charges
+   * nothing (R-QTA-5). A request with a key costs a commit.
+   */
+  key?: string | undefined
 }
 
 /** The request of `automations.check`. */
@@ -5633,19 +5633,19 @@ export interface CampaignsReportRequest {
   account: string
   /** The campaign. */
   campaign: string
-  /** How many more of the delivered messages brought a complaint; none when absent. */
-  complaints?: Integer | undefined
   /** How many more messages were delivered; none when absent. */
   delivered?: Integer | undefined
   /** How many more messages bounced for good; none when absent. */
   hard?: Integer | undefined
+  /** How many more messages bounced for now; none when absent. */
+  soft?: Integer | undefined
+  /** How many more of the delivered messages brought a complaint; none when absent. */
+  complaints?: Integer | undefined
   /**
    * An idempotency key: the same request repeated within a day gets the same answer and counts
    * once; another request with the key is refused with `idempotency_mismatch`.
    */
   key?: string | undefined
-  /** How many more messages bounced for now; none when absent. */
-  soft?: Integer | undefined
 }
 
 /** The request of `campaigns.resume`. */
@@ -5687,29 +5687,8 @@ export interface CapsRemoveRequest {
 export interface CapsSetRequest {
   /** The account; when absent, the cap is one of the platform, for operators and the host only. */
   account?: string | undefined
-  /** How many messages may go out at once, for a cap that spreads: at least 1; 1 in a new cap. */
-  burst?: Integer | undefined
-  /** Which messages it counts; e-mails in a new cap. */
-  channel?: Channel | undefined
-  /** The revision on which the change is based; a stale one is refused with `rev_conflict`. */
-  expectedRev?: Integer | undefined
-  /**
-   * By how many the limit grows each day from the creation of the cap on, for a warm-up; 0 for
-   * none.
-   */
-  growsDailyBy?: Integer | undefined
   /** The id of the cap, unique within the account or the platform. */
   id: string
-  /** How many messages a window allows; at least 1 for a cap that spreads. */
-  limit: Integer
-  /** Only messages of this class; all classes in a new cap. */
-  messageClass?: MessageClass | undefined
-  /**
-   * What happens to messages beyond the limit; in a new cap, they are refused (R-QTA-7). When a
-   * cap stops spreading, its burst is dropped; when it starts to spread, its daily growth is
-   * dropped.
-   */
-  over?: OverLimit | undefined
   /** What it counts by. */
   scope: CapScope
   /**
@@ -5717,8 +5696,29 @@ export interface CapsSetRequest {
    * them has a count of its own. When an API key is deleted, its caps are deleted too.
    */
   subject?: string | undefined
+  /** Which messages it counts; e-mails in a new cap. */
+  channel?: Channel | undefined
+  /** Only messages of this class; all classes in a new cap. */
+  messageClass?: MessageClass | undefined
   /** The window that it counts in. */
   window: Window
+  /** How many messages a window allows; at least 1 for a cap that spreads. */
+  limit: Integer
+  /**
+   * By how many the limit grows each day from the creation of the cap on, for a warm-up; 0 for
+   * none.
+   */
+  growsDailyBy?: Integer | undefined
+  /**
+   * What happens to messages beyond the limit; in a new cap, they are refused (R-QTA-7). When a
+   * cap stops spreading, its burst is dropped; when it starts to spread, its daily growth is
+   * dropped.
+   */
+  over?: OverLimit | undefined
+  /** How many messages may go out at once, for a cap that spreads: at least 1; 1 in a new cap. */
+  burst?: Integer | undefined
+  /** The revision on which the change is based; a stale one is refused with `rev_conflict`. */
+  expectedRev?: Integer | undefined
 }
 
 /** The request of `clock.set`. */
@@ -5731,10 +5731,10 @@ export interface ClockSetRequest {
 export interface CreditsAllocateRequest {
   /** The account below, which gets the credits. */
   account: string
-  /** How many credits, at least 1. */
-  amount: Integer
   /** What they pay for. */
   channel: Channel
+  /** How many credits, at least 1. */
+  amount: Integer
   /**
    * An idempotency key: the same request repeated within a day gets the same answer and moves
    * nothing; another request with the key is refused with `idempotency_mismatch`.
@@ -5759,10 +5759,14 @@ export interface CreditsBalanceRequest {
 export interface CreditsGrantRequest {
   /** The account. */
   account: string
-  /** How many credits, at least 1. */
-  amount: Integer
   /** What they pay for. */
   channel: Channel
+  /** How many credits, at least 1. */
+  amount: Integer
+  /** The reason. */
+  reason: string
+  /** The priority, 0 to 100: grants with a lower number pay first; 50 when absent. */
+  priority?: Integer | undefined
   /** When the credits that are left expire, in unix milliseconds; never when absent. */
   expiresAtMs?: Integer | undefined
   /**
@@ -5770,53 +5774,49 @@ export interface CreditsGrantRequest {
    * answer; another request with the key is refused with `idempotency_mismatch`.
    */
   key?: string | undefined
-  /** The priority, 0 to 100: grants with a lower number pay first; 50 when absent. */
-  priority?: Integer | undefined
-  /** The reason. */
-  reason: string
 }
 
 /** The request of `credits.ledger`. */
 export interface CreditsLedgerRequest {
   /** The account. */
   account: string
-  /** Where the page begins: the `next` of the previous page. */
-  after?: Integer | undefined
   /** The ledger of which channel. */
   channel: Channel
-  /** How many entries the page has at most: 1 to 500; 50 when absent. */
-  limit?: Integer | undefined
   /** The order; the newest entry first when absent. */
   order?: CreditOrder | undefined
+  /** Where the page begins: the `next` of the previous page. */
+  after?: Integer | undefined
+  /** How many entries the page has at most: 1 to 500; 50 when absent. */
+  limit?: Integer | undefined
 }
 
 /** The request of `credits.refund`. */
 export interface CreditsRefundRequest {
   /** The account. */
   account: string
-  /** How many credits, at least 1. */
-  amount: Integer
   /** The ledger of which channel. */
   channel: Channel
+  /** The number of the entry that is refunded. */
+  spend: Integer
+  /** How many credits, at least 1. */
+  amount: Integer
   /**
    * An idempotency key: the same request with the same key is carried out once and gets the same
    * answer; another request with the key is refused with `idempotency_mismatch`.
    */
   key?: string | undefined
-  /** The number of the entry that is refunded. */
-  spend: Integer
 }
 
 /** The request of `credits.reserve`. */
 export interface CreditsReserveRequest {
   /** The account. */
   account: string
-  /** How many credits, at least 1. */
-  amount: Integer
-  /** What they pay for. */
-  channel: Channel
   /** The group. */
   group: string
+  /** What they pay for. */
+  channel: Channel
+  /** How many credits, at least 1. */
+  amount: Integer
   /**
    * An idempotency key: the same request repeated within a day gets the same answer and moves
    * nothing; another request with the key is refused with `idempotency_mismatch`.
@@ -5828,29 +5828,29 @@ export interface CreditsReserveRequest {
 export interface CreditsSpendRequest {
   /** The account. */
   account: string
-  /** How many credits, at least 1. */
-  amount: Integer
   /** What is paid for. */
   channel: Channel
+  /** How many credits, at least 1. */
+  amount: Integer
   /** The group that spends; when absent, only the free balance pays. */
   group?: string | undefined
+  /** What is paid for, as the host names it: for example a campaign or a reservation. */
+  reference?: string | undefined
   /**
    * An idempotency key: the same request with the same key is carried out once and gets the same
    * answer; another request with the key is refused with `idempotency_mismatch`.
    */
   key?: string | undefined
-  /** What is paid for, as the host names it: for example a campaign or a reservation. */
-  reference?: string | undefined
 }
 
 /** The request of `credits.take_back`. */
 export interface CreditsTakeBackRequest {
   /** The account below, which gives the credits back. */
   account: string
-  /** How many credits, at least 1; all of them when absent. */
-  amount?: Integer | undefined
   /** What they pay for. */
   channel: Channel
+  /** How many credits, at least 1; all of them when absent. */
+  amount?: Integer | undefined
   /**
    * An idempotency key: the same request repeated within a day gets the same answer and moves
    * nothing; another request with the key is refused with `idempotency_mismatch`.
@@ -5862,12 +5862,12 @@ export interface CreditsTakeBackRequest {
 export interface CreditsUnreserveRequest {
   /** The account. */
   account: string
-  /** How many credits, at least 1; all of them when absent. */
-  amount?: Integer | undefined
-  /** What they pay for. */
-  channel: Channel
   /** The group. */
   group: string
+  /** What they pay for. */
+  channel: Channel
+  /** How many credits, at least 1; all of them when absent. */
+  amount?: Integer | undefined
   /**
    * An idempotency key: the same request repeated within a day gets the same answer and moves
    * nothing; another request with the key is refused with `idempotency_mismatch`.
@@ -5879,23 +5879,28 @@ export interface CreditsUnreserveRequest {
 export interface CreditsWithdrawRequest {
   /** The account. */
   account: string
-  /** How many credits, at least 1; all of them when absent. */
-  amount?: Integer | undefined
   /** What they pay for. */
   channel: Channel
+  /** How many credits, at least 1; all of them when absent. */
+  amount?: Integer | undefined
+  /** The reason. */
+  reason: string
   /**
    * An idempotency key: the same request with the same key is carried out once and gets the same
    * answer; another request with the key is refused with `idempotency_mismatch`.
    */
   key?: string | undefined
-  /** The reason. */
-  reason: string
 }
 
 /** The request of `gauges.claim`. */
 export interface GaugesClaimRequest {
   /** The account. */
   account: string
+  /**
+   * Which limit: `contacts`, `lists`, `segments`, `sending_domains`, `triggers` or
+   * `evergreen_campaigns`.
+   */
+  limit: LimitName
   /** How many, at least 1. */
   count: Integer
   /**
@@ -5903,11 +5908,6 @@ export interface GaugesClaimRequest {
    * once; another request with the key is refused with `idempotency_mismatch`.
    */
   key?: string | undefined
-  /**
-   * Which limit: `contacts`, `lists`, `segments`, `sending_domains`, `triggers` or
-   * `evergreen_campaigns`.
-   */
-  limit: LimitName
 }
 
 /** The request of `gauges.get`. */
@@ -5930,6 +5930,8 @@ export interface GaugesReconcileRequest {
 export interface GaugesReleaseRequest {
   /** The account. */
   account: string
+  /** Which limit, as in `gauges.claim`. */
+  limit: LimitName
   /** How many, at least 1; more than the account itself has is refused with `more_than_claimed`. */
   count: Integer
   /**
@@ -5937,8 +5939,6 @@ export interface GaugesReleaseRequest {
    * once; another request with the key is refused with `idempotency_mismatch`.
    */
   key?: string | undefined
-  /** Which limit, as in `gauges.claim`. */
-  limit: LimitName
 }
 
 /** The request of `groups.add_members`. */
@@ -5947,43 +5947,41 @@ export interface GroupsAddMembersRequest {
   account: string
   /** The group. */
   group: string
-  /** What happens to their resources; they follow the members when absent. */
-  resources?: GroupResources | undefined
   /** The members, 1 to 500; all of them are added, or none. */
   users: ReadonlyArray<string>
+  /** What happens to their resources; they follow the members when absent. */
+  resources?: GroupResources | undefined
 }
 
 /** The request of `groups.clear_avatar`. */
 export interface GroupsClearAvatarRequest {
   /** The account. */
   account: string
-  /** The revision on which the change is based; a stale one is refused with `rev_conflict`. */
-  expectedRev?: Integer | undefined
   /** The group. */
   group: string
+  /** The revision on which the change is based; a stale one is refused with `rev_conflict`. */
+  expectedRev?: Integer | undefined
 }
 
 /** The request of `groups.create`. */
 export interface GroupsCreateRequest {
   /** The account. */
   account: string
+  /** The host's own id, unique within the account; one is generated when it is absent. */
+  id?: string | undefined
+  /** The name that people see. */
+  name: string
   /**
    * The caps on what its members send together (R-GRP-5). To set them, the actor also needs
    * `groups.limit`.
    */
   caps?: GroupCapsInput | undefined
-  /** The host's own id, unique within the account; one is generated when it is absent. */
-  id?: string | undefined
-  /** The name that people see. */
-  name: string
 }
 
 /** The request of `groups.delete`. */
 export interface GroupsDeleteRequest {
   /** The account. */
   account: string
-  /** The revision on which the decision is based; a stale one is refused with `rev_conflict`. */
-  expectedRev?: Integer | undefined
   /** The group. */
   group: string
   /**
@@ -5991,6 +5989,8 @@ export interface GroupsDeleteRequest {
    * the default group: the named group becomes the default group then.
    */
   to?: string | undefined
+  /** The revision on which the decision is based; a stale one is refused with `rev_conflict`. */
+  expectedRev?: Integer | undefined
 }
 
 /** The request of `groups.get`. */
@@ -6025,51 +6025,51 @@ export interface GroupsRemoveMembersRequest {
   account: string
   /** The group that they are in. */
   group: string
-  /** What happens to their resources; they follow the members when absent. */
-  resources?: GroupResources | undefined
+  /** The members, 1 to 500; all of them are moved, or none. */
+  users: ReadonlyArray<string>
   /**
    * The group into which they go; the default group when absent. Naming a group for members who
    * are not in the default group is a transfer, which also needs `groups.members.transfer`.
    */
   to?: string | undefined
-  /** The members, 1 to 500; all of them are moved, or none. */
-  users: ReadonlyArray<string>
+  /** What happens to their resources; they follow the members when absent. */
+  resources?: GroupResources | undefined
 }
 
 /** The request of `groups.rename`. */
 export interface GroupsRenameRequest {
   /** The account. */
   account: string
-  /** The revision on which the change is based; a stale one is refused with `rev_conflict`. */
-  expectedRev?: Integer | undefined
   /** The group. */
   group: string
   /** The name that people see. */
   name: string
+  /** The revision on which the change is based; a stale one is refused with `rev_conflict`. */
+  expectedRev?: Integer | undefined
 }
 
 /** The request of `groups.set_avatar`. */
 export interface GroupsSetAvatarRequest {
   /** The account. */
   account: string
+  /** The group. */
+  group: string
   /** The picture: PNG, JPEG, GIF or WebP of up to 256 KiB, or an `https` address. */
   avatar: AvatarInput
   /** The revision on which the change is based; a stale one is refused with `rev_conflict`. */
   expectedRev?: Integer | undefined
-  /** The group. */
-  group: string
 }
 
 /** The request of `groups.set_caps`. */
 export interface GroupsSetCapsRequest {
   /** The account. */
   account: string
+  /** The group. */
+  group: string
   /** The caps: a cap that is absent stays as it was, and `unlimited` removes it. */
   caps: GroupCapsInput
   /** The revision on which the change is based; a stale one is refused with `rev_conflict`. */
   expectedRev?: Integer | undefined
-  /** The group. */
-  group: string
 }
 
 /** The request of `groups.transfer_members`. */
@@ -6078,12 +6078,12 @@ export interface GroupsTransferMembersRequest {
   account: string
   /** The group in which all of them must be; when absent, they may be in any group. */
   fromGroup?: string | undefined
-  /** What happens to their resources. */
-  resources: GroupResources
   /** The group into which they go. */
   to: string
   /** The members, 1 to 500; all of them are moved, or none. */
   users: ReadonlyArray<string>
+  /** What happens to their resources. */
+  resources: GroupResources
 }
 
 /** The request of `groups.usage`. */
@@ -6096,6 +6096,10 @@ export interface GroupsUsageRequest {
 
 /** The request of `invitations.accept`. */
 export interface InvitationsAcceptRequest {
+  /** The token of the link. */
+  token: string
+  /** The id for a new user; one is generated when it is absent. */
+  user?: string | undefined
   /**
    * The first name of a new user; that of the invitation when absent. An existing user keeps
    * theirs.
@@ -6106,10 +6110,6 @@ export interface InvitationsAcceptRequest {
    * theirs.
    */
   lastName?: string | undefined
-  /** The token of the link. */
-  token: string
-  /** The id for a new user; one is generated when it is absent. */
-  user?: string | undefined
 }
 
 /** The request of `invitations.create`. */
@@ -6119,33 +6119,33 @@ export interface InvitationsCreateRequest {
    * absent. When it is absent too, it is the account in which the user acts.
    */
   account?: string | undefined
-  /** The accounts to offer: at most 100, all of one team. */
-  accounts?: ReadonlyArray<AccountGrantInput> | undefined
   /**
    * The addresses, separated by commas, semicolons or white space: at most 500, in at most 64
    * KiB; an address that is repeated counts once. A name may stand before an address: `Ann Lee
    * <ann@x.example>`. The number of addresses times the number of accounts is at most 10,000.
    */
   addresses: string
-  /** Whether all addresses are invited or none; the answer says which one was in the way. */
-  atomic?: boolean | undefined
-  /**
-   * The first name, for a single address only; the name that stands before the address when
-   * absent.
-   */
-  firstName?: string | undefined
-  /** The group in every account for which `accounts` names none; the default group when absent. */
-  group?: string | undefined
-  /**
-   * The last name, for a single address only; the name that stands before the address when
-   * absent.
-   */
-  lastName?: string | undefined
   /**
    * The role in every account for which `accounts` names none; the account's default role when
    * absent.
    */
   role?: string | undefined
+  /** The group in every account for which `accounts` names none; the default group when absent. */
+  group?: string | undefined
+  /** The accounts to offer: at most 100, all of one team. */
+  accounts?: ReadonlyArray<AccountGrantInput> | undefined
+  /**
+   * The first name, for a single address only; the name that stands before the address when
+   * absent.
+   */
+  firstName?: string | undefined
+  /**
+   * The last name, for a single address only; the name that stands before the address when
+   * absent.
+   */
+  lastName?: string | undefined
+  /** Whether all addresses are invited or none; the answer says which one was in the way. */
+  atomic?: boolean | undefined
 }
 
 /** The request of `invitations.delete`. */
@@ -6156,24 +6156,24 @@ export interface InvitationsDeleteRequest {
 
 /** The request of `invitations.edit`. */
 export interface InvitationsEditRequest {
+  /** The invitation. */
+  invitation: string
+  /** The role in every account for which `accounts` names none. */
+  role?: string | undefined
+  /** The group in every account for which `accounts` names none. */
+  group?: string | undefined
   /**
    * The accounts to offer, among those that the actor reaches: at least 1 and at most 100. A new
    * account needs `users.invite`; in an account that was offered before, a role or a group that
    * is absent stays as it was.
    */
   accounts?: ReadonlyArray<AccountGrantInput> | undefined
-  /** The revision on which the change is based; a stale one is refused with `rev_conflict`. */
-  expectedRev?: Integer | undefined
   /** The first name. */
   firstName?: string | undefined
-  /** The group in every account for which `accounts` names none. */
-  group?: string | undefined
-  /** The invitation. */
-  invitation: string
   /** The last name. */
   lastName?: string | undefined
-  /** The role in every account for which `accounts` names none. */
-  role?: string | undefined
+  /** The revision on which the change is based; a stale one is refused with `rev_conflict`. */
+  expectedRev?: Integer | undefined
 }
 
 /** The request of `invitations.erase`. */
@@ -6192,21 +6192,21 @@ export interface InvitationsGetRequest {
 export interface InvitationsListRequest {
   /** The account. */
   account: string
-  /** Where the page begins: the `next` of the previous page. */
-  after?: string | undefined
   /**
    * Whether the invitations to all accounts below it are listed too, for those who manage the
    * team.
    */
   below?: boolean | undefined
-  /** How many entries the page has at most: 1 to 500; 50 when absent. */
-  limit?: Integer | undefined
-  /** The order; the newest first when absent. */
-  order?: InvitationOrder | undefined
-  /** Only those with this text in the address or in the name; case and accents do not matter. */
-  search?: string | undefined
   /** Only those with this status. */
   status?: InvitationStatus | undefined
+  /** Only those with this text in the address or in the name; case and accents do not matter. */
+  search?: string | undefined
+  /** The order; the newest first when absent. */
+  order?: InvitationOrder | undefined
+  /** Where the page begins: the `next` of the previous page. */
+  after?: string | undefined
+  /** How many entries the page has at most: 1 to 500; 50 when absent. */
+  limit?: Integer | undefined
 }
 
 /** The request of `invitations.look_up`. */
@@ -6219,10 +6219,10 @@ export interface InvitationsLookUpRequest {
 export interface InvitationsReportDeliveryRequest {
   /** The invitation. */
   invitation: string
-  /** What the mail server said. */
-  note?: string | undefined
   /** The outcome. */
   outcome: DeliveryOutcome
+  /** What the mail server said. */
+  note?: string | undefined
 }
 
 /** The request of `invitations.resend`. */
@@ -6235,10 +6235,10 @@ export interface InvitationsResendRequest {
 export interface LeasesAcquireRequest {
   /** The account. */
   account: string
-  /** The resource. */
-  id: string
   /** The kind of the resource. */
   kind: string
+  /** The resource. */
+  id: string
   /** How long the lease lasts unless it is renewed, in milliseconds (5,000 to 3,600,000). */
   lifeMs: Integer
   /** Who edits; the acting user when absent. The host must name a user. */
@@ -6249,20 +6249,20 @@ export interface LeasesAcquireRequest {
 export interface LeasesGetRequest {
   /** The account. */
   account: string
-  /** The resource. */
-  id: string
   /** The kind of the resource. */
   kind: string
+  /** The resource. */
+  id: string
 }
 
 /** The request of `leases.release`. */
 export interface LeasesReleaseRequest {
   /** The account. */
   account: string
-  /** The resource. */
-  id: string
   /** The kind of the resource. */
   kind: string
+  /** The resource. */
+  id: string
   /**
    * Who edited; the acting user when absent. If the host names nobody, the lease is released
    * whoever has it.
@@ -6274,10 +6274,10 @@ export interface LeasesReleaseRequest {
 export interface LeasesRenewRequest {
   /** The account. */
   account: string
-  /** The resource. */
-  id: string
   /** The kind of the resource. */
   kind: string
+  /** The resource. */
+  id: string
   /** How long the lease lasts from now on, in milliseconds (5,000 to 3,600,000). */
   lifeMs: Integer
   /** Who edits; the acting user when absent. The host must name a user. */
@@ -6288,10 +6288,10 @@ export interface LeasesRenewRequest {
 export interface LeasesTakeOverRequest {
   /** The account. */
   account: string
-  /** The resource. */
-  id: string
   /** The kind of the resource. */
   kind: string
+  /** The resource. */
+  id: string
   /** How long the lease lasts unless it is renewed, in milliseconds (5,000 to 3,600,000). */
   lifeMs: Integer
   /** Who edits from now on; the acting user when absent. The host must name a user. */
@@ -6302,16 +6302,6 @@ export interface LeasesTakeOverRequest {
 export interface LimitsAllocateRequest {
   /** The account below, which gets the part. */
   account: string
-  /**
-   * The revision of the account on which the change is based; a stale one is refused with
-   * `rev_conflict`.
-   */
-  expectedRev?: Integer | undefined
-  /**
-   * Whether the part is guaranteed; `unlimited` cannot be. When absent, it stays as it was; a
-   * new part is not guaranteed.
-   */
-  guaranteed?: boolean | undefined
   /** Which limit. */
   limit: LimitName
   /**
@@ -6319,6 +6309,16 @@ export interface LimitsAllocateRequest {
    * account inherits the limit again.
    */
   value?: LimitInput | undefined
+  /**
+   * Whether the part is guaranteed; `unlimited` cannot be. When absent, it stays as it was; a
+   * new part is not guaranteed.
+   */
+  guaranteed?: boolean | undefined
+  /**
+   * The revision of the account on which the change is based; a stale one is refused with
+   * `rev_conflict`.
+   */
+  expectedRev?: Integer | undefined
 }
 
 /** The request of `limits.explain`. */
@@ -6331,31 +6331,23 @@ export interface LimitsExplainRequest {
 export interface LimitsInheritRequest {
   /** The account. */
   account: string
+  /** Which limit. */
+  limit: LimitName
   /**
    * The revision of the account on which the change is based; a stale one is refused with
    * `rev_conflict`.
    */
   expectedRev?: Integer | undefined
-  /** Which limit. */
-  limit: LimitName
 }
 
 /** The request of `limits.set`. */
 export interface LimitsSetRequest {
   /** The account. */
   account: string
-  /**
-   * How many messages may go out at once, for a limit that spreads: at least 1; 1 in the
-   * beginning.
-   */
-  burst?: Integer | undefined
-  /**
-   * The revision of the account on which the change is based; a stale one is refused with
-   * `rev_conflict`.
-   */
-  expectedRev?: Integer | undefined
   /** Which limit. */
   limit: LimitName
+  /** `unlimited`, 0 for nothing, or a number. */
+  value: LimitInput
   /**
    * The class of the messages that the limit counts; that of the package's limit if the account
    * has none of its own (R-QTA-14).
@@ -6366,19 +6358,24 @@ export interface LimitsSetRequest {
    * applies, and after that the policy `over_limit` (R-QTA-7).
    */
   over?: OverLimit | undefined
-  /** `unlimited`, 0 for nothing, or a number. */
-  value: LimitInput
-}
-
-/** The request of `limits.set_default`. */
-export interface LimitsSetDefaultRequest {
   /**
    * How many messages may go out at once, for a limit that spreads: at least 1; 1 in the
    * beginning.
    */
   burst?: Integer | undefined
+  /**
+   * The revision of the account on which the change is based; a stale one is refused with
+   * `rev_conflict`.
+   */
+  expectedRev?: Integer | undefined
+}
+
+/** The request of `limits.set_default`. */
+export interface LimitsSetDefaultRequest {
   /** Which limit. */
   limit: LimitName
+  /** `unlimited`, 0 for nothing, or a number. */
+  value: LimitInput
   /** The class of the messages that the limit counts; both classes in the beginning (R-QTA-14). */
   messageClass?: CountedClass | undefined
   /**
@@ -6386,20 +6383,23 @@ export interface LimitsSetDefaultRequest {
    * (R-QTA-7).
    */
   over?: OverLimit | undefined
-  /** `unlimited`, 0 for nothing, or a number. */
-  value: LimitInput
+  /**
+   * How many messages may go out at once, for a limit that spreads: at least 1; 1 in the
+   * beginning.
+   */
+  burst?: Integer | undefined
 }
 
 /** The request of `members.add`. */
 export interface MembersAddRequest {
   /** The account. */
   account: string
+  /** The existing user, or the id that the new one gets. */
+  user?: string | undefined
   /** The e-mail address of a new user. */
   email?: string | undefined
   /** The first name of a new user. */
   firstName?: string | undefined
-  /** The group; the default group when absent. */
-  group?: string | undefined
   /** The last name of a new user. */
   lastName?: string | undefined
   /**
@@ -6408,28 +6408,28 @@ export interface MembersAddRequest {
    * package, no role can be named.
    */
   role?: string | undefined
-  /** The existing user, or the id that the new one gets. */
-  user?: string | undefined
+  /** The group; the default group when absent. */
+  group?: string | undefined
 }
 
 /** The request of `members.bulk`. */
 export interface MembersBulkRequest {
   /** The account. */
   account: string
+  /** The users: 1 to 500. */
+  users: ReadonlyArray<string>
   /** What to do. */
   action: MemberAction
-  /** Whether it is done to all members or to none; the answer says which one was in the way. */
-  atomic?: boolean | undefined
+  /** The new role, for `set_role`. */
+  role?: string | undefined
   /** The group into which they go, for `set_group`. */
   group?: string | undefined
   /** What happens to their resources, for `set_group`; they follow the members when absent. */
   resources?: GroupResources | undefined
   /** Who gets the resources of those who leave, for `remove`. */
   resourcesTo?: ResourcesToInput | undefined
-  /** The new role, for `set_role`. */
-  role?: string | undefined
-  /** The users: 1 to 500. */
-  users: ReadonlyArray<string>
+  /** Whether it is done to all members or to none; the answer says which one was in the way. */
+  atomic?: boolean | undefined
 }
 
 /** The request of `members.disable`. */
@@ -6458,104 +6458,106 @@ export interface MembersGetRequest {
 
 /** The request of `members.grant`. */
 export interface MembersGrantRequest {
+  /** The user. */
+  user: string
   /** The accounts: 1 to 100. */
   accounts: ReadonlyArray<string>
   /** The role, as in `members.add`. */
   role?: string | undefined
-  /** The user. */
-  user: string
 }
 
 /** The request of `members.list`. */
 export interface MembersListRequest {
   /** The account. */
   account: string
-  /** Where the page begins: the `next` of the previous page. */
-  after?: string | undefined
+  /** Only members with this role. */
+  role?: string | undefined
   /** Only members of this group. */
   group?: string | undefined
+  /** Only members with this status. */
+  status?: MemberStatus | undefined
   /**
    * Only members who have not been seen since this instant, in unix milliseconds: they were last
    * seen before it, or were never seen and were created before it.
    */
   inactiveSinceMs?: Integer | undefined
   /**
-   * How many members the page has at most: 1 to 500; 50 when absent. With filters, a page may be
-   * shorter while there is still a `next`.
+   * Only members whose e-mail address, last name or first name begins with this text; case and
+   * accents do not matter.
    */
-  limit?: Integer | undefined
+  search?: string | undefined
   /**
    * The order; by id when absent, or by e-mail address when there is a `search`. In a search,
    * members whose ordering field matches come first.
    */
   order?: MemberOrder | undefined
-  /** Only members with this role. */
-  role?: string | undefined
+  /** Where the page begins: the `next` of the previous page. */
+  after?: string | undefined
   /**
-   * Only members whose e-mail address, last name or first name begins with this text; case and
-   * accents do not matter.
+   * How many members the page has at most: 1 to 500; 50 when absent. With filters, a page may be
+   * shorter while there is still a `next`.
    */
-  search?: string | undefined
-  /** Only members with this status. */
-  status?: MemberStatus | undefined
+  limit?: Integer | undefined
 }
 
 /** The request of `members.people`. */
 export interface MembersPeopleRequest {
   /** The account. */
   account: string
-  /** Where the page begins: the `next` of the previous page. */
-  after?: string | undefined
   /**
    * Whether the people of all accounts below it are listed too, each person once; for those who
    * manage the team.
    */
   below?: boolean | undefined
+  /** Only people with this status. */
+  status?: PersonStatus | undefined
+  /** Only people with this text in the address or in the name; case and accents do not matter. */
+  search?: string | undefined
   /**
    * Only members who have not been seen since this instant, in unix milliseconds: they were last
    * seen before it, or were never seen and were created before it.
    */
   inactiveSinceMs?: Integer | undefined
+  /** Where the page begins: the `next` of the previous page. */
+  after?: string | undefined
   /**
    * How many people the page has at most: 1 to 500; 50 when absent. With filters, a page may be
    * shorter while there is still a `next`.
    */
   limit?: Integer | undefined
-  /** Only people with this text in the address or in the name; case and accents do not matter. */
-  search?: string | undefined
-  /** Only people with this status. */
-  status?: PersonStatus | undefined
 }
 
 /** The request of `members.remove`. */
 export interface MembersRemoveRequest {
   /** The account. */
   account: string
-  /** Who gets the resources of the member; required when they have any (R-USR-4). */
-  resourcesTo?: ResourcesToInput | undefined
   /** The user. */
   user: string
+  /** Who gets the resources of the member; required when they have any (R-USR-4). */
+  resourcesTo?: ResourcesToInput | undefined
 }
 
 /** The request of `members.set_role`. */
 export interface MembersSetRoleRequest {
   /** The account. */
   account: string
-  /** The revision on which the change is based; a stale one is refused with `rev_conflict`. */
-  expectedRev?: Integer | undefined
+  /** The user. */
+  user: string
+  /** The new role. */
+  role: string
   /**
    * The group, if the new role needs one. When absent: the group in which the member is, or else
    * the default group.
    */
   group?: string | undefined
-  /** The new role. */
-  role: string
-  /** The user. */
-  user: string
+  /** The revision on which the change is based; a stale one is refused with `rev_conflict`. */
+  expectedRev?: Integer | undefined
 }
 
 /** The request of `operators.add`. */
 export interface OperatorsAddRequest {
+  /** The existing user, or the id that the new one gets. */
+  user?: string | undefined
   /** The e-mail address of a new user. */
   email?: string | undefined
   /** The first name of a new user. */
@@ -6567,8 +6569,6 @@ export interface OperatorsAddRequest {
    * (R-ROL-7).
    */
   role: string
-  /** The existing user, or the id that the new one gets. */
-  user?: string | undefined
 }
 
 /** The request of `operators.disable`. */
@@ -6605,12 +6605,12 @@ export interface OperatorsRemoveRequest {
 
 /** The request of `operators.set_role`. */
 export interface OperatorsSetRoleRequest {
-  /** The revision on which the change is based; a stale one is refused with `rev_conflict`. */
-  expectedRev?: Integer | undefined
-  /** The new role. */
-  role: string
   /** The user. */
   user: string
+  /** The new role. */
+  role: string
+  /** The revision on which the change is based; a stale one is refused with `rev_conflict`. */
+  expectedRev?: Integer | undefined
 }
 
 /** The request of `outbox.ack`. */
@@ -6623,18 +6623,18 @@ export interface OutboxAckRequest {
 
 /** The request of `outbox.clear`. */
 export interface OutboxClearRequest {
-  /** Only messages whose cause happened before this instant, in unix milliseconds. */
-  beforeMs?: Integer | undefined
   /** The number of the last message to delete; all messages when absent. */
   upTo?: Integer | undefined
+  /** Only messages whose cause happened before this instant, in unix milliseconds. */
+  beforeMs?: Integer | undefined
 }
 
 /** The request of `outbox.dead`. */
 export interface OutboxDeadRequest {
-  /** The number after which the page begins: the `next` of the previous page. */
-  after?: Integer | undefined
   /** The consumer. */
   consumer: string
+  /** The number after which the page begins: the `next` of the previous page. */
+  after?: Integer | undefined
   /** How many entries the page has at most: 1 to 500; 50 when absent. */
   limit?: Integer | undefined
 }
@@ -6668,15 +6668,15 @@ export interface OutboxReadRequest {
 
 /** The request of `outbox.retry`. */
 export interface OutboxRetryRequest {
+  /** The consumer. */
+  consumer: string
+  /** The numbers of the messages, at most 500. */
+  numbers: ReadonlyArray<Integer>
   /**
    * After how many milliseconds they are given again: 0 to 604,800,000 (a week); at once when
    * absent.
    */
   afterMs?: Integer | undefined
-  /** The consumer. */
-  consumer: string
-  /** The numbers of the messages, at most 500. */
-  numbers: ReadonlyArray<Integer>
 }
 
 /** The request of `outbox.revive`. */
@@ -6692,15 +6692,15 @@ export interface OutboxTakeRequest {
   /** The name of the consumer. */
   consumer: string
   /**
-   * How long the messages are kept from other workers of the consumer, in milliseconds: 1 to
-   * 604,800,000 (a week); a minute when absent.
-   */
-  holdMs?: Integer | undefined
-  /**
    * How many messages are given at most: 1 to 500; 50 when absent. A consumer never has more
    * than 1,000 messages that it has not acknowledged.
    */
   limit?: Integer | undefined
+  /**
+   * How long the messages are kept from other workers of the consumer, in milliseconds: 1 to
+   * 604,800,000 (a week); a minute when absent.
+   */
+  holdMs?: Integer | undefined
   /**
    * How often a message is given at most: 1 to 1,000. When absent, the number named last
    * applies, or 10 if none was ever named.
@@ -6710,75 +6710,75 @@ export interface OutboxTakeRequest {
 
 /** The request of `packages.create`. */
 export interface PackagesCreateRequest {
+  /** The host's own id; one is generated when it is absent. */
+  id?: string | undefined
+  /** The name that people see. */
+  name: string
+  /** Its limits; for a limit that is absent, the platform's default applies. */
+  limits?: LimitsInput | undefined
+  /** The role that no member of its accounts can exceed (R-ROL-5). */
+  role?: string | undefined
   /** The assets that its accounts can use, at most 200 of each kind (R-PKG-5). */
   assets?: AssetsInput | undefined
+  /** Whether its accounts pay with credits for messages beyond their limits. */
+  credits?: boolean | undefined
+  /** Whether its accounts may send beyond their limits. */
+  overuse?: boolean | undefined
   /** The rate of bounces at which a campaign is stopped. */
   bounceRate?: BounceRateInput | undefined
   /** What a further account of the team costs each month (R-TEA-4). */
   childPrice?: PriceInput | undefined
-  /** Whether its accounts pay with credits for messages beyond their limits. */
-  credits?: boolean | undefined
-  /** The host's own id; one is generated when it is absent. */
-  id?: string | undefined
-  /** Its limits; for a limit that is absent, the platform's default applies. */
-  limits?: LimitsInput | undefined
-  /** The name that people see. */
-  name: string
-  /** Whether its accounts may send beyond their limits. */
-  overuse?: boolean | undefined
-  /** The role that no member of its accounts can exceed (R-ROL-5). */
-  role?: string | undefined
 }
 
 /** The request of `packages.delete`. */
 export interface PackagesDeleteRequest {
-  /** The revision on which the change is based; a stale one is refused with `rev_conflict`. */
-  expectedRev?: Integer | undefined
+  /** The package. */
+  package: string
   /**
    * The package to which its accounts move, and with them the accounts that were to get this
    * package later.
    */
   moveTo?: string | undefined
-  /** The package. */
-  package: string
+  /** The revision on which the change is based; a stale one is refused with `rev_conflict`. */
+  expectedRev?: Integer | undefined
 }
 
 /** The request of `packages.edit`. */
 export interface PackagesEditRequest {
-  /** The assets that its accounts can use; a list that is absent stays as it is. */
-  assets?: AssetsEditInput | undefined
-  /** The rate of bounces at which a campaign is stopped. */
-  bounceRate?: BounceRateInput | undefined
-  /** What a further account of the team costs each month. */
-  childPrice?: PriceInput | undefined
-  /** Whether its accounts pay with credits for messages beyond their limits. */
-  credits?: boolean | undefined
-  /** The revision on which the change is based; a stale one is refused with `rev_conflict`. */
-  expectedRev?: Integer | undefined
-  /** The limits to change; a limit that is absent stays as it is. */
-  limits?: LimitsInput | undefined
-  /** The name that people see. */
-  name?: string | undefined
-  /** Whether its accounts may send beyond their limits. */
-  overuse?: boolean | undefined
   /** The package. */
   package: string
-  /** The role that no member of its accounts can exceed. */
-  role?: string | undefined
-  /**
-   * Removes the bounce rate, so that campaigns are no longer stopped for bounces; it cannot be
-   * combined with `bounce_rate`.
-   */
-  withoutBounceRate?: boolean | undefined
-  /** Removes the price; it cannot be combined with `child_price`. */
-  withoutChildPrice?: boolean | undefined
+  /** The name that people see. */
+  name?: string | undefined
+  /** The limits to change; a limit that is absent stays as it is. */
+  limits?: LimitsInput | undefined
   /**
    * The limits to remove, so that the platform's default applies; a limit cannot also have a
    * value in `limits`.
    */
   withoutLimits?: ReadonlyArray<LimitName> | undefined
+  /** The role that no member of its accounts can exceed. */
+  role?: string | undefined
   /** Removes the role; it cannot be combined with `role`. */
   withoutRole?: boolean | undefined
+  /** The assets that its accounts can use; a list that is absent stays as it is. */
+  assets?: AssetsEditInput | undefined
+  /** Whether its accounts pay with credits for messages beyond their limits. */
+  credits?: boolean | undefined
+  /** Whether its accounts may send beyond their limits. */
+  overuse?: boolean | undefined
+  /** The rate of bounces at which a campaign is stopped. */
+  bounceRate?: BounceRateInput | undefined
+  /**
+   * Removes the bounce rate, so that campaigns are no longer stopped for bounces; it cannot be
+   * combined with `bounce_rate`.
+   */
+  withoutBounceRate?: boolean | undefined
+  /** What a further account of the team costs each month. */
+  childPrice?: PriceInput | undefined
+  /** Removes the price; it cannot be combined with `child_price`. */
+  withoutChildPrice?: boolean | undefined
+  /** The revision on which the change is based; a stale one is refused with `rev_conflict`. */
+  expectedRev?: Integer | undefined
 }
 
 /** The request of `packages.get`. */
@@ -6805,10 +6805,10 @@ export interface PackagesPreflightRequest {
 
 /** The request of `packages.retire`. */
 export interface PackagesRetireRequest {
-  /** The revision on which the change is based; a stale one is refused with `rev_conflict`. */
-  expectedRev?: Integer | undefined
   /** The package. */
   package: string
+  /** The revision on which the change is based; a stale one is refused with `rev_conflict`. */
+  expectedRev?: Integer | undefined
 }
 
 /** The request of `passwords.ban`. */
@@ -6819,19 +6819,19 @@ export interface PasswordsBanRequest {
 
 /** The request of `passwords.change`. */
 export interface PasswordsChangeRequest {
-  /** A code of their second factor, if they have one. */
-  code?: string | undefined
-  /** The session that does not end: the one that they use. */
-  keepSession?: string | undefined
-  /** The new password. */
-  newPassword: string
+  /** The user. */
+  user: string
   /**
    * The password that they have now. A wrong one is refused with `login_refused`, and counts as
    * a failed log-in.
    */
   oldPassword: string
-  /** The user. */
-  user: string
+  /** The new password. */
+  newPassword: string
+  /** A code of their second factor, if they have one. */
+  code?: string | undefined
+  /** The session that does not end: the one that they use. */
+  keepSession?: string | undefined
 }
 
 /** The request of `passwords.forgot`. */
@@ -6854,6 +6854,10 @@ export interface PasswordsRemoveRequest {
 
 /** The request of `passwords.set`. */
 export interface PasswordsSetRequest {
+  /** The token of a reset link; give either this or `user`. */
+  token?: string | undefined
+  /** The user; give either this or `token`. */
+  user?: string | undefined
   /**
    * The new password: at least as many characters as the policy `password_min` says, or the
    * policy `password_min_with_second_factor` if the user needs a second factor wherever they
@@ -6862,10 +6866,6 @@ export interface PasswordsSetRequest {
    * `keyboard`, `repeat`, `sequence`, `date`, `short` or `banned`.
    */
   password: string
-  /** The token of a reset link; give either this or `user`. */
-  token?: string | undefined
-  /** The user; give either this or `token`. */
-  user?: string | undefined
 }
 
 /** The request of `passwords.unban`. */
@@ -6881,20 +6881,20 @@ export interface PermissionsAddRequest {
    * the last dot must be an existing node.
    */
   permission: string
+  /** A title for people; `permissions.search` looks at it too. */
+  title: string
   /** Whether grants carry a scope (own, group, any). */
   scoped?: boolean | undefined
   /** Whether it has to be granted by its own name, and is not included in a grant of its parent. */
   sensitive?: boolean | undefined
-  /** A title for people; `permissions.search` looks at it too. */
-  title: string
 }
 
 /** The request of `permissions.search`. */
 export interface PermissionsSearchRequest {
-  /** How many nodes are returned at most: 1 to 500; 50 when absent. */
-  limit?: Integer | undefined
   /** The words, in any order; upper and lower case are alike. */
   words: string
+  /** How many nodes are returned at most: 1 to 500; 50 when absent. */
+  limit?: Integer | undefined
 }
 
 /** The request of `policies.get`. */
@@ -6931,42 +6931,42 @@ export interface PoliciesUnsetRequest {
 export interface ReservationsCommitRequest {
   /** The account. */
   account: string
-  /** How many messages go out, at most as many as were reserved. */
-  count: Integer
   /** The reservation. */
   reservation: string
+  /** How many messages go out, at most as many as were reserved. */
+  count: Integer
 }
 
 /** The request of `reservations.create`. */
 export interface ReservationsCreateRequest {
   /** The account that sends. */
   account: string
-  /** The channel; e-mail when absent. */
-  channel?: Channel | undefined
-  /** How many messages, at least 1. */
-  count: Integer
-  /**
-   * An idempotency key: the same request repeated within a day after it was granted gets the
-   * same answer, and charges nothing.
-   */
-  key?: string | undefined
-  /** How long the reservation lasts, in milliseconds: 1,000 to 2,678,400,000 (31 days). */
-  lifeMs: Integer
-  /**
-   * What kind of messages they are; the caps of members, campaigns and domains depend on it
-   * (R-QTA-14).
-   */
-  message?: MessageInput | undefined
-  /**
-   * The least that is useful: as many messages as fit are reserved, and none when fewer than
-   * this fit; all or none when absent (R-QTA-2).
-   */
-  min?: Integer | undefined
   /**
    * The user who sends, and who needs the permission to send; absent when the host itself sends
    * for the account.
    */
   user?: string | undefined
+  /** The channel; e-mail when absent. */
+  channel?: Channel | undefined
+  /**
+   * What kind of messages they are; the caps of members, campaigns and domains depend on it
+   * (R-QTA-14).
+   */
+  message?: MessageInput | undefined
+  /** How many messages, at least 1. */
+  count: Integer
+  /**
+   * The least that is useful: as many messages as fit are reserved, and none when fewer than
+   * this fit; all or none when absent (R-QTA-2).
+   */
+  min?: Integer | undefined
+  /** How long the reservation lasts, in milliseconds: 1,000 to 2,678,400,000 (31 days). */
+  lifeMs: Integer
+  /**
+   * An idempotency key: the same request repeated within a day after it was granted gets the
+   * same answer, and charges nothing.
+   */
+  key?: string | undefined
 }
 
 /** The request of `reservations.get`. */
@@ -6989,53 +6989,53 @@ export interface ReservationsReleaseRequest {
 export interface ResourcesCanRequest {
   /** The account. */
   account: string
-  /** The action: the last part of a permission of the kind, such as `view`, `edit` or `send`. */
-  action: string
-  /** The resource. */
-  id: string
-  /** The kind. */
-  kind: string
   /**
    * The user; the acting user when absent. To ask about somebody else, the actor needs
    * `users.view`.
    */
   user?: string | undefined
+  /** The action: the last part of a permission of the kind, such as `view`, `edit` or `send`. */
+  action: string
+  /** The kind. */
+  kind: string
+  /** The resource. */
+  id: string
 }
 
 /** The request of `resources.edit`. */
 export interface ResourcesEditRequest {
   /** The account. */
   account: string
-  /** The revision on which the change is based; a stale one is refused with `rev_conflict`. */
-  expectedRev?: Integer | undefined
-  /** The resource. */
-  id: string
   /** The kind. */
   kind: string
+  /** The resource. */
+  id: string
   /** The member to whom it is given. */
   owner?: string | undefined
   /** Whether the group sees it. */
   shared?: boolean | undefined
+  /** The revision on which the change is based; a stale one is refused with `rev_conflict`. */
+  expectedRev?: Integer | undefined
 }
 
 /** The request of `resources.get`. */
 export interface ResourcesGetRequest {
   /** The account. */
   account: string
-  /** The resource. */
-  id: string
   /** The kind. */
   kind: string
+  /** The resource. */
+  id: string
 }
 
 /** The request of `resources.register`. */
 export interface ResourcesRegisterRequest {
   /** The account. */
   account: string
-  /** The host's own id, unique within account and kind. */
-  id: string
   /** The kind. */
   kind: string
+  /** The host's own id, unique within account and kind. */
+  id: string
   /**
    * The member who owns it. When absent: the acting user, or the owner of the account if the
    * actor is not a member of it.
@@ -7047,24 +7047,24 @@ export interface ResourcesRegisterRequest {
 export interface ResourcesRemoveRequest {
   /** The account. */
   account: string
-  /** The revision on which the decision is based; a stale one is refused with `rev_conflict`. */
-  expectedRev?: Integer | undefined
-  /** The resource. */
-  id: string
   /** The kind. */
   kind: string
+  /** The resource. */
+  id: string
+  /** The revision on which the decision is based; a stale one is refused with `rev_conflict`. */
+  expectedRev?: Integer | undefined
 }
 
 /** The request of `resources.save`. */
 export interface ResourcesSaveRequest {
   /** The account. */
   account: string
-  /** The revision on which the work is based. */
-  expectedRev: Integer
-  /** The resource. */
-  id: string
   /** The kind. */
   kind: string
+  /** The resource. */
+  id: string
+  /** The revision on which the work is based. */
+  expectedRev: Integer
   /** Who saves; the acting user when absent. Only the host can name another user. */
   user?: string | undefined
 }
@@ -7099,98 +7099,98 @@ export interface ResourcesUnshareKindRequest {
 export interface ResourcesVisibleRequest {
   /** The account. */
   account: string
-  /** Where the page begins: the `next` of the previous page. */
-  after?: string | undefined
-  /** The kind. */
-  kind: string
-  /** How many entries the page has at most: 1 to 500; 50 when absent. */
-  limit?: Integer | undefined
   /**
    * The user; the acting user when absent. To ask about somebody else, the actor needs
    * `users.view`.
    */
   user?: string | undefined
+  /** The kind. */
+  kind: string
+  /** Where the page begins: the `next` of the previous page. */
+  after?: string | undefined
+  /** How many entries the page has at most: 1 to 500; 50 when absent. */
+  limit?: Integer | undefined
 }
 
 /** The request of `resources.visible_owners`. */
 export interface ResourcesVisibleOwnersRequest {
   /** The account. */
   account: string
-  /** Where the page begins: the `next` of the previous page. */
-  after?: string | undefined
-  /** The kind; each kind has a permission of its own, which may reach differently far. */
-  kind: string
-  /** How many entries the page has at most: 1 to 500; 50 when absent. */
-  limit?: Integer | undefined
   /**
    * The user; the acting user when absent. To ask about somebody else, the actor needs
    * `users.view`.
    */
   user?: string | undefined
+  /** The kind; each kind has a permission of its own, which may reach differently far. */
+  kind: string
+  /** Where the page begins: the `next` of the previous page. */
+  after?: string | undefined
+  /** How many entries the page has at most: 1 to 500; 50 when absent. */
+  limit?: Integer | undefined
 }
 
 /** The request of `roles.copy`. */
 export interface RolesCopyRequest {
+  /** The role to copy. */
+  role: string
+  /** The host's own id for the copy; made when absent. */
+  id?: string | undefined
   /**
    * The account to which the copy belongs. When absent: for a user, the account in which they
    * act; for the host and operators, the platform.
    */
   account?: string | undefined
-  /** The host's own id for the copy; made when absent. */
-  id?: string | undefined
   /** The name that people see; the name of the original when absent. */
   name?: string | undefined
-  /** The role to copy. */
-  role: string
 }
 
 /** The request of `roles.create`. */
 export interface RolesCreateRequest {
+  /** The host's own id; one is generated when it is absent. */
+  id?: string | undefined
   /**
    * The account to which the role belongs; it can be used there and in the accounts below. When
    * absent: for a user, the account in which they act; for the host and operators, the platform.
    */
   account?: string | undefined
+  /** The name that people see. */
+  name: string
   /** The permissions that it allows, at most 1,000. */
   allow?: ReadonlyArray<GrantInput> | undefined
   /** The permissions that it denies, at most 1,000; a denial takes precedence over every grant. */
   deny?: ReadonlyArray<string> | undefined
-  /** The host's own id; one is generated when it is absent. */
-  id?: string | undefined
   /**
    * The roles whose grants and denials it includes, at most 1,000; each of them must be usable
    * wherever this role is.
    */
   includes?: ReadonlyArray<string> | undefined
-  /** The name that people see. */
-  name: string
 }
 
 /** The request of `roles.delete`. */
 export interface RolesDeleteRequest {
+  /** The role. */
+  role: string
   /**
    * The role that takes its place everywhere; it must be usable wherever the deleted role is
    * used.
    */
   replaceWith?: string | undefined
-  /** The role. */
-  role: string
 }
 
 /** The request of `roles.edit`. */
 export interface RolesEditRequest {
+  /** The role. */
+  role: string
+  /** The name that people see. */
+  name?: string | undefined
   /** The permissions that it allows; the list replaces the whole list. */
   allow?: ReadonlyArray<GrantInput> | undefined
   /** The permissions that it denies; the list replaces the whole list. */
   deny?: ReadonlyArray<string> | undefined
-  /** The revision on which the change is based; a stale one is refused with `rev_conflict`. */
-  expectedRev?: Integer | undefined
   /** The roles that it includes; the list replaces the whole list. */
   includes?: ReadonlyArray<string> | undefined
-  /** The name that people see. */
-  name?: string | undefined
-  /** The role. */
-  role: string
+  /** The revision on which the change is based; a stale one is refused with `rev_conflict`. */
+  expectedRev?: Integer | undefined
 }
 
 /** The request of `roles.get`. */
@@ -7220,6 +7220,8 @@ export interface RolesTrialRequest {
 
 /** The request of `roles.try_out`. */
 export interface RolesTryOutRequest {
+  /** The role. */
+  role: string
   /**
    * The role to try; it must be usable wherever `role` is, and must allow no more than the actor
    * holds (R-ROL-7). The trial ends when it is absent.
@@ -7227,45 +7229,43 @@ export interface RolesTryOutRequest {
   candidate?: string | undefined
   /** The revision on which the change is based; a stale one is refused with `rev_conflict`. */
   expectedRev?: Integer | undefined
-  /** The role. */
-  role: string
 }
 
 /** The request of `second_factors.begin`. */
 export interface SecondFactorsBeginRequest {
-  /** The name of the platform that the authenticator shows: 1 to 30 bytes, without `:`. */
-  issuer: string
   /** The user. */
   user: string
+  /** The name of the platform that the authenticator shows: 1 to 30 bytes, without `:`. */
+  issuer: string
 }
 
 /** The request of `second_factors.confirm`. */
 export interface SecondFactorsConfirmRequest {
+  /** The user. */
+  user: string
   /** The code that the authenticator shows now. */
   code: string
   /** The session that does not end: the one that they use. */
   keepSession?: string | undefined
-  /** The user. */
-  user: string
 }
 
 /** The request of `second_factors.import_secret`. */
 export interface SecondFactorsImportSecretRequest {
+  /** The user; a factor that they have already is replaced. */
+  user: string
   /**
    * The secret in base32, of 16 to 64 bytes, for codes of six digits made with SHA-1 every 30
    * seconds.
    */
   secret: string
-  /** The user; a factor that they have already is replaced. */
-  user: string
 }
 
 /** The request of `second_factors.remove`. */
 export interface SecondFactorsRemoveRequest {
-  /** The session that does not end: the one that they use. */
-  keepSession?: string | undefined
   /** The user. */
   user: string
+  /** The session that does not end: the one that they use. */
+  keepSession?: string | undefined
 }
 
 /** The request of `second_factors.renew_recovery_codes`. */
@@ -7284,31 +7284,31 @@ export interface SecondFactorsStatusRequest {
 export interface SendingAdmitRequest {
   /** The account that sends. */
   account: string
+  /**
+   * The user who sends, and who needs `campaigns.send`; absent when the host itself sends for
+   * the account.
+   */
+  user?: string | undefined
   /** The channel; e-mail when absent. */
   channel?: Channel | undefined
-  /** How many messages, at least 1. */
-  count: Integer
-  /**
-   * An idempotency key: the same request repeated within a day after it was granted gets the
-   * same answer, and charges nothing (R-QTA-5). A request with a key costs a commit; without
-   * one, a send is decided in memory.
-   */
-  key?: string | undefined
   /**
    * What kind of message it is; the caps of members, campaigns, API keys and domains depend on
    * it (R-QTA-14).
    */
   message?: MessageInput | undefined
+  /** How many messages, at least 1. */
+  count: Integer
   /**
    * The least that is useful: as many messages as fit are granted, and none when fewer than this
    * fit; all or none when absent (R-QTA-2).
    */
   min?: Integer | undefined
   /**
-   * The user who sends, and who needs `campaigns.send`; absent when the host itself sends for
-   * the account.
+   * An idempotency key: the same request repeated within a day after it was granted gets the
+   * same answer, and charges nothing (R-QTA-5). A request with a key costs a commit; without
+   * one, a send is decided in memory.
    */
-  user?: string | undefined
+  key?: string | undefined
 }
 
 /** The request of `sending.admit_batch`. */
@@ -7321,50 +7321,50 @@ export interface SendingAdmitBatchRequest {
 export interface SendingExplainRequest {
   /** The account that would send. */
   account: string
+  /** The user who would send; absent when the host itself would. */
+  user?: string | undefined
   /** The channel; e-mail when absent. */
   channel?: Channel | undefined
-  /** How many messages, at least 1. */
-  count: Integer
   /**
    * What kind of message it is; the caps of members, campaigns, API keys and domains depend on
    * it (R-QTA-14).
    */
   message?: MessageInput | undefined
-  /** The user who would send; absent when the host itself would. */
-  user?: string | undefined
+  /** How many messages, at least 1. */
+  count: Integer
 }
 
 /** The request of `sending.forecast`. */
 export interface SendingForecastRequest {
   /** The account that would send. */
   account: string
-  /** The channel; e-mail when absent. */
-  channel?: Channel | undefined
-  /** How many messages, at least 1. */
-  count: Integer
-  /** What kind of messages they are. */
-  message?: MessageInput | undefined
   /** The user who would send; absent when the host itself would. */
   user?: string | undefined
+  /** The channel; e-mail when absent. */
+  channel?: Channel | undefined
+  /** What kind of messages they are. */
+  message?: MessageInput | undefined
+  /** How many messages, at least 1. */
+  count: Integer
 }
 
 /** The request of `sending.refund`. */
 export interface SendingRefundRequest {
   /** The account that sent. */
   account: string
+  /**
+   * The user who sent, as in `sending.admit`; what the cap of a group granted is given back to
+   * the group in which they were then.
+   */
+  user?: string | undefined
   /** The channel; e-mail when absent. */
   channel?: Channel | undefined
+  /** What kind of messages they were, as in `sending.admit`. */
+  message?: MessageInput | undefined
   /** How many messages failed, at least 1. */
   count: Integer
   /** When the messages were granted, in unix milliseconds. */
   grantedAtMs: Integer
-  /**
-   * An idempotency key: the same request repeated within a day gets the same answer, and gives
-   * back once (R-QTA-5). A request with a key costs a commit.
-   */
-  key?: string | undefined
-  /** What kind of messages they were, as in `sending.admit`. */
-  message?: MessageInput | undefined
   /**
    * The entry that `sending.admit` answered in `credits`, if credits paid for a part of the
    * messages: the grants that paid get their credits back first, once, and the account's own
@@ -7372,80 +7372,80 @@ export interface SendingRefundRequest {
    */
   spend?: Integer | undefined
   /**
-   * The user who sent, as in `sending.admit`; what the cap of a group granted is given back to
-   * the group in which they were then.
+   * An idempotency key: the same request repeated within a day gets the same answer, and gives
+   * back once (R-QTA-5). A request with a key costs a commit.
    */
-  user?: string | undefined
+  key?: string | undefined
 }
 
 /** The request of `sending.what_if`. */
 export interface SendingWhatIfRequest {
   /** The account that would send. */
   account: string
-  /** The time, in unix milliseconds, which cannot be in the past; now when absent. */
-  atMs?: Integer | undefined
+  /** The user who would send; absent when the host itself would. */
+  user?: string | undefined
   /** The channel; e-mail when absent. */
   channel?: Channel | undefined
-  /** How many messages, at least 1. */
-  count: Integer
   /** What kind of message it is. */
   message?: MessageInput | undefined
+  /** How many messages, at least 1. */
+  count: Integer
+  /** The time, in unix milliseconds, which cannot be in the past; now when absent. */
+  atMs?: Integer | undefined
   /**
    * The package, which only operators and the host can name; the account's own package when
    * absent.
    */
   package?: string | undefined
-  /** The user who would send; absent when the host itself would. */
-  user?: string | undefined
 }
 
 /** The request of `sessions.check`. */
 export interface SessionsCheckRequest {
+  /** The token. */
+  token: string
   /** The account in which the user wants to act. */
   account?: string | undefined
   /** The address from which they come, as the host saw it. */
   ip?: string | undefined
-  /** The token. */
-  token: string
 }
 
 /** The request of `sessions.create`. */
 export interface SessionsCreateRequest {
+  /** The e-mail address; it needs `password`. */
+  email?: string | undefined
+  /** The password. */
+  password?: string | undefined
   /**
    * A code of their second factor, a time-based code or a recovery code, for a user who has one
    * (`second_factor_required`).
    */
   code?: string | undefined
-  /** What is shown to the user as their device, such as `Firefox on Linux`. */
-  device?: string | undefined
-  /** The e-mail address; it needs `password`. */
-  email?: string | undefined
-  /** The address from which they come, as the host saw it. */
-  ip?: string | undefined
-  /** The password. */
-  password?: string | undefined
   /**
    * The user for whom the host vouches, however it identified them; instead of address and
    * password.
    */
   user?: string | undefined
+  /** What is shown to the user as their device, such as `Firefox on Linux`. */
+  device?: string | undefined
+  /** The address from which they come, as the host saw it. */
+  ip?: string | undefined
 }
 
 /** The request of `sessions.create_as`. */
 export interface SessionsCreateAsRequest {
+  /** The user as whom the actor acts: somebody who can enter the account and is not an operator. */
+  user: string
   /** The account in which they act; if the actor is a user, an account below their own. */
   account: string
-  /** What is shown as the device, such as `Firefox on Linux`. */
-  device?: string | undefined
+  /** The reason, in 1 to 500 bytes; the user is told the reason, and it is recorded. */
+  reason: string
   /**
    * How long the session lasts, in milliseconds; the policy `log_in_as_ms` says the most, and
    * how long when absent.
    */
   lifeMs?: Integer | undefined
-  /** The reason, in 1 to 500 bytes; the user is told the reason, and it is recorded. */
-  reason: string
-  /** The user as whom the actor acts: somebody who can enter the account and is not an operator. */
-  user: string
+  /** What is shown as the device, such as `Firefox on Linux`. */
+  device?: string | undefined
 }
 
 /** The request of `sessions.end`. */
@@ -7458,10 +7458,10 @@ export interface SessionsEndRequest {
 
 /** The request of `sessions.end_all`. */
 export interface SessionsEndAllRequest {
-  /** The session that does not end. */
-  keepSession?: string | undefined
   /** The user. */
   user: string
+  /** The session that does not end. */
+  keepSession?: string | undefined
 }
 
 /** The request of `sessions.list`. */
@@ -7472,28 +7472,28 @@ export interface SessionsListRequest {
 
 /** The request of `sessions.renew`. */
 export interface SessionsRenewRequest {
+  /** The token. */
+  token: string
+  /** The password of the user. */
+  password?: string | undefined
   /** A code of their second factor, if they have one; it needs `password`. */
   code?: string | undefined
   /** The address from which they come, as the host saw it. */
   ip?: string | undefined
-  /** The password of the user. */
-  password?: string | undefined
-  /** The token. */
-  token: string
 }
 
 /** The request of `sharing.check`. */
 export interface SharingCheckRequest {
   /** The account with which it is shared. */
   account: string
-  /** What they want to do. */
-  action: SharedAction
-  /** The resource. */
-  id: string
-  /** The kind of the resource: `template`. */
-  kind: string
   /** The user in that account. */
   user: string
+  /** What they want to do. */
+  action: SharedAction
+  /** The kind of the resource: `template`. */
+  kind: string
+  /** The resource. */
+  id: string
 }
 
 /** The request of `sharing.list`. */
@@ -7501,17 +7501,17 @@ export interface SharingListRequest {
   /** The account. */
   account: string
   /**
+   * Only templates that are shared, or only templates that can be shared but are not; both when
+   * absent.
+   */
+  shared?: boolean | undefined
+  /**
    * Where the page begins: the `next` of the previous page. A page may be shorter than `limit`
    * and still have a `next`.
    */
   after?: string | undefined
   /** How many entries the page has at most: 1 to 500; 50 when absent. */
   limit?: Integer | undefined
-  /**
-   * Only templates that are shared, or only templates that can be shared but are not; both when
-   * absent.
-   */
-  shared?: boolean | undefined
 }
 
 /** The request of `sharing.received`. */
@@ -7531,27 +7531,27 @@ export interface SharingReceivedRequest {
 export interface SharingShareRequest {
   /** The account that shares. */
   account: string
-  /** The accounts below with which it is shared, at most 500; give either this or `all`. */
-  accounts?: ReadonlyArray<string> | undefined
+  /** The kind of the resource: `template`. */
+  kind: string
+  /** The resource. */
+  id: string
   /**
    * Whether it is shared with every account below, including those created later; give either
    * this or `accounts`.
    */
   all?: boolean | undefined
-  /** The resource. */
-  id: string
-  /** The kind of the resource: `template`. */
-  kind: string
+  /** The accounts below with which it is shared, at most 500; give either this or `all`. */
+  accounts?: ReadonlyArray<string> | undefined
 }
 
 /** The request of `sharing.unshare`. */
 export interface SharingUnshareRequest {
   /** The account that shares it. */
   account: string
-  /** The resource. */
-  id: string
   /** The kind of the resource: `template`. */
   kind: string
+  /** The resource. */
+  id: string
 }
 
 /** The request of `suppressions.add`. */
@@ -7576,10 +7576,10 @@ export interface SuppressionsCheckRequest {
 export interface SuppressionsImportManyRequest {
   /** The account. */
   account: string
-  /** Whether all entries are added or none; the answer says which one was in the way. */
-  atomic?: boolean | undefined
   /** The addresses and domains, at most 5,000. */
   entries: ReadonlyArray<SuppressionInput>
+  /** Whether all entries are added or none; the answer says which one was in the way. */
+  atomic?: boolean | undefined
 }
 
 /** The request of `suppressions.list`. */
@@ -7587,21 +7587,21 @@ export interface SuppressionsListRequest {
   /** The account. */
   account: string
   /**
-   * Where the page begins: the `next` of the previous page. A page may be shorter than `limit`
-   * and still have a `next`.
-   */
-  after?: string | undefined
-  /** How many entries the page has at most: 1 to 500; 50 when absent. */
-  limit?: Integer | undefined
-  /** Only entries of this class. */
-  messageClass?: MessageClass | undefined
-  /**
    * Whether to list the entries of the team's pool, if the account is in it; otherwise the
    * account's own entries are listed.
    */
   pooled?: boolean | undefined
   /** Only addresses and domains that begin with this text; case and accents do not matter. */
   search?: string | undefined
+  /** Only entries of this class. */
+  messageClass?: MessageClass | undefined
+  /**
+   * Where the page begins: the `next` of the previous page. A page may be shorter than `limit`
+   * and still have a `next`.
+   */
+  after?: string | undefined
+  /** How many entries the page has at most: 1 to 500; 50 when absent. */
+  limit?: Integer | undefined
 }
 
 /** The request of `suppressions.pool`. */
@@ -7627,20 +7627,20 @@ export interface SuppressionsRemoveRequest {
 export interface ThreadsAcquireRequest {
   /** The account that the worker works for. */
   account: string
-  /** The campaign on which the worker works. */
-  campaign?: string | undefined
   /**
    * The worker, by the name that the host uses for it. A worker that needs several slots takes
    * them one by one.
    */
   holder: string
+  /** How long the lease lasts unless it is renewed, in milliseconds (1,000 to 86,400,000). */
+  ttlMs: Integer
+  /** The campaign on which the worker works. */
+  campaign?: string | undefined
   /**
    * An idempotency key: the same request repeated within a day gets the same slot, and takes no
    * other; another request with the key is refused with `idempotency_mismatch`.
    */
   key?: string | undefined
-  /** How long the lease lasts unless it is renewed, in milliseconds (1,000 to 86,400,000). */
-  ttlMs: Integer
 }
 
 /** The request of `threads.list`. */
@@ -7681,19 +7681,19 @@ export interface UsageGetRequest {
 export interface UsageHistoryRequest {
   /** The account. */
   account: string
-  /** Where the page begins: the `next` of the previous page. */
-  after?: string | undefined
-  /** The cap; absent when a limit is named. */
-  cap?: string | undefined
   /** The limit; absent when a cap is named. */
   limit?: LimitName | undefined
-  /** How many windows the page has at most: 1 to 500; 50 when absent. */
-  page?: Integer | undefined
+  /** The cap; absent when a limit is named. */
+  cap?: string | undefined
   /**
    * For a cap with a count for each of several subjects, the subject: a member, campaign, API
    * key or domain.
    */
   subject?: string | undefined
+  /** Where the page begins: the `next` of the previous page. */
+  after?: string | undefined
+  /** How many windows the page has at most: 1 to 500; 50 when absent. */
+  page?: Integer | undefined
 }
 
 /** The request of `usage.invoice`. */
@@ -7703,20 +7703,20 @@ export interface UsageInvoiceRequest {
    * manages its team.
    */
   account: string
-  /** Where the page begins: the `next` of the previous page. */
-  after?: string | undefined
   /**
    * The start of the period, in unix milliseconds: days that begin at this instant or later
    * count, and credit entries of this instant or later.
    */
   fromMs: Integer
-  /** How many accounts the page has at most: 1 to 500; 50 when absent. */
-  page?: Integer | undefined
   /**
    * The end of the period, in unix milliseconds: days that begin before this instant count, and
    * credit entries before it.
    */
   untilMs: Integer
+  /** Where the page begins: the `next` of the previous page. */
+  after?: string | undefined
+  /** How many accounts the page has at most: 1 to 500; 50 when absent. */
+  page?: Integer | undefined
 }
 
 /** The request of `usage.reconcile`. */
@@ -7734,6 +7734,8 @@ export interface UsageReconcileRequest {
 
 /** The request of `users.change_email`. */
 export interface UsersChangeEmailRequest {
+  /** The user. */
+  user: string
   /**
    * The account as whose administrator the actor asks for a member; the account in which the
    * actor acts when absent.
@@ -7743,8 +7745,6 @@ export interface UsersChangeEmailRequest {
   email: string
   /** The revision on which the change is based; a stale one is refused with `rev_conflict`. */
   expectedRev?: Integer | undefined
-  /** The user. */
-  user: string
 }
 
 /** The request of `users.confirm_email`. */
@@ -7755,29 +7755,29 @@ export interface UsersConfirmEmailRequest {
 
 /** The request of `users.create`. */
 export interface UsersCreateRequest {
+  /** The host's own id; one is generated when it is absent. */
+  id?: string | undefined
   /** The e-mail address; it is stored as typed and compared in its normal form. */
   email: string
   /** The first name. */
   firstName?: string | undefined
-  /** The host's own id; one is generated when it is absent. */
-  id?: string | undefined
   /** The last name. */
   lastName?: string | undefined
 }
 
 /** The request of `users.delete`. */
 export interface UsersDeleteRequest {
+  /** The user. */
+  user: string
+  /** Who gets the resources of the user in each account; required when they have any. */
+  resourcesTo?: ResourcesToInput | undefined
+  /** The next owners of what the user owns, for at most 500 accounts. */
+  successors?: ReadonlyArray<SuccessorInput> | undefined
   /**
    * Whether accounts for which no successor is named are deleted; an account that still has
    * accounts below it is refused.
    */
   deleteAccounts?: boolean | undefined
-  /** Who gets the resources of the user in each account; required when they have any. */
-  resourcesTo?: ResourcesToInput | undefined
-  /** The next owners of what the user owns, for at most 500 accounts. */
-  successors?: ReadonlyArray<SuccessorInput> | undefined
-  /** The user. */
-  user: string
 }
 
 /** The request of `users.disable`. */
@@ -7788,31 +7788,31 @@ export interface UsersDisableRequest {
 
 /** The request of `users.edit`. */
 export interface UsersEditRequest {
+  /** The user. */
+  user: string
   /**
    * The account of the user as whose administrator the actor edits them; the account in which
    * the actor acts when absent.
    */
   account?: string | undefined
-  /** The fields to empty. */
-  clear?: ReadonlyArray<ProfileField> | undefined
-  /** The revision on which the change is based; a stale one is refused with `rev_conflict`. */
-  expectedRev?: Integer | undefined
   /** The first name. */
   first_name?: string | undefined
-  /** The language: a tag such as `de` or `pt-BR`. */
-  language?: string | undefined
   /** The last name. */
   last_name?: string | undefined
-  /** How the user is notified of new messages; a setting that is absent stays as it is. */
-  notifications?: NotificationsEditInput | undefined
   /** The phone number, at most 40 bytes. */
   phone?: string | undefined
   /** The country to which the user sends by default: two capital letters, as in ISO 3166. */
   sending_country?: string | undefined
+  /** The language: a tag such as `de` or `pt-BR`. */
+  language?: string | undefined
   /** The IANA name of the time zone. */
   time_zone?: string | undefined
-  /** The user. */
-  user: string
+  /** How the user is notified of new messages; a setting that is absent stays as it is. */
+  notifications?: NotificationsEditInput | undefined
+  /** The fields to empty. */
+  clear?: ReadonlyArray<ProfileField> | undefined
+  /** The revision on which the change is based; a stale one is refused with `rev_conflict`. */
+  expectedRev?: Integer | undefined
 }
 
 /** The request of `users.enable`. */
@@ -7828,13 +7828,13 @@ export interface UsersExportCsvRequest {
    * team; in every other case the members of this one account are exported.
    */
   account: string
-  /** Where the page begins: the `next` of the previous page. */
-  after?: string | undefined
   /**
    * Whether the text begins with a line of column names; when absent, only the first page has
    * one.
    */
   header?: boolean | undefined
+  /** Where the page begins: the `next` of the previous page. */
+  after?: string | undefined
   /**
    * How many rows the page has at most: 1 to 1,000; 1,000 when absent. A page may be shorter,
    * and even empty, while there is a `next`.
@@ -7844,6 +7844,8 @@ export interface UsersExportCsvRequest {
 
 /** The request of `users.export_data`. */
 export interface UsersExportDataRequest {
+  /** The user. */
+  user: string
   /** Where the part begins: the `next` of the previous part. */
   after?: string | undefined
   /**
@@ -7851,37 +7853,35 @@ export interface UsersExportDataRequest {
    * has at most in all: 1 to 1,000; 1,000 when absent.
    */
   limit?: Integer | undefined
-  /** The user. */
-  user: string
 }
 
 /** The request of `users.get`. */
 export interface UsersGetRequest {
-  /** The e-mail address, in any spelling of its normal form; give either this or `user`. */
-  email?: string | undefined
   /** The user; give either this or `email`. */
   user?: string | undefined
+  /** The e-mail address, in any spelling of its normal form; give either this or `user`. */
+  email?: string | undefined
 }
 
 /** The request of `users.import_csv`. */
 export interface UsersImportCsvRequest {
   /** The account of the rows that name none. A row may name this account or one below it. */
   account: string
-  /** Whether all rows are imported or none; the answer says which one was in the way. */
-  atomic?: boolean | undefined
+  /** The rows. */
+  csv: string
   /**
    * The columns, when the first line of `csv` does not name them because it is a later part of a
    * file.
    */
   columns?: ReadonlyArray<string> | undefined
-  /** The rows. */
-  csv: string
+  /** The character between the fields; it is found from the first row when absent. */
+  separator?: CsvSeparator | undefined
   /** The line number that the first line of `csv` has in its file; 1 when absent. */
   firstLine?: Integer | undefined
   /** The role for rows that name none; the default role of the account when absent. */
   role?: string | undefined
-  /** The character between the fields; it is found from the first row when absent. */
-  separator?: CsvSeparator | undefined
+  /** Whether all rows are imported or none; the answer says which one was in the way. */
+  atomic?: boolean | undefined
 }
 
 /** The request of `users.list`. */
@@ -7891,31 +7891,31 @@ export interface UsersListRequest {
    * they act when absent.
    */
   account?: string | undefined
-  /** Where the page begins: the `next` of the previous page. */
-  after?: string | undefined
+  /** Only members of this one account. */
+  subAccount?: string | undefined
+  /** Only users who have this role in one of the accounts that are listed. */
+  role?: string | undefined
+  /** Only users with this status. */
+  status?: MemberStatus | undefined
   /**
    * Only users who have not been seen since this instant, in unix milliseconds: they were last
    * seen before it, or were never seen and were created before it.
    */
   inactiveSinceMs?: Integer | undefined
   /**
-   * How many users the page has at most: 1 to 500; 50 when absent. With filters, a page may be
-   * shorter while there is still a `next`.
-   */
-  limit?: Integer | undefined
-  /** The order; by e-mail address when absent. */
-  order?: UserOrder | undefined
-  /** Only users who have this role in one of the accounts that are listed. */
-  role?: string | undefined
-  /**
    * Only users whose e-mail address, last name or first name begins with this text; case and
    * accents do not matter. Users whose ordering field matches come first.
    */
   search?: string | undefined
-  /** Only users with this status. */
-  status?: MemberStatus | undefined
-  /** Only members of this one account. */
-  subAccount?: string | undefined
+  /** The order; by e-mail address when absent. */
+  order?: UserOrder | undefined
+  /** Where the page begins: the `next` of the previous page. */
+  after?: string | undefined
+  /**
+   * How many users the page has at most: 1 to 500; 50 when absent. With filters, a page may be
+   * shorter while there is still a `next`.
+   */
+  limit?: Integer | undefined
 }
 
 /** The request of `users.logged_in`. */

@@ -1,7 +1,7 @@
 //! What stands in the place of a struct or an enum with an attribute.
 
 use crate::fields::{Known, Need};
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, Literal, TokenStream};
 use quote::quote;
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
@@ -26,6 +26,7 @@ pub(crate) fn request(args: TokenStream, item: TokenStream) -> Result<TokenStrea
         return item.words();
     }
     let fields = item.fields(false)?;
+    item.number_fields();
     let methods = item.methods(&fields)?;
     let code = item.declared(&[SCHEMA], quote!(#[serde(deny_unknown_fields)]))?;
     Ok(quote!(#code #methods))
@@ -38,6 +39,7 @@ pub(crate) fn answer(args: TokenStream, item: TokenStream) -> Result<TokenStream
         return item.words();
     }
     item.fields(false)?;
+    item.number_fields();
     item.declared(&[SCHEMA, PARTIAL_EQ], quote!())
 }
 
@@ -51,6 +53,9 @@ pub(crate) fn options(args: TokenStream, item: TokenStream) -> Result<TokenStrea
         ));
     }
     let setters: Vec<TokenStream> = item.fields(true)?.iter().map(Known::setter).collect();
+    if item.own_derives()?.iter().any(is_schema) {
+        item.number_fields();
+    }
     let code = item.declared(&[], quote!(#[serde(deny_unknown_fields, default)]))?;
     let name = &item.input.ident;
     Ok(quote! {
@@ -119,6 +124,29 @@ impl Item {
         }
     }
 
+    /// Writes into the schema at which place each field stands. The properties of a schema are
+    /// sorted by name, and the generators of bindings write the fields in the order of the struct.
+    fn number_fields(&mut self) {
+        if let Data::Struct(data) = &mut self.input.data {
+            for (place, field) in data.fields.iter_mut().enumerate() {
+                let place = Literal::usize_unsuffixed(place);
+                field
+                    .attrs
+                    .push(syn::parse_quote!(#[schemars(extend("x-order" = #place))]));
+            }
+        }
+    }
+
+    /// What the type derives beside the attribute.
+    fn own_derives(&self) -> Result<Vec<Path>> {
+        let attrs = self.input.attrs.iter();
+        let mut derives = Vec::new();
+        for attr in attrs.filter(|attr| attr.path().is_ident("derive")) {
+            derives.extend(attr.parse_args_with(Punctuated::<Path, Token![,]>::parse_terminated)?);
+        }
+        Ok(derives)
+    }
+
     /// The type with its derives, `more` than all have, and serde's settings. The derives come
     /// before the other attributes, which may be helpers of theirs.
     fn declared(&self, more: &[&str], settings: TokenStream) -> Result<TokenStream> {
@@ -164,19 +192,15 @@ impl Item {
     /// Refuses a derive beside the attribute that the attribute adds itself: the compiler would
     /// only speak of two implementations.
     fn check_own(&self, derives: &[Path]) -> Result<()> {
-        let attrs = self.input.attrs.iter();
-        for attr in attrs.filter(|attr| attr.path().is_ident("derive")) {
-            let own = attr.parse_args_with(Punctuated::<Path, Token![,]>::parse_terminated)?;
-            for path in &own {
-                let name = last_of(path);
-                if derives.iter().any(|derive| last_of(derive) == name) {
-                    let attribute = self.attribute;
-                    let name = name.map(Ident::to_string).unwrap_or_default();
-                    return Err(Error::new(
-                        path.span(),
-                        format!("`{attribute}` derives `{name}` itself; leave it out here"),
-                    ));
-                }
+        for path in &self.own_derives()? {
+            let name = last_of(path);
+            if derives.iter().any(|derive| last_of(derive) == name) {
+                let attribute = self.attribute;
+                let name = name.map(Ident::to_string).unwrap_or_default();
+                return Err(Error::new(
+                    path.span(),
+                    format!("`{attribute}` derives `{name}` itself; leave it out here"),
+                ));
             }
         }
         Ok(())
@@ -239,6 +263,10 @@ fn docs_of_new(required: &[&Known], has_setters: bool) -> Vec<String> {
         docs.extend(required.iter().map(|field| field.entry()));
     }
     docs
+}
+
+fn is_schema(path: &Path) -> bool {
+    last_of(path).is_some_and(|name| name == "JsonSchema")
 }
 
 fn last_of(path: &Path) -> Option<&Ident> {

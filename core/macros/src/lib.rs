@@ -7,8 +7,9 @@
 //! | [`macro@options`] | what a caller may set | derives, a setter for each field |
 //!
 //! All three make the type `#[non_exhaustive]`, so that a new field breaks no caller, and leave
-//! fields that are `None` out of the JSON. An enum of plain words may carry [`macro@request`] or
-//! [`macro@answer`]: its words are written in snake case.
+//! fields that are `None` out of the JSON. A schema says as `x-order` at which place each field
+//! stands, since its properties are sorted by name. An enum of plain words may carry
+//! [`macro@request`] or [`macro@answer`]: its words are written in snake case.
 //!
 //! A derive beyond those that the attribute adds is written below it: `#[derive(PartialEq)]`.
 //! docs/adr/0046 says why the core has attributes of its own.

@@ -97,23 +97,52 @@ fn setters_take_what_is_in_the_option_and_are_documented() {
 #[test]
 fn an_option_is_left_out_and_the_rest_is_as_it_was() {
     let default = quote!(default,);
-    for (attribute, default) in [
-        (item::request as Attribute, Some(&default)),
-        (item::answer, Some(&default)),
+    let placed = quote!(#[schemars(extend("x-order" = 1))]);
+    for (attribute, default, placed) in [
+        (item::request as Attribute, Some(&default), Some(&placed)),
+        (item::answer, Some(&default), Some(&placed)),
         // Serde takes it from the default of the whole.
-        (item::options, None),
+        (item::options, None, None),
     ] {
         let code = code(attribute, rename());
         holds(
             &code,
             quote! {
                 #[serde(#default skip_serializing_if = "::core::option::Option::is_none")]
+                #placed
                 pub language: Option<Language>
             },
         );
         holds(&code, quote!(#[non_exhaustive]));
         assert_eq!(code.matches("skip_serializing_if").count(), 1);
     }
+}
+
+#[test]
+fn a_schema_says_at_which_place_each_field_stands() {
+    for attribute in [item::request as Attribute, item::answer] {
+        let code = code(attribute, rename());
+        holds(
+            &code,
+            quote!(#[schemars(extend("x-order" = 0))] pub name: Name),
+        );
+        holds(
+            &code,
+            quote!(#[schemars(extend("x-order" = 2))] pub group: Id),
+        );
+    }
+    // Only the options that a request or an answer holds have a schema.
+    let options = quote!(
+        pub struct Cache {
+            pub mib: u64,
+        }
+    );
+    let with_schema = quote!(#[derive(JsonSchema)] #options);
+    holds(
+        &code(item::options, with_schema),
+        quote!(#[schemars(extend("x-order" = 0))] pub mib: u64),
+    );
+    assert!(!code(item::options, options).contains("schemars"));
 }
 
 #[test]

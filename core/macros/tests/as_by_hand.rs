@@ -13,15 +13,19 @@ mod by_hand {
     #[serde(deny_unknown_fields)]
     pub struct Rename {
         /// The group.
+        #[schemars(extend("x-order" = 0))]
         pub group: u64,
         /// The name.
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(extend("x-order" = 1))]
         pub name: Option<String>,
         /// Whether its members are told.
         #[serde(default)]
+        #[schemars(extend("x-order" = 2))]
         pub tell: bool,
         /// Who else is told.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        #[schemars(extend("x-order" = 3))]
         pub others: Vec<u64>,
     }
 
@@ -31,9 +35,38 @@ mod by_hand {
     pub struct Group {
         /// The name.
         #[serde(skip_serializing_if = "Option::is_none")]
+        #[schemars(extend("x-order" = 0))]
         pub name: Option<String>,
         /// Its order.
+        #[schemars(extend("x-order" = 1))]
         pub order: Order,
+    }
+
+    /// How a list is shown.
+    #[derive(Serialize, Deserialize, JsonSchema)]
+    #[serde(deny_unknown_fields, default)]
+    pub struct Shown {
+        /// How many.
+        #[schemars(extend("x-order" = 0))]
+        pub count: u64,
+        /// From where on.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schemars(extend("x-order" = 1))]
+        pub after: Option<u64>,
+        /// In which colour.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schemars(extend("x-order" = 2))]
+        pub colour: Option<String>,
+    }
+
+    impl Default for Shown {
+        fn default() -> Shown {
+            Shown {
+                count: 50,
+                after: None,
+                colour: Some("red".to_owned()),
+            }
+        }
     }
 
     /// An order.
@@ -79,7 +112,7 @@ pub enum Order {
 
 /// How a list is shown.
 #[options]
-#[derive(PartialEq)]
+#[derive(PartialEq, JsonSchema)]
 pub struct Shown {
     /// How many.
     pub count: u64,
@@ -103,6 +136,7 @@ impl Default for Shown {
 fn the_schemas_are_the_same() {
     assert_eq!(schema_for!(Rename), schema_for!(by_hand::Rename));
     assert_eq!(schema_for!(Group), schema_for!(by_hand::Group));
+    assert_eq!(schema_for!(Shown), schema_for!(by_hand::Shown));
 }
 
 #[test]

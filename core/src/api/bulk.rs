@@ -11,14 +11,16 @@ use tenantry_macros::answer;
 /// With `atomic`, it was done to all of them, or to none where one was refused. That is no error:
 /// the answer says which one was in the way.
 // The attribute is for types without parameters. What is generated has none either: each has the
-// name of what it is done to.
+// name of what it is done to. So the places of the fields, for the generators, are written by hand.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "{T}Results")]
 #[non_exhaustive]
 pub struct BulkResults<T> {
     /// One result for each, in the order of the request.
+    #[schemars(extend("x-order" = 0))]
     pub results: Vec<BulkResult<T>>,
     /// How many were refused: those that have a `problem`.
+    #[schemars(extend("x-order" = 1))]
     pub refused: u64,
 }
 
@@ -31,10 +33,13 @@ pub struct BulkResult<T> {
     #[serde(flatten)]
     pub subject: T,
     /// Whether it was done.
+    // Behind the fields of the subject, which are numbered from 0.
+    #[schemars(extend("x-order" = 100))]
     pub done: bool,
     /// Why it was refused. It is absent when it was done, and when it was not done only because
     /// another one was refused and `atomic` was set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-order" = 101))]
     pub problem: Option<Problem>,
 }
 

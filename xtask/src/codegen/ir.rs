@@ -311,7 +311,7 @@ fn fields(
         .filter_map(Value::as_str)
         .collect();
     let mut fields = Vec::new();
-    for (name, property) in properties {
+    for (name, property) in in_order(properties)? {
         let mut field = || -> Result<Field> {
             let ty = type_ref(property, root, side, types)?;
             let (doc, required) = (
@@ -329,6 +329,35 @@ fn fields(
         fields.push(field().with_context(|| format!("in field `{name}`"))?);
     }
     Ok(fields)
+}
+
+/// The properties as the struct declares its fields: a schema has them sorted by name, and the
+/// attributes of the core write into each at which place it stands.
+fn in_order(properties: &Map<String, Value>) -> Result<Vec<(&String, &Value)>> {
+    let mut placed = properties
+        .iter()
+        .map(|(name, property)| {
+            let place = property.get("x-order").and_then(Value::as_u64);
+            let place = place.with_context(|| {
+                format!(
+                    "the schema of the field `{name}` does not say at which place it stands: \
+                     declare its type with `#[request]`, `#[answer]` or `#[options]`, or add \
+                     `#[schemars(extend(\"x-order\" = 0))]`"
+                )
+            })?;
+            Ok((place, (name, property)))
+        })
+        .collect::<Result<Vec<_>>>()?;
+    placed.sort_by_key(|(place, _)| *place);
+    if let Some(twice) = placed.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+        bail!(
+            "the fields `{}` and `{}` stand at the same place {}",
+            twice[0].1.0,
+            twice[1].1.0,
+            twice[0].0
+        );
+    }
+    Ok(placed.into_iter().map(|(_, field)| field).collect())
 }
 
 /// Whether this is the schema of `Secret`, or of a list of them.

@@ -7,6 +7,8 @@ mod ir;
 mod json;
 mod node;
 mod python;
+#[cfg(test)]
+mod tests;
 
 use anyhow::{Context, Result, bail};
 use std::fs;
@@ -15,14 +17,7 @@ use std::path::Path;
 /// Writes the generated files below `root`; with `check`, compares instead.
 pub fn run(root: &Path, check: bool) -> Result<()> {
     let catalogue = ir::read()?;
-    let examples = examples::read(root, &catalogue)?;
-    let mut files = Vec::new();
-    files.extend(json::files(&catalogue)?);
-    files.extend(c::files(&catalogue)?);
-    files.extend(python::files(&catalogue)?);
-    files.extend(node::files(&catalogue)?);
-    files.extend(docs::files(&catalogue, &examples)?);
-    files.extend(examples.files);
+    let files = files(root, &catalogue)?;
     let mut stale = Vec::new();
     for (path, content) in &files {
         let full = root.join(path);
@@ -59,4 +54,17 @@ pub fn run(root: &Path, check: bool) -> Result<()> {
         catalogue.hash
     );
     Ok(())
+}
+
+/// All generated files, each with its path below `root`.
+fn files(root: &Path, catalogue: &ir::Catalogue) -> Result<Vec<(String, String)>> {
+    let examples = examples::read(root, catalogue)?;
+    let mut files = Vec::new();
+    files.extend(json::files(catalogue)?);
+    files.extend(c::files(catalogue)?);
+    files.extend(python::files(catalogue)?);
+    files.extend(node::files(catalogue)?);
+    files.extend(docs::files(catalogue, &examples)?);
+    files.extend(examples.files);
+    Ok(files)
 }

@@ -433,7 +433,7 @@ impl<'a> Node<'a> {
         })
     }
 
-    pub(super) fn named(&self, name: &str) -> Result<&TypeDef> {
+    fn named(&self, name: &str) -> Result<&TypeDef> {
         match self.types.get(name) {
             Some(def) => Ok(def),
             None => bail!("the catalogue names a type `{name}` that it does not define"),

@@ -198,7 +198,7 @@ from .model import (
     Window,
 )
 
-CATALOGUE_HASH = "6026da3fd2ba2c0bada2d7531eafe676"
+CATALOGUE_HASH = "60bcf5e07d914f679a7af2e37a682170"
 
 
 class AccessOperations(Namespace):
@@ -206,29 +206,29 @@ class AccessOperations(Namespace):
 
     __slots__ = ()
 
-    def check(self, *, account: str, permission: str, user: str) -> AccessCheck:
+    def check(self, *, account: str, user: str, permission: str) -> AccessCheck:
         """Says whether a user may do something in an account. The prepared calls and the calls by id of each language
         give the same answer.
 
         - `account`: The account.
-        - `permission`: The permission.
         - `user`: The user.
+        - `permission`: The permission.
         """
         return AccessCheck._from(self._call(
             "access.check",
-            {"account": account, "permission": permission, "user": user},
+            {"account": account, "user": user, "permission": permission},
         ))
 
-    def explain(self, *, account: str, permission: str, user: str) -> AccessExplanation:
+    def explain(self, *, account: str, user: str, permission: str) -> AccessExplanation:
         """Explains why a user may or may not do something: which grant, ceiling or denial decided (R-ROL-9).
 
         - `account`: The account.
-        - `permission`: The permission.
         - `user`: The user.
+        - `permission`: The permission.
         """
         return AccessExplanation._from(self._call(
             "access.explain",
-            {"account": account, "permission": permission, "user": user},
+            {"account": account, "user": user, "permission": permission},
         ))
 
     def what_can(self, *, account: str, user: str) -> AccessPowers:
@@ -270,18 +270,18 @@ class AccountsOperations(Namespace):
 
     __slots__ = ()
 
-    def activate(self, *, account: str, expected_rev: int | None = None, reason: HoldReason | None = None) -> Account:
+    def activate(self, *, account: str, reason: HoldReason | None = None, expected_rev: int | None = None) -> Account:
         """Makes a pending account active, or clears the holds of a reason from a suspended account, as far as the actor
         may clear them; holds of other reasons stay. An account that has no owner yet stays pending (R-TEA-2).
 
         - `account`: The account.
-        - `expected_rev`: The revision on which the change is based; a stale one is refused with `rev_conflict`.
         - `reason`: The reason of the holds that are cleared; `admin` when absent.
+        - `expected_rev`: The revision on which the change is based; a stale one is refused with `rev_conflict`.
         """
         return Account._from(self._call(
             "accounts.activate",
             {"account": account},
-            {"expected_rev": expected_rev, "reason": reason},
+            {"reason": reason, "expected_rev": expected_rev},
         ))
 
     def bulk(
@@ -289,15 +289,15 @@ class AccountsOperations(Namespace):
         *,
         accounts: List[str] | tuple[str, ...],
         action: AccountAction,
-        amount: int | None = None,
-        atomic: bool | None = None,
-        channel: Channel | None = None,
-        children: Children | None = None,
-        expires_at_ms: int | None = None,
-        key: str | None = None,
-        note: str | None = None,
         package: str | None = None,
         reason: HoldReason | None = None,
+        note: str | None = None,
+        channel: Channel | None = None,
+        amount: int | None = None,
+        expires_at_ms: int | None = None,
+        key: str | None = None,
+        children: Children | None = None,
+        atomic: bool | None = None,
     ) -> BulkAccountResults:
         """Does one thing to many accounts (R-ACC-5). The answer says for each account whether it was done or why not.
 
@@ -305,22 +305,22 @@ class AccountsOperations(Namespace):
 
         - `accounts`: The accounts: 1 to 500, each named once.
         - `action`: What to do.
+        - `package`: The package, for `set_package`.
+        - `reason`: The reason of the holds that `suspend` places and `activate` clears; `admin` when absent.
+        - `note`: For `suspend`, a remark for people; for `add_credits` and `withdraw_credits`, the reason.
+        - `channel`: What the credits pay for, for `add_credits` and `withdraw_credits`.
         - `amount`: How many credits each account gets or gives back, for `add_credits` and `withdraw_credits`. When
           absent, `withdraw_credits` takes all that are left.
-        - `atomic`: Whether it is done to all accounts or to none; the answer says which one was in the way.
-        - `channel`: What the credits pay for, for `add_credits` and `withdraw_credits`.
-        - `children`: What happens to the accounts below, for `delete`.
         - `expires_at_ms`: When the credits of `add_credits` expire, in unix milliseconds; never when absent.
         - `key`: An idempotency key for `add_credits` and `withdraw_credits`: a request that is repeated with the
           same key is carried out once for each account.
-        - `note`: For `suspend`, a remark for people; for `add_credits` and `withdraw_credits`, the reason.
-        - `package`: The package, for `set_package`.
-        - `reason`: The reason of the holds that `suspend` places and `activate` clears; `admin` when absent.
+        - `children`: What happens to the accounts below, for `delete`.
+        - `atomic`: Whether it is done to all accounts or to none; the answer says which one was in the way.
         """
         return BulkAccountResults._from(self._call(
             "accounts.bulk",
             {"accounts": accounts, "action": action},
-            {"amount": amount, "atomic": atomic, "channel": channel, "children": children, "expires_at_ms": expires_at_ms, "key": key, "note": note, "package": package, "reason": reason},
+            {"package": package, "reason": reason, "note": note, "channel": channel, "amount": amount, "expires_at_ms": expires_at_ms, "key": key, "children": children, "atomic": atomic},
         ))
 
     def close(self, *, account: str, expected_rev: int | None = None) -> Account:
@@ -338,11 +338,11 @@ class AccountsOperations(Namespace):
         name: str,
         owner: OwnerInput,
         id: str | None = None,
-        limits: LimitsInput | None = None,
-        package: str | None = None,
         parent: str | None = None,
-        pending: bool | None = None,
         time_zone: str | None = None,
+        package: str | None = None,
+        limits: LimitsInput | None = None,
+        pending: bool | None = None,
     ) -> Account:
         """Creates a client, or an account below another one: details, owner and package in one step (R-ACC-1).
 
@@ -351,31 +351,31 @@ class AccountsOperations(Namespace):
         - `name`: The name that people see.
         - `owner`: The user who owns it.
         - `id`: The host's own id; one is generated when it is absent.
-        - `limits`: The account's own limits, which override those of the package.
-        - `package`: The package; without one, the values of the account above apply.
         - `parent`: The account above; without one, the new account is a client of the platform.
-        - `pending`: Whether the account waits for its owner: it sends nothing until `accounts.activate`.
         - `time_zone`: The IANA name of the time zone of its days and months; that of the policy `time_zone` when
           absent.
+        - `package`: The package; without one, the values of the account above apply.
+        - `limits`: The account's own limits, which override those of the package.
+        - `pending`: Whether the account waits for its owner: it sends nothing until `accounts.activate`.
         """
         return Account._from(self._call(
             "accounts.create",
             {"name": name, "owner": owner},
-            {"id": id, "limits": limits, "package": package, "parent": parent, "pending": pending, "time_zone": time_zone},
+            {"id": id, "parent": parent, "time_zone": time_zone, "package": package, "limits": limits, "pending": pending},
         ))
 
     def create_child(
         self,
         *,
-        name: str,
         parent: str,
+        name: str,
         id: str | None = None,
         owner_email: str | None = None,
+        owner_user: str | None = None,
         owner_first_name: str | None = None,
         owner_last_name: str | None = None,
-        owner_user: str | None = None,
-        package: str | None = None,
         skip_verification: bool | None = None,
+        package: str | None = None,
         time_zone: str | None = None,
     ) -> ChildCreated:
         """Creates an account below another one, with an owner of its own or, by the policy `child_owner`, with the
@@ -385,23 +385,23 @@ class AccountsOperations(Namespace):
         `skip_verification`, the account can be used at once, and a new owner gets a link to set a password
         (R-TEA-4).
 
-        - `name`: The name that people see.
         - `parent`: The account above.
+        - `name`: The name that people see.
         - `id`: The host's own id; one is generated when it is absent.
         - `owner_email`: The e-mail address of the owner; absent when the owner of the account above owns it.
+        - `owner_user`: The id for a new owner; only with `skip_verification`.
         - `owner_first_name`: The first name of a new owner; only with `skip_verification`.
         - `owner_last_name`: The last name of a new owner; only with `skip_verification`.
-        - `owner_user`: The id for a new owner; only with `skip_verification`.
+        - `skip_verification`: Whether the account can be used before its owner has confirmed their address.
         - `package`: The package; when absent, the values of the account above apply. Users cannot name one: the
           platform chooses it.
-        - `skip_verification`: Whether the account can be used before its owner has confirmed their address.
         - `time_zone`: The IANA name of the time zone of its days and months; that of the policy `time_zone` when
           absent.
         """
         return ChildCreated._from(self._call(
             "accounts.create_child",
-            {"name": name, "parent": parent},
-            {"id": id, "owner_email": owner_email, "owner_first_name": owner_first_name, "owner_last_name": owner_last_name, "owner_user": owner_user, "package": package, "skip_verification": skip_verification, "time_zone": time_zone},
+            {"parent": parent, "name": name},
+            {"id": id, "owner_email": owner_email, "owner_user": owner_user, "owner_first_name": owner_first_name, "owner_last_name": owner_last_name, "skip_verification": skip_verification, "package": package, "time_zone": time_zone},
         ))
 
     def delete(
@@ -434,14 +434,14 @@ class AccountsOperations(Namespace):
         self,
         *,
         account: str,
-        at: PackageChange | None = None,
-        default_role: str | None = None,
-        expected_rev: int | None = None,
         name: str | None = None,
-        package: str | None = None,
         time_zone: str | None = None,
-        without_default_role: bool | None = None,
+        package: str | None = None,
+        at: PackageChange | None = None,
         without_package: bool | None = None,
+        default_role: str | None = None,
+        without_default_role: bool | None = None,
+        expected_rev: int | None = None,
     ) -> Account:
         """Changes an account. A field that is absent stays as it is. A new time zone takes effect with the next window.
 
@@ -449,19 +449,19 @@ class AccountsOperations(Namespace):
         `users.default_permissions` to set the default role, and cannot set a role that can do more than they can.
 
         - `account`: The account.
-        - `at`: When the account gets the package; `now` when absent.
-        - `default_role`: The role that a new member gets when none is named (R-TEA-9).
-        - `expected_rev`: The revision on which the change is based; a stale one is refused with `rev_conflict`.
         - `name`: The name that people see.
-        - `package`: Another package; a package change that was planned for later is cancelled.
         - `time_zone`: The IANA name of the time zone.
-        - `without_default_role`: Takes the default role away; it cannot be combined with `default_role`.
+        - `package`: Another package; a package change that was planned for later is cancelled.
+        - `at`: When the account gets the package; `now` when absent.
         - `without_package`: Takes the package away; it cannot be combined with `package`.
+        - `default_role`: The role that a new member gets when none is named (R-TEA-9).
+        - `without_default_role`: Takes the default role away; it cannot be combined with `default_role`.
+        - `expected_rev`: The revision on which the change is based; a stale one is refused with `rev_conflict`.
         """
         return Account._from(self._call(
             "accounts.edit",
             {"account": account},
-            {"at": at, "default_role": default_role, "expected_rev": expected_rev, "name": name, "package": package, "time_zone": time_zone, "without_default_role": without_default_role, "without_package": without_package},
+            {"name": name, "time_zone": time_zone, "package": package, "at": at, "without_package": without_package, "default_role": default_role, "without_default_role": without_default_role, "expected_rev": expected_rev},
         ))
 
     def get(self, *, account: str) -> Account:
@@ -476,34 +476,34 @@ class AccountsOperations(Namespace):
         *,
         account: str,
         reason: HoldReason,
-        expected_rev: int | None = None,
         note: str | None = None,
+        expected_rev: int | None = None,
     ) -> Account:
         """Suspends an account for a reason, beside any hold of another reason (R-ACC-2). If the same level has placed a
         hold of this reason already, that hold stays as it is.
 
         - `account`: The account.
         - `reason`: The reason.
-        - `expected_rev`: The revision on which the change is based; a stale one is refused with `rev_conflict`.
         - `note`: A remark for people.
+        - `expected_rev`: The revision on which the change is based; a stale one is refused with `rev_conflict`.
         """
         return Account._from(self._call(
             "accounts.hold",
             {"account": account, "reason": reason},
-            {"expected_rev": expected_rev, "note": note},
+            {"note": note, "expected_rev": expected_rev},
         ))
 
     def list(
         self,
         *,
+        parent: str | None = None,
+        team: str | None = None,
+        status: Status | None = None,
+        package: str | None = None,
+        search: str | None = None,
+        order: AccountOrder | None = None,
         after: str | None = None,
         limit: int | None = None,
-        order: AccountOrder | None = None,
-        package: str | None = None,
-        parent: str | None = None,
-        search: str | None = None,
-        status: Status | None = None,
-        team: str | None = None,
     ) -> AccountList:
         """Lists accounts, a page at a time: those of the platform, of a team, or directly below one account (R-ACC-6).
 
@@ -511,20 +511,20 @@ class AccountsOperations(Namespace):
         looks at a limited number of accounts, including those that the filters leave out: a page may be shorter than
         `limit`, and even empty, while there is a `next`.
 
-        - `after`: Where the page begins: the `next` of the previous page.
-        - `limit`: How many entries the page has at most: 1 to 500; 50 when absent.
-        - `order`: The order; `id` when absent, or `name` when there is a `search`.
-        - `package`: Only accounts that have this package themselves.
         - `parent`: Only the accounts directly below this one.
+        - `team`: Only the accounts below this one, at any depth; it cannot be combined with `parent`.
+        - `status`: Only accounts with this effective status.
+        - `package`: Only accounts that have this package themselves.
         - `search`: Only accounts whose name, or whose owner's e-mail address, begins with this text; case and
           accents do not matter. The accounts are ordered by name, and those found by the owner's address come last.
-        - `status`: Only accounts with this effective status.
-        - `team`: Only the accounts below this one, at any depth; it cannot be combined with `parent`.
+        - `order`: The order; `id` when absent, or `name` when there is a `search`.
+        - `after`: Where the page begins: the `next` of the previous page.
+        - `limit`: How many entries the page has at most: 1 to 500; 50 when absent.
         """
         return AccountList._from(self._call(
             "accounts.list",
             {},
-            {"after": after, "limit": limit, "order": order, "package": package, "parent": parent, "search": search, "status": status, "team": team},
+            {"parent": parent, "team": team, "status": status, "package": package, "search": search, "order": order, "after": after, "limit": limit},
         ))
 
     def quote(self, *, parent: str) -> AccountQuote:
@@ -568,24 +568,24 @@ class AccountsOperations(Namespace):
     def switchable(
         self,
         *,
+        user: str | None = None,
         after: str | None = None,
         limit: int | None = None,
-        user: str | None = None,
     ) -> SwitchableList:
         """Lists the accounts to which a user has access, and says for each whether they can enter it now: the accounts
         of which they are a member, and those below an account whose team they manage (R-SES-5).
 
         A user who cannot enter their own account has to ask through the host, which names them in `user`.
 
+        - `user`: The user, named by the host or an operator; users ask about themselves.
         - `after`: Where the page begins: the `next` of the previous page. A page may be shorter than `limit` and
           still have a `next`.
         - `limit`: How many entries the page has at most: 1 to 500; 50 when absent.
-        - `user`: The user, named by the host or an operator; users ask about themselves.
         """
         return SwitchableList._from(self._call(
             "accounts.switchable",
             {},
-            {"after": after, "limit": limit, "user": user},
+            {"user": user, "after": after, "limit": limit},
         ))
 
     def team(self, *, account: str, after: str | None = None, limit: int | None = None) -> TeamList:
@@ -602,22 +602,22 @@ class AccountsOperations(Namespace):
         *,
         account: str,
         to: str,
-        expected_rev: int | None = None,
         old_owner_role: str | None = None,
+        expected_rev: int | None = None,
     ) -> OwnerTransferred:
         """Makes a member of an account its owner; the old owner becomes an ordinary member (R-TEA-5). Accounts below
         that have the owner of their parent get the new owner too.
 
         - `account`: The account.
         - `to`: The member who becomes the owner.
+        - `old_owner_role`: The role that the old owner gets; the default role of the account when absent.
         - `expected_rev`: The revision of the account on which the change is based; a stale one is refused with
           `rev_conflict`.
-        - `old_owner_role`: The role that the old owner gets; the default role of the account when absent.
         """
         return OwnerTransferred._from(self._call(
             "accounts.transfer_owner",
             {"account": account, "to": to},
-            {"expected_rev": expected_rev, "old_owner_role": old_owner_role},
+            {"old_owner_role": old_owner_role, "expected_rev": expected_rev},
         ))
 
     def validate(
@@ -704,9 +704,9 @@ class ApiKeysOperations(Namespace):
         account: str,
         name: str,
         permissions: List[GrantInput] | tuple[GrantInput, ...],
+        user: str | None = None,
         allow_list: List[str] | tuple[str, ...] | None = None,
         expires_at_ms: int | None = None,
-        user: str | None = None,
     ) -> ApiKeyToken:
         """Creates an API key for a member of an account. The answer shows the token, once.
 
@@ -720,15 +720,15 @@ class ApiKeysOperations(Namespace):
         - `permissions`: What it may be used for: 1 to 100 permissions. A permission that the creating user does not
           hold is refused with `escalation_refused`. No key can have the permissions below `self`, `api_keys` and
           `impersonation`.
+        - `user`: The member for whom it acts; the acting user when absent. The host must name a member.
         - `allow_list`: The addresses from which it may be used: at most 100 addresses and ranges; every address when
           absent. The other allow-lists that apply to the member count too.
         - `expires_at_ms`: When it expires, in unix milliseconds; never when absent.
-        - `user`: The member for whom it acts; the acting user when absent. The host must name a member.
         """
         return ApiKeyToken._from(self._call(
             "api_keys.create",
             {"account": account, "name": name, "permissions": permissions},
-            {"allow_list": allow_list, "expires_at_ms": expires_at_ms, "user": user},
+            {"user": user, "allow_list": allow_list, "expires_at_ms": expires_at_ms},
         ))
 
     def delete(self, *, account: str, api_key: str) -> ApiKeyDeleted:
@@ -745,29 +745,29 @@ class ApiKeysOperations(Namespace):
         *,
         account: str,
         api_key: str,
-        allow_list: List[str] | tuple[str, ...] | None = None,
-        expected_rev: int | None = None,
-        expires_at_ms: int | None = None,
         name: str | None = None,
-        never_expires: bool | None = None,
         permissions: List[GrantInput] | tuple[GrantInput, ...] | None = None,
+        allow_list: List[str] | tuple[str, ...] | None = None,
+        expires_at_ms: int | None = None,
+        never_expires: bool | None = None,
+        expected_rev: int | None = None,
     ) -> ApiKey:
         """Changes an API key; a field that is absent stays as it is. Its token stays the same. Users change their own
         keys. If the change lets the key be used for more, the user is told, as with `api_keys.create`.
 
         - `account`: The account.
         - `api_key`: The key.
-        - `allow_list`: The allow-list that replaces the one it has; an empty list allows every address.
-        - `expected_rev`: The revision on which the change is based; a stale one is refused with `rev_conflict`.
-        - `expires_at_ms`: When it expires, in unix milliseconds.
         - `name`: What people call it.
-        - `never_expires`: Whether the expiry is removed.
         - `permissions`: The permissions that replace those it has, as in `api_keys.create`.
+        - `allow_list`: The allow-list that replaces the one it has; an empty list allows every address.
+        - `expires_at_ms`: When it expires, in unix milliseconds.
+        - `never_expires`: Whether the expiry is removed.
+        - `expected_rev`: The revision on which the change is based; a stale one is refused with `rev_conflict`.
         """
         return ApiKey._from(self._call(
             "api_keys.edit",
             {"account": account, "api_key": api_key},
-            {"allow_list": allow_list, "expected_rev": expected_rev, "expires_at_ms": expires_at_ms, "name": name, "never_expires": never_expires, "permissions": permissions},
+            {"name": name, "permissions": permissions, "allow_list": allow_list, "expires_at_ms": expires_at_ms, "never_expires": never_expires, "expected_rev": expected_rev},
         ))
 
     def list(self, *, account: str, user: str | None = None) -> ApiKeyList:
@@ -785,30 +785,30 @@ class AssetsOperations(Namespace):
 
     __slots__ = ()
 
-    def assign(self, *, account: str, asset: str, kind: AssetKind, expected_rev: int | None = None) -> AssetList:
+    def assign(self, *, account: str, kind: AssetKind, asset: str, expected_rev: int | None = None) -> AssetList:
         """Gives an account an asset of its own, beside those of its package. An account has at most 200 of each kind.
 
         - `account`: The account.
-        - `asset`: The name that the host uses for it.
         - `kind`: What kind of asset it is.
+        - `asset`: The name that the host uses for it.
         - `expected_rev`: The revision of the account on which the change is based; a stale one is refused with
           `rev_conflict`.
         """
         return AssetList._from(self._call(
             "assets.assign",
-            {"account": account, "asset": asset, "kind": kind},
+            {"account": account, "kind": kind, "asset": asset},
             {"expected_rev": expected_rev},
         ))
 
-    def check(self, *, account: str, asset: str, kind: AssetKind) -> Asset:
+    def check(self, *, account: str, kind: AssetKind, asset: str) -> Asset:
         """Says where an account has an asset from; an asset that it may not use is refused with `asset_not_assigned`
         (R-PKG-5).
 
         - `account`: The account.
-        - `asset`: Its name.
         - `kind`: What kind of asset it is.
+        - `asset`: Its name.
         """
-        return Asset._from(self._call("assets.check", {"account": account, "asset": asset, "kind": kind}))
+        return Asset._from(self._call("assets.check", {"account": account, "kind": kind, "asset": asset}))
 
     def get(self, *, account: str, kind: AssetKind | None = None) -> AssetList:
         """Lists the assets that an account may use: its own and those of its package; if it has no package, those of
@@ -819,18 +819,18 @@ class AssetsOperations(Namespace):
         """
         return AssetList._from(self._call("assets.get", {"account": account}, {"kind": kind}))
 
-    def unassign(self, *, account: str, asset: str, kind: AssetKind, expected_rev: int | None = None) -> AssetList:
+    def unassign(self, *, account: str, kind: AssetKind, asset: str, expected_rev: int | None = None) -> AssetList:
         """Takes one of its own assets away from an account. The assets of its package stay.
 
         - `account`: The account.
-        - `asset`: Its name.
         - `kind`: What kind of asset it is.
+        - `asset`: Its name.
         - `expected_rev`: The revision of the account on which the change is based; a stale one is refused with
           `rev_conflict`.
         """
         return AssetList._from(self._call(
             "assets.unassign",
-            {"account": account, "asset": asset, "kind": kind},
+            {"account": account, "kind": kind, "asset": asset},
             {"expected_rev": expected_rev},
         ))
 
@@ -843,18 +843,18 @@ class AuditOperations(Namespace):
     def export(
         self,
         *,
+        chain: AuditOf | None = None,
         account: str | None = None,
         after: int | None = None,
-        chain: AuditOf | None = None,
         limit: int | None = None,
         with_personal: bool | None = None,
     ) -> AuditExport:
         """Exports the records of a chain as lines, in their order. Each line is the text from which its hash was made:
         the `sha256` of a line is the `previous` of the next record.
 
+        - `chain`: Which chain, as in `audit.list`.
         - `account`: The account whose chain it is.
         - `after`: The number of the record after which the page begins: the `next` of the previous page.
-        - `chain`: Which chain, as in `audit.list`.
         - `limit`: How many records the page has at most: 1 to 500; 50 when absent. It has fewer when the records are
           large.
         - `with_personal`: Whether the personal data in the records is exported too, in `personal`.
@@ -862,59 +862,59 @@ class AuditOperations(Namespace):
         return AuditExport._from(self._call(
             "audit.export",
             {},
-            {"account": account, "after": after, "chain": chain, "limit": limit, "with_personal": with_personal},
+            {"chain": chain, "account": account, "after": after, "limit": limit, "with_personal": with_personal},
         ))
 
-    def head(self, *, account: str | None = None, chain: AuditOf | None = None) -> AuditHeadItem:
+    def head(self, *, chain: AuditOf | None = None, account: str | None = None) -> AuditHeadItem:
         """Shows where a chain ends. Saved outside the store, this head lets `audit.verify` find out that the end of the
         chain was cut off.
 
-        - `account`: The account whose chain it is.
         - `chain`: Which chain, as in `audit.list`.
+        - `account`: The account whose chain it is.
         """
-        return AuditHeadItem._from(self._call("audit.head", {}, {"account": account, "chain": chain}))
+        return AuditHeadItem._from(self._call("audit.head", {}, {"chain": chain, "account": account}))
 
     def list(
         self,
         *,
-        account: str | None = None,
-        actor: str | None = None,
-        after: str | None = None,
         chain: AuditOf | None = None,
-        from_ms: int | None = None,
-        kind: AuditKind | None = None,
-        limit: int | None = None,
-        operation: str | None = None,
-        subject: str | None = None,
-        until_ms: int | None = None,
+        account: str | None = None,
         user: str | None = None,
+        from_ms: int | None = None,
+        until_ms: int | None = None,
+        actor: str | None = None,
+        operation: str | None = None,
+        kind: AuditKind | None = None,
+        subject: str | None = None,
+        after: str | None = None,
+        limit: int | None = None,
     ) -> AuditPage:
         """Lists what was changed, the latest change first (R-AUD-1).
 
         A page may be shorter than `limit`, and even empty, while there is a `next`: when a filter leaves out nearly
         all records, one call looks at a part of the chain only.
 
-        - `account`: The account whose chain it is.
-        - `actor`: Only what this person did, or what somebody else did while acting as them.
-        - `after`: Where the page begins: the `next` of the previous page.
         - `chain`: Which chain. When absent: the chain of `account` if it is given, else that of the account in which
           a user acts, else that of the platform.
-        - `from_ms`: Only what was done from this instant on, in unix milliseconds.
-        - `kind`: Only changes of things of this kind.
-        - `limit`: How many entries the page has at most: 1 to 500; 50 when absent.
-        - `operation`: Only what was done by this operation.
-        - `subject`: Only changes of the thing with this id, as the records have it; it needs `kind`.
-        - `until_ms`: Only what was done before this instant, in unix milliseconds.
+        - `account`: The account whose chain it is.
         - `user`: Only changes that concern this user. It needs the chain `users`, in which they are found without
           reading other records.
+        - `from_ms`: Only what was done from this instant on, in unix milliseconds.
+        - `until_ms`: Only what was done before this instant, in unix milliseconds.
+        - `actor`: Only what this person did, or what somebody else did while acting as them.
+        - `operation`: Only what was done by this operation.
+        - `kind`: Only changes of things of this kind.
+        - `subject`: Only changes of the thing with this id, as the records have it; it needs `kind`.
+        - `after`: Where the page begins: the `next` of the previous page.
+        - `limit`: How many entries the page has at most: 1 to 500; 50 when absent.
         """
         return AuditPage._from(self._call(
             "audit.list",
             {},
-            {"account": account, "actor": actor, "after": after, "chain": chain, "from_ms": from_ms, "kind": kind, "limit": limit, "operation": operation, "subject": subject, "until_ms": until_ms, "user": user},
+            {"chain": chain, "account": account, "user": user, "from_ms": from_ms, "until_ms": until_ms, "actor": actor, "operation": operation, "kind": kind, "subject": subject, "after": after, "limit": limit},
         ))
 
-    def prune(self, *, before_ms: int, account: str | None = None, chain: AuditOf | None = None) -> AuditPruned:
+    def prune(self, *, before_ms: int, chain: AuditOf | None = None, account: str | None = None) -> AuditPruned:
         """Deletes the records at the beginning of a chain that are older than an instant. What is left can be verified
         as before, because the chain keeps the hash of the last record that was pruned. The audit also records that
         the chain was pruned.
@@ -922,35 +922,35 @@ class AuditOperations(Namespace):
         - `before_ms`: The instant, in unix milliseconds: the first record of this instant or later stays, and so do
           all records after it. A record that a wrong clock dated in the future does not stay for that: it is pruned
           together with the older records after it.
-        - `account`: The account whose chain it is.
         - `chain`: Which chain, as in `audit.list`.
+        - `account`: The account whose chain it is.
         """
         return AuditPruned._from(self._call(
             "audit.prune",
             {"before_ms": before_ms},
-            {"account": account, "chain": chain},
+            {"chain": chain, "account": account},
         ))
 
     def verify(
         self,
         *,
-        account: str | None = None,
         chain: AuditOf | None = None,
-        hash: str | None = None,
+        account: str | None = None,
         number: int | None = None,
+        hash: str | None = None,
     ) -> AuditVerification:
         """Checks every record of a chain: that none is missing, altered or added. With a head that was saved elsewhere,
         it also checks that the end of the chain was not cut off or rewritten.
 
-        - `account`: The account whose chain it is.
         - `chain`: Which chain, as in `audit.list`.
-        - `hash`: The `hash` of that head.
+        - `account`: The account whose chain it is.
         - `number`: The `number` of a head that was saved elsewhere.
+        - `hash`: The `hash` of that head.
         """
         return AuditVerification._from(self._call(
             "audit.verify",
             {},
-            {"account": account, "chain": chain, "hash": hash, "number": number},
+            {"chain": chain, "account": account, "number": number, "hash": hash},
         ))
 
 
@@ -963,26 +963,26 @@ class AutomationsOperations(Namespace):
         self,
         *,
         account: str,
-        count: int,
         kind: ActionKind,
-        key: str | None = None,
+        count: int,
         min: int | None = None,
+        key: str | None = None,
     ) -> Decision:
         """Asks for actions of automations or triggers, and charges them to the limits of the account and of those above
         it: all actions or none.
 
         - `account`: The account.
-        - `count`: How many actions, at least 1.
         - `kind`: What carries out the actions.
-        - `key`: An idempotency key: the same request repeated within a day gets the same answer and charges nothing
-          (R-QTA-5). A request with a key costs a commit.
+        - `count`: How many actions, at least 1.
         - `min`: The least that is useful: as many actions as fit are granted, and none when fewer than this fit; all
           or none when absent.
+        - `key`: An idempotency key: the same request repeated within a day gets the same answer and charges nothing
+          (R-QTA-5). A request with a key costs a commit.
         """
         return Decision._from(self._call(
             "automations.admit",
-            {"account": account, "count": count, "kind": kind},
-            {"key": key, "min": min},
+            {"account": account, "kind": kind, "count": count},
+            {"min": min, "key": key},
         ))
 
     def check(self, *, account: str, actions: int) -> AutomationSize:
@@ -1022,11 +1022,11 @@ class CampaignsOperations(Namespace):
         *,
         account: str,
         campaign: str,
-        complaints: int | None = None,
         delivered: int | None = None,
         hard: int | None = None,
-        key: str | None = None,
         soft: int | None = None,
+        complaints: int | None = None,
+        key: str | None = None,
     ) -> Campaign:
         """Reports further outcomes of the messages of a campaign. When its bounces reach the rate of the account's
         package, or of the package of an account above, the campaign is stopped in the same step and the host is told
@@ -1034,17 +1034,17 @@ class CampaignsOperations(Namespace):
 
         - `account`: The account that sends it.
         - `campaign`: The campaign.
-        - `complaints`: How many more of the delivered messages brought a complaint; none when absent.
         - `delivered`: How many more messages were delivered; none when absent.
         - `hard`: How many more messages bounced for good; none when absent.
+        - `soft`: How many more messages bounced for now; none when absent.
+        - `complaints`: How many more of the delivered messages brought a complaint; none when absent.
         - `key`: An idempotency key: the same request repeated within a day gets the same answer and counts once;
           another request with the key is refused with `idempotency_mismatch`.
-        - `soft`: How many more messages bounced for now; none when absent.
         """
         return Campaign._from(self._call(
             "campaigns.report",
             {"account": account, "campaign": campaign},
-            {"complaints": complaints, "delivered": delivered, "hard": hard, "key": key, "soft": soft},
+            {"delivered": delivered, "hard": hard, "soft": soft, "complaints": complaints, "key": key},
         ))
 
     def resume(self, *, account: str, campaign: str) -> Campaign:
@@ -1095,17 +1095,17 @@ class CapsOperations(Namespace):
         self,
         *,
         id: str,
-        limit: int,
         scope: CapScope,
         window: Window,
+        limit: int,
         account: str | None = None,
-        burst: int | None = None,
-        channel: Channel | None = None,
-        expected_rev: int | None = None,
-        grows_daily_by: int | None = None,
-        message_class: MessageClass | None = None,
-        over: OverLimit | None = None,
         subject: str | None = None,
+        channel: Channel | None = None,
+        message_class: MessageClass | None = None,
+        grows_daily_by: int | None = None,
+        over: OverLimit | None = None,
+        burst: int | None = None,
+        expected_rev: int | None = None,
     ) -> Cap:
         """Creates a cap of an account or of the platform, or changes one. A cap of an account counts what the account
         and all accounts below it send from now on. A cap of the platform counts what all accounts send, in windows
@@ -1119,25 +1119,25 @@ class CapsOperations(Namespace):
         the platform has set.
 
         - `id`: The id of the cap, unique within the account or the platform.
-        - `limit`: How many messages a window allows; at least 1 for a cap that spreads.
         - `scope`: What it counts by.
         - `window`: The window that it counts in.
+        - `limit`: How many messages a window allows; at least 1 for a cap that spreads.
         - `account`: The account; when absent, the cap is one of the platform, for operators and the host only.
-        - `burst`: How many messages may go out at once, for a cap that spreads: at least 1; 1 in a new cap.
-        - `channel`: Which messages it counts; e-mails in a new cap.
-        - `expected_rev`: The revision on which the change is based; a stale one is refused with `rev_conflict`.
-        - `grows_daily_by`: By how many the limit grows each day from the creation of the cap on, for a warm-up; 0
-          for none.
-        - `message_class`: Only messages of this class; all classes in a new cap.
-        - `over`: What happens to messages beyond the limit; in a new cap, they are refused (R-QTA-7). When a cap
-          stops spreading, its burst is dropped; when it starts to spread, its daily growth is dropped.
         - `subject`: The one member, campaign, API key or domain to which the cap applies; when absent, each of them
           has a count of its own. When an API key is deleted, its caps are deleted too.
+        - `channel`: Which messages it counts; e-mails in a new cap.
+        - `message_class`: Only messages of this class; all classes in a new cap.
+        - `grows_daily_by`: By how many the limit grows each day from the creation of the cap on, for a warm-up; 0
+          for none.
+        - `over`: What happens to messages beyond the limit; in a new cap, they are refused (R-QTA-7). When a cap
+          stops spreading, its burst is dropped; when it starts to spread, its daily growth is dropped.
+        - `burst`: How many messages may go out at once, for a cap that spreads: at least 1; 1 in a new cap.
+        - `expected_rev`: The revision on which the change is based; a stale one is refused with `rev_conflict`.
         """
         return Cap._from(self._call(
             "caps.set",
-            {"id": id, "limit": limit, "scope": scope, "window": window},
-            {"account": account, "burst": burst, "channel": channel, "expected_rev": expected_rev, "grows_daily_by": grows_daily_by, "message_class": message_class, "over": over, "subject": subject},
+            {"id": id, "scope": scope, "window": window, "limit": limit},
+            {"account": account, "subject": subject, "channel": channel, "message_class": message_class, "grows_daily_by": grows_daily_by, "over": over, "burst": burst, "expected_rev": expected_rev},
         ))
 
 
@@ -1187,19 +1187,19 @@ class CreditsOperations(Namespace):
 
     __slots__ = ()
 
-    def allocate(self, *, account: str, amount: int, channel: Channel, key: str | None = None) -> CreditMove:
+    def allocate(self, *, account: str, channel: Channel, amount: int, key: str | None = None) -> CreditMove:
         """Gives free credits of an account to an account directly below it. They keep their priority, expiry and age
         there (R-CRD-3).
 
         - `account`: The account below, which gets the credits.
-        - `amount`: How many credits, at least 1.
         - `channel`: What they pay for.
+        - `amount`: How many credits, at least 1.
         - `key`: An idempotency key: the same request repeated within a day gets the same answer and moves nothing;
           another request with the key is refused with `idempotency_mismatch`.
         """
         return CreditMove._from(self._call(
             "credits.allocate",
-            {"account": account, "amount": amount, "channel": channel},
+            {"account": account, "channel": channel, "amount": amount},
             {"key": key},
         ))
 
@@ -1221,28 +1221,28 @@ class CreditsOperations(Namespace):
         self,
         *,
         account: str,
-        amount: int,
         channel: Channel,
+        amount: int,
         reason: str,
+        priority: int | None = None,
         expires_at_ms: int | None = None,
         key: str | None = None,
-        priority: int | None = None,
     ) -> CreditEntry:
         """Adds credits to an account (R-CRD-1). It needs the commercial edition.
 
         - `account`: The account.
-        - `amount`: How many credits, at least 1.
         - `channel`: What they pay for.
+        - `amount`: How many credits, at least 1.
         - `reason`: The reason.
+        - `priority`: The priority, 0 to 100: grants with a lower number pay first; 50 when absent.
         - `expires_at_ms`: When the credits that are left expire, in unix milliseconds; never when absent.
         - `key`: An idempotency key: the same request with the same key is carried out once and gets the same answer;
           another request with the key is refused with `idempotency_mismatch`.
-        - `priority`: The priority, 0 to 100: grants with a lower number pay first; 50 when absent.
         """
         return CreditEntry._from(self._call(
             "credits.grant",
-            {"account": account, "amount": amount, "channel": channel, "reason": reason},
-            {"expires_at_ms": expires_at_ms, "key": key, "priority": priority},
+            {"account": account, "channel": channel, "amount": amount, "reason": reason},
+            {"priority": priority, "expires_at_ms": expires_at_ms, "key": key},
         ))
 
     def ledger(
@@ -1250,39 +1250,39 @@ class CreditsOperations(Namespace):
         *,
         account: str,
         channel: Channel,
+        order: CreditOrder | None = None,
         after: int | None = None,
         limit: int | None = None,
-        order: CreditOrder | None = None,
     ) -> CreditLedger:
         """Reads a ledger of credits, a page at a time.
 
         - `account`: The account.
         - `channel`: The ledger of which channel.
+        - `order`: The order; the newest entry first when absent.
         - `after`: Where the page begins: the `next` of the previous page.
         - `limit`: How many entries the page has at most: 1 to 500; 50 when absent.
-        - `order`: The order; the newest entry first when absent.
         """
         return CreditLedger._from(self._call(
             "credits.ledger",
             {"account": account, "channel": channel},
-            {"after": after, "limit": limit, "order": order},
+            {"order": order, "after": after, "limit": limit},
         ))
 
-    def refund(self, *, account: str, amount: int, channel: Channel, spend: int, key: str | None = None) -> CreditEntry:
+    def refund(self, *, account: str, channel: Channel, spend: int, amount: int, key: str | None = None) -> CreditEntry:
         """Gives back credits that were spent on messages that did not go out, at most as many as were spent. They go
         back to the grants that paid, and to the reserve or balance from which they came (R-CRD-2). Credits that go
         back to an expired grant expire with the next entry.
 
         - `account`: The account.
-        - `amount`: How many credits, at least 1.
         - `channel`: The ledger of which channel.
         - `spend`: The number of the entry that is refunded.
+        - `amount`: How many credits, at least 1.
         - `key`: An idempotency key: the same request with the same key is carried out once and gets the same answer;
           another request with the key is refused with `idempotency_mismatch`.
         """
         return CreditEntry._from(self._call(
             "credits.refund",
-            {"account": account, "amount": amount, "channel": channel, "spend": spend},
+            {"account": account, "channel": channel, "spend": spend, "amount": amount},
             {"key": key},
         ))
 
@@ -1290,24 +1290,24 @@ class CreditsOperations(Namespace):
         self,
         *,
         account: str,
-        amount: int,
-        channel: Channel,
         group: str,
+        channel: Channel,
+        amount: int,
         key: str | None = None,
     ) -> CreditReserve:
         """Moves free credits into the reserve of a group, so that nobody else spends them (R-CRD-3). The credits that
         would pay first are moved first.
 
         - `account`: The account.
-        - `amount`: How many credits, at least 1.
-        - `channel`: What they pay for.
         - `group`: The group.
+        - `channel`: What they pay for.
+        - `amount`: How many credits, at least 1.
         - `key`: An idempotency key: the same request repeated within a day gets the same answer and moves nothing;
           another request with the key is refused with `idempotency_mismatch`.
         """
         return CreditReserve._from(self._call(
             "credits.reserve",
-            {"account": account, "amount": amount, "channel": channel, "group": group},
+            {"account": account, "group": group, "channel": channel, "amount": amount},
             {"key": key},
         ))
 
@@ -1315,27 +1315,27 @@ class CreditsOperations(Namespace):
         self,
         *,
         account: str,
-        amount: int,
         channel: Channel,
+        amount: int,
         group: str | None = None,
-        key: str | None = None,
         reference: str | None = None,
+        key: str | None = None,
     ) -> CreditEntry:
         """Pays with credits, all or nothing: first with the reserve of the group, if one is named, then with the free
         balance (R-CRD-2).
 
         - `account`: The account.
-        - `amount`: How many credits, at least 1.
         - `channel`: What is paid for.
+        - `amount`: How many credits, at least 1.
         - `group`: The group that spends; when absent, only the free balance pays.
+        - `reference`: What is paid for, as the host names it: for example a campaign or a reservation.
         - `key`: An idempotency key: the same request with the same key is carried out once and gets the same answer;
           another request with the key is refused with `idempotency_mismatch`.
-        - `reference`: What is paid for, as the host names it: for example a campaign or a reservation.
         """
         return CreditEntry._from(self._call(
             "credits.spend",
-            {"account": account, "amount": amount, "channel": channel},
-            {"group": group, "key": key, "reference": reference},
+            {"account": account, "channel": channel, "amount": amount},
+            {"group": group, "reference": reference, "key": key},
         ))
 
     def take_back(
@@ -1365,8 +1365,8 @@ class CreditsOperations(Namespace):
         self,
         *,
         account: str,
-        channel: Channel,
         group: str,
+        channel: Channel,
         amount: int | None = None,
         key: str | None = None,
     ) -> CreditReserve:
@@ -1374,15 +1374,15 @@ class CreditsOperations(Namespace):
         first are moved first.
 
         - `account`: The account.
-        - `channel`: What they pay for.
         - `group`: The group.
+        - `channel`: What they pay for.
         - `amount`: How many credits, at least 1; all of them when absent.
         - `key`: An idempotency key: the same request repeated within a day gets the same answer and moves nothing;
           another request with the key is refused with `idempotency_mismatch`.
         """
         return CreditReserve._from(self._call(
             "credits.unreserve",
-            {"account": account, "channel": channel, "group": group},
+            {"account": account, "group": group, "channel": channel},
             {"amount": amount, "key": key},
         ))
 
@@ -1418,7 +1418,7 @@ class GaugesOperations(Namespace):
 
     __slots__ = ()
 
-    def claim(self, *, account: str, count: int, limit: LimitName, key: str | None = None) -> Gauge:
+    def claim(self, *, account: str, limit: LimitName, count: int, key: str | None = None) -> Gauge:
         """Claims a number of the things that a limit counts, for the account and for every account above it: all of
         them or none (R-QTA-10).
 
@@ -1426,15 +1426,15 @@ class GaugesOperations(Namespace):
         closed account cannot claim anything.
 
         - `account`: The account.
-        - `count`: How many, at least 1.
         - `limit`: Which limit: `contacts`, `lists`, `segments`, `sending_domains`, `triggers` or
           `evergreen_campaigns`.
+        - `count`: How many, at least 1.
         - `key`: An idempotency key: the same request repeated within a day gets the same answer and counts once;
           another request with the key is refused with `idempotency_mismatch`.
         """
         return Gauge._from(self._call(
             "gauges.claim",
-            {"account": account, "count": count, "limit": limit},
+            {"account": account, "limit": limit, "count": count},
             {"key": key},
         ))
 
@@ -1455,18 +1455,18 @@ class GaugesOperations(Namespace):
         """
         return Gauge._from(self._call("gauges.reconcile", {"account": account, "limit": limit, "value": value}))
 
-    def release(self, *, account: str, count: int, limit: LimitName, key: str | None = None) -> Gauge:
+    def release(self, *, account: str, limit: LimitName, count: int, key: str | None = None) -> Gauge:
         """Gives back some of what was claimed (R-QTA-10).
 
         - `account`: The account.
-        - `count`: How many, at least 1; more than the account itself has is refused with `more_than_claimed`.
         - `limit`: Which limit, as in `gauges.claim`.
+        - `count`: How many, at least 1; more than the account itself has is refused with `more_than_claimed`.
         - `key`: An idempotency key: the same request repeated within a day gets the same answer and counts once;
           another request with the key is refused with `idempotency_mismatch`.
         """
         return Gauge._from(self._call(
             "gauges.release",
-            {"account": account, "count": count, "limit": limit},
+            {"account": account, "limit": limit, "count": count},
             {"key": key},
         ))
 
@@ -1511,38 +1511,38 @@ class GroupsOperations(Namespace):
             {"expected_rev": expected_rev},
         ))
 
-    def create(self, *, account: str, name: str, caps: GroupCapsInput | None = None, id: str | None = None) -> Group:
+    def create(self, *, account: str, name: str, id: str | None = None, caps: GroupCapsInput | None = None) -> Group:
         """Creates a group (R-GRP-1).
 
         - `account`: The account.
         - `name`: The name that people see.
+        - `id`: The host's own id, unique within the account; one is generated when it is absent.
         - `caps`: The caps on what its members send together (R-GRP-5). To set them, the actor also needs
           `groups.limit`.
-        - `id`: The host's own id, unique within the account; one is generated when it is absent.
         """
-        return Group._from(self._call("groups.create", {"account": account, "name": name}, {"caps": caps, "id": id}))
+        return Group._from(self._call("groups.create", {"account": account, "name": name}, {"id": id, "caps": caps}))
 
     def delete(
         self,
         *,
         account: str,
         group: str,
-        expected_rev: int | None = None,
         to: str | None = None,
+        expected_rev: int | None = None,
     ) -> GroupDeleted:
         """Deletes a group. Its members and the resources that carry it go to another group; the users keep everything
         else (R-GRP-7).
 
         - `account`: The account.
         - `group`: The group.
-        - `expected_rev`: The revision on which the decision is based; a stale one is refused with `rev_conflict`.
         - `to`: The group to which its members and resources go. It is required when there are any, and for the
           default group: the named group becomes the default group then.
+        - `expected_rev`: The revision on which the decision is based; a stale one is refused with `rev_conflict`.
         """
         return GroupDeleted._from(self._call(
             "groups.delete",
             {"account": account, "group": group},
-            {"expected_rev": expected_rev, "to": to},
+            {"to": to, "expected_rev": expected_rev},
         ))
 
     def get(self, *, account: str, group: str) -> Group:
@@ -1576,8 +1576,8 @@ class GroupsOperations(Namespace):
         account: str,
         group: str,
         users: List[str] | tuple[str, ...],
-        resources: GroupResources | None = None,
         to: str | None = None,
+        resources: GroupResources | None = None,
     ) -> GroupMove:
         """Takes members out of a group. They go into the default group, unless another group is named; out of the
         default group, another group must be named (R-GRP-4).
@@ -1585,14 +1585,14 @@ class GroupsOperations(Namespace):
         - `account`: The account.
         - `group`: The group that they are in.
         - `users`: The members, 1 to 500; all of them are moved, or none.
-        - `resources`: What happens to their resources; they follow the members when absent.
         - `to`: The group into which they go; the default group when absent. Naming a group for members who are not
           in the default group is a transfer, which also needs `groups.members.transfer`.
+        - `resources`: What happens to their resources; they follow the members when absent.
         """
         return GroupMove._from(self._call(
             "groups.remove_members",
             {"account": account, "group": group, "users": users},
-            {"resources": resources, "to": to},
+            {"to": to, "resources": resources},
         ))
 
     def rename(self, *, account: str, group: str, name: str, expected_rev: int | None = None) -> Group:
@@ -1609,31 +1609,31 @@ class GroupsOperations(Namespace):
             {"expected_rev": expected_rev},
         ))
 
-    def set_avatar(self, *, account: str, avatar: AvatarInput, group: str, expected_rev: int | None = None) -> Group:
+    def set_avatar(self, *, account: str, group: str, avatar: AvatarInput, expected_rev: int | None = None) -> Group:
         """Gives a group a picture (R-GRP-6).
 
         - `account`: The account.
-        - `avatar`: The picture: PNG, JPEG, GIF or WebP of up to 256 KiB, or an `https` address.
         - `group`: The group.
+        - `avatar`: The picture: PNG, JPEG, GIF or WebP of up to 256 KiB, or an `https` address.
         - `expected_rev`: The revision on which the change is based; a stale one is refused with `rev_conflict`.
         """
         return Group._from(self._call(
             "groups.set_avatar",
-            {"account": account, "avatar": avatar, "group": group},
+            {"account": account, "group": group, "avatar": avatar},
             {"expected_rev": expected_rev},
         ))
 
-    def set_caps(self, *, account: str, caps: GroupCapsInput, group: str, expected_rev: int | None = None) -> Group:
+    def set_caps(self, *, account: str, group: str, caps: GroupCapsInput, expected_rev: int | None = None) -> Group:
         """Sets the caps on what the members of a group send together in a month or, by policy, in a year (R-GRP-5).
 
         - `account`: The account.
-        - `caps`: The caps: a cap that is absent stays as it was, and `unlimited` removes it.
         - `group`: The group.
+        - `caps`: The caps: a cap that is absent stays as it was, and `unlimited` removes it.
         - `expected_rev`: The revision on which the change is based; a stale one is refused with `rev_conflict`.
         """
         return Group._from(self._call(
             "groups.set_caps",
-            {"account": account, "caps": caps, "group": group},
+            {"account": account, "group": group, "caps": caps},
             {"expected_rev": expected_rev},
         ))
 
@@ -1641,22 +1641,22 @@ class GroupsOperations(Namespace):
         self,
         *,
         account: str,
-        resources: GroupResources,
         to: str,
         users: List[str] | tuple[str, ...],
+        resources: GroupResources,
         from_group: str | None = None,
     ) -> GroupMove:
         """Moves members from one group to another (R-GRP-4).
 
         - `account`: The account.
-        - `resources`: What happens to their resources.
         - `to`: The group into which they go.
         - `users`: The members, 1 to 500; all of them are moved, or none.
+        - `resources`: What happens to their resources.
         - `from_group`: The group in which all of them must be; when absent, they may be in any group.
         """
         return GroupMove._from(self._call(
             "groups.transfer_members",
-            {"account": account, "resources": resources, "to": to, "users": users},
+            {"account": account, "to": to, "users": users, "resources": resources},
             {"from_group": from_group},
         ))
 
@@ -1679,9 +1679,9 @@ class InvitationsOperations(Namespace):
         self,
         *,
         token: str,
+        user: str | None = None,
         first_name: str | None = None,
         last_name: str | None = None,
-        user: str | None = None,
     ) -> InvitationAccepted:
         """Accepts an invitation: the person who has the address becomes a member of all its accounts, in one step
         (R-INV-2, R-INV-6).
@@ -1690,16 +1690,16 @@ class InvitationsOperations(Namespace):
         call succeeds.
 
         - `token`: The token of the link.
+        - `user`: The id for a new user; one is generated when it is absent.
         - `first_name`: The first name of a new user; that of the invitation when absent. An existing user keeps
           theirs.
         - `last_name`: The last name of a new user; that of the invitation when absent. An existing user keeps
           theirs.
-        - `user`: The id for a new user; one is generated when it is absent.
         """
         return InvitationAccepted._from(self._call(
             "invitations.accept",
             {"token": token},
-            {"first_name": first_name, "last_name": last_name, "user": user},
+            {"user": user, "first_name": first_name, "last_name": last_name},
         ))
 
     def create(
@@ -1707,12 +1707,12 @@ class InvitationsOperations(Namespace):
         *,
         addresses: str,
         account: str | None = None,
-        accounts: List[AccountGrantInput] | tuple[AccountGrantInput, ...] | None = None,
-        atomic: bool | None = None,
-        first_name: str | None = None,
-        group: str | None = None,
-        last_name: str | None = None,
         role: str | None = None,
+        group: str | None = None,
+        accounts: List[AccountGrantInput] | tuple[AccountGrantInput, ...] | None = None,
+        first_name: str | None = None,
+        last_name: str | None = None,
+        atomic: bool | None = None,
     ) -> InvitedAddressResults:
         """Invites people to accounts, many at once (R-INV-1). The messages with the links are written to the outbox.
 
@@ -1724,18 +1724,18 @@ class InvitationsOperations(Namespace):
           number of addresses times the number of accounts is at most 10,000.
         - `account`: The account for which the invitation is made, and which is offered when `accounts` is absent.
           When it is absent too, it is the account in which the user acts.
+        - `role`: The role in every account for which `accounts` names none; the account's default role when absent.
+        - `group`: The group in every account for which `accounts` names none; the default group when absent.
         - `accounts`: The accounts to offer: at most 100, all of one team.
-        - `atomic`: Whether all addresses are invited or none; the answer says which one was in the way.
         - `first_name`: The first name, for a single address only; the name that stands before the address when
           absent.
-        - `group`: The group in every account for which `accounts` names none; the default group when absent.
         - `last_name`: The last name, for a single address only; the name that stands before the address when absent.
-        - `role`: The role in every account for which `accounts` names none; the account's default role when absent.
+        - `atomic`: Whether all addresses are invited or none; the answer says which one was in the way.
         """
         return InvitedAddressResults._from(self._call(
             "invitations.create",
             {"addresses": addresses},
-            {"account": account, "accounts": accounts, "atomic": atomic, "first_name": first_name, "group": group, "last_name": last_name, "role": role},
+            {"account": account, "role": role, "group": group, "accounts": accounts, "first_name": first_name, "last_name": last_name, "atomic": atomic},
         ))
 
     def delete(self, *, invitation: str) -> InvitationDeleted:
@@ -1753,12 +1753,12 @@ class InvitationsOperations(Namespace):
         self,
         *,
         invitation: str,
-        accounts: List[AccountGrantInput] | tuple[AccountGrantInput, ...] | None = None,
-        expected_rev: int | None = None,
-        first_name: str | None = None,
-        group: str | None = None,
-        last_name: str | None = None,
         role: str | None = None,
+        group: str | None = None,
+        accounts: List[AccountGrantInput] | tuple[AccountGrantInput, ...] | None = None,
+        first_name: str | None = None,
+        last_name: str | None = None,
+        expected_rev: int | None = None,
     ) -> Invitation:
         """Changes what a pending invitation offers (R-INV-5). A field that is absent stays as it is. Nothing is sent:
         the link that was sent before offers the changed access.
@@ -1768,19 +1768,19 @@ class InvitationsOperations(Namespace):
         offers, in the other accounts too.
 
         - `invitation`: The invitation.
+        - `role`: The role in every account for which `accounts` names none.
+        - `group`: The group in every account for which `accounts` names none.
         - `accounts`: The accounts to offer, among those that the actor reaches: at least 1 and at most 100. A new
           account needs `users.invite`; in an account that was offered before, a role or a group that is absent stays
           as it was.
-        - `expected_rev`: The revision on which the change is based; a stale one is refused with `rev_conflict`.
         - `first_name`: The first name.
-        - `group`: The group in every account for which `accounts` names none.
         - `last_name`: The last name.
-        - `role`: The role in every account for which `accounts` names none.
+        - `expected_rev`: The revision on which the change is based; a stale one is refused with `rev_conflict`.
         """
         return Invitation._from(self._call(
             "invitations.edit",
             {"invitation": invitation},
-            {"accounts": accounts, "expected_rev": expected_rev, "first_name": first_name, "group": group, "last_name": last_name, "role": role},
+            {"role": role, "group": group, "accounts": accounts, "first_name": first_name, "last_name": last_name, "expected_rev": expected_rev},
         ))
 
     def erase(self, *, email: str) -> InvitationsErased:
@@ -1807,28 +1807,28 @@ class InvitationsOperations(Namespace):
         self,
         *,
         account: str,
-        after: str | None = None,
         below: bool | None = None,
-        limit: int | None = None,
-        order: InvitationOrder | None = None,
-        search: str | None = None,
         status: InvitationStatus | None = None,
+        search: str | None = None,
+        order: InvitationOrder | None = None,
+        after: str | None = None,
+        limit: int | None = None,
     ) -> InvitationList:
         """Lists the invitations to an account, a page at a time; a page may be shorter than `limit` while there is a
         `next`.
 
         - `account`: The account.
-        - `after`: Where the page begins: the `next` of the previous page.
         - `below`: Whether the invitations to all accounts below it are listed too, for those who manage the team.
-        - `limit`: How many entries the page has at most: 1 to 500; 50 when absent.
-        - `order`: The order; the newest first when absent.
-        - `search`: Only those with this text in the address or in the name; case and accents do not matter.
         - `status`: Only those with this status.
+        - `search`: Only those with this text in the address or in the name; case and accents do not matter.
+        - `order`: The order; the newest first when absent.
+        - `after`: Where the page begins: the `next` of the previous page.
+        - `limit`: How many entries the page has at most: 1 to 500; 50 when absent.
         """
         return InvitationList._from(self._call(
             "invitations.list",
             {"account": account},
-            {"after": after, "below": below, "limit": limit, "order": order, "search": search, "status": status},
+            {"below": below, "status": status, "search": search, "order": order, "after": after, "limit": limit},
         ))
 
     def look_up(self, *, token: str) -> InvitationOffer:
@@ -1871,76 +1871,76 @@ class LeasesOperations(Namespace):
 
     __slots__ = ()
 
-    def acquire(self, *, account: str, id: str, kind: str, life_ms: int, user: str | None = None) -> LeaseState:
+    def acquire(self, *, account: str, kind: str, id: str, life_ms: int, user: str | None = None) -> LeaseState:
         """Acquires the lease of a resource for editing it. If somebody else has the lease, the call is refused with
         `lease_held`, which names that person (R-RES-3).
 
         - `account`: The account.
-        - `id`: The resource.
         - `kind`: The kind of the resource.
+        - `id`: The resource.
         - `life_ms`: How long the lease lasts unless it is renewed, in milliseconds (5,000 to 3,600,000).
         - `user`: Who edits; the acting user when absent. The host must name a user.
         """
         return LeaseState._from(self._call(
             "leases.acquire",
-            {"account": account, "id": id, "kind": kind, "life_ms": life_ms},
+            {"account": account, "kind": kind, "id": id, "life_ms": life_ms},
             {"user": user},
         ))
 
-    def get(self, *, account: str, id: str, kind: str) -> LeaseState:
+    def get(self, *, account: str, kind: str, id: str) -> LeaseState:
         """Shows who edits a resource now (R-RES-3). For a resource that an account above shares, users of the accounts
         below are not told who edits it there.
 
         - `account`: The account.
-        - `id`: The resource.
         - `kind`: The kind of the resource.
+        - `id`: The resource.
         """
-        return LeaseState._from(self._call("leases.get", {"account": account, "id": id, "kind": kind}))
+        return LeaseState._from(self._call("leases.get", {"account": account, "kind": kind, "id": id}))
 
-    def release(self, *, account: str, id: str, kind: str, user: str | None = None) -> LeaseState:
+    def release(self, *, account: str, kind: str, id: str, user: str | None = None) -> LeaseState:
         """Releases the lease of a resource (R-RES-3).
 
         - `account`: The account.
-        - `id`: The resource.
         - `kind`: The kind of the resource.
+        - `id`: The resource.
         - `user`: Who edited; the acting user when absent. If the host names nobody, the lease is released whoever
           has it.
         """
         return LeaseState._from(self._call(
             "leases.release",
-            {"account": account, "id": id, "kind": kind},
+            {"account": account, "kind": kind, "id": id},
             {"user": user},
         ))
 
-    def renew(self, *, account: str, id: str, kind: str, life_ms: int, user: str | None = None) -> LeaseState:
+    def renew(self, *, account: str, kind: str, id: str, life_ms: int, user: str | None = None) -> LeaseState:
         """Renews a lease, to continue editing. If the lease has ended or somebody took it over, the call is refused
         with `lease_lost` (R-RES-3).
 
         - `account`: The account.
-        - `id`: The resource.
         - `kind`: The kind of the resource.
+        - `id`: The resource.
         - `life_ms`: How long the lease lasts from now on, in milliseconds (5,000 to 3,600,000).
         - `user`: Who edits; the acting user when absent. The host must name a user.
         """
         return LeaseState._from(self._call(
             "leases.renew",
-            {"account": account, "id": id, "kind": kind, "life_ms": life_ms},
+            {"account": account, "kind": kind, "id": id, "life_ms": life_ms},
             {"user": user},
         ))
 
-    def take_over(self, *, account: str, id: str, kind: str, life_ms: int, user: str | None = None) -> LeaseState:
+    def take_over(self, *, account: str, kind: str, id: str, life_ms: int, user: str | None = None) -> LeaseState:
         """Takes the lease from whoever has it. The owner and the administrators of the account may do so, and those who
         manage its team from an account above and may edit everything of the kind (R-RES-3).
 
         - `account`: The account.
-        - `id`: The resource.
         - `kind`: The kind of the resource.
+        - `id`: The resource.
         - `life_ms`: How long the lease lasts unless it is renewed, in milliseconds (5,000 to 3,600,000).
         - `user`: Who edits from now on; the acting user when absent. The host must name a user.
         """
         return LeaseState._from(self._call(
             "leases.take_over",
-            {"account": account, "id": id, "kind": kind, "life_ms": life_ms},
+            {"account": account, "kind": kind, "id": id, "life_ms": life_ms},
             {"user": user},
         ))
 
@@ -1955,9 +1955,9 @@ class LimitsOperations(Namespace):
         *,
         account: str,
         limit: LimitName,
-        expected_rev: int | None = None,
-        guaranteed: bool | None = None,
         value: Limit | None = None,
+        guaranteed: bool | None = None,
+        expected_rev: int | None = None,
     ) -> LimitExplanations:
         """Gives an account a part of the limit of the account above it (R-TEA-9).
 
@@ -1967,17 +1967,17 @@ class LimitsOperations(Namespace):
 
         - `account`: The account below, which gets the part.
         - `limit`: Which limit.
-        - `expected_rev`: The revision of the account on which the change is based; a stale one is refused with
-          `rev_conflict`.
-        - `guaranteed`: Whether the part is guaranteed; `unlimited` cannot be. When absent, it stays as it was; a new
-          part is not guaranteed.
         - `value`: `unlimited`, 0 for nothing, or a number. When it is absent, the part is taken back and the account
           inherits the limit again.
+        - `guaranteed`: Whether the part is guaranteed; `unlimited` cannot be. When absent, it stays as it was; a new
+          part is not guaranteed.
+        - `expected_rev`: The revision of the account on which the change is based; a stale one is refused with
+          `rev_conflict`.
         """
         return LimitExplanations._from(self._call(
             "limits.allocate",
             {"account": account, "limit": limit},
-            {"expected_rev": expected_rev, "guaranteed": guaranteed, "value": value},
+            {"value": value, "guaranteed": guaranteed, "expected_rev": expected_rev},
         ))
 
     def explain(self, *, account: str) -> LimitExplanations:
@@ -2008,10 +2008,10 @@ class LimitsOperations(Namespace):
         account: str,
         limit: LimitName,
         value: Limit,
-        burst: int | None = None,
-        expected_rev: int | None = None,
         message_class: CountedClass | None = None,
         over: OverLimit | None = None,
+        burst: int | None = None,
+        expected_rev: int | None = None,
     ) -> LimitExplanations:
         """Gives an account a limit of its own, which overrides that of its package (R-PKG-2). Apart from the value, a
         field that is absent stays as it was; `limits.inherit` removes the whole limit.
@@ -2019,18 +2019,18 @@ class LimitsOperations(Namespace):
         - `account`: The account.
         - `limit`: Which limit.
         - `value`: `unlimited`, 0 for nothing, or a number.
-        - `burst`: How many messages may go out at once, for a limit that spreads: at least 1; 1 in the beginning.
-        - `expected_rev`: The revision of the account on which the change is based; a stale one is refused with
-          `rev_conflict`.
         - `message_class`: The class of the messages that the limit counts; that of the package's limit if the
           account has none of its own (R-QTA-14).
         - `over`: What happens beyond the limit. If the account has no setting of its own, the package's applies, and
           after that the policy `over_limit` (R-QTA-7).
+        - `burst`: How many messages may go out at once, for a limit that spreads: at least 1; 1 in the beginning.
+        - `expected_rev`: The revision of the account on which the change is based; a stale one is refused with
+          `rev_conflict`.
         """
         return LimitExplanations._from(self._call(
             "limits.set",
             {"account": account, "limit": limit, "value": value},
-            {"burst": burst, "expected_rev": expected_rev, "message_class": message_class, "over": over},
+            {"message_class": message_class, "over": over, "burst": burst, "expected_rev": expected_rev},
         ))
 
     def set_default(
@@ -2038,23 +2038,23 @@ class LimitsOperations(Namespace):
         *,
         limit: LimitName,
         value: Limit,
-        burst: int | None = None,
         message_class: CountedClass | None = None,
         over: OverLimit | None = None,
+        burst: int | None = None,
     ) -> DefaultLimits:
         """Sets the value of a limit for accounts for which neither the account nor its package sets one; until it is
         set, the limit is `unlimited` (R-PKG-3). Apart from the value, a field that is absent stays as it was.
 
         - `limit`: Which limit.
         - `value`: `unlimited`, 0 for nothing, or a number.
-        - `burst`: How many messages may go out at once, for a limit that spreads: at least 1; 1 in the beginning.
         - `message_class`: The class of the messages that the limit counts; both classes in the beginning (R-QTA-14).
         - `over`: What happens beyond the limit; in the beginning, what the policy `over_limit` says (R-QTA-7).
+        - `burst`: How many messages may go out at once, for a limit that spreads: at least 1; 1 in the beginning.
         """
         return DefaultLimits._from(self._call(
             "limits.set_default",
             {"limit": limit, "value": value},
-            {"burst": burst, "message_class": message_class, "over": over},
+            {"message_class": message_class, "over": over, "burst": burst},
         ))
 
 
@@ -2067,12 +2067,12 @@ class MembersOperations(Namespace):
         self,
         *,
         account: str,
+        user: str | None = None,
         email: str | None = None,
         first_name: str | None = None,
-        group: str | None = None,
         last_name: str | None = None,
         role: str | None = None,
-        user: str | None = None,
+        group: str | None = None,
     ) -> Member:
         """Makes a user a member of an account: an existing user by id, or a new user by e-mail address (R-INV-7).
 
@@ -2081,48 +2081,48 @@ class MembersOperations(Namespace):
         parent, or whoever holds `users.grant_account` there.
 
         - `account`: The account.
+        - `user`: The existing user, or the id that the new one gets.
         - `email`: The e-mail address of a new user.
         - `first_name`: The first name of a new user.
-        - `group`: The group; the default group when absent.
         - `last_name`: The last name of a new user.
         - `role`: The role. When absent: if a user has one role in the whole team (`role_scope`), the role that the
           user has in it; else the default role of the account. Where the role comes from the package, no role can be
           named.
-        - `user`: The existing user, or the id that the new one gets.
+        - `group`: The group; the default group when absent.
         """
         return Member._from(self._call(
             "members.add",
             {"account": account},
-            {"email": email, "first_name": first_name, "group": group, "last_name": last_name, "role": role, "user": user},
+            {"user": user, "email": email, "first_name": first_name, "last_name": last_name, "role": role, "group": group},
         ))
 
     def bulk(
         self,
         *,
         account: str,
-        action: MemberAction,
         users: List[str] | tuple[str, ...],
-        atomic: bool | None = None,
+        action: MemberAction,
+        role: str | None = None,
         group: str | None = None,
         resources: GroupResources | None = None,
         resources_to: ResourcesToInput | None = None,
-        role: str | None = None,
+        atomic: bool | None = None,
     ) -> BulkMemberResults:
         """Does one thing to many members of an account, and answers for each of them (R-ACC-5).
 
         - `account`: The account.
-        - `action`: What to do.
         - `users`: The users: 1 to 500.
-        - `atomic`: Whether it is done to all members or to none; the answer says which one was in the way.
+        - `action`: What to do.
+        - `role`: The new role, for `set_role`.
         - `group`: The group into which they go, for `set_group`.
         - `resources`: What happens to their resources, for `set_group`; they follow the members when absent.
         - `resources_to`: Who gets the resources of those who leave, for `remove`.
-        - `role`: The new role, for `set_role`.
+        - `atomic`: Whether it is done to all members or to none; the answer says which one was in the way.
         """
         return BulkMemberResults._from(self._call(
             "members.bulk",
-            {"account": account, "action": action, "users": users},
-            {"atomic": atomic, "group": group, "resources": resources, "resources_to": resources_to, "role": role},
+            {"account": account, "users": users, "action": action},
+            {"role": role, "group": group, "resources": resources, "resources_to": resources_to, "atomic": atomic},
         ))
 
     def disable(self, *, account: str, user: str) -> Member:
@@ -2149,61 +2149,61 @@ class MembersOperations(Namespace):
         """
         return Member._from(self._call("members.get", {"account": account, "user": user}))
 
-    def grant(self, *, accounts: List[str] | tuple[str, ...], user: str, role: str | None = None) -> MembersGranted:
+    def grant(self, *, user: str, accounts: List[str] | tuple[str, ...], role: str | None = None) -> MembersGranted:
         """Gives an existing user access to further accounts with one role: to all of them, or to none (R-INV-7).
 
-        - `accounts`: The accounts: 1 to 100.
         - `user`: The user.
+        - `accounts`: The accounts: 1 to 100.
         - `role`: The role, as in `members.add`.
         """
-        return MembersGranted._from(self._call("members.grant", {"accounts": accounts, "user": user}, {"role": role}))
+        return MembersGranted._from(self._call("members.grant", {"user": user, "accounts": accounts}, {"role": role}))
 
     def list(
         self,
         *,
         account: str,
-        after: str | None = None,
-        group: str | None = None,
-        inactive_since_ms: int | None = None,
-        limit: int | None = None,
-        order: MemberOrder | None = None,
         role: str | None = None,
-        search: str | None = None,
+        group: str | None = None,
         status: MemberStatus | None = None,
+        inactive_since_ms: int | None = None,
+        search: str | None = None,
+        order: MemberOrder | None = None,
+        after: str | None = None,
+        limit: int | None = None,
     ) -> MemberList:
         """Lists the members of an account, a page at a time. Members of an account below another one who do not manage
         the team do not see the owners of the accounts above (R-INV-10).
 
         - `account`: The account.
-        - `after`: Where the page begins: the `next` of the previous page.
+        - `role`: Only members with this role.
         - `group`: Only members of this group.
+        - `status`: Only members with this status.
         - `inactive_since_ms`: Only members who have not been seen since this instant, in unix milliseconds: they
           were last seen before it, or were never seen and were created before it.
-        - `limit`: How many members the page has at most: 1 to 500; 50 when absent. With filters, a page may be
-          shorter while there is still a `next`.
-        - `order`: The order; by id when absent, or by e-mail address when there is a `search`. In a search, members
-          whose ordering field matches come first.
-        - `role`: Only members with this role.
         - `search`: Only members whose e-mail address, last name or first name begins with this text; case and
           accents do not matter.
-        - `status`: Only members with this status.
+        - `order`: The order; by id when absent, or by e-mail address when there is a `search`. In a search, members
+          whose ordering field matches come first.
+        - `after`: Where the page begins: the `next` of the previous page.
+        - `limit`: How many members the page has at most: 1 to 500; 50 when absent. With filters, a page may be
+          shorter while there is still a `next`.
         """
         return MemberList._from(self._call(
             "members.list",
             {"account": account},
-            {"after": after, "group": group, "inactive_since_ms": inactive_since_ms, "limit": limit, "order": order, "role": role, "search": search, "status": status},
+            {"role": role, "group": group, "status": status, "inactive_since_ms": inactive_since_ms, "search": search, "order": order, "after": after, "limit": limit},
         ))
 
     def people(
         self,
         *,
         account: str,
-        after: str | None = None,
         below: bool | None = None,
-        inactive_since_ms: int | None = None,
-        limit: int | None = None,
-        search: str | None = None,
         status: PersonStatus | None = None,
+        search: str | None = None,
+        inactive_since_ms: int | None = None,
+        after: str | None = None,
+        limit: int | None = None,
     ) -> PersonList:
         """Lists the people of an account: its members, and those who were invited and have not accepted, in one list by
         e-mail address (R-INV-4).
@@ -2212,20 +2212,20 @@ class MembersOperations(Namespace):
         there.
 
         - `account`: The account.
-        - `after`: Where the page begins: the `next` of the previous page.
         - `below`: Whether the people of all accounts below it are listed too, each person once; for those who manage
           the team.
+        - `status`: Only people with this status.
+        - `search`: Only people with this text in the address or in the name; case and accents do not matter.
         - `inactive_since_ms`: Only members who have not been seen since this instant, in unix milliseconds: they
           were last seen before it, or were never seen and were created before it.
+        - `after`: Where the page begins: the `next` of the previous page.
         - `limit`: How many people the page has at most: 1 to 500; 50 when absent. With filters, a page may be
           shorter while there is still a `next`.
-        - `search`: Only people with this text in the address or in the name; case and accents do not matter.
-        - `status`: Only people with this status.
         """
         return PersonList._from(self._call(
             "members.people",
             {"account": account},
-            {"after": after, "below": below, "inactive_since_ms": inactive_since_ms, "limit": limit, "search": search, "status": status},
+            {"below": below, "status": status, "search": search, "inactive_since_ms": inactive_since_ms, "after": after, "limit": limit},
         ))
 
     def remove(self, *, account: str, user: str, resources_to: ResourcesToInput | None = None) -> MemberRemoved:
@@ -2246,10 +2246,10 @@ class MembersOperations(Namespace):
         self,
         *,
         account: str,
-        role: str,
         user: str,
-        expected_rev: int | None = None,
+        role: str,
         group: str | None = None,
+        expected_rev: int | None = None,
     ) -> Member:
         """Gives a member another role, higher or lower; nobody can give a role that allows more than they hold
         (R-INV-8, R-ROL-7).
@@ -2259,16 +2259,16 @@ class MembersOperations(Namespace):
         the call is refused with `role_by_package`.
 
         - `account`: The account.
-        - `role`: The new role.
         - `user`: The user.
-        - `expected_rev`: The revision on which the change is based; a stale one is refused with `rev_conflict`.
+        - `role`: The new role.
         - `group`: The group, if the new role needs one. When absent: the group in which the member is, or else the
           default group.
+        - `expected_rev`: The revision on which the change is based; a stale one is refused with `rev_conflict`.
         """
         return Member._from(self._call(
             "members.set_role",
-            {"account": account, "role": role, "user": user},
-            {"expected_rev": expected_rev, "group": group},
+            {"account": account, "user": user, "role": role},
+            {"group": group, "expected_rev": expected_rev},
         ))
 
 
@@ -2281,24 +2281,24 @@ class OperatorsOperations(Namespace):
         self,
         *,
         role: str,
+        user: str | None = None,
         email: str | None = None,
         first_name: str | None = None,
         last_name: str | None = None,
-        user: str | None = None,
     ) -> Operator:
         """Makes a user an operator: an existing user by id, who is in no account, or a new user by e-mail address
         (R-PLT-2).
 
         - `role`: The role: one of the platform, which allows operators no more than the actor holds (R-ROL-7).
+        - `user`: The existing user, or the id that the new one gets.
         - `email`: The e-mail address of a new user.
         - `first_name`: The first name of a new user.
         - `last_name`: The last name of a new user.
-        - `user`: The existing user, or the id that the new one gets.
         """
         return Operator._from(self._call(
             "operators.add",
             {"role": role},
-            {"email": email, "first_name": first_name, "last_name": last_name, "user": user},
+            {"user": user, "email": email, "first_name": first_name, "last_name": last_name},
         ))
 
     def disable(self, *, user: str) -> Operator:
@@ -2337,17 +2337,17 @@ class OperatorsOperations(Namespace):
         """
         return OperatorRemoved._from(self._call("operators.remove", {"user": user}))
 
-    def set_role(self, *, role: str, user: str, expected_rev: int | None = None) -> Operator:
+    def set_role(self, *, user: str, role: str, expected_rev: int | None = None) -> Operator:
         """Gives an operator another role. Nobody can give more than they hold, change an operator who can do more than
         they can, or change themselves (R-ROL-7).
 
-        - `role`: The new role.
         - `user`: The user.
+        - `role`: The new role.
         - `expected_rev`: The revision on which the change is based; a stale one is refused with `rev_conflict`.
         """
         return Operator._from(self._call(
             "operators.set_role",
-            {"role": role, "user": user},
+            {"user": user, "role": role},
             {"expected_rev": expected_rev},
         ))
 
@@ -2366,14 +2366,14 @@ class OutboxOperations(Namespace):
         """
         return OutboxSettled._from(self._call("outbox.ack", {"consumer": consumer, "numbers": numbers}))
 
-    def clear(self, *, before_ms: int | None = None, up_to: int | None = None) -> OutboxCleared:
+    def clear(self, *, up_to: int | None = None, before_ms: int | None = None) -> OutboxCleared:
         """Deletes messages that every consumer has acknowledged. When there are no consumers, this call is how the host
         says which messages it has carried out.
 
-        - `before_ms`: Only messages whose cause happened before this instant, in unix milliseconds.
         - `up_to`: The number of the last message to delete; all messages when absent.
+        - `before_ms`: Only messages whose cause happened before this instant, in unix milliseconds.
         """
-        return OutboxCleared._from(self._call("outbox.clear", {}, {"before_ms": before_ms, "up_to": up_to}))
+        return OutboxCleared._from(self._call("outbox.clear", {}, {"up_to": up_to, "before_ms": before_ms}))
 
     def consumers(self) -> OutboxConsumerList:
         """Lists the consumers, and how far each of them is."""
@@ -2454,8 +2454,8 @@ class OutboxOperations(Namespace):
         self,
         *,
         consumer: str,
-        hold_ms: int | None = None,
         limit: int | None = None,
+        hold_ms: int | None = None,
         tries: int | None = None,
     ) -> OutboxTaken:
         """Gives a consumer the next messages, in their order: those that it has not acknowledged and that none of its
@@ -2467,17 +2467,17 @@ class OutboxOperations(Namespace):
         `tries` says, it is dead: see `outbox.dead`.
 
         - `consumer`: The name of the consumer.
-        - `hold_ms`: How long the messages are kept from other workers of the consumer, in milliseconds: 1 to
-          604,800,000 (a week); a minute when absent.
         - `limit`: How many messages are given at most: 1 to 500; 50 when absent. A consumer never has more than
           1,000 messages that it has not acknowledged.
+        - `hold_ms`: How long the messages are kept from other workers of the consumer, in milliseconds: 1 to
+          604,800,000 (a week); a minute when absent.
         - `tries`: How often a message is given at most: 1 to 1,000. When absent, the number named last applies, or
           10 if none was ever named.
         """
         return OutboxTaken._from(self._call(
             "outbox.take",
             {"consumer": consumer},
-            {"hold_ms": hold_ms, "limit": limit, "tries": tries},
+            {"limit": limit, "hold_ms": hold_ms, "tries": tries},
         ))
 
 
@@ -2490,91 +2490,91 @@ class PackagesOperations(Namespace):
         self,
         *,
         name: str,
-        assets: AssetsInput | None = None,
-        bounce_rate: BounceRateInput | None = None,
-        child_price: PriceInput | None = None,
-        credits: bool | None = None,
         id: str | None = None,
         limits: LimitsInput | None = None,
-        overuse: bool | None = None,
         role: str | None = None,
+        assets: AssetsInput | None = None,
+        credits: bool | None = None,
+        overuse: bool | None = None,
+        bounce_rate: BounceRateInput | None = None,
+        child_price: PriceInput | None = None,
     ) -> Package:
         """Creates a package.
 
         Credits, overuse, the bounce rate, and the limit on suppressed domains need the commercial edition (R-PLT-1).
 
         - `name`: The name that people see.
-        - `assets`: The assets that its accounts can use, at most 200 of each kind (R-PKG-5).
-        - `bounce_rate`: The rate of bounces at which a campaign is stopped.
-        - `child_price`: What a further account of the team costs each month (R-TEA-4).
-        - `credits`: Whether its accounts pay with credits for messages beyond their limits.
         - `id`: The host's own id; one is generated when it is absent.
         - `limits`: Its limits; for a limit that is absent, the platform's default applies.
-        - `overuse`: Whether its accounts may send beyond their limits.
         - `role`: The role that no member of its accounts can exceed (R-ROL-5).
+        - `assets`: The assets that its accounts can use, at most 200 of each kind (R-PKG-5).
+        - `credits`: Whether its accounts pay with credits for messages beyond their limits.
+        - `overuse`: Whether its accounts may send beyond their limits.
+        - `bounce_rate`: The rate of bounces at which a campaign is stopped.
+        - `child_price`: What a further account of the team costs each month (R-TEA-4).
         """
         return Package._from(self._call(
             "packages.create",
             {"name": name},
-            {"assets": assets, "bounce_rate": bounce_rate, "child_price": child_price, "credits": credits, "id": id, "limits": limits, "overuse": overuse, "role": role},
+            {"id": id, "limits": limits, "role": role, "assets": assets, "credits": credits, "overuse": overuse, "bounce_rate": bounce_rate, "child_price": child_price},
         ))
 
-    def delete(self, *, package: str, expected_rev: int | None = None, move_to: str | None = None) -> PackageDeleted:
+    def delete(self, *, package: str, move_to: str | None = None, expected_rev: int | None = None) -> PackageDeleted:
         """Deletes a package; if it is in use, a package must be named to which its accounts move (R-PKG-4).
 
         - `package`: The package.
-        - `expected_rev`: The revision on which the change is based; a stale one is refused with `rev_conflict`.
         - `move_to`: The package to which its accounts move, and with them the accounts that were to get this package
           later.
+        - `expected_rev`: The revision on which the change is based; a stale one is refused with `rev_conflict`.
         """
         return PackageDeleted._from(self._call(
             "packages.delete",
             {"package": package},
-            {"expected_rev": expected_rev, "move_to": move_to},
+            {"move_to": move_to, "expected_rev": expected_rev},
         ))
 
     def edit(
         self,
         *,
         package: str,
-        assets: AssetsEditInput | None = None,
-        bounce_rate: BounceRateInput | None = None,
-        child_price: PriceInput | None = None,
-        credits: bool | None = None,
-        expected_rev: int | None = None,
-        limits: LimitsInput | None = None,
         name: str | None = None,
-        overuse: bool | None = None,
-        role: str | None = None,
-        without_bounce_rate: bool | None = None,
-        without_child_price: bool | None = None,
+        limits: LimitsInput | None = None,
         without_limits: List[LimitName] | tuple[LimitName, ...] | None = None,
+        role: str | None = None,
         without_role: bool | None = None,
+        assets: AssetsEditInput | None = None,
+        credits: bool | None = None,
+        overuse: bool | None = None,
+        bounce_rate: BounceRateInput | None = None,
+        without_bounce_rate: bool | None = None,
+        child_price: PriceInput | None = None,
+        without_child_price: bool | None = None,
+        expected_rev: int | None = None,
     ) -> Package:
         """Changes a package; the change applies at once to every account that inherits from it (R-PKG-4). A field that
         is absent stays as it is.
 
         - `package`: The package.
-        - `assets`: The assets that its accounts can use; a list that is absent stays as it is.
-        - `bounce_rate`: The rate of bounces at which a campaign is stopped.
-        - `child_price`: What a further account of the team costs each month.
-        - `credits`: Whether its accounts pay with credits for messages beyond their limits.
-        - `expected_rev`: The revision on which the change is based; a stale one is refused with `rev_conflict`.
-        - `limits`: The limits to change; a limit that is absent stays as it is.
         - `name`: The name that people see.
-        - `overuse`: Whether its accounts may send beyond their limits.
-        - `role`: The role that no member of its accounts can exceed.
-        - `without_bounce_rate`: Removes the bounce rate, so that campaigns are no longer stopped for bounces; it
-          cannot be combined with `bounce_rate`.
-        - `without_child_price`: Removes the price; it cannot be combined with `child_price`.
+        - `limits`: The limits to change; a limit that is absent stays as it is.
         - `without_limits`: The limits to remove, so that the platform's default applies; a limit cannot also have a
           value in `limits`.
+        - `role`: The role that no member of its accounts can exceed.
         - `without_role`: Removes the role; it cannot be combined with `role`.
+        - `assets`: The assets that its accounts can use; a list that is absent stays as it is.
+        - `credits`: Whether its accounts pay with credits for messages beyond their limits.
+        - `overuse`: Whether its accounts may send beyond their limits.
+        - `bounce_rate`: The rate of bounces at which a campaign is stopped.
+        - `without_bounce_rate`: Removes the bounce rate, so that campaigns are no longer stopped for bounces; it
+          cannot be combined with `bounce_rate`.
+        - `child_price`: What a further account of the team costs each month.
+        - `without_child_price`: Removes the price; it cannot be combined with `child_price`.
+        - `expected_rev`: The revision on which the change is based; a stale one is refused with `rev_conflict`.
         """
         return Package._from(self._call(
             "packages.edit",
             {"package": package},
-            {"assets": assets, "bounce_rate": bounce_rate, "child_price": child_price, "credits": credits, "expected_rev": expected_rev, "limits": limits, "name": name, "overuse": overuse, "role": role, "without_bounce_rate": without_bounce_rate, "without_child_price": without_child_price, "without_limits": without_limits, "without_role": without_role},
+            {"name": name, "limits": limits, "without_limits": without_limits, "role": role, "without_role": without_role, "assets": assets, "credits": credits, "overuse": overuse, "bounce_rate": bounce_rate, "without_bounce_rate": without_bounce_rate, "child_price": child_price, "without_child_price": without_child_price, "expected_rev": expected_rev},
         ))
 
     def get(self, *, package: str) -> Package:
@@ -2628,24 +2628,24 @@ class PasswordsOperations(Namespace):
     def change(
         self,
         *,
-        new_password: str,
-        old_password: str,
         user: str,
+        old_password: str,
+        new_password: str,
         code: str | None = None,
         keep_session: str | None = None,
     ) -> PasswordChanged:
         """Changes the own password of the user; all their other sessions end (R-SES-1).
 
-        - `new_password`: The new password.
+        - `user`: The user.
         - `old_password`: The password that they have now. A wrong one is refused with `login_refused`, and counts as
           a failed log-in.
-        - `user`: The user.
+        - `new_password`: The new password.
         - `code`: A code of their second factor, if they have one.
         - `keep_session`: The session that does not end: the one that they use.
         """
         return PasswordChanged._from(self._call(
             "passwords.change",
-            {"new_password": new_password, "old_password": old_password, "user": user},
+            {"user": user, "old_password": old_password, "new_password": new_password},
             {"code": code, "keep_session": keep_session},
         ))
 
@@ -2791,7 +2791,7 @@ class ReservationsOperations(Namespace):
 
     __slots__ = ()
 
-    def commit(self, *, account: str, count: int, reservation: str) -> Reservation:
+    def commit(self, *, account: str, reservation: str, count: int) -> Reservation:
         """Says how many messages of a reservation go out. The others are given back into the windows to which they were
         charged (R-QTA-5).
 
@@ -2800,12 +2800,12 @@ class ReservationsOperations(Namespace):
         refused; the reservation can be released.
 
         - `account`: The account.
-        - `count`: How many messages go out, at most as many as were reserved.
         - `reservation`: The reservation.
+        - `count`: How many messages go out, at most as many as were reserved.
         """
         return Reservation._from(self._call(
             "reservations.commit",
-            {"account": account, "count": count, "reservation": reservation},
+            {"account": account, "reservation": reservation, "count": count},
         ))
 
     def create(
@@ -2814,11 +2814,11 @@ class ReservationsOperations(Namespace):
         account: str,
         count: int,
         life_ms: int,
+        user: str | None = None,
         channel: Channel | None = None,
-        key: str | None = None,
         message: MessageInput | None = None,
         min: int | None = None,
-        user: str | None = None,
+        key: str | None = None,
     ) -> ReservationDecision:
         """Reserves messages that go out later, and charges them now. Until the reservation is committed, is released or
         expires, all of it counts as used.
@@ -2832,20 +2832,20 @@ class ReservationsOperations(Namespace):
         - `account`: The account that sends.
         - `count`: How many messages, at least 1.
         - `life_ms`: How long the reservation lasts, in milliseconds: 1,000 to 2,678,400,000 (31 days).
+        - `user`: The user who sends, and who needs the permission to send; absent when the host itself sends for the
+          account.
         - `channel`: The channel; e-mail when absent.
-        - `key`: An idempotency key: the same request repeated within a day after it was granted gets the same
-          answer, and charges nothing.
         - `message`: What kind of messages they are; the caps of members, campaigns and domains depend on it
           (R-QTA-14).
         - `min`: The least that is useful: as many messages as fit are reserved, and none when fewer than this fit;
           all or none when absent (R-QTA-2).
-        - `user`: The user who sends, and who needs the permission to send; absent when the host itself sends for the
-          account.
+        - `key`: An idempotency key: the same request repeated within a day after it was granted gets the same
+          answer, and charges nothing.
         """
         return ReservationDecision._from(self._call(
             "reservations.create",
             {"account": account, "count": count, "life_ms": life_ms},
-            {"channel": channel, "key": key, "message": message, "min": min, "user": user},
+            {"user": user, "channel": channel, "message": message, "min": min, "key": key},
         ))
 
     def get(self, *, account: str, reservation: str) -> Reservation:
@@ -2870,18 +2870,18 @@ class ResourcesOperations(Namespace):
 
     __slots__ = ()
 
-    def can(self, *, account: str, action: str, id: str, kind: str, user: str | None = None) -> ResourceDecision:
+    def can(self, *, account: str, action: str, kind: str, id: str, user: str | None = None) -> ResourceDecision:
         """Says whether a user may do something with a resource, and why they may (R-RES-2).
 
         - `account`: The account.
         - `action`: The action: the last part of a permission of the kind, such as `view`, `edit` or `send`.
-        - `id`: The resource.
         - `kind`: The kind.
+        - `id`: The resource.
         - `user`: The user; the acting user when absent. To ask about somebody else, the actor needs `users.view`.
         """
         return ResourceDecision._from(self._call(
             "resources.can",
-            {"account": account, "action": action, "id": id, "kind": kind},
+            {"account": account, "action": action, "kind": kind, "id": id},
             {"user": user},
         ))
 
@@ -2889,11 +2889,11 @@ class ResourcesOperations(Namespace):
         self,
         *,
         account: str,
-        id: str,
         kind: str,
-        expected_rev: int | None = None,
+        id: str,
         owner: str | None = None,
         shared: bool | None = None,
+        expected_rev: int | None = None,
     ) -> Resource:
         """Changes whether a resource is shared with the group, or gives it to another member, whose group it then
         carries (R-GRP-3).
@@ -2903,30 +2903,30 @@ class ResourcesOperations(Namespace):
         resource as long as its owner holds the permission to share the kind (`lists.share`).
 
         - `account`: The account.
-        - `id`: The resource.
         - `kind`: The kind.
-        - `expected_rev`: The revision on which the change is based; a stale one is refused with `rev_conflict`.
+        - `id`: The resource.
         - `owner`: The member to whom it is given.
         - `shared`: Whether the group sees it.
+        - `expected_rev`: The revision on which the change is based; a stale one is refused with `rev_conflict`.
         """
         return Resource._from(self._call(
             "resources.edit",
-            {"account": account, "id": id, "kind": kind},
-            {"expected_rev": expected_rev, "owner": owner, "shared": shared},
+            {"account": account, "kind": kind, "id": id},
+            {"owner": owner, "shared": shared, "expected_rev": expected_rev},
         ))
 
-    def get(self, *, account: str, id: str, kind: str) -> Resource:
+    def get(self, *, account: str, kind: str, id: str) -> Resource:
         """Reads a resource of an account, or a resource that an account above shares with it. For a shared resource,
         `account` in the answer is the account above, and its `owner` is not shown to users of the accounts below
         unless it is themselves (R-TEA-7).
 
         - `account`: The account.
-        - `id`: The resource.
         - `kind`: The kind.
+        - `id`: The resource.
         """
-        return Resource._from(self._call("resources.get", {"account": account, "id": id, "kind": kind}))
+        return Resource._from(self._call("resources.get", {"account": account, "kind": kind, "id": id}))
 
-    def register(self, *, account: str, id: str, kind: str, owner: str | None = None) -> Resource:
+    def register(self, *, account: str, kind: str, id: str, owner: str | None = None) -> Resource:
         """Registers a resource; users register resources of their own. It carries the group of its owner (R-RES-1,
         R-GRP-3).
 
@@ -2934,44 +2934,44 @@ class ResourcesOperations(Namespace):
         `report`, `from_address`, or a branch with scopes that the host added to the permission tree.
 
         - `account`: The account.
-        - `id`: The host's own id, unique within account and kind.
         - `kind`: The kind.
+        - `id`: The host's own id, unique within account and kind.
         - `owner`: The member who owns it. When absent: the acting user, or the owner of the account if the actor is
           not a member of it.
         """
         return Resource._from(self._call(
             "resources.register",
-            {"account": account, "id": id, "kind": kind},
+            {"account": account, "kind": kind, "id": id},
             {"owner": owner},
         ))
 
-    def remove(self, *, account: str, id: str, kind: str, expected_rev: int | None = None) -> ResourceRemoved:
+    def remove(self, *, account: str, kind: str, id: str, expected_rev: int | None = None) -> ResourceRemoved:
         """Removes the reference to a resource that the host has deleted.
 
         - `account`: The account.
-        - `id`: The resource.
         - `kind`: The kind.
+        - `id`: The resource.
         - `expected_rev`: The revision on which the decision is based; a stale one is refused with `rev_conflict`.
         """
         return ResourceRemoved._from(self._call(
             "resources.remove",
-            {"account": account, "id": id, "kind": kind},
+            {"account": account, "kind": kind, "id": id},
             {"expected_rev": expected_rev},
         ))
 
-    def save(self, *, account: str, expected_rev: int, id: str, kind: str, user: str | None = None) -> Resource:
+    def save(self, *, account: str, kind: str, id: str, expected_rev: int, user: str | None = None) -> Resource:
         """Says that the content was saved: this raises the revision. A stale revision is refused with `rev_conflict`,
         so that nobody overwrites the work of somebody else (R-RES-3).
 
         - `account`: The account.
-        - `expected_rev`: The revision on which the work is based.
-        - `id`: The resource.
         - `kind`: The kind.
+        - `id`: The resource.
+        - `expected_rev`: The revision on which the work is based.
         - `user`: Who saves; the acting user when absent. Only the host can name another user.
         """
         return Resource._from(self._call(
             "resources.save",
-            {"account": account, "expected_rev": expected_rev, "id": id, "kind": kind},
+            {"account": account, "kind": kind, "id": id, "expected_rev": expected_rev},
             {"user": user},
         ))
 
@@ -3011,22 +3011,22 @@ class ResourcesOperations(Namespace):
         *,
         account: str,
         kind: str,
+        user: str | None = None,
         after: str | None = None,
         limit: int | None = None,
-        user: str | None = None,
     ) -> ResourceList:
         """Lists the resources of a kind that a user sees: their own, those shared in their group, or all (R-RES-2).
 
         - `account`: The account.
         - `kind`: The kind.
+        - `user`: The user; the acting user when absent. To ask about somebody else, the actor needs `users.view`.
         - `after`: Where the page begins: the `next` of the previous page.
         - `limit`: How many entries the page has at most: 1 to 500; 50 when absent.
-        - `user`: The user; the acting user when absent. To ask about somebody else, the actor needs `users.view`.
         """
         return ResourceList._from(self._call(
             "resources.visible",
             {"account": account, "kind": kind},
-            {"after": after, "limit": limit, "user": user},
+            {"user": user, "after": after, "limit": limit},
         ))
 
     def visible_owners(
@@ -3034,23 +3034,23 @@ class ResourcesOperations(Namespace):
         *,
         account: str,
         kind: str,
+        user: str | None = None,
         after: str | None = None,
         limit: int | None = None,
-        user: str | None = None,
     ) -> VisibleOwners:
         """Lists the owners whose resources of a kind a user sees, so that the host can use them in a query of its own
         (R-GRP-3).
 
         - `account`: The account.
         - `kind`: The kind; each kind has a permission of its own, which may reach differently far.
+        - `user`: The user; the acting user when absent. To ask about somebody else, the actor needs `users.view`.
         - `after`: Where the page begins: the `next` of the previous page.
         - `limit`: How many entries the page has at most: 1 to 500; 50 when absent.
-        - `user`: The user; the acting user when absent. To ask about somebody else, the actor needs `users.view`.
         """
         return VisibleOwners._from(self._call(
             "resources.visible_owners",
             {"account": account, "kind": kind},
-            {"after": after, "limit": limit, "user": user},
+            {"user": user, "after": after, "limit": limit},
         ))
 
 
@@ -3059,44 +3059,44 @@ class RolesOperations(Namespace):
 
     __slots__ = ()
 
-    def copy(self, *, role: str, account: str | None = None, id: str | None = None, name: str | None = None) -> Role:
+    def copy(self, *, role: str, id: str | None = None, account: str | None = None, name: str | None = None) -> Role:
         """Creates a copy of a role: of a built-in role, of one of the platform, or of one of an account (R-ROL-4). The
         copy of an administrator's role is an administrator's role.
 
         - `role`: The role to copy.
+        - `id`: The host's own id for the copy; made when absent.
         - `account`: The account to which the copy belongs. When absent: for a user, the account in which they act;
           for the host and operators, the platform.
-        - `id`: The host's own id for the copy; made when absent.
         - `name`: The name that people see; the name of the original when absent.
         """
-        return Role._from(self._call("roles.copy", {"role": role}, {"account": account, "id": id, "name": name}))
+        return Role._from(self._call("roles.copy", {"role": role}, {"id": id, "account": account, "name": name}))
 
     def create(
         self,
         *,
         name: str,
+        id: str | None = None,
         account: str | None = None,
         allow: List[GrantInput] | tuple[GrantInput, ...] | None = None,
         deny: List[str] | tuple[str, ...] | None = None,
-        id: str | None = None,
         includes: List[str] | tuple[str, ...] | None = None,
     ) -> Role:
         """Creates a role of an account, or a role of the platform, which only the host and operators can create
         (R-ROL-4).
 
         - `name`: The name that people see.
+        - `id`: The host's own id; one is generated when it is absent.
         - `account`: The account to which the role belongs; it can be used there and in the accounts below. When
           absent: for a user, the account in which they act; for the host and operators, the platform.
         - `allow`: The permissions that it allows, at most 1,000.
         - `deny`: The permissions that it denies, at most 1,000; a denial takes precedence over every grant.
-        - `id`: The host's own id; one is generated when it is absent.
         - `includes`: The roles whose grants and denials it includes, at most 1,000; each of them must be usable
           wherever this role is.
         """
         return Role._from(self._call(
             "roles.create",
             {"name": name},
-            {"account": account, "allow": allow, "deny": deny, "id": id, "includes": includes},
+            {"id": id, "account": account, "allow": allow, "deny": deny, "includes": includes},
         ))
 
     def delete(self, *, role: str, replace_with: str | None = None) -> RoleDeleted:
@@ -3113,11 +3113,11 @@ class RolesOperations(Namespace):
         self,
         *,
         role: str,
+        name: str | None = None,
         allow: List[GrantInput] | tuple[GrantInput, ...] | None = None,
         deny: List[str] | tuple[str, ...] | None = None,
-        expected_rev: int | None = None,
         includes: List[str] | tuple[str, ...] | None = None,
-        name: str | None = None,
+        expected_rev: int | None = None,
     ) -> Role:
         """Changes a role; the change applies at once to everybody who has it (R-ROL-6). A field that is absent stays as
         it is. A built-in role cannot be changed; copy it instead (R-ROL-4). Nobody can change a role that allows
@@ -3125,16 +3125,16 @@ class RolesOperations(Namespace):
         than they hold (R-ROL-7).
 
         - `role`: The role.
+        - `name`: The name that people see.
         - `allow`: The permissions that it allows; the list replaces the whole list.
         - `deny`: The permissions that it denies; the list replaces the whole list.
-        - `expected_rev`: The revision on which the change is based; a stale one is refused with `rev_conflict`.
         - `includes`: The roles that it includes; the list replaces the whole list.
-        - `name`: The name that people see.
+        - `expected_rev`: The revision on which the change is based; a stale one is refused with `rev_conflict`.
         """
         return Role._from(self._call(
             "roles.edit",
             {"role": role},
-            {"allow": allow, "deny": deny, "expected_rev": expected_rev, "includes": includes, "name": name},
+            {"name": name, "allow": allow, "deny": deny, "includes": includes, "expected_rev": expected_rev},
         ))
 
     def get(self, *, role: str) -> Role:
@@ -3190,7 +3190,7 @@ class SecondFactorsOperations(Namespace):
 
     __slots__ = ()
 
-    def begin(self, *, issuer: str, user: str) -> SecondFactorSecret:
+    def begin(self, *, user: str, issuer: str) -> SecondFactorSecret:
         """Creates the secret from which an authenticator makes its codes. It takes effect with
         `second_factors.confirm`; until then, a factor that the user has already stays as it is. Another call creates
         another secret.
@@ -3199,12 +3199,12 @@ class SecondFactorsOperations(Namespace):
         this for themselves: they need `self.password` in the account in which they act, and a recent log-in
         (`log_in_again`).
 
-        - `issuer`: The name of the platform that the authenticator shows: 1 to 30 bytes, without `:`.
         - `user`: The user.
+        - `issuer`: The name of the platform that the authenticator shows: 1 to 30 bytes, without `:`.
         """
-        return SecondFactorSecret._from(self._call("second_factors.begin", {"issuer": issuer, "user": user}))
+        return SecondFactorSecret._from(self._call("second_factors.begin", {"user": user, "issuer": issuer}))
 
-    def confirm(self, *, code: str, user: str, keep_session: str | None = None) -> RecoveryCodes:
+    def confirm(self, *, user: str, code: str, keep_session: str | None = None) -> RecoveryCodes:
         """Confirms that the authenticator makes the right codes. From now on, the user logs in with their password and
         a code.
 
@@ -3212,25 +3212,25 @@ class SecondFactorsOperations(Namespace):
         shows new recovery codes, once. The user is told of this, and of every other change of their second factor,
         through the outbox.
 
-        - `code`: The code that the authenticator shows now.
         - `user`: The user.
+        - `code`: The code that the authenticator shows now.
         - `keep_session`: The session that does not end: the one that they use.
         """
         return RecoveryCodes._from(self._call(
             "second_factors.confirm",
-            {"code": code, "user": user},
+            {"user": user, "code": code},
             {"keep_session": keep_session},
         ))
 
-    def import_secret(self, *, secret: str, user: str) -> SecondFactorStatus:
+    def import_secret(self, *, user: str, secret: str) -> SecondFactorStatus:
         """Imports the second factor of a user from another platform: from now on, they log in with their password and a
         code. They have no recovery codes until they ask for some. All their sessions end.
 
+        - `user`: The user; a factor that they have already is replaced.
         - `secret`: The secret in base32, of 16 to 64 bytes, for codes of six digits made with SHA-1 every 30
           seconds.
-        - `user`: The user; a factor that they have already is replaced.
         """
-        return SecondFactorStatus._from(self._call("second_factors.import_secret", {"secret": secret, "user": user}))
+        return SecondFactorStatus._from(self._call("second_factors.import_secret", {"user": user, "secret": secret}))
 
     def remove(self, *, user: str, keep_session: str | None = None) -> SecondFactorRemoved:
         """Removes the second factor of a user with its recovery codes. Users do this for themselves; for a user who has
@@ -3271,11 +3271,11 @@ class SendingOperations(Namespace):
         *,
         account: str,
         count: int,
+        user: str | None = None,
         channel: Channel | None = None,
-        key: str | None = None,
         message: MessageInput | None = None,
         min: int | None = None,
-        user: str | None = None,
+        key: str | None = None,
     ) -> Decision:
         """Asks to send messages, and charges them to every limit of the account and of the accounts above it: all or
         none (R-QTA-1).
@@ -3284,21 +3284,21 @@ class SendingOperations(Namespace):
 
         - `account`: The account that sends.
         - `count`: How many messages, at least 1.
+        - `user`: The user who sends, and who needs `campaigns.send`; absent when the host itself sends for the
+          account.
         - `channel`: The channel; e-mail when absent.
-        - `key`: An idempotency key: the same request repeated within a day after it was granted gets the same
-          answer, and charges nothing (R-QTA-5). A request with a key costs a commit; without one, a send is decided
-          in memory.
         - `message`: What kind of message it is; the caps of members, campaigns, API keys and domains depend on it
           (R-QTA-14).
         - `min`: The least that is useful: as many messages as fit are granted, and none when fewer than this fit;
           all or none when absent (R-QTA-2).
-        - `user`: The user who sends, and who needs `campaigns.send`; absent when the host itself sends for the
-          account.
+        - `key`: An idempotency key: the same request repeated within a day after it was granted gets the same
+          answer, and charges nothing (R-QTA-5). A request with a key costs a commit; without one, a send is decided
+          in memory.
         """
         return Decision._from(self._call(
             "sending.admit",
             {"account": account, "count": count},
-            {"channel": channel, "key": key, "message": message, "min": min, "user": user},
+            {"user": user, "channel": channel, "message": message, "min": min, "key": key},
         ))
 
     def admit_batch(self, *, sends: List[BatchedSendInput] | tuple[BatchedSendInput, ...]) -> SendDecisions:
@@ -3314,24 +3314,24 @@ class SendingOperations(Namespace):
         *,
         account: str,
         count: int,
+        user: str | None = None,
         channel: Channel | None = None,
         message: MessageInput | None = None,
-        user: str | None = None,
     ) -> SendExplanation:
         """Explains a send: it answers as `sending.admit` would, lists every limit that is considered, and charges
         nothing (R-QTA-3).
 
         - `account`: The account that would send.
         - `count`: How many messages, at least 1.
+        - `user`: The user who would send; absent when the host itself would.
         - `channel`: The channel; e-mail when absent.
         - `message`: What kind of message it is; the caps of members, campaigns, API keys and domains depend on it
           (R-QTA-14).
-        - `user`: The user who would send; absent when the host itself would.
         """
         return SendExplanation._from(self._call(
             "sending.explain",
             {"account": account, "count": count},
-            {"channel": channel, "message": message, "user": user},
+            {"user": user, "channel": channel, "message": message},
         ))
 
     def forecast(
@@ -3339,23 +3339,23 @@ class SendingOperations(Namespace):
         *,
         account: str,
         count: int,
+        user: str | None = None,
         channel: Channel | None = None,
         message: MessageInput | None = None,
-        user: str | None = None,
     ) -> SendForecast:
         """Predicts when a number of messages will have gone out, if they go as soon as every limit lets them and
         nothing else goes out meanwhile (R-QTA-12). It charges nothing.
 
         - `account`: The account that would send.
         - `count`: How many messages, at least 1.
+        - `user`: The user who would send; absent when the host itself would.
         - `channel`: The channel; e-mail when absent.
         - `message`: What kind of messages they are.
-        - `user`: The user who would send; absent when the host itself would.
         """
         return SendForecast._from(self._call(
             "sending.forecast",
             {"account": account, "count": count},
-            {"channel": channel, "message": message, "user": user},
+            {"user": user, "channel": channel, "message": message},
         ))
 
     def refund(
@@ -3364,11 +3364,11 @@ class SendingOperations(Namespace):
         account: str,
         count: int,
         granted_at_ms: int,
+        user: str | None = None,
         channel: Channel | None = None,
-        key: str | None = None,
         message: MessageInput | None = None,
         spend: int | None = None,
-        user: str | None = None,
+        key: str | None = None,
     ) -> SendRefund:
         """Gives back messages that were granted but failed before they were handed over, into the windows of the time
         when they were granted, as far as these still count (R-QTA-6).
@@ -3378,20 +3378,20 @@ class SendingOperations(Namespace):
         - `account`: The account that sent.
         - `count`: How many messages failed, at least 1.
         - `granted_at_ms`: When the messages were granted, in unix milliseconds.
+        - `user`: The user who sent, as in `sending.admit`; what the cap of a group granted is given back to the
+          group in which they were then.
         - `channel`: The channel; e-mail when absent.
-        - `key`: An idempotency key: the same request repeated within a day gets the same answer, and gives back once
-          (R-QTA-5). A request with a key costs a commit.
         - `message`: What kind of messages they were, as in `sending.admit`.
         - `spend`: The entry that `sending.admit` answered in `credits`, if credits paid for a part of the messages:
           the grants that paid get their credits back first, once, and the account's own limits get the rest
           (R-CRD-2).
-        - `user`: The user who sent, as in `sending.admit`; what the cap of a group granted is given back to the
-          group in which they were then.
+        - `key`: An idempotency key: the same request repeated within a day gets the same answer, and gives back once
+          (R-QTA-5). A request with a key costs a commit.
         """
         return SendRefund._from(self._call(
             "sending.refund",
             {"account": account, "count": count, "granted_at_ms": granted_at_ms},
-            {"channel": channel, "key": key, "message": message, "spend": spend, "user": user},
+            {"user": user, "channel": channel, "message": message, "spend": spend, "key": key},
         ))
 
     def what_if(
@@ -3399,11 +3399,11 @@ class SendingOperations(Namespace):
         *,
         account: str,
         count: int,
-        at_ms: int | None = None,
+        user: str | None = None,
         channel: Channel | None = None,
         message: MessageInput | None = None,
+        at_ms: int | None = None,
         package: str | None = None,
-        user: str | None = None,
     ) -> SendExplanation:
         """Explains a send as `sending.explain` does, for another time or another package (R-QTA-15): as if nothing went
         out until that time, and as if the account had that package now, with the account's own limits unchanged. It
@@ -3411,16 +3411,16 @@ class SendingOperations(Namespace):
 
         - `account`: The account that would send.
         - `count`: How many messages, at least 1.
-        - `at_ms`: The time, in unix milliseconds, which cannot be in the past; now when absent.
+        - `user`: The user who would send; absent when the host itself would.
         - `channel`: The channel; e-mail when absent.
         - `message`: What kind of message it is.
+        - `at_ms`: The time, in unix milliseconds, which cannot be in the past; now when absent.
         - `package`: The package, which only operators and the host can name; the account's own package when absent.
-        - `user`: The user who would send; absent when the host itself would.
         """
         return SendExplanation._from(self._call(
             "sending.what_if",
             {"account": account, "count": count},
-            {"at_ms": at_ms, "channel": channel, "message": message, "package": package, "user": user},
+            {"user": user, "channel": channel, "message": message, "at_ms": at_ms, "package": package},
         ))
 
 
@@ -3444,12 +3444,12 @@ class SessionsOperations(Namespace):
     def create(
         self,
         *,
-        code: str | None = None,
-        device: str | None = None,
         email: str | None = None,
-        ip: str | None = None,
         password: str | None = None,
+        code: str | None = None,
         user: str | None = None,
+        device: str | None = None,
+        ip: str | None = None,
     ) -> SessionToken:
         """Logs a user in: with their e-mail address and password, or because the host vouches for them after a sign-on
         of its own.
@@ -3460,28 +3460,28 @@ class SessionsOperations(Namespace):
         30 wrong codes in a day, further codes are delayed until a day after the first); because of the status of the
         user's accounts, if none of them can be entered (R-ACC-3); or with `ip_not_allowed`.
 
+        - `email`: The e-mail address; it needs `password`.
+        - `password`: The password.
         - `code`: A code of their second factor, a time-based code or a recovery code, for a user who has one
           (`second_factor_required`).
-        - `device`: What is shown to the user as their device, such as `Firefox on Linux`.
-        - `email`: The e-mail address; it needs `password`.
-        - `ip`: The address from which they come, as the host saw it.
-        - `password`: The password.
         - `user`: The user for whom the host vouches, however it identified them; instead of address and password.
+        - `device`: What is shown to the user as their device, such as `Firefox on Linux`.
+        - `ip`: The address from which they come, as the host saw it.
         """
         return SessionToken._from(self._call(
             "sessions.create",
             {},
-            {"code": code, "device": device, "email": email, "ip": ip, "password": password, "user": user},
+            {"email": email, "password": password, "code": code, "user": user, "device": device, "ip": ip},
         ))
 
     def create_as(
         self,
         *,
+        user: str,
         account: str,
         reason: str,
-        user: str,
-        device: str | None = None,
         life_ms: int | None = None,
+        device: str | None = None,
     ) -> SessionToken:
         """Lets an operator, or somebody who manages the team of the account from above it, act as one of its users
         (R-SES-6).
@@ -3494,17 +3494,17 @@ class SessionsOperations(Namespace):
         be renewed. It also ends when the person who acts may no longer begin it, is disabled, or has all their
         sessions ended, and when the user leaves or ends it. The user is told through the outbox.
 
+        - `user`: The user as whom the actor acts: somebody who can enter the account and is not an operator.
         - `account`: The account in which they act; if the actor is a user, an account below their own.
         - `reason`: The reason, in 1 to 500 bytes; the user is told the reason, and it is recorded.
-        - `user`: The user as whom the actor acts: somebody who can enter the account and is not an operator.
-        - `device`: What is shown as the device, such as `Firefox on Linux`.
         - `life_ms`: How long the session lasts, in milliseconds; the policy `log_in_as_ms` says the most, and how
           long when absent.
+        - `device`: What is shown as the device, such as `Firefox on Linux`.
         """
         return SessionToken._from(self._call(
             "sessions.create_as",
-            {"account": account, "reason": reason, "user": user},
-            {"device": device, "life_ms": life_ms},
+            {"user": user, "account": account, "reason": reason},
+            {"life_ms": life_ms, "device": device},
         ))
 
     def end(self, *, session: str | None = None, token: str | None = None) -> SessionsEnded:
@@ -3540,22 +3540,22 @@ class SessionsOperations(Namespace):
         self,
         *,
         token: str,
+        password: str | None = None,
         code: str | None = None,
         ip: str | None = None,
-        password: str | None = None,
     ) -> SessionToken:
         """Gives a session a new token; the old one is no longer valid. A session in which somebody acts as another user
         cannot be renewed. With the password, the user proves anew who they are.
 
         - `token`: The token.
+        - `password`: The password of the user.
         - `code`: A code of their second factor, if they have one; it needs `password`.
         - `ip`: The address from which they come, as the host saw it.
-        - `password`: The password of the user.
         """
         return SessionToken._from(self._call(
             "sessions.renew",
             {"token": token},
-            {"code": code, "ip": ip, "password": password},
+            {"password": password, "code": code, "ip": ip},
         ))
 
 
@@ -3564,43 +3564,43 @@ class SharingOperations(Namespace):
 
     __slots__ = ()
 
-    def check(self, *, account: str, action: SharedAction, id: str, kind: str, user: str) -> SharingCheck:
+    def check(self, *, account: str, user: str, action: SharedAction, kind: str, id: str) -> SharingCheck:
         """Says whether a user may do something with a template that an account above shares with their account. A
         template that is not shared is refused with `not_found`.
 
         - `account`: The account with which it is shared.
-        - `action`: What they want to do.
-        - `id`: The resource.
-        - `kind`: The kind of the resource: `template`.
         - `user`: The user in that account.
+        - `action`: What they want to do.
+        - `kind`: The kind of the resource: `template`.
+        - `id`: The resource.
         """
         return SharingCheck._from(self._call(
             "sharing.check",
-            {"account": account, "action": action, "id": id, "kind": kind, "user": user},
+            {"account": account, "user": user, "action": action, "kind": kind, "id": id},
         ))
 
     def list(
         self,
         *,
         account: str,
+        shared: bool | None = None,
         after: str | None = None,
         limit: int | None = None,
-        shared: bool | None = None,
     ) -> ShareableList:
         """Lists the templates of an account that can be shared, a page at a time; for a shared template, with the
         accounts with which it is shared.
 
         - `account`: The account.
+        - `shared`: Only templates that are shared, or only templates that can be shared but are not; both when
+          absent.
         - `after`: Where the page begins: the `next` of the previous page. A page may be shorter than `limit` and
           still have a `next`.
         - `limit`: How many entries the page has at most: 1 to 500; 50 when absent.
-        - `shared`: Only templates that are shared, or only templates that can be shared but are not; both when
-          absent.
         """
         return ShareableList._from(self._call(
             "sharing.list",
             {"account": account},
-            {"after": after, "limit": limit, "shared": shared},
+            {"shared": shared, "after": after, "limit": limit},
         ))
 
     def received(self, *, account: str, after: str | None = None, limit: int | None = None) -> ReceivedList:
@@ -3622,35 +3622,35 @@ class SharingOperations(Namespace):
         self,
         *,
         account: str,
-        id: str,
         kind: str,
-        accounts: List[str] | tuple[str, ...] | None = None,
+        id: str,
         all: bool | None = None,
+        accounts: List[str] | tuple[str, ...] | None = None,
     ) -> ShareableTemplate:
         """Shares a template with accounts below: with all of them, or with those that are named. Sharing it again
         replaces the accounts with which it was shared. Only templates can be shared, and only with accounts below.
 
         - `account`: The account that shares.
-        - `id`: The resource.
         - `kind`: The kind of the resource: `template`.
-        - `accounts`: The accounts below with which it is shared, at most 500; give either this or `all`.
+        - `id`: The resource.
         - `all`: Whether it is shared with every account below, including those created later; give either this or
           `accounts`.
+        - `accounts`: The accounts below with which it is shared, at most 500; give either this or `all`.
         """
         return ShareableTemplate._from(self._call(
             "sharing.share",
-            {"account": account, "id": id, "kind": kind},
-            {"accounts": accounts, "all": all},
+            {"account": account, "kind": kind, "id": id},
+            {"all": all, "accounts": accounts},
         ))
 
-    def unshare(self, *, account: str, id: str, kind: str) -> ShareEnded:
+    def unshare(self, *, account: str, kind: str, id: str) -> ShareEnded:
         """Ends the sharing of a template, for all accounts at once.
 
         - `account`: The account that shares it.
-        - `id`: The resource.
         - `kind`: The kind of the resource: `template`.
+        - `id`: The resource.
         """
-        return ShareEnded._from(self._call("sharing.unshare", {"account": account, "id": id, "kind": kind}))
+        return ShareEnded._from(self._call("sharing.unshare", {"account": account, "kind": kind, "id": id}))
 
 
 class StoreOperations(Namespace):
@@ -3737,28 +3737,28 @@ class SuppressionsOperations(Namespace):
         self,
         *,
         account: str,
-        after: str | None = None,
-        limit: int | None = None,
-        message_class: MessageClass | None = None,
         pooled: bool | None = None,
         search: str | None = None,
+        message_class: MessageClass | None = None,
+        after: str | None = None,
+        limit: int | None = None,
     ) -> SuppressionList:
         """Lists suppressions by address and domain, a page at a time. Expired entries are listed until they are
         removed.
 
         - `account`: The account.
-        - `after`: Where the page begins: the `next` of the previous page. A page may be shorter than `limit` and
-          still have a `next`.
-        - `limit`: How many entries the page has at most: 1 to 500; 50 when absent.
-        - `message_class`: Only entries of this class.
         - `pooled`: Whether to list the entries of the team's pool, if the account is in it; otherwise the account's
           own entries are listed.
         - `search`: Only addresses and domains that begin with this text; case and accents do not matter.
+        - `message_class`: Only entries of this class.
+        - `after`: Where the page begins: the `next` of the previous page. A page may be shorter than `limit` and
+          still have a `next`.
+        - `limit`: How many entries the page has at most: 1 to 500; 50 when absent.
         """
         return SuppressionList._from(self._call(
             "suppressions.list",
             {"account": account},
-            {"after": after, "limit": limit, "message_class": message_class, "pooled": pooled, "search": search},
+            {"pooled": pooled, "search": search, "message_class": message_class, "after": after, "limit": limit},
         ))
 
     def pool(self, *, account: str, pooled: bool) -> SuppressionPool:
@@ -3869,11 +3869,11 @@ class UsageOperations(Namespace):
         self,
         *,
         account: str,
-        after: str | None = None,
-        cap: str | None = None,
         limit: LimitName | None = None,
-        page: int | None = None,
+        cap: str | None = None,
         subject: str | None = None,
+        after: str | None = None,
+        page: int | None = None,
     ) -> UsageHistory:
         """Lists the past windows of a limit or a cap in which something went out, the oldest first. A rolling hour has
         no past windows.
@@ -3882,17 +3882,17 @@ class UsageOperations(Namespace):
         which it was granted (R-QTA-6). After a crash, what was drawn ahead counts as used.
 
         - `account`: The account.
-        - `after`: Where the page begins: the `next` of the previous page.
-        - `cap`: The cap; absent when a limit is named.
         - `limit`: The limit; absent when a cap is named.
-        - `page`: How many windows the page has at most: 1 to 500; 50 when absent.
+        - `cap`: The cap; absent when a limit is named.
         - `subject`: For a cap with a count for each of several subjects, the subject: a member, campaign, API key or
           domain.
+        - `after`: Where the page begins: the `next` of the previous page.
+        - `page`: How many windows the page has at most: 1 to 500; 50 when absent.
         """
         return UsageHistory._from(self._call(
             "usage.history",
             {"account": account},
-            {"after": after, "cap": cap, "limit": limit, "page": page, "subject": subject},
+            {"limit": limit, "cap": cap, "subject": subject, "after": after, "page": page},
         ))
 
     def invoice(
@@ -3943,8 +3943,8 @@ class UsersOperations(Namespace):
     def change_email(
         self,
         *,
-        email: str,
         user: str,
+        email: str,
         account: str | None = None,
         expected_rev: int | None = None,
     ) -> EmailChanged:
@@ -3955,15 +3955,15 @@ class UsersOperations(Namespace):
         that belongs to somebody already, the answer is the same, but no link goes out. Asking for the address that
         the user has already cancels an earlier request.
 
-        - `email`: The new address.
         - `user`: The user.
+        - `email`: The new address.
         - `account`: The account as whose administrator the actor asks for a member; the account in which the actor
           acts when absent.
         - `expected_rev`: The revision on which the change is based; a stale one is refused with `rev_conflict`.
         """
         return EmailChanged._from(self._call(
             "users.change_email",
-            {"email": email, "user": user},
+            {"user": user, "email": email},
             {"account": account, "expected_rev": expected_rev},
         ))
 
@@ -3979,31 +3979,31 @@ class UsersOperations(Namespace):
         self,
         *,
         email: str,
-        first_name: str | None = None,
         id: str | None = None,
+        first_name: str | None = None,
         last_name: str | None = None,
     ) -> User:
         """Creates a user. An e-mail address belongs to one user on the whole platform; using it a second time is
         refused with `email_taken` (R-USR-1).
 
         - `email`: The e-mail address; it is stored as typed and compared in its normal form.
-        - `first_name`: The first name.
         - `id`: The host's own id; one is generated when it is absent.
+        - `first_name`: The first name.
         - `last_name`: The last name.
         """
         return User._from(self._call(
             "users.create",
             {"email": email},
-            {"first_name": first_name, "id": id, "last_name": last_name},
+            {"id": id, "first_name": first_name, "last_name": last_name},
         ))
 
     def delete(
         self,
         *,
         user: str,
-        delete_accounts: bool | None = None,
         resources_to: ResourcesToInput | None = None,
         successors: List[SuccessorInput] | tuple[SuccessorInput, ...] | None = None,
+        delete_accounts: bool | None = None,
     ) -> UserDeleted:
         """Deletes a user (R-USR-4). When the host, or an operator with `clients.delete`, deletes a user, the user is
         deleted everywhere. Somebody who manages a team from its top account and holds `users.delete` there ends the
@@ -4012,15 +4012,15 @@ class UsersOperations(Namespace):
         For an account that the user owns, the call names a successor, or the account is deleted too (R-TEA-5).
 
         - `user`: The user.
-        - `delete_accounts`: Whether accounts for which no successor is named are deleted; an account that still has
-          accounts below it is refused.
         - `resources_to`: Who gets the resources of the user in each account; required when they have any.
         - `successors`: The next owners of what the user owns, for at most 500 accounts.
+        - `delete_accounts`: Whether accounts for which no successor is named are deleted; an account that still has
+          accounts below it is refused.
         """
         return UserDeleted._from(self._call(
             "users.delete",
             {"user": user},
-            {"delete_accounts": delete_accounts, "resources_to": resources_to, "successors": successors},
+            {"resources_to": resources_to, "successors": successors, "delete_accounts": delete_accounts},
         ))
 
     def disable(self, *, user: str) -> User:
@@ -4035,15 +4035,15 @@ class UsersOperations(Namespace):
         *,
         user: str,
         account: str | None = None,
-        clear: List[ProfileField] | tuple[ProfileField, ...] | None = None,
-        expected_rev: int | None = None,
         first_name: str | None = None,
-        language: str | None = None,
         last_name: str | None = None,
-        notifications: NotificationsEditInput | None = None,
         phone: str | None = None,
         sending_country: str | None = None,
+        language: str | None = None,
         time_zone: str | None = None,
+        notifications: NotificationsEditInput | None = None,
+        clear: List[ProfileField] | tuple[ProfileField, ...] | None = None,
+        expected_rev: int | None = None,
     ) -> User:
         """Changes a profile; a policy says who may edit which field (R-USR-3). A field that is absent stays as it is;
         either all fields are changed or none.
@@ -4051,20 +4051,20 @@ class UsersOperations(Namespace):
         - `user`: The user.
         - `account`: The account of the user as whose administrator the actor edits them; the account in which the
           actor acts when absent.
-        - `clear`: The fields to empty.
-        - `expected_rev`: The revision on which the change is based; a stale one is refused with `rev_conflict`.
         - `first_name`: The first name.
-        - `language`: The language: a tag such as `de` or `pt-BR`.
         - `last_name`: The last name.
-        - `notifications`: How the user is notified of new messages; a setting that is absent stays as it is.
         - `phone`: The phone number, at most 40 bytes.
         - `sending_country`: The country to which the user sends by default: two capital letters, as in ISO 3166.
+        - `language`: The language: a tag such as `de` or `pt-BR`.
         - `time_zone`: The IANA name of the time zone.
+        - `notifications`: How the user is notified of new messages; a setting that is absent stays as it is.
+        - `clear`: The fields to empty.
+        - `expected_rev`: The revision on which the change is based; a stale one is refused with `rev_conflict`.
         """
         return User._from(self._call(
             "users.edit",
             {"user": user},
-            {"account": account, "clear": clear, "expected_rev": expected_rev, "first_name": first_name, "language": language, "last_name": last_name, "notifications": notifications, "phone": phone, "sending_country": sending_country, "time_zone": time_zone},
+            {"account": account, "first_name": first_name, "last_name": last_name, "phone": phone, "sending_country": sending_country, "language": language, "time_zone": time_zone, "notifications": notifications, "clear": clear, "expected_rev": expected_rev},
         ))
 
     def enable(self, *, user: str) -> User:
@@ -4078,8 +4078,8 @@ class UsersOperations(Namespace):
         self,
         *,
         account: str,
-        after: str | None = None,
         header: bool | None = None,
+        after: str | None = None,
         limit: int | None = None,
     ) -> UserCsv:
         """Exports users with their accounts as CSV, a page at a time: one row for each membership, with the columns
@@ -4090,15 +4090,15 @@ class UsersOperations(Namespace):
 
         - `account`: The account. For a top account, those who manage its team (`accounts.team`) get the whole team;
           in every other case the members of this one account are exported.
-        - `after`: Where the page begins: the `next` of the previous page.
         - `header`: Whether the text begins with a line of column names; when absent, only the first page has one.
+        - `after`: Where the page begins: the `next` of the previous page.
         - `limit`: How many rows the page has at most: 1 to 1,000; 1,000 when absent. A page may be shorter, and even
           empty, while there is a `next`.
         """
         return UserCsv._from(self._call(
             "users.export_csv",
             {"account": account},
-            {"after": after, "header": header, "limit": limit},
+            {"header": header, "after": after, "limit": limit},
         ))
 
     def export_data(self, *, user: str, after: str | None = None, limit: int | None = None) -> UserData:
@@ -4114,25 +4114,25 @@ class UsersOperations(Namespace):
         """
         return UserData._from(self._call("users.export_data", {"user": user}, {"after": after, "limit": limit}))
 
-    def get(self, *, email: str | None = None, user: str | None = None) -> User:
+    def get(self, *, user: str | None = None, email: str | None = None) -> User:
         """Reads a user, by id or by e-mail address. Users can read themselves, and those whom they see in the account
         in which they act.
 
-        - `email`: The e-mail address, in any spelling of its normal form; give either this or `user`.
         - `user`: The user; give either this or `email`.
+        - `email`: The e-mail address, in any spelling of its normal form; give either this or `user`.
         """
-        return User._from(self._call("users.get", {}, {"email": email, "user": user}))
+        return User._from(self._call("users.get", {}, {"user": user, "email": email}))
 
     def import_csv(
         self,
         *,
         account: str,
         csv: str,
-        atomic: bool | None = None,
         columns: List[str] | tuple[str, ...] | None = None,
+        separator: CsvSeparator | None = None,
         first_line: int | None = None,
         role: str | None = None,
-        separator: CsvSeparator | None = None,
+        atomic: bool | None = None,
     ) -> UserImport:
         """Creates users and memberships from CSV in one commit: at most 900 KiB and 1,000 rows. Larger files have to be
         imported in parts; the function of each language that imports a whole file does so.
@@ -4146,53 +4146,53 @@ class UsersOperations(Namespace):
 
         - `account`: The account of the rows that name none. A row may name this account or one below it.
         - `csv`: The rows.
-        - `atomic`: Whether all rows are imported or none; the answer says which one was in the way.
         - `columns`: The columns, when the first line of `csv` does not name them because it is a later part of a
           file.
+        - `separator`: The character between the fields; it is found from the first row when absent.
         - `first_line`: The line number that the first line of `csv` has in its file; 1 when absent.
         - `role`: The role for rows that name none; the default role of the account when absent.
-        - `separator`: The character between the fields; it is found from the first row when absent.
+        - `atomic`: Whether all rows are imported or none; the answer says which one was in the way.
         """
         return UserImport._from(self._call(
             "users.import_csv",
             {"account": account, "csv": csv},
-            {"atomic": atomic, "columns": columns, "first_line": first_line, "role": role, "separator": separator},
+            {"columns": columns, "separator": separator, "first_line": first_line, "role": role, "atomic": atomic},
         ))
 
     def list(
         self,
         *,
         account: str | None = None,
-        after: str | None = None,
-        inactive_since_ms: int | None = None,
-        limit: int | None = None,
-        order: UserOrder | None = None,
-        role: str | None = None,
-        search: str | None = None,
-        status: MemberStatus | None = None,
         sub_account: str | None = None,
+        role: str | None = None,
+        status: MemberStatus | None = None,
+        inactive_since_ms: int | None = None,
+        search: str | None = None,
+        order: UserOrder | None = None,
+        after: str | None = None,
+        limit: int | None = None,
     ) -> UserList:
         """Lists users, a page at a time. Those who manage a team from its top account get the users of the team,
         including the owners (R-TEA-3); the host and operators get the users of the platform.
 
         - `account`: Only users of this account and of all accounts below it; for a user, the account in which they
           act when absent.
-        - `after`: Where the page begins: the `next` of the previous page.
+        - `sub_account`: Only members of this one account.
+        - `role`: Only users who have this role in one of the accounts that are listed.
+        - `status`: Only users with this status.
         - `inactive_since_ms`: Only users who have not been seen since this instant, in unix milliseconds: they were
           last seen before it, or were never seen and were created before it.
-        - `limit`: How many users the page has at most: 1 to 500; 50 when absent. With filters, a page may be shorter
-          while there is still a `next`.
-        - `order`: The order; by e-mail address when absent.
-        - `role`: Only users who have this role in one of the accounts that are listed.
         - `search`: Only users whose e-mail address, last name or first name begins with this text; case and accents
           do not matter. Users whose ordering field matches come first.
-        - `status`: Only users with this status.
-        - `sub_account`: Only members of this one account.
+        - `order`: The order; by e-mail address when absent.
+        - `after`: Where the page begins: the `next` of the previous page.
+        - `limit`: How many users the page has at most: 1 to 500; 50 when absent. With filters, a page may be shorter
+          while there is still a `next`.
         """
         return UserList._from(self._call(
             "users.list",
             {},
-            {"account": account, "after": after, "inactive_since_ms": inactive_since_ms, "limit": limit, "order": order, "role": role, "search": search, "status": status, "sub_account": sub_account},
+            {"account": account, "sub_account": sub_account, "role": role, "status": status, "inactive_since_ms": inactive_since_ms, "search": search, "order": order, "after": after, "limit": limit},
         ))
 
     def logged_in(self, *, user: str) -> User:

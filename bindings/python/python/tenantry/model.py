@@ -761,32 +761,32 @@ class _AccountGrantInputRequired(TypedDict):
 class AccountGrantInput(_AccountGrantInputRequired, total=False):
     """Access to one account (R-INV-7): the role and the group there."""
 
-    group: str
-    """The group; the default group when absent."""
     role: str
     """The role; the default role of the account when absent."""
+    group: str
+    """The group; the default group when absent."""
 
 
 class AssetsInput(TypedDict, total=False):
     """The assets of a package or of an account, by the names that the host uses for them."""
 
-    bounce_addresses: List[str] | tuple[str, ...]
-    """The bounce addresses."""
     domains: List[str] | tuple[str, ...]
     """The sending domains."""
     nodes: List[str] | tuple[str, ...]
     """The sending nodes."""
+    bounce_addresses: List[str] | tuple[str, ...]
+    """The bounce addresses."""
 
 
 class AssetsEditInput(TypedDict, total=False):
     """A change of the assets of a package; a list that is absent stays as it is."""
 
-    bounce_addresses: List[str] | tuple[str, ...]
-    """The bounce addresses; the list replaces the whole list."""
     domains: List[str] | tuple[str, ...]
     """The sending domains; the list replaces the whole list."""
     nodes: List[str] | tuple[str, ...]
     """The sending nodes; the list replaces the whole list."""
+    bounce_addresses: List[str] | tuple[str, ...]
+    """The bounce addresses; the list replaces the whole list."""
 
 
 class AvatarInput(TypedDict, total=False):
@@ -794,10 +794,10 @@ class AvatarInput(TypedDict, total=False):
     and `url` is given.
     """
 
-    data: str
-    """The bytes in base64, at most 256 KiB of them."""
     media_type: str
     """The media type of the bytes, such as `image/png`."""
+    data: str
+    """The bytes in base64, at most 256 KiB of them."""
     url: str
     """The `https` address of the picture."""
 
@@ -812,14 +812,14 @@ class _BatchedSendInputRequired(TypedDict):
 class BatchedSendInput(_BatchedSendInputRequired, total=False):
     """One send of many."""
 
+    user: str
+    """The user who sends; absent when the host itself sends for the account."""
     channel: Channel
     """The channel; e-mail when absent."""
     message: MessageInput
     """What kind of messages they are."""
     min: int
     """The least that is useful: as many as fit are granted, and none when fewer than this fit; all or none when absent."""
-    user: str
-    """The user who sends; absent when the host itself sends for the account."""
 
 
 class BounceRateInput(TypedDict):
@@ -857,10 +857,10 @@ class GroupCapsInput(TypedDict, total=False):
 class ImportedPasswordInput(TypedDict):
     """A password hash to import."""
 
-    hash: str
-    """The hash."""
     user: str
     """The user; a password that they have already is replaced."""
+    hash: str
+    """The hash."""
 
 
 class _LimitTermsInputRequired(TypedDict):
@@ -871,89 +871,89 @@ class _LimitTermsInputRequired(TypedDict):
 class LimitTermsInput(_LimitTermsInputRequired, total=False):
     """What a limit counts, and what happens beyond it (R-QTA-7, R-QTA-14)."""
 
-    burst: int
-    """How many messages may go out at once, for a limit that spreads: at least 1; 1 when absent."""
     message_class: CountedClass
     """The class of the messages that it counts; inherited when absent, and both classes when no level sets it."""
     over: OverLimit
     """What happens beyond it; inherited when absent, and what the policy `over_limit` says when no level sets it."""
+    burst: int
+    """How many messages may go out at once, for a limit that spreads: at least 1; 1 when absent."""
 
 
 class LimitsInput(TypedDict, total=False):
     """A value for each limit; a limit that is absent is inherited (R-PKG-2)."""
 
-    actions_per_automation: Limit
-    """Actions in one automation."""
-    automation_actions_per_month: Limit
-    """Automation actions per month."""
-    child_accounts: Limit
-    """Accounts below this one."""
-    contacts: Limit
-    """Contacts."""
-    email_per_day: Limit
-    """E-mails per day of the account's time zone."""
     email_per_hour: Limit
     """E-mails per hour."""
+    email_per_day: Limit
+    """E-mails per day of the account's time zone."""
     email_per_month: Limit
     """E-mails per month of the account's time zone."""
-    evergreen_campaigns: Limit
-    """Evergreen campaigns."""
+    sms_per_hour: Limit
+    """Text messages per hour."""
+    sms_per_day: Limit
+    """Text messages per day of the account's time zone."""
+    sms_per_month: Limit
+    """Text messages per month of the account's time zone."""
+    automation_actions_per_month: Limit
+    """Automation actions per month."""
+    trigger_actions_per_month: Limit
+    """Trigger actions per month."""
+    actions_per_automation: Limit
+    """Actions in one automation."""
+    contacts: Limit
+    """Contacts."""
     lists: Limit
     """Contact lists."""
-    seats: Limit
-    """Users of the account and of all accounts below it, each user once, and open invitations (R-INV-9)."""
     segments: Limit
     """Segments."""
     sending_domains: Limit
     """Sending domains."""
-    sms_per_day: Limit
-    """Text messages per day of the account's time zone."""
-    sms_per_hour: Limit
-    """Text messages per hour."""
-    sms_per_month: Limit
-    """Text messages per month of the account's time zone."""
+    triggers: Limit
+    """Triggers."""
+    evergreen_campaigns: Limit
+    """Evergreen campaigns."""
     suppressed_domains: Limit
     """Suppressed domains; with a commercial licence only."""
+    seats: Limit
+    """Users of the account and of all accounts below it, each user once, and open invitations (R-INV-9)."""
+    child_accounts: Limit
+    """Accounts below this one."""
+    threads: Limit
+    """Jobs that run at the same time."""
     terms: List[LimitTermsInput] | tuple[LimitTermsInput, ...]
     """What single limits count, and what happens beyond them; at most one entry for each limit, and what is absent is
     inherited.
     """
-    threads: Limit
-    """Jobs that run at the same time."""
-    trigger_actions_per_month: Limit
-    """Trigger actions per month."""
-    triggers: Limit
-    """Triggers."""
 
 
 class MessageInput(TypedDict, total=False):
     """What the host says of a message; caps and bounce stops depend on it."""
 
+    campaign: str
+    """The campaign, by the host's id for it."""
+    sending_domain: str
+    """The domain from which it is sent. If sending domains are assigned to the account, it must be one of them."""
+    node: str
+    """The node through which it is sent. If nodes are assigned to the account, it must be one of them (R-PKG-5)."""
+    bounce_address: str
+    """The address to which its bounces go. If bounce addresses are assigned to the account, it must be one of them."""
+    recipient_domain: str
+    """The domain of its recipients."""
+    message_class: MessageClass
+    """The class of the message; marketing when absent (R-QTA-14)."""
     api_key: str
     """The API key with which a program sends. For an actor with an API key, it is that key, whether it is named or not;
     users cannot name one.
     """
-    bounce_address: str
-    """The address to which its bounces go. If bounce addresses are assigned to the account, it must be one of them."""
-    campaign: str
-    """The campaign, by the host's id for it."""
-    message_class: MessageClass
-    """The class of the message; marketing when absent (R-QTA-14)."""
-    node: str
-    """The node through which it is sent. If nodes are assigned to the account, it must be one of them (R-PKG-5)."""
-    recipient_domain: str
-    """The domain of its recipients."""
-    sending_domain: str
-    """The domain from which it is sent. If sending domains are assigned to the account, it must be one of them."""
 
 
 class NotificationsEditInput(TypedDict, total=False):
     """A change of how a user is notified of new messages; a setting that is absent stays as it is."""
 
-    badge: bool
-    """With a badge in the browser."""
     desktop: bool
     """With a desktop notification."""
+    badge: bool
+    """With a badge in the browser."""
     sound: bool
     """With a sound."""
 
@@ -961,14 +961,14 @@ class NotificationsEditInput(TypedDict, total=False):
 class OwnerInput(TypedDict, total=False):
     """The owner of a new account: an existing user, or a new one by e-mail address."""
 
+    user: str
+    """The existing user, or the id that the new one gets."""
     email: str
     """The e-mail address of a new user."""
     first_name: str
     """The first name of a new user."""
     last_name: str
     """The last name of a new user."""
-    user: str
-    """The existing user, or the id that the new one gets."""
 
 
 class PoliciesInput(TypedDict, total=False):
@@ -976,105 +976,105 @@ class PoliciesInput(TypedDict, total=False):
     platform, its preset, the default.
     """
 
+    depth: int
+    """How many levels a tree of accounts may have, 1 to 8."""
+    child_owner: ChildOwner
+    """Who owns an account below another: an owner of its own, or the parent's."""
+    owner_exclusive: bool
+    """Whether the owner of an account cannot be a member of another account (R-TEA-2)."""
+    role_scope: RoleScope
+    """Whether each membership has a role, a user has one role in the whole team, or the role comes from the package
+    (R-INV-8).
+    """
+    custom_roles: bool
+    """Whether accounts can create roles of their own (R-ROL-4)."""
+    groups: bool
+    """Whether accounts have groups of users."""
+    grant_existing: GrantExisting
+    """Who can give an existing user access to a further account (R-INV-7)."""
+    invitation_life_ms: int
+    """How long an invitation can be accepted, from its last sending, in milliseconds (R-INV-3)."""
+    verification_life_ms: int
+    """How long the owner of a new account can confirm their address, in milliseconds (R-INV-3)."""
+    link_life_ms: int
+    """How long a link for a new password or a new e-mail address can be used, in milliseconds (R-SES-4)."""
+    skip_verification: bool
+    """Whether an account below another one can be created without its owner confirming their address first (R-TEA-4)."""
+    resend: Resend
+    """What happens to the old link when an invitation is sent again (R-INV-5)."""
+    pending_until: List[PendingStep] | tuple[PendingStep, ...]
+    """The steps that a member has to do before they are no longer shown as pending (R-INV-4)."""
+    email_edited_by: List[Editor] | tuple[Editor, ...]
+    """Who may edit the e-mail address of a user (R-USR-3)."""
+    names_edited_by: List[Editor] | tuple[Editor, ...]
+    """Who may edit the first and the last name."""
+    profile_edited_by: List[Editor] | tuple[Editor, ...]
+    """Who may edit the phone number, sending country, language, time zone and notifications."""
+    seats: Limit
+    """How many users a team can have; each user counts once, and owners and open invitations count too (R-INV-9)."""
+    operators_log_in_as: bool
+    """Whether operators may act as a user (R-SES-6)."""
+    log_in_as_ms: int
+    """How long somebody can act as a user at most, in milliseconds, up to eight hours (R-SES-6)."""
+    group_cap_period: CapPeriod
+    """The window of the caps of groups (R-GRP-5)."""
+    reservations_on_hold: ReservationsOnHold
+    """What happens to open reservations when an account is suspended or closed (R-ACC-4)."""
     alert_at_percent: List[int] | tuple[int, ...]
     """The thresholds of a limit, in percent, at which the host is told, once for each in a window (R-QTA-8)."""
+    time_zone: str
+    """The IANA name of the time zone that new accounts get."""
     billing_day: int
     """The day of the month on which a billing month begins, 1 to 31."""
     billing_hold_owner_enters: bool
     """Whether the owner may enter an account that is suspended only for billing (R-ACC-3)."""
-    cap_history_days: int
-    """The same of what caps have counted, each member, campaign and domain by itself (R-QTA-14)."""
-    child_owner: ChildOwner
-    """Who owns an account below another: an owner of its own, or the parent's."""
-    custom_roles: bool
-    """Whether accounts can create roles of their own (R-ROL-4)."""
-    depth: int
-    """How many levels a tree of accounts may have, 1 to 8."""
-    email_edited_by: List[Editor] | tuple[Editor, ...]
-    """Who may edit the e-mail address of a user (R-USR-3)."""
     grace_ms: int
     """How long a closed account can be reopened, in milliseconds (R-ACC-3)."""
-    grant_existing: GrantExisting
-    """Who can give an existing user access to a further account (R-INV-7)."""
-    group_cap_period: CapPeriod
-    """The window of the caps of groups (R-GRP-5)."""
-    groups: bool
-    """Whether accounts have groups of users."""
-    invitation_life_ms: int
-    """How long an invitation can be accepted, from its last sending, in milliseconds (R-INV-3)."""
-    link_life_ms: int
-    """How long a link for a new password or a new e-mail address can be used, in milliseconds (R-SES-4)."""
-    log_in_as_ms: int
-    """How long somebody can act as a user at most, in milliseconds, up to eight hours (R-SES-6)."""
-    names_edited_by: List[Editor] | tuple[Editor, ...]
-    """Who may edit the first and the last name."""
-    operators_log_in_as: bool
-    """Whether operators may act as a user (R-SES-6)."""
-    over_limit: OverLimit
-    """What happens beyond a limit of an account for which nothing else is set (R-QTA-7). By default, credits pay if the
-    package allows it, and otherwise the send is refused.
-    """
-    owner_exclusive: bool
-    """Whether the owner of an account cannot be a member of another account (R-TEA-2)."""
-    password_memory_kib: int
-    """How much memory the hashing of a password takes, in KiB, 15,360 to 1,048,576; for the platform alone (R-SES-1)."""
     password_min: int
     """The fewest characters of a password, 8 to 64; for the platform alone (R-SES-1)."""
     password_min_with_second_factor: int
     """The fewest characters of a password for users who need a second factor wherever they act, 8 to 64; for the
     platform alone (R-SES-1).
     """
-    password_passes: int
-    """How many passes the hashing makes over that memory, 2 to 16; for the platform alone (R-SES-1)."""
     password_words: List[str] | tuple[str, ...]
     """Words that do not make a password stronger, such as the names of the platform, at most 50; for the platform alone
     (R-SES-1).
     """
-    pending_until: List[PendingStep] | tuple[PendingStep, ...]
-    """The steps that a member has to do before they are no longer shown as pending (R-INV-4)."""
-    profile_edited_by: List[Editor] | tuple[Editor, ...]
-    """Who may edit the phone number, sending country, language, time zone and notifications."""
-    recent_log_in_ms: int
-    """How long after a log-in a session may change how its user logs in, in milliseconds; for the platform alone
-    (R-SES-1).
-    """
-    resend: Resend
-    """What happens to the old link when an invitation is sent again (R-INV-5)."""
-    reservations_on_hold: ReservationsOnHold
-    """What happens to open reservations when an account is suspended or closed (R-ACC-4)."""
-    role_scope: RoleScope
-    """Whether each membership has a role, a user has one role in the whole team, or the role comes from the package
-    (R-INV-8).
-    """
-    seats: Limit
-    """How many users a team can have; each user counts once, and owners and open invitations count too (R-INV-9)."""
-    second_factor: SecondFactorPolicy
-    """Whether sessions need a second factor, in an account or on the whole platform; on the platform it applies to
-    operators too (R-SES-1).
-    """
+    password_memory_kib: int
+    """How much memory the hashing of a password takes, in KiB, 15,360 to 1,048,576; for the platform alone (R-SES-1)."""
+    password_passes: int
+    """How many passes the hashing makes over that memory, 2 to 16; for the platform alone (R-SES-1)."""
     session_idle_ms: int
     """How long a session lasts without use, in milliseconds; for the platform alone (R-SES-1)."""
     session_life_ms: int
     """How long a session lasts at most, however much it is used, in milliseconds; for the platform alone (R-SES-1)."""
-    skip_verification: bool
-    """Whether an account below another one can be created without its owner confirming their address first (R-TEA-4)."""
-    time_zone: str
-    """The IANA name of the time zone that new accounts get."""
+    recent_log_in_ms: int
+    """How long after a log-in a session may change how its user logs in, in milliseconds; for the platform alone
+    (R-SES-1).
+    """
+    second_factor: SecondFactorPolicy
+    """Whether sessions need a second factor, in an account or on the whole platform; on the platform it applies to
+    operators too (R-SES-1).
+    """
+    over_limit: OverLimit
+    """What happens beyond a limit of an account for which nothing else is set (R-QTA-7). By default, credits pay if the
+    package allows it, and otherwise the send is refused.
+    """
     usage_history_days: int
     """For how many days the store keeps what limits and groups counted in windows that are over: up to 36,500, or 0 for
     ever (R-QTA-2).
     """
-    verification_life_ms: int
-    """How long the owner of a new account can confirm their address, in milliseconds (R-INV-3)."""
+    cap_history_days: int
+    """The same of what caps have counted, each member, campaign and domain by itself (R-QTA-14)."""
 
 
 class PriceInput(TypedDict):
     """An amount of money."""
 
-    currency: str
-    """The code of the currency: three capital letters, such as `EUR`."""
     minor_units: int
     """The amount in the smallest unit of the currency, such as cents."""
+    currency: str
+    """The code of the currency: three capital letters, such as `EUR`."""
 
 
 class _ResourcesToInputRequired(TypedDict):
@@ -1099,21 +1099,21 @@ class SuccessorInput(TypedDict):
 
 
 class _SuppressionInputRequired(TypedDict):
-    message_class: MessageClass
-    """The class: `marketing` suppresses marketing messages, and `transactional` suppresses both classes."""
     value: str
     """The e-mail address, which may be any that a message can have, or the domain, which stands for all addresses in it
     and in its subdomains.
     """
+    message_class: MessageClass
+    """The class: `marketing` suppresses marketing messages, and `transactional` suppresses both classes."""
 
 
 class SuppressionInput(_SuppressionInputRequired, total=False):
     """An address or a domain that is to be suppressed."""
 
-    expires_at_ms: int
-    """When the entry expires, in unix milliseconds; never when absent."""
     reason: str
     """The reason."""
+    expires_at_ms: int
+    """When the entry expires, in unix milliseconds; never when absent."""
 
 
 class _SuppressionNameInputRequired(TypedDict):
@@ -1157,12 +1157,12 @@ class AccessExplanation:
 
     allowed: bool
     """Whether the user may."""
+    scope: Scope | None = None
+    """How far the permission reaches."""
     path: tuple[str, ...]
     """The ids from the top of the permission tree to this permission."""
     refusal: str | None = None
     """Why the user may not, as a code: the status of the account, the user or the membership, or `permission_denied`."""
-    scope: Scope | None = None
-    """How far the permission reaches."""
     steps: tuple[AccessStep, ...]
     """What was looked at, in order; the last entry decided."""
 
@@ -1170,9 +1170,9 @@ class AccessExplanation:
     def _from(cls, value: Any) -> AccessExplanation:
         return cls(
             allowed=value["allowed"],
+            scope=value.get("scope"),
             path=tuple(value["path"]),
             refusal=value.get("refusal"),
-            scope=value.get("scope"),
             steps=tuple(AccessStep._from(item) for item in value["steps"]),
         )
 
@@ -1184,25 +1184,25 @@ class AccessExplanation:
 class AccessHolder:
     """Somebody who may do something."""
 
-    account: str
-    """The account whose member they are: this one, or one above it."""
+    user: str
+    """The user."""
     held_as: AccessHeldAs
     """How they hold the permission."""
+    account: str
+    """The account whose member they are: this one, or one above it."""
     role: str | None = None
     """Their role there; an owner needs none."""
     scope: Scope
     """How far the permission reaches; `any` for a permission that has no scope."""
-    user: str
-    """The user."""
 
     @classmethod
     def _from(cls, value: Any) -> AccessHolder:
         return cls(
-            account=value["account"],
+            user=value["user"],
             held_as=value["held_as"],
+            account=value["account"],
             role=value.get("role"),
             scope=value["scope"],
-            user=value["user"],
         )
 
 
@@ -1247,21 +1247,21 @@ class AccessPower:
 class AccessPowers:
     """What a user may do in an account."""
 
-    held_as: AccessHeldAs | None = None
-    """How the user holds the permissions; absent for a user who has no access to the account."""
-    permissions: tuple[AccessPower, ...]
-    """What they may do now, in the order of the permission tree; they may not do anything that is not listed."""
     refusal: str | None = None
     """Why the user may do nothing at all, where a code says it: because of the status of the account, the user or the
     membership.
     """
+    held_as: AccessHeldAs | None = None
+    """How the user holds the permissions; absent for a user who has no access to the account."""
+    permissions: tuple[AccessPower, ...]
+    """What they may do now, in the order of the permission tree; they may not do anything that is not listed."""
 
     @classmethod
     def _from(cls, value: Any) -> AccessPowers:
         return cls(
+            refusal=value.get("refusal"),
             held_as=value.get("held_as"),
             permissions=tuple(AccessPower._from(item) for item in value["permissions"]),
-            refusal=value.get("refusal"),
         )
 
     def __bool__(self) -> NoReturn:
@@ -1272,36 +1272,36 @@ class AccessPowers:
 class AccessStep:
     """One thing that a permission check looked at."""
 
-    account: str | None = None
-    """The account that it comes from: the account of the membership, or the account whose package sets a ceiling."""
-    code: str | None = None
-    """The code of the status that forbids it."""
+    kind: AccessStepKind
+    """What kind of thing."""
+    subject: str
+    """The role, account or user that it belongs to."""
     included_by: tuple[str, ...] | None = None
     """The roles that include the subject, from the member's own role down; absent when the subject is the member's own
     role.
     """
-    kind: AccessStepKind
-    """What kind of thing."""
+    account: str | None = None
+    """The account that it comes from: the account of the membership, or the account whose package sets a ceiling."""
     package: str | None = None
     """The package whose role is a ceiling."""
     permission: str | None = None
     """The node that was granted or denied."""
     scope: Scope | None = None
     """How far it reaches."""
-    subject: str
-    """The role, account or user that it belongs to."""
+    code: str | None = None
+    """The code of the status that forbids it."""
 
     @classmethod
     def _from(cls, value: Any) -> AccessStep:
         return cls(
-            account=value.get("account"),
-            code=value.get("code"),
-            included_by=tuple(value["included_by"]) if "included_by" in value else None,
             kind=value["kind"],
+            subject=value["subject"],
+            included_by=tuple(value["included_by"]) if "included_by" in value else None,
+            account=value.get("account"),
             package=value.get("package"),
             permission=value.get("permission"),
             scope=value.get("scope"),
-            subject=value["subject"],
+            code=value.get("code"),
         )
 
 
@@ -1309,72 +1309,72 @@ class AccessStep:
 class Account:
     """An account."""
 
-    children: int
-    """How many accounts are directly below it."""
-    closed_at_ms: int | None = None
-    """When it was closed, in unix milliseconds."""
-    created_at_ms: int
-    """When it was made, in unix milliseconds."""
-    default_role: str | None = None
-    """The role that a new member gets when none is named."""
-    email_credits: int | None = None
-    """Its credits for e-mails, including the reserves of groups; absent when the caller may not see them
-    (`credits.view`).
-    """
-    holds: tuple[Hold, ...]
-    """The holds that suspend this account itself."""
     id: str
     """The id."""
-    limits: Limits
-    """The account's own limits; the others are inherited."""
-    members: int
-    """How many members it has."""
     name: str
     """The name that people see."""
-    next_package: NextPackage | None = None
-    """The package that it gets later."""
+    parent: str | None = None
+    """The account above."""
     owner: str | None = None
     """The user who owns it; absent only while the account waits for its first owner to confirm their address."""
     package: str | None = None
     """The package."""
-    parent: str | None = None
-    """The account above."""
-    rev: int
-    """The revision; every change raises it."""
-    sms_credits: int | None = None
-    """Its credits for text messages, including the reserves of groups; absent when the caller may not see them."""
-    status: Status
-    """The effective status: the worst status among this account and the accounts above it."""
+    next_package: NextPackage | None = None
+    """The package that it gets later."""
+    limits: Limits
+    """The account's own limits; the others are inherited."""
+    default_role: str | None = None
+    """The role that a new member gets when none is named."""
     time_zone: str
     """The IANA name of the time zone of its days and months."""
-    updated_at_ms: int
-    """When it was last changed, in unix milliseconds."""
+    status: Status
+    """The effective status: the worst status among this account and the accounts above it."""
+    holds: tuple[Hold, ...]
+    """The holds that suspend this account itself."""
+    closed_at_ms: int | None = None
+    """When it was closed, in unix milliseconds."""
+    children: int
+    """How many accounts are directly below it."""
+    members: int
+    """How many members it has."""
     users: int
     """How many users it and all accounts below it have; each user counts once."""
+    email_credits: int | None = None
+    """Its credits for e-mails, including the reserves of groups; absent when the caller may not see them
+    (`credits.view`).
+    """
+    sms_credits: int | None = None
+    """Its credits for text messages, including the reserves of groups; absent when the caller may not see them."""
+    rev: int
+    """The revision; every change raises it."""
+    created_at_ms: int
+    """When it was made, in unix milliseconds."""
+    updated_at_ms: int
+    """When it was last changed, in unix milliseconds."""
 
     @classmethod
     def _from(cls, value: Any) -> Account:
         return cls(
-            children=value["children"],
-            closed_at_ms=value.get("closed_at_ms"),
-            created_at_ms=value["created_at_ms"],
-            default_role=value.get("default_role"),
-            email_credits=value.get("email_credits"),
-            holds=tuple(Hold._from(item) for item in value["holds"]),
             id=value["id"],
-            limits=Limits._from(value["limits"]),
-            members=value["members"],
             name=value["name"],
-            next_package=NextPackage._from(value["next_package"]) if "next_package" in value else None,
+            parent=value.get("parent"),
             owner=value.get("owner"),
             package=value.get("package"),
-            parent=value.get("parent"),
-            rev=value["rev"],
-            sms_credits=value.get("sms_credits"),
-            status=value["status"],
+            next_package=NextPackage._from(value["next_package"]) if "next_package" in value else None,
+            limits=Limits._from(value["limits"]),
+            default_role=value.get("default_role"),
             time_zone=value["time_zone"],
-            updated_at_ms=value["updated_at_ms"],
+            status=value["status"],
+            holds=tuple(Hold._from(item) for item in value["holds"]),
+            closed_at_ms=value.get("closed_at_ms"),
+            children=value["children"],
+            members=value["members"],
             users=value["users"],
+            email_credits=value.get("email_credits"),
+            sms_credits=value.get("sms_credits"),
+            rev=value["rev"],
+            created_at_ms=value["created_at_ms"],
+            updated_at_ms=value["updated_at_ms"],
         )
 
     def __bool__(self) -> NoReturn:
@@ -1407,17 +1407,17 @@ class AccountGrant:
 
     account: str
     """The account."""
-    group: str | None = None
-    """The group; the default group when absent."""
     role: str | None = None
     """The role; the default role of the account when absent."""
+    group: str | None = None
+    """The group; the default group when absent."""
 
     @classmethod
     def _from(cls, value: Any) -> AccountGrant:
         return cls(
             account=value["account"],
-            group=value.get("group"),
             role=value.get("role"),
+            group=value.get("group"),
         )
 
 
@@ -1447,17 +1447,17 @@ class AccountQuote:
 
     parent: str
     """The account below which it would be created."""
-    price: Price | None = None
-    """The monthly price, from the package of the team; absent when that package has none."""
     team: str
     """The top account of the team, which pays for it."""
+    price: Price | None = None
+    """The monthly price, from the package of the team; absent when that package has none."""
 
     @classmethod
     def _from(cls, value: Any) -> AccountQuote:
         return cls(
             parent=value["parent"],
-            price=Price._from(value["price"]) if "price" in value else None,
             team=value["team"],
+            price=Price._from(value["price"]) if "price" in value else None,
         )
 
     def __bool__(self) -> NoReturn:
@@ -1470,23 +1470,23 @@ class AccountSwitch:
 
     account: str
     """The account."""
-    how: EnterAs
-    """How they enter it."""
     name: str
     """Its name."""
-    role: str | None = None
-    """The role that they enter with; an owner needs none."""
     user: str
     """The user."""
+    how: EnterAs
+    """How they enter it."""
+    role: str | None = None
+    """The role that they enter with; an owner needs none."""
 
     @classmethod
     def _from(cls, value: Any) -> AccountSwitch:
         return cls(
             account=value["account"],
-            how=value["how"],
             name=value["name"],
-            role=value.get("role"),
             user=value["user"],
+            how=value["how"],
+            role=value.get("role"),
         )
 
     def __bool__(self) -> NoReturn:
@@ -1500,16 +1500,16 @@ class AccountValidation:
     It is an answer of yes or no: yes if `valid` is true.
     """
 
-    problems: tuple[Problem, ...]
-    """What is wrong with them."""
     valid: bool
     """Whether an account can be created with these details."""
+    problems: tuple[Problem, ...]
+    """What is wrong with them."""
 
     @classmethod
     def _from(cls, value: Any) -> AccountValidation:
         return cls(
-            problems=tuple(Problem._from(item) for item in value["problems"]),
             valid=value["valid"],
+            problems=tuple(Problem._from(item) for item in value["problems"]),
         )
 
     def __bool__(self) -> bool:
@@ -1522,17 +1522,17 @@ class AddressList:
 
     account: str | None = None
     """The account that it is about."""
-    addresses: tuple[str, ...]
-    """The addresses that are allowed; every address is allowed when the list is empty."""
     user: str | None = None
     """The user that it is about."""
+    addresses: tuple[str, ...]
+    """The addresses that are allowed; every address is allowed when the list is empty."""
 
     @classmethod
     def _from(cls, value: Any) -> AddressList:
         return cls(
             account=value.get("account"),
-            addresses=tuple(value["addresses"]),
             user=value.get("user"),
+            addresses=tuple(value["addresses"]),
         )
 
     def __bool__(self) -> NoReturn:
@@ -1545,44 +1545,44 @@ class ApiKey:
 
     account: str
     """The account that it acts in."""
-    allow_list: tuple[str, ...]
-    """The addresses from which it may be used; every address when the list is empty."""
-    created_at_ms: int
-    """When it was made, in unix milliseconds."""
-    expires_at_ms: int | None = None
-    """When it expires, in unix milliseconds; absent when it never does."""
     id: str
     """The key."""
-    last_ip: str | None = None
-    """The address from which it was last used."""
-    last_used_at_ms: int | None = None
-    """When it was last used, in unix milliseconds, to within five minutes; absent when it never was."""
+    user: str
+    """The member for whom it acts."""
     name: str
     """What people call it."""
     permissions: tuple[Grant, ...]
     """What it may be used for, as far as the member may do it."""
+    allow_list: tuple[str, ...]
+    """The addresses from which it may be used; every address when the list is empty."""
+    expires_at_ms: int | None = None
+    """When it expires, in unix milliseconds; absent when it never does."""
+    last_used_at_ms: int | None = None
+    """When it was last used, in unix milliseconds, to within five minutes; absent when it never was."""
+    last_ip: str | None = None
+    """The address from which it was last used."""
     rev: int
     """The revision; every change raises it."""
+    created_at_ms: int
+    """When it was made, in unix milliseconds."""
     updated_at_ms: int
     """When it was last changed, in unix milliseconds."""
-    user: str
-    """The member for whom it acts."""
 
     @classmethod
     def _from(cls, value: Any) -> ApiKey:
         return cls(
             account=value["account"],
-            allow_list=tuple(value["allow_list"]),
-            created_at_ms=value["created_at_ms"],
-            expires_at_ms=value.get("expires_at_ms"),
             id=value["id"],
-            last_ip=value.get("last_ip"),
-            last_used_at_ms=value.get("last_used_at_ms"),
+            user=value["user"],
             name=value["name"],
             permissions=tuple(Grant._from(item) for item in value["permissions"]),
+            allow_list=tuple(value["allow_list"]),
+            expires_at_ms=value.get("expires_at_ms"),
+            last_used_at_ms=value.get("last_used_at_ms"),
+            last_ip=value.get("last_ip"),
             rev=value["rev"],
+            created_at_ms=value["created_at_ms"],
             updated_at_ms=value["updated_at_ms"],
-            user=value["user"],
         )
 
     def __bool__(self) -> NoReturn:
@@ -1627,25 +1627,25 @@ class ApiKeyList:
 class ApiKeyProof:
     """What the token of an API key proves."""
 
-    account: str
-    """The account that it acts in."""
     api_key: str
     """The key."""
-    expires_at_ms: int | None = None
-    """When it expires, in unix milliseconds; absent when it never does."""
-    permissions: tuple[Grant, ...]
-    """What it may be used for, as far as the member may do it."""
+    account: str
+    """The account that it acts in."""
     user: str
     """The member for whom it acts."""
+    permissions: tuple[Grant, ...]
+    """What it may be used for, as far as the member may do it."""
+    expires_at_ms: int | None = None
+    """When it expires, in unix milliseconds; absent when it never does."""
 
     @classmethod
     def _from(cls, value: Any) -> ApiKeyProof:
         return cls(
-            account=value["account"],
             api_key=value["api_key"],
-            expires_at_ms=value.get("expires_at_ms"),
-            permissions=tuple(Grant._from(item) for item in value["permissions"]),
+            account=value["account"],
             user=value["user"],
+            permissions=tuple(Grant._from(item) for item in value["permissions"]),
+            expires_at_ms=value.get("expires_at_ms"),
         )
 
     def __bool__(self) -> NoReturn:
@@ -1676,22 +1676,22 @@ class ApiKeyToken:
 class Asset:
     """An asset that an account may use."""
 
-    asset: str
-    """Its name."""
-    carrier: str
-    """The account or package to which it was assigned."""
     kind: AssetKind
     """What kind of asset it is."""
+    asset: str
+    """Its name."""
     source: AssetSource
     """Where the account has it from."""
+    carrier: str
+    """The account or package to which it was assigned."""
 
     @classmethod
     def _from(cls, value: Any) -> Asset:
         return cls(
-            asset=value["asset"],
-            carrier=value["carrier"],
             kind=value["kind"],
+            asset=value["asset"],
             source=value["source"],
+            carrier=value["carrier"],
         )
 
     def __bool__(self) -> NoReturn:
@@ -1724,19 +1724,19 @@ class AssetList:
 class Assets:
     """The assets of a package or of an account, by the names that the host uses for them."""
 
-    bounce_addresses: tuple[str, ...] | None = None
-    """The bounce addresses."""
     domains: tuple[str, ...] | None = None
     """The sending domains."""
     nodes: tuple[str, ...] | None = None
     """The sending nodes."""
+    bounce_addresses: tuple[str, ...] | None = None
+    """The bounce addresses."""
 
     @classmethod
     def _from(cls, value: Any) -> Assets:
         return cls(
-            bounce_addresses=tuple(value["bounce_addresses"]) if "bounce_addresses" in value else None,
             domains=tuple(value["domains"]) if "domains" in value else None,
             nodes=tuple(value["nodes"]) if "nodes" in value else None,
+            bounce_addresses=tuple(value["bounce_addresses"]) if "bounce_addresses" in value else None,
         )
 
 
@@ -1744,30 +1744,30 @@ class Assets:
 class AuditActor:
     """Who made a change."""
 
+    kind: AuditActorKind
+    """What kind of actor it was."""
+    user: str | None = None
+    """The person who really acted."""
     account: str | None = None
     """The account on whose behalf a user, or somebody acting as a user, made the change; it may lie above the account
     that was changed.
     """
-    api_key: str | None = None
-    """The API key, if a program of the user acted."""
     ip: str | None = None
     """The address from which they came, as the host saw it; absent once the person is erased."""
-    kind: AuditActorKind
-    """What kind of actor it was."""
+    api_key: str | None = None
+    """The API key, if a program of the user acted."""
     subject: str | None = None
     """The user as whom that person acted, in `account` (R-SES-6)."""
-    user: str | None = None
-    """The person who really acted."""
 
     @classmethod
     def _from(cls, value: Any) -> AuditActor:
         return cls(
-            account=value.get("account"),
-            api_key=value.get("api_key"),
-            ip=value.get("ip"),
             kind=value["kind"],
-            subject=value.get("subject"),
             user=value.get("user"),
+            account=value.get("account"),
+            ip=value.get("ip"),
+            api_key=value.get("api_key"),
+            subject=value.get("subject"),
         )
 
 
@@ -1775,25 +1775,25 @@ class AuditActor:
 class AuditChangeItem:
     """What happened to one thing."""
 
-    erased: bool | None = None
-    """Whether fields with personal data are left out because the person was erased."""
-    fields: tuple[AuditField, ...]
-    """The fields that changed."""
-    id: str
-    """Its id, within the account or the platform whose chain this is."""
     kind: AuditKind
     """What kind of thing it is."""
+    id: str
+    """Its id, within the account or the platform whose chain this is."""
     what: AuditWhat
     """Whether it was created, changed or deleted."""
+    fields: tuple[AuditField, ...]
+    """The fields that changed."""
+    erased: bool | None = None
+    """Whether fields with personal data are left out because the person was erased."""
 
     @classmethod
     def _from(cls, value: Any) -> AuditChangeItem:
         return cls(
-            erased=value.get("erased"),
-            fields=tuple(AuditField._from(item) for item in value["fields"]),
-            id=value["id"],
             kind=value["kind"],
+            id=value["id"],
             what=value["what"],
+            fields=tuple(AuditField._from(item) for item in value["fields"]),
+            erased=value.get("erased"),
         )
 
 
@@ -1803,8 +1803,6 @@ class AuditExport:
 
     lines: str
     """The records as JSON lines, each ended by a line feed."""
-    next: int | None = None
-    """The `after` of the next page; absent on the last page."""
     personal: str | None = None
     """The personal data in these records as JSON lines: the number of the record, the place of the change in it, and
     the text whose hash the change has. A line without a place is the address from which the actor came; its hash is
@@ -1812,14 +1810,16 @@ class AuditExport:
     """
     records: int
     """How many records there are."""
+    next: int | None = None
+    """The `after` of the next page; absent on the last page."""
 
     @classmethod
     def _from(cls, value: Any) -> AuditExport:
         return cls(
             lines=value["lines"],
-            next=value.get("next"),
             personal=value.get("personal"),
             records=value["records"],
+            next=value.get("next"),
         )
 
     def __bool__(self) -> NoReturn:
@@ -1830,19 +1830,19 @@ class AuditExport:
 class AuditField:
     """A field that changed."""
 
-    after: str | None = None
-    """The value after the change, in the same form."""
-    before: str | None = None
-    """The value before the change: text as it is, everything else as JSON. It is absent when there was no value."""
     name: str
     """Its name; for a field within a field, both names with a dot between them."""
+    before: str | None = None
+    """The value before the change: text as it is, everything else as JSON. It is absent when there was no value."""
+    after: str | None = None
+    """The value after the change, in the same form."""
 
     @classmethod
     def _from(cls, value: Any) -> AuditField:
         return cls(
-            after=value.get("after"),
-            before=value.get("before"),
             name=value["name"],
+            before=value.get("before"),
+            after=value.get("after"),
         )
 
 
@@ -1850,22 +1850,22 @@ class AuditField:
 class AuditHeadItem:
     """Where a chain ends and begins."""
 
-    hash: str
-    """Its SHA-256 in hexadecimal; 64 zeros where there is no record."""
     number: int
     """The number of the last record; 0 where there is none."""
-    pruned_hash: str
-    """Its hash."""
+    hash: str
+    """Its SHA-256 in hexadecimal; 64 zeros where there is no record."""
     pruned_to: int
     """The number of the last record that was pruned; 0 where none was."""
+    pruned_hash: str
+    """Its hash."""
 
     @classmethod
     def _from(cls, value: Any) -> AuditHeadItem:
         return cls(
-            hash=value["hash"],
             number=value["number"],
-            pruned_hash=value["pruned_hash"],
+            hash=value["hash"],
             pruned_to=value["pruned_to"],
+            pruned_hash=value["pruned_hash"],
         )
 
     def __bool__(self) -> NoReturn:
@@ -1876,25 +1876,25 @@ class AuditHeadItem:
 class AuditItem:
     """A record of what one operation changed. An operation that changes much has several records, one after the other."""
 
-    actor: AuditActor
-    """Who did it, on whose behalf, and from which address."""
-    at_ms: int
-    """When it happened, in unix milliseconds."""
-    changes: tuple[AuditChangeItem, ...]
-    """What it changed."""
     number: int
     """Its number in the chain, which begins at 1."""
+    at_ms: int
+    """When it happened, in unix milliseconds."""
+    actor: AuditActor
+    """Who did it, on whose behalf, and from which address."""
     operation: str
     """The operation; `schedule` for what became due without a call."""
+    changes: tuple[AuditChangeItem, ...]
+    """What it changed."""
 
     @classmethod
     def _from(cls, value: Any) -> AuditItem:
         return cls(
-            actor=AuditActor._from(value["actor"]),
-            at_ms=value["at_ms"],
-            changes=tuple(AuditChangeItem._from(item) for item in value["changes"]),
             number=value["number"],
+            at_ms=value["at_ms"],
+            actor=AuditActor._from(value["actor"]),
             operation=value["operation"],
+            changes=tuple(AuditChangeItem._from(item) for item in value["changes"]),
         )
 
 
@@ -1902,16 +1902,16 @@ class AuditItem:
 class AuditPage:
     """A page of audit records."""
 
-    next: str | None = None
-    """The `after` of the next page; absent on the last page."""
     records: tuple[AuditItem, ...]
     """The records, the latest first."""
+    next: str | None = None
+    """The `after` of the next page; absent on the last page."""
 
     @classmethod
     def _from(cls, value: Any) -> AuditPage:
         return cls(
-            next=value.get("next"),
             records=tuple(AuditItem._from(item) for item in value["records"]),
+            next=value.get("next"),
         )
 
     def __bool__(self) -> NoReturn:
@@ -1939,16 +1939,16 @@ class AuditProblem:
 class AuditPruned:
     """What was pruned."""
 
-    more: bool
-    """Whether another call would prune more."""
     pruned: int
     """How many records were pruned: at most 1,000 in one call."""
+    more: bool
+    """Whether another call would prune more."""
 
     @classmethod
     def _from(cls, value: Any) -> AuditPruned:
         return cls(
-            more=value["more"],
             pruned=value["pruned"],
+            more=value["more"],
         )
 
     def __bool__(self) -> NoReturn:
@@ -1962,25 +1962,25 @@ class AuditVerification:
     It is an answer of yes or no: yes if `whole` is true.
     """
 
-    hash: str
-    """Its hash."""
-    number: int
-    """The number of the last record, according to the chain itself."""
+    whole: bool
+    """Whether the chain is whole."""
     problem: AuditProblem | None = None
     """The first problem that was found."""
     records: int
     """How many records were checked before it."""
-    whole: bool
-    """Whether the chain is whole."""
+    number: int
+    """The number of the last record, according to the chain itself."""
+    hash: str
+    """Its hash."""
 
     @classmethod
     def _from(cls, value: Any) -> AuditVerification:
         return cls(
-            hash=value["hash"],
-            number=value["number"],
+            whole=value["whole"],
             problem=AuditProblem._from(value["problem"]) if "problem" in value else None,
             records=value["records"],
-            whole=value["whole"],
+            number=value["number"],
+            hash=value["hash"],
         )
 
     def __bool__(self) -> bool:
@@ -2010,18 +2010,18 @@ class Avatar:
     and `url` is given.
     """
 
-    data: str | None = None
-    """The bytes in base64, at most 256 KiB of them."""
     media_type: str | None = None
     """The media type of the bytes, such as `image/png`."""
+    data: str | None = None
+    """The bytes in base64, at most 256 KiB of them."""
     url: str | None = None
     """The `https` address of the picture."""
 
     @classmethod
     def _from(cls, value: Any) -> Avatar:
         return cls(
-            data=value.get("data"),
             media_type=value.get("media_type"),
+            data=value.get("data"),
             url=value.get("url"),
         )
 
@@ -2047,35 +2047,35 @@ class BannedPasswords:
 class BindingLimit:
     """The limit that refused a send."""
 
-    kept_apart: int | None = None
-    """How much of the limit is kept for accounts below to which it is guaranteed and which have not used it yet
-    (R-TEA-9); absent when nothing is.
-    """
     name: str
     """Its name, such as `email_per_day`, or the id of the cap."""
     scope: str
     """Whose limit it is: that of the `account` that sends, of an `ancestor`, or of the `group` of the member who sends;
     for a cap also of the `platform`, a `member`, `campaign`, `api_key`, `sending_domain` or `recipient_domain`.
     """
-    source: str
-    """Where the value comes from: `override`, `package`, `inherited`, `platform_default`, `group` or `cap`."""
     subject: str
     """The id of that account, group, member, campaign or API key, or the name of the domain."""
-    used: int
-    """How much of it is used."""
     value: int
     """The value of the limit."""
+    used: int
+    """How much of it is used."""
+    kept_apart: int | None = None
+    """How much of the limit is kept for accounts below to which it is guaranteed and which have not used it yet
+    (R-TEA-9); absent when nothing is.
+    """
+    source: str
+    """Where the value comes from: `override`, `package`, `inherited`, `platform_default`, `group` or `cap`."""
 
     @classmethod
     def _from(cls, value: Any) -> BindingLimit:
         return cls(
-            kept_apart=value.get("kept_apart"),
             name=value["name"],
             scope=value["scope"],
-            source=value["source"],
             subject=value["subject"],
-            used=value["used"],
             value=value["value"],
+            used=value["used"],
+            kept_apart=value.get("kept_apart"),
+            source=value["source"],
         )
 
 
@@ -2132,16 +2132,16 @@ class BulkAccountResults:
     which one was in the way.
     """
 
-    refused: int
-    """How many were refused: those that have a `problem`."""
     results: tuple[BulkAccountResult, ...]
     """One result for each, in the order of the request."""
+    refused: int
+    """How many were refused: those that have a `problem`."""
 
     @classmethod
     def _from(cls, value: Any) -> BulkAccountResults:
         return cls(
-            refused=value["refused"],
             results=tuple(BulkAccountResult._from(item) for item in value["results"]),
+            refused=value["refused"],
         )
 
     def __bool__(self) -> NoReturn:
@@ -2155,21 +2155,21 @@ class BulkMemberResult:
     It is an answer of yes or no: yes if `done` is true.
     """
 
+    user: str
+    """The user."""
     done: bool
     """Whether it was done."""
     problem: Problem | None = None
     """Why it was refused. It is absent when it was done, and when it was not done only because another one was refused
     and `atomic` was set.
     """
-    user: str
-    """The user."""
 
     @classmethod
     def _from(cls, value: Any) -> BulkMemberResult:
         return cls(
+            user=value["user"],
             done=value["done"],
             problem=Problem._from(value["problem"]) if "problem" in value else None,
-            user=value["user"],
         )
 
     def __bool__(self) -> bool:
@@ -2184,16 +2184,16 @@ class BulkMemberResults:
     which one was in the way.
     """
 
-    refused: int
-    """How many were refused: those that have a `problem`."""
     results: tuple[BulkMemberResult, ...]
     """One result for each, in the order of the request."""
+    refused: int
+    """How many were refused: those that have a `problem`."""
 
     @classmethod
     def _from(cls, value: Any) -> BulkMemberResults:
         return cls(
-            refused=value["refused"],
             results=tuple(BulkMemberResult._from(item) for item in value["results"]),
+            refused=value["refused"],
         )
 
     def __bool__(self) -> NoReturn:
@@ -2206,18 +2206,18 @@ class Campaign:
 
     account: str
     """The account that sends it."""
-    created_at_ms: int
-    """When the store first heard of it, in unix milliseconds."""
     id: str
     """The host's own id, unique within the account."""
     sample: CampaignOutcomes
     """The outcomes reported since the sample began; they decide whether the campaign is stopped."""
     sample_since_ms: int
     """When the sample began, in unix milliseconds: with the first report, and anew whenever the campaign is resumed."""
-    stop: CampaignStop | None = None
-    """Why it is stopped; absent when it is not."""
     total: CampaignOutcomes
     """All outcomes that were reported."""
+    stop: CampaignStop | None = None
+    """Why it is stopped; absent when it is not."""
+    created_at_ms: int
+    """When the store first heard of it, in unix milliseconds."""
     updated_at_ms: int
     """When it was last changed, in unix milliseconds."""
 
@@ -2225,12 +2225,12 @@ class Campaign:
     def _from(cls, value: Any) -> Campaign:
         return cls(
             account=value["account"],
-            created_at_ms=value["created_at_ms"],
             id=value["id"],
             sample=CampaignOutcomes._from(value["sample"]),
             sample_since_ms=value["sample_since_ms"],
-            stop=CampaignStop._from(value["stop"]) if "stop" in value else None,
             total=CampaignOutcomes._from(value["total"]),
+            stop=CampaignStop._from(value["stop"]) if "stop" in value else None,
+            created_at_ms=value["created_at_ms"],
             updated_at_ms=value["updated_at_ms"],
         )
 
@@ -2262,22 +2262,22 @@ class CampaignList:
 class CampaignOutcomes:
     """How many messages of a campaign had each outcome."""
 
-    complaints: int
-    """How many were delivered and brought a complaint."""
     delivered: int
     """How many were delivered."""
     hard: int
     """How many bounced for good."""
     soft: int
     """How many bounced for now."""
+    complaints: int
+    """How many were delivered and brought a complaint."""
 
     @classmethod
     def _from(cls, value: Any) -> CampaignOutcomes:
         return cls(
-            complaints=value["complaints"],
             delivered=value["delivered"],
             hard=value["hard"],
             soft=value["soft"],
+            complaints=value["complaints"],
         )
 
 
@@ -2285,19 +2285,19 @@ class CampaignOutcomes:
 class CampaignStop:
     """Why a campaign is stopped."""
 
-    at_ms: int
-    """When it was stopped, in unix milliseconds."""
-    per_mille: int | None = None
-    """The rate that was reached, in bounces per thousand outcomes; absent when somebody stopped it."""
     reason: CampaignStopReason
     """What stopped it."""
+    per_mille: int | None = None
+    """The rate that was reached, in bounces per thousand outcomes; absent when somebody stopped it."""
+    at_ms: int
+    """When it was stopped, in unix milliseconds."""
 
     @classmethod
     def _from(cls, value: Any) -> CampaignStop:
         return cls(
-            at_ms=value["at_ms"],
-            per_mille=value.get("per_mille"),
             reason=value["reason"],
+            per_mille=value.get("per_mille"),
+            at_ms=value["at_ms"],
         )
 
 
@@ -2307,53 +2307,53 @@ class Cap:
 
     account: str | None = None
     """The account; absent for a cap of the platform."""
-    burst: int
-    """How many messages may go out at once, for a cap that spreads."""
-    by_platform: bool
-    """Whether the platform has set it."""
-    channel: Channel
-    """Which messages it counts."""
-    created_at_ms: int
-    """When it was made, in unix milliseconds."""
-    grows_daily_by: int | None = None
-    """By how many that number grows each day."""
     id: str
     """The cap."""
-    limit: int
-    """How many messages a window allowed on the day on which the cap was created."""
-    message_class: MessageClass | None = None
-    """Only messages of this class."""
-    over: OverLimit
-    """What happens to messages beyond the limit."""
-    rev: int
-    """The revision; every change raises it."""
     scope: CapScope
     """What it counts by."""
     subject: str | None = None
     """The one member, campaign, API key or domain to which the cap applies."""
-    updated_at_ms: int
-    """When it was last changed, in unix milliseconds."""
+    channel: Channel
+    """Which messages it counts."""
+    message_class: MessageClass | None = None
+    """Only messages of this class."""
     window: Window
     """The window that it counts in."""
+    limit: int
+    """How many messages a window allowed on the day on which the cap was created."""
+    grows_daily_by: int | None = None
+    """By how many that number grows each day."""
+    over: OverLimit
+    """What happens to messages beyond the limit."""
+    burst: int
+    """How many messages may go out at once, for a cap that spreads."""
+    by_platform: bool
+    """Whether the platform has set it."""
+    rev: int
+    """The revision; every change raises it."""
+    created_at_ms: int
+    """When it was made, in unix milliseconds."""
+    updated_at_ms: int
+    """When it was last changed, in unix milliseconds."""
 
     @classmethod
     def _from(cls, value: Any) -> Cap:
         return cls(
             account=value.get("account"),
-            burst=value["burst"],
-            by_platform=value["by_platform"],
-            channel=value["channel"],
-            created_at_ms=value["created_at_ms"],
-            grows_daily_by=value.get("grows_daily_by"),
             id=value["id"],
-            limit=value["limit"],
-            message_class=value.get("message_class"),
-            over=value["over"],
-            rev=value["rev"],
             scope=value["scope"],
             subject=value.get("subject"),
-            updated_at_ms=value["updated_at_ms"],
+            channel=value["channel"],
+            message_class=value.get("message_class"),
             window=value["window"],
+            limit=value["limit"],
+            grows_daily_by=value.get("grows_daily_by"),
+            over=value["over"],
+            burst=value["burst"],
+            by_platform=value["by_platform"],
+            rev=value["rev"],
+            created_at_ms=value["created_at_ms"],
+            updated_at_ms=value["updated_at_ms"],
         )
 
     def __bool__(self) -> NoReturn:
@@ -2400,29 +2400,29 @@ class ChildCreated:
 
     account: str
     """The account."""
-    invitation: str | None = None
-    """The invitation with which the owner confirms their address."""
-    must_set_password: bool
-    """Whether the owner has to set a password before they can enter."""
-    owner: str | None = None
-    """The owner; absent until they have confirmed their address."""
     parent: str
     """The account above."""
-    price: Price | None = None
-    """Its monthly price."""
     status: Status
     """Its status; pending until the owner has confirmed their address."""
+    owner: str | None = None
+    """The owner; absent until they have confirmed their address."""
+    must_set_password: bool
+    """Whether the owner has to set a password before they can enter."""
+    invitation: str | None = None
+    """The invitation with which the owner confirms their address."""
+    price: Price | None = None
+    """Its monthly price."""
 
     @classmethod
     def _from(cls, value: Any) -> ChildCreated:
         return cls(
             account=value["account"],
-            invitation=value.get("invitation"),
-            must_set_password=value["must_set_password"],
-            owner=value.get("owner"),
             parent=value["parent"],
-            price=Price._from(value["price"]) if "price" in value else None,
             status=value["status"],
+            owner=value.get("owner"),
+            must_set_password=value["must_set_password"],
+            invitation=value.get("invitation"),
+            price=Price._from(value["price"]) if "price" in value else None,
         )
 
     def __bool__(self) -> NoReturn:
@@ -2435,19 +2435,19 @@ class ClockJump:
 
     from_ms: int
     """What time it would have been without the jump, in unix milliseconds."""
+    to_ms: int
+    """What the system's clock said, in unix milliseconds."""
     held: bool
     """Whether the jump is held back: the store's time continues from `from_ms` until the clock is right again, or
     `clock.confirm` says that it is right.
     """
-    to_ms: int
-    """What the system's clock said, in unix milliseconds."""
 
     @classmethod
     def _from(cls, value: Any) -> ClockJump:
         return cls(
             from_ms=value["from_ms"],
-            held=value["held"],
             to_ms=value["to_ms"],
+            held=value["held"],
         )
 
 
@@ -2455,19 +2455,19 @@ class ClockJump:
 class ClockReading:
     """The time of the store's clock."""
 
-    held_back_ms: int | None = None
-    """What the system's clock says, in unix milliseconds, when it has jumped and is held back."""
-    manual: bool
-    """Whether `clock.set` can move it."""
     now_ms: int
     """The time in unix milliseconds."""
+    manual: bool
+    """Whether `clock.set` can move it."""
+    held_back_ms: int | None = None
+    """What the system's clock says, in unix milliseconds, when it has jumped and is held back."""
 
     @classmethod
     def _from(cls, value: Any) -> ClockReading:
         return cls(
-            held_back_ms=value.get("held_back_ms"),
-            manual=value["manual"],
             now_ms=value["now_ms"],
+            manual=value["manual"],
+            held_back_ms=value.get("held_back_ms"),
         )
 
     def __bool__(self) -> NoReturn:
@@ -2517,28 +2517,28 @@ class CreditChannel:
 
     channel: Channel
     """What they pay for."""
-    complete: bool
-    """Whether all groups and grants are listed."""
+    total: int
+    """All credits: the free balance and the reserves of groups."""
     free: int
     """The free balance, which any group may spend."""
+    groups: tuple[CreditGroup, ...]
+    """What each group has in reserve and has spent; at most 500 groups."""
     grants: tuple[CreditLeft, ...]
     """What is left of each grant, in the order in which the grants pay: those of the free balance, then those of each
     group's reserve; at most 500.
     """
-    groups: tuple[CreditGroup, ...]
-    """What each group has in reserve and has spent; at most 500 groups."""
-    total: int
-    """All credits: the free balance and the reserves of groups."""
+    complete: bool
+    """Whether all groups and grants are listed."""
 
     @classmethod
     def _from(cls, value: Any) -> CreditChannel:
         return cls(
             channel=value["channel"],
-            complete=value["complete"],
-            free=value["free"],
-            grants=tuple(CreditLeft._from(item) for item in value["grants"]),
-            groups=tuple(CreditGroup._from(item) for item in value["groups"]),
             total=value["total"],
+            free=value["free"],
+            groups=tuple(CreditGroup._from(item) for item in value["groups"]),
+            grants=tuple(CreditLeft._from(item) for item in value["grants"]),
+            complete=value["complete"],
         )
 
 
@@ -2550,72 +2550,72 @@ class CreditEntry:
 
     account: str
     """The account."""
-    amount: int
-    """How many credits."""
-    at_ms: int
-    """When it was made, in unix milliseconds; if the clock stepped back, the time of the entry before it (R-QTA-13)."""
-    balance: int
-    """The balance of the account after the entry, including the reserves of groups."""
-    by: str
-    """Who made the entry: `system` or the id of a user."""
     channel: Channel
     """What the credits pay for."""
     entry: int
     """The number of the entry in its ledger, which begins at 1. The number of an entry that brought credits in is also
     the number of the grant.
     """
-    expires_at_ms: int | None = None
-    """For a grant: when what is left of it expires, in unix milliseconds."""
-    from_grant: int | None = None
-    """For a grant that came from the account above: the grant of that account of which it is a part."""
-    granted_at_ms: int | None = None
-    """For a grant: when the credits were first granted, in unix milliseconds; credits from the account above keep the
-    time that they had there.
-    """
-    group: str | None = None
-    """The group that spent the credits, or whose reserve changed."""
-    key: str | None = None
-    """The idempotency key of the request; the same request is not carried out twice."""
     kind: CreditKind
     """What the entry says."""
-    other: str | None = None
-    """The account above or below from which the credits came, or to which they went."""
+    amount: int
+    """How many credits."""
+    balance: int
+    """The balance of the account after the entry, including the reserves of groups."""
+    totals: CreditTotals
+    """The sums of the ledger up to this entry."""
     parts: tuple[CreditPart, ...] | None = None
     """The grants that paid, got credits back, or were moved; empty when the entry is a grant itself."""
-    priority: int | None = None
-    """For a grant: its priority; grants with a lower number pay first."""
+    group: str | None = None
+    """The group that spent the credits, or whose reserve changed."""
+    other: str | None = None
+    """The account above or below from which the credits came, or to which they went."""
+    spend: int | None = None
+    """The entry that is refunded."""
     reason: str | None = None
     """The reason."""
     reference: str | None = None
     """What was paid for, as the host names it: for example a campaign or a reservation."""
-    spend: int | None = None
-    """The entry that is refunded."""
-    totals: CreditTotals
-    """The sums of the ledger up to this entry."""
+    priority: int | None = None
+    """For a grant: its priority; grants with a lower number pay first."""
+    expires_at_ms: int | None = None
+    """For a grant: when what is left of it expires, in unix milliseconds."""
+    granted_at_ms: int | None = None
+    """For a grant: when the credits were first granted, in unix milliseconds; credits from the account above keep the
+    time that they had there.
+    """
+    from_grant: int | None = None
+    """For a grant that came from the account above: the grant of that account of which it is a part."""
+    key: str | None = None
+    """The idempotency key of the request; the same request is not carried out twice."""
+    by: str
+    """Who made the entry: `system` or the id of a user."""
+    at_ms: int
+    """When it was made, in unix milliseconds; if the clock stepped back, the time of the entry before it (R-QTA-13)."""
 
     @classmethod
     def _from(cls, value: Any) -> CreditEntry:
         return cls(
             account=value["account"],
-            amount=value["amount"],
-            at_ms=value["at_ms"],
-            balance=value["balance"],
-            by=value["by"],
             channel=value["channel"],
             entry=value["entry"],
-            expires_at_ms=value.get("expires_at_ms"),
-            from_grant=value.get("from_grant"),
-            granted_at_ms=value.get("granted_at_ms"),
-            group=value.get("group"),
-            key=value.get("key"),
             kind=value["kind"],
-            other=value.get("other"),
+            amount=value["amount"],
+            balance=value["balance"],
+            totals=CreditTotals._from(value["totals"]),
             parts=tuple(CreditPart._from(item) for item in value["parts"]) if "parts" in value else None,
-            priority=value.get("priority"),
+            group=value.get("group"),
+            other=value.get("other"),
+            spend=value.get("spend"),
             reason=value.get("reason"),
             reference=value.get("reference"),
-            spend=value.get("spend"),
-            totals=CreditTotals._from(value["totals"]),
+            priority=value.get("priority"),
+            expires_at_ms=value.get("expires_at_ms"),
+            granted_at_ms=value.get("granted_at_ms"),
+            from_grant=value.get("from_grant"),
+            key=value.get("key"),
+            by=value["by"],
+            at_ms=value["at_ms"],
         )
 
     def __bool__(self) -> NoReturn:
@@ -2668,28 +2668,28 @@ class CreditLedger:
 class CreditLeft:
     """What is left of a grant in the free balance, or in the reserve of one group."""
 
-    expires_at_ms: int | None = None
-    """When the credits that are left expire, in unix milliseconds."""
     grant: int
     """The number of the grant in the ledger."""
-    granted_at_ms: int
-    """When the credits were granted, in unix milliseconds."""
     group: str | None = None
     """The group whose reserve it is in; absent for the free balance."""
     left: int
     """How many credits."""
     priority: int
     """Grants with a lower number pay first."""
+    expires_at_ms: int | None = None
+    """When the credits that are left expire, in unix milliseconds."""
+    granted_at_ms: int
+    """When the credits were granted, in unix milliseconds."""
 
     @classmethod
     def _from(cls, value: Any) -> CreditLeft:
         return cls(
-            expires_at_ms=value.get("expires_at_ms"),
             grant=value["grant"],
-            granted_at_ms=value["granted_at_ms"],
             group=value.get("group"),
             left=value["left"],
             priority=value["priority"],
+            expires_at_ms=value.get("expires_at_ms"),
+            granted_at_ms=value["granted_at_ms"],
         )
 
 
@@ -2699,26 +2699,26 @@ class CreditMove:
 
     account: str
     """The account below."""
+    parent: str
+    """The account above."""
+    channel: Channel
+    """What they pay for."""
     amount: int
     """How many credits were moved."""
     balance: int
     """How many credits the account below has now, including the reserves of its groups."""
-    channel: Channel
-    """What they pay for."""
     free_above: int
     """How many credits are free in the account above now."""
-    parent: str
-    """The account above."""
 
     @classmethod
     def _from(cls, value: Any) -> CreditMove:
         return cls(
             account=value["account"],
+            parent=value["parent"],
+            channel=value["channel"],
             amount=value["amount"],
             balance=value["balance"],
-            channel=value["channel"],
             free_above=value["free_above"],
-            parent=value["parent"],
         )
 
     def __bool__(self) -> NoReturn:
@@ -2729,18 +2729,18 @@ class CreditMove:
 class CreditPart:
     """A part of an entry that belongs to one grant."""
 
-    amount: int
-    """How many credits."""
     grant: int
     """The number of the grant in the ledger."""
+    amount: int
+    """How many credits."""
     group: str | None = None
     """The group whose reserve the part came from or went to; absent for the free balance."""
 
     @classmethod
     def _from(cls, value: Any) -> CreditPart:
         return cls(
-            amount=value["amount"],
             grant=value["grant"],
+            amount=value["amount"],
             group=value.get("group"),
         )
 
@@ -2751,26 +2751,26 @@ class CreditReserve:
 
     account: str
     """The account."""
-    amount: int
-    """How many credits were moved."""
-    channel: Channel
-    """What they pay for."""
-    free: int
-    """How many credits are free now."""
     group: str
     """The group."""
+    channel: Channel
+    """What they pay for."""
+    amount: int
+    """How many credits were moved."""
     reserve: int
     """How many credits the group has in reserve now."""
+    free: int
+    """How many credits are free now."""
 
     @classmethod
     def _from(cls, value: Any) -> CreditReserve:
         return cls(
             account=value["account"],
-            amount=value["amount"],
-            channel=value["channel"],
-            free=value["free"],
             group=value["group"],
+            channel=value["channel"],
+            amount=value["amount"],
             reserve=value["reserve"],
+            free=value["free"],
         )
 
     def __bool__(self) -> NoReturn:
@@ -2781,30 +2781,30 @@ class CreditReserve:
 class CreditTotals:
     """Sums of credits, by what happened to them in some time."""
 
-    expired: int
-    """How many were left of grants that expired."""
     granted: int
     """How many the platform added."""
     received: int
     """How many came from the account above."""
-    refunded: int
-    """How many came back of those that had paid for messages, in this time or before it."""
     returned: int
     """How many went back to the account above."""
     spent: int
     """How many paid for messages, including those that came back later."""
+    refunded: int
+    """How many came back of those that had paid for messages, in this time or before it."""
+    expired: int
+    """How many were left of grants that expired."""
     withdrawn: int | None = None
     """How many the platform took back of those that it had added."""
 
     @classmethod
     def _from(cls, value: Any) -> CreditTotals:
         return cls(
-            expired=value["expired"],
             granted=value["granted"],
             received=value["received"],
-            refunded=value["refunded"],
             returned=value["returned"],
             spent=value["spent"],
+            refunded=value["refunded"],
+            expired=value["expired"],
             withdrawn=value.get("withdrawn"),
         )
 
@@ -2816,8 +2816,6 @@ class Decision:
     It is an answer of yes or no: yes if `refusal` is absent.
     """
 
-    credits: PaidWithCredits | None = None
-    """How many messages credits paid for, beyond the account's own limits (R-CRD-2)."""
     granted: int
     """How many messages may go out: all that were asked for; or, with a `min`, at least that many; or none."""
     refusal: Refusal | None = None
@@ -2826,14 +2824,16 @@ class Decision:
     """How many messages could still be granted after this under every limit, including those that credits would pay
     for; absent when nothing limits them.
     """
+    credits: PaidWithCredits | None = None
+    """How many messages credits paid for, beyond the account's own limits (R-CRD-2)."""
 
     @classmethod
     def _from(cls, value: Any) -> Decision:
         return cls(
-            credits=PaidWithCredits._from(value["credits"]) if "credits" in value else None,
             granted=value["granted"],
             refusal=Refusal._from(value["refusal"]) if "refusal" in value else None,
             remaining=value.get("remaining"),
+            credits=PaidWithCredits._from(value["credits"]) if "credits" in value else None,
         )
 
     def __bool__(self) -> bool:
@@ -2861,16 +2861,16 @@ class DefaultLimits:
 class Delivery:
     """What the host reports of the delivery of an invitation (R-INV-2)."""
 
-    note: str | None = None
-    """What the mail server said."""
     outcome: DeliveryOutcome
     """The outcome."""
+    note: str | None = None
+    """What the mail server said."""
 
     @classmethod
     def _from(cls, value: Any) -> Delivery:
         return cls(
-            note=value.get("note"),
             outcome=value["outcome"],
+            note=value.get("note"),
         )
 
 
@@ -2878,19 +2878,19 @@ class Delivery:
 class EditLease:
     """A lease: one person edits a resource."""
 
-    expires_at_ms: int
-    """When it ends unless it is renewed, in unix milliseconds."""
-    since_ms: int
-    """When they began, in unix milliseconds."""
     user: str
     """The user who edits."""
+    since_ms: int
+    """When they began, in unix milliseconds."""
+    expires_at_ms: int
+    """When it ends unless it is renewed, in unix milliseconds."""
 
     @classmethod
     def _from(cls, value: Any) -> EditLease:
         return cls(
-            expires_at_ms=value["expires_at_ms"],
-            since_ms=value["since_ms"],
             user=value["user"],
+            since_ms=value["since_ms"],
+            expires_at_ms=value["expires_at_ms"],
         )
 
 
@@ -2898,138 +2898,138 @@ class EditLease:
 class EffectivePolicies:
     """The value that applies for each policy."""
 
+    depth: int
+    """How many levels a tree of accounts may have, 1 to 8."""
+    child_owner: ChildOwner
+    """Who owns an account below another: an owner of its own, or the parent's."""
+    owner_exclusive: bool
+    """Whether the owner of an account cannot be a member of another account (R-TEA-2)."""
+    role_scope: RoleScope
+    """Whether each membership has a role, a user has one role in the whole team, or the role comes from the package
+    (R-INV-8).
+    """
+    custom_roles: bool
+    """Whether accounts can create roles of their own (R-ROL-4)."""
+    groups: bool
+    """Whether accounts have groups of users."""
+    grant_existing: GrantExisting
+    """Who can give an existing user access to a further account (R-INV-7)."""
+    invitation_life_ms: int
+    """How long an invitation can be accepted, from its last sending, in milliseconds (R-INV-3)."""
+    verification_life_ms: int
+    """How long the owner of a new account can confirm their address, in milliseconds (R-INV-3)."""
+    link_life_ms: int
+    """How long a link for a new password or a new e-mail address can be used, in milliseconds (R-SES-4)."""
+    skip_verification: bool
+    """Whether an account below another one can be created without its owner confirming their address first (R-TEA-4)."""
+    resend: Resend
+    """What happens to the old link when an invitation is sent again (R-INV-5)."""
+    pending_until: tuple[PendingStep, ...]
+    """The steps that a member has to do before they are no longer shown as pending (R-INV-4)."""
+    email_edited_by: tuple[Editor, ...]
+    """Who may edit the e-mail address of a user (R-USR-3)."""
+    names_edited_by: tuple[Editor, ...]
+    """Who may edit the first and the last name."""
+    profile_edited_by: tuple[Editor, ...]
+    """Who may edit the phone number, sending country, language, time zone and notifications."""
+    seats: Limit
+    """How many users a team can have; each user counts once, and owners and open invitations count too (R-INV-9)."""
+    operators_log_in_as: bool
+    """Whether operators may act as a user (R-SES-6)."""
+    log_in_as_ms: int
+    """How long somebody can act as a user at most, in milliseconds, up to eight hours (R-SES-6)."""
+    group_cap_period: CapPeriod
+    """The window of the caps of groups (R-GRP-5)."""
+    reservations_on_hold: ReservationsOnHold
+    """What happens to open reservations when an account is suspended or closed (R-ACC-4)."""
     alert_at_percent: tuple[int, ...]
     """The thresholds of a limit, in percent, at which the host is told, once for each in a window (R-QTA-8)."""
+    time_zone: str
+    """The IANA name of the time zone that new accounts get."""
     billing_day: int
     """The day of the month on which a billing month begins, 1 to 31."""
     billing_hold_owner_enters: bool
     """Whether the owner may enter an account that is suspended only for billing (R-ACC-3)."""
-    cap_history_days: int
-    """The same of what caps have counted, each member, campaign and domain by itself (R-QTA-14)."""
-    child_owner: ChildOwner
-    """Who owns an account below another: an owner of its own, or the parent's."""
-    custom_roles: bool
-    """Whether accounts can create roles of their own (R-ROL-4)."""
-    depth: int
-    """How many levels a tree of accounts may have, 1 to 8."""
-    email_edited_by: tuple[Editor, ...]
-    """Who may edit the e-mail address of a user (R-USR-3)."""
     grace_ms: int
     """How long a closed account can be reopened, in milliseconds (R-ACC-3)."""
-    grant_existing: GrantExisting
-    """Who can give an existing user access to a further account (R-INV-7)."""
-    group_cap_period: CapPeriod
-    """The window of the caps of groups (R-GRP-5)."""
-    groups: bool
-    """Whether accounts have groups of users."""
-    invitation_life_ms: int
-    """How long an invitation can be accepted, from its last sending, in milliseconds (R-INV-3)."""
-    link_life_ms: int
-    """How long a link for a new password or a new e-mail address can be used, in milliseconds (R-SES-4)."""
-    log_in_as_ms: int
-    """How long somebody can act as a user at most, in milliseconds, up to eight hours (R-SES-6)."""
-    names_edited_by: tuple[Editor, ...]
-    """Who may edit the first and the last name."""
-    operators_log_in_as: bool
-    """Whether operators may act as a user (R-SES-6)."""
-    over_limit: OverLimit
-    """What happens beyond a limit of an account for which nothing else is set (R-QTA-7). By default, credits pay if the
-    package allows it, and otherwise the send is refused.
-    """
-    owner_exclusive: bool
-    """Whether the owner of an account cannot be a member of another account (R-TEA-2)."""
-    password_memory_kib: int
-    """How much memory the hashing of a password takes, in KiB, 15,360 to 1,048,576; for the platform alone (R-SES-1)."""
     password_min: int
     """The fewest characters of a password, 8 to 64; for the platform alone (R-SES-1)."""
     password_min_with_second_factor: int
     """The fewest characters of a password for users who need a second factor wherever they act, 8 to 64; for the
     platform alone (R-SES-1).
     """
-    password_passes: int
-    """How many passes the hashing makes over that memory, 2 to 16; for the platform alone (R-SES-1)."""
     password_words: tuple[str, ...]
     """Words that do not make a password stronger, such as the names of the platform, at most 50; for the platform alone
     (R-SES-1).
     """
-    pending_until: tuple[PendingStep, ...]
-    """The steps that a member has to do before they are no longer shown as pending (R-INV-4)."""
-    profile_edited_by: tuple[Editor, ...]
-    """Who may edit the phone number, sending country, language, time zone and notifications."""
-    recent_log_in_ms: int
-    """How long after a log-in a session may change how its user logs in, in milliseconds; for the platform alone
-    (R-SES-1).
-    """
-    resend: Resend
-    """What happens to the old link when an invitation is sent again (R-INV-5)."""
-    reservations_on_hold: ReservationsOnHold
-    """What happens to open reservations when an account is suspended or closed (R-ACC-4)."""
-    role_scope: RoleScope
-    """Whether each membership has a role, a user has one role in the whole team, or the role comes from the package
-    (R-INV-8).
-    """
-    seats: Limit
-    """How many users a team can have; each user counts once, and owners and open invitations count too (R-INV-9)."""
-    second_factor: SecondFactorPolicy
-    """Whether sessions need a second factor, in an account or on the whole platform; on the platform it applies to
-    operators too (R-SES-1).
-    """
+    password_memory_kib: int
+    """How much memory the hashing of a password takes, in KiB, 15,360 to 1,048,576; for the platform alone (R-SES-1)."""
+    password_passes: int
+    """How many passes the hashing makes over that memory, 2 to 16; for the platform alone (R-SES-1)."""
     session_idle_ms: int
     """How long a session lasts without use, in milliseconds; for the platform alone (R-SES-1)."""
     session_life_ms: int
     """How long a session lasts at most, however much it is used, in milliseconds; for the platform alone (R-SES-1)."""
-    skip_verification: bool
-    """Whether an account below another one can be created without its owner confirming their address first (R-TEA-4)."""
-    time_zone: str
-    """The IANA name of the time zone that new accounts get."""
+    recent_log_in_ms: int
+    """How long after a log-in a session may change how its user logs in, in milliseconds; for the platform alone
+    (R-SES-1).
+    """
+    second_factor: SecondFactorPolicy
+    """Whether sessions need a second factor, in an account or on the whole platform; on the platform it applies to
+    operators too (R-SES-1).
+    """
+    over_limit: OverLimit
+    """What happens beyond a limit of an account for which nothing else is set (R-QTA-7). By default, credits pay if the
+    package allows it, and otherwise the send is refused.
+    """
     usage_history_days: int
     """For how many days the store keeps what limits and groups counted in windows that are over: up to 36,500, or 0 for
     ever (R-QTA-2).
     """
-    verification_life_ms: int
-    """How long the owner of a new account can confirm their address, in milliseconds (R-INV-3)."""
+    cap_history_days: int
+    """The same of what caps have counted, each member, campaign and domain by itself (R-QTA-14)."""
 
     @classmethod
     def _from(cls, value: Any) -> EffectivePolicies:
         return cls(
+            depth=value["depth"],
+            child_owner=value["child_owner"],
+            owner_exclusive=value["owner_exclusive"],
+            role_scope=value["role_scope"],
+            custom_roles=value["custom_roles"],
+            groups=value["groups"],
+            grant_existing=value["grant_existing"],
+            invitation_life_ms=value["invitation_life_ms"],
+            verification_life_ms=value["verification_life_ms"],
+            link_life_ms=value["link_life_ms"],
+            skip_verification=value["skip_verification"],
+            resend=value["resend"],
+            pending_until=tuple(value["pending_until"]),
+            email_edited_by=tuple(value["email_edited_by"]),
+            names_edited_by=tuple(value["names_edited_by"]),
+            profile_edited_by=tuple(value["profile_edited_by"]),
+            seats=value["seats"],
+            operators_log_in_as=value["operators_log_in_as"],
+            log_in_as_ms=value["log_in_as_ms"],
+            group_cap_period=value["group_cap_period"],
+            reservations_on_hold=value["reservations_on_hold"],
             alert_at_percent=tuple(value["alert_at_percent"]),
+            time_zone=value["time_zone"],
             billing_day=value["billing_day"],
             billing_hold_owner_enters=value["billing_hold_owner_enters"],
-            cap_history_days=value["cap_history_days"],
-            child_owner=value["child_owner"],
-            custom_roles=value["custom_roles"],
-            depth=value["depth"],
-            email_edited_by=tuple(value["email_edited_by"]),
             grace_ms=value["grace_ms"],
-            grant_existing=value["grant_existing"],
-            group_cap_period=value["group_cap_period"],
-            groups=value["groups"],
-            invitation_life_ms=value["invitation_life_ms"],
-            link_life_ms=value["link_life_ms"],
-            log_in_as_ms=value["log_in_as_ms"],
-            names_edited_by=tuple(value["names_edited_by"]),
-            operators_log_in_as=value["operators_log_in_as"],
-            over_limit=value["over_limit"],
-            owner_exclusive=value["owner_exclusive"],
-            password_memory_kib=value["password_memory_kib"],
             password_min=value["password_min"],
             password_min_with_second_factor=value["password_min_with_second_factor"],
-            password_passes=value["password_passes"],
             password_words=tuple(value["password_words"]),
-            pending_until=tuple(value["pending_until"]),
-            profile_edited_by=tuple(value["profile_edited_by"]),
-            recent_log_in_ms=value["recent_log_in_ms"],
-            resend=value["resend"],
-            reservations_on_hold=value["reservations_on_hold"],
-            role_scope=value["role_scope"],
-            seats=value["seats"],
-            second_factor=value["second_factor"],
+            password_memory_kib=value["password_memory_kib"],
+            password_passes=value["password_passes"],
             session_idle_ms=value["session_idle_ms"],
             session_life_ms=value["session_life_ms"],
-            skip_verification=value["skip_verification"],
-            time_zone=value["time_zone"],
+            recent_log_in_ms=value["recent_log_in_ms"],
+            second_factor=value["second_factor"],
+            over_limit=value["over_limit"],
             usage_history_days=value["usage_history_days"],
-            verification_life_ms=value["verification_life_ms"],
+            cap_history_days=value["cap_history_days"],
         )
 
 
@@ -3054,22 +3054,22 @@ class EmailChangeAsked:
 class EmailChanged:
     """The result of asking for another address."""
 
-    changed: bool
-    """Whether it is the user's address now; if not, it waits to be confirmed."""
-    email: str
-    """The address that was asked for, as typed."""
-    expires_at_ms: int | None = None
-    """Until when it can be confirmed, in unix milliseconds."""
     user: str
     """The user."""
+    email: str
+    """The address that was asked for, as typed."""
+    changed: bool
+    """Whether it is the user's address now; if not, it waits to be confirmed."""
+    expires_at_ms: int | None = None
+    """Until when it can be confirmed, in unix milliseconds."""
 
     @classmethod
     def _from(cls, value: Any) -> EmailChanged:
         return cls(
-            changed=value["changed"],
-            email=value["email"],
-            expires_at_ms=value.get("expires_at_ms"),
             user=value["user"],
+            email=value["email"],
+            changed=value["changed"],
+            expires_at_ms=value.get("expires_at_ms"),
         )
 
     def __bool__(self) -> NoReturn:
@@ -3082,10 +3082,10 @@ class ErasedAccount:
 
     account: str
     """The account."""
-    accounts: int
-    """How many accounts are gone so far, of it and those below."""
     deleted_at_ms: int
     """When it was deleted, in unix milliseconds."""
+    accounts: int
+    """How many accounts are gone so far, of it and those below."""
     users: int
     """How many users went with them."""
 
@@ -3093,8 +3093,8 @@ class ErasedAccount:
     def _from(cls, value: Any) -> ErasedAccount:
         return cls(
             account=value["account"],
-            accounts=value["accounts"],
             deleted_at_ms=value["deleted_at_ms"],
+            accounts=value["accounts"],
             users=value["users"],
         )
 
@@ -3103,28 +3103,28 @@ class ErasedAccount:
 class Gauge:
     """How much of a limit is used now."""
 
-    left: int | None = None
-    """How many more the value allows; absent when it is unlimited."""
     limit: LimitName
     """Which limit."""
-    own: int | None = None
-    """How many of them the account itself has; absent when they are not counted for each account."""
+    value: Limit
+    """The account's own value of the limit; the limits of the accounts above apply as well."""
     source: Source | None = None
     """Where the value comes from; absent when it comes from the policy `seats` (R-INV-9)."""
     used: int
     """How many there are in the account and in all accounts below it."""
-    value: Limit
-    """The account's own value of the limit; the limits of the accounts above apply as well."""
+    own: int | None = None
+    """How many of them the account itself has; absent when they are not counted for each account."""
+    left: int | None = None
+    """How many more the value allows; absent when it is unlimited."""
 
     @classmethod
     def _from(cls, value: Any) -> Gauge:
         return cls(
-            left=value.get("left"),
             limit=value["limit"],
-            own=value.get("own"),
+            value=value["value"],
             source=value.get("source"),
             used=value["used"],
-            value=value["value"],
+            own=value.get("own"),
+            left=value.get("left"),
         )
 
     def __bool__(self) -> NoReturn:
@@ -3172,45 +3172,45 @@ class Grant:
 class Group:
     """A group of users."""
 
-    account: str
-    """The account."""
-    avatar: Avatar | None = None
-    """The picture; only `groups.get` returns it."""
-    cap_period: CapPeriod
-    """The window of the caps."""
-    caps: GroupCaps
-    """The caps on what its members send together; a cap that is absent is unlimited."""
-    created_at_ms: int
-    """When it was made, in unix milliseconds."""
-    has_avatar: bool
-    """Whether it has a picture."""
     id: str
     """The id, unique within the account."""
+    account: str
+    """The account."""
+    name: str
+    """The name that people see."""
     is_default: bool
     """Whether it is the default group, into which new members come."""
     members: int
     """How many members it has."""
-    name: str
-    """The name that people see."""
+    caps: GroupCaps
+    """The caps on what its members send together; a cap that is absent is unlimited."""
+    cap_period: CapPeriod
+    """The window of the caps."""
+    has_avatar: bool
+    """Whether it has a picture."""
+    avatar: Avatar | None = None
+    """The picture; only `groups.get` returns it."""
     rev: int
     """The revision; every change raises it."""
+    created_at_ms: int
+    """When it was made, in unix milliseconds."""
     updated_at_ms: int
     """When it was last changed, in unix milliseconds."""
 
     @classmethod
     def _from(cls, value: Any) -> Group:
         return cls(
-            account=value["account"],
-            avatar=Avatar._from(value["avatar"]) if "avatar" in value else None,
-            cap_period=value["cap_period"],
-            caps=GroupCaps._from(value["caps"]),
-            created_at_ms=value["created_at_ms"],
-            has_avatar=value["has_avatar"],
             id=value["id"],
+            account=value["account"],
+            name=value["name"],
             is_default=value["is_default"],
             members=value["members"],
-            name=value["name"],
+            caps=GroupCaps._from(value["caps"]),
+            cap_period=value["cap_period"],
+            has_avatar=value["has_avatar"],
+            avatar=Avatar._from(value["avatar"]) if "avatar" in value else None,
             rev=value["rev"],
+            created_at_ms=value["created_at_ms"],
             updated_at_ms=value["updated_at_ms"],
         )
 
@@ -3243,20 +3243,20 @@ class GroupChannel:
 
     channel: Channel
     """The channel."""
-    credits_spent: int
-    """How many credits it has spent in all, without those that were refunded."""
-    reserve: int
-    """How many of the account's credits are in its reserve."""
     window: UsageWindow
     """Its cap, and how much of it is used."""
+    reserve: int
+    """How many of the account's credits are in its reserve."""
+    credits_spent: int
+    """How many credits it has spent in all, without those that were refunded."""
 
     @classmethod
     def _from(cls, value: Any) -> GroupChannel:
         return cls(
             channel=value["channel"],
-            credits_spent=value["credits_spent"],
-            reserve=value["reserve"],
             window=UsageWindow._from(value["window"]),
+            reserve=value["reserve"],
+            credits_spent=value["credits_spent"],
         )
 
 
@@ -3336,16 +3336,16 @@ class GroupMove:
 class GroupUsage:
     """What a group has consumed."""
 
-    channels: tuple[GroupChannel, ...]
-    """One entry for e-mails, then one for text messages."""
     group: str
     """The group."""
+    channels: tuple[GroupChannel, ...]
+    """One entry for e-mails, then one for text messages."""
 
     @classmethod
     def _from(cls, value: Any) -> GroupUsage:
         return cls(
-            channels=tuple(GroupChannel._from(item) for item in value["channels"]),
             group=value["group"],
+            channels=tuple(GroupChannel._from(item) for item in value["channels"]),
         )
 
     def __bool__(self) -> NoReturn:
@@ -3358,29 +3358,29 @@ class Hold:
 
     hold: int
     """The number of the hold within its account; `accounts.release` names it."""
+    reason: HoldReason
+    """The reason."""
     level: HoldLevel
     """The level that placed it; only this level, or one above, can clear it."""
-    note: str | None = None
-    """A remark for people."""
-    placed_at_ms: int
-    """When it was placed, in unix milliseconds."""
     placed_by: str
     """Who placed it: `system` or a user's id."""
     placed_from: str | None = None
     """The account in which the person who placed it acted; absent for the platform."""
-    reason: HoldReason
-    """The reason."""
+    placed_at_ms: int
+    """When it was placed, in unix milliseconds."""
+    note: str | None = None
+    """A remark for people."""
 
     @classmethod
     def _from(cls, value: Any) -> Hold:
         return cls(
             hold=value["hold"],
+            reason=value["reason"],
             level=value["level"],
-            note=value.get("note"),
-            placed_at_ms=value["placed_at_ms"],
             placed_by=value["placed_by"],
             placed_from=value.get("placed_from"),
-            reason=value["reason"],
+            placed_at_ms=value["placed_at_ms"],
+            note=value.get("note"),
         )
 
 
@@ -3391,27 +3391,27 @@ class ImportedSuppressionResult:
     It is an answer of yes or no: yes if `done` is true.
     """
 
+    value: str
+    """The address or domain, as it was given."""
+    message_class: MessageClass
+    """The class."""
     created: bool
     """Whether the entry is new. One that was there already got the new reason and expiry."""
     done: bool
     """Whether it was done."""
-    message_class: MessageClass
-    """The class."""
     problem: Problem | None = None
     """Why it was refused. It is absent when it was done, and when it was not done only because another one was refused
     and `atomic` was set.
     """
-    value: str
-    """The address or domain, as it was given."""
 
     @classmethod
     def _from(cls, value: Any) -> ImportedSuppressionResult:
         return cls(
+            value=value["value"],
+            message_class=value["message_class"],
             created=value["created"],
             done=value["done"],
-            message_class=value["message_class"],
             problem=Problem._from(value["problem"]) if "problem" in value else None,
-            value=value["value"],
         )
 
     def __bool__(self) -> bool:
@@ -3426,16 +3426,16 @@ class ImportedSuppressionResults:
     which one was in the way.
     """
 
-    refused: int
-    """How many were refused: those that have a `problem`."""
     results: tuple[ImportedSuppressionResult, ...]
     """One result for each, in the order of the request."""
+    refused: int
+    """How many were refused: those that have a `problem`."""
 
     @classmethod
     def _from(cls, value: Any) -> ImportedSuppressionResults:
         return cls(
-            refused=value["refused"],
             results=tuple(ImportedSuppressionResult._from(item) for item in value["results"]),
+            refused=value["refused"],
         )
 
     def __bool__(self) -> NoReturn:
@@ -3449,27 +3449,27 @@ class ImportedUserResult:
     It is an answer of yes or no: yes if `done` is true.
     """
 
+    line: int
+    """The line of the file on which the row begins."""
+    user: str | None = None
+    """The user who became a member."""
     created: bool
     """Whether the user was created for it."""
     done: bool
     """Whether it was done."""
-    line: int
-    """The line of the file on which the row begins."""
     problem: Problem | None = None
     """Why it was refused. It is absent when it was done, and when it was not done only because another one was refused
     and `atomic` was set.
     """
-    user: str | None = None
-    """The user who became a member."""
 
     @classmethod
     def _from(cls, value: Any) -> ImportedUserResult:
         return cls(
+            line=value["line"],
+            user=value.get("user"),
             created=value["created"],
             done=value["done"],
-            line=value["line"],
             problem=Problem._from(value["problem"]) if "problem" in value else None,
-            user=value.get("user"),
         )
 
     def __bool__(self) -> bool:
@@ -3480,16 +3480,16 @@ class ImportedUserResult:
 class InvalidRecipient:
     """A recipient whose address is not an e-mail address."""
 
-    message: str
-    """What is wrong with the address."""
     recipient: int
     """The position of the recipient in the request, counted from 0."""
+    message: str
+    """What is wrong with the address."""
 
     @classmethod
     def _from(cls, value: Any) -> InvalidRecipient:
         return cls(
-            message=value["message"],
             recipient=value["recipient"],
+            message=value["message"],
         )
 
 
@@ -3497,51 +3497,51 @@ class InvalidRecipient:
 class Invitation:
     """An invitation."""
 
-    accounts: tuple[AccountGrant, ...]
-    """What is offered, in the accounts that the actor reaches."""
-    created_at_ms: int
-    """When it was made, in unix milliseconds."""
-    delivery: Delivery | None = None
-    """What the host reported of the last delivery."""
-    email: str | None = None
-    """The address, as typed; absent, like the names, after the invitation was deleted (R-USR-4)."""
-    expires_at_ms: int
-    """When it expires, in unix milliseconds: from then on it cannot be accepted."""
-    first_name: str | None = None
-    """The first name."""
     id: str
     """The id."""
-    invited_by: str | None = None
-    """Who invited: `system` or a user; absent when the actor cannot see that user."""
     kind: InvitationKind
     """Whether it invites a member of accounts, or the owner of an account."""
+    email: str | None = None
+    """The address, as typed; absent, like the names, after the invitation was deleted (R-USR-4)."""
+    first_name: str | None = None
+    """The first name."""
     last_name: str | None = None
     """The last name."""
-    rev: int
-    """The revision; every change raises it."""
-    sent_at_ms: int
-    """When it was last sent, in unix milliseconds."""
+    accounts: tuple[AccountGrant, ...]
+    """What is offered, in the accounts that the actor reaches."""
+    invited_by: str | None = None
+    """Who invited: `system` or a user; absent when the actor cannot see that user."""
     status: InvitationStatus
     """The status of the invitation now."""
+    delivery: Delivery | None = None
+    """What the host reported of the last delivery."""
+    sent_at_ms: int
+    """When it was last sent, in unix milliseconds."""
+    expires_at_ms: int
+    """When it expires, in unix milliseconds: from then on it cannot be accepted."""
+    rev: int
+    """The revision; every change raises it."""
+    created_at_ms: int
+    """When it was made, in unix milliseconds."""
     updated_at_ms: int
     """When it was last changed, in unix milliseconds."""
 
     @classmethod
     def _from(cls, value: Any) -> Invitation:
         return cls(
-            accounts=tuple(AccountGrant._from(item) for item in value["accounts"]),
-            created_at_ms=value["created_at_ms"],
-            delivery=Delivery._from(value["delivery"]) if "delivery" in value else None,
-            email=value.get("email"),
-            expires_at_ms=value["expires_at_ms"],
-            first_name=value.get("first_name"),
             id=value["id"],
-            invited_by=value.get("invited_by"),
             kind=value["kind"],
+            email=value.get("email"),
+            first_name=value.get("first_name"),
             last_name=value.get("last_name"),
-            rev=value["rev"],
-            sent_at_ms=value["sent_at_ms"],
+            accounts=tuple(AccountGrant._from(item) for item in value["accounts"]),
+            invited_by=value.get("invited_by"),
             status=value["status"],
+            delivery=Delivery._from(value["delivery"]) if "delivery" in value else None,
+            sent_at_ms=value["sent_at_ms"],
+            expires_at_ms=value["expires_at_ms"],
+            rev=value["rev"],
+            created_at_ms=value["created_at_ms"],
             updated_at_ms=value["updated_at_ms"],
         )
 
@@ -3553,22 +3553,22 @@ class Invitation:
 class InvitationAccepted:
     """An invitation that was accepted."""
 
-    accounts: tuple[str, ...]
-    """The accounts of which they are a member now."""
-    created: bool
-    """Whether the user is new."""
     invitation: str
     """The invitation."""
     user: str
     """The user."""
+    created: bool
+    """Whether the user is new."""
+    accounts: tuple[str, ...]
+    """The accounts of which they are a member now."""
 
     @classmethod
     def _from(cls, value: Any) -> InvitationAccepted:
         return cls(
-            accounts=tuple(value["accounts"]),
-            created=value["created"],
             invitation=value["invitation"],
             user=value["user"],
+            created=value["created"],
+            accounts=tuple(value["accounts"]),
         )
 
     def __bool__(self) -> NoReturn:
@@ -3579,16 +3579,16 @@ class InvitationAccepted:
 class InvitationDeleted:
     """An invitation from which offers were withdrawn."""
 
-    deleted: bool
-    """Whether the whole invitation was deleted; otherwise it still offers accounts that the actor does not reach."""
     invitation: str
     """The invitation."""
+    deleted: bool
+    """Whether the whole invitation was deleted; otherwise it still offers accounts that the actor does not reach."""
 
     @classmethod
     def _from(cls, value: Any) -> InvitationDeleted:
         return cls(
-            deleted=value["deleted"],
             invitation=value["invitation"],
+            deleted=value["deleted"],
         )
 
     def __bool__(self) -> NoReturn:
@@ -3619,43 +3619,43 @@ class InvitationList:
 class InvitationOffer:
     """What the page behind a link shows."""
 
-    accounts: tuple[OfferedAccount, ...]
-    """The accounts."""
-    email: str
-    """The address to log in with."""
-    expires_at_ms: int
-    """When it expires, in unix milliseconds: from then on it cannot be accepted."""
-    first_name: str | None = None
-    """The first name, as the inviter typed it."""
     invitation: str
     """The invitation."""
+    kind: InvitationKind
+    """Whether it invites a member of accounts, or the owner of an account."""
+    email: str
+    """The address to log in with."""
+    first_name: str | None = None
+    """The first name, as the inviter typed it."""
+    last_name: str | None = None
+    """The last name, as the inviter typed it."""
+    accounts: tuple[OfferedAccount, ...]
+    """The accounts."""
     invited_by: str
     """Who invited: `system` or a user."""
     inviter_first_name: str | None = None
     """The first name of that user."""
     inviter_last_name: str | None = None
     """The last name of that user."""
-    kind: InvitationKind
-    """Whether it invites a member of accounts, or the owner of an account."""
-    last_name: str | None = None
-    """The last name, as the inviter typed it."""
     user: str | None = None
     """The user who has the address already; absent when accepting the invitation creates one."""
+    expires_at_ms: int
+    """When it expires, in unix milliseconds: from then on it cannot be accepted."""
 
     @classmethod
     def _from(cls, value: Any) -> InvitationOffer:
         return cls(
-            accounts=tuple(OfferedAccount._from(item) for item in value["accounts"]),
-            email=value["email"],
-            expires_at_ms=value["expires_at_ms"],
-            first_name=value.get("first_name"),
             invitation=value["invitation"],
+            kind=value["kind"],
+            email=value["email"],
+            first_name=value.get("first_name"),
+            last_name=value.get("last_name"),
+            accounts=tuple(OfferedAccount._from(item) for item in value["accounts"]),
             invited_by=value["invited_by"],
             inviter_first_name=value.get("inviter_first_name"),
             inviter_last_name=value.get("inviter_last_name"),
-            kind=value["kind"],
-            last_name=value.get("last_name"),
             user=value.get("user"),
+            expires_at_ms=value["expires_at_ms"],
         )
 
     def __bool__(self) -> NoReturn:
@@ -3686,39 +3686,39 @@ class InvitedAddressResult:
     It is an answer of yes or no: yes if `done` is true.
     """
 
-    address: str
-    """The address, as typed; what is no address is cut off after 254 bytes."""
-    done: bool
-    """Whether it was done."""
-    expires_at_ms: int | None = None
-    """When the invitation expires, in unix milliseconds: from then on it cannot be accepted."""
     invitation: str | None = None
     """The invitation that was made."""
-    offset: int
-    """Where the address begins in the text: the offset in bytes of UTF-8, counted from 0."""
-    open_invitation: str | None = None
-    """The open invitation of the address, if it was refused for that and the actor can see it."""
     position: int
     """The number of the address in the text, counted from 1."""
+    offset: int
+    """Where the address begins in the text: the offset in bytes of UTF-8, counted from 0."""
+    address: str
+    """The address, as typed; what is no address is cut off after 254 bytes."""
+    expires_at_ms: int | None = None
+    """When the invitation expires, in unix milliseconds: from then on it cannot be accepted."""
+    user: str | None = None
+    """The user who has the address already, if it was refused for that and the actor can see them."""
+    open_invitation: str | None = None
+    """The open invitation of the address, if it was refused for that and the actor can see it."""
+    done: bool
+    """Whether it was done."""
     problem: Problem | None = None
     """Why it was refused. It is absent when it was done, and when it was not done only because another one was refused
     and `atomic` was set.
     """
-    user: str | None = None
-    """The user who has the address already, if it was refused for that and the actor can see them."""
 
     @classmethod
     def _from(cls, value: Any) -> InvitedAddressResult:
         return cls(
-            address=value["address"],
-            done=value["done"],
-            expires_at_ms=value.get("expires_at_ms"),
             invitation=value.get("invitation"),
-            offset=value["offset"],
-            open_invitation=value.get("open_invitation"),
             position=value["position"],
-            problem=Problem._from(value["problem"]) if "problem" in value else None,
+            offset=value["offset"],
+            address=value["address"],
+            expires_at_ms=value.get("expires_at_ms"),
             user=value.get("user"),
+            open_invitation=value.get("open_invitation"),
+            done=value["done"],
+            problem=Problem._from(value["problem"]) if "problem" in value else None,
         )
 
     def __bool__(self) -> bool:
@@ -3733,16 +3733,16 @@ class InvitedAddressResults:
     which one was in the way.
     """
 
-    refused: int
-    """How many were refused: those that have a `problem`."""
     results: tuple[InvitedAddressResult, ...]
     """One result for each, in the order of the request."""
+    refused: int
+    """How many were refused: those that have a `problem`."""
 
     @classmethod
     def _from(cls, value: Any) -> InvitedAddressResults:
         return cls(
-            refused=value["refused"],
             results=tuple(InvitedAddressResult._from(item) for item in value["results"]),
+            refused=value["refused"],
         )
 
     def __bool__(self) -> NoReturn:
@@ -3755,23 +3755,23 @@ class InvoiceLine:
 
     account: str
     """The account."""
-    email_credits: CreditTotals
-    """What happened to its own credits for e-mail in the period; the accounts below it have lines of their own."""
+    name: str
+    """The name that people see."""
+    parent: str | None = None
+    """The account above it."""
+    package: str | None = None
+    """Its package."""
+    price: Price | None = None
+    """Its monthly price, as a further account of its team."""
     email_sent: int
     """How many e-mails it and all accounts below it were granted in those days and have not given back since, including
     those that its own credits paid for.
     """
-    name: str
-    """The name that people see."""
-    package: str | None = None
-    """Its package."""
-    parent: str | None = None
-    """The account above it."""
-    price: Price | None = None
-    """Its monthly price, as a further account of its team."""
-    sms_credits: CreditTotals
-    """The same for text messages."""
     sms_sent: int
+    """The same for text messages."""
+    email_credits: CreditTotals
+    """What happened to its own credits for e-mail in the period; the accounts below it have lines of their own."""
+    sms_credits: CreditTotals
     """The same for text messages."""
     users: int
     """How many users it and all accounts below it have now; each user counts once."""
@@ -3780,14 +3780,14 @@ class InvoiceLine:
     def _from(cls, value: Any) -> InvoiceLine:
         return cls(
             account=value["account"],
-            email_credits=CreditTotals._from(value["email_credits"]),
-            email_sent=value["email_sent"],
             name=value["name"],
-            package=value.get("package"),
             parent=value.get("parent"),
+            package=value.get("package"),
             price=Price._from(value["price"]) if "price" in value else None,
-            sms_credits=CreditTotals._from(value["sms_credits"]),
+            email_sent=value["email_sent"],
             sms_sent=value["sms_sent"],
+            email_credits=CreditTotals._from(value["email_credits"]),
+            sms_credits=CreditTotals._from(value["sms_credits"]),
             users=value["users"],
         )
 
@@ -3818,10 +3818,10 @@ class LeaseState:
 
     account: str
     """The account."""
-    id: str
-    """The resource."""
     kind: str
     """The kind of the resource."""
+    id: str
+    """The resource."""
     lease: EditLease | None = None
     """The lease; absent when nobody edits it."""
 
@@ -3829,8 +3829,8 @@ class LeaseState:
     def _from(cls, value: Any) -> LeaseState:
         return cls(
             account=value["account"],
-            id=value["id"],
             kind=value["kind"],
+            id=value["id"],
             lease=EditLease._from(value["lease"]) if "lease" in value else None,
         )
 
@@ -3844,33 +3844,33 @@ class LimitAlert:
 
     limit: str
     """The name of the limit, or the id of the cap."""
-    percent: int
-    """The threshold that was reached, in percent."""
-    resets_at_ms: int
-    """When it helps to try again, in unix milliseconds: when the window ends; for a rolling window, when the oldest use
-    no longer counts.
-    """
     scope: str | None = None
     """Whose limit it is: that of an `account` or a `group`; for a cap also of the `platform`, a `member`, `campaign`,
     `api_key`, `sending_domain` or `recipient_domain`.
     """
     subject: str
     """The id of that account, group, member, campaign or API key, or the name of the domain."""
-    used: int
-    """How much of it is used."""
+    percent: int
+    """The threshold that was reached, in percent."""
     value: int
     """The value of the limit."""
+    used: int
+    """How much of it is used."""
+    resets_at_ms: int
+    """When it helps to try again, in unix milliseconds: when the window ends; for a rolling window, when the oldest use
+    no longer counts.
+    """
 
     @classmethod
     def _from(cls, value: Any) -> LimitAlert:
         return cls(
             limit=value["limit"],
-            percent=value["percent"],
-            resets_at_ms=value["resets_at_ms"],
             scope=value.get("scope"),
             subject=value["subject"],
-            used=value["used"],
+            percent=value["percent"],
             value=value["value"],
+            used=value["used"],
+            resets_at_ms=value["resets_at_ms"],
         )
 
 
@@ -3878,22 +3878,22 @@ class LimitAlert:
 class LimitCandidate:
     """A value that a limit could have."""
 
-    carrier: str | None = None
-    """The account or package that sets the value; absent for the platform's default."""
-    enforced: bool
-    """Whether the edition of the store includes it; otherwise the value is kept but does not apply (R-PLT-1)."""
     source: Source
     """Where it comes from."""
+    carrier: str | None = None
+    """The account or package that sets the value; absent for the platform's default."""
     value: Limit
     """The value."""
+    enforced: bool
+    """Whether the edition of the store includes it; otherwise the value is kept but does not apply (R-PLT-1)."""
 
     @classmethod
     def _from(cls, value: Any) -> LimitCandidate:
         return cls(
-            carrier=value.get("carrier"),
-            enforced=value["enforced"],
             source=value["source"],
+            carrier=value.get("carrier"),
             value=value["value"],
+            enforced=value["enforced"],
         )
 
 
@@ -3901,39 +3901,39 @@ class LimitCandidate:
 class LimitExplanation:
     """One limit explained."""
 
-    candidates: tuple[LimitCandidate, ...]
-    """Every value that was considered: the one that applies first, and those that the edition does not include last."""
-    guaranteed: bool | None = None
-    """Whether it is a guaranteed part of the limit of the account above; false when the part was guaranteed and that
-    limit has been lowered since. It is absent when the part was never guaranteed (R-TEA-9).
-    """
     limit: LimitName
     """Which limit."""
+    value: Limit
+    """The account's own value."""
+    source: Source
+    """Where it comes from."""
     message_class: MessageClass | None = None
     """The only class of messages that the limit counts; absent when it counts both classes, or no messages."""
     over: OverLimit | None = None
     """What happens beyond the limit; absent when the limit does not count in windows."""
-    promised: int | None = None
-    """How much of it is guaranteed to the accounts directly below; absent when nothing is."""
     smallest: Limit
     """The smallest value among this account and the accounts above it: nothing goes out beyond it."""
-    source: Source
-    """Where it comes from."""
-    value: Limit
-    """The account's own value."""
+    guaranteed: bool | None = None
+    """Whether it is a guaranteed part of the limit of the account above; false when the part was guaranteed and that
+    limit has been lowered since. It is absent when the part was never guaranteed (R-TEA-9).
+    """
+    promised: int | None = None
+    """How much of it is guaranteed to the accounts directly below; absent when nothing is."""
+    candidates: tuple[LimitCandidate, ...]
+    """Every value that was considered: the one that applies first, and those that the edition does not include last."""
 
     @classmethod
     def _from(cls, value: Any) -> LimitExplanation:
         return cls(
-            candidates=tuple(LimitCandidate._from(item) for item in value["candidates"]),
-            guaranteed=value.get("guaranteed"),
             limit=value["limit"],
+            value=value["value"],
+            source=value["source"],
             message_class=value.get("message_class"),
             over=value.get("over"),
-            promised=value.get("promised"),
             smallest=value["smallest"],
-            source=value["source"],
-            value=value["value"],
+            guaranteed=value.get("guaranteed"),
+            promised=value.get("promised"),
+            candidates=tuple(LimitCandidate._from(item) for item in value["candidates"]),
         )
 
 
@@ -3964,22 +3964,22 @@ class LimitExplanations:
 class LimitTerms:
     """What a limit counts, and what happens beyond it (R-QTA-7, R-QTA-14)."""
 
-    burst: int | None = None
-    """How many messages may go out at once, for a limit that spreads: at least 1; 1 when absent."""
     limit: LimitName
     """The limit, which must be one that counts in a window."""
     message_class: CountedClass | None = None
     """The class of the messages that it counts; inherited when absent, and both classes when no level sets it."""
     over: OverLimit | None = None
     """What happens beyond it; inherited when absent, and what the policy `over_limit` says when no level sets it."""
+    burst: int | None = None
+    """How many messages may go out at once, for a limit that spreads: at least 1; 1 when absent."""
 
     @classmethod
     def _from(cls, value: Any) -> LimitTerms:
         return cls(
-            burst=value.get("burst"),
             limit=value["limit"],
             message_class=value.get("message_class"),
             over=value.get("over"),
+            burst=value.get("burst"),
         )
 
 
@@ -3987,72 +3987,72 @@ class LimitTerms:
 class Limits:
     """A value for each limit; a limit that is absent is inherited (R-PKG-2)."""
 
-    actions_per_automation: Limit | None = None
-    """Actions in one automation."""
-    automation_actions_per_month: Limit | None = None
-    """Automation actions per month."""
-    child_accounts: Limit | None = None
-    """Accounts below this one."""
-    contacts: Limit | None = None
-    """Contacts."""
-    email_per_day: Limit | None = None
-    """E-mails per day of the account's time zone."""
     email_per_hour: Limit | None = None
     """E-mails per hour."""
+    email_per_day: Limit | None = None
+    """E-mails per day of the account's time zone."""
     email_per_month: Limit | None = None
     """E-mails per month of the account's time zone."""
-    evergreen_campaigns: Limit | None = None
-    """Evergreen campaigns."""
+    sms_per_hour: Limit | None = None
+    """Text messages per hour."""
+    sms_per_day: Limit | None = None
+    """Text messages per day of the account's time zone."""
+    sms_per_month: Limit | None = None
+    """Text messages per month of the account's time zone."""
+    automation_actions_per_month: Limit | None = None
+    """Automation actions per month."""
+    trigger_actions_per_month: Limit | None = None
+    """Trigger actions per month."""
+    actions_per_automation: Limit | None = None
+    """Actions in one automation."""
+    contacts: Limit | None = None
+    """Contacts."""
     lists: Limit | None = None
     """Contact lists."""
-    seats: Limit | None = None
-    """Users of the account and of all accounts below it, each user once, and open invitations (R-INV-9)."""
     segments: Limit | None = None
     """Segments."""
     sending_domains: Limit | None = None
     """Sending domains."""
-    sms_per_day: Limit | None = None
-    """Text messages per day of the account's time zone."""
-    sms_per_hour: Limit | None = None
-    """Text messages per hour."""
-    sms_per_month: Limit | None = None
-    """Text messages per month of the account's time zone."""
+    triggers: Limit | None = None
+    """Triggers."""
+    evergreen_campaigns: Limit | None = None
+    """Evergreen campaigns."""
     suppressed_domains: Limit | None = None
     """Suppressed domains; with a commercial licence only."""
+    seats: Limit | None = None
+    """Users of the account and of all accounts below it, each user once, and open invitations (R-INV-9)."""
+    child_accounts: Limit | None = None
+    """Accounts below this one."""
+    threads: Limit | None = None
+    """Jobs that run at the same time."""
     terms: tuple[LimitTerms, ...] | None = None
     """What single limits count, and what happens beyond them; at most one entry for each limit, and what is absent is
     inherited.
     """
-    threads: Limit | None = None
-    """Jobs that run at the same time."""
-    trigger_actions_per_month: Limit | None = None
-    """Trigger actions per month."""
-    triggers: Limit | None = None
-    """Triggers."""
 
     @classmethod
     def _from(cls, value: Any) -> Limits:
         return cls(
-            actions_per_automation=value.get("actions_per_automation"),
-            automation_actions_per_month=value.get("automation_actions_per_month"),
-            child_accounts=value.get("child_accounts"),
-            contacts=value.get("contacts"),
-            email_per_day=value.get("email_per_day"),
             email_per_hour=value.get("email_per_hour"),
+            email_per_day=value.get("email_per_day"),
             email_per_month=value.get("email_per_month"),
-            evergreen_campaigns=value.get("evergreen_campaigns"),
+            sms_per_hour=value.get("sms_per_hour"),
+            sms_per_day=value.get("sms_per_day"),
+            sms_per_month=value.get("sms_per_month"),
+            automation_actions_per_month=value.get("automation_actions_per_month"),
+            trigger_actions_per_month=value.get("trigger_actions_per_month"),
+            actions_per_automation=value.get("actions_per_automation"),
+            contacts=value.get("contacts"),
             lists=value.get("lists"),
-            seats=value.get("seats"),
             segments=value.get("segments"),
             sending_domains=value.get("sending_domains"),
-            sms_per_day=value.get("sms_per_day"),
-            sms_per_hour=value.get("sms_per_hour"),
-            sms_per_month=value.get("sms_per_month"),
-            suppressed_domains=value.get("suppressed_domains"),
-            terms=tuple(LimitTerms._from(item) for item in value["terms"]) if "terms" in value else None,
-            threads=value.get("threads"),
-            trigger_actions_per_month=value.get("trigger_actions_per_month"),
             triggers=value.get("triggers"),
+            evergreen_campaigns=value.get("evergreen_campaigns"),
+            suppressed_domains=value.get("suppressed_domains"),
+            seats=value.get("seats"),
+            child_accounts=value.get("child_accounts"),
+            threads=value.get("threads"),
+            terms=tuple(LimitTerms._from(item) for item in value["terms"]) if "terms" in value else None,
         )
 
 
@@ -4060,25 +4060,25 @@ class Limits:
 class LogInNotice:
     """A notice that somebody acts as a user (R-SES-6)."""
 
+    session: str
+    """The session, which the user can end."""
     by: str
     """The person who acts."""
-    expires_at_ms: int
-    """When the session ends at the latest, in unix milliseconds."""
     from_account: str | None = None
     """The account from which they act; absent for an operator."""
     reason: str
     """The reason."""
-    session: str
-    """The session, which the user can end."""
+    expires_at_ms: int
+    """When the session ends at the latest, in unix milliseconds."""
 
     @classmethod
     def _from(cls, value: Any) -> LogInNotice:
         return cls(
+            session=value["session"],
             by=value["by"],
-            expires_at_ms=value["expires_at_ms"],
             from_account=value.get("from_account"),
             reason=value["reason"],
-            session=value["session"],
+            expires_at_ms=value["expires_at_ms"],
         )
 
 
@@ -4088,56 +4088,56 @@ class Member:
 
     account: str
     """The account."""
-    administrator: bool
-    """Whether the role is an administrator's role."""
-    created_at_ms: int
-    """When it was made, in unix milliseconds."""
-    disabled: bool
-    """Whether the membership, or the user as a whole, is disabled."""
+    user: str
+    """The user."""
     email: str
     """Their e-mail address, as typed."""
     first_name: str | None = None
     """The first name."""
-    group: str | None = None
-    """The group; owners and administrators are in none."""
     last_name: str | None = None
     """The last name."""
-    last_seen_at_ms: int | None = None
-    """When they were last seen, in unix milliseconds, to within five minutes; absent when they never were."""
-    owner: bool
-    """Whether they own the account."""
-    pending: tuple[PendingStep, ...]
-    """The steps that are still to be done."""
-    rev: int
-    """The revision; every change raises it."""
     role: str | None = None
     """The role; an owner needs none."""
+    administrator: bool
+    """Whether the role is an administrator's role."""
+    group: str | None = None
+    """The group; owners and administrators are in none."""
+    owner: bool
+    """Whether they own the account."""
+    disabled: bool
+    """Whether the membership, or the user as a whole, is disabled."""
     status: MemberStatus
     """Whether they can use the account already."""
+    pending: tuple[PendingStep, ...]
+    """The steps that are still to be done."""
+    last_seen_at_ms: int | None = None
+    """When they were last seen, in unix milliseconds, to within five minutes; absent when they never were."""
+    rev: int
+    """The revision; every change raises it."""
+    created_at_ms: int
+    """When it was made, in unix milliseconds."""
     updated_at_ms: int
     """When it was last changed, in unix milliseconds."""
-    user: str
-    """The user."""
 
     @classmethod
     def _from(cls, value: Any) -> Member:
         return cls(
             account=value["account"],
-            administrator=value["administrator"],
-            created_at_ms=value["created_at_ms"],
-            disabled=value["disabled"],
+            user=value["user"],
             email=value["email"],
             first_name=value.get("first_name"),
-            group=value.get("group"),
             last_name=value.get("last_name"),
-            last_seen_at_ms=value.get("last_seen_at_ms"),
-            owner=value["owner"],
-            pending=tuple(value["pending"]),
-            rev=value["rev"],
             role=value.get("role"),
+            administrator=value["administrator"],
+            group=value.get("group"),
+            owner=value["owner"],
+            disabled=value["disabled"],
             status=value["status"],
+            pending=tuple(value["pending"]),
+            last_seen_at_ms=value.get("last_seen_at_ms"),
+            rev=value["rev"],
+            created_at_ms=value["created_at_ms"],
             updated_at_ms=value["updated_at_ms"],
-            user=value["user"],
         )
 
     def __bool__(self) -> NoReturn:
@@ -4193,16 +4193,16 @@ class MemberRemoved:
 class MembersGranted:
     """The memberships that a user was given."""
 
-    members: tuple[Member, ...]
-    """The new memberships, in the order of the accounts."""
     user: str
     """The user."""
+    members: tuple[Member, ...]
+    """The new memberships, in the order of the accounts."""
 
     @classmethod
     def _from(cls, value: Any) -> MembersGranted:
         return cls(
-            members=tuple(Member._from(item) for item in value["members"]),
             user=value["user"],
+            members=tuple(Member._from(item) for item in value["members"]),
         )
 
     def __bool__(self) -> NoReturn:
@@ -4213,16 +4213,16 @@ class MembersGranted:
 class NextPackage:
     """A package that an account will get later (R-PKG-6)."""
 
-    from_ms: int
-    """When the account gets it, in unix milliseconds."""
     package: str
     """The package."""
+    from_ms: int
+    """When the account gets it, in unix milliseconds."""
 
     @classmethod
     def _from(cls, value: Any) -> NextPackage:
         return cls(
-            from_ms=value["from_ms"],
             package=value["package"],
+            from_ms=value["from_ms"],
         )
 
 
@@ -4230,18 +4230,18 @@ class NextPackage:
 class Notifications:
     """How a user is notified of new messages (R-USR-2)."""
 
-    badge: bool | None = None
-    """With a badge in the browser."""
     desktop: bool | None = None
     """With a desktop notification."""
+    badge: bool | None = None
+    """With a badge in the browser."""
     sound: bool | None = None
     """With a sound."""
 
     @classmethod
     def _from(cls, value: Any) -> Notifications:
         return cls(
-            badge=value.get("badge"),
             desktop=value.get("desktop"),
+            badge=value.get("badge"),
             sound=value.get("sound"),
         )
 
@@ -4270,37 +4270,37 @@ class OfferedAccount:
 class Operator:
     """An operator of the platform."""
 
-    created_at_ms: int
-    """When it was made, in unix milliseconds."""
-    disabled: bool
-    """Whether the operator, or the user as a whole, is disabled."""
+    user: str
+    """The user."""
     email: str
     """Their e-mail address, as typed."""
     first_name: str | None = None
     """The first name."""
     last_name: str | None = None
     """The last name."""
-    rev: int
-    """The revision; every change raises it."""
     role: str
     """The role."""
+    disabled: bool
+    """Whether the operator, or the user as a whole, is disabled."""
+    rev: int
+    """The revision; every change raises it."""
+    created_at_ms: int
+    """When it was made, in unix milliseconds."""
     updated_at_ms: int
     """When it was last changed, in unix milliseconds."""
-    user: str
-    """The user."""
 
     @classmethod
     def _from(cls, value: Any) -> Operator:
         return cls(
-            created_at_ms=value["created_at_ms"],
-            disabled=value["disabled"],
+            user=value["user"],
             email=value["email"],
             first_name=value.get("first_name"),
             last_name=value.get("last_name"),
-            rev=value["rev"],
             role=value["role"],
+            disabled=value["disabled"],
+            rev=value["rev"],
+            created_at_ms=value["created_at_ms"],
             updated_at_ms=value["updated_at_ms"],
-            user=value["user"],
         )
 
     def __bool__(self) -> NoReturn:
@@ -4311,16 +4311,16 @@ class Operator:
 class OperatorList:
     """A page of operators."""
 
-    next: str | None = None
-    """The `after` of the next page; absent on the last page."""
     operators: tuple[Operator, ...]
     """The operators."""
+    next: str | None = None
+    """The `after` of the next page; absent on the last page."""
 
     @classmethod
     def _from(cls, value: Any) -> OperatorList:
         return cls(
-            next=value.get("next"),
             operators=tuple(Operator._from(item) for item in value["operators"]),
+            next=value.get("next"),
         )
 
     def __bool__(self) -> NoReturn:
@@ -4387,29 +4387,29 @@ class OutboxConsumerItem:
 
     consumer: str
     """Its name."""
-    created_at_ms: int
-    """When it was created, in unix milliseconds."""
-    dead: int
-    """How many messages are dead."""
+    taken_to: int
+    """The number of the last message that it was given."""
     done_to: int
     """The number of the message up to which all are acknowledged or dead."""
     open: int
     """How many messages it was given and has not acknowledged."""
-    taken_to: int
-    """The number of the last message that it was given."""
+    dead: int
+    """How many messages are dead."""
     tries: int
     """How often a message is given at most."""
+    created_at_ms: int
+    """When it was created, in unix milliseconds."""
 
     @classmethod
     def _from(cls, value: Any) -> OutboxConsumerItem:
         return cls(
             consumer=value["consumer"],
-            created_at_ms=value["created_at_ms"],
-            dead=value["dead"],
+            taken_to=value["taken_to"],
             done_to=value["done_to"],
             open=value["open"],
-            taken_to=value["taken_to"],
+            dead=value["dead"],
             tries=value["tries"],
+            created_at_ms=value["created_at_ms"],
         )
 
 
@@ -4437,10 +4437,10 @@ class OutboxConsumerList:
 class OutboxDead:
     """A dead message of a consumer."""
 
-    deliveries: int
-    """How often it was given."""
     message: OutboxItem
     """The message."""
+    deliveries: int
+    """How often it was given."""
     reason: str | None = None
     """The reason, as the consumer gave it; absent when the message was given too often."""
     since_ms: int
@@ -4449,8 +4449,8 @@ class OutboxDead:
     @classmethod
     def _from(cls, value: Any) -> OutboxDead:
         return cls(
-            deliveries=value["deliveries"],
             message=OutboxItem._from(value["message"]),
+            deliveries=value["deliveries"],
             reason=value.get("reason"),
             since_ms=value["since_ms"],
         )
@@ -4480,20 +4480,20 @@ class OutboxDeadPage:
 class OutboxDelivery:
     """A message that a consumer is given."""
 
+    message: OutboxItem
+    """The message."""
     deliveries: int
     """How often the message was given, including this time; it is more than 1 when it was given before and not
     acknowledged in time.
     """
-    message: OutboxItem
-    """The message."""
     until_ms: int
     """Until when the message is kept from other workers of the consumer, in unix milliseconds."""
 
     @classmethod
     def _from(cls, value: Any) -> OutboxDelivery:
         return cls(
-            deliveries=value["deliveries"],
             message=OutboxItem._from(value["message"]),
+            deliveries=value["deliveries"],
             until_ms=value["until_ms"],
         )
 
@@ -4502,16 +4502,16 @@ class OutboxDelivery:
 class OutboxForgotten:
     """A consumer that was removed."""
 
-    dead: int
-    """How many of its messages were dead."""
     open: int
     """How many messages it had not acknowledged."""
+    dead: int
+    """How many of its messages were dead."""
 
     @classmethod
     def _from(cls, value: Any) -> OutboxForgotten:
         return cls(
-            dead=value["dead"],
             open=value["open"],
+            dead=value["dead"],
         )
 
     def __bool__(self) -> NoReturn:
@@ -4522,54 +4522,54 @@ class OutboxForgotten:
 class OutboxItem:
     """A message of the outbox."""
 
-    account: str | None = None
-    """The account that it is about."""
-    accounts: tuple[OutboxAccount, ...]
-    """The accounts that are offered, without those that have been deleted since."""
-    alert: LimitAlert | None = None
-    """The limit that it is about (R-QTA-8)."""
-    at_ms: int
-    """When its cause happened, in unix milliseconds."""
-    campaign: str | None = None
-    """The campaign that it is about."""
-    clock_jump: ClockJump | None = None
-    """How the system's clock has jumped (R-QTA-13)."""
-    invitation: str | None = None
-    """The invitation that it is about."""
-    kind: OutboxKind
-    """What the host has to do."""
-    log_in: LogInNotice | None = None
-    """Who acts as the user, and why (R-SES-6)."""
     number: int
     """Its number: messages are numbered from 1, in the order in which their causes were committed."""
+    kind: OutboxKind
+    """What the host has to do."""
+    account: str | None = None
+    """The account that it is about."""
+    user: str | None = None
+    """The user that it is about."""
     to: str | None = None
     """The address to which the mail goes, which is also the address to log in with. It is absent when there is none, or
     when the person has been erased since; nothing is to be sent then.
     """
+    accounts: tuple[OutboxAccount, ...]
+    """The accounts that are offered, without those that have been deleted since."""
+    invitation: str | None = None
+    """The invitation that it is about."""
+    campaign: str | None = None
+    """The campaign that it is about."""
     token: str | None = field(default=None, repr=False)
     """The token for the link; absent when there is none, or when it is dead by now."""
     token_expires_at_ms: int | None = None
     """When the token expires, in unix milliseconds."""
-    user: str | None = None
-    """The user that it is about."""
+    alert: LimitAlert | None = None
+    """The limit that it is about (R-QTA-8)."""
+    log_in: LogInNotice | None = None
+    """Who acts as the user, and why (R-SES-6)."""
+    clock_jump: ClockJump | None = None
+    """How the system's clock has jumped (R-QTA-13)."""
+    at_ms: int
+    """When its cause happened, in unix milliseconds."""
 
     @classmethod
     def _from(cls, value: Any) -> OutboxItem:
         return cls(
-            account=value.get("account"),
-            accounts=tuple(OutboxAccount._from(item) for item in value["accounts"]),
-            alert=LimitAlert._from(value["alert"]) if "alert" in value else None,
-            at_ms=value["at_ms"],
-            campaign=value.get("campaign"),
-            clock_jump=ClockJump._from(value["clock_jump"]) if "clock_jump" in value else None,
-            invitation=value.get("invitation"),
-            kind=value["kind"],
-            log_in=LogInNotice._from(value["log_in"]) if "log_in" in value else None,
             number=value["number"],
+            kind=value["kind"],
+            account=value.get("account"),
+            user=value.get("user"),
             to=value.get("to"),
+            accounts=tuple(OutboxAccount._from(item) for item in value["accounts"]),
+            invitation=value.get("invitation"),
+            campaign=value.get("campaign"),
             token=value.get("token"),
             token_expires_at_ms=value.get("token_expires_at_ms"),
-            user=value.get("user"),
+            alert=LimitAlert._from(value["alert"]) if "alert" in value else None,
+            log_in=LogInNotice._from(value["log_in"]) if "log_in" in value else None,
+            clock_jump=ClockJump._from(value["clock_jump"]) if "clock_jump" in value else None,
+            at_ms=value["at_ms"],
         )
 
 
@@ -4597,19 +4597,19 @@ class OutboxPage:
 class OutboxSettled:
     """What happened to the messages."""
 
-    dead: int
-    """How many messages of the consumer are dead."""
-    open: int
-    """How many messages of the consumer are still open."""
     settled: int
     """How many of them were open until now; the others were acknowledged already, or dead."""
+    open: int
+    """How many messages of the consumer are still open."""
+    dead: int
+    """How many messages of the consumer are dead."""
 
     @classmethod
     def _from(cls, value: Any) -> OutboxSettled:
         return cls(
-            dead=value["dead"],
-            open=value["open"],
             settled=value["settled"],
+            open=value["open"],
+            dead=value["dead"],
         )
 
     def __bool__(self) -> NoReturn:
@@ -4620,24 +4620,24 @@ class OutboxSettled:
 class OutboxTaken:
     """The messages that a consumer is given."""
 
-    full: bool
-    """Whether the consumer has 1,000 messages that it has not acknowledged: it is given no new ones before it
-    acknowledges some.
-    """
     messages: tuple[OutboxDelivery, ...]
     """The messages, in their order."""
     retry_at_ms: int | None = None
     """When the next message that was given before may be given again, in unix milliseconds; absent when there is none."""
     taken_to: int
     """The number of the last message that the consumer was given: pass it as `after` to wait for new ones."""
+    full: bool
+    """Whether the consumer has 1,000 messages that it has not acknowledged: it is given no new ones before it
+    acknowledges some.
+    """
 
     @classmethod
     def _from(cls, value: Any) -> OutboxTaken:
         return cls(
-            full=value["full"],
             messages=tuple(OutboxDelivery._from(item) for item in value["messages"]),
             retry_at_ms=value.get("retry_at_ms"),
             taken_to=value["taken_to"],
+            full=value["full"],
         )
 
     def __bool__(self) -> NoReturn:
@@ -4650,17 +4650,17 @@ class OwnedResource:
 
     account: str
     """The account."""
-    id: str
-    """The id."""
     kind: str
     """The kind."""
+    id: str
+    """The id."""
 
     @classmethod
     def _from(cls, value: Any) -> OwnedResource:
         return cls(
             account=value["account"],
-            id=value["id"],
             kind=value["kind"],
+            id=value["id"],
         )
 
 
@@ -4670,12 +4670,12 @@ class OwnerTransferred:
 
     account: str
     """The account."""
+    owner: str
+    """The owner."""
     old_owner: str
     """The user who owned it before."""
     old_owner_role: str | None = None
     """The role that the old owner has now."""
-    owner: str
-    """The owner."""
     rev: int
     """The revision of the account."""
 
@@ -4683,9 +4683,9 @@ class OwnerTransferred:
     def _from(cls, value: Any) -> OwnerTransferred:
         return cls(
             account=value["account"],
+            owner=value["owner"],
             old_owner=value["old_owner"],
             old_owner_role=value.get("old_owner_role"),
-            owner=value["owner"],
             rev=value["rev"],
         )
 
@@ -4697,62 +4697,62 @@ class OwnerTransferred:
 class Package:
     """A package."""
 
-    accounts: int
-    """How many accounts use it."""
+    id: str
+    """The id."""
+    name: str
+    """The name that people see."""
+    limits: Limits
+    """Its limits; for a limit that is absent, the platform's default applies."""
+    role: str | None = None
+    """The role that no member of its accounts can exceed (R-ROL-5)."""
     assets: Assets | None = None
     """The assets that its accounts can use (R-PKG-5)."""
+    credits: bool
+    """Whether its accounts pay with credits for messages beyond their limits; with a commercial licence only (R-CRD-2)."""
+    overuse: bool
+    """Whether its accounts may send beyond their limits; with a commercial licence only (R-CRD-2)."""
     bounce_rate: BounceRate | None = None
     """The rate of bounces at which a campaign is stopped; with a commercial licence only (R-QTA-11)."""
     child_price: Price | None = None
     """What a further account of the team costs each month (R-TEA-4)."""
-    created_at_ms: int
-    """When it was made, in unix milliseconds."""
-    credits: bool
-    """Whether its accounts pay with credits for messages beyond their limits; with a commercial licence only (R-CRD-2)."""
-    id: str
-    """The id."""
-    limits: Limits
-    """Its limits; for a limit that is absent, the platform's default applies."""
-    name: str
-    """The name that people see."""
-    overuse: bool
-    """Whether its accounts may send beyond their limits; with a commercial licence only (R-CRD-2)."""
+    retired: bool
+    """Whether it takes no new accounts (R-PKG-4)."""
     read_only: tuple[str, ...] | None = None
     """The names of the fields that are set but not included in the edition of the store: they are kept and shown, but
     do not apply (R-PLT-1). This is never stored.
     """
-    retired: bool
-    """Whether it takes no new accounts (R-PKG-4)."""
-    rev: int
-    """The revision; every change raises it."""
-    role: str | None = None
-    """The role that no member of its accounts can exceed (R-ROL-5)."""
-    updated_at_ms: int
-    """When it was last changed, in unix milliseconds."""
     without_effect: tuple[str, ...] | None = None
     """The names of the fields that are set but have no effect on their own: credits pay for nothing unless `overuse` is
     allowed too (R-CRD-2). This is never stored.
     """
+    accounts: int
+    """How many accounts use it."""
+    rev: int
+    """The revision; every change raises it."""
+    created_at_ms: int
+    """When it was made, in unix milliseconds."""
+    updated_at_ms: int
+    """When it was last changed, in unix milliseconds."""
 
     @classmethod
     def _from(cls, value: Any) -> Package:
         return cls(
-            accounts=value["accounts"],
+            id=value["id"],
+            name=value["name"],
+            limits=Limits._from(value["limits"]),
+            role=value.get("role"),
             assets=Assets._from(value["assets"]) if "assets" in value else None,
+            credits=value["credits"],
+            overuse=value["overuse"],
             bounce_rate=BounceRate._from(value["bounce_rate"]) if "bounce_rate" in value else None,
             child_price=Price._from(value["child_price"]) if "child_price" in value else None,
-            created_at_ms=value["created_at_ms"],
-            credits=value["credits"],
-            id=value["id"],
-            limits=Limits._from(value["limits"]),
-            name=value["name"],
-            overuse=value["overuse"],
-            read_only=tuple(value["read_only"]) if "read_only" in value else None,
             retired=value["retired"],
-            rev=value["rev"],
-            role=value.get("role"),
-            updated_at_ms=value["updated_at_ms"],
+            read_only=tuple(value["read_only"]) if "read_only" in value else None,
             without_effect=tuple(value["without_effect"]) if "without_effect" in value else None,
+            accounts=value["accounts"],
+            rev=value["rev"],
+            created_at_ms=value["created_at_ms"],
+            updated_at_ms=value["updated_at_ms"],
         )
 
     def __bool__(self) -> NoReturn:
@@ -4763,16 +4763,16 @@ class Package:
 class PackageDeleted:
     """A package that was deleted."""
 
-    moved: int
-    """How many accounts moved to the other package."""
     package: str
     """The package."""
+    moved: int
+    """How many accounts moved to the other package."""
 
     @classmethod
     def _from(cls, value: Any) -> PackageDeleted:
         return cls(
-            moved=value["moved"],
             package=value["package"],
+            moved=value["moved"],
         )
 
     def __bool__(self) -> NoReturn:
@@ -4783,16 +4783,16 @@ class PackageDeleted:
 class PackageList:
     """A page of packages."""
 
-    next: str | None = None
-    """The `after` of the next page; absent on the last page."""
     packages: tuple[Package, ...]
     """The packages."""
+    next: str | None = None
+    """The `after` of the next page; absent on the last page."""
 
     @classmethod
     def _from(cls, value: Any) -> PackageList:
         return cls(
-            next=value.get("next"),
             packages=tuple(Package._from(item) for item in value["packages"]),
+            next=value.get("next"),
         )
 
     def __bool__(self) -> NoReturn:
@@ -4805,22 +4805,22 @@ class PackagePreflight:
 
     account: str
     """The account."""
+    package: str
+    """The package that it would get."""
     exceeded: tuple[PreflightExcess, ...]
     """The limits that today's usage is above; empty when the usage fits."""
     guarantees: tuple[PreflightGuarantee, ...]
     """The limits of which more is guaranteed to the accounts below than would be left: these guarantees become best
     effort (R-TEA-9).
     """
-    package: str
-    """The package that it would get."""
 
     @classmethod
     def _from(cls, value: Any) -> PackagePreflight:
         return cls(
             account=value["account"],
+            package=value["package"],
             exceeded=tuple(PreflightExcess._from(item) for item in value["exceeded"]),
             guarantees=tuple(PreflightGuarantee._from(item) for item in value["guarantees"]),
-            package=value["package"],
         )
 
     def __bool__(self) -> NoReturn:
@@ -4848,16 +4848,16 @@ class PaidWithCredits:
 class PasswordChanged:
     """The result of setting, changing or removing a password."""
 
-    sessions_ended: int
-    """How many sessions ended."""
     user: str
     """The user."""
+    sessions_ended: int
+    """How many sessions ended."""
 
     @classmethod
     def _from(cls, value: Any) -> PasswordChanged:
         return cls(
-            sessions_ended=value["sessions_ended"],
             user=value["user"],
+            sessions_ended=value["sessions_ended"],
         )
 
     def __bool__(self) -> NoReturn:
@@ -4885,16 +4885,16 @@ class PasswordForgotten:
 class PasswordResetRequested:
     """The result of asking for a link that sets a new password."""
 
-    expires_at_ms: int
-    """Until when the link can be used, in unix milliseconds."""
     user: str
     """The user."""
+    expires_at_ms: int
+    """Until when the link can be used, in unix milliseconds."""
 
     @classmethod
     def _from(cls, value: Any) -> PasswordResetRequested:
         return cls(
-            expires_at_ms=value["expires_at_ms"],
             user=value["user"],
+            expires_at_ms=value["expires_at_ms"],
         )
 
     def __bool__(self) -> NoReturn:
@@ -4922,25 +4922,25 @@ class PasswordsImported:
 class Permission:
     """A node of the permission tree."""
 
-    path: tuple[str, ...]
-    """The ids from the top of the tree to this node."""
     permission: str
     """The id, with dots, such as `campaigns.send`."""
+    title: str
+    """The title for people."""
+    path: tuple[str, ...]
+    """The ids from the top of the tree to this node."""
     scoped: bool
     """Whether grants carry a scope."""
     sensitive: bool
     """Whether it has to be granted by its own name."""
-    title: str
-    """The title for people."""
 
     @classmethod
     def _from(cls, value: Any) -> Permission:
         return cls(
-            path=tuple(value["path"]),
             permission=value["permission"],
+            title=value["title"],
+            path=tuple(value["path"]),
             scoped=value["scoped"],
             sensitive=value["sensitive"],
-            title=value["title"],
         )
 
     def __bool__(self) -> NoReturn:
@@ -4968,48 +4968,48 @@ class PermissionList:
 class Person:
     """A member, or somebody who was invited."""
 
+    user: str | None = None
+    """The user; absent for a person who was invited."""
+    invitation: str | None = None
+    """The invitation; absent for a member."""
+    email: str
+    """The e-mail address, as typed."""
+    first_name: str | None = None
+    """The first name."""
+    last_name: str | None = None
+    """The last name."""
+    status: PersonStatus
+    """Whether they can use the account already."""
+    pending: tuple[PendingStep, ...]
+    """The steps that are still to be done."""
     accounts: tuple[AccountGrant, ...]
     """The accounts of which they are a member, or which they are offered, among the accounts that are listed; for a
     member at most 50.
     """
-    created_at_ms: int
-    """When the user, or the invitation, was made, in unix milliseconds."""
-    email: str
-    """The e-mail address, as typed."""
-    expires_at_ms: int | None = None
-    """When the invitation expires, in unix milliseconds: from then on it cannot be accepted."""
-    first_name: str | None = None
-    """The first name."""
-    invitation: str | None = None
-    """The invitation; absent for a member."""
-    last_name: str | None = None
-    """The last name."""
-    last_seen_at_ms: int | None = None
-    """When they were last seen, in unix milliseconds, to within five minutes; absent when they never were."""
     owner: bool
     """Whether they own one of these accounts, or will own it."""
-    pending: tuple[PendingStep, ...]
-    """The steps that are still to be done."""
-    status: PersonStatus
-    """Whether they can use the account already."""
-    user: str | None = None
-    """The user; absent for a person who was invited."""
+    last_seen_at_ms: int | None = None
+    """When they were last seen, in unix milliseconds, to within five minutes; absent when they never were."""
+    expires_at_ms: int | None = None
+    """When the invitation expires, in unix milliseconds: from then on it cannot be accepted."""
+    created_at_ms: int
+    """When the user, or the invitation, was made, in unix milliseconds."""
 
     @classmethod
     def _from(cls, value: Any) -> Person:
         return cls(
-            accounts=tuple(AccountGrant._from(item) for item in value["accounts"]),
-            created_at_ms=value["created_at_ms"],
-            email=value["email"],
-            expires_at_ms=value.get("expires_at_ms"),
-            first_name=value.get("first_name"),
-            invitation=value.get("invitation"),
-            last_name=value.get("last_name"),
-            last_seen_at_ms=value.get("last_seen_at_ms"),
-            owner=value["owner"],
-            pending=tuple(value["pending"]),
-            status=value["status"],
             user=value.get("user"),
+            invitation=value.get("invitation"),
+            email=value["email"],
+            first_name=value.get("first_name"),
+            last_name=value.get("last_name"),
+            status=value["status"],
+            pending=tuple(value["pending"]),
+            accounts=tuple(AccountGrant._from(item) for item in value["accounts"]),
+            owner=value["owner"],
+            last_seen_at_ms=value.get("last_seen_at_ms"),
+            expires_at_ms=value.get("expires_at_ms"),
+            created_at_ms=value["created_at_ms"],
         )
 
 
@@ -5017,16 +5017,16 @@ class Person:
 class PersonList:
     """A page of people."""
 
-    next: str | None = None
-    """The `after` of the next page; absent on the last page."""
     people: tuple[Person, ...]
     """The people."""
+    next: str | None = None
+    """The `after` of the next page; absent on the last page."""
 
     @classmethod
     def _from(cls, value: Any) -> PersonList:
         return cls(
-            next=value.get("next"),
             people=tuple(Person._from(item) for item in value["people"]),
+            next=value.get("next"),
         )
 
     def __bool__(self) -> NoReturn:
@@ -5039,138 +5039,138 @@ class Policies:
     platform, its preset, the default.
     """
 
+    depth: int | None = None
+    """How many levels a tree of accounts may have, 1 to 8."""
+    child_owner: ChildOwner | None = None
+    """Who owns an account below another: an owner of its own, or the parent's."""
+    owner_exclusive: bool | None = None
+    """Whether the owner of an account cannot be a member of another account (R-TEA-2)."""
+    role_scope: RoleScope | None = None
+    """Whether each membership has a role, a user has one role in the whole team, or the role comes from the package
+    (R-INV-8).
+    """
+    custom_roles: bool | None = None
+    """Whether accounts can create roles of their own (R-ROL-4)."""
+    groups: bool | None = None
+    """Whether accounts have groups of users."""
+    grant_existing: GrantExisting | None = None
+    """Who can give an existing user access to a further account (R-INV-7)."""
+    invitation_life_ms: int | None = None
+    """How long an invitation can be accepted, from its last sending, in milliseconds (R-INV-3)."""
+    verification_life_ms: int | None = None
+    """How long the owner of a new account can confirm their address, in milliseconds (R-INV-3)."""
+    link_life_ms: int | None = None
+    """How long a link for a new password or a new e-mail address can be used, in milliseconds (R-SES-4)."""
+    skip_verification: bool | None = None
+    """Whether an account below another one can be created without its owner confirming their address first (R-TEA-4)."""
+    resend: Resend | None = None
+    """What happens to the old link when an invitation is sent again (R-INV-5)."""
+    pending_until: tuple[PendingStep, ...] | None = None
+    """The steps that a member has to do before they are no longer shown as pending (R-INV-4)."""
+    email_edited_by: tuple[Editor, ...] | None = None
+    """Who may edit the e-mail address of a user (R-USR-3)."""
+    names_edited_by: tuple[Editor, ...] | None = None
+    """Who may edit the first and the last name."""
+    profile_edited_by: tuple[Editor, ...] | None = None
+    """Who may edit the phone number, sending country, language, time zone and notifications."""
+    seats: Limit | None = None
+    """How many users a team can have; each user counts once, and owners and open invitations count too (R-INV-9)."""
+    operators_log_in_as: bool | None = None
+    """Whether operators may act as a user (R-SES-6)."""
+    log_in_as_ms: int | None = None
+    """How long somebody can act as a user at most, in milliseconds, up to eight hours (R-SES-6)."""
+    group_cap_period: CapPeriod | None = None
+    """The window of the caps of groups (R-GRP-5)."""
+    reservations_on_hold: ReservationsOnHold | None = None
+    """What happens to open reservations when an account is suspended or closed (R-ACC-4)."""
     alert_at_percent: tuple[int, ...] | None = None
     """The thresholds of a limit, in percent, at which the host is told, once for each in a window (R-QTA-8)."""
+    time_zone: str | None = None
+    """The IANA name of the time zone that new accounts get."""
     billing_day: int | None = None
     """The day of the month on which a billing month begins, 1 to 31."""
     billing_hold_owner_enters: bool | None = None
     """Whether the owner may enter an account that is suspended only for billing (R-ACC-3)."""
-    cap_history_days: int | None = None
-    """The same of what caps have counted, each member, campaign and domain by itself (R-QTA-14)."""
-    child_owner: ChildOwner | None = None
-    """Who owns an account below another: an owner of its own, or the parent's."""
-    custom_roles: bool | None = None
-    """Whether accounts can create roles of their own (R-ROL-4)."""
-    depth: int | None = None
-    """How many levels a tree of accounts may have, 1 to 8."""
-    email_edited_by: tuple[Editor, ...] | None = None
-    """Who may edit the e-mail address of a user (R-USR-3)."""
     grace_ms: int | None = None
     """How long a closed account can be reopened, in milliseconds (R-ACC-3)."""
-    grant_existing: GrantExisting | None = None
-    """Who can give an existing user access to a further account (R-INV-7)."""
-    group_cap_period: CapPeriod | None = None
-    """The window of the caps of groups (R-GRP-5)."""
-    groups: bool | None = None
-    """Whether accounts have groups of users."""
-    invitation_life_ms: int | None = None
-    """How long an invitation can be accepted, from its last sending, in milliseconds (R-INV-3)."""
-    link_life_ms: int | None = None
-    """How long a link for a new password or a new e-mail address can be used, in milliseconds (R-SES-4)."""
-    log_in_as_ms: int | None = None
-    """How long somebody can act as a user at most, in milliseconds, up to eight hours (R-SES-6)."""
-    names_edited_by: tuple[Editor, ...] | None = None
-    """Who may edit the first and the last name."""
-    operators_log_in_as: bool | None = None
-    """Whether operators may act as a user (R-SES-6)."""
-    over_limit: OverLimit | None = None
-    """What happens beyond a limit of an account for which nothing else is set (R-QTA-7). By default, credits pay if the
-    package allows it, and otherwise the send is refused.
-    """
-    owner_exclusive: bool | None = None
-    """Whether the owner of an account cannot be a member of another account (R-TEA-2)."""
-    password_memory_kib: int | None = None
-    """How much memory the hashing of a password takes, in KiB, 15,360 to 1,048,576; for the platform alone (R-SES-1)."""
     password_min: int | None = None
     """The fewest characters of a password, 8 to 64; for the platform alone (R-SES-1)."""
     password_min_with_second_factor: int | None = None
     """The fewest characters of a password for users who need a second factor wherever they act, 8 to 64; for the
     platform alone (R-SES-1).
     """
-    password_passes: int | None = None
-    """How many passes the hashing makes over that memory, 2 to 16; for the platform alone (R-SES-1)."""
     password_words: tuple[str, ...] | None = None
     """Words that do not make a password stronger, such as the names of the platform, at most 50; for the platform alone
     (R-SES-1).
     """
-    pending_until: tuple[PendingStep, ...] | None = None
-    """The steps that a member has to do before they are no longer shown as pending (R-INV-4)."""
-    profile_edited_by: tuple[Editor, ...] | None = None
-    """Who may edit the phone number, sending country, language, time zone and notifications."""
-    recent_log_in_ms: int | None = None
-    """How long after a log-in a session may change how its user logs in, in milliseconds; for the platform alone
-    (R-SES-1).
-    """
-    resend: Resend | None = None
-    """What happens to the old link when an invitation is sent again (R-INV-5)."""
-    reservations_on_hold: ReservationsOnHold | None = None
-    """What happens to open reservations when an account is suspended or closed (R-ACC-4)."""
-    role_scope: RoleScope | None = None
-    """Whether each membership has a role, a user has one role in the whole team, or the role comes from the package
-    (R-INV-8).
-    """
-    seats: Limit | None = None
-    """How many users a team can have; each user counts once, and owners and open invitations count too (R-INV-9)."""
-    second_factor: SecondFactorPolicy | None = None
-    """Whether sessions need a second factor, in an account or on the whole platform; on the platform it applies to
-    operators too (R-SES-1).
-    """
+    password_memory_kib: int | None = None
+    """How much memory the hashing of a password takes, in KiB, 15,360 to 1,048,576; for the platform alone (R-SES-1)."""
+    password_passes: int | None = None
+    """How many passes the hashing makes over that memory, 2 to 16; for the platform alone (R-SES-1)."""
     session_idle_ms: int | None = None
     """How long a session lasts without use, in milliseconds; for the platform alone (R-SES-1)."""
     session_life_ms: int | None = None
     """How long a session lasts at most, however much it is used, in milliseconds; for the platform alone (R-SES-1)."""
-    skip_verification: bool | None = None
-    """Whether an account below another one can be created without its owner confirming their address first (R-TEA-4)."""
-    time_zone: str | None = None
-    """The IANA name of the time zone that new accounts get."""
+    recent_log_in_ms: int | None = None
+    """How long after a log-in a session may change how its user logs in, in milliseconds; for the platform alone
+    (R-SES-1).
+    """
+    second_factor: SecondFactorPolicy | None = None
+    """Whether sessions need a second factor, in an account or on the whole platform; on the platform it applies to
+    operators too (R-SES-1).
+    """
+    over_limit: OverLimit | None = None
+    """What happens beyond a limit of an account for which nothing else is set (R-QTA-7). By default, credits pay if the
+    package allows it, and otherwise the send is refused.
+    """
     usage_history_days: int | None = None
     """For how many days the store keeps what limits and groups counted in windows that are over: up to 36,500, or 0 for
     ever (R-QTA-2).
     """
-    verification_life_ms: int | None = None
-    """How long the owner of a new account can confirm their address, in milliseconds (R-INV-3)."""
+    cap_history_days: int | None = None
+    """The same of what caps have counted, each member, campaign and domain by itself (R-QTA-14)."""
 
     @classmethod
     def _from(cls, value: Any) -> Policies:
         return cls(
+            depth=value.get("depth"),
+            child_owner=value.get("child_owner"),
+            owner_exclusive=value.get("owner_exclusive"),
+            role_scope=value.get("role_scope"),
+            custom_roles=value.get("custom_roles"),
+            groups=value.get("groups"),
+            grant_existing=value.get("grant_existing"),
+            invitation_life_ms=value.get("invitation_life_ms"),
+            verification_life_ms=value.get("verification_life_ms"),
+            link_life_ms=value.get("link_life_ms"),
+            skip_verification=value.get("skip_verification"),
+            resend=value.get("resend"),
+            pending_until=tuple(value["pending_until"]) if "pending_until" in value else None,
+            email_edited_by=tuple(value["email_edited_by"]) if "email_edited_by" in value else None,
+            names_edited_by=tuple(value["names_edited_by"]) if "names_edited_by" in value else None,
+            profile_edited_by=tuple(value["profile_edited_by"]) if "profile_edited_by" in value else None,
+            seats=value.get("seats"),
+            operators_log_in_as=value.get("operators_log_in_as"),
+            log_in_as_ms=value.get("log_in_as_ms"),
+            group_cap_period=value.get("group_cap_period"),
+            reservations_on_hold=value.get("reservations_on_hold"),
             alert_at_percent=tuple(value["alert_at_percent"]) if "alert_at_percent" in value else None,
+            time_zone=value.get("time_zone"),
             billing_day=value.get("billing_day"),
             billing_hold_owner_enters=value.get("billing_hold_owner_enters"),
-            cap_history_days=value.get("cap_history_days"),
-            child_owner=value.get("child_owner"),
-            custom_roles=value.get("custom_roles"),
-            depth=value.get("depth"),
-            email_edited_by=tuple(value["email_edited_by"]) if "email_edited_by" in value else None,
             grace_ms=value.get("grace_ms"),
-            grant_existing=value.get("grant_existing"),
-            group_cap_period=value.get("group_cap_period"),
-            groups=value.get("groups"),
-            invitation_life_ms=value.get("invitation_life_ms"),
-            link_life_ms=value.get("link_life_ms"),
-            log_in_as_ms=value.get("log_in_as_ms"),
-            names_edited_by=tuple(value["names_edited_by"]) if "names_edited_by" in value else None,
-            operators_log_in_as=value.get("operators_log_in_as"),
-            over_limit=value.get("over_limit"),
-            owner_exclusive=value.get("owner_exclusive"),
-            password_memory_kib=value.get("password_memory_kib"),
             password_min=value.get("password_min"),
             password_min_with_second_factor=value.get("password_min_with_second_factor"),
-            password_passes=value.get("password_passes"),
             password_words=tuple(value["password_words"]) if "password_words" in value else None,
-            pending_until=tuple(value["pending_until"]) if "pending_until" in value else None,
-            profile_edited_by=tuple(value["profile_edited_by"]) if "profile_edited_by" in value else None,
-            recent_log_in_ms=value.get("recent_log_in_ms"),
-            resend=value.get("resend"),
-            reservations_on_hold=value.get("reservations_on_hold"),
-            role_scope=value.get("role_scope"),
-            seats=value.get("seats"),
-            second_factor=value.get("second_factor"),
+            password_memory_kib=value.get("password_memory_kib"),
+            password_passes=value.get("password_passes"),
             session_idle_ms=value.get("session_idle_ms"),
             session_life_ms=value.get("session_life_ms"),
-            skip_verification=value.get("skip_verification"),
-            time_zone=value.get("time_zone"),
+            recent_log_in_ms=value.get("recent_log_in_ms"),
+            second_factor=value.get("second_factor"),
+            over_limit=value.get("over_limit"),
             usage_history_days=value.get("usage_history_days"),
-            verification_life_ms=value.get("verification_life_ms"),
+            cap_history_days=value.get("cap_history_days"),
         )
 
 
@@ -5178,19 +5178,19 @@ class Policies:
 class PolicyOrigin:
     """Where the value of a policy comes from."""
 
-    account: str | None = None
-    """The account whose setting or preset it is; absent for the platform and for the default."""
     policy: str
     """The policy."""
     source: PolicySource
     """At which kind of level it is set."""
+    account: str | None = None
+    """The account whose setting or preset it is; absent for the platform and for the default."""
 
     @classmethod
     def _from(cls, value: Any) -> PolicyOrigin:
         return cls(
-            account=value.get("account"),
             policy=value["policy"],
             source=value["source"],
+            account=value.get("account"),
         )
 
 
@@ -5200,12 +5200,12 @@ class PolicyReport:
 
     account: str | None = None
     """The account; absent for the platform."""
-    policies: EffectivePolicies
-    """The policies that apply."""
     preset: Preset | None = None
     """The preset that this account, or the platform, has itself."""
     set: Policies
     """The single policies that are set on this account, or on the platform, itself."""
+    policies: EffectivePolicies
+    """The policies that apply."""
     sources: tuple[PolicyOrigin, ...]
     """Where each of them comes from, ordered by name."""
 
@@ -5213,9 +5213,9 @@ class PolicyReport:
     def _from(cls, value: Any) -> PolicyReport:
         return cls(
             account=value.get("account"),
-            policies=EffectivePolicies._from(value["policies"]),
             preset=value.get("preset"),
             set=Policies._from(value["set"]),
+            policies=EffectivePolicies._from(value["policies"]),
             sources=tuple(PolicyOrigin._from(item) for item in value["sources"]),
         )
 
@@ -5229,17 +5229,17 @@ class PreflightExcess:
 
     limit: LimitName
     """Which limit."""
-    used: int
-    """How much is used now."""
     value: Limit
     """Its value with the package."""
+    used: int
+    """How much is used now."""
 
     @classmethod
     def _from(cls, value: Any) -> PreflightExcess:
         return cls(
             limit=value["limit"],
-            used=value["used"],
             value=value["value"],
+            used=value["used"],
         )
 
 
@@ -5249,17 +5249,17 @@ class PreflightGuarantee:
 
     limit: LimitName
     """Which limit."""
-    promised: int
-    """How much is guaranteed to the accounts directly below."""
     value: Limit
     """Its value with the package, or the value of an account above if that is less."""
+    promised: int
+    """How much is guaranteed to the accounts directly below."""
 
     @classmethod
     def _from(cls, value: Any) -> PreflightGuarantee:
         return cls(
             limit=value["limit"],
-            promised=value["promised"],
             value=value["value"],
+            promised=value["promised"],
         )
 
 
@@ -5267,16 +5267,16 @@ class PreflightGuarantee:
 class Price:
     """An amount of money."""
 
-    currency: str
-    """The code of the currency: three capital letters, such as `EUR`."""
     minor_units: int
     """The amount in the smallest unit of the currency, such as cents."""
+    currency: str
+    """The code of the currency: three capital letters, such as `EUR`."""
 
     @classmethod
     def _from(cls, value: Any) -> Price:
         return cls(
-            currency=value["currency"],
             minor_units=value["minor_units"],
+            currency=value["currency"],
         )
 
 
@@ -5286,17 +5286,17 @@ class Problem:
 
     code: str
     """The code of the refusal."""
-    field: str | None = None
-    """The JSON pointer of the field that is wrong, in a request for this one alone; for a row of CSV, its column."""
     message: str
     """A sentence that a person can act on."""
+    field: str | None = None
+    """The JSON pointer of the field that is wrong, in a request for this one alone; for a row of CSV, its column."""
 
     @classmethod
     def _from(cls, value: Any) -> Problem:
         return cls(
             code=value["code"],
-            field=value.get("field"),
             message=value["message"],
+            field=value.get("field"),
         )
 
 
@@ -5306,29 +5306,29 @@ class Profile:
 
     first_name: str | None = None
     """The first name."""
-    language: str | None = None
-    """The language: a tag such as `de` or `pt-BR`."""
     last_name: str | None = None
     """The last name."""
-    notifications: Notifications | None = None
-    """How the user is notified of new messages."""
     phone: str | None = None
     """The phone number."""
     sending_country: str | None = None
     """The country to which the user sends by default: two capital letters, as in ISO 3166."""
+    language: str | None = None
+    """The language: a tag such as `de` or `pt-BR`."""
     time_zone: str | None = None
     """The IANA name of the time zone."""
+    notifications: Notifications | None = None
+    """How the user is notified of new messages."""
 
     @classmethod
     def _from(cls, value: Any) -> Profile:
         return cls(
             first_name=value.get("first_name"),
-            language=value.get("language"),
             last_name=value.get("last_name"),
-            notifications=Notifications._from(value["notifications"]) if "notifications" in value else None,
             phone=value.get("phone"),
             sending_country=value.get("sending_country"),
+            language=value.get("language"),
             time_zone=value.get("time_zone"),
+            notifications=Notifications._from(value["notifications"]) if "notifications" in value else None,
         )
 
 
@@ -5340,17 +5340,17 @@ class ReceivedList:
     """Whether the account has the folder: it appears when an account above first shares a template, and stays even
     while it is empty.
     """
-    next: str | None = None
-    """The `after` of the next page; absent on the last page."""
     templates: tuple[ReceivedTemplate, ...]
     """The templates."""
+    next: str | None = None
+    """The `after` of the next page; absent on the last page."""
 
     @classmethod
     def _from(cls, value: Any) -> ReceivedList:
         return cls(
             folder=value["folder"],
-            next=value.get("next"),
             templates=tuple(ReceivedTemplate._from(item) for item in value["templates"]),
+            next=value.get("next"),
         )
 
     def __bool__(self) -> NoReturn:
@@ -5363,26 +5363,26 @@ class ReceivedTemplate:
 
     account: str
     """The account above that shares it."""
-    id: str
-    """The resource."""
     kind: str
     """The kind of the resource."""
+    id: str
+    """The resource."""
     rev: int
     """The revision that the resource has now; a change in the account above raises it."""
-    shared_at_ms: int
-    """When it was first shared, in unix milliseconds."""
     updated_at_ms: int
     """When the resource was last changed, in unix milliseconds."""
+    shared_at_ms: int
+    """When it was first shared, in unix milliseconds."""
 
     @classmethod
     def _from(cls, value: Any) -> ReceivedTemplate:
         return cls(
             account=value["account"],
-            id=value["id"],
             kind=value["kind"],
+            id=value["id"],
             rev=value["rev"],
-            shared_at_ms=value["shared_at_ms"],
             updated_at_ms=value["updated_at_ms"],
+            shared_at_ms=value["shared_at_ms"],
         )
 
 
@@ -5390,19 +5390,19 @@ class ReceivedTemplate:
 class RecoveryCodes:
     """Recovery codes, each valid for one log-in."""
 
+    user: str
+    """The user."""
     recovery_codes: tuple[str, ...] = field(repr=False)
     """Ten codes. They are shown here once."""
     sessions_ended: int
     """How many sessions ended."""
-    user: str
-    """The user."""
 
     @classmethod
     def _from(cls, value: Any) -> RecoveryCodes:
         return cls(
+            user=value["user"],
             recovery_codes=tuple(value["recovery_codes"]),
             sessions_ended=value["sessions_ended"],
-            user=value["user"],
         )
 
     def __bool__(self) -> NoReturn:
@@ -5417,27 +5417,27 @@ class Refusal:
     """The error code, such as `quota_exceeded`; `credits_exhausted` when there are too few credits to pay for what is
     beyond the account's own limits.
     """
-    credits_left: int | None = None
-    """With `credits_exhausted`, how many credits there are to pay with."""
     limit: BindingLimit | None = None
     """The limit that refused the send, if a limit did."""
-    over: OverLimit | None = None
-    """What the host should do with the messages, if more than a refusal was configured: the setting of the strictest of
-    the limits that were reached (R-QTA-7).
-    """
     retry_at_ms: int | None = None
     """The first instant, in unix milliseconds, at which the same send is let through if nothing but time passes; absent
     when it never is.
+    """
+    credits_left: int | None = None
+    """With `credits_exhausted`, how many credits there are to pay with."""
+    over: OverLimit | None = None
+    """What the host should do with the messages, if more than a refusal was configured: the setting of the strictest of
+    the limits that were reached (R-QTA-7).
     """
 
     @classmethod
     def _from(cls, value: Any) -> Refusal:
         return cls(
             code=value["code"],
-            credits_left=value.get("credits_left"),
             limit=BindingLimit._from(value["limit"]) if "limit" in value else None,
-            over=value.get("over"),
             retry_at_ms=value.get("retry_at_ms"),
+            credits_left=value.get("credits_left"),
+            over=value.get("over"),
         )
 
 
@@ -5447,25 +5447,25 @@ class ReplacedEverywhere:
     of it were done.
     """
 
-    deleted_at_ms: int
-    """When it was deleted, in unix milliseconds."""
-    id: str
-    """The package or role that was deleted."""
     kind: Replaceable
     """What it was."""
-    records: int
-    """How many records were written anew so far."""
+    id: str
+    """The package or role that was deleted."""
     replaced_by: str
     """What is in its place."""
+    deleted_at_ms: int
+    """When it was deleted, in unix milliseconds."""
+    records: int
+    """How many records were written anew so far."""
 
     @classmethod
     def _from(cls, value: Any) -> ReplacedEverywhere:
         return cls(
-            deleted_at_ms=value["deleted_at_ms"],
-            id=value["id"],
             kind=value["kind"],
-            records=value["records"],
+            id=value["id"],
             replaced_by=value["replaced_by"],
+            deleted_at_ms=value["deleted_at_ms"],
+            records=value["records"],
         )
 
 
@@ -5475,43 +5475,43 @@ class Reservation:
 
     account: str
     """The account."""
+    id: str
+    """The reservation."""
+    user: str | None = None
+    """The user who sends."""
     channel: Channel
     """The channel that was charged."""
-    committed: int
-    """How many messages go out, according to the commit."""
     count: int
     """How many messages were charged."""
+    state: ReservationState
+    """The state of the reservation."""
+    committed: int
+    """How many messages go out, according to the commit."""
+    reserved_at_ms: int
+    """When it was charged, in unix milliseconds."""
+    expires_at_ms: int
+    """When the reservation expires, in unix milliseconds: what is left of it is given back then."""
+    not_before_ms: int | None = None
+    """When a pace spreads the messages: from when on all of them may have gone out, in unix milliseconds."""
     credits: PaidWithCredits | None = None
     """How many messages credits paid for when the reservation was charged; of what is given back, the credits get their
     part first (R-CRD-2).
     """
-    expires_at_ms: int
-    """When the reservation expires, in unix milliseconds: what is left of it is given back then."""
-    id: str
-    """The reservation."""
-    not_before_ms: int | None = None
-    """When a pace spreads the messages: from when on all of them may have gone out, in unix milliseconds."""
-    reserved_at_ms: int
-    """When it was charged, in unix milliseconds."""
-    state: ReservationState
-    """The state of the reservation."""
-    user: str | None = None
-    """The user who sends."""
 
     @classmethod
     def _from(cls, value: Any) -> Reservation:
         return cls(
             account=value["account"],
-            channel=value["channel"],
-            committed=value["committed"],
-            count=value["count"],
-            credits=PaidWithCredits._from(value["credits"]) if "credits" in value else None,
-            expires_at_ms=value["expires_at_ms"],
             id=value["id"],
-            not_before_ms=value.get("not_before_ms"),
-            reserved_at_ms=value["reserved_at_ms"],
-            state=value["state"],
             user=value.get("user"),
+            channel=value["channel"],
+            count=value["count"],
+            state=value["state"],
+            committed=value["committed"],
+            reserved_at_ms=value["reserved_at_ms"],
+            expires_at_ms=value["expires_at_ms"],
+            not_before_ms=value.get("not_before_ms"),
+            credits=PaidWithCredits._from(value["credits"]) if "credits" in value else None,
         )
 
     def __bool__(self) -> NoReturn:
@@ -5525,30 +5525,30 @@ class ReservationDecision:
     It is an answer of yes or no: yes if `refusal` is absent.
     """
 
-    credits: PaidWithCredits | None = None
-    """How many messages credits paid for, beyond the account's own limits (R-CRD-2)."""
-    expires_at_ms: int | None = None
-    """When the reservation expires, in unix milliseconds: what is left of it is given back then."""
+    reservation: str | None = None
+    """The reservation; absent when nothing was granted."""
     granted: int
     """How many messages are reserved."""
+    expires_at_ms: int | None = None
+    """When the reservation expires, in unix milliseconds: what is left of it is given back then."""
     not_before_ms: int | None = None
     """When a pace spreads the messages: from when on all of them may have gone out, in unix milliseconds. It is absent
     when they may go out now.
     """
     refusal: Refusal | None = None
     """Why nothing was granted."""
-    reservation: str | None = None
-    """The reservation; absent when nothing was granted."""
+    credits: PaidWithCredits | None = None
+    """How many messages credits paid for, beyond the account's own limits (R-CRD-2)."""
 
     @classmethod
     def _from(cls, value: Any) -> ReservationDecision:
         return cls(
-            credits=PaidWithCredits._from(value["credits"]) if "credits" in value else None,
-            expires_at_ms=value.get("expires_at_ms"),
+            reservation=value.get("reservation"),
             granted=value["granted"],
+            expires_at_ms=value.get("expires_at_ms"),
             not_before_ms=value.get("not_before_ms"),
             refusal=Refusal._from(value["refusal"]) if "refusal" in value else None,
-            reservation=value.get("reservation"),
+            credits=PaidWithCredits._from(value["credits"]) if "credits" in value else None,
         )
 
     def __bool__(self) -> bool:
@@ -5561,24 +5561,24 @@ class Resource:
 
     account: str
     """The account."""
-    created_at_ms: int
-    """When it was registered, in unix milliseconds."""
-    group: str | None = None
-    """The group in which it is shared; none when an owner or an administrator made it (R-GRP-3)."""
-    id: str
-    """The id, unique within account and kind."""
     kind: str
     """The kind: `campaign`, `list`, `template` or another one of the library, or a branch of the permission tree that
     the host added.
     """
+    id: str
+    """The id, unique within account and kind."""
     owner: str
     """The user who owns it."""
-    rev: int
-    """The revision; every change and every save raises it."""
+    group: str | None = None
+    """The group in which it is shared; none when an owner or an administrator made it (R-GRP-3)."""
     shared: bool
     """Whether its owner lets the group see it; the group does see it as long as the owner holds the permission to share
     the kind (R-GRP-3).
     """
+    rev: int
+    """The revision; every change and every save raises it."""
+    created_at_ms: int
+    """When it was registered, in unix milliseconds."""
     updated_at_ms: int
     """When it was last changed, in unix milliseconds."""
 
@@ -5586,13 +5586,13 @@ class Resource:
     def _from(cls, value: Any) -> Resource:
         return cls(
             account=value["account"],
-            created_at_ms=value["created_at_ms"],
-            group=value.get("group"),
-            id=value["id"],
             kind=value["kind"],
+            id=value["id"],
             owner=value["owner"],
-            rev=value["rev"],
+            group=value.get("group"),
             shared=value["shared"],
+            rev=value["rev"],
+            created_at_ms=value["created_at_ms"],
             updated_at_ms=value["updated_at_ms"],
         )
 
@@ -5611,21 +5611,21 @@ class ResourceDecision:
     """Whether they may."""
     permission: str
     """The permission that was asked for."""
+    scope: Scope | None = None
+    """How far the user's permission reaches; absent when they do not hold it."""
     reason: ResourceReason | None = None
     """Why they may do it: the narrowest reason that suffices."""
     refusal: str | None = None
     """Why they may not: the status of the account, the user or the membership, or `permission_denied`."""
-    scope: Scope | None = None
-    """How far the user's permission reaches; absent when they do not hold it."""
 
     @classmethod
     def _from(cls, value: Any) -> ResourceDecision:
         return cls(
             allowed=value["allowed"],
             permission=value["permission"],
+            scope=value.get("scope"),
             reason=value.get("reason"),
             refusal=value.get("refusal"),
-            scope=value.get("scope"),
         )
 
     def __bool__(self) -> bool:
@@ -5636,16 +5636,16 @@ class ResourceDecision:
 class ResourceList:
     """A page of resources."""
 
-    next: str | None = None
-    """The `after` of the next page; absent on the last page."""
     resources: tuple[Resource, ...]
     """The resources; a page may be shorter than `limit`, and even empty, while there is a `next`."""
+    next: str | None = None
+    """The `after` of the next page; absent on the last page."""
 
     @classmethod
     def _from(cls, value: Any) -> ResourceList:
         return cls(
-            next=value.get("next"),
             resources=tuple(Resource._from(item) for item in value["resources"]),
+            next=value.get("next"),
         )
 
     def __bool__(self) -> NoReturn:
@@ -5658,17 +5658,17 @@ class ResourceRemoved:
 
     account: str
     """The account."""
-    id: str
-    """The resource."""
     kind: str
     """The kind."""
+    id: str
+    """The resource."""
 
     @classmethod
     def _from(cls, value: Any) -> ResourceRemoved:
         return cls(
             account=value["account"],
-            id=value["id"],
             kind=value["kind"],
+            id=value["id"],
         )
 
     def __bool__(self) -> NoReturn:
@@ -5679,49 +5679,49 @@ class ResourceRemoved:
 class Role:
     """A role."""
 
-    account: str | None = None
-    """The account to which it belongs; absent for a role of the platform (R-ROL-4)."""
-    administrator: bool
-    """Whether its holders are administrators, who are in no group and for whom every scope is `any`. Only the built-in
-    Administrator and its copies are such roles (R-ROL-4).
-    """
-    allow: tuple[Grant, ...]
-    """The permissions that it allows."""
-    built_in: bool
-    """Whether it is one of the five built-in roles, which can be copied but not edited (R-ROL-4)."""
-    created_at_ms: int
-    """When it was made, in unix milliseconds."""
-    deny: tuple[str, ...]
-    """The permissions that it denies; a denial takes precedence over every grant."""
     id: str
     """The id."""
-    includes: tuple[str, ...]
-    """The roles whose grants and denials it includes."""
     name: str
     """The name that people see."""
-    rev: int
-    """The revision; every change raises it."""
+    allow: tuple[Grant, ...]
+    """The permissions that it allows."""
+    deny: tuple[str, ...]
+    """The permissions that it denies; a denial takes precedence over every grant."""
+    includes: tuple[str, ...]
+    """The roles whose grants and denials it includes."""
+    account: str | None = None
+    """The account to which it belongs; absent for a role of the platform (R-ROL-4)."""
     trial: str | None = None
     """Another role that is tried in its place: it refuses nothing, but what it would have refused is counted
     (R-QTA-15).
     """
+    administrator: bool
+    """Whether its holders are administrators, who are in no group and for whom every scope is `any`. Only the built-in
+    Administrator and its copies are such roles (R-ROL-4).
+    """
+    built_in: bool
+    """Whether it is one of the five built-in roles, which can be copied but not edited (R-ROL-4)."""
+    rev: int
+    """The revision; every change raises it."""
+    created_at_ms: int
+    """When it was made, in unix milliseconds."""
     updated_at_ms: int
     """When it was last changed, in unix milliseconds."""
 
     @classmethod
     def _from(cls, value: Any) -> Role:
         return cls(
-            account=value.get("account"),
-            administrator=value["administrator"],
-            allow=tuple(Grant._from(item) for item in value["allow"]),
-            built_in=value["built_in"],
-            created_at_ms=value["created_at_ms"],
-            deny=tuple(value["deny"]),
             id=value["id"],
-            includes=tuple(value["includes"]),
             name=value["name"],
-            rev=value["rev"],
+            allow=tuple(Grant._from(item) for item in value["allow"]),
+            deny=tuple(value["deny"]),
+            includes=tuple(value["includes"]),
+            account=value.get("account"),
             trial=value.get("trial"),
+            administrator=value["administrator"],
+            built_in=value["built_in"],
+            rev=value["rev"],
+            created_at_ms=value["created_at_ms"],
             updated_at_ms=value["updated_at_ms"],
         )
 
@@ -5733,16 +5733,16 @@ class Role:
 class RoleDeleted:
     """A role that was deleted."""
 
-    replaced: int
-    """In how many places the other role took its place."""
     role: str
     """The role."""
+    replaced: int
+    """In how many places the other role took its place."""
 
     @classmethod
     def _from(cls, value: Any) -> RoleDeleted:
         return cls(
-            replaced=value["replaced"],
             role=value["role"],
+            replaced=value["replaced"],
         )
 
     def __bool__(self) -> NoReturn:
@@ -5753,16 +5753,16 @@ class RoleDeleted:
 class RoleList:
     """A page of roles."""
 
-    next: str | None = None
-    """The `after` of the next page; absent on the last page."""
     roles: tuple[Role, ...]
     """The roles."""
+    next: str | None = None
+    """The `after` of the next page; absent on the last page."""
 
     @classmethod
     def _from(cls, value: Any) -> RoleList:
         return cls(
-            next=value.get("next"),
             roles=tuple(Role._from(item) for item in value["roles"]),
+            next=value.get("next"),
         )
 
     def __bool__(self) -> NoReturn:
@@ -5773,10 +5773,10 @@ class RoleList:
 class RoleTrial:
     """What a role that is on trial would have refused."""
 
-    candidate: str
-    """The role that is tried in its place."""
     role: str
     """The role."""
+    candidate: str
+    """The role that is tried in its place."""
     since_ms: int
     """Since when the checks are counted, in unix milliseconds: since the trial began, or since the store was opened if
     that was later.
@@ -5787,8 +5787,8 @@ class RoleTrial:
     @classmethod
     def _from(cls, value: Any) -> RoleTrial:
         return cls(
-            candidate=value["candidate"],
             role=value["role"],
+            candidate=value["candidate"],
             since_ms=value["since_ms"],
             would_refuse=tuple(WouldRefuse._from(item) for item in value["would_refuse"]),
         )
@@ -5801,16 +5801,16 @@ class RoleTrial:
 class SecondFactorRemoved:
     """The result of removing a second factor."""
 
-    sessions_ended: int
-    """How many sessions ended."""
     user: str
     """The user."""
+    sessions_ended: int
+    """How many sessions ended."""
 
     @classmethod
     def _from(cls, value: Any) -> SecondFactorRemoved:
         return cls(
-            sessions_ended=value["sessions_ended"],
             user=value["user"],
+            sessions_ended=value["sessions_ended"],
         )
 
     def __bool__(self) -> NoReturn:
@@ -5821,19 +5821,19 @@ class SecondFactorRemoved:
 class SecondFactorSecret:
     """A secret that an authenticator is to use."""
 
+    user: str
+    """The user."""
     secret: str = field(repr=False)
     """The secret in base32, for a user who types it. It is shown here once."""
     uri: str = field(repr=False)
     """The same as an `otpauth://` URI, for a QR code; it has the user's id if their address is too long for it."""
-    user: str
-    """The user."""
 
     @classmethod
     def _from(cls, value: Any) -> SecondFactorSecret:
         return cls(
+            user=value["user"],
             secret=value["secret"],
             uri=value["uri"],
-            user=value["user"],
         )
 
     def __bool__(self) -> NoReturn:
@@ -5847,25 +5847,25 @@ class SecondFactorStatus:
     It is an answer of yes or no: yes if `enabled` is true.
     """
 
-    confirmed_at_ms: int | None = None
-    """Since when, in unix milliseconds."""
-    enabled: bool
-    """Whether they log in with a code in addition to the password."""
-    pending: bool
-    """Whether a secret was created and is not confirmed yet."""
-    recovery_codes_left: int
-    """How many recovery codes are left."""
     user: str
     """The user."""
+    enabled: bool
+    """Whether they log in with a code in addition to the password."""
+    confirmed_at_ms: int | None = None
+    """Since when, in unix milliseconds."""
+    recovery_codes_left: int
+    """How many recovery codes are left."""
+    pending: bool
+    """Whether a secret was created and is not confirmed yet."""
 
     @classmethod
     def _from(cls, value: Any) -> SecondFactorStatus:
         return cls(
-            confirmed_at_ms=value.get("confirmed_at_ms"),
-            enabled=value["enabled"],
-            pending=value["pending"],
-            recovery_codes_left=value["recovery_codes_left"],
             user=value["user"],
+            enabled=value["enabled"],
+            confirmed_at_ms=value.get("confirmed_at_ms"),
+            recovery_codes_left=value["recovery_codes_left"],
+            pending=value["pending"],
         )
 
     def __bool__(self) -> bool:
@@ -5896,29 +5896,29 @@ class SendExplanation:
     It is an answer of yes or no: yes if `would_grant` is true.
     """
 
-    credits: int
-    """How many of the messages credits would pay for (R-CRD-2)."""
-    limits: tuple[UsageWindow, ...]
-    """Every limit and cap that was considered: those of the account, then those of the accounts above, then those of
-    the group.
-    """
+    would_grant: bool
+    """Whether the messages would go out."""
     refusal: Refusal | None = None
     """Why they would be refused."""
     remaining: int | None = None
     """How many messages could be granted under every limit, including those that credits would pay for; absent when
     nothing limits them.
     """
-    would_grant: bool
-    """Whether the messages would go out."""
+    credits: int
+    """How many of the messages credits would pay for (R-CRD-2)."""
+    limits: tuple[UsageWindow, ...]
+    """Every limit and cap that was considered: those of the account, then those of the accounts above, then those of
+    the group.
+    """
 
     @classmethod
     def _from(cls, value: Any) -> SendExplanation:
         return cls(
-            credits=value["credits"],
-            limits=tuple(UsageWindow._from(item) for item in value["limits"]),
+            would_grant=value["would_grant"],
             refusal=Refusal._from(value["refusal"]) if "refusal" in value else None,
             remaining=value.get("remaining"),
-            would_grant=value["would_grant"],
+            credits=value["credits"],
+            limits=tuple(UsageWindow._from(item) for item in value["limits"]),
         )
 
     def __bool__(self) -> bool:
@@ -5971,22 +5971,22 @@ class SendRefund:
 class SessionBehind:
     """Somebody who acts as another in a session (R-SES-6)."""
 
-    account: str
-    """The one account in which they can act."""
-    from_account: str | None = None
-    """The account from which they act; absent for an operator."""
-    reason: str
-    """The reason."""
     user: str
     """The person who acts."""
+    from_account: str | None = None
+    """The account from which they act; absent for an operator."""
+    account: str
+    """The one account in which they can act."""
+    reason: str
+    """The reason."""
 
     @classmethod
     def _from(cls, value: Any) -> SessionBehind:
         return cls(
-            account=value["account"],
-            from_account=value.get("from_account"),
-            reason=value["reason"],
             user=value["user"],
+            from_account=value.get("from_account"),
+            account=value["account"],
+            reason=value["reason"],
         )
 
 
@@ -5994,34 +5994,34 @@ class SessionBehind:
 class SessionDevice:
     """A device on which somebody is logged in."""
 
-    behind: SessionBehind | None = None
-    """Who acts as the user in it; absent when the user themself does."""
-    created_at_ms: int
-    """When they logged in, in unix milliseconds."""
-    device: str | None = None
-    """What is known of the device."""
-    expires_at_ms: int
-    """When it expires, in unix milliseconds."""
-    ip: str | None = None
-    """The address from which they logged in."""
-    last_ip: str | None = None
-    """The address from which it was last used."""
-    last_seen_at_ms: int
-    """When it was last used, in unix milliseconds, to within five minutes."""
     session: str
     """The session."""
+    device: str | None = None
+    """What is known of the device."""
+    ip: str | None = None
+    """The address from which they logged in."""
+    created_at_ms: int
+    """When they logged in, in unix milliseconds."""
+    last_seen_at_ms: int
+    """When it was last used, in unix milliseconds, to within five minutes."""
+    last_ip: str | None = None
+    """The address from which it was last used."""
+    expires_at_ms: int
+    """When it expires, in unix milliseconds."""
+    behind: SessionBehind | None = None
+    """Who acts as the user in it; absent when the user themself does."""
 
     @classmethod
     def _from(cls, value: Any) -> SessionDevice:
         return cls(
-            behind=SessionBehind._from(value["behind"]) if "behind" in value else None,
-            created_at_ms=value["created_at_ms"],
-            device=value.get("device"),
-            expires_at_ms=value["expires_at_ms"],
-            ip=value.get("ip"),
-            last_ip=value.get("last_ip"),
-            last_seen_at_ms=value["last_seen_at_ms"],
             session=value["session"],
+            device=value.get("device"),
+            ip=value.get("ip"),
+            created_at_ms=value["created_at_ms"],
+            last_seen_at_ms=value["last_seen_at_ms"],
+            last_ip=value.get("last_ip"),
+            expires_at_ms=value["expires_at_ms"],
+            behind=SessionBehind._from(value["behind"]) if "behind" in value else None,
         )
 
 
@@ -6046,30 +6046,30 @@ class SessionList:
 class SessionProof:
     """What a token proves."""
 
-    authenticated_at_ms: int
-    """When they last proved who they are, in unix milliseconds. The host should ask for the proof again before
-    important actions.
-    """
-    behind: SessionBehind | None = None
-    """Who acts as the user in it; absent when the user themself does."""
-    expires_at_ms: int
-    """When it expires, in unix milliseconds; it expires earlier when it is not used for a while."""
     session: str
     """The session."""
     user: str
     """The user."""
+    authenticated_at_ms: int
+    """When they last proved who they are, in unix milliseconds. The host should ask for the proof again before
+    important actions.
+    """
     with_second_factor: bool
     """Whether they did so with a second factor, or the host vouched for them."""
+    expires_at_ms: int
+    """When it expires, in unix milliseconds; it expires earlier when it is not used for a while."""
+    behind: SessionBehind | None = None
+    """Who acts as the user in it; absent when the user themself does."""
 
     @classmethod
     def _from(cls, value: Any) -> SessionProof:
         return cls(
-            authenticated_at_ms=value["authenticated_at_ms"],
-            behind=SessionBehind._from(value["behind"]) if "behind" in value else None,
-            expires_at_ms=value["expires_at_ms"],
             session=value["session"],
             user=value["user"],
+            authenticated_at_ms=value["authenticated_at_ms"],
             with_second_factor=value["with_second_factor"],
+            expires_at_ms=value["expires_at_ms"],
+            behind=SessionBehind._from(value["behind"]) if "behind" in value else None,
         )
 
     def __bool__(self) -> NoReturn:
@@ -6080,22 +6080,22 @@ class SessionProof:
 class SessionToken:
     """The token of a session that was begun or renewed."""
 
-    expires_at_ms: int
-    """When it expires, in unix milliseconds; it expires earlier when it is not used for a while."""
     session: str
     """The session."""
-    token: str = field(repr=False)
-    """The token that proves the user from now on. It is shown only here, and is not stored anywhere."""
     user: str
     """The user."""
+    token: str = field(repr=False)
+    """The token that proves the user from now on. It is shown only here, and is not stored anywhere."""
+    expires_at_ms: int
+    """When it expires, in unix milliseconds; it expires earlier when it is not used for a while."""
 
     @classmethod
     def _from(cls, value: Any) -> SessionToken:
         return cls(
-            expires_at_ms=value["expires_at_ms"],
             session=value["session"],
-            token=value["token"],
             user=value["user"],
+            token=value["token"],
+            expires_at_ms=value["expires_at_ms"],
         )
 
     def __bool__(self) -> NoReturn:
@@ -6106,16 +6106,16 @@ class SessionToken:
 class SessionsEnded:
     """Sessions that ended."""
 
-    ended: int
-    """How many sessions ended."""
     user: str
     """The user."""
+    ended: int
+    """How many sessions ended."""
 
     @classmethod
     def _from(cls, value: Any) -> SessionsEnded:
         return cls(
-            ended=value["ended"],
             user=value["user"],
+            ended=value["ended"],
         )
 
     def __bool__(self) -> NoReturn:
@@ -6128,17 +6128,17 @@ class ShareEnded:
 
     account: str
     """The account."""
-    id: str
-    """The resource."""
     kind: str
     """The kind of the resource."""
+    id: str
+    """The resource."""
 
     @classmethod
     def _from(cls, value: Any) -> ShareEnded:
         return cls(
             account=value["account"],
-            id=value["id"],
             kind=value["kind"],
+            id=value["id"],
         )
 
     def __bool__(self) -> NoReturn:
@@ -6149,16 +6149,16 @@ class ShareEnded:
 class ShareableList:
     """A page of templates."""
 
-    next: str | None = None
-    """The `after` of the next page; absent on the last page."""
     templates: tuple[ShareableTemplate, ...]
     """The templates."""
+    next: str | None = None
+    """The `after` of the next page; absent on the last page."""
 
     @classmethod
     def _from(cls, value: Any) -> ShareableList:
         return cls(
-            next=value.get("next"),
             templates=tuple(ShareableTemplate._from(item) for item in value["templates"]),
+            next=value.get("next"),
         )
 
     def __bool__(self) -> NoReturn:
@@ -6171,20 +6171,20 @@ class ShareableTemplate:
 
     account: str
     """The account."""
-    accounts: tuple[str, ...]
-    """The accounts below that see it, when not all of them do."""
-    all: bool
-    """Whether every account below sees it."""
-    id: str
-    """The resource."""
     kind: str
     """The kind of the resource."""
+    id: str
+    """The resource."""
     owner: str
     """The user who owns it."""
     rev: int
     """The revision of the resource."""
     shared: bool
     """Whether it is shared."""
+    all: bool
+    """Whether every account below sees it."""
+    accounts: tuple[str, ...]
+    """The accounts below that see it, when not all of them do."""
     shared_at_ms: int | None = None
     """When it was first shared, in unix milliseconds."""
 
@@ -6192,13 +6192,13 @@ class ShareableTemplate:
     def _from(cls, value: Any) -> ShareableTemplate:
         return cls(
             account=value["account"],
-            accounts=tuple(value["accounts"]),
-            all=value["all"],
-            id=value["id"],
             kind=value["kind"],
+            id=value["id"],
             owner=value["owner"],
             rev=value["rev"],
             shared=value["shared"],
+            all=value["all"],
+            accounts=tuple(value["accounts"]),
             shared_at_ms=value.get("shared_at_ms"),
         )
 
@@ -6213,21 +6213,21 @@ class SharingCheck:
     It is an answer of yes or no: yes if `allowed` is true.
     """
 
-    account: str
-    """The account above that shares it."""
     allowed: bool
     """Whether they may."""
     refusal: str | None = None
     """Why they may not."""
+    account: str
+    """The account above that shares it."""
     rev: int
     """The revision that the resource has now."""
 
     @classmethod
     def _from(cls, value: Any) -> SharingCheck:
         return cls(
-            account=value["account"],
             allowed=value["allowed"],
             refusal=value.get("refusal"),
+            account=value["account"],
             rev=value["rev"],
         )
 
@@ -6239,28 +6239,28 @@ class SharingCheck:
 class Slot:
     """A slot that a worker has, as it is stored and shown. It is free again once its lease has run out."""
 
-    account: str
-    """The account for which the worker works."""
-    acquired_at_ms: int
-    """When the worker took it, in unix milliseconds."""
-    campaign: str | None = None
-    """The campaign on which it works."""
-    expires_at_ms: int
-    """When it is free again unless it is renewed, in unix milliseconds."""
-    holder: str
-    """The worker, by the name that the host uses for it."""
     id: str
     """The id, with which it is renewed and released."""
+    account: str
+    """The account for which the worker works."""
+    holder: str
+    """The worker, by the name that the host uses for it."""
+    campaign: str | None = None
+    """The campaign on which it works."""
+    acquired_at_ms: int
+    """When the worker took it, in unix milliseconds."""
+    expires_at_ms: int
+    """When it is free again unless it is renewed, in unix milliseconds."""
 
     @classmethod
     def _from(cls, value: Any) -> Slot:
         return cls(
-            account=value["account"],
-            acquired_at_ms=value["acquired_at_ms"],
-            campaign=value.get("campaign"),
-            expires_at_ms=value["expires_at_ms"],
-            holder=value["holder"],
             id=value["id"],
+            account=value["account"],
+            holder=value["holder"],
+            campaign=value.get("campaign"),
+            acquired_at_ms=value["acquired_at_ms"],
+            expires_at_ms=value["expires_at_ms"],
         )
 
     def __bool__(self) -> NoReturn:
@@ -6271,16 +6271,16 @@ class Slot:
 class SlotList:
     """A page of slots."""
 
-    next: str | None = None
-    """The `after` of the next page; absent on the last page."""
     slots: tuple[Slot, ...]
     """The slots; a page may be shorter than `limit`, and even empty, while there is a `next`."""
+    next: str | None = None
+    """The `after` of the next page; absent on the last page."""
 
     @classmethod
     def _from(cls, value: Any) -> SlotList:
         return cls(
-            next=value.get("next"),
             slots=tuple(Slot._from(item) for item in value["slots"]),
+            next=value.get("next"),
         )
 
     def __bool__(self) -> NoReturn:
@@ -6291,32 +6291,32 @@ class SlotList:
 class StoreInfo:
     """The id, the version and the last commit of a store."""
 
+    store_id: str
+    """The id that the store got when it was created."""
+    last_commit: int
+    """The number of the last commit."""
+    version: str
+    """The version of this library."""
     clock_jump: ClockJump | None = None
     """The last jump of the system's clock, and whether it is held back; absent when there was none (R-QTA-13)."""
     erasing: tuple[ErasedAccount, ...] | None = None
     """Large accounts that were deleted and are being erased step by step, at most 100; absent where there are none
     (R-QTA-16).
     """
-    last_commit: int
-    """The number of the last commit."""
     replacing: tuple[ReplacedEverywhere, ...] | None = None
     """Packages and roles that were deleted, of which the records that named them are written anew step by step, at most
     100; absent where there are none (R-QTA-16).
     """
-    store_id: str
-    """The id that the store got when it was created."""
-    version: str
-    """The version of this library."""
 
     @classmethod
     def _from(cls, value: Any) -> StoreInfo:
         return cls(
+            store_id=value["store_id"],
+            last_commit=value["last_commit"],
+            version=value["version"],
             clock_jump=ClockJump._from(value["clock_jump"]) if "clock_jump" in value else None,
             erasing=tuple(ErasedAccount._from(item) for item in value["erasing"]) if "erasing" in value else None,
-            last_commit=value["last_commit"],
             replacing=tuple(ReplacedEverywhere._from(item) for item in value["replacing"]) if "replacing" in value else None,
-            store_id=value["store_id"],
-            version=value["version"],
         )
 
     def __bool__(self) -> NoReturn:
@@ -6327,16 +6327,16 @@ class StoreInfo:
 class StoreStateHash:
     """The fingerprint of a store."""
 
-    records: int
-    """How many records the fingerprint covers."""
     state_hash: str
     """SHA-256 over all keys and values in order, in hexadecimal."""
+    records: int
+    """How many records the fingerprint covers."""
 
     @classmethod
     def _from(cls, value: Any) -> StoreStateHash:
         return cls(
-            records=value["records"],
             state_hash=value["state_hash"],
+            records=value["records"],
         )
 
     def __bool__(self) -> NoReturn:
@@ -6350,25 +6350,25 @@ class StoreVerification:
     It is an answer of yes or no: yes if `whole` is true.
     """
 
-    bytes: int
-    """How many bytes the records have."""
-    damaged: tuple[str, ...]
-    """The places where records are damaged or do not agree with each other, at most 100."""
-    last_commit: int
-    """The number of the last commit."""
-    records: int
-    """How many records there are."""
     whole: bool
     """Whether every record is undamaged and agrees with the others."""
+    records: int
+    """How many records there are."""
+    bytes: int
+    """How many bytes the records have."""
+    last_commit: int
+    """The number of the last commit."""
+    damaged: tuple[str, ...]
+    """The places where records are damaged or do not agree with each other, at most 100."""
 
     @classmethod
     def _from(cls, value: Any) -> StoreVerification:
         return cls(
-            bytes=value["bytes"],
-            damaged=tuple(value["damaged"]),
-            last_commit=value["last_commit"],
-            records=value["records"],
             whole=value["whole"],
+            records=value["records"],
+            bytes=value["bytes"],
+            last_commit=value["last_commit"],
+            damaged=tuple(value["damaged"]),
         )
 
     def __bool__(self) -> bool:
@@ -6379,21 +6379,21 @@ class StoreVerification:
 class SuppressedRecipient:
     """A recipient to whom nothing may be sent."""
 
+    recipient: int
+    """The position of the recipient in the request, counted from 0."""
     address: str
     """The address, as it was given."""
     by: Suppression
     """The entry that suppresses them: one for their address comes before one for their domain, and one of the account
     before one of another account.
     """
-    recipient: int
-    """The position of the recipient in the request, counted from 0."""
 
     @classmethod
     def _from(cls, value: Any) -> SuppressedRecipient:
         return cls(
+            recipient=value["recipient"],
             address=value["address"],
             by=Suppression._from(value["by"]),
-            recipient=value["recipient"],
         )
 
 
@@ -6401,30 +6401,30 @@ class SuppressedRecipient:
 class Suppression:
     """An address or a domain to which nothing is sent, as it is stored and shown."""
 
-    account: str
-    """The account to which the entry belongs."""
-    created_at_ms: int
-    """When it was made, in unix milliseconds."""
-    expires_at_ms: int | None = None
-    """When it expires, in unix milliseconds."""
+    value: str
+    """The e-mail address in normal form, or the domain."""
     message_class: MessageClass
     """Which messages it suppresses: `marketing` suppresses only marketing messages, `transactional` suppresses both
     classes.
     """
+    account: str
+    """The account to which the entry belongs."""
     reason: str | None = None
     """The reason."""
-    value: str
-    """The e-mail address in normal form, or the domain."""
+    expires_at_ms: int | None = None
+    """When it expires, in unix milliseconds."""
+    created_at_ms: int
+    """When it was made, in unix milliseconds."""
 
     @classmethod
     def _from(cls, value: Any) -> Suppression:
         return cls(
-            account=value["account"],
-            created_at_ms=value["created_at_ms"],
-            expires_at_ms=value.get("expires_at_ms"),
-            message_class=value["message_class"],
-            reason=value.get("reason"),
             value=value["value"],
+            message_class=value["message_class"],
+            account=value["account"],
+            reason=value.get("reason"),
+            expires_at_ms=value.get("expires_at_ms"),
+            created_at_ms=value["created_at_ms"],
         )
 
 
@@ -6432,16 +6432,16 @@ class Suppression:
 class SuppressionCheck:
     """The result of a filter; a recipient who is in neither list may be written to."""
 
-    invalid: tuple[InvalidRecipient, ...]
-    """The recipients whose address is not an e-mail address."""
     suppressed: tuple[SuppressedRecipient, ...]
     """The recipients to whom nothing may be sent."""
+    invalid: tuple[InvalidRecipient, ...]
+    """The recipients whose address is not an e-mail address."""
 
     @classmethod
     def _from(cls, value: Any) -> SuppressionCheck:
         return cls(
-            invalid=tuple(InvalidRecipient._from(item) for item in value["invalid"]),
             suppressed=tuple(SuppressedRecipient._from(item) for item in value["suppressed"]),
+            invalid=tuple(InvalidRecipient._from(item) for item in value["invalid"]),
         )
 
     def __bool__(self) -> NoReturn:
@@ -6452,16 +6452,16 @@ class SuppressionCheck:
 class SuppressionList:
     """A page of suppressions."""
 
-    next: str | None = None
-    """The `after` of the next page; absent on the last page."""
     suppressions: tuple[Suppression, ...]
     """The entries; `account` names the account of each entry."""
+    next: str | None = None
+    """The `after` of the next page; absent on the last page."""
 
     @classmethod
     def _from(cls, value: Any) -> SuppressionList:
         return cls(
-            next=value.get("next"),
             suppressions=tuple(Suppression._from(item) for item in value["suppressions"]),
+            next=value.get("next"),
         )
 
     def __bool__(self) -> NoReturn:
@@ -6474,17 +6474,17 @@ class SuppressionPool:
 
     account: str
     """The account."""
-    pooled: bool
-    """Whether it is in the pool."""
     team: str
     """The top account of the team."""
+    pooled: bool
+    """Whether it is in the pool."""
 
     @classmethod
     def _from(cls, value: Any) -> SuppressionPool:
         return cls(
             account=value["account"],
-            pooled=value["pooled"],
             team=value["team"],
+            pooled=value["pooled"],
         )
 
     def __bool__(self) -> NoReturn:
@@ -6531,29 +6531,29 @@ class SwitchableAccount:
 
     account: str
     """The account."""
-    how: EnterAs
-    """How they enter it."""
     name: str
     """Its name."""
+    status: Status
+    """Its effective status."""
+    how: EnterAs
+    """How they enter it."""
+    role: str | None = None
+    """The role that they enter with; an owner needs none."""
     offered: bool
     """Whether they can enter it now."""
     refusal: str | None = None
     """The code with which entering it is refused."""
-    role: str | None = None
-    """The role that they enter with; an owner needs none."""
-    status: Status
-    """Its effective status."""
 
     @classmethod
     def _from(cls, value: Any) -> SwitchableAccount:
         return cls(
             account=value["account"],
-            how=value["how"],
             name=value["name"],
+            status=value["status"],
+            how=value["how"],
+            role=value.get("role"),
             offered=value["offered"],
             refusal=value.get("refusal"),
-            role=value.get("role"),
-            status=value["status"],
         )
 
 
@@ -6583,35 +6583,35 @@ class TeamAccount:
 
     account: str
     """The account."""
-    children: int
-    """How many accounts are directly below it."""
-    depth: int
-    """Its level in the team; the top account has level 1."""
     name: str
     """Its name."""
+    parent: str | None = None
+    """The account above."""
+    depth: int
+    """Its level in the team; the top account has level 1."""
     owner: str | None = None
     """Its owner; absent until they have confirmed their address."""
     owner_email: str | None = None
     """The owner's e-mail address, as typed."""
-    parent: str | None = None
-    """The account above."""
     status: Status
     """Its effective status."""
     users: int
     """How many users it has, including the owner; `members.list` lists them."""
+    children: int
+    """How many accounts are directly below it."""
 
     @classmethod
     def _from(cls, value: Any) -> TeamAccount:
         return cls(
             account=value["account"],
-            children=value["children"],
-            depth=value["depth"],
             name=value["name"],
+            parent=value.get("parent"),
+            depth=value["depth"],
             owner=value.get("owner"),
             owner_email=value.get("owner_email"),
-            parent=value.get("parent"),
             status=value["status"],
             users=value["users"],
+            children=value["children"],
         )
 
 
@@ -6641,17 +6641,17 @@ class UnsharedKinds:
 
     account: str
     """The account."""
-    unshared: tuple[str, ...]
-    """The kinds, in the order of their names."""
     user: str
     """The member."""
+    unshared: tuple[str, ...]
+    """The kinds, in the order of their names."""
 
     @classmethod
     def _from(cls, value: Any) -> UnsharedKinds:
         return cls(
             account=value["account"],
-            unshared=tuple(value["unshared"]),
             user=value["user"],
+            unshared=tuple(value["unshared"]),
         )
 
     def __bool__(self) -> NoReturn:
@@ -6682,16 +6682,16 @@ class Usage:
 class UsageHistory:
     """A page of past windows."""
 
-    next: str | None = None
-    """The `after` of the next page; absent on the last page."""
     windows: tuple[UsedWindow, ...]
     """The windows."""
+    next: str | None = None
+    """The `after` of the next page; absent on the last page."""
 
     @classmethod
     def _from(cls, value: Any) -> UsageHistory:
         return cls(
-            next=value.get("next"),
             windows=tuple(UsedWindow._from(item) for item in value["windows"]),
+            next=value.get("next"),
         )
 
     def __bool__(self) -> NoReturn:
@@ -6719,54 +6719,54 @@ class UsageReconciled:
 class UsageWindow:
     """A limit and its current window."""
 
-    kept_apart: int | None = None
-    """How much of the limit is kept for accounts below to which it is guaranteed and which have not used it yet
-    (R-TEA-9); absent when nothing is.
-    """
     limit: str
     """The name of the limit, such as `email_per_day`, or the id of the cap."""
-    overuse: int
-    """How much was let through beyond the limit (R-QTA-7). It includes what credits paid for, which `used` does not
-    include (R-CRD-2).
-    """
-    remaining: int | None = None
-    """How much is left for the account that was asked about; absent when it is unlimited."""
-    resets_at_ms: int
-    """When it helps to try again, in unix milliseconds: when the window ends; for a rolling window, when the oldest use
-    no longer counts.
-    """
+    window: Window
+    """The window that it counts in."""
     scope: str
     """Whose limit or cap it is: the `account` that was asked for, an `ancestor` or a `group`; for a cap also the
     `platform`, a `member`, `campaign`, `api_key`, `sending_domain` or `recipient_domain`.
     """
-    source: Source
-    """Where the value comes from."""
-    starts_at_ms: int
-    """When the window began, in unix milliseconds."""
     subject: str
     """The id of that account, group, member, campaign or API key, or the name of the domain."""
-    used: int
-    """How much is used; for a cap that spreads, how many messages of its burst are still waiting for their turn."""
     value: Limit
     """The value of the limit."""
-    window: Window
-    """The window that it counts in."""
+    source: Source
+    """Where the value comes from."""
+    used: int
+    """How much is used; for a cap that spreads, how many messages of its burst are still waiting for their turn."""
+    overuse: int
+    """How much was let through beyond the limit (R-QTA-7). It includes what credits paid for, which `used` does not
+    include (R-CRD-2).
+    """
+    kept_apart: int | None = None
+    """How much of the limit is kept for accounts below to which it is guaranteed and which have not used it yet
+    (R-TEA-9); absent when nothing is.
+    """
+    remaining: int | None = None
+    """How much is left for the account that was asked about; absent when it is unlimited."""
+    starts_at_ms: int
+    """When the window began, in unix milliseconds."""
+    resets_at_ms: int
+    """When it helps to try again, in unix milliseconds: when the window ends; for a rolling window, when the oldest use
+    no longer counts.
+    """
 
     @classmethod
     def _from(cls, value: Any) -> UsageWindow:
         return cls(
-            kept_apart=value.get("kept_apart"),
             limit=value["limit"],
-            overuse=value["overuse"],
-            remaining=value.get("remaining"),
-            resets_at_ms=value["resets_at_ms"],
-            scope=value["scope"],
-            source=value["source"],
-            starts_at_ms=value["starts_at_ms"],
-            subject=value["subject"],
-            used=value["used"],
-            value=value["value"],
             window=value["window"],
+            scope=value["scope"],
+            subject=value["subject"],
+            value=value["value"],
+            source=value["source"],
+            used=value["used"],
+            overuse=value["overuse"],
+            kept_apart=value.get("kept_apart"),
+            remaining=value.get("remaining"),
+            starts_at_ms=value["starts_at_ms"],
+            resets_at_ms=value["resets_at_ms"],
         )
 
 
@@ -6774,22 +6774,22 @@ class UsageWindow:
 class UsedWindow:
     """A past window."""
 
-    ends_at_ms: int
-    """When it ended, in unix milliseconds."""
-    paid_with_credits: int
-    """How much of it credits paid for, beyond the limit."""
     starts_at_ms: int
     """When it began, in unix milliseconds."""
+    ends_at_ms: int
+    """When it ended, in unix milliseconds."""
     used: int
     """How much was granted in it and not given back, including what credits paid for."""
+    paid_with_credits: int
+    """How much of it credits paid for, beyond the limit."""
 
     @classmethod
     def _from(cls, value: Any) -> UsedWindow:
         return cls(
-            ends_at_ms=value["ends_at_ms"],
-            paid_with_credits=value["paid_with_credits"],
             starts_at_ms=value["starts_at_ms"],
+            ends_at_ms=value["ends_at_ms"],
             used=value["used"],
+            paid_with_credits=value["paid_with_credits"],
         )
 
 
@@ -6797,45 +6797,45 @@ class UsedWindow:
 class User:
     """A user."""
 
-    accounts: tuple[str, ...]
-    """All accounts of which they are a member and in which the caller can see them."""
-    created_at_ms: int
-    """When it was made, in unix milliseconds."""
-    disabled: bool
-    """Whether the user as a whole is disabled."""
-    email: str
-    """The e-mail address, as typed."""
-    email_change: EmailChangeAsked | None = None
-    """The address that was asked for and is not confirmed yet; shown only to the user themself, the host and operators."""
-    first_login_at_ms: int | None = None
-    """When they first logged in, in unix milliseconds."""
     id: str
     """The id."""
-    last_seen_at_ms: int | None = None
-    """When they were last seen, in unix milliseconds, to within five minutes; absent when they never were."""
-    must_set_password: bool
-    """Whether the user has to set a password before they are no longer shown as pending."""
+    email: str
+    """The e-mail address, as typed."""
     profile: Profile
     """The user's profile."""
+    disabled: bool
+    """Whether the user as a whole is disabled."""
+    accounts: tuple[str, ...]
+    """All accounts of which they are a member and in which the caller can see them."""
+    email_change: EmailChangeAsked | None = None
+    """The address that was asked for and is not confirmed yet; shown only to the user themself, the host and operators."""
+    must_set_password: bool
+    """Whether the user has to set a password before they are no longer shown as pending."""
+    first_login_at_ms: int | None = None
+    """When they first logged in, in unix milliseconds."""
+    last_seen_at_ms: int | None = None
+    """When they were last seen, in unix milliseconds, to within five minutes; absent when they never were."""
     rev: int
     """The revision; every change raises it."""
+    created_at_ms: int
+    """When it was made, in unix milliseconds."""
     updated_at_ms: int
     """When it was last changed, in unix milliseconds."""
 
     @classmethod
     def _from(cls, value: Any) -> User:
         return cls(
-            accounts=tuple(value["accounts"]),
-            created_at_ms=value["created_at_ms"],
-            disabled=value["disabled"],
-            email=value["email"],
-            email_change=EmailChangeAsked._from(value["email_change"]) if "email_change" in value else None,
-            first_login_at_ms=value.get("first_login_at_ms"),
             id=value["id"],
-            last_seen_at_ms=value.get("last_seen_at_ms"),
-            must_set_password=value["must_set_password"],
+            email=value["email"],
             profile=Profile._from(value["profile"]),
+            disabled=value["disabled"],
+            accounts=tuple(value["accounts"]),
+            email_change=EmailChangeAsked._from(value["email_change"]) if "email_change" in value else None,
+            must_set_password=value["must_set_password"],
+            first_login_at_ms=value.get("first_login_at_ms"),
+            last_seen_at_ms=value.get("last_seen_at_ms"),
             rev=value["rev"],
+            created_at_ms=value["created_at_ms"],
             updated_at_ms=value["updated_at_ms"],
         )
 
@@ -6847,22 +6847,22 @@ class User:
 class UserAct:
     """Something that a person did."""
 
-    account: str | None = None
-    """The account that they acted in; absent for operators."""
     at_ms: int
     """When it happened, in unix milliseconds."""
-    ip: str
-    """The address from which they came."""
     operation: str
     """The operation."""
+    account: str | None = None
+    """The account that they acted in; absent for operators."""
+    ip: str
+    """The address from which they came."""
 
     @classmethod
     def _from(cls, value: Any) -> UserAct:
         return cls(
-            account=value.get("account"),
             at_ms=value["at_ms"],
-            ip=value["ip"],
             operation=value["operation"],
+            account=value.get("account"),
+            ip=value["ip"],
         )
 
 
@@ -6872,17 +6872,17 @@ class UserCsv:
 
     csv: str
     """The rows, each ended by CR and LF."""
-    next: str | None = None
-    """The `after` of the next page; absent on the last page."""
     rows: int
     """How many there are, without the names of the columns."""
+    next: str | None = None
+    """The `after` of the next page; absent on the last page."""
 
     @classmethod
     def _from(cls, value: Any) -> UserCsv:
         return cls(
             csv=value["csv"],
-            next=value.get("next"),
             rows=value["rows"],
+            next=value.get("next"),
         )
 
     def __bool__(self) -> NoReturn:
@@ -6893,60 +6893,60 @@ class UserCsv:
 class UserData:
     """All that is known of a person."""
 
-    acts: tuple[UserAct, ...]
-    """What they did themselves, as far as the address from which they did it is recorded."""
+    user: User
+    """The user."""
+    password_set_at_ms: int | None = None
+    """When they chose their password, in unix milliseconds; absent when they have none, or when it was imported."""
+    second_factor: SecondFactorStatus
+    """Their second factor, without its secrets."""
+    operator_role: str | None = None
+    """The role that they have as an operator of the platform."""
+    memberships: tuple[Member, ...]
+    """Their memberships."""
     allow_lists: tuple[AddressList, ...]
     """Their allow-lists: that of the user, and those of their memberships."""
     api_keys: tuple[ApiKey, ...]
     """Their API keys, without the tokens."""
-    exported_at_ms: int
-    """When this document was made, in unix milliseconds."""
-    history: tuple[UserHistory, ...]
-    """What was changed about them, as far as it is recorded: former names and addresses, and former sessions."""
-    invitations: tuple[UserInvitation, ...]
-    """The invitations to their address and to the addresses that they had before, in every team."""
-    memberships: tuple[Member, ...]
-    """Their memberships."""
-    messages: tuple[UserMessage, ...]
-    """The messages to them that are still in the outbox."""
-    more_resources: bool
-    """Whether more is to come: continue with `next`."""
-    next: str | None = None
-    """The `after` of the next part; absent in the last part."""
-    operator_role: str | None = None
-    """The role that they have as an operator of the platform."""
-    password_set_at_ms: int | None = None
-    """When they chose their password, in unix milliseconds; absent when they have none, or when it was imported."""
-    resources: tuple[OwnedResource, ...]
-    """The resources that they own."""
-    second_factor: SecondFactorStatus
-    """Their second factor, without its secrets."""
     sessions: tuple[SessionDevice, ...]
     """The devices on which they are logged in, with the addresses from which they came; including sessions in which
     others act as them, or they act as others.
     """
-    user: User
-    """The user."""
+    invitations: tuple[UserInvitation, ...]
+    """The invitations to their address and to the addresses that they had before, in every team."""
+    messages: tuple[UserMessage, ...]
+    """The messages to them that are still in the outbox."""
+    history: tuple[UserHistory, ...]
+    """What was changed about them, as far as it is recorded: former names and addresses, and former sessions."""
+    acts: tuple[UserAct, ...]
+    """What they did themselves, as far as the address from which they did it is recorded."""
+    resources: tuple[OwnedResource, ...]
+    """The resources that they own."""
+    more_resources: bool
+    """Whether more is to come: continue with `next`."""
+    next: str | None = None
+    """The `after` of the next part; absent in the last part."""
+    exported_at_ms: int
+    """When this document was made, in unix milliseconds."""
 
     @classmethod
     def _from(cls, value: Any) -> UserData:
         return cls(
-            acts=tuple(UserAct._from(item) for item in value["acts"]),
+            user=User._from(value["user"]),
+            password_set_at_ms=value.get("password_set_at_ms"),
+            second_factor=SecondFactorStatus._from(value["second_factor"]),
+            operator_role=value.get("operator_role"),
+            memberships=tuple(Member._from(item) for item in value["memberships"]),
             allow_lists=tuple(AddressList._from(item) for item in value["allow_lists"]),
             api_keys=tuple(ApiKey._from(item) for item in value["api_keys"]),
-            exported_at_ms=value["exported_at_ms"],
-            history=tuple(UserHistory._from(item) for item in value["history"]),
+            sessions=tuple(SessionDevice._from(item) for item in value["sessions"]),
             invitations=tuple(UserInvitation._from(item) for item in value["invitations"]),
-            memberships=tuple(Member._from(item) for item in value["memberships"]),
             messages=tuple(UserMessage._from(item) for item in value["messages"]),
+            history=tuple(UserHistory._from(item) for item in value["history"]),
+            acts=tuple(UserAct._from(item) for item in value["acts"]),
+            resources=tuple(OwnedResource._from(item) for item in value["resources"]),
             more_resources=value["more_resources"],
             next=value.get("next"),
-            operator_role=value.get("operator_role"),
-            password_set_at_ms=value.get("password_set_at_ms"),
-            resources=tuple(OwnedResource._from(item) for item in value["resources"]),
-            second_factor=SecondFactorStatus._from(value["second_factor"]),
-            sessions=tuple(SessionDevice._from(item) for item in value["sessions"]),
-            user=User._from(value["user"]),
+            exported_at_ms=value["exported_at_ms"],
         )
 
     def __bool__(self) -> NoReturn:
@@ -6957,19 +6957,19 @@ class UserData:
 class UserDeleted:
     """The result of deleting a user."""
 
-    accounts_deleted: tuple[str, ...]
-    """The accounts that were deleted with their owner."""
-    left: tuple[str, ...]
-    """The accounts in which a membership ended."""
     user: str
     """The user."""
+    left: tuple[str, ...]
+    """The accounts in which a membership ended."""
+    accounts_deleted: tuple[str, ...]
+    """The accounts that were deleted with their owner."""
 
     @classmethod
     def _from(cls, value: Any) -> UserDeleted:
         return cls(
-            accounts_deleted=tuple(value["accounts_deleted"]),
-            left=tuple(value["left"]),
             user=value["user"],
+            left=tuple(value["left"]),
+            accounts_deleted=tuple(value["accounts_deleted"]),
         )
 
     def __bool__(self) -> NoReturn:
@@ -6980,42 +6980,42 @@ class UserDeleted:
 class UserEntry:
     """A user in a list."""
 
-    created_at_ms: int
-    """When the user was made, in unix milliseconds."""
+    id: str
+    """The id."""
     email: str
     """The e-mail address, as typed."""
     first_name: str | None = None
     """The first name."""
-    id: str
-    """The id."""
     last_name: str | None = None
     """The last name."""
-    last_seen_at_ms: int | None = None
-    """When they were last seen, in unix milliseconds, to within five minutes; absent when they never were."""
-    memberships: tuple[UserMembership, ...]
-    """Their memberships in the accounts that are listed, at most 50."""
-    memberships_count: int
-    """How many memberships there are."""
-    pending: tuple[PendingStep, ...]
-    """The steps that are still to be done."""
     status: MemberStatus
     """Their status: disabled when the user is disabled, or every one of the memberships; pending while a step is still
     to be done.
     """
+    pending: tuple[PendingStep, ...]
+    """The steps that are still to be done."""
+    memberships: tuple[UserMembership, ...]
+    """Their memberships in the accounts that are listed, at most 50."""
+    memberships_count: int
+    """How many memberships there are."""
+    last_seen_at_ms: int | None = None
+    """When they were last seen, in unix milliseconds, to within five minutes; absent when they never were."""
+    created_at_ms: int
+    """When the user was made, in unix milliseconds."""
 
     @classmethod
     def _from(cls, value: Any) -> UserEntry:
         return cls(
-            created_at_ms=value["created_at_ms"],
+            id=value["id"],
             email=value["email"],
             first_name=value.get("first_name"),
-            id=value["id"],
             last_name=value.get("last_name"),
-            last_seen_at_ms=value.get("last_seen_at_ms"),
+            status=value["status"],
+            pending=tuple(value["pending"]),
             memberships=tuple(UserMembership._from(item) for item in value["memberships"]),
             memberships_count=value["memberships_count"],
-            pending=tuple(value["pending"]),
-            status=value["status"],
+            last_seen_at_ms=value.get("last_seen_at_ms"),
+            created_at_ms=value["created_at_ms"],
         )
 
 
@@ -7025,26 +7025,26 @@ class UserHistory:
 
     at_ms: int
     """When it happened, in unix milliseconds."""
-    fields: tuple[AuditField, ...]
-    """The fields that changed."""
-    id: str
-    """Its id."""
-    kind: AuditKind
-    """What kind of thing was changed."""
     operation: str
     """The operation."""
+    kind: AuditKind
+    """What kind of thing was changed."""
+    id: str
+    """Its id."""
     what: AuditWhat
     """Whether it was created, changed or deleted."""
+    fields: tuple[AuditField, ...]
+    """The fields that changed."""
 
     @classmethod
     def _from(cls, value: Any) -> UserHistory:
         return cls(
             at_ms=value["at_ms"],
-            fields=tuple(AuditField._from(item) for item in value["fields"]),
-            id=value["id"],
-            kind=value["kind"],
             operation=value["operation"],
+            kind=value["kind"],
+            id=value["id"],
             what=value["what"],
+            fields=tuple(AuditField._from(item) for item in value["fields"]),
         )
 
 
@@ -7052,18 +7052,18 @@ class UserHistory:
 class UserImport:
     """The result of an import of rows."""
 
-    created: int
-    """How many users were created."""
-    members: int
-    """How many memberships were created, including those of new users."""
-    refused: int
-    """How many rows were refused."""
     results: tuple[ImportedUserResult, ...]
     """One result for each row, in the order of the file. For a whole file, only the rows that were refused are kept,
     and of these the first 10,000.
     """
+    refused: int
+    """How many rows were refused."""
     rows: int
     """How many rows were read, without the names of the columns."""
+    members: int
+    """How many memberships were created, including those of new users."""
+    created: int
+    """How many users were created."""
     stopped: bool
     """Whether the import of a file stopped before its end because its progress function said so; the rows that were
     read until then are imported.
@@ -7072,11 +7072,11 @@ class UserImport:
     @classmethod
     def _from(cls, value: Any) -> UserImport:
         return cls(
-            created=value["created"],
-            members=value["members"],
-            refused=value["refused"],
             results=tuple(ImportedUserResult._from(item) for item in value["results"]),
+            refused=value["refused"],
             rows=value["rows"],
+            members=value["members"],
+            created=value["created"],
             stopped=value["stopped"],
         )
 
@@ -7088,37 +7088,37 @@ class UserImport:
 class UserInvitation:
     """An invitation of a person."""
 
-    accounts: tuple[AccountGrant, ...]
-    """What is, or was, offered."""
-    created_at_ms: int
-    """When it was made, in unix milliseconds."""
-    email: str | None = None
-    """The address, as typed."""
-    first_name: str | None = None
-    """The first name, as the inviter typed it."""
     invitation: str
     """The invitation."""
     kind: InvitationKind
     """Whether it invites a member of accounts, or the owner of an account."""
+    email: str | None = None
+    """The address, as typed."""
+    first_name: str | None = None
+    """The first name, as the inviter typed it."""
     last_name: str | None = None
     """The last name, as the inviter typed it."""
-    sent_at_ms: int
-    """When it was last sent, in unix milliseconds."""
+    accounts: tuple[AccountGrant, ...]
+    """What is, or was, offered."""
     status: InvitationStatus
     """The status of the invitation now."""
+    sent_at_ms: int
+    """When it was last sent, in unix milliseconds."""
+    created_at_ms: int
+    """When it was made, in unix milliseconds."""
 
     @classmethod
     def _from(cls, value: Any) -> UserInvitation:
         return cls(
-            accounts=tuple(AccountGrant._from(item) for item in value["accounts"]),
-            created_at_ms=value["created_at_ms"],
-            email=value.get("email"),
-            first_name=value.get("first_name"),
             invitation=value["invitation"],
             kind=value["kind"],
+            email=value.get("email"),
+            first_name=value.get("first_name"),
             last_name=value.get("last_name"),
-            sent_at_ms=value["sent_at_ms"],
+            accounts=tuple(AccountGrant._from(item) for item in value["accounts"]),
             status=value["status"],
+            sent_at_ms=value["sent_at_ms"],
+            created_at_ms=value["created_at_ms"],
         )
 
 
@@ -7126,16 +7126,16 @@ class UserInvitation:
 class UserList:
     """A page of users."""
 
-    next: str | None = None
-    """The `after` of the next page; absent on the last page."""
     users: tuple[UserEntry, ...]
     """The users."""
+    next: str | None = None
+    """The `after` of the next page; absent on the last page."""
 
     @classmethod
     def _from(cls, value: Any) -> UserList:
         return cls(
-            next=value.get("next"),
             users=tuple(UserEntry._from(item) for item in value["users"]),
+            next=value.get("next"),
         )
 
     def __bool__(self) -> NoReturn:
@@ -7148,20 +7148,20 @@ class UserMembership:
 
     account: str
     """The account."""
-    disabled: bool
-    """Whether the membership is disabled."""
-    owner: bool
-    """Whether they own the account."""
     role: str | None = None
     """The role; the owner needs none."""
+    owner: bool
+    """Whether they own the account."""
+    disabled: bool
+    """Whether the membership is disabled."""
 
     @classmethod
     def _from(cls, value: Any) -> UserMembership:
         return cls(
             account=value["account"],
-            disabled=value["disabled"],
-            owner=value["owner"],
             role=value.get("role"),
+            owner=value["owner"],
+            disabled=value["disabled"],
         )
 
 
@@ -7169,22 +7169,22 @@ class UserMembership:
 class UserMessage:
     """A message to a person."""
 
-    at_ms: int
-    """When its cause happened, in unix milliseconds."""
-    kind: OutboxKind
-    """What the host has to do."""
     number: int
     """Its number in the outbox."""
+    kind: OutboxKind
+    """What the host has to do."""
     to: str | None = None
     """The address to which the mail goes."""
+    at_ms: int
+    """When its cause happened, in unix milliseconds."""
 
     @classmethod
     def _from(cls, value: Any) -> UserMessage:
         return cls(
-            at_ms=value["at_ms"],
-            kind=value["kind"],
             number=value["number"],
+            kind=value["kind"],
             to=value.get("to"),
+            at_ms=value["at_ms"],
         )
 
 
@@ -7192,18 +7192,18 @@ class UserMessage:
 class VisibleOwner:
     """An owner whose resources a user sees."""
 
+    user: str
+    """The owner."""
     all: bool
     """Whether the user sees all resources of the kind that this owner has. If not, `resources.visible` lists those that
     are seen: the others are not shared, or stayed with another group.
     """
-    user: str
-    """The owner."""
 
     @classmethod
     def _from(cls, value: Any) -> VisibleOwner:
         return cls(
-            all=value["all"],
             user=value["user"],
+            all=value["all"],
         )
 
 
@@ -7213,19 +7213,19 @@ class VisibleOwners:
 
     everything: bool
     """Whether the user sees everybody's resources; no owners are listed then."""
-    next: str | None = None
-    """The `after` of the next page; absent on the last page."""
     owners: tuple[VisibleOwner, ...]
     """The owners of whom the user sees at least one resource, the user first; a page may be shorter than `limit` while
     there is a `next`.
     """
+    next: str | None = None
+    """The `after` of the next page; absent on the last page."""
 
     @classmethod
     def _from(cls, value: Any) -> VisibleOwners:
         return cls(
             everything=value["everything"],
-            next=value.get("next"),
             owners=tuple(VisibleOwner._from(item) for item in value["owners"]),
+            next=value.get("next"),
         )
 
     def __bool__(self) -> NoReturn:
@@ -7236,18 +7236,18 @@ class VisibleOwners:
 class WouldRefuse:
     """How often a role that is on trial would have refused a permission."""
 
+    permission: str
+    """The permission."""
     count: int
     """How many checks it would have refused. A send is one check, whatever the number of its messages; differences in
     scope are not counted.
     """
-    permission: str
-    """The permission."""
 
     @classmethod
     def _from(cls, value: Any) -> WouldRefuse:
         return cls(
-            count=value["count"],
             permission=value["permission"],
+            count=value["count"],
         )
 
 

@@ -1,9 +1,8 @@
 //! `examples/c/domains.c`.
 
-use super::calls::{Argument, Call, Domains, Hop, Place, body};
+use super::calls::{Argument, Call, Domains, Given, Hop, Place, body};
 use super::program::{Program, SEED, START_MS, indented};
 use anyhow::{Result, bail, ensure};
-use serde_json::Value;
 use std::fmt::Write;
 
 const WIDTH: usize = 112;
@@ -148,7 +147,7 @@ fn call(call: &Call, all: &[Call]) -> Result<String> {
             code,
             "const char *{} = JSON({});",
             actor.name(),
-            spaced(&actor.json())
+            actor.json()
         )?;
     }
     let actor = call
@@ -208,7 +207,7 @@ fn borrowed<'c>(call: &'c Call) -> impl Iterator<Item = &'c Place<'c>> {
         .iter()
         .filter_map(|(_, argument)| match argument {
             Argument::From(place) => Some(place),
-            Argument::Value(_) => None,
+            Argument::Given(_) => None,
         })
 }
 
@@ -226,7 +225,7 @@ fn request(call: &Call, before: &mut String) -> Result<String> {
     let mut texts = String::new();
     for (field, argument) in &call.request {
         let value = match argument {
-            Argument::Value(value) => spaced(value),
+            Argument::Given(value) => spaced(value),
             Argument::From(place) => {
                 write!(texts, ", {}", last_field(place)?)?;
                 "\"%s\"".to_owned()
@@ -260,19 +259,19 @@ fn request(call: &Call, before: &mut String) -> Result<String> {
 }
 
 /// JSON with a space after every colon and comma.
-fn spaced(value: &Value) -> String {
+fn spaced(value: &Given) -> String {
     match value {
-        Value::Array(items) => format!(
+        Given::List(items) => format!(
             "[{}]",
             items.iter().map(spaced).collect::<Vec<_>>().join(", ")
         ),
-        Value::Object(fields) => {
-            let fields: Vec<String> = fields
+        Given::Struct { given, .. } => {
+            let fields: Vec<String> = given
                 .iter()
-                .map(|(name, value)| format!("\"{name}\": {}", spaced(value)))
+                .map(|(field, value)| format!("\"{}\": {}", field.name, spaced(value)))
                 .collect();
             format!("{{{}}}", fields.join(", "))
         }
-        value => value.to_string(),
+        Given::Single(value) => value.to_string(),
     }
 }

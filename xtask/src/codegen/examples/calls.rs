@@ -5,7 +5,7 @@ use crate::codegen::ir::{Field, Op};
 use crate::codegen::python::wrapped_text;
 use anyhow::Result;
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 /// The width of a comment, without its mark and the margin of the function that it stands in.
@@ -51,12 +51,15 @@ impl Actor {
         }
     }
 
-    pub(super) fn json(&self) -> Value {
+    /// The actor as JSON.
+    pub(super) fn json(&self) -> String {
         match self {
             Actor::User { user, account } => {
-                json!({"kind": "user", "user": user, "account": account})
+                format!(r#"{{"kind": "user", "user": {user:?}, "account": {account:?}}}"#)
             }
-            Actor::Operator { operator } => json!({"kind": "operator", "user": operator}),
+            Actor::Operator { operator } => {
+                format!(r#"{{"kind": "operator", "user": {operator:?}}}"#)
+            }
         }
     }
 }
@@ -77,9 +80,21 @@ pub(super) struct Call<'a> {
 
 /// A value of a request.
 pub(super) enum Argument<'a> {
-    Value(Value),
+    Given(Given<'a>),
     /// What stands in an earlier answer.
     From(Place<'a>),
+}
+
+/// A value that the source gives. The fields of its objects stand in the order of their
+/// declaration, which a `Value` does not keep.
+pub(super) enum Given<'a> {
+    Single(Value),
+    List(Vec<Given<'a>>),
+    Struct {
+        given: Vec<(&'a Field, Given<'a>)>,
+        /// All fields of the struct.
+        all: &'a [Field],
+    },
 }
 
 /// A place in an answer.

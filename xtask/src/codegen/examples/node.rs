@@ -1,8 +1,8 @@
 //! `examples/node/domains.mjs`.
 
-use super::super::ir::{Catalogue, Field, TypeDef, TypeRef};
+use super::super::ir::{Catalogue, Field};
 use super::super::node::{Node, braced, identifier, quoted};
-use super::calls::{Actor, Argument, Call, Domains, Hop, Place, body};
+use super::calls::{Actor, Argument, Call, Domains, Given, Hop, Place, body};
 use super::program::{Program, SEED, START_MS, indented};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
@@ -81,7 +81,7 @@ impl Node<'_> {
         let mut fields = Vec::new();
         for (field, argument) in &call.request {
             let value = match argument {
-                Argument::Value(value) => self.written(value, &field.ty)?,
+                Argument::Given(value) => self.passed(value)?,
                 Argument::From(place) => self.reached(place)?,
             };
             fields.push(format!("{}: {value}", self.name(field, &call.op.fields)?));
@@ -136,35 +136,28 @@ impl Node<'_> {
             .with_context(|| format!("no field `{}`", field.name))
     }
 
-    /// JSON of this type as JavaScript writes it.
-    fn written(&self, value: &Value, ty: &TypeRef) -> Result<String> {
-        match (value, ty) {
-            (Value::Array(items), TypeRef::List(item)) => {
-                let items = items
-                    .iter()
-                    .map(|value| self.written(value, item))
-                    .collect::<Result<Vec<_>>>()?;
-                Ok(format!("[{}]", items.join(", ")))
+    /// A value of a request.
+    fn passed(&self, value: &Given) -> Result<String> {
+        match value {
+            Given::Single(value) => self.shown(value),
+            Given::List(items) => {
+                let items = items.iter().map(|item| self.passed(item));
+                Ok(format!(
+                    "[{}]",
+                    items.collect::<Result<Vec<_>>>()?.join(", ")
+                ))
             }
-            (Value::Object(given), TypeRef::Named(name)) => {
-                let TypeDef::Struct { fields: all, .. } = self.named(name)? else {
-                    bail!("`{name}` has no fields")
-                };
-                let mut fields = Vec::new();
-                for (name, value) in given {
-                    let field = all
-                        .iter()
-                        .find(|field| field.name == *name)
-                        .with_context(|| format!("no field `{name}`"))?;
-                    fields.push(format!(
+            Given::Struct { given, all } => {
+                let fields = given.iter().map(|(field, value)| {
+                    Ok(format!(
                         "{}: {}",
                         self.name(field, all)?,
-                        self.written(value, &field.ty)?
-                    ));
-                }
+                        self.passed(value)?
+                    ))
+                });
+                let fields = fields.collect::<Result<Vec<_>>>()?;
                 Ok(format!("{{ {} }}", fields.join(", ")))
             }
-            (value, _) => self.shown(value),
         }
     }
 

@@ -1,6 +1,6 @@
 //! `examples/python/domains.py`.
 
-use super::calls::{Actor, Argument, Call, Domains, Hop, Place, body};
+use super::calls::{Actor, Argument, Call, Domains, Given, Hop, Place, body};
 use super::program::{Program, SEED, START_MS, indented};
 use anyhow::Result;
 use serde_json::Value;
@@ -87,7 +87,7 @@ fn call(call: &Call) -> Result<String> {
         match &shown.value {
             Value::Bool(true) => writeln!(code, "assert {present}{place}")?,
             Value::Bool(false) => writeln!(code, "assert {present}not {place}")?,
-            value => writeln!(code, "assert {present}{place} == {}", literal(value, true))?,
+            value => writeln!(code, "assert {present}{place} == {}", literal(value))?,
         }
     }
     Ok(code)
@@ -108,7 +108,7 @@ fn wrapped(head: &str, arguments: &[String]) -> String {
 
 fn written(argument: &Argument) -> Result<String> {
     match argument {
-        Argument::Value(value) => Ok(literal(value, false)),
+        Argument::Given(value) => Ok(passed(value)),
         Argument::From(place) => {
             let optional =
                 matches!(place.hops.last(), Some(Hop::Field(field, _)) if !field.required);
@@ -133,32 +133,35 @@ fn reached(place: &Place) -> Result<(String, String)> {
     Ok((present, code))
 }
 
-/// JSON as Python writes it; the lists of answers are tuples.
-fn literal(value: &Value, answer: bool) -> String {
+/// A value of a request.
+fn passed(value: &Given) -> String {
+    match value {
+        Given::Single(value) => literal(value),
+        Given::List(items) => {
+            let all: Vec<String> = items.iter().map(passed).collect();
+            format!("[{}]", all.join(", "))
+        }
+        Given::Struct { given, .. } => {
+            let all: Vec<String> = given
+                .iter()
+                .map(|(field, value)| format!("{:?}: {}", field.name, passed(value)))
+                .collect();
+            format!("{{{}}}", all.join(", "))
+        }
+    }
+}
+
+/// A single value, or a list of an answer, which is a tuple.
+fn literal(value: &Value) -> String {
     match value {
         Value::Null => "None".to_owned(),
         Value::Bool(true) => "True".to_owned(),
         Value::Bool(false) => "False".to_owned(),
-        Value::Number(_) | Value::String(_) => value.to_string(),
         Value::Array(items) => {
-            let all = items
-                .iter()
-                .map(|item| literal(item, answer))
-                .collect::<Vec<_>>()
-                .join(", ");
-            match (answer, items.len()) {
-                (false, _) => format!("[{all}]"),
-                (true, 1) => format!("({all},)"),
-                (true, _) => format!("({all})"),
-            }
+            let all: Vec<String> = items.iter().map(literal).collect();
+            let comma = if items.len() == 1 { "," } else { "" };
+            format!("({}{comma})", all.join(", "))
         }
-        Value::Object(fields) => {
-            let all = fields
-                .iter()
-                .map(|(name, value)| format!("{name:?}: {}", literal(value, answer)))
-                .collect::<Vec<_>>()
-                .join(", ");
-            format!("{{{all}}}")
-        }
+        value => value.to_string(),
     }
 }

@@ -1,6 +1,6 @@
 //! Runs the calls of the examples against a store in memory.
 
-use super::calls::{Actor, Argument, Call, Hop, Place, Shown, Step};
+use super::calls::{Actor, Argument, Call, Given, Hop, Place, Shown, Step};
 use super::program::{SEED, START_MS};
 use super::rust;
 use super::typed::{self, Typed};
@@ -54,31 +54,22 @@ impl<'a> Run<'a> {
         let mut request = Vec::new();
         let mut sent = Map::new();
         let mut borrowed = Vec::new();
-        for (name, value) in &step.with {
-            let field = op
-                .fields
-                .iter()
-                .find(|field| field.name == *name)
-                .with_context(|| format!("`{}` has no field `{name}`", op.name))?;
-            let (argument, value) = self.argument(value)?;
+        for (field, value) in given_fields(&op.fields, &step.with, &op.name)? {
+            let (argument, value) = self.argument(value, &field.ty)?;
             if let Argument::From(place) = &argument {
                 borrowed.push((value.clone(), self.typed_place(place)?));
             }
             request.push((field, argument));
-            sent.insert(name.clone(), value);
+            sent.insert(field.name.clone(), value);
         }
         let sent = Value::Object(sent);
         let typed = visit(&op.name, typed::Request(&sent)).context("no such operation")??;
-        request.sort_by_key(|(field, _)| typed.order.iter().position(|name| *name == field.name));
         let mut rust = typed.root()?.code.clone();
         for (value, (place, found)) in borrowed {
             rust = rust::borrow(&rust, &value, &place, &found)?;
         }
 
-        let actor = step
-            .actor
-            .as_ref()
-            .map_or(String::new(), |actor| actor.json().to_string());
+        let actor = step.actor.as_ref().map_or_else(String::new, Actor::json);
         let answer = self.store.call_json(
             actor.as_bytes(),
             op.name.as_bytes(),
@@ -161,9 +152,9 @@ impl<'a> Run<'a> {
     }
 
     /// The argument that a value stands for, and the value that is sent.
-    fn argument(&self, value: &Value) -> Result<(Argument<'a>, Value)> {
+    fn argument(&self, value: &Value, ty: &'a TypeRef) -> Result<(Argument<'a>, Value)> {
         match value.as_str().and_then(|text| text.strip_prefix('$')) {
-            None => Ok((Argument::Value(value.clone()), value.clone())),
+            None => Ok((Argument::Given(self.given(value, ty)?), value.clone())),
             Some(reference) => {
                 let (name, path) = reference
                     .split_once('.')
@@ -174,6 +165,25 @@ impl<'a> Run<'a> {
                 ))
             }
         }
+    }
+
+    /// A value of this type.
+    fn given(&self, value: &Value, ty: &'a TypeRef) -> Result<Given<'a>> {
+        Ok(match (value, ty) {
+            (Value::Array(items), TypeRef::List(ty)) => {
+                let items = items.iter().map(|item| self.given(item, ty));
+                Given::List(items.collect::<Result<_>>()?)
+            }
+            (Value::Object(fields), TypeRef::Named(name)) => {
+                let all = self.fields(name)?;
+                let given = given_fields(all, fields, name)?
+                    .into_iter()
+                    .map(|(field, value)| Ok((field, self.given(value, &field.ty)?)))
+                    .collect::<Result<_>>()?;
+                Given::Struct { given, all }
+            }
+            (value, _) => Given::Single(value.clone()),
+        })
     }
 
     fn found(&self, name: &str, path: &str) -> Result<&Value> {
@@ -234,4 +244,22 @@ impl<'a> Run<'a> {
         let typed = visit(&op.name, typed::Answer(answer)).context("no such operation")??;
         rust::place(place, &typed)
     }
+}
+
+/// The values of an object with their fields, in the order in which `owner` declares these.
+fn given_fields<'a, 'v>(
+    all: &'a [Field],
+    given: &'v Map<String, Value>,
+    owner: &str,
+) -> Result<Vec<(&'a Field, &'v Value)>> {
+    if let Some(name) = given
+        .keys()
+        .find(|name| all.iter().all(|field| field.name != **name))
+    {
+        bail!("`{owner}` has no field `{name}`");
+    }
+    Ok(all
+        .iter()
+        .filter_map(|field| Some((field, given.get(&field.name)?)))
+        .collect())
 }

@@ -50,8 +50,6 @@ pub struct Typed {
 /// A value in Rust, with all that is in it by its path.
 #[derive(Default)]
 pub struct TypedTree {
-    /// The fields of the value itself, in the order of their declaration.
-    pub order: Vec<&'static str>,
     /// What stands at each path, such as `messages.0.token`.
     pub at: BTreeMap<String, Typed>,
     /// The paths of the fields that the value could do without.
@@ -354,9 +352,6 @@ impl<'de> Deserializer<'de> for Player<'_> {
             (Some(name), Some(value)) => self.built(&name, fields, value, &prefix),
         };
         self.write(code);
-        if self.path.is_empty() {
-            self.tree.borrow_mut().order = fields.to_vec();
-        }
         Ok(value)
     }
 
