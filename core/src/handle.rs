@@ -281,6 +281,7 @@ impl Tenantry {
     }
 
     /// Asks for `count` e-mails and charges them, by ids: all or none.
+    #[inline]
     pub fn admit(&self, account: &str, user: Option<&str>, count: u64) -> Result<Decision, Error> {
         match self.try_admit(account, user, count)? {
             Some(decision) => Ok(decision),
@@ -300,6 +301,7 @@ impl Tenantry {
 
     /// Like [`admit`](Tenantry::admit), but answers none and charges nothing when the decision
     /// would need the disk; [`admit`](Tenantry::admit) waits for it then.
+    #[inline]
     pub fn try_admit(
         &self,
         account: &str,

@@ -39,14 +39,8 @@ pub(super) fn decide_from_memory(
     now_ms: u64,
     charge: impl Fn(&Arc<Prepared>) -> Option<u64>,
 ) -> Result<FromMemory, Error> {
-    if let Some(refusal) = prepared.refused_before_limits() {
-        return Ok(FromMemory::Refused {
-            refusal,
-            remaining: None,
-        });
-    }
-    if prepared.missing.is_some() {
-        return Ok(FromMemory::Unknown);
+    if prepared.refusal.is_some() || prepared.missing.is_some() {
+        return Ok(before_limits(prepared));
     }
     let refused = match prepared.remembered(engine, count, now_ms) {
         Some(refused) => Some(refused),
@@ -58,4 +52,17 @@ pub(super) fn decide_from_memory(
     Ok(refused.map_or(FromMemory::Unknown, |(refusal, remaining)| {
         FromMemory::Refused { refusal, remaining }
     }))
+}
+
+/// The answer where nothing at all may go out; none where a role on trial counts what it would
+/// refuse.
+#[cold]
+fn before_limits(prepared: &Prepared) -> FromMemory {
+    match prepared.refused_before_limits() {
+        Some(refusal) => FromMemory::Refused {
+            refusal,
+            remaining: None,
+        },
+        None => FromMemory::Unknown,
+    }
 }
