@@ -54,7 +54,7 @@
 #define TENANTRY_VERSION_MAJOR 0
 #define TENANTRY_VERSION_MINOR 1
 #define TENANTRY_VERSION_PATCH 0
-#define TENANTRY_CATALOGUE_HASH "6026da3fd2ba2c0bada2d7531eafe676"
+#define TENANTRY_CATALOGUE_HASH "53bd6ff6b18376ed9cdd14d79355817f"
 
 #if defined(__GNUC__) || defined(__clang__)
 #define TENANTRY_API __attribute__((visibility("default")))

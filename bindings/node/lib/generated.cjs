@@ -3,7 +3,7 @@
 
 const { TenantryError } = require('./error.cjs')
 
-const CATALOGUE_HASH = '6026da3fd2ba2c0bada2d7531eafe676'
+const CATALOGUE_HASH = '53bd6ff6b18376ed9cdd14d79355817f'
 
 const ERROR_CLASSES = {
   invalid: class InvalidArgument extends TenantryError {},

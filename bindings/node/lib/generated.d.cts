@@ -5766,8 +5766,9 @@ export interface CreditsGrantRequest {
   /** When the credits that are left expire, in unix milliseconds; never when absent. */
   expiresAtMs?: Integer | undefined
   /**
-   * An idempotency key: the same request with the same key is carried out once and gets the same
-   * answer; another request with the key is refused with `idempotency_mismatch`.
+   * An idempotency key, which is never forgotten: the same request with the same key is carried
+   * out once and gets the same answer; another request with the key, be it of another operation,
+   * is refused with `idempotency_mismatch`.
    */
   key?: string | undefined
   /** The priority, 0 to 100: grants with a lower number pay first; 50 when absent. */
@@ -5799,8 +5800,9 @@ export interface CreditsRefundRequest {
   /** The ledger of which channel. */
   channel: Channel
   /**
-   * An idempotency key: the same request with the same key is carried out once and gets the same
-   * answer; another request with the key is refused with `idempotency_mismatch`.
+   * An idempotency key, which is never forgotten: the same request with the same key is carried
+   * out once and gets the same answer; another request with the key, be it of another operation,
+   * is refused with `idempotency_mismatch`.
    */
   key?: string | undefined
   /** The number of the entry that is refunded. */
@@ -5835,8 +5837,9 @@ export interface CreditsSpendRequest {
   /** The group that spends; when absent, only the free balance pays. */
   group?: string | undefined
   /**
-   * An idempotency key: the same request with the same key is carried out once and gets the same
-   * answer; another request with the key is refused with `idempotency_mismatch`.
+   * An idempotency key, which is never forgotten: the same request with the same key is carried
+   * out once and gets the same answer; another request with the key, be it of another operation,
+   * is refused with `idempotency_mismatch`.
    */
   key?: string | undefined
   /** What is paid for, as the host names it: for example a campaign or a reservation. */
@@ -5884,8 +5887,9 @@ export interface CreditsWithdrawRequest {
   /** What they pay for. */
   channel: Channel
   /**
-   * An idempotency key: the same request with the same key is carried out once and gets the same
-   * answer; another request with the key is refused with `idempotency_mismatch`.
+   * An idempotency key, which is never forgotten: the same request with the same key is carried
+   * out once and gets the same answer; another request with the key, be it of another operation,
+   * is refused with `idempotency_mismatch`.
    */
   key?: string | undefined
   /** The reason. */

@@ -198,7 +198,7 @@ from .model import (
     Window,
 )
 
-CATALOGUE_HASH = "6026da3fd2ba2c0bada2d7531eafe676"
+CATALOGUE_HASH = "53bd6ff6b18376ed9cdd14d79355817f"
 
 
 class AccessOperations(Namespace):
@@ -1235,8 +1235,9 @@ class CreditsOperations(Namespace):
         - `channel`: What they pay for.
         - `reason`: The reason.
         - `expires_at_ms`: When the credits that are left expire, in unix milliseconds; never when absent.
-        - `key`: An idempotency key: the same request with the same key is carried out once and gets the same answer;
-          another request with the key is refused with `idempotency_mismatch`.
+        - `key`: An idempotency key, which is never forgotten: the same request with the same key is carried out once
+          and gets the same answer; another request with the key, be it of another operation, is refused with
+          `idempotency_mismatch`.
         - `priority`: The priority, 0 to 100: grants with a lower number pay first; 50 when absent.
         """
         return CreditEntry._from(self._call(
@@ -1277,8 +1278,9 @@ class CreditsOperations(Namespace):
         - `amount`: How many credits, at least 1.
         - `channel`: The ledger of which channel.
         - `spend`: The number of the entry that is refunded.
-        - `key`: An idempotency key: the same request with the same key is carried out once and gets the same answer;
-          another request with the key is refused with `idempotency_mismatch`.
+        - `key`: An idempotency key, which is never forgotten: the same request with the same key is carried out once
+          and gets the same answer; another request with the key, be it of another operation, is refused with
+          `idempotency_mismatch`.
         """
         return CreditEntry._from(self._call(
             "credits.refund",
@@ -1328,8 +1330,9 @@ class CreditsOperations(Namespace):
         - `amount`: How many credits, at least 1.
         - `channel`: What is paid for.
         - `group`: The group that spends; when absent, only the free balance pays.
-        - `key`: An idempotency key: the same request with the same key is carried out once and gets the same answer;
-          another request with the key is refused with `idempotency_mismatch`.
+        - `key`: An idempotency key, which is never forgotten: the same request with the same key is carried out once
+          and gets the same answer; another request with the key, be it of another operation, is refused with
+          `idempotency_mismatch`.
         - `reference`: What is paid for, as the host names it: for example a campaign or a reservation.
         """
         return CreditEntry._from(self._call(
@@ -1403,8 +1406,9 @@ class CreditsOperations(Namespace):
         - `channel`: What they pay for.
         - `reason`: The reason.
         - `amount`: How many credits, at least 1; all of them when absent.
-        - `key`: An idempotency key: the same request with the same key is carried out once and gets the same answer;
-          another request with the key is refused with `idempotency_mismatch`.
+        - `key`: An idempotency key, which is never forgotten: the same request with the same key is carried out once
+          and gets the same answer; another request with the key, be it of another operation, is refused with
+          `idempotency_mismatch`.
         """
         return CreditEntry._from(self._call(
             "credits.withdraw",
