@@ -3,7 +3,7 @@
 
 const { TenantryError } = require('./error.cjs')
 
-const CATALOGUE_HASH = '60bcf5e07d914f679a7af2e37a682170'
+const CATALOGUE_HASH = '9992b3edf5957e39c4d2fec7ed26811c'
 
 const ERROR_CLASSES = {
   invalid: class InvalidArgument extends TenantryError {},

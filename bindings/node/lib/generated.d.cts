@@ -5770,8 +5770,9 @@ export interface CreditsGrantRequest {
   /** When the credits that are left expire, in unix milliseconds; never when absent. */
   expiresAtMs?: Integer | undefined
   /**
-   * An idempotency key: the same request with the same key is carried out once and gets the same
-   * answer; another request with the key is refused with `idempotency_mismatch`.
+   * An idempotency key, which is never forgotten: the same request with the same key is carried
+   * out once and gets the same answer; another request with the key, be it of another operation,
+   * is refused with `idempotency_mismatch`.
    */
   key?: string | undefined
 }
@@ -5801,8 +5802,9 @@ export interface CreditsRefundRequest {
   /** How many credits, at least 1. */
   amount: Integer
   /**
-   * An idempotency key: the same request with the same key is carried out once and gets the same
-   * answer; another request with the key is refused with `idempotency_mismatch`.
+   * An idempotency key, which is never forgotten: the same request with the same key is carried
+   * out once and gets the same answer; another request with the key, be it of another operation,
+   * is refused with `idempotency_mismatch`.
    */
   key?: string | undefined
 }
@@ -5837,8 +5839,9 @@ export interface CreditsSpendRequest {
   /** What is paid for, as the host names it: for example a campaign or a reservation. */
   reference?: string | undefined
   /**
-   * An idempotency key: the same request with the same key is carried out once and gets the same
-   * answer; another request with the key is refused with `idempotency_mismatch`.
+   * An idempotency key, which is never forgotten: the same request with the same key is carried
+   * out once and gets the same answer; another request with the key, be it of another operation,
+   * is refused with `idempotency_mismatch`.
    */
   key?: string | undefined
 }
@@ -5886,8 +5889,9 @@ export interface CreditsWithdrawRequest {
   /** The reason. */
   reason: string
   /**
-   * An idempotency key: the same request with the same key is carried out once and gets the same
-   * answer; another request with the key is refused with `idempotency_mismatch`.
+   * An idempotency key, which is never forgotten: the same request with the same key is carried
+   * out once and gets the same answer; another request with the key, be it of another operation,
+   * is refused with `idempotency_mismatch`.
    */
   key?: string | undefined
 }

@@ -19,8 +19,9 @@ pub struct Grant {
     pub priority: Option<Count>,
     /// When the credits that are left expire, in unix milliseconds; never when absent.
     pub expires_at_ms: Option<Count>,
-    /// An idempotency key: the same request with the same key is carried out once and gets the same
-    /// answer; another request with the key is refused with `idempotency_mismatch`.
+    /// An idempotency key, which is never forgotten: the same request with the same key is carried
+    /// out once and gets the same answer; another request with the key, be it of another operation,
+    /// is refused with `idempotency_mismatch`.
     pub key: Option<Id>,
 }
 
@@ -77,8 +78,9 @@ pub struct Spend {
     pub group: Option<Id>,
     /// What is paid for, as the host names it: for example a campaign or a reservation.
     pub reference: Option<Id>,
-    /// An idempotency key: the same request with the same key is carried out once and gets the same
-    /// answer; another request with the key is refused with `idempotency_mismatch`.
+    /// An idempotency key, which is never forgotten: the same request with the same key is carried
+    /// out once and gets the same answer; another request with the key, be it of another operation,
+    /// is refused with `idempotency_mismatch`.
     pub key: Option<Id>,
 }
 
@@ -95,8 +97,9 @@ pub struct Refund {
     pub spend: Count,
     /// How many credits, at least 1.
     pub amount: Count,
-    /// An idempotency key: the same request with the same key is carried out once and gets the same
-    /// answer; another request with the key is refused with `idempotency_mismatch`.
+    /// An idempotency key, which is never forgotten: the same request with the same key is carried
+    /// out once and gets the same answer; another request with the key, be it of another operation,
+    /// is refused with `idempotency_mismatch`.
     pub key: Option<Id>,
 }
 
@@ -177,8 +180,9 @@ pub struct Withdraw {
     pub amount: Option<Count>,
     /// The reason.
     pub reason: Note,
-    /// An idempotency key: the same request with the same key is carried out once and gets the same
-    /// answer; another request with the key is refused with `idempotency_mismatch`.
+    /// An idempotency key, which is never forgotten: the same request with the same key is carried
+    /// out once and gets the same answer; another request with the key, be it of another operation,
+    /// is refused with `idempotency_mismatch`.
     pub key: Option<Id>,
 }
 

@@ -250,9 +250,8 @@ impl Operation for Create {
         };
         idempotency::charged(
             ctx,
-            &self.account,
-            self.key.as_ref(),
             &self,
+            self.key.as_ref(),
             &prepared,
             ask,
             |ctx, decision| new.answer(ctx, decision),

@@ -144,9 +144,8 @@ impl Operation for Admit {
         }
         idempotency::charged(
             ctx,
-            &self.account,
-            self.key.as_ref(),
             &self,
+            self.key.as_ref(),
             &prepared,
             ask,
             |_, decision| Ok(decision),

@@ -175,6 +175,12 @@ fn fill_with_belongings(guard: &Guard) {
             "sending.admit",
             json!({"account": "big", "count": 1, "key": format!("k{at}")}),
         );
+        must(
+            guard,
+            "credits.grant",
+            json!({"account": "big", "channel": "sms", "amount": 1, "reason": "gift",
+                "key": format!("c{at}")}),
+        );
     }
     let entries: Vec<_> = (0..100)
         .map(|at| json!({"value": format!("d{at}.example"), "message_class": "marketing"}))

@@ -210,17 +210,6 @@ pub struct CreditBucket {
     pub spent: u64,
 }
 
-/// What is stored of a request with an idempotency key.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CreditKey {
-    /// The digest of the request.
-    pub fingerprint: String,
-    /// The ledger of the entry that it made.
-    pub channel: Channel,
-    /// The number of the entry.
-    pub entry: u64,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -53,8 +53,7 @@ pub use campaign::{Campaign, CampaignOutcomes, CampaignStop, CampaignStopReason}
 pub use cap::{Cap, CapScope, MessageInput};
 pub use clock::{ClockJump, ClockRecord};
 pub use credit::{
-    CreditBucket, CreditEntry, CreditHead, CreditKey, CreditKind, CreditPart, CreditTotals,
-    PaidWithCredits,
+    CreditBucket, CreditEntry, CreditHead, CreditKind, CreditPart, CreditTotals, PaidWithCredits,
 };
 pub use decision::{BindingLimit, Decision, Refusal};
 pub use edition::Edition;

@@ -518,6 +518,7 @@ mod tests {
                 "left",
                 "from_grant",
                 "key",
+                "answer",
             ];
             let tells = |field: &str| {
                 record.get(field).is_some()
@@ -551,6 +552,17 @@ mod tests {
             {
                 let mut record = record.clone();
                 record["totals"][total] = json!(record["totals"][total].as_u64().unwrap() + 1);
+                altered.push(record);
+            }
+            // What is remembered for ever leads to its own entry, and has no end.
+            if let Some(number) = record.pointer("/answer/1").and_then(Value::as_u64) {
+                for other in [number - 1, number + 1] {
+                    let mut record = record.clone();
+                    record["answer"][1] = json!(other);
+                    altered.push(record);
+                }
+                let mut record = record.clone();
+                record["until_ms"] = json!(7);
                 altered.push(record);
             }
             if record.get("totals").is_some() && record["entry"] != 1 {

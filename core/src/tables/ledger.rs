@@ -5,10 +5,11 @@ use crate::kernel::check::{Look, STEP, broken};
 use crate::kernel::table::{Declared, Owner};
 use crate::kernel::{Tx, keys};
 use crate::model::{
-    Account, AuditKind, Channel, CreditBucket, CreditEntry, CreditHead, CreditKey, CreditKind,
-    CreditPart, CreditTotals, Id, LimitName,
+    Account, AuditKind, Channel, CreditBucket, CreditEntry, CreditHead, CreditKind, CreditPart,
+    CreditTotals, Id, LimitName,
 };
 use crate::rules::credit::Rank;
+use crate::tables::idempotency::Answered;
 use std::collections::BTreeMap;
 use tenantry_store::Order;
 
@@ -127,9 +128,6 @@ impl Look<'_> {
     /// A record of the credits of an account.
     fn credits(&mut self, key: &[u8], account: &str, parts: &[&str]) -> Result<(), Error> {
         let account = &self.id(account)?;
-        if let ["key", by, asked_with] = parts {
-            return self.credit_key(account, by, asked_with);
-        }
         let [channel, parts @ ..] = parts else {
             return Err(broken("it is no record of credits"));
         };
@@ -158,19 +156,6 @@ impl Look<'_> {
             }
             _ => Err(broken("it is no record of credits")),
         }
-    }
-
-    /// The entry that was made by a request with a key.
-    fn credit_key(&mut self, account: &Id, by: &str, asked_with: &str) -> Result<(), Error> {
-        let made: CreditKey = self.record()?;
-        let entry: Option<CreditEntry> =
-            self.tx
-                .get(&keys::credit_entry(account, made.channel, made.entry))?;
-        let fits = entry.is_some_and(|entry| {
-            entry.by == *by && entry.key.is_some_and(|key| key.as_str() == asked_with)
-        });
-        self.must(fits, "its entry was not asked for with the key");
-        Ok(())
     }
 
     /// What is left of a grant in the free balance or the reserve of a group.
@@ -288,10 +273,12 @@ impl Look<'_> {
             "it came from no grant of the account above",
         );
         if let Some(key) = &entry.key {
-            self.must_have(
-                keys::credit_key(account, &entry.by, key),
+            let kept: Option<Answered> = self.tx.get(&keys::answered(account, &entry.by, key))?;
+            let place = serde_json::json!((channel, number));
+            self.must(
+                kept.is_some_and(|kept| kept.until_ms.is_none() && kept.answer == place),
                 "its key is not kept",
-            )?;
+            );
         }
         // An account that became a top account keeps what it had.
         let parent = self

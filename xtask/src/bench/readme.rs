@@ -68,7 +68,7 @@ type Beside = (
     &'static [(&'static str, &'static str)],
 );
 
-const BESIDE: [Beside; 6] = [
+const BESIDE: [Beside; 7] = [
     (
         "admit one message, prepared, six counters",
         "admit/tenantry prepared",

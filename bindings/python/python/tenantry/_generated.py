@@ -198,7 +198,7 @@ from .model import (
     Window,
 )
 
-CATALOGUE_HASH = "60bcf5e07d914f679a7af2e37a682170"
+CATALOGUE_HASH = "9992b3edf5957e39c4d2fec7ed26811c"
 
 
 class AccessOperations(Namespace):
@@ -1236,8 +1236,9 @@ class CreditsOperations(Namespace):
         - `reason`: The reason.
         - `priority`: The priority, 0 to 100: grants with a lower number pay first; 50 when absent.
         - `expires_at_ms`: When the credits that are left expire, in unix milliseconds; never when absent.
-        - `key`: An idempotency key: the same request with the same key is carried out once and gets the same answer;
-          another request with the key is refused with `idempotency_mismatch`.
+        - `key`: An idempotency key, which is never forgotten: the same request with the same key is carried out once
+          and gets the same answer; another request with the key, be it of another operation, is refused with
+          `idempotency_mismatch`.
         """
         return CreditEntry._from(self._call(
             "credits.grant",
@@ -1277,8 +1278,9 @@ class CreditsOperations(Namespace):
         - `channel`: The ledger of which channel.
         - `spend`: The number of the entry that is refunded.
         - `amount`: How many credits, at least 1.
-        - `key`: An idempotency key: the same request with the same key is carried out once and gets the same answer;
-          another request with the key is refused with `idempotency_mismatch`.
+        - `key`: An idempotency key, which is never forgotten: the same request with the same key is carried out once
+          and gets the same answer; another request with the key, be it of another operation, is refused with
+          `idempotency_mismatch`.
         """
         return CreditEntry._from(self._call(
             "credits.refund",
@@ -1329,8 +1331,9 @@ class CreditsOperations(Namespace):
         - `amount`: How many credits, at least 1.
         - `group`: The group that spends; when absent, only the free balance pays.
         - `reference`: What is paid for, as the host names it: for example a campaign or a reservation.
-        - `key`: An idempotency key: the same request with the same key is carried out once and gets the same answer;
-          another request with the key is refused with `idempotency_mismatch`.
+        - `key`: An idempotency key, which is never forgotten: the same request with the same key is carried out once
+          and gets the same answer; another request with the key, be it of another operation, is refused with
+          `idempotency_mismatch`.
         """
         return CreditEntry._from(self._call(
             "credits.spend",
@@ -1403,8 +1406,9 @@ class CreditsOperations(Namespace):
         - `channel`: What they pay for.
         - `reason`: The reason.
         - `amount`: How many credits, at least 1; all of them when absent.
-        - `key`: An idempotency key: the same request with the same key is carried out once and gets the same answer;
-          another request with the key is refused with `idempotency_mismatch`.
+        - `key`: An idempotency key, which is never forgotten: the same request with the same key is carried out once
+          and gets the same answer; another request with the key, be it of another operation, is refused with
+          `idempotency_mismatch`.
         """
         return CreditEntry._from(self._call(
             "credits.withdraw",

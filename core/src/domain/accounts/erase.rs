@@ -23,7 +23,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 /// How many records a step reads at once.
 const PAGE: usize = 128;
 /// What follows from each of these records concerns nothing but them and the lists above.
-const ERASED_ALONE: [keys::Prefix; 3] = [keys::SUPPRESSION, keys::RESERVATION, keys::ANSWERED];
+const ERASED_ALONE: [keys::Prefix; 2] = [keys::SUPPRESSION, keys::RESERVATION];
 
 /// Whether an account, with those below it that go with it, is so small that one commit erases it.
 /// While other work is under way it waits for its turn: accounts that are being erased may lie

@@ -8,11 +8,12 @@ pub(crate) mod transfers;
 use crate::access::operation::Operation;
 use crate::access::request::Ctx;
 use crate::api::credits::{Grant, Refund, Spend, Withdraw};
-use crate::error::{Code, Error};
+use crate::error::Error;
 use crate::kernel::keys;
-use crate::model::{Count, CreditEntry, CreditKey, CreditKind, Id};
+use crate::model::{Count, CreditEntry, CreditKind, Id};
 use crate::sending::credits::{OpenLedger, exhausted, parts_of, refund, spend, sum};
 use crate::sending::idempotency;
+use crate::tables::idempotency::CreditPlace;
 use crate::tables::{accounts, groups};
 
 /// The priority of a grant where none is said.
@@ -29,91 +30,75 @@ fn check(ctx: &mut Ctx<'_>, account: &Id, amount: Option<Count>) -> Result<(), E
     ctx.require_credits(Some(account), "/amount")
 }
 
-/// Carries out a request, unless the actor asked the same with the same key before: then it answers
-/// what it answered then. The ledger is what remembers it, for ever.
-fn entered<O: Operation<Answer = CreditEntry>>(
+/// Enters what a request asks for, unless the actor asked the same with the same key before: then
+/// the entry of then is the answer. The ledger keeps it for ever, and so it is remembered for ever
+/// where it lies.
+fn entered(
     ctx: &mut Ctx<'_>,
-    request: O,
-    key: Option<Id>,
-    run: impl FnOnce(&mut Ctx<'_>, O) -> Result<CreditEntry, Error>,
+    request: &impl Operation<Answer = CreditEntry>,
+    account: &Id,
+    key: Option<&Id>,
+    enter: impl FnOnce(&mut Ctx<'_>) -> Result<CreditEntry, Error>,
 ) -> Result<CreditEntry, Error> {
-    let (Some(key), Some(account)) = (key, request.account().cloned()) else {
-        return run(ctx, request);
-    };
-    let fingerprint = idempotency::digest(&request)?;
-    let index = keys::credit_key(&account, &ctx.actor.label(), &key);
-    if let Some(before) = ctx.tx.get::<CreditKey>(&index)? {
-        if before.fingerprint != fingerprint {
-            return Err(Error::new(
-                Code::IdempotencyMismatch,
-                format!("The key `{key}` was used for another request; take a new key."),
-            )
-            .at("/key"));
-        }
-        let entry = ctx
-            .tx
-            .get(&keys::credit_entry(&account, before.channel, before.entry))?;
-        return entry.ok_or_else(|| {
-            Error::corrupt(format!(
-                "The entry of the key `{key}` is gone; restore a backup."
-            ))
-        });
-    }
-    let entry = CreditEntry {
-        key: Some(key),
-        ..run(ctx, request)?
-    };
-    ctx.tx.put(
-        index,
-        &CreditKey {
-            fingerprint,
-            channel: entry.channel,
-            entry: entry.entry,
-        },
-    )?;
-    ctx.tx.put(
-        keys::credit_entry(&account, entry.channel, entry.entry),
-        &entry,
-    )?;
-    Ok(entry)
+    accounts::load(&mut ctx.tx, account, "/account")?;
+    let (channel, number): CreditPlace = idempotency::written_for_ever(ctx, request, key, |ctx| {
+        let entry = CreditEntry {
+            key: key.cloned(),
+            ..enter(ctx)?
+        };
+        let place = (entry.channel, entry.entry);
+        ctx.tx
+            .put(keys::credit_entry(account, place.0, place.1), &entry)?;
+        Ok(place)
+    })?;
+    let entry = ctx.tx.get(&keys::credit_entry(account, channel, number))?;
+    entry.ok_or_else(|| {
+        Error::corrupt(format!(
+            "The ledger of `{account}` has no entry {number}; restore a backup."
+        ))
+    })
 }
 
 impl Operation for Grant {
     type Answer = CreditEntry;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<CreditEntry, Error> {
-        accounts::load(&mut ctx.tx, &self.account, "/account")?;
-        let key = self.key.clone();
-        entered(ctx, self, key, |ctx, request| {
-            check(ctx, &request.account, Some(request.amount))?;
-            let priority = request.priority.map_or(PRIORITY, Count::get);
-            if priority > LAST_PRIORITY {
-                return Err(Error::invalid(
-                    "/priority",
-                    format!("A priority is from 0 to {LAST_PRIORITY}, not {priority}."),
-                ));
-            }
-            let expires_at_ms = request.expires_at_ms.map(Count::get);
-            if expires_at_ms.is_some_and(|end| end <= ctx.now_ms) {
-                return Err(Error::invalid(
-                    "/expires_at_ms",
-                    "`expires_at_ms` is over already; name a later time.",
-                ));
-            }
-            let mut ledger = OpenLedger::open(ctx, &request.account, request.channel)?;
-            let entry = ledger.entry(ctx, CreditKind::Granted, request.amount.get());
-            let granted_at_ms = Some(ctx.now_ms);
-            ledger.bring_in(
-                ctx,
-                CreditEntry {
-                    reason: Some(request.reason),
-                    priority: Some(priority),
-                    expires_at_ms,
-                    granted_at_ms,
-                    ..entry
-                },
-            )
+        entered(ctx, &self, &self.account, self.key.as_ref(), |ctx| {
+            self.clone().enter(ctx)
         })
+    }
+}
+
+impl Grant {
+    fn enter(self, ctx: &mut Ctx<'_>) -> Result<CreditEntry, Error> {
+        check(ctx, &self.account, Some(self.amount))?;
+        let priority = self.priority.map_or(PRIORITY, Count::get);
+        if priority > LAST_PRIORITY {
+            return Err(Error::invalid(
+                "/priority",
+                format!("A priority is from 0 to {LAST_PRIORITY}, not {priority}."),
+            ));
+        }
+        let expires_at_ms = self.expires_at_ms.map(Count::get);
+        if expires_at_ms.is_some_and(|end| end <= ctx.now_ms) {
+            return Err(Error::invalid(
+                "/expires_at_ms",
+                "`expires_at_ms` is over already; name a later time.",
+            ));
+        }
+        let mut ledger = OpenLedger::open(ctx, &self.account, self.channel)?;
+        let entry = ledger.entry(ctx, CreditKind::Granted, self.amount.get());
+        let granted_at_ms = Some(ctx.now_ms);
+        ledger.bring_in(
+            ctx,
+            CreditEntry {
+                reason: Some(self.reason),
+                priority: Some(priority),
+                expires_at_ms,
+                granted_at_ms,
+                ..entry
+            },
+        )
     }
 }
 
@@ -121,34 +106,25 @@ impl Operation for Spend {
     type Answer = CreditEntry;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<CreditEntry, Error> {
-        accounts::load(&mut ctx.tx, &self.account, "/account")?;
-        let key = self.key.clone();
-        entered(
+        entered(ctx, &self, &self.account, self.key.as_ref(), |ctx| {
+            self.clone().enter(ctx)
+        })
+    }
+}
+
+impl Spend {
+    fn enter(self, ctx: &mut Ctx<'_>) -> Result<CreditEntry, Error> {
+        check(ctx, &self.account, Some(self.amount))?;
+        if let Some(group) = &self.group {
+            groups::load(&mut ctx.tx, &self.account, group, "/group")?;
+        }
+        spend(
             ctx,
-            self,
-            key,
-            |ctx,
-             Spend {
-                 account,
-                 channel,
-                 amount,
-                 group,
-                 reference,
-                 ..
-             }| {
-                check(ctx, &account, Some(amount))?;
-                if let Some(group) = &group {
-                    groups::load(&mut ctx.tx, &account, group, "/group")?;
-                }
-                spend(
-                    ctx,
-                    &account,
-                    channel,
-                    group.as_ref(),
-                    amount.get(),
-                    reference,
-                )
-            },
+            &self.account,
+            self.channel,
+            self.group.as_ref(),
+            self.amount.get(),
+            self.reference,
         )
     }
 }
@@ -157,16 +133,14 @@ impl Operation for Refund {
     type Answer = CreditEntry;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<CreditEntry, Error> {
-        accounts::load(&mut ctx.tx, &self.account, "/account")?;
-        let key = self.key.clone();
-        entered(ctx, self, key, |ctx, request| {
-            check(ctx, &request.account, Some(request.amount))?;
+        entered(ctx, &self, &self.account, self.key.as_ref(), |ctx| {
+            check(ctx, &self.account, Some(self.amount))?;
             refund(
                 ctx,
-                &request.account,
-                request.channel,
-                request.spend.get(),
-                request.amount.get(),
+                &self.account,
+                self.channel,
+                self.spend.get(),
+                self.amount.get(),
             )
         })
     }
@@ -176,48 +150,36 @@ impl Operation for Withdraw {
     type Answer = CreditEntry;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<CreditEntry, Error> {
-        accounts::load(&mut ctx.tx, &self.account, "/account")?;
-        let key = self.key.clone();
-        entered(
+        entered(ctx, &self, &self.account, self.key.as_ref(), |ctx| {
+            self.clone().enter(ctx)
+        })
+    }
+}
+
+impl Withdraw {
+    fn enter(self, ctx: &mut Ctx<'_>) -> Result<CreditEntry, Error> {
+        check(ctx, &self.account, self.amount)?;
+        let mut ledger = OpenLedger::open(ctx, &self.account, self.channel)?;
+        let sources = ledger.sources(ctx, None)?;
+        let wanted = self.amount.map_or(u64::MAX, Count::get);
+        let taken = ledger.take(ctx, &sources, wanted, Some(None))?;
+        let withdrawn = sum(&taken);
+        if taken.is_empty() || self.amount.is_some_and(|wanted| wanted.get() > withdrawn) {
+            return Err(exhausted(
+                format!(
+                    "`{}` has {withdrawn} free credits from the platform; withdraw no more.",
+                    self.account
+                ),
+                withdrawn,
+            ));
+        }
+        let entry = ledger.entry(ctx, CreditKind::Withdrawn, withdrawn);
+        ledger.append(
             ctx,
-            self,
-            key,
-            |ctx,
-             Withdraw {
-                 account,
-                 channel,
-                 amount,
-                 reason,
-                 ..
-             }| {
-                check(ctx, &account, amount)?;
-                let mut ledger = OpenLedger::open(ctx, &account, channel)?;
-                let sources = ledger.sources(ctx, None)?;
-                let taken = ledger.take(
-                    ctx,
-                    &sources,
-                    amount.map_or(u64::MAX, Count::get),
-                    Some(None),
-                )?;
-                let withdrawn = sum(&taken);
-                if taken.is_empty() || amount.is_some_and(|wanted| wanted.get() > withdrawn) {
-                    return Err(exhausted(
-                        format!(
-                            "`{account}` has {withdrawn} free credits from the platform; withdraw \
-                             no more."
-                        ),
-                        withdrawn,
-                    ));
-                }
-                let entry = ledger.entry(ctx, CreditKind::Withdrawn, withdrawn);
-                ledger.append(
-                    ctx,
-                    CreditEntry {
-                        reason: Some(reason),
-                        parts: parts_of(&taken),
-                        ..entry
-                    },
-                )
+            CreditEntry {
+                reason: Some(self.reason),
+                parts: parts_of(&taken),
+                ..entry
             },
         )
     }

@@ -166,8 +166,3 @@ pub(crate) fn credit_paid(
         &["paid", limit.name(), &sortable(starts_at_ms)],
     )
 }
-
-/// What somebody asked for with a key; both ledgers of the account share the keys.
-pub(crate) fn credit_key(account: &Id, by: &str, asked_with: &Id) -> Vec<u8> {
-    key(CREDIT, &[account.as_str(), "key", by, asked_with.as_str()])
-}

@@ -28,8 +28,8 @@ pub(crate) use codec::{
 };
 pub(crate) use credits::{
     all_credit_parts, credit_bucket, credit_entry, credit_expiry, credit_expiry_at, credit_head,
-    credit_key, credit_lifted, credit_paid, credit_part, credit_part_at, credit_parts,
-    credit_refunded, credit_reserves, credits_expired,
+    credit_lifted, credit_paid, credit_part, credit_part_at, credit_parts, credit_refunded,
+    credit_reserves, credits_expired,
 };
 pub(crate) use invitations::{
     account_invitation, address_invitation, invitation, invited, open_invitation,
