@@ -81,6 +81,7 @@
 //! as a volume that is shared by a group, is taken as it is: the files in it are private all the
 //! same. Only where everybody may write to it, it is refused.
 
+mod at;
 mod backend;
 mod files;
 mod folder;
@@ -90,36 +91,59 @@ mod layers;
 mod lock;
 mod manifest;
 mod memory;
+mod process;
 mod raw;
 mod record;
 #[cfg(test)]
 mod scratch;
 mod sled;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 mod table;
 mod verify;
 
-use std::path::Path;
+pub use at::At;
+pub use backend::{Backend, Batch, CommitError, Options, Order, Record, StoreError, Verification};
 
-pub use backend::{
-    Backend, Batch, CommitError, Order, Record, SledOptions, StoreError, Verification,
-};
-
-/// Opens the store in the folder `path`.
-pub fn sled(path: &Path, options: &SledOptions) -> Result<Box<dyn Backend>, StoreError> {
-    Ok(Box::new(sled::SledStore::open(path, options)?))
-}
-
-/// The key that tokens are derived with, beside the store in the folder `path`. With `make` one is
-/// made where there is none.
-pub fn token_key(path: &Path, make: bool) -> Result<[u8; 32], StoreError> {
-    if make {
-        key::read_or_make(path)
-    } else {
-        key::read(path)
+/// Opens the store that is there; in memory it is an empty one, and lives as long as the value.
+pub fn open(at: &At, options: &Options) -> Result<Box<dyn Backend>, StoreError> {
+    match at {
+        At::Memory => memory(),
+        At::Folder(path) => Ok(Box::new(sled::SledStore::open(path, options)?)),
+        #[cfg(feature = "sqlite")]
+        At::Sqlite(path) => Ok(Box::new(sqlite::SqliteStore::open(path, options)?)),
+        #[cfg(not(feature = "sqlite"))]
+        At::Sqlite(_) => Err(without_sqlite()),
     }
 }
 
 /// An empty store that lives as long as the value.
 pub fn memory() -> Result<Box<dyn Backend>, StoreError> {
     Ok(Box::new(memory::MemoryStore::new()?))
+}
+
+/// The key that tokens are derived with, beside the store; of one in memory it is random. With
+/// `make` one is made where there is none.
+pub fn token_key(at: &At, make: bool) -> Result<[u8; 32], StoreError> {
+    let file = match at {
+        At::Memory => return key::random(),
+        At::Folder(path) => path.join(key::FILE),
+        #[cfg(feature = "sqlite")]
+        At::Sqlite(path) => sqlite::key_file(path)?,
+        #[cfg(not(feature = "sqlite"))]
+        At::Sqlite(_) => return Err(without_sqlite()),
+    };
+    if make {
+        key::read_or_make(&file)
+    } else {
+        key::read(&file)
+    }
+}
+
+#[cfg(not(feature = "sqlite"))]
+fn without_sqlite() -> StoreError {
+    StoreError::invalid(
+        "A path that begins with `sqlite:` needs SQLite, and this library was built without it; \
+         name a folder.",
+    )
 }

@@ -146,7 +146,7 @@ impl Prepared {
                     "Others keep drawing from the same limits; try again.",
                 ))
             }
-            Err(CommitError::Store(error)) => Err(store.kernel().store_failure(error.into())),
+            Err(CommitError::Store(error)) => Err(store.kernel().store_failure(error)),
         }
     }
 }
@@ -191,7 +191,7 @@ fn give_back_to_kept(
             Ok(version) => return Ok((version, back)),
             Err(CommitError::Conflict) => {}
             Err(CommitError::Store(error)) => {
-                return Err(kernel.store_failure(error.into()));
+                return Err(kernel.store_failure(error));
             }
         }
     }

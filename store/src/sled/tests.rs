@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Write as _};
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::watcher::TICK;
@@ -15,7 +16,7 @@ use crate::scratch::Scratch;
 fn open(path: &Path) -> Result<SledStore, StoreError> {
     SledStore::open(
         path,
-        &SledOptions {
+        &Options {
             cache_bytes: 16 << 20,
             create: true,
         },
@@ -216,7 +217,7 @@ fn child() {
         }
         // Until the disk is full, in batches all over a tree that does not fit into the memory.
         "spread" => {
-            let options = SledOptions {
+            let options = Options {
                 cache_bytes: 0,
                 create: true,
             };
@@ -581,7 +582,7 @@ fn a_damaged_record_is_named_and_not_written_over() {
 #[test]
 fn nothing_is_created_unasked() {
     let scratch = Scratch::new();
-    let options = SledOptions {
+    let options = Options {
         cache_bytes: 0,
         create: false,
     };
@@ -676,7 +677,7 @@ fn whoever_names_something_else_than_a_folder_is_told_what_to_name() {
 fn pipes_sockets_and_folders_in_place_of_files_are_refused_at_once() {
     let scratch = Scratch::new();
     let store = filled(&scratch.store(), 20);
-    crate::token_key(&scratch.store(), true).unwrap();
+    crate::token_key(&crate::At::Folder(scratch.store()), true).unwrap();
     store.close().unwrap();
     // A second time, so that there is a snapshot.
     filled(&scratch.store(), 1).close().unwrap();
@@ -798,7 +799,7 @@ fn what_root_makes_belongs_to_the_owner_of_the_folder() {
     for round in 0..3 {
         let store = filled(&scratch.store(), 10);
         if round == 0 {
-            crate::token_key(&scratch.store(), true).unwrap();
+            crate::token_key(&crate::At::Folder(scratch.store()), true).unwrap();
         }
         let mut seen = 0;
         let mut folders = vec![scratch.store()];
@@ -869,7 +870,7 @@ fn a_lock_that_sled_does_not_get_is_no_damage() {
     let (folder, _) = Folder::open(&scratch.store(), false).unwrap();
     let other = fs::File::open(folder.db()).unwrap();
     other.lock().unwrap();
-    let options = SledOptions {
+    let options = Options {
         cache_bytes: 0,
         create: false,
     };

@@ -1,25 +1,28 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::backend::{Backend, SledOptions};
+use crate::backend::{Backend, Options};
 use crate::raw::Entries;
 use crate::scratch::Scratch;
-use crate::{memory, sled};
+use crate::{At, memory};
 
 /// Runs a test against every backend.
 fn each(test: impl Fn(&dyn Backend)) {
     test(&*memory().unwrap());
+    let options = Options {
+        cache_bytes: 16 << 20,
+        create: true,
+    };
     let scratch = Scratch::new();
-    let store = sled(
-        &scratch.store(),
-        &SledOptions {
-            cache_bytes: 16 << 20,
-            create: true,
-        },
-    )
-    .unwrap();
-    test(&*store);
-    store.close().unwrap();
+    let mut kept = vec![At::Folder(scratch.store())];
+    if cfg!(feature = "sqlite") {
+        kept.push(At::Sqlite(scratch.path().join("store.db")));
+    }
+    for at in kept {
+        let store = crate::open(&at, &options).unwrap();
+        test(&*store);
+        store.close().unwrap();
+    }
 }
 
 fn write(key: &[u8], value: Option<Vec<u8>>) -> Batch {
