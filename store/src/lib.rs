@@ -1,9 +1,10 @@
 //! The store: ordered keys, versioned values, one atomic batch per commit.
 //!
-//! [`Backend`] is what the rest of the library sees. Two backends are here: [`sled`] (a folder on
-//! disk) and [`memory`]. Both keep plain bytes only; everything that gives those bytes a meaning
-//! (versions, checksums, large values, the check of what was expected) is written once, in
-//! `table.rs`, and used by both.
+//! [`Backend`] is what the rest of the library sees, and [`At`] says which one a text names: sled (a
+//! folder on disk), SQLite (a file) or memory. The first and the last keep plain bytes only;
+//! everything that gives those bytes a meaning (versions, checksums, large values, the check of what
+//! was expected) is written once, in `table.rs`, and used by both. SQLite keeps records in a table;
+//! what differs there stands at the end.
 //!
 //! # What is kept
 //!
@@ -80,9 +81,34 @@
 //! owner, who could not open the store any more otherwise. A folder that belongs to somebody else,
 //! as a volume that is shared by a group, is taken as it is: the files in it are private all the
 //! same. Only where everybody may write to it, it is refused.
+//!
+//! # In SQLite
+//!
+//! ```text
+//! <path>             the database: tables `kv` and `head`
+//! <path>-wal -shm    SQLite's log, and what those who have it open share; gone after a clean close
+//! <path>-lock        locked (flock) while open; holds the pid of the holder
+//! <path>-manifest    store id, format, and the last commit known to be durable
+//! <path>-key         what tokens are derived with; its fingerprint is in the store
+//! <path>-new         only while the store is being created
+//! ```
+//!
+//! A commit is a transaction, visible when it returns; a sync is an `fdatasync` of the log, shared by
+//! all who wait. SQLite syncs by itself only when the log is emptied into the database: by a thread
+//! from 8 MiB on, and by the commit that finds 64 MiB. A database that is not the manifest's, or
+//! lacks a commit that was durable, is [`StoreError::Corrupt`]. Damage inside of it is found by the
+//! checksum of each record when that is read, and by [`Backend::verify`], which also has SQLite look
+//! at the structure of the file; opening does not read everything.
+//!
+//! A commit for which there is no room is taken back, and others may follow
+//! ([`Backend::goes_on_after`]). All other errors are final, as above.
+//!
+//! In a forked child nothing of SQLite is called; its files are given up as sled's are.
 
 mod at;
 mod backend;
+#[cfg(test)]
+mod contract;
 mod files;
 mod folder;
 mod group;

@@ -65,6 +65,8 @@ pub(crate) struct SqliteStore {
 
 struct Shared {
     place: Place,
+    /// Which file the database is.
+    db: Option<Identity>,
     cache_kib: u64,
     id: String,
     /// `None` once closed.
@@ -98,7 +100,6 @@ struct Writer {
 struct Disk {
     /// Our own handle on SQLite's log.
     wal: File,
-    db: Option<Identity>,
     manifest: Manifest,
     lock: Lock,
 }
@@ -135,6 +136,7 @@ impl SqliteStore {
         place.protect()?;
         let failure = Failure::default();
         let shared = Arc::new(Shared {
+            db: files::metadata(place.db())?.as_ref().map(Identity::from),
             cache_kib,
             id: hex(&head.id),
             writer: Mutex::new(Some(Writer { connection, head })),
@@ -154,7 +156,8 @@ impl SqliteStore {
             place,
         });
         let store = SqliteStore { shared };
-        store.shared.withhold();
+        // One is there whatever happens to the files.
+        store.shared.read(|_| Ok(()))?;
         let kept: Arc<dyn Kept> = store.shared.clone();
         let kept: Weak<dyn Kept> = Arc::downgrade(&kept);
         store.shared.keeper.start(kept)?;
@@ -230,7 +233,6 @@ fn make_durable(
     files::sync_folder(place.folder())?;
     Ok(Disk {
         wal,
-        db: files::metadata(place.db())?.as_ref().map(Identity::from),
         manifest,
         lock,
     })
@@ -258,6 +260,7 @@ impl Shared {
 
     fn connect(&self) -> Result<Connection, StoreError> {
         let connection = rows::connect(self.place.db(), self.cache_kib)?;
+        files::still_leads_to(self.place.db(), self.db)?;
         // What is read first opens the log, too.
         rows::head(&connection)?;
         self.withhold();
@@ -397,7 +400,7 @@ impl Shared {
     fn still_holds(&self, disk: &Disk) -> Result<(), StoreError> {
         let of = |file: &File| file.metadata().ok().as_ref().map(Identity::from);
         let files = [
-            (self.place.db().to_owned(), disk.db),
+            (self.place.db().to_owned(), self.db),
             (self.place.wal(), of(&disk.wal)),
             (self.place.manifest(), of(disk.manifest.file())),
             (self.place.lock(), of(disk.lock.file())),

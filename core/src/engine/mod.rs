@@ -358,9 +358,7 @@ fn token_key(path: &Path, options: &OpenOptions, backend: &dyn Backend) -> Resul
         // Whatever the seed is: a store that is opened again needs new ids, and the tokens that it
         // had.
         (None, Some(_)) => TokenKey::of_tests(),
-        (None, None) => {
-            TokenKey::new(tenantry_store::token_key(&At::new(path), known.is_none())?)
-        }
+        (None, None) => TokenKey::new(tenantry_store::token_key(&At::new(path), known.is_none())?),
     };
     match known {
         Some(known) if known == key.fingerprint() => {}

@@ -116,7 +116,7 @@ impl Place {
     /// is. Whether there is one.
     pub(super) fn take(&self, create: bool) -> Result<(Lock, bool), StoreError> {
         self.only_files()?;
-        if !exists(&self.db)? && !create {
+        if !exists(&self.db)? && !create && self.nothing_is_left().is_ok() {
             return Err(StoreError::Missing);
         }
         refuse_network(self.folder())?;

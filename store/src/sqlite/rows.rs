@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Row, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Row, ffi, params};
 
 use super::place::APPLICATION;
 use crate::backend::{Order, Record, StoreError};
@@ -13,9 +13,6 @@ use crate::record::{self, Head};
 
 /// How long to wait for another program that has the database locked, such as `sqlite3`.
 pub(super) const OTHERS: Duration = Duration::from_secs(5);
-
-/// A key and its record, with its checksum.
-pub(super) type Entry = (Vec<u8>, Stored);
 
 /// A record whose checksum was right.
 pub(super) struct Stored {
@@ -310,6 +307,13 @@ pub(super) fn integrity(connection: &Connection, most: usize) -> Result<Vec<Stri
 /// An error of SQLite; `doing` says what was tried.
 pub(super) fn told(doing: &str, error: &rusqlite::Error) -> StoreError {
     let what = format!("{doing}: {error}");
+    // A page that should be there and is not.
+    let is_cut = [ffi::SQLITE_IOERR_SHORT_READ, ffi::SQLITE_IOERR_CORRUPTFS];
+    if let Some(code) = error.sqlite_error().map(|error| error.extended_code)
+        && is_cut.contains(&code)
+    {
+        return StoreError::Corrupt { what };
+    }
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => StoreError::Full { what },
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StoreError::Corrupt { what },
