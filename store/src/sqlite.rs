@@ -78,6 +78,8 @@ struct Shared {
     last_commit: AtomicU64,
     /// How many pages the log has.
     pages: Arc<AtomicI32>,
+    /// From how many on a commit empties it.
+    too_large: AtomicI32,
     group: Group<Disk>,
     failure: Failure,
     process: Process,
@@ -133,7 +135,6 @@ impl SqliteStore {
             .wal_hook(Some(hook))
             .map_err(|error| told("cannot watch the log", &error))?;
         let disk = make_durable(&place, lock, known, &head)?;
-        place.protect()?;
         let failure = Failure::default();
         let shared = Arc::new(Shared {
             db: files::metadata(place.db())?.as_ref().map(Identity::from),
@@ -144,6 +145,7 @@ impl SqliteStore {
             idle: Mutex::default(),
             last_commit: AtomicU64::new(head.commit),
             pages,
+            too_large: AtomicI32::new(TOO_LARGE),
             group: Group::new(head.commit, disk, failure.clone()),
             failure,
             process: Process::default(),
@@ -227,6 +229,7 @@ fn make_durable(
             let manifest = Manifest::create(&place.new_manifest(), &head.id, mark)?;
             let cannot = |error| files::failed("rename", &place.new_manifest(), &error);
             std::fs::rename(place.new_manifest(), place.manifest()).map_err(cannot)?;
+            place.give(&place.manifest())?;
             manifest
         }
     };
@@ -275,12 +278,20 @@ impl Shared {
         self.process.check()?;
         let _no_commit_meanwhile = self.visible.read();
         self.go_on()?;
+        self.with_connection(read)
+    }
+
+    /// Whoever calls sees to it that the store is not closed meanwhile.
+    fn with_connection<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         let kept = self.idle.lock().pop();
         let connection = match kept {
             Some(connection) => connection,
             None => self.connect().map_err(|error| self.named(error))?,
         };
-        let outcome = read(&connection).map_err(|error| self.named(error));
+        let outcome = work(&connection).map_err(|error| self.named(error));
         if outcome.is_ok() {
             let mut idle = self.idle.lock();
             if idle.len() < IDLE {
@@ -524,7 +535,8 @@ impl Kept for Shared {
     }
 
     fn empty(&self) {
-        let outcome = self.read(|connection| rows::checkpoint(connection, "PASSIVE"));
+        // Closing waits for the thread, and no commit waits for this.
+        let outcome = self.with_connection(|connection| rows::checkpoint(connection, "PASSIVE"));
         self.emptied(outcome);
     }
 }
@@ -566,17 +578,25 @@ impl Backend for SqliteStore {
     }
 
     fn relieve(&self) {
-        if self.shared.pages.load(Ordering::Acquire) < TOO_LARGE {
+        let shared = &self.shared;
+        let is_too_large =
+            || shared.pages.load(Ordering::Acquire) >= shared.too_large.load(Ordering::Acquire);
+        if !is_too_large() || shared.failure.get().is_some() {
             return;
         }
-        let writer = self.shared.writer.lock();
-        if let Some(writer) = &*writer {
+        let writer = shared.writer.lock();
+        if let Some(writer) = writer.as_ref().filter(|_| is_too_large()) {
             // The commits are made whether or not this works.
             let connection = &writer.connection;
             let _ = connection.busy_timeout(READERS);
             let outcome = rows::checkpoint(connection, "RESTART");
             let _ = connection.busy_timeout(rows::OTHERS);
-            self.shared.emptied(outcome);
+            shared.emptied(outcome);
+            // Where somebody reads in it for long, not every commit waits.
+            let next = shared.pages.load(Ordering::Acquire).saturating_add(GROWN);
+            shared
+                .too_large
+                .store(next.max(TOO_LARGE), Ordering::Release);
         }
     }
 

@@ -214,17 +214,22 @@ impl Place {
         }
     }
 
-    /// Only the owner may read, and what root made in the folder of somebody else is theirs.
+    /// Only the owner may read, and what root made in the folder of somebody else is theirs. Before
+    /// SQLite opens any of them; what it makes itself is like the database.
     pub(super) fn protect(&self) -> Result<(), StoreError> {
-        let heir = files::heir(self.folder())?;
         let paths = SQLITES.iter().chain(&OURS).map(|what| self.beside(what));
         for path in paths.chain([self.db.clone()]) {
             files::set_mode(&path, 0o600)?;
-            if let Some(owner) = heir {
-                files::give(&path, owner)?;
-            }
+            self.give(&path)?;
         }
         Ok(())
+    }
+
+    pub(super) fn give(&self, path: &Path) -> Result<(), StoreError> {
+        match files::heir(self.folder())? {
+            Some(owner) => files::give(path, owner),
+            None => Ok(()),
+        }
     }
 
     /// Removes what is left of a creation that was cut short.

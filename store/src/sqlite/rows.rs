@@ -12,7 +12,7 @@ use crate::manifest::FORMAT;
 use crate::record::{self, Head};
 
 /// How long to wait for another program that has the database locked, such as `sqlite3`.
-pub(super) const OTHERS: Duration = Duration::from_secs(5);
+pub(super) const OTHERS: Duration = Duration::from_secs(1);
 
 /// A record whose checksum was right.
 pub(super) struct Stored {
