@@ -2,7 +2,10 @@
 //! threads, accounts, the depth of the tree, the number of limits. `TENANTRY_BENCH_ACCOUNTS` says
 //! how many accounts there are at most.
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::measurement::WallTime;
+use criterion::{
+    BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main,
+};
 use governor::{Quota, RateLimiter};
 use std::fs::File;
 use std::hint::black_box;
@@ -202,18 +205,26 @@ fn writes(c: &mut Criterion) {
         })
     });
     let folder = Folder::new(env!("CARGO_TARGET_TMPDIR"), "axes-store");
-    let t = Tenantry::open(
-        folder.0.join("store").to_str().expect("text"),
-        OpenOptions::default(),
-    )
-    .expect("the store opens");
+    let path = folder.0.join("store");
+    let path = path.to_str().expect("text");
+    writes_of(&mut group, "tenantry", path);
+    writes_of(
+        &mut group,
+        "tenantry in SQLite",
+        &format!("sqlite:{path}.db"),
+    );
+    group.finish();
+}
+
+fn writes_of(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, path: &str) {
+    let t = Tenantry::open(path, OpenOptions::default()).expect("the store opens");
     prepare(&t);
     for number in 0..16 {
         account(&t, &format!("a{number}"), None);
     }
     for many in [1, 16] {
         group.throughput(Throughput::Elements(many));
-        group.bench_function(format!("tenantry, threads: {many}"), |b| {
+        group.bench_function(format!("{name}, threads: {many}"), |b| {
             b.iter_custom(|times| {
                 let work = (0..many).map(|number| {
                     let (t, mut value) = (&t, 0);
@@ -232,7 +243,6 @@ fn writes(c: &mut Criterion) {
             })
         });
     }
-    group.finish();
     t.close().expect("closed");
 }
 

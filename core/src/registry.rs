@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
+use tenantry_store::At;
 
 struct Registry {
     fork_generation: u64,
@@ -67,10 +68,11 @@ pub(crate) fn open(path: &Path, options: &OpenOptions) -> Result<Arc<Engine>, Er
 }
 
 fn open_now(path: &Path, options: &OpenOptions) -> Result<Arc<Engine>, Error> {
-    if path.as_os_str() == ":memory:" {
+    let at = At::new(path);
+    let Some(kept) = at.path() else {
         return Engine::open(path, options);
-    }
-    let key = absolute(path)?;
+    };
+    let key = absolute(kept)?;
     let registry = Registry::current();
     let mut open = registry.open.lock();
     if let Some(shared) = open.get_mut(&key)
@@ -143,7 +145,7 @@ pub(crate) fn close(engine: &Arc<Engine>) -> Result<(), Error> {
     engine.shut_down()
 }
 
-/// The one absolute name of a folder that may not exist yet.
+/// The one absolute name of a folder or file that may not exist yet.
 fn absolute(path: &Path) -> Result<PathBuf, Error> {
     let path = std::path::absolute(path).map_err(|error| {
         Error::invalid(

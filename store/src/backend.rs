@@ -84,7 +84,7 @@ pub enum StoreError {
     Missing,
     /// Another process (or another open in this one) holds the store.
     Locked {
-        /// The folder of the store.
+        /// The folder of the store, or its file.
         folder: String,
         /// The holder, where it is known.
         pid: Option<u32>,
@@ -174,6 +174,12 @@ pub trait Backend: Send + Sync {
     /// The number of the last commit, 0 in an empty store.
     fn last_commit(&self) -> u64;
 
+    /// Whether a commit that was refused with this error changed nothing, and others may follow
+    /// when its cause is gone. After any other error of a commit the store is to be opened again.
+    fn goes_on_after(&self, _: &StoreError) -> bool {
+        false
+    }
+
     /// The random name of the store, in hexadecimal digits.
     fn store_id(&self) -> String;
 
@@ -188,10 +194,10 @@ pub trait Backend: Send + Sync {
     fn abandon(&self);
 }
 
-/// How a store in a folder is opened.
+/// How a store on the disk is opened.
 #[derive(Clone, Copy, Debug)]
-pub struct SledOptions {
-    /// How much of it sled keeps in memory.
+pub struct Options {
+    /// How much of it is kept in memory.
     pub cache_bytes: u64,
     /// Whether a store may be created where there is none.
     pub create: bool,
@@ -240,7 +246,8 @@ impl fmt::Display for StoreError {
             }
             StoreError::Full { what } => write!(
                 f,
-                "There is no room left: {what}. Make some, and open the store again."
+                "There is no room left: {what}. Make some; where writes are refused then, open the \
+                 store again."
             ),
             StoreError::Failed { what } => write!(f, "The store failed: {what}. Open it again."),
             StoreError::Forked { what } | StoreError::Invalid { what } => f.write_str(what),

@@ -17,6 +17,14 @@ pub(crate) fn parent(path: &Path) -> &Path {
     path.parent().unwrap_or(Path::new("/"))
 }
 
+/// The last part of a path, to be shown.
+pub(crate) fn name(path: &Path) -> String {
+    path.file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
+}
+
 pub(crate) fn failed(doing: &str, path: &Path, error: &std::io::Error) -> StoreError {
     let doing = format!("cannot {doing} `{}`", path.display());
     let owner = fs::symlink_metadata(path).map(|found| found.uid());
@@ -65,6 +73,28 @@ fn is_link(path: &Path) -> StoreError {
         "`{}` is a link, and links are not followed; put in its place what it leads to.",
         path.display()
     ))
+}
+
+/// Refuses when a path leads to another file than the one that is open, or to none.
+pub(crate) fn still_leads_to(path: &Path, open: Option<Identity>) -> Result<(), StoreError> {
+    let there = match fs::symlink_metadata(path) {
+        Ok(found) => Some(Identity::from(&found)),
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        Err(error) if error.kind() == ErrorKind::NotADirectory => None,
+        Err(error) => return Err(failed("read", path, &error)),
+    };
+    if there.is_some() && there == open {
+        return Ok(());
+    }
+    Err(StoreError::failed(format!(
+        "`{}` was {} while the store was open",
+        path.display(),
+        if there.is_none() {
+            "removed"
+        } else {
+            "replaced"
+        }
+    )))
 }
 
 pub(crate) fn exists(path: &Path) -> Result<bool, StoreError> {
@@ -224,17 +254,24 @@ pub(crate) fn withhold(file: &File) -> Vec<Withheld> {
     let Ok(identity) = file.metadata().map(|found| Identity::from(&found)) else {
         return Vec::new();
     };
-    let own = [file.as_raw_fd()].into_iter();
-    let others = fs::read_dir("/dev/fd").into_iter().flatten();
-    let others = others.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-    let leads_there = |fd: &RawFd| {
-        fs::metadata(format!("/dev/fd/{fd}")).is_ok_and(|found| Identity::from(&found) == identity)
-    };
-    let mut numbers: Vec<RawFd> = own.chain(others.filter(leads_there)).collect();
+    let mut numbers = open_numbers(&[identity]);
+    numbers.push(file.as_raw_fd());
     numbers.sort_unstable();
     numbers.dedup();
     numbers
         .into_iter()
         .filter_map(tenantry_fork::withhold)
+        .collect()
+}
+
+/// The numbers under which this process has one of these files open.
+pub(crate) fn open_numbers(files: &[Identity]) -> Vec<RawFd> {
+    let listed = fs::read_dir("/dev/fd").into_iter().flatten();
+    listed
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter(|fd: &RawFd| {
+            fs::metadata(format!("/dev/fd/{fd}"))
+                .is_ok_and(|found| files.contains(&Identity::from(&found)))
+        })
         .collect()
 }

@@ -66,7 +66,7 @@ impl Folder {
         let lock = match lock {
             Some(lock) => lock,
             None if Manifest::recognises(&path.join(MANIFEST)) || exists(&path.join(SLED))? => {
-                Lock::take(&path.join(LOCK))?
+                Lock::take(&path.join(LOCK), &path)?
             }
             None => return Err(foreign(&path)),
         };
@@ -276,23 +276,7 @@ impl Folder {
             let open = file
                 .metadata()
                 .map_err(|error| failed("read", &path, &error))?;
-            let there = match fs::symlink_metadata(&path) {
-                Ok(found) => Some(Identity::from(&found)),
-                Err(error) if error.kind() == ErrorKind::NotFound => None,
-                Err(error) if error.kind() == ErrorKind::NotADirectory => None,
-                Err(error) => return Err(failed("read", &path, &error)),
-            };
-            if there != Some(Identity::from(&open)) {
-                return Err(StoreError::failed(format!(
-                    "`{}` was {} while the store was open",
-                    path.display(),
-                    if there.is_none() {
-                        "removed"
-                    } else {
-                        "replaced"
-                    }
-                )));
-            }
+            files::still_leads_to(&path, Some(Identity::from(&open)))?;
         }
         Ok(())
     }
@@ -347,7 +331,7 @@ fn begin(path: &Path, create: bool) -> Result<Lock, StoreError> {
             .map_err(|error| failed("sync", &path.join(CREATING), &error))?;
         sync_folder(path)?;
     }
-    let lock = Lock::take(&path.join(LOCK))?;
+    let lock = Lock::take(&path.join(LOCK), path)?;
     folder
         .unlock()
         .map_err(|error| failed("unlock", path, &error))?;

@@ -2,54 +2,62 @@
 //! alone makes a token.
 
 use crate::backend::StoreError;
-use crate::files::{self, private_file, sync_folder};
+use crate::files::{self, name, parent, private_file, sync_folder};
 use std::io::Write;
 use std::path::Path;
 
-/// The name of the file in the folder of the store.
+/// The name of the file, where the store is a folder.
 pub(crate) const FILE: &str = "token.key";
 
 /// Reads the key of a store that has one. Where it is gone, none is made: the links that were sent
 /// would be dead.
-pub(crate) fn read(folder: &Path) -> Result<[u8; 32], StoreError> {
-    find(folder)?
-        .ok_or_else(|| StoreError::corrupt(format!("the file `{FILE}` is missing or empty")))
+pub(crate) fn read(path: &Path) -> Result<[u8; 32], StoreError> {
+    find(path)?.ok_or_else(|| {
+        StoreError::corrupt(format!("the file `{}` is missing or empty", name(path)))
+    })
 }
 
 /// Reads the key; makes it where there is none yet.
-pub(crate) fn read_or_make(folder: &Path) -> Result<[u8; 32], StoreError> {
-    if let Some(key) = find(folder)? {
+pub(crate) fn read_or_make(path: &Path) -> Result<[u8; 32], StoreError> {
+    if let Some(key) = find(path)? {
         return Ok(key);
     }
+    let key = random()?;
+    let mut file = private_file(path)?;
+    file.write_all(&key)
+        .and_then(|()| file.sync_all())
+        .map_err(|error| StoreError::io("cannot write the token key", &error))?;
+    let folder = parent(path);
+    if let Some(owner) = files::heir(folder)? {
+        files::give(path, owner)?;
+    }
+    sync_folder(folder)?;
+    Ok(key)
+}
+
+/// A key that nobody has.
+pub(crate) fn random() -> Result<[u8; 32], StoreError> {
     let mut key = [0; 32];
     getrandom::fill(&mut key).map_err(|error| {
         StoreError::failed(format!(
             "the system gives no random bytes for the token key: {error}"
         ))
     })?;
-    let mut file = private_file(&folder.join(FILE))?;
-    file.write_all(&key)
-        .and_then(|()| file.sync_all())
-        .map_err(|error| StoreError::io("cannot write the token key", &error))?;
-    if let Some(owner) = files::heir(folder)? {
-        files::give(&folder.join(FILE), owner)?;
-    }
-    sync_folder(folder)?;
     Ok(key)
 }
 
 /// The key in the file; none where there is no file, or an empty one that a crash left.
-fn find(folder: &Path) -> Result<Option<[u8; 32]>, StoreError> {
-    let path = folder.join(FILE);
-    if !files::exists(&path)? {
+fn find(path: &Path) -> Result<Option<[u8; 32]>, StoreError> {
+    if !files::exists(path)? {
         return Ok(None);
     }
-    let bytes = files::read(&path)?;
+    let bytes = files::read(path)?;
     match <[u8; 32]>::try_from(bytes.as_slice()) {
         Ok(key) => Ok(Some(key)),
         Err(_) if bytes.is_empty() => Ok(None),
         Err(_) => Err(StoreError::corrupt(format!(
-            "the file `{FILE}` has {} bytes, not 32",
+            "the file `{}` has {} bytes, not 32",
+            name(path),
             bytes.len()
         ))),
     }
@@ -65,12 +73,12 @@ mod tests {
     #[test]
     fn a_key_is_made_once_and_never_in_place_of_one_that_is_gone() {
         let scratch = Scratch::new();
-        let (folder, file) = (scratch.path(), scratch.path().join(FILE));
-        assert!(matches!(read(folder), Err(StoreError::Corrupt { .. })));
+        let file = scratch.path().join(FILE);
+        assert!(matches!(read(&file), Err(StoreError::Corrupt { .. })));
         assert!(!file.exists());
-        let key = read_or_make(folder).unwrap();
+        let key = read_or_make(&file).unwrap();
         assert_eq!(
-            (read(folder).unwrap(), read_or_make(folder).unwrap()),
+            (read(&file).unwrap(), read_or_make(&file).unwrap()),
             (key, key)
         );
         assert_eq!(
@@ -79,19 +87,19 @@ mod tests {
         );
         for damaged in [&key[..31], &[key.as_slice(), &[0]].concat()] {
             fs::write(&file, damaged).unwrap();
-            assert!(matches!(read(folder), Err(StoreError::Corrupt { .. })));
+            assert!(matches!(read(&file), Err(StoreError::Corrupt { .. })));
             assert!(matches!(
-                read_or_make(folder),
+                read_or_make(&file),
                 Err(StoreError::Corrupt { .. })
             ));
             assert_eq!(fs::read(&file).unwrap(), damaged);
         }
         fs::write(&file, []).unwrap();
-        assert!(matches!(read(folder), Err(StoreError::Corrupt { .. })));
+        assert!(matches!(read(&file), Err(StoreError::Corrupt { .. })));
         fs::remove_file(&file).unwrap();
         std::os::unix::fs::symlink("/dev/null", &file).unwrap();
         assert!(matches!(
-            read_or_make(folder),
+            read_or_make(&file),
             Err(StoreError::Invalid { .. })
         ));
     }

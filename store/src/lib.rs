@@ -1,9 +1,10 @@
 //! The store: ordered keys, versioned values, one atomic batch per commit.
 //!
-//! [`Backend`] is what the rest of the library sees. Two backends are here: [`sled`] (a folder on
-//! disk) and [`memory`]. Both keep plain bytes only; everything that gives those bytes a meaning
-//! (versions, checksums, large values, the check of what was expected) is written once, in
-//! `table.rs`, and used by both.
+//! [`Backend`] is what the rest of the library sees, and [`At`] says which one a text names: sled (a
+//! folder on disk), SQLite (a file) or memory. The first and the last keep plain bytes only;
+//! everything that gives those bytes a meaning (versions, checksums, large values, the check of what
+//! was expected) is written once, in `table.rs`, and used by both. SQLite keeps records in a table;
+//! what differs there stands at the end.
 //!
 //! # What is kept
 //!
@@ -80,8 +81,34 @@
 //! owner, who could not open the store any more otherwise. A folder that belongs to somebody else,
 //! as a volume that is shared by a group, is taken as it is: the files in it are private all the
 //! same. Only where everybody may write to it, it is refused.
+//!
+//! # In SQLite
+//!
+//! ```text
+//! <path>             the database: tables `kv` and `head`
+//! <path>-wal -shm    SQLite's log, and what those who have it open share; gone after a clean close
+//! <path>-lock        locked (flock) while open; holds the pid of the holder
+//! <path>-manifest    store id, format, and the last commit known to be durable
+//! <path>-key         what tokens are derived with; its fingerprint is in the store
+//! <path>-new         only while the store is being created
+//! ```
+//!
+//! A commit is a transaction, visible when it returns; a sync is an `fdatasync` of the log, shared by
+//! all who wait. SQLite syncs by itself only when the log is emptied into the database: by a thread
+//! from 8 MiB on, and by the commit that finds 64 MiB. A database that is not the manifest's, or
+//! lacks a commit that was durable, is [`StoreError::Corrupt`]. Damage inside of it is found by the
+//! checksum of each record when that is read, and by [`Backend::verify`], which also has SQLite look
+//! at the structure of the file; opening does not read everything.
+//!
+//! A commit for which there is no room is taken back, and others may follow
+//! ([`Backend::goes_on_after`]). All other errors are final, as above.
+//!
+//! In a forked child nothing of SQLite is called; its files are given up as sled's are.
 
+mod at;
 mod backend;
+#[cfg(test)]
+mod contract;
 mod files;
 mod folder;
 mod group;
@@ -90,36 +117,59 @@ mod layers;
 mod lock;
 mod manifest;
 mod memory;
+mod process;
 mod raw;
 mod record;
 #[cfg(test)]
 mod scratch;
 mod sled;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 mod table;
 mod verify;
 
-use std::path::Path;
+pub use at::At;
+pub use backend::{Backend, Batch, CommitError, Options, Order, Record, StoreError, Verification};
 
-pub use backend::{
-    Backend, Batch, CommitError, Order, Record, SledOptions, StoreError, Verification,
-};
-
-/// Opens the store in the folder `path`.
-pub fn sled(path: &Path, options: &SledOptions) -> Result<Box<dyn Backend>, StoreError> {
-    Ok(Box::new(sled::SledStore::open(path, options)?))
-}
-
-/// The key that tokens are derived with, beside the store in the folder `path`. With `make` one is
-/// made where there is none.
-pub fn token_key(path: &Path, make: bool) -> Result<[u8; 32], StoreError> {
-    if make {
-        key::read_or_make(path)
-    } else {
-        key::read(path)
+/// Opens the store that is there; in memory it is an empty one, and lives as long as the value.
+pub fn open(at: &At, options: &Options) -> Result<Box<dyn Backend>, StoreError> {
+    match at {
+        At::Memory => memory(),
+        At::Folder(path) => Ok(Box::new(sled::SledStore::open(path, options)?)),
+        #[cfg(feature = "sqlite")]
+        At::Sqlite(path) => Ok(Box::new(sqlite::SqliteStore::open(path, options)?)),
+        #[cfg(not(feature = "sqlite"))]
+        At::Sqlite(_) => Err(without_sqlite()),
     }
 }
 
 /// An empty store that lives as long as the value.
 pub fn memory() -> Result<Box<dyn Backend>, StoreError> {
     Ok(Box::new(memory::MemoryStore::new()?))
+}
+
+/// The key that tokens are derived with, beside the store; of one in memory it is random. With
+/// `make` one is made where there is none.
+pub fn token_key(at: &At, make: bool) -> Result<[u8; 32], StoreError> {
+    let file = match at {
+        At::Memory => return key::random(),
+        At::Folder(path) => path.join(key::FILE),
+        #[cfg(feature = "sqlite")]
+        At::Sqlite(path) => sqlite::key_file(path)?,
+        #[cfg(not(feature = "sqlite"))]
+        At::Sqlite(_) => return Err(without_sqlite()),
+    };
+    if make {
+        key::read_or_make(&file)
+    } else {
+        key::read(&file)
+    }
+}
+
+#[cfg(not(feature = "sqlite"))]
+fn without_sqlite() -> StoreError {
+    StoreError::invalid(
+        "A path that begins with `sqlite:` needs SQLite, and this library was built without it; \
+         name a folder.",
+    )
 }

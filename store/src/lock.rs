@@ -9,7 +9,7 @@ use std::path::Path;
 use tenantry_fork::Withheld;
 
 use crate::backend::StoreError;
-use crate::files::{existing_file, parent, private_file};
+use crate::files::{existing_file, private_file};
 
 pub(crate) struct Lock {
     file: File,
@@ -17,13 +17,14 @@ pub(crate) struct Lock {
 }
 
 impl Lock {
-    pub(crate) fn take(path: &Path) -> Result<Lock, StoreError> {
+    /// Locks the file `path` of the store that is called `store`.
+    pub(crate) fn take(path: &Path, store: &Path) -> Result<Lock, StoreError> {
         let file = private_file(path)?;
         // Before it is locked: a child that is forked now must not keep the lock.
         let _withheld = tenantry_fork::withhold(file.as_raw_fd());
         match file.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(held(parent(path), holder(path))),
+            Err(TryLockError::WouldBlock) => return Err(held(store, holder(path))),
             Err(TryLockError::Error(error)) => {
                 return Err(StoreError::io("cannot lock the store", &error));
             }
@@ -53,10 +54,10 @@ impl Lock {
     }
 }
 
-/// Somebody else has the store in this folder.
-pub(crate) fn held(folder: &Path, pid: Option<u32>) -> StoreError {
+/// Somebody else has this store.
+pub(crate) fn held(store: &Path, pid: Option<u32>) -> StoreError {
     StoreError::Locked {
-        folder: folder.display().to_string(),
+        folder: store.display().to_string(),
         pid,
     }
 }

@@ -1,6 +1,6 @@
 //! How a value becomes bytes: the header, the checksum, and the splitting of large values.
 
-use crate::backend::StoreError;
+use crate::backend::{Batch, StoreError};
 
 /// sled moves pages larger than 128 KiB into files that it never syncs. A page holds up to 16
 /// entries, so an entry that stays below this limit (and a key below [`LONGEST_KEY`]) never gets
@@ -61,6 +61,20 @@ pub(crate) fn check_key(key: &[u8]) -> Result<(), StoreError> {
     }
 }
 
+/// What a batch writes, in the order of the keys: each key is one that may be, and there once.
+pub(crate) fn sorted(batch: &Batch) -> Result<Vec<&(Vec<u8>, Option<Vec<u8>>)>, StoreError> {
+    let mut writes: Vec<_> = batch.writes.iter().collect();
+    writes.sort_by(|a, b| a.0.cmp(&b.0));
+    let next = writes.iter().skip(1);
+    if writes.iter().zip(next).any(|(a, b)| a.0 == b.0) {
+        return Err(StoreError::invalid(
+            "A batch writes the same key twice; write each key once.",
+        ));
+    }
+    writes.iter().try_for_each(|(key, _)| check_key(key))?;
+    Ok(writes)
+}
+
 pub(crate) fn printable(key: &[u8]) -> String {
     key.escape_ascii().to_string()
 }
@@ -87,6 +101,15 @@ pub(crate) fn seal(key: &[u8], kind: Kind, version: u64, payload: &[u8]) -> Vec<
         *place = checksum(key, rest).to_le_bytes();
     }
     bytes
+}
+
+/// The checksum of a value that is kept whole, for a backend that keeps its parts by themselves.
+pub(crate) fn checksum_whole(key: &[u8], version: u64, value: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    for part in [key, &[Kind::Whole as u8], &version.to_le_bytes(), value] {
+        hasher.update(part);
+    }
+    hasher.finalize()
 }
 
 pub(crate) fn unseal<'a>(key: &[u8], bytes: &'a [u8]) -> Result<Stored<'a>, StoreError> {
@@ -297,6 +320,14 @@ mod tests {
             unseal(b"other", &bytes).is_err(),
             "a record under another key"
         );
+    }
+
+    #[test]
+    fn a_value_that_is_kept_in_parts_has_the_same_checksum() {
+        for value in [&b""[..], b"value"] {
+            let sealed = seal(b"k", Kind::Whole, 7, value);
+            assert_eq!(checksum_whole(b"k", 7, value), checksum_of(&sealed));
+        }
     }
 
     #[test]

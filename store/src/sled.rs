@@ -13,19 +13,19 @@ use std::os::fd::AsRawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::AtomicU32;
 
 use parking_lot::Mutex;
 use tenantry_fork::Withheld;
 
 use crate::backend::{
-    Backend, Batch, CommitError, Order, Record, SledOptions, StoreError, Verification, hex,
-    random_id,
+    Backend, Batch, CommitError, Options, Order, Record, StoreError, Verification, hex, random_id,
 };
 use crate::files;
 use crate::folder::{Folder, Found};
 use crate::group::Group;
 use crate::manifest::{Manifest, Mark};
+use crate::process::refuse_after_fork;
 use crate::raw::Failure;
 use crate::table::Table;
 use engine::{Engine, Tree, drop_sled, message};
@@ -35,6 +35,10 @@ use watcher::{Watch, Watched};
 
 /// More than this does not wait in memory for somebody to ask for a sync.
 const ENOUGH: usize = 4 << 20;
+
+/// sled's threads belong to the process that first opened any store. In a child of it opening
+/// another would wait for them for ever.
+static FIRST: AtomicU32 = AtomicU32::new(0);
 
 pub(crate) struct SledStore {
     // In an Arc so that it can be leaked: dropping sled in a forked child hangs.
@@ -64,8 +68,8 @@ struct Disk {
 }
 
 impl SledStore {
-    pub(crate) fn open(path: &Path, options: &SledOptions) -> Result<SledStore, StoreError> {
-        refuse_after_fork()?;
+    pub(crate) fn open(path: &Path, options: &Options) -> Result<SledStore, StoreError> {
+        refuse_after_fork(&FIRST)?;
         let (folder, found) = Folder::open(path, options.create)?;
         let failure = Failure::default();
         // Also around the dropping of sled when a check refuses.
@@ -95,29 +99,13 @@ impl SledStore {
     }
 }
 
-/// sled's threads belong to the process that first opened any store. In a child of it opening
-/// another would wait for them for ever.
-fn refuse_after_fork() -> Result<(), StoreError> {
-    static FIRST: AtomicU32 = AtomicU32::new(0);
-    let own = std::process::id();
-    match FIRST.compare_exchange(0, own, Ordering::AcqRel, Ordering::Acquire) {
-        Err(first) if first != own => Err(StoreError::Forked {
-            what: format!(
-                "Process {own} was forked from process {first} after that had opened a store; open \
-                 stores only after forking."
-            ),
-        }),
-        _ => Ok(()),
-    }
-}
-
 /// Starts sled, with the files that forked children give up from here on. sled locks its log long
 /// before it has started, at a number that it does not tell: a child that is forked meanwhile gives
 /// the log up wherever it finds it.
 fn start(
     folder: &Folder,
     log: &File,
-    options: &SledOptions,
+    options: &Options,
 ) -> Result<(Vec<Withheld>, Arc<Engine>), StoreError> {
     let _everywhere = tenantry_fork::withhold_everywhere(log.as_raw_fd());
     let engine = Engine::start(folder, options)?;
@@ -127,7 +115,7 @@ fn start(
 
 fn create(
     folder: Folder,
-    options: &SledOptions,
+    options: &Options,
     failure: &Failure,
 ) -> Result<(Table<Tree>, Disk, String), StoreError> {
     let log = open_log(&folder)?;
@@ -163,7 +151,7 @@ fn create(
 fn reopen(
     folder: Folder,
     mut manifest: Manifest,
-    options: &SledOptions,
+    options: &Options,
     failure: &Failure,
 ) -> Result<(Table<Tree>, Disk, String), StoreError> {
     let mark = manifest.mark();

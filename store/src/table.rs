@@ -7,12 +7,13 @@
 //! covers what it may have spoilt.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
 use crate::backend::{Batch, CommitError, Order, Record, StoreError, Verification};
 use crate::layers::{Bytes, Layers};
+use crate::process::Process;
 use crate::raw::{Failure, Raw, Writes, Written};
 use crate::record::{self, Head, count};
 use crate::verify::{self, Progress};
@@ -21,7 +22,7 @@ pub(crate) struct Table<R: Raw> {
     state: RwLock<State<R>>,
     last_commit: AtomicU64,
     failure: Failure,
-    abandoned: AtomicBool,
+    process: Process,
     verifying: Mutex<()>,
 }
 
@@ -73,7 +74,7 @@ impl<R: Raw> Table<R> {
             state: RwLock::new(state),
             last_commit: AtomicU64::new(head.commit),
             failure,
-            abandoned: AtomicBool::new(false),
+            process: Process::default(),
             verifying: Mutex::new(()),
         }
     }
@@ -95,18 +96,11 @@ impl<R: Raw> Table<R> {
 
     /// Takes no lock: in a forked child its holder may be gone.
     pub(crate) fn abandon(&self) {
-        self.abandoned.store(true, Ordering::Release);
+        self.process.abandon();
     }
 
     pub(crate) fn in_its_process(&self) -> Result<(), StoreError> {
-        if self.abandoned.load(Ordering::Acquire) {
-            return Err(StoreError::Forked {
-                what: "The store was opened in the process that this one was forked from; open it \
-                       after the fork."
-                    .into(),
-            });
-        }
-        Ok(())
+        self.process.check()
     }
 
     /// Refuses commits and reads from now on; [`Table::hand_over`] still works.
@@ -192,22 +186,7 @@ impl<R: Raw> Table<R> {
     /// The number of the commit, which waits for [`Table::hand_over`].
     pub(crate) fn commit(&self, batch: &Batch) -> Result<u64, CommitError> {
         self.in_its_process()?;
-        let mut writes: Vec<_> = batch.writes.iter().collect();
-        writes.sort_by(|a, b| a.0.cmp(&b.0));
-        if writes
-            .iter()
-            .zip(writes.iter().skip(1))
-            .any(|(a, b)| a.0 == b.0)
-        {
-            return Err(StoreError::invalid(
-                "A batch writes the same key twice; write each key once.",
-            )
-            .into());
-        }
-        for (key, _) in &batch.writes {
-            record::check_key(key)?;
-        }
-
+        let writes = record::sorted(batch)?;
         let mut state = self.state.write();
         state.layers.open()?;
         self.usable()?;

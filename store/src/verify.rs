@@ -5,7 +5,7 @@ use crate::layers::{Layers, PAGE, next_key};
 use crate::raw::Raw;
 use crate::record::{self, Head, count};
 
-const MOST_DAMAGED: usize = 100;
+pub(crate) const MOST_DAMAGED: usize = 100;
 
 /// How far a verification has come. Commits behind its back are added and taken off here.
 #[derive(Default)]
@@ -33,15 +33,7 @@ impl Progress {
         let from = next_key(&self.through);
         let entries = layers.entries(&from, &[record::OWN], Order::Ascending, PAGE)?;
         if entries.is_empty() {
-            if (self.records, self.sum) != (head.records, head.sum) {
-                let what = if self.records == head.records {
-                    "older than they should be"
-                } else {
-                    "missing"
-                };
-                let numbers = format!("{} found, {} were written", self.records, head.records);
-                report(found, format!("the whole: records are {what} ({numbers})"));
-            }
+            report_whole(found, (self.records, self.sum), head);
             return Ok(false);
         }
         for (key, bytes) in entries {
@@ -89,8 +81,22 @@ pub(crate) fn chunks<R: Raw>(
     Ok(true)
 }
 
-fn report(found: &mut Verification, what: String) {
+pub(crate) fn report(found: &mut Verification, what: String) {
     if found.damaged.len() < MOST_DAMAGED {
         found.damaged.push(what);
     }
+}
+
+/// Whether the records that were found are those that the head counts.
+pub(crate) fn report_whole(found: &mut Verification, (records, sum): (u64, u64), head: &Head) {
+    if (records, sum) == (head.records, head.sum) {
+        return;
+    }
+    let what = if records == head.records {
+        "older than they should be"
+    } else {
+        "missing"
+    };
+    let numbers = format!("{records} found, {} were written", head.records);
+    report(found, format!("the whole: records are {what} ({numbers})"));
 }

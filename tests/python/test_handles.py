@@ -147,9 +147,9 @@ if on_disk:
 
 
 @pytest.mark.parametrize("how", ["drop", "exit"])
-@pytest.mark.parametrize("place", ["disk", "memory"])
+@pytest.mark.parametrize("place", ["disk", "sqlite", "memory"])
 def test_a_forked_child_is_refused_and_ends(tmp_path: Path, how: str, place: str) -> None:
-    path = str(tmp_path / "store") if place == "disk" else ":memory:"
+    path = {"disk": f"{tmp_path}/store", "sqlite": f"sqlite:{tmp_path}/store.db", "memory": ":memory:"}[place]
     command = [sys.executable, "-W", "ignore", "-c", FORK, path, str(Path(__file__).parent), how]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
@@ -191,27 +191,29 @@ for worker, go in workers:
 """
 
 
-def test_workers_that_were_forked_after_open_keep_no_lock(tmp_path: Path) -> None:
-    command = [sys.executable, "-W", "ignore", "-c", POOL, str(tmp_path / "store")]
+@pytest.mark.parametrize("kind", ["", "sqlite:"])
+def test_workers_that_were_forked_after_open_keep_no_lock(tmp_path: Path, kind: str) -> None:
+    command = [sys.executable, "-W", "ignore", "-c", POOL, f"{kind}{tmp_path}/store"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
 
 
-def test_open_waits_for_the_process_that_has_the_store(tmp_path: Path) -> None:
-    path = tmp_path / "store"
+@pytest.mark.parametrize("kind", ["", "sqlite:"])
+def test_open_waits_for_the_process_that_has_the_store(tmp_path: Path, kind: str) -> None:
+    path = f"{kind}{tmp_path}/store"
     script = "import sys, time, tenantry; t = tenantry.open(sys.argv[1]); print('open', flush=True); time.sleep(1); t.close()"
     with subprocess.Popen([sys.executable, "-c", script, str(path)], stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout is not None and holder.stdout.readline() == "open\n"
         with pytest.raises(tenantry.TenantryError) as caught:
             tenantry.open(path)
         assert caught.value.code == "store_locked"
-        assert caught.value.details["folder"] == str(path) and f"process {holder.pid}" in str(caught.value)
+        assert caught.value.details["folder"] == f"{tmp_path}/store" and f"process {holder.pid}" in str(caught.value)
         tenantry.open(path, lock_wait_ms=60_000).close()
 
 
 def test_an_open_store_does_not_keep_the_interpreter_from_ending(tmp_path: Path) -> None:
     script = "import sys, tenantry; t = tenantry.open(sys.argv[1]); t.store.info(); g = t.users.create(email='a@b.example')"
-    for path in (":memory:", str(tmp_path / "store")):
+    for path in (":memory:", str(tmp_path / "store"), f"sqlite:{tmp_path}/store.db"):
         done = subprocess.run([sys.executable, "-c", script, path], capture_output=True, text=True, timeout=60)
         assert (done.returncode, done.stderr) == (0, "")
 

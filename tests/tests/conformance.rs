@@ -15,7 +15,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 use tenantry::catalogue::{CATALOGUE, Visitor, visit};
 use tenantry::{Access, Actor, Caller, Code, Error, Operation, Sender, Tenantry};
-use tenantry_tests::crash::Scratch;
+use tenantry_tests::crash::{Kept, Scratch};
 use tenantry_tests::messages;
 use tenantry_tests::scenario::{Action, Place, Saved, Scenario, Step, all, matches};
 
@@ -658,6 +658,43 @@ fn every_scenario_through_every_driver() {
     assert!(
         tallies.values().all(|tally| tally == ran),
         "the drivers did not run the same: {tallies:?}"
+    );
+}
+
+/// P13: each scenario in the kind of store that it is for, and in SQLite.
+#[test]
+fn every_scenario_in_sqlite() {
+    let wanted = std::env::var("TENANTRY_SCENARIO").unwrap_or_default();
+    let (mut typed, mut untyped) = (Typed::default(), Untyped::default());
+    let mut failures = Vec::new();
+    for scenario in &all() {
+        if !scenario.file.contains(&wanted) {
+            continue;
+        }
+        let scratch = Scratch::new("conformance-sqlite");
+        let path = match scenario.store {
+            Place::Memory => ":memory:".to_owned(),
+            Place::Folder => scratch.at("folder").to_str().unwrap().to_owned(),
+        };
+        let in_sqlite = Kept::Sqlite.named(&scratch.at("sqlite"));
+        let in_sqlite = in_sqlite.to_str().unwrap().to_owned();
+        let drivers: [(&mut dyn Driver, String); 2] =
+            [(&mut typed, path), (&mut untyped, in_sqlite)];
+        let mut runs = drivers.map(|(driver, path)| Run {
+            driver,
+            path,
+            tally: Tally::default(),
+        });
+        if let Err(error) = play(scenario, &mut runs) {
+            failures.push(format!("{}: {error}", scenario.file));
+            runs.iter_mut().for_each(|run| drop(run.driver.close()));
+        }
+    }
+    assert!(
+        failures.is_empty(),
+        "{} scenarios failed\n\n{}",
+        failures.len(),
+        failures.join("\n\n")
     );
 }
 

@@ -12,13 +12,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use tenantry::{Code, Tenantry};
-use tenantry_tests::crash::{Dice, Scratch, copy, count, finish, host};
+use tenantry_tests::crash::{Dice, Kept, Scratch, copy, count, finish, host};
 
 const HOST: &str = env!("CARGO_BIN_EXE_crash_host");
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A whole store, how it was left, and what is in it.
 struct Base {
+    kept: Kept,
     store: PathBuf,
     looked_at: PathBuf,
     end: &'static str,
@@ -33,14 +34,18 @@ struct Base {
 impl Base {
     /// Some thousand commits in two runs, so that there is a snapshot and a log behind it.
     fn new(dice: &mut Dice, end: &'static str) -> Base {
-        let scratch = Scratch::new(&format!("damaged-{end}"));
+        Base::of(Kept::Sled, dice, end)
+    }
+
+    fn of(kept: Kept, dice: &mut Dice, end: &'static str) -> Base {
+        let scratch = Scratch::new(&format!("damaged-{kept:?}-{end}"));
         let store = scratch.at("store");
         let effects = count("TENANTRY_DAMAGED_EFFECTS", 400);
         let mut acknowledged = 0;
         for run in 0..2 {
             acknowledged += finish(&mut host(
                 HOST,
-                &store,
+                &kept.named(&store),
                 dice.number(),
                 run,
                 Some((end, effects)),
@@ -49,6 +54,7 @@ impl Base {
         }
         assert!(acknowledged > 2000, "only {acknowledged} acknowledgements");
         let mut base = Base {
+            kept,
             looked_at: scratch.at("looked-at"),
             store,
             end,
@@ -75,7 +81,7 @@ impl Base {
     fn look(&self) -> Value {
         let mut child = Command::new(HOST)
             .arg("check")
-            .arg(&self.looked_at)
+            .arg(self.kept.named(&self.looked_at))
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -104,7 +110,10 @@ impl Base {
             let found = self.look();
             let intact = found["store.state_hash"]["state_hash"] == self.hash.as_str()
                 && found["store.verify"] == self.verified;
-            refused = found["refused"] == "store_corrupt";
+            // SQLite does not read everything when it opens; then the verification tells.
+            refused = found["refused"] == "store_corrupt"
+                || found["refused"] == "store_format"
+                || self.kept == Kept::Sqlite && found["store.verify"]["whole"] == false;
             assert!(
                 intact || refused,
                 "{} store, {what}, {attempt} attempt: {found}",
@@ -360,6 +369,50 @@ fn single_flipped_bits_are_harmless_or_noticed() {
                 );
             }
             base.report(&format!("flipped bits of {file}"));
+            base.tally.clear();
+        }
+    }
+}
+
+/// P15, short: in none of the files of a store in SQLite is anything taken for what it is not.
+#[test]
+fn damage_to_sqlite_is_noticed_or_harmless() {
+    let mut dice = Dice::of_test("damage to SQLite");
+    let rounds = count("TENANTRY_FLIPS", 200) / 10;
+    let other = Scratch::new("other-sqlite");
+    for end in ["close", "abort"] {
+        let mut base = Base::of(Kept::Sqlite, &mut dice, end);
+        let another = other.at(end);
+        let other_host = Kept::Sqlite.named(&another);
+        finish(&mut host(HOST, &other_host, 1, 0, Some((end, 50))));
+        for file in ["", "-wal", "-manifest", "-key", "-lock"] {
+            let name = format!("accounts.db{file}");
+            if !base.store.join(&name).exists() {
+                continue;
+            }
+            for _ in 0..rounds {
+                let seed = dice.number();
+                base.damage(&format!("a bit of {name}, dice {seed}"), |base| {
+                    flip(&base.at(&name), &mut Dice::new(seed));
+                });
+            }
+            for per_cent in [99, 50, 1, 0] {
+                base.damage(&format!("{name} cut to {per_cent} %"), |base| {
+                    let file = OpenOptions::new().write(true).open(base.at(&name));
+                    let file = file.unwrap();
+                    let length = file.metadata().unwrap().len();
+                    file.set_len(length * per_cent / 100).unwrap();
+                });
+            }
+            base.damage(&format!("{name} of another store"), |base| {
+                fs::copy(another.join(&name), base.at(&name)).unwrap();
+            });
+            let removed = base.damage(&format!("{name} removed"), |base| {
+                fs::remove_file(base.at(&name)).unwrap();
+            });
+            let is_needed = !["-manifest", "-lock"].contains(&file);
+            assert!(removed || !is_needed, "{end}: opened without {name}");
+            base.report(&name);
             base.tally.clear();
         }
     }

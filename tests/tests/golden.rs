@@ -14,6 +14,7 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use tenantry::catalogue::CATALOGUE;
+use tenantry_tests::crash::{Kept, Scratch};
 use tenantry_tests::golden::history::{History, Recorded};
 use tenantry_tests::golden::table::Table;
 use tenantry_tests::golden::walk::Walk;
@@ -49,12 +50,24 @@ fn mode() -> Mode {
 
 #[test]
 fn what_was_recorded_is_answered_today() {
-    let mode = mode();
+    walk(Path::new(":memory:"), mode());
+}
+
+/// P13: the same answers, and the same states, whatever keeps the store.
+#[test]
+fn what_was_recorded_is_answered_in_sqlite() {
+    if matches!(mode(), Mode::Compare) {
+        let scratch = Scratch::new("golden");
+        walk(&Kept::Sqlite.named(&scratch.at("store")), Mode::Compare);
+    }
+}
+
+fn walk(path: &Path, mode: Mode) {
     let table = Table::read();
     let mut history = History::new(matches!(mode, Mode::Trace(_) | Mode::Full(_)));
     let mut full = matches!(mode, Mode::Full(_)).then(String::new);
     let mut answered = Vec::new();
-    let mut walk = Walk::begin(&table, |setup| answered.push(setup));
+    let mut walk = Walk::begin(path, &table, |setup| answered.push(setup));
     let mut setup = answered.into_iter();
     while history.recorded.operations < OPERATIONS {
         let answered = setup.next().unwrap_or_else(|| walk.step());

@@ -6,14 +6,25 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tenantry::Tenantry;
-use tenantry_tests::crash::{self, Dice, Ledger, Moment, Scratch, copy, count, host, kill, remove};
+use tenantry_tests::crash::{
+    self, Dice, Kept, Ledger, Moment, Scratch, copy, count, host, kill, remove,
+};
 
 const HOST: &str = env!("CARGO_BIN_EXE_crash_host");
 
 #[test]
 fn what_was_acknowledged_survives_kill_9() {
+    acknowledged_survives(Kept::Sled, count("TENANTRY_KILLS", 200));
+}
+
+/// P3, with one host.
+#[test]
+fn what_was_acknowledged_survives_kill_9_in_sqlite() {
+    acknowledged_survives(Kept::Sqlite, count("TENANTRY_KILLS", 200).div_ceil(4));
+}
+
+fn acknowledged_survives(kept: Kept, kills: u64) {
     let mut dice = Dice::of_test("kill");
-    let kills = count("TENANTRY_KILLS", 200);
     let scratch = Scratch::new("kill");
     let (store, looked_at) = (scratch.at("store"), scratch.at("looked-at"));
     let mut ledger = Ledger::default();
@@ -24,7 +35,8 @@ fn what_was_acknowledged_survives_kill_9() {
             _ => Moment::AfterFirstAcknowledgement(dice.millis(5, 80)),
         };
         let seed = dice.number();
-        let said = kill(&mut host(HOST, &store, seed, run, None), moment);
+        let named = kept.named(&store);
+        let said = kill(&mut host(HOST, &named, seed, run, None), moment);
         let said = said.unwrap_or_else(|error| panic!("run {run}, {moment:?}: {error}"));
         // Where only a copy is opened, the next crash comes upon what the last one left.
         let opened = if dice.roll(2) == 0 && store.exists() {
@@ -33,19 +45,27 @@ fn what_was_acknowledged_survives_kill_9() {
             store.as_path()
         };
         ledger
-            .check(said, opened)
+            .check(said, &kept.named(opened))
             .unwrap_or_else(|error| panic!("run {run}, {moment:?}: {error}"));
     }
     println!(
-        "{kills} kills, {} acknowledgements, none lost",
+        "{kept:?}: {kills} kills, {} acknowledgements, none lost",
         ledger.acknowledgements
     );
 }
 
 #[test]
 fn a_store_that_was_being_created_opens() {
+    being_created_opens(Kept::Sled, count("TENANTRY_KILLS", 200) / 4);
+}
+
+#[test]
+fn a_store_that_was_being_created_in_sqlite_opens() {
+    being_created_opens(Kept::Sqlite, count("TENANTRY_KILLS", 200).div_ceil(10));
+}
+
+fn being_created_opens(kept: Kept, kills: u64) {
     let mut dice = Dice::of_test("kill while creating");
-    let kills = count("TENANTRY_KILLS", 200) / 4;
     let scratch = Scratch::new("create");
     let (store, looked_at) = (scratch.at("store"), scratch.at("looked-at"));
     let mut before_the_first = 0;
@@ -56,7 +76,7 @@ fn a_store_that_was_being_created_opens() {
         for attempt in 0..=dice.roll(2) {
             let moment = Moment::AfterStart(dice.millis(0, 25));
             let said = kill(
-                &mut host(HOST, &store, dice.number(), attempt, None),
+                &mut host(HOST, &kept.named(&store), dice.number(), attempt, None),
                 moment,
             );
             let said = said.unwrap_or_else(|error| panic!("run {run}, {moment:?}: {error}"));
@@ -67,11 +87,11 @@ fn a_store_that_was_being_created_opens() {
                 store.as_path()
             };
             ledger
-                .check(said, opened)
+                .check(said, &kept.named(opened))
                 .unwrap_or_else(|error| panic!("run {run}, {moment:?}: {error}"));
         }
     }
-    println!("{kills} stores, {before_the_first} kills before anything was acknowledged");
+    println!("{kept:?}: {kills} stores, {before_the_first} kills before anything was acknowledged");
 }
 
 /// R-OUT-1, S12: a message is there when its cause is, and comes until it was acknowledged; the

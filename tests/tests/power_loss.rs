@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 use tenantry_tests::crash::{
-    Dice, Ledger, Moment, Said, Scratch, assemble, copy, count, host, kill, remove,
+    Dice, Kept, Ledger, Moment, Said, Scratch, assemble, copy, count, host, kill, remove,
 };
 
 const HOST: &str = env!("CARGO_BIN_EXE_crash_host");
@@ -34,15 +34,17 @@ fn shim() -> &'static Path {
 
 /// A disk with a store on it, and what a power loss would leave of it.
 struct Machine {
+    kept: Kept,
     disk: PathBuf,
     image: PathBuf,
     scratch: Scratch,
 }
 
 impl Machine {
-    fn new(test: &str) -> Machine {
+    fn new(test: &str, kept: Kept) -> Machine {
         let scratch = Scratch::new(test);
         Machine {
+            kept,
             disk: scratch.at("disk"),
             image: scratch.at("image"),
             scratch,
@@ -66,7 +68,8 @@ impl Machine {
     ) -> Result<Said, String> {
         remove(&self.image);
         std::fs::create_dir(&self.image).unwrap();
-        let mut host = host(HOST, &self.disk.join("store"), dice.number(), run, None);
+        let store = self.kept.named(&self.disk.join("store"));
+        let mut host = host(HOST, &store, dice.number(), run, None);
         self.watch(&mut host);
         host.env("TENANTRY_POWER_KEEP", keep.to_string())
             .env("TENANTRY_POWER_SEED", dice.number().to_string());
@@ -95,7 +98,7 @@ impl Machine {
     fn copied(&self) -> PathBuf {
         let copied = self.scratch.at("looked-at");
         copy(&self.disk, &copied);
-        copied.join("store")
+        self.kept.named(&copied.join("store"))
     }
 }
 
@@ -107,9 +110,9 @@ fn moment(dice: &mut Dice, run: u64) -> Moment {
     }
 }
 
-fn nothing_is_lost(test: &str, images: u64, keep: &[u64]) {
+fn nothing_is_lost(test: &str, kept: Kept, images: u64, keep: &[u64]) {
     let mut dice = Dice::of_test(test);
-    let machine = Machine::new("power");
+    let machine = Machine::new("power", kept);
     let mut ledger = Ledger::default();
     let (mut in_all, mut unopened) = (0, 0);
     for run in 0..images {
@@ -139,6 +142,7 @@ fn nothing_is_lost(test: &str, images: u64, keep: &[u64]) {
 fn what_was_acknowledged_survives_when_only_synced_data_does() {
     nothing_is_lost(
         "power loss, strict",
+        Kept::Sled,
         count("TENANTRY_IMAGES", 100) / 2,
         &[0],
     );
@@ -148,17 +152,40 @@ fn what_was_acknowledged_survives_when_only_synced_data_does() {
 fn what_was_acknowledged_survives_when_some_unsynced_pages_do_too() {
     nothing_is_lost(
         "power loss, random",
+        Kept::Sled,
         count("TENANTRY_IMAGES", 100).div_ceil(2),
         &[5, 30, 70, 95],
     );
+}
+
+/// P4.
+#[test]
+fn what_was_acknowledged_in_sqlite_survives() {
+    let images = count("TENANTRY_IMAGES", 100).div_ceil(4);
+    for (test, keep) in [
+        ("power loss, SQLite, strict", &[0][..]),
+        ("power loss, SQLite, random", &[5, 30, 70, 95]),
+    ] {
+        nothing_is_lost(test, Kept::Sqlite, images, keep);
+    }
 }
 
 /// The story: sled's flush calls `sync_file_range`, which a power loss does not respect. If this
 /// test saw no loss, the two above would prove nothing.
 #[test]
 fn without_fdatasync_acknowledged_work_is_lost() {
+    is_lost_without_fdatasync(Kept::Sled);
+}
+
+/// SQLite itself syncs its log only when it empties it.
+#[test]
+fn without_fdatasync_acknowledged_work_in_sqlite_is_lost() {
+    is_lost_without_fdatasync(Kept::Sqlite);
+}
+
+fn is_lost_without_fdatasync(kept: Kept) {
     let mut dice = Dice::of_test("power loss without fdatasync");
-    let machine = Machine::new("power-without");
+    let machine = Machine::new("power-without", kept);
     let images = 12;
     let (mut lost, mut first) = (0, None);
     for run in 0..images {
@@ -174,7 +201,7 @@ fn without_fdatasync_acknowledged_work_is_lost() {
         }
     }
     println!(
-        "without fdatasync {lost} of {images} images lost work, the first: {}",
+        "{kept:?}: without fdatasync {lost} of {images} images lost work, the first: {}",
         first.unwrap_or_default()
     );
     assert!(
@@ -186,15 +213,24 @@ fn without_fdatasync_acknowledged_work_is_lost() {
 /// If the shim missed a way of writing, it would see losses that are none.
 #[test]
 fn after_a_clean_close_the_image_is_the_store() {
+    is_all_after_a_clean_close(Kept::Sled, "lock");
+}
+
+#[test]
+fn after_a_clean_close_the_image_is_the_store_in_sqlite() {
+    is_all_after_a_clean_close(Kept::Sqlite, "accounts.db-lock");
+}
+
+fn is_all_after_a_clean_close(kept: Kept, lock: &str) {
     let mut dice = Dice::of_test("power loss after closing");
-    let machine = Machine::new("power-closed");
+    let machine = Machine::new("power-closed", kept);
     machine.fresh();
     for run in 0..3 {
         remove(&machine.image);
         std::fs::create_dir(&machine.image).unwrap();
         let mut host = host(
             HOST,
-            &machine.disk.join("store"),
+            &kept.named(&machine.disk.join("store")),
             dice.number(),
             run,
             Some(("close", 50)),
@@ -204,9 +240,9 @@ fn after_a_clean_close_the_image_is_the_store() {
         assert!(said.acknowledgements >= 150);
         let image = machine.scratch.at("closed");
         assemble(&machine.image, &image);
-        // The pid in `lock` is for people; its loss does no harm.
+        // The pid in it is for people; its loss does no harm.
         for folder in [&machine.disk, &image] {
-            std::fs::remove_file(folder.join("store/lock")).unwrap();
+            std::fs::remove_file(folder.join("store").join(lock)).unwrap();
         }
         let differ = Command::new("diff")
             .arg("-r")

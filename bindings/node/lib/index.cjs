@@ -7,7 +7,7 @@ const native = require('./native.cjs')
 
 const SYSTEM = ''
 
-/** Opens the store in this folder, or a new store in memory for `':memory:'`. */
+/** Opens the store in this folder, or in the file of `'sqlite:PATH'`, or a new store in memory for `':memory:'`. */
 async function open(path, options = {}) {
   const place = text(path, '/path')
   const { manualClockMs, ...others } = plainObject(options, '')

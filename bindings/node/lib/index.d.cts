@@ -19,7 +19,7 @@ export * from './generated.cjs'
 /** The version of the package. */
 export const version: string
 
-/** Open the store in this folder, or a new store in memory for `':memory:'`. */
+/** Open the store in this folder, or in the file of `'sqlite:PATH'`, or a new store in memory for `':memory:'`. */
 export function open(path: string, options?: OpenOptions): Promise<Tenantry>
 
 export interface OpenOptions {

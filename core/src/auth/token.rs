@@ -24,17 +24,6 @@ impl TokenKey {
         TokenKey(bytes)
     }
 
-    /// A key for a store that ends with the process.
-    pub(crate) fn random() -> Result<TokenKey, Error> {
-        let mut bytes = [0; 32];
-        getrandom::fill(&mut bytes).map_err(|error| {
-            Error::internal(format!(
-                "The system gives no random bytes ({error}); open the store again later."
-            ))
-        })?;
-        Ok(TokenKey(bytes))
-    }
-
     /// The key of stores that are opened with a seed: everybody knows it.
     pub(crate) fn of_tests() -> TokenKey {
         TokenKey(*b"the token key of tests, not safe")

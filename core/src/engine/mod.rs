@@ -52,7 +52,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use tenantry_store::{Backend, CommitError};
+use tenantry_store::{At, Backend, CommitError};
 
 /// How often an operation runs again when others changed what it read.
 const ROUNDS: usize = 16;
@@ -74,15 +74,11 @@ pub(crate) struct Committed<T> {
 
 impl Engine {
     pub(crate) fn open(path: &Path, options: &OpenOptions) -> Result<Arc<Engine>, Error> {
-        let backend = if path.as_os_str() == ":memory:" {
-            tenantry_store::memory()?
-        } else {
-            let sled = tenantry_store::SledOptions {
-                cache_bytes: options.cache_mib << 20,
-                create: options.create,
-            };
-            tenantry_store::sled(path, &sled)?
+        let how = tenantry_store::Options {
+            cache_bytes: options.cache_mib << 20,
+            create: options.create,
         };
+        let backend = tenantry_store::open(&At::new(path), &how)?;
         Engine::on(backend, path, options)
     }
 
@@ -212,7 +208,7 @@ impl Engine {
                 }
                 Err(CommitError::Conflict) => {}
                 Err(CommitError::Store(error)) => {
-                    return Err(self.kernel.store_failure(error.into()));
+                    return Err(self.kernel.store_failure(error));
                 }
             }
         }
@@ -362,8 +358,7 @@ fn token_key(path: &Path, options: &OpenOptions, backend: &dyn Backend) -> Resul
         // Whatever the seed is: a store that is opened again needs new ids, and the tokens that it
         // had.
         (None, Some(_)) => TokenKey::of_tests(),
-        (None, None) if path.as_os_str() == ":memory:" => TokenKey::random()?,
-        (None, None) => TokenKey::new(tenantry_store::token_key(path, known.is_none())?),
+        (None, None) => TokenKey::new(tenantry_store::token_key(&At::new(path), known.is_none())?),
     };
     match known {
         Some(known) if known == key.fingerprint() => {}

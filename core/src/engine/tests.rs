@@ -35,6 +35,8 @@ struct Trouble {
     /// How many commits go well before.
     spared: usize,
     sync: Option<StoreError>,
+    /// Whether the store goes on when this is over.
+    passes: bool,
     /// How many records were read.
     reads: usize,
 }
@@ -70,6 +72,9 @@ impl Backend for Troubled {
             Some(error) => Err(error.clone()),
             None => self.inner.sync(commit),
         }
+    }
+    fn goes_on_after(&self, _: &StoreError) -> bool {
+        self.trouble.lock().passes
     }
     delegated! { (inner): last_commit, store_id, verify, close, abandon }
 }
@@ -212,6 +217,45 @@ fn a_store_that_fails_is_read_and_no_longer_written() {
         assert_eq!(send(&guard), Err(Code::Poisoned));
         assert_eq!(read(&guard), Ok(is_there));
     }
+}
+
+/// As in SQLite, which takes back a commit for which there is no room.
+#[test]
+fn a_store_that_goes_on_is_written_again() {
+    let (guard, trouble) = troubled();
+    let full = StoreError::Full {
+        what: "no room".to_owned(),
+    };
+    let used = |guard: &Guard| {
+        let usage = call(guard, "usage.get", json!({"account": "acme"})).unwrap();
+        let mut windows = usage["windows"].as_array().unwrap().iter();
+        let day = windows.find(|window| window["limit"] == "email_per_day");
+        day.unwrap()["used"].clone()
+    };
+    call(
+        &guard,
+        "limits.set",
+        json!({"account": "acme", "limit": "email_per_day", "value": 10}),
+    )
+    .unwrap();
+    assert_eq!(send(&guard), Ok(1));
+    *trouble.lock() = Trouble {
+        commit: Some(full.into()),
+        passes: true,
+        ..Trouble::default()
+    };
+    let reconcile = json!({"account": "acme", "limit": "email_per_day", "used": 0});
+    assert_eq!(write(&guard), Err(Code::StoreFull));
+    let reconciled = call(&guard, "usage.reconcile", reconcile.clone());
+    assert_eq!(reconciled, Err(Code::StoreFull));
+    assert_eq!(read(&guard), Ok(false));
+    *trouble.lock() = Trouble::default();
+    assert_eq!(used(&guard), 1, "nothing of it is in memory");
+    assert_eq!(write(&guard), Ok(()));
+    assert_eq!(send(&guard), Ok(1));
+    assert_eq!(used(&guard), 2);
+    call(&guard, "usage.reconcile", reconcile).unwrap();
+    assert_eq!((used(&guard), read(&guard)), (json!(0), Ok(true)));
 }
 
 #[test]

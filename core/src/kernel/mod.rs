@@ -28,7 +28,7 @@ use parking_lot::Mutex;
 use serde::de::IgnoredAny;
 use snapshot::{Reading, Reads, Snapshots};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use tenantry_store::{Backend, Batch, CommitError};
+use tenantry_store::{Backend, Batch, CommitError, StoreError};
 
 /// An open store, with the clock, the ids and the locks that all who use it share. It knows keys
 /// and bytes, and nothing of what they mean.
@@ -164,7 +164,7 @@ impl Kernel {
         }
         self.backend
             .sync(version)
-            .map_err(|error| self.store_failure(error.into()))?;
+            .map_err(|error| self.store_failure(error))?;
         self.durable.fetch_max(version, Ordering::AcqRel);
         Ok(())
     }
@@ -179,10 +179,13 @@ impl Kernel {
         self.wait_until_durable(version)
     }
 
-    /// After a failure of the store nothing more is written through it.
-    pub(crate) fn store_failure(&self, error: Error) -> Error {
-        self.poison();
-        error
+    /// After a failure of the store nothing more is written through it, unless it is one that
+    /// passes.
+    pub(crate) fn store_failure(&self, error: StoreError) -> Error {
+        if !self.backend.goes_on_after(&error) {
+            self.poison();
+        }
+        error.into()
     }
 
     pub(crate) fn poison(&self) {

@@ -172,6 +172,6 @@ pub(crate) fn commit_draws(kernel: &Kernel, batch: &Batch) -> Result<Option<u64>
     match kernel.commit_batch(batch) {
         Ok(version) => kernel.wait_until_durable(version).map(|()| Some(version)),
         Err(CommitError::Conflict) => Ok(None),
-        Err(CommitError::Store(error)) => Err(kernel.store_failure(error.into())),
+        Err(CommitError::Store(error)) => Err(kernel.store_failure(error)),
     }
 }

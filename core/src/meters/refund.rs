@@ -139,14 +139,16 @@ impl Prepared {
                 store.kernel().wait_until_durable(version)?;
                 Ok(back)
             }
-            Err(CommitError::Conflict) => {
-                // Somebody else has written it: it is read anew.
+            Err(error) => {
+                // The store does not have what memory says: it is read anew.
                 (hot.ends_at_ms, cold.version) = (0, u64::MAX);
-                Err(Error::busy(
-                    "Others keep drawing from the same limits; try again.",
-                ))
+                Err(match error {
+                    CommitError::Conflict => {
+                        Error::busy("Others keep drawing from the same limits; try again.")
+                    }
+                    CommitError::Store(error) => store.kernel().store_failure(error),
+                })
             }
-            Err(CommitError::Store(error)) => Err(store.kernel().store_failure(error.into())),
         }
     }
 }
@@ -191,7 +193,7 @@ fn give_back_to_kept(
             Ok(version) => return Ok((version, back)),
             Err(CommitError::Conflict) => {}
             Err(CommitError::Store(error)) => {
-                return Err(kernel.store_failure(error.into()));
+                return Err(kernel.store_failure(error));
             }
         }
     }

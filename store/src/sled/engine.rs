@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::log::SEGMENT;
 use super::watcher::{Watch, Watcher};
-use crate::backend::{Order, SledOptions, StoreError};
+use crate::backend::{Options, Order, StoreError};
 use crate::folder::Folder;
 use crate::raw::{Entries, Raw, Writes};
 
@@ -27,7 +27,7 @@ pub(crate) struct Engine {
 pub(crate) struct Tree(pub(crate) Arc<Engine>);
 
 impl Engine {
-    pub(crate) fn start(folder: &Folder, options: &SledOptions) -> Result<Engine, StoreError> {
+    pub(crate) fn start(folder: &Folder, options: &Options) -> Result<Engine, StoreError> {
         let config = sled::Config::new()
             .path(folder.sled())
             .cache_capacity(options.cache_bytes.max(SMALLEST_CACHE))

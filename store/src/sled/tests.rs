@@ -1,13 +1,14 @@
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead, BufReader, Write as _};
+use std::io::Write as _;
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use super::watcher::TICK;
 use super::*;
+use crate::contract::{self, lines, put, said, say};
 use crate::files;
 use crate::record;
 use crate::scratch::Scratch;
@@ -15,19 +16,11 @@ use crate::scratch::Scratch;
 fn open(path: &Path) -> Result<SledStore, StoreError> {
     SledStore::open(
         path,
-        &SledOptions {
+        &Options {
             cache_bytes: 16 << 20,
             create: true,
         },
     )
-}
-
-fn put(key: &str, value: &[u8]) -> Batch {
-    Batch {
-        writes: vec![(key.as_bytes().to_vec(), Some(value.to_vec()))],
-        expected: Vec::new(),
-        ..Batch::default()
-    }
 }
 
 fn all(store: &SledStore) -> Result<Vec<(Vec<u8>, Record)>, StoreError> {
@@ -74,13 +67,6 @@ fn content(path: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     found
 }
 
-fn locked(path: &Path, pid: u32) -> StoreError {
-    StoreError::Locked {
-        folder: path.display().to_string(),
-        pid: Some(pid),
-    }
-}
-
 /// What an open that is refused as not usable says. It must not wait for anything.
 fn is_invalid(path: &Path) -> String {
     let (tell, told) = std::sync::mpsc::channel();
@@ -105,86 +91,17 @@ fn is_corrupt(outcome: Result<SledStore, StoreError>) -> String {
 // --- other processes
 // ---------------------------------------------------------------------------------------------
 
-/// Starts this test program again, to do what [`child`] says, through a shell that runs `first`.
-fn spawn(first: &str, role: &str, path: &Path) -> Child {
-    let (_, test) = concat!(module_path!(), "::child").split_once("::").unwrap();
-    Command::new("sh")
-        .args(["-c", &format!("{first}; exec \"$@\""), "sh"])
-        .arg(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            test,
-            "--ignored",
-            "--nocapture",
-            "--test-threads",
-            "1",
-        ])
-        .envs([
-            ("TENANTRY_TEST_ROLE", role.as_ref()),
-            ("TENANTRY_TEST_STORE", path.as_os_str()),
-        ])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap()
-}
-
-/// The next line that the child printed for us.
-fn said(lines: &mut impl Iterator<Item = std::io::Result<String>>) -> Option<String> {
-    lines
-        .map(Result::unwrap)
-        .find_map(|line| line.split_once("child: ").map(|(_, said)| said.to_owned()))
-}
-
-fn lines(child: &mut Child) -> impl Iterator<Item = std::io::Result<String>> + use<> {
-    BufReader::new(child.stdout.take().unwrap()).lines()
-}
-
-fn say(what: impl std::fmt::Display) {
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "child: {what}").unwrap();
-    out.flush().unwrap();
+fn spawn_here(first: &str, role: &str, path: &Path) -> Child {
+    let store = path.to_str().unwrap();
+    contract::spawn_test(concat!(module_path!(), "::child"), first, role, store)
 }
 
 #[test]
 #[ignore = "run by other tests, in a process of its own"]
 fn child() {
-    let path = PathBuf::from(
-        std::env::var_os("TENANTRY_TEST_STORE").expect("only other tests run this one"),
-    );
-    match std::env::var("TENANTRY_TEST_ROLE").unwrap().as_str() {
-        "hold" => {
-            let store = filled(&path, 10);
-            say("ready");
-            std::io::stdin().read_line(&mut String::new()).unwrap();
-            store.close().unwrap();
-        }
-        // Until it is killed.
-        "write" => {
-            let store = open(&path).unwrap();
-            loop {
-                let number = store.last_commit() + 1;
-                let writes = (0..3)
-                    .map(|i| {
-                        (
-                            vec![b'k', i],
-                            Some(vec![number as u8; (number as usize * 977) % 9000]),
-                        )
-                    })
-                    .collect();
-                assert_eq!(
-                    store.commit(&Batch {
-                        writes,
-                        expected: Vec::new(),
-                        ..Batch::default()
-                    }),
-                    Ok(number)
-                );
-                store.sync(number).unwrap();
-                say(number);
-            }
-        }
+    let (role, store) = contract::asked();
+    let path = PathBuf::from(store);
+    match role.as_str() {
         // Until the disk is full.
         "fill" => {
             let store = open(&path).unwrap();
@@ -216,7 +133,7 @@ fn child() {
         }
         // Until the disk is full, in batches all over a tree that does not fit into the memory.
         "spread" => {
-            let options = SledOptions {
+            let options = Options {
                 cache_bytes: 0,
                 create: true,
             };
@@ -265,60 +182,12 @@ fn child() {
 }
 
 #[test]
-fn another_process_is_named_and_its_death_frees_the_store() {
-    let scratch = Scratch::new();
-    let mut child = spawn(":", "hold", &scratch.store());
-    assert_eq!(said(&mut lines(&mut child)).as_deref(), Some("ready"));
-    assert_eq!(
-        open(&scratch.store()).err(),
-        Some(locked(&scratch.store(), child.id()))
-    );
-    child.kill().unwrap();
-    child.wait().unwrap();
-    let store = open(&scratch.store()).unwrap();
-    assert_eq!((store.last_commit(), all(&store).unwrap().len()), (10, 10));
-    assert_eq!(
-        open(&scratch.store()).err(),
-        Some(locked(&scratch.store(), std::process::id()))
-    );
-    store.close().unwrap();
-    open(&scratch.store()).unwrap().close().unwrap();
-}
-
-#[test]
-fn what_was_acknowledged_survives_kill_9() {
-    let scratch = Scratch::new();
-    let mut acknowledged = 0;
-    for round in 1..=12 {
-        let mut child = spawn(":", "write", &scratch.store());
-        let mut lines = lines(&mut child);
-        for _ in 0..round * 7 {
-            acknowledged = said(&mut lines).unwrap().parse().unwrap();
-        }
-        child.kill().unwrap();
-        child.wait().unwrap();
-        while let Some(number) = said(&mut lines) {
-            acknowledged = number.parse().unwrap();
-        }
-        let store = open(&scratch.store()).unwrap();
-        let last = store.last_commit();
-        assert!(last >= acknowledged, "{last} of {acknowledged}");
-        let records = all(&store).unwrap();
-        assert!(
-            records.len() == 3 && records.iter().all(|(_, record)| record.version == last),
-            "whole commits only"
-        );
-        assert_eq!(store.verify().unwrap().damaged, Vec::<String>::new());
-    }
-}
-
-#[test]
 fn a_full_disk_loses_nothing_that_was_acknowledged() {
     let scratch = Scratch::new();
     open(&scratch.store()).unwrap().close().unwrap();
     // A limit on the size of a file stands for a full disk: it needs neither root nor a disk of our
     // own.
-    let mut child = spawn("trap '' XFSZ; ulimit -f 9000", "fill", &scratch.store());
+    let mut child = spawn_here("trap '' XFSZ; ulimit -f 9000", "fill", &scratch.store());
     let mut lines = lines(&mut child);
     let durable: u64 = said(&mut lines).expect("the child failed").parse().unwrap();
     assert!(child.wait().unwrap().success() && durable > 50, "{durable}");
@@ -333,7 +202,7 @@ fn a_full_disk_loses_nothing_that_was_acknowledged() {
 fn a_full_disk_stops_writes_and_no_read() {
     let scratch = Scratch::new();
     open(&scratch.store()).unwrap().close().unwrap();
-    let mut child = spawn("trap '' XFSZ; ulimit -f 12000", "spread", &scratch.store());
+    let mut child = spawn_here("trap '' XFSZ; ulimit -f 12000", "spread", &scratch.store());
     let mut lines = lines(&mut child);
     let written: usize = said(&mut lines).expect("the child failed").parse().unwrap();
     assert!(
@@ -348,7 +217,11 @@ fn only_the_owner_may_read_whatever_the_umask() {
     for umask in ["000", "077", "277"] {
         let scratch = Scratch::new();
         for _ in 0..2 {
-            let mut child = spawn(&format!("umask {umask}"), "hold", &scratch.store());
+            let mut child = contract::spawn(
+                &format!("umask {umask}"),
+                "hold",
+                scratch.store().to_str().unwrap(),
+            );
             let mut lines = lines(&mut child);
             assert_eq!(said(&mut lines).as_deref(), Some("ready"));
             let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
@@ -368,81 +241,6 @@ fn only_the_owner_may_read_whatever_the_umask() {
 
 // --- the life of a store
 // -----------------------------------------------------------------------------------------
-
-#[test]
-fn reopening_keeps_everything() {
-    let scratch = Scratch::new();
-    let store = filled(&scratch.store(), 900);
-    let (id, before, verified) = (
-        store.store_id(),
-        all(&store).unwrap(),
-        store.verify().unwrap(),
-    );
-    assert_eq!(
-        (
-            verified.records,
-            verified.last_commit,
-            verified.damaged.len()
-        ),
-        (400, 900, 0)
-    );
-    store.close().unwrap();
-    for _ in 0..3 {
-        let store = open(&scratch.store()).unwrap();
-        assert_eq!((store.last_commit(), store.store_id()), (900, id.clone()));
-        assert!(all(&store).unwrap() == before && store.verify().unwrap() == verified);
-        store.close().unwrap();
-    }
-}
-
-#[test]
-fn a_closed_store_refuses_everything_and_closes_again() {
-    let scratch = Scratch::new();
-    let store = filled(&scratch.store(), 3);
-    assert_eq!((store.close(), store.close()), (Ok(()), Ok(())));
-    assert_eq!(store.get(b"key0000"), Err(StoreError::Closed));
-    assert_eq!(all(&store), Err(StoreError::Closed));
-    assert_eq!(
-        store.commit(&put("a", b"")),
-        Err(CommitError::Store(StoreError::Closed))
-    );
-    assert_eq!(store.sync(3), Ok(()), "what was durable is");
-    assert_eq!(store.verify(), Err(StoreError::Closed));
-    assert_eq!(store.last_commit(), 3);
-}
-
-#[test]
-fn calls_beside_close_are_done_or_closed() {
-    for _ in 0..20 {
-        let scratch = Scratch::new();
-        let store = open(&scratch.store()).unwrap();
-        let done = std::sync::atomic::AtomicU64::new(0);
-        std::thread::scope(|scope| {
-            for thread in 0..4 {
-                let (store, done) = (&store, &done);
-                scope.spawn(move || {
-                    for i in 0.. {
-                        let committed = store.commit(&put(&format!("{thread}-{i}"), b"value"));
-                        let outcome = committed.and_then(|number| Ok(store.sync(number)?));
-                        let read = store.get(b"0-0").map(drop);
-                        assert!(matches!(read, Ok(()) | Err(StoreError::Closed)), "{read:?}");
-                        match outcome {
-                            Ok(()) => done.fetch_add(1, Ordering::SeqCst),
-                            Err(CommitError::Store(StoreError::Closed)) => break,
-                            Err(other) => panic!("{other:?}"),
-                        };
-                    }
-                });
-            }
-            std::thread::sleep(Duration::from_millis(10));
-            assert_eq!(store.close(), Ok(()));
-        });
-        let done = done.load(Ordering::SeqCst);
-        let store = open(&scratch.store()).unwrap();
-        let kept = all(&store).unwrap().len() as u64;
-        assert!(kept >= done && kept <= done + 4, "{kept} of {done}");
-    }
-}
 
 #[test]
 fn an_abandoned_store_is_left_alone() {
@@ -581,7 +379,7 @@ fn a_damaged_record_is_named_and_not_written_over() {
 #[test]
 fn nothing_is_created_unasked() {
     let scratch = Scratch::new();
-    let options = SledOptions {
+    let options = Options {
         cache_bytes: 0,
         create: false,
     };
@@ -676,7 +474,7 @@ fn whoever_names_something_else_than_a_folder_is_told_what_to_name() {
 fn pipes_sockets_and_folders_in_place_of_files_are_refused_at_once() {
     let scratch = Scratch::new();
     let store = filled(&scratch.store(), 20);
-    crate::token_key(&scratch.store(), true).unwrap();
+    crate::token_key(&crate::At::Folder(scratch.store()), true).unwrap();
     store.close().unwrap();
     // A second time, so that there is a snapshot.
     filled(&scratch.store(), 1).close().unwrap();
@@ -798,7 +596,7 @@ fn what_root_makes_belongs_to_the_owner_of_the_folder() {
     for round in 0..3 {
         let store = filled(&scratch.store(), 10);
         if round == 0 {
-            crate::token_key(&scratch.store(), true).unwrap();
+            crate::token_key(&crate::At::Folder(scratch.store()), true).unwrap();
         }
         let mut seen = 0;
         let mut folders = vec![scratch.store()];
@@ -869,7 +667,7 @@ fn a_lock_that_sled_does_not_get_is_no_damage() {
     let (folder, _) = Folder::open(&scratch.store(), false).unwrap();
     let other = fs::File::open(folder.db()).unwrap();
     other.lock().unwrap();
-    let options = SledOptions {
+    let options = Options {
         cache_bytes: 0,
         create: false,
     };

@@ -32,6 +32,26 @@ impl Drop for Scratch {
     }
 }
 
+/// What keeps the store of a test. Either lies in a folder of its own, which can be copied whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    Sled,
+    Sqlite,
+}
+
+impl Kept {
+    /// As `open` names the store in this folder, which is made where `open` would not.
+    pub fn named(self, folder: &Path) -> PathBuf {
+        match self {
+            Kept::Sled => folder.to_owned(),
+            Kept::Sqlite => {
+                fs::create_dir_all(folder).unwrap();
+                format!("sqlite:{}/accounts.db", folder.display()).into()
+            }
+        }
+    }
+}
+
 /// Replaces `to` by a copy of `from`.
 pub fn copy(from: &Path, to: &Path) {
     remove(to);

@@ -18,7 +18,7 @@ mod state;
 
 pub use dice::{Dice, count};
 pub use effect::{Effect, email};
-pub use folders::{Scratch, assemble, copy, remove};
+pub use folders::{Kept, Scratch, assemble, copy, remove};
 pub use hosts::{Moment, finish, host, kill, kill_after};
 pub use ledger::Ledger;
 pub use platform::{BELOW, EXISTING, METERS, MOST_AT_ONCE, OPTIONS, THREADS, TOP};

@@ -7,6 +7,7 @@ use crate::crash::Dice;
 use crate::scenario::code_at;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
+use std::path::Path;
 use tenantry::Tenantry;
 
 /// The seed of the dice of the walk; the store has one of its own.
@@ -34,12 +35,12 @@ struct Pen<'a> {
 }
 
 impl<'a> Walk<'a> {
-    /// A store in memory, with the setup of the table.
-    pub fn begin(table: &'a Table, mut heard: impl FnMut(Answered)) -> Walk<'a> {
+    /// A new store, as `open` names it, with the setup of the table.
+    pub fn begin(path: &Path, table: &'a Table, mut heard: impl FnMut(Answered)) -> Walk<'a> {
         let now_ms = crate::walk::start_ms();
         let options = json!({"clock": {"manual_ms": now_ms}, "seed": 1,
-            "token_key": "5e".repeat(32), "edition": "commercial"});
-        let store = Tenantry::open_json(":memory:", options.to_string().as_bytes()).unwrap();
+            "token_key": "5e".repeat(32), "edition": "commercial", "durability": "relaxed"});
+        let store = Tenantry::open_json(path, options.to_string().as_bytes()).unwrap();
         let mut walk = Walk {
             store,
             table,

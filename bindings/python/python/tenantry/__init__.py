@@ -365,7 +365,7 @@ def open(
     token_key: str | None = None,
     peppers: Mapping[str, str] | None = None,
 ) -> Tenantry:
-    """Open the store in this folder, or a new store in memory for `":memory:"`.
+    """Open the store in this folder, or in the file of `"sqlite:PATH"`, or a new store in memory for `":memory:"`.
 
     `durability`: with `full` (the default), a write is answered when it is on the disk; with `relaxed`, the next sync
     brings it there.

@@ -1,0 +1,329 @@
+//! The tables, what is read from them and written to them, and what SQLite's errors mean.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Row, ffi, params};
+
+use super::place::APPLICATION;
+use crate::backend::{Order, Record, StoreError};
+use crate::manifest::FORMAT;
+use crate::record::{self, Head};
+
+/// How long to wait for another program that has the database locked, such as `sqlite3`.
+pub(super) const OTHERS: Duration = Duration::from_secs(1);
+
+/// A record whose checksum was right.
+pub(super) struct Stored {
+    pub(super) checksum: u32,
+    pub(super) record: Record,
+}
+
+/// The file must be there.
+pub(super) fn connect(path: &Path, cache_kib: u64) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    let connect = || {
+        let connection = Connection::open_with_flags(path, flags)?;
+        connection.busy_timeout(OTHERS)?;
+        for (setting, on) in [
+            (DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true),
+            (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
+            (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
+        ] {
+            connection.set_db_config(setting, on)?;
+        }
+        // With NORMAL, SQLite syncs when it empties the log, and never when it commits: that is
+        // done for all who wait at once.
+        connection.execute_batch(&format!(
+            "PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0; PRAGMA mmap_size = 0;
+             PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY;
+             PRAGMA cache_size = -{cache_kib}"
+        ))?;
+        Ok(connection)
+    };
+    connect().map_err(|error| told("cannot open the database", &error))
+}
+
+/// Makes a database of an empty file, and an empty store in it.
+pub(super) fn create(path: &Path, id: [u8; 16]) -> Result<(), StoreError> {
+    let head = Head {
+        commit: 0,
+        records: 0,
+        sum: 0,
+        id,
+    };
+    let connection = connect(path, 1024)?;
+    let make = || {
+        connection.execute_batch(&format!(
+            "PRAGMA page_size = 4096; PRAGMA application_id = {APPLICATION};
+             PRAGMA user_version = {FORMAT};
+             BEGIN;
+             CREATE TABLE kv (k BLOB PRIMARY KEY, ver INTEGER NOT NULL, crc INTEGER NOT NULL,
+                 v BLOB NOT NULL) STRICT, WITHOUT ROWID;
+             CREATE TABLE head (id INTEGER PRIMARY KEY CHECK (id = 1), store BLOB NOT NULL,
+                 n INTEGER NOT NULL, records INTEGER NOT NULL, sum INTEGER NOT NULL,
+                 crc INTEGER NOT NULL) STRICT;"
+        ))?;
+        connection.execute(
+            "INSERT INTO head VALUES (1, ?1, 0, 0, 0, ?2)",
+            params![&head.id[..], checksum_of_head(&head)],
+        )?;
+        connection.execute_batch("COMMIT; PRAGMA journal_mode = WAL")?;
+        // What is in its log goes into the database as it is closed.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)
+    };
+    make()
+        .map(drop)
+        .and_then(|()| connection.close().map_err(|(_, error)| error))
+        .map_err(|error| told("cannot create the database", &error))
+}
+
+pub(super) fn use_log(connection: &Connection) -> Result<(), StoreError> {
+    let mode: String = connection
+        .query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))
+        .map_err(|error| told("cannot use a write-ahead log", &error))?;
+    match mode.as_str() {
+        "wal" => Ok(()),
+        mode => Err(StoreError::failed(format!(
+            "SQLite keeps no write-ahead log here, but one of the kind `{mode}`"
+        ))),
+    }
+}
+
+pub(super) fn head(connection: &Connection) -> Result<Head, StoreError> {
+    let read = |row: &Row<'_>| {
+        let id: [u8; 16] = row.get(0)?;
+        let head = Head {
+            id,
+            commit: bits(row.get(1)?),
+            records: bits(row.get(2)?),
+            sum: bits(row.get(3)?),
+        };
+        Ok((head, row.get(4)?))
+    };
+    let found: Option<(Head, u32)> = connection
+        .prepare_cached("SELECT store, n, records, sum, crc FROM head WHERE id = 1")
+        .and_then(|mut statement| statement.query_row([], read).optional())
+        .map_err(|error| told("cannot read the head of the store", &error))?;
+    match found {
+        Some((head, checksum)) if checksum == checksum_of_head(&head) => Ok(head),
+        Some(_) => Err(StoreError::corrupt("the head of the store is damaged")),
+        None => Err(StoreError::corrupt("the head of the store is missing")),
+    }
+}
+
+pub(super) fn write_head(connection: &Connection, head: &Head) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("UPDATE head SET n = ?1, records = ?2, sum = ?3, crc = ?4 WHERE id = 1")
+        .and_then(|mut statement| {
+            statement.execute(params![
+                head.commit.cast_signed(),
+                head.records.cast_signed(),
+                head.sum.cast_signed(),
+                checksum_of_head(head)
+            ])
+        })
+        .map(drop)
+        .map_err(|error| told("cannot write", &error))
+}
+
+fn checksum_of_head(head: &Head) -> u32 {
+    record::checksum_of(&head.encode())
+}
+
+/// SQLite's integers have a sign, and ours none: the bits are the same.
+fn bits(number: i64) -> u64 {
+    number.cast_unsigned()
+}
+
+/// What is in the columns `ver`, `crc` and `v`, which begin at `from`.
+fn stored(key: &[u8], row: &Row<'_>, from: usize) -> Result<Stored, StoreError> {
+    let read = || {
+        let (version, checksum): (i64, u32) = (row.get(from)?, row.get(from + 1)?);
+        Ok((bits(version), checksum, row.get_ref(from + 2)?.as_blob()?))
+    };
+    let (version, checksum, value) = read().map_err(|error| told("cannot read", &error))?;
+    if record::checksum_whole(key, version, value) != checksum {
+        return Err(record::damaged(key, "the checksum is wrong"));
+    }
+    Ok(Stored {
+        checksum,
+        record: Record {
+            version,
+            value: value.to_vec(),
+        },
+    })
+}
+
+pub(super) fn get(connection: &Connection, key: &[u8]) -> Result<Option<Stored>, StoreError> {
+    let cannot = |error| told("cannot read", &error);
+    let mut statement = connection
+        .prepare_cached("SELECT ver, crc, v FROM kv WHERE k = ?1")
+        .map_err(cannot)?;
+    let mut rows = statement.query([key]).map_err(cannot)?;
+    match rows.next().map_err(cannot)? {
+        Some(row) => stored(key, row, 0).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// Gives each record of a range to `take`, with its key, until there are `limit`. A damaged one is
+/// an error in its place.
+pub(super) fn each(
+    connection: &Connection,
+    (from, until): (&[u8], &[u8]),
+    order: Order,
+    limit: usize,
+    mut take: impl FnMut(Vec<u8>, Result<Stored, StoreError>) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let until = until.min(&[record::OWN]);
+    if from >= until || limit == 0 {
+        return Ok(());
+    }
+    let cannot = |error| told("cannot read", &error);
+    let select = match order {
+        Order::Ascending => {
+            "SELECT k, ver, crc, v FROM kv WHERE k >= ?1 AND k < ?2 ORDER BY k LIMIT ?3"
+        }
+        Order::Descending => {
+            "SELECT k, ver, crc, v FROM kv WHERE k >= ?1 AND k < ?2 ORDER BY k DESC LIMIT ?3"
+        }
+    };
+    let mut statement = connection.prepare_cached(select).map_err(cannot)?;
+    let mut rows = statement
+        .query(params![from, until, most(limit)])
+        .map_err(cannot)?;
+    while let Some(row) = rows.next().map_err(cannot)? {
+        let key: Vec<u8> = row.get(0).map_err(cannot)?;
+        let found = stored(&key, row, 1);
+        take(key, found)?;
+    }
+    Ok(())
+}
+
+pub(super) fn range(
+    connection: &Connection,
+    (from, until): (&[u8], &[u8]),
+    order: Order,
+    limit: usize,
+) -> Result<Vec<(Vec<u8>, Record)>, StoreError> {
+    let mut found = Vec::new();
+    each(connection, (from, until), order, limit, |key, stored| {
+        found.push((key, stored?.record));
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// How many records are in a range, as far as `limit`.
+pub(super) fn count(
+    connection: &Connection,
+    from: &[u8],
+    until: &[u8],
+    limit: usize,
+) -> Result<usize, StoreError> {
+    let until = until.min(&[record::OWN]);
+    let counted: i64 = connection
+        .prepare_cached("SELECT count(*) FROM (SELECT 1 FROM kv WHERE k >= ?1 AND k < ?2 LIMIT ?3)")
+        .and_then(|mut statement| {
+            statement.query_row(params![from, until, most(limit)], |row| row.get(0))
+        })
+        .map_err(|error| told("cannot read", &error))?;
+    Ok(usize::try_from(counted).unwrap_or(usize::MAX))
+}
+
+fn most(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+/// Writes a record, and answers its checksum.
+pub(super) fn put(
+    connection: &Connection,
+    key: &[u8],
+    version: u64,
+    value: &[u8],
+) -> Result<u32, StoreError> {
+    let checksum = record::checksum_whole(key, version, value);
+    connection
+        .prepare_cached(
+            "INSERT INTO kv (k, ver, crc, v) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (k) DO UPDATE SET ver = ?2, crc = ?3, v = ?4",
+        )
+        .and_then(|mut statement| {
+            statement.execute(params![key, version.cast_signed(), checksum, value])
+        })
+        .map_err(|error| told("cannot write", &error))?;
+    Ok(checksum)
+}
+
+pub(super) fn delete(connection: &Connection, key: &[u8]) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("DELETE FROM kv WHERE k = ?1")
+        .and_then(|mut statement| statement.execute([key]))
+        .map(drop)
+        .map_err(|error| told("cannot write", &error))
+}
+
+/// How far the log has been emptied into the database.
+pub(super) struct Emptied {
+    /// What is left in the log will be written over by the next commit.
+    pub(super) all: bool,
+}
+
+/// Empties the log into the database: `PASSIVE` waits for nobody, `RESTART` and `TRUNCATE` for who
+/// reads and writes.
+pub(super) fn checkpoint(connection: &Connection, mode: &str) -> Result<Emptied, StoreError> {
+    connection
+        .query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| {
+            let (busy, pages, done): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            Ok(Emptied {
+                all: busy == 0 && pages == done,
+            })
+        })
+        .map_err(|error| told("cannot empty the write-ahead log", &error))
+}
+
+/// What SQLite finds wrong with the structure of the file.
+pub(super) fn integrity(connection: &Connection, most: usize) -> Result<Vec<String>, StoreError> {
+    let check = || {
+        let mut statement = connection.prepare(&format!("PRAGMA integrity_check({most})"))?;
+        let found = statement.query_map([], |row| row.get::<_, String>(0))?;
+        found.collect::<Result<Vec<_>, _>>()
+    };
+    let mut found = match check() {
+        Ok(found) => found,
+        Err(error) => match told("cannot check the file", &error) {
+            StoreError::Corrupt { what } => vec![what],
+            other => return Err(other),
+        },
+    };
+    found.retain(|line| line != "ok");
+    Ok(found)
+}
+
+/// An error of SQLite; `doing` says what was tried.
+pub(super) fn told(doing: &str, error: &rusqlite::Error) -> StoreError {
+    let what = format!("{doing}: {error}");
+    // A page that should be there and is not.
+    let is_cut = [ffi::SQLITE_IOERR_SHORT_READ, ffi::SQLITE_IOERR_CORRUPTFS];
+    if let Some(code) = error.sqlite_error().map(|error| error.extended_code)
+        && is_cut.contains(&code)
+    {
+        return StoreError::Corrupt { what };
+    }
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => StoreError::Full { what },
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StoreError::Corrupt { what },
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Locked {
+            folder: String::new(),
+            pid: None,
+        },
+        Some(ErrorCode::OperationInterrupted) => StoreError::Closed,
+        Some(_) => StoreError::Failed { what },
+        // What is there has another type, or another size, than what was written.
+        None => StoreError::Corrupt { what },
+    }
+}
