@@ -381,9 +381,9 @@ TENANTRY_API const char *tenantry_catalogue_hash(void);
 
 /// Opens a store, and creates it if there is none.
 ///
-/// `path`: the folder of the store, or "sqlite:" and the path of a file in which SQLite keeps it, or
-/// ":memory:" for a store in memory that ends when it is closed. Opening it again in the same process
-/// returns a second handle on the same store; in another process it is refused with
+/// `path`: the folder of the store, or "sqlite:" and the path of a file in which SQLite keeps it,
+/// or ":memory:" for a store in memory that ends when it is closed. Opening it again in the same
+/// process returns a second handle on the same store; in another process it is refused with
 /// `TENANTRY_STORE_LOCKED`.
 ///
 /// `options`: a JSON object, or empty for the defaults: `{"durability": "full" | "relaxed",

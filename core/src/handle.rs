@@ -47,8 +47,8 @@ pub struct Tenantry {
 }
 
 impl Tenantry {
-    /// Opens the store in the folder `path`. The path `sqlite:PATH` opens one that SQLite keeps in the
-    /// file `PATH`, and `:memory:` one in memory.
+    /// Opens the store in the folder `path`. The path `sqlite:PATH` opens one that SQLite keeps in
+    /// the file `PATH`, and `:memory:` one in memory.
     pub fn open(path: impl AsRef<Path>, options: OpenOptions) -> Result<Tenantry, Error> {
         Tenantry::open_at(path.as_ref(), &options)
     }

@@ -1,10 +1,10 @@
 //! The store: ordered keys, versioned values, one atomic batch per commit.
 //!
-//! [`Backend`] is what the rest of the library sees, and [`At`] says which one a text names: sled (a
-//! folder on disk), SQLite (a file) or memory. The first and the last keep plain bytes only;
-//! everything that gives those bytes a meaning (versions, checksums, large values, the check of what
-//! was expected) is written once, in `table.rs`, and used by both. SQLite keeps records in a table;
-//! what differs there stands at the end.
+//! [`Backend`] is what the rest of the library sees, and [`At`] says which one a text names: sled
+//! (a folder on disk), SQLite (a file) or memory. The first and the last keep plain bytes only;
+//! everything that gives those bytes a meaning (versions, checksums, large values, the check of
+//! what was expected) is written once, in `table.rs`, and used by both. SQLite keeps records in a
+//! table; what differs there stands at the end.
 //!
 //! # What is kept
 //!
@@ -93,12 +93,12 @@
 //! <path>-new         only while the store is being created
 //! ```
 //!
-//! A commit is a transaction, visible when it returns; a sync is an `fdatasync` of the log, shared by
-//! all who wait. SQLite syncs by itself only when the log is emptied into the database: by a thread
-//! from 8 MiB on, and by the commit that finds 64 MiB. A database that is not the manifest's, or
-//! lacks a commit that was durable, is [`StoreError::Corrupt`]. Damage inside of it is found by the
-//! checksum of each record when that is read, and by [`Backend::verify`], which also has SQLite look
-//! at the structure of the file; opening does not read everything.
+//! A commit is a transaction, visible when it returns; a sync is an `fdatasync` of the log, shared
+//! by all who wait. SQLite syncs by itself only when the log is emptied into the database: by a
+//! thread from 8 MiB on, and by the commit that finds 64 MiB. A database that is not the
+//! manifest's, or lacks a commit that was durable, is [`StoreError::Corrupt`]. Damage inside of it
+//! is found by the checksum of each record when that is read, and by [`Backend::verify`], which
+//! also has SQLite look at the structure of the file; opening does not read everything.
 //!
 //! A commit for which there is no room is taken back, and others may follow
 //! ([`Backend::goes_on_after`]). All other errors are final, as above.

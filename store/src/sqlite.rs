@@ -1,13 +1,14 @@
 //! A store in one file, kept by SQLite in its write-ahead mode. See the crate's documentation for
 //! what it promises.
 //!
-//! A commit is a transaction of SQLite, which writes to the log and syncs nothing; whoever waits for
-//! it syncs the log through a descriptor of our own, for all that wait at once. SQLite itself syncs
-//! when the log is emptied into the database. The database file is never opened here but by SQLite:
-//! closing it once would take away all that SQLite has locked in this process.
+//! A commit is a transaction of SQLite, which writes to the log and syncs nothing; whoever waits
+//! for it syncs the log through a descriptor of our own, for all that wait at once. SQLite itself
+//! syncs when the log is emptied into the database. The database file is never opened here but by
+//! SQLite: closing it once would take away all that SQLite has locked in this process.
 
 mod check;
 mod keeper;
+mod opening;
 mod place;
 mod rows;
 #[cfg(test)]
@@ -37,6 +38,7 @@ use crate::process::{Process, refuse_after_fork};
 use crate::raw::Failure;
 use crate::record::{self, Head, count};
 use keeper::{Keeper, Kept};
+use opening::{Disk, Opened};
 use place::Place;
 use rows::{Stored, told};
 
@@ -98,43 +100,19 @@ struct Writer {
     head: Head,
 }
 
-/// What whoever syncs needs.
-struct Disk {
-    /// Our own handle on SQLite's log.
-    wal: File,
-    manifest: Manifest,
-    lock: Lock,
-}
-
 impl SqliteStore {
     pub(crate) fn open(path: &Path, options: &Options) -> Result<SqliteStore, StoreError> {
         refuse_after_fork(&FIRST)?;
         let place = Place::new(path)?;
         let (lock, is_there) = place.take(options.create)?;
-        if !is_there {
-            create(&place)?;
-        }
-        place.protect()?;
-        let known = match exists(&place.manifest())? {
-            true => Some(Manifest::open(&place.manifest())?),
-            false => None,
-        };
         // One for writing, those that are idle, and one that reads everything.
         let cache_kib = (options.cache_bytes / 1024 / (IDLE as u64 + 2)).max(512);
-        let mut connection = rows::connect(place.db(), cache_kib)?;
-        rows::use_log(&connection)?;
-        let head = rows::head(&connection)?;
-        check(&head, known.as_ref())?;
-        let pages = Arc::new(AtomicI32::new(0));
-        let counted = pages.clone();
-        let hook = move |_: &mut rusqlite::hooks::Wal, pages| {
-            counted.store(pages, Ordering::Release);
-            Ok(())
-        };
-        connection
-            .wal_hook(Some(hook))
-            .map_err(|error| told("cannot watch the log", &error))?;
-        let disk = make_durable(&place, lock, known, &head)?;
+        let Opened {
+            connection,
+            head,
+            pages,
+            disk,
+        } = opening::open(&place, lock, is_there, cache_kib)?;
         let failure = Failure::default();
         let shared = Arc::new(Shared {
             db: files::metadata(place.db())?.as_ref().map(Identity::from),
@@ -165,80 +143,6 @@ impl SqliteStore {
         store.shared.keeper.start(kept)?;
         Ok(store)
     }
-}
-
-/// Makes the database under another name, durable and whole before it gets its own.
-fn create(place: &Place) -> Result<(), StoreError> {
-    place.clear_new()?;
-    let path = place.new_db();
-    files::private_file(&path)?;
-    rows::create(&path, random_id()?)?;
-    files::existing_file(&path)?
-        .sync_all()
-        .map_err(|error| files::failed("sync", &path, &error))?;
-    place.created()
-}
-
-/// Whether the store is the one that is known, and as far as it was.
-fn check(head: &Head, known: Option<&Manifest>) -> Result<(), StoreError> {
-    let Some(manifest) = known else {
-        return Ok(());
-    };
-    let id = hex(&head.id);
-    if id != manifest.id() {
-        return Err(StoreError::corrupt(format!(
-            "the database is of store {id}, the manifest of {}",
-            manifest.id()
-        )));
-    }
-    let durable = manifest.mark().commit;
-    if head.commit < durable {
-        return Err(StoreError::corrupt(format!(
-            "the database has commit {}, but commit {durable} was durable",
-            head.commit
-        )));
-    }
-    Ok(())
-}
-
-/// What a process before may have left unsynced, and the names of the files.
-fn make_durable(
-    place: &Place,
-    lock: Lock,
-    known: Option<Manifest>,
-    head: &Head,
-) -> Result<Disk, StoreError> {
-    let path = place.wal();
-    // SQLite has made it as it read the head.
-    let wal = files::private_file(&path)?;
-    wal.sync_all()
-        .map_err(|error| files::failed("sync", &path, &error))?;
-    let mark = Mark {
-        commit: head.commit,
-        opened: head.commit,
-        snapshot: None,
-        files: None,
-    };
-    let manifest = match known {
-        Some(mut manifest) => {
-            manifest.write_and_sync(mark)?;
-            manifest
-        }
-        // The first time, or somebody took it away: then nothing is known of what was durable.
-        None => {
-            let manifest = Manifest::create(&place.new_manifest(), &head.id, mark)?;
-            let cannot = |error| files::failed("rename", &place.new_manifest(), &error);
-            std::fs::rename(place.new_manifest(), place.manifest()).map_err(cannot)?;
-            place.give(&place.manifest())?;
-            manifest
-        }
-    };
-    files::sync_folder(place.folder())?;
-    Ok(Disk {
-        wal,
-        manifest,
-        lock,
-    })
 }
 
 impl Shared {

@@ -485,7 +485,8 @@ fn a_damaged_record_is_named_and_not_written_over() {
     other
         .execute_batch("UPDATE kv SET v = x'00' WHERE k = CAST('key0003' AS BLOB)")
         .unwrap();
-    let named = |error: &StoreError| matches!(error, StoreError::Corrupt { what } if what.contains("key0003"));
+    let names = |what: &str| what.contains("key0003");
+    let named = |error: &StoreError| matches!(error, StoreError::Corrupt { what } if names(what));
     assert!(named(&store.get(b"key0003").unwrap_err()));
     assert!(named(
         &store
