@@ -34,29 +34,29 @@ impl Place {
     /// The folder must be there.
     pub(super) fn new(path: &Path) -> Result<Place, StoreError> {
         let shown = path.display();
-        let cannot = |why: &str| StoreError::invalid(format!("The path `{shown}` {why}"));
+        let cannot = |why: &str| StoreError::invalid(format!("The path `{shown}` {why}."));
         let text = path.as_os_str().as_bytes();
         if text == b":memory:" {
             return Err(cannot(
-                "names no file; `:memory:` alone is a store in memory.",
+                "names no file; `:memory:` alone is a store in memory",
             ));
         }
         if text.contains(&b'?') {
             return Err(cannot(
-                "holds a `?`, which no file of a store may; name another file.",
+                "holds a `?`, which no file of a store may; name another file",
             ));
         }
         let path = std::path::absolute(path)
-            .map_err(|error| cannot(&format!("cannot be used ({error}); name another.")))?;
+            .map_err(|error| cannot(&format!("cannot be used ({error}); name another")))?;
         let ends_in_name = !text.ends_with(b"/") && !text.ends_with(b"/.");
         let Some(file) = path.file_name().filter(|_| ends_in_name) else {
-            return Err(cannot("does not end in the name of a file; name one."));
+            return Err(cannot("does not end in the name of a file; name one"));
         };
         let folder = parent(&path);
         let folder = fs::canonicalize(folder).map_err(|error| {
             let folder = folder.display();
             cannot(&format!(
-                "cannot be used: its folder `{folder}` cannot be read ({error})."
+                "cannot be used: its folder `{folder}` cannot be read ({error})"
             ))
         })?;
         Ok(Place {
@@ -200,7 +200,7 @@ impl Place {
                 StoreError::corrupt(format!("the header of `{}` is damaged", name(&self.db)))
             } else {
                 StoreError::invalid(format!(
-                    "`{}` is no store: it holds something else; name another file.",
+                    "`{}` is no store: it holds something else; name another file",
                     self.db.display()
                 ))
             });
