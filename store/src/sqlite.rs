@@ -28,12 +28,11 @@ use rusqlite::{Connection, InterruptHandle, TransactionBehavior};
 use tenantry_fork::Withheld;
 
 use crate::backend::{
-    Backend, Batch, CommitError, Options, Order, Record, StoreError, Verification, hex, random_id,
+    Backend, Batch, CommitError, Options, Order, Record, StoreError, Verification, hex,
 };
-use crate::files::{self, Identity, exists};
+use crate::files::{self, Identity};
 use crate::group::Group;
-use crate::lock::Lock;
-use crate::manifest::{Manifest, Mark};
+use crate::manifest::Mark;
 use crate::process::{Process, refuse_after_fork};
 use crate::raw::Failure;
 use crate::record::{self, Head, count};
