@@ -175,6 +175,8 @@ fn fill_with_belongings(guard: &Guard) {
             "sending.admit",
             json!({"account": "big", "count": 1, "key": format!("k{at}")}),
         );
+    }
+    for at in 0..20 {
         must(
             guard,
             "credits.grant",
