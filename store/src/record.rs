@@ -61,8 +61,11 @@ pub(crate) fn check_key(key: &[u8]) -> Result<(), StoreError> {
     }
 }
 
+/// A key and its new value; `None` deletes.
+pub(crate) type Write = (Vec<u8>, Option<Vec<u8>>);
+
 /// What a batch writes, in the order of the keys: each key is one that may be, and there once.
-pub(crate) fn sorted(batch: &Batch) -> Result<Vec<&(Vec<u8>, Option<Vec<u8>>)>, StoreError> {
+pub(crate) fn sorted(batch: &Batch) -> Result<Vec<&Write>, StoreError> {
     let mut writes: Vec<_> = batch.writes.iter().collect();
     writes.sort_by(|a, b| a.0.cmp(&b.0));
     let next = writes.iter().skip(1);

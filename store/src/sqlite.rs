@@ -35,7 +35,7 @@ use crate::group::Group;
 use crate::manifest::Mark;
 use crate::process::{Process, refuse_after_fork};
 use crate::raw::Failure;
-use crate::record::{self, Head, count};
+use crate::record::{self, Head, Write, count};
 use keeper::{Keeper, Kept};
 use opening::{Disk, Opened};
 use place::Place;
@@ -241,7 +241,7 @@ impl Shared {
         &self,
         writer: &mut Writer,
         batch: &Batch,
-        writes: &[&(Vec<u8>, Option<Vec<u8>>)],
+        writes: &[&Write],
     ) -> Result<u64, CommitError> {
         let cannot = |error| told("cannot commit", &error);
         let behavior = match writes.is_empty() {
