@@ -39,7 +39,8 @@ pub(crate) struct Answered {
     pub(crate) until_ms: Option<u64>,
 }
 
-/// Where the entry lies that a request for credits made: in the ledger of a channel, under a number.
+/// Where the entry lies that a request for credits made: in the ledger of a channel, under a
+/// number.
 pub(crate) type CreditPlace = (Channel, u64);
 
 /// The parts of an answer's key: the account, the actor, and the key of the request.

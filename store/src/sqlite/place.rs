@@ -200,7 +200,7 @@ impl Place {
                 StoreError::corrupt(format!("the header of `{}` is damaged", name(&self.db)))
             } else {
                 StoreError::invalid(format!(
-                    "`{}` is no store: it holds something else; name another file",
+                    "`{}` is no store: it holds something else; name another file.",
                     self.db.display()
                 ))
             });
