@@ -40,7 +40,11 @@ impl Base {
     fn of(kept: Kept, dice: &mut Dice, end: &'static str) -> Base {
         let scratch = Scratch::new(&format!("damaged-{kept:?}-{end}"));
         let store = scratch.at("store");
-        let effects = count("TENANTRY_DAMAGED_EFFECTS", 400);
+        let effects = match kept {
+            Kept::Sled => count("TENANTRY_DAMAGED_EFFECTS", 400),
+            // There is nothing to be reached by so many.
+            Kept::Sqlite => count("TENANTRY_DAMAGED_EFFECTS", 400) / 4,
+        };
         let mut acknowledged = 0;
         for run in 0..2 {
             acknowledged += finish(&mut host(
@@ -52,7 +56,8 @@ impl Base {
             ))
             .acknowledgements;
         }
-        assert!(acknowledged > 2000, "only {acknowledged} acknowledgements");
+        let few = acknowledged <= effects * 5;
+        assert!(!few, "only {acknowledged} acknowledgements");
         let mut base = Base {
             kept,
             looked_at: scratch.at("looked-at"),
@@ -410,7 +415,8 @@ fn damage_to_sqlite_is_noticed_or_harmless() {
             let removed = base.damage(&format!("{name} removed"), |base| {
                 fs::remove_file(base.at(&name)).unwrap();
             });
-            let is_needed = !["-manifest", "-lock"].contains(&file);
+            // All that was in the log may be in the database by now.
+            let is_needed = ["", "-key"].contains(&file);
             assert!(removed || !is_needed, "{end}: opened without {name}");
             base.report(&name);
             base.tally.clear();
