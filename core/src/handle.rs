@@ -70,7 +70,8 @@ impl Tenantry {
             return Err(Error::invalid(
                 "/path",
                 format!(
-                    "The path `{}` is empty or holds a zero byte; name a folder, or `:memory:`.",
+                    "The path `{}` is empty or holds a zero byte; name a folder, `sqlite:` and a \
+                     file, or `:memory:`.",
                     excerpt(&path.to_string_lossy())
                 ),
             ));

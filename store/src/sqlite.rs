@@ -39,7 +39,7 @@ use crate::record::{self, Head, Write, count};
 use keeper::{Keeper, Kept};
 use opening::{Disk, Opened};
 use place::Place;
-use rows::{Stored, told};
+use rows::{Stored, sqlite_error};
 
 /// SQLite keeps what it has locked for the whole process, and a child inherits that: it would
 /// believe that it holds locks which it does not hold.
@@ -243,7 +243,7 @@ impl Shared {
         batch: &Batch,
         writes: &[&Write],
     ) -> Result<u64, CommitError> {
-        let cannot = |error| told("cannot commit", &error);
+        let cannot = |error| sqlite_error("cannot commit", &error);
         let behavior = match writes.is_empty() {
             true => TransactionBehavior::Deferred,
             false => TransactionBehavior::Immediate,
@@ -352,7 +352,7 @@ impl Shared {
         };
         let outcome = connection
             .unchecked_transaction()
-            .map_err(|error| told("cannot read", &error))
+            .map_err(|error| sqlite_error("cannot read", &error))
             .and_then(|transaction| {
                 let head = rows::head(&transaction)?;
                 check::verify(&transaction, &head, || self.go_on())
@@ -406,11 +406,11 @@ impl Shared {
         if rows::checkpoint(&connection, "TRUNCATE").is_ok_and(|emptied| emptied.all) {
             connection
                 .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)
-                .map_err(|error| told("cannot close the database", &error))?;
+                .map_err(|error| sqlite_error("cannot close the database", &error))?;
         }
         connection
             .close()
-            .map_err(|(_, error)| told("cannot close the database", &error))?;
+            .map_err(|(_, error)| sqlite_error("cannot close the database", &error))?;
         files::sync_folder(self.place.folder())?;
         disk.manifest.write_and_sync(Mark {
             commit,
@@ -457,7 +457,7 @@ impl Backend for SqliteStore {
             // Cheaper than a transaction for each.
             let transaction = connection
                 .unchecked_transaction()
-                .map_err(|error| told("cannot read", &error))?;
+                .map_err(|error| sqlite_error("cannot read", &error))?;
             let read = |key: &Vec<u8>| Ok(rows::get(&transaction, key)?.map(|found| found.record));
             keys.iter().map(read).collect()
         })

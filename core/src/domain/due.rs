@@ -28,7 +28,7 @@ use std::sync::atomic::Ordering;
 /// How many are carried out in one commit.
 const BATCH: usize = 500;
 /// How many reservations come back in a call at most.
-pub(crate) const EXPIRED_BY_A_CALL: usize = 100;
+const EXPIRED_BY_A_CALL: usize = 100;
 /// How many records are forgotten in one commit.
 pub(crate) const FORGOTTEN_AT_ONCE: usize = 256;
 /// What the audit calls it.
@@ -39,10 +39,10 @@ impl Engine {
     #[inline]
     pub(crate) fn carry_out_due(&self) -> Result<(), Error> {
         if self.has_due() {
-            self.carry_out()
-        } else {
-            Ok(())
+            self.carry_out()?;
+            self.leave_the_rest();
         }
+        Ok(())
     }
 
     /// Whether something is due by now, which a write of the store carries out.
@@ -52,8 +52,17 @@ impl Engine {
         next_ms != due::NEVER && self.kernel.clock.now_ms() >= next_ms
     }
 
+    /// Where more reservations have expired than a call brings back, others go on.
     #[cold]
-    fn carry_out(&self) -> Result<(), Error> {
+    fn leave_the_rest(&self) {
+        if self.has_due() {
+            self.wake_background();
+        }
+    }
+
+    /// Carries out all that acts, and brings back a part of what has expired.
+    #[cold]
+    pub(crate) fn carry_out(&self) -> Result<(), Error> {
         // What can only be read is read as it is.
         if self.kernel.is_poisoned() || self.kernel.is_shut() {
             return Ok(());
@@ -66,10 +75,12 @@ impl Engine {
             self.kernel.clock.is_known(record, unreported);
         }
         while self.carry_out_some(keys::DUE, BATCH)? {}
-        if self.carry_out_some(keys::EXPIRE, EXPIRED_BY_A_CALL)? {
-            self.expire_in_background();
-        }
-        self.look_what_is_next()
+        self.carry_out_some(keys::EXPIRE, EXPIRED_BY_A_CALL)?;
+        self.kernel
+            .clock
+            .next_due_ms
+            .store(due::next(&mut self.kernel.tx())?, Ordering::Release);
+        Ok(())
     }
 
     /// Carries out a part of what is due; whether there may be more. Whoever calls has the lock of
@@ -85,22 +96,6 @@ impl Engine {
         } else {
             self.complete(committed)
         }
-    }
-
-    fn look_what_is_next(&self) -> Result<(), Error> {
-        let next_ms = due::next(&mut self.kernel.tx())?;
-        let next_due_ms = &self.kernel.clock.next_due_ms;
-        next_due_ms.store(next_ms, Ordering::Release);
-        Ok(())
-    }
-
-    /// Brings back what a part of the reservations hold that have expired; whether there may be
-    /// more.
-    pub(crate) fn expire_some(&self) -> Result<bool, Error> {
-        let _alone = self.kernel.writer.lock();
-        let more = self.carry_out_some(keys::EXPIRE, EXPIRED_BY_A_CALL)?;
-        self.look_what_is_next()?;
-        Ok(more)
     }
 
     /// Erases a part of what is to be forgotten by now. Not synced by itself: what a power loss

@@ -50,16 +50,6 @@ impl Engine {
         Ok(())
     }
 
-    /// More reservations have expired than a call brings back.
-    pub(crate) fn expire_in_background(&self) {
-        // With a manual clock each call brings back some.
-        if !self.kernel.has_manual_clock() {
-            let is_behind = &self.background.is_behind;
-            is_behind.store(true, Ordering::Release);
-            self.wake_background();
-        }
-    }
-
     /// What there is to do as the store is opened: what a crash cut off goes on.
     pub(crate) fn resume(&self) -> Result<(), Error> {
         self.forget_at(due::first(&mut self.kernel.tx(), keys::FORGET)?);
@@ -106,7 +96,7 @@ impl Engine {
     }
 
     /// With a manual clock no time passes while nobody calls: whoever calls does it.
-    fn wake_background(&self) {
+    pub(crate) fn wake_background(&self) {
         if self.kernel.has_manual_clock() {
             self.background.leave_to_callers();
             return;
@@ -122,8 +112,8 @@ impl Engine {
     /// else is tried again in the next round.
     fn maintain_in_background(&self) -> Duration {
         let done = catch_unwind(AssertUnwindSafe(|| {
-            if self.background.is_behind.load(Ordering::Acquire) {
-                self.catch_up()
+            if self.has_due() {
+                self.carry_out()
             } else if self.has_maintenance() {
                 self.maintain_some()
             } else {
@@ -142,18 +132,11 @@ impl Engine {
         }
     }
 
-    fn catch_up(&self) -> Result<(), Error> {
-        let goes_on = !self.kernel.is_poisoned() && !self.kernel.is_shut() && self.expire_some()?;
-        let is_behind = &self.background.is_behind;
-        is_behind.store(goes_on, Ordering::Release);
-        Ok(())
-    }
-
     fn pause(&self) -> Duration {
         let next_ms = self.background.next_ms.load(Ordering::Acquire);
         if self.kernel.is_poisoned() || self.kernel.is_shut() {
             Duration::MAX
-        } else if self.background.is_behind.load(Ordering::Acquire) || self.has_maintenance() {
+        } else if self.has_due() || self.has_maintenance() {
             BREATH
         } else if next_ms == NEVER {
             Duration::MAX

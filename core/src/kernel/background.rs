@@ -26,8 +26,6 @@ pub(crate) struct Background {
     pub(crate) is_under_way: AtomicBool,
     /// Whether nobody who calls is doing it.
     pub(crate) is_cut_off: AtomicBool,
-    /// Whether reservations have expired and did not come back yet.
-    pub(crate) is_behind: AtomicBool,
     /// Who began these waits until they are done, and is told what went with an account.
     /// Whoever makes a step has it locked.
     pub(crate) waiting: Mutex<BTreeMap<Job, Option<Erased>>>,
@@ -92,7 +90,6 @@ impl Default for Background {
             next_ms: AtomicU64::new(NEVER),
             is_under_way: AtomicBool::new(false),
             is_cut_off: AtomicBool::new(false),
-            is_behind: AtomicBool::new(false),
             waiting: Mutex::default(),
             is_left_to_callers: AtomicBool::new(false),
             at_once: AtomicUsize::new(AT_ONCE),

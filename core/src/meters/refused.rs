@@ -62,15 +62,6 @@ impl Prepared {
         count: u64,
         now_ms: u64,
     ) -> Option<Told> {
-        // Most senders have been refused nothing.
-        match self.remembered.is_there() {
-            true => self.look_at_remembered(store, count, now_ms),
-            false => None,
-        }
-    }
-
-    #[inline(never)]
-    fn look_at_remembered(&self, store: &impl MeterStore, count: u64, now_ms: u64) -> Option<Told> {
         let holds = |refused: &Refused| {
             (refused.from_ms..refused.until_ms).contains(&now_ms)
                 && match refused.commit {

@@ -50,19 +50,17 @@ impl Remembered {
         self.is_there.store(true, Ordering::Release);
     }
 
-    /// Whether there is a refusal to look at.
-    #[inline]
-    pub(super) fn is_there(&self) -> bool {
-        self.is_there.load(Ordering::Acquire)
-    }
-
     /// The last refusal, of a send that `is_alike`, where it `holds`. It is forgotten where it does
     /// not.
+    #[inline]
     pub(super) fn get(
         &self,
         is_alike: impl FnOnce(&Refused) -> bool,
         holds: impl FnOnce(&Refused) -> bool,
     ) -> Option<Told> {
+        if !self.is_there.load(Ordering::Acquire) {
+            return None;
+        }
         let last = self.last.load();
         let refused = last.as_ref().filter(|refused| is_alike(refused))?;
         if holds(refused) {

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use rusqlite::Connection;
 
 use super::place::Place;
-use super::rows::{self, told};
+use super::rows::{self, sqlite_error};
 use crate::backend::{StoreError, hex, random_id};
 use crate::files::{self, exists};
 use crate::lock::Lock;
@@ -59,7 +59,7 @@ pub(super) fn open(
     };
     connection
         .wal_hook(Some(hook))
-        .map_err(|error| told("cannot watch the log", &error))?;
+        .map_err(|error| sqlite_error("cannot watch the log", &error))?;
     Ok(Opened {
         connection,
         head,

@@ -44,7 +44,7 @@ pub(super) fn connect(path: &Path, cache_kib: u64) -> Result<Connection, StoreEr
         ))?;
         Ok(connection)
     };
-    connect().map_err(|error| told("cannot open the database", &error))
+    connect().map_err(|error| sqlite_error("cannot open the database", &error))
 }
 
 /// Makes a database of an empty file, and an empty store in it.
@@ -78,13 +78,13 @@ pub(super) fn create(path: &Path, id: [u8; 16]) -> Result<(), StoreError> {
     make()
         .map(drop)
         .and_then(|()| connection.close().map_err(|(_, error)| error))
-        .map_err(|error| told("cannot create the database", &error))
+        .map_err(|error| sqlite_error("cannot create the database", &error))
 }
 
 pub(super) fn use_log(connection: &Connection) -> Result<(), StoreError> {
     let mode: String = connection
         .query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))
-        .map_err(|error| told("cannot use a write-ahead log", &error))?;
+        .map_err(|error| sqlite_error("cannot use a write-ahead log", &error))?;
     match mode.as_str() {
         "wal" => Ok(()),
         mode => Err(StoreError::failed(format!(
@@ -107,7 +107,7 @@ pub(super) fn head(connection: &Connection) -> Result<Head, StoreError> {
     let found: Option<(Head, u32)> = connection
         .prepare_cached("SELECT store, n, records, sum, crc FROM head WHERE id = 1")
         .and_then(|mut statement| statement.query_row([], read).optional())
-        .map_err(|error| told("cannot read the head of the store", &error))?;
+        .map_err(|error| sqlite_error("cannot read the head of the store", &error))?;
     match found {
         Some((head, checksum)) if checksum == checksum_of_head(&head) => Ok(head),
         Some(_) => Err(StoreError::corrupt("the head of the store is damaged")),
@@ -127,7 +127,7 @@ pub(super) fn write_head(connection: &Connection, head: &Head) -> Result<(), Sto
             ])
         })
         .map(drop)
-        .map_err(|error| told("cannot write", &error))
+        .map_err(|error| sqlite_error("cannot write", &error))
 }
 
 fn checksum_of_head(head: &Head) -> u32 {
@@ -145,7 +145,7 @@ fn stored(key: &[u8], row: &Row<'_>, from: usize) -> Result<Stored, StoreError> 
         let (version, checksum): (i64, u32) = (row.get(from)?, row.get(from + 1)?);
         Ok((bits(version), checksum, row.get_ref(from + 2)?.as_blob()?))
     };
-    let (version, checksum, value) = read().map_err(|error| told("cannot read", &error))?;
+    let (version, checksum, value) = read().map_err(|error| sqlite_error("cannot read", &error))?;
     if record::checksum_whole(key, version, value) != checksum {
         return Err(record::damaged(key, "the checksum is wrong"));
     }
@@ -159,7 +159,7 @@ fn stored(key: &[u8], row: &Row<'_>, from: usize) -> Result<Stored, StoreError> 
 }
 
 pub(super) fn get(connection: &Connection, key: &[u8]) -> Result<Option<Stored>, StoreError> {
-    let cannot = |error| told("cannot read", &error);
+    let cannot = |error| sqlite_error("cannot read", &error);
     let mut statement = connection
         .prepare_cached("SELECT ver, crc, v FROM kv WHERE k = ?1")
         .map_err(cannot)?;
@@ -183,7 +183,7 @@ pub(super) fn each(
     if from >= until || limit == 0 {
         return Ok(());
     }
-    let cannot = |error| told("cannot read", &error);
+    let cannot = |error| sqlite_error("cannot read", &error);
     let select = match order {
         Order::Ascending => {
             "SELECT k, ver, crc, v FROM kv WHERE k >= ?1 AND k < ?2 ORDER BY k LIMIT ?3"
@@ -231,7 +231,7 @@ pub(super) fn count(
         .and_then(|mut statement| {
             statement.query_row(params![from, until, most(limit)], |row| row.get(0))
         })
-        .map_err(|error| told("cannot read", &error))?;
+        .map_err(|error| sqlite_error("cannot read", &error))?;
     Ok(usize::try_from(counted).unwrap_or(usize::MAX))
 }
 
@@ -255,7 +255,7 @@ pub(super) fn put(
         .and_then(|mut statement| {
             statement.execute(params![key, version.cast_signed(), checksum, value])
         })
-        .map_err(|error| told("cannot write", &error))?;
+        .map_err(|error| sqlite_error("cannot write", &error))?;
     Ok(checksum)
 }
 
@@ -264,7 +264,7 @@ pub(super) fn delete(connection: &Connection, key: &[u8]) -> Result<(), StoreErr
         .prepare_cached("DELETE FROM kv WHERE k = ?1")
         .and_then(|mut statement| statement.execute([key]))
         .map(drop)
-        .map_err(|error| told("cannot write", &error))
+        .map_err(|error| sqlite_error("cannot write", &error))
 }
 
 /// How far the log has been emptied into the database.
@@ -283,7 +283,7 @@ pub(super) fn checkpoint(connection: &Connection, mode: &str) -> Result<Emptied,
                 all: busy == 0 && pages == done,
             })
         })
-        .map_err(|error| told("cannot empty the write-ahead log", &error))
+        .map_err(|error| sqlite_error("cannot empty the write-ahead log", &error))
 }
 
 /// What SQLite finds wrong with the structure of the file.
@@ -295,7 +295,7 @@ pub(super) fn integrity(connection: &Connection, most: usize) -> Result<Vec<Stri
     };
     let mut found = match check() {
         Ok(found) => found,
-        Err(error) => match told("cannot check the file", &error) {
+        Err(error) => match sqlite_error("cannot check the file", &error) {
             StoreError::Corrupt { what } => vec![what],
             other => return Err(other),
         },
@@ -305,7 +305,7 @@ pub(super) fn integrity(connection: &Connection, most: usize) -> Result<Vec<Stri
 }
 
 /// An error of SQLite; `doing` says what was tried.
-pub(super) fn told(doing: &str, error: &rusqlite::Error) -> StoreError {
+pub(super) fn sqlite_error(doing: &str, error: &rusqlite::Error) -> StoreError {
     let what = format!("{doing}: {error}");
     // A page that should be there and is not.
     let is_cut = [ffi::SQLITE_IOERR_SHORT_READ, ffi::SQLITE_IOERR_CORRUPTFS];

@@ -41,16 +41,19 @@ fn entered(
     enter: impl FnOnce(&mut Ctx<'_>) -> Result<CreditEntry, Error>,
 ) -> Result<CreditEntry, Error> {
     accounts::load(&mut ctx.tx, account, "/account")?;
-    let (channel, number): CreditPlace = idempotency::written_for_ever(ctx, request, key, |ctx| {
+    let Some(key) = key else { return enter(ctx) };
+    let enter = |ctx: &mut Ctx<'_>| {
         let entry = CreditEntry {
-            key: key.cloned(),
+            key: Some(key.clone()),
             ..enter(ctx)?
         };
         let place = (entry.channel, entry.entry);
         ctx.tx
             .put(keys::credit_entry(account, place.0, place.1), &entry)?;
         Ok(place)
-    })?;
+    };
+    let (channel, number): CreditPlace =
+        idempotency::written_for_ever(ctx, request, Some(key), enter)?;
     let entry = ctx.tx.get(&keys::credit_entry(account, channel, number))?;
     entry.ok_or_else(|| {
         Error::corrupt(format!(
