@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn records_have_small_letters_and_lie_behind_what_tells_of_the_store() {
         for prefix in ALL {
-            let tells_of_store = [CLOCK, TOKEN_KEY].contains(prefix);
+            let tells_of_store = [CLOCK, COPYING, TOKEN_KEY].contains(prefix);
             let has_case = match tells_of_store {
                 true => u8::is_ascii_uppercase,
                 false => u8::is_ascii_lowercase,
