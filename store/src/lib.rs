@@ -129,7 +129,10 @@ mod table;
 mod verify;
 
 pub use at::At;
-pub use backend::{Backend, Batch, CommitError, Options, Order, Record, StoreError, Verification};
+pub use backend::{
+    Alone, Backend, Batch, CommitError, Notes, Options, Order, Record, SharedStore, Snapshot,
+    StoreError, Unlock, Verification,
+};
 
 /// Opens the store that is there; in memory it is an empty one, and lives as long as the value.
 pub fn open(at: &At, options: &Options) -> Result<Box<dyn Backend>, StoreError> {

@@ -534,6 +534,7 @@ impl<'a> Tx<'a> {
                 expected,
                 ranges,
                 read_since: Some(self.began_at),
+                ..Batch::default()
             }),
             self.changes,
         )
