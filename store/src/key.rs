@@ -23,16 +23,32 @@ pub(crate) fn read_or_make(path: &Path) -> Result<[u8; 32], StoreError> {
         return Ok(key);
     }
     let key = random()?;
+    write(path, &key)?;
+    Ok(key)
+}
+
+/// Keeps a key that another store has, too.
+pub(crate) fn keep(path: &Path, key: &[u8; 32]) -> Result<(), StoreError> {
+    match find(path)? {
+        None => write(path, key),
+        Some(found) if found == *key => Ok(()),
+        Some(_) => Err(StoreError::invalid(format!(
+            "The file `{}` holds the key of another store; name another place.",
+            path.display()
+        ))),
+    }
+}
+
+fn write(path: &Path, key: &[u8; 32]) -> Result<(), StoreError> {
     let mut file = private_file(path)?;
-    file.write_all(&key)
+    file.write_all(key)
         .and_then(|()| file.sync_all())
         .map_err(|error| StoreError::io("cannot write the token key", &error))?;
     let folder = parent(path);
     if let Some(owner) = files::heir(folder)? {
         files::give(path, owner)?;
     }
-    sync_folder(folder)?;
-    Ok(key)
+    sync_folder(folder)
 }
 
 /// A key that nobody has.

@@ -128,6 +128,8 @@ mod sqlite;
 mod table;
 mod verify;
 
+use std::path::PathBuf;
+
 pub use at::At;
 pub use backend::{
     Alone, Backend, Batch, CommitError, Notes, Options, Order, Record, SharedStore, Snapshot,
@@ -154,18 +156,29 @@ pub fn memory() -> Result<Box<dyn Backend>, StoreError> {
 /// The key that tokens are derived with, beside the store; of one in memory it is random. With
 /// `make` one is made where there is none.
 pub fn token_key(at: &At, make: bool) -> Result<[u8; 32], StoreError> {
-    let file = match at {
-        At::Memory => return key::random(),
-        At::Folder(path) => path.join(key::FILE),
+    match key_file(at)? {
+        None => key::random(),
+        Some(file) if make => key::read_or_make(&file),
+        Some(file) => key::read(&file),
+    }
+}
+
+/// Keeps a key beside a new store that is the copy of another.
+pub fn keep_token_key(at: &At, key: &[u8; 32]) -> Result<(), StoreError> {
+    match key_file(at)? {
+        None => Ok(()),
+        Some(file) => key::keep(&file, key),
+    }
+}
+
+fn key_file(at: &At) -> Result<Option<PathBuf>, StoreError> {
+    match at {
+        At::Memory => Ok(None),
+        At::Folder(path) => Ok(Some(path.join(key::FILE))),
         #[cfg(feature = "sqlite")]
-        At::Sqlite(path) => sqlite::key_file(path)?,
+        At::Sqlite(path) => sqlite::key_file(path).map(Some),
         #[cfg(not(feature = "sqlite"))]
-        At::Sqlite(_) => return Err(without_sqlite()),
-    };
-    if make {
-        key::read_or_make(&file)
-    } else {
-        key::read(&file)
+        At::Sqlite(_) => Err(without_sqlite()),
     }
 }
 

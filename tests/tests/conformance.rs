@@ -444,7 +444,13 @@ impl Run<'_> {
                 actor,
                 operation,
                 request,
-            } => self.driver.call(actor.as_ref(), operation, request),
+            } => {
+                let mut request = request.clone();
+                if request["to"] == COPY {
+                    request["to"] = format!("{}-copy", self.path).into();
+                }
+                self.driver.call(actor.as_ref(), operation, &request)
+            }
             Action::Admit {
                 account,
                 user,
@@ -460,6 +466,9 @@ impl Run<'_> {
     }
 }
 
+/// What a scenario says where a copy is made: beside the store of each driver.
+const COPY: &str = "a place beside the store";
+
 /// The part of an answer in which all drivers are alike.
 ///
 /// An error of a hot call has no more than its code in C, an error of opening names the path, which
@@ -472,7 +481,7 @@ fn comparable(action: &Action, mut outcome: Value) -> Value {
         }
         Action::Call { operation, .. } => {
             if let (true, Some(info)) = (
-                operation == "store.info",
+                matches!(operation.as_str(), "store.info" | "store.copy"),
                 outcome.get_mut("ok").and_then(Value::as_object_mut),
             ) {
                 let id = info.remove("store_id");

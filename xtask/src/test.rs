@@ -138,3 +138,55 @@ fn c_driver(root: &Path, library: &Path) -> Result<PathBuf> {
     }
     Ok(driver)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    /// The packages that some others are built with, each with its features.
+    fn built_with(names: &[&str]) -> BTreeSet<String> {
+        let mut tree = setup::cargo(&["tree", "--offline", "-e", "normal,build,dev"]);
+        packages(&mut tree, names).args(["-f", "{p} {f}", "--prefix", "none"]);
+        let output = tree.output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let text = String::from_utf8(output.stdout).unwrap();
+        let lines = text.lines().map(|line| line.trim_end_matches(" (*)"));
+        lines.map(str::to_owned).collect()
+    }
+
+    /// With other features somewhere, the core and half of what it needs would be compiled once
+    /// more, which takes minutes.
+    #[test]
+    fn what_the_core_needs_has_the_same_features_everywhere() {
+        let name = |line: &str| line.split(' ').take(2).collect::<Vec<_>>().join(" ");
+        let mut tree = setup::cargo(&["tree", "--offline", "-e", "normal,build"]);
+        tree.args(["-p", "tenantry", "--prefix", "none"]);
+        let text = String::from_utf8(tree.output().unwrap().stdout).unwrap();
+        let needed: BTreeSet<String> = text.lines().map(name).collect();
+        let library = built_with(&["tenantry-ffi"]);
+        let library: Vec<_> = library
+            .iter()
+            .filter(|line| needed.contains(&name(line)))
+            .collect();
+        assert!(library.len() > 100, "{library:?}");
+        let builds: [&[&str]; 5] = [
+            &["tenantry-python"],
+            &["tenantry-node"],
+            &["xtask"],
+            &TESTED,
+            &LINTED,
+        ];
+        for build in builds {
+            let built = built_with(build);
+            let others: Vec<_> = library
+                .iter()
+                .filter(|line| !built.contains(**line))
+                .collect();
+            assert!(
+                others.is_empty(),
+                "{build:?} has other features of {others:?}"
+            );
+        }
+    }
+}

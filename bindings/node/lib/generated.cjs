@@ -3,7 +3,7 @@
 
 const { TenantryError } = require('./error.cjs')
 
-const CATALOGUE_HASH = '9992b3edf5957e39c4d2fec7ed26811c'
+const CATALOGUE_HASH = 'c5c8af7c95fb00c6279a81028ff28ec7'
 
 const ERROR_CLASSES = {
   invalid: class InvalidArgument extends TenantryError {},
@@ -1070,6 +1070,7 @@ const TYPES = {
     expiresAtMs: ['expires_at_ms', 'integer'],
   },
   SlotList: { slots: ['slots', ['Slot']], next: ['next', 'text'] },
+  StoreCopy: { storeId: ['store_id', 'text'], records: ['records', 'integer'], stateHash: ['state_hash', 'text'] },
   StoreInfo: {
     storeId: ['store_id', 'text'],
     lastCommit: ['last_commit', 'integer'],
@@ -2046,6 +2047,7 @@ const TYPES = {
     accounts: ['accounts', ['text']],
   },
   SharingUnshareRequest: { account: ['account', 'text'], kind: ['kind', 'text'], id: ['id', 'text'] },
+  StoreCopyRequest: { to: ['to', 'text'] },
   StoreInfoRequest: {},
   StoreStateHashRequest: {},
   StoreVerifyRequest: {},
@@ -2358,6 +2360,7 @@ const OPERATIONS = {
   'sharing.received': { request: 'SharingReceivedRequest', answer: 'ReceivedList' },
   'sharing.share': { request: 'SharingShareRequest', answer: 'ShareableTemplate' },
   'sharing.unshare': { request: 'SharingUnshareRequest', answer: 'ShareEnded' },
+  'store.copy': { request: 'StoreCopyRequest', answer: 'StoreCopy' },
   'store.info': { request: 'StoreInfoRequest', answer: 'StoreInfo' },
   'store.state_hash': { request: 'StoreStateHashRequest', answer: 'StoreStateHash' },
   'store.verify': { request: 'StoreVerifyRequest', answer: 'StoreVerification' },
@@ -3185,6 +3188,9 @@ class StoreOperations {
   #run
   constructor(run) {
     this.#run = run
+  }
+  copy(request) {
+    return this.#run('store.copy', request)
   }
   info(request) {
     return this.#run('store.info', request)

@@ -4459,6 +4459,16 @@ export type Status =
   | 'suspended'
   | 'closed'
 
+/** A copy that was made. */
+export interface StoreCopy {
+  /** The id of the new store. */
+  storeId: string
+  /** How many records it has. */
+  records: number
+  /** The fingerprint of both stores, as `store.state_hash` computes it. */
+  stateHash: string
+}
+
 /** The id, the version and the last commit of a store. */
 export interface StoreInfo {
   /** The id that the store got when it was created. */
@@ -7558,6 +7568,12 @@ export interface SharingUnshareRequest {
   id: string
 }
 
+/** The request of `store.copy`. */
+export interface StoreCopyRequest {
+  /** Where the copy is made: a folder, or `sqlite:` and a file. There must be no store yet. */
+  to: string
+}
+
 /** The request of `suppressions.add`. */
 export interface SuppressionsAddRequest {
   /** The account. */
@@ -9066,6 +9082,16 @@ export interface SharingOperations {
 
 /** The operations `store.*`. */
 export interface StoreOperations {
+  /**
+   * Copies the store to another place, where a store of the same kind or another begins: as it is at
+   * one instant, while others go on. So a store moves from a folder into SQLite or back, and so a
+   * backup is made, which is opened like any other store.
+   *
+   * What this process has drawn ahead and not used counts as used in the copy, at most 2 % of a
+   * limit. The key of the tokens is copied along, unless the host gave it with `token_key`. A copy
+   * that was cut off cannot be opened.
+   */
+  copy(request: StoreCopyRequest): Promise<StoreCopy>
   /** Reads the id of the store, its last commit, and the version of the library. */
   info(): Promise<StoreInfo>
   /**

@@ -1,7 +1,7 @@
 //! The store itself: its id and version, its verification, and a fingerprint of all that it holds:
 //! requests and answers.
 
-use crate::model::{ClockJump, Id, Replaceable};
+use crate::model::{ClockJump, Id, Replaceable, StorePath};
 use tenantry_macros::{answer, request};
 
 /// Reads the id of the store, its last commit, and the version of the library.
@@ -20,6 +20,30 @@ pub struct Verify {}
 /// fingerprint only if they were asked for in the same calls.
 #[request]
 pub struct StateHash {}
+
+/// Copies the store to another place, where a store of the same kind or another begins: as it is at
+/// one instant, while others go on. So a store moves from a folder into SQLite or back, and so a
+/// backup is made, which is opened like any other store.
+///
+/// What this process has drawn ahead and not used counts as used in the copy, at most 2 % of a
+/// limit. The key of the tokens is copied along, unless the host gave it with `token_key`. A copy
+/// that was cut off cannot be opened.
+#[request]
+pub struct Copy {
+    /// Where the copy is made: a folder, or `sqlite:` and a file. There must be no store yet.
+    pub to: StorePath,
+}
+
+/// A copy that was made.
+#[answer]
+pub struct StoreCopy {
+    /// The id of the new store.
+    pub store_id: String,
+    /// How many records it has.
+    pub records: u64,
+    /// The fingerprint of both stores, as `store.state_hash` computes it.
+    pub state_hash: String,
+}
 
 /// The id, the version and the last commit of a store.
 #[answer]

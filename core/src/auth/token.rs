@@ -17,37 +17,57 @@ use zeroize::Zeroizing;
 const PREFIX: &str = "tny_link_";
 
 /// The key of all tokens of a store.
-pub(crate) struct TokenKey([u8; 32]);
+pub(crate) struct TokenKey {
+    bytes: [u8; 32],
+    is_kept_beside: bool,
+}
 
 impl TokenKey {
+    /// One that whoever opens the store has.
     pub(crate) fn new(bytes: [u8; 32]) -> TokenKey {
-        TokenKey(bytes)
+        TokenKey {
+            bytes,
+            is_kept_beside: false,
+        }
+    }
+
+    /// One that lies beside the store.
+    pub(crate) fn beside(bytes: [u8; 32]) -> TokenKey {
+        TokenKey {
+            bytes,
+            is_kept_beside: true,
+        }
+    }
+
+    /// The key, where it lies beside the store: a copy of that needs it too.
+    pub(crate) fn kept_beside(&self) -> Option<&[u8; 32]> {
+        self.is_kept_beside.then_some(&self.bytes)
     }
 
     /// The key of stores that are opened with a seed: everybody knows it.
     pub(crate) fn of_tests() -> TokenKey {
-        TokenKey(*b"the token key of tests, not safe")
+        TokenKey::new(*b"the token key of tests, not safe")
     }
 
     pub(crate) fn is(&self, bytes: &[u8; 32]) -> bool {
-        self.0 == *bytes
+        self.bytes == *bytes
     }
 
     /// What the store remembers of its key.
     pub(crate) fn fingerprint(&self) -> String {
-        hex(&Sha256::digest(self.0))
+        hex(&Sha256::digest(self.bytes))
     }
 
     /// A key for something else than tokens.
     pub(crate) fn derived(&self, purpose: &str) -> Result<Zeroizing<[u8; 32]>, Error> {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0)
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.bytes)
             .map_err(|error| Error::internal(error.to_string()))?;
         mac.update(purpose.as_bytes());
         Ok(Zeroizing::new(mac.finalize().into_bytes().into()))
     }
 
     fn mac(&self, id: &str, generation: u64) -> Result<Hmac<Sha256>, Error> {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0)
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.bytes)
             .map_err(|error| Error::internal(error.to_string()))?;
         mac.update(id.as_bytes());
         mac.update(&generation.to_le_bytes());

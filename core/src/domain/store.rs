@@ -1,5 +1,7 @@
 //! The store itself: what it is, whether it is whole, and a fingerprint of all it holds.
 
+mod copy;
+
 use crate::access::operation::Operation;
 use crate::access::request::Ctx;
 use crate::api::store::{
@@ -9,11 +11,12 @@ use crate::api::store::{
 use crate::error::Error;
 use crate::kernel::keys;
 use crate::kernel::replaced::Replacement;
+use crate::kernel::snapshot::Reads;
 use crate::tables::check::check;
 use crate::tables::deletions::{self, Deletion};
 use crate::tables::replacements;
 use sha2::{Digest, Sha256};
-use tenantry_store::Order;
+use tenantry_store::{Order, Record};
 
 /// Most of each kind of work under way that is told.
 const MOST_TOLD: usize = 100;
@@ -81,34 +84,62 @@ impl Operation for StateHash {
     type Answer = StoreStateHash;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<StoreStateHash, Error> {
-        const STEP: usize = 1000;
-        let mut hash = Sha256::new();
-        let mut records = 0;
-        let (mut from, until) = (keys::FIRST.to_vec(), vec![0x7f]);
-        loop {
-            let rows = ctx
-                .tx
-                .reads()
-                .range(&from, &until, Order::Ascending, STEP)?;
-            for (key, record) in &rows {
-                for part in [key, &record.value] {
-                    hash.update((part.len() as u64).to_le_bytes());
-                    hash.update(part);
-                }
-                records += 1;
-            }
-            match rows.last() {
-                Some((last, _)) if rows.len() == STEP => from = [last.as_slice(), &[0]].concat(),
-                _ => break,
-            }
+        state_hash(&ctx.tx.reads())
+    }
+}
+
+/// So many records are read at once.
+const STEP: usize = 1000;
+
+/// The records of a store in the order of their keys, some at a time.
+fn each_step(
+    reads: &Reads<'_>,
+    mut step: impl FnMut(&[(Vec<u8>, Record)]) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let (mut from, until) = (vec![0], vec![0x7f]);
+    loop {
+        let rows = reads.range(&from, &until, Order::Ascending, STEP)?;
+        step(&rows)?;
+        match rows.last() {
+            Some((last, _)) if rows.len() == STEP => from = [last.as_slice(), &[0]].concat(),
+            _ => return Ok(()),
         }
-        Ok(StoreStateHash {
-            state_hash: hash
-                .finalize()
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect(),
-            records,
-        })
+    }
+}
+
+fn state_hash(reads: &Reads<'_>) -> Result<StoreStateHash, Error> {
+    let mut hash = StateHasher::default();
+    each_step(reads, |rows| {
+        rows.iter().for_each(|(key, record)| hash.add(key, record));
+        Ok(())
+    })?;
+    Ok(hash.finish())
+}
+
+/// A fingerprint of records that come in the order of their keys. What the store knows of itself is
+/// no part of it.
+#[derive(Default)]
+struct StateHasher {
+    hash: Sha256,
+    records: u64,
+}
+
+impl StateHasher {
+    fn add(&mut self, key: &[u8], record: &Record) {
+        if key < keys::FIRST {
+            return;
+        }
+        for part in [key, &record.value] {
+            self.hash.update((part.len() as u64).to_le_bytes());
+            self.hash.update(part);
+        }
+        self.records += 1;
+    }
+
+    fn finish(self) -> StoreStateHash {
+        StoreStateHash {
+            state_hash: keys::hex(&self.hash.finalize()),
+            records: self.records,
+        }
     }
 }

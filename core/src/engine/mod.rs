@@ -352,13 +352,20 @@ impl Engine {
 fn token_key(path: &Path, options: &OpenOptions, backend: &dyn Backend) -> Result<TokenKey, Error> {
     // A key depends on no instant.
     let mut tx = Tx::new(backend, 0);
+    if tx.has(&keys::copying())? {
+        return Err(Error::corrupt(
+            "The copy that was being made here was cut off; remove it, and copy the store again.",
+        ));
+    }
     let known: Option<String> = tx.get(&keys::token_key())?;
     let key = match (&options.token_key, options.seed) {
         (Some(given), _) => TokenKey::new(given.bytes()),
         // Whatever the seed is: a store that is opened again needs new ids, and the tokens that it
         // had.
         (None, Some(_)) => TokenKey::of_tests(),
-        (None, None) => TokenKey::new(tenantry_store::token_key(&At::new(path), known.is_none())?),
+        (None, None) => {
+            TokenKey::beside(tenantry_store::token_key(&At::new(path), known.is_none())?)
+        }
     };
     match known {
         Some(known) if known == key.fingerprint() => {}

@@ -94,6 +94,11 @@ bounded_text! {
 }
 
 bounded_text! {
+    /// Where a store is, as `open` names it: a folder, or `sqlite:` and a file; 1 to 4,096 bytes.
+    StorePath, 1 ..= 4096 bytes, false, as_given
+}
+
+bounded_text! {
     /// Where a page of a list begins: the `next` of the previous page, unchanged.
     Cursor, 1 ..= 1024 bytes, false, as_given
 }

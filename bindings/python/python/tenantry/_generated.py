@@ -170,6 +170,7 @@ from .model import (
     Slot,
     SlotList,
     Status,
+    StoreCopy,
     StoreInfo,
     StoreStateHash,
     StoreVerification,
@@ -198,7 +199,7 @@ from .model import (
     Window,
 )
 
-CATALOGUE_HASH = "9992b3edf5957e39c4d2fec7ed26811c"
+CATALOGUE_HASH = "c5c8af7c95fb00c6279a81028ff28ec7"
 
 
 class AccessOperations(Namespace):
@@ -3661,6 +3662,19 @@ class StoreOperations(Namespace):
     """The operations `store.*`."""
 
     __slots__ = ()
+
+    def copy(self, *, to: str) -> StoreCopy:
+        """Copies the store to another place, where a store of the same kind or another begins: as it is at one instant,
+        while others go on. So a store moves from a folder into SQLite or back, and so a backup is made, which is
+        opened like any other store.
+
+        What this process has drawn ahead and not used counts as used in the copy, at most 2 % of a limit. The key of
+        the tokens is copied along, unless the host gave it with `token_key`. A copy that was cut off cannot be
+        opened.
+
+        - `to`: Where the copy is made: a folder, or `sqlite:` and a file. There must be no store yet.
+        """
+        return StoreCopy._from(self._call("store.copy", {"to": to}))
 
     def info(self) -> StoreInfo:
         """Reads the id of the store, its last commit, and the version of the library."""

@@ -6288,6 +6288,29 @@ class SlotList:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StoreCopy:
+    """A copy that was made."""
+
+    store_id: str
+    """The id of the new store."""
+    records: int
+    """How many records it has."""
+    state_hash: str
+    """The fingerprint of both stores, as `store.state_hash` computes it."""
+
+    @classmethod
+    def _from(cls, value: Any) -> StoreCopy:
+        return cls(
+            store_id=value["store_id"],
+            records=value["records"],
+            state_hash=value["state_hash"],
+        )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`StoreCopy` says neither yes nor no; ask for one of its fields.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoreInfo:
     """The id, the version and the last commit of a store."""
 
@@ -7510,6 +7533,7 @@ __all__ = [
     "SlotList",
     "Source",
     "Status",
+    "StoreCopy",
     "StoreInfo",
     "StoreStateHash",
     "StoreVerification",

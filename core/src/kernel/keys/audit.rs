@@ -3,7 +3,7 @@
 
 use crate::kernel::keys::codec::{key, part, range, sortable};
 use crate::kernel::keys::invitations::invitation;
-use crate::kernel::keys::prefixes::{AUDIT, AUDIT_HEAD, AUDIT_PERSON, CLOCK, TOKEN_KEY};
+use crate::kernel::keys::prefixes::{AUDIT, AUDIT_HEAD, AUDIT_PERSON, CLOCK, COPYING, TOKEN_KEY};
 use crate::kernel::keys::users::user;
 use crate::model::{AuditChain, AuditKind, Id};
 
@@ -103,6 +103,11 @@ pub(crate) fn audit_person_at(key: &[u8]) -> Option<(AuditChain, u64, usize)> {
 /// What is known of the clock.
 pub(crate) fn clock() -> Vec<u8> {
     key(CLOCK, &[])
+}
+
+/// As long as this is there, the store is a copy that is not finished.
+pub(crate) fn copying() -> Vec<u8> {
+    key(COPYING, &[])
 }
 
 /// The fingerprint of the key that tokens are derived with.

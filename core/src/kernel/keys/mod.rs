@@ -21,7 +21,7 @@ pub(crate) use accounts::{
 };
 pub(crate) use audit::{
     ACTOR, audit, audit_actor, audit_head, audit_of_actor, audit_of_person, audit_person,
-    audit_person_at, audits, clock, record_of_person, token_key,
+    audit_person_at, audits, clock, copying, record_of_person, token_key,
 };
 pub(crate) use codec::{
     hex, key, last_id, last_number, last_pair, orderable, part, range, sortable, split,

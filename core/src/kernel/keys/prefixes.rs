@@ -28,6 +28,8 @@ macro_rules! prefixes {
 // itself: they lie before all records that an operation wrote.
 prefixes! {
     CLOCK = b"CL";
+    /// As long as a copy is being made.
+    COPYING = b"CO";
     TOKEN_KEY = b"TK";
     ACCOUNT = b"ac";
     AUDIT_HEAD = b"ah";
