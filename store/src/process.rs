@@ -26,8 +26,7 @@ impl Process {
     }
 
     pub(crate) fn check(&self) -> Result<(), StoreError> {
-        if self.abandoned.load(Ordering::Acquire)
-            || self.generation != tenantry_fork::generation()
+        if self.abandoned.load(Ordering::Acquire) || self.generation != tenantry_fork::generation()
         {
             return Err(StoreError::Forked {
                 what: "The store was opened in the process that this one was forked from; open it \

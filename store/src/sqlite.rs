@@ -355,9 +355,8 @@ impl Backend for SqliteStore {
         order: Order,
         limit: usize,
     ) -> Result<Vec<(Vec<u8>, Record)>, StoreError> {
-        self.shared.read_at_one_state(|connection, _| {
-            rows::range(connection, (from, until), order, limit)
-        })
+        self.shared
+            .read_at_one_state(|connection, _| rows::range(connection, (from, until), order, limit))
     }
 
     fn commit(&self, batch: &Batch) -> Result<u64, CommitError> {

@@ -85,7 +85,10 @@ impl Bytes {
         match self.ask(libc::F_SETLK, libc::F_WRLCK, byte..byte + 1) {
             Ok(_) => Ok(true),
             Err(error)
-                if matches!(error.raw_os_error(), Some(libc::EACCES) | Some(libc::EAGAIN)) =>
+                if matches!(
+                    error.raw_os_error(),
+                    Some(libc::EACCES) | Some(libc::EAGAIN)
+                ) =>
             {
                 Ok(false)
             }

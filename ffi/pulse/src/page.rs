@@ -59,8 +59,10 @@ impl Pulse {
         let mut file = options().create_new(true).mode(0o600).open(path)?;
         file.set_permissions(Permissions::from_mode(0o600))?;
         let mut page = [0; SIZE];
-        let header = MAGIC.iter().chain(&LAYOUT.to_ne_bytes()).copied();
-        page.iter_mut().zip(header).for_each(|(to, from)| *to = from);
+        let header = MAGIC.iter().copied().chain(LAYOUT.to_ne_bytes());
+        page.iter_mut()
+            .zip(header)
+            .for_each(|(to, from)| *to = from);
         // Written, not only made as long: so the room for it is taken.
         file.write_all(&page)?;
         Pulse::map(&file)
@@ -71,11 +73,16 @@ impl Pulse {
         let mut file = options().open(path)?;
         let found = file.metadata()?;
         if !found.is_file() || found.len() != SIZE as u64 {
-            return Err(no_page(&format!("it has {} bytes, not {SIZE}", found.len())));
+            return Err(no_page(&format!(
+                "it has {} bytes, not {SIZE}",
+                found.len()
+            )));
         }
         let mut header = [0; MAGIC.len() + 4];
         file.read_exact(&mut header)?;
-        let layout = header.strip_prefix(MAGIC).and_then(|rest| rest.first_chunk());
+        let layout = header
+            .strip_prefix(MAGIC)
+            .and_then(|rest| rest.first_chunk());
         match layout.map(|layout| u32::from_ne_bytes(*layout)) {
             Some(LAYOUT) => Pulse::map(&file),
             Some(other) => Err(no_page(&format!("it has layout {other}, not {LAYOUT}"))),
@@ -96,8 +103,8 @@ impl Pulse {
                 0,
             )
         };
-        match NonNull::new(page.cast()) {
-            Some(page) if page.as_ptr().cast() != libc::MAP_FAILED => Ok(Pulse {
+        match NonNull::new(page.cast::<u8>()) {
+            Some(page) if !std::ptr::eq(page.as_ptr().cast(), libc::MAP_FAILED) => Ok(Pulse {
                 page,
                 file: (found.dev(), found.ino()),
             }),

@@ -1,6 +1,6 @@
 //! Sleeping on a word that other processes write.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 /// The system compares 32 bits. Whoever sleeps through exactly 2^32 changes is woken by the time.
@@ -26,12 +26,7 @@ pub(crate) fn wait(word: &AtomicU64, seen: u64, most: Duration) {
 pub(crate) fn wake(word: &AtomicU64, most: i32) {
     // SAFETY: the word is only named; nothing is read or written there.
     unsafe {
-        libc::syscall(
-            libc::SYS_futex,
-            lower_half(word),
-            libc::FUTEX_WAKE,
-            most,
-        );
+        libc::syscall(libc::SYS_futex, lower_half(word), libc::FUTEX_WAKE, most);
     }
 }
 
@@ -55,7 +50,7 @@ fn low(number: u64) -> u32 {
 pub(crate) fn wait(word: &AtomicU64, seen: u64, most: Duration) {
     const NAP: Duration = Duration::from_millis(1);
     let until = std::time::Instant::now().checked_add(most);
-    while low(word.load(Ordering::SeqCst)) == low(seen) {
+    while low(word.load(std::sync::atomic::Ordering::SeqCst)) == low(seen) {
         let left = until.map(|until| until.saturating_duration_since(std::time::Instant::now()));
         match left {
             Some(Duration::ZERO) => return,

@@ -28,33 +28,27 @@ impl Drop for Scratch {
     }
 }
 
-/// A forked child that does `work` and waits to be told before it ends.
+/// A forked child that does `work` and lives until it is dropped.
 struct Child {
     pid: libc::pid_t,
     told: io::PipeReader,
-    tell: Option<io::PipeWriter>,
 }
 
 impl Child {
     /// `work` must neither allocate nor take a lock: other threads may have had that at the fork.
     fn new(work: impl FnOnce() -> u8) -> Child {
         let (told, mut tell) = io::pipe().unwrap();
-        let (mut ends, end) = io::pipe().unwrap();
-        // SAFETY: the child makes system calls alone, and leaves by `_exit`.
+        // SAFETY: the child makes system calls alone, and is killed.
         let pid = unsafe { libc::fork() };
         assert!(pid >= 0);
         if pid == 0 {
-            drop(end);
             let _ = tell.write(&[work()]);
-            let _ = ends.read(&mut [0]);
-            // SAFETY: nothing is to be cleaned up here.
-            unsafe { libc::_exit(0) }
+            loop {
+                // SAFETY: it waits for a signal.
+                unsafe { libc::pause() };
+            }
         }
-        Child {
-            pid,
-            told,
-            tell: Some(end),
-        }
+        Child { pid, told }
     }
 
     fn says(&mut self) -> u8 {
@@ -66,10 +60,15 @@ impl Child {
 
 impl Drop for Child {
     fn drop(&mut self) {
-        drop(self.tell.take());
         let mut status = -1;
-        // SAFETY: `status` outlives the call.
-        assert_eq!(unsafe { libc::waitpid(self.pid, &mut status, 0) }, self.pid);
+        // SAFETY: it is our child, and `status` outlives the call.
+        assert_eq!(
+            unsafe {
+                libc::kill(self.pid, libc::SIGKILL);
+                libc::waitpid(self.pid, &mut status, 0)
+            },
+            self.pid
+        );
     }
 }
 
@@ -102,7 +101,10 @@ fn words_are_shared_by_all_who_map_the_file_and_stay_in_it() {
     child.says();
     assert_eq!(ours.word(Word::Noted).load(Ordering::SeqCst), 5);
     let found = fs::metadata(scratch.file()).unwrap();
-    assert_eq!((found.len(), found.permissions().mode() & 0o7777), (4096, 0o600));
+    assert_eq!(
+        (found.len(), found.permissions().mode() & 0o7777),
+        (4096, 0o600)
+    );
     assert_eq!(ours.file(), (found.dev(), found.ino()));
     assert!(Pulse::create(&scratch.file()).is_err(), "it is there");
 }
@@ -157,7 +159,10 @@ fn another_process_is_woken_at_once_and_by_the_time() {
     let began = Instant::now();
     pulse.wait(Word::Bell, 1, Duration::from_millis(30));
     let waited = began.elapsed();
-    assert!(waited >= Duration::from_millis(25) && waited < long / 2, "{waited:?}");
+    assert!(
+        waited >= Duration::from_millis(25) && waited < long / 2,
+        "{waited:?}"
+    );
 }
 
 #[test]
@@ -165,7 +170,10 @@ fn a_byte_is_held_by_one_process_until_that_unlocks_it_or_dies() {
     let scratch = Scratch::new("bytes");
     let bytes = Bytes::open(&scratch.file()).unwrap();
     let lock = |byte| u8::from(bytes.try_lock(byte).unwrap_or(false));
-    assert!(bytes.try_lock(0).unwrap() && bytes.try_lock(0).unwrap(), "not for its threads");
+    assert!(
+        bytes.try_lock(0).unwrap() && bytes.try_lock(0).unwrap(),
+        "not for its threads"
+    );
     assert_eq!(bytes.holder(0).unwrap(), None, "it is ours");
     // A child inherits no lock, and its end takes none of ours away.
     let mut child = Child::new(|| lock(0));
@@ -174,15 +182,19 @@ fn a_byte_is_held_by_one_process_until_that_unlocks_it_or_dies() {
     let mut child = Child::new(|| lock(0) * 2 + lock(5));
     assert_eq!(child.says(), 1);
     assert_eq!(bytes.holder(5).unwrap(), Some(child.pid as u32));
-    assert_eq!((bytes.try_lock(5).unwrap(), bytes.try_lock(6).unwrap()), (false, true));
+    assert_eq!(
+        (bytes.try_lock(5).unwrap(), bytes.try_lock(6).unwrap()),
+        (false, true)
+    );
     bytes.unlock(0).unwrap();
     let mut next = Child::new(|| lock(0));
     assert_eq!(next.says(), 1);
     assert!(!bytes.try_lock(0).unwrap());
-    // SAFETY: it is our child.
-    unsafe { libc::kill(child.pid, libc::SIGKILL) };
     drop(child);
-    assert_eq!((bytes.holder(5).unwrap(), bytes.try_lock(5).unwrap()), (None, true));
+    assert_eq!(
+        (bytes.holder(5).unwrap(), bytes.try_lock(5).unwrap()),
+        (None, true)
+    );
 }
 
 #[test]

@@ -6,10 +6,10 @@ use std::time::Duration;
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
+use super::Shared;
 use super::disk::Disk;
 use super::rows::{self, sqlite_error};
 use super::turn::PATIENCE;
-use super::Shared;
 use crate::backend::StoreError;
 use crate::files;
 
@@ -69,9 +69,7 @@ impl Shared {
             (Ok(_), Some(connection)) => close(connection),
             (synced, _) => synced.map(drop),
         };
-        outcome
-            .and(self.peers.leave())
-            .and(disk.lock.release())
+        outcome.and(self.peers.leave()).and(disk.lock.release())
     }
 
     /// After the last sync, with nobody else: all is in the database, and there is no log.

@@ -197,7 +197,10 @@ impl Shared {
                 outcome
             });
             // Where somebody reads in it for long, not every commit waits.
-            let next = self.pages.load(Ordering::Acquire).saturating_add(super::GROWN);
+            let next = self
+                .pages
+                .load(Ordering::Acquire)
+                .saturating_add(super::GROWN);
             self.too_large.store(next.max(TOO_LARGE), Ordering::Release);
         }
     }
@@ -231,7 +234,10 @@ impl Unlock for Shared {
     }
 }
 
-fn begin(writer: &mut Writer, behavior: TransactionBehavior) -> Result<Transaction<'_>, StoreError> {
+fn begin(
+    writer: &mut Writer,
+    behavior: TransactionBehavior,
+) -> Result<Transaction<'_>, StoreError> {
     writer
         .connection
         .transaction_with_behavior(behavior)

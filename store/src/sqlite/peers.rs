@@ -51,10 +51,10 @@ impl Reserved {
             return Err(ours());
         }
         let reserved = Reserved(place.db().to_owned());
-        // By another copy of this library, or another SQLite.
-        let found = fs::symlink_metadata(place.db()).ok();
+        // By another copy of this library: nobody but an SQLite opens this file.
+        let found = fs::symlink_metadata(place.shm()).ok();
         match found.as_ref().map(Identity::from) {
-            Some(db) if !files::open_numbers(&[db]).is_empty() => Err(ours()),
+            Some(shm) if !files::open_numbers(&[shm]).is_empty() => Err(ours()),
             _ => Ok(reserved),
         }
     }
@@ -121,7 +121,11 @@ impl Door {
 
     fn sit_down(&self, place: &Place, pulse: Pulse, state: &State) -> Result<Peers, StoreError> {
         for owner in OWNERS {
-            if !self.bytes.try_lock(owner).map_err(|error| no_lock(&error))? {
+            if !self
+                .bytes
+                .try_lock(owner)
+                .map_err(|error| no_lock(&error))?
+            {
                 continue;
             }
             let peers = Peers {

@@ -85,6 +85,10 @@ impl Place {
         self.beside("-wal")
     }
 
+    pub(super) fn shm(&self) -> PathBuf {
+        self.beside("-shm")
+    }
+
     pub(super) fn key(&self) -> PathBuf {
         self.beside(KEY)
     }

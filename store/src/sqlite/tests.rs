@@ -129,7 +129,15 @@ fn links_pipes_and_folders_in_place_of_its_files_are_refused_at_once() {
     let scratch = Scratch::new();
     filled(&scratch, 3).close().unwrap();
     for what in [
-        "", "-wal", "-shm", "-lock", "-locks", "-pulse", "-manifest", "-key", "-new",
+        "",
+        "-wal",
+        "-shm",
+        "-lock",
+        "-locks",
+        "-pulse",
+        "-manifest",
+        "-key",
+        "-new",
     ] {
         let (path, aside) = (beside(&scratch, what), scratch.path().join("aside"));
         let is_there = path.exists();
@@ -189,7 +197,16 @@ fn only_the_owner_may_read_whatever_the_umask() {
             assert_eq!(said(&mut lines).as_deref(), Some("ready"));
             crate::token_key(&At::Sqlite(db(&scratch)), true).unwrap();
             let names = files::names(scratch.path()).unwrap();
-            let known = ["", "-key", "-lock", "-locks", "-manifest", "-pulse", "-shm", "-wal"];
+            let known = [
+                "",
+                "-key",
+                "-lock",
+                "-locks",
+                "-manifest",
+                "-pulse",
+                "-shm",
+                "-wal",
+            ];
             assert_eq!(names, known.map(|what| format!("accounts.db{what}")));
             for name in names {
                 let found = fs::metadata(scratch.path().join(&name)).unwrap();

@@ -134,7 +134,10 @@ impl Turn {
         if queue.ended {
             return Err(StoreError::Closed);
         }
-        peers.bytes().try_lock(WRITER).map_err(|error| no_lock(&error))
+        peers
+            .bytes()
+            .try_lock(WRITER)
+            .map_err(|error| no_lock(&error))
     }
 
     /// Once for each time that it was taken, by the same thread.
