@@ -160,7 +160,7 @@ impl Engine {
 
     /// Not synced by itself: what a power loss takes back are a few minutes.
     fn write_last_use<T: Credential>(&self, id: &Id, ip: Option<Address>) -> Result<(), Error> {
-        let _alone = self.kernel.writer.lock();
+        let _alone = self.alone()?;
         self.commit(&Actor::System, None, |ctx| {
             if let Some(mut record) = ctx.tx.get::<T>(&T::key(id))? {
                 record.use_at(ctx.now_ms, ip);
