@@ -2,6 +2,7 @@
 
 use crate::access::request::Ctx;
 use crate::access::state::Engine;
+use crate::auth::throttle::Attempts;
 use crate::auth::token::SecretToken;
 use crate::auth::token_cache::{Credential, Live};
 use crate::error::{Code, Error};
@@ -135,6 +136,11 @@ pub(crate) fn one_account(actor: Actor, named: Option<&Id>) -> Result<Actor, Err
 }
 
 impl Engine {
+    /// How often somebody may try to log in.
+    pub(crate) fn attempts(&self) -> Attempts<'_> {
+        self.auth.attempts(&self.kernel)
+    }
+
     /// It is used now. That is written down every few minutes; more often where it ends when it is
     /// idle for a short time.
     fn used<T: Credential>(

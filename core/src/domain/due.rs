@@ -107,6 +107,10 @@ impl Engine {
         })?;
         let next_ms = due::first(&mut self.kernel.tx(), keys::FORGET)?;
         self.background.next_ms.store(next_ms, Ordering::Release);
+        // Another process may have begun some and be no more.
+        if self.kernel.is_shared() && self.background.is_under_way() {
+            self.cut_off();
+        }
         Ok(())
     }
 }

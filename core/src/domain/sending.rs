@@ -180,7 +180,9 @@ impl Operation for AdmitBatch {
             .for_each(|(_, prepared)| ctx.count_tried(prepared));
         let decisions = sends.iter_mut().map(|(send, prepared)| {
             let prepare = || send.prepare(ctx.engine);
-            decide_as(ctx.engine, ctx.actor, &send.cell, prepared, prepare, send.ask)
+            decide_as(
+                ctx.engine, ctx.actor, &send.cell, prepared, prepare, send.ask,
+            )
         });
         let decisions = decisions.collect::<Result<_, _>>()?;
         Ok(SendDecisions { decisions })

@@ -78,7 +78,13 @@ struct Opened {
 }
 
 impl State {
-    fn range(&self, from: &[u8], until: &[u8], order: Order, limit: usize) -> Vec<(Vec<u8>, Record)> {
+    fn range(
+        &self,
+        from: &[u8],
+        until: &[u8],
+        order: Order,
+        limit: usize,
+    ) -> Vec<(Vec<u8>, Record)> {
         if from >= until {
             return Vec::new();
         }
@@ -240,7 +246,12 @@ impl SharedStore for Opened {
         let until = Instant::now() + Duration::from_secs(20);
         let mut is_taken = self.common.is_taken.lock();
         while *is_taken {
-            if self.common.let_go.wait_until(&mut is_taken, until).timed_out() {
+            if self
+                .common
+                .let_go
+                .wait_until(&mut is_taken, until)
+                .timed_out()
+            {
                 return Err(StoreError::Locked {
                     folder: String::new(),
                     pid: None,
@@ -262,6 +273,19 @@ impl SharedStore for Opened {
     fn wake_waiting(&self) {
         drop(self.common.bell.0.lock());
         self.common.bell.1.notify_all();
+    }
+}
+
+/// Numbers that look random.
+pub(super) struct Dice(pub(super) u64);
+
+impl Dice {
+    pub(super) fn throw(&mut self, most: u64) -> u64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        (self.0 >> 33) % most
     }
 }
 
@@ -337,7 +361,9 @@ impl Process {
     }
 
     pub(super) fn code(&self, operation: &str, request: Value) -> Option<Code> {
-        self.try_call(operation, &request).err().map(|error| error.code())
+        self.try_call(operation, &request)
+            .err()
+            .map(|error| error.code())
     }
 
     /// The next ids are as those of another engine that is told the same.

@@ -17,6 +17,8 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tenantry_store::Batch;
 
+/// So long after it was begun others see to work that may have been cut off.
+const SEEN_TO_AFTER_MS: u64 = 60_000;
 /// Longest that who listens sleeps, to look whether the store is still open.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 
@@ -57,9 +59,7 @@ impl Engine {
         if note.replaces {
             self.kernel.begin_replacing();
         }
-        if note.jobs {
-            self.background.begins();
-        }
+        self.obey_jobs(note);
         self.auth.sessions.forget(&note.sessions);
         self.auth.api_keys.forget(&note.api_keys);
         for (role, candidate) in &note.trials {
@@ -80,6 +80,20 @@ impl Engine {
             .try_for_each(|account| self.leave_account(account))?;
         self.plan(note);
         Ok(())
+    }
+
+    /// Work that takes more than one commit begins, or is done. Whoever has begun it makes its steps;
+    /// others see to it later, where that one is no more.
+    fn obey_jobs(&self, note: &Note) {
+        if note.jobs {
+            self.background.begins();
+            if self.kernel.is_shared() {
+                self.forget_at(self.kernel.clock.now_ms().saturating_add(SEEN_TO_AFTER_MS));
+            }
+        }
+        if !note.ended.is_empty() {
+            self.background.have_ended(&note.ended);
+        }
     }
 
     /// What a note brings about.

@@ -1,6 +1,6 @@
 //! Several engines sell one limit: never more than it, and in the end all of it.
 
-use super::common_store::{Common, NOON_MS, Process, set};
+use super::common_store::{Common, Dice, NOON_MS, Process, set};
 use crate::kernel::keys;
 use crate::model::{Id, Meter};
 use serde_json::{Value, json};
@@ -26,28 +26,22 @@ fn set_limit(process: &Process, value: u64) {
 fn drawn(common: &Common) -> u64 {
     let account = Id::new("acme").unwrap();
     let value = common.value(&keys::meter(Some(&account), "email_per_day", "", ""));
-    value.map_or(0, |value| serde_json::from_slice::<Meter>(&value).unwrap().drawn)
+    value.map_or(0, |value| {
+        serde_json::from_slice::<Meter>(&value).unwrap().drawn
+    })
 }
 
 fn used(process: &Process) -> u64 {
     let usage = process.call("usage.get", json!({"account": "acme"}));
     let windows = usage["windows"].as_array().unwrap();
-    let day = windows.iter().find(|window| window["limit"] == "email_per_day");
+    let day = windows
+        .iter()
+        .find(|window| window["limit"] == "email_per_day");
     day.unwrap()["used"].as_u64().unwrap()
 }
 
 fn admit(process: &Process, count: u64) -> u64 {
     process.store.admit("acme", None, count).unwrap().granted
-}
-
-/// Numbers that look random.
-struct Dice(u64);
-
-impl Dice {
-    fn throw(&mut self, most: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        (self.0 >> 33) % most
-    }
 }
 
 /// N7: engines that send, close, open again and give back at random, one after the other: what is
@@ -70,16 +64,21 @@ fn a_limit_is_sold_once_in_any_order() {
                 }
                 1 if sent > 5 => {
                     let back = dice.throw(5) + 1;
-                    let request = json!({"account": "acme", "count": back, "granted_at_ms": NOON_MS});
+                    let request =
+                        json!({"account": "acme", "count": back, "granted_at_ms": NOON_MS});
                     all[at].call("sending.refund", request);
                     sent -= back;
                 }
                 _ => sent += admit(&all[at], dice.throw(9) + 1),
             }
-            assert!(sent <= LIMIT && drawn(&common) <= LIMIT, "{sent} of {LIMIT}, seed {seed}");
+            assert!(
+                sent <= LIMIT && drawn(&common) <= LIMIT,
+                "{sent} of {LIMIT}, seed {seed}"
+            );
             assert!(drawn(&common) >= sent, "seed {seed}");
         }
-        all.iter().for_each(|process| process.store.close().unwrap());
+        all.iter()
+            .for_each(|process| process.store.close().unwrap());
         assert_eq!(drawn(&common), sent, "seed {seed}");
         let last = common.open(99);
         assert_eq!(used(&last), sent);
@@ -95,7 +94,9 @@ fn a_limit_is_sold_once_in_any_order() {
 fn a_limit_is_sold_once_by_many_threads() {
     const LIMIT: u64 = 20_000;
     let common = Arc::new(Common::default());
-    let all: Vec<_> = (1..4_u64).map(|seed| common.open_with(json!({"seed": seed << 32}))).collect();
+    let all: Vec<_> = (1..4_u64)
+        .map(|seed| common.open_with(json!({"seed": seed << 32})))
+        .collect();
     create(&all[0], "acme", None, LIMIT);
     create(&all[1], "kid", Some("acme"), LIMIT);
     let (sent, is_over) = (AtomicU64::new(0), AtomicBool::new(false));
@@ -119,7 +120,8 @@ fn a_limit_is_sold_once_by_many_threads() {
             }
         }
     });
-    all.iter().for_each(|process| process.store.close().unwrap());
+    all.iter()
+        .for_each(|process| process.store.close().unwrap());
     let mut sent = sent.into_inner();
     assert_eq!(drawn(&common), sent);
     let last = common.open_with(json!({"seed": 9}));
@@ -241,13 +243,19 @@ fn blocks_are_the_smaller_the_more_processes_there_are() {
     for processes in [1, 2, 8] {
         let (common, all) = Common::processes(processes);
         create(&all[0], "acme", None, LIMIT);
-        let senders: Vec<_> = all.iter().map(|one| one.store.sender("acme", None).unwrap()).collect();
+        let senders: Vec<_> = all
+            .iter()
+            .map(|one| one.store.sender("acme", None).unwrap())
+            .collect();
         let (mut sent, mut most) = (0, 0);
         for sender in senders.iter().cycle().take(16_000) {
             sent += sender.admit(1).unwrap().granted;
             most = most.max(drawn(&common) - sent);
         }
-        assert!(most <= LIMIT / 50 && most > LIMIT / 200, "{most} with {processes}");
+        assert!(
+            most <= LIMIT / 50 && most > LIMIT / 200,
+            "{most} with {processes}"
+        );
     }
 }
 
@@ -266,7 +274,8 @@ fn a_pace_is_that_of_all_together() {
     let mut dice = Dice(1);
     let (mut sent, mut opened) = (0, 9);
     for second in 0..60 {
-        all.iter().for_each(|process| process.set_clock(NOON_MS + second * 1000));
+        all.iter()
+            .for_each(|process| process.set_clock(NOON_MS + second * 1000));
         for _ in 0..20 {
             let at = dice.throw(3) as usize;
             if dice.throw(40) == 0 {
@@ -294,7 +303,9 @@ fn a_pace_is_that_of_all_together() {
 #[test]
 fn a_pace_is_kept_by_threads() {
     let common = Arc::new(Common::default());
-    let all: Vec<_> = (1..4_u64).map(|seed| common.open_with(json!({"seed": seed << 32}))).collect();
+    let all: Vec<_> = (1..4_u64)
+        .map(|seed| common.open_with(json!({"seed": seed << 32})))
+        .collect();
     create(&all[0], "acme", None, 100_000);
     let cap = json!({"account": "acme", "id": "slowly", "scope": "account", "window": "hour",
         "limit": 360_000, "burst": 20, "over": "spread"});
@@ -316,7 +327,10 @@ fn a_pace_is_kept_by_threads() {
                 })
             })
             .collect();
-        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .sum()
     });
     // A hundred in a second.
     let most = 20 + began.elapsed().as_millis() as u64 / 10 + 1;
@@ -330,7 +344,10 @@ fn other_locks_guard_the_meters_in_every_process() {
     let (common, all) = Common::processes(2);
     create(&all[0], "acme", None, 10_000);
     create(&all[1], "kid", Some("acme"), 10_000);
-    let senders: Vec<_> = all.iter().map(|one| one.store.sender("kid", None).unwrap()).collect();
+    let senders: Vec<_> = all
+        .iter()
+        .map(|one| one.store.sender("kid", None).unwrap())
+        .collect();
     let send = |times: usize| -> u64 {
         let turns = senders.iter().cycle().take(times);
         turns.map(|sender| sender.admit(1).unwrap().granted).sum()
@@ -344,11 +361,15 @@ fn other_locks_guard_the_meters_in_every_process() {
     all[1].call("accounts.delete", delete);
     assert_eq!(send(100), 100);
     assert_eq!(drawn(&common), 0);
-    all.iter().for_each(|process| process.store.close().unwrap());
+    all.iter()
+        .for_each(|process| process.store.close().unwrap());
     let last = common.open(7);
     let usage = last.call("usage.get", json!({"account": "kid"}));
     let windows = usage["windows"].as_array().unwrap();
-    let day: &Value = windows.iter().find(|window| window["limit"] == "email_per_day").unwrap();
+    let day: &Value = windows
+        .iter()
+        .find(|window| window["limit"] == "email_per_day")
+        .unwrap();
     assert_eq!(day["used"], 300);
     assert_eq!(last.call("store.verify", json!({}))["damaged"], json!([]));
 }
@@ -360,10 +381,26 @@ fn a_send_that_is_overtaken_is_decided_anew() {
     let cap = json!({"account": "kid", "id": "few", "scope": "account", "window": "day",
         "limit": 1000});
     for (meanwhile, request, granted) in [
-        ("accounts.delete", json!({"account": "kid"}), Err(crate::Code::NotFound)),
-        ("accounts.delete", json!({"account": "acme", "children": "detach"}), Ok(1)),
-        ("caps.remove", json!({"account": "kid", "cap": "few"}), Ok(1)),
-        ("accounts.hold", json!({"account": "kid", "reason": "abuse"}), Ok(0)),
+        (
+            "accounts.delete",
+            json!({"account": "kid"}),
+            Err(crate::Code::NotFound),
+        ),
+        (
+            "accounts.delete",
+            json!({"account": "acme", "children": "detach"}),
+            Ok(1),
+        ),
+        (
+            "caps.remove",
+            json!({"account": "kid", "cap": "few"}),
+            Ok(1),
+        ),
+        (
+            "accounts.hold",
+            json!({"account": "kid", "reason": "abuse"}),
+            Ok(0),
+        ),
     ] {
         let (_, all) = Common::processes(2);
         let all = Arc::new(all);
@@ -376,9 +413,14 @@ fn a_send_that_is_overtaken_is_decided_anew() {
             between[0].call(meanwhile, change);
         });
         let decision = all[1].store.admit("kid", None, 1);
-        let answer = decision.map(|decision| decision.granted).map_err(|error| error.code());
+        let answer = decision
+            .map(|decision| decision.granted)
+            .map_err(|error| error.code());
         let is_before = meanwhile == "accounts.hold" && answer == Ok(1);
-        assert!(answer == granted || is_before, "{meanwhile} {request}: {answer:?}");
+        assert!(
+            answer == granted || is_before,
+            "{meanwhile} {request}: {answer:?}"
+        );
         assert_eq!(all[1].call("store.verify", json!({}))["damaged"], json!([]));
     }
 }

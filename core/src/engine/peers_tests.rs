@@ -1,6 +1,6 @@
 //! Several engines have one store open: what one has acknowledged, the next call of any other obeys.
 
-use super::common_store::{Common, NOON_MS, Process, set};
+use super::common_store::{Common, Dice, NOON_MS, Process, set};
 use crate::Code;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -25,7 +25,10 @@ fn acme(processes: u64) -> Acme {
     let (common, all) = Common::processes(processes);
     let one = &all[0];
     let allow = |permissions: &[&str]| -> Value {
-        permissions.iter().map(|name| json!({"permission": name})).collect()
+        permissions
+            .iter()
+            .map(|name| json!({"permission": name}))
+            .collect()
     };
     for (id, permissions) in [
         ("writer", &["campaigns", "lists", "groups", "users"][..]),
@@ -36,7 +39,10 @@ fn acme(processes: u64) -> Acme {
     }
     for (id, limit) in [("small", 100_000), ("none", 0)] {
         let limits = json!({"email_per_day": limit});
-        one.call("packages.create", json!({"id": id, "name": id, "limits": limits}));
+        one.call(
+            "packages.create",
+            json!({"id": id, "name": id, "limits": limits}),
+        );
     }
     for id in ["acme", "other"] {
         let owner = json!({"user": format!("of-{id}"), "email": format!("{id}@x.example")});
@@ -71,7 +77,6 @@ struct Prepared<'a> {
     process: &'a Process,
     access: crate::Access,
     ann: crate::Sender,
-    host: crate::Sender,
 }
 
 impl<'a> Prepared<'a> {
@@ -81,7 +86,6 @@ impl<'a> Prepared<'a> {
             process,
             access: store.access("acme", "ann", "campaigns.send").unwrap(),
             ann: store.sender("acme", Some("ann")).unwrap(),
-            host: store.sender("acme", None).unwrap(),
         }
     }
 
@@ -120,31 +124,79 @@ fn changes(acme: &Acme) -> Vec<(&'static str, Value, &'static [Ask])> {
         request[field] = value;
         request
     };
-    let key = json!({"account": "acme", "api_key": acme.key["api_key"]});
+    let key = json!({"account": "acme", "api_key": acme.key["api_key"]["id"]});
     let policies = json!({"policies": {"session_idle_ms": MINUTE_MS}});
     let lists = json!([{"permission": "lists"}]);
     vec![
         ("members.remove", member.clone(), &[May, Sends]),
         ("members.disable", member.clone(), &[May, Sends]),
-        ("members.set_role", with(member, "role", json!("reader")), &[May, Sends]),
-        ("roles.edit", json!({"role": "writer", "allow": lists}), &[May, Sends]),
-        ("roles.delete", json!({"role": "writer", "replace_with": "reader"}), &[May, Sends]),
-        ("accounts.hold", json!({"account": "acme", "reason": "abuse"}), &[May, Sends]),
-        ("accounts.delete", json!({"account": "acme"}), &[May, Sends, HasKey]),
-        ("users.disable", json!({"user": "ann"}), &[May, Sends, HasSession]),
-        ("users.delete", json!({"user": "ann"}), &[May, Sends, HasSession, HasKey]),
+        (
+            "members.set_role",
+            with(member, "role", json!("reader")),
+            &[May, Sends],
+        ),
+        (
+            "roles.edit",
+            json!({"role": "writer", "allow": lists}),
+            &[May, Sends],
+        ),
+        (
+            "roles.delete",
+            json!({"role": "writer", "replace_with": "reader"}),
+            &[May, Sends],
+        ),
+        (
+            "accounts.hold",
+            json!({"account": "acme", "reason": "abuse"}),
+            &[May, Sends],
+        ),
+        (
+            "accounts.delete",
+            json!({"account": "acme"}),
+            &[May, Sends, HasKey],
+        ),
+        (
+            "users.disable",
+            json!({"user": "ann"}),
+            &[May, Sends, HasSession],
+        ),
+        (
+            "users.delete",
+            json!({"user": "ann"}),
+            &[May, Sends, HasSession, HasKey],
+        ),
         (
             "limits.set",
             json!({"account": "acme", "limit": "email_per_day", "value": 1}),
             &[Sends],
         ),
-        ("packages.edit", json!({"package": "small", "limits": {"email_per_day": 1}}), &[Sends]),
-        ("packages.delete", json!({"package": "small", "move_to": "none"}), &[Sends]),
-        ("accounts.edit", json!({"account": "acme", "package": "none"}), &[Sends]),
-        ("sessions.end", json!({"session": acme.session["session"]}), &[HasSession]),
+        (
+            "packages.edit",
+            json!({"package": "small", "limits": {"email_per_day": 1}}),
+            &[Sends],
+        ),
+        (
+            "packages.delete",
+            json!({"package": "small", "move_to": "none"}),
+            &[Sends],
+        ),
+        (
+            "accounts.edit",
+            json!({"account": "acme", "package": "none"}),
+            &[Sends],
+        ),
+        (
+            "sessions.end",
+            json!({"session": acme.session["session"]}),
+            &[HasSession],
+        ),
         ("sessions.end_all", json!({"user": "ann"}), &[HasSession]),
         ("policies.set", policies, &[HasSession]),
-        ("api_keys.edit", with(key.clone(), "allow_list", json!(["198.51.100.1"])), &[HasKey]),
+        (
+            "api_keys.edit",
+            with(key.clone(), "allow_list", json!(["198.51.100.1"])),
+            &[HasKey],
+        ),
         ("api_keys.delete", key, &[HasKey]),
     ]
 }
@@ -156,7 +208,9 @@ fn what_one_takes_away_nobody_else_grants() {
     for loses_notes in [false, true] {
         for at in 0..changes(&acme(1)).len() {
             let acme = acme(4);
-            acme.common.loses_notes.store(loses_notes, Ordering::Release);
+            acme.common
+                .loses_notes
+                .store(loses_notes, Ordering::Release);
             let (operation, request, refused) = changes(&acme).swap_remove(at);
             let prepared: Vec<_> = acme.all[1..].iter().map(Prepared::of).collect();
             for _ in 0..5 {
@@ -164,7 +218,9 @@ fn what_one_takes_away_nobody_else_grants() {
                     assert!(one.ask(&acme, ask).iter().all(|is| *is), "{ask:?} before");
                 }
             }
-            acme.all.iter().for_each(|process| process.set_clock(NOON_MS + 2 * MINUTE_MS));
+            acme.all
+                .iter()
+                .for_each(|process| process.set_clock(NOON_MS + 2 * MINUTE_MS));
             acme.all[0].call(operation, request.clone());
             for one in &prepared {
                 assert_eq!(one.access.try_allowed().unwrap(), None, "it is behind");
@@ -172,7 +228,10 @@ fn what_one_takes_away_nobody_else_grants() {
                 // The first of these is the first call.
                 for ask in refused {
                     let granted = one.ask(&acme, *ask);
-                    assert!(!granted.contains(&true), "{ask:?} after {operation}: {granted:?}");
+                    assert!(
+                        !granted.contains(&true),
+                        "{ask:?} after {operation}: {granted:?}"
+                    );
                 }
             }
         }
@@ -214,14 +273,23 @@ fn what_is_built_of_an_older_state_is_not_kept() {
     set(&acme.all[1].hooks.snapshot, move || {
         between.all[0].call("members.set_role", demote);
         std::thread::scope(|scope| {
-            let obeys = || between.all[1].store.allowed("other", "ann", "campaigns.send");
+            let obeys = || {
+                between.all[1]
+                    .store
+                    .allowed("other", "ann", "campaigns.send")
+            };
             assert!(!scope.spawn(obeys).join().unwrap().unwrap());
         });
         assert!(!between.all[1].engine().kernel.is_behind());
     });
     // It began before, and may be answered by what counted then.
     drop(as_ann(&acme));
-    assert!(!acme.all[1].store.allowed("acme", "ann", "campaigns.send").unwrap());
+    assert!(
+        !acme.all[1]
+            .store
+            .allowed("acme", "ann", "campaigns.send")
+            .unwrap()
+    );
     assert!(as_ann(&acme).is_err());
 }
 
@@ -230,7 +298,10 @@ fn what_is_built_of_an_older_state_is_not_kept() {
 fn a_note_that_is_obeyed_meanwhile_makes_out_of_date_what_is_built() {
     let acme = Arc::new(acme(2));
     let demote = json!({"account": "acme", "user": "ann", "role": "reader"});
-    let send = acme.all[1].store.access("acme", "ann", "campaigns.send").unwrap();
+    let send = acme.all[1]
+        .store
+        .access("acme", "ann", "campaigns.send")
+        .unwrap();
     let between = acme.clone();
     set(&acme.all[1].hooks.snapshot, move || {
         between.all[0].call("members.set_role", demote);
@@ -311,10 +382,20 @@ fn rules_between_records_hold_across_processes() {
     let exclusive = policies(json!({"owner_exclusive": true}));
     let seats = policies(json!({"seats": 2}));
     for (before, first, meanwhile, refused) in [
-        (exclusive.clone(), new.clone(), add("other", "ann"), Code::OwnerNotExclusive),
+        (
+            exclusive.clone(),
+            new.clone(),
+            add("other", "ann"),
+            Code::OwnerNotExclusive,
+        ),
         (exclusive, add("other", "ann"), new, Code::OwnerNotExclusive),
         (seats, add("other", "ann"), invite, Code::SeatsExhausted),
-        (policies(json!({})), delete, add("other", "ann"), Code::RoleInUse),
+        (
+            policies(json!({})),
+            delete,
+            add("other", "ann"),
+            Code::RoleInUse,
+        ),
     ] {
         let acme = Arc::new(acme(2));
         acme.all[0].call(before.0, before.1);
@@ -339,13 +420,19 @@ fn messages_of_others_wake_who_waits() {
     let outbox = |process: &Process| process.call("outbox.read", json!({"limit": 1000}));
     let last = || outbox(&one)["messages"].as_array().unwrap().len() as u64;
     let owner = json!({"user": "olga", "email": "olga@x.example"});
-    one.call("accounts.create", json!({"id": "acme", "name": "Acme", "owner": owner}));
+    one.call(
+        "accounts.create",
+        json!({"id": "acme", "name": "Acme", "owner": owner}),
+    );
     for _ in 0..3 {
         let before = last();
         std::thread::scope(|scope| {
             let waits = scope.spawn(|| {
                 let began = Instant::now();
-                let woken = other.store.wait_outbox(before, Duration::from_secs(20)).unwrap();
+                let woken = other
+                    .store
+                    .wait_outbox(before, Duration::from_secs(20))
+                    .unwrap();
                 (woken, began.elapsed())
             });
             std::thread::sleep(Duration::from_millis(100));
@@ -360,7 +447,10 @@ fn messages_of_others_wake_who_waits() {
     std::thread::scope(|scope| {
         let after = last();
         let waits = scope.spawn(move || {
-            (other.store.wait_outbox(after, Duration::from_secs(20)), other)
+            (
+                other.store.wait_outbox(after, Duration::from_secs(20)),
+                other,
+            )
         });
         std::thread::sleep(Duration::from_millis(50));
         one.store.close().unwrap();
@@ -378,23 +468,22 @@ fn what_one_plans_another_carries_out() {
     let acme = acme(3);
     let limit = json!({"account": "acme", "limit": "email_per_day", "value": 2});
     acme.all[0].call("limits.set", limit);
-    let senders: Vec<_> = acme.all.iter().map(|one| one.store.sender("acme", None).unwrap()).collect();
+    let senders: Vec<_> = acme
+        .all
+        .iter()
+        .map(|one| one.store.sender("acme", None).unwrap())
+        .collect();
     let reserve = json!({"account": "acme", "count": 2, "life_ms": MINUTE_MS});
     acme.all[0].call("reservations.create", reserve);
     let refusal = senders[1].admit(1).unwrap().refusal.unwrap();
     // Only the store knows when it comes back.
     assert_eq!(refusal.retry_at_ms, Some(NOON_MS + MINUTE_MS));
-    acme.all.iter().for_each(|process| process.set_clock(NOON_MS + MINUTE_MS));
+    acme.all
+        .iter()
+        .for_each(|process| process.set_clock(NOON_MS + MINUTE_MS));
     assert_eq!(senders[2].admit(1).unwrap().granted, 1);
     assert_eq!(senders[1].admit(1).unwrap().granted, 1);
     assert_eq!(senders[0].admit(1).unwrap().granted, 0);
-    let next = json!({"account": "acme", "next_package": {"package": "none",
-        "from_ms": NOON_MS + 2 * MINUTE_MS}});
-    if acme.all[1].try_call("accounts.edit", &next).is_ok() {
-        acme.all.iter().for_each(|process| process.set_clock(NOON_MS + 2 * MINUTE_MS));
-        let account = acme.all[2].call("accounts.get", json!({"account": "acme"}));
-        assert_eq!(account["package"], "none");
-    }
 }
 
 /// A commit of which nobody else keeps anything in memory has no note: others do not look.
@@ -416,7 +505,221 @@ fn sends_have_no_note() {
     let send = json!({"account": "acme", "count": 1, "key": "once"});
     acme.all[0].call("sending.admit", send);
     assert!(!is_behind());
-    acme.all[0].call("accounts.hold", json!({"account": "acme", "reason": "abuse"}));
+    acme.all[0].call(
+        "accounts.hold",
+        json!({"account": "acme", "reason": "abuse"}),
+    );
     assert!(is_behind());
     assert_eq!(other.admit(1).unwrap().granted, 0);
+}
+
+/// Some operation, by numbers that look random.
+fn operation(dice: &mut Dice) -> (&'static str, Value) {
+    let account = format!("a{}", dice.throw(6));
+    let user = format!("u{}", dice.throw(8));
+    let role = ["writer", "reader"][dice.throw(2) as usize];
+    let number = dice.throw(100);
+    let member = json!({"account": account, "user": user});
+    match dice.throw(24) {
+        0..4 => {
+            let owner = json!({"user": user, "email": format!("{user}@x.example")});
+            let mut request = json!({"id": account, "name": account, "package": "small",
+                "owner": owner});
+            if number < 50 {
+                request["parent"] = json!(format!("a{}", number % 3));
+            }
+            ("accounts.create", request)
+        }
+        4 => {
+            let children = if number < 50 { "delete" } else { "detach" };
+            (
+                "accounts.delete",
+                json!({"account": account, "children": children}),
+            )
+        }
+        5..8 => (
+            "members.add",
+            json!({"account": account, "user": user, "role": role,
+                "email": format!("{user}@x.example")}),
+        ),
+        8 => ("members.remove", member),
+        9 => (
+            "members.set_role",
+            json!({"account": account, "user": user, "role": role}),
+        ),
+        10 => ("members.disable", member),
+        11 => ("members.enable", member),
+        12 => (
+            "groups.create",
+            json!({"account": account, "id": format!("g{}", number % 3), "name": format!("{number}")}),
+        ),
+        13 => (
+            "groups.add_members",
+            json!({"account": account, "group": format!("g{}", number % 3), "users": [user]}),
+        ),
+        14 => (
+            "groups.delete",
+            json!({"account": account, "group": format!("g{}", number % 3)}),
+        ),
+        15 => (
+            "limits.set",
+            json!({"account": account, "limit": "email_per_day", "value": number * 100}),
+        ),
+        16 => (
+            "accounts.hold",
+            json!({"account": account, "reason": "abuse"}),
+        ),
+        17 => (
+            "accounts.release",
+            json!({"account": account, "hold": number % 3 + 1}),
+        ),
+        18 => {
+            let allow = if number < 50 { "campaigns" } else { "lists" };
+            (
+                "roles.edit",
+                json!({"role": role, "allow": [{"permission": allow}]}),
+            )
+        }
+        19 => (
+            "policies.set",
+            json!({"account": account, "policies": {"owner_exclusive": number < 20}}),
+        ),
+        20 => (
+            "caps.set",
+            json!({"account": account, "id": "few", "scope": "account", "window": "day",
+                "limit": number}),
+        ),
+        21 => ("sessions.create", json!({"user": user})),
+        22 => ("users.disable", json!({"user": user})),
+        _ => ("users.enable", json!({"user": user})),
+    }
+}
+
+/// What is asked after each operation.
+fn questions(process: &Process, dice: &mut Dice) -> Vec<Value> {
+    let account = format!("a{}", dice.throw(6));
+    let user = format!("u{}", dice.throw(8));
+    let code = |error: crate::Error| json!(error.code().name());
+    let call = |actor: &Value, operation: &str, request: &Value| {
+        process
+            .try_as(actor, operation, request)
+            .unwrap_or_else(code)
+    };
+    let system = json!({"kind": "system"});
+    let themself = json!({"kind": "user", "user": user, "account": account});
+    let of_account = json!({"account": account});
+    let may = process.store.allowed(&account, &user, "campaigns.send");
+    let sender = process.store.sender(&account, Some(&user));
+    vec![
+        may.map_or_else(code, |may| json!(may)),
+        sender.map_or_else(code, |_| json!("there")),
+        call(&system, "accounts.get", &of_account),
+        call(&system, "limits.explain", &of_account),
+        call(&themself, "members.list", &of_account),
+        call(&themself, "groups.list", &of_account),
+    ]
+}
+
+/// Operations that three engines run in turn answer as one engine does, and make of the store the
+/// same.
+#[test]
+fn three_engines_are_as_one() {
+    for seed in 0..6 {
+        let (many, alone) = (acme(3), acme(1));
+        let (mut dice, mut done) = (Dice(seed), 0);
+        for step in 1..400_u64 {
+            let by = &many.all[dice.throw(3) as usize];
+            let only = &alone.all[0];
+            let (name, request) = operation(&mut dice);
+            let asks = &many.all[dice.throw(3) as usize];
+            let run = |process: &Process| {
+                process.set_ids(step << 20);
+                let answer = process.try_call(name, &request);
+                answer.map_err(|error| (error.code(), error.message().to_owned()))
+            };
+            let answer = run(by);
+            assert_eq!(
+                answer,
+                run(only),
+                "{name} {request}, seed {seed}, step {step}"
+            );
+            done += u64::from(answer.is_ok());
+            let asked = dice.0;
+            let answers = questions(asks, &mut dice);
+            assert_eq!(
+                answers,
+                questions(only, &mut Dice(asked)),
+                "after {name} {request}, seed {seed}, step {step}"
+            );
+            if step % 50 == 49 {
+                let hash = |process: &Process| process.call("store.state_hash", json!({}));
+                assert_eq!(hash(asks), hash(only), "seed {seed}, step {step}");
+            }
+        }
+        assert!(done > 100, "{done}");
+        assert_eq!(
+            many.all[2].call("store.verify", json!({}))["damaged"],
+            json!([])
+        );
+    }
+}
+
+/// S6: whoever guesses a password has no more tries where more processes let people in.
+#[test]
+fn all_processes_together_let_somebody_try_as_often_as_one() {
+    let (_, all) = Common::processes(3);
+    let owner = json!({"user": "olga", "email": "olga@x.example"});
+    let account = json!({"id": "acme", "name": "Acme", "owner": owner});
+    all[0].call("accounts.create", account);
+    let place = Some(crate::model::Address::new("192.0.2.1").unwrap());
+    let admit = |at: usize, person: &str, now_ms: u64| {
+        all[at % 3]
+            .engine()
+            .attempts()
+            .admit(person, place, now_ms)
+            .unwrap()
+    };
+    let free = (0..20)
+        .filter(|at| admit(*at, "olga@x.example", NOON_MS).is_ok())
+        .count();
+    assert_eq!(free, 6);
+    assert_eq!(admit(1, "olga@x.example", NOON_MS), Err(NOON_MS + 1000));
+    assert_eq!(admit(2, "olga@x.example", NOON_MS + 1000), Ok(()));
+    assert_eq!(
+        admit(0, "olga@x.example", NOON_MS + 1001),
+        Err(NOON_MS + 3000)
+    );
+    assert_eq!(admit(0, "otto@x.example", NOON_MS), Ok(()));
+    all[2]
+        .engine()
+        .attempts()
+        .succeeded("olga@x.example", place)
+        .unwrap();
+    assert_eq!(admit(1, "olga@x.example", NOON_MS + 1001), Ok(()));
+    let olga = crate::model::Id::new("olga").unwrap();
+    let codes = (0..60).filter(|at| {
+        let attempts = all[at % 3].engine().attempts();
+        attempts.admit_code(&olga, NOON_MS).unwrap().is_ok()
+    });
+    assert_eq!(codes.count(), 30);
+    all[1].engine().attempts().code_taken(&olga).unwrap();
+    assert_eq!(
+        all[0]
+            .engine()
+            .attempts()
+            .admit_code(&olga, NOON_MS)
+            .unwrap(),
+        Ok(())
+    );
+    // Those who try at once all count.
+    let free: usize = std::thread::scope(|scope| {
+        let tries: Vec<_> = (0..30)
+            .map(|at| scope.spawn(move || usize::from(admit(at, "ben@x.example", NOON_MS).is_ok())))
+            .collect();
+        tries.into_iter().map(|one| one.join().unwrap()).sum()
+    });
+    assert_eq!(free, 6);
+    let hash = all[0].call("store.state_hash", json!({}));
+    admit(0, "new@x.example", NOON_MS).unwrap();
+    assert_eq!(all[1].call("store.state_hash", json!({})), hash);
 }

@@ -19,9 +19,9 @@ mod waiting;
 
 pub use tx::Tx;
 
-pub(crate) use note::Note;
+pub(crate) use note::{Erased, Job, Note};
 pub(crate) use shared::Writing;
-pub(crate) use tx::{Job, Lowered, decode};
+pub(crate) use tx::{Lowered, decode};
 
 use crate::error::{Code, Error};
 use crate::model::Edition;

@@ -2,9 +2,34 @@
 //! the one that commits, and the others, which find it with the commit.
 
 use super::keys::{self, Prefix};
-use crate::model::Id;
+use crate::model::{Id, Replaceable};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// Work that takes more than one commit.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) enum Job {
+    /// An account was deleted, and is erased.
+    Erase(Id),
+    /// Something else took the place of this, and the records that name it are written anew.
+    Replace(Replaceable, Id),
+}
+
+/// What went with an account that was erased.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Erased {
+    pub(crate) accounts: u64,
+    pub(crate) users: u64,
+}
+
+impl Erased {
+    pub(crate) fn and(self, other: Erased) -> Erased {
+        Erased {
+            accounts: self.accounts + other.accounts,
+            users: self.users + other.users,
+        }
+    }
+}
 
 /// What a commit makes out of date, and what it brings about. What a later version adds is not
 /// known here, and left out: it says the same in fields that are, too.
@@ -32,6 +57,8 @@ pub(crate) struct Note {
     pub(crate) trials: BTreeMap<Id, Option<Id>>,
     /// Something goes on in further commits.
     pub(crate) jobs: bool,
+    /// What has gone on and is done now.
+    pub(crate) ended: Vec<(Job, Erased)>,
     /// The outbox has a new message.
     pub(crate) messages: bool,
     /// Messages are reserved: what comes back is in the store alone.
@@ -108,6 +135,10 @@ mod tests {
             api_keys: [id("d")].into(),
             trials: [(id("e"), Some(id("f"))), (id("g"), None)].into(),
             jobs: true,
+            ended: vec![
+                (Job::Erase(id("h")), Erased::default()),
+                (Job::Replace(Replaceable::Role, id("i")), Erased::default()),
+            ],
             messages: true,
             reserves: true,
             replaces: true,

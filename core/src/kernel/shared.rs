@@ -1,8 +1,8 @@
 //! A store that several processes have open at once: who writes, and how each obeys what the others
 //! have committed.
 
+use super::Kernel;
 use super::note::Note;
-use super::{Kernel, due};
 use crate::error::Error;
 use parking_lot::MutexGuard;
 use std::borrow::Cow;
@@ -157,11 +157,5 @@ impl Kernel {
         let next_ms = &self.clock.next_due_ms;
         next_ms.fetch_min(at_ms, Ordering::AcqRel);
         self.notifier.notify();
-    }
-
-    /// What becomes due next is looked up in the store.
-    pub(crate) fn look_at_due(&self) -> Result<(), Error> {
-        self.due_at(due::next(&mut self.tx())?);
-        Ok(())
     }
 }

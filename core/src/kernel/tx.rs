@@ -2,11 +2,11 @@
 //! comes out.
 
 use super::keys;
-use super::note::{self, Note};
+use super::note::{self, Erased, Job, Note};
 use super::replaced::{self, Replaced, Replacement};
 use super::snapshot::Reads;
 use crate::error::Error;
-use crate::model::{Id, OutboxMessage, Replaceable, Reservation};
+use crate::model::{Id, OutboxMessage, Reservation};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::any::Any;
@@ -75,15 +75,6 @@ pub(crate) enum Lowered {
     Platform,
     /// Those of every account.
     Everybody,
-}
-
-/// Work that takes more than one commit.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Job {
-    /// An account was deleted, and is erased.
-    Erase(Id),
-    /// Something else took the place of this, and the records that name it are written anew.
-    Replace(Replaceable, Id),
 }
 
 /// What the commit changes in memory, and what whoever commits does then.
@@ -473,7 +464,10 @@ impl<'a> Tx<'a> {
     /// A trial of the role begins once this is committed, or is over: what is cached of its holders
     /// is out of date.
     pub(crate) fn change_trial(&mut self, role: &Id, candidate: Option<&Id>) {
-        self.changes.note.trials.insert(role.clone(), candidate.cloned());
+        self.changes
+            .note
+            .trials
+            .insert(role.clone(), candidate.cloned());
         self.changes.note.everything = true;
     }
 
@@ -504,6 +498,11 @@ impl<'a> Tx<'a> {
     pub(crate) fn schedule_job(&mut self, job: Job) {
         self.changes.note.jobs = true;
         self.changes.jobs.insert(job);
+    }
+
+    /// This is done once this is committed, an account with all below it.
+    pub(crate) fn end_job(&mut self, job: Job, erased: Erased) {
+        self.changes.note.ended.push((job, erased));
     }
 
     /// What to commit; none when nothing was written.

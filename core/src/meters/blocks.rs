@@ -26,13 +26,7 @@ const DRAWN_AHEAD_FROM: u64 = 8;
 impl Cold {
     /// How much to draw so that `count` fit: more when draws come quickly, and never beyond the
     /// limit.
-    pub(super) fn draw_size(
-        &mut self,
-        hot: &Hot,
-        count: u64,
-        processes: u64,
-        now_ms: u64,
-    ) -> u64 {
+    pub(super) fn draw_size(&mut self, hot: &Hot, count: u64, processes: u64, now_ms: u64) -> u64 {
         let since_ms = now_ms.saturating_sub(self.drawn_at_ms);
         let is_quick = since_ms < DRAW_AGAIN_MS;
         let used = self.filled.saturating_sub(hot.unspent);

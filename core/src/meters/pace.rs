@@ -67,12 +67,10 @@ fn write_pace(
 
 impl Meters {
     /// Runs something with paces that are not in memory, as the store has them.
-    pub(super) fn with_turns<T>(
-        &mut self,
-        turns: &Turns,
-        run: impl FnOnce(&mut Meters) -> T,
-    ) -> T {
-        self.set_turns(turns, |pace, known| pace.at(known.turn_us().unwrap_or_default()));
+    pub(super) fn with_turns<T>(&mut self, turns: &Turns, run: impl FnOnce(&mut Meters) -> T) -> T {
+        self.set_turns(turns, |pace, known| {
+            pace.at(known.turn_us().unwrap_or_default())
+        });
         let done = run(self);
         self.set_turns(turns, |pace, _| pace.unknown());
         done
@@ -213,7 +211,13 @@ impl Prepared {
             };
             return self.paced.iter().try_for_each(|wanted| {
                 let pace = wanted.pace(now_ms);
-                write_pace(store.kernel(), pace, &wanted.id.pace_key(), now_ms, give_back)
+                write_pace(
+                    store.kernel(),
+                    pace,
+                    &wanted.id.pace_key(),
+                    now_ms,
+                    give_back,
+                )
             });
         }
         let mut meters = self.team.meters();

@@ -178,12 +178,7 @@ impl Meters {
 
     /// Whether everything that a refusal says is here: every window is open, every pace known, and
     /// nobody is to be told of a threshold.
-    fn tells_all(
-        &self,
-        kernel: &Kernel,
-        prepared: &Prepared,
-        now_ms: u64,
-    ) -> Result<bool, Error> {
+    fn tells_all(&self, kernel: &Kernel, prepared: &Prepared, now_ms: u64) -> Result<bool, Error> {
         for place in prepared.places.iter() {
             let (hot, cold) = self.pair(*place)?;
             let is_open = now_ms < hot.ends_at_ms

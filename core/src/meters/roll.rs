@@ -78,8 +78,7 @@ impl Meters {
     /// Whether the window of a counter is open, and the store has it as memory has.
     fn is_still_open(&mut self, place: usize, version: u64, now_ms: u64) -> Result<bool, Error> {
         let (hot, cold) = self.pair_mut(place)?;
-        let is_open =
-            version == cold.version && cold.meter.is_charged() && now_ms < hot.ends_at_ms;
+        let is_open = version == cold.version && cold.meter.is_charged() && now_ms < hot.ends_at_ms;
         if is_open {
             cold.read_at_ms = now_ms;
         }
