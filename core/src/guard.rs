@@ -54,8 +54,8 @@ impl Guard {
     }
 
     /// Like [`enter`](Guard::enter), for a call that does not wait for the disk; it answers none
-    /// when something is due that another call has to carry out, or was committed by another process
-    /// and is not obeyed here yet.
+    /// when something is due that another call has to carry out, or was committed by another
+    /// process and is not obeyed here yet.
     #[inline]
     pub(crate) fn enter_at_once<T>(
         &self,

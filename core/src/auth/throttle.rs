@@ -6,9 +6,9 @@
 //! whatever others have done since. So somebody who fails on purpose keeps nobody out, from however
 //! many places.
 //!
-//! It is all in memory, and where other processes may have the store open in a part of the store that
-//! does not grow ([`attempts`]). An address that nobody has is counted like any other, so that it
-//! answers alike.
+//! It is all in memory, and where other processes may have the store open in a part of the store
+//! that does not grow ([`attempts`]). An address that nobody has is counted like any other, so that
+//! it answers alike.
 
 use super::attempts::{self, Entry, FORGOTTEN_MS};
 use super::token::TokenKey;

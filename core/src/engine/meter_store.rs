@@ -18,7 +18,7 @@ impl MeterStore for Engine {
 
     fn commit_draws_of(&self, sender: &Id, draws: &Batch) -> Result<Option<u64>, Error> {
         let draws = self.with_pruning(self.with_owners(draws, sender)?)?;
-        let draws = self.kernel.with_note(draws, Note::default())?;
+        let draws = self.kernel.with_note(draws, &Note::default())?;
         let version = commit_draws(&self.kernel, &draws)?;
         if version.is_some() {
             self.has_committed(&draws);

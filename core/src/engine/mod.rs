@@ -203,9 +203,7 @@ impl Engine {
                     jobs: BTreeSet::new(),
                 });
             };
-            let batch = self
-                .kernel
-                .with_note(Cow::Owned(batch), changes.note.clone())?;
+            let batch = self.kernel.with_note(Cow::Owned(batch), &changes.note)?;
             match self.kernel.commit_batch(&batch) {
                 Ok(version) => {
                     self.has_changed(&changes.note, &batch)?;
@@ -280,7 +278,8 @@ impl Engine {
         }
         self.drawer.end();
         self.background.end();
-        // Other processes may go on: what is given back relies on the versions of its records alone.
+        // Other processes may go on: what is given back relies on the versions of its records
+        // alone.
         let _alone = self.kernel.writer.lock();
         let kept = if self.kernel.is_poisoned() {
             Ok(())

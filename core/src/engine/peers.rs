@@ -1,9 +1,9 @@
 //! What a commit changes in memory: in this process, and in every other that has the store open.
 //!
 //! A commit carries a [note](Note). Where several processes have the store, each call first looks
-//! whether there is a note that is not obeyed yet, and obeys it before it does anything else: so what
-//! one process has acknowledged, the next call in any other decides by. Whoever writes looks once
-//! more when it has the lock.
+//! whether there is a note that is not obeyed yet, and obeys it before it does anything else: so
+//! what one process has acknowledged, the next call in any other decides by. Whoever writes looks
+//! once more when it has the lock.
 
 use crate::access::state::Engine;
 use crate::error::Error;
@@ -82,8 +82,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Work that takes more than one commit begins, or is done. Whoever has begun it makes its steps;
-    /// others see to it later, where that one is no more.
+    /// Work that takes more than one commit begins, or is done. Whoever has begun it makes its
+    /// steps; others see to it later, where that one is no more.
     fn obey_jobs(&self, note: &Note) {
         if note.jobs {
             self.background.begins();

@@ -13,6 +13,7 @@ pub(crate) mod replaced;
 pub(crate) mod revision;
 mod shared;
 pub(crate) mod snapshot;
+mod state;
 pub(crate) mod table;
 pub(crate) mod tx;
 mod waiting;
@@ -20,7 +21,7 @@ mod waiting;
 pub use tx::Tx;
 
 pub(crate) use note::{Erased, Job, Note};
-pub(crate) use shared::Writing;
+pub(crate) use state::Writing;
 pub(crate) use tx::{Lowered, decode};
 
 use crate::error::{Code, Error};
@@ -30,8 +31,8 @@ use clock::{Clock, IdSource};
 use notifier::Notifier;
 use parking_lot::Mutex;
 use serde::de::IgnoredAny;
-use shared::State;
 use snapshot::{Reading, Reads, Snapshots};
+use state::State;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tenantry_store::{Backend, Batch, CommitError, StoreError};
 

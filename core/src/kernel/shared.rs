@@ -3,69 +3,41 @@
 
 use super::Kernel;
 use super::note::Note;
+use super::state::Writing;
 use crate::error::Error;
-use parking_lot::MutexGuard;
 use std::borrow::Cow;
-use std::sync::atomic::{AtomicU8, Ordering};
-use tenantry_store::{Alone, Batch, Notes, StoreError};
+use std::sync::atomic::Ordering;
+use tenantry_store::{Batch, Notes, StoreError};
 
 /// How many notes are read at once.
 const NOTES_AT_ONCE: usize = 256;
-
-/// What every call looks at first, in one word: nothing of it holds where a store is open that works
-/// and that nobody else has.
-pub(super) struct State(AtomicU8);
-
-/// Nothing more is written.
-const POISONED: u8 = 1;
-/// Other processes may have the store open.
-const SHARED: u8 = 2;
-
-impl State {
-    pub(super) fn new(is_shared: bool) -> State {
-        State(AtomicU8::new(if is_shared { SHARED } else { 0 }))
-    }
-
-    #[inline]
-    fn has(&self, bit: u8) -> bool {
-        self.0.load(Ordering::Acquire) & bit != 0
-    }
-}
-
-/// As long as it lives, nobody else writes: no other thread, and no other process.
-#[must_use]
-pub(crate) struct Writing<'a> {
-    // In this order they are let go.
-    _alone: Option<Alone<'a>>,
-    _writer: MutexGuard<'a, ()>,
-}
 
 impl Kernel {
     /// Whether a call has more to look at than whether it is closed: the store has failed, or is
     /// shared.
     #[inline]
     pub(crate) fn needs_a_look(&self) -> bool {
-        self.state.0.load(Ordering::Acquire) != 0
+        !self.state.is_plain()
     }
 
     #[inline]
     pub(crate) fn is_poisoned(&self) -> bool {
-        self.state.has(POISONED)
+        self.state.is_poisoned()
     }
 
     pub(crate) fn poison(&self) {
-        self.state.0.fetch_or(POISONED, Ordering::AcqRel);
+        self.state.poison();
     }
 
     #[cfg(test)]
     pub(crate) fn unpoison(&self) {
-        self.state.0.fetch_and(!POISONED, Ordering::AcqRel);
+        self.state.unpoison();
     }
 
     /// Whether other processes may have the store open.
     #[inline]
     pub(crate) fn is_shared(&self) -> bool {
-        self.state.has(SHARED)
+        self.state.is_shared()
     }
 
     /// How many processes have the store open.
@@ -87,17 +59,17 @@ impl Kernel {
         let writer = self.writer.lock();
         let shared = self.backend.shared();
         let alone = shared.map(|shared| shared.alone()).transpose();
-        Ok(Writing {
-            _alone: alone.map_err(|error| self.not_alone(error))?,
-            _writer: writer,
-        })
+        let alone = alone.map_err(|error| self.not_alone(error))?;
+        Ok(Writing::new(writer, alone))
     }
 
     fn not_alone(&self, error: StoreError) -> Error {
         match error {
-            StoreError::Locked { pid, .. } => {
-                let who = pid.map_or("Another process".to_owned(), |pid| format!("Process {pid}"));
-                Error::busy(format!("{who} does not let go of the store; try again."))
+            StoreError::Locked { pid: Some(pid), .. } => Error::busy(format!(
+                "The process {pid} does not let go of the store; try again."
+            )),
+            StoreError::Locked { pid: None, .. } => {
+                Error::busy("Another process does not let go of the store; try again.")
             }
             error => self.store_failure(error),
         }
@@ -107,12 +79,12 @@ impl Kernel {
     pub(crate) fn with_note<'b>(
         &self,
         batch: Cow<'b, Batch>,
-        note: Note,
+        note: &Note,
     ) -> Result<Cow<'b, Batch>, Error> {
         if !self.is_shared() {
             return Ok(batch);
         }
-        let note = note.with_written(&batch.writes).bytes();
+        let note = note.clone().with_written(&batch.writes).bytes();
         let note = note.map_err(|error| Error::internal(error.to_string()))?;
         if note.is_empty() {
             return Ok(batch);
@@ -123,11 +95,11 @@ impl Kernel {
         }))
     }
 
-    /// Obeys what was committed since the last time, the earliest first; `obey` is told nothing where
-    /// nobody can tell what it was: then all is to be forgotten.
+    /// Obeys what was committed since the last time, the earliest first; `obey` is told nothing
+    /// where nobody can tell what it was: then all is to be forgotten.
     ///
-    /// What is built meanwhile of what was read before is out of date at once: stamps are read before
-    /// what they are of, and are raised here once the store has what is to be read then.
+    /// What is built meanwhile of what was read before is out of date at once: stamps are read
+    /// before what they are of, and are raised here once the store has what is to be read then.
     pub(crate) fn obey_notes(
         &self,
         obey: impl Fn(Option<&Note>) -> Result<(), Error>,

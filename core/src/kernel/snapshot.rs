@@ -141,8 +141,8 @@ impl Snapshots {
         self.with_own(|own| own.cloned())
     }
 
-    /// Whether the snapshot that an operation of this thread reads in holds all that was obeyed, and
-    /// no commit was begun here since.
+    /// Whether the snapshot that an operation of this thread reads in holds all that was obeyed,
+    /// and no commit was begun here since.
     pub(crate) fn reads_newest(&self) -> bool {
         self.with_own(|own| own.is_none_or(|snapshot| snapshot.is_newest()))
     }

@@ -4,6 +4,7 @@ use crate::error::Error;
 use crate::meters::allowance::Allowance;
 use crate::meters::ask::Ask;
 use crate::meters::draw::{Draw, ROUNDS, push_draw};
+use crate::meters::pace::Turns;
 use crate::meters::paid::Paid;
 use crate::meters::prepared::Prepared;
 use crate::meters::store::MeterStore;
@@ -165,30 +166,50 @@ impl Prepared {
                 return Ok(Outcome::DoesNotFit);
             }
             // Under the same lock: nobody else takes what was drawn for this send.
-            let now_ms = store.kernel().clock.now_ms();
-            let charged = meters.with_turns(&turns, |meters| match ask.later.is_some() {
-                true => meters.charge_for_later(self, count, paid, credits - paid, now_ms),
-                false => meters.charge(self, count, paid, credits - paid, now_ms),
-            });
-            if let Some((left, is_low)) = charged {
-                if is_low {
-                    self.ask_for_blocks(store);
-                }
-                let lifted = if paid > 0 {
-                    meters.lifted(self)?
-                } else {
-                    Vec::new()
-                };
-                let paid = Paid {
-                    amount: paid,
-                    lifted: Some(lifted),
-                };
-                return Ok(Outcome::Charged(Decision::granted(count, left), paid));
+            let charged =
+                self.charge_drawn(store, &mut meters, &turns, ask, (count, paid, credits))?;
+            if let Some(charged) = charged {
+                return Ok(charged);
             }
+            drop(meters);
+            turns.come_back(self, store, ask, count, now_ms)?;
         }
         Err(Error::busy(
             "Others keep drawing from the same limits; try again.",
         ))
+    }
+
+    /// Charges what was drawn; none where the window has ended meanwhile, or was closed.
+    fn charge_drawn(
+        self: &Arc<Self>,
+        store: &impl MeterStore,
+        meters: &mut Locked<'_>,
+        turns: &Turns,
+        ask: Ask,
+        (count, paid, credits): (u64, u64, u64),
+    ) -> Result<Option<Outcome>, Error> {
+        let now_ms = store.kernel().clock.now_ms();
+        let charged = meters.with_turns(turns, |meters| match ask.later.is_some() {
+            true => meters.charge_for_later(self, count, paid, credits - paid, now_ms),
+            false => meters.charge(self, count, paid, credits - paid, now_ms),
+        });
+        let Some((left, is_low)) = charged else {
+            return Ok(None);
+        };
+        if is_low {
+            self.ask_for_blocks(store);
+        }
+        let lifted = if paid > 0 {
+            meters.lifted(self)?
+        } else {
+            Vec::new()
+        };
+        let paid = Paid {
+            amount: paid,
+            lifted: Some(lifted),
+        };
+        let decision = Decision::granted(count, left);
+        Ok(Some(Outcome::Charged(decision, paid)))
     }
 
     /// What is to be drawn for a send, and the thresholds that it reaches.

@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::kernel::Kernel;
+use crate::meters::ask::Ask;
 use crate::meters::frame::TRIED;
 use crate::meters::given_back::is_given_back;
 use crate::meters::prepared::Prepared;
@@ -40,6 +41,26 @@ impl Turns {
         batch.writes.extend(turns.writes);
         batch.expected.extend(turns.expected);
         Ok(())
+    }
+}
+
+impl Turns {
+    /// Gives back what was taken of them for a send that was not charged.
+    pub(super) fn come_back(
+        &self,
+        prepared: &Prepared,
+        store: &impl MeterStore,
+        ask: Ask,
+        count: u64,
+        now_ms: u64,
+    ) -> Result<(), Error> {
+        match self.0.is_empty() {
+            true => Ok(()),
+            false => {
+                let from_ms = ask.later.map_or(now_ms, |_| u64::MAX);
+                prepared.return_turns_at(store, count, from_ms, now_ms)
+            }
+        }
     }
 }
 
