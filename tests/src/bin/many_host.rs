@@ -197,9 +197,9 @@ impl Host {
     fn churn(&self, account: &Value) -> ! {
         for number in 0_u64.. {
             let request = json!({"account": account, "limit": "sms_per_day", "value": number});
-            let changed =
-                self.store
-                    .call_json(b"", b"limits.set", request.to_string().as_bytes());
+            let changed = self
+                .store
+                .call_json(b"", b"limits.set", request.to_string().as_bytes());
             changed.unwrap_or_else(|error| panic!("{}", error.to_json()));
         }
         unreachable!("killed before")
