@@ -81,7 +81,7 @@ impl Process {
     /// `SIGKILL`: it can do nothing more.
     pub fn kill(mut self) {
         self.child.kill().unwrap();
-        self.child.wait().unwrap();
+        assert!(!self.child.wait().unwrap().success());
     }
 
     /// `STOP` or `CONT`.
@@ -89,6 +89,14 @@ impl Process {
         let pid = self.child.id().to_string();
         let sent = Command::new("kill").args(["-s", name, &pid]).status();
         assert!(sent.unwrap().success());
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Where the test failed it is still there.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

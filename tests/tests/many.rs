@@ -104,7 +104,7 @@ fn changes() -> Vec<Change> {
         change("members.set_role", member("sends"), json!(true), json!(1)),
         change("roles.edit", role("lists"), json!(false), json!(0)),
         change("roles.edit", role("campaigns"), json!(true), json!(1)),
-        change("accounts.suspend", hold.clone(), json!(false), json!(0)),
+        change("accounts.hold", hold.clone(), json!(false), json!(0)),
         change("accounts.activate", hold, json!(true), json!(1)),
         change("limits.set", limit(0), json!(true), json!(0)),
         change("limits.set", limit(1_000_000_000), json!(true), json!(1)),
