@@ -3,7 +3,8 @@
 
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 /// One of the processes.
@@ -81,7 +82,8 @@ impl Process {
     /// `SIGKILL`: it can do nothing more.
     pub fn kill(mut self) {
         self.child.kill().unwrap();
-        assert!(!self.child.wait().unwrap().success());
+        // And it has not ended by itself before.
+        assert_eq!(self.child.wait().unwrap().signal(), Some(9));
     }
 
     /// `STOP` or `CONT`.
@@ -102,8 +104,22 @@ impl Drop for Process {
 
 /// How many messages went out, whatever became of the processes.
 pub fn sent(folder: &Path) -> u64 {
-    let files = std::fs::read_dir(folder).unwrap();
-    files
-        .map(|file| file.unwrap().metadata().unwrap().len())
-        .sum()
+    let files = files(folder, "sent-");
+    files.map(|file| file.metadata().unwrap().len()).sum()
+}
+
+/// The ids of the accounts that processes were told they have made.
+pub fn made(folder: &Path) -> Vec<String> {
+    let texts = files(folder, "made-").map(|file| std::fs::read_to_string(file).unwrap());
+    texts
+        .flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>())
+        .collect()
+}
+
+fn files(folder: &Path, prefix: &'static str) -> impl Iterator<Item = PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    entries
+        .map(|entry| entry.unwrap())
+        .filter(move |entry| entry.file_name().to_str().unwrap().starts_with(prefix))
+        .map(|entry| entry.path())
 }

@@ -4,11 +4,11 @@
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use tenantry_tests::crash::{Dice, Kept, Scratch, count};
-use tenantry_tests::many::{Process, sent};
+use tenantry_tests::many::{Process, made, sent};
 
 const HOST: &str = env!("CARGO_BIN_EXE_many_host");
 
-/// A store with two accounts, and the processes that have it open.
+/// A store with three accounts, and the processes that have it open.
 struct Platform {
     store: PathBuf,
     sent: PathBuf,
@@ -43,6 +43,7 @@ impl Platform {
             ),
             ("accounts.create", account("acme", None)),
             ("accounts.create", account("below", Some("acme"))),
+            ("accounts.create", account("other", None)),
             (
                 "members.add",
                 json!({"account": "acme", "user": "ann", "email": "ann@acme.example",
@@ -126,7 +127,7 @@ fn what_one_process_was_answered_all_obey_at_once() {
     let (mut asked, mut killed) = (0, 0);
     for _ in 0..rounds {
         let mut victim = platform.process();
-        victim.begin_to(&json!({"churn": "below"}));
+        victim.begin_to(&json!({"churn": "other"}));
         for (number, change) in changes().into_iter().enumerate() {
             let at = dice.roll(processes.len() as u64) as usize;
             processes[at].must(change.operation, &change.request);
@@ -143,7 +144,7 @@ fn what_one_process_was_answered_all_obey_at_once() {
                 victim.kill();
                 killed += 1;
                 victim = platform.process();
-                victim.begin_to(&json!({"churn": "below"}));
+                victim.begin_to(&json!({"churn": "other"}));
             }
         }
         victim.kill();
@@ -243,4 +244,48 @@ fn a_limit_is_never_exceeded_whatever_is_killed() {
         (sent, lost) = (sent + out, lost + 20_000 - out);
     }
     println!("{rounds} rounds: {sent} sent, never over; {lost} counted as used and not sent");
+}
+
+/// P3 (N1): processes that write are killed at any instant, and others go on. Everything that one of
+/// them was acknowledged is there, and all records and chains fit.
+#[test]
+fn what_was_acknowledged_is_there_whatever_is_killed() {
+    let platform = Platform::new("many-crash");
+    let mut dice = Dice::of_test("many processes crash");
+    let (rounds, mut kills) = (count("TENANTRY_CRASHES", 60).div_ceil(6), 0);
+    for _ in 0..rounds {
+        let mut processes = platform.processes(4);
+        for process in &mut processes {
+            process.begin_to(&json!({"churn": "other"}));
+        }
+        for _ in 0..6 {
+            std::thread::sleep(dice.millis(1, 60));
+            let at = dice.roll(processes.len() as u64) as usize;
+            processes.swap_remove(at).kill();
+            let mut next = platform.process();
+            next.begin_to(&json!({"churn": "other"}));
+            processes.push(next);
+            kills += 1;
+        }
+        // With the last of them the store has crashed.
+        kills += processes.len();
+        processes.into_iter().for_each(Process::kill);
+    }
+    let mut last = platform.process();
+    let ids = made(&platform.sent);
+    assert!(ids.len() > kills, "{ids:?}");
+    for id in &ids {
+        let account = last.must("accounts.get", &json!({"account": id}));
+        assert_eq!(account["id"], **id);
+    }
+    assert_eq!(last.must("store.verify", &json!({}))["damaged"], json!([]));
+    for chain in [
+        json!({"account": "other"}),
+        json!({"chain": "platform"}),
+        json!({"chain": "users"}),
+    ] {
+        assert_eq!(last.must("audit.verify", &chain)["whole"], true, "{chain}");
+    }
+    println!("{kills} kills, {} acknowledged, none lost", ids.len());
+    last.close();
 }

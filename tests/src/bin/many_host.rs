@@ -12,7 +12,8 @@
 //!   answer alike.
 //! - `{"send": 100}`: so many messages through the prepared sender, until one is refused; with
 //!   `threads` of them at once.
-//! - `{"churn": "acme"}`: sets limits of that account until the process is killed.
+//! - `{"churn": "acme"}`: makes accounts below that one until the process is killed, and keeps their
+//!   ids in a file of its own, each after it was acknowledged.
 //! - `{"close": null}`: the store is closed, and the process ends.
 
 use serde_json::{Value, json};
@@ -154,7 +155,7 @@ impl Host {
         let prepared = prepared.sender.admit(count);
         let of = |decision: Result<tenantry::Decision, Error>| {
             answered(decision.map(|decision| {
-                sent(&self.file("admitted"), decision.granted);
+                sent(&self.file("sent-admitted"), decision.granted);
                 json!(decision.granted)
             }))
         };
@@ -177,7 +178,7 @@ impl Host {
     }
 
     fn send_alone(&self, count: u64, thread: u64) -> (u64, Option<Value>) {
-        let file = self.file(&thread.to_string());
+        let file = self.file(&format!("sent-{thread}"));
         for number in 0..count {
             match self.prepared().sender.admit(1) {
                 Ok(decision) if decision.granted == 1 => sent(&file, 1),
@@ -193,22 +194,27 @@ impl Host {
         (count, None)
     }
 
-    /// Changes something again and again.
-    fn churn(&self, account: &Value) -> ! {
+    /// Makes accounts, until somebody kills it.
+    fn churn(&self, parent: &Value) -> ! {
+        let made = self.file("made");
         for number in 0_u64.. {
-            let request = json!({"account": account, "limit": "sms_per_day", "value": number});
-            let changed = self
-                .store
-                .call_json(b"", b"limits.set", request.to_string().as_bytes());
-            changed.unwrap_or_else(|error| panic!("{}", error.to_json()));
+            let id = format!("p{}-{number}", std::process::id());
+            let owner = json!({"user": format!("of-{id}"), "email": format!("{id}@t.example")});
+            let request = json!({"id": id, "name": id, "parent": parent, "owner": owner});
+            let answer =
+                self.store
+                    .call_json(b"", b"accounts.create", request.to_string().as_bytes());
+            match answer {
+                Ok(_) => (&made).write_all(format!("{id}\n").as_bytes()).unwrap(),
+                Err(error) => panic!("{}", error.to_json()),
+            }
         }
         unreachable!("killed before")
     }
 
+    /// What was sent, or made, in a file that only grows.
     fn file(&self, name: &str) -> File {
-        let path = self
-            .folder
-            .join(format!("sent-{}-{name}", std::process::id()));
+        let path = self.folder.join(format!("{name}-{}", std::process::id()));
         open_to_append(&path)
     }
 }
