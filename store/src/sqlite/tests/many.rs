@@ -11,6 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::*;
 use crate::contract::{asked, say, spawn_test};
 use crate::lock::Lock;
+use crate::manifest::Manifest;
 
 const COUNTER: &[u8] = b"counter";
 
@@ -171,6 +172,7 @@ fn serve(store: &SqliteStore) {
             "count" => say(count_on(store, "also").unwrap().1),
             "put" => say(store.commit(&put("put", b"")).unwrap()),
             "large" => say(store.commit(&large()).unwrap()),
+            "processes" => say(store.processes()),
             "sync" => say(match store.sync(store.last_commit()) {
                 Ok(()) => "durable".to_owned(),
                 Err(error) => error.to_string(),
@@ -288,6 +290,31 @@ fn what_one_process_has_committed_the_others_know_at_once() {
     assert_eq!(other.does("sync"), "durable");
     whole(&store);
     other.end();
+}
+
+#[test]
+fn the_manifest_of_several_tells_the_newest_that_is_durable() {
+    let scratch = Scratch::new();
+    let store = open(&scratch).unwrap();
+    let mut other = Other::new(&scratch, "serve");
+    assert_eq!(other.says(), "ready");
+    let told = || {
+        let manifest = Manifest::open(&beside(&scratch, "-manifest")).unwrap();
+        manifest.mark().commit
+    };
+    for round in 1..=40 {
+        // Not always in turn.
+        if round % 3 != 0 {
+            let commit: u64 = other.does("put").parse().unwrap();
+            assert!(other.does("sync") == "durable" && told() == commit);
+        }
+        let commit = store.commit(&put("a", b"")).unwrap();
+        assert_eq!((store.sync(commit), told()), (Ok(()), commit));
+    }
+    // Who had nothing to write does not lower it.
+    assert_eq!(other.does("sync"), "durable");
+    other.end();
+    assert_eq!(told(), store.last_commit());
 }
 
 #[test]
@@ -448,6 +475,7 @@ fn closing_ends_a_turn_and_every_wait() {
     let scratch = Scratch::new();
     let store = filled(&scratch, 3);
     let long = Duration::from_secs(20);
+    store.shared.patience_ms.store(20_000, Ordering::Relaxed);
     let began = Instant::now();
     std::thread::scope(|scope| {
         let alone = store.alone().unwrap();
@@ -456,29 +484,60 @@ fn closing_ends_a_turn_and_every_wait() {
             scope.spawn(|| store.wait_for_note(9, long)),
         ];
         let waits = scope.spawn(|| store.alone().err());
-        std::thread::sleep(Duration::from_millis(50));
-        let [first, second] = sleepers;
-        store.wake_waiting();
-        first.join().unwrap();
-        second.join().unwrap();
+        // They may not sleep yet.
+        while !sleepers.iter().all(|sleeper| sleeper.is_finished()) {
+            store.wake_waiting();
+            std::thread::sleep(Duration::from_millis(5));
+        }
         let sleeps = scope.spawn(|| store.wait_for_note(9, long));
         std::thread::sleep(Duration::from_millis(20));
         assert_eq!(store.close(), Ok(()));
         assert_eq!(waits.join().unwrap(), Some(StoreError::Closed));
         sleeps.join().unwrap();
+        // Other processes do not wait for the turn that this one never gave back.
+        let mut other = Other::new(&scratch, "serve");
+        assert_eq!(
+            (other.says(), other.does("put")),
+            ("ready".into(), "4".into())
+        );
         // What the closed store gives back is not taken from the next.
         let next = open(&scratch).unwrap();
         let turn = next.alone().unwrap();
         drop(alone);
-        let mut other = Other::new(&scratch, "serve");
-        assert_eq!(other.says(), "ready");
         other.tell("put");
-        next.commit(&put("first", b"")).unwrap();
+        std::thread::sleep(Duration::from_millis(100));
+        assert_eq!(next.commit(&put("first", b"")), Ok(5));
         drop(turn);
-        assert_eq!(other.says(), "5");
+        assert_eq!(other.says(), "6");
         other.end();
     });
     assert!(began.elapsed() < long);
+}
+
+#[test]
+fn a_closed_store_that_is_dropped_takes_nothing_from_the_next() {
+    let scratch = Scratch::new();
+    let first = filled(&scratch, 3);
+    first.close().unwrap();
+    let next = open(&scratch).unwrap();
+    let mut other = Other::new(&scratch, "serve");
+    assert_eq!(
+        (other.says(), other.does("processes")),
+        ("ready".into(), "2".into())
+    );
+    let alone = next.alone().unwrap();
+    drop(first);
+    other.tell("put");
+    std::thread::sleep(Duration::from_millis(100));
+    assert_eq!(next.commit(&put("first", b"")), Ok(4));
+    drop(alone);
+    assert_eq!(
+        (other.says(), other.does("processes")),
+        ("5".into(), "2".into())
+    );
+    std::thread::sleep(Duration::from_millis(110));
+    assert_eq!(other.does("processes"), "2");
+    other.end();
 }
 
 // --- death
