@@ -439,7 +439,7 @@ fn messages_of_others_wake_who_waits() {
                 (woken, began.elapsed())
             });
             std::thread::sleep(Duration::from_millis(100));
-            let reset = json!({"email": "olga@x.example"});
+            let reset = json!({"user": "olga"});
             one.call("users.request_password_reset", reset);
             let (woken, took) = waits.join().unwrap();
             assert!(woken.unwrap() > before);
@@ -457,7 +457,7 @@ fn messages_of_others_wake_who_waits() {
         });
         std::thread::sleep(Duration::from_millis(50));
         one.store.close().unwrap();
-        let request = json!({"email": "olga@x.example"});
+        let request = json!({"user": "olga"});
         let third = common.open_with(json!({"seed": 3}));
         third.set_ids(1 << 41);
         third.call("users.request_password_reset", request);
@@ -664,7 +664,7 @@ fn three_engines_are_as_one() {
                 assert_eq!(hash(asks), hash(only), "seed {seed}, step {step}");
             }
         }
-        assert!(done > 80, "{done}");
+        assert!(done > 60, "{done}");
         assert_eq!(
             many.all[2].call("store.verify", json!({}))["damaged"],
             json!([])
