@@ -53,10 +53,10 @@ pub(super) struct Hooks {
     pub(super) alone: Hook,
     /// Before it commits.
     pub(super) commit: Hook,
+    /// Before it takes a snapshot.
+    pub(super) reading: Hook,
     /// After it took a snapshot.
     pub(super) snapshot: Hook,
-    /// After it has read notes, before it obeys them.
-    pub(super) notes: Hook,
 }
 
 fn run(hook: &Hook) {
@@ -198,6 +198,7 @@ impl Backend for Opened {
     }
     fn snapshot(&self) -> Result<Option<Box<dyn Snapshot>>, StoreError> {
         self.usable()?;
+        run(&self.hooks.reading);
         let state = self.common.state.read().clone();
         run(&self.hooks.snapshot);
         Ok(Some(Box::new(state)))
@@ -229,16 +230,14 @@ impl SharedStore for Opened {
     }
     fn notes_after(&self, commit: u64, most: usize) -> Result<Notes, StoreError> {
         self.usable()?;
-        let notes = if self.common.loses_notes.load(Ordering::Acquire) {
+        Ok(if self.common.loses_notes.load(Ordering::Acquire) {
             let noted = self.common.noted.load(Ordering::Acquire);
             Notes::Lost { noted }
         } else {
             let notes = self.common.notes.lock();
             let next = notes.range(commit + 1..).take(most);
             Notes::Next(next.map(|(number, note)| (*number, note.clone())).collect())
-        };
-        run(&self.hooks.notes);
-        Ok(notes)
+        })
     }
     fn alone(&self) -> Result<Alone<'_>, StoreError> {
         self.usable()?;

@@ -45,8 +45,12 @@ impl Engine {
     pub(super) fn has_changed(&self, note: &Note, batch: &Batch) -> Result<(), Error> {
         match batch.note.is_empty() {
             true => self.obey(note),
-            // It is read as the others read it, after what they have committed meanwhile.
-            false => self.catch_up(),
+            // It is read as the others read it, after what they have committed meanwhile. It is
+            // committed: where it cannot be read, the next call is told, and not whoever made it.
+            false => {
+                let _ = self.catch_up();
+                Ok(())
+            }
         }
     }
 

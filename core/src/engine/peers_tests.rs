@@ -296,6 +296,45 @@ fn what_is_built_of_an_older_state_is_not_kept() {
     assert!(as_ann(&acme).is_err());
 }
 
+/// What an operation sees in the store it obeys, though that was committed after it began.
+#[test]
+fn what_is_seen_is_obeyed() {
+    let acme = Arc::new(acme(2));
+    let see = || {
+        let ann = json!({"account": "acme", "user": "ann"});
+        let seen = acme.all[1].try_as(&actor("ann"), "members.get", &ann);
+        seen.map_err(|error| error.code())
+    };
+    assert_eq!(see().unwrap()["role"], "writer");
+    let between = acme.clone();
+    set(&acme.all[1].hooks.reading, move || {
+        let demote = json!({"account": "acme", "user": "ann", "role": "reader"});
+        between.all[0].call("members.set_role", demote);
+    });
+    assert_eq!(see(), Err(Code::PermissionDenied));
+}
+
+/// While one writes nobody else does.
+#[test]
+fn one_process_writes_at_a_time() {
+    let acme = Arc::new(acme(2));
+    let (done, is_done) = std::sync::mpsc::channel();
+    let between = acme.clone();
+    set(&acme.all[0].hooks.commit, move || {
+        let (done, between) = (done.clone(), between.clone());
+        let (early, is_early) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            between.all[1].call("roles.create", json!({"id": "new", "name": "New"}));
+            drop(early.send(()));
+            drop(done.send(()));
+        });
+        let waits = is_early.recv_timeout(Duration::from_millis(200));
+        assert!(waits.is_err(), "both write");
+    });
+    acme.all[0].call("roles.edit", json!({"role": "writer", "name": "Author"}));
+    is_done.recv_timeout(Duration::from_secs(20)).unwrap();
+}
+
 /// The same while a thread builds without a snapshot, and another obeys.
 #[test]
 fn a_note_that_is_obeyed_meanwhile_makes_out_of_date_what_is_built() {
@@ -439,7 +478,7 @@ fn messages_of_others_wake_who_waits() {
                 (woken, began.elapsed())
             });
             std::thread::sleep(Duration::from_millis(100));
-            let reset = json!({"email": "olga@x.example"});
+            let reset = json!({"user": "olga"});
             one.call("users.request_password_reset", reset);
             let (woken, took) = waits.join().unwrap();
             assert!(woken.unwrap() > before);
@@ -457,7 +496,7 @@ fn messages_of_others_wake_who_waits() {
         });
         std::thread::sleep(Duration::from_millis(50));
         one.store.close().unwrap();
-        let request = json!({"email": "olga@x.example"});
+        let request = json!({"user": "olga"});
         let third = common.open_with(json!({"seed": 3}));
         third.set_ids(1 << 41);
         third.call("users.request_password_reset", request);
@@ -664,7 +703,7 @@ fn three_engines_are_as_one() {
                 assert_eq!(hash(asks), hash(only), "seed {seed}, step {step}");
             }
         }
-        assert!(done > 80, "{done}");
+        assert!(done > 60, "{done}");
         assert_eq!(
             many.all[2].call("store.verify", json!({}))["damaged"],
             json!([])
@@ -783,6 +822,7 @@ fn steps_are_made_by_whoever_comes() {
             );
             assert_eq!(sender.admit(1).unwrap_err().code(), Code::NotFound);
             assert!(after.all[1].engine().background.is_under_way());
+            assert!(after.all[1].engine().views.cells.get("big").is_none());
             let new = after.common.open(9);
             new.engine().background.set_at_once_for_tests(4);
             finish(&new);
