@@ -4,10 +4,19 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use crate::backend::StoreError;
 
-/// Whether a store was left alone since, because this is a child of the process that opened it.
-#[derive(Default)]
+/// Whether this is a child of the process that opened a store, or the store was left alone since.
 pub(crate) struct Process {
+    generation: u64,
     abandoned: AtomicBool,
+}
+
+impl Default for Process {
+    fn default() -> Process {
+        Process {
+            generation: tenantry_fork::generation(),
+            abandoned: AtomicBool::new(false),
+        }
+    }
 }
 
 impl Process {
@@ -17,7 +26,8 @@ impl Process {
     }
 
     pub(crate) fn check(&self) -> Result<(), StoreError> {
-        if self.abandoned.load(Ordering::Acquire) {
+        if self.abandoned.load(Ordering::Acquire) || self.generation != tenantry_fork::generation()
+        {
             return Err(StoreError::Forked {
                 what: "The store was opened in the process that this one was forked from; open it \
                        after the fork."
