@@ -16,55 +16,37 @@ mod opening;
 mod peers;
 mod place;
 mod rows;
+mod shared;
 mod snapshot;
+mod syncing;
 mod turn;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
-use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use parking_lot::{Mutex, RwLock};
-use rusqlite::{Connection, InterruptHandle};
-use tenantry_fork::Withheld;
 use tenantry_pulse::Word;
 
 use crate::backend::{
     Alone, Backend, Batch, CommitError, Notes, Options, Order, Record, SharedStore, Snapshot,
-    StoreError, Verification, hex,
+    StoreError, Verification,
 };
-use crate::files::{self, Identity};
-use crate::group::Group;
-use crate::process::{Process, refuse_after_fork};
-use crate::raw::Failure;
+use crate::process::refuse_after_fork;
 use crate::record;
-use commit::{Writer, Writing};
-use disk::Disk;
-use keeper::{Keeper, Kept};
-use opening::Opened;
-use peers::{Peers, Reserved};
+use keeper::Kept;
+use peers::Reserved;
 use place::Place;
-use rows::State;
-use snapshot::{AtOneState, Snapshots};
-use turn::{PATIENCE, Turn};
+use shared::{GROWN, IDLE, Shared};
+use snapshot::AtOneState;
 
 /// SQLite keeps what it has locked for the whole process, and a child inherits that: it would
 /// believe that it holds locks which it does not hold.
 static FIRST: AtomicU32 = AtomicU32::new(0);
 
-/// So many connections for reading are kept while nobody uses them.
-const IDLE: usize = 8;
-/// From so many pages on the log is emptied beside the commits, and from so many on a commit waits
-/// for it.
-const GROWN: i32 = 8 << 8;
-const TOO_LARGE: i32 = 64 << 8;
-/// How long a commit that empties the log waits for those who read in it.
-const READERS: Duration = Duration::from_millis(100);
 /// After so many notes of this process it is looked whether old ones can go.
 const LOOK_FOR_OLD_NOTES: u64 = 4096;
 
@@ -76,48 +58,6 @@ pub(crate) fn key_file(path: &Path) -> Result<PathBuf, StoreError> {
 pub(crate) struct SqliteStore {
     // In an Arc so that it can be leaked: a forked child must not close a connection.
     shared: Arc<Shared>,
-}
-
-struct Shared {
-    place: Place,
-    /// Which file the database is.
-    db: Option<Identity>,
-    cache_kib: u64,
-    id: String,
-    peers: Peers,
-    turn: Turn,
-    /// How long another process is waited for.
-    patience_ms: AtomicU64,
-    writing: Mutex<Writing>,
-    /// Held by whoever reads; closing waits for all of them.
-    open: RwLock<()>,
-    idle: Mutex<Vec<Connection>>,
-    snapshots: Mutex<Snapshots>,
-    /// The last commit of this process.
-    written: AtomicU64,
-    /// The notes of this process since old ones were looked for.
-    notes_written: AtomicU64,
-    /// How many pages the log has.
-    pages: Arc<AtomicI32>,
-    /// From how many on a commit empties it.
-    too_large: AtomicI32,
-    /// Held by the thread that empties the log.
-    emptying: Mutex<()>,
-    group: Group<Disk>,
-    failure: Failure,
-    process: Process,
-    keeper: Arc<Keeper>,
-    closing: AtomicBool,
-    /// How often those of this process were woken who sleep until there is a note.
-    woken: AtomicU64,
-    /// Held while everything is read; closing ends that.
-    verifying: Mutex<()>,
-    verification: Mutex<Option<InterruptHandle>>,
-    /// Files that forked children give up.
-    withheld: Mutex<BTreeMap<RawFd, Withheld>>,
-    closed: Mutex<Option<Result<(), StoreError>>>,
-    /// Until it is closed, no other open of it begins in this process.
-    reserved: Mutex<Option<Reserved>>,
 }
 
 impl SqliteStore {
@@ -140,132 +80,6 @@ impl SqliteStore {
 }
 
 impl Shared {
-    fn new(
-        place: Place,
-        reserved: Reserved,
-        cache_kib: u64,
-        opened: Opened,
-    ) -> Result<Shared, StoreError> {
-        let Opened {
-            connection,
-            state,
-            durable,
-            pages,
-            disk,
-            peers,
-        } = opened;
-        let failure = Failure::default();
-        Ok(Shared {
-            db: files::metadata(place.db())?.as_ref().map(Identity::from),
-            cache_kib,
-            id: hex(&state.head.id),
-            peers,
-            turn: Turn::default(),
-            patience_ms: AtomicU64::new(PATIENCE.as_millis() as u64),
-            writing: Mutex::new(Writing {
-                writer: Some(Writer { connection, state }),
-                alone: 0,
-            }),
-            open: RwLock::new(()),
-            idle: Mutex::default(),
-            snapshots: Mutex::default(),
-            written: AtomicU64::new(0),
-            notes_written: AtomicU64::new(0),
-            pages,
-            too_large: AtomicI32::new(TOO_LARGE),
-            emptying: Mutex::new(()),
-            group: Group::new(durable, disk, failure.clone()),
-            failure,
-            process: Process::default(),
-            keeper: Arc::default(),
-            closing: AtomicBool::new(false),
-            woken: AtomicU64::new(0),
-            verifying: Mutex::new(()),
-            verification: Mutex::default(),
-            withheld: Mutex::default(),
-            closed: Mutex::new(None),
-            reserved: Mutex::new(Some(reserved)),
-            place,
-        })
-    }
-
-    /// Has forked children give up what SQLite has opened since.
-    fn withhold(&self) {
-        let mut withheld = self.withheld.lock();
-        for number in files::open_numbers(&self.place.opened_by_sqlite()) {
-            if !withheld.contains_key(&number)
-                && let Some(given_up) = tenantry_fork::withhold(number)
-            {
-                withheld.insert(number, given_up);
-            }
-        }
-    }
-
-    fn go_on(&self) -> Result<(), StoreError> {
-        match self.closing.load(Ordering::Acquire) {
-            true => Err(StoreError::Closed),
-            false => Ok(()),
-        }
-    }
-
-    fn connect(&self) -> Result<Connection, StoreError> {
-        let connection = rows::connect(self.place.db(), self.cache_kib)?;
-        files::still_leads_to(self.place.db(), self.db)?;
-        // What is read first opens the log, too.
-        rows::state(&connection)?;
-        self.withhold();
-        Ok(connection)
-    }
-
-    /// Reads while the store is not closed.
-    fn read<T>(
-        &self,
-        read: impl FnOnce(&Connection) -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
-        self.process.check()?;
-        let _not_closed_meanwhile = self.open.read();
-        self.go_on()?;
-        self.with_connection(read)
-    }
-
-    /// Reads at one state of the store, which is told to all first.
-    fn read_at_one_state<T>(
-        &self,
-        read: impl FnOnce(&Connection, &State) -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
-        self.read(|connection| {
-            let state = rows::begin_reading(connection)?;
-            self.peers.learn(&state);
-            let outcome = read(connection, &state);
-            rows::end_reading(connection)?;
-            outcome
-        })
-    }
-
-    /// Whoever calls sees to it that the store is not closed meanwhile.
-    fn with_connection<T>(
-        &self,
-        work: impl FnOnce(&Connection) -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
-        let connection = self.take_connection()?;
-        let outcome = work(&connection).map_err(|error| self.named(error));
-        if outcome.is_ok() {
-            self.keep_connection(connection);
-        }
-        outcome
-    }
-
-    /// An error with the name of the store, where it asks for it.
-    fn named(&self, error: StoreError) -> StoreError {
-        match error {
-            StoreError::Locked { pid, .. } => StoreError::Locked {
-                folder: self.place.db().display().to_string(),
-                pid,
-            },
-            other => other,
-        }
-    }
-
     fn get(&self, key: &[u8]) -> Result<Option<Record>, StoreError> {
         self.read(|connection| {
             let found = rows::get(connection, key)?.map(|found| found.record);

@@ -6,9 +6,9 @@ use std::time::Duration;
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
-use super::Shared;
 use super::disk::Disk;
 use super::rows::{self, sqlite_error};
+use super::shared::Shared;
 use super::turn::PATIENCE;
 use crate::backend::StoreError;
 use crate::files;

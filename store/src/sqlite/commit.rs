@@ -7,31 +7,9 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::notes;
 use super::rows::{self, State, sqlite_error};
-use super::{READERS, Shared, TOO_LARGE};
+use super::shared::{GROWN, READERS, Shared, TOO_LARGE, Writer};
 use crate::backend::{Alone, Batch, CommitError, StoreError, Unlock};
 use crate::record::{self, Write, count};
-
-/// The connection that writes, and what is known of the store.
-pub(super) struct Writer {
-    pub(super) connection: Connection,
-    /// As this process has seen it last.
-    pub(super) state: State,
-}
-
-/// What whoever writes has locked in this process.
-pub(super) struct Writing {
-    /// `None` once closed.
-    pub(super) writer: Option<Writer>,
-    /// How often a thread of this process has taken [`crate::SharedStore::alone`]: as long as one
-    /// has it, all of them write without another lock over the processes.
-    pub(super) alone: usize,
-}
-
-impl Writing {
-    fn writer(&mut self) -> Result<&mut Writer, StoreError> {
-        self.writer.as_mut().ok_or(StoreError::Closed)
-    }
-}
 
 /// A turn to write, given back when it is dropped.
 struct Turn<'a>(&'a Shared);
@@ -197,10 +175,7 @@ impl Shared {
                 outcome
             });
             // Where somebody reads in it for long, not every commit waits.
-            let next = self
-                .pages
-                .load(Ordering::Acquire)
-                .saturating_add(super::GROWN);
+            let next = self.pages.load(Ordering::Acquire).saturating_add(GROWN);
             self.too_large.store(next.max(TOO_LARGE), Ordering::Release);
         }
     }

@@ -1,13 +1,10 @@
-//! What is made durable, and told to be: SQLite's log, and the manifest.
+//! The files that are synced: SQLite's log, and the manifest that tells how far it was.
 
 use std::fs::File;
 use std::time::Duration;
 
-use super::Shared;
-use super::peers::{EMPTYING, MANIFEST, Peers};
-use super::rows;
+use super::peers::{MANIFEST, Peers};
 use crate::backend::StoreError;
-use crate::files::{self, Identity};
 use crate::lock::Lock;
 use crate::manifest::Manifest;
 
@@ -29,89 +26,5 @@ impl Disk {
         let raised = peers.with_byte(MANIFEST, BUSY, || self.manifest.raise(commit))?;
         raised.unwrap_or(Ok(()))?;
         self.manifest.sync_from_time_to_time()
-    }
-}
-
-impl Shared {
-    pub(super) fn sync_up_to(&self, commit: u64) -> Result<(), StoreError> {
-        self.group.wait_for(commit, |disk| self.sync(disk))
-    }
-
-    /// Makes durable what was committed before, by any process, and returns the number of the last
-    /// of that. Where it fails, it has failed for all processes.
-    pub(super) fn sync(&self, disk: &mut Disk) -> Result<u64, StoreError> {
-        self.must_be_whole()?;
-        let commit = self.peers.commit();
-        let synced = disk
-            .wal
-            .sync_data()
-            .map_err(|error| StoreError::io("cannot sync SQLite's log", &error))
-            .and_then(|()| self.still_holds(disk))
-            .and_then(|()| self.must_be_whole())
-            .and_then(|()| disk.advance(&self.peers, commit));
-        if let Err(error) = synced {
-            self.peers.break_all();
-            return Err(error);
-        }
-        Ok(commit)
-    }
-
-    /// Refuses when this process cannot write any more, or no process may: what one of them could
-    /// not bring to the disk may be lost, whatever another is told by the system.
-    pub(super) fn must_be_whole(&self) -> Result<(), StoreError> {
-        if let Some(error) = self.failure.get() {
-            return Err(error.clone());
-        }
-        let Some(pid) = self.peers.broken() else {
-            return Ok(());
-        };
-        let error = StoreError::failed(format!(
-            "process {pid} could not bring to the disk what was written, so nothing more is \
-             written until all processes have closed the store"
-        ));
-        Err(self.failure.get_or_init(|| error).clone())
-    }
-
-    /// Refuses when the names of the files lead to other files than those that are open, or to
-    /// none: what is written to these is lost, or not seen by who comes next.
-    fn still_holds(&self, disk: &Disk) -> Result<(), StoreError> {
-        let of = |file: &File| file.metadata().ok().as_ref().map(Identity::from);
-        let files = [
-            (self.place.db().to_owned(), self.db),
-            (self.place.wal(), of(&disk.wal)),
-            (self.place.manifest(), of(disk.manifest.file())),
-            (self.place.lock(), of(disk.lock.file())),
-        ];
-        let shared = self.peers.files(&self.place);
-        files
-            .iter()
-            .chain(&shared)
-            .try_for_each(|(path, open)| files::still_leads_to(path, *open))
-    }
-
-    /// Empties the log into the database, where no other process is about to.
-    pub(super) fn empty_by(
-        &self,
-        empty: impl FnOnce() -> Result<rows::Emptied, StoreError>,
-    ) -> Result<(), StoreError> {
-        let _one_thread = self.emptying.lock();
-        let emptied = self.peers.with_byte(EMPTYING, Duration::ZERO, empty)?;
-        if let Some(outcome) = emptied {
-            self.emptied(outcome);
-        }
-        Ok(())
-    }
-
-    /// What emptying the log brings about: an error of the disk is final, as for a sync.
-    fn emptied(&self, outcome: Result<rows::Emptied, StoreError>) {
-        match outcome {
-            Ok(emptied) if emptied.all => self.pages.store(0, std::sync::atomic::Ordering::Release),
-            Err(error @ StoreError::Failed { .. }) => {
-                self.peers.break_all();
-                self.failure.get_or_init(|| error);
-            }
-            // Somebody reads in it, or there is no room in the database: later.
-            _ => {}
-        }
     }
 }

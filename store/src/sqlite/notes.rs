@@ -12,9 +12,6 @@ pub(super) const KEPT: u64 = 100_000;
 /// So many are removed in one transaction, so that nobody waits long for it.
 pub(super) const STEP: usize = 500;
 
-pub(super) const TABLE: &str = "CREATE TABLE log (n INTEGER PRIMARY KEY, before INTEGER NOT NULL,
-    note BLOB NOT NULL) STRICT;";
-
 /// Adds the note of a commit; `before` is the last commit with one.
 pub(super) fn add(
     connection: &Connection,

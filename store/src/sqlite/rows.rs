@@ -6,7 +6,6 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Row, ffi, params};
 
-use super::notes;
 use super::place::APPLICATION;
 use crate::backend::{Order, Record, StoreError};
 use crate::manifest::FORMAT;
@@ -56,6 +55,10 @@ pub(super) fn connect(path: &Path, cache_kib: u64) -> Result<Connection, StoreEr
     connect().map_err(|error| sqlite_error("cannot open the database", &error))
 }
 
+/// The notes of the commits: `notes.rs`.
+const LOG: &str = "CREATE TABLE log (n INTEGER PRIMARY KEY, before INTEGER NOT NULL,
+    note BLOB NOT NULL) STRICT;";
+
 /// The column of the head that tells the last commit with a note.
 const NOTED: &str = "noted INTEGER NOT NULL DEFAULT 0";
 
@@ -80,7 +83,7 @@ pub(super) fn create(path: &Path, id: [u8; 16]) -> Result<(), StoreError> {
                  n INTEGER NOT NULL, records INTEGER NOT NULL, sum INTEGER NOT NULL,
                  crc INTEGER NOT NULL, {NOTED}) STRICT;
              {}",
-            notes::TABLE
+            LOG
         ))?;
         connection.execute(
             "INSERT INTO head VALUES (1, ?1, 0, 0, 0, ?2, 0)",
@@ -120,10 +123,7 @@ pub(super) fn make_room_for_notes(connection: &Connection) -> Result<(), StoreEr
             return Ok(());
         }
         let transaction = connection.unchecked_transaction()?;
-        transaction.execute_batch(&format!(
-            "ALTER TABLE head ADD COLUMN {NOTED}; {}",
-            notes::TABLE
-        ))?;
+        transaction.execute_batch(&format!("ALTER TABLE head ADD COLUMN {NOTED}; {}", LOG))?;
         transaction.commit()
     };
     make().map_err(|error| sqlite_error("cannot make room for notes", &error))

@@ -1,42 +1,14 @@
 //! Reading at one state of the store, on a connection that is in a transaction meanwhile.
 
-use std::collections::BTreeMap;
 use std::mem::forget;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
 use rusqlite::Connection;
 
 use super::rows::{self, State};
-use super::{IDLE, Shared};
+use super::shared::{Held, Shared};
 use crate::backend::{Order, Record, Snapshot, StoreError};
 use crate::record;
-
-/// The connection of a snapshot; closing the store takes it away.
-type Held = Arc<Mutex<Option<Connection>>>;
-
-/// The connections of all snapshots that live.
-#[derive(Default)]
-pub(super) struct Snapshots {
-    next: u64,
-    held: BTreeMap<u64, Held>,
-}
-
-impl Snapshots {
-    fn add(&mut self, connection: Connection) -> (u64, Held) {
-        self.next += 1;
-        let held = Arc::new(Mutex::new(Some(connection)));
-        self.held.insert(self.next, held.clone());
-        (self.next, held)
-    }
-
-    /// Waits for who is just reading in one.
-    pub(super) fn end(&mut self) {
-        for held in std::mem::take(&mut self.held).into_values() {
-            drop(held.lock().take());
-        }
-    }
-}
 
 pub(super) struct AtOneState {
     shared: Arc<Shared>,
@@ -112,24 +84,6 @@ impl Drop for AtOneState {
         };
         if rows::end_reading(&connection).is_ok() {
             self.shared.keep_connection(connection);
-        }
-    }
-}
-
-impl Shared {
-    /// Whoever calls sees to it that the store is not closed meanwhile.
-    pub(super) fn take_connection(&self) -> Result<Connection, StoreError> {
-        let kept = self.idle.lock().pop();
-        match kept {
-            Some(connection) => Ok(connection),
-            None => self.connect().map_err(|error| self.named(error)),
-        }
-    }
-
-    pub(super) fn keep_connection(&self, connection: Connection) {
-        let mut idle = self.idle.lock();
-        if idle.len() < IDLE {
-            idle.push(connection);
         }
     }
 }

@@ -3,8 +3,11 @@ mod many;
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Instant;
+
+use rusqlite::Connection;
 
 use super::keeper::TICK;
 use super::*;
