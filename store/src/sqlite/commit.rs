@@ -53,6 +53,9 @@ impl Shared {
         let stuck = || StoreError::failed("a transaction could not be taken back");
         match outcome {
             Err(CommitError::Store(error @ StoreError::Failed { .. })) => {
+                if rows::is_failed_sync(&error) {
+                    self.peers.break_all();
+                }
                 Err(self.failure.get_or_init(|| error).clone().into())
             }
             _ if !writer.connection.is_autocommit() => {

@@ -373,15 +373,26 @@ pub(super) fn integrity(connection: &Connection, most: usize) -> Result<Vec<Stri
     Ok(found)
 }
 
+/// What SQLite itself could not sync is lost for all processes, not only for the one that is told.
+pub(super) fn is_failed_sync(error: &StoreError) -> bool {
+    matches!(error, StoreError::Failed { what } if what.ends_with(NOT_SYNCED))
+}
+
+const NOT_SYNCED: &str = " (a sync has failed)";
+
 /// An error of SQLite; `doing` says what was tried.
 pub(super) fn sqlite_error(doing: &str, error: &rusqlite::Error) -> StoreError {
     let what = format!("{doing}: {error}");
-    // A page that should be there and is not.
-    let is_cut = [ffi::SQLITE_IOERR_SHORT_READ, ffi::SQLITE_IOERR_CORRUPTFS];
-    if let Some(code) = error.sqlite_error().map(|error| error.extended_code)
-        && is_cut.contains(&code)
-    {
-        return StoreError::Corrupt { what };
+    match error.sqlite_error().map(|error| error.extended_code) {
+        // A page that should be there and is not.
+        Some(ffi::SQLITE_IOERR_SHORT_READ | ffi::SQLITE_IOERR_CORRUPTFS) => {
+            return StoreError::Corrupt { what };
+        }
+        Some(ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC) => {
+            let what = format!("{what}{NOT_SYNCED}");
+            return StoreError::Failed { what };
+        }
+        _ => {}
     }
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => StoreError::Full { what },

@@ -271,6 +271,11 @@ impl Shared {
         if let Some(error) = self.failure.get() {
             return Err(error.clone());
         }
+        self.others_must_be_whole()
+    }
+
+    /// The second half of that.
+    pub(super) fn others_must_be_whole(&self) -> Result<(), StoreError> {
         let Some(pid) = self.peers.broken() else {
             return Ok(());
         };

@@ -26,7 +26,7 @@ impl Shared {
             .sync_data()
             .map_err(|error| StoreError::io("cannot sync SQLite's log", &error))
             .and_then(|()| self.still_holds(disk))
-            .and_then(|()| self.must_be_whole())
+            .and_then(|()| self.others_must_be_whole())
             .and_then(|()| disk.advance(&self.peers, commit));
         if let Err(error) = synced {
             self.peers.break_all();
@@ -70,7 +70,9 @@ impl Shared {
         match outcome {
             Ok(emptied) if emptied.all => self.pages.store(0, Ordering::Release),
             Err(error @ StoreError::Failed { .. }) => {
-                self.peers.break_all();
+                if rows::is_failed_sync(&error) {
+                    self.peers.break_all();
+                }
                 self.failure.get_or_init(|| error);
             }
             // Somebody reads in it, or there is no room in the database: later.

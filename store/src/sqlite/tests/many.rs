@@ -170,6 +170,7 @@ fn serve(store: &SqliteStore) {
         match line.unwrap().as_str() {
             "count" => say(count_on(store, "also").unwrap().1),
             "put" => say(store.commit(&put("put", b"")).unwrap()),
+            "large" => say(store.commit(&large()).unwrap()),
             "sync" => say(match store.sync(store.last_commit()) {
                 Ok(()) => "durable".to_owned(),
                 Err(error) => error.to_string(),
@@ -191,6 +192,14 @@ fn serve(store: &SqliteStore) {
         }
     }
     drop(alone);
+}
+
+fn large() -> Batch {
+    let write = |i: u32| (i.to_be_bytes().to_vec(), Some(vec![0; 600]));
+    Batch {
+        writes: (0..2000).map(write).collect(),
+        ..Batch::default()
+    }
 }
 
 /// Commits a deletion and a note as a process does that is killed before it can tell of them.
@@ -348,6 +357,30 @@ fn a_snapshot_stays_as_it_is_and_outlives_the_store() {
     assert_eq!(left_behind(&scratch), ["", "-lock", "-locks", "-manifest"]);
     drop(store);
     assert_eq!(snapshot.get(b"a"), Err(StoreError::Closed));
+}
+
+#[test]
+fn the_log_is_emptied_beside_the_commits_of_several() {
+    let scratch = Scratch::new();
+    let store = open(&scratch).unwrap();
+    let mut other = Other::new(&scratch, "serve");
+    assert_eq!(other.says(), "ready");
+    for _ in 0..8 {
+        store.commit(&large()).unwrap();
+        other.does("large");
+    }
+    let until = Instant::now() + 100 * TICK;
+    loop {
+        // How many pages it has after this.
+        store.commit(&put("small", b"")).unwrap();
+        if store.shared.pages.load(Ordering::Acquire) < 100 {
+            break;
+        }
+        assert!(Instant::now() < until, "the log stays");
+        std::thread::sleep(TICK);
+    }
+    whole(&store);
+    other.end();
 }
 
 // --- alone
@@ -627,6 +660,19 @@ fn where_one_process_could_not_sync_none_writes_until_all_have_closed() {
     assert_eq!(store.commit(&put("a", b"")), Ok(5));
     store.sync(5).unwrap();
     whole(&store);
+}
+
+#[test]
+fn what_sqlite_itself_could_not_sync_is_told_from_other_errors() {
+    let error = |code| {
+        let error = rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None);
+        rows::sqlite_error("cannot commit", &error)
+    };
+    assert!(rows::is_failed_sync(&error(
+        rusqlite::ffi::SQLITE_IOERR_FSYNC
+    )));
+    let other = error(rusqlite::ffi::SQLITE_IOERR_WRITE);
+    assert!(matches!(other, StoreError::Failed { .. }) && !rows::is_failed_sync(&other));
 }
 
 #[test]
