@@ -171,6 +171,7 @@ fn serve(store: &SqliteStore) {
             "count" => say(count_on(store, "also").unwrap().1),
             "put" => say(store.commit(&put("put", b"")).unwrap()),
             "large" => say(store.commit(&large()).unwrap()),
+            "processes" => say(store.processes()),
             "sync" => say(match store.sync(store.last_commit()) {
                 Ok(()) => "durable".to_owned(),
                 Err(error) => error.to_string(),
@@ -479,6 +480,31 @@ fn closing_ends_a_turn_and_every_wait() {
         other.end();
     });
     assert!(began.elapsed() < long);
+}
+
+#[test]
+fn a_closed_store_that_is_dropped_takes_nothing_from_the_next() {
+    let scratch = Scratch::new();
+    let first = filled(&scratch, 3);
+    first.close().unwrap();
+    let next = open(&scratch).unwrap();
+    let mut other = Other::new(&scratch, "serve");
+    assert_eq!(
+        (other.says(), other.does("processes")),
+        ("ready".into(), "2".into())
+    );
+    let alone = next.alone().unwrap();
+    drop(first);
+    other.tell("put");
+    next.commit(&put("first", b"")).unwrap();
+    drop(alone);
+    assert_eq!(
+        (other.says(), other.does("processes")),
+        ("5".into(), "2".into())
+    );
+    std::thread::sleep(Duration::from_millis(110));
+    assert_eq!(other.does("processes"), "2");
+    other.end();
 }
 
 // --- death
