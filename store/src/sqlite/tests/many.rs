@@ -449,6 +449,7 @@ fn closing_ends_a_turn_and_every_wait() {
     let scratch = Scratch::new();
     let store = filled(&scratch, 3);
     let long = Duration::from_secs(20);
+    store.shared.patience_ms.store(20_000, Ordering::Relaxed);
     let began = Instant::now();
     std::thread::scope(|scope| {
         let alone = store.alone().unwrap();
@@ -457,11 +458,11 @@ fn closing_ends_a_turn_and_every_wait() {
             scope.spawn(|| store.wait_for_note(9, long)),
         ];
         let waits = scope.spawn(|| store.alone().err());
-        std::thread::sleep(Duration::from_millis(50));
-        let [first, second] = sleepers;
-        store.wake_waiting();
-        first.join().unwrap();
-        second.join().unwrap();
+        // They may not sleep yet.
+        while !sleepers.iter().all(|sleeper| sleeper.is_finished()) {
+            store.wake_waiting();
+            std::thread::sleep(Duration::from_millis(5));
+        }
         let sleeps = scope.spawn(|| store.wait_for_note(9, long));
         std::thread::sleep(Duration::from_millis(20));
         assert_eq!(store.close(), Ok(()));
