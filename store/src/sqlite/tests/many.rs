@@ -475,7 +475,8 @@ fn closing_ends_a_turn_and_every_wait() {
         let mut other = Other::new(&scratch, "serve");
         assert_eq!(other.says(), "ready");
         other.tell("put");
-        next.commit(&put("first", b"")).unwrap();
+        std::thread::sleep(Duration::from_millis(100));
+        assert_eq!(next.commit(&put("first", b"")), Ok(4));
         drop(turn);
         assert_eq!(other.says(), "5");
         other.end();
@@ -497,7 +498,8 @@ fn a_closed_store_that_is_dropped_takes_nothing_from_the_next() {
     let alone = next.alone().unwrap();
     drop(first);
     other.tell("put");
-    next.commit(&put("first", b"")).unwrap();
+    std::thread::sleep(Duration::from_millis(100));
+    assert_eq!(next.commit(&put("first", b"")), Ok(4));
     drop(alone);
     assert_eq!(
         (other.says(), other.does("processes")),
