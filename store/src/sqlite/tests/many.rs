@@ -11,6 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::*;
 use crate::contract::{asked, say, spawn_test};
 use crate::lock::Lock;
+use crate::manifest::Manifest;
 
 const COUNTER: &[u8] = b"counter";
 
@@ -289,6 +290,31 @@ fn what_one_process_has_committed_the_others_know_at_once() {
     assert_eq!(other.does("sync"), "durable");
     whole(&store);
     other.end();
+}
+
+#[test]
+fn the_manifest_of_several_tells_the_newest_that_is_durable() {
+    let scratch = Scratch::new();
+    let store = open(&scratch).unwrap();
+    let mut other = Other::new(&scratch, "serve");
+    assert_eq!(other.says(), "ready");
+    let told = || {
+        let manifest = Manifest::open(&beside(&scratch, "-manifest")).unwrap();
+        manifest.mark().commit
+    };
+    for round in 1..=40 {
+        // Not always in turn.
+        if round % 3 != 0 {
+            let commit: u64 = other.does("put").parse().unwrap();
+            assert!(other.does("sync") == "durable" && told() == commit);
+        }
+        let commit = store.commit(&put("a", b"")).unwrap();
+        assert_eq!((store.sync(commit), told()), (Ok(()), commit));
+    }
+    // Who had nothing to write does not lower it.
+    assert_eq!(other.does("sync"), "durable");
+    other.end();
+    assert_eq!(told(), store.last_commit());
 }
 
 #[test]
