@@ -12,19 +12,19 @@ use crate::backend::{Alone, Batch, CommitError, StoreError, Unlock};
 use crate::record::{self, Write, count};
 
 /// A turn to write, given back when it is dropped.
-struct Turn<'a>(&'a Shared);
+struct Taken<'a>(&'a Shared);
 
-impl Drop for Turn<'_> {
+impl Drop for Taken<'_> {
     fn drop(&mut self) {
         self.0.turn.give_back(&self.0.peers);
     }
 }
 
 impl Shared {
-    fn take_turn(&self) -> Result<Turn<'_>, StoreError> {
+    fn take_turn(&self) -> Result<Taken<'_>, StoreError> {
         let patience = Duration::from_millis(self.patience_ms.load(Ordering::Relaxed));
         self.turn.take(&self.peers, patience)?;
-        Ok(Turn(self))
+        Ok(Taken(self))
     }
 
     /// Writes as the only process.
@@ -167,7 +167,7 @@ impl Shared {
         if self.turn.take(&self.peers, READERS).is_err() {
             return;
         }
-        let _turn = Turn(self);
+        let _turn = Taken(self);
         let writing = self.writing.lock();
         if let Some(writer) = writing.writer.as_ref().filter(|_| is_too_large()) {
             let connection = &writer.connection;
