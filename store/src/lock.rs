@@ -19,7 +19,7 @@ const DYING: Duration = Duration::from_millis(200);
 
 pub(crate) struct Lock {
     file: File,
-    _withheld: Option<Withheld>,
+    withheld: Option<Withheld>,
 }
 
 impl Lock {
@@ -27,7 +27,7 @@ impl Lock {
     pub(crate) fn take(path: &Path, store: &Path) -> Result<Lock, StoreError> {
         let file = private_file(path)?;
         // Before it is locked: a child that is forked now must not keep the lock.
-        let _withheld = tenantry_fork::withhold(file.as_raw_fd());
+        let withheld = tenantry_fork::withhold(file.as_raw_fd());
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(held(store, holder(path))),
@@ -35,7 +35,7 @@ impl Lock {
                 return Err(StoreError::io("cannot lock the store", &error));
             }
         }
-        let lock = Lock { file, _withheld };
+        let lock = Lock { file, withheld };
         lock.write(&std::process::id().to_string())?;
         Ok(lock)
     }
@@ -45,7 +45,11 @@ impl Lock {
     #[cfg(feature = "sqlite")]
     pub(crate) fn share(path: &Path, store: &Path, is_first: bool) -> Result<Lock, StoreError> {
         let file = private_file(path)?;
+<<<<<<< HEAD
         let _withheld = tenantry_fork::withhold(file.as_raw_fd());
+=======
+        let withheld = tenantry_fork::withhold(file.as_raw_fd());
+>>>>>>> many-store
         let until = Instant::now() + DYING;
         let mut locked = match is_first {
             true => file.try_lock(),
@@ -62,7 +66,11 @@ impl Lock {
                 return Err(StoreError::io("cannot lock the store", &error));
             }
         }
+<<<<<<< HEAD
         let lock = Lock { file, _withheld };
+=======
+        let lock = Lock { file, withheld };
+>>>>>>> many-store
         // No pid stands for all of them.
         lock.write("")?;
         Ok(lock)
@@ -85,6 +93,17 @@ impl Lock {
     fn write(&self, pid: &str) -> Result<(), StoreError> {
         let written = self.file.write_all_at(format!("{pid:<10}\n").as_bytes(), 0);
         written.map_err(|error| StoreError::io("cannot write the lock file", &error))
+    }
+}
+
+impl Drop for Lock {
+    /// Closing the file would not unlock it while a process that is just being started has it too.
+    fn drop(&mut self) {
+        // In a forked child the number leads elsewhere by then; where it may not, the lock is left
+        // to the parent.
+        if self.withheld.is_some() {
+            let _ = self.file.unlock();
+        }
     }
 }
 

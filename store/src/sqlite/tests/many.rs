@@ -765,6 +765,19 @@ fn a_version_that_wants_the_store_alone_and_this_one_keep_each_other_out() {
 }
 
 #[test]
+fn what_another_copy_of_this_library_has_open_in_this_process_is_refused() {
+    let scratch = Scratch::new();
+    let mut other = Other::new(&scratch, "serve");
+    assert_eq!(other.says(), "ready");
+    let as_sqlite_does = fs::File::open(beside(&scratch, "-shm")).unwrap();
+    let ours = contract::locked(&db(&scratch), std::process::id());
+    assert_eq!(open(&scratch).err(), Some(ours));
+    drop(as_sqlite_does);
+    assert_eq!(open(&scratch).unwrap().processes(), 2);
+    other.end();
+}
+
+#[test]
 fn a_page_that_is_gone_or_something_else_is_not_joined() {
     let scratch = Scratch::new();
     let store = filled(&scratch, 3);
