@@ -45,11 +45,7 @@ impl Lock {
     #[cfg(feature = "sqlite")]
     pub(crate) fn share(path: &Path, store: &Path, is_first: bool) -> Result<Lock, StoreError> {
         let file = private_file(path)?;
-<<<<<<< HEAD
-        let _withheld = tenantry_fork::withhold(file.as_raw_fd());
-=======
         let withheld = tenantry_fork::withhold(file.as_raw_fd());
->>>>>>> many-store
         let until = Instant::now() + DYING;
         let mut locked = match is_first {
             true => file.try_lock(),
@@ -66,11 +62,7 @@ impl Lock {
                 return Err(StoreError::io("cannot lock the store", &error));
             }
         }
-<<<<<<< HEAD
-        let lock = Lock { file, _withheld };
-=======
         let lock = Lock { file, withheld };
->>>>>>> many-store
         // No pid stands for all of them.
         lock.write("")?;
         Ok(lock)

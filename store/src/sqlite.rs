@@ -25,7 +25,7 @@ mod turn;
 mod tests;
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -35,7 +35,7 @@ use crate::backend::{
     Alone, Backend, Batch, CommitError, Notes, Options, Order, Record, SharedStore, Snapshot,
     StoreError, Verification,
 };
-use crate::process::refuse_after_fork;
+use crate::process::OpenIn;
 use crate::record;
 use keeper::Kept;
 use peers::Reserved;
@@ -45,7 +45,7 @@ use snapshot::AtOneState;
 
 /// SQLite keeps what it has locked for the whole process, and a child inherits that: it would
 /// believe that it holds locks which it does not hold.
-static FIRST: AtomicU32 = AtomicU32::new(0);
+static OPEN_IN: OpenIn = OpenIn::nobody();
 
 /// After so many notes of this process it is looked whether old ones can go.
 const LOOK_FOR_OLD_NOTES: u64 = 4096;
@@ -62,9 +62,9 @@ pub(crate) struct SqliteStore {
 
 impl SqliteStore {
     pub(crate) fn open(path: &Path, options: &Options) -> Result<SqliteStore, StoreError> {
-        refuse_after_fork(&FIRST)?;
+        let entered = OPEN_IN.enter()?;
         let place = Place::new(path)?;
-        let reserved = Reserved::take(&place)?;
+        let reserved = Reserved::take(&place, entered)?;
         // One for writing, those that are idle, and one that reads everything.
         let cache_kib = (options.cache_bytes / 1024 / (IDLE as u64 + 2)).max(512);
         let opened = opening::open(&place, options.create, cache_kib)?;

@@ -23,6 +23,7 @@ use super::rows::State;
 use crate::backend::StoreError;
 use crate::files::{self, Identity, failed, name};
 use crate::lock::held;
+use crate::process::Entered;
 
 /// Which byte is locked for what.
 pub(super) const WRITER: u64 = 0;
@@ -42,15 +43,22 @@ const NAP: Duration = Duration::from_micros(500);
 static OPEN: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
 /// The one open of a store in this process.
-pub(super) struct Reserved(PathBuf);
+pub(super) struct Reserved {
+    db: PathBuf,
+    /// Goes after the path.
+    _entered: Entered,
+}
 
 impl Reserved {
-    pub(super) fn take(place: &Place) -> Result<Reserved, StoreError> {
+    pub(super) fn take(place: &Place, entered: Entered) -> Result<Reserved, StoreError> {
         let ours = || held(place.db(), Some(std::process::id()));
         if !OPEN.lock().insert(place.db().to_owned()) {
             return Err(ours());
         }
-        let reserved = Reserved(place.db().to_owned());
+        let reserved = Reserved {
+            db: place.db().to_owned(),
+            _entered: entered,
+        };
         // By another copy of this library: nobody but an SQLite opens this file.
         let found = fs::symlink_metadata(place.shm()).ok();
         match found.as_ref().map(Identity::from) {
@@ -62,7 +70,7 @@ impl Reserved {
 
 impl Drop for Reserved {
     fn drop(&mut self) {
-        OPEN.lock().remove(&self.0);
+        OPEN.lock().remove(&self.db);
     }
 }
 
