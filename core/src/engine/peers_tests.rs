@@ -325,8 +325,8 @@ fn one_process_writes_at_a_time() {
         let (early, is_early) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
             between.all[1].call("roles.create", json!({"id": "new", "name": "New"}));
-            drop(early.send(()));
-            drop(done.send(()));
+            let _ = early.send(());
+            let _ = done.send(());
         });
         let waits = is_early.recv_timeout(Duration::from_millis(200));
         assert!(waits.is_err(), "both write");
