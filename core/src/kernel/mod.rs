@@ -204,7 +204,16 @@ impl Kernel {
         if !self.backend.goes_on_after(&error) {
             self.poison();
         }
-        error.into()
+        match error {
+            // The store is open here: another process writes, and was stopped.
+            StoreError::Locked { pid: Some(pid), .. } => Error::busy(format!(
+                "The process {pid} does not let go of the store; try again, or end it."
+            )),
+            StoreError::Locked { pid: None, .. } => {
+                Error::busy("Another process does not let go of the store; try again.")
+            }
+            error => error.into(),
+        }
     }
 
     #[inline]

@@ -7,7 +7,7 @@ use super::state::Writing;
 use crate::error::Error;
 use std::borrow::Cow;
 use std::sync::atomic::Ordering;
-use tenantry_store::{Batch, Notes, StoreError};
+use tenantry_store::{Batch, Notes};
 
 /// How many notes are read at once.
 const NOTES_AT_ONCE: usize = 256;
@@ -59,20 +59,8 @@ impl Kernel {
         let writer = self.writer.lock();
         let shared = self.backend.shared();
         let alone = shared.map(|shared| shared.alone()).transpose();
-        let alone = alone.map_err(|error| self.not_alone(error))?;
+        let alone = alone.map_err(|error| self.store_failure(error))?;
         Ok(Writing::new(writer, alone))
-    }
-
-    fn not_alone(&self, error: StoreError) -> Error {
-        match error {
-            StoreError::Locked { pid: Some(pid), .. } => Error::busy(format!(
-                "The process {pid} does not let go of the store; try again."
-            )),
-            StoreError::Locked { pid: None, .. } => {
-                Error::busy("Another process does not let go of the store; try again.")
-            }
-            error => self.store_failure(error),
-        }
     }
 
     /// The same commit, with a note for other processes where there are any and they need one.

@@ -223,6 +223,6 @@ pub(super) fn is_given_back(kernel: &Kernel, batch: &Batch) -> Result<bool, Erro
     match kernel.commit_batch(batch) {
         Ok(_) => Ok(true),
         Err(CommitError::Conflict) => Ok(false),
-        Err(CommitError::Store(error)) => Err(error.into()),
+        Err(CommitError::Store(error)) => Err(kernel.store_failure(error)),
     }
 }
