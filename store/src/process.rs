@@ -66,7 +66,7 @@ impl OpenIn {
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, entered);
         before.map(|_| Entered(self)).map_err(|other| StoreError::Forked {
             what: format!(
-                "Process {own} was forked from process {} while that had a store open; open stores \
+                "Process {own} was forked from process {}, which had opened a store; open stores \
                  only after forking.",
                 other >> 32
             ),
@@ -116,7 +116,7 @@ mod tests {
         let parents = 7 << 32 | 2;
         OPEN_IN.state.store(parents, Ordering::Release);
         let refused = OPEN_IN.enter().map(drop).unwrap_err();
-        assert!(refused.to_string().contains("from process 7 "), "{refused}");
+        assert!(refused.to_string().contains("from process 7,"), "{refused}");
         drop(own);
         assert_eq!(state(), parents);
     }
