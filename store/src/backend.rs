@@ -278,8 +278,9 @@ pub trait Backend: Send + Sync {
 
 /// A store that several processes have open at once.
 pub trait SharedStore: Send + Sync {
-    /// The number of the last commit with a note, of any process. Whoever has read in the store what
-    /// such a commit wrote, finds its number here or a later one. Every call of a host loads it.
+    /// The number of the last commit with a note, of any process. Whoever has read in the store
+    /// what such a commit wrote, finds its number here or a later one. Every call of a host loads
+    /// it.
     fn noted(&self) -> &AtomicU64;
 
     /// The notes of the commits after this one, at most so many.
