@@ -38,8 +38,14 @@ impl Guard {
         effect: Effect,
         call: impl FnOnce(&Engine) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        self.refuse_unusable(effect)?;
+        let has_more = self.needs_a_look();
+        if has_more {
+            self.refuse_unusable(effect)?;
+        }
         let call = || {
+            if has_more {
+                self.engine.catch_up()?;
+            }
             self.engine.carry_out_due()?;
             self.engine.maintain_inline()?;
             call(&self.engine)
@@ -48,14 +54,20 @@ impl Guard {
     }
 
     /// Like [`enter`](Guard::enter), for a call that does not wait for the disk; it answers none
-    /// when something is due that another call has to carry out.
+    /// when something is due that another call has to carry out, or was committed by another
+    /// process and is not obeyed here yet.
     #[inline]
     pub(crate) fn enter_at_once<T>(
         &self,
         effect: Effect,
         call: impl FnOnce(&Engine) -> Result<T, Error>,
     ) -> Result<Option<T>, Error> {
-        self.refuse_unusable(effect)?;
+        if self.needs_a_look() {
+            self.refuse_unusable(effect)?;
+            if self.engine.kernel.is_behind() {
+                return Ok(None);
+            }
+        }
         let call = || {
             if self.engine.has_due() {
                 Ok(None)
@@ -66,19 +78,15 @@ impl Guard {
         contain(call, || self.engine.kernel.poison())
     }
 
+    /// Whether there is more to look at than what is asked for.
     #[inline]
-    fn refuse_unusable(&self, effect: Effect) -> Result<(), Error> {
-        if self.closed.load(Ordering::Acquire)
+    fn needs_a_look(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
             || self.engine.kernel.is_forked()
-            || self.engine.kernel.is_poisoned()
-        {
-            self.refuse(effect)?;
-        }
-        Ok(())
+            || self.engine.kernel.needs_a_look()
     }
 
-    #[cold]
-    fn refuse(&self, effect: Effect) -> Result<(), Error> {
+    fn refuse_unusable(&self, effect: Effect) -> Result<(), Error> {
         // Forked comes first: in a child even closing is the parent's business.
         if self.engine.kernel.is_forked() {
             return Err(Error::new(

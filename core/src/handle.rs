@@ -88,6 +88,14 @@ impl Tenantry {
     }
 
     #[cfg(test)]
+    pub(crate) fn of_engine_for_tests(engine: Arc<Engine>) -> Tenantry {
+        Tenantry {
+            guard: Arc::new(Guard::new(engine)),
+            path: Path::new(":memory:").into(),
+        }
+    }
+
+    #[cfg(test)]
     pub(crate) fn guard_for_tests(&self) -> &Guard {
         &self.guard
     }
@@ -351,6 +359,7 @@ impl Tenantry {
             if until.is_some_and(|until| until <= Instant::now()) {
                 return Ok(None);
             }
+            self.guard.engine.listen();
             self.guard
                 .engine
                 .kernel

@@ -1,6 +1,8 @@
 //! What a store is to the rest of the library: records, batches, errors, and the contract.
 
 use std::fmt;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 /// A value and the number of the commit that wrote it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +27,74 @@ pub struct Batch {
     /// The last commit before the first of these was seen: while it is the last one, all of them
     /// still are as they were.
     pub read_since: Option<u64>,
+    /// What the other processes that have the store open are to forget of what they keep in memory;
+    /// empty where that is nothing.
+    pub note: Vec<u8>,
+}
+
+/// What other processes are to forget since a commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notes {
+    /// The numbers of the next commits with a note, and their notes, the earliest first.
+    Next(Vec<(u64, Vec<u8>)>),
+    /// Some of them are not kept any more: all is to be forgotten, as of this commit.
+    Lost {
+        /// The last commit with a note.
+        noted: u64,
+    },
+}
+
+/// One state of a store, as long as it lives.
+pub trait Snapshot: Send + Sync {
+    /// As [`Backend::get`].
+    fn get(&self, key: &[u8]) -> Result<Option<Record>, StoreError>;
+
+    /// As [`Backend::get_many`].
+    fn get_many(&self, keys: &[Vec<u8>]) -> Result<Vec<Option<Record>>, StoreError> {
+        keys.iter().map(|key| self.get(key)).collect()
+    }
+
+    /// As [`Backend::range`].
+    fn range(
+        &self,
+        from: &[u8],
+        until: &[u8],
+        order: Order,
+        limit: usize,
+    ) -> Result<Vec<(Vec<u8>, Record)>, StoreError>;
+
+    /// The last commit that it holds.
+    fn last_commit(&self) -> u64;
+
+    /// The last commit with a note that it holds.
+    fn noted(&self) -> u64;
+}
+
+/// As long as it lives, no other process begins to write.
+#[must_use]
+pub struct Alone<'a> {
+    store: Option<&'a dyn Unlock>,
+}
+
+/// A store that is locked by [`Backend::alone`].
+pub trait Unlock {
+    /// Lets other processes write again.
+    fn unlock(&self);
+}
+
+impl<'a> Alone<'a> {
+    /// For a store that was locked, and unlocks it when it is dropped.
+    pub fn locked(store: &'a dyn Unlock) -> Alone<'a> {
+        Alone { store: Some(store) }
+    }
+}
+
+impl Drop for Alone<'_> {
+    fn drop(&mut self) {
+        if let Some(store) = self.store {
+            store.unlock();
+        }
+    }
 }
 
 impl Batch {
@@ -171,8 +241,20 @@ pub trait Backend: Send + Sync {
     /// Returns when that commit and all before it are durable.
     fn sync(&self, commit: u64) -> Result<(), StoreError>;
 
-    /// The number of the last commit, 0 in an empty store.
+    /// The number of the last commit, 0 in an empty store. Where other processes write too, it is
+    /// the last one that this process knows of.
     fn last_commit(&self) -> u64;
+
+    /// What this process shares with others that have the store open; none where it has the store
+    /// for itself.
+    fn shared(&self) -> Option<&dyn SharedStore> {
+        None
+    }
+
+    /// One state of the store to read in; none where the store keeps the newest values alone.
+    fn snapshot(&self) -> Result<Option<Box<dyn Snapshot>>, StoreError> {
+        Ok(None)
+    }
 
     /// Whether a commit that was refused with this error changed nothing, and others may follow
     /// when its cause is gone. After any other error of a commit the store is to be opened again.
@@ -192,6 +274,31 @@ pub trait Backend: Send + Sync {
     /// For a forked child: leaks everything, touches no file and waits for nothing. Every later
     /// call fails.
     fn abandon(&self);
+}
+
+/// A store that several processes have open at once.
+pub trait SharedStore: Send + Sync {
+    /// The number of the last commit with a note, of any process. Whoever has read in the store
+    /// what such a commit wrote, finds its number here or a later one. Every call of a host loads
+    /// it.
+    fn noted(&self) -> &AtomicU64;
+
+    /// The notes of the commits after this one, at most so many.
+    fn notes_after(&self, commit: u64, most: usize) -> Result<Notes, StoreError>;
+
+    /// Waits until no other process writes, and keeps it so. [`StoreError::Locked`] where another
+    /// does not let go of it in time. The thread that has it may commit; so may others, where that
+    /// relies on no more than what [`Batch::expected`] and [`Batch::ranges`] tell.
+    fn alone(&self) -> Result<Alone<'_>, StoreError>;
+
+    /// How many processes have the store open, this one included.
+    fn processes(&self) -> u64;
+
+    /// Sleeps until there is a commit with a note after this one, or so long.
+    fn wait_for_note(&self, after: u64, most: Duration);
+
+    /// Ends the sleep of all threads of this process.
+    fn wake_waiting(&self);
 }
 
 /// How a store on the disk is opened.

@@ -69,11 +69,12 @@
 //!
 //! # Processes
 //!
-//! One process at a time, and one open in it. sled does not survive `fork`: a child must call
-//! [`Backend::abandon`], and cannot open any store when its parent had one open before (it is told
-//! so instead of waiting for ever). A child gives up the files of the store at the fork, whether or
-//! not it knows of them, so that the locks on them end with the parent's. So does a child that is
-//! forked while another thread opens or closes the store.
+//! In a folder one process at a time, in SQLite any number of one machine; and one open in each.
+//! Neither survives `fork`: a child must call [`Backend::abandon`]. It cannot open a folder when
+//! its parent had one open before, because sled's threads would be missing, nor a database while
+//! its parent has one open (it is told so instead of waiting for ever). A child gives up the files of the store at the fork, whether or not it knows of them, so that the locks on them end
+//! with the parent's. So does a child that is forked while another thread opens or closes the
+//! store.
 //!
 //! # Owners
 //!
@@ -85,9 +86,11 @@
 //! # In SQLite
 //!
 //! ```text
-//! <path>             the database: tables `kv` and `head`
+//! <path>             the database: tables `kv`, `head` and `log`
 //! <path>-wal -shm    SQLite's log, and what those who have it open share; gone after a clean close
-//! <path>-lock        locked (flock) while open; holds the pid of the holder
+//! <path>-pulse       a page that the processes share: last commit, last note; gone like these
+//! <path>-locks       bytes that they lock (fcntl): the writer, who opens, one for each of them
+//! <path>-lock        locked together (flock) by all of them, against who wants it alone
 //! <path>-manifest    store id, format, and the last commit known to be durable
 //! <path>-key         what tokens are derived with; its fingerprint is in the store
 //! <path>-new         only while the store is being created
@@ -104,6 +107,33 @@
 //! ([`Backend::goes_on_after`]). All other errors are final, as above.
 //!
 //! In a forked child nothing of SQLite is called; its files are given up as sled's are.
+//!
+//! # Several processes
+//!
+//! Whoever opens the store first, which is when no other process has locked a byte of its own in
+//! `-locks`, does what opening does with one process, and makes the page `-pulse` anew; all others
+//! join. The last one to close empties the log and removes it, and the page. A process that dies
+//! needs nobody to clean up after it: its locks end with it, and what it has not told in the page
+//! is in the database.
+//!
+//! Commits are one at a time over all processes ([`SharedStore::alone`] keeps the lock for longer).
+//! Where another process does not let go of it for five seconds, as one that is stopped, the answer
+//! is [`StoreError::Locked`] with its pid, and later commits may follow. Readers wait for nobody.
+//!
+//! A commit with a [`Batch::note`] is acknowledged after its number is in [`SharedStore::noted`] of
+//! all processes; one without does not touch that. Whoever reads the store tells the page what the
+//! database says before it answers, by `get`, `get_many`, `range`, a snapshot, `commit`, `alone`,
+//! `notes_after` or `verify` alike: so no process answers from a commit whose note it does not know
+//! of, although the one that made it was killed in between. The newest 100,000 notes are kept.
+//!
+//! A sync makes durable what was committed by any process. Where it fails in one of them, or the
+//! files are not at their place any more, all processes refuse to commit and to sync until all have
+//! closed the store. Who removes or replaces `-lock` and `-locks` at once, and opens the store
+//! before any process that had it open syncs, is not noticed at opening.
+//!
+//! SQLite's locks and ours belong to a process, and are lost when it closes any other descriptor of
+//! the same file. So a host opens neither the database nor `-shm` nor `-locks` while it has the
+//! store open, for a copy as little as by another SQLite (`sqlite3` of Python).
 
 mod at;
 mod backend;
@@ -131,7 +161,10 @@ mod verify;
 use std::path::PathBuf;
 
 pub use at::At;
-pub use backend::{Backend, Batch, CommitError, Options, Order, Record, StoreError, Verification};
+pub use backend::{
+    Alone, Backend, Batch, CommitError, Notes, Options, Order, Record, SharedStore, Snapshot,
+    StoreError, Unlock, Verification,
+};
 
 /// Opens the store that is there; in memory it is an empty one, and lives as long as the value.
 pub fn open(at: &At, options: &Options) -> Result<Box<dyn Backend>, StoreError> {

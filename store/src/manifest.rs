@@ -85,12 +85,7 @@ impl Manifest {
             .read_to_end(&mut text)
             .map_err(|error| StoreError::io("cannot read the manifest", &error))?;
         let id = first_line(&text)?;
-        let slots = [1, 2]
-            .into_iter()
-            .filter_map(|number| slot(&text, number * SLOT as usize));
-        let (sequence, mark) = slots.max_by_key(|(sequence, _)| *sequence).ok_or_else(|| {
-            StoreError::corrupt("the manifest is damaged: neither of its two marks can be read")
-        })?;
+        let (sequence, mark) = newest(&text)?;
         Ok(Manifest {
             file,
             id,
@@ -119,6 +114,38 @@ impl Manifest {
             commit,
             ..self.mark
         })?;
+        self.sync_from_time_to_time()
+    }
+
+    /// As [`Manifest::advance`], where other processes write to the file too, but not now, and
+    /// without syncing it. What they have written is never lowered.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn raise(&mut self, commit: u64) -> Result<(), StoreError> {
+        self.read_again()?;
+        if self.mark.commit < commit {
+            self.write(Mark {
+                commit,
+                ..self.mark
+            })?;
+        }
+        Ok(())
+    }
+
+    #[cfg(feature = "sqlite")]
+    fn read_again(&mut self) -> Result<(), StoreError> {
+        let mut text = [0; 3 * SLOT as usize];
+        self.file
+            .read_exact_at(&mut text, 0)
+            .map_err(|error| StoreError::io("cannot read the manifest", &error))?;
+        (self.sequence, self.mark) = newest(&text)?;
+        Ok(())
+    }
+
+    /// After every so many marks, and where the last time was long ago.
+    pub(crate) fn sync_from_time_to_time(&mut self) -> Result<(), StoreError> {
+        if self.unsynced == 0 {
+            return Ok(());
+        }
         if self.unsynced >= SYNC_AFTER_MARKS || self.synced.elapsed() >= SYNC_AFTER {
             self.sync()
         } else {
@@ -191,6 +218,16 @@ fn first_line(text: &[u8]) -> Result<String, StoreError> {
         }),
         Err(_) => Err(StoreError::corrupt("the manifest names no format")),
     }
+}
+
+/// The newest mark that can be read, and its number.
+fn newest(text: &[u8]) -> Result<(u64, Mark), StoreError> {
+    let slots = [1, 2]
+        .into_iter()
+        .filter_map(|number| slot(text, number * SLOT as usize));
+    slots.max_by_key(|(sequence, _)| *sequence).ok_or_else(|| {
+        StoreError::corrupt("the manifest is damaged: neither of its two marks can be read")
+    })
 }
 
 fn slot(text: &[u8], at: usize) -> Option<(u64, Mark)> {

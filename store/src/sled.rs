@@ -13,7 +13,6 @@ use std::os::fd::AsRawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
 
 use parking_lot::Mutex;
 use tenantry_fork::Withheld;
@@ -25,7 +24,7 @@ use crate::files;
 use crate::folder::{Folder, Found};
 use crate::group::Group;
 use crate::manifest::{Manifest, Mark};
-use crate::process::refuse_after_fork;
+use crate::process::OpenIn;
 use crate::raw::Failure;
 use crate::table::Table;
 use engine::{Engine, Tree, drop_sled, message};
@@ -38,7 +37,7 @@ const ENOUGH: usize = 4 << 20;
 
 /// sled's threads belong to the process that first opened any store. In a child of it opening
 /// another would wait for them for ever.
-static FIRST: AtomicU32 = AtomicU32::new(0);
+static OPEN_IN: OpenIn = OpenIn::nobody();
 
 pub(crate) struct SledStore {
     // In an Arc so that it can be leaked: dropping sled in a forked child hangs.
@@ -69,7 +68,8 @@ struct Disk {
 
 impl SledStore {
     pub(crate) fn open(path: &Path, options: &Options) -> Result<SledStore, StoreError> {
-        refuse_after_fork(&FIRST)?;
+        // Closing it does not end sled's threads.
+        std::mem::forget(OPEN_IN.enter()?);
         let (folder, found) = Folder::open(path, options.create)?;
         let failure = Failure::default();
         // Also around the dropping of sled when a check refuses.

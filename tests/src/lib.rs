@@ -2,6 +2,7 @@
 
 pub mod crash;
 pub mod golden;
+pub mod many;
 pub mod messages;
 pub mod scenario;
 pub mod walk;

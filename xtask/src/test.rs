@@ -8,20 +8,22 @@ use std::time::Instant;
 
 /// The packages with Rust tests. Benchmarks stay out: their peers are heavy. The bindings have
 /// their tests in their language.
-const TESTED: [&str; 7] = [
+const TESTED: [&str; 8] = [
     "tenantry-store",
     "tenantry-macros",
     "tenantry",
     "tenantry-fork",
+    "tenantry-pulse",
     "tenantry-ffi",
     "tenantry-tests",
     "xtask",
 ];
-const LINTED: [&str; 9] = [
+const LINTED: [&str; 10] = [
     "tenantry-store",
     "tenantry-macros",
     "tenantry",
     "tenantry-fork",
+    "tenantry-pulse",
     "tenantry-ffi",
     "tenantry-python",
     "tenantry-node",

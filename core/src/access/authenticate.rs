@@ -2,6 +2,7 @@
 
 use crate::access::request::Ctx;
 use crate::access::state::Engine;
+use crate::auth::throttle::Attempts;
 use crate::auth::token::SecretToken;
 use crate::auth::token_cache::{Credential, Live};
 use crate::error::{Code, Error};
@@ -135,6 +136,11 @@ pub(crate) fn one_account(actor: Actor, named: Option<&Id>) -> Result<Actor, Err
 }
 
 impl Engine {
+    /// How often somebody may try to log in.
+    pub(crate) fn attempts(&self) -> Attempts<'_> {
+        self.auth.attempts(&self.kernel)
+    }
+
     /// It is used now. That is written down every few minutes; more often where it ends when it is
     /// idle for a short time.
     fn used<T: Credential>(
@@ -160,7 +166,7 @@ impl Engine {
 
     /// Not synced by itself: what a power loss takes back are a few minutes.
     fn write_last_use<T: Credential>(&self, id: &Id, ip: Option<Address>) -> Result<(), Error> {
-        let _alone = self.kernel.writer.lock();
+        let _alone = self.alone()?;
         self.commit(&Actor::System, None, |ctx| {
             if let Some(mut record) = ctx.tx.get::<T>(&T::key(id))? {
                 record.use_at(ctx.now_ms, ip);

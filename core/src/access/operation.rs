@@ -3,7 +3,7 @@
 use crate::access::request::Ctx;
 use crate::api::operation::Request;
 use crate::error::Error;
-use crate::kernel::background::Erased;
+use crate::kernel::Erased;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;

@@ -168,6 +168,7 @@ impl Ctx<'_> {
                 break;
             }
             let _reading = kernel.begin_reading();
+            self.engine.catch_up()?;
             self.tx = kernel.reading();
             answer = look(self)?;
             is_of_one = kernel.reads_newest();

@@ -48,6 +48,11 @@ impl Trials {
         };
     }
 
+    /// Which roles are on trial is not known here any more.
+    pub(crate) fn forget_all(&self) {
+        self.by_role.lock().clear();
+    }
+
     /// The candidate would have refused. Who still saw another trial of the role counts nothing.
     pub(crate) fn count(&self, missing: &MissingPermission) {
         let mut by_role = self.by_role.lock();

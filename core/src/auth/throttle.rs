@@ -6,9 +6,14 @@
 //! whatever others have done since. So somebody who fails on purpose keeps nobody out, from however
 //! many places.
 //!
-//! It is all in memory. An address that nobody has is counted like any other, so that it answers
-//! alike; on disk strangers could fill the store with it.
+//! It is all in memory, and where other processes may have the store open in a part of the store
+//! that does not grow ([`attempts`]). An address that nobody has is counted like any other, so that
+//! it answers alike.
 
+use super::attempts::{self, Entry, FORGOTTEN_MS};
+use super::token::TokenKey;
+use crate::error::Error;
+use crate::kernel::Kernel;
 use crate::model::{Address, Id};
 use foldhash::fast::RandomState;
 use parking_lot::Mutex;
@@ -19,8 +24,6 @@ use std::net::{IpAddr, Ipv6Addr};
 pub(crate) const LONGEST_MS: u64 = 15 * 60_000;
 /// The first delay; each further failure doubles it.
 const FIRST_MS: u64 = 1000;
-/// Failures that are forgotten when nothing happens for so long.
-const FORGOTTEN_MS: u64 = 24 * 3_600_000;
 /// How often one may fail before the first delay: a person from one place, a person from
 /// everywhere, a place.
 const FREE_OF_BOTH: u32 = 5;
@@ -37,15 +40,6 @@ enum Key {
     Both(String, Option<IpAddr>),
     Person(String),
     Place(IpAddr),
-}
-
-#[derive(Clone, Copy, Default)]
-struct Entry {
-    failures: u32,
-    last_ms: u64,
-    until_ms: u64,
-    /// Whether an attempt is scheduled for `until_ms`: then it counts, whatever others have done.
-    scheduled: bool,
 }
 
 impl Entry {
@@ -74,10 +68,64 @@ impl Entry {
     }
 }
 
-/// Wrong codes of a second factor, after the right password.
-struct Codes {
-    tried: u32,
-    since_ms: u64,
+/// What is known of a person from a place, of the person, and of the place.
+type Three = [Option<Entry>; 3];
+
+/// See [`Throttle::admit`].
+fn admit(known: &mut Three, has_place: bool, now_ms: u64) -> Result<(), u64> {
+    let delay = |entry: &Option<Entry>| entry.and_then(|entry| entry.delayed_until(now_ms));
+    let [both, one, other] = known;
+    if let Some(until_ms) = delay(both) {
+        return Err(until_ms);
+    }
+    let is_scheduled = both.is_some_and(|entry| entry.scheduled);
+    let by_others = delay(one).max(delay(other));
+    if let (Some(until_ms), false) = (by_others, is_scheduled) {
+        let entry = both.get_or_insert_default();
+        entry.until_ms = until_ms;
+        entry.last_ms = now_ms;
+        entry.scheduled = true;
+        return Err(until_ms);
+    }
+    both.get_or_insert_default().fail(FREE_OF_BOTH, now_ms);
+    one.get_or_insert_default().fail(FREE_OF_PERSON, now_ms);
+    if has_place {
+        other.get_or_insert_default().fail(FREE_OF_PLACE, now_ms);
+    }
+    Ok(())
+}
+
+/// See [`Throttle::withdrawn`].
+fn withdraw(known: &mut Three) {
+    for entry in known.iter_mut().flatten() {
+        entry.failures = entry.failures.saturating_sub(1);
+    }
+}
+
+/// See [`Throttle::succeeded`].
+fn succeed(known: &mut Three) {
+    let [both, one, other] = known;
+    (*both, *one) = (None, None);
+    if let Some(entry) = other {
+        entry.failures = entry.failures.saturating_sub(1);
+        entry.until_ms = entry.last_ms;
+    }
+}
+
+/// See [`Throttle::admit_code`]. The day begins with the first code.
+fn admit_code(known: &mut Option<Entry>, now_ms: u64) -> Result<(), u64> {
+    let is_of_today =
+        |entry: &Entry| now_ms >= entry.last_ms && now_ms - entry.last_ms < FORGOTTEN_MS;
+    let mut entry = known.filter(is_of_today).unwrap_or(Entry {
+        last_ms: now_ms,
+        ..Entry::default()
+    });
+    if entry.failures >= MOST_CODES {
+        return Err(entry.last_ms.saturating_add(FORGOTTEN_MS));
+    }
+    entry.failures += 1;
+    *known = Some(entry);
+    Ok(())
 }
 
 /// Who has failed how often.
@@ -85,10 +133,121 @@ struct Codes {
 pub(crate) struct Throttle {
     entries: Mutex<HashMap<Key, Entry, RandomState>>,
     /// By user.
-    codes: Mutex<HashMap<Id, Codes, RandomState>>,
+    codes: Mutex<HashMap<Id, Entry, RandomState>>,
+}
+
+/// The same for a store: where other processes may have it open, in the store.
+pub(crate) struct Attempts<'a> {
+    pub(super) kernel: &'a Kernel,
+    pub(super) tokens: &'a TokenKey,
+    pub(super) throttle: &'a Throttle,
+}
+
+impl Attempts<'_> {
+    fn change<T>(
+        &self,
+        person: &str,
+        place: Option<Address>,
+        run: impl Fn(&mut Three) -> T,
+    ) -> Result<T, Error> {
+        let names = keys(person, place).map(|key| key.map(|key| key.name()));
+        let now_ms = self.kernel.clock.now_ms();
+        attempts::change(self.kernel, self.tokens, &names, now_ms, run)
+    }
+
+    fn change_codes<T>(
+        &self,
+        user: &Id,
+        run: impl Fn(&mut Option<Entry>) -> T,
+    ) -> Result<T, Error> {
+        let names = [Some(format!("codes {user}"))];
+        let now_ms = self.kernel.clock.now_ms();
+        attempts::change(self.kernel, self.tokens, &names, now_ms, |[entry]| {
+            run(entry)
+        })
+    }
+
+    /// As [`Throttle::admit`].
+    pub(crate) fn admit(
+        &self,
+        person: &str,
+        place: Option<Address>,
+        now_ms: u64,
+    ) -> Result<Result<(), u64>, Error> {
+        match self.kernel.is_shared() {
+            true => self.change(person, place, |of| admit(of, place.is_some(), now_ms)),
+            false => Ok(self.throttle.admit(person, place, now_ms)),
+        }
+    }
+
+    /// As [`Throttle::withdrawn`].
+    pub(crate) fn withdrawn(&self, person: &str, place: Option<Address>) -> Result<(), Error> {
+        match self.kernel.is_shared() {
+            true => self.change(person, place, withdraw),
+            false => {
+                self.throttle.withdrawn(person, place);
+                Ok(())
+            }
+        }
+    }
+
+    /// As [`Throttle::succeeded`].
+    pub(crate) fn succeeded(&self, person: &str, place: Option<Address>) -> Result<(), Error> {
+        match self.kernel.is_shared() {
+            true => self.change(person, place, succeed),
+            false => {
+                self.throttle.succeeded(person, place);
+                Ok(())
+            }
+        }
+    }
+
+    /// As [`Throttle::admit_code`].
+    pub(crate) fn admit_code(&self, user: &Id, now_ms: u64) -> Result<Result<(), u64>, Error> {
+        match self.kernel.is_shared() {
+            true => self.change_codes(user, |entry| admit_code(entry, now_ms)),
+            false => Ok(self.throttle.admit_code(user, now_ms)),
+        }
+    }
+
+    /// As [`Throttle::code_taken`].
+    pub(crate) fn code_taken(&self, user: &Id) -> Result<(), Error> {
+        match self.kernel.is_shared() {
+            true => self.change_codes(user, |entry| *entry = None),
+            false => {
+                self.throttle.code_taken(user);
+                Ok(())
+            }
+        }
+    }
 }
 
 impl Throttle {
+    fn change<T>(
+        &self,
+        person: &str,
+        place: Option<Address>,
+        run: impl FnOnce(&mut Three) -> T,
+    ) -> T {
+        let keys = keys(person, place);
+        let mut entries = self.entries.lock();
+        if entries.len() >= MOST {
+            make_room(&mut entries);
+        }
+        let mut of = keys
+            .each_ref()
+            .map(|key| entries.get(key.as_ref()?).copied());
+        let done = run(&mut of);
+        for (key, entry) in keys.into_iter().zip(of) {
+            match (key, entry) {
+                (Some(key), Some(entry)) => drop(entries.insert(key, entry)),
+                (Some(key), None) => drop(entries.remove(&key)),
+                (None, _) => {}
+            }
+        }
+        done
+    }
+
     /// Counts an attempt as a failure until [`succeeded`](Throttle::succeeded) says otherwise, so
     /// that many at once count too. Refused, with the instant of the next turn, it counts for
     /// nothing.
@@ -98,52 +257,13 @@ impl Throttle {
         place: Option<Address>,
         now_ms: u64,
     ) -> Result<(), u64> {
-        let [both, one, other] = keys(person, place);
-        let mut entries = self.entries.lock();
-        let delay = |key: &Option<Key>, entries: &HashMap<Key, Entry, RandomState>| {
-            key.as_ref()
-                .and_then(|key| entries.get(key))
-                .and_then(|entry| entry.delayed_until(now_ms))
-        };
-        if let Some(until_ms) = delay(&both, &entries) {
-            return Err(until_ms);
-        }
-        let is_scheduled = both
-            .as_ref()
-            .and_then(|key| entries.get(key))
-            .is_some_and(|entry| entry.scheduled);
-        let by_others = delay(&one, &entries).max(delay(&other, &entries));
-        if entries.len() >= MOST {
-            make_room(&mut entries);
-        }
-        if let (Some(until_ms), Some(both), false) = (by_others, &both, is_scheduled) {
-            let entry = entries.entry(both.clone()).or_default();
-            entry.until_ms = until_ms;
-            entry.last_ms = now_ms;
-            entry.scheduled = true;
-            return Err(until_ms);
-        }
-        for (key, free) in [
-            (both, FREE_OF_BOTH),
-            (one, FREE_OF_PERSON),
-            (other, FREE_OF_PLACE),
-        ] {
-            if let Some(key) = key {
-                entries.entry(key).or_default().fail(free, now_ms);
-            }
-        }
-        Ok(())
+        self.change(person, place, |of| admit(of, place.is_some(), now_ms))
     }
 
     /// The attempt was neither a failure nor a success: the right password without the code that is
     /// needed besides.
     pub(crate) fn withdrawn(&self, person: &str, place: Option<Address>) {
-        let mut entries = self.entries.lock();
-        for key in keys(person, place).into_iter().flatten() {
-            if let Some(entry) = entries.get_mut(&key) {
-                entry.failures = entry.failures.saturating_sub(1);
-            }
-        }
+        self.change(person, place, withdraw);
     }
 
     /// Counts a code of a second factor as a wrong one until [`code_taken`](Throttle::code_taken).
@@ -152,22 +272,13 @@ impl Throttle {
     pub(crate) fn admit_code(&self, user: &Id, now_ms: u64) -> Result<(), u64> {
         let mut codes = self.codes.lock();
         if codes.len() >= MOST {
-            codes.retain(|_, codes| now_ms.saturating_sub(codes.since_ms) < FORGOTTEN_MS);
+            codes.retain(|_, entry| now_ms.saturating_sub(entry.last_ms) < FORGOTTEN_MS);
         }
-        let entry = codes.entry(user.clone()).or_insert(Codes {
-            tried: 0,
-            since_ms: now_ms,
-        });
-        if now_ms.saturating_sub(entry.since_ms) >= FORGOTTEN_MS || now_ms < entry.since_ms {
-            *entry = Codes {
-                tried: 0,
-                since_ms: now_ms,
-            };
+        let mut entry = codes.get(user).copied();
+        admit_code(&mut entry, now_ms)?;
+        if let Some(entry) = entry {
+            codes.insert(user.clone(), entry);
         }
-        if entry.tried >= MOST_CODES {
-            return Err(entry.since_ms.saturating_add(FORGOTTEN_MS));
-        }
-        entry.tried += 1;
         Ok(())
     }
 
@@ -179,14 +290,17 @@ impl Throttle {
     /// The attempt was none that failed: the failures of this person are forgotten. Those of the
     /// place are not: who has a password of their own could try those of others for ever.
     pub(crate) fn succeeded(&self, person: &str, place: Option<Address>) {
-        let [both, one, other] = keys(person, place);
-        let mut entries = self.entries.lock();
-        for key in [both, one].into_iter().flatten() {
-            entries.remove(&key);
-        }
-        if let Some(entry) = other.and_then(|key| entries.get_mut(&key)) {
-            entry.failures = entry.failures.saturating_sub(1);
-            entry.until_ms = entry.last_ms;
+        self.change(person, place, succeed);
+    }
+}
+
+impl Key {
+    fn name(&self) -> String {
+        match self {
+            Key::Both(person, Some(place)) => format!("both {place} {person}"),
+            Key::Both(person, None) => format!("both - {person}"),
+            Key::Person(person) => format!("person {person}"),
+            Key::Place(place) => format!("place {place}"),
         }
     }
 }

@@ -155,6 +155,13 @@ impl<T: Credential> TokenCache<T> {
         Ok(Some(live))
     }
 
+    /// All may have changed, or ended.
+    pub(crate) fn forget_all(&self) {
+        let mut known = self.known.write();
+        known.generation += 1;
+        known.by_id.clear();
+    }
+
     /// These have changed, or ended.
     pub(crate) fn forget<'a>(&self, ids: impl IntoIterator<Item = &'a Id>) {
         let mut ids = ids.into_iter().peekable();

@@ -7,6 +7,7 @@ use crate::error::{Code, Error};
 use crate::meters::Ask;
 use crate::model::Decision;
 use crate::model::LimitName;
+use crate::sending::decide::decide_as;
 use crate::sending::idempotency;
 
 impl Operation for Admit {
@@ -22,9 +23,10 @@ impl Operation for Admit {
             .engine
             .cell(&self.account)
             .map_err(|error| error.at("/account"))?;
-        let prepared = ctx.engine.prepare_limit(&cell, limit)?;
+        let prepare = || ctx.engine.prepare_limit(&cell, limit);
+        let mut prepared = prepare()?;
         if self.key.is_none() {
-            return ctx.engine.decide(ctx.actor, &prepared, ask);
+            return decide_as(ctx.engine, ctx.actor, &cell, &mut prepared, prepare, ask);
         }
         idempotency::charged(
             ctx,

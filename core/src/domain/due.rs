@@ -67,7 +67,7 @@ impl Engine {
         if self.kernel.is_poisoned() || self.kernel.is_shut() {
             return Ok(());
         }
-        let _alone = self.kernel.writer.lock();
+        let _alone = self.alone()?;
         if let Some((record, unreported)) = self.kernel.clock.news() {
             self.commit(&Actor::System, None, |ctx| {
                 tell_of_clock(ctx, &record, unreported)
@@ -101,12 +101,16 @@ impl Engine {
     /// Erases a part of what is to be forgotten by now. Not synced by itself: what a power loss
     /// takes back is forgotten once more.
     pub(crate) fn forget_some(&self) -> Result<(), Error> {
-        let _alone = self.kernel.writer.lock();
+        let _alone = self.alone()?;
         self.commit(&Actor::System, Some(OPERATION), |ctx| {
             run_some(ctx, keys::FORGET, FORGOTTEN_AT_ONCE)
         })?;
         let next_ms = due::first(&mut self.kernel.tx(), keys::FORGET)?;
         self.background.next_ms.store(next_ms, Ordering::Release);
+        // Another process may have begun some and be no more.
+        if self.kernel.is_shared() && self.background.is_under_way() {
+            self.cut_off();
+        }
         Ok(())
     }
 }

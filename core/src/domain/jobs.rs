@@ -5,8 +5,7 @@ use crate::access::state::Engine;
 use crate::domain::accounts::erase;
 use crate::domain::replacing;
 use crate::error::Error;
-use crate::kernel::Job;
-use crate::kernel::background::{Erased, JobStep};
+use crate::kernel::{Erased, Job};
 use crate::model::Actor;
 use std::collections::BTreeSet;
 
@@ -14,19 +13,14 @@ impl Engine {
     /// Makes the next step of the work that is under way; whether there is more of it. What is
     /// replaced comes first: accounts that are erased are erased as they are then.
     pub(crate) fn run_job_step(&self) -> Result<bool, Error> {
-        let mut waiting = self.background.waiting.lock();
+        let _stepping = self.background.stepping.lock();
         let replaces = replacing::next_operation(&mut self.ctx(&Actor::System))?;
-        let JobStep { goes_on, ended } = match replaces {
+        let goes_on = match replaces {
             Some(operation) => {
                 self.commit_durably(&Actor::System, Some(operation), replacing::step)?
             }
             None => self.commit_durably(&Actor::System, Some("accounts.delete"), erase::step)?,
         };
-        if let Some((job, erased)) = ended
-            && let Some(waits) = waiting.get_mut(&job)
-        {
-            *waits = Some(erased);
-        }
         if !goes_on {
             self.refresh_jobs()?;
         }
@@ -43,6 +37,9 @@ impl Engine {
         while matches!(outcome, Ok(true)) && !self.background.all_done(jobs) {
             outcome = self.run_job_step();
         }
+        // The last step may be that of somebody else.
+        let last_commit = self.kernel.backend.last_commit();
+        let is_durable = self.kernel.wait_until_read_is_durable(last_commit);
         let mut waiting = self.background.waiting.lock();
         let erased = jobs.iter().filter_map(|job| waiting.remove(job).flatten());
         let erased = erased.fold(Erased::default(), Erased::and);
@@ -50,6 +47,6 @@ impl Engine {
         if outcome.is_err() {
             self.cut_off();
         }
-        outcome.map(|_| erased)
+        outcome.and(is_durable).map(|()| erased)
     }
 }

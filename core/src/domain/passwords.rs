@@ -94,19 +94,19 @@ fn code_to_verify(
     code: Option<&Secret>,
     ip: Option<Address>,
 ) -> Result<Option<Secret>, Error> {
-    let throttle = &ctx.engine.auth.throttle;
+    let attempts = ctx.engine.attempts();
     match (second_factors::is_enabled(&mut ctx.tx, user)?, code) {
         (false, _) => {
-            throttle.succeeded(email.key(), ip);
+            attempts.succeeded(email.key(), ip)?;
             Ok(None)
         }
         (true, None) => {
-            throttle.withdrawn(email.key(), ip);
+            attempts.withdrawn(email.key(), ip)?;
             Err(code_needed())
         }
         (true, Some(code)) => {
-            throttle
-                .admit_code(user, ctx.now_ms)
+            attempts
+                .admit_code(user, ctx.now_ms)?
                 .map_err(|retry_at_ms| delayed(retry_at_ms).at("/code"))?;
             Ok(Some(code.clone()))
         }
@@ -125,9 +125,8 @@ pub(crate) fn prove(
 ) -> Result<VerifiedPassword, Error> {
     let engine = ctx.engine;
     engine
-        .auth
-        .throttle
-        .admit(email.key(), ip, ctx.now_ms)
+        .attempts()
+        .admit(email.key(), ip, ctx.now_ms)?
         .map_err(delayed)?;
     let cost = Cost::of(&ctx.policies(None)?);
     let (typed, password) = (password.reveal(), normal(password.reveal()));
@@ -195,11 +194,9 @@ pub(crate) fn confirm(
         match &verified.code {
             Some(code) => {
                 domain::second_factors::take(ctx, &user.id, code)?;
-                ctx.engine
-                    .auth
-                    .throttle
-                    .succeeded(user.email.key(), verified.ip);
-                ctx.engine.auth.throttle.code_taken(&user.id);
+                let attempts = ctx.engine.attempts();
+                attempts.succeeded(user.email.key(), verified.ip)?;
+                attempts.code_taken(&user.id)?;
             }
             None if second_factors::is_enabled(&mut ctx.tx, &user.id)? => return Err(code_needed()),
             None => {}
@@ -364,7 +361,8 @@ impl Operation for Set {
                 }
                 save(ctx, user, &hash, None)
             })?;
-        ctx.engine.auth.throttle.succeeded(user.email.key(), None);
+        let attempts = ctx.engine.attempts();
+        attempts.succeeded(user.email.key(), None)?;
         Ok(changed)
     }
 }

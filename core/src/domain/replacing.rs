@@ -4,10 +4,9 @@
 
 use crate::access::request::Ctx;
 use crate::error::Error;
-use crate::kernel::background::{Erased, JobStep};
 use crate::kernel::replaced::Replacement;
 use crate::kernel::table::Table;
-use crate::kernel::{Job, Lowered, keys};
+use crate::kernel::{Erased, Job, Lowered, keys};
 use crate::model::{AuditActor, Id, Replaceable};
 use crate::tables::accounts::Accounts;
 use crate::tables::invitations::Invitations;
@@ -58,10 +57,10 @@ pub(crate) fn next_operation(ctx: &mut Ctx<'_>) -> Result<Option<&'static str>, 
     }))
 }
 
-/// Writes anew a part of the records that name something that is gone.
-pub(crate) fn step(ctx: &mut Ctx<'_>) -> Result<JobStep, Error> {
+/// Writes anew a part of the records that name something that is gone; whether there may be more.
+pub(crate) fn step(ctx: &mut Ctx<'_>) -> Result<bool, Error> {
     let Some(mut replacement) = replacements::some(&mut ctx.tx, 1)?.pop() else {
-        return Ok(JobStep::default());
+        return Ok(false);
     };
     ctx.on_behalf = Some(replacement.actor.clone());
     let most = ctx.engine.background.at_once();
@@ -72,11 +71,12 @@ pub(crate) fn step(ctx: &mut Ctx<'_>) -> Result<JobStep, Error> {
     if done == most {
         replacement.done += done as u64;
         replacements::save(&mut ctx.tx, &replacement)?;
-        return Ok(JobStep::of(None));
+        return Ok(true);
     }
     replacements::end(&mut ctx.tx, &replacement);
     let job = Job::Replace(replacement.kind, replacement.old);
-    Ok(JobStep::of(Some((job, Erased::default()))))
+    ctx.tx.end_job(job, Erased::default());
+    Ok(true)
 }
 
 /// The accounts that have a package, or get it later; answers how many were written.

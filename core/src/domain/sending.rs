@@ -4,6 +4,7 @@
 use crate::access::operation::Operation;
 use crate::access::request::Ctx;
 use crate::access::sending::Sending;
+use crate::access::state::Engine;
 use crate::access::view::AccountCell;
 use crate::api::sending::{
     Admit, AdmitBatch, BatchedSend, Explain, Forecast, Refund, SendDecisions, SendExplanation,
@@ -18,6 +19,7 @@ use crate::model::{
     Actor, ApiKey, Channel, Count, Decision, Id, MessageInput, Name, Package, Refusal,
     check_instant, normal_domain,
 };
+use crate::sending::decide::decide_as;
 use crate::sending::refund::Sent;
 use crate::sending::{credits, idempotency};
 use crate::tables::accounts::{self, account_line};
@@ -132,15 +134,14 @@ impl Operation for Admit {
         let user = sender_of(ctx, self.user.clone())?;
         let message = own_message(ctx, &self.account, user.as_ref(), self.message.clone())?;
         let cell = ctx.engine.cell(&self.account)?;
-        let prepared = cell.sending(
-            ctx.engine,
-            user.as_ref().map(Id::as_str),
-            self.channel,
-            &message,
-        )?;
+        let prepare = || {
+            let user = user.as_ref().map(Id::as_str);
+            cell.sending(ctx.engine, user, self.channel, &message)
+        };
+        let mut prepared = prepare()?;
         ctx.count_tried(&prepared);
         if self.key.is_none() {
-            return ctx.engine.decide(ctx.actor, &prepared, ask);
+            return decide_as(ctx.engine, ctx.actor, &cell, &mut prepared, prepare, ask);
         }
         idempotency::charged(
             ctx,
@@ -166,41 +167,59 @@ impl Operation for AdmitBatch {
                 ),
             ));
         }
-        let mut prepared = Vec::with_capacity(self.sends.len());
+        let mut sends = Vec::with_capacity(self.sends.len());
         for (at, send) in self.sends.into_iter().enumerate() {
-            prepared.push(
-                send.prepared(ctx)
-                    .map_err(|error| error.within(&format!("/sends/{at}")))?,
-            );
+            let prepared = send.checked(ctx).and_then(|send| {
+                let prepared = send.prepare(ctx.engine)?;
+                Ok((send, prepared))
+            });
+            sends.push(prepared.map_err(|error| error.within(&format!("/sends/{at}")))?);
         }
-        prepared
+        sends
             .iter()
-            .for_each(|(prepared, _)| ctx.count_tried(prepared));
-        let decisions = prepared
-            .iter()
-            .map(|(prepared, ask)| ctx.engine.decide(ctx.actor, prepared, *ask))
-            .collect::<Result<_, _>>()?;
+            .for_each(|(_, prepared)| ctx.count_tried(prepared));
+        let decisions = sends.iter_mut().map(|(send, prepared)| {
+            let prepare = || send.prepare(ctx.engine);
+            decide_as(
+                ctx.engine, ctx.actor, &send.cell, prepared, prepare, send.ask,
+            )
+        });
+        let decisions = decisions.collect::<Result<_, _>>()?;
         Ok(SendDecisions { decisions })
     }
 }
 
+/// A send of a batch that can be prepared.
+struct CheckedSend {
+    cell: Arc<AccountCell>,
+    user: Option<Id>,
+    channel: Channel,
+    message: MessageInput,
+    ask: Ask,
+}
+
+impl CheckedSend {
+    fn prepare(&self, engine: &Engine) -> Result<Arc<Prepared>, Error> {
+        let user = self.user.as_ref().map(Id::as_str);
+        self.cell.sending(engine, user, self.channel, &self.message)
+    }
+}
+
 impl BatchedSend {
-    fn prepared(self, ctx: &mut Ctx<'_>) -> Result<(Arc<Prepared>, Ask), Error> {
+    fn checked(self, ctx: &mut Ctx<'_>) -> Result<CheckedSend, Error> {
         let ask = Ask::of(self.count, self.min)?;
         let message = own_message(ctx, &self.account, self.user.as_ref(), self.message)?;
         let cell = ctx
             .engine
             .cell(&self.account)
             .map_err(|error| error.at("/account"))?;
-        Ok((
-            cell.sending(
-                ctx.engine,
-                self.user.as_ref().map(Id::as_str),
-                self.channel,
-                &message,
-            )?,
+        Ok(CheckedSend {
+            cell,
+            user: self.user,
+            channel: self.channel,
+            message,
             ask,
-        ))
+        })
     }
 }
 
@@ -311,9 +330,9 @@ struct ComingBack<'a> {
 }
 
 impl ComingBack<'_> {
-    fn return_turns(&self, ctx: &Ctx<'_>) {
+    fn return_turns(&self, ctx: &Ctx<'_>) -> Result<(), Error> {
         self.prepared
-            .return_turns(ctx.engine, self.count, self.granted_at_ms);
+            .return_turns(ctx.engine, self.count, self.granted_at_ms)
     }
 
     /// Gives them back to their counters; answers to how many of these something came back that can
@@ -360,7 +379,7 @@ impl Operation for Refund {
             granted_at_ms,
         };
         if self.key.is_none() && self.spend.is_none() {
-            coming_back.return_turns(ctx);
+            coming_back.return_turns(ctx)?;
             let counters = coming_back.refund(ctx, &Paid::default(), false)?;
             return Ok(SendRefund {
                 counters,
@@ -391,7 +410,7 @@ impl Operation for Refund {
             })
         })?;
         if is_first {
-            coming_back.return_turns(ctx);
+            coming_back.return_turns(ctx)?;
             coming_back.refund(ctx, &paid(refund.credits), false)?;
         }
         Ok(refund)

@@ -2,8 +2,8 @@
 
 use crate::access::state::Engine;
 use crate::error::Error;
-use crate::kernel::Kernel;
-use crate::meters::{Coming, MeterStore, Prepared, Room, Team, commit_draws};
+use crate::kernel::{Kernel, Note};
+use crate::meters::{Coming, MeterStore, Prepared, Room, Team, commit_draws, overtaken};
 use crate::model::Id;
 use crate::sending;
 use std::sync::Arc;
@@ -18,11 +18,21 @@ impl MeterStore for Engine {
 
     fn commit_draws_of(&self, sender: &Id, draws: &Batch) -> Result<Option<u64>, Error> {
         let draws = self.with_pruning(self.with_owners(draws, sender)?)?;
+        let draws = self.kernel.with_note(draws, &Note::default())?;
         let version = commit_draws(&self.kernel, &draws)?;
         if version.is_some() {
             self.has_committed(&draws);
         }
         Ok(version)
+    }
+
+    fn catch_up(&self, prepared: &Prepared) -> Result<(), Error> {
+        Engine::catch_up(self)?;
+        let cell = self.views.cells.get(prepared.account.as_str());
+        match cell.is_none_or(|cell| cell.stamp(self) == prepared.stamp) {
+            true => Ok(()),
+            false => Err(overtaken()),
+        }
     }
 
     fn coming(&self, prepared: &Prepared) -> Result<Coming, Error> {

@@ -4,6 +4,8 @@
 mod audit;
 mod bound;
 #[cfg(test)]
+mod common_store;
+#[cfg(test)]
 mod delegated;
 #[cfg(test)]
 mod holders_tests;
@@ -12,6 +14,11 @@ mod interleaving_tests;
 mod maintenance;
 mod meter_store;
 mod owners;
+mod peers;
+#[cfg(test)]
+mod peers_meter_tests;
+#[cfg(test)]
+mod peers_tests;
 #[cfg(test)]
 mod phantom_tests;
 #[cfg(test)]
@@ -41,13 +48,14 @@ use crate::auth::Auth;
 use crate::auth::token::TokenKey;
 use crate::error::Error;
 use crate::kernel::background::Background;
-use crate::kernel::{Job, Kernel, Lowered, Tx, keys, tx};
+use crate::kernel::{Job, Kernel, Lowered, Tx, keys};
 use crate::meters::drawer::Drawer;
 use crate::meters::{self, Team};
 use crate::model::{Actor, Reservation};
 use crate::options::OpenOptions;
 use crate::tables::reservations;
 use crate::tables::roles::permission_tree;
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
@@ -142,6 +150,8 @@ impl Engine {
     /// Runs an operation that reads, in one snapshot; answers the last commit that it could see.
     fn read<O: Operation>(&self, actor: &Actor, request: O) -> Result<(O::Answer, u64), Error> {
         let _reading = self.kernel.begin_reading();
+        // What it sees in the store it sees in memory.
+        self.catch_up()?;
         let mut ctx = self.reading(actor);
         self.authorise(&mut ctx, O::CONTRACT, request.account())?;
         let answer = request.run(&mut ctx)?;
@@ -154,7 +164,7 @@ impl Engine {
         actor: &Actor,
         request: O,
     ) -> Result<Committed<O::Answer>, Error> {
-        let _alone = self.kernel.writer.lock();
+        let _alone = self.alone()?;
         self.commit(actor, Some(O::NAME), |ctx| {
             self.authorise(ctx, O::CONTRACT, request.account())?;
             let answer = request.clone().run(ctx)?;
@@ -193,10 +203,10 @@ impl Engine {
                     jobs: BTreeSet::new(),
                 });
             };
-            let committed = self.kernel.commit_batch(&batch);
-            match committed {
+            let batch = self.kernel.with_note(Cow::Owned(batch), &changes.note)?;
+            match self.kernel.commit_batch(&batch) {
                 Ok(version) => {
-                    self.apply_changes(&changes)?;
+                    self.has_changed(&changes.note, &batch)?;
                     return Ok(Committed {
                         answer,
                         version,
@@ -226,7 +236,7 @@ impl Engine {
         run: impl Fn(&mut Ctx<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let committed = {
-            let _alone = self.kernel.writer.lock();
+            let _alone = self.alone()?;
             self.commit(actor, operation, run)?
         };
         self.complete(committed)
@@ -250,56 +260,6 @@ impl Engine {
         Ok(committed.answer)
     }
 
-    pub(crate) fn apply_changes(&self, changes: &tx::Changes) -> Result<(), Error> {
-        if changes.permission_tree {
-            self.views
-                .tree
-                .store(Arc::new(permission_tree(&mut self.kernel.tx())?));
-        }
-        self.auth.sessions.forget(&changes.sessions);
-        self.auth.api_keys.forget(&changes.api_keys);
-        for (role, candidate) in &changes.trials {
-            self.trials
-                .begin(role, candidate.as_ref(), self.kernel.clock.now_ms());
-        }
-        for account in &changes.accounts {
-            self.views.cells.invalidate(account);
-        }
-        if changes.everything {
-            self.views.invalidate_all();
-        }
-        if changes.meters {
-            self.views
-                .cells
-                .teams()
-                .iter()
-                .try_for_each(|team| team.give_blocks_back(&self.kernel))?;
-        }
-        if !changes.jobs.is_empty() {
-            self.background.begins();
-        }
-        for account in &changes.gone {
-            // The accounts that were below it may go on in a tree of their own, which knows nothing
-            // of these blocks.
-            let cell = self.views.cells.get(account.as_str());
-            self.views.cells.remove(account);
-            if let Some(view) = cell.and_then(|cell| cell.last_view()) {
-                view.team.give_blocks_back(&self.kernel)?;
-            }
-        }
-        if let Some(at_ms) = changes.due_ms {
-            self.kernel
-                .clock
-                .next_due_ms
-                .fetch_min(at_ms, Ordering::AcqRel);
-            self.kernel.notifier.notify();
-        }
-        if let Some(at_ms) = changes.forget_ms {
-            self.forget_at(at_ms);
-        }
-        Ok(())
-    }
-
     /// Whether what only the memory of a team knew is in the store, so that it can go.
     pub(crate) fn puts_down(&self, team: &Team) -> bool {
         (team.is_idle() && !team.has_paces())
@@ -313,8 +273,13 @@ impl Engine {
             return Ok(());
         }
         self.kernel.notifier.notify();
+        if let Some(shared) = self.kernel.backend.shared() {
+            shared.wake_waiting();
+        }
         self.drawer.end();
         self.background.end();
+        // Other processes may go on: what is given back relies on the versions of its records
+        // alone.
         let _alone = self.kernel.writer.lock();
         let kept = if self.kernel.is_poisoned() {
             Ok(())
@@ -384,13 +349,12 @@ fn token_key(path: &Path, options: &OpenOptions, backend: &dyn Backend) -> Resul
         None => {
             tx.put(keys::token_key(), &key.fingerprint())?;
             if let (Some(batch), _) = tx.finish() {
-                let version = backend.commit(&batch).map_err(|error| match error {
-                    CommitError::Conflict => {
-                        Error::busy("Another process opens the store; try again.")
-                    }
-                    CommitError::Store(error) => error.into(),
-                })?;
-                backend.sync(version).map_err(Error::from)?;
+                match backend.commit(&batch) {
+                    Ok(version) => backend.sync(version).map_err(Error::from)?,
+                    // Another process has opened it first: its key is known now.
+                    Err(CommitError::Conflict) => return token_key(path, options, backend),
+                    Err(CommitError::Store(error)) => return Err(error.into()),
+                }
             }
         }
     }

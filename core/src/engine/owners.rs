@@ -67,9 +67,11 @@ impl Engine {
         Ok(Some(record.version))
     }
 
-    /// Waits for whoever writes just now: what they have deleted is then deleted in memory as well.
-    pub(crate) fn wait_for_writer(&self) {
+    /// Waits for whoever writes just now: what they have deleted, here or in another process, is
+    /// then deleted in memory as well.
+    pub(crate) fn wait_for_writer(&self) -> Result<(), Error> {
         drop(self.kernel.writer.lock());
+        self.catch_up()
     }
 }
 

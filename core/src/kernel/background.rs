@@ -5,7 +5,7 @@
 //! be had, each call that may wait for the disk does one part first.
 
 use crate::kernel::due::NEVER;
-use crate::kernel::tx::Job;
+use crate::kernel::note::{Erased, Job};
 use parking_lot::{Condvar, Mutex};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -26,49 +26,15 @@ pub(crate) struct Background {
     pub(crate) is_under_way: AtomicBool,
     /// Whether nobody who calls is doing it.
     pub(crate) is_cut_off: AtomicBool,
+    /// Held by whoever makes a step.
+    pub(crate) stepping: Mutex<()>,
     /// Who began these waits until they are done, and is told what went with an account.
-    /// Whoever makes a step has it locked.
     pub(crate) waiting: Mutex<BTreeMap<Job, Option<Erased>>>,
     /// Whether whoever calls does what there is to do: the clock is manual, or no thread can be
     /// had.
     is_left_to_callers: AtomicBool,
     at_once: AtomicUsize,
     thread: Arc<Thread>,
-}
-
-/// What went with an account that was erased.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Erased {
-    pub(crate) accounts: u64,
-    pub(crate) users: u64,
-}
-
-impl Erased {
-    pub(crate) fn and(self, other: Erased) -> Erased {
-        Erased {
-            accounts: self.accounts + other.accounts,
-            users: self.users + other.users,
-        }
-    }
-}
-
-/// What one step of work has come to.
-#[derive(Debug, Default)]
-pub(crate) struct JobStep {
-    /// Whether there may be another.
-    pub(crate) goes_on: bool,
-    /// What is done now, an account with all below it.
-    pub(crate) ended: Option<(Job, Erased)>,
-}
-
-impl JobStep {
-    /// One after which there may be another.
-    pub(crate) fn of(ended: Option<(Job, Erased)>) -> JobStep {
-        JobStep {
-            goes_on: true,
-            ended,
-        }
-    }
 }
 
 #[derive(Default)]
@@ -90,6 +56,7 @@ impl Default for Background {
             next_ms: AtomicU64::new(NEVER),
             is_under_way: AtomicBool::new(false),
             is_cut_off: AtomicBool::new(false),
+            stepping: Mutex::default(),
             waiting: Mutex::default(),
             is_left_to_callers: AtomicBool::new(false),
             at_once: AtomicUsize::new(AT_ONCE),
@@ -140,6 +107,16 @@ impl Background {
     /// There is such work from here on.
     pub(crate) fn begins(&self) {
         self.is_under_way.store(true, Ordering::Release);
+    }
+
+    /// These are done, whoever has done them.
+    pub(crate) fn have_ended(&self, ended: &[(Job, Erased)]) {
+        let mut waiting = self.waiting.lock();
+        for (job, erased) in ended {
+            if let Some(waits) = waiting.get_mut(job) {
+                *waits = Some(*erased);
+            }
+        }
     }
 
     /// Whether all of this is done.

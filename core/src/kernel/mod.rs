@@ -6,18 +6,23 @@ pub(crate) mod check;
 pub(crate) mod clock;
 pub(crate) mod due;
 pub(crate) mod keys;
+mod note;
 pub(crate) mod notifier;
 pub(crate) mod page;
 pub(crate) mod replaced;
 pub(crate) mod revision;
+mod shared;
 pub(crate) mod snapshot;
+mod state;
 pub(crate) mod table;
 pub(crate) mod tx;
 mod waiting;
 
 pub use tx::Tx;
 
-pub(crate) use tx::{Job, Lowered, decode};
+pub(crate) use note::{Erased, Job, Note};
+pub(crate) use state::Writing;
+pub(crate) use tx::{Lowered, decode};
 
 use crate::error::{Code, Error};
 use crate::model::Edition;
@@ -27,6 +32,7 @@ use notifier::Notifier;
 use parking_lot::Mutex;
 use serde::de::IgnoredAny;
 use snapshot::{Reading, Reads, Snapshots};
+use state::State;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tenantry_store::{Backend, Batch, CommitError, StoreError};
 
@@ -38,7 +44,7 @@ pub(crate) struct Kernel {
     pub(crate) ids: IdSource,
     durability: Durability,
     pub(crate) edition: Edition,
-    /// One operation writes at a time.
+    /// One operation of this process writes at a time; see [`Kernel::write`].
     pub(crate) writer: Mutex<()>,
     /// What readers read in, so that they see all of a batch or nothing of it.
     snapshots: Snapshots,
@@ -50,12 +56,20 @@ pub(crate) struct Kernel {
     /// Wakes who waits for messages of the outbox.
     pub(crate) notifier: Notifier,
     shut: AtomicBool,
-    poisoned: AtomicBool,
+    state: State,
+    /// The last note that was obeyed: what is kept in memory is as after it, or later.
+    obeyed: AtomicU64,
+    /// Held by whoever obeys notes, one after the other.
+    obeying: Mutex<()>,
     fork_generation: u64,
 }
 
 impl Kernel {
     pub(crate) fn new(backend: Box<dyn Backend>, options: &OpenOptions) -> Result<Kernel, Error> {
+        // Before anything is read: what others commit from here on is to be obeyed.
+        let obeyed = backend
+            .shared()
+            .map(|shared| shared.noted().load(Ordering::Acquire));
         // What is read here depends on no instant: the clock begins with it.
         let mut tx = Tx::new(&*backend, 0);
         let next_due_ms = due::next(&mut tx)?;
@@ -65,6 +79,7 @@ impl Kernel {
             Some(now_ms) => Clock::manual(now_ms, next_due_ms),
             None => Clock::system(tx.get(&keys::clock())?, next_due_ms),
         };
+        let snapshots = Snapshots::of(&*backend, obeyed.unwrap_or(0))?;
         Ok(Kernel {
             backend,
             clock,
@@ -75,12 +90,14 @@ impl Kernel {
             durability: options.durability,
             edition: options.edition,
             writer: Mutex::new(()),
-            snapshots: Snapshots::default(),
+            snapshots,
             durable: AtomicU64::new(0),
             replaces: AtomicBool::new(replaces),
             notifier: Notifier::default(),
             shut: AtomicBool::new(false),
-            poisoned: AtomicBool::new(false),
+            state: State::new(obeyed.is_some()),
+            obeyed: AtomicU64::new(obeyed.unwrap_or(0)),
+            obeying: Mutex::new(()),
             fork_generation: tenantry_fork::generation(),
         })
     }
@@ -106,7 +123,8 @@ impl Kernel {
     /// A transaction that reads records as if what is [replaced](replaced) had been replaced in
     /// each of them.
     fn as_replaced<'a>(&self, tx: Tx<'a>) -> Tx<'a> {
-        match self.replaces.load(Ordering::Acquire) {
+        // What is read may be of another process, and not be obeyed yet.
+        match self.replaces.load(Ordering::Acquire) || self.is_behind() {
             true => tx.with_replacements(),
             false => tx,
         }
@@ -138,7 +156,8 @@ impl Kernel {
     }
 
     /// Whether what this thread reads is what the store holds: no commit was begun since the
-    /// snapshot that it reads in. What is built of an older one is not kept.
+    /// snapshot that it reads in, and none of another process was obeyed that is not in it. What is
+    /// built of an older one is not kept.
     pub(crate) fn reads_newest(&self) -> bool {
         self.snapshots.reads_newest()
     }
@@ -185,21 +204,16 @@ impl Kernel {
         if !self.backend.goes_on_after(&error) {
             self.poison();
         }
-        error.into()
-    }
-
-    pub(crate) fn poison(&self) {
-        self.poisoned.store(true, Ordering::Release);
-    }
-
-    #[cfg(test)]
-    pub(crate) fn unpoison(&self) {
-        self.poisoned.store(false, Ordering::Release);
-    }
-
-    #[inline]
-    pub(crate) fn is_poisoned(&self) -> bool {
-        self.poisoned.load(Ordering::Acquire)
+        match error {
+            // The store is open here: another process writes, and was stopped.
+            StoreError::Locked { pid: Some(pid), .. } => Error::busy(format!(
+                "The process {pid} does not let go of the store; try again, or end it."
+            )),
+            StoreError::Locked { pid: None, .. } => {
+                Error::busy("Another process does not let go of the store; try again.")
+            }
+            error => error.into(),
+        }
     }
 
     #[inline]

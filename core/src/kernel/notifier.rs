@@ -1,12 +1,15 @@
 //! What wakes those who wait for messages of the outbox.
 
 use parking_lot::{Condvar, Mutex};
+use std::sync::atomic::AtomicBool;
 
 /// Notifies when messages were committed, and when a handle is closed.
 #[derive(Default)]
 pub(crate) struct Notifier {
     pub(super) lock: Mutex<()>,
     pub(super) changed: Condvar,
+    /// Whether somebody listens for what other processes commit.
+    pub(crate) is_listening: AtomicBool,
 }
 
 impl Notifier {

@@ -4,6 +4,8 @@
 //! keeps what stood at the keys that it writes; a reader looks at the store, and then at what was
 //! kept since its snapshot. What no open snapshot can ask for is dropped. There is a bound: where
 //! more is to be kept, the oldest snapshot is given up, and its reader is told to ask again.
+//!
+//! Where the store keeps states by itself, a snapshot is one of them, and nothing is kept here.
 
 use crate::error::Error;
 use crate::locks::Mutex;
@@ -12,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Bound;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use tenantry_store::{Backend, Batch, CommitError, Order, Record};
+use tenantry_store::{Backend, Batch, CommitError, Order, Record, StoreError};
 
 /// The most that is kept for all open snapshots.
 const MOST_BYTES: usize = 64 << 20;
@@ -32,8 +34,12 @@ pub(crate) struct Snapshots {
 struct Shared {
     /// How many commits were begun: each has the number that it makes of it.
     commits: AtomicU64,
+    /// The last note that was obeyed, or is being obeyed: raised before anything is out of date.
+    obeyed: AtomicU64,
     state: Mutex<State>,
     most_bytes: usize,
+    /// Whether the store keeps states by itself.
+    is_kept_by_store: bool,
 }
 
 #[derive(Default)]
@@ -55,27 +61,69 @@ pub(crate) struct Snapshot {
     after: u64,
     /// The store's own number of that commit.
     version: u64,
+    /// The last commit with a note that it holds.
+    noted: u64,
+    /// What the store keeps, where it does; why it does not, where it should.
+    kept: Option<Result<Box<dyn tenantry_store::Snapshot>, StoreError>>,
 }
 
 impl Default for Snapshots {
     fn default() -> Snapshots {
-        Snapshots::with_room(MOST_BYTES)
+        Snapshots::with_room(MOST_BYTES, false)
     }
 }
 
 impl Snapshots {
-    fn with_room(most_bytes: usize) -> Snapshots {
+    /// Those of a store, which has obeyed its notes up to this one.
+    pub(crate) fn of(backend: &dyn Backend, obeyed: u64) -> Result<Snapshots, StoreError> {
+        let snapshots = Snapshots::with_room(MOST_BYTES, backend.snapshot()?.is_some());
+        snapshots.begin_to_obey(obeyed);
+        Ok(snapshots)
+    }
+
+    fn with_room(most_bytes: usize, is_kept_by_store: bool) -> Snapshots {
         Snapshots {
             shared: Arc::new(Shared {
                 commits: AtomicU64::new(0),
+                obeyed: AtomicU64::new(0),
                 state: Mutex::default(),
                 most_bytes,
+                is_kept_by_store,
             }),
+        }
+    }
+
+    /// From here on no snapshot is the newest that does not hold this note.
+    pub(crate) fn begin_to_obey(&self, noted: u64) {
+        self.shared.obeyed.fetch_max(noted, Ordering::AcqRel);
+    }
+
+    /// Takes a snapshot that the store keeps.
+    fn open_in_store(&self, backend: &dyn Backend) -> Snapshot {
+        let after = self.shared.commits.load(Ordering::Acquire);
+        let kept = backend.snapshot().and_then(|kept| {
+            kept.ok_or_else(|| StoreError::Failed {
+                what: "the store keeps no states any more".to_owned(),
+            })
+        });
+        let (version, noted) = match &kept {
+            Ok(kept) => (kept.last_commit(), kept.noted()),
+            Err(_) => (backend.last_commit(), 0),
+        };
+        Snapshot {
+            shared: self.shared.clone(),
+            after,
+            version,
+            noted,
+            kept: Some(kept),
         }
     }
 
     /// Takes a snapshot. That waits for a commit that is under way, and for nothing else.
     pub(crate) fn open(&self, backend: &dyn Backend) -> Arc<Snapshot> {
+        if self.shared.is_kept_by_store {
+            return Arc::new(self.open_in_store(backend));
+        }
         let mut state = self.shared.state.lock();
         let after = self.shared.commits.load(Ordering::Acquire);
         *state.open.entry(after).or_default() += 1;
@@ -83,6 +131,8 @@ impl Snapshots {
             shared: self.shared.clone(),
             after,
             version: backend.last_commit(),
+            noted: u64::MAX,
+            kept: None,
         })
     }
 
@@ -91,7 +141,8 @@ impl Snapshots {
         self.with_own(|own| own.cloned())
     }
 
-    /// Whether no commit was begun since the snapshot that an operation of this thread reads in.
+    /// Whether the snapshot that an operation of this thread reads in holds all that was obeyed,
+    /// and no commit was begun here since.
     pub(crate) fn reads_newest(&self) -> bool {
         self.with_own(|own| own.is_none_or(|snapshot| snapshot.is_newest()))
     }
@@ -105,7 +156,10 @@ impl Snapshots {
 
     /// Commits, and keeps before what open snapshots may ask for.
     pub(crate) fn commit(&self, backend: &dyn Backend, batch: &Batch) -> Result<u64, CommitError> {
-        let version = {
+        let version = if self.shared.is_kept_by_store {
+            self.shared.commits.fetch_add(1, Ordering::AcqRel);
+            backend.commit(batch)?
+        } else {
             let mut state = self.shared.state.lock();
             let number = self.shared.commits.load(Ordering::Acquire) + 1;
             for (key, _) in &batch.writes {
@@ -238,6 +292,16 @@ fn first_after(
 impl Snapshot {
     fn is_newest(&self) -> bool {
         self.shared.commits.load(Ordering::Acquire) == self.after
+            && self.shared.obeyed.load(Ordering::Acquire) <= self.noted
+    }
+
+    /// The state that the store keeps for it; none where what was changed since is kept here.
+    fn in_store(&self) -> Result<Option<&dyn tenantry_store::Snapshot>, Error> {
+        match &self.kept {
+            None => Ok(None),
+            Some(Ok(kept)) => Ok(Some(&**kept)),
+            Some(Err(error)) => Err(error.clone().into()),
+        }
     }
 
     /// What stood at a key, where that was changed since. It is asked after the store was.
@@ -273,7 +337,9 @@ impl Snapshot {
 
 impl Drop for Snapshot {
     fn drop(&mut self) {
-        self.shared.state.lock().close(self.after);
+        if self.kept.is_none() {
+            self.shared.state.lock().close(self.after);
+        }
     }
 }
 
@@ -341,7 +407,18 @@ impl<'a> Reads<'a> {
         }
     }
 
+    /// The state that the store keeps, where it is read in one.
+    fn in_store(&self) -> Result<Option<&dyn tenantry_store::Snapshot>, Error> {
+        match &self.snapshot {
+            Some(snapshot) => snapshot.in_store(),
+            None => Ok(None),
+        }
+    }
+
     pub(crate) fn get(&self, key: &[u8]) -> Result<Option<Record>, Error> {
+        if let Some(kept) = self.in_store()? {
+            return Ok(kept.get(key)?);
+        }
         let record = self.backend.get(key)?;
         match &self.snapshot {
             Some(snapshot) => Ok(snapshot.changed(key)?.unwrap_or(record)),
@@ -351,6 +428,9 @@ impl<'a> Reads<'a> {
 
     /// The records of several keys, in the order of the keys.
     pub(crate) fn get_many(&self, keys: &[Vec<u8>]) -> Result<Vec<Option<Record>>, Error> {
+        if let Some(kept) = self.in_store()? {
+            return Ok(kept.get_many(keys)?);
+        }
         let mut records = self.backend.get_many(keys)?;
         if let Some(snapshot) = &self.snapshot {
             for (key, record) in keys.iter().zip(&mut records) {
@@ -370,6 +450,9 @@ impl<'a> Reads<'a> {
         order: Order,
         limit: usize,
     ) -> Result<Vec<(Vec<u8>, Record)>, Error> {
+        if let Some(kept) = self.in_store()? {
+            return Ok(kept.range(from, until, order, limit)?);
+        }
         let (mut from, mut until) = (from.to_vec(), until.to_vec());
         let mut found: Vec<(Vec<u8>, Record)> = Vec::new();
         loop {
@@ -545,7 +628,7 @@ mod tests {
     #[test]
     fn where_too_much_is_kept_the_oldest_is_given_up() {
         let backend = tenantry_store::memory().unwrap();
-        let snapshots = Snapshots::with_room(4 * (ENTRY_BYTES + 10));
+        let snapshots = Snapshots::with_room(4 * (ENTRY_BYTES + 10), false);
         let old = Reads::at(&*backend, snapshots.open(&*backend));
         for key in ["a", "b", "c"] {
             snapshots

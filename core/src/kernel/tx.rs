@@ -2,10 +2,11 @@
 //! comes out.
 
 use super::keys;
+use super::note::{self, Erased, Job, Note};
 use super::replaced::{self, Replaced, Replacement};
 use super::snapshot::Reads;
 use crate::error::Error;
-use crate::model::{Id, OutboxMessage, Replaceable, Reservation};
+use crate::model::{Id, OutboxMessage, Reservation};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::any::Any;
@@ -76,34 +77,11 @@ pub(crate) enum Lowered {
     Everybody,
 }
 
-/// Work that takes more than one commit.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Job {
-    /// An account was deleted, and is erased.
-    Erase(Id),
-    /// Something else took the place of this, and the records that name it are written anew.
-    Replace(Replaceable, Id),
-}
-
-/// What the commit changes in the read model, and what it brings about.
+/// What the commit changes in memory, and what whoever commits does then.
 #[derive(Default)]
 pub(crate) struct Changes {
-    pub(crate) accounts: BTreeSet<Id>,
-    pub(crate) gone: BTreeSet<Id>,
-    pub(crate) everything: bool,
-    pub(crate) permission_tree: bool,
-    /// Other locks guard the meters from here on.
-    pub(crate) meters: bool,
-    /// The first instant at which something becomes due.
-    pub(crate) due_ms: Option<u64>,
-    /// The first instant at which something is to be forgotten.
-    pub(crate) forget_ms: Option<u64>,
-    /// Sessions that have changed or ended.
-    pub(crate) sessions: BTreeSet<Id>,
-    /// API keys that have changed or ended.
-    pub(crate) api_keys: BTreeSet<Id>,
-    /// Roles of which a trial begins, or is over where there is no candidate (R-QTA-15).
-    pub(crate) trials: BTreeMap<Id, Option<Id>>,
+    /// What everybody obeys who has the store open.
+    pub(crate) note: Note,
     /// Reservations of which so many come back.
     pub(crate) returned: Vec<(Reservation, u64)>,
     /// Whose limits may be lower.
@@ -446,48 +424,51 @@ impl<'a> Tx<'a> {
 
     /// The read model of this account is out of date once this is committed.
     pub(crate) fn invalidate_account(&mut self, account: &Id) {
-        self.changes.accounts.insert(account.clone());
+        self.changes.note.accounts.insert(account.clone());
     }
 
     /// The account is no more once this is committed.
     pub(crate) fn remove_account(&mut self, account: &Id) {
-        self.changes.gone.insert(account.clone());
-        self.changes.everything = true;
+        self.changes.note.gone.insert(account.clone());
+        self.changes.note.everything = true;
     }
 
     /// The read model of every account is out of date once this is committed.
     pub(crate) fn invalidate_all(&mut self) {
-        self.changes.everything = true;
+        self.changes.note.everything = true;
     }
 
     /// The read model of every account is out of date once this is committed, and what was drawn is
     /// to be drawn anew.
     pub(crate) fn invalidate_meters(&mut self) {
-        self.changes.meters = true;
-        self.changes.everything = true;
+        self.changes.note.meters = true;
+        self.changes.note.everything = true;
     }
 
     /// The permission tree is out of date once this is committed.
     pub(crate) fn invalidate_permission_tree(&mut self) {
-        self.changes.permission_tree = true;
-        self.changes.everything = true;
+        self.changes.note.permission_tree = true;
+        self.changes.note.everything = true;
     }
 
     /// The session has changed or ended once this is committed.
     pub(crate) fn invalidate_session(&mut self, session: &Id) {
-        self.changes.sessions.insert(session.clone());
+        self.changes.note.sessions.insert(session.clone());
     }
 
     /// The API key has changed or ended once this is committed.
     pub(crate) fn invalidate_api_key(&mut self, api_key: &Id) {
-        self.changes.api_keys.insert(api_key.clone());
+        self.changes.note.api_keys.insert(api_key.clone());
     }
 
     /// A trial of the role begins once this is committed, or is over: what is cached of its holders
     /// is out of date.
     pub(crate) fn change_trial(&mut self, role: &Id, candidate: Option<&Id>) {
-        self.changes.trials.insert(role.clone(), candidate.cloned());
-        self.changes.everything = true;
+        self.changes
+            .note
+            .trials
+            .insert(role.clone(), candidate.cloned());
+        self.changes.note.everything = true;
     }
 
     /// So many of a reservation come back once this is committed.
@@ -503,18 +484,25 @@ impl<'a> Tx<'a> {
 
     /// Something becomes due at this instant once this is committed.
     pub(crate) fn schedule_due(&mut self, at_ms: u64) {
-        self.changes.due_ms = Some(self.changes.due_ms.map_or(at_ms, |first| first.min(at_ms)));
+        let note = &mut self.changes.note;
+        note.due_ms = note::first(note.due_ms, Some(at_ms));
     }
 
     /// Something is to be forgotten at this instant once this is committed.
     pub(crate) fn schedule_forget(&mut self, at_ms: u64) {
-        let first = self.changes.forget_ms;
-        self.changes.forget_ms = Some(first.map_or(at_ms, |first| first.min(at_ms)));
+        let note = &mut self.changes.note;
+        note.forget_ms = note::first(note.forget_ms, Some(at_ms));
     }
 
     /// This goes on in further commits once this one is made.
     pub(crate) fn schedule_job(&mut self, job: Job) {
+        self.changes.note.jobs = true;
         self.changes.jobs.insert(job);
+    }
+
+    /// This is done once this is committed, an account with all below it.
+    pub(crate) fn end_job(&mut self, job: Job, erased: Erased) {
+        self.changes.note.ended.push((job, erased));
     }
 
     /// What to commit; none when nothing was written.
@@ -534,6 +522,7 @@ impl<'a> Tx<'a> {
                 expected,
                 ranges,
                 read_since: Some(self.began_at),
+                ..Batch::default()
             }),
             self.changes,
         )

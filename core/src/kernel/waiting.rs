@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 /// Longest that one sleep lasts.
 const LONGEST_NAP: Duration = Duration::from_secs(60);
-/// Longest with a clock that somebody moves.
-const MANUAL_NAP: Duration = Duration::from_millis(100);
+/// Longest with a clock that somebody moves, and where nobody tells what other processes commit.
+const SHORT_NAP: Duration = Duration::from_millis(100);
 
 impl Kernel {
     /// The number of the last message of the outbox; 0 where there never was one.
@@ -40,8 +40,9 @@ impl Kernel {
 
     /// Until the next that becomes due by itself, which may bring messages.
     fn longest_nap(&self) -> Duration {
-        if self.has_manual_clock() {
-            return MANUAL_NAP;
+        let is_deaf = self.is_shared() && !self.notifier.is_listening.load(Ordering::Acquire);
+        if self.has_manual_clock() || is_deaf {
+            return SHORT_NAP;
         }
         let due_in_ms = self
             .clock

@@ -8,7 +8,8 @@ use crate::meters::team::Meters;
 
 /// A counter draws at most this much ahead of an unlimited window.
 const BLOCK_MAX: u64 = 1 << 20;
-/// A block is at most this part of its limit: what a crash can cost.
+/// The blocks of all processes are together at most this part of their limit: what crashes can
+/// cost.
 const BLOCK_PART: u64 = 50;
 /// A counter that drew less than this ago draws twice as much.
 const DRAW_AGAIN_MS: u64 = 2500;
@@ -25,7 +26,7 @@ const DRAWN_AHEAD_FROM: u64 = 8;
 impl Cold {
     /// How much to draw so that `count` fit: more when draws come quickly, and never beyond the
     /// limit.
-    pub(super) fn draw_size(&mut self, hot: &Hot, count: u64, now_ms: u64) -> u64 {
+    pub(super) fn draw_size(&mut self, hot: &Hot, count: u64, processes: u64, now_ms: u64) -> u64 {
         let since_ms = now_ms.saturating_sub(self.drawn_at_ms);
         let is_quick = since_ms < DRAW_AGAIN_MS;
         let used = self.filled.saturating_sub(hot.unspent);
@@ -37,7 +38,7 @@ impl Cold {
             // with what goes out, not with how often it is drawn.
             (self.block, self.used_of_block) = (self.block.saturating_mul(2), 0);
         }
-        self.block = self.block.clamp(1, self.largest_block());
+        self.block = self.block.clamp(1, self.largest_block(processes));
         self.low = if since_ms < AT_ONCE_MS {
             self.block - self.block / 8
         } else if is_quick || self.drawn_at_ms == 0 {
@@ -65,9 +66,15 @@ impl Cold {
     }
 
     /// How much to draw ahead, when nobody waits for it: blocks of a limit need not grow from one.
-    pub(super) fn ahead_size(&mut self, hot: &mut Hot, least: u64, now_ms: u64) -> u64 {
+    pub(super) fn ahead_size(
+        &mut self,
+        hot: &mut Hot,
+        least: u64,
+        processes: u64,
+        now_ms: u64,
+    ) -> u64 {
         self.block = self.block.max(least);
-        let size = self.draw_size(hot, 0, now_ms);
+        let size = self.draw_size(hot, 0, processes, now_ms);
         if size == 0 {
             self.set_low(hot);
         }
@@ -82,24 +89,25 @@ impl Cold {
     }
 
     /// How much is drawn at once at least, ahead of a limit.
-    fn least_ahead(&self) -> u64 {
+    fn least_ahead(&self, processes: u64) -> u64 {
         match self.most() {
             u64::MAX => 0,
-            _ => (self.largest_block() / AHEAD_PART).min(AHEAD_MOST),
+            _ => (self.largest_block(processes) / AHEAD_PART).min(AHEAD_MOST),
         }
     }
 
-    fn largest_block(&self) -> u64 {
-        (self.most() / BLOCK_PART).clamp(1, BLOCK_MAX)
+    fn largest_block(&self, processes: u64) -> u64 {
+        let parts = BLOCK_PART.saturating_mul(processes.max(1));
+        (self.most() / parts).clamp(1, BLOCK_MAX)
     }
 }
 
 impl Meters {
     /// How much is drawn at once at least of each counter of a send: as much of those that nothing
     /// limits as of those that have a limit, so that one is not to be drawn before the others.
-    pub(super) fn least_ahead(&self, prepared: &Prepared) -> Result<u64, Error> {
+    pub(super) fn least_ahead(&self, prepared: &Prepared, processes: u64) -> Result<u64, Error> {
         prepared.places.iter().try_fold(0, |most, place| {
-            Ok(self.pair(*place)?.1.least_ahead().max(most))
+            Ok(self.pair(*place)?.1.least_ahead(processes).max(most))
         })
     }
 }

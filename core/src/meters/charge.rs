@@ -4,6 +4,7 @@ use crate::error::Error;
 use crate::meters::allowance::Allowance;
 use crate::meters::ask::Ask;
 use crate::meters::draw::{Draw, ROUNDS, push_draw};
+use crate::meters::pace::Turns;
 use crate::meters::paid::Paid;
 use crate::meters::prepared::Prepared;
 use crate::meters::store::MeterStore;
@@ -13,6 +14,14 @@ use crate::rules::{send, threshold};
 use crate::tables::reservations;
 use std::sync::Arc;
 use tenantry_store::Batch;
+
+/// What has come of a send that is charged with draws.
+enum Outcome {
+    Charged(Decision, Paid),
+    DoesNotFit,
+    /// Others have committed something that is to be obeyed first.
+    Overtaken,
+}
 
 impl Prepared {
     /// Charges `count` to every counter, or none, when memory alone can tell, and says how many are
@@ -90,8 +99,13 @@ impl Prepared {
         credits: u64,
     ) -> Result<(Decision, Paid), Error> {
         for _ in 0..ROUNDS {
-            if let Some(charged) = self.charge_now(store, ask, credits)? {
-                return Ok(charged);
+            match self.charge_now(store, ask, credits)? {
+                Outcome::Charged(decision, paid) => return Ok((decision, paid)),
+                Outcome::DoesNotFit => {}
+                Outcome::Overtaken => {
+                    store.catch_up(self)?;
+                    continue;
+                }
             }
             let commit = self
                 .asks_store(store)
@@ -103,7 +117,7 @@ impl Prepared {
             }
             if let Some(refusal) = state.refusal(&self.account, ask.min) {
                 let refused = Decision::refused(Arc::new(refusal), state.remaining());
-                self.remember(&state, ask, &refused, commit, None);
+                self.remember(store.kernel(), &state, ask, &refused, commit, None);
                 return Ok((refused, Paid::default()));
             }
             // Something has come back meanwhile.
@@ -113,62 +127,89 @@ impl Prepared {
         ))
     }
 
-    /// As [`charge_but`](Prepared::charge_but); none where it does not fit.
+    /// As [`charge_but`](Prepared::charge_but). What was drawn while others lowered a limit is not
+    /// used by whoever drew it: they may have looked at the counters before.
     fn charge_now(
         self: &Arc<Self>,
         store: &impl MeterStore,
         ask: Ask,
         credits: u64,
-    ) -> Result<Option<(Decision, Paid)>, Error> {
+    ) -> Result<Outcome, Error> {
         let _drawing = self.team.drawing.lock();
         for _ in 0..ROUNDS {
             store.kernel().refuse_when_shut()?;
             self.team.refuse_when_ended()?;
+            if store.kernel().is_behind() {
+                return Ok(Outcome::Overtaken);
+            }
             let now_ms = store.kernel().clock.now_ms();
             self.roll(store, now_ms)?;
-            if !self.take_paces(store, now_ms)? {
+            let Some(turns) = self.take_paces(store, now_ms)? else {
                 continue;
-            }
+            };
             let mut meters = self.team.meters();
-            let readings = meters.as_they_stand(self, ask, now_ms)?;
+            let readings =
+                meters.with_turns(&turns, |meters| meters.as_they_stand(self, ask, now_ms))?;
             let count = ask.count.min(send::most(&readings, credits));
             let granted = if count < ask.min { 0 } else { count };
             let paid = send::excess(&readings, granted);
-            let (draws, batch) = self.draws(store, &mut meters, ask, granted, paid, now_ms)?;
-            if !draws.is_empty() {
+            let (draws, mut batch) = self.draws(store, &mut meters, ask, granted, paid, now_ms)?;
+            turns.push_taken(&mut batch, granted, now_ms)?;
+            if !batch.writes.is_empty() {
                 drop(meters);
-                meters = self.draw(store, &batch, &draws)?;
+                let Some(drawn) = self.draw(store, &batch, &draws)? else {
+                    continue;
+                };
+                meters = drawn;
             }
             if count < ask.min {
-                return Ok(None);
+                return Ok(Outcome::DoesNotFit);
             }
             // Under the same lock: nobody else takes what was drawn for this send.
-            let now_ms = store.kernel().clock.now_ms();
-            let charged = match ask.later.is_some() {
-                true => meters.charge_for_later(self, count, paid, credits - paid, now_ms),
-                false => meters.charge(self, count, paid, credits - paid, now_ms),
-            };
-            if let Some((left, is_low)) = charged {
-                if is_low {
-                    self.ask_for_blocks(store);
-                }
-                let lifted = if paid > 0 {
-                    meters.lifted(self)?
-                } else {
-                    Vec::new()
-                };
-                return Ok(Some((
-                    Decision::granted(count, left),
-                    Paid {
-                        amount: paid,
-                        lifted: Some(lifted),
-                    },
-                )));
+            let charged =
+                self.charge_drawn(store, &mut meters, &turns, ask, (count, paid, credits))?;
+            if let Some(charged) = charged {
+                return Ok(charged);
             }
+            drop(meters);
+            turns.come_back(self, store, ask, count, now_ms)?;
         }
         Err(Error::busy(
             "Others keep drawing from the same limits; try again.",
         ))
+    }
+
+    /// Charges what was drawn; none where the window has ended meanwhile, or was closed.
+    fn charge_drawn(
+        self: &Arc<Self>,
+        store: &impl MeterStore,
+        meters: &mut Locked<'_>,
+        turns: &Turns,
+        ask: Ask,
+        (count, paid, credits): (u64, u64, u64),
+    ) -> Result<Option<Outcome>, Error> {
+        let now_ms = store.kernel().clock.now_ms();
+        let charged = meters.with_turns(turns, |meters| match ask.later.is_some() {
+            true => meters.charge_for_later(self, count, paid, credits - paid, now_ms),
+            false => meters.charge(self, count, paid, credits - paid, now_ms),
+        });
+        let Some((left, is_low)) = charged else {
+            return Ok(None);
+        };
+        if is_low {
+            self.ask_for_blocks(store);
+        }
+        let lifted = if paid > 0 {
+            meters.lifted(self)?
+        } else {
+            Vec::new()
+        };
+        let paid = Paid {
+            amount: paid,
+            lifted: Some(lifted),
+        };
+        let decision = Decision::granted(count, left);
+        Ok(Some(Outcome::Charged(decision, paid)))
     }
 
     /// What is to be drawn for a send, and the thresholds that it reaches.
@@ -185,9 +226,10 @@ impl Prepared {
         let mut alerts = store.kernel().tx();
         // Who begins to send would have the next block drawn at once: it is drawn along. With a
         // clock that stands still nothing is drawn ahead.
+        let processes = store.kernel().processes();
         let along = match store.kernel().has_manual_clock() {
             true => 0,
-            false => meters.least_ahead(self)?,
+            false => meters.least_ahead(self, processes)?,
         };
         for (place, wanted) in self.places.iter().zip(&self.wanted) {
             let (hot, cold) = meters.pair(*place)?;
@@ -205,7 +247,7 @@ impl Prepared {
                 let (hot, cold) = meters.pair_mut(*place)?;
                 let size = if hot.unspent < granted {
                     cold.start_with(along);
-                    cold.draw_size(hot, granted, now_ms)
+                    cold.draw_size(hot, granted, processes, now_ms)
                 } else {
                     0
                 };

@@ -55,6 +55,8 @@ pub(super) struct Cold {
     /// The version of the stored record. Another that draws from the same store may have written a
     /// later one.
     pub(super) version: u64,
+    /// When it was held against that record.
+    pub(super) read_at_ms: u64,
     pub(super) block: u64,
     /// What was unspent once the last block was drawn.
     pub(super) filled: u64,

@@ -55,17 +55,21 @@ pub(super) fn push_draw(batch: &mut Batch, cold: &Cold, draws: &[Draw]) -> Resul
 
 impl Meters {
     /// What was drawn can be used. Where somebody else has written one of the records, and the
-    /// draws have no version, all are read anew.
+    /// draws have no version, all are read anew; so they are where others have committed something
+    /// that is not obeyed here yet, such as a lower limit: it was drawn under the old one.
     fn hand_out(
         &mut self,
         prepared: &Prepared,
         draws: &[Draw],
         version: Option<u64>,
+        is_behind: bool,
     ) -> Result<(), Error> {
-        let Some(version) = version else {
+        if version.is_none() || is_behind {
             for place in prepared.places.iter() {
                 self.pair_mut(*place)?.0.ends_at_ms = 0;
             }
+        }
+        let Some(version) = version else {
             return Ok(());
         };
         for draw in draws {
@@ -101,17 +105,18 @@ impl Prepared {
     }
 
     /// Commits draws and hands them out once they are durable, to whoever holds the lock that is
-    /// answered.
+    /// answered; none where somebody else has written one of the records.
     pub(super) fn draw<'p>(
         &'p self,
         store: &impl MeterStore,
         batch: &Batch,
         draws: &[Draw],
-    ) -> Result<Locked<'p>, Error> {
+    ) -> Result<Option<Locked<'p>>, Error> {
         let version = store.commit_draws_of(&self.account, batch)?;
+        let is_behind = store.kernel().is_behind();
         let mut meters = self.team.meters();
-        meters.hand_out(self, draws, version)?;
-        Ok(meters)
+        meters.hand_out(self, draws, version, is_behind)?;
+        Ok(version.map(|_| meters))
     }
 }
 
@@ -126,19 +131,19 @@ pub(crate) fn draw_ahead(kernel: &Kernel, asked: &[Arc<Prepared>]) -> Result<(),
         .iter()
         .for_each(|prepared| prepared.asked.store(false, Ordering::Release));
     kernel.refuse_when_shut()?;
-    let now_ms = kernel.clock.now_ms();
+    let (now_ms, processes) = (kernel.clock.now_ms(), kernel.processes());
     let mut batch = Batch::default();
     let mut of_each = Vec::with_capacity(asked.len());
     for prepared in asked {
         let mut draws = Vec::new();
         let mut meters = prepared.team.meters();
-        let least = meters.least_ahead(prepared)?;
+        let least = meters.least_ahead(prepared, processes)?;
         for place in prepared.places.iter() {
             let (hot, cold) = meters.pair_mut(*place)?;
             // What has no record was not drawn from: its account is gone.
             let is_there = cold.version != 0;
             if is_there && hot.unspent < hot.low && now_ms < hot.ends_at_ms {
-                let size = cold.ahead_size(hot, least, now_ms);
+                let size = cold.ahead_size(hot, least, processes, now_ms);
                 if size > 0 {
                     draws.push(Draw {
                         place: *place,
@@ -156,12 +161,14 @@ pub(crate) fn draw_ahead(kernel: &Kernel, asked: &[Arc<Prepared>]) -> Result<(),
         return Ok(());
     }
     let version = commit_draws(kernel, &batch)?;
+    let is_behind = kernel.is_behind();
     for (prepared, draws) in asked
         .iter()
         .zip(&of_each)
         .filter(|(_, draws)| !draws.is_empty())
     {
-        prepared.team.meters().hand_out(prepared, draws, version)?;
+        let mut meters = prepared.team.meters();
+        meters.hand_out(prepared, draws, version, is_behind)?;
     }
     Ok(())
 }

@@ -98,6 +98,19 @@ impl Team {
         given_back.write(kernel)
     }
 
+    /// Gives back what was drawn from some counters and not used. Whoever calls draws for the team.
+    pub(super) fn give_back_from(&self, kernel: &Kernel, places: &[usize]) -> Result<(), Error> {
+        let mut given_back = GivenBack::default();
+        {
+            let mut meters = self.meters();
+            for place in places {
+                let (hot, cold) = meters.pair_mut(*place)?;
+                given_back.take(hot, cold)?;
+            }
+        }
+        given_back.write(kernel)
+    }
+
     /// Takes up to so many counters and paces out of memory that nobody holds, and answers how
     /// many. Whoever calls draws for the team.
     pub(super) fn let_go(&self, kernel: &Kernel, most: usize) -> Result<usize, Error> {
@@ -206,10 +219,10 @@ fn give_back_anew(kernel: &Kernel, key: &[u8], parts: &[(u64, u64)]) -> Result<(
 }
 
 /// Not where another has written one of the records since.
-fn is_given_back(kernel: &Kernel, batch: &Batch) -> Result<bool, Error> {
+pub(super) fn is_given_back(kernel: &Kernel, batch: &Batch) -> Result<bool, Error> {
     match kernel.commit_batch(batch) {
         Ok(_) => Ok(true),
         Err(CommitError::Conflict) => Ok(false),
-        Err(CommitError::Store(error)) => Err(error.into()),
+        Err(CommitError::Store(error)) => Err(kernel.store_failure(error)),
     }
 }

@@ -2,7 +2,9 @@
 
 use crate::error::Error;
 use crate::kernel::Kernel;
+use crate::meters::ask::Ask;
 use crate::meters::frame::TRIED;
+use crate::meters::given_back::is_given_back;
 use crate::meters::prepared::Prepared;
 use crate::meters::record::pace_batch;
 use crate::meters::store::MeterStore;
@@ -10,8 +12,99 @@ use crate::meters::team::{Meters, Team, lost_place};
 use crate::meters::wanted::Wanted;
 use crate::model::{PaceRecord, Reservation};
 use crate::rules::pace::{Course, Pace, Return};
+use tenantry_store::Batch;
+
+/// How often a pace is written against others that write it.
+const ROUNDS: usize = 16;
+
+/// How far paces are, as the store has them: the place of each, the key and version of its record,
+/// and the pace. Where other processes may have the store open, nobody has a pace in memory: each
+/// send takes its turns in the store, so that all processes together go no faster.
+#[derive(Default)]
+pub(super) struct Turns(Vec<(usize, Vec<u8>, u64, Pace)>);
+
+impl Turns {
+    /// Takes the turns of so many that go out now.
+    pub(super) fn push_taken(
+        &self,
+        batch: &mut Batch,
+        count: u64,
+        now_ms: u64,
+    ) -> Result<(), Error> {
+        let taken = self.0.iter().filter(|_| count > 0);
+        let taken = taken.map(|(_, key, version, pace)| {
+            let mut pace = *pace;
+            pace.take(count, now_ms);
+            (key.clone(), *version, pace.turn_us())
+        });
+        let turns = pace_batch(taken)?;
+        batch.writes.extend(turns.writes);
+        batch.expected.extend(turns.expected);
+        Ok(())
+    }
+}
+
+impl Turns {
+    /// Gives back what was taken of them for a send that was not charged.
+    pub(super) fn come_back(
+        &self,
+        prepared: &Prepared,
+        store: &impl MeterStore,
+        ask: Ask,
+        count: u64,
+        now_ms: u64,
+    ) -> Result<(), Error> {
+        match self.0.is_empty() {
+            true => Ok(()),
+            false => {
+                let from_ms = ask.later.map_or(now_ms, |_| u64::MAX);
+                prepared.return_turns_at(store, count, from_ms, now_ms)
+            }
+        }
+    }
+}
+
+/// Changes a pace in the store; not one that has no record there.
+fn write_pace(
+    kernel: &Kernel,
+    pace: Pace,
+    key: &[u8],
+    now_ms: u64,
+    change: impl Fn(Pace) -> Pace,
+) -> Result<(), Error> {
+    for _ in 0..ROUNDS {
+        let (version, before) = Prepared::stored_pace(kernel, pace, key, now_ms)?;
+        let after = change(before);
+        if version == 0 || after == before {
+            break;
+        }
+        let batch = pace_batch([(key.to_vec(), version, after.turn_us())])?;
+        if is_given_back(kernel, &batch)? {
+            break;
+        }
+    }
+    Ok(())
+}
 
 impl Meters {
+    /// Runs something with paces that are not in memory, as the store has them.
+    pub(super) fn with_turns<T>(&mut self, turns: &Turns, run: impl FnOnce(&mut Meters) -> T) -> T {
+        self.set_turns(turns, |pace, known| {
+            pace.at(known.turn_us().unwrap_or_default())
+        });
+        let done = run(self);
+        self.set_turns(turns, |pace, _| pace.unknown());
+        done
+    }
+
+    fn set_turns(&mut self, turns: &Turns, turn: impl Fn(Pace, Pace) -> Pace) {
+        for (place, _, _, known) in &turns.0 {
+            if let Some(pace) = self.paces.get_mut(*place) {
+                *pace = turn(*pace, *known);
+            }
+        }
+    }
+
     pub(super) fn paces_of(&self, prepared: &Prepared) -> Result<Vec<Pace>, Error> {
         prepared
             .pace_places
@@ -55,10 +148,16 @@ impl Prepared {
         known.collect()
     }
 
-    /// Takes the paces into memory that are not there, for whoever draws for the team; not where
-    /// another has written one since.
-    pub(super) fn take_paces(&self, store: &impl MeterStore, now_ms: u64) -> Result<bool, Error> {
+    /// Takes the paces into memory that are not there, for whoever draws for the team; none where
+    /// another has written one since. Where other processes may have the store open, they are not
+    /// taken into memory, and the answer says how far they are.
+    pub(super) fn take_paces(
+        &self,
+        store: &impl MeterStore,
+        now_ms: u64,
+    ) -> Result<Option<Turns>, Error> {
         let paces = self.team.meters().paces_of(self)?;
+        let mut turns = Turns::default();
         for (pace, place) in paces
             .into_iter()
             .zip(&self.pace_places)
@@ -73,9 +172,13 @@ impl Prepared {
                 .0
                 .clone();
             let (version, pace) = Self::stored_pace(store.kernel(), pace, &key, now_ms)?;
+            if store.kernel().is_shared() {
+                turns.0.push((*place, key, version, pace));
+                continue;
+            }
             let batch = pace_batch([(key, version, None)])?;
             let Some(version) = store.commit_draws_of(&self.account, &batch)? else {
-                return Ok(false);
+                return Ok(None);
             };
             let mut meters = self.team.meters();
             let Meters {
@@ -90,7 +193,7 @@ impl Prepared {
             *slot = slot.at(pace.turn_us().unwrap_or_default());
             record.1 = version;
         }
-        Ok(true)
+        Ok(Some(turns))
     }
 
     /// From when on all that was charged may go out, where a pace spreads it and that is later than
@@ -106,17 +209,45 @@ impl Prepared {
     }
 
     /// Gives turns back of what could go out from an instant on and did not.
-    pub(crate) fn return_turns(&self, store: &impl MeterStore, count: u64, from_ms: u64) {
-        self.return_turns_at(count, from_ms, store.kernel().clock.now_ms());
+    pub(crate) fn return_turns(
+        &self,
+        store: &impl MeterStore,
+        count: u64,
+        from_ms: u64,
+    ) -> Result<(), Error> {
+        self.return_turns_at(store, count, from_ms, store.kernel().clock.now_ms())
     }
 
-    pub(crate) fn return_turns_at(&self, count: u64, from_ms: u64, now_ms: u64) {
+    pub(crate) fn return_turns_at(
+        &self,
+        store: &impl MeterStore,
+        count: u64,
+        from_ms: u64,
+        now_ms: u64,
+    ) -> Result<(), Error> {
+        if store.kernel().is_shared() {
+            let give_back = |mut pace: Pace| {
+                pace.give_back(count, from_ms, now_ms);
+                pace
+            };
+            return self.paced.iter().try_for_each(|wanted| {
+                let pace = wanted.pace(now_ms);
+                write_pace(
+                    store.kernel(),
+                    pace,
+                    &wanted.id.pace_key(),
+                    now_ms,
+                    give_back,
+                )
+            });
+        }
         let mut meters = self.team.meters();
         for place in &self.pace_places {
             if let Some(pace) = meters.paces.get_mut(*place) {
                 pace.give_back(count, from_ms, now_ms);
             }
         }
+        Ok(())
     }
 
     /// What becomes of everything that spreads the sends, now or once a planned package comes into

@@ -25,7 +25,7 @@ impl Prepared {
     /// instant (R-QTA-6).
     ///
     /// What came back into the last window of a counter is in memory only: after a crash it counts
-    /// as used.
+    /// as used. Where other processes may have the store open, it is written for them to find.
     pub(crate) fn refund(
         &self,
         store: &impl MeterStore,
@@ -79,6 +79,9 @@ impl Prepared {
             }
         }
         store.kernel().wait_until_durable(written)?;
+        if store.kernel().is_shared() && !asked_alone {
+            self.team.give_back_from(store.kernel(), &self.places)?;
+        }
         self.team.meters().keep_apart_of(self)?;
         Ok(given_back)
     }
@@ -94,10 +97,17 @@ impl Prepared {
     }
 
     /// Sets what is used of an account's own limit in its window to what the host has counted,
-    /// which is never more.
+    /// which is never more. What other processes have drawn and not used yet cannot be told from
+    /// what was used: while there are some, it is refused.
     pub(crate) fn reconcile(&self, store: &impl MeterStore, used: u64) -> Result<u64, Error> {
         let _drawing = self.team.drawing.lock();
         store.kernel().refuse_when_shut()?;
+        if store.kernel().processes() > 1 {
+            return Err(Error::busy(
+                "Other processes have the store open, and may have drawn from this limit; close it \
+                 there, and try again.",
+            ));
+        }
         self.roll(store, store.kernel().clock.now_ms())?;
         let place = *self.places.first().ok_or_else(lost_place)?;
         let mut batch = Batch::default();

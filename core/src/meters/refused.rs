@@ -4,9 +4,11 @@
 //! open reservations and credits, which only the store has. So it is remembered together with how
 //! often the meters had been changed, until when nothing turns by itself, and where the store has a
 //! say with its last commit. Without reservations and credits the first refusal, too, needs no
-//! look into the store.
+//! look into the store. Where other processes may give back what they have drawn, it stands for a
+//! moment only.
 
 use crate::error::Error;
+use crate::kernel::Kernel;
 use crate::locks::AtomicU64;
 use crate::meters::ask::Ask;
 use crate::meters::limit_state::{Coming, LimitState};
@@ -22,6 +24,20 @@ use crate::rules::{send, threshold};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+/// For so long a refusal stands without a look into a store that other processes have open, and so
+/// long before it the counters may have been looked at.
+const SHARED_MS: u64 = 50;
+
+/// Until when something holds that the store said at an instant. With a clock that stands still
+/// nothing does.
+fn holds_until_ms(kernel: &Kernel, said_at_ms: u64) -> u64 {
+    match kernel.is_shared() {
+        true if kernel.has_manual_clock() => said_at_ms,
+        true => said_at_ms.saturating_add(SHARED_MS),
+        false => u64::MAX,
+    }
+}
+
 impl Prepared {
     /// Why nothing at all may go out, whatever the limits are.
     pub(crate) fn refused_before_limits(&self) -> Option<Arc<Refusal>> {
@@ -33,6 +49,7 @@ impl Prepared {
     /// Remembers a refusal; of what the store says nothing changes without a commit.
     pub(super) fn remember(
         &self,
+        kernel: &Kernel,
         state: &LimitState,
         ask: Ask,
         decision: &Decision,
@@ -45,7 +62,10 @@ impl Prepared {
         self.remembered.set(Refused {
             count: ask.count,
             from_ms: state.at_ms,
-            until_ms: state.changes_at_ms().min(self.until_ms),
+            until_ms: state
+                .changes_at_ms()
+                .min(self.until_ms)
+                .min(holds_until_ms(kernel, state.at_ms)),
             changes: AtomicU64::new(state.changes),
             commit,
             stood,
@@ -158,10 +178,12 @@ impl Meters {
 
     /// Whether everything that a refusal says is here: every window is open, every pace known, and
     /// nobody is to be told of a threshold.
-    fn tells_all(&self, prepared: &Prepared, now_ms: u64) -> Result<bool, Error> {
+    fn tells_all(&self, kernel: &Kernel, prepared: &Prepared, now_ms: u64) -> Result<bool, Error> {
         for place in prepared.places.iter() {
             let (hot, cold) = self.pair(*place)?;
-            let is_open = now_ms < hot.ends_at_ms && cold.meter.is_charged();
+            let is_open = now_ms < hot.ends_at_ms
+                && cold.meter.is_charged()
+                && now_ms < holds_until_ms(kernel, cold.read_at_ms);
             let alert =
                 threshold::crossed(&cold.alert_at, cold.limit, hot.used, cold.meter.alerted);
             if !is_open || !cold.guaranteed.is_empty() || alert.is_some() {
@@ -212,7 +234,7 @@ impl Prepared {
             return Ok(None);
         }
         let (ask, meters) = (Ask::exact(count), self.team.meters());
-        if !meters.tells_all(self, now_ms)?
+        if !meters.tells_all(store.kernel(), self, now_ms)?
             || send::most(&meters.as_they_stand(self, ask, now_ms)?, 0) >= count
         {
             return Ok(None);
@@ -232,7 +254,7 @@ impl Prepared {
             return Ok(None);
         };
         let decision = Decision::refused(Arc::new(refusal), state.remaining());
-        self.remember(&state, ask, &decision, None, stood);
+        self.remember(store.kernel(), &state, ask, &decision, None, stood);
         Ok(decision.refusal.zip(Some(decision.remaining)))
     }
 }

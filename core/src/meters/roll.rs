@@ -5,14 +5,15 @@ use crate::kernel::Kernel;
 use crate::meters::guaranteed::Kept;
 use crate::meters::prepared::Prepared;
 use crate::meters::store::MeterStore;
-use crate::meters::team::Team;
+use crate::meters::team::{Meters, Team};
 use crate::meters::wanted::Wanted;
 use crate::meters::windows::next_window;
 use crate::model::Meter;
 
 impl Prepared {
     /// Begins the next window of the counters whose window has ended. The store's window counts
-    /// where it is still open.
+    /// where it is still open. Where other processes may draw from the same counters, all are as
+    /// the store has them then.
     pub(super) fn roll(&self, store: &impl MeterStore, now_ms: u64) -> Result<(), Error> {
         self.make_room_for(store)?;
         self.roll_these(store, self.places.iter().copied().zip(&self.wanted), now_ms)?;
@@ -47,12 +48,13 @@ impl Prepared {
         counters: impl Iterator<Item = (usize, &'p Wanted)>,
         now_ms: u64,
     ) -> Result<(), Error> {
+        let is_shared = store.kernel().is_shared();
         for (place, wanted) in counters {
             let (is_open, guaranteed) = {
                 let meters = self.team.meters();
                 let (hot, cold) = meters.pair(place)?;
                 (
-                    now_ms < hot.ends_at_ms && cold.meter.is_charged(),
+                    !is_shared && now_ms < hot.ends_at_ms && cold.meter.is_charged(),
                     cold.guaranteed.clone(),
                 )
             };
@@ -61,13 +63,26 @@ impl Prepared {
                     .roll_one(store.kernel(), place, Some(wanted), now_ms)?;
             }
             for Kept { child, .. } in guaranteed.iter() {
-                let is_open = now_ms < self.team.meters().pair(*child)?.1.meter.ends_at_ms;
+                let ends_at_ms = self.team.meters().pair(*child)?.1.meter.ends_at_ms;
+                let is_open = !is_shared && now_ms < ends_at_ms;
                 if !is_open {
                     self.team.roll_one(store.kernel(), *child, None, now_ms)?;
                 }
             }
         }
         Ok(())
+    }
+}
+
+impl Meters {
+    /// Whether the window of a counter is open, and the store has it as memory has.
+    fn is_still_open(&mut self, place: usize, version: u64, now_ms: u64) -> Result<bool, Error> {
+        let (hot, cold) = self.pair_mut(place)?;
+        let is_open = version == cold.version && cold.meter.is_charged() && now_ms < hot.ends_at_ms;
+        if is_open {
+            cold.read_at_ms = now_ms;
+        }
+        Ok(is_open)
     }
 }
 
@@ -83,7 +98,9 @@ impl Team {
         let key = self.meters().pair(place)?.1.id.key();
         let (version, stored) = Team::stored::<Meter>(kernel, &key)?;
         let mut meters = self.meters();
-        if meters.is_still_uncharged(place, wanted, version, now_ms)? {
+        if meters.is_still_uncharged(place, wanted, version, now_ms)?
+            || meters.is_still_open(place, version, now_ms)?
+        {
             return Ok(());
         }
         let (hot, cold) = meters.pair_mut(place)?;
@@ -121,6 +138,7 @@ impl Team {
             (meter.drawn - hot.unspent) + meter.past.iter().map(|(_, used)| used).sum::<u64>();
         cold.meter = meter;
         cold.version = version;
+        cold.read_at_ms = now_ms;
         if let Some(wanted) =
             wanted.filter(|wanted| wanted.growth.is_some() && wanted.stamp >= cold.stamp)
         {

@@ -150,6 +150,7 @@ impl Meters {
             charged: Meter::default(),
             unwritten: Vec::new(),
             version: 0,
+            read_at_ms: 0,
             block: 0,
             filled: 0,
             used_of_block: 0,

@@ -8,7 +8,7 @@ use crate::access::state::Engine;
 use crate::access::view::{AccountCell, View};
 use crate::error::{Code, Error};
 use crate::kernel::{Lowered, keys};
-use crate::meters::{Ask, Prepared, Wanted};
+use crate::meters::{Ask, Prepared, ROUNDS, Wanted};
 use crate::model::{Channel, Id, LimitName, Meter};
 use crate::sending::counters::wanted_of;
 use std::sync::Arc;
@@ -16,11 +16,22 @@ use std::sync::Arc;
 /// How many records are read at once.
 const STEP: usize = 500;
 
+/// Looks again where what a look was prepared for was changed meanwhile.
+fn again_where_overtaken(alert: impl Fn() -> Result<(), Error>) -> Result<(), Error> {
+    for _ in 1..ROUNDS {
+        match alert() {
+            Err(error) if error.code() == Code::Busy => {}
+            done => return done,
+        }
+    }
+    alert()
+}
+
 impl Engine {
     /// Tells the host of the thresholds that are reached by now.
     pub(crate) fn alert(&self, lowered: &Lowered) -> Result<(), Error> {
         match lowered {
-            Lowered::Platform => self.alert_platform(),
+            Lowered::Platform => again_where_overtaken(|| self.alert_platform()),
             Lowered::Everybody => {
                 self.each_descendant(keys::ACCOUNT, &[], |account| self.alert_account(account))
             }
@@ -62,6 +73,10 @@ impl Engine {
     }
 
     fn alert_account(&self, account: &Id) -> Result<(), Error> {
+        again_where_overtaken(|| self.alert_account_now(account))
+    }
+
+    fn alert_account_now(&self, account: &Id) -> Result<(), Error> {
         let cell = match self.cell(account) {
             // It was deleted meanwhile.
             Err(error) if error.code() == Code::NotFound => return Ok(()),

@@ -24,34 +24,46 @@ pub(crate) fn admit(
     decide(engine, cell, prepare, ask)
 }
 
-/// Decides, and where the send was overtaken by a change of what it is charged to, again by what it
-/// is charged to then.
+/// Decides, and counts what a trial would have refused.
 pub(crate) fn decide(
     engine: &Engine,
     cell: &AccountCell,
     prepare: impl Fn() -> Result<Arc<Prepared>, Error>,
     ask: Ask,
 ) -> Result<Decision, Error> {
+    let mut prepared = prepare()?;
+    let decision = decide_as(engine, &Actor::System, cell, &mut prepared, prepare, ask)?;
+    engine.count_tried(&prepared);
+    Ok(decision)
+}
+
+/// Decides, and where the send was overtaken by a change of what it is charged to, again by what it
+/// is charged to then: it is `prepared` anew.
+pub(crate) fn decide_as(
+    engine: &Engine,
+    actor: &Actor,
+    cell: &AccountCell,
+    prepared: &mut Arc<Prepared>,
+    prepare: impl Fn() -> Result<Arc<Prepared>, Error>,
+    ask: Ask,
+) -> Result<Decision, Error> {
     let mut tried = 0;
     loop {
-        let prepared = prepare()?;
-        let error = match engine.decide(&Actor::System, &prepared, ask) {
-            Ok(decision) => {
-                engine.count_tried(&prepared);
-                return Ok(decision);
-            }
-            Err(error) => error,
+        let error = match engine.decide(actor, prepared, ask) {
+            Err(error) if error.code() == Code::Busy => error,
+            decided => return decided,
         };
         tried += 1;
-        if error.code() != Code::Busy || tried == ROUNDS {
+        if tried == ROUNDS {
             return Err(error);
         }
         // A cap that it was charged to, or an account above, may have been deleted since it was
-        // prepared.
-        engine.wait_for_writer();
+        // prepared, or a limit lowered.
+        engine.wait_for_writer()?;
         if cell.stamp(engine) == prepared.stamp {
             return Err(error);
         }
+        *prepared = prepare()?;
     }
 }
 

@@ -135,7 +135,7 @@ impl Engine {
                 self,
                 decision.granted,
                 if ask.later.is_some() { u64::MAX } else { at_ms },
-            );
+            )?;
             match outcome {
                 Ok(Charged::Kept(answer) | Charged::Before(answer)) => return Ok(answer),
                 // Others have spent the credits meanwhile.
@@ -205,7 +205,7 @@ impl Engine {
         } else {
             now_ms
         };
-        prepared.return_turns_at(count, reservation.turns_from_ms(), at_ms);
+        prepared.return_turns_at(self, count, reservation.turns_from_ms(), at_ms)?;
         prepared.refund(
             self,
             count,

@@ -19,6 +19,10 @@ pub(super) trait Kept: Send + Sync {
     fn has_grown(&self) -> bool;
     /// Empties the log as far as that makes nobody wait.
     fn empty(&self);
+    /// Whether there may be notes that nobody needs any more.
+    fn has_old_notes(&self) -> bool;
+    /// Removes them.
+    fn prune(&self);
 }
 
 /// A commit that was not synced for as long, or twice that, will be.
@@ -57,6 +61,9 @@ impl Keeper {
             }
             if store.has_grown() {
                 store.empty();
+            }
+            if store.has_old_notes() {
+                store.prune();
             }
             before = commit;
             let (commit, durable) = store.commits();

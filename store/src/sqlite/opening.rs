@@ -1,56 +1,114 @@
 //! How a store in SQLite is opened, and created: what is looked at before anything is read, and
 //! what is made durable before anything is acknowledged.
 
-use std::fs::{self, File};
+use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use rusqlite::Connection;
 
+use super::disk::Disk;
+use super::peers::{Door, Peers};
 use super::place::Place;
-use super::rows::{self, sqlite_error};
+use super::rows::{self, State, sqlite_error};
+use super::turn::PATIENCE;
 use crate::backend::{StoreError, hex, random_id};
 use crate::files::{self, exists};
 use crate::lock::Lock;
 use crate::manifest::{Manifest, Mark};
-use crate::record::Head;
 
 /// What an open store begins with.
 pub(super) struct Opened {
     /// For writing.
     pub(super) connection: Connection,
-    pub(super) head: Head,
-    /// How many pages the log has since the last commit.
+    pub(super) state: State,
+    /// All commits up to this one are durable.
+    pub(super) durable: u64,
+    /// How many pages the log has since the last commit of this process.
     pub(super) pages: Arc<AtomicI32>,
     pub(super) disk: Disk,
+    pub(super) peers: Peers,
 }
 
-/// What whoever syncs needs.
-pub(super) struct Disk {
-    /// Our own handle on SQLite's log.
-    pub(super) wal: File,
-    pub(super) manifest: Manifest,
-    pub(super) lock: Lock,
+/// One process opens at a time. Who finds nobody else there makes anew what the processes share,
+/// and makes durable what those before may have left; all others join it.
+pub(super) fn open(place: &Place, create: bool, cache_kib: u64) -> Result<Opened, StoreError> {
+    place.look(create)?;
+    let door = Door::enter(place, PATIENCE)?;
+    let is_there = place.look_again(create)?;
+    let is_first = door.others()? == 0;
+    // Whoever has the store open and another file of locks, or none, holds it.
+    let lock = Lock::share(&place.lock(), place.db(), is_first)?;
+    match is_first {
+        true => begin(place, &door, lock, is_there, cache_kib),
+        false => join(place, &door, lock, cache_kib),
+    }
 }
 
-pub(super) fn open(
+fn begin(
     place: &Place,
+    door: &Door,
     lock: Lock,
     is_there: bool,
     cache_kib: u64,
 ) -> Result<Opened, StoreError> {
     if !is_there {
-        create(place)?;
+        self::create(place)?;
     }
     place.protect()?;
     let known = match exists(&place.manifest())? {
         true => Some(Manifest::open(&place.manifest())?),
         false => None,
     };
+    let (connection, pages) = connect(place, cache_kib)?;
+    rows::make_room_for_notes(&connection)?;
+    let state = rows::state(&connection)?;
+    check(&state, known.as_ref())?;
+    let disk = make_durable(place, lock, known, &state)?;
+    Ok(Opened {
+        connection,
+        state,
+        durable: state.head.commit,
+        pages,
+        disk,
+        peers: door.begin(place, &state)?,
+    })
+}
+
+fn join(place: &Place, door: &Door, lock: Lock, cache_kib: u64) -> Result<Opened, StoreError> {
+    for path in [place.manifest(), place.wal()] {
+        if !exists(&path)? {
+            return Err(StoreError::failed(format!(
+                "`{}` was removed while other processes have the store open; close it in all of \
+                 them",
+                path.display()
+            )));
+        }
+    }
+    let manifest = Manifest::open(&place.manifest())?;
+    let (connection, pages) = connect(place, cache_kib)?;
+    let state = rows::state(&connection)?;
+    check(&state, Some(&manifest))?;
+    let durable = manifest.mark().commit;
+    let disk = Disk {
+        wal: files::private_file(&place.wal())?,
+        manifest,
+        lock,
+    };
+    Ok(Opened {
+        connection,
+        state,
+        durable,
+        pages,
+        disk,
+        peers: door.join(place, &state)?,
+    })
+}
+
+/// The connection that writes, and how many pages it finds in the log after each commit.
+fn connect(place: &Place, cache_kib: u64) -> Result<(Connection, Arc<AtomicI32>), StoreError> {
     let mut connection = rows::connect(place.db(), cache_kib)?;
     rows::use_log(&connection)?;
-    let head = rows::head(&connection)?;
-    check(&head, known.as_ref())?;
     let pages = Arc::new(AtomicI32::new(0));
     let counted = pages.clone();
     let hook = move |_: &mut rusqlite::hooks::Wal, pages| {
@@ -60,12 +118,7 @@ pub(super) fn open(
     connection
         .wal_hook(Some(hook))
         .map_err(|error| sqlite_error("cannot watch the log", &error))?;
-    Ok(Opened {
-        connection,
-        head,
-        pages,
-        disk: make_durable(place, lock, known, &head)?,
-    })
+    Ok((connection, pages))
 }
 
 /// Makes the database under another name, durable and whole before it gets its own.
@@ -81,11 +134,11 @@ fn create(place: &Place) -> Result<(), StoreError> {
 }
 
 /// Whether the store is the one that is known, and as far as it was.
-fn check(head: &Head, known: Option<&Manifest>) -> Result<(), StoreError> {
+fn check(state: &State, known: Option<&Manifest>) -> Result<(), StoreError> {
     let Some(manifest) = known else {
         return Ok(());
     };
-    let id = hex(&head.id);
+    let id = hex(&state.head.id);
     if id != manifest.id() {
         return Err(StoreError::corrupt(format!(
             "the database is of store {id}, the manifest of {}",
@@ -93,10 +146,10 @@ fn check(head: &Head, known: Option<&Manifest>) -> Result<(), StoreError> {
         )));
     }
     let durable = manifest.mark().commit;
-    if head.commit < durable {
+    if state.head.commit < durable {
         return Err(StoreError::corrupt(format!(
             "the database has commit {}, but commit {durable} was durable",
-            head.commit
+            state.head.commit
         )));
     }
     Ok(())
@@ -107,7 +160,7 @@ fn make_durable(
     place: &Place,
     lock: Lock,
     known: Option<Manifest>,
-    head: &Head,
+    state: &State,
 ) -> Result<Disk, StoreError> {
     let path = place.wal();
     // SQLite has made it as it read the head.
@@ -115,8 +168,8 @@ fn make_durable(
     wal.sync_all()
         .map_err(|error| files::failed("sync", &path, &error))?;
     let mark = Mark {
-        commit: head.commit,
-        opened: head.commit,
+        commit: state.head.commit,
+        opened: state.head.commit,
         snapshot: None,
         files: None,
     };
@@ -127,7 +180,7 @@ fn make_durable(
         }
         // The first time, or somebody took it away: then nothing is known of what was durable.
         None => {
-            let manifest = Manifest::create(&place.new_manifest(), &head.id, mark)?;
+            let manifest = Manifest::create(&place.new_manifest(), &state.head.id, mark)?;
             let cannot = |error| files::failed("rename", &place.new_manifest(), &error);
             fs::rename(place.new_manifest(), place.manifest()).map_err(cannot)?;
             place.give(&place.manifest())?;

@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 
 use crate::backend::StoreError;
 use crate::files::{self, Identity, exists, failed, metadata, must_be_file, name, parent};
-use crate::lock::Lock;
 use crate::manifest::FORMAT;
 
 /// "tnny": says in the header of a database that it is a store of ours.
@@ -17,11 +16,15 @@ pub(super) const APPLICATION: u32 = 0x746e_6e79;
 
 /// What SQLite keeps beside a database.
 const SQLITES: [&str; 3] = ["-wal", "-shm", "-journal"];
-const OURS: [&str; 4] = [LOCK, MANIFEST, NEW_MANIFEST, KEY];
+const OURS: [&str; 5] = [LOCK, MANIFEST, NEW_MANIFEST, KEY, PULSE];
 const LOCK: &str = "-lock";
 const MANIFEST: &str = "-manifest";
 const NEW_MANIFEST: &str = "-manifest-new";
 const KEY: &str = "-key";
+/// What the processes share that have it open.
+const PULSE: &str = "-pulse";
+/// Is not among `OURS`: only `peers.rs` opens it.
+const LOCKS: &str = "-locks";
 /// While the store is being created.
 const NEW: &str = "-new";
 
@@ -82,12 +85,24 @@ impl Place {
         self.beside("-wal")
     }
 
+    pub(super) fn shm(&self) -> PathBuf {
+        self.beside("-shm")
+    }
+
     pub(super) fn key(&self) -> PathBuf {
         self.beside(KEY)
     }
 
     pub(super) fn lock(&self) -> PathBuf {
         self.beside(LOCK)
+    }
+
+    pub(super) fn locks(&self) -> PathBuf {
+        self.beside(LOCKS)
+    }
+
+    pub(super) fn pulse(&self) -> PathBuf {
+        self.beside(PULSE)
     }
 
     pub(super) fn manifest(&self) -> PathBuf {
@@ -112,21 +127,23 @@ impl Place {
             .collect()
     }
 
-    /// Takes the lock, where there is a store or one may be created; what is no store is left as it
-    /// is. Whether there is one.
-    pub(super) fn take(&self, create: bool) -> Result<(Lock, bool), StoreError> {
+    /// Whether this is a place for a store, before anything is put there. What is no store is left
+    /// as it is.
+    pub(super) fn look(&self, create: bool) -> Result<(), StoreError> {
         self.only_files()?;
         if !exists(&self.db)? && !create && self.nothing_is_left().is_ok() {
             return Err(StoreError::Missing);
         }
         refuse_network(self.folder())?;
-        // A lock is never put beside what is no store. Whoever has one open holds its lock; before
-        // it is ours, the database itself is not looked into, because closing it would take away
-        // what SQLite has locked in this process.
-        if exists(&self.db)? && !exists(&self.lock())? {
+        // This process has nothing locked in it that closing it would take away.
+        if exists(&self.db)? {
             self.recognise()?;
         }
-        let lock = Lock::take(&self.lock(), &self.db)?;
+        Ok(())
+    }
+
+    /// The same while nobody else opens or closes it. Whether there is a store.
+    pub(super) fn look_again(&self, create: bool) -> Result<bool, StoreError> {
         self.only_files()?;
         let is_there = exists(&self.db)?;
         if is_there {
@@ -137,7 +154,7 @@ impl Place {
                 return Err(StoreError::Missing);
             }
         }
-        Ok((lock, is_there))
+        Ok(is_there)
     }
 
     /// SQLite opens whatever has the name of one of its files, and would wait for the other end of
@@ -159,7 +176,7 @@ impl Place {
             }
             _ => must_be_file(&self.db)?,
         }
-        for what in SQLITES.iter().chain(&OURS) {
+        for what in SQLITES.iter().chain(&OURS).chain(&[LOCKS]) {
             must_be_file(&self.beside(what))?;
         }
         for what in ["", "-wal", "-shm", "-journal"] {

@@ -14,6 +14,14 @@ use crate::record::{self, Head};
 /// How long to wait for another program that has the database locked, such as `sqlite3`.
 pub(super) const OTHERS: Duration = Duration::from_secs(1);
 
+/// What the one row of the table `head` says: what every commit writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct State {
+    pub(super) head: Head,
+    /// The last commit with a note.
+    pub(super) noted: u64,
+}
+
 /// A record whose checksum was right.
 pub(super) struct Stored {
     pub(super) checksum: u32,
@@ -47,6 +55,13 @@ pub(super) fn connect(path: &Path, cache_kib: u64) -> Result<Connection, StoreEr
     connect().map_err(|error| sqlite_error("cannot open the database", &error))
 }
 
+/// The notes of the commits: `notes.rs`.
+const LOG: &str = "CREATE TABLE log (n INTEGER PRIMARY KEY, before INTEGER NOT NULL,
+    note BLOB NOT NULL) STRICT;";
+
+/// The column of the head that tells the last commit with a note.
+const NOTED: &str = "noted INTEGER NOT NULL DEFAULT 0";
+
 /// Makes a database of an empty file, and an empty store in it.
 pub(super) fn create(path: &Path, id: [u8; 16]) -> Result<(), StoreError> {
     let head = Head {
@@ -55,6 +70,7 @@ pub(super) fn create(path: &Path, id: [u8; 16]) -> Result<(), StoreError> {
         sum: 0,
         id,
     };
+    let state = State { head, noted: 0 };
     let connection = connect(path, 1024)?;
     let make = || {
         connection.execute_batch(&format!(
@@ -65,11 +81,13 @@ pub(super) fn create(path: &Path, id: [u8; 16]) -> Result<(), StoreError> {
                  v BLOB NOT NULL) STRICT, WITHOUT ROWID;
              CREATE TABLE head (id INTEGER PRIMARY KEY CHECK (id = 1), store BLOB NOT NULL,
                  n INTEGER NOT NULL, records INTEGER NOT NULL, sum INTEGER NOT NULL,
-                 crc INTEGER NOT NULL) STRICT;"
+                 crc INTEGER NOT NULL, {NOTED}) STRICT;
+             {}",
+            LOG
         ))?;
         connection.execute(
-            "INSERT INTO head VALUES (1, ?1, 0, 0, 0, ?2)",
-            params![&head.id[..], checksum_of_head(&head)],
+            "INSERT INTO head VALUES (1, ?1, 0, 0, 0, ?2, 0)",
+            params![&head.id[..], checksum_of(&state)],
         )?;
         connection.execute_batch("COMMIT; PRAGMA journal_mode = WAL")?;
         // What is in its log goes into the database as it is closed.
@@ -93,7 +111,26 @@ pub(super) fn use_log(connection: &Connection) -> Result<(), StoreError> {
     }
 }
 
-pub(super) fn head(connection: &Connection) -> Result<Head, StoreError> {
+/// A store from before there were notes gets a place for them. Nobody else has it open.
+pub(super) fn make_room_for_notes(connection: &Connection) -> Result<(), StoreError> {
+    let make = || {
+        let has_room: bool = connection.query_row(
+            "SELECT count(*) FROM pragma_table_info('head') WHERE name = 'noted'",
+            [],
+            |row| row.get(0),
+        )?;
+        if has_room {
+            return Ok(());
+        }
+        let transaction = connection.unchecked_transaction()?;
+        transaction.execute_batch(&format!("ALTER TABLE head ADD COLUMN {NOTED}; {}", LOG))?;
+        transaction.commit()
+    };
+    make().map_err(|error| sqlite_error("cannot make room for notes", &error))
+}
+
+/// The first that a transaction reads, so that it is at this state.
+pub(super) fn state(connection: &Connection) -> Result<State, StoreError> {
     let read = |row: &Row<'_>| {
         let id: [u8; 16] = row.get(0)?;
         let head = Head {
@@ -102,36 +139,68 @@ pub(super) fn head(connection: &Connection) -> Result<Head, StoreError> {
             records: bits(row.get(2)?),
             sum: bits(row.get(3)?),
         };
-        Ok((head, row.get(4)?))
+        let noted = bits(row.get(4)?);
+        Ok((State { head, noted }, row.get(5)?))
     };
-    let found: Option<(Head, u32)> = connection
-        .prepare_cached("SELECT store, n, records, sum, crc FROM head WHERE id = 1")
+    let found: Option<(State, u32)> = connection
+        .prepare_cached("SELECT store, n, records, sum, noted, crc FROM head WHERE id = 1")
         .and_then(|mut statement| statement.query_row([], read).optional())
         .map_err(|error| sqlite_error("cannot read the head of the store", &error))?;
     match found {
-        Some((head, checksum)) if checksum == checksum_of_head(&head) => Ok(head),
+        Some((state, checksum)) if checksum == checksum_of(&state) => Ok(state),
         Some(_) => Err(StoreError::corrupt("the head of the store is damaged")),
         None => Err(StoreError::corrupt("the head of the store is missing")),
     }
 }
 
-pub(super) fn write_head(connection: &Connection, head: &Head) -> Result<(), StoreError> {
+pub(super) fn write_state(connection: &Connection, state: &State) -> Result<(), StoreError> {
     connection
-        .prepare_cached("UPDATE head SET n = ?1, records = ?2, sum = ?3, crc = ?4 WHERE id = 1")
+        .prepare_cached(
+            "UPDATE head SET n = ?1, records = ?2, sum = ?3, noted = ?4, crc = ?5 WHERE id = 1",
+        )
         .and_then(|mut statement| {
             statement.execute(params![
-                head.commit.cast_signed(),
-                head.records.cast_signed(),
-                head.sum.cast_signed(),
-                checksum_of_head(head)
+                state.head.commit.cast_signed(),
+                state.head.records.cast_signed(),
+                state.head.sum.cast_signed(),
+                state.noted.cast_signed(),
+                checksum_of(state)
             ])
         })
         .map(drop)
         .map_err(|error| sqlite_error("cannot write", &error))
 }
 
-fn checksum_of_head(head: &Head) -> u32 {
-    record::checksum_of(&head.encode())
+/// The checksum of the head alone where there never was a note, as in a store from before them.
+fn checksum_of(state: &State) -> u32 {
+    let head = record::checksum_of(&state.head.encode());
+    match state.noted {
+        0 => head,
+        noted => {
+            let mut hasher = crc32fast::Hasher::new_with_initial(head);
+            hasher.update(&noted.to_le_bytes());
+            hasher.finalize()
+        }
+    }
+}
+
+/// Begins to read at one state of the store, which is answered. Ended by [`end_reading`], or by
+/// closing the connection.
+pub(super) fn begin_reading(connection: &Connection) -> Result<State, StoreError> {
+    execute(connection, "BEGIN")?;
+    state(connection).inspect_err(|_| drop(end_reading(connection)))
+}
+
+pub(super) fn end_reading(connection: &Connection) -> Result<(), StoreError> {
+    execute(connection, "ROLLBACK")
+}
+
+fn execute(connection: &Connection, what: &str) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(what)
+        .and_then(|mut statement| statement.execute([]))
+        .map(drop)
+        .map_err(|error| sqlite_error("cannot read", &error))
 }
 
 /// SQLite's integers have a sign, and ours none: the bits are the same.
@@ -304,20 +373,35 @@ pub(super) fn integrity(connection: &Connection, most: usize) -> Result<Vec<Stri
     Ok(found)
 }
 
+/// What SQLite itself could not sync is lost for all processes, not only for the one that is told.
+pub(super) fn is_failed_sync(error: &StoreError) -> bool {
+    matches!(error, StoreError::Failed { what } if what.ends_with(NOT_SYNCED))
+}
+
+const NOT_SYNCED: &str = " (a sync has failed)";
+
 /// An error of SQLite; `doing` says what was tried.
 pub(super) fn sqlite_error(doing: &str, error: &rusqlite::Error) -> StoreError {
     let what = format!("{doing}: {error}");
-    // A page that should be there and is not.
-    let is_cut = [ffi::SQLITE_IOERR_SHORT_READ, ffi::SQLITE_IOERR_CORRUPTFS];
-    if let Some(code) = error.sqlite_error().map(|error| error.extended_code)
-        && is_cut.contains(&code)
-    {
-        return StoreError::Corrupt { what };
+    match error.sqlite_error().map(|error| error.extended_code) {
+        // A page that should be there and is not.
+        Some(ffi::SQLITE_IOERR_SHORT_READ | ffi::SQLITE_IOERR_CORRUPTFS) => {
+            return StoreError::Corrupt { what };
+        }
+        Some(ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC) => {
+            let what = format!("{what}{NOT_SYNCED}");
+            return StoreError::Failed { what };
+        }
+        _ => {}
     }
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => StoreError::Full { what },
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StoreError::Corrupt { what },
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Locked {
+        Some(
+            ErrorCode::DatabaseBusy
+            | ErrorCode::DatabaseLocked
+            | ErrorCode::FileLockingProtocolFailed,
+        ) => StoreError::Locked {
             folder: String::new(),
             pid: None,
         },

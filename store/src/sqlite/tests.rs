@@ -1,8 +1,13 @@
+mod many;
+
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Instant;
+
+use rusqlite::Connection;
 
 use super::keeper::TICK;
 use super::*;
@@ -126,7 +131,17 @@ fn nothing_is_created_unasked_and_nothing_in_place_of_something_else() {
 fn links_pipes_and_folders_in_place_of_its_files_are_refused_at_once() {
     let scratch = Scratch::new();
     filled(&scratch, 3).close().unwrap();
-    for what in ["", "-wal", "-shm", "-lock", "-manifest", "-key", "-new"] {
+    for what in [
+        "",
+        "-wal",
+        "-shm",
+        "-lock",
+        "-locks",
+        "-pulse",
+        "-manifest",
+        "-key",
+        "-new",
+    ] {
         let (path, aside) = (beside(&scratch, what), scratch.path().join("aside"));
         let is_there = path.exists();
         if is_there {
@@ -185,7 +200,16 @@ fn only_the_owner_may_read_whatever_the_umask() {
             assert_eq!(said(&mut lines).as_deref(), Some("ready"));
             crate::token_key(&At::Sqlite(db(&scratch)), true).unwrap();
             let names = files::names(scratch.path()).unwrap();
-            let known = ["", "-key", "-lock", "-manifest", "-shm", "-wal"];
+            let known = [
+                "",
+                "-key",
+                "-lock",
+                "-locks",
+                "-manifest",
+                "-pulse",
+                "-shm",
+                "-wal",
+            ];
             assert_eq!(names, known.map(|what| format!("accounts.db{what}")));
             for name in names {
                 let found = fs::metadata(scratch.path().join(&name)).unwrap();
@@ -231,7 +255,7 @@ fn a_creation_that_was_cut_short_is_started_anew() {
     let store = filled(&scratch, 3);
     store.close().unwrap();
     let names = files::names(scratch.path()).unwrap();
-    let known = ["", "-lock", "-manifest"];
+    let known = ["", "-lock", "-locks", "-manifest"];
     assert_eq!(names, known.map(|what| format!("accounts.db{what}")));
     // Cut short after the database had got its name.
     fs::remove_file(beside(&scratch, "-manifest")).unwrap();
@@ -385,8 +409,8 @@ fn where_there_is_no_room_a_commit_is_taken_back_and_the_next_may_follow() {
     let scratch = Scratch::new();
     let store = filled(&scratch, 5);
     let most_pages = |most: u32| {
-        let writer = store.shared.writer.lock();
-        let connection = &writer.as_ref().unwrap().connection;
+        let writer = store.shared.writing.lock();
+        let connection = &writer.writer.as_ref().unwrap().connection;
         let limit = format!("PRAGMA max_page_count = {most}");
         connection
             .query_row(&limit, [], |row| row.get::<_, i64>(0))
@@ -423,8 +447,8 @@ fn another_program_is_waited_for_and_not_written_over() {
     let other = another_program(&scratch);
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     {
-        let writer = store.shared.writer.lock();
-        let connection = &writer.as_ref().unwrap().connection;
+        let writer = store.shared.writing.lock();
+        let connection = &writer.writer.as_ref().unwrap().connection;
         connection.busy_timeout(Duration::from_millis(20)).unwrap();
     }
     let locked = StoreError::Locked {
@@ -450,7 +474,7 @@ fn another_program_is_waited_for_and_not_written_over() {
 
 #[test]
 fn files_that_were_removed_or_replaced_acknowledge_nothing() {
-    for what in ["", "-wal", "-manifest", "-lock"] {
+    for what in ["", "-wal", "-manifest", "-lock", "-locks", "-pulse"] {
         for replaced in [false, true] {
             let scratch = Scratch::new();
             let store = filled(&scratch, 5);

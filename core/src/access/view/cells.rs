@@ -111,6 +111,14 @@ impl Cells {
         }
     }
 
+    /// The ids of the accounts in memory.
+    pub(crate) fn ids(&self) -> Vec<Id> {
+        let of_shard = |shard: &RwLock<HashMap<Id, _, _>>| -> Vec<Id> {
+            shard.read().keys().cloned().collect()
+        };
+        self.shards.iter().flat_map(of_shard).collect()
+    }
+
     /// The meters of every tree of accounts, and those of the platform.
     pub(crate) fn teams(&self) -> Vec<Arc<Team>> {
         let of_trees = |shard: &RwLock<HashMap<Id, Arc<AccountCell>, RandomState>>| {

@@ -7,7 +7,7 @@ use crate::domain::accounts::show::load_to_change;
 use crate::domain::accounts::{erase, lines_of_subtree};
 use crate::domain::{caps, gauges, invitations, limits, packages, roles, sharing};
 use crate::error::{Code, Error};
-use crate::kernel::background::Erased;
+use crate::kernel::Erased;
 use crate::kernel::keys;
 use crate::model::{self, Actor, Id, PolicyRecord, TEAM_PERMISSION};
 use crate::rules::policy::merged;

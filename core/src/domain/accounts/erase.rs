@@ -9,10 +9,9 @@ use crate::access::request::Ctx;
 use crate::api::accounts::Children;
 use crate::domain::{credits, gauges, invitations, limits, membership, packages, roles, sharing};
 use crate::error::Error;
-use crate::kernel::background::{Erased, JobStep};
 use crate::kernel::page::Span;
 use crate::kernel::table::Lines;
-use crate::kernel::{Job, keys};
+use crate::kernel::{Erased, Job, keys};
 use crate::model::{Account, AuditActor, Id, Invitation, Member, Resource};
 use crate::tables::accounts::{Accounts, account_line, load, save};
 use crate::tables::deletions::{self, Deletion};
@@ -144,11 +143,11 @@ pub(crate) fn leave(ctx: &mut Ctx<'_>, id: &Id, root: &Id) -> Result<(), Error> 
     deletions::save(&mut ctx.tx, &deletion)
 }
 
-/// Erases a part of what is still to be erased.
-pub(crate) fn step(ctx: &mut Ctx<'_>) -> Result<JobStep, Error> {
+/// Erases a part of what is still to be erased; whether there may be more.
+pub(crate) fn step(ctx: &mut Ctx<'_>) -> Result<bool, Error> {
     ctx.tx.find_leaving();
     let Some(mut deletion) = deletions::next(&mut ctx.tx)? else {
-        return Ok(JobStep::default());
+        return Ok(false);
     };
     ctx.on_behalf = Some(deletion.actor.clone());
     let id = deletion.account.clone();
@@ -159,26 +158,26 @@ pub(crate) fn step(ctx: &mut Ctx<'_>) -> Result<JobStep, Error> {
             deletion.accounts += 1;
         }
         deletions::save(&mut ctx.tx, &deletion)?;
-        return Ok(JobStep::of(None));
+        return Ok(true);
     }
     let most = ctx.engine.background.written_at_once();
     if tables::erase_of_account(&mut ctx.tx, &id, most)? == most {
-        return Ok(JobStep::of(None));
+        return Ok(true);
     }
     deletions::end(&mut ctx.tx, &deletion)?;
     let Deletion {
         accounts, users, ..
     } = deletion;
     if deletion.root == id {
-        let erased = Erased { accounts, users };
-        return Ok(JobStep::of(Some((Job::Erase(id), erased))));
+        ctx.tx.end_job(Job::Erase(id), Erased { accounts, users });
+        return Ok(true);
     }
     if let Some(mut root) = ctx.tx.get::<Deletion>(&deletions::key(&deletion.root))? {
         root.accounts += accounts;
         root.users += users;
         deletions::save(&mut ctx.tx, &root)?;
     }
-    Ok(JobStep::of(None))
+    Ok(true)
 }
 
 /// The accounts below one that is being erased go first; whether all are gone.

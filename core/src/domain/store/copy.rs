@@ -21,8 +21,8 @@ impl Operation for Copy {
         if at == At::Memory {
             return Err(Error::invalid(
                 "/to",
-                "A store in `:memory:` ends with who has it open; name a folder, or `sqlite:` and a \
-                 file.",
+                "A store in `:memory:` ends with who has it open; name a folder, or `sqlite:` and \
+                 a file.",
             ));
         }
         let how = Options {

@@ -3,7 +3,9 @@
 
 use crate::kernel::keys::codec::{key, part, range, sortable};
 use crate::kernel::keys::invitations::invitation;
-use crate::kernel::keys::prefixes::{AUDIT, AUDIT_HEAD, AUDIT_PERSON, CLOCK, COPYING, TOKEN_KEY};
+use crate::kernel::keys::prefixes::{
+    ATTEMPTS, AUDIT, AUDIT_HEAD, AUDIT_PERSON, CLOCK, COPYING, TOKEN_KEY,
+};
 use crate::kernel::keys::users::user;
 use crate::model::{AuditChain, AuditKind, Id};
 
@@ -98,6 +100,11 @@ pub(crate) fn audit_person_at(key: &[u8]) -> Option<(AuditChain, u64, usize)> {
     let number = |at| u64::from_str_radix(part(key, at)?, 16).ok();
     let chain = AuditChain::from_parts(part(key, 3)?, part(key, 4)?)?;
     Some((chain, number(5)?, usize::try_from(number(6)?).ok()?))
+}
+
+/// Attempts to log in, those of one bucket.
+pub(crate) fn attempts(bucket: &str) -> Vec<u8> {
+    key(ATTEMPTS, &[bucket])
 }
 
 /// What is known of the clock.

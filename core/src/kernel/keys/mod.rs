@@ -20,7 +20,7 @@ pub(crate) use accounts::{
     package_account, package_next, policy, tally, team_account, tombstone,
 };
 pub(crate) use audit::{
-    ACTOR, audit, audit_actor, audit_head, audit_of_actor, audit_of_person, audit_person,
+    ACTOR, attempts, audit, audit_actor, audit_head, audit_of_actor, audit_of_person, audit_person,
     audit_person_at, audits, clock, copying, record_of_person, token_key,
 };
 pub(crate) use codec::{

@@ -27,6 +27,8 @@ macro_rules! prefixes {
 // In the order of the alphabet, which is that of the keys. Capital letters tell about the store
 // itself: they lie before all records that an operation wrote.
 prefixes! {
+    /// Attempts to log in.
+    ATTEMPTS = b"AT";
     CLOCK = b"CL";
     /// As long as a copy is being made.
     COPYING = b"CO";
@@ -137,7 +139,7 @@ mod tests {
     #[test]
     fn records_have_small_letters_and_lie_behind_what_tells_of_the_store() {
         for prefix in ALL {
-            let tells_of_store = [CLOCK, COPYING, TOKEN_KEY].contains(prefix);
+            let tells_of_store = [ATTEMPTS, CLOCK, COPYING, TOKEN_KEY].contains(prefix);
             let has_case = match tells_of_store {
                 true => u8::is_ascii_uppercase,
                 false => u8::is_ascii_lowercase,

@@ -1,0 +1,121 @@
+//! A store that several processes have open at once: who writes, and how each obeys what the others
+//! have committed.
+
+use super::Kernel;
+use super::note::Note;
+use super::state::Writing;
+use crate::error::Error;
+use std::borrow::Cow;
+use std::sync::atomic::Ordering;
+use tenantry_store::{Batch, Notes};
+
+/// How many notes are read at once.
+const NOTES_AT_ONCE: usize = 256;
+
+impl Kernel {
+    /// Whether a call has more to look at than whether it is closed: the store has failed, or is
+    /// shared.
+    #[inline]
+    pub(crate) fn needs_a_look(&self) -> bool {
+        !self.state.is_plain()
+    }
+
+    #[inline]
+    pub(crate) fn is_poisoned(&self) -> bool {
+        self.state.is_poisoned()
+    }
+
+    pub(crate) fn poison(&self) {
+        self.state.poison();
+    }
+
+    #[cfg(test)]
+    pub(crate) fn unpoison(&self) {
+        self.state.unpoison();
+    }
+
+    /// Whether other processes may have the store open.
+    #[inline]
+    pub(crate) fn is_shared(&self) -> bool {
+        self.state.is_shared()
+    }
+
+    /// How many processes have the store open.
+    pub(crate) fn processes(&self) -> u64 {
+        let shared = self.backend.shared();
+        shared.map_or(1, |shared| shared.processes().max(1))
+    }
+
+    /// Whether another has committed something that is not obeyed here yet.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.is_shared()
+            && self.backend.shared().is_some_and(|shared| {
+                shared.noted().load(Ordering::Acquire) > self.obeyed.load(Ordering::Acquire)
+            })
+    }
+
+    /// The lock of the writer. Whoever has it obeys first what others have committed meanwhile.
+    pub(crate) fn write(&self) -> Result<Writing<'_>, Error> {
+        let writer = self.writer.lock();
+        let shared = self.backend.shared();
+        let alone = shared.map(|shared| shared.alone()).transpose();
+        let alone = alone.map_err(|error| self.store_failure(error))?;
+        Ok(Writing::new(writer, alone))
+    }
+
+    /// The same commit, with a note for other processes where there are any and they need one.
+    pub(crate) fn with_note<'b>(
+        &self,
+        batch: Cow<'b, Batch>,
+        note: &Note,
+    ) -> Result<Cow<'b, Batch>, Error> {
+        if !self.is_shared() {
+            return Ok(batch);
+        }
+        let note = note.clone().with_written(&batch.writes).bytes();
+        let note = note.map_err(|error| Error::internal(error.to_string()))?;
+        if note.is_empty() {
+            return Ok(batch);
+        }
+        Ok(Cow::Owned(Batch {
+            note,
+            ..batch.into_owned()
+        }))
+    }
+
+    /// Obeys what was committed since the last time, the earliest first; `obey` is told nothing
+    /// where nobody can tell what it was: then all is to be forgotten.
+    ///
+    /// What is built meanwhile of what was read before is out of date at once: stamps are read
+    /// before what they are of, and are raised here once the store has what is to be read then.
+    pub(crate) fn obey_notes(
+        &self,
+        obey: impl Fn(Option<&Note>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let Some(shared) = self.backend.shared() else {
+            return Ok(());
+        };
+        let _obeying = self.obeying.lock();
+        while self.is_behind() {
+            let obeyed = self.obeyed.load(Ordering::Acquire);
+            let notes = match shared.notes_after(obeyed, NOTES_AT_ONCE)? {
+                Notes::Next(notes) if notes.is_empty() => break,
+                Notes::Next(notes) => notes,
+                Notes::Lost { noted } => vec![(noted, Vec::new())],
+            };
+            for (number, bytes) in notes {
+                self.snapshots.begin_to_obey(number);
+                obey(Note::of(&bytes).as_ref())?;
+                self.obeyed.fetch_max(number, Ordering::AcqRel);
+            }
+        }
+        Ok(())
+    }
+
+    /// Something becomes due at an instant.
+    pub(crate) fn due_at(&self, at_ms: u64) {
+        let next_ms = &self.clock.next_due_ms;
+        next_ms.fetch_min(at_ms, Ordering::AcqRel);
+        self.notifier.notify();
+    }
+}

@@ -1,0 +1,67 @@
+//! What an open store is to all who call, and what whoever writes holds.
+
+use parking_lot::MutexGuard;
+use std::sync::atomic::{AtomicU8, Ordering};
+use tenantry_store::Alone;
+
+/// What every call looks at first, in one word: nothing of it holds where a store is open that
+/// works and that nobody else has.
+pub(super) struct State(AtomicU8);
+
+/// Nothing more is written.
+const POISONED: u8 = 1;
+/// Other processes may have the store open.
+const SHARED: u8 = 2;
+
+impl State {
+    pub(super) fn new(is_shared: bool) -> State {
+        State(AtomicU8::new(if is_shared { SHARED } else { 0 }))
+    }
+
+    #[inline]
+    fn has(&self, bit: u8) -> bool {
+        self.0.load(Ordering::Acquire) & bit != 0
+    }
+
+    /// Whether nothing of it holds.
+    #[inline]
+    pub(super) fn is_plain(&self) -> bool {
+        self.0.load(Ordering::Acquire) == 0
+    }
+
+    #[inline]
+    pub(super) fn is_poisoned(&self) -> bool {
+        self.has(POISONED)
+    }
+
+    #[inline]
+    pub(super) fn is_shared(&self) -> bool {
+        self.has(SHARED)
+    }
+
+    pub(super) fn poison(&self) {
+        self.0.fetch_or(POISONED, Ordering::AcqRel);
+    }
+
+    #[cfg(test)]
+    pub(super) fn unpoison(&self) {
+        self.0.fetch_and(!POISONED, Ordering::AcqRel);
+    }
+}
+
+/// As long as it lives, nobody else writes: no other thread, and no other process.
+#[must_use]
+pub(crate) struct Writing<'a> {
+    // In this order they are let go.
+    _alone: Option<Alone<'a>>,
+    _writer: MutexGuard<'a, ()>,
+}
+
+impl<'a> Writing<'a> {
+    pub(super) fn new(writer: MutexGuard<'a, ()>, alone: Option<Alone<'a>>) -> Writing<'a> {
+        Writing {
+            _alone: alone,
+            _writer: writer,
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! Commits: one transaction each, one at a time over all processes.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+use super::notes;
+use super::rows::{self, State, sqlite_error};
+use super::shared::{GROWN, READERS, Shared, TOO_LARGE, Writer};
+use crate::backend::{Alone, Batch, CommitError, StoreError, Unlock};
+use crate::record::{self, Write, count};
+
+/// A turn to write, given back when it is dropped.
+struct Taken<'a>(&'a Shared);
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        self.0.turn.give_back(&self.0.peers);
+    }
+}
+
+impl Shared {
+    fn take_turn(&self) -> Result<Taken<'_>, StoreError> {
+        let patience = Duration::from_millis(self.patience_ms.load(Ordering::Relaxed));
+        self.turn.take(&self.peers, patience)?;
+        Ok(Taken(self))
+    }
+
+    /// Writes as the only process.
+    fn writing<T>(
+        &self,
+        work: impl FnOnce(&mut Writer) -> Result<T, CommitError>,
+    ) -> Result<T, CommitError> {
+        {
+            let mut writing = self.writing.lock();
+            if writing.alone > 0 {
+                return self.final_where_it_is(writing.writer()?, work);
+            }
+        }
+        let _turn = self.take_turn()?;
+        let mut writing = self.writing.lock();
+        self.final_where_it_is(writing.writer()?, work)
+    }
+
+    fn final_where_it_is<T>(
+        &self,
+        writer: &mut Writer,
+        work: impl FnOnce(&mut Writer) -> Result<T, CommitError>,
+    ) -> Result<T, CommitError> {
+        self.must_be_whole()?;
+        let outcome = work(writer);
+        let stuck = || StoreError::failed("a transaction could not be taken back");
+        match outcome {
+            Err(CommitError::Store(error @ StoreError::Failed { .. })) => {
+                if rows::is_failed_sync(&error) {
+                    self.peers.break_all();
+                }
+                Err(self.failure.get_or_init(|| error).clone().into())
+            }
+            _ if !writer.connection.is_autocommit() => {
+                Err(self.failure.get_or_init(stuck).clone().into())
+            }
+            Err(CommitError::Store(error)) => Err(self.named(error).into()),
+            other => other,
+        }
+    }
+
+    pub(super) fn alone(&self) -> Result<Alone<'_>, StoreError> {
+        self.process.check()?;
+        let turn = self.take_turn()?;
+        let mut writing = self.writing.lock();
+        let writer = writing.writer()?;
+        self.must_be_whole()?;
+        // Who had it before may have been killed before it could tell.
+        let state = rows::state(&writer.connection).map_err(|error| self.named(error))?;
+        self.peers.learn(&state);
+        writing.alone += 1;
+        std::mem::forget(turn);
+        Ok(Alone::locked(self))
+    }
+
+    pub(super) fn commit(&self, batch: &Batch) -> Result<u64, CommitError> {
+        self.process.check()?;
+        let writes = record::sorted(batch)?;
+        if writes.is_empty() && batch.note.is_empty() {
+            let mut writing = self.writing.lock();
+            return self.final_where_it_is(writing.writer()?, |writer| {
+                let transaction = begin(writer, TransactionBehavior::Deferred)?;
+                let state = self.check(&transaction, batch)?;
+                Ok(state.head.commit)
+            });
+        }
+        let number = self.writing(|writer| self.write(writer, batch, &writes))?;
+        self.written.fetch_max(number, Ordering::AcqRel);
+        if !batch.note.is_empty() {
+            self.notes_written.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(number)
+    }
+
+    /// The state of the store, told to all, where what the batch relies on still is as it was.
+    fn check(&self, connection: &Connection, batch: &Batch) -> Result<State, CommitError> {
+        let state = rows::state(connection)?;
+        self.peers.learn(&state);
+        if batch.read_since != Some(state.head.commit) {
+            let version = |key: &[u8]| {
+                record::check_key(key)?;
+                Ok(rows::get(connection, key)?.map_or(0, |found| found.record.version))
+            };
+            let count =
+                |from: &[u8], until: &[u8], most| rows::count(connection, from, until, most);
+            if !batch.holds::<StoreError>(version, count)? {
+                return Err(CommitError::Conflict);
+            }
+        }
+        Ok(state)
+    }
+
+    fn write(
+        &self,
+        writer: &mut Writer,
+        batch: &Batch,
+        writes: &[&Write],
+    ) -> Result<u64, CommitError> {
+        let seen = writer.state;
+        // Is taken back when it is dropped.
+        let transaction = begin(writer, TransactionBehavior::Immediate)?;
+        let mut state = self.check(&transaction, batch)?;
+        must_follow(&seen, &state)?;
+        let head = &mut state.head;
+        head.commit = head
+            .commit
+            .checked_add(1)
+            .ok_or_else(|| StoreError::failed("no commit number is left"))?;
+        for (key, value) in writes {
+            let old = rows::get(&transaction, key)?.map(|found| found.checksum);
+            let new = match value {
+                Some(value) => Some(rows::put(&transaction, key, head.commit, value)?),
+                None if old.is_none() => continue,
+                None => {
+                    rows::delete(&transaction, key)?;
+                    None
+                }
+            };
+            count(&mut head.records, &mut head.sum, old, new);
+        }
+        if !batch.note.is_empty() {
+            notes::add(&transaction, head.commit, state.noted, &batch.note)?;
+            state.noted = head.commit;
+        }
+        rows::write_state(&transaction, &state)?;
+        transaction.commit().map_err(cannot)?;
+        writer.state = state;
+        self.peers.learn(&state);
+        Ok(state.head.commit)
+    }
+
+    /// Where the log has grown too large, empties it while nobody writes.
+    pub(super) fn relieve(&self) {
+        let is_too_large =
+            || self.pages.load(Ordering::Acquire) >= self.too_large.load(Ordering::Acquire);
+        if !is_too_large() || self.must_be_whole().is_err() {
+            return;
+        }
+        // The commits are made whether or not this works.
+        if self.turn.take(&self.peers, READERS).is_err() {
+            return;
+        }
+        let _turn = Taken(self);
+        let writing = self.writing.lock();
+        if let Some(writer) = writing.writer.as_ref().filter(|_| is_too_large()) {
+            let connection = &writer.connection;
+            let _ = self.empty_by(|| {
+                let _ = connection.busy_timeout(READERS);
+                let outcome = rows::checkpoint(connection, "RESTART");
+                let _ = connection.busy_timeout(rows::OTHERS);
+                outcome
+            });
+            // Where somebody reads in it for long, not every commit waits.
+            let next = self.pages.load(Ordering::Acquire).saturating_add(GROWN);
+            self.too_large.store(next.max(TOO_LARGE), Ordering::Release);
+        }
+    }
+
+    /// Removes notes that nobody is to ask for any more, in steps that let others write.
+    pub(super) fn prune(&self, kept: u64) -> Result<(), CommitError> {
+        loop {
+            let removed = self.writing(|writer| {
+                let transaction = begin(writer, TransactionBehavior::Immediate)?;
+                let removed = notes::prune(&transaction, kept, notes::STEP)?;
+                transaction.commit().map_err(cannot)?;
+                Ok(removed)
+            })?;
+            if removed < notes::STEP {
+                return Ok(());
+            }
+            self.go_on()?;
+        }
+    }
+}
+
+impl Unlock for Shared {
+    fn unlock(&self) {
+        // In a forked child the lock is not ours, and whoever has the mutex may be gone.
+        if self.process.check().is_err() {
+            return;
+        }
+        // After the commit that another thread is just making.
+        self.writing.lock().alone -= 1;
+        self.turn.give_back(&self.peers);
+    }
+}
+
+fn begin(
+    writer: &mut Writer,
+    behavior: TransactionBehavior,
+) -> Result<Transaction<'_>, StoreError> {
+    writer
+        .connection
+        .transaction_with_behavior(behavior)
+        .map_err(|error| sqlite_error("cannot commit", &error))
+}
+
+fn cannot(error: rusqlite::Error) -> StoreError {
+    sqlite_error("cannot commit", &error)
+}
+
+/// What the processes of a store do to its head only goes forward.
+fn must_follow(seen: &State, found: &State) -> Result<(), StoreError> {
+    let follows = found.head.id == seen.head.id && found.head.commit > seen.head.commit;
+    if follows || found == seen {
+        return Ok(());
+    }
+    Err(StoreError::failed(
+        "another program has written to the database while the store was open",
+    ))
+}
