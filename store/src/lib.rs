@@ -72,9 +72,9 @@
 //! In a folder one process at a time, in SQLite any number of one machine; and one open in each.
 //! Neither survives `fork`: a child must call [`Backend::abandon`]. It cannot open a folder when
 //! its parent had one open before, because sled's threads would be missing, nor a database while
-//! its parent has one open (it is told so instead of waiting for ever). A child gives up the files of the store at the fork, whether or not it knows of them, so that the locks on them end
-//! with the parent's. So does a child that is forked while another thread opens or closes the
-//! store.
+//! its parent has one open (it is told so instead of waiting for ever). A child gives up the files
+//! of the store at the fork, whether or not it knows of them, so that the locks on them end with
+//! the parent's. So does a child that is forked while another thread opens or closes the store.
 //!
 //! # Owners
 //!
