@@ -245,6 +245,11 @@ pub trait Backend: Send + Sync {
     /// the last one that this process knows of.
     fn last_commit(&self) -> u64;
 
+    /// What keeps it.
+    fn kind(&self) -> Kind {
+        Kind::Memory
+    }
+
     /// What this process shares with others that have the store open; none where it has the store
     /// for itself.
     fn shared(&self) -> Option<&dyn SharedStore> {
@@ -274,6 +279,17 @@ pub trait Backend: Send + Sync {
     /// For a forked child: leaks everything, touches no file and waits for nothing. Every later
     /// call fails.
     fn abandon(&self);
+}
+
+/// What keeps a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The memory of its process.
+    Memory,
+    /// A folder on the disk, with sled's files.
+    Folder,
+    /// A file on the disk, an SQLite database.
+    Sqlite,
 }
 
 /// A store that several processes have open at once.

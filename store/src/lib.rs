@@ -162,7 +162,7 @@ use std::path::PathBuf;
 
 pub use at::At;
 pub use backend::{
-    Alone, Backend, Batch, CommitError, Notes, Options, Order, Record, SharedStore, Snapshot,
+    Alone, Backend, Batch, CommitError, Kind, Notes, Options, Order, Record, SharedStore, Snapshot,
     StoreError, Unlock, Verification,
 };
 

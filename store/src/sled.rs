@@ -18,7 +18,8 @@ use parking_lot::Mutex;
 use tenantry_fork::Withheld;
 
 use crate::backend::{
-    Backend, Batch, CommitError, Options, Order, Record, StoreError, Verification, hex, random_id,
+    Backend, Batch, CommitError, Kind, Options, Order, Record, StoreError, Verification, hex,
+    random_id,
 };
 use crate::files;
 use crate::folder::{Folder, Found};
@@ -345,6 +346,10 @@ impl Backend for SledStore {
 
     fn last_commit(&self) -> u64 {
         self.shared.table.last_commit()
+    }
+
+    fn kind(&self) -> Kind {
+        Kind::Folder
     }
 
     fn store_id(&self) -> String {

@@ -32,7 +32,7 @@ use std::time::{Duration, Instant};
 use tenantry_pulse::Word;
 
 use crate::backend::{
-    Alone, Backend, Batch, CommitError, Notes, Options, Order, Record, SharedStore, Snapshot,
+    Alone, Backend, Batch, CommitError, Kind, Notes, Options, Order, Record, SharedStore, Snapshot,
     StoreError, Verification,
 };
 use crate::process::OpenIn;
@@ -208,6 +208,10 @@ impl Backend for SqliteStore {
     fn goes_on_after(&self, error: &StoreError) -> bool {
         let passes = matches!(error, StoreError::Full { .. } | StoreError::Locked { .. });
         passes && self.shared.failure.get().is_none()
+    }
+
+    fn kind(&self) -> Kind {
+        Kind::Sqlite
     }
 
     fn store_id(&self) -> String {

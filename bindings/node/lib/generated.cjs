@@ -3,7 +3,7 @@
 
 const { TenantryError } = require('./error.cjs')
 
-const CATALOGUE_HASH = 'c5c8af7c95fb00c6279a81028ff28ec7'
+const CATALOGUE_HASH = 'd517b0ba2cb70509acbb414ea224a080'
 
 const ERROR_CLASSES = {
   invalid: class InvalidArgument extends TenantryError {},
@@ -1073,6 +1073,8 @@ const TYPES = {
   StoreCopy: { storeId: ['store_id', 'text'], records: ['records', 'integer'], stateHash: ['state_hash', 'text'] },
   StoreInfo: {
     storeId: ['store_id', 'text'],
+    kind: ['kind', 'text'],
+    processes: ['processes', 'integer'],
     lastCommit: ['last_commit', 'integer'],
     version: ['version', 'text'],
     clockJump: ['clock_jump', 'ClockJump'],

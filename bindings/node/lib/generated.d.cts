@@ -4469,10 +4469,14 @@ export interface StoreCopy {
   stateHash: string
 }
 
-/** The id, the version and the last commit of a store. */
+/** What a store is and who has it open, its id, its last commit, and the version of the library. */
 export interface StoreInfo {
   /** The id that the store got when it was created. */
   storeId: string
+  /** What keeps the store. */
+  kind: StoreKind
+  /** How many processes have the store open, this one included. */
+  processes: number
   /** The number of the last commit. */
   lastCommit: number
   /** The version of this library. */
@@ -4493,6 +4497,18 @@ export interface StoreInfo {
    */
   replacing?: Array<ReplacedEverywhere>
 }
+
+/**
+ * What keeps a store.
+ *
+ * - `memory`: The memory of this process.
+ * - `folder`: A folder, for one process.
+ * - `sqlite`: A file that SQLite keeps, for any number of processes of a machine.
+ */
+export type StoreKind =
+  | 'memory'
+  | 'folder'
+  | 'sqlite'
 
 /** The fingerprint of a store. */
 export interface StoreStateHash {
@@ -9092,7 +9108,10 @@ export interface StoreOperations {
    * that was cut off cannot be opened.
    */
   copy(request: StoreCopyRequest): Promise<StoreCopy>
-  /** Reads the id of the store, its last commit, and the version of the library. */
+  /**
+   * Reads what the store is and who has it open, its id, its last commit, and the version of the
+   * library.
+   */
   info(): Promise<StoreInfo>
   /**
    * Computes a fingerprint of every record: two stores that went through the same operations have

@@ -4,7 +4,8 @@
 use crate::model::{ClockJump, Id, Replaceable, StorePath};
 use tenantry_macros::{answer, request};
 
-/// Reads the id of the store, its last commit, and the version of the library.
+/// Reads what the store is and who has it open, its id, its last commit, and the version of the
+/// library.
 #[request]
 pub struct Info {}
 
@@ -45,11 +46,15 @@ pub struct StoreCopy {
     pub state_hash: String,
 }
 
-/// The id, the version and the last commit of a store.
+/// What a store is and who has it open, its id, its last commit, and the version of the library.
 #[answer]
 pub struct StoreInfo {
     /// The id that the store got when it was created.
     pub store_id: String,
+    /// What keeps the store.
+    pub kind: StoreKind,
+    /// How many processes have the store open, this one included.
+    pub processes: u64,
     /// The number of the last commit.
     pub last_commit: u64,
     /// The version of this library.
@@ -65,6 +70,17 @@ pub struct StoreInfo {
     /// step by step, at most 100; absent where there are none (R-QTA-16).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub replacing: Vec<ReplacedEverywhere>,
+}
+
+/// What keeps a store.
+#[answer]
+pub enum StoreKind {
+    /// The memory of this process.
+    Memory,
+    /// A folder, for one process.
+    Folder,
+    /// A file that SQLite keeps, for any number of processes of a machine.
+    Sqlite,
 }
 
 /// How far something else has been put in the place of a package or role that was deleted. Every

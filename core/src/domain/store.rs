@@ -5,7 +5,7 @@ mod copy;
 use crate::access::operation::Operation;
 use crate::access::request::Ctx;
 use crate::api::store::{
-    ErasedAccount, Info, ReplacedEverywhere, StateHash, StoreInfo, StoreStateHash,
+    ErasedAccount, Info, ReplacedEverywhere, StateHash, StoreInfo, StoreKind, StoreStateHash,
     StoreVerification, Verify,
 };
 use crate::error::Error;
@@ -16,7 +16,7 @@ use crate::tables::check::check;
 use crate::tables::deletions::{self, Deletion};
 use crate::tables::replacements;
 use sha2::{Digest, Sha256};
-use tenantry_store::{Order, Record};
+use tenantry_store::{Kind, Order, Record, SharedStore};
 
 /// Most of each kind of work under way that is told.
 const MOST_TOLD: usize = 100;
@@ -53,6 +53,12 @@ impl Operation for Info {
             erasing: erasing.map(answer_of).collect(),
             replacing: replacing.map(answer_of_replacement).collect(),
             store_id: backend.store_id(),
+            kind: match backend.kind() {
+                Kind::Memory => StoreKind::Memory,
+                Kind::Folder => StoreKind::Folder,
+                Kind::Sqlite => StoreKind::Sqlite,
+            },
+            processes: backend.shared().map_or(1, SharedStore::processes),
             last_commit: backend.last_commit(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             clock_jump: ctx.engine.kernel.clock.last_jump(),

@@ -199,7 +199,7 @@ from .model import (
     Window,
 )
 
-CATALOGUE_HASH = "c5c8af7c95fb00c6279a81028ff28ec7"
+CATALOGUE_HASH = "d517b0ba2cb70509acbb414ea224a080"
 
 
 class AccessOperations(Namespace):
@@ -3677,7 +3677,7 @@ class StoreOperations(Namespace):
         return StoreCopy._from(self._call("store.copy", {"to": to}))
 
     def info(self) -> StoreInfo:
-        """Reads the id of the store, its last commit, and the version of the library."""
+        """Reads what the store is and who has it open, its id, its last commit, and the version of the library."""
         return StoreInfo._from(self._call("store.info", {}))
 
     def state_hash(self) -> StoreStateHash:

@@ -724,6 +724,14 @@ Status = Union[Literal["active"], Literal["pending"], Literal["suspended"], Lite
 - `closed`: The account is closed; it can be reopened within the grace period.
 """
 
+StoreKind = Union[Literal["memory"], Literal["folder"], Literal["sqlite"]]
+"""What keeps a store.
+
+- `memory`: The memory of this process.
+- `folder`: A folder, for one process.
+- `sqlite`: A file that SQLite keeps, for any number of processes of a machine.
+"""
+
 UserOrder = Union[Literal["email"], Literal["name"]]
 """What a list of users is ordered by.
 
@@ -6312,10 +6320,14 @@ class StoreCopy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreInfo:
-    """The id, the version and the last commit of a store."""
+    """What a store is and who has it open, its id, its last commit, and the version of the library."""
 
     store_id: str
     """The id that the store got when it was created."""
+    kind: StoreKind
+    """What keeps the store."""
+    processes: int
+    """How many processes have the store open, this one included."""
     last_commit: int
     """The number of the last commit."""
     version: str
@@ -6335,6 +6347,8 @@ class StoreInfo:
     def _from(cls, value: Any) -> StoreInfo:
         return cls(
             store_id=value["store_id"],
+            kind=value["kind"],
+            processes=value["processes"],
             last_commit=value["last_commit"],
             version=value["version"],
             clock_jump=ClockJump._from(value["clock_jump"]) if "clock_jump" in value else None,
@@ -7535,6 +7549,7 @@ __all__ = [
     "Status",
     "StoreCopy",
     "StoreInfo",
+    "StoreKind",
     "StoreStateHash",
     "StoreVerification",
     "SuccessorInput",
