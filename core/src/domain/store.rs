@@ -90,7 +90,7 @@ impl Operation for StateHash {
     type Answer = StoreStateHash;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<StoreStateHash, Error> {
-        state_hash(&ctx.tx.reads())
+        state_hash(ctx.tx.reads())
     }
 }
 

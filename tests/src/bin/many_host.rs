@@ -238,7 +238,7 @@ fn refused(error: &Error) -> Value {
 }
 
 fn answered(outcome: Result<Value, Error>) -> Value {
-    outcome.map_or_else(|error| json!(error.code().name()), |answer| answer)
+    outcome.unwrap_or_else(|error| json!(error.code().name()))
 }
 
 /// What is prepared answers as what is asked by ids.
