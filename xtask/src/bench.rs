@@ -143,8 +143,8 @@ fn instructions(root: &Path, figures: &mut Figures) -> Result<()> {
     Ok(())
 }
 
-/// The crash tests, ten times as long, ten times as many histories of quotas, and fifty times as
-/// many orders of threads.
+/// The crash tests, ten times as long, those of several processes thirty times and more, ten times
+/// as many histories of quotas, and fifty times as many orders of threads.
 pub fn soak(root: &Path) -> Result<()> {
     let mut histories = in_core(&["simulation_tests", "holders_tests"]);
     setup::run(
@@ -164,6 +164,12 @@ pub fn soak(root: &Path) -> Result<()> {
         .env("TENANTRY_IMAGES", "1000")
         .env("TENANTRY_FLIPS", "2000");
     setup::run("crash tests", root, &mut tests)?;
+    let mut many = of_tests(&["many"]);
+    many.args(["--", "--nocapture"])
+        .env("TENANTRY_CHANGES", "10000")
+        .env("TENANTRY_ROUNDS", "2000")
+        .env("TENANTRY_CRASHES", "5000");
+    setup::run("several processes", root, &mut many)?;
     let mut isolation = of_tests(&["isolation"]);
     isolation.args(["--", "--nocapture"]);
     setup::run(
