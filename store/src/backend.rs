@@ -76,7 +76,7 @@ pub struct Alone<'a> {
     store: Option<&'a dyn Unlock>,
 }
 
-/// A store that is locked by [`Backend::alone`].
+/// A store that is locked by [`SharedStore::alone`].
 pub trait Unlock {
     /// Lets other processes write again.
     fn unlock(&self);

@@ -31,6 +31,15 @@ const LINTED: [&str; 10] = [
     "xtask",
 ];
 
+/// What somebody reads who calls tenantry from Rust, or works on it.
+const DOCUMENTED: [&str; 5] = [
+    "tenantry-store",
+    "tenantry-macros",
+    "tenantry",
+    "tenantry-fork",
+    "tenantry-pulse",
+];
+
 /// Runs everything, and stops at the first thing that fails.
 pub fn run(root: &Path) -> Result<()> {
     let began = Instant::now();
@@ -53,6 +62,10 @@ pub fn run(root: &Path) -> Result<()> {
         root,
         packages(&mut lints, &LINTED).args(["--", "-D", "warnings"]),
     )?;
+
+    let mut pages = setup::cargo(&["doc", "--release", "--no-deps", "--quiet"]);
+    packages(&mut pages, &DOCUMENTED).env("RUSTDOCFLAGS", "-D warnings");
+    setup::run("pages of the Rust packages", root, &mut pages)?;
 
     deny::run(root)?;
 
