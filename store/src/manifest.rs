@@ -134,10 +134,18 @@ impl Manifest {
     #[cfg(feature = "sqlite")]
     fn read_again(&mut self) -> Result<(), StoreError> {
         let mut text = [0; 3 * SLOT as usize];
-        self.file
-            .read_exact_at(&mut text, 0)
-            .map_err(|error| StoreError::io("cannot read the manifest", &error))?;
-        (self.sequence, self.mark) = newest(&text)?;
+        // It may have been cut: one mark is enough, as when it was opened.
+        let mut read = 0;
+        while let Some(rest) = text.get_mut(read..).filter(|rest| !rest.is_empty()) {
+            let offset = read as u64;
+            match self.file.read_at(rest, offset) {
+                Ok(0) => break,
+                Ok(more) => read += more,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(StoreError::io("cannot read the manifest", &error)),
+            }
+        }
+        (self.sequence, self.mark) = newest(text.get(..read).unwrap_or_default())?;
         Ok(())
     }
 

@@ -681,30 +681,25 @@ fn every_scenario_through_every_driver() {
     );
 }
 
-/// P13: each scenario in the kind of store that it is for, and in SQLite.
+/// P13: in SQLite each step of each scenario is answered as it says. The records are others than
+/// those of a store that is for one process: what comes back to counters is written at once, and
+/// paces lie in the store.
 #[test]
 fn every_scenario_in_sqlite() {
     let wanted = std::env::var("TENANTRY_SCENARIO").unwrap_or_default();
-    let (mut typed, mut untyped) = (Typed::default(), Untyped::default());
+    let mut driver = Untyped::default();
     let mut failures = Vec::new();
     for scenario in &all() {
         if !scenario.file.contains(&wanted) {
             continue;
         }
         let scratch = Scratch::new("conformance-sqlite");
-        let path = match scenario.store {
-            Place::Memory => ":memory:".to_owned(),
-            Place::Folder => scratch.at("folder").to_str().unwrap().to_owned(),
-        };
         let in_sqlite = Kept::Sqlite.named(&scratch.at("sqlite"));
-        let in_sqlite = in_sqlite.to_str().unwrap().to_owned();
-        let drivers: [(&mut dyn Driver, String); 2] =
-            [(&mut typed, path), (&mut untyped, in_sqlite)];
-        let mut runs = drivers.map(|(driver, path)| Run {
-            driver,
-            path,
+        let mut runs = [Run {
+            driver: &mut driver,
+            path: in_sqlite.to_str().unwrap().to_owned(),
             tally: Tally::default(),
-        });
+        }];
         if let Err(error) = play(scenario, &mut runs) {
             failures.push(format!("{}: {error}", scenario.file));
             runs.iter_mut().for_each(|run| drop(run.driver.close()));

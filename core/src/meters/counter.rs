@@ -204,18 +204,16 @@ impl Cold {
             hot.unspent += back;
         }
         hot.used -= back;
-        self.forget_alerts(hot);
+        self.forget_alerts(hot.used);
         self.set_stop(hot);
         back
     }
 
     /// A rolling window is a new one once its use has been below a threshold (R-QTA-8).
-    pub(super) fn forget_alerts(&mut self, hot: &Hot) {
+    pub(super) fn forget_alerts(&mut self, used: u64) {
         if self.window == Window::RollingHour {
-            self.meter.alerted =
-                self.meter
-                    .alerted
-                    .min(threshold::reached(&self.alert_at, self.limit, hot.used));
+            let reached = threshold::reached(&self.alert_at, self.limit, used);
+            self.meter.alerted = self.meter.alerted.min(reached);
         }
     }
 

@@ -86,7 +86,7 @@ impl Meters {
             // was lowered again meanwhile.
             hot.ends_at_ms = 0;
         }
-        cold.forget_alerts(hot);
+        cold.forget_alerts(hot.used);
         self.keep_apart(place)
     }
 

@@ -173,6 +173,13 @@ impl Prepared {
                 .clone();
             let (version, pace) = Self::stored_pace(store.kernel(), pace, &key, now_ms)?;
             if store.kernel().is_shared() {
+                let (_, stored) = Team::stored::<PaceRecord>(store.kernel(), &key)?;
+                if stored.is_some_and(|stored| stored.turn_us.is_none()) {
+                    // Who had it in memory is no more: from here on the store says how far it is.
+                    let batch = pace_batch([(key, version, pace.turn_us())])?;
+                    store.commit_draws_of(&self.account, &batch)?;
+                    return Ok(None);
+                }
                 turns.0.push((*place, key, version, pace));
                 continue;
             }

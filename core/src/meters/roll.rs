@@ -144,7 +144,9 @@ impl Team {
         {
             cold.limit = wanted.limit_at(cold.meter.starts_at_ms);
         }
-        cold.forget_alerts(hot);
+        // Where a note came between a draw and its use, that it was told of is not forgotten.
+        let drawn = if kernel.is_shared() { hot.unspent } else { 0 };
+        cold.forget_alerts(hot.used + drawn);
         meters.keep_apart(place)
     }
 }
