@@ -63,10 +63,7 @@ pub fn run(root: &Path) -> Result<()> {
         packages(&mut lints, &LINTED).args(["--", "-D", "warnings"]),
     )?;
 
-    let mut pages = setup::cargo(&["doc", "--release", "--no-deps", "--quiet"]);
-    packages(&mut pages, &DOCUMENTED).env("RUSTDOCFLAGS", "-D warnings");
-    setup::run("pages of the Rust packages", root, &mut pages)?;
-
+    document(root)?;
     deny::run(root)?;
 
     // One run names all that fails.
@@ -112,6 +109,13 @@ pub fn run(root: &Path) -> Result<()> {
         began.elapsed().as_secs_f64()
     );
     Ok(())
+}
+
+/// The pages of the Rust packages, without a warning.
+fn document(root: &Path) -> Result<()> {
+    let mut pages = setup::cargo(&["doc", "--release", "--no-deps", "--quiet"]);
+    packages(&mut pages, &DOCUMENTED).env("RUSTDOCFLAGS", "-D warnings");
+    setup::run("pages of the Rust packages", root, &mut pages)
 }
 
 fn packages<'c>(command: &'c mut Command, names: &[&str]) -> &'c mut Command {
