@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::ErrorKind;
 use std::ops::Range;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, RawFd};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -62,10 +62,19 @@ impl Reserved {
         // By another copy of this library: nobody but an SQLite opens this file.
         let found = fs::symlink_metadata(place.shm()).ok();
         match found.as_ref().map(Identity::from) {
-            Some(shm) if !files::open_numbers(&[shm]).is_empty() => Err(ours()),
+            Some(shm) if files::open_numbers(&[shm]).into_iter().any(is_for_writing) => Err(ours()),
             _ => Ok(reserved),
         }
     }
+}
+
+/// Whether a descriptor of this process is one that SQLite would have: others only look. What
+/// cannot be told is taken for one.
+fn is_for_writing(number: RawFd) -> bool {
+    let told = fs::read_to_string(format!("/proc/self/fdinfo/{number}")).unwrap_or_default();
+    let flags = told.lines().find_map(|line| line.strip_prefix("flags:"));
+    let flags = flags.and_then(|flags| u32::from_str_radix(flags.trim(), 8).ok());
+    flags.is_none_or(|flags| flags & 0o3 != 0)
 }
 
 impl Drop for Reserved {
