@@ -769,7 +769,16 @@ fn what_another_copy_of_this_library_has_open_in_this_process_is_refused() {
     let scratch = Scratch::new();
     let mut other = Other::new(&scratch, "serve");
     assert_eq!(other.says(), "ready");
-    let as_sqlite_does = fs::File::open(beside(&scratch, "-shm")).unwrap();
+    // Who only looks is no other SQLite.
+    let shm = beside(&scratch, "-shm");
+    let looks = fs::File::open(&shm).unwrap();
+    open(&scratch).unwrap().close().unwrap();
+    drop(looks);
+    let as_sqlite_does = fs::File::options()
+        .read(true)
+        .write(true)
+        .open(&shm)
+        .unwrap();
     let ours = contract::locked(&db(&scratch), std::process::id());
     assert_eq!(open(&scratch).err(), Some(ours));
     drop(as_sqlite_does);
