@@ -4,5 +4,6 @@ pub mod crash;
 pub mod golden;
 pub mod many;
 pub mod messages;
+pub mod records;
 pub mod scenario;
 pub mod walk;

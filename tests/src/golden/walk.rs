@@ -7,7 +7,7 @@ use crate::crash::Dice;
 use crate::scenario::code_at;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use tenantry::Tenantry;
 
 /// The seed of the dice of the walk; the store has one of its own.
@@ -86,6 +86,12 @@ impl<'a> Walk<'a> {
             .as_str()
             .unwrap()
             .to_owned()
+    }
+
+    /// Copies the store into a folder; answers that.
+    pub fn copied_to(&self, folder: &Path) -> PathBuf {
+        crate::walk::must(&self.store, "store.copy", json!({"to": folder}));
+        folder.to_owned()
     }
 
     /// Whether every record is whole and fits the others.
