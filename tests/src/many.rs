@@ -17,13 +17,20 @@ pub struct Process {
 impl Process {
     /// Starts a process, which opens the store and says what it has sent in files in a folder.
     pub fn start(program: &str, store: &Path, folder: &Path) -> Process {
-        let mut process = Process::begin(program, store, folder);
-        process.is_open();
-        process
+        Process::try_start(program, store, folder).unwrap_or_else(|refused| panic!("{refused}"))
     }
 
-    /// The same, without waiting until the store is open.
-    pub fn begin(program: &str, store: &Path, folder: &Path) -> Process {
+    /// The same, or what it was refused with.
+    pub fn try_start(program: &str, store: &Path, folder: &Path) -> Result<Process, Value> {
+        let mut process = Process::begin(program, store, folder);
+        let opened = process.answer();
+        match opened["open"].is_u64() {
+            true => Ok(process),
+            false => Err(opened),
+        }
+    }
+
+    fn begin(program: &str, store: &Path, folder: &Path) -> Process {
         let mut child = Command::new(program)
             .arg(store)
             .arg(folder)
@@ -38,10 +45,8 @@ impl Process {
         }
     }
 
-    /// Waits until it has the store open.
-    pub fn is_open(&mut self) {
-        let opened = self.answer();
-        assert!(opened["open"].is_u64(), "{opened}");
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Has it begin something; [`answer`](Process::answer) waits for the answer.
@@ -88,7 +93,7 @@ impl Process {
 
     /// `STOP` or `CONT`.
     pub fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
+        let pid = self.pid().to_string();
         let sent = Command::new("kill").args(["-s", name, &pid]).status();
         assert!(sent.unwrap().success());
     }

@@ -60,6 +60,19 @@ impl Platform {
         Process::start(HOST, &self.store, &self.sent)
     }
 
+    /// Another process, while one is stopped. Where that one was stopped as it wrote, all others
+    /// are told to wait for it or to end it, and it goes on.
+    fn process_beside(&self, stopped: &Process) -> Process {
+        Process::try_start(HOST, &self.store, &self.sent).unwrap_or_else(|refused| {
+            assert_eq!(refused["code"], "busy", "{refused}");
+            let message = refused["message"].as_str().unwrap();
+            let who = format!("The process {} does not let go", stopped.pid());
+            assert!(message.starts_with(&who), "{message}");
+            stopped.signal("CONT");
+            self.process()
+        })
+    }
+
     fn processes(&self, count: usize) -> Vec<Process> {
         (0..count).map(|_| self.process()).collect()
     }
@@ -224,7 +237,7 @@ fn a_limit_is_never_exceeded_whatever_is_killed() {
             std::thread::sleep(dice.millis(1, 30));
             let at = dice.roll(processes.len() as u64) as usize;
             processes.swap_remove(at).kill();
-            let mut next = platform.process();
+            let mut next = platform.process_beside(&stopped);
             next.ask(&json!({"prepare": "below"}));
             next.begin_to(&json!({"send": 20_000, "threads": 2}));
             processes.push(next);

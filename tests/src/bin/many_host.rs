@@ -27,8 +27,10 @@ fn main() {
     let [store, folder] = &arguments[..] else {
         panic!("unknown arguments {arguments:?}");
     };
-    let store = Tenantry::open_json(store, br#"{"durability":"full"}"#)
-        .unwrap_or_else(|error| panic!("{}", error.to_json()));
+    let store = match Tenantry::open_json(store, br#"{"durability":"full"}"#) {
+        Ok(store) => store,
+        Err(error) => return say(&refused(&error)),
+    };
     let mut host = Host {
         store,
         folder: folder.into(),
