@@ -4,34 +4,117 @@
 use crate::access::state::Engine;
 use crate::api::operation::Effect;
 use crate::error::{Code, Error};
+use crate::model::Count;
+use crate::options::{ManualClock, OpenOptions};
+use crate::registry;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use tenantry_store::At;
 
 /// What a handle shares with everything that was prepared from it.
 pub(crate) struct Guard {
     closed: AtomicBool,
     pub(crate) engine: Arc<Engine>,
+    /// How the store was opened; the path does not depend on the current folder.
+    path: PathBuf,
+    options: OpenOptions,
+    /// In a forked child: the same store, opened anew.
+    in_child: OnceLock<Arc<Guard>>,
 }
 
 impl Guard {
-    pub(crate) fn new(engine: Arc<Engine>) -> Guard {
+    pub(crate) fn open(path: &Path, options: &OpenOptions) -> Result<Guard, Error> {
+        let engine = contained(|| registry::open(path, options))?;
+        // Where there is no current folder only a relative path cannot be made absolute, and such
+        // a path has just been opened.
+        let path = At::new(path).absolute().unwrap_or_else(|_| path.into());
+        Ok(Guard::new(engine, path, options))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn of_engine_for_tests(engine: Arc<Engine>) -> Guard {
+        Guard::new(engine, ":memory:".into(), &OpenOptions::default())
+    }
+
+    fn new(engine: Arc<Engine>, path: PathBuf, options: &OpenOptions) -> Guard {
         Guard {
             closed: AtomicBool::new(false),
             engine,
+            path,
+            options: options.clone(),
+            in_child: OnceLock::new(),
         }
     }
 
-    /// Marks the handle as closed; answers whether it was open until now.
-    pub(crate) fn close(&self) -> bool {
-        !self.closed.swap(true, Ordering::AcqRel)
+    /// Marks the handle as closed, and closes the store if it was the last handle of it. In a
+    /// forked child it closes what was opened there, and leaves alone what is the parent's.
+    pub(crate) fn close(&self) -> Result<(), Error> {
+        let is_forked = self.engine.kernel.is_forked();
+        if is_forked && !self.engine.kernel.is_shared() {
+            return Err(forked());
+        }
+        let was_open = !self.closed.swap(true, Ordering::AcqRel);
+        match self.in_child.get() {
+            Some(own) if is_forked => own.close(),
+            None if was_open && !is_forked => {
+                self.engine.kernel.wake_waiting();
+                contained(|| registry::close(&self.engine))
+            }
+            _ => Ok(()),
+        }
     }
 
     pub(crate) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
     }
 
-    /// Runs a call. A panic is answered with `internal`, and the handle can no longer write.
+    /// This guard, or in a forked child that of the store as it is open there.
+    pub(crate) fn here(self: &Arc<Guard>) -> Result<&Arc<Guard>, Error> {
+        match self.in_child()? {
+            Some(own) => own.here(),
+            None => Ok(self),
+        }
+    }
+
+    /// In a forked child: the same store, opened with the first call, as any other process would.
+    /// Only one that several processes may have can be.
+    pub(crate) fn in_child(&self) -> Result<Option<&Arc<Guard>>, Error> {
+        let kernel = &self.engine.kernel;
+        if !kernel.is_forked() {
+            return Ok(None);
+        }
+        if let Some(own) = self.in_child.get() {
+            return Ok(Some(own));
+        }
+        if !kernel.is_shared() {
+            return Err(forked());
+        }
+        if self.is_closed() {
+            return Err(closed());
+        }
+        let own = Guard::open(&self.path, &self.options_in_child())?;
+        if let Err(second) = self.in_child.set(Arc::new(own)) {
+            // Another thread was faster.
+            second.close()?;
+        }
+        Ok(self.in_child.get())
+    }
+
+    fn options_in_child(&self) -> OpenOptions {
+        let mut options = self.options.clone();
+        options.create = false;
+        // The time that the host has set by now.
+        if options.clock.is_some() {
+            let now_ms = Count::new(self.engine.kernel.clock.now_ms());
+            options.clock = now_ms.ok().map(ManualClock::new);
+        }
+        options
+    }
+
+    /// Runs a call. A panic is answered with `internal`, and the handle can no longer write. A
+    /// forked child runs it on the store as it is open there.
     #[inline]
     pub(crate) fn enter<T>(
         &self,
@@ -39,6 +122,30 @@ impl Guard {
         call: impl FnOnce(&Engine) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let has_more = self.needs_a_look();
+        if has_more && let Some(own) = self.in_child()? {
+            return own.enter(effect, call);
+        }
+        self.run(effect, has_more, call)
+    }
+
+    /// The same for what was prepared in this process; `forked` in a child, where it is to be
+    /// prepared anew.
+    #[inline]
+    pub(crate) fn enter_prepared<T>(
+        &self,
+        effect: Effect,
+        call: impl FnOnce(&Engine) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.run(effect, self.needs_a_look(), call)
+    }
+
+    #[inline]
+    fn run<T>(
+        &self,
+        effect: Effect,
+        has_more: bool,
+        call: impl FnOnce(&Engine) -> Result<T, Error>,
+    ) -> Result<T, Error> {
         if has_more {
             self.refuse_unusable(effect)?;
         }
@@ -62,7 +169,31 @@ impl Guard {
         effect: Effect,
         call: impl FnOnce(&Engine) -> Result<T, Error>,
     ) -> Result<Option<T>, Error> {
-        if self.needs_a_look() {
+        let has_more = self.needs_a_look();
+        if has_more && let Some(own) = self.in_child()? {
+            return own.enter_at_once(effect, call);
+        }
+        self.run_at_once(effect, has_more, call)
+    }
+
+    /// [`enter_prepared`](Guard::enter_prepared) for a call that does not wait for the disk.
+    #[inline]
+    pub(crate) fn enter_prepared_at_once<T>(
+        &self,
+        effect: Effect,
+        call: impl FnOnce(&Engine) -> Result<T, Error>,
+    ) -> Result<Option<T>, Error> {
+        self.run_at_once(effect, self.needs_a_look(), call)
+    }
+
+    #[inline]
+    fn run_at_once<T>(
+        &self,
+        effect: Effect,
+        has_more: bool,
+        call: impl FnOnce(&Engine) -> Result<T, Error>,
+    ) -> Result<Option<T>, Error> {
+        if has_more {
             self.refuse_unusable(effect)?;
             if self.engine.kernel.is_behind() {
                 return Ok(None);
@@ -89,16 +220,10 @@ impl Guard {
     fn refuse_unusable(&self, effect: Effect) -> Result<(), Error> {
         // Forked comes first: in a child even closing is the parent's business.
         if self.engine.kernel.is_forked() {
-            return Err(Error::new(
-                Code::Forked,
-                "The store was opened before this process was forked; open it after the fork.",
-            ));
+            return Err(forked());
         }
-        if self.closed.load(Ordering::Acquire) {
-            return Err(Error::new(
-                Code::Closed,
-                "The handle was closed; open the store again.",
-            ));
+        if self.is_closed() {
+            return Err(closed());
         }
         if self.engine.kernel.is_poisoned() && effect != Effect::Read {
             return Err(Error::new(
@@ -109,6 +234,17 @@ impl Guard {
         }
         Ok(())
     }
+}
+
+fn forked() -> Error {
+    Error::new(
+        Code::Forked,
+        "The store was opened before this process was forked; open it after the fork.",
+    )
+}
+
+fn closed() -> Error {
+    Error::new(Code::Closed, "The handle was closed; open the store again.")
 }
 
 /// Runs a call that has no handle yet, or no handle any more. A panic is answered with `internal`.

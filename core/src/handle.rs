@@ -11,19 +11,19 @@ use crate::access::view::AccountCell;
 use crate::api::operation::Effect;
 use crate::domain::sending;
 use crate::error::{Code, Error, excerpt};
-use crate::guard::{Guard, contained};
+use crate::guard::Guard;
 use crate::handle::from_memory::{FromMemory, decide_from_memory};
-use crate::meters::{Ask, InCommon, Prepared, check_count};
+use crate::handle::sender::Sends;
+use crate::meters::{Ask, Prepared, check_count};
 use crate::model::Decision;
 use crate::model::{Actor, Caller, Channel, Id, MessageInput, permission};
 use crate::options::{OpenOptions, SenderOptions};
 use crate::sending::decide::admit;
-use crate::{catalogue, json, registry};
-use arc_swap::ArcSwapOption;
+use crate::{catalogue, json};
 pub use sender::Sender;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 /// An open store. Share it between threads by reference, or in an `Arc`.
@@ -77,7 +77,7 @@ impl Tenantry {
             ));
         }
         Ok(Tenantry {
-            guard: Arc::new(Guard::new(contained(|| registry::open(path, options))?)),
+            guard: Arc::new(Guard::open(path, options)?),
             path: path.into(),
         })
     }
@@ -90,7 +90,7 @@ impl Tenantry {
     #[cfg(test)]
     pub(crate) fn of_engine_for_tests(engine: Arc<Engine>) -> Tenantry {
         Tenantry {
-            guard: Arc::new(Guard::new(engine)),
+            guard: Arc::new(Guard::of_engine_for_tests(engine)),
             path: Path::new(":memory:").into(),
         }
     }
@@ -164,21 +164,7 @@ impl Tenantry {
 
     /// Prepares a permission check of a user in an account. It sees every later change.
     pub fn access(&self, account: &str, user: &str, permission: &str) -> Result<Access, Error> {
-        self.guard.enter(Effect::Read, |engine| {
-            let cell = engine.cell_by_text(account)?;
-            let user = Id::new(user).map_err(|error| Error::invalid("/user", error))?;
-            if engine.views.tree.load().place(permission).is_none() {
-                return Err(permission::unknown_permission(permission, "/permission"));
-            }
-            Ok(Access {
-                guard: self.guard.clone(),
-                path: self.path.clone(),
-                cell,
-                user,
-                permission: permission.to_owned(),
-                known: AtomicU64::new(u64::MAX),
-            })
-        })
+        Access::prepare(&self.guard, &self.path, account, user, permission)
     }
 
     /// Prepares the sending of e-mails by an account, on behalf of one of its users or of the host
@@ -220,34 +206,17 @@ impl Tenantry {
             }
             message.api_key.clone_from(&acting.api_key);
         }
-        self.guard.enter(Effect::Read, |engine| {
-            let cell = engine.cell_by_text(account)?;
-            let user = user
-                .map(Id::new)
-                .transpose()
-                .map_err(|error| Error::invalid("/user", error))?;
-            // The key that somebody acts with is looked at whenever it sends.
-            if acting.is_none() {
-                sending::require_own_key(
-                    &mut engine.kernel.tx(),
-                    &cell.id,
-                    user.as_ref(),
-                    &message,
-                )?;
-            }
-            Ok(Sender {
-                guard: self.guard.clone(),
-                path: self.path.clone(),
-                cell,
-                user,
-                channel,
-                message,
-                acting: acting.map(Box::new),
-                prepared: ArcSwapOption::empty(),
-                allowance: Arc::default(),
-                in_common: InCommon::default(),
-            })
-        })
+        let user = user
+            .map(Id::new)
+            .transpose()
+            .map_err(|error| Error::invalid("/user", error));
+        let sends = Sends {
+            user: user?,
+            channel,
+            message,
+            acting: acting.map(Box::new),
+        };
+        Sender::prepare(&self.guard, &self.path, account, sends)
     }
 
     /// Like [`sender_for`](Tenantry::sender_for), with the options as JSON; an empty text stands
@@ -343,8 +312,9 @@ impl Tenantry {
     pub fn wait_outbox(&self, after: u64, timeout: Duration) -> Result<Option<u64>, Error> {
         // A time that no clock reaches is none.
         let until = Instant::now().checked_add(timeout);
+        let guard = self.guard.here()?;
         loop {
-            let last = self.guard.enter(Effect::Read, |engine| {
+            let last = guard.enter(Effect::Read, |engine| {
                 let last = engine.kernel.last_message()?;
                 // What is answered is true after a power loss as well.
                 if last > after {
@@ -359,11 +329,9 @@ impl Tenantry {
             if until.is_some_and(|until| until <= Instant::now()) {
                 return Ok(None);
             }
-            self.guard.engine.listen();
-            self.guard
-                .engine
-                .kernel
-                .nap_until_message(after, until, || self.guard.is_closed())?;
+            guard.engine.listen();
+            let kernel = &guard.engine.kernel;
+            kernel.nap_until_message(after, until, || guard.is_closed())?;
         }
     }
 
@@ -372,14 +340,7 @@ impl Tenantry {
     ///
     /// Later calls answer `closed`; closing it again does nothing.
     pub fn close(&self) -> Result<(), Error> {
-        if self.guard.engine.kernel.is_forked() {
-            return self.guard.enter(Effect::Read, |_| Ok(()));
-        }
-        if !self.guard.close() {
-            return Ok(());
-        }
-        self.guard.engine.kernel.wake_waiting();
-        contained(|| registry::close(&self.guard.engine))
+        self.guard.close()
     }
 }
 
@@ -415,20 +376,66 @@ pub struct Access {
     /// The stamp for which the answer was found, shifted left by one, with the answer in the lowest
     /// bit.
     known: AtomicU64,
+    /// In a forked child: the same, prepared anew.
+    in_child: OnceLock<Box<Access>>,
 }
 
 impl Access {
+    fn prepare(
+        guard: &Arc<Guard>,
+        path: &Arc<Path>,
+        account: &str,
+        user: &str,
+        permission: &str,
+    ) -> Result<Access, Error> {
+        let guard = guard.here()?;
+        guard.enter(Effect::Read, |engine| {
+            let cell = engine.cell_by_text(account)?;
+            let user = Id::new(user).map_err(|error| Error::invalid("/user", error))?;
+            if engine.views.tree.load().place(permission).is_none() {
+                return Err(permission::unknown_permission(permission, "/permission"));
+            }
+            Ok(Access {
+                guard: guard.clone(),
+                path: path.clone(),
+                cell,
+                user,
+                permission: permission.to_owned(),
+                known: AtomicU64::new(u64::MAX),
+                in_child: OnceLock::new(),
+            })
+        })
+    }
+
+    /// In a forked child.
+    fn in_child(&self) -> Result<&Access, Error> {
+        if let Some(own) = self.in_child.get() {
+            return Ok(own);
+        }
+        let (account, user) = (self.cell.id.as_str(), self.user.as_str());
+        let own = Access::prepare(&self.guard, &self.path, account, user, &self.permission)?;
+        Ok(self.in_child.get_or_init(|| Box::new(own)))
+    }
+
     /// Whether the user may do it now.
     #[inline]
     pub fn allowed(&self) -> Result<bool, Error> {
+        match self.allowed_here() {
+            Err(error) if error.code() == Code::Forked => self.in_child()?.allowed(),
+            answer => answer,
+        }
+    }
+
+    #[inline]
+    fn allowed_here(&self) -> Result<bool, Error> {
         let known = self
             .guard
-            .enter_at_once(Effect::Read, |engine| Ok(self.known(engine)))?;
+            .enter_prepared_at_once(Effect::Read, |engine| Ok(self.known(engine)))?;
         match known.flatten() {
             Some(answer) => Ok(answer),
             None => self
                 .guard
-                .enter(Effect::Read, |engine| self.looked_up(engine)),
+                .enter_prepared(Effect::Read, |engine| self.looked_up(engine)),
         }
     }
 
@@ -456,7 +463,14 @@ impl Access {
     /// Like [`allowed`](Access::allowed), but answers none when the answer is not in memory and
     /// would need the disk. After a change of the account, what was read before is looked up again.
     pub fn try_allowed(&self) -> Result<Option<bool>, Error> {
-        let known = self.guard.enter_at_once(Effect::Read, |engine| {
+        match self.try_allowed_here() {
+            Err(error) if error.code() == Code::Forked => self.in_child()?.try_allowed(),
+            answer => answer,
+        }
+    }
+
+    fn try_allowed_here(&self) -> Result<Option<bool>, Error> {
+        let known = self.guard.enter_prepared_at_once(Effect::Read, |engine| {
             let is_cached = self.known.load(Ordering::Acquire) != u64::MAX
                 || self
                     .cell

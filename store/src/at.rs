@@ -1,6 +1,6 @@
 //! What the text names that a store is opened with.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -25,6 +25,19 @@ impl At {
                 Some(path) => At::Sqlite(OsStr::from_bytes(path).into()),
                 None => At::Folder(named.into()),
             },
+        }
+    }
+
+    /// What names the same store whatever the current folder is.
+    pub fn absolute(&self) -> std::io::Result<PathBuf> {
+        match self {
+            At::Memory => Ok(":memory:".into()),
+            At::Folder(path) => std::path::absolute(path),
+            At::Sqlite(path) => {
+                let mut named = OsString::from("sqlite:");
+                named.push(std::path::absolute(path)?);
+                Ok(named.into())
+            }
         }
     }
 
@@ -55,6 +68,13 @@ mod tests {
         ] {
             assert_eq!(At::new(Path::new(named)), at, "{named}");
             assert_eq!(at.path().is_none(), at == At::Memory);
+            if named != "sqlite:" {
+                let absolute = at.absolute().unwrap();
+                let path = At::new(&absolute).path().map(std::path::absolute);
+                let expected = at.path().map(std::path::absolute);
+                assert_eq!(path.map(Result::unwrap), expected.map(Result::unwrap));
+                assert_eq!(At::new(&absolute).absolute().unwrap(), absolute);
+            }
         }
     }
 }

@@ -64,13 +64,22 @@ impl OpenIn {
         let before = self
             .state
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, entered);
-        before.map(|_| Entered(self)).map_err(|other| StoreError::Forked {
+        let entered = |_| Entered {
+            open_in: self,
+            process: Process::default(),
+        };
+        before.map(entered).map_err(|other| StoreError::Forked {
             what: format!(
                 "Process {own} was forked from process {}, which had opened a store; open stores \
                  only after forking.",
                 other >> 32
             ),
         })
+    }
+
+    /// In a child: the parent had closed all that it shares with others, before it forked.
+    pub(crate) fn forget_parent(&self) {
+        self.state.store(0, Ordering::Release);
     }
 
     fn leave(&self) {
@@ -80,7 +89,6 @@ impl OpenIn {
             (true, open) if open > 1 => Some(state - 1),
             _ => None,
         };
-        // What a parent has open is not this process's to close.
         let _ = self
             .state
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, left);
@@ -90,11 +98,17 @@ impl OpenIn {
 /// A store that is open in this process. It is dropped once that is closed, and left nothing
 /// behind.
 #[must_use]
-pub(crate) struct Entered(&'static OpenIn);
+pub(crate) struct Entered {
+    open_in: &'static OpenIn,
+    process: Process,
+}
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        self.0.leave();
+        // What a parent has open is not this process's to close.
+        if self.process.check().is_ok() {
+            self.open_in.leave();
+        }
     }
 }
 

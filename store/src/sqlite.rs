@@ -10,6 +10,7 @@ mod check;
 mod closing;
 mod commit;
 mod disk;
+mod forking;
 mod keeper;
 mod notes;
 mod opening;
@@ -43,8 +44,7 @@ use place::Place;
 use shared::{GROWN, IDLE, Shared};
 use snapshot::AtOneState;
 
-/// SQLite keeps what it has locked for the whole process, and a child inherits that: it would
-/// believe that it holds locks which it does not hold.
+/// A child that was forked while somebody used SQLite cannot have a store: see `forking.rs`.
 static OPEN_IN: OpenIn = OpenIn::nobody();
 
 /// After so many notes of this process it is looked whether old ones can go.
@@ -62,6 +62,7 @@ pub(crate) struct SqliteStore {
 
 impl SqliteStore {
     pub(crate) fn open(path: &Path, options: &Options) -> Result<SqliteStore, StoreError> {
+        let _no_fork_meanwhile = forking::here().gate.enter();
         let entered = OPEN_IN.enter()?;
         let place = Place::new(path)?;
         let reserved = Reserved::take(&place, entered)?;
@@ -75,6 +76,7 @@ impl SqliteStore {
         let kept: Arc<dyn Kept> = store.shared.clone();
         let kept: Weak<dyn Kept> = Arc::downgrade(&kept);
         store.shared.keeper.start(kept)?;
+        forking::here().add(Arc::downgrade(&store.shared));
         Ok(store)
     }
 }
@@ -95,6 +97,7 @@ impl Shared {
     fn verify(&self) -> Result<Verification, StoreError> {
         self.process.check()?;
         let _one_at_a_time = self.verifying.lock();
+        let _no_fork_meanwhile = self.here.gate.enter();
         let connection = {
             let _not_closed_meanwhile = self.open.read();
             self.go_on()?;
@@ -132,6 +135,7 @@ impl Kept for Shared {
 
     fn empty(&self) {
         // Closing waits for the thread, and no commit waits for this. An error is kept.
+        let _no_fork_meanwhile = self.here.gate.enter();
         let _ = self.empty_by(|| {
             self.with_connection(|connection| rows::checkpoint(connection, "PASSIVE"))
         });
@@ -282,7 +286,9 @@ impl SharedStore for SqliteStore {
 
 impl Drop for SqliteStore {
     fn drop(&mut self) {
-        // Who wants to know whether it worked calls `close`. An abandoned store refuses.
-        let _ = Backend::close(self);
+        // Who wants to know whether it worked calls `close`.
+        if let Err(StoreError::Forked { .. }) = Backend::close(self) {
+            self.abandon();
+        }
     }
 }

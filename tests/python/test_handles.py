@@ -147,9 +147,9 @@ if on_disk:
 
 
 @pytest.mark.parametrize("how", ["drop", "exit"])
-@pytest.mark.parametrize("place", ["disk", "sqlite", "memory"])
+@pytest.mark.parametrize("place", ["disk", "memory"])
 def test_a_forked_child_is_refused_and_ends(tmp_path: Path, how: str, place: str) -> None:
-    path = {"disk": f"{tmp_path}/store", "sqlite": f"sqlite:{tmp_path}/store.db", "memory": ":memory:"}[place]
+    path = {"disk": f"{tmp_path}/store", "memory": ":memory:"}[place]
     command = [sys.executable, "-W", "ignore", "-c", FORK, path, str(Path(__file__).parent), how]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stderr) == (0, ""), done.stderr

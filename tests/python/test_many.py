@@ -42,6 +42,106 @@ def sell(store: str, tries: int) -> int:
         return sum(bool(t.admit(account="acme")) for _ in range(tries))
 
 
+def sell_with(t: tenantry.Tenantry, tries: int) -> int:
+    return sum(bool(t.admit(account="acme")) for _ in range(tries))
+
+
+def test_a_store_that_was_open_before_the_fork_is_the_childrens_as_well(store: str) -> None:
+    with tenantry.open(store) as t:
+        sender = t.sender(account="acme")
+        access = t.access(account="acme", user="olga", permission="campaigns.send")
+        assert sender.admit() and access.allowed()
+
+        def child(number: int, say: int) -> None:
+            assert access.allowed()
+            granted = sum(bool(sender.admit()) for _ in range(LIMIT)) + sell_with(t, 10)
+            t.members.add(account="acme", user=f"ann-{number}", email=f"ann-{number}@acme.example", role="owner")
+            os.write(say, granted.to_bytes(4, "big"))
+            t.close()
+            with pytest.raises(tenantry.HandleUnusable, match="closed"):
+                sender.admit()
+
+        granted, children = 1, []
+        for number in range(4):
+            told, say = os.pipe()
+            if (pid := os.fork()) == 0:
+                # What fails shows in the status.
+                status = 1
+                try:
+                    child(number, say)
+                    status = 0
+                finally:
+                    os._exit(status)
+            os.close(say)
+            children.append((pid, told))
+        granted += sum(bool(sender.admit()) for _ in range(LIMIT))
+        for pid, told in children:
+            granted += int.from_bytes(os.read(told, 4), "big")
+            assert os.waitpid(pid, 0)[1] == 0
+        assert granted == LIMIT
+        assert len(t.members.list(account="acme").items) == 5
+    assert used(store) == LIMIT
+
+
+# Children that are forked while other threads are in the middle of everything, as in a server with threads.
+BUSY = """
+import os, sys, threading, time
+import tenantry
+
+t = tenantry.open(sys.argv[1])
+FORKS, granted, done = int(sys.argv[2]), [], threading.Event()
+
+def work(name):
+    sender, count = t.sender(account="acme"), 0
+    while not done.is_set():
+        count += bool(sender.admit())
+        t.roles.create(id=f"{name}-{count}-{time.monotonic_ns()}", name="Role")
+        t.roles.list(limit=5)
+    granted.append(count)
+
+threads = [threading.Thread(target=work, args=[name]) for name in "abc"]
+for thread in threads:
+    thread.start()
+of_children = 0
+for number in range(FORKS):
+    told, say = os.pipe()
+    child = os.fork()
+    if child == 0:
+        t.roles.create(id=f"of-child-{number}", name="Role")
+        count = sum(bool(t.admit(account="acme")) for _ in range(3))
+        t.close()
+        os.write(say, bytes([count + 1]))
+        os._exit(0)
+    os.close(say)
+    until = time.monotonic() + 60
+    while (ended := os.waitpid(child, os.WNOHANG)) == (0, 0):
+        if time.monotonic() > until:
+            os.kill(child, 9)
+            done.set()
+            sys.exit(f"child {number} hangs")
+        time.sleep(0.002)
+    assert ended[1] == 0, ended
+    of_children += os.read(told, 1)[0] - 1
+    os.close(told)
+done.set()
+for thread in threads:
+    thread.join()
+names = {role.id for number in range(FORKS) for role in [t.roles.get(role=f"of-child-{number}")]}
+assert len(names) == FORKS
+assert t.store.verify().damaged == []
+t.close()
+print(sum(granted) + of_children)
+"""
+
+
+def test_children_are_forked_while_threads_are_at_work(store: str) -> None:
+    forks = os.environ.get("TENANTRY_FORKS", "40")
+    command = [sys.executable, "-W", "ignore", "-c", BUSY, store, forks]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60 + 10 * int(forks))
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    assert int(done.stdout) == used(store) <= LIMIT
+
+
 @pytest.mark.parametrize("method", ["spawn", "fork"])
 def test_processes_of_multiprocessing(store: str, method: str) -> None:
     with multiprocessing.get_context(method).Pool(4) as pool:
@@ -98,16 +198,22 @@ WEB_HOSTS = {
 }
 
 
-@pytest.mark.parametrize("host", WEB_HOSTS)
-def test_workers_of_a_web_server(store: str, host: str) -> None:
+@pytest.mark.parametrize(
+    ("host", "opened"), [*((host, "at_request") for host in WEB_HOSTS), ("gunicorn --preload", "at_import")]
+)
+def test_workers_of_a_web_server(store: str, host: str, opened: str) -> None:
     port = free_port()
     command = [part.format(port=port) for part in WEB_HOSTS[host]]
-    with running(command, store, lambda: answers(port)), ThreadPoolExecutor(8) as clients:
+    running_host = running(command, store, lambda: answers(port), OPENED=opened)
+    with running_host, ThreadPoolExecutor(8) as clients:
         statuses = sum(clients.map(ask, [port] * 8, [LIMIT // 4] * 8), Counter[int]())
-    assert statuses == {200: LIMIT, 429: LIMIT}
+    # The process that forks the workers has sent one.
+    sold = LIMIT - (opened == "at_import")
+    assert statuses == {200: sold, 429: 2 * LIMIT - sold}
 
 
-def test_workers_of_celery(store: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("opened", ["at_task", "at_import"])
+def test_workers_of_celery(store: str, tmp_path: Path, opened: str) -> None:
     queue = tmp_path / "celery"
     put = "import tasks\nfor _ in range(1200): tasks.send.delay()"
     subprocess.run([sys.executable, "-c", put], check=True, env=environment(store, QUEUE=str(queue)))
@@ -119,7 +225,7 @@ def test_workers_of_celery(store: str, tmp_path: Path) -> None:
         return carried_out("granted") + carried_out("refused") == 1200
 
     command = ["celery", "--app=tasks", "worker", "--pool=prefork", "--concurrency=4", "--loglevel=warning"]
-    with running(command, store, is_done, QUEUE=str(queue)):
+    with running(command, store, is_done, QUEUE=str(queue), OPENED=opened):
         pass
     assert (carried_out("granted"), carried_out("refused")) == (LIMIT, 200)
     assert len(list(queue.glob("*-*"))) > 1, "one process did it all"

@@ -52,7 +52,7 @@ fn open(shared: &Shared) -> Arc<Guard> {
     let options =
         serde_json::from_value(serde_json::json!({"clock": {"manual_ms": START_MS}, "seed": 1}))
             .unwrap();
-    Arc::new(Guard::new(
+    Arc::new(Guard::of_engine_for_tests(
         Engine::on(Box::new(shared.clone()), Path::new(":memory:"), &options).unwrap(),
     ))
 }

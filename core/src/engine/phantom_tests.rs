@@ -56,7 +56,9 @@ fn engine_on(store: &Arc<dyn Backend>, seed: u64) -> (Guard, Meanwhile) {
         meanwhile: meanwhile.clone(),
     };
     (
-        Guard::new(Engine::on(Box::new(shared), Path::new(":memory:"), &options).unwrap()),
+        Guard::of_engine_for_tests(
+            Engine::on(Box::new(shared), Path::new(":memory:"), &options).unwrap(),
+        ),
         meanwhile,
     )
 }

@@ -109,8 +109,9 @@ fn stopping() -> (Arc<Guard>, Arc<Gates>) {
         inner: tenantry_store::memory().unwrap(),
         gates: gates.clone(),
     });
-    let guard =
-        Guard::new(Engine::on(backend, Path::new(":memory:"), &OpenOptions::default()).unwrap());
+    let guard = Guard::of_engine_for_tests(
+        Engine::on(backend, Path::new(":memory:"), &OpenOptions::default()).unwrap(),
+    );
     let owner = json!({"user": "olga", "email": "olga@acme.example"});
     call(
         &guard,

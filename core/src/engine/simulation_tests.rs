@@ -502,7 +502,7 @@ pub(crate) fn engine_on(disk: &Arc<Mutex<Disk>>, now: u64, opened: u64) -> Guard
         serde_json::from_value(serde_json::json!({"clock": {"manual_ms": now},
             "seed": opened << 32, "edition": "commercial"}))
         .unwrap();
-    Guard::new(
+    Guard::of_engine_for_tests(
         Engine::on(
             Box::new(Simulated(disk.clone())),
             Path::new(":memory:"),

@@ -90,7 +90,7 @@ pub(super) fn open(disk: &Arc<Disk>, manual_ms: Option<u64>) -> Guard {
     let backend = Box::new(Plugged(disk.clone()));
     let engine = Engine::on(backend, Path::new(":memory:"), &options).unwrap();
     engine.background.set_at_once_for_tests(AT_ONCE);
-    Guard::new(engine)
+    Guard::of_engine_for_tests(engine)
 }
 
 pub(super) fn call(guard: &Guard, operation: &str, request: Value) -> Result<Value, Error> {

@@ -90,7 +90,8 @@ fn troubled() -> (Guard, Arc<Mutex<Trouble>>) {
         serde_json::json!({"edition": "commercial", "clock": {"manual_ms": NOON_MS}}),
     )
     .unwrap();
-    let guard = Guard::new(Engine::on(backend, Path::new(":memory:"), &options).unwrap());
+    let guard =
+        Guard::of_engine_for_tests(Engine::on(backend, Path::new(":memory:"), &options).unwrap());
     let account = api::accounts::Create {
         id: Some(Id::new("acme").unwrap()),
         name: Name::new("Acme").unwrap(),
@@ -601,7 +602,7 @@ fn what_is_due_is_seen_by_the_first_who_asks() {
     const ACCOUNTS: usize = 1201;
     let options: OpenOptions =
         serde_json::from_str(r#"{"clock":{"manual_ms":1781524800000},"seed":1}"#).unwrap();
-    let guard = Guard::new(Engine::open(Path::new(":memory:"), &options).unwrap());
+    let guard = Guard::of_engine_for_tests(Engine::open(Path::new(":memory:"), &options).unwrap());
     let call = |operation: &str, request: String| {
         let entry = crate::catalogue::find(operation).unwrap();
         guard.enter(entry.effect, |engine| {
@@ -834,7 +835,7 @@ fn a_clock_that_jumps_is_held_back() {
         &OpenOptions::default(),
     )
     .unwrap();
-    let guard = crate::guard::Guard::new(engine);
+    let guard = crate::guard::Guard::of_engine_for_tests(engine);
     let must = |operation: &str, request: Value| call(&guard, operation, request).unwrap();
     let fake = |system_ms, steady_ms| guard.engine.kernel.clock.fake(system_ms, steady_ms);
     let send = |count: u64| {

@@ -3,7 +3,8 @@
 use crate::access::state::Engine;
 use crate::access::view::AccountCell;
 use crate::api::operation::Effect;
-use crate::error::Error;
+use crate::domain::sending::require_own_key;
+use crate::error::{Code, Error};
 use crate::guard::Guard;
 use crate::handle::from_memory::{FromMemory, decide_from_memory};
 use crate::meters::allowance::Allowance;
@@ -13,7 +14,7 @@ use crate::options::ActingSender;
 use crate::sending::decide::decide;
 use arc_swap::ArcSwapOption;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Prepared sending.
 ///
@@ -33,20 +34,65 @@ use std::sync::Arc;
 /// # Ok::<(), tenantry::Error>(())
 /// ```
 pub struct Sender {
-    pub(super) guard: Arc<Guard>,
+    guard: Arc<Guard>,
     pub(super) path: Arc<Path>,
     pub(super) cell: Arc<AccountCell>,
+    pub(super) sends: Sends,
+    prepared: ArcSwapOption<Prepared>,
+    allowance: Arc<Allowance>,
+    in_common: InCommon,
+    /// In a forked child: the same, prepared anew.
+    in_child: OnceLock<Box<Sender>>,
+}
+
+/// What somebody sends, and how.
+#[derive(Clone)]
+pub(super) struct Sends {
     pub(super) user: Option<Id>,
     pub(super) channel: Channel,
     pub(super) message: MessageInput,
     /// How the user sends themself; none when the host sends.
     pub(super) acting: Option<Box<ActingSender>>,
-    pub(super) prepared: ArcSwapOption<Prepared>,
-    pub(super) allowance: Arc<Allowance>,
-    pub(super) in_common: InCommon,
 }
 
 impl Sender {
+    pub(super) fn prepare(
+        guard: &Arc<Guard>,
+        path: &Arc<Path>,
+        account: &str,
+        sends: Sends,
+    ) -> Result<Sender, Error> {
+        let guard = guard.here()?;
+        guard.enter(Effect::Read, |engine| {
+            let cell = engine.cell_by_text(account)?;
+            // The key that somebody acts with is looked at whenever it sends.
+            if sends.acting.is_none() {
+                let Sends { user, message, .. } = &sends;
+                require_own_key(&mut engine.kernel.tx(), &cell.id, user.as_ref(), message)?;
+            }
+            Ok(Sender {
+                guard: guard.clone(),
+                path: path.clone(),
+                cell,
+                sends,
+                prepared: ArcSwapOption::empty(),
+                allowance: Arc::default(),
+                in_common: InCommon::default(),
+                in_child: OnceLock::new(),
+            })
+        })
+    }
+
+    /// In a forked child.
+    fn in_child(&self) -> Result<&Sender, Error> {
+        if let Some(own) = self.in_child.get() {
+            return Ok(own);
+        }
+        let account = self.cell.id.as_str();
+        let own = Sender::prepare(&self.guard, &self.path, account, self.sends.clone())?;
+        Ok(self.in_child.get_or_init(|| Box::new(own)))
+    }
+
     #[cfg(test)]
     pub(crate) fn lent_for_tests(&self) -> u64 {
         self.allowance.unspent_for_tests()
@@ -62,9 +108,17 @@ impl Sender {
     /// Asks for `count` messages and charges them: all or none.
     #[inline]
     pub fn admit(&self, count: u64) -> Result<Decision, Error> {
-        match self.try_admit(count)? {
+        match self.admit_here(count) {
+            Err(error) if error.code() == Code::Forked => self.in_child()?.admit(count),
+            answer => answer,
+        }
+    }
+
+    #[inline]
+    fn admit_here(&self, count: u64) -> Result<Decision, Error> {
+        match self.try_admit_here(count)? {
             Some(decision) => Ok(decision),
-            None => self.guard.enter(Effect::Send, |engine| {
+            None => self.guard.enter_prepared(Effect::Send, |engine| {
                 let prepare = || {
                     let (stamp, now_ms) = (self.cell.stamp(engine), engine.kernel.clock.now_ms());
                     match self.prepared(stamp, now_ms) {
@@ -86,9 +140,17 @@ impl Sender {
     /// before is looked up again, without waiting for a writer.
     #[inline]
     pub fn try_admit(&self, count: u64) -> Result<Option<Decision>, Error> {
+        match self.try_admit_here(count) {
+            Err(error) if error.code() == Code::Forked => self.in_child()?.try_admit(count),
+            answer => answer,
+        }
+    }
+
+    #[inline]
+    fn try_admit_here(&self, count: u64) -> Result<Option<Decision>, Error> {
         // A whole decision is made once, at the end: handing it through every layer costs as much
         // as deciding.
-        let answer = self.guard.enter_at_once(Effect::Send, |engine| {
+        let answer = self.guard.enter_prepared_at_once(Effect::Send, |engine| {
             let count = check_count(count)?;
             let (stamp, now_ms) = (self.cell.stamp(engine), engine.kernel.clock.now_ms());
             let left = self
@@ -130,12 +192,12 @@ impl Sender {
 
     /// Whether somebody has sent the same before, so that preparing it finds it in memory.
     fn is_cached(&self, engine: &Engine) -> bool {
-        let user = self.user.as_ref().map(Id::as_str);
-        self.acting.is_none()
-            && self.message == MessageInput::default()
+        let user = self.sends.user.as_ref().map(Id::as_str);
+        self.sends.acting.is_none()
+            && self.sends.message == MessageInput::default()
             && self
                 .cell
-                .look_at_sending(engine, user, self.channel, |_| ())
+                .look_at_sending(engine, user, self.sends.channel, |_| ())
                 .is_some()
     }
 
@@ -146,26 +208,26 @@ impl Sender {
     }
 
     fn prepare_anew(&self, engine: &Engine) -> Result<Arc<Prepared>, Error> {
-        let fresh = self.prepare(engine)?;
+        let fresh = self.prepared_by(engine)?;
         self.in_common.follow(&fresh);
         self.prepared.store(Some(fresh.clone()));
         Ok(fresh)
     }
 
-    fn prepare(&self, engine: &Engine) -> Result<Arc<Prepared>, Error> {
-        match (&self.acting, &self.user) {
+    fn prepared_by(&self, engine: &Engine) -> Result<Arc<Prepared>, Error> {
+        match (&self.sends.acting, &self.sends.user) {
             (Some(acting), Some(user)) => Ok(Arc::new(self.cell.sending_themself(
                 engine,
                 user,
-                self.channel,
-                &self.message,
+                self.sends.channel,
+                &self.sends.message,
                 acting,
             )?)),
             _ => self.cell.sending(
                 engine,
-                self.user.as_ref().map(Id::as_str),
-                self.channel,
-                &self.message,
+                self.sends.user.as_ref().map(Id::as_str),
+                self.sends.channel,
+                &self.sends.message,
             ),
         }
     }

@@ -28,8 +28,8 @@ impl Debug for Sender {
         out.debug_struct("Sender")
             .field("path", &self.path)
             .field("account", &self.cell.id)
-            .field("user", &self.user)
-            .field("channel", &self.channel)
+            .field("user", &self.sends.user)
+            .field("channel", &self.sends.channel)
             .finish_non_exhaustive()
     }
 }

@@ -9,26 +9,32 @@
 //! inherit open files. [`withhold`] names the files that children have to give up;
 //! [`withhold_everywhere`] does while a library opens one of them by itself.
 //!
+//! [`around`] has something done just before every fork, and after it in both processes.
+//! [`PerProcess`] is a value that a child begins anew.
+//!
 //! `vfork`, `posix_spawn` and a bare `clone` do not run the handler, because such children are
 //! about to `exec`.
 
 #![allow(unsafe_code)] // registering a C handler, and what it does
 
 mod forks;
+mod per_process;
 mod places;
 mod withheld;
 
-pub use forks::generation;
+pub use forks::{Around, around, generation};
+pub use per_process::PerProcess;
 pub use withheld::{Withheld, withhold, withhold_everywhere};
 
 #[cfg(test)]
 mod tests {
-    use super::{generation, withhold, withhold_everywhere};
+    use super::{Around, PerProcess, around, generation, withhold, withhold_everywhere};
     use std::ffi::c_int;
     use std::fs::File;
     use std::io::{Read, Write};
     use std::os::fd::AsRawFd;
     use std::os::unix::fs::MetadataExt;
+    use std::sync::atomic::{AtomicU64, Ordering};
 
     unsafe extern "C" {
         fn fork() -> c_int;
@@ -133,6 +139,45 @@ mod tests {
         let zero = leads_to(other.as_raw_fd());
         assert_eq!(in_child(|| leads_to(fd) == zero), 0);
         drop(guard);
+    }
+
+    #[test]
+    fn something_is_done_before_and_after_a_fork_in_both_processes() {
+        static BEFORE: AtomicU64 = AtomicU64::new(0);
+        static PARENT: AtomicU64 = AtomicU64::new(0);
+        static CHILD: AtomicU64 = AtomicU64::new(0);
+        let done = || [&BEFORE, &PARENT, &CHILD].map(|count| count.load(Ordering::SeqCst));
+        assert!(around(Around {
+            before: || _ = BEFORE.fetch_add(1, Ordering::SeqCst),
+            in_parent: || _ = PARENT.fetch_add(1, Ordering::SeqCst),
+            in_child: || _ = CHILD.fetch_add(1, Ordering::SeqCst),
+        }));
+        // Other tests fork meanwhile, in this process.
+        let before = done();
+        let in_child = in_child(|| {
+            let now = done();
+            now[0] > before[0] && now[2] == before[2] + 1
+        });
+        assert_eq!(in_child, 0);
+        let now = done();
+        assert!(
+            now[0] > before[0] && now[1] > before[1],
+            "{now:?} {before:?}"
+        );
+        assert_eq!(now[2], before[2], "nothing was done here as in a child");
+    }
+
+    #[test]
+    fn a_child_begins_a_value_anew() {
+        static COUNT: PerProcess<AtomicU64> = PerProcess::new();
+        COUNT.get().store(7, Ordering::SeqCst);
+        let of_child = in_child(|| {
+            let of_child = COUNT.get().load(Ordering::SeqCst);
+            COUNT.get().store(8, Ordering::SeqCst);
+            of_child == 0 && COUNT.get().load(Ordering::SeqCst) == 8
+        });
+        assert_eq!(of_child, 0);
+        assert_eq!(COUNT.get().load(Ordering::SeqCst), 7);
     }
 
     #[test]

@@ -18,8 +18,14 @@ impl Shared {
         let Some(mut disk) = self.group.take() else {
             return Ok(());
         };
-        self.closing.store(true, Ordering::Release);
-        let writer = self.writing.lock().writer.take();
+        let _no_fork_meanwhile = self.here.gate.enter();
+        let connection = {
+            let mut writing = self.writing.lock();
+            // It may have been closed for a fork. Without one the log is left as it is.
+            let _ = writing.writer(self);
+            self.closing.store(true, Ordering::Release);
+            writing.connection.take()
+        };
         self.turn.end(&self.peers);
         self.peers.ring();
         let synced = match self.failure.get() {
@@ -35,7 +41,6 @@ impl Shared {
         let _nobody_reads = self.open.write();
         self.snapshots.lock().end();
         self.idle.lock().clear();
-        let connection = writer.map(|writer| writer.connection);
         let outcome = self.go(disk, connection, synced);
         self.withheld.lock().clear();
         self.reserved.lock().take();

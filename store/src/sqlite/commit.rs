@@ -30,23 +30,25 @@ impl Shared {
     /// Writes as the only process.
     fn writing<T>(
         &self,
-        work: impl FnOnce(&mut Writer) -> Result<T, CommitError>,
+        work: impl FnOnce(&mut Writer<'_>) -> Result<T, CommitError>,
     ) -> Result<T, CommitError> {
         {
+            let _no_fork_meanwhile = self.here.gate.enter();
             let mut writing = self.writing.lock();
             if writing.alone > 0 {
-                return self.final_where_it_is(writing.writer()?, work);
+                return self.final_where_it_is(&mut writing.writer(self)?, work);
             }
         }
         let _turn = self.take_turn()?;
+        let _no_fork_meanwhile = self.here.gate.enter();
         let mut writing = self.writing.lock();
-        self.final_where_it_is(writing.writer()?, work)
+        self.final_where_it_is(&mut writing.writer(self)?, work)
     }
 
     fn final_where_it_is<T>(
         &self,
-        writer: &mut Writer,
-        work: impl FnOnce(&mut Writer) -> Result<T, CommitError>,
+        writer: &mut Writer<'_>,
+        work: impl FnOnce(&mut Writer<'_>) -> Result<T, CommitError>,
     ) -> Result<T, CommitError> {
         self.must_be_whole()?;
         let outcome = work(writer);
@@ -69,11 +71,12 @@ impl Shared {
     pub(super) fn alone(&self) -> Result<Alone<'_>, StoreError> {
         self.process.check()?;
         let turn = self.take_turn()?;
+        let _no_fork_meanwhile = self.here.gate.enter();
         let mut writing = self.writing.lock();
-        let writer = writing.writer()?;
+        let writer = writing.writer(self)?;
         self.must_be_whole()?;
         // Who had it before may have been killed before it could tell.
-        let state = rows::state(&writer.connection).map_err(|error| self.named(error))?;
+        let state = rows::state(writer.connection).map_err(|error| self.named(error))?;
         self.peers.learn(&state);
         writing.alone += 1;
         std::mem::forget(turn);
@@ -84,8 +87,9 @@ impl Shared {
         self.process.check()?;
         let writes = record::sorted(batch)?;
         if writes.is_empty() && batch.note.is_empty() {
+            let _no_fork_meanwhile = self.here.gate.enter();
             let mut writing = self.writing.lock();
-            return self.final_where_it_is(writing.writer()?, |writer| {
+            return self.final_where_it_is(&mut writing.writer(self)?, |writer| {
                 let transaction = begin(writer, TransactionBehavior::Deferred)?;
                 let state = self.check(&transaction, batch)?;
                 Ok(state.head.commit)
@@ -119,11 +123,11 @@ impl Shared {
 
     fn write(
         &self,
-        writer: &mut Writer,
+        writer: &mut Writer<'_>,
         batch: &Batch,
         writes: &[&Write],
     ) -> Result<u64, CommitError> {
-        let seen = writer.state;
+        let seen = *writer.state;
         // Is taken back when it is dropped.
         let transaction = begin(writer, TransactionBehavior::Immediate)?;
         let mut state = self.check(&transaction, batch)?;
@@ -151,7 +155,7 @@ impl Shared {
         }
         rows::write_state(&transaction, &state)?;
         transaction.commit().map_err(cannot)?;
-        writer.state = state;
+        *writer.state = state;
         self.peers.learn(&state);
         Ok(state.head.commit)
     }
@@ -168,9 +172,9 @@ impl Shared {
             return;
         }
         let _turn = Taken(self);
+        let _no_fork_meanwhile = self.here.gate.enter();
         let writing = self.writing.lock();
-        if let Some(writer) = writing.writer.as_ref().filter(|_| is_too_large()) {
-            let connection = &writer.connection;
+        if let Some(connection) = writing.connection.as_ref().filter(|_| is_too_large()) {
             let _ = self.empty_by(|| {
                 let _ = connection.busy_timeout(READERS);
                 let outcome = rows::checkpoint(connection, "RESTART");
@@ -212,10 +216,10 @@ impl Unlock for Shared {
     }
 }
 
-fn begin(
-    writer: &mut Writer,
+fn begin<'a>(
+    writer: &'a mut Writer<'_>,
     behavior: TransactionBehavior,
-) -> Result<Transaction<'_>, StoreError> {
+) -> Result<Transaction<'a>, StoreError> {
     writer
         .connection
         .transaction_with_behavior(behavior)

@@ -60,7 +60,8 @@ fn begin(
         true => Some(Manifest::open(&place.manifest())?),
         false => None,
     };
-    let (connection, pages) = connect(place, cache_kib)?;
+    let pages = Arc::default();
+    let connection = connect(place, cache_kib, &pages)?;
     rows::make_room_for_notes(&connection)?;
     let state = rows::state(&connection)?;
     check(&state, known.as_ref())?;
@@ -86,7 +87,8 @@ fn join(place: &Place, door: &Door, lock: Lock, cache_kib: u64) -> Result<Opened
         }
     }
     let manifest = Manifest::open(&place.manifest())?;
-    let (connection, pages) = connect(place, cache_kib)?;
+    let pages = Arc::default();
+    let connection = connect(place, cache_kib, &pages)?;
     let state = rows::state(&connection)?;
     check(&state, Some(&manifest))?;
     let durable = manifest.mark().commit;
@@ -105,11 +107,14 @@ fn join(place: &Place, door: &Door, lock: Lock, cache_kib: u64) -> Result<Opened
     })
 }
 
-/// The connection that writes, and how many pages it finds in the log after each commit.
-fn connect(place: &Place, cache_kib: u64) -> Result<(Connection, Arc<AtomicI32>), StoreError> {
+/// The connection that writes; after each commit it tells in `pages` how many the log has.
+pub(super) fn connect(
+    place: &Place,
+    cache_kib: u64,
+    pages: &Arc<AtomicI32>,
+) -> Result<Connection, StoreError> {
     let mut connection = rows::connect(place.db(), cache_kib)?;
     rows::use_log(&connection)?;
-    let pages = Arc::new(AtomicI32::new(0));
     let counted = pages.clone();
     let hook = move |_: &mut rusqlite::hooks::Wal, pages| {
         counted.store(pages, Ordering::Release);
@@ -118,7 +123,7 @@ fn connect(place: &Place, cache_kib: u64) -> Result<(Connection, Arc<AtomicI32>)
     connection
         .wal_hook(Some(hook))
         .map_err(|error| sqlite_error("cannot watch the log", &error))?;
-    Ok((connection, pages))
+    Ok(connection)
 }
 
 /// Makes the database under another name, durable and whole before it gets its own.

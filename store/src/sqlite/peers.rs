@@ -4,7 +4,6 @@
 //! the system alone, and a process that dies needs nobody to clean up after it. What they tell each
 //! other is in the page `-pulse`, which the first of them makes anew.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::io::ErrorKind;
 use std::ops::Range;
@@ -18,12 +17,13 @@ use parking_lot::Mutex;
 use tenantry_fork::Withheld;
 use tenantry_pulse::{Bytes, Pulse, Word};
 
+use super::forking::{Here, here};
 use super::place::Place;
 use super::rows::State;
 use crate::backend::StoreError;
 use crate::files::{self, Identity, failed, name};
 use crate::lock::held;
-use crate::process::Entered;
+use crate::process::{Entered, Process};
 
 /// Which byte is locked for what.
 pub(super) const WRITER: u64 = 0;
@@ -38,13 +38,12 @@ const RECOUNT: Duration = Duration::from_millis(100);
 /// How long a byte is waited for before it is tried again, where it is held for moments.
 const NAP: Duration = Duration::from_micros(500);
 
-/// What this process has open, so that it opens nothing twice: SQLite's locks and ours belong to
-/// the process, and closing one of two would take them from both.
-static OPEN: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
-
-/// The one open of a store in this process.
+/// The one open of a store in this process, which opens nothing twice: SQLite's locks and ours
+/// belong to the process, and closing one of two would take them from both.
 pub(super) struct Reserved {
     db: PathBuf,
+    here: &'static Here,
+    process: Process,
     /// Goes after the path.
     _entered: Entered,
 }
@@ -52,11 +51,14 @@ pub(super) struct Reserved {
 impl Reserved {
     pub(super) fn take(place: &Place, entered: Entered) -> Result<Reserved, StoreError> {
         let ours = || held(place.db(), Some(std::process::id()));
-        if !OPEN.lock().insert(place.db().to_owned()) {
+        let here = here();
+        if !here.paths.lock().insert(place.db().to_owned()) {
             return Err(ours());
         }
         let reserved = Reserved {
             db: place.db().to_owned(),
+            here,
+            process: Process::default(),
             _entered: entered,
         };
         // By another copy of this library: nobody but an SQLite opens this file.
@@ -79,7 +81,10 @@ fn is_for_writing(number: RawFd) -> bool {
 
 impl Drop for Reserved {
     fn drop(&mut self) {
-        OPEN.lock().remove(&self.db);
+        // A child has its own, and whoever has locked this one may not exist there.
+        if self.process.check().is_ok() {
+            self.here.paths.lock().remove(&self.db);
+        }
     }
 }
 

@@ -11,8 +11,9 @@ use rusqlite::{Connection, InterruptHandle};
 use tenantry_fork::Withheld;
 
 use super::disk::Disk;
+use super::forking::{Here, here};
 use super::keeper::Keeper;
-use super::opening::Opened;
+use super::opening::{self, Opened};
 use super::peers::{Peers, Reserved};
 use super::place::Place;
 use super::rows::{self, State};
@@ -33,16 +34,18 @@ pub(super) const TOO_LARGE: i32 = 64 << 8;
 pub(super) const READERS: Duration = Duration::from_millis(100);
 
 /// The connection that writes, and what is known of the store.
-pub(super) struct Writer {
-    pub(super) connection: Connection,
+pub(super) struct Writer<'a> {
+    pub(super) connection: &'a mut Connection,
     /// As this process has seen it last.
-    pub(super) state: State,
+    pub(super) state: &'a mut State,
 }
 
 /// What whoever writes has locked in this process.
 pub(super) struct Writing {
-    /// `None` once closed.
-    pub(super) writer: Option<Writer>,
+    /// `None` once closed, and after a fork until somebody writes.
+    pub(super) connection: Option<Connection>,
+    /// The store as this process has seen it last.
+    state: State,
     /// How often a thread of this process has taken [`crate::SharedStore::alone`]: as long as one
     /// has it, all of them write without another lock over the processes.
     pub(super) alone: usize,
@@ -82,6 +85,7 @@ pub(super) struct Shared {
     pub(super) id: String,
     pub(super) peers: Peers,
     pub(super) turn: Turn,
+    pub(super) here: &'static Here,
     /// How long another process is waited for.
     pub(super) patience_ms: AtomicU64,
     pub(super) writing: Mutex<Writing>,
@@ -117,8 +121,16 @@ pub(super) struct Shared {
 }
 
 impl Writing {
-    pub(super) fn writer(&mut self) -> Result<&mut Writer, StoreError> {
-        self.writer.as_mut().ok_or(StoreError::Closed)
+    /// Whoever calls is inside of the gate.
+    pub(super) fn writer(&mut self, shared: &Shared) -> Result<Writer<'_>, StoreError> {
+        let connection = match &mut self.connection {
+            Some(connection) => connection,
+            closed => closed.insert(shared.connect_to_write()?),
+        };
+        Ok(Writer {
+            connection,
+            state: &mut self.state,
+        })
     }
 }
 
@@ -145,8 +157,10 @@ impl Shared {
             peers,
             turn: Turn::default(),
             patience_ms: AtomicU64::new(PATIENCE.as_millis() as u64),
+            here: here(),
             writing: Mutex::new(Writing {
-                writer: Some(Writer { connection, state }),
+                connection: Some(connection),
+                state,
                 alone: 0,
             }),
             open: RwLock::new(()),
@@ -191,6 +205,21 @@ impl Shared {
         }
     }
 
+    fn connect_to_write(&self) -> Result<Connection, StoreError> {
+        self.go_on()?;
+        let connection = opening::connect(&self.place, self.cache_kib, &self.pages)?;
+        files::still_leads_to(self.place.db(), self.db)?;
+        self.withhold();
+        Ok(connection)
+    }
+
+    /// Before a fork: nobody is inside of the gate. Each is opened again when it is needed.
+    pub(super) fn close_connections(&self) {
+        self.writing.lock().connection = None;
+        self.idle.lock().clear();
+        self.withheld.lock().clear();
+    }
+
     pub(super) fn connect(&self) -> Result<Connection, StoreError> {
         let connection = rows::connect(self.place.db(), self.cache_kib)?;
         files::still_leads_to(self.place.db(), self.db)?;
@@ -206,6 +235,7 @@ impl Shared {
         read: impl FnOnce(&Connection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         self.process.check()?;
+        let _no_fork_meanwhile = self.here.gate.enter();
         let _not_closed_meanwhile = self.open.read();
         self.go_on()?;
         self.with_connection(read)

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rusqlite::Connection;
 
+use super::forking::Inside;
 use super::rows::{self, State};
 use super::shared::{Held, Shared};
 use crate::backend::{Order, Record, Snapshot, StoreError};
@@ -15,11 +16,14 @@ pub(super) struct AtOneState {
     number: u64,
     held: Held,
     state: State,
+    /// The connection cannot be closed meanwhile, and so the process does not fork.
+    _inside: Inside,
 }
 
 impl AtOneState {
     pub(super) fn begin(shared: &Arc<Shared>) -> Result<AtOneState, StoreError> {
         shared.process.check()?;
+        let inside = shared.here.gate.enter();
         let _not_closed_meanwhile = shared.open.read();
         shared.go_on()?;
         let connection = shared.take_connection()?;
@@ -31,6 +35,7 @@ impl AtOneState {
             number,
             held,
             state,
+            _inside: inside,
         })
     }
 

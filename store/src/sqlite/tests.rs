@@ -307,6 +307,45 @@ fn forked_children_give_up_every_file_that_sqlite_opens() {
     assert_eq!(missing.count(), 0, "{opened:?}, but {:?}", withheld.keys());
 }
 
+/// A child would find what is open, and believe that it has it locked.
+#[test]
+fn before_a_fork_everything_of_sqlite_is_closed_and_after_it_all_go_on() {
+    let scratch = Scratch::new();
+    let store = filled(&scratch, 3);
+    let opened = || files::open_numbers(&store.shared.place.opened_by_sqlite());
+    // Our own handle on the log.
+    let ours = files::open_numbers(&[files::Identity::from(
+        &beside(&scratch, "-wal").metadata().unwrap(),
+    )]);
+    assert!(opened().len() > ours.len());
+    for round in 0_u8..3 {
+        std::thread::scope(|scope| {
+            let writing = scope.spawn(|| {
+                (0_u8..50).for_each(|i| _ = store.commit(&put("fork", &[round, i])).unwrap());
+            });
+            forking::before();
+            let at_the_fork = store.last_commit();
+            let left = opened();
+            assert_eq!(left.len(), 1, "{left:?}");
+            std::thread::sleep(Duration::from_millis(20));
+            assert_eq!(store.last_commit(), at_the_fork);
+            forking::in_parent();
+            writing.join().unwrap();
+        });
+        assert_eq!(store.get(b"fork").unwrap().unwrap().value, [round, 49]);
+        store.sync(store.last_commit()).unwrap();
+        assert_eq!(store.verify().unwrap().damaged, Vec::<String>::new());
+        assert!(!store.shared.withheld.lock().is_empty());
+    }
+    // A snapshot cannot be closed: the fork waits for it, and then goes on without.
+    let snapshot = Backend::snapshot(&store).unwrap().unwrap();
+    std::thread::scope(|scope| _ = scope.spawn(forking::before).join());
+    assert!(opened().len() > 1);
+    assert!(snapshot.get(b"fork").unwrap().is_some());
+    drop(snapshot);
+    store.close().unwrap();
+}
+
 #[test]
 fn one_sync_serves_many_threads() {
     let scratch = Scratch::new();
@@ -409,8 +448,8 @@ fn where_there_is_no_room_a_commit_is_taken_back_and_the_next_may_follow() {
     let scratch = Scratch::new();
     let store = filled(&scratch, 5);
     let most_pages = |most: u32| {
-        let writer = store.shared.writing.lock();
-        let connection = &writer.writer.as_ref().unwrap().connection;
+        let mut writing = store.shared.writing.lock();
+        let connection = writing.writer(&store.shared).unwrap().connection;
         let limit = format!("PRAGMA max_page_count = {most}");
         connection
             .query_row(&limit, [], |row| row.get::<_, i64>(0))
@@ -447,8 +486,8 @@ fn another_program_is_waited_for_and_not_written_over() {
     let other = another_program(&scratch);
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     {
-        let writer = store.shared.writing.lock();
-        let connection = &writer.writer.as_ref().unwrap().connection;
+        let mut writing = store.shared.writing.lock();
+        let connection = writing.writer(&store.shared).unwrap().connection;
         connection.busy_timeout(Duration::from_millis(20)).unwrap();
     }
     let locked = StoreError::Locked {

@@ -32,6 +32,11 @@ def store() -> tenantry.Tenantry:
     return tenantry.open(os.environ["STORE"], create=False)
 
 
+# A store that is open in the process that forks the workers is theirs as well.
+if os.environ.get("OPENED") == "at_import":
+    store().accounts.get(account="acme")
+
+
 @app.task
 def send() -> None:
     name = "granted" if store().admit(account="acme") else "refused"

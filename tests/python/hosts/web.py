@@ -1,7 +1,7 @@
 """A web application with one store for all its processes, as WSGI (`application`) and ASGI (`asgi`).
 
 `POST /send` sends one message of the account `acme`: 200 if it may go out, 429 if not. The store is
-opened at the first request of a process, after whatever forks it made.
+opened at the first request of a process, or with `OPENED=at_import` before whatever forks it makes.
 """
 
 from __future__ import annotations
@@ -17,6 +17,10 @@ import tenantry
 @functools.cache
 def store() -> tenantry.Tenantry:
     return tenantry.open(os.environ["STORE"], create=False)
+
+
+if os.environ.get("OPENED") == "at_import":
+    assert store().admit(account="acme")
 
 
 def send() -> int:

@@ -207,7 +207,7 @@ fn large() -> Batch {
 /// Commits a deletion and a note as a process does that is killed before it can tell of them.
 fn commit_untold(store: &SqliteStore) {
     let mut writing = store.shared.writing.lock();
-    let writer = writing.writer.as_mut().unwrap();
+    let writer = writing.writer(&store.shared).unwrap();
     let transaction = writer
         .connection
         .transaction_with_behavior(TransactionBehavior::Immediate)

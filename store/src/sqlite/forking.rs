@@ -1,0 +1,227 @@
+//! Forks of a process that has stores open.
+//!
+//! SQLite keeps what it has locked for the whole process, and a child inherits that: it would
+//! believe that it holds locks which it does not hold. So every connection of the process is closed
+//! before it forks, and opened again when it is needed. A child finds no connection, and opens the
+//! same stores as any other process would.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Weak;
+use std::thread::ThreadId;
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+use tenantry_fork::{Around, PerProcess};
+
+use super::OPEN_IN;
+use super::shared::Shared;
+
+/// How long a fork waits for those who just use SQLite. After that the child cannot have stores in
+/// SQLite.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What this process has open.
+#[derive(Default)]
+pub(super) struct Here {
+    pub(super) gate: Gate,
+    /// Which stores, so that none is opened twice.
+    pub(super) paths: Mutex<BTreeSet<PathBuf>>,
+    stores: Mutex<Vec<Weak<Shared>>>,
+}
+
+/// Whoever uses SQLite is inside, and a fork waits until nobody is.
+#[derive(Default)]
+pub(super) struct Gate {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    /// The threads that are inside, each as often as it is.
+    inside: Vec<ThreadId>,
+    is_closed: bool,
+}
+
+/// A thread that is inside, as long as it lives.
+#[must_use]
+pub(super) struct Inside {
+    gate: &'static Gate,
+    thread: ThreadId,
+}
+
+impl Gate {
+    /// Waits while the process forks. Who is inside already does not wait: the fork waits for it.
+    pub(super) fn enter(&'static self) -> Inside {
+        let thread = std::thread::current().id();
+        let mut state = self.state.lock();
+        while state.is_closed && !state.inside.contains(&thread) {
+            self.changed.wait(&mut state);
+        }
+        state.inside.push(thread);
+        Inside { gate: self, thread }
+    }
+
+    /// Waits until nobody is inside, and keeps everybody out; whether that was so in time.
+    fn close(&self, until: Instant) -> bool {
+        let mut state = self.state.lock();
+        // Another thread is just forking.
+        while state.is_closed {
+            if self.changed.wait_until(&mut state, until).timed_out() {
+                return false;
+            }
+        }
+        if state.inside.contains(&std::thread::current().id()) {
+            return false;
+        }
+        state.is_closed = true;
+        while !state.inside.is_empty() {
+            if self.changed.wait_until(&mut state, until).timed_out() {
+                state.is_closed = false;
+                self.changed.notify_all();
+                return false;
+            }
+        }
+        true
+    }
+
+    fn open(&self) {
+        self.state.lock().is_closed = false;
+        self.changed.notify_all();
+    }
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        let mut state = self.gate.state.lock();
+        let at = state
+            .inside
+            .iter()
+            .position(|thread| *thread == self.thread);
+        if let Some(at) = at {
+            state.inside.swap_remove(at);
+        }
+        if state.is_closed && state.inside.is_empty() {
+            self.gate.changed.notify_all();
+        }
+    }
+}
+
+static HERE: PerProcess<Here> = PerProcess::new();
+
+/// What this process has open. Whoever asks for the first time has forks looked after.
+pub(super) fn here() -> &'static Here {
+    // Where the system refuses, a child is refused what it cannot have.
+    tenantry_fork::around(Around {
+        before,
+        in_parent,
+        in_child,
+    });
+    HERE.get()
+}
+
+impl Here {
+    /// From now on a fork closes the connections of this store, too.
+    pub(super) fn add(&self, store: Weak<Shared>) {
+        let mut stores = self.stores.lock();
+        stores.retain(|store| store.strong_count() > 0);
+        stores.push(store);
+    }
+}
+
+thread_local! {
+    /// Whether this thread has closed the gate, in order to fork.
+    static FORKS: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
+pub(super) fn before() {
+    let here = HERE.get();
+    if !here.gate.close(Instant::now() + PATIENCE) {
+        return;
+    }
+    FORKS.set(true);
+    for store in here.stores.lock().iter().filter_map(Weak::upgrade) {
+        store.close_connections();
+    }
+}
+
+pub(super) fn in_parent() {
+    if FORKS.replace(false) {
+        HERE.get().gate.open();
+    }
+}
+
+fn in_child() {
+    if FORKS.replace(false) {
+        OPEN_IN.forget_parent();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::channel;
+
+    fn gate() -> &'static Gate {
+        Box::leak(Box::default())
+    }
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_millis(30)
+    }
+
+    #[test]
+    fn a_fork_waits_for_who_is_inside_and_nobody_gets_in_meanwhile() {
+        let gate = gate();
+        let (go, gone) = channel();
+        let (told, tell) = channel();
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                let first = gate.enter();
+                told.send(()).unwrap();
+                // The fork has begun to wait.
+                while !gate.state.lock().is_closed {
+                    std::thread::yield_now();
+                }
+                let nested = gate.enter();
+                drop(first);
+                assert!(!gate.state.lock().inside.is_empty());
+                drop(nested);
+                gone.recv().unwrap();
+                // Gets in once the fork is over.
+                drop(gate.enter());
+            });
+            tell.recv().unwrap();
+            assert!(gate.close(Instant::now() + Duration::from_secs(60)));
+            go.send(()).unwrap();
+            assert!(gate.state.lock().inside.is_empty());
+            gate.open();
+        });
+    }
+
+    #[test]
+    fn a_fork_does_not_wait_for_ever_nor_for_itself() {
+        let gate = gate();
+        std::thread::scope(|scope| {
+            let inside = scope.spawn(|| gate.enter()).join().unwrap();
+            assert!(!gate.close(soon()));
+            // All go on.
+            drop(gate.enter());
+            drop(inside);
+        });
+        let _own = gate.enter();
+        let began = Instant::now();
+        assert!(!gate.close(began + Duration::from_secs(60)));
+        assert!(began.elapsed() < Duration::from_secs(30));
+    }
+
+    #[test]
+    fn two_who_fork_wait_for_each_other() {
+        let gate = gate();
+        assert!(gate.close(soon()));
+        assert!(!gate.close(soon()));
+        gate.open();
+        assert!(gate.close(soon()));
+    }
+}
