@@ -14,12 +14,16 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use tenantry_fork::PerProcess;
+
 /// The bytes of a file that can be locked, whatever is in the file.
 #[derive(Debug)]
 pub struct Bytes {
     fd: RawFd,
     /// Device and inode.
     file: (u64, u64),
+    /// In which process it was opened: [`tenantry_fork::generation`].
+    generation: u64,
 }
 
 struct Opened {
@@ -28,11 +32,11 @@ struct Opened {
     users: usize,
 }
 
-/// The files that are open, each for all its users.
-static OPENED: Mutex<Vec<Opened>> = Mutex::new(Vec::new());
+/// The files that this process has open, each for all its users. A forked child opens them anew.
+static OPENED: PerProcess<Mutex<Vec<Opened>>> = PerProcess::new();
 
 fn opened() -> MutexGuard<'static, Vec<Opened>> {
-    OPENED.lock().unwrap_or_else(PoisonError::into_inner)
+    OPENED.get().lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Bytes {
@@ -77,7 +81,16 @@ impl Bytes {
             identity,
             users: 1,
         });
-        Ok(Bytes { fd, file: identity })
+        Ok(Bytes::of(fd, identity))
+    }
+
+    fn of(fd: RawFd, file: (u64, u64)) -> Bytes {
+        let generation = tenantry_fork::generation();
+        Bytes {
+            fd,
+            file,
+            generation,
+        }
     }
 
     /// Locks a byte for this process; false where another process has it.
@@ -167,10 +180,7 @@ impl Bytes {
 fn join(opened: &mut [Opened], identity: (u64, u64)) -> Option<Bytes> {
     let there = opened.iter_mut().find(|there| there.identity == identity)?;
     there.users += 1;
-    Some(Bytes {
-        fd: there.file.as_raw_fd(),
-        file: identity,
-    })
+    Some(Bytes::of(there.file.as_raw_fd(), identity))
 }
 
 impl AsRawFd for Bytes {
@@ -181,6 +191,10 @@ impl AsRawFd for Bytes {
 
 impl Drop for Bytes {
     fn drop(&mut self) {
+        // A child leaves the parent's descriptor as it is.
+        if self.generation != tenantry_fork::generation() {
+            return;
+        }
         let mut opened = opened();
         let Some(at) = opened.iter().position(|there| there.identity == self.file) else {
             return;

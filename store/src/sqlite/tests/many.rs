@@ -38,7 +38,11 @@ impl Other {
     }
 
     fn says(&mut self) -> String {
-        said(self.lines.as_mut().unwrap()).expect("the other process has ended")
+        self.says_or_ends().expect("the other process has ended")
+    }
+
+    fn says_or_ends(&mut self) -> Option<String> {
+        said(self.lines.as_mut().unwrap())
     }
 
     fn tell(&mut self, what: &str) {
@@ -676,6 +680,53 @@ fn a_process_that_is_killed_while_it_opens_or_closes_keeps_nobody_out() {
         store.close().unwrap();
         assert_eq!(left_behind(&scratch), ["", "-lock", "-locks", "-manifest"]);
     }
+}
+
+/// As the children do of a process that forks: it closes its connections meanwhile.
+#[test]
+fn others_open_and_write_while_a_process_forks() {
+    let scratch = Scratch::new();
+    let store = open(&scratch).unwrap();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let is_done = || done.load(Ordering::SeqCst);
+    let written = std::thread::scope(|scope| {
+        let at_work: Vec<_> = (0..3)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut count = 0;
+                    while !is_done() {
+                        match count_on(&store, "also") {
+                            Ok(_) => count += 1,
+                            Err(CommitError::Conflict) => {}
+                            Err(error) => panic!("{error:?}"),
+                        }
+                        store.range(b"a", b"z", Order::Ascending, 5).unwrap();
+                    }
+                    count
+                })
+            })
+            .collect();
+        for _ in 0..60 {
+            forking::before();
+            let mut other = Other::new(&scratch, "serve");
+            std::thread::sleep(Duration::from_millis(2));
+            forking::in_parent();
+            if other.says_or_ends().as_deref() != Some("ready") {
+                done.store(true, Ordering::SeqCst);
+                panic!("it cannot open the store");
+            }
+            other.does("put");
+            other.end();
+        }
+        done.store(true, Ordering::SeqCst);
+        at_work
+            .into_iter()
+            .map(|work| work.join().unwrap())
+            .sum::<u64>()
+    });
+    assert_eq!(counter(&store), written);
+    whole(&store);
+    store.close().unwrap();
 }
 
 // --- when it fails
