@@ -71,8 +71,10 @@
 //!
 //! In a folder one process at a time, in SQLite any number of one machine; and one open in each.
 //! Neither survives `fork`: a child must call [`Backend::abandon`]. It cannot open a folder when
-//! its parent had one open before, because sled's threads would be missing, nor a database while
-//! its parent has one open (it is told so instead of waiting for ever). A child gives up the files
+//! its parent had one open before, because sled's threads would be missing (it is told so instead
+//! of waiting for ever). It can open the database that its parent has open: all connections are
+//! closed before the fork (`sqlite/forking.rs`). Where somebody read for longer than two seconds
+//! at the fork, it is told that it cannot. A child gives up the files
 //! of the store at the fork, whether or not it knows of them, so that the locks on them end with
 //! the parent's. So does a child that is forked while another thread opens or closes the store.
 //!
@@ -106,7 +108,7 @@
 //! A commit for which there is no room is taken back, and others may follow
 //! ([`Backend::goes_on_after`]). All other errors are final, as above.
 //!
-//! In a forked child nothing of SQLite is called; its files are given up as sled's are.
+//! In a forked child nothing of the parent's is called; its files are given up as sled's are.
 //!
 //! # Several processes
 //!

@@ -726,6 +726,81 @@ static void test_fork(const char *folder)
     tenantry_free(store);
 }
 
+/* How many messages a sender lets out, one by one, at most `most`. */
+static uint32_t send_until_refused(tenantry_sender sender, uint32_t most)
+{
+    for (uint32_t sent = 0; sent < most; sent++) {
+        tenantry_decision decision = TENANTRY_DECISION_INIT;
+        int status = tenantry_sender_admit(sender, 1, &decision);
+        /* Others draw from the same record. */
+        if (status == TENANTRY_BUSY) { sent--; continue; }
+        EXPECT_STATUS(TENANTRY_OK, status);
+        if (decision.granted == 0) return sent;
+    }
+    return most;
+}
+
+/* A store in SQLite goes on in forked children, with the handles that they inherit, and its limit is sold once. */
+static void test_fork_in_sqlite(const char *folder)
+{
+    enum { CHILDREN = 3, LIMIT_HERE = 600 };
+#ifdef __SANITIZE_ADDRESS__
+    (void)folder; /* see test_fork */
+#else
+    buffer path = {NULL, 0};
+    append(&path, "sqlite:%s.db", folder);
+    tenantry_store store = must_open(path.data, "{}");
+    set_up(store, "{\"email_per_day\":600}");
+    tenantry_access access;
+    tenantry_sender sender;
+    prepare(store, &access, &sender);
+    uint32_t sent = send_until_refused(sender, 10);
+    EXPECT(sent == 10);
+    int ends[CHILDREN][2];
+    pid_t children[CHILDREN];
+    for (int i = 0; i < CHILDREN; i++) {
+        EXPECT(pipe(ends[i]) == 0);
+        fflush(NULL);
+        children[i] = fork();
+        EXPECT(children[i] >= 0);
+        if (children[i] == 0) {
+            alarm(60); /* a hang ends here, and the parent sees it */
+            bool allowed = false;
+            EXPECT_STATUS(TENANTRY_OK, tenantry_access_allowed(access, &allowed));
+            EXPECT(allowed);
+            uint32_t of_child = send_until_refused(sender, LIMIT_HERE);
+            must(store, "roles.edit", "{\"role\":\"writer\",\"name\":\"Writer of a child\"}");
+            EXPECT_STATUS(TENANTRY_OK, tenantry_close(store));
+            tenantry_decision decision = TENANTRY_DECISION_INIT;
+            EXPECT_STATUS(TENANTRY_CLOSED, tenantry_sender_admit(sender, 1, &decision));
+            tenantry_access_free(access);
+            tenantry_sender_free(sender);
+            tenantry_free(store);
+            EXPECT(write(ends[i][1], &of_child, sizeof of_child) == sizeof of_child);
+            kill(getpid(), SIGKILL); /* as in fork_once */
+        }
+        close(ends[i][1]);
+    }
+    sent += send_until_refused(sender, LIMIT_HERE);
+    for (int i = 0; i < CHILDREN; i++) {
+        uint32_t of_child = 0;
+        EXPECT(read(ends[i][0], &of_child, sizeof of_child) == sizeof of_child);
+        close(ends[i][0]);
+        int status;
+        EXPECT(waitpid(children[i], &status, 0) == children[i]);
+        sent += of_child;
+    }
+    /* What a child had drawn and not used it has given back. */
+    sent += send_until_refused(sender, LIMIT_HERE);
+    EXPECT(sent == LIMIT_HERE);
+    EXPECT_STATUS(TENANTRY_OK, tenantry_close(store));
+    tenantry_access_free(access);
+    tenantry_sender_free(sender);
+    tenantry_free(store);
+    free(path.data);
+#endif
+}
+
 typedef struct openings {
     const char *folder;
     volatile sig_atomic_t stop;
@@ -979,6 +1054,7 @@ int main(void)
     test_outbox_wait();
     test_two_handles(path.data);
     test_fork(path.data);
+    test_fork_in_sqlite(path.data);
     test_fork_while_opening(path.data);
     free(path.data);
     puts("ok");

@@ -10,8 +10,9 @@
             ...  # send one message
 
 An operation that is refused raises a subclass of `TenantryError`; a send that may not go out is not an error but a
-`Decision`. Threads may share every object. One process at a time has a store open. Open the store after the last fork: in
-a forked child, every call on the parent's handle raises `HandleUnusable`.
+`Decision`. Threads may share every object. A store in a folder is open in one process at a time: open it after the last
+fork, because in a forked child every call on the parent's handle raises `HandleUnusable`. A store in SQLite
+(`tenantry.open("sqlite:accounts.db")`) is open in any number of processes, and forked children go on with it.
 """
 
 from __future__ import annotations
