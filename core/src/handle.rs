@@ -1,8 +1,8 @@
 //! The handle of the host, and what it prepares for the frequent calls.
 
+mod debug;
 mod from_memory;
 mod sender;
-mod shown;
 
 use crate::access::allowed::{allowed, check, member_may, place_of};
 use crate::access::operation::Operation;
@@ -331,7 +331,7 @@ impl Tenantry {
             }
             guard.engine.listen();
             let kernel = &guard.engine.kernel;
-            kernel.nap_until_message(after, until, || guard.is_closed())?;
+            kernel.sleep_until_message(after, until, || guard.is_closed())?;
         }
     }
 

@@ -19,7 +19,7 @@ use super::shared::Shared;
 
 /// How long a fork waits for those who just use SQLite. After that the child cannot have stores in
 /// SQLite.
-const PATIENCE: Duration = Duration::from_secs(2);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What this process has open.
 #[derive(Default)]
@@ -137,7 +137,7 @@ thread_local! {
 
 pub(super) fn before() {
     let here = HERE.get();
-    if !here.gate.close(Instant::now() + PATIENCE) {
+    if !here.gate.close(Instant::now() + LOCK_TIMEOUT) {
         return;
     }
     FORKS.set(true);
