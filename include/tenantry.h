@@ -55,7 +55,7 @@
 #define TENANTRY_VERSION_MAJOR 0
 #define TENANTRY_VERSION_MINOR 1
 #define TENANTRY_VERSION_PATCH 0
-#define TENANTRY_CATALOGUE_HASH "d517b0ba2cb70509acbb414ea224a080"
+#define TENANTRY_CATALOGUE_HASH "a5c5333bfdd8a41410b6083cc88d052c"
 
 #if defined(__GNUC__) || defined(__clang__)
 #define TENANTRY_API __attribute__((visibility("default")))
@@ -169,7 +169,7 @@ enum tenantry_error {
     /// The time in which the account could be reopened is over.
     TENANTRY_GRACE_OVER = 405,
     /// A higher level placed the hold, and only that level or one above it can clear it.
-    TENANTRY_HOLD_ABOVE = 406,
+    TENANTRY_HOLD_OF_HIGHER_LEVEL = 406,
     /// The tree of accounts would be deeper than the platform allows.
     TENANTRY_DEPTH_EXCEEDED = 407,
     /// There are accounts below the account; `children` has to say what happens to them.

@@ -195,7 +195,7 @@ static void show_assets(tenantry_store t)
     run(t, NULL, "assets.assign", JSON({"account": "acme", "kind": "domain", "asset": "news.acme.example"}));
     tenantry_text domain = call(t, NULL, "assets.check",
         JSON({"account": "shop", "kind": "domain", "asset": "news.acme.example"}));
-    shows(domain, JSON("carrier":"acme"));
+    shows(domain, JSON("assigned_to":"acme"));
     shows(domain, JSON("source":"inherited"));
     tenantry_text_free(&domain);
     refused(t, NULL, "assets.check",

@@ -120,7 +120,7 @@ async function assets(t) {
   // Shop may use the assets of Acme too, because it has no package of its own.
   await t.assets.assign({ account: 'acme', kind: 'domain', asset: 'news.acme.example' })
   const domain = await t.assets.check({ account: 'shop', kind: 'domain', asset: 'news.acme.example' })
-  assert.equal(domain.carrier, 'acme')
+  assert.equal(domain.assignedTo, 'acme')
   assert.equal(domain.source, 'inherited')
   await assert.rejects(
     t.assets.check({ account: 'shop', kind: 'domain', asset: 'other.example' }),

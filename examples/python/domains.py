@@ -108,7 +108,7 @@ def assets(t: tenantry.Tenantry) -> None:
     # Shop may use the assets of Acme too, because it has no package of its own.
     t.assets.assign(account="acme", kind="domain", asset="news.acme.example")
     domain = t.assets.check(account="shop", kind="domain", asset="news.acme.example")
-    assert domain.carrier == "acme"
+    assert domain.assigned_to == "acme"
     assert domain.source == "inherited"
     try:
         t.assets.check(account="shop", kind="domain", asset="other.example")

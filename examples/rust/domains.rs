@@ -236,7 +236,7 @@ fn assets(t: &Tenantry) -> Result {
             Name::new("news.acme.example")?,
         ),
     )?;
-    assert_eq!(domain.carrier, Id::new("acme")?);
+    assert_eq!(domain.assigned_to, Id::new("acme")?);
     assert_eq!(domain.source, assets::AssetSource::Inherited);
     let refused = t.call(
         &Actor::System,

@@ -3,7 +3,7 @@
 
 const { TenantryError } = require('./error.cjs')
 
-const CATALOGUE_HASH = 'd517b0ba2cb70509acbb414ea224a080'
+const CATALOGUE_HASH = 'a5c5333bfdd8a41410b6083cc88d052c'
 
 const ERROR_CLASSES = {
   invalid: class InvalidArgument extends TenantryError {},
@@ -64,7 +64,7 @@ const ERRORS = {
   account_closed: { number: 403, class: 'state', retry: 'never' },
   account_not_closed: { number: 404, class: 'state', retry: 'never' },
   grace_over: { number: 405, class: 'state', retry: 'never' },
-  hold_above: { number: 406, class: 'refused', retry: 'never' },
+  hold_of_higher_level: { number: 406, class: 'refused', retry: 'never' },
   depth_exceeded: { number: 407, class: 'limit', retry: 'never' },
   children_left: { number: 408, class: 'conflict', retry: 'never' },
   user_disabled: { number: 409, class: 'state', retry: 'never' },
@@ -133,12 +133,6 @@ const TYPES = {
     scope: ['scope', 'text'],
   },
   AccessHolderList: { holders: ['holders', ['AccessHolder']], next: ['next', 'text'] },
-  AccessPower: { permission: ['permission', 'text'], scope: ['scope', 'text'] },
-  AccessPowers: {
-    refusal: ['refusal', 'text'],
-    heldAs: ['held_as', 'text'],
-    permissions: ['permissions', ['AccessPower']],
-  },
   AccessStep: {
     kind: ['kind', 'text'],
     subject: ['subject', 'text'],
@@ -208,7 +202,12 @@ const TYPES = {
     expiresAtMs: ['expires_at_ms', 'integer'],
   },
   ApiKeyToken: { apiKey: ['api_key', 'ApiKey'], token: ['token', 'text'] },
-  Asset: { kind: ['kind', 'text'], asset: ['asset', 'text'], source: ['source', 'text'], carrier: ['carrier', 'text'] },
+  Asset: {
+    kind: ['kind', 'text'],
+    asset: ['asset', 'text'],
+    source: ['source', 'text'],
+    assignedTo: ['assigned_to', 'text'],
+  },
   AssetList: { account: ['account', 'text'], assets: ['assets', ['Asset']] },
   Assets: {
     domains: ['domains', ['text']],
@@ -386,7 +385,7 @@ const TYPES = {
     channel: ['channel', 'text'],
     amount: ['amount', 'integer'],
     balance: ['balance', 'integer'],
-    freeAbove: ['free_above', 'integer'],
+    parentFree: ['parent_free', 'integer'],
   },
   CreditPart: { grant: ['grant', 'integer'], amount: ['amount', 'integer'], group: ['group', 'text'] },
   CreditReserve: {
@@ -513,6 +512,7 @@ const TYPES = {
     resources: ['resources', 'integer'],
   },
   GroupUsage: { group: ['group', 'text'], channels: ['channels', ['GroupChannel']] },
+  HeldPermission: { permission: ['permission', 'text'], scope: ['scope', 'text'] },
   Hold: {
     hold: ['hold', 'integer'],
     reason: ['reason', 'text'],
@@ -619,7 +619,7 @@ const TYPES = {
   },
   LimitCandidate: {
     source: ['source', 'text'],
-    carrier: ['carrier', 'text'],
+    setBy: ['set_by', 'text'],
     value: ['value', 'limit'],
     enforced: ['enforced', 'bool'],
   },
@@ -1249,6 +1249,11 @@ const TYPES = {
     to: ['to', 'text'],
     atMs: ['at_ms', 'integer'],
   },
+  UserPermissions: {
+    refusal: ['refusal', 'text'],
+    heldAs: ['held_as', 'text'],
+    permissions: ['permissions', ['HeldPermission']],
+  },
   VisibleOwner: { user: ['user', 'text'], all: ['all', 'bool'] },
   VisibleOwners: { everything: ['everything', 'bool'], owners: ['owners', ['VisibleOwner']], next: ['next', 'text'] },
   WouldRefuse: { permission: ['permission', 'text'], count: ['count', 'integer'] },
@@ -1631,7 +1636,7 @@ const TYPES = {
   InvitationsGetRequest: { invitation: ['invitation', 'text'] },
   InvitationsListRequest: {
     account: ['account', 'text'],
-    below: ['below', 'bool'],
+    includeDescendants: ['include_descendants', 'bool'],
     status: ['status', 'text'],
     search: ['search', 'text'],
     order: ['order', 'text'],
@@ -1738,7 +1743,7 @@ const TYPES = {
   },
   MembersPeopleRequest: {
     account: ['account', 'text'],
-    below: ['below', 'bool'],
+    includeDescendants: ['include_descendants', 'bool'],
     status: ['status', 'text'],
     search: ['search', 'text'],
     inactiveSinceMs: ['inactive_since_ms', 'integer'],
@@ -2171,7 +2176,7 @@ const TYPES = {
 const OPERATIONS = {
   'access.check': { request: 'AccessCheckRequest', answer: 'AccessCheck' },
   'access.explain': { request: 'AccessExplainRequest', answer: 'AccessExplanation' },
-  'access.what_can': { request: 'AccessWhatCanRequest', answer: 'AccessPowers' },
+  'access.what_can': { request: 'AccessWhatCanRequest', answer: 'UserPermissions' },
   'access.who_can': { request: 'AccessWhoCanRequest', answer: 'AccessHolderList' },
   'accounts.activate': { request: 'AccountsActivateRequest', answer: 'Account' },
   'accounts.bulk': { request: 'AccountsBulkRequest', answer: 'BulkAccountResults' },

@@ -58,7 +58,7 @@ export type ErrorCode =
   | 'account_closed'
   | 'account_not_closed'
   | 'grace_over'
-  | 'hold_above'
+  | 'hold_of_higher_level'
   | 'depth_exceeded'
   | 'children_left'
   | 'user_disabled'
@@ -200,7 +200,7 @@ export class Conflict extends TenantryError {
  * - `role_spans_accounts`: The user has one role in all accounts of the team; only somebody who administers all of them
  *   can change it.
  * - `asset_not_assigned`: The domain, node or bounce address is not assigned to the account.
- * - `hold_above`: A higher level placed the hold, and only that level or one above it can clear it.
+ * - `hold_of_higher_level`: A higher level placed the hold, and only that level or one above it can clear it.
  * - `not_member`: The user is not a member of the account.
  * - `field_not_editable`: The actor may not edit this field of the user; `details.edited_by` says who may.
  * - `link_invalid`: The link does not exist, was used already, or was replaced by a newer one.
@@ -343,12 +343,12 @@ export interface AccessExplanation {
  *
  * - `owner`: They own the account.
  * - `member`: They are a member of it.
- * - `above`: They manage the team from an account above it.
+ * - `ancestor`: They manage the team from an account above it.
  */
 export type AccessHeldAs =
   | 'owner'
   | 'member'
-  | 'above'
+  | 'ancestor'
 
 /** Somebody who may do something. */
 export interface AccessHolder {
@@ -370,30 +370,6 @@ export interface AccessHolderList {
   holders: Array<AccessHolder>
   /** The `after` of the next page; absent on the last page. */
   next?: string
-}
-
-/** A permission that somebody holds. */
-export interface AccessPower {
-  /** The permission. */
-  permission: string
-  /** How far it reaches; `any` for a permission that has no scope. */
-  scope: Scope
-}
-
-/** What a user may do in an account. */
-export interface AccessPowers {
-  /**
-   * Why the user may do nothing at all, where a code says it: because of the status of the
-   * account, the user or the membership.
-   */
-  refusal?: string
-  /** How the user holds the permissions; absent for a user who has no access to the account. */
-  heldAs?: AccessHeldAs
-  /**
-   * What they may do now, in the order of the permission tree; they may not do anything that is
-   * not listed.
-   */
-  permissions: Array<AccessPower>
 }
 
 /** One thing that a permission check looked at. */
@@ -426,7 +402,7 @@ export interface AccessStep {
  * What kind of thing a permission check looked at.
  *
  * - `operators_only`: The permission is for operators of the platform only, never for users of an account.
- * - `above`: The user reaches the account from one above it, with the permissions that they hold there.
+ * - `ancestor`: The user reaches the account from one above it, with the permissions that they hold there.
  * - `owner`: The user is the owner, who holds every permission under the ceilings.
  * - `by_package`: By policy, members hold what the role of the package allows, and not what a role of their
  * own allows.
@@ -444,7 +420,7 @@ export interface AccessStep {
  */
 export type AccessStepKind =
   | 'operators_only'
-  | 'above'
+  | 'ancestor'
   | 'owner'
   | 'by_package'
   | 'grant'
@@ -714,7 +690,7 @@ export interface Asset {
   /** Where the account has it from. */
   source: AssetSource
   /** The account or package to which it was assigned. */
-  carrier: string
+  assignedTo: string
 }
 
 /**
@@ -1593,7 +1569,7 @@ export interface CreditMove {
   /** How many credits the account below has now, including the reserves of its groups. */
   balance: number
   /** How many credits are free in the account above now. */
-  freeAbove: number
+  parentFree: number
 }
 
 /**
@@ -1884,12 +1860,12 @@ export interface EmailChanged {
  *
  * - `owner`: As its owner.
  * - `member`: As a member, with the role that they have in it.
- * - `above`: From an account above whose team they manage, with the permissions that they hold there.
+ * - `ancestor`: From an account above whose team they manage, with the permissions that they hold there.
  */
 export type EnterAs =
   | 'owner'
   | 'member'
-  | 'above'
+  | 'ancestor'
 
 /** How far an account that was deleted is erased. */
 export interface ErasedAccount {
@@ -2063,6 +2039,14 @@ export interface GroupUsage {
   group: string
   /** One entry for e-mails, then one for text messages. */
   channels: Array<GroupChannel>
+}
+
+/** A permission that somebody holds. */
+export interface HeldPermission {
+  /** The permission. */
+  permission: string
+  /** How far it reaches; `any` for a permission that has no scope. */
+  scope: Scope
 }
 
 /** One reason for which an account is suspended (R-ACC-2). */
@@ -2443,7 +2427,7 @@ export interface LimitCandidate {
   /** Where it comes from. */
   source: Source
   /** The account or package that sets the value; absent for the platform's default. */
-  carrier?: string
+  setBy?: string
   /** The value. */
   value: Limit
   /**
@@ -4016,13 +4000,13 @@ export interface ResourceList {
  * - `owner`: They own it.
  * - `group`: It is shared in their group.
  * - `any`: Their permission reaches everything of the account.
- * - `shared_from_above`: An account above shares it with their account (R-TEA-7).
+ * - `shared_by_ancestor`: An account above shares it with their account (R-TEA-7).
  */
 export type ResourceReason =
   | 'owner'
   | 'group'
   | 'any'
-  | 'shared_from_above'
+  | 'shared_by_ancestor'
 
 /** A resource that was removed. */
 export interface ResourceRemoved {
@@ -5029,6 +5013,22 @@ export interface UserMessage {
 export type UserOrder =
   | 'email'
   | 'name'
+
+/** What a user may do in an account. */
+export interface UserPermissions {
+  /**
+   * Why the user may do nothing at all, where a code says it: because of the status of the
+   * account, the user or the membership.
+   */
+  refusal?: string
+  /** How the user holds the permissions; absent for a user who has no access to the account. */
+  heldAs?: AccessHeldAs
+  /**
+   * What they may do now, in the order of the permission tree; they may not do anything that is
+   * not listed.
+   */
+  permissions: Array<HeldPermission>
+}
 
 /** An owner whose resources a user sees. */
 export interface VisibleOwner {
@@ -6227,7 +6227,7 @@ export interface InvitationsListRequest {
    * Whether the invitations to all accounts below it are listed too, for those who manage the
    * team.
    */
-  below?: boolean | undefined
+  includeDescendants?: boolean | undefined
   /** Only those with this status. */
   status?: InvitationStatus | undefined
   /** Only those with this text in the address or in the name; case and accents do not matter. */
@@ -6539,7 +6539,7 @@ export interface MembersPeopleRequest {
    * Whether the people of all accounts below it are listed too, each person once; for those who
    * manage the team.
    */
-  below?: boolean | undefined
+  includeDescendants?: boolean | undefined
   /** Only people with this status. */
   status?: PersonStatus | undefined
   /** Only people with this text in the address or in the name; case and accents do not matter. */
@@ -7989,7 +7989,7 @@ export interface AccessOperations {
    * Lists everything that a user may do in an account now, and how far each permission reaches
    * (R-ROL-9).
    */
-  whatCan(request: AccessWhatCanRequest): Promise<AccessPowers>
+  whatCan(request: AccessWhatCanRequest): Promise<UserPermissions>
   /**
    * Lists everybody who may do something in an account now, a page at a time (R-ROL-9).
    *
@@ -8808,7 +8808,7 @@ export interface ReservationsOperations {
    * Reserves messages that go out later, and charges them now. Until the reservation is committed,
    * is released or expires, all of it counts as used.
    *
-   * A pace does not refuse it: the reservation takes turns of the pace, and the answer says from
+   * A pace does not refuse it: the reservation takes slots of the pace, and the answer says from
    * when on all messages may have gone out (`not_before_ms`).
    *
    * It answers as `sending.admit` does; when it is refused, nothing is reserved. Credits that paid

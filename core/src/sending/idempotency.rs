@@ -74,18 +74,18 @@ pub(crate) fn run_or_replay<O: Operation>(
     run_with_life(ctx, request, key, Some(REMEMBERED_MS), run)
 }
 
-/// As [`run_or_replay`], for who wants the answer alone.
-pub(crate) fn run_idempotent<O: Operation>(
+/// As [`run_or_replay`], for who wants the answer alone. What is remembered need not be the answer
+/// of the operation: it is enough to make it of.
+pub(crate) fn run_idempotent<A: Serialize + DeserializeOwned>(
     ctx: &mut Ctx<'_>,
-    request: &O,
+    request: &impl Operation,
     key: Option<&Id>,
-    run: impl FnOnce(&mut Ctx<'_>) -> Result<O::Answer, Error>,
-) -> Result<O::Answer, Error> {
-    run_or_replay(ctx, request, key, run).map(|(answer, _)| answer)
+    run: impl FnOnce(&mut Ctx<'_>) -> Result<A, Error>,
+) -> Result<A, Error> {
+    run_with_life(ctx, request, key, Some(REMEMBERED_MS), run).map(|(answer, _)| answer)
 }
 
-/// As [`run_idempotent`], but remembered for ever. What is remembered need not be the whole answer
-/// of the operation: it is enough to find it by.
+/// As [`run_idempotent`], but remembered for ever.
 pub(crate) fn run_idempotent_for_ever<A: Serialize + DeserializeOwned>(
     ctx: &mut Ctx<'_>,
     request: &impl Operation,

@@ -26,6 +26,23 @@ const LEFT_OUT: [&str; 6] = [
 /// told yet when the history was recorded.
 const OF_STORE: [&str; 2] = ["kind", "processes"];
 
+/// The fields, codes and values that had other names when the history was recorded: the name of
+/// today, and that of the recording. Lines are summed up with the names of the recording.
+const FIELDS: [(&str, &str); 4] = [
+    ("assigned_to", "carrier"),
+    ("include_descendants", "below"),
+    ("parent_free", "free_above"),
+    ("set_by", "carrier"),
+];
+/// For a value the field that has it stands first.
+const VALUES: [(&str, &str, &str); 5] = [
+    ("code", "hold_of_higher_level", "hold_above"),
+    ("held_as", "ancestor", "above"),
+    ("how", "ancestor", "above"),
+    ("kind", "ancestor", "above"),
+    ("reason", "shared_by_ancestor", "shared_from_above"),
+];
+
 /// An operation and what came of it.
 pub struct Answered {
     pub operation: String,
@@ -91,6 +108,9 @@ impl History {
                 (code, field, &error["details"])
             }
         };
+        let code = value_then("code", code).unwrap_or(code);
+        let names: Vec<&str> = field.split('/').map(field_then).collect();
+        let field = names.join("/");
         let mut told = told.clone();
         if let (true, Some(info)) = (operation == "store.info", told.as_object_mut()) {
             info.retain(|name, _| !OF_STORE.contains(&name.as_str()));
@@ -189,13 +209,20 @@ fn hex(bytes: &[u8]) -> String {
 pub fn sorted(value: &Value) -> String {
     match value {
         Value::Object(fields) => {
-            let fields: BTreeMap<&String, &Value> = fields
+            let fields: BTreeMap<&str, (&str, &Value)> = fields
                 .iter()
                 .filter(|(name, value)| !is_left_out(name, value))
+                .map(|(name, value)| (field_then(name), (name.as_str(), value)))
                 .collect();
             let fields: Vec<String> = fields
                 .iter()
-                .map(|(name, value)| format!("{}:{}", Value::from(name.as_str()), sorted(value)))
+                .map(|(then, (name, value))| {
+                    let value = match value.as_str().and_then(|text| value_then(name, text)) {
+                        Some(then) => Value::from(then).to_string(),
+                        None => sorted(value),
+                    };
+                    format!("{}:{value}", Value::from(*then))
+                })
                 .collect();
             format!("{{{}}}", fields.join(","))
         }
@@ -205,6 +232,20 @@ pub fn sorted(value: &Value) -> String {
         }
         _ => value.to_string(),
     }
+}
+
+/// The name that a field had in the recording.
+fn field_then(name: &str) -> &str {
+    let renamed = FIELDS.iter().find(|(now, _)| *now == name);
+    renamed.map_or(name, |(_, then)| then)
+}
+
+/// What the value of a field was in the recording, where it has another name today.
+fn value_then(field: &str, value: &str) -> Option<&'static str> {
+    let renamed = VALUES
+        .iter()
+        .find(|(of, now, _)| (*of, *now) == (field, value));
+    renamed.map(|(_, _, then)| *then)
 }
 
 /// A `message` of the outbox is an object, and is compared.

@@ -53,7 +53,7 @@ ErrorCode = Union[
     Literal["account_closed"],
     Literal["account_not_closed"],
     Literal["grace_over"],
-    Literal["hold_above"],
+    Literal["hold_of_higher_level"],
     Literal["depth_exceeded"],
     Literal["children_left"],
     Literal["user_disabled"],
@@ -219,7 +219,7 @@ class Refused(TenantryError):
     - `role_spans_accounts`: The user has one role in all accounts of the team; only somebody who administers all of
       them can change it.
     - `asset_not_assigned`: The domain, node or bounce address is not assigned to the account.
-    - `hold_above`: A higher level placed the hold, and only that level or one above it can clear it.
+    - `hold_of_higher_level`: A higher level placed the hold, and only that level or one above it can clear it.
     - `not_member`: The user is not a member of the account.
     - `field_not_editable`: The actor may not edit this field of the user; `details.edited_by` says who may.
     - `link_invalid`: The link does not exist, was used already, or was replaced by a newer one.

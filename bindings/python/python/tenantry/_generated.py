@@ -10,7 +10,6 @@ from .model import (
     AccessCheck,
     AccessExplanation,
     AccessHolderList,
-    AccessPowers,
     Account,
     AccountAction,
     AccountDeleted,
@@ -195,11 +194,12 @@ from .model import (
     UserImport,
     UserList,
     UserOrder,
+    UserPermissions,
     VisibleOwners,
     Window,
 )
 
-CATALOGUE_HASH = "d517b0ba2cb70509acbb414ea224a080"
+CATALOGUE_HASH = "a5c5333bfdd8a41410b6083cc88d052c"
 
 
 class AccessOperations(Namespace):
@@ -232,13 +232,13 @@ class AccessOperations(Namespace):
             {"account": account, "user": user, "permission": permission},
         ))
 
-    def what_can(self, *, account: str, user: str) -> AccessPowers:
+    def what_can(self, *, account: str, user: str) -> UserPermissions:
         """Lists everything that a user may do in an account now, and how far each permission reaches (R-ROL-9).
 
         - `account`: The account.
         - `user`: The user.
         """
-        return AccessPowers._from(self._call("access.what_can", {"account": account, "user": user}))
+        return UserPermissions._from(self._call("access.what_can", {"account": account, "user": user}))
 
     def who_can(
         self,
@@ -1812,7 +1812,7 @@ class InvitationsOperations(Namespace):
         self,
         *,
         account: str,
-        below: bool | None = None,
+        include_descendants: bool | None = None,
         status: InvitationStatus | None = None,
         search: str | None = None,
         order: InvitationOrder | None = None,
@@ -1823,7 +1823,8 @@ class InvitationsOperations(Namespace):
         `next`.
 
         - `account`: The account.
-        - `below`: Whether the invitations to all accounts below it are listed too, for those who manage the team.
+        - `include_descendants`: Whether the invitations to all accounts below it are listed too, for those who
+          manage the team.
         - `status`: Only those with this status.
         - `search`: Only those with this text in the address or in the name; case and accents do not matter.
         - `order`: The order; the newest first when absent.
@@ -1833,7 +1834,7 @@ class InvitationsOperations(Namespace):
         return InvitationList._from(self._call(
             "invitations.list",
             {"account": account},
-            {"below": below, "status": status, "search": search, "order": order, "after": after, "limit": limit},
+            {"include_descendants": include_descendants, "status": status, "search": search, "order": order, "after": after, "limit": limit},
         ))
 
     def look_up(self, *, token: str) -> InvitationOffer:
@@ -2203,7 +2204,7 @@ class MembersOperations(Namespace):
         self,
         *,
         account: str,
-        below: bool | None = None,
+        include_descendants: bool | None = None,
         status: PersonStatus | None = None,
         search: str | None = None,
         inactive_since_ms: int | None = None,
@@ -2217,8 +2218,8 @@ class MembersOperations(Namespace):
         there.
 
         - `account`: The account.
-        - `below`: Whether the people of all accounts below it are listed too, each person once; for those who manage
-          the team.
+        - `include_descendants`: Whether the people of all accounts below it are listed too, each person once; for
+          those who manage the team.
         - `status`: Only people with this status.
         - `search`: Only people with this text in the address or in the name; case and accents do not matter.
         - `inactive_since_ms`: Only members who have not been seen since this instant, in unix milliseconds: they
@@ -2230,7 +2231,7 @@ class MembersOperations(Namespace):
         return PersonList._from(self._call(
             "members.people",
             {"account": account},
-            {"below": below, "status": status, "search": search, "inactive_since_ms": inactive_since_ms, "after": after, "limit": limit},
+            {"include_descendants": include_descendants, "status": status, "search": search, "inactive_since_ms": inactive_since_ms, "after": after, "limit": limit},
         ))
 
     def remove(self, *, account: str, user: str, resources_to: ResourcesToInput | None = None) -> MemberRemoved:
@@ -2828,7 +2829,7 @@ class ReservationsOperations(Namespace):
         """Reserves messages that go out later, and charges them now. Until the reservation is committed, is released or
         expires, all of it counts as used.
 
-        A pace does not refuse it: the reservation takes turns of the pace, and the answer says from when on all
+        A pace does not refuse it: the reservation takes slots of the pace, and the answer says from when on all
         messages may have gone out (`not_before_ms`).
 
         It answers as `sending.admit` does; when it is refused, nothing is reserved. Credits that paid for a part of

@@ -10,17 +10,17 @@ from typing import Any, List, Literal, NoReturn, TypedDict, Union
 Limit = Union[int, Literal["unlimited"]]
 """A limit: a number (0 allows nothing), or `unlimited`."""
 
-AccessHeldAs = Union[Literal["owner"], Literal["member"], Literal["above"]]
+AccessHeldAs = Union[Literal["owner"], Literal["member"], Literal["ancestor"]]
 """How somebody holds their permissions in an account.
 
 - `owner`: They own the account.
 - `member`: They are a member of it.
-- `above`: They manage the team from an account above it.
+- `ancestor`: They manage the team from an account above it.
 """
 
 AccessStepKind = Union[
     Literal["operators_only"],
-    Literal["above"],
+    Literal["ancestor"],
     Literal["owner"],
     Literal["by_package"],
     Literal["grant"],
@@ -35,7 +35,7 @@ AccessStepKind = Union[
 """What kind of thing a permission check looked at.
 
 - `operators_only`: The permission is for operators of the platform only, never for users of an account.
-- `above`: The user reaches the account from one above it, with the permissions that they hold there.
+- `ancestor`: The user reaches the account from one above it, with the permissions that they hold there.
 - `owner`: The user is the owner, who holds every permission under the ceilings.
 - `by_package`: By policy, members hold what the role of the package allows, and not what a role of their own allows.
 - `grant`: A role allows it.
@@ -325,12 +325,12 @@ Editor = Union[Literal["self"], Literal["administrator"], Literal["parent"], Lit
 - `operator`: An operator with `clients.edit`.
 """
 
-EnterAs = Union[Literal["owner"], Literal["member"], Literal["above"]]
+EnterAs = Union[Literal["owner"], Literal["member"], Literal["ancestor"]]
 """How a user enters an account.
 
 - `owner`: As its owner.
 - `member`: As a member, with the role that they have in it.
-- `above`: From an account above whose team they manage, with the permissions that they hold there.
+- `ancestor`: From an account above whose team they manage, with the permissions that they hold there.
 """
 
 GrantExisting = Union[Literal["parent"], Literal["holder"]]
@@ -639,13 +639,13 @@ ReservationsOnHold = Union[Literal["void"], Literal["drain"]]
 - `drain`: They stay, and can be committed until they expire.
 """
 
-ResourceReason = Union[Literal["owner"], Literal["group"], Literal["any"], Literal["shared_from_above"]]
+ResourceReason = Union[Literal["owner"], Literal["group"], Literal["any"], Literal["shared_by_ancestor"]]
 """Why somebody sees a resource: the narrowest reason that suffices (R-GRP-3).
 
 - `owner`: They own it.
 - `group`: It is shared in their group.
 - `any`: Their permission reaches everything of the account.
-- `shared_from_above`: An account above shares it with their account (R-TEA-7).
+- `shared_by_ancestor`: An account above shares it with their account (R-TEA-7).
 """
 
 ResourcesToKind = Union[Literal["member"], Literal["group"], Literal["account"]]
@@ -1235,48 +1235,6 @@ class AccessHolderList:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AccessPower:
-    """A permission that somebody holds."""
-
-    permission: str
-    """The permission."""
-    scope: Scope
-    """How far it reaches; `any` for a permission that has no scope."""
-
-    @classmethod
-    def _from(cls, value: Any) -> AccessPower:
-        return cls(
-            permission=value["permission"],
-            scope=value["scope"],
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccessPowers:
-    """What a user may do in an account."""
-
-    refusal: str | None = None
-    """Why the user may do nothing at all, where a code says it: because of the status of the account, the user or the
-    membership.
-    """
-    held_as: AccessHeldAs | None = None
-    """How the user holds the permissions; absent for a user who has no access to the account."""
-    permissions: tuple[AccessPower, ...]
-    """What they may do now, in the order of the permission tree; they may not do anything that is not listed."""
-
-    @classmethod
-    def _from(cls, value: Any) -> AccessPowers:
-        return cls(
-            refusal=value.get("refusal"),
-            held_as=value.get("held_as"),
-            permissions=tuple(AccessPower._from(item) for item in value["permissions"]),
-        )
-
-    def __bool__(self) -> NoReturn:
-        raise TypeError("`AccessPowers` says neither yes nor no; ask for one of its fields.")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class AccessStep:
     """One thing that a permission check looked at."""
 
@@ -1690,7 +1648,7 @@ class Asset:
     """Its name."""
     source: AssetSource
     """Where the account has it from."""
-    carrier: str
+    assigned_to: str
     """The account or package to which it was assigned."""
 
     @classmethod
@@ -1699,7 +1657,7 @@ class Asset:
             kind=value["kind"],
             asset=value["asset"],
             source=value["source"],
-            carrier=value["carrier"],
+            assigned_to=value["assigned_to"],
         )
 
     def __bool__(self) -> NoReturn:
@@ -2715,7 +2673,7 @@ class CreditMove:
     """How many credits were moved."""
     balance: int
     """How many credits the account below has now, including the reserves of its groups."""
-    free_above: int
+    parent_free: int
     """How many credits are free in the account above now."""
 
     @classmethod
@@ -2726,7 +2684,7 @@ class CreditMove:
             channel=value["channel"],
             amount=value["amount"],
             balance=value["balance"],
-            free_above=value["free_above"],
+            parent_free=value["parent_free"],
         )
 
     def __bool__(self) -> NoReturn:
@@ -3361,6 +3319,23 @@ class GroupUsage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HeldPermission:
+    """A permission that somebody holds."""
+
+    permission: str
+    """The permission."""
+    scope: Scope
+    """How far it reaches; `any` for a permission that has no scope."""
+
+    @classmethod
+    def _from(cls, value: Any) -> HeldPermission:
+        return cls(
+            permission=value["permission"],
+            scope=value["scope"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
     """One reason for which an account is suspended (R-ACC-2)."""
 
@@ -3888,7 +3863,7 @@ class LimitCandidate:
 
     source: Source
     """Where it comes from."""
-    carrier: str | None = None
+    set_by: str | None = None
     """The account or package that sets the value; absent for the platform's default."""
     value: Limit
     """The value."""
@@ -3899,7 +3874,7 @@ class LimitCandidate:
     def _from(cls, value: Any) -> LimitCandidate:
         return cls(
             source=value["source"],
-            carrier=value.get("carrier"),
+            set_by=value.get("set_by"),
             value=value["value"],
             enforced=value["enforced"],
         )
@@ -7226,6 +7201,31 @@ class UserMessage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UserPermissions:
+    """What a user may do in an account."""
+
+    refusal: str | None = None
+    """Why the user may do nothing at all, where a code says it: because of the status of the account, the user or the
+    membership.
+    """
+    held_as: AccessHeldAs | None = None
+    """How the user holds the permissions; absent for a user who has no access to the account."""
+    permissions: tuple[HeldPermission, ...]
+    """What they may do now, in the order of the permission tree; they may not do anything that is not listed."""
+
+    @classmethod
+    def _from(cls, value: Any) -> UserPermissions:
+        return cls(
+            refusal=value.get("refusal"),
+            held_as=value.get("held_as"),
+            permissions=tuple(HeldPermission._from(item) for item in value["permissions"]),
+        )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`UserPermissions` says neither yes nor no; ask for one of its fields.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VisibleOwner:
     """An owner whose resources a user sees."""
 
@@ -7294,8 +7294,6 @@ __all__ = [
     "AccessHeldAs",
     "AccessHolder",
     "AccessHolderList",
-    "AccessPower",
-    "AccessPowers",
     "AccessStep",
     "AccessStepKind",
     "Account",
@@ -7405,6 +7403,7 @@ __all__ = [
     "GroupMove",
     "GroupResources",
     "GroupUsage",
+    "HeldPermission",
     "Hold",
     "HoldLevel",
     "HoldReason",
@@ -7585,6 +7584,7 @@ __all__ = [
     "UserMembership",
     "UserMessage",
     "UserOrder",
+    "UserPermissions",
     "VisibleOwner",
     "VisibleOwners",
     "Window",

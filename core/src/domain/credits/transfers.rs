@@ -9,6 +9,33 @@ use crate::model::{self, Actor, Channel, Count, CreditEntry, CreditKind, Id};
 use crate::sending::credits::{OpenLedger, Taken, exhausted, parts_of, sum};
 use crate::sending::idempotency;
 use crate::tables::accounts;
+use serde::{Deserialize, Serialize};
+
+/// A move as the store remembers it for the key of its request.
+#[derive(Serialize, Deserialize)]
+struct RememberedMove {
+    account: Id,
+    parent: Id,
+    channel: Channel,
+    amount: u64,
+    balance: u64,
+    /// The format of the store has this name.
+    #[serde(rename = "free_above")]
+    parent_free: u64,
+}
+
+impl From<RememberedMove> for CreditMove {
+    fn from(of: RememberedMove) -> CreditMove {
+        CreditMove {
+            account: of.account,
+            parent: of.parent,
+            channel: of.channel,
+            amount: of.amount,
+            balance: of.balance,
+            parent_free: of.parent_free,
+        }
+    }
+}
 
 impl Operation for Allocate {
     type Answer = CreditMove;
@@ -17,11 +44,12 @@ impl Operation for Allocate {
         idempotency::run_idempotent(ctx, &self, self.key.as_ref(), |ctx| {
             self.clone().carry_out(ctx)
         })
+        .map(CreditMove::from)
     }
 }
 
 impl Allocate {
-    fn carry_out(self, ctx: &mut Ctx<'_>) -> Result<CreditMove, Error> {
+    fn carry_out(self, ctx: &mut Ctx<'_>) -> Result<RememberedMove, Error> {
         let parent = parent_of(ctx, &self.account)?;
         check(ctx, &self.account, Some(self.amount))?;
         let mut from = OpenLedger::open(ctx, &parent, self.channel)?;
@@ -69,11 +97,12 @@ impl Operation for TakeBack {
         idempotency::run_idempotent(ctx, &self, self.key.as_ref(), |ctx| {
             self.clone().carry_out(ctx)
         })
+        .map(CreditMove::from)
     }
 }
 
 impl TakeBack {
-    fn carry_out(self, ctx: &mut Ctx<'_>) -> Result<CreditMove, Error> {
+    fn carry_out(self, ctx: &mut Ctx<'_>) -> Result<RememberedMove, Error> {
         let parent = parent_of(ctx, &self.account)?;
         check(ctx, &self.account, self.amount)?;
         let mut from = OpenLedger::open(ctx, &self.account, self.channel)?;
@@ -149,8 +178,8 @@ fn moved(
     parent: &OpenLedger,
     child: OpenLedger,
     amount: u64,
-) -> Result<CreditMove, Error> {
-    Ok(CreditMove {
+) -> Result<RememberedMove, Error> {
+    Ok(RememberedMove {
         parent_free: parent.bucket(ctx, None)?.left,
         parent: parent.account.clone(),
         channel: child.channel,
