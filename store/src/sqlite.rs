@@ -36,16 +36,12 @@ use crate::backend::{
     Backend, Batch, CommitError, Kind, Notes, Options, Order, Record, SharedStore, Snapshot,
     StoreError, Verification, WriterGuard,
 };
-use crate::process::OpenIn;
 use crate::record;
 use maintenance::Maintained;
 use peers::OpenRegistration;
 use place::Place;
 use shared::{GROWN, IDLE, Shared};
 use snapshot::AtOneState;
-
-/// A child that was forked while somebody used SQLite cannot have a store: see `forking.rs`.
-static OPEN_IN: OpenIn = OpenIn::nobody();
 
 /// After so many notes of this process it is looked whether old ones can go.
 const LOOK_FOR_OLD_NOTES: u64 = 4096;
@@ -63,7 +59,7 @@ pub(crate) struct SqliteStore {
 impl SqliteStore {
     pub(crate) fn open(path: &Path, options: &Options) -> Result<SqliteStore, StoreError> {
         let _no_fork_meanwhile = forking::here().gate.enter();
-        let entered = OPEN_IN.enter()?;
+        let entered = forking::OPEN_IN.enter()?;
         let place = Place::new(path)?;
         let registration = OpenRegistration::take(&place, entered)?;
         // One for writing, those that are idle, and one that reads everything.
@@ -76,7 +72,8 @@ impl SqliteStore {
         let kept: Arc<dyn Maintained> = store.shared.clone();
         let kept: Weak<dyn Maintained> = Arc::downgrade(&kept);
         store.shared.maintenance.start(kept)?;
-        forking::here().add(Arc::downgrade(&store.shared));
+        let connected: Arc<dyn forking::Connected> = store.shared.clone();
+        forking::here().add(Arc::downgrade(&connected));
         Ok(store)
     }
 }

@@ -165,7 +165,7 @@ impl Backend for Opened {
         if !batch.holds(version, count)? {
             return Err(CommitError::Conflict);
         }
-        if batch.writes.is_empty() {
+        if batch.writes.is_empty() && batch.note.is_empty() {
             return Ok(state.last_commit);
         }
         state.last_commit += 1;

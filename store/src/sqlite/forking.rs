@@ -14,12 +14,20 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 use tenantry_fork::{Around, PerProcess};
 
-use super::OPEN_IN;
-use super::shared::Shared;
+use crate::process::OpenIn;
+
+/// A child that was forked while somebody used SQLite cannot have a store.
+pub(super) static OPEN_IN: OpenIn = OpenIn::nobody();
 
 /// How long a fork waits for those who just use SQLite. After that the child cannot have stores in
 /// SQLite.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A store that is open.
+pub(super) trait Connected: Send + Sync {
+    /// Nobody is inside of the gate. Each connection is opened again when it is needed.
+    fn close_connections(&self);
+}
 
 /// What this process has open.
 #[derive(Default)]
@@ -27,7 +35,7 @@ pub(super) struct Here {
     pub(super) gate: Gate,
     /// Which stores, so that none is opened twice.
     pub(super) paths: Mutex<BTreeSet<PathBuf>>,
-    stores: Mutex<Vec<Weak<Shared>>>,
+    stores: Mutex<Vec<Weak<dyn Connected>>>,
 }
 
 /// Whoever uses SQLite is inside, and a fork waits until nobody is.
@@ -123,7 +131,7 @@ pub(super) fn here() -> &'static Here {
 
 impl Here {
     /// From now on a fork closes the connections of this store, too.
-    pub(super) fn add(&self, store: Weak<Shared>) {
+    pub(super) fn add(&self, store: Weak<dyn Connected>) {
         let mut stores = self.stores.lock();
         stores.retain(|store| store.strong_count() > 0);
         stores.push(store);

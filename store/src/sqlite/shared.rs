@@ -11,7 +11,7 @@ use rusqlite::{Connection, InterruptHandle};
 use tenantry_fork::Withheld;
 
 use super::disk::Disk;
-use super::forking::{Here, here};
+use super::forking::{Connected, Here, here};
 use super::maintenance::Maintenance;
 use super::opening::{self, Opened};
 use super::peers::{OpenRegistration, Peers};
@@ -134,6 +134,14 @@ impl Writing {
     }
 }
 
+impl Connected for Shared {
+    fn close_connections(&self) {
+        self.writing.lock().connection = None;
+        self.idle.lock().clear();
+        self.withheld.lock().clear();
+    }
+}
+
 impl Shared {
     pub(super) fn new(
         place: Place,
@@ -211,13 +219,6 @@ impl Shared {
         files::still_leads_to(self.place.db(), self.db)?;
         self.withhold();
         Ok(connection)
-    }
-
-    /// Before a fork: nobody is inside of the gate. Each is opened again when it is needed.
-    pub(super) fn close_connections(&self) {
-        self.writing.lock().connection = None;
-        self.idle.lock().clear();
-        self.withheld.lock().clear();
     }
 
     pub(super) fn connect(&self) -> Result<Connection, StoreError> {

@@ -148,10 +148,11 @@ const HEADER: &str = r#"
  * credits pay, and when something is due, such as the expiry of a reservation.
  *
  * Fork. A forked child goes on with the handles of its parent where the store is in SQLite: its
- * first call opens the store anew, and `tenantry_close` and `tenantry_free` leave the parent's open.
- * With any other store every handle answers TENANTRY_FORKED there and can only be freed, and a
- * process that was forked after its parent had opened a folder cannot open a folder itself: fork
- * first, and open it in the one process that is to have it. Do not call the library from a signal handler.
+ * first call opens the store anew, and `tenantry_close` and `tenantry_free` leave the parent's
+ * open. With any other store every handle answers TENANTRY_FORKED there and can only be freed, and
+ * a process that was forked after its parent had opened a folder cannot open a folder itself: fork
+ * first, and open it in the process that is to have it. Do not call the library from a signal
+ * handler.
  */
 "#;
 
