@@ -55,7 +55,7 @@
 #define TENANTRY_VERSION_MAJOR 0
 #define TENANTRY_VERSION_MINOR 1
 #define TENANTRY_VERSION_PATCH 0
-#define TENANTRY_CATALOGUE_HASH "a5c5333bfdd8a41410b6083cc88d052c"
+#define TENANTRY_CATALOGUE_HASH "d68b929f9e77f3bbbb8dcc9ad7d6b559"
 
 #if defined(__GNUC__) || defined(__clang__)
 #define TENANTRY_API __attribute__((visibility("default")))
@@ -384,8 +384,8 @@ TENANTRY_API const char *tenantry_catalogue_hash(void);
 ///
 /// `path`: the folder of the store, or "sqlite:" and the path of a file in which SQLite keeps it,
 /// or ":memory:" for a store in memory that ends when it is closed. Opening it again in the same
-/// process returns a second handle on the same store; in another process it is refused with
-/// `TENANTRY_STORE_LOCKED`.
+/// process returns a second handle on the same store. Another process can open it too where SQLite
+/// keeps it; a folder is open in one process, and others are refused with `TENANTRY_STORE_LOCKED`.
 ///
 /// `options`: a JSON object, or empty for the defaults: `{"durability": "full" | "relaxed",
 /// "cache_mib": 64, "create": true, "lock_wait_ms": 0, "edition": "standard" | "commercial",
@@ -417,7 +417,10 @@ int32_t tenantry_open(const char *path,
 /// `actor`: who acts, as a JSON object: `{"kind": "system"}`, or empty, for the host itself;
 /// `{"kind": "user", "user": "ann", "account": "acme", "ip": "203.0.113.7"}` for a user in an
 /// account; `{"kind": "operator", "user": "olga", "ip": "203.0.113.7"}` for an operator of the
-/// platform. `ip` is optional.
+/// platform; `{"kind": "session", "token": "...", "account": "acme", "ip": "203.0.113.7"}` for
+/// whoever a session belongs to, where `account` may be left out for the only account that they
+/// have; `{"kind": "api_key", "token": "...", "ip": "203.0.113.7"}` for a program with an API key.
+/// `ip` is optional.
 ///
 /// `operation`: its name, such as "members.add".
 ///
@@ -538,7 +541,9 @@ int32_t tenantry_access_try_allowed(struct tenantry_access access,
 TENANTRY_API void tenantry_access_free(struct tenantry_access access);
 
 /// Asks whether a user holds a permission in an account, by their ids. It gives the same answer as
-/// `tenantry_access_allowed`, for callers that ask only once.
+/// `tenantry_access_allowed`, for callers that ask only once. The answer is no for a user who is no
+/// member; an account or a permission that does not exist is an error (`TENANTRY_NOT_FOUND`,
+/// `TENANTRY_PERMISSION_UNKNOWN`).
 ///
 /// `allowed`: receives the answer; `false` on every error.
 ///
@@ -583,10 +588,11 @@ int32_t tenantry_try_allowed(struct tenantry_store store,
 ///
 /// `options`: what kind of messages they are, as JSON; `NULL` with length 0 for e-mail without
 /// anything further. The fields are `channel` (`"email"`, `"sms"`) and `message` with `campaign`,
-/// `sending_domain`, `recipient_domain` and `message_class` (`"marketing"`, `"transactional"`).
-/// Prepare a sender of its own for each kind. With `acting`, the user sends themself: `ip` is the
-/// address from which they come, and allow-lists apply to it; `api_key` is the id of the key with
-/// which a program acts for them. Without `acting`, the host sends, and no address is checked.
+/// `sending_domain`, `node`, `bounce_address`, `recipient_domain`, `api_key` and `message_class`
+/// (`"marketing"`, `"transactional"`). Prepare a sender of its own for each kind. With `acting`,
+/// the user sends themself: `ip` is the address from which they come, and allow-lists apply to it;
+/// `api_key` is the id of the key with which a program acts for them. Without `acting`, the host
+/// sends, and no address is checked.
 ///
 /// `sender`: receives the handle, or zero. It is yours: free it with `tenantry_sender_free`.
 ///

@@ -247,8 +247,9 @@ impl Tenantry {
         Ok(known.flatten())
     }
 
-    /// Says whether a user may do something in an account, by ids. The answer is no for an account
-    /// or a user that does not exist; a permission that does not exist is an error.
+    /// Says whether a user may do something in an account, by ids. The answer is no for a user who
+    /// is no member; an account or a permission that does not exist is an error (`not_found`,
+    /// `permission_unknown`), and so is an id that cannot be one (`invalid_argument`).
     pub fn allowed(&self, account: &str, user: &str, permission: &str) -> Result<bool, Error> {
         match self.try_allowed(account, user, permission)? {
             Some(answer) => Ok(answer),

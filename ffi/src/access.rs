@@ -113,7 +113,9 @@ pub extern "C" fn tenantry_access_free(access: tenantry_access) {
 }
 
 /// Asks whether a user holds a permission in an account, by their ids. It gives the same answer as
-/// `tenantry_access_allowed`, for callers that ask only once.
+/// `tenantry_access_allowed`, for callers that ask only once. The answer is no for a user who is no
+/// member; an account or a permission that does not exist is an error (`TENANTRY_NOT_FOUND`,
+/// `TENANTRY_PERMISSION_UNKNOWN`).
 ///
 /// `allowed`: receives the answer; `false` on every error.
 ///

@@ -81,10 +81,11 @@ const _: () = assert!(
 ///
 /// `options`: what kind of messages they are, as JSON; `NULL` with length 0 for e-mail without
 /// anything further. The fields are `channel` (`"email"`, `"sms"`) and `message` with `campaign`,
-/// `sending_domain`, `recipient_domain` and `message_class` (`"marketing"`, `"transactional"`).
-/// Prepare a sender of its own for each kind. With `acting`, the user sends themself: `ip` is the
-/// address from which they come, and allow-lists apply to it; `api_key` is the id of the key with
-/// which a program acts for them. Without `acting`, the host sends, and no address is checked.
+/// `sending_domain`, `node`, `bounce_address`, `recipient_domain`, `api_key` and `message_class`
+/// (`"marketing"`, `"transactional"`). Prepare a sender of its own for each kind. With `acting`,
+/// the user sends themself: `ip` is the address from which they come, and allow-lists apply to it;
+/// `api_key` is the id of the key with which a program acts for them. Without `acting`, the host
+/// sends, and no address is checked.
 ///
 /// `sender`: receives the handle, or zero. It is yours: free it with `tenantry_sender_free`.
 ///

@@ -52,8 +52,8 @@ pub extern "C" fn tenantry_catalogue_hash() -> *const c_char {
 ///
 /// `path`: the folder of the store, or "sqlite:" and the path of a file in which SQLite keeps it,
 /// or ":memory:" for a store in memory that ends when it is closed. Opening it again in the same
-/// process returns a second handle on the same store; in another process it is refused with
-/// `TENANTRY_STORE_LOCKED`.
+/// process returns a second handle on the same store. Another process can open it too where SQLite
+/// keeps it; a folder is open in one process, and others are refused with `TENANTRY_STORE_LOCKED`.
 ///
 /// `options`: a JSON object, or empty for the defaults: `{"durability": "full" | "relaxed",
 /// "cache_mib": 64, "create": true, "lock_wait_ms": 0, "edition": "standard" | "commercial",
@@ -114,7 +114,10 @@ pub unsafe extern "C" fn tenantry_open(
 /// `actor`: who acts, as a JSON object: `{"kind": "system"}`, or empty, for the host itself;
 /// `{"kind": "user", "user": "ann", "account": "acme", "ip": "203.0.113.7"}` for a user in an
 /// account; `{"kind": "operator", "user": "olga", "ip": "203.0.113.7"}` for an operator of the
-/// platform. `ip` is optional.
+/// platform; `{"kind": "session", "token": "...", "account": "acme", "ip": "203.0.113.7"}` for
+/// whoever a session belongs to, where `account` may be left out for the only account that they
+/// have; `{"kind": "api_key", "token": "...", "ip": "203.0.113.7"}` for a program with an API key.
+/// `ip` is optional.
 ///
 /// `operation`: its name, such as "members.add".
 ///

@@ -3,7 +3,7 @@
 
 const { TenantryError } = require('./error.cjs')
 
-const CATALOGUE_HASH = 'a5c5333bfdd8a41410b6083cc88d052c'
+const CATALOGUE_HASH = 'd68b929f9e77f3bbbb8dcc9ad7d6b559'
 
 const ERROR_CLASSES = {
   invalid: class InvalidArgument extends TenantryError {},

@@ -1568,7 +1568,7 @@ export interface CreditMove {
   amount: number
   /** How many credits the account below has now, including the reserves of its groups. */
   balance: number
-  /** How many credits are free in the account above now. */
+  /** How many credits of the parent are free now. */
   parentFree: number
 }
 
@@ -1867,7 +1867,7 @@ export type EnterAs =
   | 'member'
   | 'ancestor'
 
-/** How far an account that was deleted is erased. */
+/** The progress of erasing a deleted account. */
 export interface ErasedAccount {
   /** The account. */
   account: string
@@ -3814,7 +3814,7 @@ export interface Refusal {
 }
 
 /**
- * What something else can take the place of wherever it is used.
+ * A kind of record that another can replace wherever it is used.
  *
  * - `package`: A package.
  * - `role`: A role.
@@ -3824,8 +3824,8 @@ export type Replaceable =
   | 'role'
 
 /**
- * How far something else has been put in the place of a package or role that was deleted. Every
- * answer is as if all of it were done.
+ * The progress of replacing a deleted package or role wherever it is used. Every answer is as if
+ * all of it were done.
  */
 export interface ReplacedEverywhere {
   /** What it was. */
@@ -4053,8 +4053,8 @@ export interface Role {
   /** The account to which it belongs; absent for a role of the platform (R-ROL-4). */
   account?: string
   /**
-   * Another role that is tried in its place: it refuses nothing, but what it would have refused
-   * is counted (R-QTA-15).
+   * Another role that is evaluated in shadow mode: it refuses nothing, but what it would have
+   * refused is counted (R-QTA-15).
    */
   trial?: string
   /**
@@ -4860,7 +4860,7 @@ export interface UserData {
    * former sessions.
    */
   history: Array<UserHistory>
-  /** What they did themselves, as far as the address from which they did it is recorded. */
+  /** Actions of the person for which an address was recorded. */
   acts: Array<UserAct>
   /** The resources that they own. */
   resources: Array<OwnedResource>
@@ -4908,7 +4908,7 @@ export interface UserEntry {
    * never were.
    */
   lastSeenAtMs?: number
-  /** When the user was made, in unix milliseconds. */
+  /** When the user was created, in unix milliseconds. */
   createdAtMs: number
 }
 
@@ -9100,9 +9100,9 @@ export interface SharingOperations {
 /** The operations `store.*`. */
 export interface StoreOperations {
   /**
-   * Copies the store to another place, where a store of the same kind or another begins: as it is at
-   * one instant, while others go on. So a store moves from a folder into SQLite or back, and so a
-   * backup is made, which is opened like any other store.
+   * Copies the store, as it is at one instant, into a new store of the same or another kind, while
+   * other calls continue. Use it for a backup, which is opened like any other store, or to move
+   * between a folder and SQLite.
    *
    * What this process has drawn ahead and not used counts as used in the copy, at most 2 % of a
    * limit. The key of the tokens is copied along, unless the host gave it with `token_key`. A copy
@@ -9220,7 +9220,8 @@ export interface UsageOperations {
    * Sets how much of a limit an account has really used in its current window, as the host has
    * counted. It is useful after a crash, when what was drawn ahead counts as used. It can only lower
    * the count; the accounts above are reconciled on their own. In a rolling hour, the oldest
-   * messages are given back first, so that never too few of them count.
+   * messages are given back first, so that never too few of them count. While other processes have
+   * the store open, it is refused with `busy`.
    */
   reconcile(request: UsageReconcileRequest): Promise<UsageReconciled>
 }

@@ -180,7 +180,11 @@ export interface Tenantry extends Caller {
    * host sends, so the address of the user is not checked; `acting(...).sender()` checks it.
    */
   sender(subject: { account: string; user?: string | undefined } & SenderOptions): Sender
-  /** Whether the user holds the permission in the account now. What is not in memory is read from the disk. */
+  /**
+   * Whether the user holds the permission in the account now. What is not in memory is read from the disk. The answer is
+   * no for a user who is no member; an account or a permission that does not exist is an error (`not_found`,
+   * `permission_unknown`).
+   */
   allowed(question: Check): boolean
   /** Like `allowed`, but the answer is `null` when it is not in memory and would need the disk. */
   tryAllowed(question: Check): boolean | null

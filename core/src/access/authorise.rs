@@ -37,7 +37,10 @@ impl Engine {
         if ctx.actor.behind().is_some() && !gates.log_in_as {
             return Err(Error::new(
                 Code::NotAsAnother,
-                format!("`{name}` is for the user in person; nobody calls it who acts as them."),
+                format!(
+                    "`{name}` can be called only by the user in person, not by somebody who acts \
+                     as them."
+                ),
             ));
         }
         // Others than users do not look up what they may do there.

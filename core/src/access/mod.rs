@@ -4,6 +4,7 @@
 pub(crate) mod allowed;
 pub(crate) mod authenticate;
 pub(crate) mod authorise;
+pub(crate) mod escalation;
 pub(crate) mod operation;
 pub(crate) mod request;
 pub(crate) mod sending;

@@ -281,6 +281,6 @@ pub struct CreditMove {
     pub amount: u64,
     /// How many credits the account below has now, including the reserves of its groups.
     pub balance: u64,
-    /// How many credits are free in the account above now.
+    /// How many credits of the parent are free now.
     pub parent_free: u64,
 }

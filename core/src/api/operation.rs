@@ -38,6 +38,7 @@ pub trait Request: Clone + Serialize + DeserializeOwned + JsonSchema + Send + 's
 
 /// What an operation does to the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Effect {
     /// It reads one consistent state.
     Read,
@@ -50,6 +51,7 @@ pub enum Effect {
 
 /// Who may call an operation. The host itself may call every operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Access {
     /// The host alone.
     System,
@@ -63,8 +65,8 @@ pub enum Access {
         /// The permission that an operator needs; absent when operators never call it.
         operator: Option<&'static str>,
     },
-    /// Everybody in good standing passes this check: every active user and every active operator.
-    /// The operation itself then decides by this rule who may call it.
+    /// Every active user and every active operator passes this check. The operation itself then
+    /// decides by this rule who may call it.
     Rule(&'static str),
 }
 

@@ -22,9 +22,9 @@ pub struct Verify {}
 #[request]
 pub struct StateHash {}
 
-/// Copies the store to another place, where a store of the same kind or another begins: as it is at
-/// one instant, while others go on. So a store moves from a folder into SQLite or back, and so a
-/// backup is made, which is opened like any other store.
+/// Copies the store, as it is at one instant, into a new store of the same or another kind, while
+/// other calls continue. Use it for a backup, which is opened like any other store, or to move
+/// between a folder and SQLite.
 ///
 /// What this process has drawn ahead and not used counts as used in the copy, at most 2 % of a
 /// limit. The key of the tokens is copied along, unless the host gave it with `token_key`. A copy
@@ -83,8 +83,8 @@ pub enum StoreKind {
     Sqlite,
 }
 
-/// How far something else has been put in the place of a package or role that was deleted. Every
-/// answer is as if all of it were done.
+/// The progress of replacing a deleted package or role wherever it is used. Every answer is as if
+/// all of it were done.
 #[answer]
 pub struct ReplacedEverywhere {
     /// What it was.
@@ -99,7 +99,7 @@ pub struct ReplacedEverywhere {
     pub records: u64,
 }
 
-/// How far an account that was deleted is erased.
+/// The progress of erasing a deleted account.
 #[answer]
 pub struct ErasedAccount {
     /// The account.

@@ -106,7 +106,8 @@ pub struct UsedWindow {
 /// Sets how much of a limit an account has really used in its current window, as the host has
 /// counted. It is useful after a crash, when what was drawn ahead counts as used. It can only lower
 /// the count; the accounts above are reconciled on their own. In a rolling hour, the oldest
-/// messages are given back first, so that never too few of them count.
+/// messages are given back first, so that never too few of them count. While other processes have
+/// the store open, it is refused with `busy`.
 #[request]
 pub struct Reconcile {
     /// The account.

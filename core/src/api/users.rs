@@ -322,7 +322,7 @@ pub struct UserEntry {
     /// When they were last seen, in unix milliseconds, to within five minutes; absent when they
     /// never were.
     pub last_seen_at_ms: Option<u64>,
-    /// When the user was made, in unix milliseconds.
+    /// When the user was created, in unix milliseconds.
     pub created_at_ms: u64,
 }
 
@@ -394,7 +394,7 @@ pub struct UserData {
     /// What was changed about them, as far as it is recorded: former names and addresses, and
     /// former sessions.
     pub history: Vec<UserHistory>,
-    /// What they did themselves, as far as the address from which they did it is recorded.
+    /// Actions of the person for which an address was recorded.
     pub acts: Vec<UserAct>,
     /// The resources that they own.
     pub resources: Vec<OwnedResource>,

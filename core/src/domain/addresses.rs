@@ -1,5 +1,6 @@
 //! Allow-lists: where people may come from (R-SES-3).
 
+use crate::access::escalation;
 use crate::access::operation::Operation;
 use crate::access::request::Ctx;
 use crate::access::visibility;
@@ -51,7 +52,7 @@ fn key_of(
             let member = members::show::find(ctx, account, user)?.filter(|_| !hidden);
             member.ok_or_else(|| Error::not_found("member", user.as_str()).at("/user"))?;
             if changes {
-                members::escalation::refuse_stronger_in(ctx, account, user)?;
+                escalation::members::refuse_stronger_in(ctx, account, user)?;
             }
             Ok(keys::member_allow_list(account, user))
         }
@@ -59,7 +60,7 @@ fn key_of(
             match ctx.actor {
                 Actor::Operator { .. } if !visibility::is_self(ctx, user) => {
                     ctx.require_as_operator(operator)?;
-                    members::escalation::refuse_stronger(ctx, user)?;
+                    escalation::members::refuse_stronger(ctx, user)?;
                 }
                 _ => visibility::require_self(ctx, user, "self.password")?,
             }
@@ -81,7 +82,8 @@ impl Operation for Set {
             return Err(Error::invalid(
                 "/addresses",
                 format!(
-                    "The list has {} addresses, and has room for {MOST_ADDRESSES}; leave some out.",
+                    "The list has {} entries, and at most {MOST_ADDRESSES} are allowed; leave some \
+                     out.",
                     self.addresses.len()
                 ),
             ));

@@ -5,13 +5,14 @@
 mod tests;
 
 use crate::access::authenticate::{actor_with, at_field};
+use crate::access::escalation;
 use crate::access::operation::Operation;
 use crate::access::request::Ctx;
 use crate::access::visibility;
 use crate::api::api_keys::{
     ApiKey, ApiKeyDeleted, ApiKeyList, ApiKeyProof, ApiKeyToken, Check, Create, Delete, Edit, List,
 };
-use crate::domain::{members, roles};
+use crate::domain::roles;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::kernel::revision::check_rev;
@@ -148,7 +149,7 @@ fn check_permissions(
     let Some(held) = ctx.nominal_in(&member.account)? else {
         return Ok(());
     };
-    roles::escalation::refuse_beyond(
+    escalation::roles::refuse_beyond(
         &tree,
         &key_permissions(&tree, permissions),
         &held,
@@ -312,7 +313,7 @@ impl Operation for Delete {
             "clients.status",
         )?;
         if !visibility::is_self(ctx, &key.user) {
-            members::escalation::refuse_stronger_in(ctx, &key.account, &key.user)
+            escalation::members::refuse_stronger_in(ctx, &key.account, &key.user)
                 .map_err(|error| error.at("/api_key"))?;
         }
         end(&mut ctx.tx, &key)?;

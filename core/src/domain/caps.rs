@@ -1,11 +1,12 @@
 //! Caps: limits of an account beside those of its package, for members, campaigns, API keys and
 //! domains (R-QTA-4, R-QTA-14).
 
+use crate::access::escalation;
 use crate::access::operation::Operation;
 use crate::access::request::Ctx;
 use crate::access::visibility;
 use crate::api::caps::{Cap, CapList, CapRemoved, List, Remove, Set};
-use crate::domain::{members, sending, users};
+use crate::domain::{sending, users};
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::kernel::revision::check_rev;
@@ -102,7 +103,7 @@ fn refuse_stronger(
     subject: Option<&Name>,
 ) -> Result<(), Error> {
     for member in limited(ctx, account, scope, subject)? {
-        members::escalation::refuse_stronger_in(ctx, &member.account, &member.user)
+        escalation::members::refuse_stronger_in(ctx, &member.account, &member.user)
             .map_err(|error| error.at("/subject"))?;
     }
     Ok(())
@@ -178,7 +179,7 @@ impl Set {
         if spreads && self.limit.get() == 0 {
             return Err(Error::invalid(
                 "/limit",
-                "A cap that spreads needs a `limit` of at least 1.",
+                "A cap with `over` set to `spread` needs a `limit` of at least 1; raise it.",
             ));
         }
         if !spreads && self.burst.is_some() {

@@ -181,7 +181,7 @@ fn run(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<(), Error> {
     let broken = || {
         let kind = keys::part(key, 2).unwrap_or_default();
         Error::corrupt(format!(
-            "`{kind}` at `{}` is nothing that becomes due; restore a backup.",
+            "The due key `{}` has the unknown kind `{kind}`; restore a backup.",
             key.escape_ascii()
         ))
     };

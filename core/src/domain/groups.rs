@@ -1,5 +1,6 @@
 //! Groups of users (R-GRP-1 to R-GRP-8).
 
+use crate::access::escalation;
 use crate::access::operation::Operation;
 use crate::access::request::Ctx;
 use crate::api::groups::{
@@ -512,7 +513,7 @@ fn movable(
     let Some(group) = &member.group else {
         return Err(Error::new(
             Code::AdminHasNoGroup,
-            format!("`{user}` is the owner or an administrator, who are in no group."),
+            format!("`{user}` is an owner or administrator and in no group; leave it out."),
         ));
     };
     if let Some(from) = from.filter(|from| *from != group) {
@@ -521,7 +522,7 @@ fn movable(
             format!("`{user}` is not in the group `{from}`; name one of its members."),
         ));
     }
-    members::escalation::refuse_stronger_in(ctx, account, user)?;
+    escalation::members::refuse_stronger_in(ctx, account, user)?;
     Ok(member)
 }
 

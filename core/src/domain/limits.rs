@@ -487,7 +487,7 @@ impl Operation for Allocate {
         if account.parent.is_none() {
             return Err(Error::invalid(
                 "/account",
-                format!("`{id}` has no account above it whose limit could be divided."),
+                format!("`{id}` has no account above it to divide a limit of; use `limits.set`."),
             ));
         }
         let is_number = matches!(value, Some(Limit::At(_)));

@@ -1,10 +1,10 @@
 //! Somebody becomes, is, or ceases to be a member.
 
+use crate::access::escalation::members::{disabled_owner, refuse_ownership, refuse_shared_owner};
 use crate::access::request::Ctx;
 use crate::access::visibility;
 use crate::api::members::Member;
 use crate::domain;
-use crate::domain::members::escalation::{disabled_owner, refuse_ownership, refuse_shared_owner};
 use crate::domain::members::show::answer_of;
 use crate::domain::{limits, resources, roles};
 use crate::error::{Code, Error};

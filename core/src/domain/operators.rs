@@ -1,14 +1,12 @@
 //! Operators: the platform's staff, users with a role on the platform itself and in no account
 //! (R-PLT-2).
 
-pub(crate) mod escalation;
-
+use crate::access::escalation::operators::refuse_beyond_own;
 use crate::access::operation::Operation;
 use crate::access::request::Ctx;
 use crate::api::operators::{
     Add, Disable, Enable, Get, List, Operator, OperatorList, OperatorRemoved, Remove, SetRole,
 };
-use crate::domain::operators::escalation::refuse_beyond_own;
 use crate::domain::{self, roles};
 use crate::error::{Code, Error};
 use crate::kernel::keys;

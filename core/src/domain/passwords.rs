@@ -419,7 +419,7 @@ impl Operation for ImportHashes {
                 "/passwords",
                 format!(
                     "One call imports at most {MOST_IMPORTED} passwords, not {}; send the rest \
-                     with another.",
+                     in another call.",
                     self.passwords.len()
                 ),
             ));
@@ -464,7 +464,7 @@ fn set_banned(
         return Err(Error::invalid(
             "/words",
             format!(
-                "One call takes at most {MOST_WORDS} words, not {}; send the rest with another.",
+                "One call takes at most {MOST_WORDS} words, not {}; send the rest in another call.",
                 words.len()
             ),
         ));

@@ -150,8 +150,8 @@ impl Operation for Unset {
                 return Err(Error::invalid(
                     "/names",
                     format!(
-                        "One call takes at most {MOST_NAMES} names, not {}; send the rest with \
-                         another.",
+                        "One call takes at most {MOST_NAMES} names, not {}; send the rest in \
+                         another call.",
                         names.len()
                     ),
                 ));

@@ -4,6 +4,7 @@
 #[cfg(test)]
 mod tests;
 
+use crate::access::escalation::members::refuse_stronger;
 use crate::access::operation::Operation;
 use crate::access::request::Ctx;
 use crate::access::visibility;
@@ -13,7 +14,6 @@ use crate::api::second_factors::{
 };
 use crate::auth::totp::{FactorSecret, position, recovery_code};
 use crate::domain;
-use crate::domain::members::escalation::refuse_stronger;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::model::{self, Actor, Id, OutboxKind, Secret};

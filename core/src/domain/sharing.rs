@@ -255,7 +255,7 @@ impl Operation for Share {
                         Code::ShareDirection,
                         format!(
                             "`{target}` is not below `{}`, and templates are shared downwards \
-                             only.",
+                             only; name an account below.",
                             self.account
                         ),
                     )

@@ -40,7 +40,7 @@ fn refuse_too_many(field: &str, given: usize, most: usize) -> Result<(), Error> 
         Err(Error::invalid(
             field,
             format!(
-                "One call takes at most {most} entries, not {given}; send the rest with another."
+                "One call takes at most {most} entries, not {given}; send the rest in another call."
             ),
         ))
     }
@@ -82,7 +82,7 @@ fn write(
         return Err(Error::invalid(
             "/expires_at_ms",
             format!(
-                "A suppression ends in the future, not at {} ms; name a later time.",
+                "A suppression must end in the future, and {} ms is over; name a later time.",
                 input.expires_at_ms.map_or(0, Count::get)
             ),
         ));

@@ -1,5 +1,6 @@
 //! Users as CSV: out of an account or a team, and in again (R-USR-5).
 
+use crate::access::escalation;
 use crate::access::operation::Operation;
 use crate::access::request::Ctx;
 use crate::access::visibility;
@@ -520,7 +521,7 @@ impl Importer<'_> {
                 roles::load_for(ctx, role, account, "/role").map(drop)
             });
             let may = there
-                .and_then(|()| members::escalation::refuse_membership(ctx, account, role.as_ref()));
+                .and_then(|()| escalation::members::refuse_membership(ctx, account, role.as_ref()));
             self.roles.insert(given.clone(), may);
         }
         self.roles.get(&given).cloned().unwrap_or(Ok(()))?;

@@ -31,8 +31,8 @@ impl Erased {
     }
 }
 
-/// What a commit makes out of date, and what it brings about. What a later version adds is not
-/// known here, and left out: it says the same in fields that are, too.
+/// What a commit makes out of date, and what it brings about. Fields of later versions are ignored
+/// here; a later version must also set a field that this one knows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Note {

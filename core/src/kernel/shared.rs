@@ -83,8 +83,8 @@ impl Kernel {
         }))
     }
 
-    /// Applies what was committed since the last time, the earliest first; `apply` is told nothing
-    /// where nobody can tell what it was: then all is to be forgotten.
+    /// Applies the notes since the last call, oldest first. `None` means that a note was lost, and
+    /// all caches must be dropped.
     ///
     /// What is built meanwhile of what was read before is out of date at once: stamps are read
     /// before what they are of, and are raised here once the store has what is to be read then.

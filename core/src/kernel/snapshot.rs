@@ -270,7 +270,7 @@ impl State {
     fn check(&self, after: u64) -> Result<(), Error> {
         if self.lost.is_some_and(|lost| after <= lost) {
             return Err(Error::busy(
-                "Too much was changed while this was read; ask again.",
+                "Too much changed while this was being read; try again.",
             ));
         }
         Ok(())

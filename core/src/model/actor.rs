@@ -13,6 +13,7 @@ pub enum Actor {
     #[default]
     System,
     /// A user who acts in an account; the host vouches for their identity.
+    #[non_exhaustive]
     User {
         /// The user.
         user: Id,
@@ -31,6 +32,7 @@ pub enum Actor {
     },
     /// An operator, who is one of the platform's staff (R-PLT-2); the host vouches for their
     /// identity.
+    #[non_exhaustive]
     Operator {
         /// The operator.
         user: Id,
@@ -44,6 +46,7 @@ pub enum Actor {
 
 /// What a session knows of the log-in of its user (R-SES-1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LogIn {
     /// When they last proved who they are, in unix milliseconds.
     pub authenticated_at_ms: u64,
@@ -53,6 +56,7 @@ pub struct LogIn {
 
 /// A person who acts as another user (R-SES-6).
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Behind {
     /// The person.
     pub user: Id,
@@ -74,6 +78,7 @@ impl Behind {
 
 /// An API key, and the permissions to which it restricts its user (R-SES-7).
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct KeyScope {
     /// The key.
     pub id: Id,
@@ -89,6 +94,7 @@ pub enum Caller {
     /// An actor that the host names.
     Known(Actor),
     /// Whoever the session belongs to (R-SES-1).
+    #[non_exhaustive]
     Session {
         /// The token that `sessions.create` answered.
         token: Secret,
@@ -99,12 +105,53 @@ pub enum Caller {
         ip: Option<IpAddr>,
     },
     /// A program of the user to whom the API key belongs, in the account of the key (R-SES-7).
+    #[non_exhaustive]
     ApiKey {
         /// The token that `api_keys.create` answered.
         token: Secret,
         /// The address from which it comes, as the host saw it.
         ip: Option<IpAddr>,
     },
+}
+
+impl Caller {
+    /// Whoever the session belongs to, in the only account that they have, or in none for an
+    /// operator.
+    pub fn session(token: Secret) -> Caller {
+        Caller::Session {
+            token,
+            account: None,
+            ip: None,
+        }
+    }
+
+    /// A program with an API key, in the account of the key.
+    pub fn api_key(token: Secret) -> Caller {
+        Caller::ApiKey { token, ip: None }
+    }
+
+    /// The same caller, who acts in this account. Only a session may act in several; for others it
+    /// changes nothing.
+    #[must_use]
+    pub fn in_account(mut self, id: Id) -> Caller {
+        if let Caller::Session { account, .. } = &mut self {
+            *account = Some(id);
+        }
+        self
+    }
+
+    /// The same caller, who comes from this address.
+    #[must_use]
+    pub fn from_ip(mut self, address: IpAddr) -> Caller {
+        let (Caller::Known(Actor::User { ip, .. } | Actor::Operator { ip, .. })
+        | Caller::Session { ip, .. }
+        | Caller::ApiKey { ip, .. }) = &mut self
+        else {
+            return self;
+        };
+        *ip = Some(address);
+        self
+    }
 }
 
 impl Default for Caller {

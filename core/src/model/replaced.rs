@@ -1,9 +1,9 @@
-//! What something else can take the place of.
+//! Kinds of records that another can replace.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What something else can take the place of wherever it is used.
+/// A kind of record that another can replace wherever it is used.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]

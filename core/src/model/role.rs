@@ -19,8 +19,8 @@ pub struct Role {
     pub includes: Vec<Id>,
     /// The account to which it belongs; absent for a role of the platform (R-ROL-4).
     pub account: Option<Id>,
-    /// Another role that is tried in its place: it refuses nothing, but what it would have refused
-    /// is counted (R-QTA-15).
+    /// Another role that is evaluated in shadow mode: it refuses nothing, but what it would have
+    /// refused is counted (R-QTA-15).
     pub trial: Option<Id>,
     /// Whether its holders are administrators, who are in no group and for whom every scope is
     /// `any`. Only the built-in Administrator and its copies are such roles (R-ROL-4).
@@ -71,6 +71,7 @@ pub struct Grant {
 
 /// One of the five roles that every platform has (R-ROL-4). They are not stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum BuiltIn {
     /// Every permission of an account, except those to create or end accounts.
     Administrator,

@@ -348,7 +348,11 @@ fn check_alerts(policies: &Policies) -> Result<(), Error> {
     {
         return Err(Error::invalid(
             "/policies/alert_at_percent",
-            format!("`alert_at_percent` has at most {MOST_THRESHOLDS} thresholds."),
+            format!(
+                "`alert_at_percent` has at most {MOST_THRESHOLDS} thresholds, and the list has {}; \
+                 leave some out.",
+                policies.alert_at_percent.as_ref().map_or(0, Vec::len)
+            ),
         ));
     }
     without_repeats("alert_at_percent", policies.alert_at_percent.as_deref())

@@ -1,4 +1,4 @@
-//! What is asked twice with one key happens once (R-QTA-5).
+//! Idempotency: a request that is repeated with the same key is carried out once (R-QTA-5).
 //!
 //! The keys of an actor in an account are the same for all operations. Most answers are remembered
 //! for a day; those to requests that enter credits, for ever.

@@ -27,7 +27,7 @@ pub enum Word {
     Noted = 1,
     /// The last commit.
     Commit = 2,
-    /// The process that could not bring to the disk what was written; 0 while none has failed.
+    /// The process that failed to sync; 0 while none has failed.
     Broken = 3,
     /// How often the store was opened and closed.
     Opened = 4,

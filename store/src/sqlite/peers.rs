@@ -136,8 +136,7 @@ impl MembershipLock {
         files::must_be_file(&path)?;
         let pulse = Pulse::open(&path).map_err(|error| match error.kind() {
             ErrorKind::NotFound | ErrorKind::InvalidData => StoreError::failed(format!(
-                "`{}` was removed or replaced while other processes have the store open ({error}); \
-                 close it in all of them",
+                "`{}` was removed or replaced while in use, and all processes must close the store",
                 name(&path)
             )),
             _ => failed("open", &path, &error),

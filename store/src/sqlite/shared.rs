@@ -311,8 +311,7 @@ impl Shared {
             return Ok(());
         };
         let error = StoreError::failed(format!(
-            "process {pid} could not bring to the disk what was written, so nothing more is \
-             written until all processes have closed the store"
+            "process {pid} failed to sync, and all processes must close it"
         ));
         Err(self.failure.get_or_init(|| error).clone())
     }

@@ -1,4 +1,4 @@
-//! Whose turn it is to write: one process at a time, and in it one thread at a time.
+//! The lock of the writer: one process has it at a time, and in it one thread at a time.
 //!
 //! The lock of the processes is a byte of a file, which does not tell threads apart, so threads
 //! queue before it. Whoever waits for the byte sleeps on a word of the page that all share; the
@@ -19,8 +19,8 @@ use crate::backend::StoreError;
 pub(super) const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long it sleeps at most before it tries again.
 const RETRY_INTERVAL: Duration = Duration::from_millis(2);
-/// A thread that has waited for so long has its turn next; before, who comes first has it, which
-/// spares a switch between threads for most commits.
+/// A thread that has waited for so long is the next to get the lock. Before, whoever comes first
+/// gets it, which spares a switch between threads for most commits.
 const FAIRNESS_AFTER: Duration = Duration::from_micros(500);
 /// How long a process that has just written leaves the lock to those who wait for it.
 const YIELD: Duration = Duration::from_micros(30);
@@ -38,7 +38,7 @@ struct Queue {
     /// How often the holder has taken it.
     taken: usize,
     waiting: VecDeque<Waiting>,
-    /// The store was closed: nobody's turn comes, and the byte is not touched any more.
+    /// The store was closed: nobody gets the lock, and the byte is not touched any more.
     closed: bool,
 }
 
@@ -48,7 +48,7 @@ struct Waiting {
 }
 
 impl WriterLock {
-    /// Waits until it is this thread's turn; a thread that has it already has it once more.
+    /// Waits for the lock. A thread that has it already takes it once more.
     pub(super) fn acquire(&self, peers: &Peers, timeout: Duration) -> Result<(), StoreError> {
         let until = Instant::now() + timeout;
         let thread = std::thread::current();
@@ -164,7 +164,7 @@ impl WriterLock {
         }
     }
 
-    /// The store is closed: whoever waits is told so, and a turn that somebody has ends now.
+    /// The store is closed: whoever waits is told so, and whoever has the lock loses it now.
     pub(super) fn close(&self, peers: &Peers) {
         let mut queue = self.queue.lock();
         if queue.closed {
@@ -182,7 +182,7 @@ impl WriterLock {
 }
 
 impl Queue {
-    /// The turn is free: of the first who waits, where that has waited for long.
+    /// The lock is free: the first who waits gets it, where that has waited for long.
     fn next(&mut self) {
         self.holder = None;
         let Some(first) = self.waiting.front() else {

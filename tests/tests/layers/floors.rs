@@ -9,12 +9,7 @@ use std::collections::BTreeMap;
 pub struct Floor {
     pub name: String,
     /// Files (`a/b.rs`), or what belongs to a name (`a/b`: the file `a/b.rs` and the folder `a/b`).
-    /// They may be places that nobody has built yet.
-    #[serde(default)]
     pub places: Vec<String>,
-    /// Likewise, until what lies there has moved.
-    #[serde(default)]
-    pub today: Vec<String>,
 }
 
 /// The floors from low to high.
@@ -33,7 +28,7 @@ impl Floors {
     pub fn of(floors: Vec<Floor>) -> Floors {
         let mut places = BTreeMap::new();
         for (number, floor) in floors.iter().enumerate() {
-            for place in floor.places.iter().chain(&floor.today) {
+            for place in &floor.places {
                 let earlier = places.insert(place.clone(), number);
                 assert!(earlier.is_none(), "floors.json names {place} twice");
             }
@@ -59,10 +54,10 @@ impl Floors {
         &self.floors[number].name
     }
 
-    /// The places of `today` to which no file belongs any more.
+    /// The places to which no file belongs.
     pub fn left(&self, files: &[String]) -> Vec<&str> {
-        let today = self.floors.iter().flat_map(|floor| &floor.today);
-        today
+        let places = self.floors.iter().flat_map(|floor| &floor.places);
+        places
             .map(String::as_str)
             .filter(|place| !files.iter().any(|f| lies_in(f, place)))
             .collect()

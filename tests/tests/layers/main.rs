@@ -278,8 +278,8 @@ fn floors_name_no_place_that_was_left() {
     let left = FLOORS.left(&FOUND.files);
     assert!(
         left.is_empty(),
-        "no file lies there any more: {left:#?}\n\
-         Take these places out of `today` in tests/tests/layers/floors.json."
+        "no file lies there: {left:#?}\n\
+         Take these places out of tests/tests/layers/floors.json."
     );
 }
 

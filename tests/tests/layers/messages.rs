@@ -1,7 +1,8 @@
 //! The messages of errors as they are written: what no scenario brings about is read here.
 //!
-//! Read are the texts that stand where an error is made, and those that are called `message`. What
-//! comes from elsewhere is read where it is answered (`tenantry_tests::messages`).
+//! Read are the texts that stand where an error is made, and those that are called `message`. The
+//! store's are read within the sentence that `StoreError` puts around them. What comes from
+//! elsewhere is read where it is answered (`tenantry_tests::messages`).
 
 use crate::sources::{self, Source, is_for_tests};
 use proc_macro2::TokenTree;
@@ -10,6 +11,15 @@ use tenantry_tests::messages::misshapen;
 
 /// In whose place a value of this length is thought: that much of each value is told at least.
 const VALUE: &str = "`value…`";
+
+/// What stands before and after a text in the message.
+type Frame = (&'static str, &'static str);
+
+const WHOLE: Frame = ("", "");
+const FAILED: Frame = ("The store failed: ", ". Open it again.");
+/// What the system says of it comes behind.
+const FAILED_SO: Frame = ("The store failed: ", ": value…. Open it again.");
+const DAMAGED: Frame = ("The store is damaged: ", ". Restore a backup.");
 
 /// The number of messages that were read, and what is wrong with some of them.
 #[derive(Default)]
@@ -30,10 +40,11 @@ impl Messages {
         messages
     }
 
-    fn check(&mut self, text: &syn::LitStr) {
+    fn check(&mut self, text: &syn::LitStr, (before, after): Frame) {
         self.read += 1;
         let line = text.span().start().line;
-        if let Some(why) = misshapen(&filled(&text.value())) {
+        let message = format!("{before}{}{after}", filled(&text.value()));
+        if let Some(why) = misshapen(&message) {
             let problem = format!("{}:{line}: {why}: {}", self.path, text.value());
             self.problems.push(problem);
         }
@@ -55,12 +66,12 @@ fn filled(template: &str) -> String {
 }
 
 /// The texts that an expression has for its value.
-struct Values<'a>(&'a mut Messages);
+struct Values<'a>(&'a mut Messages, Frame);
 
 impl<'a> Visit<'a> for Values<'_> {
     fn visit_expr_lit(&mut self, literal: &'a syn::ExprLit) {
         if let syn::Lit::Str(text) = &literal.lit {
-            self.0.check(text);
+            self.0.check(text, self.1);
         }
     }
 
@@ -71,7 +82,7 @@ impl<'a> Visit<'a> for Values<'_> {
         if let Some(TokenTree::Literal(first)) = call.mac.tokens.clone().into_iter().next()
             && let syn::Lit::Str(text) = syn::Lit::new(first)
         {
-            self.0.check(&text);
+            self.0.check(&text, self.1);
         }
     }
 
@@ -99,14 +110,17 @@ impl<'a> Visit<'a> for Messages {
                 .map(|part| part.ident.to_string())
                 .collect();
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
-            let message = match names.as_slice() {
-                [.., "Error", "new" | "invalid"] => call.args.get(1),
-                [.., "Error", "busy" | "corrupt" | "internal"] => call.args.first(),
-                [.., "StoreError", "invalid"] => call.args.first(),
-                _ => None,
+            let (place, frame) = match names.as_slice() {
+                [.., "Error", "new" | "invalid"] => (1, WHOLE),
+                [.., "Error", "busy" | "corrupt" | "internal"] => (0, WHOLE),
+                [.., "StoreError", "invalid"] => (0, WHOLE),
+                [.., "StoreError", "failed"] => (0, FAILED),
+                [.., "StoreError", "io"] => (0, FAILED_SO),
+                [.., "StoreError", "corrupt"] => (0, DAMAGED),
+                _ => (usize::MAX, WHOLE),
             };
-            if let Some(message) = message {
-                Values(self).visit_expr(message);
+            if let Some(message) = call.args.get(place) {
+                Values(self, frame).visit_expr(message);
             }
         }
         visit::visit_expr_call(self, call);
@@ -115,7 +129,7 @@ impl<'a> Visit<'a> for Messages {
     fn visit_local(&mut self, local: &'a syn::Local) {
         let is_message = matches!(&local.pat, syn::Pat::Ident(name) if name.ident == "message");
         if let (true, Some(init)) = (is_message, &local.init) {
-            Values(self).visit_expr(&init.expr);
+            Values(self, WHOLE).visit_expr(&init.expr);
         }
         visit::visit_local(self, local);
     }

@@ -186,6 +186,7 @@ fn callers(access: Access) -> String {
             "`system`, and others by this rule: {}",
             one_line(rule).trim_end_matches('.')
         ),
+        other => panic!("the reference has no words for {other:?}"),
     }
 }
 
@@ -218,6 +219,7 @@ fn gates(op: &Op) -> String {
         Access::System => return String::new(),
         Access::Operator(_) => true,
         Access::Account { .. } | Access::Rule(_) => false,
+        other => panic!("the reference has no words for {other:?}"),
     };
     let yes = |open: bool| if open { "yes" } else { "no" };
     let by_users = |open: bool| if only_operators { "-" } else { yes(open) };

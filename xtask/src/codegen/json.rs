@@ -53,6 +53,7 @@ fn access(access: Access) -> Value {
             operator: Some(operator),
         } => json!({"users": user, "operators": operator}),
         Access::Rule(rule) => json!({"rule": rule}),
+        other => panic!("the catalogue in JSON has no form for {other:?}"),
     }
 }
 

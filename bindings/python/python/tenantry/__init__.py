@@ -246,7 +246,11 @@ class Tenantry(_Actor):
         return self._store.try_decide(account, user, count)
 
     def allowed(self, *, account: str, user: str, permission: str) -> bool:
-        """Whether the user holds the permission in the account now."""
+        """Whether the user holds the permission in the account now.
+
+        The answer is no for a user who is no member. An account or a permission that does not exist is an error
+        (`not_found`, `permission_unknown`).
+        """
         return self._store.allowed(account, user, permission)
 
     def try_allowed(self, *, account: str, user: str, permission: str) -> bool | None:

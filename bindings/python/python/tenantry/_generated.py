@@ -199,7 +199,7 @@ from .model import (
     Window,
 )
 
-CATALOGUE_HASH = "a5c5333bfdd8a41410b6083cc88d052c"
+CATALOGUE_HASH = "d68b929f9e77f3bbbb8dcc9ad7d6b559"
 
 
 class AccessOperations(Namespace):
@@ -3665,9 +3665,8 @@ class StoreOperations(Namespace):
     __slots__ = ()
 
     def copy(self, *, to: str) -> StoreCopy:
-        """Copies the store to another place, where a store of the same kind or another begins: as it is at one instant,
-        while others go on. So a store moves from a folder into SQLite or back, and so a backup is made, which is
-        opened like any other store.
+        """Copies the store, as it is at one instant, into a new store of the same or another kind, while other calls
+        continue. Use it for a backup, which is opened like any other store, or to move between a folder and SQLite.
 
         What this process has drawn ahead and not used counts as used in the copy, at most 2 % of a limit. The key of
         the tokens is copied along, unless the host gave it with `token_key`. A copy that was cut off cannot be
@@ -3944,7 +3943,7 @@ class UsageOperations(Namespace):
         """Sets how much of a limit an account has really used in its current window, as the host has counted. It is
         useful after a crash, when what was drawn ahead counts as used. It can only lower the count; the accounts
         above are reconciled on their own. In a rolling hour, the oldest messages are given back first, so that never
-        too few of them count.
+        too few of them count. While other processes have the store open, it is refused with `busy`.
 
         - `account`: The account.
         - `limit`: The limit, which must be one that counts in a window.

@@ -602,7 +602,7 @@ ProfileField = Union[
 """
 
 Replaceable = Union[Literal["package"], Literal["role"]]
-"""What something else can take the place of wherever it is used.
+"""A kind of record that another can replace wherever it is used.
 
 - `package`: A package.
 - `role`: A role.
@@ -2674,7 +2674,7 @@ class CreditMove:
     balance: int
     """How many credits the account below has now, including the reserves of its groups."""
     parent_free: int
-    """How many credits are free in the account above now."""
+    """How many credits of the parent are free now."""
 
     @classmethod
     def _from(cls, value: Any) -> CreditMove:
@@ -3044,7 +3044,7 @@ class EmailChanged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErasedAccount:
-    """How far an account that was deleted is erased."""
+    """The progress of erasing a deleted account."""
 
     account: str
     """The account."""
@@ -5426,8 +5426,8 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplacedEverywhere:
-    """How far something else has been put in the place of a package or role that was deleted. Every answer is as if all
-    of it were done.
+    """The progress of replacing a deleted package or role wherever it is used. Every answer is as if all of it were
+    done.
     """
 
     kind: Replaceable
@@ -5675,7 +5675,7 @@ class Role:
     account: str | None = None
     """The account to which it belongs; absent for a role of the platform (R-ROL-4)."""
     trial: str | None = None
-    """Another role that is tried in its place: it refuses nothing, but what it would have refused is counted
+    """Another role that is evaluated in shadow mode: it refuses nothing, but what it would have refused is counted
     (R-QTA-15).
     """
     administrator: bool
@@ -6930,7 +6930,7 @@ class UserData:
     history: tuple[UserHistory, ...]
     """What was changed about them, as far as it is recorded: former names and addresses, and former sessions."""
     acts: tuple[UserAct, ...]
-    """What they did themselves, as far as the address from which they did it is recorded."""
+    """Actions of the person for which an address was recorded."""
     resources: tuple[OwnedResource, ...]
     """The resources that they own."""
     more_resources: bool
@@ -7013,7 +7013,7 @@ class UserEntry:
     last_seen_at_ms: int | None = None
     """When they were last seen, in unix milliseconds, to within five minutes; absent when they never were."""
     created_at_ms: int
-    """When the user was made, in unix milliseconds."""
+    """When the user was created, in unix milliseconds."""
 
     @classmethod
     def _from(cls, value: Any) -> UserEntry:

@@ -1,4 +1,4 @@
-//! What roles allow on paper, before any ceiling (R-ROL-5).
+//! What roles allow before the ceilings (R-ROL-5).
 
 use crate::error::Error;
 use crate::kernel::Tx;

@@ -43,7 +43,10 @@ impl Bulk {
         self.check_package_and_reason()?;
         self.check_credits()?;
         if self.children.is_some() && self.action != AccountAction::Delete {
-            return Err(Error::invalid("/children", "Only `delete` has `children`."));
+            return Err(Error::invalid(
+                "/children",
+                "`children` goes only with the action `delete`; leave it out.",
+            ));
         }
         Ok(())
     }
@@ -69,10 +72,11 @@ impl Bulk {
     fn check_package_and_reason(&self) -> Result<(), Error> {
         let action = self.action;
         if self.package.is_some() != (action == AccountAction::SetPackage) {
-            return Err(Error::invalid(
-                "/package",
-                "A `package` goes with the action `set_package`, and with no other.",
-            ));
+            let message = match self.package {
+                None => "The action `set_package` needs a `package`; name one.",
+                Some(_) => "A `package` goes only with the action `set_package`; leave it out.",
+            };
+            return Err(Error::invalid("/package", message));
         }
         if self.reason.is_some()
             && !matches!(action, AccountAction::Suspend | AccountAction::Activate)
@@ -96,7 +100,7 @@ impl Bulk {
         if self.note.is_some() && !of_credits && action != AccountAction::Suspend {
             return Err(Error::invalid(
                 "/note",
-                "`note` goes with `suspend`, `add_credits` and `withdraw_credits` alone.",
+                "`note` goes only with `suspend`, `add_credits`, `withdraw_credits`; leave it out.",
             ));
         }
         if of_credits && self.note.is_none() {
@@ -107,7 +111,8 @@ impl Bulk {
             return Err(Error::invalid("/channel", message));
         }
         if self.channel.is_some() && !of_credits {
-            let message = "`channel` goes with `add_credits` and `withdraw_credits` alone.";
+            let message =
+                "`channel` goes only with `add_credits` and `withdraw_credits`; leave it out.";
             return Err(Error::invalid("/channel", message));
         }
         if action == AccountAction::AddCredits && self.amount.is_none() {
@@ -115,7 +120,8 @@ impl Bulk {
             return Err(Error::invalid("/amount", message));
         }
         if self.amount.is_some() && !of_credits {
-            let message = "`amount` goes with `add_credits` and `withdraw_credits` alone.";
+            let message =
+                "`amount` goes only with `add_credits` and `withdraw_credits`; leave it out.";
             return Err(Error::invalid("/amount", message));
         }
         if self.expires_at_ms.is_some() && action != AccountAction::AddCredits {
@@ -127,7 +133,7 @@ impl Bulk {
         if self.key.is_some() && !of_credits {
             return Err(Error::invalid(
                 "/key",
-                "`key` goes with `add_credits` and `withdraw_credits` alone.",
+                "`key` goes only with `add_credits` and `withdraw_credits`; leave it out.",
             ));
         }
         Ok(())

@@ -1,8 +1,9 @@
 //! The package of an account: today's, and the planned one.
 
+use crate::access::escalation;
 use crate::access::request::Ctx;
 use crate::api::accounts::PackageChange;
-use crate::domain::{members, packages, roles};
+use crate::domain::{packages, roles};
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::model::{self, Actor, Id, Lifecycle, NextPackage, Window};
@@ -139,7 +140,7 @@ pub(crate) fn set_default_role(
     }
     if let Some(role) = &role {
         roles::load_for(ctx, role, &account.id, FIELD)?;
-        members::escalation::refuse_escalation(ctx, &account.id, role)
+        escalation::members::refuse_escalation(ctx, &account.id, role)
             .map_err(|error| error.at(FIELD))?;
     }
     account.default_role = role;

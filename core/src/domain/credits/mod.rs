@@ -25,7 +25,10 @@ const LAST_PRIORITY: u64 = 100;
 /// and nothing else (R-PLT-1).
 fn check(ctx: &mut Ctx<'_>, account: &Id, amount: Option<Count>) -> Result<(), Error> {
     if amount.is_some_and(|amount| amount.get() == 0) {
-        return Err(Error::invalid("/amount", "`amount` is at least 1 credit."));
+        return Err(Error::invalid(
+            "/amount",
+            "`amount` must be at least 1, not 0; name more.",
+        ));
     }
     ctx.require_credits(Some(account), "/amount")
 }

@@ -32,7 +32,8 @@ impl Reserve {
         if free < amount {
             return Err(exhausted(
                 format!(
-                    "`{account}` would keep {amount} for `{group}` and has {free} free credits."
+                    "`{account}` would keep {amount} for `{group}` and has {free} free credits; \
+                     keep less."
                 ),
                 free,
             ));

@@ -1,10 +1,11 @@
 //! What an invitation may grant.
 
+use crate::access::escalation;
 use crate::access::request::Ctx;
 use crate::access::visibility;
 use crate::domain::invitations::show::is_user;
 use crate::domain::invitations::{EDIT, INVITE};
-use crate::domain::{groups, members, roles};
+use crate::domain::{groups, roles};
 use crate::error::{Code, Error};
 use crate::model::{self, AccountGrant, GrantExisting, Id, InvitationKind, RoleScope};
 use crate::tables::{self, accounts, invitations};
@@ -129,7 +130,7 @@ fn check_role_by_package(
         )
         .at(at_role));
     }
-    members::escalation::refuse_membership(ctx, account, None).map_err(|error| error.at(at_role))
+    escalation::members::refuse_membership(ctx, account, None).map_err(|error| error.at(at_role))
 }
 
 /// The role that is offered, if there is one and the actor may give it. Administrators are in no
@@ -149,7 +150,7 @@ fn checked_role(
         )
     })?;
     let administrator = roles::load_for(ctx, &role, account, &at_role)?.administrator;
-    members::escalation::refuse_escalation(ctx, account, &role)
+    escalation::members::refuse_escalation(ctx, account, &role)
         .map_err(|error| error.at(at_role))?;
     if administrator && group.is_some() {
         return Err(Error::new(
@@ -197,9 +198,9 @@ pub(crate) fn refuse_offer_of_ancestors(
             continue;
         }
         let judged = match invitation.kind {
-            InvitationKind::Owner => members::escalation::refuse_ownership(ctx, account, FIELD),
+            InvitationKind::Owner => escalation::members::refuse_ownership(ctx, account, FIELD),
             InvitationKind::Member => {
-                members::escalation::refuse_membership(ctx, account, role.as_ref())
+                escalation::members::refuse_membership(ctx, account, role.as_ref())
             }
         };
         judged.map_err(|error| {

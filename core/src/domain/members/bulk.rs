@@ -55,16 +55,18 @@ impl Bulk {
     fn check(&self) -> Result<(), Error> {
         bulk::refuse_size("/users", self.users.len(), MOST_BULK)?;
         if (self.action == MemberAction::SetRole) != self.role.is_some() {
-            return Err(Error::invalid(
-                "/role",
-                "A `role` goes with the action `set_role`, and with no other.",
-            ));
+            let message = match self.role {
+                None => "The action `set_role` needs a `role`; name one.",
+                Some(_) => "A `role` goes only with the action `set_role`; leave it out.",
+            };
+            return Err(Error::invalid("/role", message));
         }
         if (self.action == MemberAction::SetGroup) != self.group.is_some() {
-            return Err(Error::invalid(
-                "/group",
-                "A `group` goes with the action `set_group`, and with no other.",
-            ));
+            let message = match self.group {
+                None => "The action `set_group` needs a `group`; name one.",
+                Some(_) => "A `group` goes only with the action `set_group`; leave it out.",
+            };
+            return Err(Error::invalid("/group", message));
         }
         if self.action != MemberAction::SetGroup && self.resources.is_some() {
             return Err(Error::invalid(

@@ -1,5 +1,8 @@
 //! Members are added, granted roles, disabled and removed.
 
+use crate::access::escalation::members::{
+    refuse_escalation, refuse_granting, refuse_membership, refuse_stronger_in,
+};
 use crate::access::operation::Operation;
 use crate::access::request::Ctx;
 use crate::access::visibility;
@@ -7,9 +10,6 @@ use crate::api::members::{
     Add, Disable, Enable, Get, Grant, Member, MemberRemoved, MembersGranted, Remove, SetRole,
 };
 use crate::domain;
-use crate::domain::members::escalation::{
-    refuse_escalation, refuse_granting, refuse_membership, refuse_stronger_in,
-};
 use crate::domain::members::show::{answer_of, load_visible};
 use crate::domain::membership::{
     Place, by_package, change_seat, create, fitting_role, give_role, leave, roles_in_team, save,

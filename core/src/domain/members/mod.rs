@@ -3,7 +3,6 @@
 
 pub(crate) mod bulk;
 pub(crate) mod change;
-pub(crate) mod escalation;
 pub(crate) mod list;
 pub(crate) mod people;
 pub(crate) mod show;

@@ -37,7 +37,10 @@ impl Kind {
             None => None,
         };
         let branch = place.ok_or_else(|| {
-            Error::invalid("/kind", format!("There is no kind of resources `{id}`."))
+            Error::invalid(
+                "/kind",
+                format!("There is no kind of resources `{id}`; name one such as `campaign`."),
+            )
         })?;
         Ok(Kind { id, tree, branch })
     }

@@ -1,5 +1,6 @@
 //! A member shares what they own of a kind with their group, or no longer (R-GRP-3).
 
+use crate::access::escalation;
 use crate::access::operation::Operation;
 use crate::access::request::Ctx;
 use crate::access::visibility;
@@ -65,7 +66,7 @@ fn set_kind_shared(
     let mut member = members::show::find(ctx, account, &user)?
         .ok_or_else(|| Error::not_found("member", user.as_str()).at("/user"))?;
     if !visibility::is_self(ctx, &user) {
-        members::escalation::refuse_stronger_in(ctx, account, &user)?;
+        escalation::members::refuse_stronger_in(ctx, account, &user)?;
     }
     if !shared && member.group.is_none() {
         return Err(Error::new(

@@ -1,11 +1,11 @@
 //! Roles are made, copied, edited and tried out.
 
+use crate::access::escalation::roles::{bound, counted, refuse_beyond, refuse_beyond_own};
 use crate::access::operation::Operation;
 use crate::access::request::Ctx;
 use crate::api::roles::{
     Copy, Create, Edit, Get, List, RoleList, RoleTrial, Trial, TryOut, WouldRefuse,
 };
-use crate::domain::roles::escalation::{bound, counted, refuse_beyond, refuse_beyond_own};
 use crate::domain::roles::uses::{Place, places_of};
 use crate::domain::roles::{load, load_usable_with};
 use crate::error::{Code, Error};
@@ -159,8 +159,8 @@ fn check(ctx: &mut Ctx<'_>, role: &Role) -> Result<(), Error> {
             return Err(Error::invalid(
                 field,
                 format!(
-                    "The list has {entries} entries, and has room for {MOST_ENTRIES}; leave some \
-                     out."
+                    "The list has {entries} entries, and at most {MOST_ENTRIES} are allowed; leave \
+                     some out."
                 ),
             ));
         }

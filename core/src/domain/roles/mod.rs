@@ -2,7 +2,6 @@
 
 pub(crate) mod delete;
 pub(crate) mod edit;
-pub(crate) mod escalation;
 pub(crate) mod replace;
 pub(crate) mod uses;
 

@@ -1,6 +1,7 @@
 //! Sessions are checked, renewed, listed and ended.
 
 use crate::access::authenticate;
+use crate::access::escalation;
 use crate::access::operation::Operation;
 use crate::access::request::Ctx;
 use crate::access::visibility;
@@ -9,8 +10,8 @@ use crate::api::sessions::{
     Check, End, EndAll, List, Renew, SessionList, SessionProof, SessionToken, SessionsEnded,
 };
 use crate::auth::token::{SecretToken, ShownToken, hash_bytes};
+use crate::domain::passwords;
 use crate::domain::sessions::log_in::{answer, device, require_entry_again};
-use crate::domain::{members, passwords};
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::model::{Actor, Address, Id, Session};
@@ -188,7 +189,7 @@ impl Operation for End {
                             && visibility::is_self(ctx, session.person()) => {}
                     Actor::Operator { .. } if !visibility::is_self(ctx, &session.user) => {
                         ctx.require_as_operator("clients.status")?;
-                        members::escalation::refuse_stronger(ctx, &session.user)?;
+                        escalation::members::refuse_stronger(ctx, &session.user)?;
                     }
                     Actor::User { .. } if !visibility::is_self(ctx, &session.user) => {
                         let begun =
@@ -201,7 +202,7 @@ impl Operation for End {
                                 .and_then(|session| session.behind.as_deref())
                                 .ok_or_else(not_there)?;
                             for user in [&behind.user, &session.user] {
-                                members::escalation::refuse_stronger_in(ctx, &behind.account, user)
+                                escalation::members::refuse_stronger_in(ctx, &behind.account, user)
                                     .map_err(|error| error.at("/session"))?;
                             }
                         }
@@ -254,7 +255,7 @@ impl Operation for EndAll {
             (_, true) => visibility::require_self(ctx, &self.user, "self.devices.sign_out")?,
             (Actor::Operator { .. }, false) => {
                 ctx.require_as_operator("clients.status")?;
-                members::escalation::refuse_stronger(ctx, &self.user)?;
+                escalation::members::refuse_stronger(ctx, &self.user)?;
             }
             (Actor::User { account: home, .. }, false) => {
                 ctx.require_in(home, "users.disable")?;
@@ -268,7 +269,7 @@ impl Operation for EndAll {
                         .at("/user")
                         .with("missing", "users.disable"));
                 }
-                members::escalation::refuse_stronger(ctx, &self.user)?;
+                escalation::members::refuse_stronger(ctx, &self.user)?;
             }
         }
         let user = users::load(&mut ctx.tx, &self.user, "/user")?;

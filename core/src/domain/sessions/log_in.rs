@@ -1,5 +1,6 @@
 //! Somebody logs in, as themself or as another.
 
+use crate::access::escalation;
 use crate::access::operation::Operation;
 use crate::access::request::Ctx;
 use crate::access::view::MemberView;
@@ -9,7 +10,7 @@ use crate::api::sessions::{Create, CreateAs, SessionDevice, SessionToken};
 use crate::auth::token::SecretToken;
 use crate::auth::token_cache::Live;
 use crate::domain;
-use crate::domain::{members, passwords};
+use crate::domain::passwords;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::model::{
@@ -219,7 +220,7 @@ fn refuse_acting_up(ctx: &mut Ctx<'_>, account: &Id, user: &Id) -> Result<(), Er
     if !ctx.tx.has(&keys::member(account, user))? {
         return Err(Error::not_found("user", user.as_str()).at("/user"));
     }
-    members::escalation::refuse_stronger_in(ctx, account, user)
+    escalation::members::refuse_stronger_in(ctx, account, user)
 }
 
 impl CreateAs {
@@ -230,7 +231,11 @@ impl CreateAs {
         if staff {
             return Err(Error::new(
                 Code::IsOperator,
-                format!("`{}` is an operator; nobody acts as one.", self.user),
+                format!(
+                    "`{}` is an operator, and nobody can act as an operator; name a user of an \
+                     account.",
+                    self.user
+                ),
             )
             .at("/user"));
         }

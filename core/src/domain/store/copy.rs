@@ -69,7 +69,7 @@ fn fill(ctx: &Ctx<'_>, copy: &dyn Backend) -> Result<StoreStateHash, Error> {
     let (copied, found) = (hash.finish(), state_hash(&Reads::newest(copy))?);
     if copied.state_hash != found.state_hash {
         return Err(Error::internal(
-            "The copy does not hold what was written to it; remove it, and look at its disk.",
+            "The copy differs from what was written; delete it, and check its disk.",
         ));
     }
     let whole = commit(copy, vec![(keys::copying(), None)])?;

@@ -1,5 +1,6 @@
 //! Accounts below another: quoted, made, handed over and switched to.
 
+use crate::access::escalation;
 use crate::access::operation::Operation;
 use crate::access::request::Ctx;
 use crate::access::view::NominalCache;
@@ -9,7 +10,7 @@ use crate::api::teams::{
     TransferOwner,
 };
 use crate::domain::teams::tree::{next_in_tree, next_of_user, read_path, resume, write_path};
-use crate::domain::{self, invitations, links, members, membership};
+use crate::domain::{self, invitations, links, membership};
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::kernel::page::{SCAN_MAX, page_size};
@@ -116,7 +117,7 @@ impl CreateChild {
         })?;
         let owner = users::load(&mut ctx.tx, &owner, "/parent")?;
         if owner.disabled {
-            Err(members::escalation::disabled_owner(&owner).at("/parent"))
+            Err(escalation::members::disabled_owner(&owner).at("/parent"))
         } else {
             Ok(FirstOwner::Known(owner))
         }

@@ -1,11 +1,11 @@
 //! Users are deleted, and what they owned is passed on.
 
+use crate::access::escalation::members::refuse_stronger_in;
 use crate::access::operation::Operation;
 use crate::access::request::Ctx;
 use crate::access::visibility;
 use crate::api;
 use crate::api::users::{Delete, UserDeleted};
-use crate::domain::members::escalation::refuse_stronger_in;
 use crate::domain::users::edit::require_of_user;
 use crate::domain::users::erase;
 use crate::domain::users::show::memberships_in;

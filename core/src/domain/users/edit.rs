@@ -1,11 +1,11 @@
 //! Users are read, edited, disabled and enabled.
 
+use crate::access::escalation::members::refuse_stronger;
 use crate::access::operation::Operation;
 use crate::access::request::Ctx;
 use crate::access::visibility;
 use crate::api::users::{Disable, Edit, Enable, Get, LoggedIn, ProfileField, User};
 use crate::domain;
-use crate::domain::members::escalation::refuse_stronger;
 use crate::domain::users::create::check_form;
 use crate::domain::users::save;
 use crate::domain::users::show::answer_of;

@@ -1,5 +1,6 @@
 //! Addresses and passwords of users change.
 
+use crate::access::escalation::members::refuse_stronger;
 use crate::access::operation::Operation;
 use crate::access::request::Ctx;
 use crate::access::visibility;
@@ -8,7 +9,6 @@ use crate::api::users::{
     RequestPasswordReset, User,
 };
 use crate::domain::links;
-use crate::domain::members::escalation::refuse_stronger;
 use crate::domain::users::edit::{Editing, end_access, tell};
 use crate::domain::users::save;
 use crate::domain::users::show::answer_of;

@@ -753,7 +753,7 @@ fn where_one_process_could_not_sync_none_writes_until_all_have_closed() {
     );
     fs::rename(&aside, &manifest).unwrap();
     let named = |error: &StoreError| {
-        let pid = format!("process {} could not bring to the disk", other.pid());
+        let pid = format!("process {} failed to sync", other.pid());
         matches!(error, StoreError::Failed { what } if what.contains(&pid))
     };
     let error = store.sync(4).unwrap_err();
@@ -769,7 +769,7 @@ fn where_one_process_could_not_sync_none_writes_until_all_have_closed() {
     // Whoever joins them may read, too.
     let mut late = Other::new(&scratch, "serve");
     assert_eq!(late.says(), "ready");
-    assert!(late.does("sync").contains("could not bring to the disk"));
+    assert!(late.does("sync").contains("failed to sync"));
     assert_eq!(store.close(), Err(error));
     other.kill();
     late.kill();

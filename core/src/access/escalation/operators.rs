@@ -1,7 +1,7 @@
 //! No operator gives more than they hold, or changes one who can do more.
 
+use crate::access::escalation::roles::refuse_beyond;
 use crate::access::request::Ctx;
-use crate::domain::roles::escalation::refuse_beyond;
 use crate::error::Error;
 use crate::kernel::keys;
 use crate::model::{self, Actor, Id};

@@ -1,9 +1,9 @@
 //! Nobody gives more than they hold, and nobody acts on who can do more.
 
+use crate::access::escalation::{operators, roles};
 use crate::access::request::Ctx;
 use crate::access::view::role_permissions;
 use crate::access::visibility;
-use crate::domain::{operators, roles};
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::model::{self, Actor, GrantExisting, Id, RoleScope};
@@ -141,7 +141,7 @@ pub(crate) fn refuse_stronger_in(ctx: &mut Ctx<'_>, account: &Id, user: &Id) -> 
 /// the staff alone, and can do as much.
 pub(crate) fn refuse_stronger(ctx: &mut Ctx<'_>, user: &Id) -> Result<(), Error> {
     let Actor::User { account: home, .. } = ctx.actor else {
-        return operators::escalation::refuse_stronger(ctx, user);
+        return operators::refuse_stronger(ctx, user);
     };
     let (top, seen) = (
         visibility::top_of(ctx, home)?,
@@ -172,7 +172,7 @@ fn refuse_beyond_own(
     field: &str,
 ) -> Result<(), Error> {
     for held in ctx.nominal_where(account, wanted)? {
-        roles::escalation::refuse_beyond(&ctx.tree(), wanted, &held, message.clone(), field)?;
+        roles::refuse_beyond(&ctx.tree(), wanted, &held, message.clone(), field)?;
     }
     Ok(())
 }
