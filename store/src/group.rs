@@ -2,6 +2,7 @@
 //! or by the next.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
@@ -11,6 +12,8 @@ use crate::raw::Failure;
 pub(crate) struct Group<D> {
     state: Mutex<SyncState<D>>,
     changed: Condvar,
+    /// For the thread that lets others come before it syncs.
+    come: Condvar,
     failure: Failure,
 }
 
@@ -24,12 +27,16 @@ struct SyncState<D> {
     /// began.
     asking: usize,
     served: usize,
+    /// How long the last sync took, [`LONGEST`] at most.
+    took: Duration,
 }
 
-/// How often a thread that could begin a sync lets others go first. Those that the last sync has
-/// served are about to come back; beginning without them makes every second sync serve one thread
-/// only.
-const PATIENCE: u32 = 64;
+/// A thread that could begin a sync lets others come for this part of the time that syncs take.
+/// Those that the last sync has served are about to come back; beginning without them makes every
+/// second sync serve one thread only. Where syncs are short, they rather come while it syncs.
+const PATIENCE: u32 = 4;
+/// A sync that took longer, as where a disk hangs, says nothing of the next one.
+const LONGEST: Duration = Duration::from_millis(20);
 
 impl<D> Group<D> {
     pub(crate) fn new(durable: u64, disk: D, failure: Failure) -> Self {
@@ -39,10 +46,12 @@ impl<D> Group<D> {
             closed: false,
             asking: 0,
             served: 1,
+            took: Duration::ZERO,
         };
         Group {
             state: Mutex::new(state),
             changed: Condvar::new(),
+            come: Condvar::new(),
             failure,
         }
     }
@@ -56,6 +65,9 @@ impl<D> Group<D> {
     ) -> Result<(), StoreError> {
         let mut state = self.state.lock();
         state.asking += 1;
+        if state.asking >= state.served {
+            self.come.notify_one();
+        }
         let outcome = self.wait(&mut state, commit, sync);
         state.asking -= 1;
         outcome
@@ -81,18 +93,16 @@ impl<D> Group<D> {
                 self.changed.wait(state);
                 continue;
             };
-            for _ in 0..PATIENCE {
-                if state.asking >= state.served {
-                    break;
-                }
-                MutexGuard::unlocked(state, std::thread::yield_now);
-            }
+            let until = Instant::now() + state.took / PATIENCE;
+            while state.asking < state.served && !self.come.wait_until(state, until).timed_out() {}
             state.served = state.asking;
+            let began = Instant::now();
             let outcome = MutexGuard::unlocked(state, || {
                 let outcome = catch_unwind(AssertUnwindSafe(|| sync(&mut disk)));
                 outcome.unwrap_or_else(|_| Err(StoreError::failed("a panic while syncing")))
             });
             state.disk = Some(disk);
+            state.took = began.elapsed().min(LONGEST);
             match outcome {
                 Ok(durable) => state.durable = state.durable.max(durable),
                 Err(error) => {
@@ -173,6 +183,48 @@ mod tests {
         }
         let syncs = group.take().unwrap();
         assert!((1..=400).contains(&syncs), "{syncs} syncs for 800 commits");
+    }
+
+    /// After a sync that served two threads and took so long.
+    fn after_two(took: Duration) -> Arc<Group<u64>> {
+        let group = Group::new(0, 0, Failure::default());
+        let mut state = group.state.lock();
+        (state.served, state.took) = (2, took);
+        drop(state);
+        Arc::new(group)
+    }
+
+    #[test]
+    fn those_who_are_about_to_come_back_share_the_next_sync() {
+        // Nobody waits for so long: both are there before.
+        let group = after_two(Duration::from_secs(3600));
+        let ask = |group: Arc<Group<u64>>| {
+            std::thread::spawn(move || {
+                group.wait_for(2, |syncs| {
+                    *syncs += 1;
+                    Ok(2)
+                })
+            })
+        };
+        let first = ask(group.clone());
+        while group.state.lock().asking == 0 && !first.is_finished() {
+            std::thread::yield_now();
+        }
+        let second = ask(group.clone());
+        assert_eq!(
+            (first.join().unwrap(), second.join().unwrap()),
+            (Ok(()), Ok(()))
+        );
+        assert_eq!(group.take(), Some(1));
+    }
+
+    #[test]
+    fn who_does_not_come_back_is_not_waited_for() {
+        let took = Duration::from_millis(40);
+        let group = after_two(took);
+        let began = Instant::now();
+        assert_eq!(group.wait_for(1, |_| Ok(1)), Ok(()));
+        assert!(began.elapsed() >= took / PATIENCE);
     }
 
     #[test]
