@@ -11,7 +11,11 @@ use crate::raw::Failure;
 
 pub(crate) struct Group<D> {
     state: Mutex<SyncState<D>>,
-    changed: Condvar,
+    /// For those who are served by a sync with an even number, and by one with an odd one: whoever
+    /// comes while a sync is under way may not be served by it, and sleeps on when it is over.
+    served: [Condvar; 2],
+    /// For whoever closes, until no sync is under way.
+    idle: Condvar,
     /// For the thread that lets others come before it syncs.
     come: Condvar,
     failure: Failure,
@@ -23,9 +27,10 @@ struct SyncState<D> {
     /// What syncing needs; whoever syncs has taken it.
     disk: Option<D>,
     closed: bool,
-    /// How many threads are waiting or syncing now, and how many there were when the last sync
-    /// began.
-    asking: usize,
+    /// How many syncs were begun.
+    begun: u64,
+    /// How many threads the next sync serves, as far as they have come, and how many the last one.
+    coming: usize,
     served: usize,
     /// How long the last sync took, [`LONGEST`] at most.
     took: Duration,
@@ -44,13 +49,15 @@ impl<D> Group<D> {
             durable,
             disk: Some(disk),
             closed: false,
-            asking: 0,
+            begun: 0,
+            coming: 0,
             served: 1,
             took: Duration::ZERO,
         };
         Group {
             state: Mutex::new(state),
-            changed: Condvar::new(),
+            served: Default::default(),
+            idle: Condvar::new(),
             come: Condvar::new(),
             failure,
         }
@@ -64,13 +71,28 @@ impl<D> Group<D> {
         sync: impl Fn(&mut D) -> Result<u64, StoreError>,
     ) -> Result<(), StoreError> {
         let mut state = self.state.lock();
-        state.asking += 1;
-        if state.asking >= state.served {
+        state.coming += 1;
+        if state.coming >= state.served {
             self.come.notify_one();
         }
+        let own = state.begun + 1;
         let outcome = self.wait(&mut state, commit, sync);
-        state.asking -= 1;
+        if state.begun < own {
+            // The one before has served it as well.
+            state.coming -= 1;
+        }
         outcome
+    }
+
+    fn served_by(&self, sync: u64) -> &Condvar {
+        let [even, odd] = &self.served;
+        if sync.is_multiple_of(2) { even } else { odd }
+    }
+
+    fn wake_all(&self) {
+        self.served.iter().chain([&self.idle]).for_each(|those| {
+            those.notify_all();
+        });
     }
 
     fn wait(
@@ -79,8 +101,13 @@ impl<D> Group<D> {
         commit: u64,
         sync: impl Fn(&mut D) -> Result<u64, StoreError>,
     ) -> Result<(), StoreError> {
+        // Whether this thread was woken to begin the next sync.
+        let mut is_next = false;
         loop {
             if state.durable >= commit {
+                if is_next {
+                    self.served_by(state.begun + 1).notify_one();
+                }
                 return Ok(());
             }
             if let Some(error) = self.failure.get() {
@@ -90,12 +117,15 @@ impl<D> Group<D> {
                 return Err(StoreError::Closed);
             }
             let Some(mut disk) = state.disk.take() else {
-                self.changed.wait(state);
+                let next = state.begun + 1;
+                self.served_by(next).wait(state);
+                is_next = state.begun < next;
                 continue;
             };
             let until = Instant::now() + state.took / PATIENCE;
-            while state.asking < state.served && !self.come.wait_until(state, until).timed_out() {}
-            state.served = state.asking;
+            while state.coming < state.served && !self.come.wait_until(state, until).timed_out() {}
+            state.served = std::mem::take(&mut state.coming);
+            state.begun += 1;
             let began = Instant::now();
             let outcome = MutexGuard::unlocked(state, || {
                 let outcome = catch_unwind(AssertUnwindSafe(|| sync(&mut disk)));
@@ -107,9 +137,13 @@ impl<D> Group<D> {
                 Ok(durable) => state.durable = state.durable.max(durable),
                 Err(error) => {
                     self.failure.get_or_init(|| error);
+                    self.wake_all();
                 }
             }
-            self.changed.notify_all();
+            self.idle.notify_all();
+            // In this order they go on: while those who are served come back, the next sync begins.
+            self.served_by(state.begun + 1).notify_one();
+            self.served_by(state.begun).notify_all();
         }
     }
 
@@ -132,7 +166,7 @@ impl<D> Group<D> {
             }
             match state.disk.take() {
                 Some(disk) => return Some(disk),
-                None => self.changed.wait(&mut state),
+                None => self.idle.wait(&mut state),
             }
         }
     }
@@ -141,7 +175,7 @@ impl<D> Group<D> {
         let mut state = self.state.lock();
         state.durable = state.durable.max(durable.unwrap_or(0));
         state.closed = true;
-        self.changed.notify_all();
+        self.wake_all();
     }
 }
 
@@ -150,7 +184,7 @@ mod tests {
     use super::*;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};
-    use std::time::Duration;
+    use std::sync::mpsc::channel;
 
     #[test]
     fn many_threads_share_syncs_and_none_returns_too_early() {
@@ -207,7 +241,7 @@ mod tests {
             })
         };
         let first = ask(group.clone());
-        while group.state.lock().asking == 0 && !first.is_finished() {
+        while group.state.lock().coming == 0 && !first.is_finished() {
             std::thread::yield_now();
         }
         let second = ask(group.clone());
@@ -225,6 +259,46 @@ mod tests {
         let began = Instant::now();
         assert_eq!(group.wait_for(1, |_| Ok(1)), Ok(()));
         assert!(began.elapsed() >= took / PATIENCE);
+    }
+
+    /// Who came during a sync that has served them nevertheless, and is woken to begin the next one,
+    /// leaves that to the others.
+    #[test]
+    fn who_needs_no_sync_any_more_lets_the_next_one_begin_it() {
+        const LONG: Duration = Duration::from_secs(30);
+        let group = Arc::new(Group::new(0, (), Failure::default()));
+        let until = |is_so: fn(&SyncState<()>) -> bool| {
+            let began = Instant::now();
+            while !is_so(&group.state.lock()) {
+                assert!(began.elapsed() < LONG);
+                std::thread::yield_now();
+            }
+        };
+        let (done, all_done) = channel();
+        let (go, goes) = channel();
+        let goes = Mutex::new(goes);
+        let first = (group.clone(), done.clone());
+        std::thread::spawn(move || {
+            let (group, done) = first;
+            let outcome = group.wait_for(1, |()| {
+                goes.lock().recv_timeout(LONG).unwrap();
+                Ok(2)
+            });
+            done.send(outcome)
+        });
+        until(|state| state.begun == 1);
+        for commit in [2, 3] {
+            let (group, done) = (group.clone(), done.clone());
+            std::thread::spawn(move || done.send(group.wait_for(commit, |()| Ok(3))));
+            match commit {
+                2 => until(|state| state.coming == 1),
+                _ => until(|state| state.coming == 2),
+            }
+        }
+        go.send(()).unwrap();
+        for _ in 0..3 {
+            assert_eq!(all_done.recv_timeout(LONG).unwrap(), Ok(()));
+        }
     }
 
     #[test]
