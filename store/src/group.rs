@@ -261,8 +261,8 @@ mod tests {
         assert!(began.elapsed() >= took / PATIENCE);
     }
 
-    /// Who came during a sync that has served them nevertheless, and is woken to begin the next one,
-    /// leaves that to the others.
+    /// Who came during a sync that has served them nevertheless, and is woken to begin the next
+    /// one, leaves that to the others.
     #[test]
     fn who_needs_no_sync_any_more_lets_the_next_one_begin_it() {
         const LONG: Duration = Duration::from_secs(30);
