@@ -36,6 +36,19 @@ pub(crate) struct Folder {
     lock: Lock,
 }
 
+/// The files of a store that is open, by the names that lead to them.
+pub(crate) struct OpenFiles([(PathBuf, Identity); 3]);
+
+impl OpenFiles {
+    /// Refuses when the names of the folder lead to other files than those that are open, or to
+    /// none: what is written to these is lost.
+    pub(crate) fn are_there(&self) -> Result<(), StoreError> {
+        self.0
+            .iter()
+            .try_for_each(|(path, open)| files::still_leads_to(path, Some(*open)))
+    }
+}
+
 /// What is in a folder that we have locked.
 pub(crate) enum Found {
     /// Nothing that was ever in use; `sled/` is there and empty.
@@ -267,18 +280,20 @@ impl Folder {
         lock::held(&self.path, None)
     }
 
-    /// Refuses when the names of the folder lead to other files than those that are open, or to
-    /// none: what is written to these is lost.
-    pub(crate) fn still_holds(&self, log: &File, manifest: &File) -> Result<(), StoreError> {
-        let files = [(LOCK, self.lock.file()), (MANIFEST, manifest), (DB, log)];
-        for (name, file) in files {
+    /// What is open, to be looked for at its place after each sync.
+    pub(crate) fn open_files(&self, log: &File, manifest: &File) -> Result<OpenFiles, StoreError> {
+        let known = |name: &str, file: &File| {
             let path = self.path.join(name);
-            let open = file
-                .metadata()
-                .map_err(|error| failed("read", &path, &error))?;
-            files::still_leads_to(&path, Some(Identity::from(&open)))?;
-        }
-        Ok(())
+            match file.metadata() {
+                Ok(open) => Ok((path, Identity::from(&open))),
+                Err(error) => Err(failed("read", &path, &error)),
+            }
+        };
+        Ok(OpenFiles([
+            known(LOCK, self.lock.file())?,
+            known(MANIFEST, manifest)?,
+            known(DB, log)?,
+        ]))
     }
 
     /// What sled leaves unsynced when it opens: its configuration and every name.

@@ -2,6 +2,7 @@
 //! or by the next.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
@@ -10,7 +11,13 @@ use crate::raw::Failure;
 
 pub(crate) struct Group<D> {
     state: Mutex<SyncState<D>>,
-    changed: Condvar,
+    /// For those who are served by a sync with an even number, and by one with an odd one: whoever
+    /// comes while a sync is under way may not be served by it, and sleeps on when it is over.
+    served: [Condvar; 2],
+    /// For whoever closes, until no sync is under way.
+    idle: Condvar,
+    /// For the thread that lets others come before it syncs.
+    come: Condvar,
     failure: Failure,
 }
 
@@ -20,16 +27,21 @@ struct SyncState<D> {
     /// What syncing needs; whoever syncs has taken it.
     disk: Option<D>,
     closed: bool,
-    /// How many threads are waiting or syncing now, and how many there were when the last sync
-    /// began.
-    asking: usize,
+    /// How many syncs were begun.
+    begun: u64,
+    /// How many threads the next sync serves, as far as they have come, and how many the last one.
+    coming: usize,
     served: usize,
+    /// How long the last sync took, [`LONGEST`] at most.
+    took: Duration,
 }
 
-/// How often a thread that could begin a sync lets others go first. Those that the last sync has
-/// served are about to come back; beginning without them makes every second sync serve one thread
-/// only.
-const PATIENCE: u32 = 64;
+/// A thread that could begin a sync lets others come for this part of the time that syncs take.
+/// Those that the last sync has served are about to come back; beginning without them makes every
+/// second sync serve one thread only. Where syncs are short, they rather come while it syncs.
+const PATIENCE: u32 = 4;
+/// A sync that took longer, as where a disk hangs, says nothing of the next one.
+const LONGEST: Duration = Duration::from_millis(20);
 
 impl<D> Group<D> {
     pub(crate) fn new(durable: u64, disk: D, failure: Failure) -> Self {
@@ -37,12 +49,16 @@ impl<D> Group<D> {
             durable,
             disk: Some(disk),
             closed: false,
-            asking: 0,
+            begun: 0,
+            coming: 0,
             served: 1,
+            took: Duration::ZERO,
         };
         Group {
             state: Mutex::new(state),
-            changed: Condvar::new(),
+            served: Default::default(),
+            idle: Condvar::new(),
+            come: Condvar::new(),
             failure,
         }
     }
@@ -55,10 +71,28 @@ impl<D> Group<D> {
         sync: impl Fn(&mut D) -> Result<u64, StoreError>,
     ) -> Result<(), StoreError> {
         let mut state = self.state.lock();
-        state.asking += 1;
+        state.coming += 1;
+        if state.coming >= state.served {
+            self.come.notify_one();
+        }
+        let own = state.begun + 1;
         let outcome = self.wait(&mut state, commit, sync);
-        state.asking -= 1;
+        if state.begun < own {
+            // The one before has served it as well.
+            state.coming -= 1;
+        }
         outcome
+    }
+
+    fn served_by(&self, sync: u64) -> &Condvar {
+        let [even, odd] = &self.served;
+        if sync.is_multiple_of(2) { even } else { odd }
+    }
+
+    fn wake_all(&self) {
+        self.served.iter().chain([&self.idle]).for_each(|those| {
+            those.notify_all();
+        });
     }
 
     fn wait(
@@ -67,8 +101,13 @@ impl<D> Group<D> {
         commit: u64,
         sync: impl Fn(&mut D) -> Result<u64, StoreError>,
     ) -> Result<(), StoreError> {
+        // Whether this thread was woken to begin the next sync.
+        let mut is_next = false;
         loop {
             if state.durable >= commit {
+                if is_next {
+                    self.served_by(state.begun + 1).notify_one();
+                }
                 return Ok(());
             }
             if let Some(error) = self.failure.get() {
@@ -78,28 +117,33 @@ impl<D> Group<D> {
                 return Err(StoreError::Closed);
             }
             let Some(mut disk) = state.disk.take() else {
-                self.changed.wait(state);
+                let next = state.begun + 1;
+                self.served_by(next).wait(state);
+                is_next = state.begun < next;
                 continue;
             };
-            for _ in 0..PATIENCE {
-                if state.asking >= state.served {
-                    break;
-                }
-                MutexGuard::unlocked(state, std::thread::yield_now);
-            }
-            state.served = state.asking;
+            let until = Instant::now() + state.took / PATIENCE;
+            while state.coming < state.served && !self.come.wait_until(state, until).timed_out() {}
+            state.served = std::mem::take(&mut state.coming);
+            state.begun += 1;
+            let began = Instant::now();
             let outcome = MutexGuard::unlocked(state, || {
                 let outcome = catch_unwind(AssertUnwindSafe(|| sync(&mut disk)));
                 outcome.unwrap_or_else(|_| Err(StoreError::failed("a panic while syncing")))
             });
             state.disk = Some(disk);
+            state.took = began.elapsed().min(LONGEST);
             match outcome {
                 Ok(durable) => state.durable = state.durable.max(durable),
                 Err(error) => {
                     self.failure.get_or_init(|| error);
+                    self.wake_all();
                 }
             }
-            self.changed.notify_all();
+            self.idle.notify_all();
+            // In this order they go on: while those who are served come back, the next sync begins.
+            self.served_by(state.begun + 1).notify_one();
+            self.served_by(state.begun).notify_all();
         }
     }
 
@@ -122,7 +166,7 @@ impl<D> Group<D> {
             }
             match state.disk.take() {
                 Some(disk) => return Some(disk),
-                None => self.changed.wait(&mut state),
+                None => self.idle.wait(&mut state),
             }
         }
     }
@@ -131,7 +175,7 @@ impl<D> Group<D> {
         let mut state = self.state.lock();
         state.durable = state.durable.max(durable.unwrap_or(0));
         state.closed = true;
-        self.changed.notify_all();
+        self.wake_all();
     }
 }
 
@@ -140,7 +184,7 @@ mod tests {
     use super::*;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};
-    use std::time::Duration;
+    use std::sync::mpsc::channel;
 
     #[test]
     fn many_threads_share_syncs_and_none_returns_too_early() {
@@ -173,6 +217,88 @@ mod tests {
         }
         let syncs = group.take().unwrap();
         assert!((1..=400).contains(&syncs), "{syncs} syncs for 800 commits");
+    }
+
+    /// After a sync that served two threads and took so long.
+    fn after_two(took: Duration) -> Arc<Group<u64>> {
+        let group = Group::new(0, 0, Failure::default());
+        let mut state = group.state.lock();
+        (state.served, state.took) = (2, took);
+        drop(state);
+        Arc::new(group)
+    }
+
+    #[test]
+    fn those_who_are_about_to_come_back_share_the_next_sync() {
+        // Nobody waits for so long: both are there before.
+        let group = after_two(Duration::from_secs(3600));
+        let ask = |group: Arc<Group<u64>>| {
+            std::thread::spawn(move || {
+                group.wait_for(2, |syncs| {
+                    *syncs += 1;
+                    Ok(2)
+                })
+            })
+        };
+        let first = ask(group.clone());
+        while group.state.lock().coming == 0 && !first.is_finished() {
+            std::thread::yield_now();
+        }
+        let second = ask(group.clone());
+        assert_eq!(
+            (first.join().unwrap(), second.join().unwrap()),
+            (Ok(()), Ok(()))
+        );
+        assert_eq!(group.take(), Some(1));
+    }
+
+    #[test]
+    fn who_does_not_come_back_is_not_waited_for() {
+        let took = Duration::from_millis(40);
+        let group = after_two(took);
+        let began = Instant::now();
+        assert_eq!(group.wait_for(1, |_| Ok(1)), Ok(()));
+        assert!(began.elapsed() >= took / PATIENCE);
+    }
+
+    /// Who came during a sync that has served them nevertheless, and is woken to begin the next
+    /// one, leaves that to the others.
+    #[test]
+    fn who_needs_no_sync_any_more_lets_the_next_one_begin_it() {
+        const LONG: Duration = Duration::from_secs(30);
+        let group = Arc::new(Group::new(0, (), Failure::default()));
+        let until = |is_so: fn(&SyncState<()>) -> bool| {
+            let began = Instant::now();
+            while !is_so(&group.state.lock()) {
+                assert!(began.elapsed() < LONG);
+                std::thread::yield_now();
+            }
+        };
+        let (done, all_done) = channel();
+        let (go, goes) = channel();
+        let goes = Mutex::new(goes);
+        let first = (group.clone(), done.clone());
+        std::thread::spawn(move || {
+            let (group, done) = first;
+            let outcome = group.wait_for(1, |()| {
+                goes.lock().recv_timeout(LONG).unwrap();
+                Ok(2)
+            });
+            done.send(outcome)
+        });
+        until(|state| state.begun == 1);
+        for commit in [2, 3] {
+            let (group, done) = (group.clone(), done.clone());
+            std::thread::spawn(move || done.send(group.wait_for(commit, |()| Ok(3))));
+            match commit {
+                2 => until(|state| state.coming == 1),
+                _ => until(|state| state.coming == 2),
+            }
+        }
+        go.send(()).unwrap();
+        for _ in 0..3 {
+            assert_eq!(all_done.recv_timeout(LONG).unwrap(), Ok(()));
+        }
     }
 
     #[test]

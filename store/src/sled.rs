@@ -22,7 +22,7 @@ use crate::backend::{
     random_id,
 };
 use crate::files;
-use crate::folder::{Folder, Found};
+use crate::folder::{Folder, Found, OpenFiles};
 use crate::group::Group;
 use crate::manifest::{Manifest, Mark};
 use crate::process::OpenIn;
@@ -62,9 +62,31 @@ struct Disk {
     room: Room,
     manifest: Manifest,
     folder: Folder,
+    open: OpenFiles,
     /// Files that forked children give up, sled's own among them.
     withheld: Vec<Withheld>,
     syncs: u64,
+}
+
+impl Disk {
+    fn new(
+        engine: Arc<Engine>,
+        log: File,
+        manifest: Manifest,
+        folder: Folder,
+        withheld: Vec<Withheld>,
+    ) -> Result<Disk, StoreError> {
+        Ok(Disk {
+            open: folder.open_files(&log, manifest.file())?,
+            engine,
+            log,
+            room: Room::default(),
+            manifest,
+            folder,
+            withheld,
+            syncs: 0,
+        })
+    }
 }
 
 impl SledStore {
@@ -136,15 +158,7 @@ fn create(
     )?;
     Ok((
         table,
-        Disk {
-            engine,
-            log,
-            room: Room::default(),
-            manifest,
-            folder,
-            withheld,
-            syncs: 0,
-        },
+        Disk::new(engine, log, manifest, folder, withheld)?,
         hex(&id),
     ))
 }
@@ -200,15 +214,7 @@ fn reopen(
     let id = hex(&head.id);
     Ok((
         table,
-        Disk {
-            engine,
-            log,
-            room: Room::default(),
-            manifest,
-            folder,
-            withheld,
-            syncs: 0,
-        },
+        Disk::new(engine, log, manifest, folder, withheld)?,
         id,
     ))
 }
@@ -234,7 +240,7 @@ impl Shared {
         disk.log
             .sync_data()
             .map_err(|error| StoreError::io("cannot sync sled's log", &error))?;
-        disk.folder.still_holds(&disk.log, disk.manifest.file())?;
+        disk.open.are_there()?;
         disk.syncs += 1;
         disk.manifest.advance(commit)?;
         Ok(commit)

@@ -188,9 +188,10 @@ __attribute__((constructor)) static void start(void)
     struct stat st;
     if (!s || !i || stat(s, &st))
         return;
-    char root[PATH_MAX + 8];
+    char root[PATH_MAX + 8], temporary[PATH_MAX + 16];
     snprintf(image, sizeof image, "%s", i);
     snprintf(root, sizeof root, "%s/root", image);
+    snprintf(temporary, sizeof temporary, "%s.new", root);
     if ((v = getenv("TENANTRY_POWER_KEEP")))
         keep = (unsigned)atoi(v);
     if ((v = getenv("TENANTRY_POWER_PAGE")))
@@ -198,8 +199,10 @@ __attribute__((constructor)) static void start(void)
     state = (v = getenv("TENANTRY_POWER_SEED")) ? strtoull(v, NULL, 10) : 1;
     ignore_fdatasync = (v = getenv("TENANTRY_POWER_IGNORE_FDATASYNC")) && atoi(v);
     keep_names(s, 1);
-    FILE *f = fopen(root, "we");
-    if (!f || fprintf(f, "%llu\n", (unsigned long long)st.st_ino) < 0 || fclose(f))
+    /* Whole or not there: the process may be killed already here. */
+    FILE *f = fopen(temporary, "we");
+    if (!f || fprintf(f, "%llu\n", (unsigned long long)st.st_ino) < 0 || fclose(f) ||
+        syscall(SYS_renameat2, AT_FDCWD, temporary, AT_FDCWD, root, 0))
         give_up(root);
     snprintf(store, sizeof store, "%s", s); /* from here on it is watched */
 }

@@ -6,7 +6,8 @@ use crate::error::{Code, Error};
 use crate::kernel::page::Reader;
 use crate::kernel::{Tx, keys};
 use crate::model::{
-    Actor, AuditActor, Edition, EffectivePolicies, Id, OutboxMessage, PermissionTree, PolicyRecord,
+    Account, Actor, AuditActor, Edition, EffectivePolicies, Id, OutboxMessage, PermissionTree,
+    PolicyRecord,
 };
 use crate::rules::policy;
 use crate::tables::accounts::account_line;
@@ -89,17 +90,22 @@ impl Ctx<'_> {
             .map(|levels| policy::effective(&levels))
     }
 
+    /// The policies that count for an account, with those above it.
+    pub(crate) fn policies_of(&mut self, line: &[Account]) -> Result<EffectivePolicies, Error> {
+        self.policy_levels_of(line)
+            .map(|levels| policy::effective(&levels))
+    }
+
     fn policy_levels(&mut self, account: Option<&Id>) -> Result<Vec<PolicyRecord>, Error> {
+        let line = account.map(|id| account_line(&mut self.tx, id));
+        self.policy_levels_of(&line.transpose()?.unwrap_or_default())
+    }
+
+    fn policy_levels_of(&mut self, line: &[Account]) -> Result<Vec<PolicyRecord>, Error> {
         let mut levels = Vec::new();
-        if let Some(id) = account {
-            for ancestor in account_line(&mut self.tx, id)? {
-                levels.extend(
-                    self.tx
-                        .get::<PolicyRecord>(&keys::policy(Some(&ancestor.id)))?,
-                );
-            }
+        for of in line.iter().map(|account| Some(&account.id)).chain([None]) {
+            levels.extend(self.tx.get::<PolicyRecord>(&keys::policy(of))?);
         }
-        levels.extend(self.tx.get::<PolicyRecord>(&keys::policy(None))?);
         Ok(levels)
     }
 

@@ -82,7 +82,7 @@ impl Line {
 
 fn explain(ctx: &mut Ctx<'_>, id: &Id) -> Result<LimitExplanations, Error> {
     let line = Line::load(ctx, id)?;
-    let policy = ctx.policies(Some(id))?.over_limit;
+    let policy = ctx.policies_of(&line.accounts)?.over_limit;
     let sums = all_promised(&mut ctx.tx, id)?;
     let sums_of_ancestors = match line.accounts.as_slice() {
         [account, parent, ..] if !account.guaranteed.is_empty() => {

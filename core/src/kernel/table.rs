@@ -151,7 +151,7 @@ impl Tx<'_> {
         let old = self.lines_stored::<T>(record)?;
         let new = self.lines_now::<T>(record)?;
         self.replace_lines(old, new)?;
-        self.put(T::key(record), record)
+        self.put_parsed(T::key(record), record)
     }
 
     /// Deletes a record with its lines, and takes it out of the counts.

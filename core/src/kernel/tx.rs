@@ -170,12 +170,16 @@ impl<'a> Tx<'a> {
             replaced::apply(known, &mut record);
         }
         if !is_short {
-            if self.parsed.len() == MOST_PARSED {
-                self.parsed.clear();
-            }
-            self.parsed.insert(key.to_vec(), Box::new(record.clone()));
+            self.keep_parsed(key.to_vec(), record.clone());
         }
         Ok(Some(record))
+    }
+
+    fn keep_parsed<T: 'static>(&mut self, key: Vec<u8>, record: T) {
+        if self.parsed.len() == MOST_PARSED {
+            self.parsed.clear();
+        }
+        self.parsed.insert(key, Box::new(record));
     }
 
     /// The bytes of the record at a key.
@@ -300,6 +304,20 @@ impl<'a> Tx<'a> {
             ))
         })?;
         self.write(key, Some(bytes));
+        Ok(())
+    }
+
+    /// As [`put`](Tx::put), of a record that is asked for again: it is not parsed then.
+    pub(super) fn put_parsed<T: Serialize + Clone + 'static>(
+        &mut self,
+        key: Vec<u8>,
+        record: &T,
+    ) -> Result<(), Error> {
+        self.put(key.clone(), record)?;
+        // Otherwise it may be read as another.
+        if !self.reads_as_replaced()? {
+            self.keep_parsed(key, record.clone());
+        }
         Ok(())
     }
 
@@ -530,10 +548,13 @@ impl<'a> Tx<'a> {
 }
 
 pub(crate) fn decode<T: DeserializeOwned>(key: &[u8], bytes: &[u8]) -> Result<T, Error> {
-    serde_json::from_slice(bytes).map_err(|error| {
+    let broken = |error: &dyn std::fmt::Display| {
         Error::corrupt(format!(
             "The record at `{}` cannot be read ({error}); restore a backup.",
             key.escape_ascii()
         ))
-    })
+    };
+    // Looked at once, and not text by text.
+    let text = std::str::from_utf8(bytes).map_err(|error| broken(&error))?;
+    serde_json::from_str(text).map_err(|error| broken(&error))
 }

@@ -129,9 +129,14 @@ pub fn parsed(
         return Ok((whole(before)?, whole(after)?));
     };
     let changed = |side: &[(&str, &[u8])], other: &[(&str, &[u8])]| {
+        let stays = |(at, member): &(usize, &(&str, &[u8]))| {
+            // Both are written in the same order.
+            other.get(*at) == Some(*member) || other.contains(*member)
+        };
         side.iter()
-            .filter(|member| ALWAYS.contains(&member.0) || !other.contains(member))
-            .map(|(name, bytes)| Ok(((*name).to_owned(), serde_json::from_slice(bytes)?)))
+            .enumerate()
+            .filter(|member| !stays(member) || ALWAYS.contains(&member.1.0))
+            .map(|(_, (name, bytes))| Ok(((*name).to_owned(), serde_json::from_slice(bytes)?)))
             .collect::<serde_json::Result<AuditFields>>()
             .map(|fields| Some(Value::Object(fields)))
     };
@@ -270,7 +275,8 @@ fn is_secret(name: &str) -> bool {
     let last = name.rsplit('.').next().unwrap_or(name);
     SECRET
         .iter()
-        .any(|secret| last == *secret || last.ends_with(&format!("_{secret}")))
+        .filter_map(|secret| last.strip_suffix(secret))
+        .any(|before| before.is_empty() || before.ends_with('_'))
 }
 
 /// A value as it may be kept: no secret, and not too long.
