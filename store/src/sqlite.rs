@@ -33,7 +33,7 @@ use tenantry_pulse::Word;
 
 use crate::backend::{
     Alone, Backend, Batch, CommitError, Kind, Notes, Options, Order, Record, SharedStore, Snapshot,
-    StoreError, Verification,
+    Space, StoreError, Verification,
 };
 use crate::process::OpenIn;
 use crate::record;
@@ -220,6 +220,19 @@ impl Backend for SqliteStore {
 
     fn verify(&self) -> Result<Verification, StoreError> {
         self.shared.verify()
+    }
+
+    fn space(&self) -> Result<Space, StoreError> {
+        self.shared.process.check()?;
+        let place = &self.shared.place;
+        Space::of(
+            [place.db().to_owned(), place.wal(), place.shm()],
+            place.db(),
+        )
+    }
+
+    fn compact(&self) -> Result<(), StoreError> {
+        self.shared.compact()
     }
 
     fn close(&self) -> Result<(), StoreError> {
