@@ -61,6 +61,9 @@ impl Folder {
                 if !create {
                     return Err(StoreError::Missing);
                 }
+                // Who removed the folder as a whole is taken at their word: one that is cut off while
+                // it is made is empty, too.
+                remove(&mark_of(&path))?;
                 make_folder(&path)?;
                 sync_folder(parent(&path))?;
                 is_new = true;

@@ -921,6 +921,7 @@ fn nothing_is_created_in_a_folder_that_was_emptied() {
     assert_eq!(open(&path).unwrap().last_commit(), 0);
     fs::remove_dir_all(&path).unwrap();
     fs::create_dir(&path).unwrap();
+    is_invalid(&path);
     fs::remove_file(scratch.path().join("store.tenantry")).unwrap();
     assert_eq!(open(&path).unwrap().last_commit(), 0);
 }
