@@ -61,8 +61,8 @@ impl Folder {
                 if !create {
                     return Err(StoreError::Missing);
                 }
-                // Who removed the folder as a whole is taken at their word: one that is cut off while
-                // it is made is empty, too.
+                // Who removed the folder as a whole is taken at their word, also where making it
+                // anew is cut off, which leaves it empty.
                 remove(&mark_of(&path))?;
                 make_folder(&path)?;
                 sync_folder(parent(&path))?;
