@@ -54,7 +54,7 @@
 #define TENANTRY_VERSION_MAJOR 0
 #define TENANTRY_VERSION_MINOR 1
 #define TENANTRY_VERSION_PATCH 0
-#define TENANTRY_CATALOGUE_HASH "10f26a7368b434ae29f79d1bb8b13b41"
+#define TENANTRY_CATALOGUE_HASH "e8fa3c1265101098c41c9db234a8319f"
 
 #if defined(__GNUC__) || defined(__clang__)
 #define TENANTRY_API __attribute__((visibility("default")))

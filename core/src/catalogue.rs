@@ -486,6 +486,8 @@ operations! {
         [-       key log_in_as -      -     ] System;
     store.info: store::Info => store::StoreInfo, Read at -
         [-       key log_in_as -      -     ] System;
+    store.metrics: store::Metrics => store::StoreMetrics, Read at -
+        [-       key log_in_as -      -     ] System;
     store.restore: store::Restore => store::StoreCopy, Read at -
         [-       key log_in_as -      -     ] System;
     store.state_hash: store::StateHash => store::StoreStateHash, Read at -

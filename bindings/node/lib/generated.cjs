@@ -3,7 +3,7 @@
 
 const { TenantryError } = require('./error.cjs')
 
-const CATALOGUE_HASH = '10f26a7368b434ae29f79d1bb8b13b41'
+const CATALOGUE_HASH = 'e8fa3c1265101098c41c9db234a8319f'
 
 const ERROR_CLASSES = {
   invalid: class InvalidArgument extends TenantryError {},
@@ -1090,6 +1090,7 @@ const TYPES = {
     replacing: ['replacing', ['ReplacedEverywhere']],
   },
   StoreKindStats: { kind: ['kind', 'text'], records: ['records', 'integer'], bytes: ['bytes', 'integer'] },
+  StoreMetrics: { text: ['text', 'text'] },
   StoreStateHash: { stateHash: ['state_hash', 'text'], records: ['records', 'integer'] },
   StoreStats: {
     records: ['records', 'integer'],
@@ -2073,6 +2074,7 @@ const TYPES = {
   StoreCompactRequest: {},
   StoreCopyRequest: { to: ['to', 'text'] },
   StoreInfoRequest: {},
+  StoreMetricsRequest: {},
   StoreRestoreRequest: { backup: ['backup', 'text'], to: ['to', 'text'], edited: ['edited', 'bool'] },
   StoreStateHashRequest: {},
   StoreStatsRequest: {},
@@ -2390,6 +2392,7 @@ const OPERATIONS = {
   'store.compact': { request: 'StoreCompactRequest', answer: 'StoreCompacted' },
   'store.copy': { request: 'StoreCopyRequest', answer: 'StoreCopy' },
   'store.info': { request: 'StoreInfoRequest', answer: 'StoreInfo' },
+  'store.metrics': { request: 'StoreMetricsRequest', answer: 'StoreMetrics' },
   'store.restore': { request: 'StoreRestoreRequest', answer: 'StoreCopy' },
   'store.state_hash': { request: 'StoreStateHashRequest', answer: 'StoreStateHash' },
   'store.stats': { request: 'StoreStatsRequest', answer: 'StoreStats' },
@@ -3230,6 +3233,9 @@ class StoreOperations {
   }
   info(request) {
     return this.#run('store.info', request)
+  }
+  metrics(request) {
+    return this.#run('store.metrics', request)
   }
   restore(request) {
     return this.#run('store.restore', request)

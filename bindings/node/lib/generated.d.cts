@@ -4542,6 +4542,12 @@ export interface StoreKindStats {
   bytes: number
 }
 
+/** What is counted. */
+export interface StoreMetrics {
+  /** The text, with the media type `application/openmetrics-text; version=1.0.0`. */
+  text: string
+}
+
 /** The fingerprint of a store. */
 export interface StoreStateHash {
   /** SHA-256 over all keys and values in order, in hexadecimal. */
@@ -9207,6 +9213,15 @@ export interface StoreOperations {
    * library.
    */
   info(): Promise<StoreInfo>
+  /**
+   * Reads what is counted of this process and of the store, as OpenMetrics text for a monitor to
+   * fetch. Nothing of it names an account or a person.
+   *
+   * Calls and refusals are those of operations since the store was opened here. Prepared calls and
+   * decisions from memory are not counted one by one, which would cost as much as they do; what they
+   * draw from the store is.
+   */
+  metrics(): Promise<StoreMetrics>
   /**
    * Makes a store of a backup, at a place where there is none: whichever store is asked, only the
    * file is read. The file is checked before anything is made, and the records after that: a backup

@@ -120,6 +120,22 @@ pub struct StoreKindStats {
     pub bytes: u64,
 }
 
+/// Reads what is counted of this process and of the store, as OpenMetrics text for a monitor to
+/// fetch. Nothing of it names an account or a person.
+///
+/// Calls and refusals are those of operations since the store was opened here. Prepared calls and
+/// decisions from memory are not counted one by one, which would cost as much as they do; what they
+/// draw from the store is.
+#[request]
+pub struct Metrics {}
+
+/// What is counted.
+#[answer]
+pub struct StoreMetrics {
+    /// The text, with the media type `application/openmetrics-text; version=1.0.0`.
+    pub text: String,
+}
+
 /// Gives back to the disk what the store takes and nothing lies in. A store in SQLite is written
 /// anew, for which as much room is needed once more; what other processes write waits meanwhile,
 /// and is refused as `busy` after five seconds. A store in a folder cannot be compacted while it is

@@ -4,6 +4,7 @@ mod backup;
 mod compact;
 mod copy;
 mod file;
+mod metrics;
 mod new;
 mod restore;
 mod stats;

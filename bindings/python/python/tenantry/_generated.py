@@ -174,6 +174,7 @@ from .model import (
     StoreCompacted,
     StoreCopy,
     StoreInfo,
+    StoreMetrics,
     StoreStateHash,
     StoreStats,
     StoreVerification,
@@ -202,7 +203,7 @@ from .model import (
     Window,
 )
 
-CATALOGUE_HASH = "10f26a7368b434ae29f79d1bb8b13b41"
+CATALOGUE_HASH = "e8fa3c1265101098c41c9db234a8319f"
 
 
 class AccessOperations(Namespace):
@@ -3704,6 +3705,15 @@ class StoreOperations(Namespace):
     def info(self) -> StoreInfo:
         """Reads what the store is and who has it open, its id, its last commit, and the version of the library."""
         return StoreInfo._from(self._call("store.info", {}))
+
+    def metrics(self) -> StoreMetrics:
+        """Reads what is counted of this process and of the store, as OpenMetrics text for a monitor to fetch. Nothing
+        of it names an account or a person.
+
+        Calls and refusals are those of operations since the store was opened here. Prepared calls and decisions from
+        memory are not counted one by one, which would cost as much as they do; what they draw from the store is.
+        """
+        return StoreMetrics._from(self._call("store.metrics", {}))
 
     def restore(self, *, backup: str, to: str, edited: bool | None = None) -> StoreCopy:
         """Makes a store of a backup, at a place where there is none: whichever store is asked, only the file is read.

@@ -6430,6 +6430,23 @@ class StoreKindStats:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StoreMetrics:
+    """What is counted."""
+
+    text: str
+    """The text, with the media type `application/openmetrics-text; version=1.0.0`."""
+
+    @classmethod
+    def _from(cls, value: Any) -> StoreMetrics:
+        return cls(
+            text=value["text"],
+        )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`StoreMetrics` says neither yes nor no; ask for one of its fields.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoreStateHash:
     """The fingerprint of a store."""
 
@@ -7665,6 +7682,7 @@ __all__ = [
     "StoreInfo",
     "StoreKind",
     "StoreKindStats",
+    "StoreMetrics",
     "StoreStateHash",
     "StoreStats",
     "StoreVerification",

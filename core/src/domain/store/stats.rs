@@ -7,6 +7,7 @@ use crate::api::outbox::Consumers;
 use crate::api::store::{Stats, StoreKindStats, StoreStats};
 use crate::error::Error;
 use crate::kernel::keys::{self, Prefix};
+use crate::tables::outbox::first_number;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
@@ -66,19 +67,27 @@ impl Operation for Stats {
             cached_accounts: ctx.engine.views.cells.ids().len() as u64,
             open_reservations,
             outbox_messages,
-            outbox_backlog: backlog(ctx, outbox_messages)?,
+            outbox_backlog: backlog(ctx)?,
             kinds,
         })
     }
 }
 
-/// How many of the messages nobody has given to the slowest consumer yet.
-fn backlog(ctx: &mut Ctx<'_>, messages: u64) -> Result<u64, Error> {
+/// How many messages are still to be given to the slowest consumer; all that there are where there
+/// is none.
+pub(super) fn backlog(ctx: &mut Ctx<'_>) -> Result<u64, Error> {
     let list = Consumers {}.run(ctx)?;
     let slowest = list
         .consumers
         .iter()
         .map(|consumer| consumer.taken_to)
         .min();
-    Ok(slowest.map_or(messages, |taken| list.last.saturating_sub(taken)))
+    let given = match slowest {
+        Some(taken) => taken,
+        None => match first_number(&mut ctx.tx, keys::range(keys::OUTBOX, &[]))? {
+            Some(first) => first.saturating_sub(1),
+            None => list.last,
+        },
+    };
+    Ok(list.last.saturating_sub(given))
 }

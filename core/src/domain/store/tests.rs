@@ -411,6 +411,60 @@ fn what_takes_room_is_told_and_given_back() {
     assert_eq!(compacted, json!({"bytes_before": 0, "bytes": 0}));
 }
 
+#[test]
+fn what_is_counted_is_told_in_openmetrics() {
+    let store = asking();
+    furnish(&store);
+    invited(&store);
+    for _ in 0..2 {
+        call(&store, "accounts.get", json!({"account": "none"})).unwrap_err();
+    }
+    let admit = json!({"account": "acme", "count": 1});
+    call(&store, "sending.admit", admit).unwrap();
+    let read = || {
+        let answer = call(&store, "store.metrics", json!({})).unwrap();
+        answer["text"].as_str().unwrap().to_owned()
+    };
+    let text = read();
+    assert!(text.ends_with("# EOF\n"), "{text}");
+    assert!(!text.contains("acme") && !text.contains("ann"), "{text}");
+    assert!(
+        text.contains("tenantry_refusals_total{code=\"not_found\"} 2\n"),
+        "{text}"
+    );
+    // Each sample stands behind the type and the help of its family.
+    let mut family = "";
+    for line in text.lines().filter(|line| *line != "# EOF") {
+        match line.split(' ').collect::<Vec<_>>()[..] {
+            ["#", "TYPE", name, "counter" | "gauge"] => family = name,
+            ["#", "HELP", name, ..] => assert_eq!(name, family),
+            [sample, value] => {
+                assert!(sample.starts_with(family), "{line}");
+                value.parse::<u64>().unwrap();
+            }
+            _ => panic!("{line}"),
+        }
+    }
+    let of = |text: &str, name: &str| -> u64 {
+        let start = format!("tenantry_{name} ");
+        let line = text.lines().find_map(|line| line.strip_prefix(&start));
+        line.unwrap_or_else(|| panic!("no {name} in {text}"))
+            .parse()
+            .unwrap()
+    };
+    assert_eq!(of(&read(), "calls_total"), of(&text, "calls_total") + 1);
+    assert_eq!(of(&text, "draws_total"), 1, "{text}");
+    let backlog = of(&text, "outbox_backlog");
+    assert!(backlog > 0);
+    call(
+        &store,
+        "outbox.take",
+        json!({"consumer": "mailer", "limit": 1}),
+    )
+    .unwrap();
+    assert_eq!(of(&read(), "outbox_backlog"), backlog - 1);
+}
+
 fn furnish_more(store: &Tenantry) {
     let group = json!({"account": "acme", "name": "After"});
     call(store, "groups.create", group).unwrap();
