@@ -67,8 +67,8 @@ pub fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Removes a folder, and the mark beside it that says that it has a store: an empty one may take its
-/// place.
+/// Removes a folder, and the mark beside it that says that it has a store: an empty one may take
+/// its place.
 pub fn remove(folder: &Path) {
     let mut mark = folder.as_os_str().to_owned();
     mark.push(".tenantry");
