@@ -122,13 +122,15 @@
 //! needs nobody to clean up after it: its locks end with it, and what it has not told in the page
 //! is in the database.
 //!
-//! Commits are one at a time over all processes ([`SharedStore::alone`] keeps the lock for longer).
-//! Where another process does not let go of it for five seconds, as one that is stopped, the answer
-//! is [`StoreError::Locked`] with its pid, and later commits may follow. Readers wait for nobody.
+//! Commits are one at a time over all processes ([`SharedStore::lock_writer`] keeps the lock for
+//! longer). Where another process does not let go of it for five seconds, as one that is stopped,
+//! the answer is [`StoreError::Locked`] with its pid, and later commits may follow. Readers wait
+//! for nobody.
 //!
 //! A commit with a [`Batch::note`] is acknowledged after its number is in [`SharedStore::noted`] of
 //! all processes; one without does not touch that. Whoever reads the store tells the page what the
-//! database says before it answers, by `get`, `get_many`, `range`, a snapshot, `commit`, `alone`,
+//! database says before it answers, by `get`, `get_many`, `range`, a snapshot, `commit`,
+//! `lock_writer`,
 //! `notes_after` or `verify` alike: so no process answers from a commit whose note it does not know
 //! of, although the one that made it was killed in between. The newest 100,000 notes are kept.
 //!
@@ -170,8 +172,8 @@ use std::path::PathBuf;
 
 pub use at::At;
 pub use backend::{
-    Alone, Backend, Batch, CommitError, Kind, Notes, Options, Order, Record, SharedStore, Snapshot,
-    Space, StoreError, Unlock, Verification,
+    Backend, Batch, CommitError, Kind, Notes, Options, Order, Record, SharedStore, Snapshot, Space,
+    StoreError, UnlockWriter, Verification, WriterGuard,
 };
 pub use manifest::FORMAT;
 pub use whole_file::{WholeFile, existing_file};

@@ -63,7 +63,8 @@ impl GivenBack {
     }
 }
 
-/// How far paces are that were in memory: the key of the record of each, its version, and its turn.
+/// How far paces are that were in memory: the key of the record of each, its version, and its next
+/// slot.
 type PacePositions = Vec<(Vec<u8>, u64, Option<u64>)>;
 
 impl Meters {
@@ -74,9 +75,9 @@ impl Meters {
         else {
             return;
         };
-        if pace.turn_us().is_some() {
-            let turn_us = std::mem::replace(pace, pace.unknown()).turn_us();
-            positions.push((key.clone(), *version, turn_us));
+        if pace.next_slot_us().is_some() {
+            let next_slot_us = std::mem::replace(pace, pace.unknown()).next_slot_us();
+            positions.push((key.clone(), *version, next_slot_us));
         }
     }
 }
