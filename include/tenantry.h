@@ -37,10 +37,11 @@
  * credits pay, and when something is due, such as the expiry of a reservation.
  *
  * Fork. A forked child goes on with the handles of its parent where the store is in SQLite: its
- * first call opens the store anew, and `tenantry_close` and `tenantry_free` leave the parent's open.
- * With any other store every handle answers TENANTRY_FORKED there and can only be freed, and a
- * process that was forked after its parent had opened a folder cannot open a folder itself: fork
- * first, and open it in the one process that is to have it. Do not call the library from a signal handler.
+ * first call opens the store anew, and `tenantry_close` and `tenantry_free` leave the parent's
+ * open. With any other store every handle answers TENANTRY_FORKED there and can only be freed, and
+ * a process that was forked after its parent had opened a folder cannot open a folder itself: fork
+ * first, and open it in the process that is to have it. Do not call the library from a signal
+ * handler.
  */
 
 #ifndef TENANTRY_H
@@ -55,7 +56,7 @@
 #define TENANTRY_VERSION_MAJOR 0
 #define TENANTRY_VERSION_MINOR 1
 #define TENANTRY_VERSION_PATCH 0
-#define TENANTRY_CATALOGUE_HASH "d68b929f9e77f3bbbb8dcc9ad7d6b559"
+#define TENANTRY_CATALOGUE_HASH "139767d47f101d17866a21f85126250f"
 
 #if defined(__GNUC__) || defined(__clang__)
 #define TENANTRY_API __attribute__((visibility("default")))

@@ -478,11 +478,21 @@ operations! {
         [-       key log_in_as -      -     ] account("templates.share_down", "clients.edit");
     sharing.unshare: sharing::Unshare => sharing::ShareEnded, Write at account
         [-       key log_in_as -      -     ] account("templates.unshare", "clients.edit");
+    store.backup: store::Backup => store::StoreBackup, Read at -
+        [-       key log_in_as -      -     ] System;
+    store.compact: store::Compact => store::StoreCompacted, Send at -
+        [-       key log_in_as -      -     ] System;
     store.copy: store::Copy => store::StoreCopy, Read at -
         [-       key log_in_as -      -     ] System;
     store.info: store::Info => store::StoreInfo, Read at -
         [-       key log_in_as -      -     ] System;
+    store.metrics: store::Metrics => store::StoreMetrics, Read at -
+        [-       key log_in_as -      -     ] System;
+    store.restore: store::Restore => store::StoreCopy, Read at -
+        [-       key log_in_as -      -     ] System;
     store.state_hash: store::StateHash => store::StoreStateHash, Read at -
+        [-       key log_in_as -      -     ] System;
+    store.stats: store::Stats => store::StoreStats, Read at -
         [-       key log_in_as -      -     ] System;
     store.verify: store::Verify => store::StoreVerification, Read at -
         [-       key log_in_as -      -     ] System;

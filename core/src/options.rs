@@ -88,6 +88,10 @@ pub struct ActingSender {
 pub struct HexKey(Zeroizing<[u8; 32]>);
 
 impl HexKey {
+    pub(crate) fn new(bytes: [u8; 32]) -> HexKey {
+        HexKey(Zeroizing::new(bytes))
+    }
+
     pub(crate) fn bytes(&self) -> [u8; 32] {
         *self.0
     }

@@ -208,6 +208,15 @@ pub struct Verification {
     pub damaged: Vec<String>,
 }
 
+/// What a store takes on its disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Space {
+    /// What its files take of the disk; 0 in memory.
+    pub bytes: u64,
+    /// What is left there for this user; none in memory.
+    pub free: Option<u64>,
+}
+
 /// What a store can do; a second implementation is written against this.
 pub trait Backend: Send + Sync {
     /// The record of a key, if there is one.
@@ -272,6 +281,17 @@ pub trait Backend: Send + Sync {
 
     /// Reads everything, in steps that let other threads go on.
     fn verify(&self) -> Result<Verification, StoreError>;
+
+    /// What it takes on the disk, and what is left there.
+    fn space(&self) -> Result<Space, StoreError> {
+        Ok(Space::default())
+    }
+
+    /// Gives back to the disk what its files take and nothing lies in, as far as that can be done
+    /// while the store is open.
+    fn compact(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
 
     /// Makes everything durable and gives the lock back. A second call returns what the first did.
     fn close(&self) -> Result<(), StoreError>;

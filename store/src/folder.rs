@@ -2,16 +2,16 @@
 //!
 //! Creation, each step durable before the next: the folder; `creating`; the lock; `sled/` and the
 //! first record in it; `manifest` (written under another name and renamed); `creating` removed. So
-//! a folder with `creating` and without a manifest was never in use and is started anew, whatever
-//! else of ours lies in it; one with a manifest is a store, whether or not `creating` is still
+//! a folder with `creating` and without a manifest was never in use and is started anew, unless its
+//! log holds a commit; one with a manifest is a store, whether or not `creating` is still
 //! there; and anything else is refused. `creating` is only ever written into an empty folder, under
 //! a lock on the folder itself, so it cannot come into a store that somebody else has just
 //! finished.
 
-use std::fs::{self, File, TryLockError};
-use std::io::ErrorKind;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{ErrorKind, Read, Write};
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::backend::StoreError;
@@ -22,6 +22,7 @@ use crate::files::{
 use crate::key;
 use crate::lock::{self, Lock};
 use crate::manifest::{Manifest, Mark};
+use crate::record::Head;
 
 const LOCK: &str = "lock";
 const MANIFEST: &str = "manifest";
@@ -29,7 +30,13 @@ const NEW_MANIFEST: &str = "manifest.new";
 const CREATING: &str = "creating";
 const SLED: &str = "sled";
 const DB: &str = "sled/db";
-const OURS: [&str; 6] = [LOCK, MANIFEST, NEW_MANIFEST, CREATING, SLED, key::FILE];
+/// What sled may write over when it opens (`sled/kept.rs`).
+const KEPT: &str = "kept";
+/// How much of the log is read at once, and how much of that once more with the next part.
+const PART: u64 = 1 << 20;
+const OVERLAP: usize = 256;
+const FILES: [&str; 5] = [LOCK, MANIFEST, NEW_MANIFEST, CREATING, key::FILE];
+const FOLDERS: [&str; 2] = [SLED, KEPT];
 
 pub(crate) struct Folder {
     path: PathBuf,
@@ -59,6 +66,7 @@ pub(crate) enum Found {
 impl Folder {
     pub(crate) fn open(path: &Path, create: bool) -> Result<(Folder, Found), StoreError> {
         let path = tidy(path)?;
+        let mut is_new = false;
         match fs::symlink_metadata(&path) {
             Ok(metadata) if metadata.is_dir() => {}
             Ok(metadata) => return Err(no_folder(&path, metadata.is_symlink())),
@@ -66,15 +74,19 @@ impl Folder {
                 if !create {
                     return Err(StoreError::Missing);
                 }
+                // Who removed the folder as a whole is taken at their word, also where making it
+                // anew is cut off, which leaves it empty.
+                remove(&mark_of(&path))?;
                 make_folder(&path)?;
                 sync_folder(parent(&path))?;
+                is_new = true;
             }
             Err(error) => return Err(failed("read", &path, &error)),
         }
         let lock = if exists(&path.join(MANIFEST))? {
             None
         } else {
-            Some(begin(&path, create)?)
+            Some(begin(&path, create, is_new)?)
         };
         let lock = match lock {
             Some(lock) => lock,
@@ -89,6 +101,10 @@ impl Folder {
         Ok((folder, found))
     }
 
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     pub(crate) fn sled(&self) -> PathBuf {
         self.path.join(SLED)
     }
@@ -97,7 +113,11 @@ impl Folder {
         self.path.join(DB)
     }
 
-    fn blobs(&self) -> PathBuf {
+    pub(crate) fn kept(&self) -> PathBuf {
+        self.path.join(KEPT)
+    }
+
+    pub(crate) fn blobs(&self) -> PathBuf {
         self.sled().join("blobs")
     }
 
@@ -113,7 +133,7 @@ impl Folder {
             self.finish()?;
             return Ok(Found::Known(manifest));
         }
-        if !exists(&at(CREATING))? {
+        if !exists(&at(CREATING))? || self.was_in_use()? {
             return Err(manifest_missing());
         }
         remove(&at(NEW_MANIFEST))?;
@@ -133,8 +153,67 @@ impl Folder {
         Ok(Found::Fresh)
     }
 
+    /// Whether the log holds a commit: creating a store makes none. Then `creating` does not belong
+    /// there.
+    fn was_in_use(&self) -> Result<bool, StoreError> {
+        if metadata(&self.db())?.is_none() {
+            return Ok(false);
+        }
+        let mut log = files::existing_file(&self.db())?;
+        let mut part = Vec::new();
+        loop {
+            // What lies across two parts is in the second one whole.
+            let kept = part.len().saturating_sub(OVERLAP);
+            part.drain(..kept);
+            let before = part.len();
+            (&mut log)
+                .take(PART)
+                .read_to_end(&mut part)
+                .map_err(|error| failed("read", &self.db(), &error))?;
+            if part.len() == before {
+                return Ok(false);
+            }
+            if Head::find_all(&part).any(|head| head.commit > 0) {
+                return Ok(true);
+            }
+        }
+    }
+
+    /// Tells beside the folder that there is a store in it: one that is found empty later was
+    /// emptied, or its disk is not mounted. Where nothing may be written there, nothing tells it.
+    fn leave_mark(&self) -> Result<(), StoreError> {
+        let path = mark_of(&self.path);
+        let text = format!(
+            "A store of tenantry is in the folder `{}` beside this file. Should that be empty, its \
+             disk is not mounted, or somebody has emptied it. Remove this file to have a new store \
+             made there.\n",
+            files::name(&self.path)
+        );
+        let made = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)
+            .and_then(|mut file| file.write_all(text.as_bytes()));
+        match made.map_err(|error| (error.kind(), error)) {
+            Ok(()) => {}
+            Err((
+                ErrorKind::AlreadyExists
+                | ErrorKind::PermissionDenied
+                | ErrorKind::ReadOnlyFilesystem,
+                _,
+            )) => return Ok(()),
+            Err((_, error)) => return Err(failed("write", &path, &error)),
+        }
+        match files::heir(&self.path)? {
+            Some(owner) => files::give(&path, owner),
+            None => Ok(()),
+        }
+    }
+
     /// The step that makes it a store. sled's files must be durable.
     pub(crate) fn created(&self, id: &[u8; 16], mark: Mark) -> Result<Manifest, StoreError> {
+        self.leave_mark()?;
         let manifest = Manifest::create(&self.path.join(NEW_MANIFEST), id, mark)?;
         fs::rename(self.path.join(NEW_MANIFEST), self.path.join(MANIFEST))
             .map_err(|error| failed("rename", &self.path.join(NEW_MANIFEST), &error))?;
@@ -227,12 +306,12 @@ impl Folder {
     /// sled opens what has the name of one of its files, and would wait for the other end of a
     /// pipe.
     fn only_files(&self) -> Result<(), StoreError> {
-        for name in OURS.iter().filter(|name| **name != SLED) {
+        for name in FILES {
             must_be_file(&self.path.join(name))?;
         }
-        for folder in [self.sled(), self.blobs()] {
+        for folder in [self.sled(), self.blobs(), self.kept()] {
             match metadata(&folder)? {
-                None => return Ok(()),
+                None => continue,
                 Some(found) if !found.is_dir() => return Err(no_folder(&folder, false)),
                 Some(_) => {}
             }
@@ -316,7 +395,7 @@ impl Folder {
 }
 
 /// Takes the lock of a folder without a manifest, and marks an empty one as being created.
-fn begin(path: &Path, create: bool) -> Result<Lock, StoreError> {
+fn begin(path: &Path, create: bool, is_new: bool) -> Result<Lock, StoreError> {
     let folder = File::open(path).map_err(|error| failed("open", path, &error))?;
     // A child that is forked meanwhile must not keep the lock.
     let _withheld = tenantry_fork::withhold(folder.as_raw_fd());
@@ -330,7 +409,8 @@ fn begin(path: &Path, create: bool) -> Result<Lock, StoreError> {
     let names = names(path)?;
     let has = |name: &str| names.iter().any(|found| found == name);
     if !has(MANIFEST) {
-        if names.iter().any(|name| !OURS.contains(&name.as_str())) {
+        let is_ours = |name: &str| FILES.contains(&name) || FOLDERS.contains(&name);
+        if names.iter().any(|name| !is_ours(name)) {
             return Err(foreign(path));
         }
         if !names.is_empty() && !has(CREATING) {
@@ -338,6 +418,9 @@ fn begin(path: &Path, create: bool) -> Result<Lock, StoreError> {
         }
         if !create {
             return Err(StoreError::Missing);
+        }
+        if names.is_empty() && !is_new && exists(&mark_of(path))? {
+            return Err(emptied(path));
         }
         protect(path)?;
         let marker = private_file(&path.join(CREATING))?;
@@ -351,6 +434,22 @@ fn begin(path: &Path, create: bool) -> Result<Lock, StoreError> {
         .unlock()
         .map_err(|error| failed("unlock", path, &error))?;
     Ok(lock)
+}
+
+/// The file beside a folder that tells that a store was made in it.
+fn mark_of(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".tenantry");
+    parent(path).join(name)
+}
+
+fn emptied(path: &Path) -> StoreError {
+    StoreError::invalid(format!(
+        "`{}` had a store and is empty: mount its disk or restore a backup; for a new store remove \
+         `{}`.",
+        path.display(),
+        mark_of(path).display()
+    ))
 }
 
 fn foreign(path: &Path) -> StoreError {

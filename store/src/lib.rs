@@ -24,28 +24,34 @@
 //!   token.key        what tokens are derived with; its fingerprint is in the store
 //!   creating         only while the store is being created
 //!   sled/            what sled writes: db, conf, snap.*, blobs/
+//!   kept/            only while sled opens: what it may write over
+//! <path>.tenantry    beside the folder: says that there is a store in it
 //! ```
 //!
 //! # Never empty by accident
 //!
-//! sled repairs by discarding: a log that is cut or damaged can open as an empty or older store,
-//! with `Ok`, and opening already overwrites what it discards. Before sled may open a known store
-//! we therefore check that its files are there (`db` not empty, `conf` whole, a snapshot not older
-//! than the last one that we saw) and, when the last close was a clean one, that every file has the
-//! length that it had then, and the part of the log that sled will replay its checksum. After
-//! opening, the store must say that it was recovered, carry the id of the manifest, and not be
-//! behind the manifest's commit; after a crash all records are read and compared with their number
-//! and sum, because sled skips what is damaged in the middle of a log and goes on behind it.
-//! Otherwise the answer is [`StoreError::Corrupt`]. Before any file is opened it is looked at: what
-//! is a link, a pipe, a socket or a folder there is [`StoreError::Invalid`], and never waited for.
+//! sled repairs by discarding: a log that is cut or damaged, or that it fails to read once, can
+//! open as an empty or older store, with `Ok`, and opening already overwrites what it discards.
+//! Before sled may open a known store we therefore check that its files are there (`db` not empty,
+//! `conf` whole, a snapshot not older than the last one that we saw) and, when the last close was a
+//! clean one, that every file has the length that it had then, and the part of the log that sled
+//! will replay its checksum. After opening, the store must say that it was recovered, carry the id
+//! of the manifest, and not be behind the manifest's commit. After a crash, and wherever sled has
+//! replayed something, all records are read and compared with their number and sum, because sled
+//! skips what it cannot read in the middle of a log and goes on behind it. Otherwise the answer is
+//! [`StoreError::Corrupt`]. Before any file is opened it is looked at: what is a link, a pipe, a
+//! socket or a folder there is [`StoreError::Invalid`], and never waited for.
 //!
-//! What is preserved: when a check before sled's opening refuses, not one byte of the data has been
-//! changed. That covers missing files, after a clean close every change to the lengths or to the
-//! replayed part of the log, and after a crash a log without its newest durable commit. After a
-//! crash, damage in the middle of a log gets as far as sled; it then refuses, or the checks after
-//! it do, but sled may have zeroed the part of the log that it could not read. So such a folder
-//! must not be taken for the original any more: restore a backup. The manifest is never lowered, so
-//! a store that was refused stays refused.
+//! Whatever refuses, nothing is destroyed. A check before sled's opening changes not one byte of
+//! the data. What sled may overwrite is kept in `kept/` before it is started, durable, and is put
+//! back where it or a check after it refuses, or where the process ends meanwhile (`sled/kept.rs`,
+//! docs/adr/0059). So a store that was refused for a disk that failed to read opens when the disk
+//! reads again. The manifest is never lowered, so a store that is damaged stays refused: restore a
+//! backup.
+//!
+//! No store is made in a folder that was emptied, as that of a disk that is not mounted: the file
+//! `<path>.tenantry` beside it tells that there was one. Who removes the folder as a whole is taken
+//! at their word. Where the folder above cannot be written to, nothing tells it.
 //!
 //! # Durability
 //!
@@ -157,18 +163,22 @@ mod record;
 #[cfg(test)]
 mod scratch;
 mod sled;
+mod space;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod table;
 mod verify;
+mod whole_file;
 
 use std::path::PathBuf;
 
 pub use at::At;
 pub use backend::{
-    Backend, Batch, CommitError, Kind, Notes, Options, Order, Record, SharedStore, Snapshot,
+    Backend, Batch, CommitError, Kind, Notes, Options, Order, Record, SharedStore, Snapshot, Space,
     StoreError, UnlockWriter, Verification, WriterGuard,
 };
+pub use manifest::FORMAT;
+pub use whole_file::{WholeFile, existing_file};
 
 /// Opens the store that is there; in memory it is an empty one, and lives as long as the value.
 pub fn open(at: &At, options: &Options) -> Result<Box<dyn Backend>, StoreError> {

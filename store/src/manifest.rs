@@ -15,7 +15,7 @@ use crate::files::{existing_file, private_file};
 
 const MAGIC: &str = "tenantry store, format ";
 /// How the files and the keys of the records are written: 2, keys that begin with two letters.
-pub(crate) const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 2;
 const SLOT: u64 = 512;
 const SYNC_AFTER_MARKS: u32 = 256;
 const SYNC_AFTER: Duration = Duration::from_secs(1);

@@ -2,6 +2,7 @@
 //! the whole.
 
 mod engine;
+mod kept;
 mod log;
 mod room;
 #[cfg(test)]
@@ -11,15 +12,15 @@ mod watcher;
 use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 use tenantry_fork::Withheld;
 
 use crate::backend::{
-    Backend, Batch, CommitError, Kind, Options, Order, Record, StoreError, Verification, hex,
-    random_id,
+    Backend, Batch, CommitError, Kind, Options, Order, Record, Space, StoreError, Verification,
+    hex, random_id,
 };
 use crate::files;
 use crate::folder::{Folder, Found, OpenFiles};
@@ -27,8 +28,11 @@ use crate::group::Group;
 use crate::manifest::{Manifest, Mark};
 use crate::process::OpenIn;
 use crate::raw::Failure;
+use crate::record::Head;
+use crate::space;
 use crate::table::Table;
 use engine::{Engine, Tree, drop_sled, message};
+use kept::Kept;
 use log::{examine, make_durable, open_log, replayed, unused};
 use room::Room;
 use watcher::{Watch, Watched};
@@ -50,6 +54,7 @@ struct Shared {
     group: Group<Disk>,
     failure: Failure,
     watch: Arc<Watch>,
+    folder: PathBuf,
     id: String,
     closed: Mutex<Option<Result<(), StoreError>>>,
 }
@@ -100,19 +105,16 @@ impl SledStore {
             Found::Fresh => create(folder, options, &failure),
             Found::Known(manifest) => reopen(folder, manifest, options, &failure),
         }));
-        let (table, disk, id) = opened.unwrap_or_else(|panic| {
-            Err(StoreError::corrupt(format!(
-                "sled panicked with `{}`",
-                message(panic.as_ref())
-            )))
-        })?;
+        let (table, disk, id) = opened.unwrap_or_else(panicked)?;
         let watch = disk.engine.watch();
+        let folder = disk.folder.path().to_owned();
         let group = Group::new(table.last_commit(), disk, failure.clone());
         let shared = Arc::new(Shared {
             table,
             group,
             failure,
             watch,
+            folder,
             id,
             closed: Mutex::new(None),
         });
@@ -169,18 +171,61 @@ fn reopen(
     options: &Options,
     failure: &Failure,
 ) -> Result<(Table<Tree>, Disk, String), StoreError> {
+    Kept::recover(&folder)?;
     let mark = manifest.mark();
     folder.check(&mark)?;
     let log = open_log(&folder)?;
-    examine(&folder, &log, &mark, manifest.id())?;
+    let replayed = examine(&folder, &log, &mark, manifest.id())?;
     folder.remove_half_written_snapshots()?;
+    let kept = Kept::keep(&folder, &log, &replayed)?;
     // From here on the files may change, so the lengths of the last close mean nothing any more.
     manifest.write_and_sync(Mark {
         files: None,
         ..mark
     })?;
 
-    let (withheld, engine) = start(&folder, &log, options)?;
+    let read = catch_unwind(AssertUnwindSafe(|| {
+        read_back(&folder, &log, &manifest, mark, options, failure)
+    }));
+    let (table, engine, withheld, head) = match read.unwrap_or_else(panicked) {
+        Ok(read) => read,
+        Err(error) => {
+            // While threads of sled may still write, it is left to the next opening.
+            if unused(&log)? {
+                kept.put_back(&folder, &log)?;
+            }
+            return Err(error);
+        }
+    };
+    make_durable(&folder, &log)?;
+    kept.discard()?;
+    manifest.write_and_sync(Mark {
+        commit: head.commit,
+        opened: head.commit,
+        snapshot: folder.snapshot()?,
+        files: None,
+    })?;
+    let id = hex(&head.id);
+    Ok((
+        table,
+        Disk::new(engine, log, manifest, folder, withheld)?,
+        id,
+    ))
+}
+
+/// What sled has read: refused where it is not all that was there.
+type ReadBack = (Table<Tree>, Arc<Engine>, Vec<Withheld>, Head);
+
+/// Starts sled and checks what it has read. All of it is let go where that is refused.
+fn read_back(
+    folder: &Folder,
+    log: &File,
+    manifest: &Manifest,
+    mark: Mark,
+    options: &Options,
+    failure: &Failure,
+) -> Result<ReadBack, StoreError> {
+    let (withheld, engine) = start(folder, log, options)?;
     if !engine.db.was_recovered() {
         return Err(StoreError::corrupt(format!(
             "the log is empty, but commit {} was durable",
@@ -201,30 +246,26 @@ fn reopen(
             head.commit, mark.commit
         )));
     }
-    if mark.files.is_none() {
+    // It writes a snapshot when it has replayed something.
+    if mark.files.is_none() || folder.snapshot()? != mark.snapshot {
         check_all(&table)?;
     }
-    make_durable(&folder, &log)?;
-    manifest.write_and_sync(Mark {
-        commit: head.commit,
-        opened: head.commit,
-        snapshot: folder.snapshot()?,
-        files: None,
-    })?;
-    let id = hex(&head.id);
-    Ok((
-        table,
-        Disk::new(engine, log, manifest, folder, withheld)?,
-        id,
-    ))
+    Ok((table, engine, withheld, head))
 }
 
-/// sled skips what is damaged in the middle of the part that it replays, and goes on behind it:
+fn panicked<T>(panic: Box<dyn std::any::Any + Send>) -> Result<T, StoreError> {
+    Err(StoreError::corrupt(format!(
+        "sled panicked with `{}`",
+        message(panic.as_ref())
+    )))
+}
+
+/// sled skips what it cannot read in the middle of the part that it replays, and goes on behind it:
 /// then the head is there, and records are missing, or older than they should be.
 fn check_all(table: &Table<Tree>) -> Result<(), StoreError> {
     match table.verify()?.damaged.first() {
         Some(damaged) => Err(StoreError::corrupt(format!(
-            "a check after a crash found `{damaged}`"
+            "the check of what sled has read found `{damaged}`"
         ))),
         None => Ok(()),
     }
@@ -364,6 +405,19 @@ impl Backend for SledStore {
 
     fn verify(&self) -> Result<Verification, StoreError> {
         self.shared.table.verify()
+    }
+
+    fn space(&self) -> Result<Space, StoreError> {
+        self.shared.table.in_its_process()?;
+        let folder = &self.shared.folder;
+        Space::of(space::files_below(folder)?, folder)
+    }
+
+    fn compact(&self) -> Result<(), StoreError> {
+        Err(StoreError::invalid(
+            "A store in a folder is not compacted while it is open; copy it (`store.copy`), and \
+             put the copy in its place.",
+        ))
     }
 
     fn close(&self) -> Result<(), StoreError> {

@@ -33,7 +33,7 @@ use std::time::{Duration, Instant};
 use tenantry_pulse::Word;
 
 use crate::backend::{
-    Backend, Batch, CommitError, Kind, Notes, Options, Order, Record, SharedStore, Snapshot,
+    Backend, Batch, CommitError, Kind, Notes, Options, Order, Record, SharedStore, Snapshot, Space,
     StoreError, Verification, WriterGuard,
 };
 use crate::record;
@@ -221,6 +221,19 @@ impl Backend for SqliteStore {
 
     fn verify(&self) -> Result<Verification, StoreError> {
         self.shared.verify()
+    }
+
+    fn space(&self) -> Result<Space, StoreError> {
+        self.shared.process.check()?;
+        let place = &self.shared.place;
+        Space::of(
+            [place.db().to_owned(), place.wal(), place.shm()],
+            place.db(),
+        )
+    }
+
+    fn compact(&self) -> Result<(), StoreError> {
+        self.shared.compact()
     }
 
     fn close(&self) -> Result<(), StoreError> {

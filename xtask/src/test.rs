@@ -8,17 +8,18 @@ use std::time::Instant;
 
 /// The packages with Rust tests. Benchmarks stay out: their peers are heavy. The bindings have
 /// their tests in their language.
-const TESTED: [&str; 8] = [
+const TESTED: [&str; 9] = [
     "tenantry-store",
     "tenantry-macros",
     "tenantry",
     "tenantry-fork",
     "tenantry-pulse",
     "tenantry-ffi",
+    "tenantry-cli",
     "tenantry-tests",
     "xtask",
 ];
-const LINTED: [&str; 10] = [
+const LINTED: [&str; 11] = [
     "tenantry-store",
     "tenantry-macros",
     "tenantry",
@@ -27,6 +28,7 @@ const LINTED: [&str; 10] = [
     "tenantry-ffi",
     "tenantry-python",
     "tenantry-node",
+    "tenantry-cli",
     "tenantry-tests",
     "xtask",
 ];

@@ -3,7 +3,7 @@
 
 const { TenantryError } = require('./error.cjs')
 
-const CATALOGUE_HASH = 'd68b929f9e77f3bbbb8dcc9ad7d6b559'
+const CATALOGUE_HASH = '139767d47f101d17866a21f85126250f'
 
 const ERROR_CLASSES = {
   invalid: class InvalidArgument extends TenantryError {},
@@ -1070,6 +1070,14 @@ const TYPES = {
     expiresAtMs: ['expires_at_ms', 'integer'],
   },
   SlotList: { slots: ['slots', ['Slot']], next: ['next', 'text'] },
+  StoreBackup: {
+    storeId: ['store_id', 'text'],
+    lastCommit: ['last_commit', 'integer'],
+    records: ['records', 'integer'],
+    bytes: ['bytes', 'integer'],
+    stateHash: ['state_hash', 'text'],
+  },
+  StoreCompacted: { bytesBefore: ['bytes_before', 'integer'], bytes: ['bytes', 'integer'] },
   StoreCopy: { storeId: ['store_id', 'text'], records: ['records', 'integer'], stateHash: ['state_hash', 'text'] },
   StoreInfo: {
     storeId: ['store_id', 'text'],
@@ -1081,7 +1089,20 @@ const TYPES = {
     erasing: ['erasing', ['ErasedAccount']],
     replacing: ['replacing', ['ReplacedEverywhere']],
   },
+  StoreKindStats: { kind: ['kind', 'text'], records: ['records', 'integer'], bytes: ['bytes', 'integer'] },
+  StoreMetrics: { text: ['text', 'text'] },
   StoreStateHash: { stateHash: ['state_hash', 'text'], records: ['records', 'integer'] },
+  StoreStats: {
+    records: ['records', 'integer'],
+    bytes: ['bytes', 'integer'],
+    diskBytes: ['disk_bytes', 'integer'],
+    freeBytes: ['free_bytes', 'integer'],
+    cachedAccounts: ['cached_accounts', 'integer'],
+    openReservations: ['open_reservations', 'integer'],
+    outboxMessages: ['outbox_messages', 'integer'],
+    outboxBacklog: ['outbox_backlog', 'integer'],
+    kinds: ['kinds', ['StoreKindStats']],
+  },
   StoreVerification: {
     whole: ['whole', 'bool'],
     records: ['records', 'integer'],
@@ -2054,9 +2075,14 @@ const TYPES = {
     accounts: ['accounts', ['text']],
   },
   SharingUnshareRequest: { account: ['account', 'text'], kind: ['kind', 'text'], id: ['id', 'text'] },
+  StoreBackupRequest: { to: ['to', 'text'] },
+  StoreCompactRequest: {},
   StoreCopyRequest: { to: ['to', 'text'] },
   StoreInfoRequest: {},
+  StoreMetricsRequest: {},
+  StoreRestoreRequest: { backup: ['backup', 'text'], to: ['to', 'text'], edited: ['edited', 'bool'] },
   StoreStateHashRequest: {},
+  StoreStatsRequest: {},
   StoreVerifyRequest: {},
   SuppressionsAddRequest: { account: ['account', 'text'], entries: ['entries', ['SuppressionInput']] },
   SuppressionsCheckRequest: {
@@ -2367,9 +2393,14 @@ const OPERATIONS = {
   'sharing.received': { request: 'SharingReceivedRequest', answer: 'ReceivedList' },
   'sharing.share': { request: 'SharingShareRequest', answer: 'ShareableTemplate' },
   'sharing.unshare': { request: 'SharingUnshareRequest', answer: 'ShareEnded' },
+  'store.backup': { request: 'StoreBackupRequest', answer: 'StoreBackup' },
+  'store.compact': { request: 'StoreCompactRequest', answer: 'StoreCompacted' },
   'store.copy': { request: 'StoreCopyRequest', answer: 'StoreCopy' },
   'store.info': { request: 'StoreInfoRequest', answer: 'StoreInfo' },
+  'store.metrics': { request: 'StoreMetricsRequest', answer: 'StoreMetrics' },
+  'store.restore': { request: 'StoreRestoreRequest', answer: 'StoreCopy' },
   'store.state_hash': { request: 'StoreStateHashRequest', answer: 'StoreStateHash' },
+  'store.stats': { request: 'StoreStatsRequest', answer: 'StoreStats' },
   'store.verify': { request: 'StoreVerifyRequest', answer: 'StoreVerification' },
   'suppressions.add': { request: 'SuppressionsAddRequest', answer: 'SuppressionsAdded' },
   'suppressions.check': { request: 'SuppressionsCheckRequest', answer: 'SuppressionCheck' },
@@ -3196,14 +3227,29 @@ class StoreOperations {
   constructor(run) {
     this.#run = run
   }
+  backup(request) {
+    return this.#run('store.backup', request)
+  }
+  compact(request) {
+    return this.#run('store.compact', request)
+  }
   copy(request) {
     return this.#run('store.copy', request)
   }
   info(request) {
     return this.#run('store.info', request)
   }
+  metrics(request) {
+    return this.#run('store.metrics', request)
+  }
+  restore(request) {
+    return this.#run('store.restore', request)
+  }
   stateHash(request) {
     return this.#run('store.state_hash', request)
+  }
+  stats(request) {
+    return this.#run('store.stats', request)
   }
   verify(request) {
     return this.#run('store.verify', request)

@@ -4444,6 +4444,28 @@ export type Status =
   | 'suspended'
   | 'closed'
 
+/** A backup that was written. */
+export interface StoreBackup {
+  /** The id of the store that it is of. */
+  storeId: string
+  /** The last commit that it holds. */
+  lastCommit: number
+  /** How many records it holds. */
+  records: number
+  /** How many bytes the file has. */
+  bytes: number
+  /** The fingerprint of what it holds, as `store.state_hash` computes it. */
+  stateHash: string
+}
+
+/** What was compacted. */
+export interface StoreCompacted {
+  /** What the files took of the disk before, in bytes. */
+  bytesBefore: number
+  /** What they take now. It is not less before those who are reading have ended. */
+  bytes: number
+}
+
 /** A copy that was made. */
 export interface StoreCopy {
   /** The id of the new store. */
@@ -4495,12 +4517,53 @@ export type StoreKind =
   | 'folder'
   | 'sqlite'
 
+/** What the records of one kind take. */
+export interface StoreKindStats {
+  /** The kind, as in the lines of a backup. */
+  kind: string
+  /** How many records there are. */
+  records: number
+  /** How many bytes their keys and values have. */
+  bytes: number
+}
+
+/** What is counted. */
+export interface StoreMetrics {
+  /** The text, with the media type `application/openmetrics-text; version=1.0.0`. */
+  text: string
+}
+
 /** The fingerprint of a store. */
 export interface StoreStateHash {
   /** SHA-256 over all keys and values in order, in hexadecimal. */
   stateHash: string
   /** How many records the fingerprint covers. */
   records: number
+}
+
+/** What the store holds, and what that takes. */
+export interface StoreStats {
+  /** How many records there are, index lines and counts included. */
+  records: number
+  /** How many bytes their keys and values have. */
+  bytes: number
+  /** What the files take of the disk, in bytes; 0 in memory. */
+  diskBytes: number
+  /** How many bytes are left on that disk; absent in memory. */
+  freeBytes?: number
+  /** How many accounts are in the memory of this process. */
+  cachedAccounts: number
+  /** How many reservations are open. */
+  openReservations: number
+  /** How many messages the outbox holds, whether or not they were acknowledged. */
+  outboxMessages: number
+  /**
+   * How many of the messages are still to be given to the consumer that has been given the
+   * fewest; all of them where there is no consumer.
+   */
+  outboxBacklog: number
+  /** Each kind of record that there is, those that take the most bytes first. */
+  kinds: Array<StoreKindStats>
 }
 
 /**
@@ -7585,10 +7648,29 @@ export interface SharingUnshareRequest {
   id: string
 }
 
+/** The request of `store.backup`. */
+export interface StoreBackupRequest {
+  /** The file, in a folder that is there. There must be no such file yet. */
+  to: string
+}
+
 /** The request of `store.copy`. */
 export interface StoreCopyRequest {
   /** Where the copy is made: a folder, or `sqlite:` and a file. There must be no store yet. */
   to: string
+}
+
+/** The request of `store.restore`. */
+export interface StoreRestoreRequest {
+  /** The file that `store.backup` has written. */
+  backup: string
+  /** Where the store is made: a folder, or `sqlite:` and a file. There must be no store yet. */
+  to: string
+  /**
+   * Whether somebody has changed the file on purpose: then the records are checked, and the
+   * fingerprint may differ.
+   */
+  edited?: boolean | undefined
 }
 
 /** The request of `suppressions.add`. */
@@ -9100,6 +9182,24 @@ export interface SharingOperations {
 /** The operations `store.*`. */
 export interface StoreOperations {
   /**
+   * Writes a backup: all that the store holds at one instant, while others go on, in one file of
+   * JSON lines that is also an export for other programs (docs/backup-file.md says what is in it).
+   *
+   * The file has its name once all of it is durable, and takes the place of no other. Until then it
+   * lies under the name that ends in `.part`, where its length shows how far it is, and where the
+   * next attempt begins anew after a crash. It holds the hashes of all passwords, and the key of the
+   * tokens unless the host gave that with `token_key`: keep it as safe as the store. What this
+   * process has drawn ahead and not used counts as used in it, at most 2 % of a limit.
+   */
+  backup(request: StoreBackupRequest): Promise<StoreBackup>
+  /**
+   * Gives back to the disk what the store takes and nothing lies in. A store in SQLite is written
+   * anew, for which as much room is needed once more; what other processes write waits meanwhile,
+   * and is refused as `busy` after five seconds. A store in a folder cannot be compacted while it is
+   * open: copy it with `store.copy`, and put the copy in its place. In memory nothing is to be done.
+   */
+  compact(): Promise<StoreCompacted>
+  /**
    * Copies the store, as it is at one instant, into a new store of the same or another kind, while
    * other calls continue. Use it for a backup, which is opened like any other store, or to move
    * between a folder and SQLite.
@@ -9115,6 +9215,23 @@ export interface StoreOperations {
    */
   info(): Promise<StoreInfo>
   /**
+   * Reads what is counted of this process and of the store, as OpenMetrics text for a monitor to
+   * fetch. Nothing of it names an account or a person.
+   *
+   * Calls and refusals are those of operations since the store was opened here. Prepared calls and
+   * decisions from memory are not counted one by one, which would cost as much as they do; what they
+   * draw from the store is.
+   */
+  metrics(): Promise<StoreMetrics>
+  /**
+   * Makes a store of a backup, at a place where there is none: whichever store is asked, only the
+   * file is read. The file is checked before anything is made, and the records after that: a backup
+   * that is cut or damaged is refused, and so is one whose records do not fit each other.
+   *
+   * An attempt that was cut off is begun anew by the next one.
+   */
+  restore(request: StoreRestoreRequest): Promise<StoreCopy>
+  /**
    * Computes a fingerprint of every record: two stores that went through the same operations have
    * the same fingerprint.
    *
@@ -9122,6 +9239,8 @@ export interface StoreOperations {
    * fingerprint only if they were asked for in the same calls.
    */
   stateHash(): Promise<StoreStateHash>
+  /** Computes what takes how much room: it reads every record. */
+  stats(): Promise<StoreStats>
   /**
    * Verifies the store: it reads and checks every record, and checks that the records agree with
    * each other in their indexes, counts and references.

@@ -44,8 +44,8 @@ pub enum Effect {
     Read,
     /// It commits one batch.
     Write,
-    /// It has locks and commits of its own: it charges meters, hashes passwords, checks tokens or
-    /// moves the clock.
+    /// It has locks and commits of its own: it charges meters, hashes passwords, checks tokens,
+    /// moves the clock or compacts the files.
     Send,
 }
 

@@ -1,7 +1,7 @@
 //! The store itself: its id and version, its verification, and a fingerprint of all that it holds:
 //! requests and answers.
 
-use crate::model::{ClockJump, Id, Replaceable, StorePath};
+use crate::model::{ClockJump, FilePath, Id, Replaceable, StorePath};
 use tenantry_macros::{answer, request};
 
 /// Reads what the store is and who has it open, its id, its last commit, and the version of the
@@ -33,6 +33,123 @@ pub struct StateHash {}
 pub struct Copy {
     /// Where the copy is made: a folder, or `sqlite:` and a file. There must be no store yet.
     pub to: StorePath,
+}
+
+/// Writes a backup: all that the store holds at one instant, while others go on, in one file of
+/// JSON lines that is also an export for other programs (docs/backup-file.md says what is in it).
+///
+/// The file has its name once all of it is durable, and takes the place of no other. Until then it
+/// lies under the name that ends in `.part`, where its length shows how far it is, and where the
+/// next attempt begins anew after a crash. It holds the hashes of all passwords, and the key of the
+/// tokens unless the host gave that with `token_key`: keep it as safe as the store. What this
+/// process has drawn ahead and not used counts as used in it, at most 2 % of a limit.
+#[request]
+pub struct Backup {
+    /// The file, in a folder that is there. There must be no such file yet.
+    pub to: FilePath,
+}
+
+/// A backup that was written.
+#[answer]
+pub struct StoreBackup {
+    /// The id of the store that it is of.
+    pub store_id: String,
+    /// The last commit that it holds.
+    pub last_commit: u64,
+    /// How many records it holds.
+    pub records: u64,
+    /// How many bytes the file has.
+    pub bytes: u64,
+    /// The fingerprint of what it holds, as `store.state_hash` computes it.
+    pub state_hash: String,
+}
+
+/// Makes a store of a backup, at a place where there is none: whichever store is asked, only the
+/// file is read. The file is checked before anything is made, and the records after that: a backup
+/// that is cut or damaged is refused, and so is one whose records do not fit each other.
+///
+/// An attempt that was cut off is begun anew by the next one.
+#[request]
+pub struct Restore {
+    /// The file that `store.backup` has written.
+    pub backup: FilePath,
+    /// Where the store is made: a folder, or `sqlite:` and a file. There must be no store yet.
+    pub to: StorePath,
+    /// Whether somebody has changed the file on purpose: then the records are checked, and the
+    /// fingerprint may differ.
+    #[serde(default)]
+    pub edited: bool,
+}
+
+/// Computes what takes how much room: it reads every record.
+#[request]
+pub struct Stats {}
+
+/// What the store holds, and what that takes.
+#[answer]
+pub struct StoreStats {
+    /// How many records there are, index lines and counts included.
+    pub records: u64,
+    /// How many bytes their keys and values have.
+    pub bytes: u64,
+    /// What the files take of the disk, in bytes; 0 in memory.
+    pub disk_bytes: u64,
+    /// How many bytes are left on that disk; absent in memory.
+    pub free_bytes: Option<u64>,
+    /// How many accounts are in the memory of this process.
+    pub cached_accounts: u64,
+    /// How many reservations are open.
+    pub open_reservations: u64,
+    /// How many messages the outbox holds, whether or not they were acknowledged.
+    pub outbox_messages: u64,
+    /// How many of the messages are still to be given to the consumer that has been given the
+    /// fewest; all of them where there is no consumer.
+    pub outbox_backlog: u64,
+    /// Each kind of record that there is, those that take the most bytes first.
+    pub kinds: Vec<StoreKindStats>,
+}
+
+/// What the records of one kind take.
+#[answer]
+pub struct StoreKindStats {
+    /// The kind, as in the lines of a backup.
+    pub kind: String,
+    /// How many records there are.
+    pub records: u64,
+    /// How many bytes their keys and values have.
+    pub bytes: u64,
+}
+
+/// Reads what is counted of this process and of the store, as OpenMetrics text for a monitor to
+/// fetch. Nothing of it names an account or a person.
+///
+/// Calls and refusals are those of operations since the store was opened here. Prepared calls and
+/// decisions from memory are not counted one by one, which would cost as much as they do; what they
+/// draw from the store is.
+#[request]
+pub struct Metrics {}
+
+/// What is counted.
+#[answer]
+pub struct StoreMetrics {
+    /// The text, with the media type `application/openmetrics-text; version=1.0.0`.
+    pub text: String,
+}
+
+/// Gives back to the disk what the store takes and nothing lies in. A store in SQLite is written
+/// anew, for which as much room is needed once more; what other processes write waits meanwhile,
+/// and is refused as `busy` after five seconds. A store in a folder cannot be compacted while it is
+/// open: copy it with `store.copy`, and put the copy in its place. In memory nothing is to be done.
+#[request]
+pub struct Compact {}
+
+/// What was compacted.
+#[answer]
+pub struct StoreCompacted {
+    /// What the files took of the disk before, in bytes.
+    pub bytes_before: u64,
+    /// What they take now. It is not less before those who are reading have ended.
+    pub bytes: u64,
 }
 
 /// A copy that was made.

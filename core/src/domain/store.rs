@@ -1,6 +1,15 @@
 //! The store itself: what it is, whether it is whole, and a fingerprint of all it holds.
 
+mod backup;
+mod compact;
 mod copy;
+mod file;
+mod metrics;
+mod new;
+mod restore;
+mod stats;
+#[cfg(test)]
+mod tests;
 
 use crate::access::operation::Operation;
 use crate::access::request::Ctx;
@@ -116,7 +125,8 @@ fn each_step(
 fn state_hash(reads: &Reads<'_>) -> Result<StoreStateHash, Error> {
     let mut hash = StateHasher::default();
     each_step(reads, |rows| {
-        rows.iter().for_each(|(key, record)| hash.add(key, record));
+        rows.iter()
+            .for_each(|(key, record)| hash.add(key, &record.value));
         Ok(())
     })?;
     Ok(hash.finish())
@@ -131,11 +141,11 @@ struct StateHasher {
 }
 
 impl StateHasher {
-    fn add(&mut self, key: &[u8], record: &Record) {
+    fn add(&mut self, key: &[u8], value: &[u8]) {
         if key < keys::FIRST {
             return;
         }
-        for part in [key, &record.value] {
+        for part in [key, value] {
             self.hash.update((part.len() as u64).to_le_bytes());
             self.hash.update(part);
         }

@@ -28,6 +28,7 @@ impl MeterStore for Engine {
         let version = commit_draws(&self.kernel, &draws)?;
         if version.is_some() {
             self.has_committed(&draws);
+            self.kernel.metrics.count_draw();
         }
         Ok(version)
     }

@@ -121,8 +121,17 @@ impl Engine {
         Ok(engine)
     }
 
-    /// Runs an operation as an actor.
+    /// Runs an operation as an actor, and counts it.
     pub(crate) fn run<O: Operation>(&self, actor: &Actor, request: O) -> Result<O::Answer, Error> {
+        let outcome = self.run_uncounted(actor, request);
+        match &outcome {
+            Ok(_) => self.kernel.metrics.count_done(),
+            Err(error) => self.kernel.metrics.count_refused(error.code()),
+        }
+        outcome
+    }
+
+    fn run_uncounted<O: Operation>(&self, actor: &Actor, request: O) -> Result<O::Answer, Error> {
         match O::EFFECT {
             Effect::Read => {
                 let (answer, version) = self.read(actor, request)?;

@@ -6,6 +6,7 @@ pub(crate) mod check;
 pub(crate) mod clock;
 pub(crate) mod due;
 pub(crate) mod keys;
+pub(crate) mod metrics;
 mod note;
 pub(crate) mod notifier;
 pub(crate) mod page;
@@ -28,6 +29,7 @@ use crate::error::{Code, Error};
 use crate::model::Edition;
 use crate::options::{Durability, OpenOptions};
 use clock::{Clock, IdSource};
+use metrics::Metrics;
 use notifier::Notifier;
 use parking_lot::Mutex;
 use serde::de::IgnoredAny;
@@ -55,6 +57,7 @@ pub(crate) struct Kernel {
     replaces: AtomicBool,
     /// Wakes who waits for messages of the outbox.
     pub(crate) notifier: Notifier,
+    pub(crate) metrics: Metrics,
     shut: AtomicBool,
     state: State,
     /// The last note that was applied: what is kept in memory is as after it, or later.
@@ -94,6 +97,7 @@ impl Kernel {
             durable: AtomicU64::new(0),
             replaces: AtomicBool::new(replaces),
             notifier: Notifier::default(),
+            metrics: Metrics::default(),
             shut: AtomicBool::new(false),
             state: State::new(applied.is_some()),
             applied: AtomicU64::new(applied.unwrap_or(0)),

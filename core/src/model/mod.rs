@@ -90,6 +90,6 @@ pub use session::{PasswordRecord, Session, SessionBehind};
 pub use share::Share;
 pub use slot::Slot;
 pub use suppression::{MessageClass, Suppression};
-pub use text::{Count, Cursor, Id, Name, Note, StorePath, folded};
+pub use text::{Count, Cursor, FilePath, Id, Name, Note, StorePath, folded};
 pub use user::{Link, LinkKind, Notifications, NotificationsEdit, Profile, User};
 pub use window::{OverLimit, Window};

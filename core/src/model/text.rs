@@ -99,6 +99,11 @@ bounded_text! {
 }
 
 bounded_text! {
+    /// Where a file is: 1 to 4,096 bytes.
+    FilePath, 1 ..= 4096 bytes, false, as_given
+}
+
+bounded_text! {
     /// Where a page of a list begins: the `next` of the previous page, unchanged.
     Cursor, 1 ..= 1024 bytes, false, as_given
 }

@@ -37,30 +37,31 @@ pub(crate) fn examine(
     log: &File,
     mark: &Mark,
     id: &str,
-) -> Result<(), StoreError> {
-    let mut replayed = replayed(log, mark.snapshot)?;
+) -> Result<Replayed, StoreError> {
+    let replayed = replayed(log, mark.snapshot)?;
     if let Some(files) = mark.files {
         if files != folder.fingerprint(replayed.checksum)? {
             return Err(StoreError::corrupt(
                 "the files in `sled` are not as they were when the store was closed",
             ));
         }
-        return Ok(());
+        return Ok(replayed);
     }
     if mark.commit == mark.opened {
-        return Ok(());
+        return Ok(replayed);
     }
-    replayed.segments.sort_unstable();
+    let mut segments = replayed.segments.clone();
+    segments.sort_unstable();
     let mut newest = mark.opened;
     let mut segment = vec![0; SEGMENT];
-    for (_, at) in replayed.segments.into_iter().rev() {
-        let bytes = read_segment(log, at, &mut segment)?;
+    for (_, at) in segments.iter().rev() {
+        let bytes = read_segment(log, *at, &mut segment)?;
         newest = Head::find_all(bytes)
             .filter(|head| hex(&head.id) == id)
             .map(|head| head.commit)
             .fold(newest, u64::max);
         if newest >= mark.commit {
-            return Ok(());
+            return Ok(replayed);
         }
     }
     Err(StoreError::corrupt(format!(
@@ -74,6 +75,13 @@ pub(crate) struct Replayed {
     /// Position in the log and place in the file.
     segments: Vec<(u64, u64)>,
     pub(crate) checksum: u32,
+}
+
+impl Replayed {
+    /// Where its segments lie in the file, in the order of that.
+    pub(super) fn places(&self) -> impl Iterator<Item = u64> {
+        self.segments.iter().map(|(_, at)| *at)
+    }
 }
 
 pub(crate) fn replayed(log: &File, snapshot: Option<u64>) -> Result<Replayed, StoreError> {
@@ -106,7 +114,11 @@ fn log_unread(error: &std::io::Error) -> StoreError {
     StoreError::io("cannot read sled's log", error)
 }
 
-fn read_segment<'a>(log: &File, at: u64, segment: &'a mut [u8]) -> Result<&'a [u8], StoreError> {
+pub(super) fn read_segment<'a>(
+    log: &File,
+    at: u64,
+    segment: &'a mut [u8],
+) -> Result<&'a [u8], StoreError> {
     let mut filled = 0;
     while let Some(rest) = segment.get_mut(filled..).filter(|rest| !rest.is_empty()) {
         match log.read_at(rest, at.saturating_add(filled as u64)) {

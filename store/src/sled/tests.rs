@@ -877,6 +877,84 @@ fn a_left_over_mark_of_creation_never_empties_a_store() {
     is_corrupt(open(&scratch.store()));
 }
 
+/// The manifest is gone, and something says that the store was only being created.
+#[test]
+fn a_stray_mark_of_creation_deletes_nothing() {
+    let scratch = Scratch::new();
+    for commits in [1, 300] {
+        let path = scratch.path().join(format!("store{commits}"));
+        filled(&path, commits).close().unwrap();
+        fs::write(path.join("creating"), "").unwrap();
+        fs::rename(path.join("manifest"), scratch.path().join("aside")).unwrap();
+        let before = content(&path);
+        for _ in 0..2 {
+            let what = is_corrupt(open(&path));
+            assert!(what.contains("manifest"), "{what}");
+        }
+        let mut after = content(&path);
+        after.insert(path.join("lock"), before[&path.join("lock")].clone());
+        assert!(after == before);
+        fs::rename(scratch.path().join("aside"), path.join("manifest")).unwrap();
+        assert_eq!(open(&path).unwrap().last_commit(), commits as u64);
+    }
+}
+
+/// A disk that is not mounted is an empty folder; what was removed whole is meant to be gone.
+#[test]
+fn nothing_is_created_in_a_folder_that_was_emptied() {
+    let scratch = Scratch::new();
+    let path = scratch.store();
+    filled(&path, 2).close().unwrap();
+    let aside = scratch.path().join("aside");
+    fs::rename(&path, &aside).unwrap();
+    fs::create_dir(&path).unwrap();
+    let what = is_invalid(&path);
+    assert!(
+        what.contains("is empty") && what.contains("store.tenantry"),
+        "{what}"
+    );
+    assert_eq!(fs::read_dir(&path).unwrap().count(), 0);
+    fs::remove_dir(&path).unwrap();
+    fs::rename(&aside, &path).unwrap();
+    assert_eq!(open(&path).unwrap().last_commit(), 2);
+    fs::remove_dir_all(&path).unwrap();
+    assert_eq!(open(&path).unwrap().last_commit(), 0);
+    fs::remove_dir_all(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    is_invalid(&path);
+    fs::remove_file(scratch.path().join("store.tenantry")).unwrap();
+    assert_eq!(open(&path).unwrap().last_commit(), 0);
+}
+
+/// What was put aside before sled opened is put back by whoever comes next.
+#[test]
+fn an_opening_that_was_cut_off_is_taken_back() {
+    let scratch = Scratch::new();
+    filled(&scratch.store(), 100).close().unwrap();
+    // Only the second opening makes a snapshot.
+    filled(&scratch.store(), 200).close().unwrap();
+    let (folder, found) = Folder::open(&scratch.store(), false).unwrap();
+    let Found::Known(manifest) = found else {
+        panic!("there is a store");
+    };
+    let (log, mark) = (open_log(&folder).unwrap(), manifest.mark());
+    let replayed = examine(&folder, &log, &mark, manifest.id()).unwrap();
+    Kept::keep(&folder, &log, &replayed).unwrap();
+    drop((folder, manifest, log));
+    // As sled does with what it could not read.
+    let snapshot = mark.snapshot.unwrap();
+    fs::write(scratch.store().join("sled/db"), "").unwrap();
+    let sled = scratch.store().join("sled");
+    fs::remove_file(sled.join(format!("snap.{snapshot:016X}"))).unwrap();
+    fs::write(sled.join("snap.00000000FFFFFFFF"), "none").unwrap();
+    let store = open(&scratch.store()).unwrap();
+    assert_eq!(
+        (store.last_commit(), all(&store).unwrap().len()),
+        (300, 200)
+    );
+    assert!(!scratch.store().join("kept").exists());
+}
+
 #[test]
 fn a_half_written_snapshot_does_no_harm() {
     let scratch = Scratch::new();

@@ -187,6 +187,28 @@ impl Shared {
         }
     }
 
+    /// Writes the database anew without what is free in it, and empties the log into it. Other
+    /// processes wait for that as for a commit; where somebody reads in the log, the file becomes
+    /// shorter later.
+    pub(super) fn compact(&self) -> Result<(), StoreError> {
+        self.process.check()?;
+        let written = self.writing(|writer| Ok(rows::vacuum(writer.connection)?));
+        written.map_err(|error| match error {
+            CommitError::Store(error) => error,
+            CommitError::Conflict => StoreError::failed("nothing was expected, and it differs"),
+        })?;
+        let _guard = self.acquire_writer_lock()?;
+        let _no_fork_meanwhile = self.here.gate.enter();
+        let mut writing = self.writing.lock();
+        let connection = writing.writer(self)?.connection;
+        self.empty_by(|| {
+            let _ = connection.busy_timeout(READERS);
+            let outcome = rows::checkpoint(connection, "TRUNCATE");
+            let _ = connection.busy_timeout(rows::OTHERS);
+            outcome
+        })
+    }
+
     /// Removes notes that nobody is to ask for any more, in steps that let others write.
     pub(super) fn prune(&self, kept: u64) -> Result<(), CommitError> {
         loop {

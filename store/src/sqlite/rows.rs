@@ -355,6 +355,16 @@ pub(super) fn checkpoint(connection: &Connection, mode: &str) -> Result<Emptied,
         .map_err(|error| sqlite_error("cannot empty the write-ahead log", &error))
 }
 
+/// Writes the database anew, without what is free in it; in a transaction of its own.
+pub(super) fn vacuum(connection: &Connection) -> Result<(), StoreError> {
+    // What SQLite builds it in would be all of it, in memory.
+    let outcome = connection.execute_batch("PRAGMA temp_store = FILE; VACUUM");
+    connection
+        .execute_batch("PRAGMA temp_store = MEMORY")
+        .and(outcome)
+        .map_err(|error| sqlite_error("cannot compact the database", &error))
+}
+
 /// What SQLite finds wrong with the structure of the file.
 pub(super) fn integrity(connection: &Connection, most: usize) -> Result<Vec<String>, StoreError> {
     let check = || {

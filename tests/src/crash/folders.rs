@@ -67,12 +67,18 @@ pub fn copy(from: &Path, to: &Path) {
     }
 }
 
+/// Removes a folder, and the mark beside it that says that it has a store: an empty one may take
+/// its place.
 pub fn remove(folder: &Path) {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            panic!("{}: {error}", folder.display())
+    let mut mark = folder.as_os_str().to_owned();
+    mark.push(".tenantry");
+    for outcome in [fs::remove_dir_all(folder), fs::remove_file(mark)] {
+        match outcome {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                panic!("{}: {error}", folder.display())
+            }
+            _ => {}
         }
-        _ => {}
     }
 }
 

@@ -169,9 +169,13 @@ from .model import (
     Slot,
     SlotList,
     Status,
+    StoreBackup,
+    StoreCompacted,
     StoreCopy,
     StoreInfo,
+    StoreMetrics,
     StoreStateHash,
+    StoreStats,
     StoreVerification,
     SuccessorInput,
     SuppressionCheck,
@@ -199,7 +203,7 @@ from .model import (
     Window,
 )
 
-CATALOGUE_HASH = "d68b929f9e77f3bbbb8dcc9ad7d6b559"
+CATALOGUE_HASH = "139767d47f101d17866a21f85126250f"
 
 
 class AccessOperations(Namespace):
@@ -3664,6 +3668,28 @@ class StoreOperations(Namespace):
 
     __slots__ = ()
 
+    def backup(self, *, to: str) -> StoreBackup:
+        """Writes a backup: all that the store holds at one instant, while others go on, in one file of JSON lines that
+        is also an export for other programs (docs/backup-file.md says what is in it).
+
+        The file has its name once all of it is durable, and takes the place of no other. Until then it lies under
+        the name that ends in `.part`, where its length shows how far it is, and where the next attempt begins anew
+        after a crash. It holds the hashes of all passwords, and the key of the tokens unless the host gave that with
+        `token_key`: keep it as safe as the store. What this process has drawn ahead and not used counts as used in
+        it, at most 2 % of a limit.
+
+        - `to`: The file, in a folder that is there. There must be no such file yet.
+        """
+        return StoreBackup._from(self._call("store.backup", {"to": to}))
+
+    def compact(self) -> StoreCompacted:
+        """Gives back to the disk what the store takes and nothing lies in. A store in SQLite is written anew, for which
+        as much room is needed once more; what other processes write waits meanwhile, and is refused as `busy` after
+        five seconds. A store in a folder cannot be compacted while it is open: copy it with `store.copy`, and put
+        the copy in its place. In memory nothing is to be done.
+        """
+        return StoreCompacted._from(self._call("store.compact", {}))
+
     def copy(self, *, to: str) -> StoreCopy:
         """Copies the store, as it is at one instant, into a new store of the same or another kind, while other calls
         continue. Use it for a backup, which is opened like any other store, or to move between a folder and SQLite.
@@ -3680,6 +3706,29 @@ class StoreOperations(Namespace):
         """Reads what the store is and who has it open, its id, its last commit, and the version of the library."""
         return StoreInfo._from(self._call("store.info", {}))
 
+    def metrics(self) -> StoreMetrics:
+        """Reads what is counted of this process and of the store, as OpenMetrics text for a monitor to fetch. Nothing
+        of it names an account or a person.
+
+        Calls and refusals are those of operations since the store was opened here. Prepared calls and decisions from
+        memory are not counted one by one, which would cost as much as they do; what they draw from the store is.
+        """
+        return StoreMetrics._from(self._call("store.metrics", {}))
+
+    def restore(self, *, backup: str, to: str, edited: bool | None = None) -> StoreCopy:
+        """Makes a store of a backup, at a place where there is none: whichever store is asked, only the file is read.
+        The file is checked before anything is made, and the records after that: a backup that is cut or damaged is
+        refused, and so is one whose records do not fit each other.
+
+        An attempt that was cut off is begun anew by the next one.
+
+        - `backup`: The file that `store.backup` has written.
+        - `to`: Where the store is made: a folder, or `sqlite:` and a file. There must be no store yet.
+        - `edited`: Whether somebody has changed the file on purpose: then the records are checked, and the
+          fingerprint may differ.
+        """
+        return StoreCopy._from(self._call("store.restore", {"backup": backup, "to": to}, {"edited": edited}))
+
     def state_hash(self) -> StoreStateHash:
         """Computes a fingerprint of every record: two stores that went through the same operations have the same
         fingerprint.
@@ -3688,6 +3737,10 @@ class StoreOperations(Namespace):
         they were asked for in the same calls.
         """
         return StoreStateHash._from(self._call("store.state_hash", {}))
+
+    def stats(self) -> StoreStats:
+        """Computes what takes how much room: it reads every record."""
+        return StoreStats._from(self._call("store.stats", {}))
 
     def verify(self) -> StoreVerification:
         """Verifies the store: it reads and checks every record, and checks that the records agree with each other in

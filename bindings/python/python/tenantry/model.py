@@ -6271,6 +6271,55 @@ class SlotList:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StoreBackup:
+    """A backup that was written."""
+
+    store_id: str
+    """The id of the store that it is of."""
+    last_commit: int
+    """The last commit that it holds."""
+    records: int
+    """How many records it holds."""
+    bytes: int
+    """How many bytes the file has."""
+    state_hash: str
+    """The fingerprint of what it holds, as `store.state_hash` computes it."""
+
+    @classmethod
+    def _from(cls, value: Any) -> StoreBackup:
+        return cls(
+            store_id=value["store_id"],
+            last_commit=value["last_commit"],
+            records=value["records"],
+            bytes=value["bytes"],
+            state_hash=value["state_hash"],
+        )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`StoreBackup` says neither yes nor no; ask for one of its fields.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreCompacted:
+    """What was compacted."""
+
+    bytes_before: int
+    """What the files took of the disk before, in bytes."""
+    bytes: int
+    """What they take now. It is not less before those who are reading have ended."""
+
+    @classmethod
+    def _from(cls, value: Any) -> StoreCompacted:
+        return cls(
+            bytes_before=value["bytes_before"],
+            bytes=value["bytes"],
+        )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`StoreCompacted` says neither yes nor no; ask for one of its fields.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoreCopy:
     """A copy that was made."""
 
@@ -6336,6 +6385,43 @@ class StoreInfo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StoreKindStats:
+    """What the records of one kind take."""
+
+    kind: str
+    """The kind, as in the lines of a backup."""
+    records: int
+    """How many records there are."""
+    bytes: int
+    """How many bytes their keys and values have."""
+
+    @classmethod
+    def _from(cls, value: Any) -> StoreKindStats:
+        return cls(
+            kind=value["kind"],
+            records=value["records"],
+            bytes=value["bytes"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreMetrics:
+    """What is counted."""
+
+    text: str
+    """The text, with the media type `application/openmetrics-text; version=1.0.0`."""
+
+    @classmethod
+    def _from(cls, value: Any) -> StoreMetrics:
+        return cls(
+            text=value["text"],
+        )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`StoreMetrics` says neither yes nor no; ask for one of its fields.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoreStateHash:
     """The fingerprint of a store."""
 
@@ -6353,6 +6439,49 @@ class StoreStateHash:
 
     def __bool__(self) -> NoReturn:
         raise TypeError("`StoreStateHash` says neither yes nor no; ask for one of its fields.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreStats:
+    """What the store holds, and what that takes."""
+
+    records: int
+    """How many records there are, index lines and counts included."""
+    bytes: int
+    """How many bytes their keys and values have."""
+    disk_bytes: int
+    """What the files take of the disk, in bytes; 0 in memory."""
+    free_bytes: int | None = None
+    """How many bytes are left on that disk; absent in memory."""
+    cached_accounts: int
+    """How many accounts are in the memory of this process."""
+    open_reservations: int
+    """How many reservations are open."""
+    outbox_messages: int
+    """How many messages the outbox holds, whether or not they were acknowledged."""
+    outbox_backlog: int
+    """How many of the messages are still to be given to the consumer that has been given the fewest; all of them where
+    there is no consumer.
+    """
+    kinds: tuple[StoreKindStats, ...]
+    """Each kind of record that there is, those that take the most bytes first."""
+
+    @classmethod
+    def _from(cls, value: Any) -> StoreStats:
+        return cls(
+            records=value["records"],
+            bytes=value["bytes"],
+            disk_bytes=value["disk_bytes"],
+            free_bytes=value.get("free_bytes"),
+            cached_accounts=value["cached_accounts"],
+            open_reservations=value["open_reservations"],
+            outbox_messages=value["outbox_messages"],
+            outbox_backlog=value["outbox_backlog"],
+            kinds=tuple(StoreKindStats._from(item) for item in value["kinds"]),
+        )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`StoreStats` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -7546,10 +7675,15 @@ __all__ = [
     "SlotList",
     "Source",
     "Status",
+    "StoreBackup",
+    "StoreCompacted",
     "StoreCopy",
     "StoreInfo",
     "StoreKind",
+    "StoreKindStats",
+    "StoreMetrics",
     "StoreStateHash",
+    "StoreStats",
     "StoreVerification",
     "SuccessorInput",
     "SuppressedRecipient",

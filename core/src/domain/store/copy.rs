@@ -1,98 +1,31 @@
 //! A copy of the store at another place, of any kind.
 
-use super::{StateHasher, each_step, state_hash};
+use super::each_step;
+use super::new::NewStore;
 use crate::access::operation::Operation;
 use crate::access::request::Ctx;
-use crate::api::store::{Copy, StoreCopy, StoreStateHash};
+use crate::api::store::{Copy, StoreCopy};
 use crate::error::Error;
-use crate::kernel::keys;
-use crate::kernel::snapshot::Reads;
-use std::path::Path;
-use tenantry_store::{At, Backend, Batch, CommitError, Options};
-
-/// How much of the copy is kept in memory while it is made.
-const CACHE_BYTES: u64 = 16 << 20;
 
 impl Operation for Copy {
     type Answer = StoreCopy;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<StoreCopy, Error> {
-        let at = At::new(Path::new(self.to.as_str()));
-        if at == At::Memory {
-            return Err(Error::invalid(
-                "/to",
-                "A store in `:memory:` ends with who has it open; name a folder, or `sqlite:` and \
-                 a file.",
-            ));
-        }
-        let how = Options {
-            cache_bytes: CACHE_BYTES,
-            create: true,
-        };
-        let of_copy = |error| Error::from(error).at("/to");
-        let copy = tenantry_store::open(&at, &how).map_err(of_copy)?;
-        if copy.last_commit() > 0 {
-            return Err(Error::invalid(
-                "/to",
-                format!("There is a store at `{}`; name another place.", self.to),
-            ));
-        }
-        if let Some(key) = ctx.engine.auth.tokens.kept_beside() {
-            tenantry_store::keep_token_key(&at, key).map_err(of_copy)?;
-        }
-        let copied = fill(ctx, &*copy)?;
-        let store_id = copy.store_id();
-        copy.close().map_err(of_copy)?;
-        Ok(StoreCopy {
-            store_id,
-            records: copied.records,
-            state_hash: copied.state_hash,
-        })
+        let mut copy = NewStore::begin(&self.to, ctx.engine.auth.tokens.kept_beside())?;
+        each_step(ctx.tx.reads(), |rows| {
+            copy.write(
+                rows.iter()
+                    .map(|(key, record)| (key.clone(), record.value.clone()))
+                    .collect(),
+            )
+        })?;
+        copy.finish(|_, _| Ok(()))
     }
-}
-
-/// Writes all records into an empty store, and reads what it has then.
-fn fill(ctx: &Ctx<'_>, copy: &dyn Backend) -> Result<StoreStateHash, Error> {
-    // As long as this is there, the copy cannot be opened.
-    commit(copy, vec![(keys::copying(), Some(b"null".to_vec()))])?;
-    let mut hash = StateHasher::default();
-    each_step(ctx.tx.reads(), |rows| {
-        let write = |(key, record): &(Vec<u8>, _)| {
-            let record: &tenantry_store::Record = record;
-            (key.clone(), Some(record.value.clone()))
-        };
-        rows.iter().for_each(|(key, record)| hash.add(key, record));
-        commit(copy, rows.iter().map(write).collect())?;
-        copy.relieve();
-        Ok(())
-    })?;
-    let (copied, found) = (hash.finish(), state_hash(&Reads::newest(copy))?);
-    if copied.state_hash != found.state_hash {
-        return Err(Error::internal(
-            "The copy differs from what was written; delete it, and check its disk.",
-        ));
-    }
-    let whole = commit(copy, vec![(keys::copying(), None)])?;
-    copy.sync(whole)
-        .map_err(|error| Error::from(error).at("/to"))?;
-    Ok(copied)
-}
-
-fn commit(copy: &dyn Backend, writes: Vec<(Vec<u8>, Option<Vec<u8>>)>) -> Result<u64, Error> {
-    let batch = Batch {
-        writes,
-        ..Batch::default()
-    };
-    copy.commit(&batch).map_err(|error| match error {
-        CommitError::Store(error) => Error::from(error).at("/to"),
-        CommitError::Conflict => Error::internal("Nothing was expected, and something differs."),
-    })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::error::Code;
+    use crate::error::{Code, Error};
     use crate::{OpenOptions, Tenantry};
     use serde_json::{Value, json};
     use std::path::PathBuf;
@@ -318,22 +251,5 @@ mod tests {
         );
         let there = open(&other).unwrap();
         assert_eq!(call(&there, "store.state_hash", json!({})).unwrap(), hash);
-    }
-
-    #[test]
-    fn a_copy_that_was_cut_off_is_not_opened() {
-        let folder = Folder::new();
-        let place = folder.at("copy");
-        let how = Options {
-            cache_bytes: CACHE_BYTES,
-            create: true,
-        };
-        let copy = tenantry_store::open(&At::new(Path::new(&place)), &how).unwrap();
-        let marked = commit(&*copy, vec![(keys::copying(), Some(b"null".to_vec()))]).unwrap();
-        copy.sync(marked).unwrap();
-        copy.close().unwrap();
-        let refused = open(&place).err().unwrap();
-        assert_eq!(refused.code(), Code::StoreCorrupt);
-        assert!(refused.message().contains("cut off"), "{refused}");
     }
 }

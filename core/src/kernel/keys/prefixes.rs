@@ -10,6 +10,18 @@ impl Prefix {
         key.first_chunk().copied().map(Prefix)
     }
 
+    /// What its records are called where people read them; none where there is no such kind.
+    pub(crate) fn name(&self) -> Option<String> {
+        let at = ALL.iter().position(|prefix| prefix == self)?;
+        NAMES.get(at).map(|name| name.to_ascii_lowercase())
+    }
+
+    /// The kind of records that is called so.
+    pub(crate) fn named(name: &str) -> Option<Prefix> {
+        let is_it = |other: &&str| other.eq_ignore_ascii_case(name);
+        ALL.get(NAMES.iter().position(is_it)?).copied()
+    }
+
     /// As a part of another key.
     pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or_default()
@@ -21,6 +33,8 @@ macro_rules! prefixes {
         $($(#[$doc])* pub(crate) const $name: Prefix = Prefix(*$letters);)*
         /// All of them.
         pub(crate) const ALL: &[Prefix] = &[$($name),*];
+        /// What they are called in answers and files, in the same order.
+        const NAMES: &[&str] = &[$(stringify!($name)),*];
     };
 }
 
@@ -148,6 +162,14 @@ mod tests {
             assert_eq!(prefix.0.as_slice() < FIRST, tells_of_store);
         }
         assert!(ALL.is_sorted());
+        for prefix in ALL {
+            assert_eq!(
+                prefix.name().and_then(|name| Prefix::named(&name)),
+                Some(*prefix)
+            );
+        }
+        assert_eq!(MEMBER.name().as_deref(), Some("member"));
+        assert_eq!(Prefix(*b"zz").name(), None);
         assert!(!all_differ(&[ACCOUNT, USER, ACCOUNT]));
     }
 }
