@@ -478,6 +478,8 @@ operations! {
         [-       key log_in_as -      -     ] account("templates.share_down", "clients.edit");
     sharing.unshare: sharing::Unshare => sharing::ShareEnded, Write at account
         [-       key log_in_as -      -     ] account("templates.unshare", "clients.edit");
+    store.barrier: store::Barrier => store::StoreBarrier, Read at -
+        [-       key log_in_as -      -     ] System;
     store.copy: store::Copy => store::StoreCopy, Read at -
         [-       key log_in_as -      -     ] System;
     store.info: store::Info => store::StoreInfo, Read at -

@@ -48,7 +48,13 @@ impl Guard {
             }
             self.engine.carry_out_due()?;
             self.engine.maintain_inline()?;
-            call(&self.engine)
+            let answer = call(&self.engine)?;
+            // A process may be stopped at any instant, for longer than it counts as one of those
+            // that have the store.
+            if has_more && effect != Effect::Write {
+                self.engine.kernel.refuse_stale()?;
+            }
+            Ok(answer)
         };
         contain(call, || self.engine.kernel.poison())
     }
@@ -62,7 +68,8 @@ impl Guard {
         effect: Effect,
         call: impl FnOnce(&Engine) -> Result<T, Error>,
     ) -> Result<Option<T>, Error> {
-        if self.needs_a_look() {
+        let has_more = self.needs_a_look();
+        if has_more {
             self.refuse_unusable(effect)?;
             if self.engine.kernel.is_behind() {
                 return Ok(None);
@@ -72,7 +79,11 @@ impl Guard {
             if self.engine.has_due() {
                 Ok(None)
             } else {
-                call(&self.engine).map(Some)
+                let answer = call(&self.engine)?;
+                if has_more {
+                    self.engine.kernel.refuse_stale()?;
+                }
+                Ok(Some(answer))
             }
         };
         contain(call, || self.engine.kernel.poison())

@@ -3,7 +3,7 @@
 
 const { TenantryError } = require('./error.cjs')
 
-const CATALOGUE_HASH = 'd517b0ba2cb70509acbb414ea224a080'
+const CATALOGUE_HASH = '0cd1ca4d100735fb05a6d2c0e94bb8f2'
 
 const ERROR_CLASSES = {
   invalid: class InvalidArgument extends TenantryError {},
@@ -41,6 +41,7 @@ const ERRORS = {
   store_full: { number: 113, class: 'store', retry: 'reopen' },
   store_failed: { number: 114, class: 'store', retry: 'reopen' },
   store_format: { number: 115, class: 'store', retry: 'never' },
+  store_unreachable: { number: 116, class: 'store', retry: 'again' },
   clock_not_manual: { number: 120, class: 'state', retry: 'never' },
   role_cycle: { number: 200, class: 'conflict', retry: 'never' },
   role_in_use: { number: 201, class: 'conflict', retry: 'never' },
@@ -1070,6 +1071,7 @@ const TYPES = {
     expiresAtMs: ['expires_at_ms', 'integer'],
   },
   SlotList: { slots: ['slots', ['Slot']], next: ['next', 'text'] },
+  StoreBarrier: { reached: ['reached', 'bool'], behind: ['behind', ['text']] },
   StoreCopy: { storeId: ['store_id', 'text'], records: ['records', 'integer'], stateHash: ['state_hash', 'text'] },
   StoreInfo: {
     storeId: ['store_id', 'text'],
@@ -2049,6 +2051,7 @@ const TYPES = {
     accounts: ['accounts', ['text']],
   },
   SharingUnshareRequest: { account: ['account', 'text'], kind: ['kind', 'text'], id: ['id', 'text'] },
+  StoreBarrierRequest: { timeoutMs: ['timeout_ms', 'integer'] },
   StoreCopyRequest: { to: ['to', 'text'] },
   StoreInfoRequest: {},
   StoreStateHashRequest: {},
@@ -2362,6 +2365,7 @@ const OPERATIONS = {
   'sharing.received': { request: 'SharingReceivedRequest', answer: 'ReceivedList' },
   'sharing.share': { request: 'SharingShareRequest', answer: 'ShareableTemplate' },
   'sharing.unshare': { request: 'SharingUnshareRequest', answer: 'ShareEnded' },
+  'store.barrier': { request: 'StoreBarrierRequest', answer: 'StoreBarrier' },
   'store.copy': { request: 'StoreCopyRequest', answer: 'StoreCopy' },
   'store.info': { request: 'StoreInfoRequest', answer: 'StoreInfo' },
   'store.state_hash': { request: 'StoreStateHashRequest', answer: 'StoreStateHash' },
@@ -3190,6 +3194,9 @@ class StoreOperations {
   #run
   constructor(run) {
     this.#run = run
+  }
+  barrier(request) {
+    return this.#run('store.barrier', request)
   }
   copy(request) {
     return this.#run('store.copy', request)

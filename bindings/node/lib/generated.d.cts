@@ -35,6 +35,7 @@ export type ErrorCode =
   | 'store_full'
   | 'store_failed'
   | 'store_format'
+  | 'store_unreachable'
   | 'clock_not_manual'
   | 'role_cycle'
   | 'role_in_use'
@@ -277,6 +278,8 @@ export class WrongState extends TenantryError {
  * - `store_failed`: Reading or writing the store failed; open the store anew.
  * - `store_format`: The store has a format that this version of the library does not know, as `details.format` says;
  *   use the version that wrote it.
+ * - `store_unreachable`: The database does not answer, and nothing was written; where `details.unknown` is true it may
+ *   have been.
  */
 export class StoreFailure extends TenantryError {
   readonly class: 'store'
@@ -4459,6 +4462,20 @@ export type Status =
   | 'suspended'
   | 'closed'
 
+/**
+ * Which processes do not obey yet what was acknowledged.
+ *
+ * It is an answer of yes or no: yes if `reached` is true.
+ *
+ * The object itself is true either way, as every object is in JavaScript.
+ */
+export interface StoreBarrier {
+  /** Whether all of them do. */
+  reached: boolean
+  /** Machine and process id of those that do not, as far as is known. */
+  behind: Array<string>
+}
+
 /** A copy that was made. */
 export interface StoreCopy {
   /** The id of the new store. */
@@ -4504,11 +4521,13 @@ export interface StoreInfo {
  * - `memory`: The memory of this process.
  * - `folder`: A folder, for one process.
  * - `sqlite`: A file that SQLite keeps, for any number of processes of a machine.
+ * - `postgresql`: A PostgreSQL database, for any number of processes of any number of machines.
  */
 export type StoreKind =
   | 'memory'
   | 'folder'
   | 'sqlite'
+  | 'postgresql'
 
 /** The fingerprint of a store. */
 export interface StoreStateHash {
@@ -7584,9 +7603,18 @@ export interface SharingUnshareRequest {
   id: string
 }
 
+/** The request of `store.barrier`. */
+export interface StoreBarrierRequest {
+  /** How long to wait at most, in milliseconds, at most a minute. */
+  timeoutMs: Integer
+}
+
 /** The request of `store.copy`. */
 export interface StoreCopyRequest {
-  /** Where the copy is made: a folder, or `sqlite:` and a file. There must be no store yet. */
+  /**
+   * Where the copy is made: a folder, `sqlite:` and a file, or `postgresql://` and a database.
+   * There must be no store yet.
+   */
   to: string
 }
 
@@ -9099,13 +9127,19 @@ export interface SharingOperations {
 /** The operations `store.*`. */
 export interface StoreOperations {
   /**
+   * Waits until the next call in every process that has the store open obeys what was acknowledged
+   * before this call. Only a store in PostgreSQL has to be waited for.
+   */
+  barrier(request: StoreBarrierRequest): Promise<StoreBarrier>
+  /**
    * Copies the store to another place, where a store of the same kind or another begins: as it is at
-   * one instant, while others go on. So a store moves from a folder into SQLite or back, and so a
-   * backup is made, which is opened like any other store.
+   * one instant, while others go on. So a store moves from a folder into SQLite, into PostgreSQL or
+   * back, and so a backup is made, which is opened like any other store.
    *
    * What this process has drawn ahead and not used counts as used in the copy, at most 2 % of a
-   * limit. The key of the tokens is copied along, unless the host gave it with `token_key`. A copy
-   * that was cut off cannot be opened.
+   * limit. The key of the tokens is copied along, unless the host gave it with `token_key`; into
+   * PostgreSQL it is not: open the copy with the bytes of the key file as `token_key`. A copy that
+   * was cut off cannot be opened.
    */
   copy(request: StoreCopyRequest): Promise<StoreCopy>
   /**

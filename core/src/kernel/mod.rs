@@ -80,6 +80,7 @@ impl Kernel {
             None => Clock::system(tx.get(&keys::clock())?, next_due_ms),
         };
         let snapshots = Snapshots::of(&*backend, obeyed.unwrap_or(0))?;
+        let state = State::new(backend.shared());
         Ok(Kernel {
             backend,
             clock,
@@ -95,7 +96,7 @@ impl Kernel {
             replaces: AtomicBool::new(replaces),
             notifier: Notifier::default(),
             shut: AtomicBool::new(false),
-            state: State::new(obeyed.is_some()),
+            state,
             obeyed: AtomicU64::new(obeyed.unwrap_or(0)),
             obeying: Mutex::new(()),
             fork_generation: tenantry_fork::generation(),

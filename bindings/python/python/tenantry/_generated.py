@@ -170,6 +170,7 @@ from .model import (
     Slot,
     SlotList,
     Status,
+    StoreBarrier,
     StoreCopy,
     StoreInfo,
     StoreStateHash,
@@ -199,7 +200,7 @@ from .model import (
     Window,
 )
 
-CATALOGUE_HASH = "d517b0ba2cb70509acbb414ea224a080"
+CATALOGUE_HASH = "0cd1ca4d100735fb05a6d2c0e94bb8f2"
 
 
 class AccessOperations(Namespace):
@@ -3663,16 +3664,25 @@ class StoreOperations(Namespace):
 
     __slots__ = ()
 
+    def barrier(self, *, timeout_ms: int) -> StoreBarrier:
+        """Waits until the next call in every process that has the store open obeys what was acknowledged before this
+        call. Only a store in PostgreSQL has to be waited for.
+
+        - `timeout_ms`: How long to wait at most, in milliseconds, at most a minute.
+        """
+        return StoreBarrier._from(self._call("store.barrier", {"timeout_ms": timeout_ms}))
+
     def copy(self, *, to: str) -> StoreCopy:
         """Copies the store to another place, where a store of the same kind or another begins: as it is at one instant,
-        while others go on. So a store moves from a folder into SQLite or back, and so a backup is made, which is
-        opened like any other store.
+        while others go on. So a store moves from a folder into SQLite, into PostgreSQL or back, and so a backup is
+        made, which is opened like any other store.
 
         What this process has drawn ahead and not used counts as used in the copy, at most 2 % of a limit. The key of
-        the tokens is copied along, unless the host gave it with `token_key`. A copy that was cut off cannot be
-        opened.
+        the tokens is copied along, unless the host gave it with `token_key`; into PostgreSQL it is not: open the
+        copy with the bytes of the key file as `token_key`. A copy that was cut off cannot be opened.
 
-        - `to`: Where the copy is made: a folder, or `sqlite:` and a file. There must be no store yet.
+        - `to`: Where the copy is made: a folder, `sqlite:` and a file, or `postgresql://` and a database. There must
+          be no store yet.
         """
         return StoreCopy._from(self._call("store.copy", {"to": to}))
 

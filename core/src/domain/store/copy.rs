@@ -21,20 +21,20 @@ impl Operation for Copy {
         if at == At::Memory {
             return Err(Error::invalid(
                 "/to",
-                "A store in `:memory:` ends with who has it open; name a folder, or `sqlite:` and \
-                 a file.",
+                "A store in `:memory:` ends with who has it open; name a folder, a file, or a \
+                 database.",
             ));
         }
         let how = Options {
             cache_bytes: CACHE_BYTES,
-            create: true,
+            ..Options::default()
         };
         let of_copy = |error| Error::from(error).at("/to");
         let copy = tenantry_store::open(&at, &how).map_err(of_copy)?;
         if copy.last_commit() > 0 {
             return Err(Error::invalid(
                 "/to",
-                format!("There is a store at `{}`; name another place.", self.to),
+                format!("There is a store at `{}`; name another place.", at.shown()),
             ));
         }
         if let Some(key) = ctx.engine.auth.tokens.kept_beside() {
@@ -326,7 +326,7 @@ mod tests {
         let place = folder.at("copy");
         let how = Options {
             cache_bytes: CACHE_BYTES,
-            create: true,
+            ..Options::default()
         };
         let copy = tenantry_store::open(&At::new(Path::new(&place)), &how).unwrap();
         let marked = commit(&*copy, vec![(keys::copying(), Some(b"null".to_vec()))]).unwrap();
