@@ -35,7 +35,7 @@ operations! {
         [-       key log_in_as -      -     ] account("users.view", "clients.view_all");
     access.explain: access::Explain => access::AccessExplanation, Read at account
         [-       key log_in_as -      -     ] account("users.view", "clients.view_all");
-    access.what_can: access::WhatCan => access::AccessPowers, Read at account
+    access.what_can: access::WhatCan => access::UserPermissions, Read at account
         [-       key log_in_as -      -     ] account("users.view", "clients.view_all");
     access.who_can: access::WhoCan => access::AccessHolderList, Read at account
         [-       key log_in_as -      -     ] account("users.view", "clients.view_all");
@@ -150,7 +150,7 @@ operations! {
     clock.undo: clock::Undo => clock::ClockUndone, Send at -
         [-       key log_in_as -      -     ] System;
     credits.allocate: credits::Allocate => credits::CreditMove, Write at account
-        [-       key -         -      -     ] Rule(rules::CREDITS_FROM_ABOVE);
+        [-       key -         -      -     ] Rule(rules::CREDITS_BY_ANCESTORS);
     credits.balance: credits::Balance => credits::CreditBalance, Read at account
         [-       key log_in_as -      -     ] account("credits.view", "clients.view_all");
     credits.grant: credits::Grant => model::CreditEntry, Write at account
@@ -165,7 +165,7 @@ operations! {
     credits.spend: credits::Spend => model::CreditEntry, Write at account
         [-       key -         -      -     ] System;
     credits.take_back: credits::TakeBack => credits::CreditMove, Write at account
-        [-       key -         -      -     ] Rule(rules::CREDITS_FROM_ABOVE);
+        [-       key -         -      -     ] Rule(rules::CREDITS_BY_ANCESTORS);
     credits.unreserve: credits::Unreserve => credits::CreditReserve, Write at account
         [-       key -         -      -     ] account("groups.reserve", "clients.edit");
     credits.withdraw: credits::Withdraw => model::CreditEntry, Write at account

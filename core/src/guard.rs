@@ -38,7 +38,7 @@ impl Guard {
         effect: Effect,
         call: impl FnOnce(&Engine) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let has_more = self.needs_a_look();
+        let has_more = self.needs_check();
         if has_more {
             self.refuse_unusable(effect)?;
         }
@@ -61,14 +61,14 @@ impl Guard {
 
     /// Like [`enter`](Guard::enter), for a call that does not wait for the disk; it answers none
     /// when something is due that another call has to carry out, or was committed by another
-    /// process and is not obeyed here yet.
+    /// process and is not applied here yet.
     #[inline]
     pub(crate) fn enter_at_once<T>(
         &self,
         effect: Effect,
         call: impl FnOnce(&Engine) -> Result<T, Error>,
     ) -> Result<Option<T>, Error> {
-        let has_more = self.needs_a_look();
+        let has_more = self.needs_check();
         if has_more {
             self.refuse_unusable(effect)?;
             if self.engine.kernel.is_behind() {
@@ -91,10 +91,10 @@ impl Guard {
 
     /// Whether there is more to look at than what is asked for.
     #[inline]
-    fn needs_a_look(&self) -> bool {
+    fn needs_check(&self) -> bool {
         self.closed.load(Ordering::Acquire)
             || self.engine.kernel.is_forked()
-            || self.engine.kernel.needs_a_look()
+            || self.engine.kernel.needs_check()
     }
 
     fn refuse_unusable(&self, effect: Effect) -> Result<(), Error> {

@@ -1,8 +1,8 @@
 //! The handle of the host, and what it prepares for the frequent calls.
 
+mod debug;
 mod from_memory;
 mod sender;
-mod shown;
 
 use crate::access::allowed::{allowed, check, member_may, place_of};
 use crate::access::operation::Operation;
@@ -365,7 +365,7 @@ impl Tenantry {
             self.guard
                 .engine
                 .kernel
-                .nap_until_message(after, until, || self.guard.is_closed())?;
+                .sleep_until_message(after, until, || self.guard.is_closed())?;
         }
     }
 

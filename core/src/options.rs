@@ -35,7 +35,7 @@ pub struct OpenOptions {
     /// the call is refused with `store_unreachable`. Only for a store in PostgreSQL.
     pub store_timeout_ms: u64,
     /// How often the database is asked what other processes have committed, in milliseconds (20 to
-    /// 1,000): so much later checks and sends from memory obey it. Only for a store in PostgreSQL.
+    /// 1,000): so much later checks and sends from memory apply it. Only for a store in PostgreSQL.
     pub poll_ms: u64,
     /// How long checks and sends from memory go on when the database does not answer, in
     /// milliseconds (ten times `poll_ms` to 600,000); after that, they are refused with

@@ -64,7 +64,8 @@ pub extern "C" fn tenantry_catalogue_hash() -> *const c_char {
 /// with the first of the peppers before they are hashed. A hash that was made with another pepper
 /// needs that pepper until its user logs in. Without a `token_key`, the store keeps a key in a file
 /// beside its data; in PostgreSQL it is required. A store must always be opened with the key with
-/// which it was created. `store_timeout_ms`, `poll_ms` and `stale_ms` are for a store in PostgreSQL.
+/// which it was created. `store_timeout_ms`, `poll_ms` and `stale_ms` are for a store in
+/// PostgreSQL.
 ///
 /// `store`: receives the handle, or zero. It is yours: free it with `tenantry_free`.
 ///

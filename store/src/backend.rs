@@ -72,24 +72,24 @@ pub trait Snapshot: Send + Sync {
 
 /// As long as it lives, no other process begins to write.
 #[must_use]
-pub struct Alone<'a> {
-    store: Option<&'a dyn Unlock>,
+pub struct WriterGuard<'a> {
+    store: Option<&'a dyn UnlockWriter>,
 }
 
-/// A store that is locked by [`SharedStore::alone`].
-pub trait Unlock {
+/// A store that is locked by [`SharedStore::lock_writer`].
+pub trait UnlockWriter {
     /// Lets other processes write again.
     fn unlock(&self);
 }
 
-impl<'a> Alone<'a> {
+impl<'a> WriterGuard<'a> {
     /// For a store that was locked, and unlocks it when it is dropped.
-    pub fn locked(store: &'a dyn Unlock) -> Alone<'a> {
-        Alone { store: Some(store) }
+    pub fn locked(store: &'a dyn UnlockWriter) -> WriterGuard<'a> {
+        WriterGuard { store: Some(store) }
     }
 }
 
-impl Drop for Alone<'_> {
+impl Drop for WriterGuard<'_> {
     fn drop(&mut self) {
         if let Some(store) = self.store {
             store.unlock();
@@ -318,7 +318,7 @@ pub trait SharedStore: Send + Sync {
     /// Waits until no other process writes, and keeps it so. [`StoreError::Locked`] where another
     /// does not let go of it in time. The thread that has it may commit; so may others, where that
     /// relies on no more than what [`Batch::expected`] and [`Batch::ranges`] tell.
-    fn alone(&self) -> Result<Alone<'_>, StoreError>;
+    fn lock_writer(&self) -> Result<WriterGuard<'_>, StoreError>;
 
     /// How many processes have the store open, this one included, as far as is known here.
     fn processes(&self) -> u64;

@@ -346,14 +346,16 @@ fn foreign(path: &Path) -> StoreError {
 }
 
 fn no_folder(path: &Path, link: bool) -> StoreError {
-    let shown = path.display();
+    let display = path.display();
     StoreError::invalid(match fs::canonicalize(path) {
         Ok(real) if link => format!(
-            "`{shown}` is a link, and links are not followed; name the folder itself, `{}`.",
+            "`{display}` is a link, and links are not followed; name the folder itself, `{}`.",
             real.display()
         ),
-        _ if link => format!("`{shown}` is a link that leads nowhere; name a folder."),
-        _ => format!("`{shown}` is not a folder; name one, or a path where there is nothing yet."),
+        _ if link => format!("`{display}` is a link that leads nowhere; name a folder."),
+        _ => {
+            format!("`{display}` is not a folder; name one, or a path where there is nothing yet.")
+        }
     })
 }
 

@@ -116,13 +116,15 @@
 //! needs nobody to clean up after it: its locks end with it, and what it has not told in the page
 //! is in the database.
 //!
-//! Commits are one at a time over all processes ([`SharedStore::alone`] keeps the lock for longer).
-//! Where another process does not let go of it for five seconds, as one that is stopped, the answer
-//! is [`StoreError::Locked`] with its pid, and later commits may follow. Readers wait for nobody.
+//! Commits are one at a time over all processes ([`SharedStore::lock_writer`] keeps the lock for
+//! longer). Where another process does not let go of it for five seconds, as one that is stopped,
+//! the answer is [`StoreError::Locked`] with its pid, and later commits may follow. Readers wait
+//! for nobody.
 //!
 //! A commit with a [`Batch::note`] is acknowledged after its number is in [`SharedStore::noted`] of
 //! all processes; one without does not touch that. Whoever reads the store tells the page what the
-//! database says before it answers, by `get`, `get_many`, `range`, a snapshot, `commit`, `alone`,
+//! database says before it answers, by `get`, `get_many`, `range`, a snapshot, `commit`,
+//! `lock_writer`,
 //! `notes_after` or `verify` alike: so no process answers from a commit whose note it does not know
 //! of, although the one that made it was killed in between. The newest 100,000 notes are kept.
 //!
@@ -146,8 +148,8 @@
 //! [`SharedStore::noted`] may be late by as long as [`Server::poll`] where nothing is read. Who
 //! answers without reading asks [`SharedStore::is_stale`] too: true where the last sign of life
 //! that was answered is older than [`Server::stale`]. A process whose signs of life stop for longer
-//! counts as gone; it is told by [`Standing::Expelled`], and none of its writes is carried out until
-//! [`SharedStore::rejoin`].
+//! counts as gone; it is told by [`Standing::Expelled`], and none of its writes is carried out
+//! until [`SharedStore::rejoin`].
 //!
 //! After an error of a commit others may follow: what was not acknowledged was not made, but after
 //! [`StoreError::Unknown`]. A forked child uses nothing of its parent's, and may open the store
@@ -182,8 +184,8 @@ use std::path::PathBuf;
 
 pub use at::{At, ServerText};
 pub use backend::{
-    Alone, Backend, Batch, CommitError, Kind, Notes, Options, Order, Record, Server, SharedStore,
-    Snapshot, Standing, StoreError, Unlock, Verification,
+    Backend, Batch, CommitError, Kind, Notes, Options, Order, Record, Server, SharedStore,
+    Snapshot, Standing, StoreError, UnlockWriter, Verification, WriterGuard,
 };
 
 /// Opens the store that is there; in memory it is an empty one, and lives as long as the value.

@@ -27,8 +27,8 @@ use parking_lot::Mutex;
 pub use address::Address;
 
 use crate::backend::{
-    Alone, Backend, Batch, CommitError, Kind, Notes, Options, Order, Record, SharedStore, Snapshot,
-    Standing, StoreError, Verification, random_id,
+    Backend, Batch, CommitError, Kind, Notes, Options, Order, Record, SharedStore, Snapshot,
+    Standing, StoreError, Verification, WriterGuard, random_id,
 };
 use crate::layers::PAGE;
 use crate::{record, verify};
@@ -279,8 +279,8 @@ impl SharedStore for PostgresStore {
         notes::of(notes, &state, commit, most).map_err(error)
     }
 
-    fn alone(&self) -> Result<Alone<'_>, StoreError> {
-        self.shared.alone()
+    fn lock_writer(&self) -> Result<WriterGuard<'_>, StoreError> {
+        self.shared.lock_writer()
     }
 
     fn processes(&self) -> u64 {

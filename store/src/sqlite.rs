@@ -10,7 +10,7 @@ mod check;
 mod closing;
 mod commit;
 mod disk;
-mod keeper;
+mod maintenance;
 mod notes;
 mod opening;
 mod peers;
@@ -19,7 +19,7 @@ mod rows;
 mod shared;
 mod snapshot;
 mod syncing;
-mod turn;
+mod writer_lock;
 
 #[cfg(test)]
 mod tests;
@@ -32,13 +32,13 @@ use std::time::{Duration, Instant};
 use tenantry_pulse::Word;
 
 use crate::backend::{
-    Alone, Backend, Batch, CommitError, Kind, Notes, Options, Order, Record, SharedStore, Snapshot,
-    StoreError, Verification,
+    Backend, Batch, CommitError, Kind, Notes, Options, Order, Record, SharedStore, Snapshot,
+    StoreError, Verification, WriterGuard,
 };
 use crate::process::OpenIn;
 use crate::record;
-use keeper::Kept;
-use peers::Reserved;
+use maintenance::Maintained;
+use peers::OpenRegistration;
 use place::Place;
 use shared::{GROWN, IDLE, Shared};
 use snapshot::AtOneState;
@@ -64,17 +64,17 @@ impl SqliteStore {
     pub(crate) fn open(path: &Path, options: &Options) -> Result<SqliteStore, StoreError> {
         let entered = OPEN_IN.enter()?;
         let place = Place::new(path)?;
-        let reserved = Reserved::take(&place, entered)?;
+        let registration = OpenRegistration::take(&place, entered)?;
         // One for writing, those that are idle, and one that reads everything.
         let cache_kib = (options.cache_bytes / 1024 / (IDLE as u64 + 2)).max(512);
         let opened = opening::open(&place, options.create, cache_kib)?;
-        let shared = Arc::new(Shared::new(place, reserved, cache_kib, opened)?);
+        let shared = Arc::new(Shared::new(place, registration, cache_kib, opened)?);
         let store = SqliteStore { shared };
         // One is there whatever happens to the files.
         store.shared.read(|_| Ok(()))?;
-        let kept: Arc<dyn Kept> = store.shared.clone();
-        let kept: Weak<dyn Kept> = Arc::downgrade(&kept);
-        store.shared.keeper.start(kept)?;
+        let kept: Arc<dyn Maintained> = store.shared.clone();
+        let kept: Weak<dyn Maintained> = Arc::downgrade(&kept);
+        store.shared.maintenance.start(kept)?;
         Ok(store)
     }
 }
@@ -86,7 +86,7 @@ impl Shared {
             // What is not there any more may have been deleted by a commit that nobody told of.
             let is_told = matches!(&found, Some(record) if record.version <= self.peers.commit());
             if !is_told {
-                self.peers.learn(&rows::state(connection)?);
+                self.peers.publish_state(&rows::state(connection)?);
             }
             Ok(found)
         })
@@ -103,7 +103,7 @@ impl Shared {
             connection
         };
         let outcome = rows::begin_reading(&connection).and_then(|state| {
-            self.peers.learn(&state);
+            self.peers.publish_state(&state);
             check::verify(&connection, &state.head, || self.go_on())
         });
         *self.verification.lock() = None;
@@ -111,7 +111,7 @@ impl Shared {
     }
 }
 
-impl Kept for Shared {
+impl Maintained for Shared {
     fn commits(&self) -> (u64, u64) {
         // Each process looks after its own.
         let commit = self.written.load(Ordering::Acquire);
@@ -175,7 +175,7 @@ impl Backend for SqliteStore {
 
     fn commit(&self, batch: &Batch) -> Result<u64, CommitError> {
         let number = self.shared.commit(batch)?;
-        self.shared.keeper.look();
+        self.shared.maintenance.wake();
         Ok(number)
     }
 
@@ -247,8 +247,8 @@ impl SharedStore for SqliteStore {
             .read_at_one_state(|connection, state| notes::after(connection, state, commit, most))
     }
 
-    fn alone(&self) -> Result<Alone<'_>, StoreError> {
-        self.shared.alone()
+    fn lock_writer(&self) -> Result<WriterGuard<'_>, StoreError> {
+        self.shared.lock_writer()
     }
 
     fn processes(&self) -> u64 {
@@ -260,8 +260,8 @@ impl SharedStore for SqliteStore {
         let pulse = shared.peers.pulse();
         let woken = shared.woken.load(Ordering::SeqCst);
         loop {
-            // First: whoever rings after this is not slept through.
-            let bell = pulse.word(Word::Bell).load(Ordering::SeqCst);
+            // First: a wake-up after this is not slept through.
+            let wakeups = pulse.word(Word::NoteWakeups).load(Ordering::SeqCst);
             let left = most.saturating_sub(began.elapsed());
             if self.noted().load(Ordering::SeqCst) > after
                 || shared.woken.load(Ordering::SeqCst) != woken
@@ -270,13 +270,13 @@ impl SharedStore for SqliteStore {
             {
                 return;
             }
-            pulse.wait(Word::Bell, bell, left);
+            pulse.wait(Word::NoteWakeups, wakeups, left);
         }
     }
 
     fn wake_waiting(&self) {
         self.shared.woken.fetch_add(1, Ordering::SeqCst);
-        self.shared.peers.ring();
+        self.shared.peers.wake_listeners();
     }
 }
 

@@ -173,7 +173,7 @@ fn an_address_has_one_open_invitation_in_a_team() {
     let open = done(
         &store,
         "invitations.list",
-        json!({"account": "acme", "below": true, "status": "pending"}),
+        json!({"account": "acme", "include_descendants": true, "status": "pending"}),
     );
     assert_eq!(open["invitations"].as_array().unwrap().len(), 1);
 }

@@ -1831,7 +1831,7 @@ impl Model {
                 Ok(self.shown_invitation(who, at))
             }
             "invitations.list" => {
-                let below = request["below"] == true;
+                let below = request["include_descendants"] == true;
                 if below {
                     self.require(who, &account, TEAM)?;
                 }
@@ -2179,7 +2179,7 @@ impl Model {
                     let refusal = self.shared_refusal(who, &account, &asked, &action);
                     return Ok(refused(
                         refusal,
-                        refusal.is_none().then_some("shared_from_above"),
+                        refusal.is_none().then_some("shared_by_ancestor"),
                     ));
                 }
                 let reason = self.sees_template(who, &account, &asked, &permission, &id);
@@ -2717,7 +2717,7 @@ fn random_request(dice: &mut Dice, model: &Model, who: &Who) -> (&'static str, V
             (
                 "invitations.list",
                 if dice.roll(2) == 0 {
-                    with(request, "below", true)
+                    with(request, "include_descendants", true)
                 } else {
                     request
                 },

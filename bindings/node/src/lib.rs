@@ -235,13 +235,13 @@ fn wait_for_messages(
     done: Function<'_, Waited, ()>,
 ) -> napi::Result<()> {
     /// How long it may take to notice the end of a worker.
-    const NAP: Duration = Duration::from_millis(250);
+    const POLL_INTERVAL: Duration = Duration::from_millis(250);
     let done = done.build_threadsafe_function::<Waited>().build()?;
     let wait = move || {
         let began = Instant::now();
         loop {
             let left = timeout.saturating_sub(began.elapsed());
-            let waited = finished(|| store.wait_outbox(after, left.min(NAP)));
+            let waited = finished(|| store.wait_outbox(after, left.min(POLL_INTERVAL)));
             if done.aborted() {
                 return;
             }

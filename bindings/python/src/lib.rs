@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use tenantry::{Code, Decision, Error, ImportProgress, Tenantry};
 
 /// How long it may take until Ctrl-C has an effect.
-const NAP: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The operations that read so much that somebody may want to stop them.
 const LONG: [&[u8]; 6] = [
@@ -258,7 +258,7 @@ impl Store {
         loop {
             let left = timeout.saturating_sub(began.elapsed());
             let found = py
-                .detach(|| self.0.wait_outbox(after, left.min(NAP)))
+                .detach(|| self.0.wait_outbox(after, left.min(POLL_INTERVAL)))
                 .map_err(|error| raised(py, &error))?;
             if found.is_some() || left.is_zero() {
                 return Ok(found);
@@ -343,7 +343,7 @@ fn hear<T: Send>(py: Python<'_>, said: &mut Receiver<T>) -> PyResult<T> {
     loop {
         py.check_signals()?;
         let said = &mut *said;
-        match py.detach(move || said.recv_timeout(NAP)) {
+        match py.detach(move || said.recv_timeout(POLL_INTERVAL)) {
             Ok(said) => return Ok(said),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => {

@@ -81,7 +81,7 @@ pub(crate) fn invalid() -> Error {
 }
 
 /// Names the field that is to blame, in a request that holds a token and an address.
-pub(crate) fn blamed(error: Error, within: &str) -> Error {
+pub(crate) fn at_field(error: Error, within: &str) -> Error {
     let field = if error.code() == Code::IpNotAllowed {
         "ip"
     } else {
@@ -166,7 +166,7 @@ impl Engine {
 
     /// Not synced by itself: what a power loss takes back are a few minutes.
     fn write_last_use<T: Credential>(&self, id: &Id, ip: Option<Address>) -> Result<(), Error> {
-        let _alone = self.alone()?;
+        let _guard = self.lock_writer()?;
         self.commit(&Actor::System, None, |ctx| {
             if let Some(mut record) = ctx.tx.get::<T>(&T::key(id))? {
                 record.use_at(ctx.now_ms, ip);
@@ -257,7 +257,7 @@ impl Engine {
             Caller::ApiKey { token, ip } => {
                 let live = self
                     .api_key(token.reveal(), ip.map(Address::from))
-                    .map_err(|error| blamed(error, "/actor"))?;
+                    .map_err(|error| at_field(error, "/actor"))?;
                 Ok(actor_with(&live.record, *ip))
             }
         }

@@ -475,7 +475,7 @@ impl Ctx<'_> {
     ) -> Result<Vec<PermissionSet>, Error> {
         let mut sets: Vec<PermissionSet> = self.nominal_in(account)?.into_iter().collect();
         if !sets.is_empty() && self.may_manage_tree(account, set)? {
-            self.nominal_below(account, &mut sets)?;
+            self.nominal_of_descendants(account, &mut sets)?;
         }
         Ok(sets)
     }
@@ -491,7 +491,7 @@ impl Ctx<'_> {
 
     /// What the actor holds in the accounts below one. In the first of them where they have no
     /// place of their own they hold the least, so that no other needs to be looked at.
-    pub(crate) fn nominal_below(
+    pub(crate) fn nominal_of_descendants(
         &mut self,
         account: &Id,
         sets: &mut Vec<PermissionSet>,
@@ -508,7 +508,7 @@ impl Ctx<'_> {
             if !self.tx.has(&keys::member(&child, user))? {
                 break;
             }
-            self.nominal_below(&child, sets)?;
+            self.nominal_of_descendants(&child, sets)?;
             from = key;
             from.push(0);
         }

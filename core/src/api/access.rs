@@ -66,7 +66,7 @@ pub struct AccessCheck {
 
 /// What a user may do in an account.
 #[answer]
-pub struct AccessPowers {
+pub struct UserPermissions {
     /// Why the user may do nothing at all, where a code says it: because of the status of the
     /// account, the user or the membership.
     pub refusal: Option<Code>,
@@ -74,12 +74,12 @@ pub struct AccessPowers {
     pub held_as: Option<AccessHeldAs>,
     /// What they may do now, in the order of the permission tree; they may not do anything that is
     /// not listed.
-    pub permissions: Vec<AccessPower>,
+    pub permissions: Vec<HeldPermission>,
 }
 
 /// A permission that somebody holds.
 #[answer]
-pub struct AccessPower {
+pub struct HeldPermission {
     /// The permission.
     pub permission: String,
     /// How far it reaches; `any` for a permission that has no scope.
@@ -118,7 +118,7 @@ pub enum AccessHeldAs {
     /// They are a member of it.
     Member,
     /// They manage the team from an account above it.
-    Above,
+    Ancestor,
 }
 
 /// A permission check explained.
@@ -168,7 +168,7 @@ pub enum AccessStepKind {
     /// The permission is for operators of the platform only, never for users of an account.
     OperatorsOnly,
     /// The user reaches the account from one above it, with the permissions that they hold there.
-    Above,
+    Ancestor,
     /// The user is the owner, who holds every permission under the ceilings.
     Owner,
     /// By policy, members hold what the role of the package allows, and not what a role of their

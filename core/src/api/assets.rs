@@ -75,7 +75,7 @@ pub struct Asset {
     /// Where the account has it from.
     pub source: AssetSource,
     /// The account or package to which it was assigned.
-    pub carrier: Id,
+    pub assigned_to: Id,
 }
 
 /// Where an account has an asset from.

@@ -282,5 +282,5 @@ pub struct CreditMove {
     /// How many credits the account below has now, including the reserves of its groups.
     pub balance: u64,
     /// How many credits are free in the account above now.
-    pub free_above: u64,
+    pub parent_free: u64,
 }

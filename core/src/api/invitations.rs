@@ -57,7 +57,7 @@ pub struct List {
     /// Whether the invitations to all accounts below it are listed too, for those who manage the
     /// team.
     #[serde(default)]
-    pub below: bool,
+    pub include_descendants: bool,
     /// Only those with this status.
     pub status: Option<InvitationStatus>,
     /// Only those with this text in the address or in the name; case and accents do not matter.

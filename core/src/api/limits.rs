@@ -137,7 +137,7 @@ pub struct LimitCandidate {
     /// Where it comes from.
     pub source: Source,
     /// The account or package that sets the value; absent for the platform's default.
-    pub carrier: Option<Id>,
+    pub set_by: Option<Id>,
     /// The value.
     pub value: Limit,
     /// Whether the edition of the store includes it; otherwise the value is kept but does not apply

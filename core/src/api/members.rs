@@ -278,7 +278,7 @@ pub struct People {
     /// Whether the people of all accounts below it are listed too, each person once; for those who
     /// manage the team.
     #[serde(default)]
-    pub below: bool,
+    pub include_descendants: bool,
     /// Only people with this status.
     pub status: Option<PersonStatus>,
     /// Only people with this text in the address or in the name; case and accents do not matter.

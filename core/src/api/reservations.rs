@@ -9,7 +9,7 @@ use tenantry_macros::{answer, request};
 /// Reserves messages that go out later, and charges them now. Until the reservation is committed,
 /// is released or expires, all of it counts as used.
 ///
-/// A pace does not refuse it: the reservation takes turns of the pace, and the answer says from
+/// A pace does not refuse it: the reservation takes slots of the pace, and the answer says from
 /// when on all messages may have gone out (`not_before_ms`).
 ///
 /// It answers as `sending.admit` does; when it is refused, nothing is reserved. Credits that paid

@@ -37,7 +37,7 @@ pub struct Copy {
     pub to: StorePath,
 }
 
-/// Waits until the next call in every process that has the store open obeys what was acknowledged
+/// Waits until the next call in every process that has the store open applies what was acknowledged
 /// before this call. Only a store in PostgreSQL has to be waited for.
 #[request]
 pub struct Barrier {
@@ -45,7 +45,7 @@ pub struct Barrier {
     pub timeout_ms: Count,
 }
 
-/// Which processes do not obey yet what was acknowledged.
+/// Which processes do not apply yet what was acknowledged.
 #[answer]
 #[schemars(extend("x-yes" = "reached"))]
 pub struct StoreBarrier {

@@ -152,7 +152,7 @@ pub enum EnterAs {
     /// As a member, with the role that they have in it.
     Member,
     /// From an account above whose team they manage, with the permissions that they hold there.
-    Above,
+    Ancestor,
 }
 
 /// An account to which a user has access.

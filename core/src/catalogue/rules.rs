@@ -17,5 +17,5 @@ pub(super) const ASSETS: &str = "users with `sending.domains.view`, `sending.nod
     `sending.bounce_addresses.view`, each for its kind; operators with `clients.view_all`";
 
 /// Who may give credits to an account below, and take them back.
-pub(super) const CREDITS_FROM_ABOVE: &str = "users who manage the team from an account above \
+pub(super) const CREDITS_BY_ANCESTORS: &str = "users who manage the team from an account above \
     (`accounts.team`) and hold `credits.allocate` there; operators with `clients.add_credits`";

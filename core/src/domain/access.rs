@@ -9,8 +9,8 @@ use crate::access::request::Ctx;
 use crate::access::view::{Judged, MemberView, NominalCache, OF_OWN_MEMBERS, role_permissions};
 use crate::access::visibility;
 use crate::api::access::{
-    AccessCheck, AccessExplanation, AccessHeldAs, AccessHolder, AccessHolderList, AccessPower,
-    AccessPowers, AccessStep, AccessStepKind, Check, Explain, WhatCan, WhoCan,
+    AccessCheck, AccessExplanation, AccessHeldAs, AccessHolder, AccessHolderList, AccessStep,
+    AccessStepKind, Check, Explain, HeldPermission, UserPermissions, WhatCan, WhoCan,
 };
 use crate::error::{Code, Error};
 use crate::kernel::keys;
@@ -94,7 +94,7 @@ fn place_of(tree: &PermissionTree, permission: &Id) -> Result<usize, Error> {
 
 pub(crate) fn held_as(member: &Member, account: &Id) -> AccessHeldAs {
     match (member.account == *account, member.owner) {
-        (false, _) => AccessHeldAs::Above,
+        (false, _) => AccessHeldAs::Ancestor,
         (true, true) => AccessHeldAs::Owner,
         (true, false) => AccessHeldAs::Member,
     }
@@ -123,11 +123,11 @@ impl Operation for Check {
 }
 
 impl Operation for WhatCan {
-    type Answer = AccessPowers;
+    type Answer = UserPermissions;
 
-    fn run(self, ctx: &mut Ctx<'_>) -> Result<AccessPowers, Error> {
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<UserPermissions, Error> {
         let Some(judged) = judge(ctx, &self.account, &self.user)? else {
-            return Ok(AccessPowers {
+            return Ok(UserPermissions {
                 refusal: Some(Code::NotMember),
                 held_as: None,
                 permissions: Vec::new(),
@@ -135,7 +135,7 @@ impl Operation for WhatCan {
         };
         let held_as = judged.member().map(|member| held_as(member, &self.account));
         if judged.refusal.is_some() {
-            return Ok(AccessPowers {
+            return Ok(UserPermissions {
                 refusal: judged.refusal,
                 held_as,
                 permissions: Vec::new(),
@@ -144,12 +144,12 @@ impl Operation for WhatCan {
         let tree = ctx.tree();
         let mut permissions = Vec::new();
         for (place, node) in tree.nodes().iter().enumerate() {
-            permissions.extend(judged.permissions.at(place).map(|scope| AccessPower {
+            permissions.extend(judged.permissions.at(place).map(|scope| HeldPermission {
                 permission: node.id.clone(),
                 scope,
             }));
         }
-        Ok(AccessPowers {
+        Ok(UserPermissions {
             refusal: None,
             held_as,
             permissions,
@@ -361,7 +361,7 @@ impl Explain {
         if member.account != self.account {
             steps.push(AccessStep {
                 account: Some(member.account.clone()),
-                ..step(AccessStepKind::Above, &member.user)
+                ..step(AccessStepKind::Ancestor, &member.user)
             });
         }
         if member.owner {
@@ -890,9 +890,9 @@ mod tests {
                             || holder.is_none_or(|holder| holder["held_as"] == whole["held_as"]),
                         "{at}: {holder:?}"
                     );
-                    let is_above = |holder: &&Value| holder["held_as"] == "above";
+                    let is_of_ancestor = |holder: &&Value| holder["held_as"] == "ancestor";
                     assert_eq!(
-                        holder.filter(is_above).is_some(),
+                        holder.filter(is_of_ancestor).is_some(),
                         holder.is_some_and(|holder| holder["account"] != account),
                         "{at}: {holder:?}"
                     );

@@ -4,7 +4,7 @@
 #[cfg(test)]
 mod tests;
 
-use crate::access::authenticate::{actor_with, blamed};
+use crate::access::authenticate::{actor_with, at_field};
 use crate::access::operation::Operation;
 use crate::access::request::Ctx;
 use crate::access::visibility;
@@ -344,13 +344,13 @@ impl Operation for Check {
         let live = ctx
             .engine
             .api_key(self.token.reveal(), self.ip)
-            .map_err(|error| blamed(error, ""))?;
+            .map_err(|error| at_field(error, ""))?;
         let key = &live.record;
         let actor = actor_with(key, self.ip.map(Address::ip));
         ctx.engine
             .ctx(&actor)
             .member_in(&key.account)
-            .map_err(|error| blamed(error, ""))?;
+            .map_err(|error| at_field(error, ""))?;
         Ok(ApiKeyProof {
             api_key: key.id.clone(),
             account: key.account.clone(),

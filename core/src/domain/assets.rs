@@ -66,7 +66,7 @@ pub(crate) fn effective(
 ) -> Result<Vec<Asset>, Error> {
     let mut found: Vec<Asset> = Vec::new();
     for (level, ancestor) in account_line(&mut ctx.tx, account)?.into_iter().enumerate() {
-        let mut add = |assets: &Assets, source, carrier: &Id| {
+        let mut add = |assets: &Assets, source, assigned_to: &Id| {
             for asset in assets.of(kind) {
                 if !found.iter().any(|known| known.asset == *asset) {
                     let source = if level == 0 {
@@ -78,7 +78,7 @@ pub(crate) fn effective(
                         kind,
                         asset: asset.clone(),
                         source,
-                        carrier: carrier.clone(),
+                        assigned_to: assigned_to.clone(),
                     });
                 }
             }

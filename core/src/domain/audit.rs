@@ -92,21 +92,21 @@ fn broken(chain: &AuditChain, number: u64) -> Error {
     ))
 }
 
-/// The numbers of records below one, the largest first: at most `most`.
+/// The numbers of records before one, the largest first: at most `most`.
 fn numbers_before(
     ctx: &Ctx<'_>,
     chain: &AuditChain,
     user: Option<&Id>,
-    below: u64,
+    before: u64,
     most: usize,
 ) -> Result<Vec<u64>, Error> {
     let (from, until) = match user {
         Some(user) => {
-            let [from, until] = [0, below]
+            let [from, until] = [0, before]
                 .map(|number| keys::audit_person(AuditKind::User, user, chain, number, 0));
             (from, until)
         }
-        None => (keys::audits(chain).0, keys::audit(chain, below)),
+        None => (keys::audits(chain).0, keys::audit(chain, before)),
     };
     let rows = ctx
         .tx
@@ -117,7 +117,7 @@ fn numbers_before(
         None => keys::last_number(key),
     };
     rows.iter()
-        .map(|(key, _)| number(key).ok_or_else(|| broken(chain, below)))
+        .map(|(key, _)| number(key).ok_or_else(|| broken(chain, before)))
         .collect()
 }
 
@@ -197,7 +197,7 @@ pub(crate) fn change(
         (Some(_), None) => AuditWhat::Deleted,
         (Some(_), Some(_)) => AuditWhat::Changed,
     };
-    let mut shown = fields(
+    let mut answer = fields(
         change.before.unwrap_or_default(),
         change.after.unwrap_or_default(),
     );
@@ -212,7 +212,7 @@ pub(crate) fn change(
             .tx
             .get(&keys::audit_person(*kind, id, chain, number, place))?;
         match known.flatten() {
-            Some(known) => shown.extend(fields(known.before, known.after)),
+            Some(known) => answer.extend(fields(known.before, known.after)),
             None => erased = true,
         }
     }
@@ -220,7 +220,7 @@ pub(crate) fn change(
         kind: change.kind,
         id: change.id,
         what,
-        fields: shown,
+        fields: answer,
         erased,
     })
 }
@@ -271,29 +271,29 @@ impl Operation for List {
                 "`after` must be what the page before answered as `next`, unchanged.",
             )
         };
-        let mut below = match &self.after {
+        let mut before = match &self.after {
             Some(after) => after.as_str().parse().map_err(|_| wrong())?,
             None => u64::MAX,
         };
         let mut records = Vec::new();
         let mut looked_at = 0;
         loop {
-            let numbers = numbers_before(ctx, &chain, self.user.as_ref(), below, SCAN_STEP)?;
+            let numbers = numbers_before(ctx, &chain, self.user.as_ref(), before, SCAN_STEP)?;
             let is_end = numbers.len() < SCAN_STEP;
             for number in numbers {
                 // Two changes of one record may be about the same person.
-                if number == below {
+                if number == before {
                     continue;
                 }
                 if records.len() == size || looked_at == SCAN_MAX {
-                    let next = Cursor::new(below.to_string()).map_err(Error::internal)?;
+                    let next = Cursor::new(before.to_string()).map_err(Error::internal)?;
                     return Ok(AuditPage {
                         records,
                         next: Some(next),
                     });
                 }
                 looked_at += 1;
-                below = number;
+                before = number;
                 let record: Option<AuditRecord> = ctx.tx.get(&keys::audit(&chain, number))?;
                 let record = record.ok_or_else(|| broken(&chain, number))?;
                 if self.fits(&record) {

@@ -28,7 +28,7 @@ impl Operation for Admit {
         if self.key.is_none() {
             return decide_as(ctx.engine, ctx.actor, &cell, &mut prepared, prepare, ask);
         }
-        idempotency::charged(
+        idempotency::charge_idempotent(
             ctx,
             &self,
             self.key.as_ref(),

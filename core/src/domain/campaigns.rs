@@ -24,7 +24,12 @@ use crate::tables::campaigns::{find, load, save};
 
 /// Refuses a user whose permission does not reach the campaign, where it is a resource of the
 /// account.
-fn reach(ctx: &mut Ctx<'_>, account: &Id, campaign: &Id, choice: &[&str]) -> Result<(), Error> {
+fn require_campaign_access(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    campaign: &Id,
+    choice: &[&str],
+) -> Result<(), Error> {
     const KIND: &str = "campaign";
     let Actor::User { user, .. } = ctx.actor else {
         return accounts::load(&mut ctx.tx, account, "/account").map(drop);
@@ -95,7 +100,7 @@ impl Operation for Report {
     type Answer = Campaign;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Campaign, Error> {
-        idempotency::written(ctx, &self, self.key.as_ref(), |ctx| {
+        idempotency::run_idempotent(ctx, &self, self.key.as_ref(), |ctx| {
             self.clone().carry_out(ctx)
         })
     }
@@ -145,7 +150,7 @@ impl Operation for Get {
     type Answer = Campaign;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Campaign, Error> {
-        reach(ctx, &self.account, &self.campaign, &["view"])?;
+        require_campaign_access(ctx, &self.account, &self.campaign, &["view"])?;
         load(&mut ctx.tx, &self.account, &self.campaign)
     }
 }
@@ -154,7 +159,7 @@ impl Operation for Resume {
     type Answer = Campaign;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Campaign, Error> {
-        reach(ctx, &self.account, &self.campaign, &["resume"])?;
+        require_campaign_access(ctx, &self.account, &self.campaign, &["resume"])?;
         let mut campaign = load(&mut ctx.tx, &self.account, &self.campaign)?;
         // A new sample for one that goes on anyway would be a way around the rate.
         if campaign.stop.take().is_none() {
@@ -171,7 +176,7 @@ impl Operation for Stop {
     type Answer = Campaign;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Campaign, Error> {
-        reach(ctx, &self.account, &self.campaign, &["pause"])?;
+        require_campaign_access(ctx, &self.account, &self.campaign, &["pause"])?;
         let mut campaign = match find(&mut ctx.tx, &self.account, &self.campaign)? {
             Some(campaign) if campaign.stop.is_some() => return Ok(campaign),
             Some(campaign) => campaign,
@@ -193,7 +198,7 @@ impl Operation for List {
             let Some(id) = keys::last_id(key) else {
                 return Ok(None);
             };
-            match reach(ctx, &account, &id, &["view"]) {
+            match require_campaign_access(ctx, &account, &id, &["view"]) {
                 Ok(()) => find(&mut ctx.tx, &account, &id),
                 Err(error) if matches!(error.code(), Code::NotFound | Code::PermissionDenied) => {
                     Ok(None)

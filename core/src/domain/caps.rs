@@ -124,7 +124,7 @@ fn refuse_platforms(ctx: &Ctx<'_>, cap: &model::Cap) -> Result<(), Error> {
 }
 
 /// The account is there; the caps of the platform are not for users.
-fn check_carrier(ctx: &mut Ctx<'_>, account: Option<&Id>) -> Result<(), Error> {
+fn check_account_of_cap(ctx: &mut Ctx<'_>, account: Option<&Id>) -> Result<(), Error> {
     match (account, ctx.actor) {
         (Some(account), _) => accounts::load(&mut ctx.tx, account, "/account").map(drop),
         (None, Actor::User { .. }) => Err(Error::new(
@@ -236,7 +236,7 @@ impl Operation for Set {
     type Answer = Cap;
 
     fn run(mut self, ctx: &mut Ctx<'_>) -> Result<Cap, Error> {
-        check_carrier(ctx, self.account.as_ref())?;
+        check_account_of_cap(ctx, self.account.as_ref())?;
         let known: Option<model::Cap> = ctx.tx.get(&keys::cap(self.account.as_ref(), &self.id))?;
         if let Some(known) = known.as_ref().filter(|known| known.scope == self.scope) {
             self.fill_from(known);
@@ -306,7 +306,7 @@ impl Operation for Remove {
     type Answer = CapRemoved;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<CapRemoved, Error> {
-        check_carrier(ctx, self.account.as_ref())?;
+        check_account_of_cap(ctx, self.account.as_ref())?;
         let cap: Option<model::Cap> = ctx.tx.get(&keys::cap(self.account.as_ref(), &self.cap))?;
         let cap = cap.ok_or_else(|| Error::not_found("cap", self.cap.as_str()).at("/cap"))?;
         check_rev(self.expected_rev, cap.rev)?;
@@ -322,7 +322,7 @@ impl Operation for List {
     type Answer = CapList;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<CapList, Error> {
-        check_carrier(ctx, self.account.as_ref())?;
+        check_account_of_cap(ctx, self.account.as_ref())?;
         Ok(CapList {
             caps: caps_of(&mut ctx.tx, self.account.as_ref())?
                 .into_iter()

@@ -48,7 +48,7 @@ impl Operation for Undo {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<ClockUndone, Error> {
         ctx.engine.kernel.clock.forget_future();
         Ok(ClockUndone {
-            counters: ctx.engine.leave_future(ctx.actor)?,
+            counters: ctx.engine.undo_future(ctx.actor)?,
         })
     }
 }

@@ -67,7 +67,7 @@ impl Engine {
         if self.kernel.is_poisoned() || self.kernel.is_shut() {
             return Ok(());
         }
-        let _alone = self.alone()?;
+        let _guard = self.lock_writer()?;
         if let Some((record, unreported)) = self.kernel.clock.news() {
             self.commit(&Actor::System, None, |ctx| {
                 tell_of_clock(ctx, &record, unreported)
@@ -101,7 +101,7 @@ impl Engine {
     /// Erases a part of what is to be forgotten by now. Not synced by itself: what a power loss
     /// takes back is forgotten once more.
     pub(crate) fn forget_some(&self) -> Result<(), Error> {
-        let _alone = self.alone()?;
+        let _guard = self.lock_writer()?;
         self.commit(&Actor::System, Some(OPERATION), |ctx| {
             run_some(ctx, keys::FORGET, FORGOTTEN_AT_ONCE)
         })?;

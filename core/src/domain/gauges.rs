@@ -23,7 +23,9 @@ use crate::tables::{self, slots};
 pub(crate) fn used(ctx: &mut Ctx<'_>, account: &Id, limit: LimitName) -> Result<u64, Error> {
     match limit {
         LimitName::Seats => membership::seats_taken(ctx, account, u64::MAX),
-        LimitName::ChildAccounts => ctx.tx.count(&keys::tally(account, tables::accounts::BELOW)),
+        LimitName::ChildAccounts => ctx
+            .tx
+            .count(&keys::tally(account, tables::accounts::DESCENDANTS)),
         LimitName::Threads => {
             Ok(total(ctx, account, limit)?.saturating_sub(slots::expired(&mut ctx.tx, account)?))
         }
@@ -140,7 +142,7 @@ impl Operation for Claim {
         check_limit(self.limit)?;
         let count = check_count(self.count)?;
         let line = load(ctx, &self.account)?;
-        idempotency::written(ctx, &self, self.key.as_ref(), |ctx| {
+        idempotency::run_idempotent(ctx, &self, self.key.as_ref(), |ctx| {
             refuse_unless_active(&line.accounts)?;
             claim(ctx, &line, self.limit, count).map_err(|error| error.at("/count"))?;
             answer_of(ctx, &line, self.limit)
@@ -155,7 +157,7 @@ impl Operation for Release {
         check_limit(self.limit)?;
         let count = check_count(self.count)?;
         let line = load(ctx, &self.account)?;
-        idempotency::written(ctx, &self, self.key.as_ref(), |ctx| {
+        idempotency::run_idempotent(ctx, &self, self.key.as_ref(), |ctx| {
             let own = ctx
                 .tx
                 .count(&keys::gauge(&self.account, self.limit.name()))?;

@@ -14,7 +14,7 @@ use crate::model::{
     LimitTerms, Limits, OverLimit, Package,
 };
 use crate::rules::limit::{
-    self, Candidate, Carrier, Source, candidates, guarantees_hold, needs_licence, terms,
+    self, Candidate, LimitLevel, Source, candidates, guarantees_hold, needs_licence, terms,
 };
 use crate::tables::accounts::{self, account_line};
 use crate::tables::limits::{all_promised, promised, promised_key};
@@ -101,7 +101,7 @@ fn explain(ctx: &mut Ctx<'_>, id: &Id) -> Result<LimitExplanations, Error> {
             });
         let candidates = found.into_iter().map(|one| LimitCandidate {
             source: one.source,
-            carrier: one.carrier,
+            set_by: one.set_by,
             value: one.limit,
             enforced: one.enforced,
         });
@@ -217,7 +217,7 @@ pub(crate) fn check_own(ctx: &mut Ctx<'_>, own: &Limits, parent: Option<&Id>) ->
     for name in LimitName::ALL
         .iter()
         .copied()
-        .filter(|name| own.get(*name).is_some() && needs_licence(*name, Carrier::Account))
+        .filter(|name| own.get(*name).is_some() && needs_licence(*name, LimitLevel::Account))
     {
         ctx.require_licence(&format!("/limits/{}", name.name()))?;
     }
@@ -246,7 +246,7 @@ pub(crate) fn check_children(ctx: &mut Ctx<'_>, line: &[Account]) -> Result<(), 
         let most = value_of(ctx, &ancestor.id, LimitName::ChildAccounts)?.ceiling();
         let used = ctx
             .tx
-            .count(&keys::tally(&ancestor.id, tables::accounts::BELOW))?;
+            .count(&keys::tally(&ancestor.id, tables::accounts::DESCENDANTS))?;
         if used >= most {
             let error = reached(LimitName::ChildAccounts, &ancestor.id, most, used);
             return Err(error.at("/parent").with("account", ancestor.id.as_str()));
@@ -275,7 +275,7 @@ fn change(ctx: &mut Ctx<'_>, id: &Id, change: Change) -> Result<LimitExplanation
     let Change { limit, value, .. } = change;
     let mut account = accounts::load(&mut ctx.tx, id, "/account")?;
     check_rev(change.expected_rev, account.rev)?;
-    if value != account.overrides.get(limit) && needs_licence(limit, Carrier::Account) {
+    if value != account.overrides.get(limit) && needs_licence(limit, LimitLevel::Account) {
         ctx.require_licence("/limit")?;
     }
     let held_before = held_by_descendants(ctx, id, limit)?;
@@ -531,7 +531,8 @@ impl Operation for SetDefault {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<DefaultLimits, Error> {
         let mut limits: Limits = ctx.tx.get(&keys::defaults())?.unwrap_or_default();
-        if needs_licence(self.limit, Carrier::Package) && limits.get(self.limit) != Some(self.value)
+        if needs_licence(self.limit, LimitLevel::Package)
+            && limits.get(self.limit) != Some(self.value)
         {
             ctx.require_licence("/limit")?;
         }

@@ -98,7 +98,7 @@ impl Lives {
         link.expires_at_ms.get() > self.until_ms(link.kind, now_ms)
     }
 
-    /// A link that was sent in a future that was none lives as if it were sent now (R-QTA-13).
+    /// A link that was sent in a wrong future lives as if it were sent now (R-QTA-13).
     pub(crate) fn bound(&self, ctx: &mut Ctx<'_>, mut link: Link) -> Result<(), Error> {
         link.expires_at_ms =
             Count::new(self.until_ms(link.kind, ctx.now_ms).min(Count::MAX)).unwrap_or_default();

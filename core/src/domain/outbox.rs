@@ -83,7 +83,7 @@ pub(crate) fn is_ahead(key: &[u8], value: &[u8], now_ms: u64) -> Result<bool, Er
     Ok(open.until_ms > now_ms.saturating_add(LONGEST_HOLD_MS))
 }
 
-/// A message that was taken in a future that was none is given again at once (R-QTA-13).
+/// A message that was taken in a wrong future is given again at once (R-QTA-13).
 pub(crate) fn give_again(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<bool, Error> {
     let Some(open) = ctx.tx.get::<OpenMessage>(key)? else {
         return Ok(false);
@@ -149,12 +149,12 @@ pub(crate) fn done_to(
     dead: bool,
 ) -> Result<u64, Error> {
     let open = first_number(&mut ctx.tx, keys::open_messages(&consumer.name))?;
-    let buried = if dead {
+    let first_dead = if dead {
         None
     } else {
         first_number(&mut ctx.tx, keys::dead_messages(&consumer.name))?
     };
-    Ok([open, buried]
+    Ok([open, first_dead]
         .into_iter()
         .flatten()
         .min()
@@ -179,7 +179,7 @@ fn bounded(
     }
 }
 
-fn bury(
+fn mark_dead(
     ctx: &mut Ctx<'_>,
     consumer: &mut OutboxConsumer,
     number: u64,
@@ -269,7 +269,7 @@ impl Operation for Take {
         let mut retry_at_ms: Option<u64> = None;
         for (number, open) in open_messages(&mut ctx.tx, &self.consumer)? {
             match redelivery(&open, consumer.tries, ctx.now_ms) {
-                Redelivery::GiveUp => bury(ctx, &mut consumer, number, open.deliveries, None)?,
+                Redelivery::GiveUp => mark_dead(ctx, &mut consumer, number, open.deliveries, None)?,
                 Redelivery::Again if due.len() < size => due.push((number, open.deliveries + 1)),
                 Redelivery::Again => retry_at_ms = Some(ctx.now_ms),
                 Redelivery::Later { at_ms } => {
@@ -385,7 +385,7 @@ impl Operation for Fail {
                     .tx
                     .get::<model::OutboxMessage>(&keys::outbox(number))?
                     .is_some_and(|message| message.is_forgotten());
-                bury(
+                mark_dead(
                     ctx,
                     consumer,
                     number,

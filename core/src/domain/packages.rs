@@ -13,7 +13,7 @@ use crate::kernel::page::page;
 use crate::kernel::revision::check_rev;
 use crate::kernel::{Lowered, keys};
 use crate::model::{Edition, Id, LimitName, LimitTerms, Limits, Package, Replaceable};
-use crate::rules::limit::{Carrier, CountedBy, counted_by, guarantees_hold, needs_licence};
+use crate::rules::limit::{CountedBy, LimitLevel, counted_by, guarantees_hold, needs_licence};
 use crate::tables::packages::{Packages, accounts_of, load, load_open};
 use crate::tables::replacements::names_of;
 use crate::tables::{self, accounts};
@@ -135,7 +135,7 @@ fn licensed_limits() -> impl Iterator<Item = LimitName> {
     LimitName::ALL
         .iter()
         .copied()
-        .filter(|name| needs_licence(*name, Carrier::Package))
+        .filter(|name| needs_licence(*name, LimitLevel::Package))
 }
 
 /// The package with a note of what counts for nothing, in this edition or by itself.

@@ -14,28 +14,28 @@ use crate::tables::members;
 const MOST_NAMES: usize = 500;
 
 fn report(ctx: &mut Ctx<'_>, account: Option<Id>) -> Result<PolicyReport, Error> {
-    let mut carriers = Vec::new();
+    let mut owners = Vec::new();
     if let Some(id) = &account {
         let line = account_line(&mut ctx.tx, id).map_err(|error| error.at("/account"))?;
-        carriers.extend(line.into_iter().map(|ancestor| Some(ancestor.id)));
+        owners.extend(line.into_iter().map(|ancestor| Some(ancestor.id)));
     }
-    carriers.push(None);
+    owners.push(None);
     let mut records: Vec<PolicyRecord> = Vec::new();
-    for carrier in &carriers {
+    for owner in &owners {
         records.push(
             ctx.tx
-                .get(&keys::policy(carrier.as_ref()))?
+                .get(&keys::policy(owner.as_ref()))?
                 .unwrap_or_default(),
         );
     }
     let levels: Vec<&PolicyRecord> = records.iter().collect();
     let sources = Policies::NAMES.iter().map(|name| {
         let found = origin(name, &levels)
-            .and_then(|(level, by_itself)| Some((carriers.get(level)?.clone(), by_itself)));
+            .and_then(|(level, by_itself)| Some((owners.get(level)?.clone(), by_itself)));
         let (source, account) = match found {
             None => (PolicySource::Default, None),
-            Some((carrier, false)) => (PolicySource::Preset, carrier),
-            Some((Some(carrier), true)) => (PolicySource::Account, Some(carrier)),
+            Some((owner, false)) => (PolicySource::Preset, owner),
+            Some((Some(owner), true)) => (PolicySource::Account, Some(owner)),
             Some((None, true)) => (PolicySource::Platform, None),
         };
         PolicyOrigin {

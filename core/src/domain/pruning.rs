@@ -51,7 +51,7 @@ impl Pruning {
         }
     }
 
-    /// Whether it is from a future that was none.
+    /// Whether it is from a wrong future.
     pub(crate) fn is_ahead(&self, now_ms: u64) -> bool {
         self.over_by_ms > now_ms || self.due_at_ms > now_ms.saturating_add(DAY_MS)
     }
@@ -120,8 +120,8 @@ pub(crate) fn clear_some(ctx: &mut Ctx<'_>) -> Result<(), Error> {
     plan(ctx, &pruning)
 }
 
-/// One that is from a future that was none begins anew.
-pub(crate) fn leave_future(ctx: &mut Ctx<'_>) -> Result<(), Error> {
+/// One that is from a wrong future begins anew.
+pub(crate) fn undo_future(ctx: &mut Ctx<'_>) -> Result<(), Error> {
     plan(ctx, &Pruning::first(ctx.now_ms))
 }
 
@@ -184,12 +184,12 @@ impl Clearing {
 
     /// Whether a window that is over is still to be kept.
     fn keeps(&mut self, ctx: &mut Ctx<'_>, key: &[u8], window: &Meter) -> Result<bool, Error> {
-        let carrier = keys::part(key, 1).and_then(|carrier| Id::new(carrier).ok());
-        let (of_limits, of_caps) = match self.days.get(&carrier) {
+        let owner = keys::part(key, 1).and_then(|id| Id::new(id).ok());
+        let (of_limits, of_caps) = match self.days.get(&owner) {
             Some(days) => *days,
             None => {
-                let days = days_of(ctx, carrier.as_ref())?;
-                *self.days.entry(carrier).or_insert(days)
+                let days = days_of(ctx, owner.as_ref())?;
+                *self.days.entry(owner).or_insert(days)
             }
         };
         let days = match keys::meters::cap_of_meter(key) {
@@ -251,8 +251,8 @@ impl Clearing {
     /// A pace that is at its burst again is as one that never was.
     fn look_at_pace(&mut self, ctx: &mut Ctx<'_>, key: &[u8], value: &[u8]) -> Result<(), Error> {
         let is_over = |pace: &PaceRecord| {
-            pace.turn_us
-                .is_some_and(|turn_us| turn_us / 1000 <= self.over_by_ms)
+            pace.next_slot_us
+                .is_some_and(|next_slot_us| next_slot_us / 1000 <= self.over_by_ms)
         };
         let goes = match counts_for(ctx, key)? {
             Counts::Cap(cap) => cap.scope != CapScope::Account,
@@ -270,7 +270,7 @@ impl Clearing {
 }
 
 fn counts_for(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<Counts, Error> {
-    let account = keys::part(key, 1).and_then(|carrier| Id::new(carrier).ok());
+    let account = keys::part(key, 1).and_then(|id| Id::new(id).ok());
     if let Some(cap) = keys::meters::cap_of_meter(key) {
         let cap: Option<Cap> = ctx.tx.get(&keys::cap(account.as_ref(), &cap))?;
         return Ok(cap.map_or(Counts::Nothing, Counts::Cap));

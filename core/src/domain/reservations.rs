@@ -110,9 +110,9 @@ pub(crate) fn is_ahead(reservation: &model::Reservation, now_ms: u64) -> bool {
         > now_ms
 }
 
-/// One that was made in a future that was none is as if it were made now: what it charged counts in
+/// One that was made in a wrong future is as if it were made now: what it charged counts in
 /// the windows of now (R-QTA-13).
-pub(crate) fn leave_future(
+pub(crate) fn undo_future(
     ctx: &mut Ctx<'_>,
     mut reservation: model::Reservation,
 ) -> Result<(), Error> {
@@ -248,7 +248,7 @@ impl Operation for Create {
             prepared: &prepared,
             now_ms: ctx.now_ms,
         };
-        idempotency::charged(
+        idempotency::charge_idempotent(
             ctx,
             &self,
             self.key.as_ref(),

@@ -143,7 +143,7 @@ impl Operation for Admit {
         if self.key.is_none() {
             return decide_as(ctx.engine, ctx.actor, &cell, &mut prepared, prepare, ask);
         }
-        idempotency::charged(
+        idempotency::charge_idempotent(
             ctx,
             &self,
             self.key.as_ref(),
@@ -322,17 +322,17 @@ fn under_package(
 }
 
 /// Messages that come back, and the counters that they were charged to.
-struct ComingBack<'a> {
+struct PendingRefund<'a> {
     prepared: &'a Prepared,
     sent: &'a Sent<'a>,
     count: u64,
     granted_at_ms: u64,
 }
 
-impl ComingBack<'_> {
-    fn return_turns(&self, ctx: &Ctx<'_>) -> Result<(), Error> {
+impl PendingRefund<'_> {
+    fn return_slots(&self, ctx: &Ctx<'_>) -> Result<(), Error> {
         self.prepared
-            .return_turns(ctx.engine, self.count, self.granted_at_ms)
+            .return_slots(ctx.engine, self.count, self.granted_at_ms)
     }
 
     /// Gives them back to their counters; answers to how many of these something came back that can
@@ -372,15 +372,15 @@ impl Operation for Refund {
             message: &message,
         };
         let prepared = ctx.engine.prepare_return(&cell, &sent)?;
-        let coming_back = ComingBack {
+        let pending = PendingRefund {
             prepared: &prepared,
             sent: &sent,
             count,
             granted_at_ms,
         };
         if self.key.is_none() && self.spend.is_none() {
-            coming_back.return_turns(ctx)?;
-            let counters = coming_back.refund(ctx, &Paid::default(), false)?;
+            pending.return_slots(ctx)?;
+            let counters = pending.refund(ctx, &Paid::default(), false)?;
             return Ok(SendRefund {
                 counters,
                 credits: 0,
@@ -397,7 +397,7 @@ impl Operation for Refund {
         // What is given back in memory comes after the commit that remembers it: never twice,
         // whatever happens between.
         let (refund, is_first) = ctx.engine.commit_durably(ctx.actor, None, |ctx| {
-            idempotency::carried_out(ctx, &self, self.key.as_ref(), |ctx| {
+            idempotency::run_or_replay(ctx, &self, self.key.as_ref(), |ctx| {
                 let credits = match self.spend.map(Count::get) {
                     Some(spend) => {
                         credits::refund_at_most(ctx, &self.account, self.channel, spend, count)
@@ -405,13 +405,13 @@ impl Operation for Refund {
                     }
                     None => 0,
                 };
-                let counters = coming_back.refund(ctx, &paid(credits), true)?;
+                let counters = pending.refund(ctx, &paid(credits), true)?;
                 Ok(SendRefund { counters, credits })
             })
         })?;
         if is_first {
-            coming_back.return_turns(ctx)?;
-            coming_back.refund(ctx, &paid(refund.credits), false)?;
+            pending.return_slots(ctx)?;
+            pending.refund(ctx, &paid(refund.credits), false)?;
         }
         Ok(refund)
     }

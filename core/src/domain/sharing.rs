@@ -250,7 +250,7 @@ impl Operation for Share {
                 ids(&account_line(&mut ctx.tx, target).map_err(|error| error.at(field.as_str()))?);
             match direction(&own, &line) {
                 Direction::Below => {}
-                Direction::AboveOrBeside => {
+                Direction::AncestorOrSibling => {
                     return Err(Error::new(
                         Code::ShareDirection,
                         format!(

@@ -70,7 +70,7 @@ impl Operation for Acquire {
     type Answer = Slot;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Slot, Error> {
-        idempotency::written(ctx, &self, self.key.as_ref(), |ctx| {
+        idempotency::run_idempotent(ctx, &self, self.key.as_ref(), |ctx| {
             self.clone().carry_out(ctx)
         })
     }

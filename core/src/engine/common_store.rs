@@ -13,8 +13,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tenantry_store::{
-    Alone, Backend, Batch, CommitError, Notes, Order, Record, SharedStore, Snapshot, StoreError,
-    Unlock, Verification,
+    Backend, Batch, CommitError, Notes, Order, Record, SharedStore, Snapshot, StoreError,
+    UnlockWriter, Verification, WriterGuard,
 };
 
 /// 2026-06-15T12:00:00Z
@@ -38,7 +38,7 @@ pub(super) struct Common {
     noted: AtomicU64,
     is_taken: Mutex<bool>,
     let_go: Condvar,
-    bell: (Mutex<()>, Condvar),
+    noted_changed: (Mutex<()>, Condvar),
     processes: AtomicU64,
     /// Whether no note is kept.
     pub(super) loses_notes: AtomicBool,
@@ -50,7 +50,7 @@ type Hook = Mutex<Option<Box<dyn FnOnce() + Send>>>;
 #[derive(Default)]
 pub(super) struct Hooks {
     /// Before it takes the lock of all engines.
-    pub(super) alone: Hook,
+    pub(super) lock_writer: Hook,
     /// Before it commits.
     pub(super) commit: Hook,
     /// Before it takes a snapshot.
@@ -119,7 +119,7 @@ impl Snapshot for State {
     }
 }
 
-impl Unlock for Common {
+impl UnlockWriter for Common {
     fn unlock(&self) {
         *self.is_taken.lock() = false;
         self.let_go.notify_one();
@@ -182,8 +182,8 @@ impl Backend for Opened {
             common.notes.lock().insert(version, batch.note.clone());
             // Before anybody can read what was written.
             common.noted.store(version, Ordering::Release);
-            drop(common.bell.0.lock());
-            common.bell.1.notify_all();
+            drop(common.noted_changed.0.lock());
+            common.noted_changed.1.notify_all();
         }
         Ok(version)
     }
@@ -239,9 +239,9 @@ impl SharedStore for Opened {
             Notes::Next(next.map(|(number, note)| (*number, note.clone())).collect())
         })
     }
-    fn alone(&self) -> Result<Alone<'_>, StoreError> {
+    fn lock_writer(&self) -> Result<WriterGuard<'_>, StoreError> {
         self.usable()?;
-        run(&self.hooks.alone);
+        run(&self.hooks.lock_writer);
         let until = Instant::now() + Duration::from_secs(20);
         let mut is_taken = self.common.is_taken.lock();
         while *is_taken {
@@ -258,20 +258,23 @@ impl SharedStore for Opened {
             }
         }
         *is_taken = true;
-        Ok(Alone::locked(&*self.common))
+        Ok(WriterGuard::locked(&*self.common))
     }
     fn processes(&self) -> u64 {
         self.common.processes.load(Ordering::Acquire)
     }
     fn wait_for_note(&self, after: u64, most: Duration) {
-        let mut bell = self.common.bell.0.lock();
+        let mut noted_changed = self.common.noted_changed.0.lock();
         if self.common.noted.load(Ordering::Acquire) <= after {
-            self.common.bell.1.wait_for(&mut bell, most);
+            self.common
+                .noted_changed
+                .1
+                .wait_for(&mut noted_changed, most);
         }
     }
     fn wake_waiting(&self) {
-        drop(self.common.bell.0.lock());
-        self.common.bell.1.notify_all();
+        drop(self.common.noted_changed.0.lock());
+        self.common.noted_changed.1.notify_all();
     }
 }
 

@@ -77,7 +77,7 @@ impl Engine {
     /// Whether there is work that takes more than one commit, as the store has it.
     pub(crate) fn refresh_jobs(&self) -> Result<bool, Error> {
         // Who begins some says so before they let go of it.
-        let _alone = self.alone()?;
+        let _guard = self.lock_writer()?;
         let mut tx = self.kernel.tx();
         let is_under_way =
             deletions::are_under_way(&mut tx)? || replacements::are_under_way(&mut tx)?;

@@ -171,7 +171,7 @@ impl Engine {
         actor: &Actor,
         request: O,
     ) -> Result<Committed<O::Answer>, Error> {
-        let _alone = self.alone()?;
+        let _guard = self.lock_writer()?;
         self.commit(actor, Some(O::NAME), |ctx| {
             self.authorise(ctx, O::CONTRACT, request.account())?;
             let answer = request.clone().run(ctx)?;
@@ -243,7 +243,7 @@ impl Engine {
         run: impl Fn(&mut Ctx<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let committed = {
-            let _alone = self.alone()?;
+            let _guard = self.lock_writer()?;
             self.commit(actor, operation, run)?
         };
         self.complete(committed)
@@ -287,7 +287,7 @@ impl Engine {
         self.background.end();
         // Other processes may go on: what is given back relies on the versions of its records
         // alone.
-        let _alone = self.kernel.writer.lock();
+        let _guard = self.kernel.writer.lock();
         let kept = if self.kernel.is_poisoned() {
             Ok(())
         } else {

@@ -1,7 +1,7 @@
 //! What a commit changes in memory: in this process, and in every other that has the store open.
 //!
 //! A commit carries a [note](Note). Where several processes have the store, each call first looks
-//! whether there is a note that is not obeyed yet, and obeys it before it does anything else: so
+//! whether there is a note that is not applied yet, and applies it before it does anything else: so
 //! what one process has acknowledged, the next call in any other decides by. Whoever writes looks
 //! once more when it has the lock.
 
@@ -23,14 +23,14 @@ const SEEN_TO_AFTER_MS: u64 = 60_000;
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 
 impl Engine {
-    /// The lock of the writer; what others have committed before is obeyed.
-    pub(crate) fn alone(&self) -> Result<Writing<'_>, Error> {
+    /// The lock of the writer; what others have committed before is applied.
+    pub(crate) fn lock_writer(&self) -> Result<Writing<'_>, Error> {
         let writing = self.kernel.write()?;
         self.catch_up()?;
         Ok(writing)
     }
 
-    /// Obeys what other processes have committed so far. Whoever calls draws for no team.
+    /// Applies what other processes have committed so far. Whoever calls draws for no team.
     pub(crate) fn catch_up(&self) -> Result<(), Error> {
         if !self.kernel.is_behind() {
             return Ok(());
@@ -40,8 +40,8 @@ impl Engine {
             teams.iter().for_each(|team| team.burn_blocks());
             self.forget_everything()
         })?;
-        self.kernel.obey_notes(|note| match note {
-            Some(note) => self.obey(note),
+        self.kernel.apply_notes(|note| match note {
+            Some(note) => self.apply(note),
             None => self.forget_everything(),
         })
     }
@@ -49,7 +49,7 @@ impl Engine {
     /// Something was committed here.
     pub(super) fn has_changed(&self, note: &Note, batch: &Batch) -> Result<(), Error> {
         match batch.note.is_empty() {
-            true => self.obey(note),
+            true => self.apply(note),
             // It is read as the others read it, after what they have committed meanwhile. It is
             // committed: where it cannot be read, the next call is told, and not whoever made it.
             false => {
@@ -60,7 +60,7 @@ impl Engine {
     }
 
     /// What a note says holds from here on.
-    pub(crate) fn obey(&self, note: &Note) -> Result<(), Error> {
+    pub(crate) fn apply(&self, note: &Note) -> Result<(), Error> {
         if note.permission_tree {
             let tree = permission_tree(&mut self.kernel.tx())?;
             self.views.tree.store(Arc::new(tree));
@@ -68,7 +68,7 @@ impl Engine {
         if note.replaces {
             self.kernel.begin_replacing();
         }
-        self.obey_jobs(note);
+        self.apply_jobs(note);
         self.auth.sessions.forget(&note.sessions);
         self.auth.api_keys.forget(&note.api_keys);
         for (role, candidate) in &note.trials {
@@ -93,7 +93,7 @@ impl Engine {
 
     /// Work that takes more than one commit begins, or is done. Whoever has begun it makes its
     /// steps; others see to it later, where that one is no more.
-    fn obey_jobs(&self, note: &Note) {
+    fn apply_jobs(&self, note: &Note) {
         if note.jobs {
             self.background.begins();
             if self.kernel.is_shared() {
@@ -166,7 +166,7 @@ impl Engine {
         self.auth.sessions.forget_all();
         self.auth.api_keys.forget_all();
         self.trials.forget_all();
-        self.obey(&note)
+        self.apply(&note)
     }
 
     /// Which of the accounts in memory are no more.
@@ -195,7 +195,7 @@ impl Engine {
     }
 }
 
-/// Wakes those who wait whenever there is a note; whoever wakes obeys it.
+/// Wakes those who wait whenever there is a note; whoever wakes applies it.
 fn listen(engine: &Weak<Engine>) {
     let mut heard = 0;
     // Gone when the last handle was dropped without closing.

@@ -1,5 +1,5 @@
 //! Several engines have one store open: what one has acknowledged, the next call of any other
-//! obeys.
+//! applies.
 
 use super::common_store::{Common, Dice, NOON_MS, Process, set};
 use crate::Code;
@@ -241,7 +241,7 @@ fn what_one_takes_away_nobody_else_grants() {
     }
 }
 
-/// What is given is obeyed as well.
+/// What is given is applied as well.
 #[test]
 fn what_one_gives_everybody_grants() {
     let acme = acme(3);
@@ -261,7 +261,7 @@ fn what_one_gives_everybody_grants() {
     }
 }
 
-/// An engine reads in a snapshot, and what is committed after it is obeyed before the engine has
+/// An engine reads in a snapshot, and what is committed after it is applied before the engine has
 /// built what it builds of the snapshot: that is not kept.
 #[test]
 fn what_is_built_of_an_older_state_is_not_kept() {
@@ -276,12 +276,12 @@ fn what_is_built_of_an_older_state_is_not_kept() {
     set(&acme.all[1].hooks.snapshot, move || {
         between.all[0].call("members.set_role", demote);
         std::thread::scope(|scope| {
-            let obeys = || {
+            let applies = || {
                 between.all[1]
                     .store
                     .allowed("other", "ann", "campaigns.send")
             };
-            assert!(!scope.spawn(obeys).join().unwrap().unwrap());
+            assert!(!scope.spawn(applies).join().unwrap().unwrap());
         });
         assert!(!between.all[1].engine().kernel.is_behind());
     });
@@ -296,7 +296,7 @@ fn what_is_built_of_an_older_state_is_not_kept() {
     assert!(as_ann(&acme).is_err());
 }
 
-/// What an operation sees in the store it obeys, though that was committed after it began.
+/// What an operation sees in the store it applies, though that was committed after it began.
 #[test]
 fn what_is_seen_is_obeyed() {
     let acme = Arc::new(acme(2));
@@ -335,7 +335,7 @@ fn one_process_writes_at_a_time() {
     is_done.recv_timeout(Duration::from_secs(20)).unwrap();
 }
 
-/// The same while a thread builds without a snapshot, and another obeys.
+/// The same while a thread builds without a snapshot, and another applies.
 #[test]
 fn a_note_that_is_obeyed_meanwhile_makes_out_of_date_what_is_built() {
     let acme = Arc::new(acme(2));
@@ -353,7 +353,7 @@ fn a_note_that_is_obeyed_meanwhile_makes_out_of_date_what_is_built() {
 }
 
 /// One changes again and again; in each of the others threads read and send all the time, and each
-/// answer to a call that began after the change obeys it.
+/// answer to a call that began after the change applies it.
 #[test]
 fn nobody_is_late_while_others_work() {
     let acme = acme(3);
@@ -398,7 +398,7 @@ fn a_writer_obeys_what_was_committed_while_it_waited() {
     };
     create("red").unwrap();
     let between = acme.clone();
-    set(&acme.all[1].hooks.alone, move || {
+    set(&acme.all[1].hooks.lock_writer, move || {
         let demote = json!({"account": "acme", "user": "ann", "role": "reader"});
         between.all[0].call("members.set_role", demote);
     });
@@ -443,7 +443,7 @@ fn rules_between_records_hold_across_processes() {
         acme.all[0].call(before.0, before.1);
         let between = acme.clone();
         let (operation, request) = meanwhile.clone();
-        set(&acme.all[1].hooks.alone, move || {
+        set(&acme.all[1].hooks.lock_writer, move || {
             between.all[0].call(operation, request);
         });
         let code = acme.all[1].code(first.0, first.1.clone());
@@ -812,9 +812,9 @@ fn steps_are_made_by_whoever_comes() {
     let sender = acme.all[1].store.sender("big", None).unwrap();
     assert_eq!(sender.admit(1).unwrap().granted, 1);
     let between = acme.clone();
-    set(&acme.all[0].hooks.alone, move || {
+    set(&acme.all[0].hooks.lock_writer, move || {
         let after = between.clone();
-        set(&between.all[0].hooks.alone, move || {
+        set(&between.all[0].hooks.lock_writer, move || {
             let gone = json!({"account": "big"});
             assert_eq!(
                 after.all[1].code("accounts.get", gone),
@@ -845,8 +845,8 @@ fn steps_are_made_by_whoever_comes() {
 fn steps_of_a_process_that_is_no_more_are_made_by_others() {
     let acme = Arc::new(with_big(2));
     let between = acme.clone();
-    set(&acme.all[0].hooks.alone, move || {
-        set(&between.all[0].hooks.alone, || panic!("it ends here"));
+    set(&acme.all[0].hooks.lock_writer, move || {
+        set(&between.all[0].hooks.lock_writer, || panic!("it ends here"));
     });
     assert_eq!(
         acme.all[0].code("accounts.delete", json!({"account": "big"})),

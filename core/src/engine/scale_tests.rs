@@ -155,7 +155,7 @@ impl Platform {
         });
         let import = json!({"account": "big", "role": "sender", "csv": csv});
         let import: api::user_csv::ImportCsv = serde_json::from_value(import).unwrap();
-        let _alone = self.engine.kernel.writer.lock();
+        let _guard = self.engine.kernel.writer.lock();
         let filled = self
             .engine
             .commit(&Actor::System, Some("users.import_csv"), |ctx| {

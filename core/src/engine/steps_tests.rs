@@ -455,7 +455,7 @@ fn a_send_that_an_erasure_overtakes_writes_nothing() {
     let prepared = prepared.unwrap();
     let id = Id::new("other").unwrap();
     {
-        let _alone = engine.kernel.writer.lock();
+        let _guard = engine.kernel.writer.lock();
         let marked = engine.commit(&Actor::System, Some("accounts.delete"), |ctx| {
             erase::leave(ctx, &id, &id)
         });

@@ -447,7 +447,7 @@ fn what_cannot_be_paid_any_more_comes_back() {
             .unwrap();
         let charge = guard
             .engine
-            .charge_or_owe(&Actor::System, &prepared, Ask::exact(12))
+            .charge_unpaid(&Actor::System, &prepared, Ask::exact(12))
             .unwrap();
         call(&guard, operation, request).unwrap();
         let outcome = guard
@@ -689,7 +689,10 @@ fn a_hold_is_cleared_at_its_level_or_above() {
     let by_user = guard.enter(Effect::Write, |engine| {
         release(1).run(&mut engine.ctx(&user))
     });
-    assert_eq!(by_user.map_err(|error| error.code()), Err(Code::HoldAbove));
+    assert_eq!(
+        by_user.map_err(|error| error.code()),
+        Err(Code::HoldOfHigherLevel)
+    );
     assert!(run(&guard, release(1)).unwrap().holds.is_empty());
 }
 

@@ -243,8 +243,8 @@ codes! {
         reopened.";
     GraceOver = 405, "grace_over", State, Never, "The time in which the account could be reopened \
         is over.";
-    HoldAbove = 406, "hold_above", Refused, Never, "A higher level placed the hold, and only that \
-        level or one above it can clear it.";
+    HoldOfHigherLevel = 406, "hold_of_higher_level", Refused, Never, "A higher level placed the \
+        hold, and only that level or one above it can clear it.";
     DepthExceeded = 407, "depth_exceeded", Limit, Never, "The tree of accounts would be deeper \
         than the platform allows.";
     ChildrenLeft = 408, "children_left", Conflict, Never, "There are accounts below the account; \

@@ -57,17 +57,17 @@ pub(crate) struct Kernel {
     pub(crate) notifier: Notifier,
     shut: AtomicBool,
     state: State,
-    /// The last note that was obeyed: what is kept in memory is as after it, or later.
-    obeyed: AtomicU64,
-    /// Held by whoever obeys notes, one after the other.
-    obeying: Mutex<()>,
+    /// The last note that was applied: what is kept in memory is as after it, or later.
+    applied: AtomicU64,
+    /// Held by whoever applies notes, one after the other.
+    applying: Mutex<()>,
     fork_generation: u64,
 }
 
 impl Kernel {
     pub(crate) fn new(backend: Box<dyn Backend>, options: &OpenOptions) -> Result<Kernel, Error> {
-        // Before anything is read: what others commit from here on is to be obeyed.
-        let obeyed = backend
+        // Before anything is read: what others commit from here on is to be applied.
+        let applied = backend
             .shared()
             .map(|shared| shared.noted().load(Ordering::Acquire));
         // What is read here depends on no instant: the clock begins with it.
@@ -79,7 +79,7 @@ impl Kernel {
             Some(now_ms) => Clock::manual(now_ms, next_due_ms),
             None => Clock::system(tx.get(&keys::clock())?, next_due_ms),
         };
-        let snapshots = Snapshots::of(&*backend, obeyed.unwrap_or(0))?;
+        let snapshots = Snapshots::of(&*backend, applied.unwrap_or(0))?;
         let state = State::new(backend.shared());
         Ok(Kernel {
             backend,
@@ -97,8 +97,8 @@ impl Kernel {
             notifier: Notifier::default(),
             shut: AtomicBool::new(false),
             state,
-            obeyed: AtomicU64::new(obeyed.unwrap_or(0)),
-            obeying: Mutex::new(()),
+            applied: AtomicU64::new(applied.unwrap_or(0)),
+            applying: Mutex::new(()),
             fork_generation: tenantry_fork::generation(),
         })
     }
@@ -124,7 +124,7 @@ impl Kernel {
     /// A transaction that reads records as if what is [replaced](replaced) had been replaced in
     /// each of them.
     fn as_replaced<'a>(&self, tx: Tx<'a>) -> Tx<'a> {
-        // What is read may be of another process, and not be obeyed yet.
+        // What is read may be of another process, and not be applied yet.
         match self.replaces.load(Ordering::Acquire) || self.is_behind() {
             true => tx.with_replacements(),
             false => tx,
@@ -157,8 +157,8 @@ impl Kernel {
     }
 
     /// Whether what this thread reads is what the store holds: no commit was begun since the
-    /// snapshot that it reads in, and none of another process was obeyed that is not in it. What is
-    /// built of an older one is not kept.
+    /// snapshot that it reads in, and none of another process was applied that is not in it. What
+    /// is built of an older one is not kept.
     pub(crate) fn reads_newest(&self) -> bool {
         self.snapshots.reads_newest()
     }

@@ -1,5 +1,5 @@
-//! What a commit changes of what is kept in memory. Every process that has the store open obeys it:
-//! the one that commits, and the others, which find it with the commit.
+//! What a commit changes of what is kept in memory. Every process that has the store open applies
+//! it: the one that commits, and the others, which find it with the commit.
 
 use super::keys::{self, Prefix};
 use crate::model::{Id, Replaceable};
@@ -88,8 +88,8 @@ impl Note {
         self
     }
 
-    /// What is committed with what it is of; nothing where others have nothing to obey. Whoever has
-    /// committed forgets what is to be forgotten: that alone is no reason for a note.
+    /// What is committed with what it is of; nothing where others have nothing to apply. Whoever
+    /// has committed forgets what is to be forgotten: that alone is no reason for a note.
     pub(crate) fn bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
         let only_forgets = Note {
             forget_ms: self.forget_ms,

@@ -1,5 +1,5 @@
-//! A store that several processes have open at once: who writes, and how each obeys what the others
-//! have committed.
+//! A store that several processes have open at once: who writes, and how each applies what the
+//! others have committed.
 
 use super::Kernel;
 use super::note::Note;
@@ -16,7 +16,7 @@ impl Kernel {
     /// Whether a call has more to look at than whether it is closed: the store has failed, or is
     /// shared.
     #[inline]
-    pub(crate) fn needs_a_look(&self) -> bool {
+    pub(crate) fn needs_check(&self) -> bool {
         !self.state.is_plain()
     }
 
@@ -52,11 +52,11 @@ impl Kernel {
         Ok(shared.map_or(Ok(1), |shared| shared.count_processes())?)
     }
 
-    /// Whether another has committed something that is not obeyed here yet, or may have.
+    /// Whether another has committed something that is not applied here yet, or may have.
     pub(crate) fn is_behind(&self) -> bool {
         self.is_shared()
             && self.backend.shared().is_some_and(|shared| {
-                shared.noted().load(Ordering::Acquire) > self.obeyed.load(Ordering::Acquire)
+                shared.noted().load(Ordering::Acquire) > self.applied.load(Ordering::Acquire)
                     || (self.state.is_bounded() && shared.is_stale())
             })
     }
@@ -91,7 +91,7 @@ impl Kernel {
         let Some(shared) = self.backend.shared().filter(|_| self.is_stale()) else {
             return Ok(());
         };
-        let _obeying = self.obeying.lock();
+        let _applying = self.applying.lock();
         if shared.is_stale() && shared.ask()? == Standing::Expelled {
             forget()?;
             shared.rejoin()?;
@@ -99,13 +99,13 @@ impl Kernel {
         Ok(())
     }
 
-    /// The lock of the writer. Whoever has it obeys first what others have committed meanwhile.
+    /// The lock of the writer. Whoever has it applies first what others have committed meanwhile.
     pub(crate) fn write(&self) -> Result<Writing<'_>, Error> {
         let writer = self.writer.lock();
         let shared = self.backend.shared();
-        let alone = shared.map(|shared| shared.alone()).transpose();
-        let alone = alone.map_err(|error| self.store_failure(error))?;
-        Ok(Writing::new(writer, alone))
+        let guard = shared.map(|shared| shared.lock_writer()).transpose();
+        let guard = guard.map_err(|error| self.store_failure(error))?;
+        Ok(Writing::new(writer, guard))
     }
 
     /// The same commit, with a note for other processes where there are any and they need one.
@@ -128,33 +128,33 @@ impl Kernel {
         }))
     }
 
-    /// Obeys what was committed since the last time, the earliest first; `obey` is told nothing
+    /// Applies what was committed since the last time, the earliest first; `apply` is told nothing
     /// where nobody can tell what it was: then all is to be forgotten.
     ///
     /// What is built meanwhile of what was read before is out of date at once: stamps are read
     /// before what they are of, and are raised here once the store has what is to be read then.
-    pub(crate) fn obey_notes(
+    pub(crate) fn apply_notes(
         &self,
-        obey: impl Fn(Option<&Note>) -> Result<(), Error>,
+        apply: impl Fn(Option<&Note>) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let Some(shared) = self.backend.shared() else {
             return Ok(());
         };
-        let _obeying = self.obeying.lock();
+        let _applying = self.applying.lock();
         loop {
-            let obeyed = self.obeyed.load(Ordering::Acquire);
-            if shared.noted().load(Ordering::Acquire) <= obeyed {
+            let applied = self.applied.load(Ordering::Acquire);
+            if shared.noted().load(Ordering::Acquire) <= applied {
                 break;
             }
-            let notes = match shared.notes_after(obeyed, NOTES_AT_ONCE)? {
+            let notes = match shared.notes_after(applied, NOTES_AT_ONCE)? {
                 Notes::Next(notes) if notes.is_empty() => break,
                 Notes::Next(notes) => notes,
                 Notes::Lost { noted } => vec![(noted, Vec::new())],
             };
             for (number, bytes) in notes {
-                self.snapshots.begin_to_obey(number);
-                obey(Note::of(&bytes).as_ref())?;
-                self.obeyed.fetch_max(number, Ordering::AcqRel);
+                self.snapshots.begin_applying(number);
+                apply(Note::of(&bytes).as_ref())?;
+                self.applied.fetch_max(number, Ordering::AcqRel);
             }
         }
         Ok(())

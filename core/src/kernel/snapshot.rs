@@ -34,8 +34,8 @@ pub(crate) struct Snapshots {
 struct Shared {
     /// How many commits were begun: each has the number that it makes of it.
     commits: AtomicU64,
-    /// The last note that was obeyed, or is being obeyed: raised before anything is out of date.
-    obeyed: AtomicU64,
+    /// The last note that was applied, or is being applied: raised before anything is out of date.
+    applied: AtomicU64,
     state: Mutex<State>,
     most_bytes: usize,
     /// Whether the store keeps states by itself.
@@ -74,10 +74,10 @@ impl Default for Snapshots {
 }
 
 impl Snapshots {
-    /// Those of a store, which has obeyed its notes up to this one.
-    pub(crate) fn of(backend: &dyn Backend, obeyed: u64) -> Result<Snapshots, StoreError> {
+    /// Those of a store, which has applied its notes up to this one.
+    pub(crate) fn of(backend: &dyn Backend, applied: u64) -> Result<Snapshots, StoreError> {
         let snapshots = Snapshots::with_room(MOST_BYTES, backend.snapshot()?.is_some());
-        snapshots.begin_to_obey(obeyed);
+        snapshots.begin_applying(applied);
         Ok(snapshots)
     }
 
@@ -85,7 +85,7 @@ impl Snapshots {
         Snapshots {
             shared: Arc::new(Shared {
                 commits: AtomicU64::new(0),
-                obeyed: AtomicU64::new(0),
+                applied: AtomicU64::new(0),
                 state: Mutex::default(),
                 most_bytes,
                 is_kept_by_store,
@@ -94,8 +94,8 @@ impl Snapshots {
     }
 
     /// From here on no snapshot is the newest that does not hold this note.
-    pub(crate) fn begin_to_obey(&self, noted: u64) {
-        self.shared.obeyed.fetch_max(noted, Ordering::AcqRel);
+    pub(crate) fn begin_applying(&self, noted: u64) {
+        self.shared.applied.fetch_max(noted, Ordering::AcqRel);
     }
 
     /// Takes a snapshot that the store keeps.
@@ -141,7 +141,7 @@ impl Snapshots {
         self.with_own(|own| own.cloned())
     }
 
-    /// Whether the snapshot that an operation of this thread reads in holds all that was obeyed,
+    /// Whether the snapshot that an operation of this thread reads in holds all that was applied,
     /// and no commit was begun here since.
     pub(crate) fn reads_newest(&self) -> bool {
         self.with_own(|own| own.is_none_or(|snapshot| snapshot.is_newest()))
@@ -292,7 +292,7 @@ fn first_after(
 impl Snapshot {
     fn is_newest(&self) -> bool {
         self.shared.commits.load(Ordering::Acquire) == self.after
-            && self.shared.obeyed.load(Ordering::Acquire) <= self.noted
+            && self.shared.applied.load(Ordering::Acquire) <= self.noted
     }
 
     /// The state that the store keeps for it; none where what was changed since is kept here.

@@ -2,7 +2,7 @@
 
 use parking_lot::MutexGuard;
 use std::sync::atomic::{AtomicU8, Ordering};
-use tenantry_store::{Alone, SharedStore};
+use tenantry_store::{SharedStore, WriterGuard};
 
 /// What every call looks at first, in one word: nothing of it holds where a store is open that
 /// works and that nobody else has.
@@ -64,14 +64,14 @@ impl State {
 #[must_use]
 pub(crate) struct Writing<'a> {
     // In this order they are let go.
-    _alone: Option<Alone<'a>>,
+    _guard: Option<WriterGuard<'a>>,
     _writer: MutexGuard<'a, ()>,
 }
 
 impl<'a> Writing<'a> {
-    pub(super) fn new(writer: MutexGuard<'a, ()>, alone: Option<Alone<'a>>) -> Writing<'a> {
+    pub(super) fn new(writer: MutexGuard<'a, ()>, guard: Option<WriterGuard<'a>>) -> Writing<'a> {
         Writing {
-            _alone: alone,
+            _guard: guard,
             _writer: writer,
         }
     }

@@ -80,7 +80,7 @@ pub(crate) enum Lowered {
 /// What the commit changes in memory, and what whoever commits does then.
 #[derive(Default)]
 pub(crate) struct Changes {
-    /// What everybody obeys who has the store open.
+    /// What everybody applies who has the store open.
     pub(crate) note: Note,
     /// Reservations of which so many come back.
     pub(crate) returned: Vec<(Reservation, u64)>,

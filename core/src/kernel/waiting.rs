@@ -6,9 +6,9 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// Longest that one sleep lasts.
-const LONGEST_NAP: Duration = Duration::from_secs(60);
+const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 /// Longest with a clock that somebody moves, and where nobody tells what other processes commit.
-const SHORT_NAP: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 impl Kernel {
     /// The number of the last message of the outbox; 0 where there never was one.
@@ -19,7 +19,7 @@ impl Kernel {
 
     /// Sleeps until there is a message after this one, until the instant, for a nap at most, or
     /// until `is_over` and somebody was notified.
-    pub(crate) fn nap_until_message(
+    pub(crate) fn sleep_until_message(
         &self,
         after: u64,
         until: Option<Instant>,
@@ -29,27 +29,27 @@ impl Kernel {
         if self.last_message()? > after || is_over() {
             return Ok(());
         }
-        let nap = until.map_or(LONGEST_NAP, |until| {
+        let sleep = until.map_or(LONGEST_SLEEP, |until| {
             until.saturating_duration_since(Instant::now())
         });
         self.notifier
             .changed
-            .wait_for(&mut lock, nap.min(self.longest_nap()));
+            .wait_for(&mut lock, sleep.min(self.longest_sleep()));
         Ok(())
     }
 
     /// Until the next that becomes due by itself, which may bring messages.
-    fn longest_nap(&self) -> Duration {
-        let is_deaf = self.is_shared() && !self.notifier.is_listening.load(Ordering::Acquire);
-        if self.has_manual_clock() || is_deaf {
-            return SHORT_NAP;
+    fn longest_sleep(&self) -> Duration {
+        let must_poll = self.is_shared() && !self.notifier.is_listening.load(Ordering::Acquire);
+        if self.has_manual_clock() || must_poll {
+            return POLL_INTERVAL;
         }
         let due_in_ms = self
             .clock
             .next_due_ms
             .load(Ordering::Acquire)
             .saturating_sub(self.clock.now_ms());
-        Duration::from_millis(due_in_ms.saturating_add(1)).min(LONGEST_NAP)
+        Duration::from_millis(due_in_ms.saturating_add(1)).min(LONGEST_SLEEP)
     }
 
     /// Wakes who waits, to look whether they still should.

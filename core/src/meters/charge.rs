@@ -4,7 +4,7 @@ use crate::error::Error;
 use crate::meters::allowance::Allowance;
 use crate::meters::ask::Ask;
 use crate::meters::draw::{Draw, ROUNDS, push_draw};
-use crate::meters::pace::Turns;
+use crate::meters::pace::PaceSlots;
 use crate::meters::paid::Paid;
 use crate::meters::prepared::Prepared;
 use crate::meters::store::MeterStore;
@@ -19,7 +19,7 @@ use tenantry_store::Batch;
 enum Outcome {
     Charged(Decision, Paid),
     DoesNotFit,
-    /// Others have committed something that is to be obeyed first.
+    /// Others have committed something that is to be applied first.
     Overtaken,
 }
 
@@ -86,13 +86,14 @@ impl Prepared {
         if let Some(refused) = self.refused_in_memory(store, ask)? {
             return Ok(refused);
         }
-        self.charge_but(store, ask, 0).map(|(decision, _)| decision)
+        self.charge_with_credits(store, ask, 0)
+            .map(|(decision, _)| decision)
     }
 
     /// Charges what is asked for, or as much of it as fits and can be paid for with so many
     /// credits; answers how many of them are owed for it, which are not charged to the account's
     /// own limits.
-    pub(crate) fn charge_but(
+    pub(crate) fn charge_with_credits(
         self: &Arc<Self>,
         store: &impl MeterStore,
         ask: Ask,
@@ -127,8 +128,8 @@ impl Prepared {
         ))
     }
 
-    /// As [`charge_but`](Prepared::charge_but). What was drawn while others lowered a limit is not
-    /// used by whoever drew it: they may have looked at the counters before.
+    /// As [`charge_with_credits`](Prepared::charge_with_credits). What was drawn while others
+    /// lowered a limit is not used by whoever drew it: they may have looked at the counters before.
     fn charge_now(
         self: &Arc<Self>,
         store: &impl MeterStore,
@@ -144,17 +145,17 @@ impl Prepared {
             }
             let now_ms = store.kernel().clock.now_ms();
             self.roll(store, now_ms)?;
-            let Some(turns) = self.take_paces(store, now_ms)? else {
+            let Some(slots) = self.take_paces(store, now_ms)? else {
                 continue;
             };
             let mut meters = self.team.meters();
             let readings =
-                meters.with_turns(&turns, |meters| meters.as_they_stand(self, ask, now_ms))?;
+                meters.with_slots(&slots, |meters| meters.readings_now(self, ask, now_ms))?;
             let count = ask.count.min(send::most(&readings, credits));
             let granted = if count < ask.min { 0 } else { count };
             let paid = send::excess(&readings, granted);
             let (draws, mut batch) = self.draws(store, &mut meters, ask, granted, paid, now_ms)?;
-            turns.push_taken(&mut batch, granted, now_ms)?;
+            slots.push_taken(&mut batch, granted, now_ms)?;
             if !batch.writes.is_empty() {
                 drop(meters);
                 let Some(drawn) = self.draw(store, &batch, &draws)? else {
@@ -167,12 +168,12 @@ impl Prepared {
             }
             // Under the same lock: nobody else takes what was drawn for this send.
             let charged =
-                self.charge_drawn(store, &mut meters, &turns, ask, (count, paid, credits))?;
+                self.charge_drawn(store, &mut meters, &slots, ask, (count, paid, credits))?;
             if let Some(charged) = charged {
                 return Ok(charged);
             }
             drop(meters);
-            turns.come_back(self, store, ask, count, now_ms)?;
+            slots.refund_slots(self, store, ask, count, now_ms)?;
         }
         Err(Error::busy(
             "Others keep drawing from the same limits; try again.",
@@ -184,12 +185,12 @@ impl Prepared {
         self: &Arc<Self>,
         store: &impl MeterStore,
         meters: &mut Locked<'_>,
-        turns: &Turns,
+        slots: &PaceSlots,
         ask: Ask,
         (count, paid, credits): (u64, u64, u64),
     ) -> Result<Option<Outcome>, Error> {
         let now_ms = store.kernel().clock.now_ms();
-        let charged = meters.with_turns(turns, |meters| match ask.later.is_some() {
+        let charged = meters.with_slots(slots, |meters| match ask.later.is_some() {
             true => meters.charge_for_later(self, count, paid, credits - paid, now_ms),
             false => meters.charge(self, count, paid, credits - paid, now_ms),
         });

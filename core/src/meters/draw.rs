@@ -56,7 +56,7 @@ pub(super) fn push_draw(batch: &mut Batch, cold: &Cold, draws: &[Draw]) -> Resul
 impl Meters {
     /// What was drawn can be used. Where somebody else has written one of the records, and the
     /// draws have no version, all are read anew; so they are where others have committed something
-    /// that is not obeyed here yet, such as a lower limit: it was drawn under the old one.
+    /// that is not applied here yet, such as a lower limit: it was drawn under the old one.
     fn hand_out(
         &mut self,
         prepared: &Prepared,

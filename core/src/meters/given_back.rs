@@ -68,7 +68,8 @@ fn forget(hot: &mut Hot, cold: &mut Cold) {
     cold.version = u64::MAX;
 }
 
-/// How far paces are that were in memory: the key of the record of each, its version, and its turn.
+/// How far paces are that were in memory: the key of the record of each, its version, and its next
+/// slot.
 type PacePositions = Vec<(Vec<u8>, u64, Option<u64>)>;
 
 impl Meters {
@@ -79,9 +80,9 @@ impl Meters {
         else {
             return;
         };
-        if pace.turn_us().is_some() {
-            let turn_us = std::mem::replace(pace, pace.unknown()).turn_us();
-            positions.push((key.clone(), *version, turn_us));
+        if pace.next_slot_us().is_some() {
+            let next_slot_us = std::mem::replace(pace, pace.unknown()).next_slot_us();
+            positions.push((key.clone(), *version, next_slot_us));
         }
     }
 }
@@ -103,8 +104,8 @@ impl Team {
         given_back.write(kernel)
     }
 
-    /// Forgets what was drawn and not used: it counts as used. Others may have been told that nobody
-    /// holds it, and have given it away.
+    /// Forgets what was drawn and not used: it counts as used. Others may have been told that
+    /// nobody holds it, and have given it away.
     pub(crate) fn burn_blocks(&self) {
         let _drawing = self.drawing.lock();
         let mut meters = self.meters();

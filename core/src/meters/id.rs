@@ -121,7 +121,7 @@ impl MeterId {
     pub(crate) fn text(&self) -> String {
         let (scope, subject) = self.parts();
         [
-            keys::carrier(self.account.as_ref()),
+            keys::account_or_platform(self.account.as_ref()),
             self.limit,
             &scope,
             subject,

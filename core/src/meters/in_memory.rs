@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 impl Meters {
     /// Every counter and pace as it stands for who sends; not what becomes of it.
-    pub(super) fn as_they_stand(
+    pub(super) fn readings_now(
         &self,
         prepared: &Prepared,
         ask: Ask,

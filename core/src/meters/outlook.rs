@@ -63,7 +63,8 @@ impl Prepared {
                 (reading.starts_at_ms, reading.ends_at_ms) =
                     bounds.unwrap_or((reading.starts_at_ms, reading.ends_at_ms));
             }
-            reading.limit = shown_limit(resolved, wanted.limit_then(at_ms, reading.starts_at_ms));
+            reading.limit =
+                limit_for_display(resolved, wanted.limit_then(at_ms, reading.starts_at_ms));
             reading.source = resolved.source;
             reading.counts = wanted.counts_at(at_ms);
         }
@@ -146,7 +147,7 @@ impl Prepared {
             id: cold.id.clone(),
             window: cold.window,
             source: wanted.resolved.source,
-            limit: shown_limit(wanted.resolved, wanted.limit_at(cold.meter.starts_at_ms)),
+            limit: limit_for_display(wanted.resolved, wanted.limit_at(cold.meter.starts_at_ms)),
             starts_at_ms: cold.meter.starts_at_ms,
             ends_at_ms: cold.meter.ends_at_ms,
             kept_apart: bound.kept(now_ms),
@@ -219,7 +220,7 @@ impl Prepared {
 }
 
 /// A limit as people are shown it.
-fn shown_limit(resolved: Resolved, value: u64) -> Limit {
+fn limit_for_display(resolved: Resolved, value: u64) -> Limit {
     if resolved.limit == Limit::Unlimited {
         Limit::Unlimited
     } else {

@@ -19,12 +19,12 @@ const ROUNDS: usize = 16;
 
 /// How far paces are, as the store has them: the place of each, the key and version of its record,
 /// and the pace. Where other processes may have the store open, nobody has a pace in memory: each
-/// send takes its turns in the store, so that all processes together go no faster.
+/// send takes its slots in the store, so that all processes together go no faster.
 #[derive(Default)]
-pub(super) struct Turns(Vec<(usize, Vec<u8>, u64, Pace)>);
+pub(super) struct PaceSlots(Vec<(usize, Vec<u8>, u64, Pace)>);
 
-impl Turns {
-    /// Takes the turns of so many that go out now.
+impl PaceSlots {
+    /// Takes the slots of so many that go out now.
     pub(super) fn push_taken(
         &self,
         batch: &mut Batch,
@@ -35,18 +35,18 @@ impl Turns {
         let taken = taken.map(|(_, key, version, pace)| {
             let mut pace = *pace;
             pace.take(count, now_ms);
-            (key.clone(), *version, pace.turn_us())
+            (key.clone(), *version, pace.next_slot_us())
         });
-        let turns = pace_batch(taken)?;
-        batch.writes.extend(turns.writes);
-        batch.expected.extend(turns.expected);
+        let slots = pace_batch(taken)?;
+        batch.writes.extend(slots.writes);
+        batch.expected.extend(slots.expected);
         Ok(())
     }
 }
 
-impl Turns {
+impl PaceSlots {
     /// Gives back what was taken of them for a send that was not charged.
-    pub(super) fn come_back(
+    pub(super) fn refund_slots(
         &self,
         prepared: &Prepared,
         store: &impl MeterStore,
@@ -58,7 +58,7 @@ impl Turns {
             true => Ok(()),
             false => {
                 let from_ms = ask.later.map_or(now_ms, |_| u64::MAX);
-                prepared.return_turns_at(store, count, from_ms, now_ms)
+                prepared.return_slots_at(store, count, from_ms, now_ms)
             }
         }
     }
@@ -78,7 +78,7 @@ fn write_pace(
         if version == 0 || after == before {
             break;
         }
-        let batch = pace_batch([(key.to_vec(), version, after.turn_us())])?;
+        let batch = pace_batch([(key.to_vec(), version, after.next_slot_us())])?;
         if is_given_back(kernel, &batch)? {
             break;
         }
@@ -88,19 +88,23 @@ fn write_pace(
 
 impl Meters {
     /// Runs something with paces that are not in memory, as the store has them.
-    pub(super) fn with_turns<T>(&mut self, turns: &Turns, run: impl FnOnce(&mut Meters) -> T) -> T {
-        self.set_turns(turns, |pace, known| {
-            pace.at(known.turn_us().unwrap_or_default())
+    pub(super) fn with_slots<T>(
+        &mut self,
+        slots: &PaceSlots,
+        run: impl FnOnce(&mut Meters) -> T,
+    ) -> T {
+        self.set_slots(slots, |pace, known| {
+            pace.at(known.next_slot_us().unwrap_or_default())
         });
         let done = run(self);
-        self.set_turns(turns, |pace, _| pace.unknown());
+        self.set_slots(slots, |pace, _| pace.unknown());
         done
     }
 
-    fn set_turns(&mut self, turns: &Turns, turn: impl Fn(Pace, Pace) -> Pace) {
-        for (place, _, _, known) in &turns.0 {
+    fn set_slots(&mut self, slots: &PaceSlots, change: impl Fn(Pace, Pace) -> Pace) {
+        for (place, _, _, known) in &slots.0 {
             if let Some(pace) = self.paces.get_mut(*place) {
-                *pace = turn(*pace, *known);
+                *pace = change(*pace, *known);
             }
         }
     }
@@ -127,9 +131,9 @@ impl Prepared {
         let pace = match stored {
             None => pace.at(0),
             Some(PaceRecord {
-                turn_us: Some(turn_us),
-            }) => pace.at(turn_us),
-            Some(PaceRecord { turn_us: None }) => pace.without_burst(now_ms),
+                next_slot_us: Some(next_slot_us),
+            }) => pace.at(next_slot_us),
+            Some(PaceRecord { next_slot_us: None }) => pace.without_burst(now_ms),
         };
         Ok((version, pace))
     }
@@ -137,14 +141,15 @@ impl Prepared {
     /// How far the paces are.
     fn paces(&self, store: &impl MeterStore, now_ms: u64) -> Result<Vec<Pace>, Error> {
         let paces = self.team.meters().paces_of(self)?;
-        let known = paces
-            .into_iter()
-            .zip(&self.paced)
-            .map(|(pace, wanted)| match pace.turn_us() {
-                Some(_) => Ok(pace),
-                None => Self::stored_pace(store.kernel(), pace, &wanted.id.pace_key(), now_ms)
-                    .map(|(_, pace)| pace),
-            });
+        let known =
+            paces
+                .into_iter()
+                .zip(&self.paced)
+                .map(|(pace, wanted)| match pace.next_slot_us() {
+                    Some(_) => Ok(pace),
+                    None => Self::stored_pace(store.kernel(), pace, &wanted.id.pace_key(), now_ms)
+                        .map(|(_, pace)| pace),
+                });
         known.collect()
     }
 
@@ -155,13 +160,13 @@ impl Prepared {
         &self,
         store: &impl MeterStore,
         now_ms: u64,
-    ) -> Result<Option<Turns>, Error> {
+    ) -> Result<Option<PaceSlots>, Error> {
         let paces = self.team.meters().paces_of(self)?;
-        let mut turns = Turns::default();
+        let mut slots = PaceSlots::default();
         for (pace, place) in paces
             .into_iter()
             .zip(&self.pace_places)
-            .filter(|(pace, _)| pace.turn_us().is_none())
+            .filter(|(pace, _)| pace.next_slot_us().is_none())
         {
             let key = self
                 .team
@@ -174,13 +179,13 @@ impl Prepared {
             let (version, pace) = Self::stored_pace(store.kernel(), pace, &key, now_ms)?;
             if store.kernel().is_shared() {
                 let (_, stored) = Team::stored::<PaceRecord>(store.kernel(), &key)?;
-                if stored.is_some_and(|stored| stored.turn_us.is_none()) {
+                if stored.is_some_and(|stored| stored.next_slot_us.is_none()) {
                     // Who had it in memory is no more: from here on the store says how far it is.
-                    let batch = pace_batch([(key, version, pace.turn_us())])?;
+                    let batch = pace_batch([(key, version, pace.next_slot_us())])?;
                     store.commit_draws_of(&self.account, &batch)?;
                     return Ok(None);
                 }
-                turns.0.push((*place, key, version, pace));
+                slots.0.push((*place, key, version, pace));
                 continue;
             }
             let batch = pace_batch([(key, version, None)])?;
@@ -197,10 +202,10 @@ impl Prepared {
                 .get_mut(*place)
                 .zip(pace_records.get_mut(*place))
                 .ok_or_else(lost_place)?;
-            *slot = slot.at(pace.turn_us().unwrap_or_default());
+            *slot = slot.at(pace.next_slot_us().unwrap_or_default());
             record.1 = version;
         }
-        Ok(Some(turns))
+        Ok(Some(slots))
     }
 
     /// From when on all that was charged may go out, where a pace spreads it and that is later than
@@ -215,17 +220,17 @@ impl Prepared {
             .filter(|at_ms| *at_ms > now_ms))
     }
 
-    /// Gives turns back of what could go out from an instant on and did not.
-    pub(crate) fn return_turns(
+    /// Gives the slots back of what could go out from an instant on and did not.
+    pub(crate) fn return_slots(
         &self,
         store: &impl MeterStore,
         count: u64,
         from_ms: u64,
     ) -> Result<(), Error> {
-        self.return_turns_at(store, count, from_ms, store.kernel().clock.now_ms())
+        self.return_slots_at(store, count, from_ms, store.kernel().clock.now_ms())
     }
 
-    pub(crate) fn return_turns_at(
+    pub(crate) fn return_slots_at(
         &self,
         store: &impl MeterStore,
         count: u64,
@@ -275,7 +280,7 @@ impl Prepared {
             let now = in_memory
                 .filter(|_| wanted.stamp > TRIED)
                 .unwrap_or_else(|| wanted.pace(now_ms));
-            let pace = match in_memory.filter(|pace| pace.turn_us().is_some()) {
+            let pace = match in_memory.filter(|pace| pace.next_slot_us().is_some()) {
                 Some(pace) => pace,
                 None => Self::stored_pace(kernel, now, &wanted.id.pace_key(), now_ms)?.1,
             };
@@ -285,7 +290,7 @@ impl Prepared {
             let returns = returns.map(|open| Return {
                 at_ms: open.expires_at_ms,
                 count: open.count,
-                from_ms: open.turns_from_ms(),
+                from_ms: open.slots_from_ms(),
             });
             Ok((wanted, Course::new(pace, terms, returns.collect())))
         });

@@ -26,10 +26,10 @@ pub(super) fn pace_batch(
     records: impl IntoIterator<Item = (Vec<u8>, u64, Option<u64>)>,
 ) -> Result<Batch, Error> {
     let mut batch = Batch::default();
-    for (key, version, turn_us) in records {
+    for (key, version, next_slot_us) in records {
         batch
             .writes
-            .push((key.clone(), Some(bytes_of(&PaceRecord { turn_us })?)));
+            .push((key.clone(), Some(bytes_of(&PaceRecord { next_slot_us })?)));
         batch.expected.push((key, version));
     }
     Ok(batch)

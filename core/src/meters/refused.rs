@@ -191,7 +191,7 @@ impl Meters {
             }
         }
         let paces = self.paces_of(prepared)?;
-        Ok(paces.iter().all(|pace| pace.turn_us().is_some()))
+        Ok(paces.iter().all(|pace| pace.next_slot_us().is_some()))
     }
 }
 
@@ -235,7 +235,7 @@ impl Prepared {
         }
         let (ask, meters) = (Ask::exact(count), self.team.meters());
         if !meters.tells_all(store.kernel(), self, now_ms)?
-            || send::most(&meters.as_they_stand(self, ask, now_ms)?, 0) >= count
+            || send::most(&meters.readings_now(self, ask, now_ms)?, 0) >= count
         {
             return Ok(None);
         }
@@ -480,7 +480,7 @@ mod tests {
         let (answer, answered) = std::sync::mpsc::channel();
         std::thread::scope(|scope| {
             let engine = engine(&store);
-            let _alone = engine.kernel.writer.lock();
+            let _guard = engine.kernel.writer.lock();
             let (sender, store) = (&sender, &store);
             scope.spawn(move || {
                 let tried = [

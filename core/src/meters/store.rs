@@ -23,7 +23,7 @@ pub(crate) trait MeterStore {
     /// charged to; those of the store.
     fn commit_draws_of(&self, sender: &Id, draws: &Batch) -> Result<Option<u64>, Error>;
 
-    /// Obeys what other processes have committed. Whoever calls draws for no team.
+    /// Applies what other processes have committed. Whoever calls draws for no team.
     ///
     /// # Errors
     /// `busy` where a send is to be prepared anew by it; those of the store.

@@ -118,7 +118,7 @@ impl Team {
         self.meters()
             .paces
             .iter()
-            .any(|pace| pace.turn_us().is_some())
+            .any(|pace| pace.next_slot_us().is_some())
     }
 }
 

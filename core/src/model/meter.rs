@@ -97,10 +97,10 @@ impl Meter {
 /// The state of a pace, as it is stored while no process has it in memory (R-QTA-13).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PaceRecord {
-    /// When the next send has its turn, in microseconds; absent while a process has the pace,
-    /// because nobody knows the turn if that process crashes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub turn_us: Option<u64>,
+    /// When the next slot begins, in microseconds; absent while a process has the pace,
+    /// because nobody knows the slot if that process crashes.
+    #[serde(rename = "turn_us", default, skip_serializing_if = "Option::is_none")]
+    pub next_slot_us: Option<u64>,
 }
 
 /// How far the clearing of meters that are over has come.

@@ -73,8 +73,8 @@ impl Reservation {
         self.credits.map_or(0, |paid| paid.amount.min(count))
     }
 
-    /// When all of it could have gone out; the turns of a pace are given back from then on.
-    pub fn turns_from_ms(&self) -> u64 {
+    /// When all of it could have gone out; the slots of a pace are given back from then on.
+    pub fn slots_from_ms(&self) -> u64 {
         self.not_before_ms.unwrap_or(self.reserved_at_ms)
     }
 

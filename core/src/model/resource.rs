@@ -42,7 +42,7 @@ pub enum ResourceReason {
     /// Their permission reaches everything of the account.
     Any,
     /// An account above shares it with their account (R-TEA-7).
-    SharedFromAbove,
+    SharedByAncestor,
 }
 
 /// Who gets the resources of a member who leaves (R-USR-4).

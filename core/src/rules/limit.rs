@@ -40,7 +40,7 @@ impl Source {
 
 /// What a limit is set on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Carrier {
+pub enum LimitLevel {
     /// An account, as a limit of its own.
     Account,
     /// A package, or the platform's defaults.
@@ -48,10 +48,10 @@ pub enum Carrier {
 }
 
 /// Whether setting this limit there belongs to the commercial edition (R-PLT-1).
-pub fn needs_licence(name: LimitName, carrier: Carrier) -> bool {
+pub fn needs_licence(name: LimitName, level: LimitLevel) -> bool {
     match name {
         LimitName::SuppressedDomains => true,
-        LimitName::Contacts => carrier == Carrier::Account,
+        LimitName::Contacts => level == LimitLevel::Account,
         _ => false,
     }
 }
@@ -88,7 +88,7 @@ pub struct Candidate {
     /// Where it comes from.
     pub source: Source,
     /// The account or package that sets it; none for the platform's default.
-    pub carrier: Option<Id>,
+    pub set_by: Option<Id>,
     /// The value.
     pub limit: Limit,
     /// Whether the edition includes it; otherwise it is kept and shown, but does not apply
@@ -107,25 +107,25 @@ pub fn candidates(
     defaults: &Limits,
     edition: Edition,
 ) -> Vec<Candidate> {
-    let included = |carrier| edition == Edition::Commercial || !needs_licence(name, carrier);
+    let included = |level| edition == Edition::Commercial || !needs_licence(name, level);
     let mut found = Vec::new();
     for (depth, (account, package)) in line.iter().enumerate() {
         let source = |own| if depth == 0 { own } else { Source::Inherited };
         if let Some(limit) = account.overrides.get(name) {
-            let (carrier, enforced) = (Some(account.id.clone()), included(Carrier::Account));
+            let (set_by, enforced) = (Some(account.id.clone()), included(LimitLevel::Account));
             found.push(Candidate {
                 source: source(Source::Override),
-                carrier,
+                set_by,
                 limit,
                 enforced,
             });
         }
         if let Some(package) = package {
             if let Some(limit) = package.limits.get(name) {
-                let (carrier, enforced) = (Some(package.id.clone()), included(Carrier::Package));
+                let (set_by, enforced) = (Some(package.id.clone()), included(LimitLevel::Package));
                 found.push(Candidate {
                     source: source(Source::Package),
-                    carrier,
+                    set_by,
                     limit,
                     enforced,
                 });
@@ -134,17 +134,17 @@ pub fn candidates(
         }
     }
     let default = defaults.get(name).unwrap_or(Limit::Unlimited);
-    let enforced = default == Limit::Unlimited || included(Carrier::Package);
+    let enforced = default == Limit::Unlimited || included(LimitLevel::Package);
     found.push(Candidate {
         source: Source::PlatformDefault,
-        carrier: None,
+        set_by: None,
         limit: default,
         enforced,
     });
     if !enforced {
         found.push(Candidate {
             source: Source::PlatformDefault,
-            carrier: None,
+            set_by: None,
             limit: Limit::Unlimited,
             enforced: true,
         });
@@ -161,21 +161,21 @@ pub fn value(
     defaults: &Limits,
     edition: Edition,
 ) -> Limit {
-    let included = |limit: Option<Limit>, carrier| {
-        limit.filter(|_| edition == Edition::Commercial || !needs_licence(name, carrier))
+    let included = |limit: Option<Limit>, level| {
+        limit.filter(|_| edition == Edition::Commercial || !needs_licence(name, level))
     };
     for (account, package) in line {
-        if let Some(limit) = included(account.overrides.get(name), Carrier::Account) {
+        if let Some(limit) = included(account.overrides.get(name), LimitLevel::Account) {
             return limit;
         }
         if let Some(package) = package {
-            if let Some(limit) = included(package.limits.get(name), Carrier::Package) {
+            if let Some(limit) = included(package.limits.get(name), LimitLevel::Package) {
                 return limit;
             }
             break;
         }
     }
-    included(defaults.get(name), Carrier::Package).unwrap_or(Limit::Unlimited)
+    included(defaults.get(name), LimitLevel::Package).unwrap_or(Limit::Unlimited)
 }
 
 /// What a limit of the account at the start of `line` counts, and what happens beyond it: for each

@@ -7,7 +7,7 @@ use super::send::Reading;
 use crate::model::{OverLimit, Window};
 use std::collections::{BTreeSet, VecDeque};
 
-/// The turn of a pace that is not in memory: no clock gets there.
+/// The next slot of a pace that is not in memory: no clock gets there.
 const UNKNOWN: u64 = u64::MAX;
 
 /// A pace, and how far ahead of it the sends are.
@@ -17,8 +17,8 @@ pub struct Pace {
     each_us: u64,
     /// How many may go out at once.
     burst: u64,
-    /// When the next send has its turn.
-    turn_us: u64,
+    /// When the next slot begins.
+    next_slot_us: u64,
 }
 
 impl Pace {
@@ -28,29 +28,34 @@ impl Pace {
         Pace {
             each_us: window_us.checked_div(limit).unwrap_or(u64::MAX).max(1),
             burst,
-            turn_us: 0,
+            next_slot_us: 0,
         }
     }
 
     /// The same sends at another pace.
     pub fn go_on_as(&mut self, other: Pace) {
         *self = Pace {
-            turn_us: self.turn_us,
+            next_slot_us: self.next_slot_us,
             ..other
         };
     }
 
     /// Is no further ahead than one whose burst has just gone out: the clock was wrong.
     pub fn bound(&mut self, now_ms: u64) {
-        if self.turn_us != UNKNOWN {
-            self.turn_us = self.turn_us.min(self.without_burst(now_ms).turn_us);
+        if self.next_slot_us != UNKNOWN {
+            self.next_slot_us = self
+                .next_slot_us
+                .min(self.without_burst(now_ms).next_slot_us);
         }
     }
 
-    /// The same pace, where the next send has its turn at an instant, in microseconds.
+    /// The same pace, whose next slot begins at an instant, in microseconds.
     #[must_use]
-    pub fn at(self, turn_us: u64) -> Pace {
-        Pace { turn_us, ..self }
+    pub fn at(self, next_slot_us: u64) -> Pace {
+        Pace {
+            next_slot_us,
+            ..self
+        }
     }
 
     /// The same pace, of which nobody knows how far it is: nothing goes out.
@@ -59,9 +64,9 @@ impl Pace {
         self.at(UNKNOWN)
     }
 
-    /// When the next send has its turn, in microseconds; none where nobody knows.
-    pub fn turn_us(&self) -> Option<u64> {
-        Some(self.turn_us).filter(|turn_us| *turn_us != UNKNOWN)
+    /// When the next slot begins, in microseconds; none where nobody knows.
+    pub fn next_slot_us(&self) -> Option<u64> {
+        Some(self.next_slot_us).filter(|next_slot_us| *next_slot_us != UNKNOWN)
     }
 
     /// The same pace after a crash: all of the burst may have gone out at the last moment
@@ -75,21 +80,23 @@ impl Pace {
         self.burst.saturating_mul(self.each_us).min(UNKNOWN / 2)
     }
 
-    /// From when on all that took turns so far may have gone out.
+    /// From when on all that took slots so far may have gone out.
     pub fn opens_for_all_ms(&self) -> u64 {
-        self.turn_us.saturating_sub(self.burst_us()).div_ceil(1000)
+        self.next_slot_us
+            .saturating_sub(self.burst_us())
+            .div_ceil(1000)
     }
 
-    /// Gives turns of `count` back that could go out from `from_ms` on and did not: those that are
-    /// not over.
+    /// Gives the slots of `count` back that could go out from `from_ms` on and did not: those that
+    /// are not over.
     pub fn give_back(&mut self, count: u64, from_ms: u64, now_ms: u64) {
         let ends_us = from_ms
             .saturating_mul(1000)
             .saturating_add(self.burst_us())
-            .min(self.turn_us);
+            .min(self.next_slot_us);
         let to_come = ends_us.saturating_sub(now_ms.saturating_mul(1000)) / self.each_us;
-        if self.turn_us != UNKNOWN {
-            self.turn_us -= count.min(to_come).saturating_mul(self.each_us);
+        if self.next_slot_us != UNKNOWN {
+            self.next_slot_us -= count.min(to_come).saturating_mul(self.each_us);
         }
     }
 
@@ -99,7 +106,7 @@ impl Pace {
             .burst
             .saturating_sub(count)
             .saturating_mul(self.each_us);
-        self.turn_us.saturating_sub(ahead)
+        self.next_slot_us.saturating_sub(ahead)
     }
 
     /// Whether `count` may go out now.
@@ -108,18 +115,18 @@ impl Pace {
         count <= self.burst && self.opens_us(count) <= now_ms.saturating_mul(1000)
     }
 
-    /// Takes the turns of `count` that go out now.
+    /// Takes the slots of `count` that go out now.
     #[inline]
     pub fn take(&mut self, count: u64, now_ms: u64) {
-        let from_us = self.turn_us.max(now_ms.saturating_mul(1000));
-        self.turn_us = from_us
+        let from_us = self.next_slot_us.max(now_ms.saturating_mul(1000));
+        self.next_slot_us = from_us
             .saturating_add(count.saturating_mul(self.each_us))
             .min(UNKNOWN - 1);
     }
 
     /// How many of the burst wait for their turn.
     fn used(&self, now_ms: u64) -> u64 {
-        self.turn_us
+        self.next_slot_us
             .saturating_sub(now_ms.saturating_mul(1000))
             .div_ceil(self.each_us)
             .min(self.burst)
@@ -142,7 +149,7 @@ impl Pace {
     }
 }
 
-/// Turns of a reservation that come back by themselves.
+/// Slots of a reservation that are given back by themselves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Return {
     /// When.
@@ -156,7 +163,7 @@ pub struct Return {
 /// What becomes of a pace if nothing happens but time.
 #[derive(Clone, Debug)]
 pub struct Course {
-    turn_us: u64,
+    next_slot_us: u64,
     /// What the pace is from an instant on, in order; none where nothing spreads the sends then.
     terms: Vec<(u64, Option<Pace>)>,
     /// What comes back, in order.
@@ -167,7 +174,7 @@ impl Course {
     /// Of a pace that is as far as `pace` is.
     pub fn new(pace: Pace, terms: Vec<(u64, Option<Pace>)>, returns: VecDeque<Return>) -> Course {
         Course {
-            turn_us: pace.turn_us,
+            next_slot_us: pace.next_slot_us,
             terms,
             returns,
         }
@@ -176,7 +183,7 @@ impl Course {
     /// The pace at an instant, where nothing comes back until then.
     fn pace(&self, at_ms: u64) -> Option<Pace> {
         let term = self.terms.iter().rfind(|(from_ms, _)| *from_ms <= at_ms)?.1;
-        term.map(|pace| pace.at(self.turn_us))
+        term.map(|pace| pace.at(self.next_slot_us))
     }
 
     /// Gives back what comes back until an instant.
@@ -184,7 +191,7 @@ impl Course {
         while let Some(back) = self.returns.pop_front_if(|back| back.at_ms <= now_ms) {
             if let Some(mut pace) = self.pace(back.at_ms) {
                 pace.give_back(back.count, back.from_ms, back.at_ms);
-                self.turn_us = pace.turn_us;
+                self.next_slot_us = pace.next_slot_us;
             }
         }
     }
@@ -194,11 +201,11 @@ impl Course {
         self.pace(now_ms).map_or(u64::MAX, |pace| pace.left(now_ms))
     }
 
-    /// Takes the turns of `count` that go out now.
+    /// Takes the slots of `count` that go out now.
     pub fn take(&mut self, count: u64, now_ms: u64) {
         if let Some(mut pace) = self.pace(now_ms) {
             pace.take(count, now_ms);
-            self.turn_us = pace.turn_us;
+            self.next_slot_us = pace.next_slot_us;
         }
     }
 
@@ -313,12 +320,12 @@ mod tests {
         );
         assert!(!pace.unknown().lets_through(1, u64::MAX / 2000));
         assert_eq!(
-            (pace.unknown().turn_us(), pace.turn_us()),
+            (pace.unknown().next_slot_us(), pace.next_slot_us()),
             (None, Some(15_000_000))
         );
     }
 
-    /// 18.6, R-QTA-5: what is reserved takes its turns at once; those to come are given back, those
+    /// 18.6, R-QTA-5: what is reserved takes its slots at once; those to come are given back, those
     /// that are over are not.
     #[test]
     fn turns_are_reserved_and_given_back() {
@@ -328,15 +335,15 @@ mod tests {
         assert_eq!(opens_ms, 9_999_000);
         let mut half = pace;
         half.give_back(10_000, opens_ms, 4_000_000);
-        assert_eq!(half.turn_us(), Some(4_000_000_000));
+        assert_eq!(half.next_slot_us(), Some(4_000_000_000));
         pace.give_back(1_000, opens_ms, 0);
-        assert_eq!(pace.turn_us(), Some(9_000_000_000));
+        assert_eq!(pace.next_slot_us(), Some(9_000_000_000));
         pace.take(1, 10_000_000);
         pace.give_back(9_000, 8_999_000, 10_000_000);
-        assert_eq!(pace.turn_us(), Some(10_001_000_000));
+        assert_eq!(pace.next_slot_us(), Some(10_001_000_000));
     }
 
-    /// 18.12, R-QTA-3: turns of a reservation that expires come back then; a pace may begin, end or
+    /// 18.12, R-QTA-3: slots of a reservation that expires come back then; a pace may begin, end or
     /// change with a package to come.
     #[test]
     fn turns_come_back_by_themselves() {

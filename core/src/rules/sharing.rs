@@ -11,7 +11,7 @@ pub enum Direction {
     /// Below it: there templates can be shared.
     Below,
     /// The account itself, one above it, or one beside it in the same team.
-    AboveOrBeside,
+    AncestorOrSibling,
     /// In another team, which is nobody's business.
     Elsewhere,
 }
@@ -25,7 +25,7 @@ pub fn direction(own: &[Id], target: &[Id]) -> Direction {
     if target.iter().skip(1).any(|ancestor| ancestor == account) {
         Direction::Below
     } else if own.last() == target.last() {
-        Direction::AboveOrBeside
+        Direction::AncestorOrSibling
     } else {
         Direction::Elsewhere
     }
@@ -59,7 +59,7 @@ mod tests {
         for other in ["parent top", "top", "sister top", "niece sister top"] {
             assert_eq!(
                 direction(&parent, &line(other)),
-                Direction::AboveOrBeside,
+                Direction::AncestorOrSibling,
                 "{other}"
             );
         }

@@ -83,7 +83,7 @@ impl Engine {
             cell => cell?,
         };
         let view = cell.view(self)?;
-        self.alert_carrier(Some(account), &cell, &view, |scope, subject, name| {
+        self.alert_meters_of(Some(account), &cell, &view, |scope, subject, name| {
             self.wanted_at(&cell, &view, scope, subject, name)
         })
     }
@@ -104,7 +104,7 @@ impl Engine {
         };
         let cell = self.cell(&account)?;
         let view = cell.view(self)?;
-        self.alert_carrier(None, &cell, &view, |scope, subject, _| {
+        self.alert_meters_of(None, &cell, &view, |scope, subject, _| {
             let cap = view
                 .platform
                 .caps
@@ -149,14 +149,14 @@ impl Engine {
         }
     }
 
-    fn alert_carrier(
+    fn alert_meters_of(
         &self,
-        carrier: Option<&Id>,
+        owner: Option<&Id>,
         cell: &AccountCell,
         view: &View,
         wanted_at: impl Fn(&str, &str, &str) -> Result<Option<Wanted>, Error>,
     ) -> Result<(), Error> {
-        let (mut from, until) = keys::range(keys::METER, &[keys::carrier(carrier)]);
+        let (mut from, until) = keys::range(keys::METER, &[keys::account_or_platform(owner)]);
         loop {
             let rows = self.kernel.tx().range::<Meter>(&from, &until, STEP)?;
             let mut reached = Vec::new();
@@ -175,7 +175,7 @@ impl Engine {
                 let prepared =
                     Prepared::new(cell, view, reached).hold_places(self.kernel.clock.now_ms())?;
                 let prepared = Arc::new(prepared);
-                prepared.charge_but(self, Ask::exact(0), 0)?;
+                prepared.charge_with_credits(self, Ask::exact(0), 0)?;
             }
             match rows.last() {
                 Some((last, _)) if rows.len() == STEP => from = [last.as_slice(), &[0]].concat(),

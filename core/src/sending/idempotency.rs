@@ -31,7 +31,7 @@ struct Asked<'a> {
 ///
 /// `write` says what to answer to a decision, and writes what belongs to it. When the commit fails,
 /// or another was first with the same key, what was charged comes back.
-pub(crate) fn charged<A: Serialize + DeserializeOwned>(
+pub(crate) fn charge_idempotent<A: Serialize + DeserializeOwned>(
     ctx: &mut Ctx<'_>,
     request: &impl Operation,
     key: Option<&Id>,
@@ -46,7 +46,7 @@ pub(crate) fn charged<A: Serialize + DeserializeOwned>(
         kernel.wait_until_read_is_durable(kernel.backend.last_commit())?;
         return Ok(answer);
     }
-    let charge = ctx.engine.charge_or_owe(ctx.actor, prepared, ask)?;
+    let charge = ctx.engine.charge_unpaid(ctx.actor, prepared, ask)?;
     ctx.engine.commit_charge(ctx.actor, charge, |ctx, charge| {
         if let Some(first) = answered(ctx, asked.as_ref())? {
             return Ok(Charged::Before(first));
@@ -65,37 +65,37 @@ pub(crate) fn charged<A: Serialize + DeserializeOwned>(
 /// it was carried out now.
 ///
 /// A refusal writes nothing, and so is not remembered.
-pub(crate) fn carried_out<O: Operation>(
+pub(crate) fn run_or_replay<O: Operation>(
     ctx: &mut Ctx<'_>,
     request: &O,
     key: Option<&Id>,
     run: impl FnOnce(&mut Ctx<'_>) -> Result<O::Answer, Error>,
 ) -> Result<(O::Answer, bool), Error> {
-    once(ctx, request, key, Some(REMEMBERED_MS), run)
+    run_with_life(ctx, request, key, Some(REMEMBERED_MS), run)
 }
 
-/// As [`carried_out`], for who wants the answer alone.
-pub(crate) fn written<O: Operation>(
+/// As [`run_or_replay`], for who wants the answer alone.
+pub(crate) fn run_idempotent<O: Operation>(
     ctx: &mut Ctx<'_>,
     request: &O,
     key: Option<&Id>,
     run: impl FnOnce(&mut Ctx<'_>) -> Result<O::Answer, Error>,
 ) -> Result<O::Answer, Error> {
-    carried_out(ctx, request, key, run).map(|(answer, _)| answer)
+    run_or_replay(ctx, request, key, run).map(|(answer, _)| answer)
 }
 
-/// As [`written`], but remembered for ever. What is remembered need not be the whole answer of the
-/// operation: it is enough to find it by.
-pub(crate) fn written_for_ever<A: Serialize + DeserializeOwned>(
+/// As [`run_idempotent`], but remembered for ever. What is remembered need not be the whole answer
+/// of the operation: it is enough to find it by.
+pub(crate) fn run_idempotent_for_ever<A: Serialize + DeserializeOwned>(
     ctx: &mut Ctx<'_>,
     request: &impl Operation,
     key: Option<&Id>,
     run: impl FnOnce(&mut Ctx<'_>) -> Result<A, Error>,
 ) -> Result<A, Error> {
-    once(ctx, request, key, None, run).map(|(answer, _)| answer)
+    run_with_life(ctx, request, key, None, run).map(|(answer, _)| answer)
 }
 
-fn once<A: Serialize + DeserializeOwned>(
+fn run_with_life<A: Serialize + DeserializeOwned>(
     ctx: &mut Ctx<'_>,
     request: &impl Operation,
     key: Option<&Id>,
@@ -203,8 +203,8 @@ pub(crate) fn is_ahead(known: &Answered, now_ms: u64) -> bool {
     known.until_ms.is_some_and(|until_ms| until_ms > last_ms)
 }
 
-/// An answer that was given in a future that was none is remembered as one of now (R-QTA-13).
-pub(crate) fn leave_future(ctx: &mut Ctx<'_>, at: &[u8], known: Answered) -> Result<(), Error> {
+/// An answer that was given in a wrong future is remembered as one of now (R-QTA-13).
+pub(crate) fn undo_future(ctx: &mut Ctx<'_>, at: &[u8], known: Answered) -> Result<(), Error> {
     let (Some(account), Some(actor), Some(key)) = (
         keys::part(at, 1).and_then(|id| Id::new(id).ok()),
         keys::part(at, 2),

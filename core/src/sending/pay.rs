@@ -59,7 +59,7 @@ impl Engine {
         if prepared.refusal.is_none() && !prepared.pays {
             return prepared.charge(self, ask);
         }
-        let charge = self.charge_or_owe(actor, prepared, ask)?;
+        let charge = self.charge_unpaid(actor, prepared, ask)?;
         match charge.owed.amount {
             0 => Ok(charge.decision),
             _ => self.commit_charge(actor, charge, |ctx, charge| {
@@ -70,7 +70,7 @@ impl Engine {
 
     /// As [`decide`](Engine::decide), but what credits are to pay for is owed until it is
     /// [committed](Engine::commit_charge).
-    pub(crate) fn charge_or_owe<'p>(
+    pub(crate) fn charge_unpaid<'p>(
         &self,
         actor: &Actor,
         prepared: &'p Arc<Prepared>,
@@ -103,7 +103,7 @@ impl Engine {
         } else {
             0
         };
-        let (decision, owed) = prepared.charge_but(self, ask, credits)?;
+        let (decision, owed) = prepared.charge_with_credits(self, ask, credits)?;
         Ok(charge(decision, owed))
     }
 
@@ -131,7 +131,7 @@ impl Engine {
                 at_ms,
             } = charge;
             prepared.refund(self, decision.granted, &owed, at_ms)?;
-            prepared.return_turns(
+            prepared.return_slots(
                 self,
                 decision.granted,
                 if ask.later.is_some() { u64::MAX } else { at_ms },
@@ -140,7 +140,7 @@ impl Engine {
                 Ok(Charged::Kept(answer) | Charged::Before(answer)) => return Ok(answer),
                 // Others have spent the credits meanwhile.
                 Err(error) if owed.amount > 0 && error.code() == Code::CreditsExhausted => {
-                    charge = self.charge_or_owe(actor, prepared, ask)?
+                    charge = self.charge_unpaid(actor, prepared, ask)?
                 }
                 Err(error) => return Err(error),
             }
@@ -198,14 +198,14 @@ impl Engine {
             }
             None => None,
         };
-        // Turns come back when it expires, whoever calls next.
+        // Its slots are given back when it expires, whoever calls next.
         let now_ms = self.kernel.clock.now_ms();
         let at_ms = if reservation.state == ReservationState::Expired {
             reservation.expires_at_ms.min(now_ms)
         } else {
             now_ms
         };
-        prepared.return_turns_at(self, count, reservation.turns_from_ms(), at_ms)?;
+        prepared.return_slots_at(self, count, reservation.slots_from_ms(), at_ms)?;
         prepared.refund(
             self,
             count,

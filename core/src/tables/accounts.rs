@@ -11,7 +11,7 @@ pub(super) const TABLES: &[Declared] = &[Declared::of::<Accounts>()];
 /// Accounts from a child up to the top; deeper trees are refused when they are made.
 pub(crate) const MAX_DEPTH: usize = 8;
 /// The count of the accounts below another, at whatever depth.
-pub(crate) const BELOW: &str = "below";
+pub(crate) const DESCENDANTS: &str = "below";
 
 pub(crate) struct Accounts;
 
@@ -58,7 +58,7 @@ impl Table for Accounts {
     ];
     const COUNTS: &'static [Count] = &[Count {
         counted: |parts| match parts {
-            [account, BELOW] => Some(keys::range(keys::TEAM_ACCOUNT, &[account, "id"])),
+            [account, DESCENDANTS] => Some(keys::range(keys::TEAM_ACCOUNT, &[account, "id"])),
             _ => None,
         },
     }];
@@ -82,7 +82,7 @@ impl Table for Accounts {
         if let Some(parent) = &account.parent {
             lines.index(keys::child(parent, id));
             for ancestor in account_line(tx, parent)? {
-                lines.count(keys::tally(&ancestor.id, BELOW));
+                lines.count(keys::tally(&ancestor.id, DESCENDANTS));
                 for entry in tree_orders(account, &ancestor.id, owner.as_ref()) {
                     lines.index(entry);
                 }

@@ -35,7 +35,7 @@ impl Table for Caps {
 
 /// The caps that an account carries, or the platform.
 pub(crate) fn caps_of(tx: &mut Tx<'_>, account: Option<&Id>) -> Result<Vec<Cap>, Error> {
-    let (from, until) = keys::range(keys::CAP, &[keys::carrier(account)]);
+    let (from, until) = keys::range(keys::CAP, &[keys::account_or_platform(account)]);
     Ok(tx
         .range::<Cap>(&from, &until, usize::MAX)?
         .into_iter()
@@ -61,7 +61,10 @@ pub(crate) fn invalidate(tx: &mut Tx<'_>, cap: &model::Cap) {
 /// Removes what the counters of a cap have counted.
 fn forget_counts(tx: &mut Tx<'_>, account: Option<&Id>, cap: &Id) -> Result<(), Error> {
     for prefix in [keys::METER, keys::METER_HISTORY, keys::PACE] {
-        let (from, until) = keys::range(prefix, &[keys::carrier(account), &keys::of_cap(cap)]);
+        let (from, until) = keys::range(
+            prefix,
+            &[keys::account_or_platform(account), &keys::of_cap(cap)],
+        );
         for (key, _) in tx.range::<serde::de::IgnoredAny>(&from, &until, usize::MAX)? {
             tx.delete(key);
         }
@@ -73,8 +76,8 @@ fn forget_counts(tx: &mut Tx<'_>, account: Option<&Id>, cap: &Id) -> Result<(), 
 /// (R-SES-7).
 pub(crate) fn end_all_of_key(tx: &mut Tx<'_>, account: &Id, api_key: &Id) -> Result<(), Error> {
     let line = account_line(tx, account)?;
-    for carrier in line.iter().map(|account| Some(&account.id)).chain([None]) {
-        for cap in caps_of(tx, carrier)? {
+    for owner in line.iter().map(|account| Some(&account.id)).chain([None]) {
+        for cap in caps_of(tx, owner)? {
             if cap.scope == CapScope::ApiKey
                 && cap
                     .subject

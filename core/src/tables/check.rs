@@ -166,7 +166,7 @@ mod tests {
         change(&mut ctx).unwrap();
         let (batch, changes) = ctx.tx.finish();
         engine.kernel.backend.commit(&batch.unwrap()).unwrap();
-        engine.obey(&changes.note).unwrap();
+        engine.apply(&changes.note).unwrap();
     }
 
     fn run<O: Operation>(engine: &Engine, request: Value) -> Result<O::Answer, Code> {

@@ -192,8 +192,8 @@ pub(crate) fn is_ahead(invitation: &Invitation, now_ms: u64) -> bool {
     invitation.sent_at_ms > now_ms
 }
 
-/// The life of an invitation that was sent in a future that was none begins now (R-QTA-13).
-pub(crate) fn leave_future(tx: &mut Tx<'_>, mut invitation: Invitation) -> Result<(), Error> {
+/// The life of an invitation that was sent in a wrong future begins now (R-QTA-13).
+pub(crate) fn undo_future(tx: &mut Tx<'_>, mut invitation: Invitation) -> Result<(), Error> {
     invitation.sent_at_ms = tx.now_ms;
     save(tx, &mut invitation)
 }

@@ -99,7 +99,10 @@ pub(crate) fn open_in_tree(
     tx: &mut Tx<'_>,
     ancestor: Option<&Id>,
 ) -> Result<Vec<model::Reservation>, Error> {
-    let (from, until) = keys::range(keys::OPEN_RESERVATION, &[keys::carrier(ancestor)]);
+    let (from, until) = keys::range(
+        keys::OPEN_RESERVATION,
+        &[keys::account_or_platform(ancestor)],
+    );
     let (mut open, soon_ms) = (Vec::new(), tx.now_ms.saturating_add(1));
     for (key, ()) in tx.range::<()>(&from, &until, MOST_LOOKED_AT)? {
         if let Some((account, id)) = keys::last_pair(&key) {

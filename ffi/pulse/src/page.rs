@@ -32,7 +32,7 @@ pub enum Word {
     /// How often the store was opened and closed.
     Opened = 4,
     /// How often those who sleep until there is a note were woken.
-    Bell = 5,
+    NoteWakeups = 5,
     /// How often the writer's lock was given back.
     Freed = 6,
     /// Whether somebody has waited for the writer's lock since it was given back last.

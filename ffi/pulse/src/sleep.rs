@@ -48,13 +48,13 @@ fn low(number: u64) -> u32 {
 /// Where the system cannot sleep on a word of several processes, it is looked at again and again.
 #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
 pub(crate) fn wait(word: &AtomicU64, seen: u64, most: Duration) {
-    const NAP: Duration = Duration::from_millis(1);
+    const POLL_INTERVAL: Duration = Duration::from_millis(1);
     let until = std::time::Instant::now().checked_add(most);
     while low(word.load(std::sync::atomic::Ordering::SeqCst)) == low(seen) {
         let left = until.map(|until| until.saturating_duration_since(std::time::Instant::now()));
         match left {
             Some(Duration::ZERO) => return,
-            left => std::thread::sleep(left.unwrap_or(NAP).min(NAP)),
+            left => std::thread::sleep(left.unwrap_or(POLL_INTERVAL).min(POLL_INTERVAL)),
         }
     }
 }

@@ -82,7 +82,7 @@ fn words_are_shared_by_all_who_map_the_file_and_stay_in_it() {
         Word::Commit,
         Word::Broken,
         Word::Opened,
-        Word::Bell,
+        Word::NoteWakeups,
         Word::Freed,
         Word::Waiting,
     ];
@@ -143,21 +143,21 @@ fn another_process_is_woken_at_once_and_by_the_time() {
     let long = Duration::from_secs(20);
     let began = Instant::now();
     let mut child = Child::new(|| {
-        while pulse.word(Word::Bell).load(Ordering::SeqCst) == 0 {
-            pulse.wait(Word::Bell, 0, long);
+        while pulse.word(Word::NoteWakeups).load(Ordering::SeqCst) == 0 {
+            pulse.wait(Word::NoteWakeups, 0, long);
         }
         1
     });
     // Most often it sleeps by then.
     std::thread::sleep(Duration::from_millis(30));
-    pulse.word(Word::Bell).fetch_add(1, Ordering::SeqCst);
-    pulse.wake(Word::Bell);
+    pulse.word(Word::NoteWakeups).fetch_add(1, Ordering::SeqCst);
+    pulse.wake(Word::NoteWakeups);
     assert_eq!(child.says(), 1);
     // What has changed before is not waited for.
-    pulse.wait(Word::Bell, 0, long);
+    pulse.wait(Word::NoteWakeups, 0, long);
     assert!(began.elapsed() < long / 2);
     let began = Instant::now();
-    pulse.wait(Word::Bell, 1, Duration::from_millis(30));
+    pulse.wait(Word::NoteWakeups, 1, Duration::from_millis(30));
     let waited = began.elapsed();
     assert!(
         waited >= Duration::from_millis(25) && waited < long / 2,

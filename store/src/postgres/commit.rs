@@ -19,7 +19,7 @@ use super::rows::{
 use super::shared::Shared;
 use super::touch;
 use super::wire::{Connection, Rows, Trouble, Value};
-use crate::backend::{Alone, Batch, CommitError, StoreError, Unlock};
+use crate::backend::{Batch, CommitError, StoreError, UnlockWriter, WriterGuard};
 use crate::record::{self, Write, count};
 
 /// How often others may be in the way of one commit.
@@ -41,7 +41,7 @@ enum Held {
     /// By one thread, for its commit.
     ForOne,
     /// This process is alone, and all its threads may commit.
-    Alone,
+    WriterGuard,
 }
 
 impl Turn {
@@ -57,7 +57,7 @@ impl Turn {
                     *held = Held::ForOne;
                     return Some(false);
                 }
-                Held::Alone if joins => return Some(true),
+                Held::WriterGuard if joins => return Some(true),
                 _ if self.let_go.wait_until(&mut held, until).timed_out() => return None,
                 _ => {}
             }
@@ -70,7 +70,7 @@ impl Turn {
     }
 
     fn is_alone(&self) -> bool {
-        *self.held.lock() == Held::Alone
+        *self.held.lock() == Held::WriterGuard
     }
 }
 
@@ -145,7 +145,7 @@ impl Shared {
         Err(self.locked())
     }
 
-    pub(super) fn alone(&self) -> Result<Alone<'_>, StoreError> {
+    pub(super) fn lock_writer(&self) -> Result<WriterGuard<'_>, StoreError> {
         self.go_on()?;
         let taken = self.turn.take(false, self.patience());
         let taken = taken
@@ -163,9 +163,9 @@ impl Shared {
         let mut writing = self.writing.lock();
         writing.locker = Some(connection);
         writing.last = Some(state.head.commit);
-        self.turn.set(Held::Alone);
+        self.turn.set(Held::WriterGuard);
         std::mem::forget(taken);
-        Ok(Alone::locked(self))
+        Ok(WriterGuard::locked(self))
     }
 
     pub(super) fn commit(&self, batch: &Batch) -> Result<u64, CommitError> {
@@ -427,7 +427,7 @@ fn unreachable(what: &str) -> StoreError {
     }
 }
 
-impl Unlock for Shared {
+impl UnlockWriter for Shared {
     fn unlock(&self) {
         // In a forked child the lock is not ours, and whoever has the mutex may be gone.
         if self.process.check().is_err() {

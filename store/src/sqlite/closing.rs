@@ -9,7 +9,7 @@ use rusqlite::config::DbConfig;
 use super::disk::Disk;
 use super::rows::{self, sqlite_error};
 use super::shared::Shared;
-use super::turn::PATIENCE;
+use super::writer_lock::LOCK_TIMEOUT;
 use crate::backend::StoreError;
 use crate::files;
 
@@ -20,8 +20,8 @@ impl Shared {
         };
         self.closing.store(true, Ordering::Release);
         let writer = self.writing.lock().writer.take();
-        self.turn.end(&self.peers);
-        self.peers.ring();
+        self.writer_lock.close(&self.peers);
+        self.peers.wake_listeners();
         let synced = match self.failure.get() {
             Some(error) => Err(error.clone()),
             None => self.sync(&mut disk),
@@ -30,7 +30,7 @@ impl Shared {
             self.failure.get_or_init(|| error.clone());
         }
         self.group.close(synced.as_ref().ok().copied());
-        self.keeper.end();
+        self.maintenance.end();
         self.end_verification();
         let _nobody_reads = self.open.write();
         self.snapshots.lock().end();
@@ -38,7 +38,7 @@ impl Shared {
         let connection = writer.map(|writer| writer.connection);
         let outcome = self.go(disk, connection, synced);
         self.withheld.lock().clear();
-        self.reserved.lock().take();
+        self.registration.lock().take();
         outcome
     }
 
@@ -62,10 +62,14 @@ impl Shared {
         connection: Option<Connection>,
         synced: Result<u64, StoreError>,
     ) -> Result<(), StoreError> {
-        let door = self.peers.door(&self.place, PATIENCE).ok();
-        let is_last = door.as_ref().is_some_and(|door| door.others() == Ok(0));
+        let membership = self.peers.lock_membership(&self.place, LOCK_TIMEOUT).ok();
+        let is_last = membership
+            .as_ref()
+            .is_some_and(|membership| membership.others() == Ok(0));
         let outcome = match (synced, connection) {
-            (Ok(commit), Some(connection)) if is_last => self.settle(&mut disk, connection, commit),
+            (Ok(commit), Some(connection)) if is_last => {
+                self.finish_closing(&mut disk, connection, commit)
+            }
             (Ok(_), Some(connection)) => close(connection),
             (synced, _) => synced.map(drop),
         };
@@ -73,7 +77,7 @@ impl Shared {
     }
 
     /// After the last sync, with nobody else: all is in the database, and there is no log.
-    fn settle(
+    fn finish_closing(
         &self,
         disk: &mut Disk,
         connection: Connection,

@@ -8,23 +8,23 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use super::notes;
 use super::rows::{self, State, sqlite_error};
 use super::shared::{GROWN, READERS, Shared, TOO_LARGE, Writer};
-use crate::backend::{Alone, Batch, CommitError, StoreError, Unlock};
+use crate::backend::{Batch, CommitError, StoreError, UnlockWriter, WriterGuard};
 use crate::record::{self, Write, count};
 
 /// A turn to write, given back when it is dropped.
-struct Taken<'a>(&'a Shared);
+struct WriterLockGuard<'a>(&'a Shared);
 
-impl Drop for Taken<'_> {
+impl Drop for WriterLockGuard<'_> {
     fn drop(&mut self) {
-        self.0.turn.give_back(&self.0.peers);
+        self.0.writer_lock.release(&self.0.peers);
     }
 }
 
 impl Shared {
-    fn take_turn(&self) -> Result<Taken<'_>, StoreError> {
-        let patience = Duration::from_millis(self.patience_ms.load(Ordering::Relaxed));
-        self.turn.take(&self.peers, patience)?;
-        Ok(Taken(self))
+    fn acquire_writer_lock(&self) -> Result<WriterLockGuard<'_>, StoreError> {
+        let timeout = Duration::from_millis(self.lock_timeout_ms.load(Ordering::Relaxed));
+        self.writer_lock.acquire(&self.peers, timeout)?;
+        Ok(WriterLockGuard(self))
     }
 
     /// Writes as the only process.
@@ -34,11 +34,11 @@ impl Shared {
     ) -> Result<T, CommitError> {
         {
             let mut writing = self.writing.lock();
-            if writing.alone > 0 {
+            if writing.writer_locks > 0 {
                 return self.final_where_it_is(writing.writer()?, work);
             }
         }
-        let _turn = self.take_turn()?;
+        let _guard = self.acquire_writer_lock()?;
         let mut writing = self.writing.lock();
         self.final_where_it_is(writing.writer()?, work)
     }
@@ -66,18 +66,18 @@ impl Shared {
         }
     }
 
-    pub(super) fn alone(&self) -> Result<Alone<'_>, StoreError> {
+    pub(super) fn lock_writer(&self) -> Result<WriterGuard<'_>, StoreError> {
         self.process.check()?;
-        let turn = self.take_turn()?;
+        let guard = self.acquire_writer_lock()?;
         let mut writing = self.writing.lock();
         let writer = writing.writer()?;
         self.must_be_whole()?;
         // Who had it before may have been killed before it could tell.
         let state = rows::state(&writer.connection).map_err(|error| self.named(error))?;
-        self.peers.learn(&state);
-        writing.alone += 1;
-        std::mem::forget(turn);
-        Ok(Alone::locked(self))
+        self.peers.publish_state(&state);
+        writing.writer_locks += 1;
+        std::mem::forget(guard);
+        Ok(WriterGuard::locked(self))
     }
 
     pub(super) fn commit(&self, batch: &Batch) -> Result<u64, CommitError> {
@@ -102,7 +102,7 @@ impl Shared {
     /// The state of the store, told to all, where what the batch relies on still is as it was.
     fn check(&self, connection: &Connection, batch: &Batch) -> Result<State, CommitError> {
         let state = rows::state(connection)?;
-        self.peers.learn(&state);
+        self.peers.publish_state(&state);
         if batch.read_since != Some(state.head.commit) {
             let version = |key: &[u8]| {
                 record::check_key(key)?;
@@ -152,7 +152,7 @@ impl Shared {
         rows::write_state(&transaction, &state)?;
         transaction.commit().map_err(cannot)?;
         writer.state = state;
-        self.peers.learn(&state);
+        self.peers.publish_state(&state);
         Ok(state.head.commit)
     }
 
@@ -164,10 +164,10 @@ impl Shared {
             return;
         }
         // The commits are made whether or not this works.
-        if self.turn.take(&self.peers, READERS).is_err() {
+        if self.writer_lock.acquire(&self.peers, READERS).is_err() {
             return;
         }
-        let _turn = Taken(self);
+        let _guard = WriterLockGuard(self);
         let writing = self.writing.lock();
         if let Some(writer) = writing.writer.as_ref().filter(|_| is_too_large()) {
             let connection = &writer.connection;
@@ -200,15 +200,15 @@ impl Shared {
     }
 }
 
-impl Unlock for Shared {
+impl UnlockWriter for Shared {
     fn unlock(&self) {
         // In a forked child the lock is not ours, and whoever has the mutex may be gone.
         if self.process.check().is_err() {
             return;
         }
         // After the commit that another thread is just making.
-        self.writing.lock().alone -= 1;
-        self.turn.give_back(&self.peers);
+        self.writing.lock().writer_locks -= 1;
+        self.writer_lock.release(&self.peers);
     }
 }
 

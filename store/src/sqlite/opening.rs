@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use rusqlite::Connection;
 
 use super::disk::Disk;
-use super::peers::{Door, Peers};
+use super::peers::{MembershipLock, Peers};
 use super::place::Place;
 use super::rows::{self, State, sqlite_error};
-use super::turn::PATIENCE;
+use super::writer_lock::LOCK_TIMEOUT;
 use crate::backend::{StoreError, hex, random_id};
 use crate::files::{self, exists};
 use crate::lock::Lock;
@@ -34,20 +34,20 @@ pub(super) struct Opened {
 /// and makes durable what those before may have left; all others join it.
 pub(super) fn open(place: &Place, create: bool, cache_kib: u64) -> Result<Opened, StoreError> {
     place.look(create)?;
-    let door = Door::enter(place, PATIENCE)?;
+    let membership = MembershipLock::acquire(place, LOCK_TIMEOUT)?;
     let is_there = place.look_again(create)?;
-    let is_first = door.others()? == 0;
+    let is_first = membership.others()? == 0;
     // Whoever has the store open and another file of locks, or none, holds it.
     let lock = Lock::share(&place.lock(), place.db(), is_first)?;
     match is_first {
-        true => begin(place, &door, lock, is_there, cache_kib),
-        false => join(place, &door, lock, cache_kib),
+        true => begin(place, &membership, lock, is_there, cache_kib),
+        false => join(place, &membership, lock, cache_kib),
     }
 }
 
 fn begin(
     place: &Place,
-    door: &Door,
+    membership: &MembershipLock,
     lock: Lock,
     is_there: bool,
     cache_kib: u64,
@@ -71,11 +71,16 @@ fn begin(
         durable: state.head.commit,
         pages,
         disk,
-        peers: door.begin(place, &state)?,
+        peers: membership.begin(place, &state)?,
     })
 }
 
-fn join(place: &Place, door: &Door, lock: Lock, cache_kib: u64) -> Result<Opened, StoreError> {
+fn join(
+    place: &Place,
+    membership: &MembershipLock,
+    lock: Lock,
+    cache_kib: u64,
+) -> Result<Opened, StoreError> {
     for path in [place.manifest(), place.wal()] {
         if !exists(&path)? {
             return Err(StoreError::failed(format!(
@@ -101,7 +106,7 @@ fn join(place: &Place, door: &Door, lock: Lock, cache_kib: u64) -> Result<Opened
         durable,
         pages,
         disk,
-        peers: door.join(place, &state)?,
+        peers: membership.join(place, &state)?,
     })
 }
 

@@ -36,26 +36,26 @@ const OWNERS: Range<u64> = 64..64 + 1024;
 /// How often it is looked at most whether all of the processes still live.
 const RECOUNT: Duration = Duration::from_millis(100);
 /// How long a byte is waited for before it is tried again, where it is held for moments.
-const NAP: Duration = Duration::from_micros(500);
+const RETRY_INTERVAL: Duration = Duration::from_micros(500);
 
 /// What this process has open, so that it opens nothing twice: SQLite's locks and ours belong to
 /// the process, and closing one of two would take them from both.
 static OPEN: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
 /// The one open of a store in this process.
-pub(super) struct Reserved {
+pub(super) struct OpenRegistration {
     db: PathBuf,
     /// Goes after the path.
     _entered: Entered,
 }
 
-impl Reserved {
-    pub(super) fn take(place: &Place, entered: Entered) -> Result<Reserved, StoreError> {
+impl OpenRegistration {
+    pub(super) fn take(place: &Place, entered: Entered) -> Result<OpenRegistration, StoreError> {
         let ours = || held(place.db(), Some(std::process::id()));
         if !OPEN.lock().insert(place.db().to_owned()) {
             return Err(ours());
         }
-        let reserved = Reserved {
+        let registration = OpenRegistration {
             db: place.db().to_owned(),
             _entered: entered,
         };
@@ -63,7 +63,7 @@ impl Reserved {
         let found = fs::symlink_metadata(place.shm()).ok();
         match found.as_ref().map(Identity::from) {
             Some(shm) if files::open_numbers(&[shm]).into_iter().any(is_for_writing) => Err(ours()),
-            _ => Ok(reserved),
+            _ => Ok(registration),
         }
     }
 }
@@ -77,33 +77,37 @@ fn is_for_writing(number: RawFd) -> bool {
     flags.is_none_or(|flags| flags & 0o3 != 0)
 }
 
-impl Drop for Reserved {
+impl Drop for OpenRegistration {
     fn drop(&mut self) {
         OPEN.lock().remove(&self.db);
     }
 }
 
 /// As long as it lives, no other process opens or closes the store.
-pub(super) struct Door {
+pub(super) struct MembershipLock {
     bytes: Arc<Bytes>,
 }
 
-impl Door {
+impl MembershipLock {
     /// Makes the file of the locks where there is none.
-    pub(super) fn enter(place: &Place, patience: Duration) -> Result<Door, StoreError> {
+    pub(super) fn acquire(place: &Place, timeout: Duration) -> Result<MembershipLock, StoreError> {
         let path = place.locks();
         // This process has nothing locked in it, which closing it would give back.
         drop(files::private_file(&path)?);
         place.give(&path)?;
         let bytes = Bytes::open(&path).map_err(|error| failed("open", &path, &error))?;
-        Door::wait(Arc::new(bytes), place, patience)
+        MembershipLock::wait(Arc::new(bytes), place, timeout)
     }
 
-    fn wait(bytes: Arc<Bytes>, place: &Place, patience: Duration) -> Result<Door, StoreError> {
-        if !wait_for(&bytes, OPENING, patience)? {
+    fn wait(
+        bytes: Arc<Bytes>,
+        place: &Place,
+        timeout: Duration,
+    ) -> Result<MembershipLock, StoreError> {
+        if !wait_for(&bytes, OPENING, timeout)? {
             return Err(held(place.db(), holder(&bytes, OPENING)));
         }
-        Ok(Door { bytes })
+        Ok(MembershipLock { bytes })
     }
 
     /// How many other processes have the store open.
@@ -118,7 +122,7 @@ impl Door {
         files::remove(&path)?;
         let pulse = Pulse::create(&path).map_err(|error| failed("create", &path, &error))?;
         place.give(&path)?;
-        self.sit_down(place, pulse, state)
+        self.register(place, pulse, state)
     }
 
     /// Maps the page of those who have the store open.
@@ -133,10 +137,10 @@ impl Door {
             )),
             _ => failed("open", &path, &error),
         })?;
-        self.sit_down(place, pulse, state)
+        self.register(place, pulse, state)
     }
 
-    fn sit_down(&self, place: &Place, pulse: Pulse, state: &State) -> Result<Peers, StoreError> {
+    fn register(&self, place: &Place, pulse: Pulse, state: &State) -> Result<Peers, StoreError> {
         for owner in OWNERS {
             if !self
                 .bytes
@@ -150,11 +154,11 @@ impl Door {
                 bytes: self.bytes.clone(),
                 pulse,
                 owner,
-                has_left: AtomicBool::new(false),
+                unregistered: AtomicBool::new(false),
                 db: place.db().to_owned(),
                 counted: Mutex::default(),
             };
-            peers.learn(state);
+            peers.publish_state(state);
             peers.count_anew();
             return Ok(peers);
         }
@@ -166,7 +170,7 @@ impl Door {
     }
 }
 
-impl Drop for Door {
+impl Drop for MembershipLock {
     fn drop(&mut self) {
         // A byte that cannot be given back ends with the process.
         let _ = self.bytes.unlock(OPENING);
@@ -180,7 +184,7 @@ pub(super) struct Peers {
     pulse: Pulse,
     /// The byte of this process, and whether it was given back.
     owner: u64,
-    has_left: AtomicBool,
+    unregistered: AtomicBool,
     db: PathBuf,
     counted: Mutex<Option<Counted>>,
 }
@@ -210,21 +214,23 @@ impl Peers {
 
     /// What the database says is told to all before anything is answered from it: who has written
     /// it may have been killed before it could. Whoever finds a commit in the page finds its note.
-    pub(super) fn learn(&self, state: &State) {
+    pub(super) fn publish_state(&self, state: &State) {
         let is_news = self.noted().load(Ordering::SeqCst) < state.noted
             && self.noted().fetch_max(state.noted, Ordering::SeqCst) < state.noted;
         if self.commit() < state.head.commit {
             self.pulse.raise(Word::Commit, state.head.commit);
         }
         if is_news {
-            self.ring();
+            self.wake_listeners();
         }
     }
 
     /// Wakes all who sleep until there is a note.
-    pub(super) fn ring(&self) {
-        self.pulse.word(Word::Bell).fetch_add(1, Ordering::SeqCst);
-        self.pulse.wake(Word::Bell);
+    pub(super) fn wake_listeners(&self) {
+        self.pulse
+            .word(Word::NoteWakeups)
+            .fetch_add(1, Ordering::SeqCst);
+        self.pulse.wake(Word::NoteWakeups);
     }
 
     /// Which process has failed to bring to the disk what was written.
@@ -282,10 +288,10 @@ impl Peers {
     pub(super) fn with_byte<T>(
         &self,
         byte: u64,
-        patience: Duration,
+        timeout: Duration,
         work: impl FnOnce() -> T,
     ) -> Result<Option<T>, StoreError> {
-        if !wait_for(&self.bytes, byte, patience)? {
+        if !wait_for(&self.bytes, byte, timeout)? {
             return Ok(None);
         }
         let outcome = work();
@@ -294,14 +300,18 @@ impl Peers {
     }
 
     /// Keeps others from opening and closing.
-    pub(super) fn door(&self, place: &Place, patience: Duration) -> Result<Door, StoreError> {
-        Door::wait(self.bytes.clone(), place, patience)
+    pub(super) fn lock_membership(
+        &self,
+        place: &Place,
+        timeout: Duration,
+    ) -> Result<MembershipLock, StoreError> {
+        MembershipLock::wait(self.bytes.clone(), place, timeout)
     }
 
     /// This process has the store open no more.
     pub(super) fn leave(&self) -> Result<(), StoreError> {
         // Once: the next open in this process may have the same byte.
-        if self.has_left.swap(true, Ordering::SeqCst) {
+        if self.unregistered.swap(true, Ordering::SeqCst) {
             return Ok(());
         }
         let left = self.bytes.unlock(self.owner);
@@ -334,13 +344,13 @@ fn holder(bytes: &Bytes, byte: u64) -> Option<u32> {
 }
 
 /// Tries until it has the byte, or no longer wants to wait.
-fn wait_for(bytes: &Bytes, byte: u64, patience: Duration) -> Result<bool, StoreError> {
-    let until = Instant::now() + patience;
+fn wait_for(bytes: &Bytes, byte: u64, timeout: Duration) -> Result<bool, StoreError> {
+    let until = Instant::now() + timeout;
     while !bytes.try_lock(byte).map_err(|error| no_lock(&error))? {
         if Instant::now() >= until {
             return Ok(false);
         }
-        std::thread::sleep(NAP);
+        std::thread::sleep(RETRY_INTERVAL);
     }
     Ok(true)
 }

@@ -36,8 +36,8 @@ pub(super) struct Place {
 impl Place {
     /// The folder must be there.
     pub(super) fn new(path: &Path) -> Result<Place, StoreError> {
-        let shown = path.display();
-        let cannot = |why: &str| StoreError::invalid(format!("The path `{shown}` {why}."));
+        let display = path.display();
+        let cannot = |why: &str| StoreError::invalid(format!("The path `{display}` {why}."));
         let text = path.as_os_str().as_bytes();
         if text == b":memory:" {
             return Err(cannot(

@@ -11,12 +11,12 @@ use rusqlite::{Connection, InterruptHandle};
 use tenantry_fork::Withheld;
 
 use super::disk::Disk;
-use super::keeper::Keeper;
+use super::maintenance::Maintenance;
 use super::opening::Opened;
-use super::peers::{Peers, Reserved};
+use super::peers::{OpenRegistration, Peers};
 use super::place::Place;
 use super::rows::{self, State};
-use super::turn::{PATIENCE, Turn};
+use super::writer_lock::{LOCK_TIMEOUT, WriterLock};
 use crate::backend::{StoreError, hex};
 use crate::files::{self, Identity};
 use crate::group::Group;
@@ -43,9 +43,9 @@ pub(super) struct Writer {
 pub(super) struct Writing {
     /// `None` once closed.
     pub(super) writer: Option<Writer>,
-    /// How often a thread of this process has taken [`crate::SharedStore::alone`]: as long as one
-    /// has it, all of them write without another lock over the processes.
-    pub(super) alone: usize,
+    /// How often a thread of this process has taken [`crate::SharedStore::lock_writer`]: as long as
+    /// one has it, all of them write without another lock over the processes.
+    pub(super) writer_locks: usize,
 }
 
 /// The connection of a snapshot; closing the store takes it away.
@@ -81,9 +81,9 @@ pub(super) struct Shared {
     pub(super) cache_kib: u64,
     pub(super) id: String,
     pub(super) peers: Peers,
-    pub(super) turn: Turn,
+    pub(super) writer_lock: WriterLock,
     /// How long another process is waited for.
-    pub(super) patience_ms: AtomicU64,
+    pub(super) lock_timeout_ms: AtomicU64,
     pub(super) writing: Mutex<Writing>,
     /// Held by whoever reads; closing waits for all of them.
     pub(super) open: RwLock<()>,
@@ -102,7 +102,7 @@ pub(super) struct Shared {
     pub(super) group: Group<Disk>,
     pub(super) failure: Failure,
     pub(super) process: Process,
-    pub(super) keeper: Arc<Keeper>,
+    pub(super) maintenance: Arc<Maintenance>,
     pub(super) closing: AtomicBool,
     /// How often those of this process were woken who sleep until there is a note.
     pub(super) woken: AtomicU64,
@@ -113,7 +113,7 @@ pub(super) struct Shared {
     pub(super) withheld: Mutex<BTreeMap<RawFd, Withheld>>,
     pub(super) closed: Mutex<Option<Result<(), StoreError>>>,
     /// Until it is closed, no other open of it begins in this process.
-    pub(super) reserved: Mutex<Option<Reserved>>,
+    pub(super) registration: Mutex<Option<OpenRegistration>>,
 }
 
 impl Writing {
@@ -125,7 +125,7 @@ impl Writing {
 impl Shared {
     pub(super) fn new(
         place: Place,
-        reserved: Reserved,
+        registration: OpenRegistration,
         cache_kib: u64,
         opened: Opened,
     ) -> Result<Shared, StoreError> {
@@ -143,11 +143,11 @@ impl Shared {
             cache_kib,
             id: hex(&state.head.id),
             peers,
-            turn: Turn::default(),
-            patience_ms: AtomicU64::new(PATIENCE.as_millis() as u64),
+            writer_lock: WriterLock::default(),
+            lock_timeout_ms: AtomicU64::new(LOCK_TIMEOUT.as_millis() as u64),
             writing: Mutex::new(Writing {
                 writer: Some(Writer { connection, state }),
-                alone: 0,
+                writer_locks: 0,
             }),
             open: RwLock::new(()),
             idle: Mutex::default(),
@@ -160,14 +160,14 @@ impl Shared {
             group: Group::new(durable, disk, failure.clone()),
             failure,
             process: Process::default(),
-            keeper: Arc::default(),
+            maintenance: Arc::default(),
             closing: AtomicBool::new(false),
             woken: AtomicU64::new(0),
             verifying: Mutex::new(()),
             verification: Mutex::default(),
             withheld: Mutex::default(),
             closed: Mutex::new(None),
-            reserved: Mutex::new(Some(reserved)),
+            registration: Mutex::new(Some(registration)),
             place,
         })
     }
@@ -218,7 +218,7 @@ impl Shared {
     ) -> Result<T, StoreError> {
         self.read(|connection| {
             let state = rows::begin_reading(connection)?;
-            self.peers.learn(&state);
+            self.peers.publish_state(&state);
             let outcome = read(connection, &state);
             rows::end_reading(connection)?;
             outcome

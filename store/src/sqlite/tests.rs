@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use rusqlite::Connection;
 
-use super::keeper::TICK;
+use super::maintenance::TICK;
 use super::*;
 use crate::contract::{self, all, put, said};
 use crate::scratch::Scratch;
@@ -337,7 +337,7 @@ fn a_commit_that_nobody_syncs_becomes_durable_soon() {
     let scratch = Scratch::new();
     let store = open(&scratch).unwrap();
     for number in 1..4 {
-        // Longer than the keeper is awake, so that it must be woken.
+        // Longer than the maintenance thread is awake, so that it must be woken.
         std::thread::sleep(3 * TICK);
         assert_eq!(store.commit(&put("a", &[number as u8])), Ok(number));
         let until = Instant::now() + 40 * TICK;
@@ -370,7 +370,7 @@ fn a_large_batch_is_one_commit_and_the_log_is_emptied() {
     let log = beside(&scratch, "-wal").metadata().unwrap().len();
     assert!(log < 40 << 20, "the log has {log} bytes");
     // With a thread that has no time for it.
-    store.shared.keeper.end();
+    store.shared.maintenance.end();
     for round in 9..=20 {
         store.commit(&batch(round)).unwrap();
         store.relieve();

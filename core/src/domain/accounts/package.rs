@@ -89,9 +89,9 @@ pub(crate) fn is_ahead(account: &model::Account, now_ms: u64) -> bool {
             .is_some_and(|next| next.from_ms > now_ms.saturating_add(LONGEST_WAIT_MS))
 }
 
-/// What was done with an account in a future that was none counts from now: the time in which it
+/// What was done with an account in a wrong future counts from now: the time in which it
 /// can be reopened, the next month (R-QTA-13).
-pub(crate) fn leave_future(ctx: &mut Ctx<'_>, mut account: model::Account) -> Result<(), Error> {
+pub(crate) fn undo_future(ctx: &mut Ctx<'_>, mut account: model::Account) -> Result<(), Error> {
     if let Lifecycle::Closed { at_ms, .. } = &mut account.lifecycle {
         *at_ms = ctx.now_ms.min(*at_ms);
     }

@@ -55,8 +55,8 @@ pub(crate) fn activate(
     let is_pending = account.lifecycle == Lifecycle::Pending;
     match clear_holds(ctx, &mut account, reason.unwrap_or(HoldReason::Admin))? {
         Cleared::Some => save(&mut ctx.tx, account.clone())?,
-        Cleared::AllAbove if !is_pending => return Err(hold_above("/account")),
-        Cleared::AllAbove | Cleared::None => {}
+        Cleared::AllOfHigherLevels if !is_pending => return Err(hold_of_higher_level("/account")),
+        Cleared::AllOfHigherLevels | Cleared::None => {}
     }
     if is_pending {
         let mut account = load(&mut ctx.tx, &account.id, "/account")?;
@@ -70,7 +70,7 @@ pub(crate) fn activate(
 enum Cleared {
     Some,
     /// There are some, and all of them were placed by a higher level.
-    AllAbove,
+    AllOfHigherLevels,
     None,
 }
 
@@ -92,15 +92,15 @@ fn clear_holds(
             account.holds.retain(|other| other.hold != hold.hold);
             outcome = Cleared::Some;
         } else if matches!(outcome, Cleared::None) {
-            outcome = Cleared::AllAbove;
+            outcome = Cleared::AllOfHigherLevels;
         }
     }
     Ok(outcome)
 }
 
-fn hold_above(field: &str) -> Error {
+fn hold_of_higher_level(field: &str) -> Error {
     Error::new(
-        Code::HoldAbove,
+        Code::HoldOfHigherLevel,
         "A higher level placed the `hold` on this `account`; ask there to clear it.",
     )
     .at(field)
@@ -196,7 +196,7 @@ impl Operation for Release {
         let hold =
             hold.ok_or_else(|| Error::not_found("hold", &self.hold.get().to_string()).at("/hold"))?;
         if !clears(ctx, &account, hold)? {
-            return Err(hold_above("/hold"));
+            return Err(hold_of_higher_level("/hold"));
         }
         account.holds.retain(|hold| hold.hold != self.hold.get());
         save_and_show(ctx, account)

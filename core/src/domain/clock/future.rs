@@ -1,4 +1,4 @@
-//! What bears an instant of a future that was none: the clock was wrong, and is right again
+//! What bears an instant of a wrong future: the clock was wrong, and is right again
 //! (R-QTA-13).
 
 use crate::access::request::Ctx;
@@ -32,7 +32,7 @@ impl Engine {
     /// with all that it counted, and what was counted in the future counts in the window of now.
     /// What else would be wrong until then is brought back to now, or ends. Answers how many meters
     /// they were.
-    pub(crate) fn leave_future(&self, actor: &Actor) -> Result<u64, Error> {
+    pub(crate) fn undo_future(&self, actor: &Actor) -> Result<u64, Error> {
         self.draw_anew()?;
         let left = self.leave_meters(actor)?;
         self.leave_what_is_in_use(actor)?;
@@ -64,7 +64,7 @@ impl Engine {
         )?;
         let is_ahead = |key: &[u8], value: &[u8], now_ms: u64| {
             Ok(meter_of::<PaceRecord>(key, value)?
-                .turn_us
+                .next_slot_us
                 .is_some_and(|us| us / 1000 > now_ms))
         };
         self.change_each(actor, keys::PACE, is_ahead, bound_pace)?;
@@ -77,7 +77,7 @@ impl Engine {
             actor,
             keys::RESERVATION,
             reservations::is_ahead,
-            |ctx, _, record| reservations::leave_future(ctx, record),
+            |ctx, _, record| reservations::undo_future(ctx, record),
         )?;
         self.leave_each(actor, keys::SLOT, threads::is_ahead, |ctx, _, slot| {
             threads::end_at_once(ctx, &slot)
@@ -89,7 +89,7 @@ impl Engine {
             actor,
             keys::ANSWERED,
             idempotency::is_ahead,
-            idempotency::leave_future,
+            idempotency::undo_future,
         )
     }
 
@@ -98,7 +98,7 @@ impl Engine {
             actor,
             keys::INVITATION,
             invitations::is_ahead,
-            |ctx, _, record| invitations::leave_future(&mut ctx.tx, record),
+            |ctx, _, record| invitations::undo_future(&mut ctx.tx, record),
         )?;
         let lives = links::lives(&mut self.ctx(actor))?;
         self.leave_each(
@@ -134,7 +134,7 @@ impl Engine {
             actor,
             keys::ACCOUNT,
             accounts::package::is_ahead,
-            |ctx, _, account| accounts::package::leave_future(ctx, account),
+            |ctx, _, account| accounts::package::undo_future(ctx, account),
         )?;
         self.leave_each(
             actor,
@@ -154,7 +154,7 @@ impl Engine {
     /// What is over is cleared away as of now, and ledgers of credits end now.
     fn leave_plan_and_ledgers(&self, actor: &Actor) -> Result<(), Error> {
         self.leave_each(actor, keys::PRUNING, Pruning::is_ahead, |ctx, _, _| {
-            pruning::leave_future(ctx)
+            pruning::undo_future(ctx)
         })?;
         self.each_descendant(keys::ACCOUNT, &[], |account| {
             Channel::ALL
@@ -231,7 +231,7 @@ impl Engine {
             self.kernel.tx().get(&keys::credit_head(account, channel))?;
         if head.is_some_and(|head| head.at_ms > self.kernel.clock.now_ms()) {
             while self.commit_durably(actor, Some(api::clock::Undo::NAME), |ctx| {
-                credits::leave_future(ctx, account, channel)
+                credits::undo_future(ctx, account, channel)
             })? {}
         }
         Ok(())
@@ -348,21 +348,21 @@ fn leave(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<bool, Error> {
 /// spreads by it now it has none, if something ever does again.
 fn bound_pace(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<bool, Error> {
     let Some(PaceRecord {
-        turn_us: Some(turn_us),
+        next_slot_us: Some(next_slot_us),
     }) = ctx.tx.get(key)?
     else {
         return Ok(false);
     };
     let now_ms = ctx.now_ms;
     let pace = pace_at(ctx, key)?.map(|pace| {
-        let mut pace = pace.at(turn_us);
+        let mut pace = pace.at(next_slot_us);
         pace.bound(now_ms);
         pace
     });
     ctx.tx.put(
         key.to_vec(),
         &PaceRecord {
-            turn_us: pace.and_then(|pace| pace.turn_us()),
+            next_slot_us: pace.and_then(|pace| pace.next_slot_us()),
         },
     )?;
     Ok(true)
@@ -370,11 +370,11 @@ fn bound_pace(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<bool, Error> {
 
 /// The pace whose record lies at a key: that of a cap, or of a limit of an account that spreads.
 fn pace_at(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<Option<Pace>, Error> {
-    let [carrier, scope, subject, name] =
+    let [owner, scope, subject, name] =
         [1, 2, 3, 4].map(|place| keys::part(key, place).unwrap_or_default());
     let (engine, now_ms) = (ctx.engine, ctx.now_ms);
     let cap = cap_at(ctx, key)?;
-    let Ok(account) = Id::new(carrier) else {
+    let Ok(account) = Id::new(owner) else {
         let platform = engine.views.cells.platform(engine)?;
         return Ok(cap.map(|cap| platform.frame.wanted_of_cap(&cap, subject).pace(now_ms)));
     };
@@ -392,7 +392,7 @@ fn pace_at(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<Option<Pace>, Error> {
 
 /// The cap whose counter or pace lies at a key.
 fn cap_at(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<Option<Cap>, Error> {
-    let account = keys::part(key, 1).and_then(|carrier| Id::new(carrier).ok());
+    let account = keys::part(key, 1).and_then(|id| Id::new(id).ok());
     match keys::part(key, 2).and_then(|scope| Id::new(scope.strip_prefix("cap ")?).ok()) {
         Some(cap) => ctx.tx.get(&keys::cap(account.as_ref(), &cap)),
         None => Ok(None),
@@ -447,8 +447,8 @@ fn last_window(ctx: &mut Ctx<'_>, key: &[u8], meter: &Meter) -> Result<(Meter, u
 
 /// In which windows a meter counts, and what their boundaries follow; none for a cap that is gone.
 fn kind_of(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<Option<(Window, Arc<Calendar>)>, Error> {
-    let [carrier, scope, name] = [1, 2, 4].map(|place| keys::part(key, place).unwrap_or_default());
-    let account = Id::new(carrier).ok();
+    let [owner, scope, name] = [1, 2, 4].map(|place| keys::part(key, place).unwrap_or_default());
+    let account = Id::new(owner).ok();
     let kind = match scope {
         "" | UNCOUNTED => LimitName::find(name).and_then(LimitName::window),
         "group" if name.ends_with("year") => Some(Window::Year),

@@ -53,7 +53,7 @@ fn entered(
         Ok(place)
     };
     let (channel, number): CreditPlace =
-        idempotency::written_for_ever(ctx, request, Some(key), enter)?;
+        idempotency::run_idempotent_for_ever(ctx, request, Some(key), enter)?;
     let entry = ctx.tx.get(&keys::credit_entry(account, channel, number))?;
     entry.ok_or_else(|| {
         Error::corrupt(format!(

@@ -16,7 +16,7 @@ impl Operation for Reserve {
     type Answer = CreditReserve;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<CreditReserve, Error> {
-        idempotency::written(ctx, &self, self.key.as_ref(), |ctx| {
+        idempotency::run_idempotent(ctx, &self, self.key.as_ref(), |ctx| {
             self.clone().carry_out(ctx)
         })
     }
@@ -46,7 +46,7 @@ impl Operation for Unreserve {
     type Answer = CreditReserve;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<CreditReserve, Error> {
-        idempotency::written(ctx, &self, self.key.as_ref(), |ctx| {
+        idempotency::run_idempotent(ctx, &self, self.key.as_ref(), |ctx| {
             self.clone().carry_out(ctx)
         })
     }

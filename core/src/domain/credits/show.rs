@@ -47,7 +47,7 @@ fn balance_of(
     group: Option<&Id>,
 ) -> Result<CreditChannel, Error> {
     let ledger = OpenLedger::open(ctx, account, channel)?;
-    let mut shown = CreditChannel {
+    let mut answer = CreditChannel {
         channel,
         total: ledger.head.balance,
         free: ledger.bucket(ctx, None)?.left,
@@ -58,7 +58,7 @@ fn balance_of(
     let (from, until) = match group {
         Some(group) => {
             let CreditBucket { left, spent } = ledger.bucket(ctx, Some(group))?;
-            shown.groups.push(CreditGroup {
+            answer.groups.push(CreditGroup {
                 group: group.clone(),
                 reserve: left,
                 spent,
@@ -71,7 +71,7 @@ fn balance_of(
                 ctx.tx.range(&from, &until, MOST_LISTED + 1)?
             {
                 let group = keys::last_id(&key).ok_or_else(|| broken(&key))?;
-                shown.groups.push(CreditGroup {
+                answer.groups.push(CreditGroup {
                     group,
                     reserve: left,
                     spent,
@@ -82,7 +82,7 @@ fn balance_of(
     };
     for (key, left) in ctx.tx.range::<u64>(&from, &until, MOST_LISTED + 1)? {
         let (group, rank) = keys::credit_part_at(&key).ok_or_else(|| broken(&key))?;
-        shown.grants.push(CreditLeft {
+        answer.grants.push(CreditLeft {
             grant: rank.grant(),
             group,
             left,
@@ -91,10 +91,10 @@ fn balance_of(
             granted_at_ms: rank.granted_at_ms(),
         });
     }
-    shown.complete = shown.groups.len() <= MOST_LISTED && shown.grants.len() <= MOST_LISTED;
-    shown.groups.truncate(MOST_LISTED);
-    shown.grants.truncate(MOST_LISTED);
-    Ok(shown)
+    answer.complete = answer.groups.len() <= MOST_LISTED && answer.grants.len() <= MOST_LISTED;
+    answer.groups.truncate(MOST_LISTED);
+    answer.grants.truncate(MOST_LISTED);
+    Ok(answer)
 }
 
 impl Operation for Ledger {

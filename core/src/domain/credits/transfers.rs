@@ -14,7 +14,7 @@ impl Operation for Allocate {
     type Answer = CreditMove;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<CreditMove, Error> {
-        idempotency::written(ctx, &self, self.key.as_ref(), |ctx| {
+        idempotency::run_idempotent(ctx, &self, self.key.as_ref(), |ctx| {
             self.clone().carry_out(ctx)
         })
     }
@@ -66,7 +66,7 @@ impl Operation for TakeBack {
     type Answer = CreditMove;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<CreditMove, Error> {
-        idempotency::written(ctx, &self, self.key.as_ref(), |ctx| {
+        idempotency::run_idempotent(ctx, &self, self.key.as_ref(), |ctx| {
             self.clone().carry_out(ctx)
         })
     }
@@ -151,7 +151,7 @@ fn moved(
     amount: u64,
 ) -> Result<CreditMove, Error> {
     Ok(CreditMove {
-        free_above: parent.bucket(ctx, None)?.left,
+        parent_free: parent.bucket(ctx, None)?.left,
         parent: parent.account.clone(),
         channel: child.channel,
         amount,

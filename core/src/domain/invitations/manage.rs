@@ -56,11 +56,14 @@ impl Operation for List {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<InvitationList, Error> {
         accounts::load(&mut ctx.tx, &self.account, "/account")?;
-        if self.below && is_user(ctx) {
+        if self.include_descendants && is_user(ctx) {
             ctx.require_in(&self.account, TEAM_PERMISSION)
-                .map_err(|error| error.at("/below"))?;
+                .map_err(|error| error.at("/include_descendants"))?;
         }
-        let order = match (self.order.unwrap_or(InvitationOrder::Newest), self.below) {
+        let order = match (
+            self.order.unwrap_or(InvitationOrder::Newest),
+            self.include_descendants,
+        ) {
             (InvitationOrder::Newest, false) => "newest",
             (InvitationOrder::Newest, true) => "below_newest",
             (InvitationOrder::Email, false) => "email",

@@ -420,7 +420,7 @@ fn an_offer_follows_an_account_that_leaves_its_team() {
     let left = run(
         &engine,
         serde_json::from_value::<List>(
-            serde_json::json!({"account": "north", "below": true, "order": "email"}),
+            serde_json::json!({"account": "north", "include_descendants": true, "order": "email"}),
         )
         .unwrap(),
     )

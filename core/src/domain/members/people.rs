@@ -23,11 +23,15 @@ impl Operation for People {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<PersonList, Error> {
         accounts::load(&mut ctx.tx, &self.account, "/account")?;
-        if self.below && matches!(ctx.actor, Actor::User { .. }) {
+        if self.include_descendants && matches!(ctx.actor, Actor::User { .. }) {
             ctx.require_in(&self.account, TEAM_PERMISSION)
-                .map_err(|error| error.at("/below"))?;
+                .map_err(|error| error.at("/include_descendants"))?;
         }
-        let invited = if self.below { "below_email" } else { "email" };
+        let invited = if self.include_descendants {
+            "below_email"
+        } else {
+            "email"
+        };
         let spans = [
             people::span(self.account.as_str(), Order::Email, ""),
             keys::range(keys::ACCOUNT_INVITATION, &[self.account.as_str(), invited]),
@@ -71,8 +75,8 @@ impl People {
         user: &Id,
         steps: &[PendingStep],
     ) -> Result<Option<Person>, Error> {
-        const MOST_SHOWN: usize = 50;
-        let memberships = if self.below {
+        const MAX_ACCOUNTS: usize = 50;
+        let memberships = if self.include_descendants {
             users::show::memberships_in(ctx, user, Some(&self.account))?
         } else {
             ctx.tx
@@ -112,7 +116,7 @@ impl People {
             pending,
             accounts: memberships
                 .into_iter()
-                .take(MOST_SHOWN)
+                .take(MAX_ACCOUNTS)
                 .map(place)
                 .collect(),
             owner,

@@ -40,7 +40,9 @@ impl Operation for Can {
             };
             let refusal = sharing::refusal(ctx, &self.account, &user, action)?;
             let scope = Viewer::of(ctx, &self.account, &user)?.scope(place);
-            let reason = refusal.is_none().then_some(ResourceReason::SharedFromAbove);
+            let reason = refusal
+                .is_none()
+                .then_some(ResourceReason::SharedByAncestor);
             return Ok(ResourceDecision {
                 allowed: refusal.is_none(),
                 permission: kind.name_of(place),

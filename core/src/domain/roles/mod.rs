@@ -93,7 +93,7 @@ fn own_roles(ctx: &mut Ctx<'_>, account: &Id) -> Result<Vec<Role>, Error> {
 mod tests {
     use crate::access::state::Engine;
     use crate::catalogue;
-    use crate::domain::roles::uses::{USES_COUNTED, USES_SHOWN};
+    use crate::domain::roles::uses::{MAX_USES, USES_COUNTED};
     use crate::error::{Code, Error};
     use crate::kernel::{Tx, keys};
     use crate::model::{self, Actor, Id, Invitation, Policies, PolicyRecord};
@@ -303,7 +303,7 @@ mod tests {
         assert_eq!(error.details()["uses"], USES_COUNTED);
         assert_eq!(
             error.details()["used_by"].as_array().unwrap().len(),
-            USES_SHOWN
+            MAX_USES
         );
     }
 }

@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 /// How many users of a role a refusal names.
-pub(crate) const USES_SHOWN: usize = 10;
+pub(crate) const MAX_USES: usize = 10;
 /// How many it counts.
 pub(crate) const USES_COUNTED: usize = 10_000;
 
@@ -65,7 +65,7 @@ pub(crate) struct Place {
     pub(crate) held: PermissionSet,
     /// Whether it is an account below one where somebody has the role: only one that lets them
     /// reach it gives anything there.
-    pub(crate) below: bool,
+    pub(crate) is_descendant: bool,
 }
 
 impl Place {
@@ -78,7 +78,7 @@ impl Place {
         let reaches = tree
             .place(TEAM_PERMISSION)
             .is_some_and(|place| permissions.at(place).is_some());
-        if self.below && !reaches {
+        if self.is_descendant && !reaches {
             Cow::Owned(PermissionSet::none(tree))
         } else {
             Cow::Borrowed(permissions)
@@ -92,10 +92,10 @@ pub(crate) fn places_of(
     role: &Id,
     bound: &PermissionSet,
 ) -> Result<Vec<Place>, Error> {
-    let place = |held, below| Place {
+    let place = |held, is_descendant| Place {
         role: role.clone(),
         held,
-        below,
+        is_descendant,
     };
     if let Actor::Operator { .. } = ctx.actor {
         let used = is_used_by(&mut ctx.tx, role, &["operator"])?;
@@ -109,9 +109,9 @@ pub(crate) fn places_of(
     for account in accounts_of(ctx, role)? {
         places.extend(ctx.nominal_in(&account)?.map(|held| place(held, false)));
         if ctx.may_manage_tree(&account, &everything)? {
-            let mut below = Vec::new();
-            ctx.nominal_below(&account, &mut below)?;
-            places.extend(below.into_iter().map(|held| place(held, true)));
+            let mut descendants = Vec::new();
+            ctx.nominal_of_descendants(&account, &mut descendants)?;
+            places.extend(descendants.into_iter().map(|held| place(held, true)));
         }
     }
     Ok(places)
@@ -170,7 +170,7 @@ pub(crate) fn refuse_used(ctx: &mut Ctx<'_>, role: &Id) -> Result<(), Error> {
     // Under whichever name they were found.
     uses.sort();
     let mut shown = Vec::new();
-    for used_by in uses.iter().take(USES_SHOWN) {
+    for used_by in uses.iter().take(MAX_USES) {
         if sees_use(ctx, used_by)? {
             shown.push(used_by.join(" "));
         }

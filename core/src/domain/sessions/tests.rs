@@ -181,7 +181,7 @@ fn a_missing_pepper_is_a_wrong_password() {
     });
     assert!(tries[0] == tries[1] && tries[0].1.len() == 1, "{tries:?}");
     second.close().unwrap();
-    for bytes in files_below(&folder) {
+    for bytes in files_under(&folder) {
         let holds = |text: &[u8]| bytes.windows(text.len()).any(|window| window == text);
         assert!(!holds(&[0x0a; 32]) && !holds("0a".repeat(32).as_bytes()));
     }
@@ -267,7 +267,7 @@ fn no_secret_is_kept_or_shown() {
         );
     }
     let (mut files, mut hashes) = (0, 0);
-    for bytes in files_below(&folder) {
+    for bytes in files_under(&folder) {
         files += 1;
         let holds = |text: &str| {
             bytes
@@ -286,12 +286,12 @@ fn no_secret_is_kept_or_shown() {
     std::fs::remove_dir_all(folder).unwrap();
 }
 
-fn files_below(folder: &Path) -> Vec<Vec<u8>> {
+fn files_under(folder: &Path) -> Vec<Vec<u8>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            found.extend(files_below(&path))
+            found.extend(files_under(&path))
         } else {
             found.push(std::fs::read(path).unwrap())
         }

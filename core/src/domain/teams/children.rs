@@ -100,7 +100,7 @@ impl CreateChild {
     }
 
     /// The owner of the account above, who owns the new one too.
-    fn owner_above(&self, ctx: &mut Ctx<'_>) -> Result<FirstOwner, Error> {
+    fn owner_of_parent(&self, ctx: &mut Ctx<'_>) -> Result<FirstOwner, Error> {
         let why = "the owner of the account above owns this one too";
         if self.owner_email.is_some() {
             return Err(leave_out("/owner_email", why));
@@ -143,7 +143,7 @@ impl CreateChild {
     fn first_owner(&self, ctx: &mut Ctx<'_>, team: &Id) -> Result<FirstOwner, Error> {
         let policies = ctx.policies(Some(&self.parent))?;
         if policies.child_owner == ChildOwner::Parents {
-            return self.owner_above(ctx);
+            return self.owner_of_parent(ctx);
         }
         let email = self.owner_email.clone().ok_or_else(|| {
             Error::invalid(
@@ -245,7 +245,7 @@ fn access(
     let how = match (member.account == *account, member.owner) {
         (true, true) => EnterAs::Owner,
         (true, false) => EnterAs::Member,
-        (false, _) => EnterAs::Above,
+        (false, _) => EnterAs::Ancestor,
     };
     let refusal = match current {
         Some(current) if current == account => Some(Code::AlreadyThere),

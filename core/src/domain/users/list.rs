@@ -5,7 +5,7 @@ use crate::access::request::Ctx;
 use crate::access::visibility;
 use crate::api::members::MemberStatus;
 use crate::api::users::{List, UserEntry, UserList, UserMembership, UserOrder};
-use crate::domain::users::show::{MEMBERSHIPS_SHOWN, is_inactive, memberships_among};
+use crate::domain::users::show::{MAX_MEMBERSHIPS, is_inactive, memberships_among};
 use crate::error::Error;
 use crate::kernel::keys;
 use crate::kernel::page::{page_size, walk_ahead};
@@ -170,7 +170,7 @@ impl List {
             last_seen_at_ms,
             memberships: memberships
                 .iter()
-                .take(MEMBERSHIPS_SHOWN)
+                .take(MAX_MEMBERSHIPS)
                 .map(shown)
                 .collect(),
             created_at_ms: user.created_at_ms,

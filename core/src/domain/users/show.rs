@@ -10,7 +10,7 @@ use crate::model::{self, Count, Id, LinkKind};
 use crate::tables::users::{accounts_of, last_seen};
 
 /// Most memberships that a list shows of a user.
-pub(crate) const MEMBERSHIPS_SHOWN: usize = 50;
+pub(crate) const MAX_MEMBERSHIPS: usize = 50;
 
 pub(crate) fn answer_of(ctx: &mut Ctx<'_>, user: model::User) -> Result<User, Error> {
     let to_themself = visibility::home(ctx).is_none() || visibility::is_in_person(ctx, &user.id);

@@ -18,7 +18,7 @@ pub(crate) fn pruning() -> Vec<u8> {
 /// Without which records the record of a meter or of a pace would be of nobody: its account and
 /// its cap.
 pub(crate) fn owners_of_meter(meter: &[u8]) -> impl Iterator<Item = Vec<u8>> {
-    let account = part(meter, 1).and_then(|carrier| Id::new(carrier).ok());
+    let account = part(meter, 1).and_then(|id| Id::new(id).ok());
     let cap = cap_of_meter(meter).map(|id| cap(account.as_ref(), &id));
     account
         .as_ref()
@@ -41,12 +41,12 @@ pub(crate) fn history_of(meter: &[u8], starts_at_ms: u64) -> Vec<u8> {
 
 /// Where a pace stands; its parts are those of a meter.
 pub(crate) fn pace(account: Option<&Id>, name: &str, scope: &str, subject: &str) -> Vec<u8> {
-    key(PACE, &[carrier(account), scope, subject, name])
+    key(PACE, &[account_or_platform(account), scope, subject, name])
 }
 
 /// What is drawn from a limit; `scope` and `subject` are empty for one of the account itself.
 pub(crate) fn meter(account: Option<&Id>, name: &str, scope: &str, subject: &str) -> Vec<u8> {
-    key(METER, &[carrier(account), scope, subject, name])
+    key(METER, &[account_or_platform(account), scope, subject, name])
 }
 
 /// The scope of the meters of a cap; that of a group is `group`, that of an account itself is
@@ -66,7 +66,7 @@ pub(crate) fn meter_history(
     key(
         METER_HISTORY,
         &[
-            carrier(account),
+            account_or_platform(account),
             scope,
             subject,
             name,
@@ -76,11 +76,11 @@ pub(crate) fn meter_history(
 }
 
 /// An account in the keys of caps and meters, or the platform, which no id can be.
-pub(crate) fn carrier(account: Option<&Id>) -> &str {
+pub(crate) fn account_or_platform(account: Option<&Id>) -> &str {
     account.map_or("", Id::as_str)
 }
 
 /// A cap.
 pub(crate) fn cap(account: Option<&Id>, cap: &Id) -> Vec<u8> {
-    key(CAP, &[carrier(account), cap.as_str()])
+    key(CAP, &[account_or_platform(account), cap.as_str()])
 }

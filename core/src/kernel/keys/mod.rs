@@ -39,7 +39,7 @@ pub(crate) use members::{
     account_role, avatar, group, group_member, group_tally, group_tombstone, group_tombstones,
     idle_tally, member, membership, platform_role, role, role_use, seat, tree_node,
 };
-pub(crate) use meters::{cap, carrier, meter, meter_history, of_cap};
+pub(crate) use meters::{account_or_platform, cap, meter, meter_history, of_cap};
 pub(crate) use outbox::{
     consumer, dead_message, dead_messages, open_message, open_messages, outbox, outbox_next,
     outbox_of_person, outbox_person,

@@ -1,7 +1,7 @@
 //! Keys of what is sent: reservations, answers, campaigns and suppressions.
 
 use crate::kernel::keys::codec::{key, sortable};
-use crate::kernel::keys::meters::carrier;
+use crate::kernel::keys::meters::account_or_platform;
 use crate::kernel::keys::prefixes::{
     ANSWERED, CAMPAIGN, OPEN_RESERVATION, RESERVATION, STOPPED_CAMPAIGN, SUPPRESSION,
     TEAM_SUPPRESSION,
@@ -24,7 +24,7 @@ pub(crate) fn open_reservation(
     key(
         OPEN_RESERVATION,
         &[
-            carrier(ancestor),
+            account_or_platform(ancestor),
             &sortable(expires_at_ms),
             account.as_str(),
             reservation.as_str(),

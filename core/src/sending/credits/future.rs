@@ -1,4 +1,4 @@
-//! Entries of a future that was none.
+//! Entries of a wrong future.
 
 use crate::access::request::Ctx;
 use crate::error::Error;
@@ -6,9 +6,9 @@ use crate::kernel::keys;
 use crate::model::{Channel, CreditEntry, CreditHead, Id};
 use crate::sending::credits::ledger::{OpenLedger, STEP};
 
-/// What was entered in a future that was none counts as entered now; whether there may be more of
+/// What was entered in a wrong future counts as entered now; whether there may be more of
 /// it (R-QTA-13). The earliest comes first, so that no entry ever comes before another.
-pub(crate) fn leave_future(
+pub(crate) fn undo_future(
     ctx: &mut Ctx<'_>,
     account: &Id,
     channel: Channel,

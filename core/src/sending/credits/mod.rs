@@ -17,7 +17,7 @@ mod pay;
 pub(crate) mod refund;
 
 pub(crate) use buckets::{Taken, of_group, parts_of, release_group, sum};
-pub(crate) use future::leave_future;
+pub(crate) use future::undo_future;
 pub(crate) use ledger::{OpenLedger, balance, broken, totals_within};
 pub(crate) use lifted::{count_future_now, lifted_by, paid_in};
 pub(crate) use pay::{exhausted, pay_for_send, payable, payable_parts, spend};

@@ -129,14 +129,14 @@ fn child() {
             std::thread::scope(|scope| {
                 scope.spawn(|| follow(&store, all));
                 for round in 0..rounds {
-                    let alone = (round % 2 == 0).then(|| store.alone().unwrap());
+                    let guard = (round % 2 == 0).then(|| store.lock_writer().unwrap());
                     loop {
                         match count_on(&store, "also") {
                             Ok((_, commit)) => {
                                 assert!(store.noted().load(Ordering::SeqCst) >= commit);
                                 break store.sync(commit).unwrap();
                             }
-                            Err(CommitError::Conflict) => assert!(alone.is_none()),
+                            Err(CommitError::Conflict) => assert!(guard.is_none()),
                             Err(error) => panic!("{error:?}"),
                         }
                     }
@@ -166,7 +166,7 @@ fn child() {
 /// Does what the lines of the standard input say.
 fn serve(store: &SqliteStore) {
     say("ready");
-    let mut alone = None;
+    let mut guard = None;
     for line in std::io::stdin().lines() {
         match line.unwrap().as_str() {
             "count" => say(count_on(store, "also").unwrap().1),
@@ -177,12 +177,12 @@ fn serve(store: &SqliteStore) {
                 Ok(()) => "durable".to_owned(),
                 Err(error) => error.to_string(),
             }),
-            "alone" => {
-                alone = Some(store.alone().unwrap());
-                say("alone");
+            "lock_writer" => {
+                guard = Some(store.lock_writer().unwrap());
+                say("lock_writer");
             }
             "let go" => {
-                drop(alone.take());
+                drop(guard.take());
                 say("gone");
             }
             "delete and die" => {
@@ -193,7 +193,7 @@ fn serve(store: &SqliteStore) {
             other => panic!("told {other}"),
         }
     }
-    drop(alone);
+    drop(guard);
 }
 
 fn large() -> Batch {
@@ -414,18 +414,18 @@ fn the_log_is_emptied_beside_the_commits_of_several() {
     other.end();
 }
 
-// --- alone
+// --- the lock of the writer
 // ----------------------------------------------------------------------------
 
 #[test]
 fn who_is_alone_keeps_other_processes_out_and_not_its_own_threads() {
     let scratch = Scratch::new();
     let store = open(&scratch).unwrap();
-    store.shared.patience_ms.store(150, Ordering::Relaxed);
+    store.shared.lock_timeout_ms.store(150, Ordering::Relaxed);
     let mut other = Other::new(&scratch, "serve");
     assert_eq!(other.says(), "ready");
-    let alone = store.alone().unwrap();
-    let nested = store.alone().unwrap();
+    let guard = store.lock_writer().unwrap();
+    let nested = store.lock_writer().unwrap();
     other.tell("put");
     count_on(&store, "also").unwrap();
     drop(nested);
@@ -433,13 +433,13 @@ fn who_is_alone_keeps_other_processes_out_and_not_its_own_threads() {
         let commits = || {
             count_on(&store, "also").unwrap();
             // It is another thread's turn.
-            store.alone().err()
+            store.lock_writer().err()
         };
         let ours = contract::locked(&db(&scratch), std::process::id());
         assert_eq!(scope.spawn(commits).join().unwrap(), Some(ours));
     });
     assert_eq!(store.last_commit(), 2);
-    drop(alone);
+    drop(guard);
     assert_eq!(other.says(), "3");
     assert_eq!(counter(&store), 2);
     other.end();
@@ -449,15 +449,15 @@ fn who_is_alone_keeps_other_processes_out_and_not_its_own_threads() {
 fn a_process_that_is_stopped_in_its_turn_is_named_and_keeps_no_reader_waiting() {
     let scratch = Scratch::new();
     let store = filled(&scratch, 3);
-    store.shared.patience_ms.store(150, Ordering::Relaxed);
+    store.shared.lock_timeout_ms.store(150, Ordering::Relaxed);
     let mut other = Other::new(&scratch, "serve");
     assert_eq!(
-        (other.says(), other.does("alone")),
-        ("ready".into(), "alone".into())
+        (other.says(), other.does("lock_writer")),
+        ("ready".into(), "lock_writer".into())
     );
     other.signal(Signal::STOP);
     let locked = contract::locked(&db(&scratch), other.pid());
-    assert_eq!(store.alone().err(), Some(locked.clone()));
+    assert_eq!(store.lock_writer().err(), Some(locked.clone()));
     assert_eq!(store.commit(&put("a", b"")), Err(locked.clone().into()));
     assert!(store.goes_on_after(&locked) && store.get(b"key0000").is_ok());
     assert_eq!((store.sync(3), store.processes()), (Ok(()), 2));
@@ -465,7 +465,7 @@ fn a_process_that_is_stopped_in_its_turn_is_named_and_keeps_no_reader_waiting() 
     assert_eq!(other.does("let go"), "gone");
     assert_eq!(store.commit(&put("a", b"")), Ok(4));
     // Killed, it keeps nobody waiting.
-    assert_eq!(other.does("alone"), "alone");
+    assert_eq!(other.does("lock_writer"), "lock_writer");
     other.kill();
     assert_eq!(store.commit(&put("a", b"")), Ok(5));
 }
@@ -475,15 +475,18 @@ fn closing_ends_a_turn_and_every_wait() {
     let scratch = Scratch::new();
     let store = filled(&scratch, 3);
     let long = Duration::from_secs(20);
-    store.shared.patience_ms.store(20_000, Ordering::Relaxed);
+    store
+        .shared
+        .lock_timeout_ms
+        .store(20_000, Ordering::Relaxed);
     let began = Instant::now();
     std::thread::scope(|scope| {
-        let alone = store.alone().unwrap();
+        let guard = store.lock_writer().unwrap();
         let sleepers = [
             scope.spawn(|| store.wait_for_note(9, long)),
             scope.spawn(|| store.wait_for_note(9, long)),
         ];
-        let waits = scope.spawn(|| store.alone().err());
+        let waits = scope.spawn(|| store.lock_writer().err());
         // They may not sleep yet.
         while !sleepers.iter().all(|sleeper| sleeper.is_finished()) {
             store.wake_waiting();
@@ -502,12 +505,12 @@ fn closing_ends_a_turn_and_every_wait() {
         );
         // What the closed store gives back is not taken from the next.
         let next = open(&scratch).unwrap();
-        let turn = next.alone().unwrap();
-        drop(alone);
+        let next_guard = next.lock_writer().unwrap();
+        drop(guard);
         other.tell("put");
         std::thread::sleep(Duration::from_millis(100));
         assert_eq!(next.commit(&put("first", b"")), Ok(5));
-        drop(turn);
+        drop(next_guard);
         assert_eq!(other.says(), "6");
         other.end();
     });
@@ -525,12 +528,12 @@ fn a_closed_store_that_is_dropped_takes_nothing_from_the_next() {
         (other.says(), other.does("processes")),
         ("ready".into(), "2".into())
     );
-    let alone = next.alone().unwrap();
+    let guard = next.lock_writer().unwrap();
     drop(first);
     other.tell("put");
     std::thread::sleep(Duration::from_millis(100));
     assert_eq!(next.commit(&put("first", b"")), Ok(4));
-    drop(alone);
+    drop(guard);
     assert_eq!(
         (other.says(), other.does("processes")),
         ("5".into(), "2".into())
@@ -556,7 +559,7 @@ fn what_a_killed_process_could_not_tell_is_told_by_whoever_reads_it() {
             assert_eq!(found, Ok(Vec::new()));
         }),
         ("snapshot", |store| drop(store.snapshot().unwrap())),
-        ("alone", |store| drop(store.alone().unwrap())),
+        ("lock_writer", |store| drop(store.lock_writer().unwrap())),
         ("check", |store| {
             assert!(store.commit(&Batch::default()).is_ok())
         }),
@@ -705,7 +708,7 @@ fn where_one_process_could_not_sync_none_writes_until_all_have_closed() {
     let error = store.sync(4).unwrap_err();
     assert!(named(&error), "{error:?}");
     assert_eq!(store.commit(&put("a", b"")), Err(error.clone().into()));
-    assert_eq!(store.alone().err(), Some(error.clone()));
+    assert_eq!(store.lock_writer().err(), Some(error.clone()));
     assert!(!store.goes_on_after(&error));
     assert_eq!(
         (store.sync(3), counter(&store)),
@@ -744,9 +747,9 @@ fn a_version_that_wants_the_store_alone_and_this_one_keep_each_other_out() {
     filled(&scratch, 3).close().unwrap();
     let ours = contract::locked(&db(&scratch), std::process::id());
     let lock = || Lock::take(&beside(&scratch, "-lock"), &db(&scratch));
-    let alone = lock().unwrap();
+    let guard = lock().unwrap();
     assert_eq!(open(&scratch).err(), Some(ours));
-    alone.release().unwrap();
+    guard.release().unwrap();
     let store = open(&scratch).unwrap();
     let nobody = StoreError::Locked {
         folder: db(&scratch).display().to_string(),

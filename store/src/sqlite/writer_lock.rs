@@ -16,17 +16,17 @@ use super::peers::{Peers, WRITER, no_lock};
 use crate::backend::StoreError;
 
 /// How long a thread waits for another process before it gives up.
-pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long it sleeps at most before it tries again.
-const NAP: Duration = Duration::from_millis(2);
+const RETRY_INTERVAL: Duration = Duration::from_millis(2);
 /// A thread that has waited for so long has its turn next; before, who comes first has it, which
 /// spares a switch between threads for most commits.
-const PASSED_OVER: Duration = Duration::from_micros(500);
+const FAIRNESS_AFTER: Duration = Duration::from_micros(500);
 /// How long a process that has just written leaves the lock to those who wait for it.
-const COURTESY: Duration = Duration::from_micros(30);
+const YIELD: Duration = Duration::from_micros(30);
 
 #[derive(Default)]
-pub(super) struct Turn {
+pub(super) struct WriterLock {
     queue: Mutex<Queue>,
     /// Whether others waited when this process gave the lock back.
     others_wait: AtomicBool,
@@ -39,7 +39,7 @@ struct Queue {
     taken: usize,
     waiting: VecDeque<Waiting>,
     /// The store was closed: nobody's turn comes, and the byte is not touched any more.
-    ended: bool,
+    closed: bool,
 }
 
 struct Waiting {
@@ -47,34 +47,34 @@ struct Waiting {
     since: Instant,
 }
 
-impl Turn {
+impl WriterLock {
     /// Waits until it is this thread's turn; a thread that has it already has it once more.
-    pub(super) fn take(&self, peers: &Peers, patience: Duration) -> Result<(), StoreError> {
-        let until = Instant::now() + patience;
+    pub(super) fn acquire(&self, peers: &Peers, timeout: Duration) -> Result<(), StoreError> {
+        let until = Instant::now() + timeout;
         let thread = std::thread::current();
         let mut queue = self.queue.lock();
         if queue.holder == Some(thread.id()) {
             queue.taken += 1;
             return Ok(());
         }
-        self.line_up(&mut queue, &thread, until, peers)?;
+        self.enqueue(&mut queue, &thread, until, peers)?;
         queue.taken = 1;
         drop(queue);
-        self.take_byte(peers, until).inspect_err(|_| {
+        self.acquire_byte(peers, until).inspect_err(|_| {
             let mut queue = self.queue.lock();
             queue.taken = 0;
             queue.next();
         })
     }
 
-    fn line_up(
+    fn enqueue(
         &self,
         queue: &mut MutexGuard<'_, Queue>,
         thread: &Thread,
         until: Instant,
         peers: &Peers,
     ) -> Result<(), StoreError> {
-        if queue.holder.is_none() && !queue.ended {
+        if queue.holder.is_none() && !queue.closed {
             queue.holder = Some(thread.id());
             return Ok(());
         }
@@ -83,7 +83,7 @@ impl Turn {
             since: Instant::now(),
         });
         loop {
-            if queue.ended {
+            if queue.closed {
                 queue.leave(thread);
                 return Err(StoreError::Closed);
             }
@@ -104,10 +104,10 @@ impl Turn {
         }
     }
 
-    fn take_byte(&self, peers: &Peers, until: Instant) -> Result<(), StoreError> {
+    fn acquire_byte(&self, peers: &Peers, until: Instant) -> Result<(), StoreError> {
         let pulse = peers.pulse();
         if self.others_wait.swap(false, Ordering::Relaxed) {
-            std::thread::sleep(COURTESY);
+            std::thread::sleep(YIELD);
         }
         let mut has_waited = false;
         loop {
@@ -125,13 +125,13 @@ impl Turn {
             }
             has_waited = true;
             pulse.raise(Word::Waiting, 1);
-            pulse.wait(Word::Freed, freed, left.min(NAP));
+            pulse.wait(Word::Freed, freed, left.min(RETRY_INTERVAL));
         }
     }
 
     fn try_byte(&self, peers: &Peers) -> Result<bool, StoreError> {
         let queue = self.queue.lock();
-        if queue.ended {
+        if queue.closed {
             return Err(StoreError::Closed);
         }
         peers
@@ -141,19 +141,19 @@ impl Turn {
     }
 
     /// Once for each time that it was taken, by the same thread.
-    pub(super) fn give_back(&self, peers: &Peers) {
+    pub(super) fn release(&self, peers: &Peers) {
         let mut queue = self.queue.lock();
         queue.taken = queue.taken.saturating_sub(1);
         if queue.taken > 0 {
             return;
         }
-        if !queue.ended {
-            self.give_byte_back(peers);
+        if !queue.closed {
+            self.release_byte(peers);
         }
         queue.next();
     }
 
-    fn give_byte_back(&self, peers: &Peers) {
+    fn release_byte(&self, peers: &Peers) {
         // A byte that cannot be given back ends with the process.
         let _ = peers.bytes().unlock(WRITER);
         let pulse = peers.pulse();
@@ -165,14 +165,14 @@ impl Turn {
     }
 
     /// The store is closed: whoever waits is told so, and a turn that somebody has ends now.
-    pub(super) fn end(&self, peers: &Peers) {
+    pub(super) fn close(&self, peers: &Peers) {
         let mut queue = self.queue.lock();
-        if queue.ended {
+        if queue.closed {
             return;
         }
-        queue.ended = true;
+        queue.closed = true;
         if queue.holder.is_some() {
-            self.give_byte_back(peers);
+            self.release_byte(peers);
         }
         queue
             .waiting
@@ -189,7 +189,7 @@ impl Queue {
             return;
         };
         let thread = first.thread.clone();
-        if first.since.elapsed() >= PASSED_OVER {
+        if first.since.elapsed() >= FAIRNESS_AFTER {
             self.holder = Some(thread.id());
             self.waiting.pop_front();
         }

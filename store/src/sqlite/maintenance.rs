@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use crate::backend::StoreError;
 
 /// What the thread looks after.
-pub(super) trait Kept: Send + Sync {
+pub(super) trait Maintained: Send + Sync {
     /// The last commit, and the last one that is durable; equal where syncing has failed.
     fn commits(&self) -> (u64, u64);
     /// Makes that commit durable. The store keeps the error.
@@ -30,26 +30,29 @@ pub(super) const TICK: Duration = Duration::from_millis(250);
 
 /// The thread; it ends when it is told to, or when the store is gone.
 #[derive(Default)]
-pub(super) struct Keeper {
+pub(super) struct Maintenance {
     asleep: AtomicBool,
     ended: AtomicBool,
     thread: OnceLock<Thread>,
     handle: Mutex<Option<JoinHandle<()>>>,
 }
 
-impl Keeper {
-    pub(super) fn start(self: &Arc<Keeper>, store: Weak<dyn Kept>) -> Result<(), StoreError> {
-        let keeper = self.clone();
+impl Maintenance {
+    pub(super) fn start(
+        self: &Arc<Maintenance>,
+        store: Weak<dyn Maintained>,
+    ) -> Result<(), StoreError> {
+        let maintenance = self.clone();
         let handle = std::thread::Builder::new()
             .name("tenantry-sqlite".into())
-            .spawn(move || keeper.run(&store))
+            .spawn(move || maintenance.run(&store))
             .map_err(|error| StoreError::io("cannot start a thread", &error))?;
         self.thread.get_or_init(|| handle.thread().clone());
         *self.handle.lock() = Some(handle);
         Ok(())
     }
 
-    fn run(&self, store: &Weak<dyn Kept>) {
+    fn run(&self, store: &Weak<dyn Maintained>) {
         let mut before = 0;
         while !self.ended.load(Ordering::SeqCst) {
             let Some(store) = store.upgrade() else {
@@ -85,15 +88,15 @@ impl Keeper {
     }
 
     /// After a commit.
-    pub(super) fn look(&self) {
+    pub(super) fn wake(&self) {
         // Either this sees that the thread sleeps, or the thread sees what was committed.
         fence(Ordering::SeqCst);
         if self.asleep.load(Ordering::SeqCst) {
-            self.wake();
+            self.unpark();
         }
     }
 
-    fn wake(&self) {
+    fn unpark(&self) {
         if let Some(thread) = self.thread.get() {
             thread.unpark();
         }
@@ -102,7 +105,7 @@ impl Keeper {
     /// Returns when the thread has ended.
     pub(super) fn end(&self) {
         self.ended.store(true, Ordering::SeqCst);
-        self.wake();
+        self.unpark();
         let handle = self.handle.lock().take();
         if let Some(handle) = handle {
             // A panic of it is no concern of who closes the store.
