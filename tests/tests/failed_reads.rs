@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 use tenantry_tests::crash::{Dice, Kept, Scratch, copy, count, finish, host};
 
 const HOST: &str = env!("CARGO_BIN_EXE_crash_host");
+/// Before all records are counted, which are the most reads.
+const FIRST: u64 = 80;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn shim() -> &'static Path {
@@ -120,6 +122,21 @@ impl Base {
     }
 }
 
+/// Which of the reads fail in turn: so many of the first ones, in which sled reads its log, and half
+/// as many of the others.
+fn positions(dice: &mut Dice, reads: u64, rounds: u64) -> Vec<u64> {
+    let first = reads.min(FIRST);
+    let steps = [
+        (1, first, (first / rounds).max(1)),
+        (first + 1, reads, (2 * (reads - first) / rounds).max(1)),
+    ];
+    let mut positions = Vec::new();
+    for (from, to, step) in steps {
+        positions.extend((from + dice.roll(step)..=to).step_by(step as usize));
+    }
+    positions
+}
+
 fn nothing_is_destroyed(kept: Kept, rounds: u64) {
     let mut dice = Dice::of_test("failed reads");
     for end in ["close", "abort"] {
@@ -130,9 +147,8 @@ fn nothing_is_destroyed(kept: Kept, rounds: u64) {
         let reads: u64 = reads.trim().parse().unwrap();
         assert!(reads > 10, "{reads} reads");
         for how in ["eio", "short", "none"] {
-            let step = (reads / rounds).max(1);
             let (mut looked, mut refused) = (0, 0);
-            for failing in (1 + dice.roll(step)..=reads).step_by(step as usize) {
+            for failing in positions(&mut dice, reads, rounds) {
                 let context = format!("{kept:?}, {end}, read {failing} of {reads}, {how}");
                 looked += 1;
                 refused += u64::from(base.survives(failing, how, &context));
