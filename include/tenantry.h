@@ -56,7 +56,7 @@
 #define TENANTRY_VERSION_MAJOR 0
 #define TENANTRY_VERSION_MINOR 1
 #define TENANTRY_VERSION_PATCH 0
-#define TENANTRY_CATALOGUE_HASH "139767d47f101d17866a21f85126250f"
+#define TENANTRY_CATALOGUE_HASH "0629d0431f4bd5151b0a4be599c1af63"
 
 #if defined(__GNUC__) || defined(__clang__)
 #define TENANTRY_API __attribute__((visibility("default")))
@@ -123,6 +123,8 @@ enum tenantry_error {
     TENANTRY_STORE_FAILED = 114,
     /// The store has a format that this version of the library does not know, as `details.format` says; use the version that wrote it.
     TENANTRY_STORE_FORMAT = 115,
+    /// The database does not answer, and nothing was written; where `details.unknown` is true it may have been.
+    TENANTRY_STORE_UNREACHABLE = 116,
     /// The clock can be set only when the store was opened with a manual clock.
     TENANTRY_CLOCK_NOT_MANUAL = 120,
     /// The role would include itself; `details.path` shows how.
@@ -384,9 +386,10 @@ TENANTRY_API const char *tenantry_catalogue_hash(void);
 /// Opens a store, and creates it if there is none.
 ///
 /// `path`: the folder of the store, or "sqlite:" and the path of a file in which SQLite keeps it,
-/// or ":memory:" for a store in memory that ends when it is closed. Opening it again in the same
-/// process returns a second handle on the same store. Another process can open it too where SQLite
-/// keeps it; a folder is open in one process, and others are refused with `TENANTRY_STORE_LOCKED`.
+/// or "postgresql://USER@HOST/DATABASE" for one in a database on a server, or ":memory:" for a
+/// store in memory that ends when it is closed. Opening it again in the same process returns a
+/// second handle on the same store. Other processes can open it too where SQLite or a server keeps
+/// it; a folder is open in one process, and others are refused with `TENANTRY_STORE_LOCKED`.
 ///
 /// `options`: a JSON object, or empty for the defaults: `{"durability": "full" | "relaxed",
 /// "cache_mib": 64, "create": true, "lock_wait_ms": 0, "edition": "standard" | "commercial",
@@ -395,7 +398,9 @@ TENANTRY_API const char *tenantry_catalogue_hash(void);
 /// milliseconds, at most ten minutes, while another process has the store open. Passwords are mixed
 /// with the first of the peppers before they are hashed. A hash that was made with another pepper
 /// needs that pepper until its user logs in. Without a `token_key`, the store keeps a key in a file
-/// beside its data. A store must always be opened with the key with which it was created.
+/// beside its data; in PostgreSQL it is required. A store must always be opened with the key with
+/// which it was created. `store_timeout_ms`, `poll_ms` and `stale_ms` are for a store in
+/// PostgreSQL.
 ///
 /// `store`: receives the handle, or zero. It is yours: free it with `tenantry_free`.
 ///

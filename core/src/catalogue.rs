@@ -480,6 +480,8 @@ operations! {
         [-       key log_in_as -      -     ] account("templates.unshare", "clients.edit");
     store.backup: store::Backup => store::StoreBackup, Read at -
         [-       key log_in_as -      -     ] System;
+    store.barrier: store::Barrier => store::StoreBarrier, Read at -
+        [-       key log_in_as -      -     ] System;
     store.compact: store::Compact => store::StoreCompacted, Send at -
         [-       key log_in_as -      -     ] System;
     store.copy: store::Copy => store::StoreCopy, Read at -

@@ -155,7 +155,13 @@ impl Guard {
             }
             self.engine.carry_out_due()?;
             self.engine.maintain_inline()?;
-            call(&self.engine)
+            let answer = call(&self.engine)?;
+            // A process may be stopped at any instant, for longer than it counts as one of those
+            // that have the store.
+            if has_more && effect != Effect::Write {
+                self.engine.kernel.refuse_stale()?;
+            }
+            Ok(answer)
         };
         contain(call, || self.engine.kernel.poison())
     }
@@ -203,7 +209,11 @@ impl Guard {
             if self.engine.has_due() {
                 Ok(None)
             } else {
-                call(&self.engine).map(Some)
+                let answer = call(&self.engine)?;
+                if has_more {
+                    self.engine.kernel.refuse_stale()?;
+                }
+                Ok(Some(answer))
             }
         };
         contain(call, || self.engine.kernel.poison())

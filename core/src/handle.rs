@@ -21,10 +21,11 @@ use crate::options::{OpenOptions, SenderOptions};
 use crate::sending::decide::admit;
 use crate::{catalogue, json};
 pub use sender::Sender;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
+use tenantry_store::At;
 
 /// An open store. Share it between threads by reference, or in an `Arc`.
 ///
@@ -42,13 +43,14 @@ use std::time::{Duration, Instant};
 /// ```
 pub struct Tenantry {
     guard: Arc<Guard>,
-    /// As the host named it.
+    /// As the host named it, without a password.
     path: Arc<Path>,
 }
 
 impl Tenantry {
     /// Opens the store in the folder `path`. The path `sqlite:PATH` opens one that SQLite keeps in
-    /// the file `PATH`, and `:memory:` one in memory.
+    /// the file `PATH`, `postgresql://USER@HOST/DATABASE` one in a database on a server, and
+    /// `:memory:` one in memory.
     pub fn open(path: impl AsRef<Path>, options: OpenOptions) -> Result<Tenantry, Error> {
         Tenantry::open_at(path.as_ref(), &options)
     }
@@ -78,7 +80,7 @@ impl Tenantry {
         }
         Ok(Tenantry {
             guard: Arc::new(Guard::open(path, options)?),
-            path: path.into(),
+            path: PathBuf::from(At::new(path).shown()).into(),
         })
     }
 

@@ -31,10 +31,21 @@ pub struct OpenOptions {
     /// after that, the call is refused with `store_locked`. A worker that takes over from another
     /// one sets it; 0 does not wait.
     pub lock_wait_ms: u64,
+    /// How long one question to the database may take, in milliseconds (100 to 60,000); after that,
+    /// the call is refused with `store_unreachable`. Only for a store in PostgreSQL.
+    pub store_timeout_ms: u64,
+    /// How often the database is asked what other processes have committed, in milliseconds (20 to
+    /// 1,000): so much later checks and sends from memory apply it. Only for a store in PostgreSQL.
+    pub poll_ms: u64,
+    /// How long checks and sends from memory go on when the database does not answer, in
+    /// milliseconds (ten times `poll_ms` to 600,000); after that, they are refused with
+    /// `store_unreachable`. Only for a store in PostgreSQL.
+    pub stale_ms: u64,
     /// What the platform's licence includes (R-PLT-1).
     pub edition: Edition,
     /// The key from which tokens are derived, as 64 hexadecimal digits; when absent, the store
-    /// keeps a key in a file beside its data.
+    /// keeps a key in a file beside its data. A store in PostgreSQL keeps none: it is required
+    /// there, the same in every process.
     pub token_key: Option<HexKey>,
     /// Keys with which passwords are mixed before they are hashed, so that nobody can guess
     /// passwords from stolen hashes. The first key is for new hashes; the others are for the hashes
@@ -177,6 +188,16 @@ impl Pepper {
 /// The longest wait for a locked store: ten minutes.
 const LONGEST_LOCK_WAIT_MS: u64 = 600_000;
 
+fn in_bounds(option: &str, value: u64, least: u64, most: u64) -> Result<(), Error> {
+    match (least..=most).contains(&value) {
+        true => Ok(()),
+        false => Err(Error::invalid(
+            format!("/{option}"),
+            format!("`{option}` must be from {least} to {most}, and is {value}."),
+        )),
+    }
+}
+
 /// When a write is acknowledged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -204,6 +225,9 @@ impl Default for OpenOptions {
             cache_mib: 64,
             create: true,
             lock_wait_ms: 0,
+            store_timeout_ms: 5_000,
+            poll_ms: 100,
+            stale_ms: 5_000,
             edition: Edition::Standard,
             token_key: None,
             peppers: Vec::new(),
@@ -219,24 +243,11 @@ impl OpenOptions {
     }
 
     pub(crate) fn check(&self) -> Result<(), Error> {
-        if !(1..=65_536).contains(&self.cache_mib) {
-            return Err(Error::invalid(
-                "/cache_mib",
-                format!(
-                    "`cache_mib` must be from 1 to 65536, and is {}.",
-                    self.cache_mib
-                ),
-            ));
-        }
-        if self.lock_wait_ms > LONGEST_LOCK_WAIT_MS {
-            return Err(Error::invalid(
-                "/lock_wait_ms",
-                format!(
-                    "`lock_wait_ms` must be from 0 to {LONGEST_LOCK_WAIT_MS}, and is {}.",
-                    self.lock_wait_ms
-                ),
-            ));
-        }
+        in_bounds("cache_mib", self.cache_mib, 1, 65_536)?;
+        in_bounds("lock_wait_ms", self.lock_wait_ms, 0, LONGEST_LOCK_WAIT_MS)?;
+        in_bounds("store_timeout_ms", self.store_timeout_ms, 100, 60_000)?;
+        in_bounds("poll_ms", self.poll_ms, 20, 1_000)?;
+        in_bounds("stale_ms", self.stale_ms, 10 * self.poll_ms, 600_000)?;
         Pepper::check(&self.peppers)?;
         if let Some(now_ms) = self.manual_clock_ms() {
             check_instant(now_ms).map_err(|error| Error::invalid("/clock/manual_ms", error))?;

@@ -69,10 +69,12 @@ pub(crate) fn open(path: &Path, options: &OpenOptions) -> Result<Arc<Engine>, Er
 
 fn open_now(path: &Path, options: &OpenOptions) -> Result<Arc<Engine>, Error> {
     let at = At::new(path);
-    let Some(kept) = at.path() else {
-        return Engine::open(path, options);
+    let key = match (at.server()?, at.path()) {
+        // It begins with no slash, as every absolute path does.
+        (Some(server), _) => PathBuf::from(server),
+        (None, Some(kept)) => absolute(kept)?,
+        (None, None) => return Engine::open(path, options),
     };
-    let key = absolute(kept)?;
     let registry = Registry::current();
     let mut open = registry.open.lock();
     if let Some(shared) = open.get_mut(&key)

@@ -51,9 +51,10 @@ pub extern "C" fn tenantry_catalogue_hash() -> *const c_char {
 /// Opens a store, and creates it if there is none.
 ///
 /// `path`: the folder of the store, or "sqlite:" and the path of a file in which SQLite keeps it,
-/// or ":memory:" for a store in memory that ends when it is closed. Opening it again in the same
-/// process returns a second handle on the same store. Another process can open it too where SQLite
-/// keeps it; a folder is open in one process, and others are refused with `TENANTRY_STORE_LOCKED`.
+/// or "postgresql://USER@HOST/DATABASE" for one in a database on a server, or ":memory:" for a
+/// store in memory that ends when it is closed. Opening it again in the same process returns a
+/// second handle on the same store. Other processes can open it too where SQLite or a server keeps
+/// it; a folder is open in one process, and others are refused with `TENANTRY_STORE_LOCKED`.
 ///
 /// `options`: a JSON object, or empty for the defaults: `{"durability": "full" | "relaxed",
 /// "cache_mib": 64, "create": true, "lock_wait_ms": 0, "edition": "standard" | "commercial",
@@ -62,7 +63,9 @@ pub extern "C" fn tenantry_catalogue_hash() -> *const c_char {
 /// milliseconds, at most ten minutes, while another process has the store open. Passwords are mixed
 /// with the first of the peppers before they are hashed. A hash that was made with another pepper
 /// needs that pepper until its user logs in. Without a `token_key`, the store keeps a key in a file
-/// beside its data. A store must always be opened with the key with which it was created.
+/// beside its data; in PostgreSQL it is required. A store must always be opened with the key with
+/// which it was created. `store_timeout_ms`, `poll_ms` and `stale_ms` are for a store in
+/// PostgreSQL.
 ///
 /// `store`: receives the handle, or zero. It is yours: free it with `tenantry_free`.
 ///

@@ -178,6 +178,17 @@ pub enum StoreError {
         /// What was tried.
         what: String,
     },
+    /// The server that keeps the store does not answer, or does not let this process write now;
+    /// nothing was changed.
+    Unreachable {
+        /// What was found.
+        what: String,
+    },
+    /// The server did not answer, and whether it has done what it was told is not known.
+    Unknown {
+        /// What was found.
+        what: String,
+    },
     /// Something else failed while reading or writing.
     Failed {
         /// What was tried, and how it went.
@@ -310,6 +321,8 @@ pub enum Kind {
     Folder,
     /// A file on the disk, an SQLite database.
     Sqlite,
+    /// A server, a PostgreSQL database.
+    Postgres,
 }
 
 /// A store that several processes have open at once.
@@ -327,23 +340,99 @@ pub trait SharedStore: Send + Sync {
     /// relies on no more than what [`Batch::expected`] and [`Batch::ranges`] tell.
     fn lock_writer(&self) -> Result<WriterGuard<'_>, StoreError>;
 
-    /// How many processes have the store open, this one included.
+    /// How many processes have the store open, this one included, as far as is known here.
     fn processes(&self) -> u64;
+
+    /// The same, looked at now.
+    fn count_processes(&self) -> Result<u64, StoreError> {
+        Ok(self.processes())
+    }
 
     /// Sleeps until there is a commit with a note after this one, or so long.
     fn wait_for_note(&self, after: u64, most: Duration);
 
     /// Ends the sleep of all threads of this process.
     fn wake_waiting(&self);
+
+    /// Whether [`noted`](SharedStore::noted) may be late, and [`is_stale`](SharedStore::is_stale)
+    /// is to be asked with it.
+    fn is_bounded(&self) -> bool {
+        false
+    }
+
+    /// Whether nothing was heard of the others for so long that nothing is to be answered from
+    /// memory before [`ask`](SharedStore::ask) has succeeded.
+    fn is_stale(&self) -> bool {
+        false
+    }
+
+    /// Asks whether this process still counts as one of those that have the store open. It waits
+    /// for the answer only shortly.
+    fn ask(&self) -> Result<Standing, StoreError> {
+        Ok(Standing::Member)
+    }
+
+    /// After [`Standing::Expelled`], once everything is forgotten: this process counts again.
+    fn rejoin(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// Waits until the next call in every process obeys all notes that there are now, at most so
+    /// long. Answers the names of those of which that is not known then.
+    fn barrier(&self, _: Duration) -> Result<Vec<String>, StoreError> {
+        Ok(Vec::new())
+    }
 }
 
-/// How a store on the disk is opened.
+/// What a process is to the others that have the store open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// One of them.
+    Member,
+    /// It was silent for so long that it counts as gone. What it holds others may have been given:
+    /// it is to be forgotten, and nothing of it given back.
+    Expelled,
+}
+
+/// How a store is opened.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// How much of it is kept in memory.
+    /// How much of it is kept in memory, of one on the disk.
     pub cache_bytes: u64,
     /// Whether a store may be created where there is none.
     pub create: bool,
+    /// Where a server keeps it.
+    pub server: Server,
+}
+
+/// How long a process waits for the server that keeps a store, and for news from it.
+#[derive(Clone, Copy, Debug)]
+pub struct Server {
+    /// The longest that one question to it takes.
+    pub timeout: Duration,
+    /// How often it is asked what other processes have committed.
+    pub poll: Duration,
+    /// How long nothing may be heard of it before nothing is answered from memory any more.
+    pub stale: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            cache_bytes: 16 << 20,
+            create: true,
+            server: Server::USUAL,
+        }
+    }
+}
+
+impl Server {
+    /// What suits most.
+    pub const USUAL: Server = Server {
+        timeout: Duration::from_secs(5),
+        poll: Duration::from_millis(100),
+        stale: Duration::from_secs(5),
+    };
 }
 
 impl fmt::Display for StoreError {
@@ -391,6 +480,14 @@ impl fmt::Display for StoreError {
                 f,
                 "There is no room left: {what}. Make some; where writes are refused then, open the \
                  store again."
+            ),
+            StoreError::Unreachable { what } => {
+                write!(f, "The database cannot be used: {what}. Try again.")
+            }
+            StoreError::Unknown { what } => write!(
+                f,
+                "The database did not answer, and whether it was written is not known ({what}). \
+                 Look before you try again."
             ),
             StoreError::Failed { what } => write!(f, "The store failed: {what}. Open it again."),
             StoreError::Forked { what } | StoreError::Invalid { what } => f.write_str(what),

@@ -1,10 +1,13 @@
-//! What every backend has to do, tried with each of them: in memory, in a folder, in SQLite.
+//! What every backend has to do, tried with each of them: in memory, in a folder, in SQLite, in
+//! PostgreSQL.
 
 use std::io::{BufRead, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
+
+use tenantry_cluster::Cluster;
 
 use crate::scratch::Scratch;
 use crate::{At, Backend, Batch, CommitError, Options, Order, Record, StoreError, memory};
@@ -26,25 +29,22 @@ fn each_kept(test: impl Fn(&At)) {
     if cfg!(feature = "sqlite") {
         test(&At::Sqlite(scratch.path().join("store.db")));
     }
+    if cfg!(feature = "postgres") {
+        let address = Cluster::shared().new_address();
+        test(&At::new(Path::new(&address)));
+    }
 }
 
 /// As `open` names it.
 fn named(at: &At) -> String {
-    let path = at.path().unwrap().display();
     match at {
-        At::Sqlite(_) => format!("sqlite:{path}"),
-        _ => path.to_string(),
+        At::Postgres(address) => address.0.clone(),
+        at => at.shown(),
     }
 }
 
 pub(crate) fn open(at: &At) -> Result<Box<dyn Backend>, StoreError> {
-    crate::open(
-        at,
-        &Options {
-            cache_bytes: 16 << 20,
-            create: true,
-        },
-    )
+    crate::open(at, &Options::default())
 }
 
 pub(crate) fn write(key: &[u8], value: Option<Vec<u8>>) -> Batch {
@@ -539,17 +539,16 @@ fn another_process_is_named_and_its_death_frees_the_store() {
         let mut child = spawn(":", "hold", &named(at));
         assert_eq!(said(&mut lines(&mut child)).as_deref(), Some("ready"));
         match at {
-            At::Sqlite(_) => open(at).unwrap().close().unwrap(),
+            At::Sqlite(_) | At::Postgres(_) => open(at).unwrap().close().unwrap(),
             _ => assert_eq!(open(at).err(), Some(locked(at.path().unwrap(), child.id()))),
         }
         child.kill().unwrap();
         child.wait().unwrap();
         let store = open(at).unwrap();
         assert_eq!((store.last_commit(), all(&*store).unwrap().len()), (10, 10));
-        assert_eq!(
-            open(at).err(),
-            Some(locked(at.path().unwrap(), std::process::id()))
-        );
+        if let Some(path) = at.path() {
+            assert_eq!(open(at).err(), Some(locked(path, std::process::id())));
+        }
         store.close().unwrap();
         open(at).unwrap().close().unwrap();
     });

@@ -145,6 +145,24 @@
 //! the same file. So a host opens neither the database nor `-shm` nor `-locks` while it has the
 //! store open, for a copy as little as by another SQLite (`sqlite3` of Python).
 
+//!
+//! # In PostgreSQL
+//!
+//! Tables of a schema: `kv` with the records, `head` with the last commit, `log` with the notes,
+//! `owner` with the processes, `turn`, whose row is locked by whoever writes, and `barrier`. A
+//! commit is a transaction of the server, durable when it returns.
+//!
+//! Reads tell this process what the head says before they answer, as in SQLite; but
+//! [`SharedStore::noted`] may be late by as long as [`Server::poll`] where nothing is read. Who
+//! answers without reading asks [`SharedStore::is_stale`] too: true where the last sign of life
+//! that was answered is older than [`Server::stale`]. A process whose signs of life stop for longer
+//! counts as gone; it is told by [`Standing::Expelled`], and none of its writes is carried out
+//! until [`SharedStore::rejoin`].
+//!
+//! After an error of a commit others may follow: what was not acknowledged was not made, but after
+//! [`StoreError::Unknown`]. A forked child uses nothing of its parent's, and may open the store
+//! itself.
+
 mod at;
 mod backend;
 #[cfg(test)]
@@ -157,6 +175,8 @@ mod layers;
 mod lock;
 mod manifest;
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod process;
 mod raw;
 mod record;
@@ -172,10 +192,10 @@ mod whole_file;
 
 use std::path::PathBuf;
 
-pub use at::At;
+pub use at::{At, ServerText};
 pub use backend::{
-    Backend, Batch, CommitError, Kind, Notes, Options, Order, Record, SharedStore, Snapshot, Space,
-    StoreError, UnlockWriter, Verification, WriterGuard,
+    Backend, Batch, CommitError, Kind, Notes, Options, Order, Record, Server, SharedStore,
+    Snapshot, Space, Standing, StoreError, UnlockWriter, Verification, WriterGuard,
 };
 pub use manifest::FORMAT;
 pub use whole_file::{WholeFile, existing_file};
@@ -189,6 +209,13 @@ pub fn open(at: &At, options: &Options) -> Result<Box<dyn Backend>, StoreError> 
         At::Sqlite(path) => Ok(Box::new(sqlite::SqliteStore::open(path, options)?)),
         #[cfg(not(feature = "sqlite"))]
         At::Sqlite(_) => Err(without_sqlite()),
+        #[cfg(feature = "postgres")]
+        At::Postgres(text) => {
+            let address = postgres::Address::parse(&text.0)?;
+            Ok(Box::new(postgres::PostgresStore::open(&address, options)?))
+        }
+        #[cfg(not(feature = "postgres"))]
+        At::Postgres(_) => Err(without_postgres()),
     }
 }
 
@@ -198,16 +225,19 @@ pub fn memory() -> Result<Box<dyn Backend>, StoreError> {
 }
 
 /// The key that tokens are derived with, beside the store; of one in memory it is random. With
-/// `make` one is made where there is none.
+/// `make` one is made where there is none. Beside a store on a server there is none.
 pub fn token_key(at: &At, make: bool) -> Result<[u8; 32], StoreError> {
     match key_file(at)? {
-        None => key::random(),
+        None if *at == At::Memory => key::random(),
+        None => Err(StoreError::invalid(
+            "A store on a server keeps no token key; give `token_key`, the same in each process.",
+        )),
         Some(file) if make => key::read_or_make(&file),
         Some(file) => key::read(&file),
     }
 }
 
-/// Keeps a key beside a new store that is the copy of another.
+/// Keeps a key beside a new store that is the copy of another, where that kind keeps one.
 pub fn keep_token_key(at: &At, key: &[u8; 32]) -> Result<(), StoreError> {
     match key_file(at)? {
         None => Ok(()),
@@ -217,7 +247,7 @@ pub fn keep_token_key(at: &At, key: &[u8; 32]) -> Result<(), StoreError> {
 
 fn key_file(at: &At) -> Result<Option<PathBuf>, StoreError> {
     match at {
-        At::Memory => Ok(None),
+        At::Memory | At::Postgres(_) => Ok(None),
         At::Folder(path) => Ok(Some(path.join(key::FILE))),
         #[cfg(feature = "sqlite")]
         At::Sqlite(path) => sqlite::key_file(path).map(Some),
@@ -231,5 +261,13 @@ fn without_sqlite() -> StoreError {
     StoreError::invalid(
         "A path that begins with `sqlite:` needs SQLite, and this library was built without it; \
          name a folder.",
+    )
+}
+
+#[cfg(not(feature = "postgres"))]
+fn without_postgres() -> StoreError {
+    StoreError::invalid(
+        "A path that begins with `postgresql:` needs PostgreSQL, and this library was built \
+         without it; name a folder.",
     )
 }

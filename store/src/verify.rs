@@ -7,6 +7,60 @@ use crate::record::{self, Head, count};
 
 pub(crate) const MOST_DAMAGED: usize = 100;
 
+/// Keys, with the checksum of the record and how long its value is, or why it cannot be read.
+pub(crate) type Page = Vec<(Vec<u8>, Result<(u32, usize), StoreError>)>;
+
+/// Reads all records of one state of a store that keeps values whole, a page from a key on after
+/// the other.
+pub(crate) fn pages(
+    found: &mut Verification,
+    head: &Head,
+    go_on: impl Fn() -> Result<(), StoreError>,
+    page: impl Fn(&[u8]) -> Result<Page, StoreError>,
+) -> Result<(), StoreError> {
+    let (mut from, mut records, mut sum) = (Vec::new(), 0, 0);
+    loop {
+        go_on()?;
+        let rows = page(&from)?;
+        let last = rows.last().map(|(key, _)| next_key(key));
+        let is_full = rows.len() == PAGE;
+        for (key, stored) in rows {
+            let checksum = match stored {
+                Ok((checksum, length)) => {
+                    found.bytes += (key.len() + length) as u64;
+                    checksum
+                }
+                Err(StoreError::Corrupt { .. }) => {
+                    report(found, record::printable(&key));
+                    0
+                }
+                Err(error) => return Err(error),
+            };
+            count(&mut records, &mut sum, None, Some(checksum));
+            found.records += 1;
+        }
+        match last.filter(|_| is_full) {
+            Some(next) => from = next,
+            None => break,
+        }
+    }
+    // The sum is not that of the records either where one is damaged, which was told.
+    if found.damaged.is_empty() || records != head.records {
+        report_whole(found, (records, sum), head);
+    }
+    Ok(())
+}
+
+/// Before anything was read.
+pub(crate) fn nothing(head: &Head) -> Verification {
+    Verification {
+        records: 0,
+        bytes: 0,
+        last_commit: head.commit,
+        damaged: Vec::new(),
+    }
+}
+
 /// How far a verification has come. Commits behind its back are added and taken off here.
 #[derive(Default)]
 pub(crate) struct Progress {

@@ -27,8 +27,10 @@ function callerOf(kind, who) {
 
 const commands = {
   async open(path, options) {
-    const { cache_mib: cacheMib, lock_wait_ms: lockWaitMs, token_key: tokenKey, clock, ...same } = JSON.parse(options || '{}')
-    store = await open(path, { ...same, cacheMib, lockWaitMs, tokenKey, manualClockMs: clock?.manual_ms })
+    const { cache_mib: cacheMib, lock_wait_ms: lockWaitMs, token_key: tokenKey, clock, ...others } = JSON.parse(options || '{}')
+    const { store_timeout_ms: storeTimeoutMs, poll_ms: pollMs, stale_ms: staleMs, ...same } = others
+    const forServers = { storeTimeoutMs, pollMs, staleMs }
+    store = await open(path, { ...same, ...forServers, cacheMib, lockWaitMs, tokenKey, manualClockMs: clock?.manual_ms })
     prepared = new Map()
     return {}
   },

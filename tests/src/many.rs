@@ -34,6 +34,7 @@ impl Process {
         let mut child = Command::new(program)
             .arg(store)
             .arg(folder)
+            .arg(options(store))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -105,6 +106,16 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// How a process opens its store. In a database it soon believes nothing that it has not heard of
+/// it, so that nobody has to wait for those that are killed.
+fn options(store: &Path) -> String {
+    match store.starts_with("postgresql:") {
+        true => json!({"token_key": "7a".repeat(32), "poll_ms": 50, "stale_ms": 1000}),
+        false => json!({}),
+    }
+    .to_string()
 }
 
 /// How many messages went out, whatever became of the processes.

@@ -15,6 +15,7 @@ pub fn records_but_counters(folder: &Path) -> BTreeMap<String, String> {
     let how = Options {
         cache_bytes: 16 << 20,
         create: false,
+        ..Options::default()
     };
     let store = tenantry_store::open(&At::new(folder), &how).unwrap();
     let rows = store

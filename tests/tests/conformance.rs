@@ -15,6 +15,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 use tenantry::catalogue::{CATALOGUE, Visitor, visit};
 use tenantry::{Access, Actor, Caller, Code, Error, Operation, Sender, Tenantry};
+use tenantry_cluster::Cluster;
 use tenantry_tests::crash::{Kept, Scratch};
 use tenantry_tests::messages;
 use tenantry_tests::records::records_but_counters;
@@ -774,6 +775,19 @@ fn every_scenario_through_every_driver() {
 /// at other moments.
 #[test]
 fn every_scenario_in_sqlite() {
+    every_scenario_in(|scratch| {
+        let path = Kept::Sqlite.named(&scratch.at("sqlite"));
+        path.to_str().unwrap().to_owned()
+    });
+}
+
+/// The same in PostgreSQL.
+#[test]
+fn every_scenario_in_postgresql() {
+    every_scenario_in(|_| Cluster::shared().new_address());
+}
+
+fn every_scenario_in(another: impl Fn(&Scratch) -> String) {
     let wanted = std::env::var("TENANTRY_SCENARIO").unwrap_or_default();
     let (mut typed, mut untyped) = (Typed::default(), Untyped::default());
     let mut failures = Vec::new();
@@ -781,15 +795,13 @@ fn every_scenario_in_sqlite() {
         if !scenario.file.contains(&wanted) {
             continue;
         }
-        let scratch = Scratch::new("conformance-sqlite");
+        let scratch = Scratch::new("conformance-kinds");
         let path = match scenario.store {
             Place::Memory => ":memory:".to_owned(),
             Place::Folder => scratch.at("folder").to_str().unwrap().to_owned(),
         };
-        let in_sqlite = Kept::Sqlite.named(&scratch.at("sqlite"));
-        let in_sqlite = in_sqlite.to_str().unwrap().to_owned();
         let drivers: [(&mut dyn Driver, String); 2] =
-            [(&mut typed, path), (&mut untyped, in_sqlite)];
+            [(&mut typed, path), (&mut untyped, another(&scratch))];
         let mut runs = drivers.map(|(driver, path)| Run {
             driver,
             path,

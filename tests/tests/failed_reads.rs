@@ -122,8 +122,8 @@ impl Base {
     }
 }
 
-/// Which of the reads fail in turn: so many of the first ones, in which sled reads its log, and half
-/// as many of the others.
+/// Which of the reads fail in turn: so many of the first ones, in which sled reads its log, and
+/// half as many of the others.
 fn positions(dice: &mut Dice, reads: u64, rounds: u64) -> Vec<u64> {
     let first = reads.min(FIRST);
     let steps = [

@@ -1,27 +1,40 @@
-//! Several processes on one store in SQLite: what one of them was answered, the next call in any
-//! other obeys, and a limit is sold once, whatever is killed or stopped.
+//! Several processes on one store, in SQLite and in PostgreSQL: what one of them was answered, the
+//! next call in any other obeys, and a limit is sold once, whatever is killed or stopped.
 
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
+use tenantry_cluster::Cluster;
 use tenantry_tests::crash::{Dice, Kept, Scratch, count};
 use tenantry_tests::many::{Process, made, sent};
 
 const HOST: &str = env!("CARGO_BIN_EXE_many_host");
 
+/// What keeps the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum On {
+    Sqlite,
+    Postgres,
+}
+
 /// A store with three accounts, and the processes that have it open.
 struct Platform {
+    on: On,
     store: PathBuf,
     sent: PathBuf,
     _scratch: Scratch,
 }
 
 impl Platform {
-    fn new(test: &str) -> Platform {
+    fn new(on: On, test: &str) -> Platform {
         let scratch = Scratch::new(test);
-        let store = Kept::Sqlite.named(&scratch.at("store"));
+        let store = match on {
+            On::Sqlite => Kept::Sqlite.named(&scratch.at("store")),
+            On::Postgres => Cluster::shared().new_address().into(),
+        };
         let sent = scratch.at("sent");
         std::fs::create_dir_all(&sent).unwrap();
         let platform = Platform {
+            on,
             store,
             sent,
             _scratch: scratch,
@@ -77,6 +90,14 @@ impl Platform {
         (0..count).map(|_| self.process()).collect()
     }
 
+    /// Until then a process may not have heard of what another was answered.
+    fn wait_until_all_know(&self, process: &mut Process) {
+        if self.on == On::Postgres {
+            let barrier = process.must("store.barrier", &json!({"timeout_ms": 20_000}));
+            assert_eq!(barrier, json!({"reached": true, "behind": []}));
+        }
+    }
+
     fn sent(&self) -> u64 {
         sent(Path::new(&self.sent))
     }
@@ -130,9 +151,19 @@ fn changes() -> Vec<Change> {
 /// in the middle of their commits, whenever that is.
 #[test]
 fn what_one_process_was_answered_all_obey_at_once() {
-    let platform = Platform::new("many-obey");
+    all_obey(On::Sqlite, count("TENANTRY_CHANGES", 300));
+}
+
+/// The same in PostgreSQL, where a process hears of it a little later (N5).
+#[test]
+fn what_one_process_was_answered_all_obey_after_a_barrier() {
+    all_obey(On::Postgres, count("TENANTRY_CHANGES", 300).div_ceil(6));
+}
+
+fn all_obey(on: On, changed: u64) {
+    let platform = Platform::new(on, "many-obey");
     let mut dice = Dice::of_test("many processes obey");
-    let rounds = count("TENANTRY_CHANGES", 300).div_ceil(changes().len() as u64);
+    let rounds = changed.div_ceil(changes().len() as u64);
     let mut processes = platform.processes(6);
     for process in &mut processes {
         prepare(process);
@@ -144,6 +175,7 @@ fn what_one_process_was_answered_all_obey_at_once() {
         for (number, change) in changes().into_iter().enumerate() {
             let at = dice.roll(processes.len() as u64) as usize;
             processes[at].must(change.operation, &change.request);
+            platform.wait_until_all_know(&mut processes[at]);
             for process in &mut processes {
                 let allowed = process.ask(&json!({"allowed": null}));
                 let admitted = process.ask(&json!({"admit": 1}));
@@ -178,8 +210,17 @@ fn prepare(process: &mut Process) {
 /// an accident exactly the limit goes out.
 #[test]
 fn a_limit_is_sold_once_and_whole() {
+    is_sold_once_and_whole(On::Sqlite);
+}
+
+#[test]
+fn a_limit_in_postgresql_is_sold_once_and_whole() {
+    is_sold_once_and_whole(On::Postgres);
+}
+
+fn is_sold_once_and_whole(on: On) {
     for (round, limit) in [("hour", "email_per_hour"), ("day", "email_per_day")] {
-        let platform = Platform::new(&format!("many-sell-{round}"));
+        let platform = Platform::new(on, &format!("many-sell-{round}"));
         let mut first = platform.process();
         limited(&mut first, "acme", limit, 20_000);
         limited(&mut first, "below", limit, 15_000);
@@ -217,11 +258,19 @@ fn used_of(usage: &Value, limit: &str) -> u64 {
 /// the limit; what is lost is what the killed had drawn ahead.
 #[test]
 fn a_limit_is_never_exceeded_whatever_is_killed() {
+    is_never_exceeded(On::Sqlite, count("TENANTRY_ROUNDS", 20));
+}
+
+#[test]
+fn a_limit_in_postgresql_is_never_exceeded_whatever_is_killed() {
+    is_never_exceeded(On::Postgres, count("TENANTRY_ROUNDS", 20).div_ceil(4));
+}
+
+fn is_never_exceeded(on: On, rounds: u64) {
     let mut dice = Dice::of_test("many processes are killed");
-    let rounds = count("TENANTRY_ROUNDS", 20);
     let (mut sent, mut lost) = (0, 0);
     for _ in 0..rounds {
-        let platform = Platform::new("many-kill");
+        let platform = Platform::new(on, "many-kill");
         let mut first = platform.process();
         limited(&mut first, "acme", "email_per_day", 20_000);
         let mut processes = platform.processes(3);
@@ -263,9 +312,18 @@ fn a_limit_is_never_exceeded_whatever_is_killed() {
 /// of them was acknowledged is there, and all records and chains fit.
 #[test]
 fn what_was_acknowledged_is_there_whatever_is_killed() {
-    let platform = Platform::new("many-crash");
+    is_there(On::Sqlite, count("TENANTRY_CRASHES", 60));
+}
+
+#[test]
+fn what_was_acknowledged_is_in_postgresql_whatever_is_killed() {
+    is_there(On::Postgres, count("TENANTRY_CRASHES", 60).div_ceil(2));
+}
+
+fn is_there(on: On, crashes: u64) {
+    let platform = Platform::new(on, "many-crash");
     let mut dice = Dice::of_test("many processes crash");
-    let (rounds, mut kills) = (count("TENANTRY_CRASHES", 60).div_ceil(6), 0);
+    let (rounds, mut kills) = (crashes.div_ceil(6), 0);
     for _ in 0..rounds {
         let mut processes = platform.processes(4);
         for process in &mut processes {

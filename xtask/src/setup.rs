@@ -74,6 +74,29 @@ pub fn tool(root: &Path, name: &str, version: &str, options: &[&str]) -> Result<
     Ok(program)
 }
 
+/// PostgreSQL for the tests, which start servers of their own; from Debian, where it is missing.
+pub fn postgresql(root: &Path) -> Result<()> {
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
+    let is_there = |version: fs::DirEntry| version.path().join("bin/initdb").exists();
+    if versions.flatten().any(is_there) {
+        return Ok(());
+    }
+    let apt = |arguments: &[&str]| {
+        let mut apt = Command::new("apt-get");
+        apt.env("DEBIAN_FRONTEND", "noninteractive").args(arguments);
+        run("install PostgreSQL", root, &mut apt)
+    };
+    let install = ["install", "--yes", "--quiet", "--no-install-recommends"];
+    apt(&["update", "--quiet"])?;
+    apt(&[&install[..], &["postgresql-common"]].concat())?;
+    // The package would start a server that nobody asks for anything.
+    fs::write(
+        "/etc/postgresql-common/createcluster.conf",
+        "create_main_cluster = false\n",
+    )?;
+    apt(&[&install[..], &["postgresql", "openssl"]].concat())
+}
+
 /// Builds libtenantry.so and libtenantry.a; answers their folder.
 pub fn library(root: &Path) -> Result<PathBuf> {
     run(

@@ -53,6 +53,7 @@ pub fn run(root: &Path) -> Result<()> {
     println!("\n== generated files");
     codegen::run(root, true)?;
 
+    setup::postgresql(root)?;
     let library = setup::library(root)?;
     let python = setup::python(root)?;
     setup::node(root)?;

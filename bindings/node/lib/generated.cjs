@@ -3,7 +3,7 @@
 
 const { TenantryError } = require('./error.cjs')
 
-const CATALOGUE_HASH = '139767d47f101d17866a21f85126250f'
+const CATALOGUE_HASH = '0629d0431f4bd5151b0a4be599c1af63'
 
 const ERROR_CLASSES = {
   invalid: class InvalidArgument extends TenantryError {},
@@ -41,6 +41,7 @@ const ERRORS = {
   store_full: { number: 113, class: 'store', retry: 'reopen' },
   store_failed: { number: 114, class: 'store', retry: 'reopen' },
   store_format: { number: 115, class: 'store', retry: 'never' },
+  store_unreachable: { number: 116, class: 'store', retry: 'again' },
   clock_not_manual: { number: 120, class: 'state', retry: 'never' },
   role_cycle: { number: 200, class: 'conflict', retry: 'never' },
   role_in_use: { number: 201, class: 'conflict', retry: 'never' },
@@ -1077,6 +1078,7 @@ const TYPES = {
     bytes: ['bytes', 'integer'],
     stateHash: ['state_hash', 'text'],
   },
+  StoreBarrier: { reached: ['reached', 'bool'], behind: ['behind', ['text']] },
   StoreCompacted: { bytesBefore: ['bytes_before', 'integer'], bytes: ['bytes', 'integer'] },
   StoreCopy: { storeId: ['store_id', 'text'], records: ['records', 'integer'], stateHash: ['state_hash', 'text'] },
   StoreInfo: {
@@ -2076,6 +2078,7 @@ const TYPES = {
   },
   SharingUnshareRequest: { account: ['account', 'text'], kind: ['kind', 'text'], id: ['id', 'text'] },
   StoreBackupRequest: { to: ['to', 'text'] },
+  StoreBarrierRequest: { timeoutMs: ['timeout_ms', 'integer'] },
   StoreCompactRequest: {},
   StoreCopyRequest: { to: ['to', 'text'] },
   StoreInfoRequest: {},
@@ -2394,6 +2397,7 @@ const OPERATIONS = {
   'sharing.share': { request: 'SharingShareRequest', answer: 'ShareableTemplate' },
   'sharing.unshare': { request: 'SharingUnshareRequest', answer: 'ShareEnded' },
   'store.backup': { request: 'StoreBackupRequest', answer: 'StoreBackup' },
+  'store.barrier': { request: 'StoreBarrierRequest', answer: 'StoreBarrier' },
   'store.compact': { request: 'StoreCompactRequest', answer: 'StoreCompacted' },
   'store.copy': { request: 'StoreCopyRequest', answer: 'StoreCopy' },
   'store.info': { request: 'StoreInfoRequest', answer: 'StoreInfo' },
@@ -3229,6 +3233,9 @@ class StoreOperations {
   }
   backup(request) {
     return this.#run('store.backup', request)
+  }
+  barrier(request) {
+    return this.#run('store.barrier', request)
   }
   compact(request) {
     return this.#run('store.compact', request)

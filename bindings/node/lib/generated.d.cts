@@ -35,6 +35,7 @@ export type ErrorCode =
   | 'store_full'
   | 'store_failed'
   | 'store_format'
+  | 'store_unreachable'
   | 'clock_not_manual'
   | 'role_cycle'
   | 'role_in_use'
@@ -277,6 +278,8 @@ export class WrongState extends TenantryError {
  * - `store_failed`: Reading or writing the store failed; open the store anew.
  * - `store_format`: The store has a format that this version of the library does not know, as `details.format` says;
  *   use the version that wrote it.
+ * - `store_unreachable`: The database does not answer, and nothing was written; where `details.unknown` is true it may
+ *   have been.
  */
 export class StoreFailure extends TenantryError {
   readonly class: 'store'
@@ -4458,6 +4461,20 @@ export interface StoreBackup {
   stateHash: string
 }
 
+/**
+ * Which processes do not apply yet what was acknowledged.
+ *
+ * It is an answer of yes or no: yes if `reached` is true.
+ *
+ * The object itself is true either way, as every object is in JavaScript.
+ */
+export interface StoreBarrier {
+  /** Whether all of them do. */
+  reached: boolean
+  /** Machine and process id of those that do not, as far as is known. */
+  behind: Array<string>
+}
+
 /** What was compacted. */
 export interface StoreCompacted {
   /** What the files took of the disk before, in bytes. */
@@ -4511,11 +4528,13 @@ export interface StoreInfo {
  * - `memory`: The memory of this process.
  * - `folder`: A folder, for one process.
  * - `sqlite`: A file that SQLite keeps, for any number of processes of a machine.
+ * - `postgresql`: A PostgreSQL database, for any number of processes of any number of machines.
  */
 export type StoreKind =
   | 'memory'
   | 'folder'
   | 'sqlite'
+  | 'postgresql'
 
 /** What the records of one kind take. */
 export interface StoreKindStats {
@@ -7654,9 +7673,18 @@ export interface StoreBackupRequest {
   to: string
 }
 
+/** The request of `store.barrier`. */
+export interface StoreBarrierRequest {
+  /** How long to wait at most, in milliseconds, at most a minute. */
+  timeoutMs: Integer
+}
+
 /** The request of `store.copy`. */
 export interface StoreCopyRequest {
-  /** Where the copy is made: a folder, or `sqlite:` and a file. There must be no store yet. */
+  /**
+   * Where the copy is made: a folder, `sqlite:` and a file, or `postgresql://` and a database.
+   * There must be no store yet.
+   */
   to: string
 }
 
@@ -9193,6 +9221,11 @@ export interface StoreOperations {
    */
   backup(request: StoreBackupRequest): Promise<StoreBackup>
   /**
+   * Waits until the next call in every process that has the store open applies what was acknowledged
+   * before this call. Only a store in PostgreSQL has to be waited for.
+   */
+  barrier(request: StoreBarrierRequest): Promise<StoreBarrier>
+  /**
    * Gives back to the disk what the store takes and nothing lies in. A store in SQLite is written
    * anew, for which as much room is needed once more; what other processes write waits meanwhile,
    * and is refused as `busy` after five seconds. A store in a folder cannot be compacted while it is
@@ -9202,11 +9235,12 @@ export interface StoreOperations {
   /**
    * Copies the store, as it is at one instant, into a new store of the same or another kind, while
    * other calls continue. Use it for a backup, which is opened like any other store, or to move
-   * between a folder and SQLite.
+   * between a folder, SQLite and PostgreSQL.
    *
    * What this process has drawn ahead and not used counts as used in the copy, at most 2 % of a
-   * limit. The key of the tokens is copied along, unless the host gave it with `token_key`. A copy
-   * that was cut off cannot be opened.
+   * limit. The key of the tokens is copied along, unless the host gave it with `token_key`; into
+   * PostgreSQL it is not: open the copy with the bytes of the key file as `token_key`. A copy that
+   * was cut off cannot be opened.
    */
   copy(request: StoreCopyRequest): Promise<StoreCopy>
   /**

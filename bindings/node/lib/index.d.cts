@@ -34,11 +34,26 @@ export interface OpenOptions {
    * the call is refused with `store_locked`.
    */
   lockWaitMs?: Integer | undefined
+  /**
+   * Only for a store in PostgreSQL: how long one question to the database may take, in milliseconds (100 to 60,000; 5,000
+   * by default); after that, the call is refused with `store_unreachable`.
+   */
+  storeTimeoutMs?: Integer | undefined
+  /**
+   * Only for a store in PostgreSQL: how often the database is asked what other processes have committed, in milliseconds
+   * (20 to 1,000; 100 by default).
+   */
+  pollMs?: Integer | undefined
+  /**
+   * Only for a store in PostgreSQL: how long checks and sends from memory go on when the database does not answer, in
+   * milliseconds (ten times `pollMs` to 600,000; 5,000 by default).
+   */
+  staleMs?: Integer | undefined
   /** What the platform's licence includes: `standard` (the default), or `commercial`, which includes everything. */
   edition?: 'standard' | 'commercial' | undefined
   /**
    * The key from which tokens are derived, as 64 hexadecimal digits; when absent, the store keeps a key in a file beside
-   * its data. A store must always be opened with the key with which it was created.
+   * its data; in PostgreSQL it is required. A store must always be opened with the key with which it was created.
    */
   tokenKey?: string | undefined
   /**

@@ -1,7 +1,7 @@
 //! The store itself: its id and version, its verification, and a fingerprint of all that it holds:
 //! requests and answers.
 
-use crate::model::{ClockJump, FilePath, Id, Replaceable, StorePath};
+use crate::model::{ClockJump, Count, FilePath, Id, Replaceable, StorePath};
 use tenantry_macros::{answer, request};
 
 /// Reads what the store is and who has it open, its id, its last commit, and the version of the
@@ -24,14 +24,16 @@ pub struct StateHash {}
 
 /// Copies the store, as it is at one instant, into a new store of the same or another kind, while
 /// other calls continue. Use it for a backup, which is opened like any other store, or to move
-/// between a folder and SQLite.
+/// between a folder, SQLite and PostgreSQL.
 ///
 /// What this process has drawn ahead and not used counts as used in the copy, at most 2 % of a
-/// limit. The key of the tokens is copied along, unless the host gave it with `token_key`. A copy
-/// that was cut off cannot be opened.
+/// limit. The key of the tokens is copied along, unless the host gave it with `token_key`; into
+/// PostgreSQL it is not: open the copy with the bytes of the key file as `token_key`. A copy that
+/// was cut off cannot be opened.
 #[request]
 pub struct Copy {
-    /// Where the copy is made: a folder, or `sqlite:` and a file. There must be no store yet.
+    /// Where the copy is made: a folder, `sqlite:` and a file, or `postgresql://` and a database.
+    /// There must be no store yet.
     pub to: StorePath,
 }
 
@@ -152,6 +154,24 @@ pub struct StoreCompacted {
     pub bytes: u64,
 }
 
+/// Waits until the next call in every process that has the store open applies what was acknowledged
+/// before this call. Only a store in PostgreSQL has to be waited for.
+#[request]
+pub struct Barrier {
+    /// How long to wait at most, in milliseconds, at most a minute.
+    pub timeout_ms: Count,
+}
+
+/// Which processes do not apply yet what was acknowledged.
+#[answer]
+#[schemars(extend("x-yes" = "reached"))]
+pub struct StoreBarrier {
+    /// Whether all of them do.
+    pub reached: bool,
+    /// Machine and process id of those that do not, as far as is known.
+    pub behind: Vec<String>,
+}
+
 /// A copy that was made.
 #[answer]
 pub struct StoreCopy {
@@ -198,6 +218,8 @@ pub enum StoreKind {
     Folder,
     /// A file that SQLite keeps, for any number of processes of a machine.
     Sqlite,
+    /// A PostgreSQL database, for any number of processes of any number of machines.
+    Postgresql,
 }
 
 /// The progress of replacing a deleted package or role wherever it is used. Every answer is as if

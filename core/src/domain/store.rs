@@ -14,8 +14,8 @@ mod tests;
 use crate::access::operation::Operation;
 use crate::access::request::Ctx;
 use crate::api::store::{
-    ErasedAccount, Info, ReplacedEverywhere, StateHash, StoreInfo, StoreKind, StoreStateHash,
-    StoreVerification, Verify,
+    Barrier, ErasedAccount, Info, ReplacedEverywhere, StateHash, StoreBarrier, StoreInfo,
+    StoreKind, StoreStateHash, StoreVerification, Verify,
 };
 use crate::error::Error;
 use crate::kernel::keys;
@@ -25,10 +25,13 @@ use crate::tables::check::check;
 use crate::tables::deletions::{self, Deletion};
 use crate::tables::replacements;
 use sha2::{Digest, Sha256};
-use tenantry_store::{Kind, Order, Record, SharedStore};
+use std::time::Duration;
+use tenantry_store::{Kind, Order, Record};
 
 /// Most of each kind of work under way that is told.
 const MOST_TOLD: usize = 100;
+/// The longest that is waited for other processes.
+const LONGEST_BARRIER: Duration = Duration::from_secs(60);
 /// Most places that are told.
 const MOST_DAMAGED: usize = 100;
 
@@ -66,11 +69,36 @@ impl Operation for Info {
                 Kind::Memory => StoreKind::Memory,
                 Kind::Folder => StoreKind::Folder,
                 Kind::Sqlite => StoreKind::Sqlite,
+                Kind::Postgres => StoreKind::Postgresql,
             },
-            processes: backend.shared().map_or(1, SharedStore::processes),
+            processes: ctx.engine.kernel.count_processes()?,
             last_commit: backend.last_commit(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             clock_jump: ctx.engine.kernel.clock.last_jump(),
+        })
+    }
+}
+
+impl Operation for Barrier {
+    type Answer = StoreBarrier;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<StoreBarrier, Error> {
+        let most = Duration::from_millis(self.timeout_ms.get());
+        if most > LONGEST_BARRIER {
+            return Err(Error::invalid(
+                "/timeout_ms",
+                format!(
+                    "`timeout_ms` must be from 0 to {}, and is {}.",
+                    LONGEST_BARRIER.as_millis(),
+                    most.as_millis()
+                ),
+            ));
+        }
+        let shared = ctx.engine.kernel.backend.shared();
+        let behind = shared.map_or(Ok(Vec::new()), |shared| shared.barrier(most))?;
+        Ok(StoreBarrier {
+            reached: behind.is_empty(),
+            behind,
         })
     }
 }

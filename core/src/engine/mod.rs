@@ -60,6 +60,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use tenantry_store::{At, Backend, CommitError};
 
 /// How often an operation runs again when others changed what it read.
@@ -82,9 +83,15 @@ pub(crate) struct Committed<T> {
 
 impl Engine {
     pub(crate) fn open(path: &Path, options: &OpenOptions) -> Result<Arc<Engine>, Error> {
+        let ms = Duration::from_millis;
         let how = tenantry_store::Options {
             cache_bytes: options.cache_mib << 20,
             create: options.create,
+            server: tenantry_store::Server {
+                timeout: ms(options.store_timeout_ms),
+                poll: ms(options.poll_ms),
+                stale: ms(options.stale_ms),
+            },
         };
         let backend = tenantry_store::open(&At::new(path), &how)?;
         Engine::on(backend, path, options)

@@ -32,13 +32,18 @@ impl Engine {
 
     /// Applies what other processes have committed so far. Whoever calls draws for no team.
     pub(crate) fn catch_up(&self) -> Result<(), Error> {
-        match self.kernel.is_behind() {
-            true => self.kernel.apply_notes(|note| match note {
-                Some(note) => self.apply(note),
-                None => self.forget_everything(),
-            }),
-            false => Ok(()),
+        if !self.kernel.is_behind() {
+            return Ok(());
         }
+        self.kernel.get_in_touch(|| {
+            let teams = self.views.cells.teams();
+            teams.iter().for_each(|team| team.burn_blocks());
+            self.forget_everything()
+        })?;
+        self.kernel.apply_notes(|note| match note {
+            Some(note) => self.apply(note),
+            None => self.forget_everything(),
+        })
     }
 
     /// Something was committed here.

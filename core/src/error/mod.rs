@@ -170,6 +170,10 @@ impl From<StoreError> for Error {
             StoreError::Corrupt { .. } => Error::new(Code::StoreCorrupt, message),
             StoreError::Full { .. } => Error::new(Code::StoreFull, message),
             StoreError::Failed { .. } => Error::new(Code::StoreFailed, message),
+            StoreError::Unreachable { .. } => Error::new(Code::StoreUnreachable, message),
+            StoreError::Unknown { .. } => {
+                Error::new(Code::StoreUnreachable, message).with("unknown", true)
+            }
             StoreError::Forked { .. } => Error::new(Code::Forked, message),
             StoreError::Invalid { .. } => Error::invalid("/path", message),
         }

@@ -191,6 +191,8 @@ codes! {
         the store anew.";
     StoreFormat = 115, "store_format", Store, Never, "The store has a format that this version of \
         the library does not know, as `details.format` says; use the version that wrote it.";
+    StoreUnreachable = 116, "store_unreachable", Store, Again, "The database does not answer, and \
+        nothing was written; where `details.unknown` is true it may have been.";
     ClockNotManual = 120, "clock_not_manual", State, Never, "The clock can be set only when the \
         store was opened with a manual clock.";
 

@@ -83,6 +83,7 @@ impl Kernel {
             None => Clock::system(tx.get(&keys::clock())?, next_due_ms),
         };
         let snapshots = Snapshots::of(&*backend, applied.unwrap_or(0))?;
+        let state = State::new(backend.shared());
         Ok(Kernel {
             backend,
             clock,
@@ -99,7 +100,7 @@ impl Kernel {
             notifier: Notifier::default(),
             metrics: Metrics::default(),
             shut: AtomicBool::new(false),
-            state: State::new(applied.is_some()),
+            state,
             applied: AtomicU64::new(applied.unwrap_or(0)),
             applying: Mutex::new(()),
             fork_generation: tenantry_fork::generation(),

@@ -4,10 +4,10 @@
 use super::Kernel;
 use super::note::Note;
 use super::state::Writing;
-use crate::error::Error;
+use crate::error::{Code, Error};
 use std::borrow::Cow;
 use std::sync::atomic::Ordering;
-use tenantry_store::{Batch, Notes};
+use tenantry_store::{Batch, Notes, Standing};
 
 /// How many notes are read at once.
 const NOTES_AT_ONCE: usize = 256;
@@ -46,12 +46,57 @@ impl Kernel {
         shared.map_or(1, |shared| shared.processes().max(1))
     }
 
-    /// Whether another has committed something that is not applied here yet.
+    /// How many processes have the store open now.
+    pub(crate) fn count_processes(&self) -> Result<u64, Error> {
+        let shared = self.backend.shared();
+        Ok(shared.map_or(Ok(1), |shared| shared.count_processes())?)
+    }
+
+    /// Whether another has committed something that is not applied here yet, or may have.
     pub(crate) fn is_behind(&self) -> bool {
         self.is_shared()
             && self.backend.shared().is_some_and(|shared| {
                 shared.noted().load(Ordering::Acquire) > self.applied.load(Ordering::Acquire)
+                    || (self.state.is_bounded() && shared.is_stale())
             })
+    }
+
+    /// Whether nothing was heard of the others for longer than anything may be answered from
+    /// memory.
+    pub(crate) fn is_stale(&self) -> bool {
+        self.state.is_bounded()
+            && self
+                .backend
+                .shared()
+                .is_some_and(|shared| shared.is_stale())
+    }
+
+    /// Whoever was answered from memory is told so only in time.
+    pub(crate) fn refuse_stale(&self) -> Result<(), Error> {
+        match self.is_stale() {
+            true => Err(Error::new(
+                Code::StoreUnreachable,
+                "The answer took longer than it holds without the database; ask again.",
+            )),
+            false => Ok(()),
+        }
+    }
+
+    /// Where nothing was heard of the others for too long, asks. Where they count this process as
+    /// gone, all that it holds is forgotten before it counts again.
+    pub(crate) fn get_in_touch(
+        &self,
+        forget: impl FnOnce() -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let Some(shared) = self.backend.shared().filter(|_| self.is_stale()) else {
+            return Ok(());
+        };
+        let _applying = self.applying.lock();
+        if shared.is_stale() && shared.ask()? == Standing::Expelled {
+            forget()?;
+            shared.rejoin()?;
+        }
+        Ok(())
     }
 
     /// The lock of the writer. Whoever has it applies first what others have committed meanwhile.
@@ -96,8 +141,11 @@ impl Kernel {
             return Ok(());
         };
         let _applying = self.applying.lock();
-        while self.is_behind() {
+        loop {
             let applied = self.applied.load(Ordering::Acquire);
+            if shared.noted().load(Ordering::Acquire) <= applied {
+                break;
+            }
             let notes = match shared.notes_after(applied, NOTES_AT_ONCE)? {
                 Notes::Next(notes) if notes.is_empty() => break,
                 Notes::Next(notes) => notes,

@@ -2,7 +2,7 @@
 
 use parking_lot::MutexGuard;
 use std::sync::atomic::{AtomicU8, Ordering};
-use tenantry_store::WriterGuard;
+use tenantry_store::{SharedStore, WriterGuard};
 
 /// What every call looks at first, in one word: nothing of it holds where a store is open that
 /// works and that nobody else has.
@@ -12,10 +12,16 @@ pub(super) struct State(AtomicU8);
 const POISONED: u8 = 1;
 /// Other processes may have the store open.
 const SHARED: u8 = 2;
+/// What they commit is known here only a little later.
+const BOUNDED: u8 = 4;
 
 impl State {
-    pub(super) fn new(is_shared: bool) -> State {
-        State(AtomicU8::new(if is_shared { SHARED } else { 0 }))
+    pub(super) fn new(shared: Option<&dyn SharedStore>) -> State {
+        State(AtomicU8::new(match shared {
+            Some(shared) if shared.is_bounded() => SHARED | BOUNDED,
+            Some(_) => SHARED,
+            None => 0,
+        }))
     }
 
     #[inline]
@@ -37,6 +43,11 @@ impl State {
     #[inline]
     pub(super) fn is_shared(&self) -> bool {
         self.has(SHARED)
+    }
+
+    #[inline]
+    pub(super) fn is_bounded(&self) -> bool {
+        self.has(BOUNDED)
     }
 
     pub(super) fn poison(&self) {

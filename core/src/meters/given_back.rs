@@ -42,12 +42,7 @@ impl GivenBack {
                 parts.push(std::mem::take(&mut cold.unwritten));
             }
         }
-        *hot = Hot {
-            ends_at_ms: 0,
-            unspent: 0,
-            ..*hot
-        };
-        cold.version = u64::MAX;
+        forget(hot, cold);
         Ok(())
     }
 
@@ -61,6 +56,16 @@ impl GivenBack {
         }
         Ok(())
     }
+}
+
+/// From here on nothing is granted from memory: the record is read anew.
+fn forget(hot: &mut Hot, cold: &mut Cold) {
+    *hot = Hot {
+        ends_at_ms: 0,
+        unspent: 0,
+        ..*hot
+    };
+    cold.version = u64::MAX;
 }
 
 /// How far paces are that were in memory: the key of the record of each, its version, and its next
@@ -97,6 +102,18 @@ impl Team {
         }
         put_paces_down(kernel, &positions)?;
         given_back.write(kernel)
+    }
+
+    /// Forgets what was drawn and not used: it counts as used. Others may have been told that
+    /// nobody holds it, and have given it away.
+    pub(crate) fn burn_blocks(&self) {
+        let _drawing = self.drawing.lock();
+        let mut meters = self.meters();
+        let Meters { hot, cold, .. } = &mut *meters;
+        for (hot, cold) in hot.iter_mut().zip(cold) {
+            cold.unwritten.clear();
+            forget(hot, cold);
+        }
     }
 
     /// Gives back what was drawn from some counters and not used. Whoever calls draws for the team.

@@ -102,13 +102,14 @@ impl Prepared {
     pub(crate) fn reconcile(&self, store: &impl MeterStore, used: u64) -> Result<u64, Error> {
         let _drawing = self.team.drawing.lock();
         store.kernel().refuse_when_shut()?;
-        if store.kernel().processes() > 1 {
+        self.roll(store, store.kernel().clock.now_ms())?;
+        // After the record was read: who begins later draws from it, and then it is another.
+        if store.kernel().count_processes()? > 1 {
             return Err(Error::busy(
                 "Other processes have the store open, and may have drawn from this limit; close it \
                  there, and try again.",
             ));
         }
-        self.roll(store, store.kernel().clock.now_ms())?;
         let place = *self.places.first().ok_or_else(lost_place)?;
         let mut batch = Batch::default();
         let back = {

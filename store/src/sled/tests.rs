@@ -18,7 +18,7 @@ fn open(path: &Path) -> Result<SledStore, StoreError> {
         path,
         &Options {
             cache_bytes: 16 << 20,
-            create: true,
+            ..Options::default()
         },
     )
 }
@@ -135,7 +135,7 @@ fn child() {
         "spread" => {
             let options = Options {
                 cache_bytes: 0,
-                create: true,
+                ..Options::default()
             };
             let store = SledStore::open(&path, &options).unwrap();
             let (mut written, mut random) = (BTreeMap::new(), 0x1234_5678_9ABC_DEF1_u64);
@@ -382,6 +382,7 @@ fn nothing_is_created_unasked() {
     let options = Options {
         cache_bytes: 0,
         create: false,
+        ..Options::default()
     };
     assert_eq!(
         SledStore::open(&scratch.store(), &options).err(),
@@ -670,6 +671,7 @@ fn a_lock_that_sled_does_not_get_is_no_damage() {
     let options = Options {
         cache_bytes: 0,
         create: false,
+        ..Options::default()
     };
     assert!(matches!(
         Engine::start(&folder, &options).err(),

@@ -1,9 +1,9 @@
 //! One of several processes that have one store open at once (`tests/many.rs`).
 //!
-//! `many_host <store> <folder>` opens the store, and then reads what it is to do from its standard
-//! input, a line of JSON each, and answers each with one. Each message that it sends is one byte
-//! more in a file of its own in the folder: so it is known what went out, whenever the process is
-//! killed.
+//! `many_host <store> <folder> <options>` opens the store, and then reads what it is to do from its
+//! standard input, a line of JSON each, and answers each with one. Each message that it sends is
+//! one byte more in a file of its own in the folder: so it is known what went out, whenever the
+//! process is killed.
 //!
 //! - `{"call": "limits.set", "request": {…}}`: an operation, as the host itself.
 //! - `{"prepare": "acme"}`: a sender, and where `user` and `permission` are given a check, prepared
@@ -24,10 +24,10 @@ use tenantry::{Access, Error, Sender, Tenantry};
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [store, folder] = &arguments[..] else {
+    let [store, folder, options] = &arguments[..] else {
         panic!("unknown arguments {arguments:?}");
     };
-    let store = match Tenantry::open_json(store, br#"{"durability":"full"}"#) {
+    let store = match Tenantry::open_json(store, options.as_bytes()) {
         Ok(store) => store,
         Err(error) => return say(&refused(&error)),
     };

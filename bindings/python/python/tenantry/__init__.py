@@ -366,11 +366,15 @@ def open(
     seed: int | None = None,
     create: bool | None = None,
     lock_wait_ms: int | None = None,
+    store_timeout_ms: int | None = None,
+    poll_ms: int | None = None,
+    stale_ms: int | None = None,
     edition: Literal["standard", "commercial"] | None = None,
     token_key: str | None = None,
     peppers: Mapping[str, str] | None = None,
 ) -> Tenantry:
-    """Open the store in this folder, or in the file of `"sqlite:PATH"`, or a new store in memory for `":memory:"`.
+    """Open the store in this folder, in the file of `"sqlite:PATH"`, in the database of `"postgresql://USER@HOST/DATABASE"`,
+    or a new store in memory for `":memory:"`.
 
     `durability`: with `full` (the default), a write is answered when it is on the disk; with `relaxed`, the next sync
     brings it there.
@@ -378,9 +382,13 @@ def open(
     `create`: whether a missing store is created (the default) or refused.
     `lock_wait_ms`: how long to wait while another process has the store open, in milliseconds (0 to 600,000; 0 by
     default); after that, the call is refused with `store_locked`.
+    `store_timeout_ms`, `poll_ms`, `stale_ms`: only for a store in PostgreSQL, in milliseconds: how long one question to the
+    database may take (100 to 60,000; 5,000 by default), how often it is asked what other processes have committed (20 to
+    1,000; 100 by default), and how long checks and sends from memory go on when it does not answer (ten times `poll_ms` to
+    600,000; 5,000 by default).
     `edition`: what the platform's licence includes: `standard` (the default), or `commercial`, which includes everything.
     `token_key`: the key from which tokens are derived, as 64 hexadecimal digits; when absent, the store keeps a key in a
-    file beside its data. A store must always be opened with the key with which it was created.
+    file beside its data; in PostgreSQL it is required. A store must always be opened with the key with which it was created.
     `peppers`: keys, as 64 hexadecimal digits, with which passwords are mixed before they are hashed. Each has a name, which
     the store keeps with each hash. The first key is for new hashes; the others are for the hashes that were made with them,
     until their users log in. Without its pepper, no password is accepted.
@@ -394,6 +402,9 @@ def open(
         "seed": seed,
         "create": create,
         "lock_wait_ms": lock_wait_ms,
+        "store_timeout_ms": store_timeout_ms,
+        "poll_ms": poll_ms,
+        "stale_ms": stale_ms,
         "edition": edition,
         "token_key": token_key,
         "peppers": None if peppers is None else [{"id": name, "key": key} for name, key in peppers.items()],

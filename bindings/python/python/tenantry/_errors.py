@@ -30,6 +30,7 @@ ErrorCode = Union[
     Literal["store_full"],
     Literal["store_failed"],
     Literal["store_format"],
+    Literal["store_unreachable"],
     Literal["clock_not_manual"],
     Literal["role_cycle"],
     Literal["role_in_use"],
@@ -296,6 +297,8 @@ class StoreFailure(TenantryError):
     - `store_failed`: Reading or writing the store failed; open the store anew.
     - `store_format`: The store has a format that this version of the library does not know, as `details.format`
       says; use the version that wrote it.
+    - `store_unreachable`: The database does not answer, and nothing was written; where `details.unknown` is true it
+      may have been.
     """
 
     __module__ = "tenantry"

@@ -170,6 +170,7 @@ from .model import (
     SlotList,
     Status,
     StoreBackup,
+    StoreBarrier,
     StoreCompacted,
     StoreCopy,
     StoreInfo,
@@ -203,7 +204,7 @@ from .model import (
     Window,
 )
 
-CATALOGUE_HASH = "139767d47f101d17866a21f85126250f"
+CATALOGUE_HASH = "0629d0431f4bd5151b0a4be599c1af63"
 
 
 class AccessOperations(Namespace):
@@ -3682,6 +3683,14 @@ class StoreOperations(Namespace):
         """
         return StoreBackup._from(self._call("store.backup", {"to": to}))
 
+    def barrier(self, *, timeout_ms: int) -> StoreBarrier:
+        """Waits until the next call in every process that has the store open applies what was acknowledged before this
+        call. Only a store in PostgreSQL has to be waited for.
+
+        - `timeout_ms`: How long to wait at most, in milliseconds, at most a minute.
+        """
+        return StoreBarrier._from(self._call("store.barrier", {"timeout_ms": timeout_ms}))
+
     def compact(self) -> StoreCompacted:
         """Gives back to the disk what the store takes and nothing lies in. A store in SQLite is written anew, for which
         as much room is needed once more; what other processes write waits meanwhile, and is refused as `busy` after
@@ -3692,13 +3701,15 @@ class StoreOperations(Namespace):
 
     def copy(self, *, to: str) -> StoreCopy:
         """Copies the store, as it is at one instant, into a new store of the same or another kind, while other calls
-        continue. Use it for a backup, which is opened like any other store, or to move between a folder and SQLite.
+        continue. Use it for a backup, which is opened like any other store, or to move between a folder, SQLite and
+        PostgreSQL.
 
         What this process has drawn ahead and not used counts as used in the copy, at most 2 % of a limit. The key of
-        the tokens is copied along, unless the host gave it with `token_key`. A copy that was cut off cannot be
-        opened.
+        the tokens is copied along, unless the host gave it with `token_key`; into PostgreSQL it is not: open the
+        copy with the bytes of the key file as `token_key`. A copy that was cut off cannot be opened.
 
-        - `to`: Where the copy is made: a folder, or `sqlite:` and a file. There must be no store yet.
+        - `to`: Where the copy is made: a folder, `sqlite:` and a file, or `postgresql://` and a database. There must
+          be no store yet.
         """
         return StoreCopy._from(self._call("store.copy", {"to": to}))
 

@@ -724,12 +724,13 @@ Status = Union[Literal["active"], Literal["pending"], Literal["suspended"], Lite
 - `closed`: The account is closed; it can be reopened within the grace period.
 """
 
-StoreKind = Union[Literal["memory"], Literal["folder"], Literal["sqlite"]]
+StoreKind = Union[Literal["memory"], Literal["folder"], Literal["sqlite"], Literal["postgresql"]]
 """What keeps a store.
 
 - `memory`: The memory of this process.
 - `folder`: A folder, for one process.
 - `sqlite`: A file that SQLite keeps, for any number of processes of a machine.
+- `postgresql`: A PostgreSQL database, for any number of processes of any number of machines.
 """
 
 UserOrder = Union[Literal["email"], Literal["name"]]
@@ -6300,6 +6301,29 @@ class StoreBackup:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StoreBarrier:
+    """Which processes do not apply yet what was acknowledged.
+
+    It is an answer of yes or no: yes if `reached` is true.
+    """
+
+    reached: bool
+    """Whether all of them do."""
+    behind: tuple[str, ...]
+    """Machine and process id of those that do not, as far as is known."""
+
+    @classmethod
+    def _from(cls, value: Any) -> StoreBarrier:
+        return cls(
+            reached=value["reached"],
+            behind=tuple(value["behind"]),
+        )
+
+    def __bool__(self) -> bool:
+        return self.reached
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoreCompacted:
     """What was compacted."""
 
@@ -7676,6 +7700,7 @@ __all__ = [
     "Source",
     "Status",
     "StoreBackup",
+    "StoreBarrier",
     "StoreCompacted",
     "StoreCopy",
     "StoreInfo",

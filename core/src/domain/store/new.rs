@@ -28,20 +28,20 @@ impl NewStore {
         if at == At::Memory {
             return Err(Error::invalid(
                 "/to",
-                "A store in `:memory:` ends with who has it open; name a folder, or `sqlite:` and \
-                 a file.",
+                "A store in `:memory:` ends with who has it open; name a folder, a file, or a \
+                 database.",
             ));
         }
         let how = Options {
             cache_bytes: CACHE_BYTES,
-            create: true,
+            ..Options::default()
         };
         let store = tenantry_store::open(&at, &how).map_err(of_place)?;
         if store.last_commit() > 0 {
             if store.get(&keys::copying()).map_err(of_place)?.is_none() {
                 return Err(Error::invalid(
                     "/to",
-                    format!("There is a store at `{to}`; name another place."),
+                    format!("There is a store at `{}`; name another place.", at.shown()),
                 ));
             }
             clear(&*store)?;

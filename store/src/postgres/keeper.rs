@@ -1,0 +1,137 @@
+//! The rounds of the thread: what was committed, a sign of life, and old notes.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use super::notes;
+use super::rows::{self, only};
+use super::shared::Shared;
+use super::touch::{self, POLL, WANTED};
+use super::wire::{Connection, Rows, Trouble, Value};
+use crate::backend::StoreError;
+
+/// After so many commits it is looked whether old notes can go.
+const LOOK_FOR_OLD_NOTES: u64 = 4096;
+
+pub(super) struct Keeper {
+    shared: Arc<Shared>,
+    connection: Option<Connection>,
+    beat_at: Option<Instant>,
+    /// What others were told that this process knows.
+    applied: u64,
+    /// The last commit when old notes were looked for.
+    pruned_at: u64,
+}
+
+impl Keeper {
+    pub(super) fn new(shared: &Arc<Shared>) -> Keeper {
+        Keeper {
+            shared: shared.clone(),
+            connection: None,
+            beat_at: None,
+            applied: 0,
+            pruned_at: shared.commit_seen(),
+        }
+    }
+
+    pub(super) fn run(mut self) {
+        let shared = self.shared.clone();
+        shared.touch.make_rounds(|| {
+            self.round().inspect_err(|_| {
+                self.connection = None;
+                self.beat_at = None;
+            })
+        });
+        self.connection.into_iter().for_each(Connection::end);
+    }
+
+    fn round(&mut self) -> Result<(), StoreError> {
+        let shared = self.shared.clone();
+        let error = |trouble| shared.error(trouble);
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => shared.pool.open().map_err(error)?,
+        };
+        let every = shared.touch.beat_every();
+        let is_due = self.beat_at.is_none_or(|at| at.elapsed() >= every);
+        if is_due || shared.touch.is_stale() {
+            self.beat(&mut connection).map_err(error)?;
+        }
+        self.poll(&mut connection)?;
+        self.prune(&mut connection).map_err(error)?;
+        self.connection = Some(connection);
+        Ok(())
+    }
+
+    /// Whoever is fresh has polled after its sign of life was answered.
+    fn beat(&mut self, connection: &mut Connection) -> Result<(), Trouble> {
+        let shared = &self.shared;
+        let (owner, sent_at_ms, began) =
+            (shared.owner.read().clone(), touch::now_ms(), Instant::now());
+        let applied = shared.noted().load(Ordering::Acquire);
+        let mut asked = touch::beat(&owner, shared.server.stale, applied).to_vec();
+        asked.push(rows::STATE);
+        let answers = connection.ask(&asked)?;
+        let [mine, _, _, count, state] = &answers[..] else {
+            return Err(Trouble::Lost("the server gave another answer".to_owned()));
+        };
+        shared.touch.count(count)?;
+        if let Ok(state) = rows::state(state) {
+            shared.learn(&state);
+        }
+        // It may have begun anew meanwhile, and then this is of no account.
+        let current = shared.owner.read();
+        if *current == owner {
+            match mine.is_empty() {
+                true => shared.touch.expel(),
+                false => shared.touch.is_fresh_since(sent_at_ms),
+            }
+            (self.applied, self.beat_at) = (applied, Some(began));
+        }
+        Ok(())
+    }
+
+    fn poll(&mut self, connection: &mut Connection) -> Result<(), StoreError> {
+        let shared = self.shared.clone();
+        let error = |trouble| shared.error(trouble);
+        let known = shared.commit_seen();
+        let answers = connection.ask(&[POLL]).map_err(error)?;
+        let nothing = Rows::new();
+        let answer = answers.first().unwrap_or(&nothing);
+        let state = rows::state(answer)?;
+        let is_own = crate::backend::hex(&state.head.id) == shared.id;
+        if !is_own || state.head.commit < known {
+            let what = "the database has lost commits that it had acknowledged";
+            let failure = StoreError::failed(what);
+            return Err(shared.failure.get_or_init(|| failure).clone());
+        }
+        shared.learn(&state);
+        let wanted = only(answer).and_then(|row| row.number(WANTED));
+        let wanted = wanted.map_err(error)?.cast_unsigned();
+        if self.applied < wanted && wanted <= state.noted {
+            self.tell(connection, state.noted).map_err(error)?;
+        }
+        Ok(())
+    }
+
+    /// Somebody waits until all know of a note.
+    fn tell(&mut self, connection: &mut Connection, noted: u64) -> Result<(), Trouble> {
+        let owner = self.shared.owner.read().clone();
+        connection.ask(&[(
+            "UPDATE owner SET applied = $2 WHERE id = $1",
+            vec![Value::Text(&owner), Value::Number(noted.cast_signed())],
+        )])?;
+        self.applied = noted;
+        Ok(())
+    }
+
+    fn prune(&mut self, connection: &mut Connection) -> Result<(), Trouble> {
+        let commit = self.shared.commit_seen();
+        if commit - self.pruned_at >= LOOK_FOR_OLD_NOTES {
+            self.pruned_at = commit;
+            connection.ask(&[notes::prune(notes::KEPT)])?;
+        }
+        Ok(())
+    }
+}
