@@ -1,8 +1,6 @@
 //! The catalogue: every operation, one row each, sorted by name. An operation that is not in it
-//! does not exist in any language.
-//!
-//! A row says who may call the operation and under which circumstances; no other place does. The
-//! columns are explained at `operations!` in `catalogue/columns.rs`.
+//! does not exist in any language. A row alone says who may call the operation and under which
+//! circumstances; its columns are explained at `operations!` in `catalogue/columns.rs`.
 
 mod columns;
 mod entry;

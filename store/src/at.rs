@@ -79,7 +79,7 @@ impl At {
             #[cfg(feature = "postgres")]
             At::Postgres(text) => Ok(Some(crate::postgres::Address::parse(&text.0)?.place())),
             #[cfg(not(feature = "postgres"))]
-            At::Postgres(_) => Err(crate::without_postgres()),
+            At::Postgres(_) => Err(without_postgres()),
             _ => Ok(None),
         }
     }
@@ -96,6 +96,14 @@ impl At {
             },
         }
     }
+}
+
+#[cfg(not(feature = "postgres"))]
+pub(crate) fn without_postgres() -> StoreError {
+    StoreError::invalid(
+        "A path that begins with `postgresql:` needs PostgreSQL, and this library was built \
+         without it; name a folder.",
+    )
 }
 
 #[cfg(test)]

@@ -215,7 +215,7 @@ pub fn open(at: &At, options: &Options) -> Result<Box<dyn Backend>, StoreError> 
             Ok(Box::new(postgres::PostgresStore::open(&address, options)?))
         }
         #[cfg(not(feature = "postgres"))]
-        At::Postgres(_) => Err(without_postgres()),
+        At::Postgres(_) => Err(at::without_postgres()),
     }
 }
 
@@ -261,13 +261,5 @@ fn without_sqlite() -> StoreError {
     StoreError::invalid(
         "A path that begins with `sqlite:` needs SQLite, and this library was built without it; \
          name a folder.",
-    )
-}
-
-#[cfg(not(feature = "postgres"))]
-fn without_postgres() -> StoreError {
-    StoreError::invalid(
-        "A path that begins with `postgresql:` needs PostgreSQL, and this library was built \
-         without it; name a folder.",
     )
 }

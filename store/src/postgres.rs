@@ -15,7 +15,9 @@ mod shared;
 mod snapshot;
 mod tls;
 mod touch;
+mod trouble;
 mod wire;
+mod writer_lock;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -37,7 +39,8 @@ use pool::Pool;
 use rows::State;
 use shared::Shared;
 use snapshot::AtOneState;
-use wire::{Connection, Rows, Trouble, Value};
+use trouble::Trouble;
+use wire::{Connection, Rows, Value};
 
 /// How often it is tried to make the tables while others make them.
 const ROUNDS: usize = 16;

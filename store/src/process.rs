@@ -78,6 +78,7 @@ impl OpenIn {
     }
 
     /// In a child: the parent had closed all that it shares with others, before it forked.
+    #[cfg(feature = "sqlite")]
     pub(crate) fn forget_parent(&self) {
         self.state.store(0, Ordering::Release);
     }

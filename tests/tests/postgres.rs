@@ -283,7 +283,7 @@ fn notes_arrive_and_one_writes_at_a_time() {
     let notes = Notes::Next(vec![(noted, b"note".to_vec())]);
     assert_eq!(there.notes_after(0, 9), Ok(notes));
     assert_eq!(here.barrier(Duration::from_secs(10)), Ok(Vec::new()));
-    let alone = here.alone().unwrap();
+    let alone = here.lock_writer().unwrap();
     let refused = other.commit(&put(b"a", b"2", b""));
     let is_locked = matches!(refused, Err(CommitError::Store(StoreError::Locked { .. })));
     // The server lets go of whoever is silent for half of that time.

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex, MutexGuard};
+use parking_lot::MutexGuard;
 
 use super::pool;
 use super::rows::{
@@ -18,7 +18,9 @@ use super::rows::{
 };
 use super::shared::Shared;
 use super::touch;
-use super::wire::{Connection, Rows, Trouble, Value};
+use super::trouble::Trouble;
+use super::wire::{Connection, Rows, Value};
+use super::writer_lock::{Acquired, Held, Writing};
 use crate::backend::{Batch, CommitError, StoreError, UnlockWriter, WriterGuard};
 use crate::record::{self, Write, count};
 
@@ -26,85 +28,6 @@ use crate::record::{self, Write, count};
 const ROUNDS: usize = 16;
 /// How long to wait before what was lost is asked for again.
 const PAUSE: Duration = Duration::from_millis(50);
-
-/// Which thread of this process waits for the row.
-#[derive(Default)]
-pub(super) struct Turn {
-    held: Mutex<Held>,
-    let_go: Condvar,
-}
-
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-enum Held {
-    #[default]
-    ByNobody,
-    /// By one thread, for its commit.
-    ForOne,
-    /// This process is alone, and all its threads may commit.
-    WriterGuard,
-}
-
-impl Turn {
-    /// Waits until no other thread has it. Where one is alone, `joins` has it at once; whether that
-    /// is so.
-    fn take(&self, joins: bool, patience: Duration) -> Option<bool> {
-        let until = Instant::now() + patience;
-        let mut held = self.held.lock();
-        loop {
-            let now = *held;
-            match now {
-                Held::ByNobody => {
-                    *held = Held::ForOne;
-                    return Some(false);
-                }
-                Held::WriterGuard if joins => return Some(true),
-                _ if self.let_go.wait_until(&mut held, until).timed_out() => return None,
-                _ => {}
-            }
-        }
-    }
-
-    fn set(&self, to: Held) {
-        *self.held.lock() = to;
-        self.let_go.notify_all();
-    }
-
-    fn is_alone(&self) -> bool {
-        *self.held.lock() == Held::WriterGuard
-    }
-}
-
-/// A turn that is given back when it is dropped.
-struct Taken<'a>(&'a Turn);
-
-impl Drop for Taken<'_> {
-    fn drop(&mut self) {
-        self.0.set(Held::ByNobody);
-    }
-}
-
-/// The connections that write, and what this process has written.
-#[derive(Default)]
-pub(super) struct Writing {
-    writer: Option<Connection>,
-    /// In a transaction as long as this process is alone.
-    locker: Option<Connection>,
-    /// While this process is alone: the last commit, which is none of another.
-    last: Option<u64>,
-    /// How many writes were begun since this process counts.
-    seq: u64,
-}
-
-impl Writing {
-    pub(super) fn begin_anew(&mut self) {
-        self.seq = 0;
-    }
-
-    pub(super) fn end(&mut self) {
-        let both = [self.writer.take(), self.locker.take()];
-        both.into_iter().flatten().for_each(Connection::end);
-    }
-}
 
 impl Shared {
     fn patience(&self) -> Duration {
@@ -147,9 +70,9 @@ impl Shared {
 
     pub(super) fn lock_writer(&self) -> Result<WriterGuard<'_>, StoreError> {
         self.go_on()?;
-        let taken = self.turn.take(false, self.patience());
+        let taken = self.writer_lock.acquire(false, self.patience());
         let taken = taken
-            .map(|_| Taken(&self.turn))
+            .map(|_| Acquired(&self.writer_lock))
             .ok_or_else(|| self.locked())?;
         let kept = self.writing.lock().locker.take();
         let (connection, answers) = self.begin(kept, &[BEGIN, TURN, STATE, touch::COUNT])?;
@@ -163,7 +86,7 @@ impl Shared {
         let mut writing = self.writing.lock();
         writing.locker = Some(connection);
         writing.last = Some(state.head.commit);
-        self.turn.set(Held::WriterGuard);
+        self.writer_lock.set(Held::ForAll);
         std::mem::forget(taken);
         Ok(WriterGuard::locked(self))
     }
@@ -175,13 +98,13 @@ impl Shared {
             return self.only_check(batch);
         }
         loop {
-            let joins = self.turn.take(true, self.patience());
+            let joins = self.writer_lock.acquire(true, self.patience());
             let joins = joins.ok_or_else(|| self.locked())?;
-            let taken = (!joins).then(|| Taken(&self.turn));
+            let taken = (!joins).then(|| Acquired(&self.writer_lock));
             let writing = self.writing.lock();
             // Whoever closes the store has waited for nobody else.
             self.go_on()?;
-            if joins && !self.turn.is_alone() {
+            if joins && !self.writer_lock.is_for_all() {
                 // Who was alone is not any more.
                 continue;
             }
@@ -441,6 +364,6 @@ impl UnlockWriter for Shared {
             let is_kept = ended.is_ok() && !self.is_closed.load(Ordering::Acquire);
             writing.locker = is_kept.then_some(locker);
         }
-        self.turn.set(Held::ByNobody);
+        self.writer_lock.set(Held::ByNobody);
     }
 }

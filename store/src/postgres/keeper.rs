@@ -8,7 +8,8 @@ use super::notes;
 use super::rows::{self, only};
 use super::shared::Shared;
 use super::touch::{self, POLL, WANTED};
-use super::wire::{Connection, Rows, Trouble, Value};
+use super::trouble::Trouble;
+use super::wire::{Connection, Rows, Value};
 use crate::backend::StoreError;
 
 /// After so many commits it is looked whether old notes can go.

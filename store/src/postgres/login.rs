@@ -1,15 +1,29 @@
 //! Logging in to the server.
 
+use std::time::Duration;
+
 use postgres_protocol::authentication::md5_hash;
 use postgres_protocol::authentication::sasl::{ChannelBinding, SCRAM_SHA_256, ScramSha256};
 use postgres_protocol::message::backend::Message;
 use postgres_protocol::message::frontend;
 
 use super::address::Address;
-use super::wire::{Connection, Trouble, refusal};
+use super::trouble::Trouble;
+use super::wire::{Connection, refusal};
+
+/// Connects and logs in; `settings` hold for the whole of it. Nothing takes longer than `patience`.
+pub(super) fn connect(
+    address: &Address,
+    settings: &[(&str, &str)],
+    patience: Duration,
+) -> Result<Connection, Trouble> {
+    let mut connection = Connection::open(address, settings, patience)?;
+    log_in(&mut connection, address)?;
+    Ok(connection)
+}
 
 /// After the first message was written, until the server is ready.
-pub(super) fn log_in(connection: &mut Connection, address: &Address) -> Result<(), Trouble> {
+fn log_in(connection: &mut Connection, address: &Address) -> Result<(), Trouble> {
     let mut scram = None;
     connection.send()?;
     loop {

@@ -3,7 +3,8 @@
 //! Every row names the one before it, so that a row which is not kept any more is missed.
 
 use super::rows::State;
-use super::wire::{Ask, Row, Rows, Trouble, Value};
+use super::trouble::Trouble;
+use super::wire::{Ask, Row, Rows, Value};
 use crate::backend::Notes;
 
 /// So many of the newest are kept.

@@ -6,7 +6,9 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::address::Address;
-use super::wire::{Ask, Connection, Rows, Trouble};
+use super::login;
+use super::trouble::Trouble;
+use super::wire::{Ask, Connection, Rows};
 
 /// So many that are idle are kept.
 const IDLE: usize = 4;
@@ -95,5 +97,5 @@ pub(super) fn open(
         ("lock_timeout", &*statement),
         ("idle_in_transaction_session_timeout", &*longest),
     ];
-    Connection::open(address, &settings, patience)
+    login::connect(address, &settings, patience)
 }

@@ -7,7 +7,8 @@ use crate::backend::{Batch, Order, Record, StoreError, hex};
 use crate::manifest::FORMAT;
 use crate::record::{self, Head, Write};
 
-use super::wire::{Ask, Connection, Row, Rows, Trouble, Value};
+use super::trouble::Trouble;
+use super::wire::{Ask, Connection, Row, Rows, Value};
 
 /// The tables, and an empty store in them, where they are not there yet.
 const TABLES: &str = "

@@ -7,11 +7,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use parking_lot::{Condvar, Mutex, RwLock};
 
 use super::address::Address;
-use super::commit::{Turn, Writing};
 use super::pool::Pool;
 use super::rows::{self, State};
 use super::touch::{self, Touch};
-use super::wire::{Ask, Rows, Trouble};
+use super::trouble::Trouble;
+use super::wire::{Ask, Rows};
+use super::writer_lock::{WriterLock, Writing};
 use crate::backend::{Record, Server, Standing, StoreError, hex, random_id};
 use crate::process::Process;
 
@@ -23,7 +24,7 @@ pub(super) struct Shared {
     pub(super) process: Process,
     pub(super) server: Server,
     pub(super) pool: Pool,
-    pub(super) turn: Turn,
+    pub(super) writer_lock: WriterLock,
     pub(super) writing: Mutex<Writing>,
     /// Under which name this process counts. Whoever changes it holds `writing`.
     pub(super) owner: RwLock<String>,
@@ -47,7 +48,7 @@ impl Shared {
             process: Process::default(),
             server,
             pool,
-            turn: Turn::default(),
+            writer_lock: WriterLock::default(),
             writing: Mutex::default(),
             owner: RwLock::default(),
             touch: Touch::new(server.poll, server.stale),

@@ -9,7 +9,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
-use super::wire::Trouble;
+use super::trouble::Trouble;
 
 pub(super) type Stream = StreamOwned<ClientConnection, TcpStream>;
 

@@ -11,7 +11,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use parking_lot::{Condvar, Mutex};
 
 use super::rows::only;
-use super::wire::{Ask, Trouble, Value};
+use super::trouble::Trouble;
+use super::wire::{Ask, Value};
 use crate::backend::{Standing, StoreError};
 
 /// After a process may not answer any more it counts as living for so long, and is called gone

@@ -4,7 +4,6 @@
 //! socket, so a host that has a runtime of its own may call from within it.
 
 use std::collections::{HashMap, VecDeque};
-use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::os::unix::net::UnixStream;
@@ -18,7 +17,8 @@ use postgres_protocol::message::frontend;
 use postgres_protocol::types::{ArrayDimension, array_to_sql};
 
 use super::address::{Address, Server, Tls};
-use super::{login, tls};
+use super::tls;
+use super::trouble::Trouble;
 
 const BYTEA: u32 = 17;
 const INT8: u32 = 20;
@@ -28,40 +28,6 @@ const INT8S: u32 = 1016;
 /// All values are sent and answered in binary form.
 const BINARY: i16 = 1;
 const CHUNK: usize = 16 << 10;
-
-/// Why something was not answered.
-#[derive(Clone, Debug)]
-pub(super) enum Trouble {
-    /// The connection is gone. Whether what was asked for last has happened is not known.
-    Lost(String),
-    /// The server did not do it, and says why. A transaction can only be taken back.
-    Refused {
-        /// Five characters: `SQLSTATE`.
-        state: String,
-        message: String,
-    },
-}
-
-impl fmt::Display for Trouble {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Trouble::Lost(what) => out.write_str(what),
-            Trouble::Refused { state, message } => write!(out, "{message} ({state})"),
-        }
-    }
-}
-
-impl From<io::Error> for Trouble {
-    fn from(error: io::Error) -> Trouble {
-        Trouble::Lost(match error.kind() {
-            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
-                "the server did not answer in time".to_owned()
-            }
-            io::ErrorKind::UnexpectedEof => "the server closed the connection".to_owned(),
-            _ => error.to_string(),
-        })
-    }
-}
 
 /// A value of a statement.
 #[derive(Clone, Debug)]
@@ -165,7 +131,12 @@ impl Stream {
             Server::Unix(path) => return UnixStream::connect(path).map(Stream::Unix),
             Server::Tcp { host, port } => (host.as_str(), *port),
         };
-        let nowhere = || io::Error::new(io::ErrorKind::NotFound, "its name has no address");
+        let nowhere = || {
+            io::Error::new(
+                io::ErrorKind::NotFound,
+                "The name of the server has no address.",
+            )
+        };
         let mut outcome = Err(nowhere());
         for place in (host, port).to_socket_addrs()? {
             outcome = TcpStream::connect_timeout(&place, patience);
@@ -239,8 +210,8 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// Connects and logs in; `settings` hold for the whole of it. Nothing takes longer than
-    /// `patience`.
+    /// Connects, and says who wants to log in; `settings` hold for the whole of it. Nothing takes
+    /// longer than `patience`.
     pub(super) fn open(
         address: &Address,
         settings: &[(&str, &str)],
@@ -267,7 +238,6 @@ impl Connection {
         ];
         let parameters = who.into_iter().chain(settings.iter().copied());
         frontend::startup_message(parameters, &mut connection.out)?;
-        login::log_in(&mut connection, address)?;
         Ok(connection)
     }
 

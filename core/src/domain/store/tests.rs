@@ -301,7 +301,7 @@ fn a_store_that_was_cut_off_is_begun_anew() {
     for place in folder.places("half") {
         let how = Options {
             cache_bytes: 1 << 20,
-            create: true,
+            ..Options::default()
         };
         let half = tenantry_store::open(&At::new(Path::new(&place)), &how).unwrap();
         let null = || Some(b"null".to_vec());
