@@ -377,7 +377,7 @@ pub trait SharedStore: Send + Sync {
         Ok(())
     }
 
-    /// Waits until the next call in every process obeys all notes that there are now, at most so
+    /// Waits until the next call in every process applies all notes that there are now, at most so
     /// long. Answers the names of those of which that is not known then.
     fn barrier(&self, _: Duration) -> Result<Vec<String>, StoreError> {
         Ok(Vec::new())

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// The code of the hot path: what grants, refusals and checks run through, and what draws blocks
 /// for them. A folder is all that lies in it.
-pub const HOT_PATH: [&str; 14] = [
+pub const HOT_PATH: [&str; 15] = [
     "core/src/access/allowed.rs",
     "core/src/access/sending.rs",
     "core/src/access/view",
@@ -20,6 +20,7 @@ pub const HOT_PATH: [&str; 14] = [
     "core/src/handle",
     "core/src/handle.rs",
     "core/src/kernel/clock.rs",
+    "core/src/kernel/state.rs",
     "core/src/locks.rs",
 ];
 
