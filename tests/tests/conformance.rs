@@ -439,6 +439,13 @@ impl Run<'_> {
                 {
                     options.entry("durability").or_insert(json!("relaxed"));
                 }
+                // Where none follows from the seed it is to be given.
+                if self.path.starts_with("postgresql:")
+                    && let Some(options) = options.as_object_mut()
+                    && !options.contains_key("seed")
+                {
+                    options.entry("token_key").or_insert("7a".repeat(32).into());
+                }
                 self.driver.open(&self.path, &options.to_string())
             }
             Action::Close => self.driver.close(),
@@ -471,8 +478,8 @@ impl Run<'_> {
             let place = BESIDE.iter().find(|(said, _)| request[field] == *said);
             if let Some((said, end)) = place {
                 let path = match said.contains("file") {
-                    true => self.path.strip_prefix("sqlite:").unwrap_or(&self.path),
-                    false => &self.path,
+                    true => file_beside(&self.path),
+                    false => self.path.clone(),
                 };
                 request[field] = format!("{path}{end}").into();
             }
@@ -484,10 +491,22 @@ impl Run<'_> {
 /// What a scenario says where a copy or a file is made, and what the name of that ends in: beside
 /// the store of each driver.
 const BESIDE: &[(&str, &str)] = &[
-    ("a place beside the store", "-copy"),
-    ("another place beside the store", "-restored"),
-    ("a file beside the store", "-backup"),
+    ("a place beside the store", "_copy"),
+    ("another place beside the store", "_restored"),
+    ("a file beside the store", "_backup"),
 ];
+
+/// How a file begins that lies beside a store; beside one on a server, in the folder of that.
+fn file_beside(path: &str) -> String {
+    let on_server = path.strip_prefix("postgresql://app@");
+    match on_server.and_then(|rest| rest.split_once(':')) {
+        Some((folder, rest)) => {
+            let schema = rest.rsplit('=').next().unwrap_or_default();
+            format!("{}/{schema}", folder.replace("%2F", "/"))
+        }
+        None => path.strip_prefix("sqlite:").unwrap_or(path).to_owned(),
+    }
+}
 
 /// The part of an answer in which all drivers are alike.
 ///
@@ -965,6 +984,11 @@ const BROUGHT_ABOUT_ELSEWHERE: &[(&str, &str, &str)] = &[
         "store_failed",
         "core/src/engine/tests.rs",
         "fn a_store_that_fails_is_read_and_no_longer_written",
+    ),
+    (
+        "store_unreachable",
+        "tests/tests/postgres.rs",
+        "fn nobody_answers_from_memory_for_longer_than_it_holds",
     ),
 ];
 

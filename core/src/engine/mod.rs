@@ -61,7 +61,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tenantry_store::{At, Backend, CommitError};
+use tenantry_store::{At, Backend, CommitError, StoreError};
 
 /// How often an operation runs again when others changed what it read.
 const ROUNDS: usize = 16;
@@ -345,7 +345,11 @@ fn token_key(path: &Path, options: &OpenOptions, backend: &dyn Backend) -> Resul
         // had.
         (None, Some(_)) => TokenKey::of_tests(),
         (None, None) => {
-            TokenKey::beside(tenantry_store::token_key(&At::new(path), known.is_none())?)
+            let key = tenantry_store::token_key(&At::new(path), known.is_none());
+            TokenKey::beside(key.map_err(|error| match error {
+                error @ StoreError::Invalid { .. } => Error::from(error).at("/token_key"),
+                error => error.into(),
+            })?)
         }
     };
     match known {

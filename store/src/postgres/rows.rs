@@ -174,7 +174,7 @@ pub(super) fn range<'a>(
 pub(super) fn count<'a>(from: &'a [u8], until: &'a [u8], limit: usize) -> Ask<'a> {
     let until = until.min(&[record::OWN]);
     (
-        "SELECT count(*) FROM (SELECT 1 FROM kv WHERE k >= $1 AND k < $2 LIMIT $3) AS some",
+        "SELECT count(*) FROM (SELECT 1 FROM kv WHERE k >= $1 AND k < $2 LIMIT $3) AS found",
         between(from, until, limit),
     )
 }
