@@ -6,10 +6,9 @@ use crate::kernel::{Kernel, Note};
 use crate::meters::{Coming, MeterStore, Prepared, Room, Team, commit_draws, overtaken};
 use crate::model::Id;
 use crate::sending;
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use tenantry_store::{Batch, CommitError};
+use tenantry_store::Batch;
 
 impl MeterStore for Engine {
     #[inline]
@@ -18,11 +17,6 @@ impl MeterStore for Engine {
     }
 
     fn commit_draws_of(&self, sender: &Id, draws: &Batch) -> Result<Option<u64>, Error> {
-        // Who has drawn something may be asked to give it back. With a clock that stands still
-        // nothing is done beside the calls.
-        if !self.kernel.has_manual_clock() {
-            self.listen();
-        }
         let draws = self.with_pruning(self.with_owners(draws, sender)?)?;
         let draws = self.kernel.with_note(draws, &Note::default())?;
         let version = commit_draws(&self.kernel, &draws)?;
@@ -39,25 +33,6 @@ impl MeterStore for Engine {
         match cell.is_none_or(|cell| cell.stamp(self) == prepared.stamp) {
             true => Ok(()),
             false => Err(overtaken()),
-        }
-    }
-
-    fn recall(&self, prepared: &Prepared) -> Result<(), Error> {
-        let account = &prepared.account;
-        let view = self
-            .views
-            .cells
-            .get(account.as_str())
-            .and_then(|cell| cell.last_view());
-        let top = view.and_then(|view| view.ancestors.last().map(|top| top.id.clone()));
-        let note = Note {
-            recalls: [top.unwrap_or_else(|| account.clone())].into(),
-            ..Note::default()
-        };
-        let batch = self.kernel.with_note(Cow::default(), &note)?;
-        match self.kernel.commit_batch(&batch) {
-            Ok(_) | Err(CommitError::Conflict) => Ok(()),
-            Err(CommitError::Store(error)) => Err(self.kernel.store_failure(error)),
         }
     }
 

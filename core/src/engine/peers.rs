@@ -87,9 +87,6 @@ impl Engine {
         note.gone
             .iter()
             .try_for_each(|account| self.leave_account(account))?;
-        note.recalls
-            .iter()
-            .try_for_each(|top| self.give_tree_back(top))?;
         self.plan(note);
         Ok(())
     }
@@ -150,15 +147,6 @@ impl Engine {
         }
     }
 
-    /// What is held of the limits of a tree, and of those of the platform, is given back.
-    fn give_tree_back(&self, top: &Id) -> Result<(), Error> {
-        if self.kernel.is_poisoned() {
-            return Ok(());
-        }
-        let mut teams = self.views.cells.teams_of(top);
-        teams.try_for_each(|team| team.give_blocks_back(&self.kernel))
-    }
-
     /// Nobody can tell what was committed: nothing that is kept in memory is believed any more.
     fn forget_everything(&self) -> Result<(), Error> {
         let mut tx = self.kernel.tx();
@@ -193,8 +181,7 @@ impl Engine {
         Ok(gone)
     }
 
-    /// From here on what other processes commit is applied here without a call: it wakes those who
-    /// wait for messages, and has blocks given back.
+    /// From here on messages that other processes commit wake those who wait for them.
     pub(crate) fn listen(&self) {
         let is_listening = &self.kernel.notifier.is_listening;
         if !self.kernel.is_shared() || is_listening.swap(true, Ordering::AcqRel) {
@@ -208,7 +195,7 @@ impl Engine {
     }
 }
 
-/// Applies whatever is new, and wakes those who wait.
+/// Wakes those who wait whenever there is a note; whoever wakes applies it.
 fn listen(engine: &Weak<Engine>) {
     let mut heard = 0;
     // Gone when the last handle was dropped without closing.
@@ -220,8 +207,6 @@ fn listen(engine: &Weak<Engine>) {
         let noted = shared.noted().load(Ordering::Acquire);
         if noted > heard {
             heard = noted;
-            // Where it cannot be applied here, the next call is told.
-            let _ = engine.catch_up();
             engine.kernel.notifier.notify();
         }
     }

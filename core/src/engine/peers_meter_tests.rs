@@ -89,40 +89,6 @@ fn a_limit_is_sold_once_in_any_order() {
     }
 }
 
-/// What one engine has drawn and does not use comes back once another is refused.
-#[test]
-fn what_another_holds_and_does_not_use_comes_back_to_who_is_refused() {
-    const LIMIT: u64 = 1_000;
-    let (common, all) = Common::processes(2);
-    create(&all[0], "acme", None, LIMIT);
-    create(&all[0], "kid", Some("acme"), LIMIT);
-    let (mut sent, kid) = (0, all[1].store.sender("kid", None).unwrap());
-    for _ in 0..20 {
-        sent += kid.admit(1).unwrap().granted;
-    }
-    while admit(&all[0], 1) == 1 {
-        sent += 1;
-    }
-    let held = LIMIT - sent;
-    assert!(held > 0 && drawn(&common) == LIMIT, "{held}");
-    // A refusal out of memory stands for a moment.
-    all.iter()
-        .for_each(|process| process.set_clock(NOON_MS + 100));
-    assert_eq!(admit(&all[0], 1), 0);
-    // Whatever it is asked next.
-    all[1].call("accounts.get", json!({"account": "acme"}));
-    assert_eq!(drawn(&common), sent);
-    while admit(&all[0], 1) == 1 {
-        sent += 1;
-    }
-    assert_eq!(sent, LIMIT);
-    // Whoever keeps asking does not have it given back all the time.
-    let last_commit = || all[0].engine().kernel.backend.last_commit();
-    let commits = last_commit();
-    (0..50).for_each(|_| assert_eq!(admit(&all[0], 1), 0));
-    assert_eq!(last_commit(), commits);
-}
-
 /// The same by many threads, whose next blocks are drawn beside them.
 #[test]
 fn a_limit_is_sold_once_by_many_threads() {

@@ -40,9 +40,6 @@ pub(crate) struct Note {
     pub(crate) accounts: BTreeSet<Id>,
     /// Accounts that are no more.
     pub(crate) gone: BTreeSet<Id>,
-    /// The top accounts of trees in which a limit has refused a send: whoever holds a part of one,
-    /// and does not use it, gives it back.
-    pub(crate) recalls: BTreeSet<Id>,
     /// The read model of every account is out of date.
     pub(crate) everything: bool,
     pub(crate) permission_tree: bool,
@@ -129,7 +126,6 @@ mod tests {
         let note = Note {
             accounts: [id("a")].into(),
             gone: [id("b")].into(),
-            recalls: [id("r")].into(),
             everything: true,
             permission_tree: true,
             meters: true,

@@ -1,6 +1,6 @@
 //! A send is charged to all its counters, or to none: from memory, or with draws from the store.
 
-use crate::error::{Code, Error};
+use crate::error::Error;
 use crate::meters::allowance::Allowance;
 use crate::meters::ask::Ask;
 use crate::meters::draw::{Draw, ROUNDS, push_draw};
@@ -119,7 +119,6 @@ impl Prepared {
             if let Some(refusal) = state.refusal(&self.account, ask.min) {
                 let refused = Decision::refused(Arc::new(refusal), state.remaining());
                 self.remember(store.kernel(), &state, ask, &refused, commit, None);
-                self.recall(store)?;
                 return Ok((refused, Paid::default()));
             }
             // Something has come back meanwhile.
@@ -127,19 +126,6 @@ impl Prepared {
         Err(Error::busy(
             "Others keep drawing from the same limits; try again.",
         ))
-    }
-
-    /// Whoever is refused has other processes give back what they hold of the same limits.
-    fn recall(&self, store: &impl MeterStore) -> Result<(), Error> {
-        let kernel = store.kernel();
-        if kernel.processes() < 2 || !self.team.may_recall(kernel.clock.now_ms()) {
-            return Ok(());
-        }
-        match store.recall(self) {
-            // The refusal stands whether or not somebody is asked now.
-            Err(error) if error.code() == Code::Busy => Ok(()),
-            outcome => outcome,
-        }
     }
 
     /// As [`charge_with_credits`](Prepared::charge_with_credits). What was drawn while others

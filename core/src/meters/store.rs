@@ -29,12 +29,6 @@ pub(crate) trait MeterStore {
     /// `busy` where a send is to be prepared anew by it; those of the store.
     fn catch_up(&self, prepared: &Prepared) -> Result<(), Error>;
 
-    /// Has other processes give back what they hold of the limits of a send and do not use.
-    ///
-    /// # Errors
-    /// Those of the store.
-    fn recall(&self, prepared: &Prepared) -> Result<(), Error>;
-
     /// What comes back by itself to the counters of a send, and what credits there are to pay for
     /// it.
     ///

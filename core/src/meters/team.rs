@@ -13,9 +13,6 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// How often whoever is refused asks other processes to give back what they hold.
-const RECALL_MS: u64 = 1_000;
-
 /// The meters of a tree of accounts.
 #[derive(Default)]
 pub(crate) struct Team {
@@ -25,8 +22,6 @@ pub(crate) struct Team {
     pub(super) changes: AtomicU64,
     /// Held by whoever draws from the store for this team.
     pub(super) drawing: Mutex<()>,
-    /// When other processes were last asked to give back what they hold.
-    recalled_at_ms: AtomicU64,
     /// Whether its top account is gone: nothing more is charged here.
     has_ended: AtomicBool,
     /// What senders have in common who are charged alike.
@@ -65,17 +60,6 @@ impl Team {
     pub(super) fn look<T>(&self, at: impl FnOnce(&Meters, u64) -> T) -> T {
         let meters = self.locked.lock();
         at(&meters, self.changes.load(Ordering::Relaxed))
-    }
-
-    /// Whether other processes are to be asked to give back what they hold, which is not done all
-    /// the time.
-    pub(super) fn may_recall(&self, now_ms: u64) -> bool {
-        let last_ms = self.recalled_at_ms.load(Ordering::Relaxed);
-        let is_due = now_ms >= last_ms.saturating_add(RECALL_MS) || now_ms < last_ms;
-        if is_due {
-            self.recalled_at_ms.store(now_ms, Ordering::Relaxed);
-        }
-        is_due
     }
 
     /// From here on nothing is drawn any more; what is drawn now is given back after it.

@@ -111,14 +111,6 @@ impl Cells {
         }
     }
 
-    /// Those whose limits count for a tree: its own meters, and those of all accounts together.
-    pub(crate) fn teams_of(&self, top: &Id) -> impl Iterator<Item = Arc<Team>> {
-        let of_tree = self
-            .get(top.as_str())
-            .and_then(|top| top.team.get().cloned());
-        of_tree.into_iter().chain([self.all.clone()])
-    }
-
     /// The ids of the accounts in memory.
     pub(crate) fn ids(&self) -> Vec<Id> {
         let of_shard = |shard: &RwLock<HashMap<Id, _, _>>| -> Vec<Id> {
