@@ -80,6 +80,7 @@ impl Guard {
 
     /// In a forked child: the same store, opened with the first call, as any other process would.
     /// Only one that several processes may have can be.
+    #[cold]
     pub(crate) fn in_child(&self) -> Result<Option<&Arc<Guard>>, Error> {
         let kernel = &self.engine.kernel;
         if !kernel.is_forked() {
@@ -121,49 +122,27 @@ impl Guard {
         effect: Effect,
         call: impl FnOnce(&Engine) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let has_more = self.needs_check();
-        if has_more && let Some(own) = self.in_child()? {
-            return own.enter(effect, call);
-        }
-        self.run(effect, has_more, call)
-    }
-
-    /// The same for what was prepared in this process; `forked` in a child, where it is to be
-    /// prepared anew.
-    #[inline]
-    pub(crate) fn enter_prepared<T>(
-        &self,
-        effect: Effect,
-        call: impl FnOnce(&Engine) -> Result<T, Error>,
-    ) -> Result<T, Error> {
-        self.run(effect, self.needs_check(), call)
-    }
-
-    #[inline]
-    fn run<T>(
-        &self,
-        effect: Effect,
-        has_more: bool,
-        call: impl FnOnce(&Engine) -> Result<T, Error>,
-    ) -> Result<T, Error> {
-        if has_more {
-            self.refuse_unusable(effect)?;
-        }
+        let needs_check = self.needs_check();
+        let guard = match needs_check {
+            true => self.usable(effect)?,
+            false => self,
+        };
+        let engine = &*guard.engine;
         let call = || {
-            if has_more {
-                self.engine.catch_up()?;
+            if needs_check {
+                engine.catch_up()?;
             }
-            self.engine.carry_out_due()?;
-            self.engine.maintain_inline()?;
-            let answer = call(&self.engine)?;
+            engine.carry_out_due()?;
+            engine.maintain_inline()?;
+            let answer = call(engine)?;
             // A process may be stopped at any instant, for longer than it counts as one of those
             // that have the store.
-            if has_more && effect != Effect::Write {
-                self.engine.kernel.refuse_stale()?;
+            if needs_check && effect != Effect::Write {
+                engine.kernel.refuse_stale()?;
             }
             Ok(answer)
         };
-        contain(call, || self.engine.kernel.poison())
+        contain(call, || engine.kernel.poison())
     }
 
     /// Like [`enter`](Guard::enter), for a call that does not wait for the disk; it answers none
@@ -175,59 +154,57 @@ impl Guard {
         effect: Effect,
         call: impl FnOnce(&Engine) -> Result<T, Error>,
     ) -> Result<Option<T>, Error> {
-        let has_more = self.needs_check();
-        if has_more && let Some(own) = self.in_child()? {
-            return own.enter_at_once(effect, call);
-        }
-        self.run_at_once(effect, has_more, call)
+        let needs_check = self.needs_check();
+        let guard = match needs_check {
+            true => self.usable(effect)?,
+            false => self,
+        };
+        guard.run_at_once(needs_check, call)
     }
 
-    /// [`enter_prepared`](Guard::enter_prepared) for a call that does not wait for the disk.
+    /// Runs a call of this process that does not wait for the disk; whoever calls has looked
+    /// whether it [needs a check](Guard::needs_check), and whether the store can be used.
     #[inline]
-    pub(crate) fn enter_prepared_at_once<T>(
+    pub(crate) fn run_at_once<T>(
         &self,
-        effect: Effect,
+        needs_check: bool,
         call: impl FnOnce(&Engine) -> Result<T, Error>,
     ) -> Result<Option<T>, Error> {
-        self.run_at_once(effect, self.needs_check(), call)
-    }
-
-    #[inline]
-    fn run_at_once<T>(
-        &self,
-        effect: Effect,
-        has_more: bool,
-        call: impl FnOnce(&Engine) -> Result<T, Error>,
-    ) -> Result<Option<T>, Error> {
-        if has_more {
-            self.refuse_unusable(effect)?;
-            if self.engine.kernel.is_behind() {
-                return Ok(None);
-            }
+        let engine = &*self.engine;
+        if needs_check && engine.kernel.is_behind() {
+            return Ok(None);
         }
         let call = || {
-            if self.engine.has_due() {
-                Ok(None)
-            } else {
-                let answer = call(&self.engine)?;
-                if has_more {
-                    self.engine.kernel.refuse_stale()?;
-                }
-                Ok(Some(answer))
+            if engine.has_due() {
+                return Ok(None);
             }
+            let answer = call(engine)?;
+            if needs_check {
+                engine.kernel.refuse_stale()?;
+            }
+            Ok(Some(answer))
         };
-        contain(call, || self.engine.kernel.poison())
+        contain(call, || engine.kernel.poison())
+    }
+
+    /// The guard that runs a call in this process, where it may be run.
+    #[cold]
+    fn usable(&self, effect: Effect) -> Result<&Guard, Error> {
+        match self.in_child()? {
+            Some(own) => own.usable(effect),
+            None => self.refuse_unusable(effect).map(|()| self),
+        }
     }
 
     /// Whether there is more to look at than what is asked for.
     #[inline]
-    fn needs_check(&self) -> bool {
+    pub(crate) fn needs_check(&self) -> bool {
         self.closed.load(Ordering::Acquire)
             || self.engine.kernel.is_forked()
             || self.engine.kernel.needs_check()
     }
 
-    fn refuse_unusable(&self, effect: Effect) -> Result<(), Error> {
+    pub(crate) fn refuse_unusable(&self, effect: Effect) -> Result<(), Error> {
         // Forked comes first: in a child even closing is the parent's business.
         if self.engine.kernel.is_forked() {
             return Err(forked());

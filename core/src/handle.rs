@@ -410,35 +410,38 @@ impl Access {
         })
     }
 
-    /// In a forked child.
-    fn in_child(&self) -> Result<&Access, Error> {
+    /// In a forked child: the same, prepared there with the first use.
+    #[cold]
+    fn in_child(&self) -> Result<Option<&Access>, Error> {
+        if self.guard.in_child()?.is_none() {
+            return Ok(None);
+        }
         if let Some(own) = self.in_child.get() {
-            return Ok(own);
+            return Ok(Some(own));
         }
         let (account, user) = (self.cell.id.as_str(), self.user.as_str());
         let own = Access::prepare(&self.guard, &self.path, account, user, &self.permission)?;
-        Ok(self.in_child.get_or_init(|| Box::new(own)))
+        Ok(Some(self.in_child.get_or_init(|| Box::new(own))))
     }
 
     /// Whether the user may do it now.
     #[inline]
     pub fn allowed(&self) -> Result<bool, Error> {
-        match self.allowed_here() {
-            Err(error) if error.code() == Code::Forked => self.in_child()?.allowed(),
-            answer => answer,
+        let needs_check = self.guard.needs_check();
+        if needs_check {
+            if let Some(own) = self.in_child()? {
+                return own.allowed();
+            }
+            self.guard.refuse_unusable(Effect::Read)?;
         }
-    }
-
-    #[inline]
-    fn allowed_here(&self) -> Result<bool, Error> {
         let known = self
             .guard
-            .enter_prepared_at_once(Effect::Read, |engine| Ok(self.known(engine)))?;
+            .run_at_once(needs_check, |engine| Ok(self.known(engine)))?;
         match known.flatten() {
             Some(answer) => Ok(answer),
             None => self
                 .guard
-                .enter_prepared(Effect::Read, |engine| self.looked_up(engine)),
+                .enter(Effect::Read, |engine| self.looked_up(engine)),
         }
     }
 
@@ -466,14 +469,14 @@ impl Access {
     /// Like [`allowed`](Access::allowed), but answers none when the answer is not in memory and
     /// would need the disk. After a change of the account, what was read before is looked up again.
     pub fn try_allowed(&self) -> Result<Option<bool>, Error> {
-        match self.try_allowed_here() {
-            Err(error) if error.code() == Code::Forked => self.in_child()?.try_allowed(),
-            answer => answer,
+        let needs_check = self.guard.needs_check();
+        if needs_check {
+            if let Some(own) = self.in_child()? {
+                return own.try_allowed();
+            }
+            self.guard.refuse_unusable(Effect::Read)?;
         }
-    }
-
-    fn try_allowed_here(&self) -> Result<Option<bool>, Error> {
-        let known = self.guard.enter_prepared_at_once(Effect::Read, |engine| {
+        let known = self.guard.run_at_once(needs_check, |engine| {
             let is_cached = self.known.load(Ordering::Acquire) != u64::MAX
                 || self
                     .cell

@@ -4,47 +4,21 @@
 use crate::access::state::Engine;
 use crate::error::{Code, Error};
 use crate::options::OpenOptions;
-use arc_swap::ArcSwap;
-use once_cell::sync::Lazy;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
+use tenantry_fork::PerProcess;
 use tenantry_store::At;
-
-struct Registry {
-    fork_generation: u64,
-    open: Mutex<HashMap<PathBuf, Shared>>,
-}
 
 struct Shared {
     engine: Weak<Engine>,
     handles: usize,
 }
 
-static REGISTRY: Lazy<ArcSwap<Registry>> = Lazy::new(|| ArcSwap::from_pointee(Registry::new()));
-
-impl Registry {
-    fn new() -> Registry {
-        Registry {
-            fork_generation: tenantry_fork::generation(),
-            open: Mutex::new(HashMap::new()),
-        }
-    }
-
-    /// The registry of this process: a forked child begins with a new one, because the parent's may
-    /// have been locked at the fork.
-    fn current() -> Arc<Registry> {
-        let registry = REGISTRY.load_full();
-        if registry.fork_generation == tenantry_fork::generation() {
-            return registry;
-        }
-        let fresh = Arc::new(Registry::new());
-        std::mem::forget(REGISTRY.swap(fresh.clone()));
-        fresh
-    }
-}
+/// What is open, by its absolute path.
+static OPEN: PerProcess<Mutex<HashMap<PathBuf, Shared>>> = PerProcess::new();
 
 /// How often to try again while another process has the store.
 const LOOK: Duration = Duration::from_millis(20);
@@ -75,8 +49,7 @@ fn open_now(path: &Path, options: &OpenOptions) -> Result<Arc<Engine>, Error> {
         (None, Some(kept)) => absolute(kept)?,
         (None, None) => return Engine::open(path, options),
     };
-    let registry = Registry::current();
-    let mut open = registry.open.lock();
+    let mut open = OPEN.get().lock();
     if let Some(shared) = open.get_mut(&key)
         && let Some(engine) = shared
             .engine
@@ -131,8 +104,7 @@ fn open_now(path: &Path, options: &OpenOptions) -> Result<Arc<Engine>, Error> {
 
 /// Removes one handle; the last one closes the store.
 pub(crate) fn close(engine: &Arc<Engine>) -> Result<(), Error> {
-    let registry = Registry::current();
-    let mut open = registry.open.lock();
+    let mut open = OPEN.get().lock();
     let known = open
         .iter_mut()
         .find(|(_, shared)| std::ptr::eq(shared.engine.as_ptr(), Arc::as_ptr(engine)));

@@ -175,6 +175,8 @@ mod layers;
 mod lock;
 mod manifest;
 mod memory;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod notes;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod process;

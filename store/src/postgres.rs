@@ -2,12 +2,12 @@
 //! crate's documentation for what it promises.
 //!
 //! A commit is a transaction of the server, durable when it returns. What has to be known of other
-//! processes, a thread asks for again and again: `keeper.rs`, `touch.rs`.
+//! processes, a thread asks for again and again: `maintenance.rs`, `touch.rs`.
 
 mod address;
 mod commit;
-mod keeper;
 mod login;
+mod maintenance;
 mod notes;
 mod pool;
 mod rows;
@@ -34,7 +34,7 @@ use crate::backend::{
 };
 use crate::layers::PAGE;
 use crate::{record, verify};
-use keeper::Keeper;
+use maintenance::Maintenance;
 use pool::Pool;
 use rows::State;
 use shared::Shared;
@@ -47,7 +47,7 @@ const ROUNDS: usize = 16;
 
 pub(crate) struct PostgresStore {
     shared: Arc<Shared>,
-    keeper: Mutex<Option<JoinHandle<()>>>,
+    maintenance: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl PostgresStore {
@@ -61,15 +61,15 @@ impl PostgresStore {
         let shared = Arc::new(Shared::new(address, server, &state, pool));
         shared.join()?;
         let store = PostgresStore {
-            keeper: Mutex::default(),
+            maintenance: Mutex::default(),
             shared,
         };
-        let keeper = Keeper::new(&store.shared);
+        let maintenance = Maintenance::new(&store.shared);
         let handle = std::thread::Builder::new()
             .name("tenantry-pg".into())
-            .spawn(move || keeper.run())
+            .spawn(move || maintenance.run())
             .map_err(|error| StoreError::io("cannot start a thread", &error))?;
-        *store.keeper.lock() = Some(handle);
+        *store.maintenance.lock() = Some(handle);
         Ok(store)
     }
 }
@@ -126,13 +126,13 @@ impl Shared {
         Ok(found)
     }
 
-    fn close(&self, keeper: Option<JoinHandle<()>>) {
+    fn close(&self, maintenance: Option<JoinHandle<()>>) {
         self.is_closed.store(true, Ordering::Release);
         self.touch.end();
-        self.ring();
-        if let Some(keeper) = keeper {
+        self.wake_listeners();
+        if let Some(maintenance) = maintenance {
             // A panic of it is no concern of who closes the store.
-            let _ = keeper.join();
+            let _ = maintenance.join();
         }
         // After the commit that another thread is just making.
         self.writing.lock().end();
@@ -248,9 +248,9 @@ impl Backend for PostgresStore {
 
     fn close(&self) -> Result<(), StoreError> {
         self.shared.process.check()?;
-        let mut keeper = self.keeper.lock();
+        let mut maintenance = self.maintenance.lock();
         if !self.shared.is_closed.load(Ordering::Acquire) {
-            self.shared.close(keeper.take());
+            self.shared.close(maintenance.take());
         }
         Ok(())
     }
@@ -278,7 +278,7 @@ impl SharedStore for PostgresStore {
             return Err(StoreError::failed("the server gave another answer"));
         };
         let state = rows::state(state)?;
-        self.shared.learn(&state);
+        self.shared.publish_state(&state);
         notes::of(notes, &state, commit, most).map_err(error)
     }
 
@@ -295,17 +295,17 @@ impl SharedStore for PostgresStore {
     }
 
     fn wait_for_note(&self, after: u64, most: Duration) {
-        let mut bell = self.shared.bell.lock();
-        let rung = *bell;
+        let mut wakeups = self.shared.wakeups.lock();
+        let before = *wakeups;
         let is_there = self.noted().load(Ordering::SeqCst) > after;
         if !is_there && self.shared.go_on().is_ok() {
-            let sleeps = |bell: &mut u64| *bell == rung;
-            self.shared.rung.wait_while_for(&mut bell, sleeps, most);
+            let sleeps = |wakeups: &mut u64| *wakeups == before;
+            self.shared.woken.wait_while_for(&mut wakeups, sleeps, most);
         }
     }
 
     fn wake_waiting(&self) {
-        self.shared.ring();
+        self.shared.wake_listeners();
     }
 
     fn is_bounded(&self) -> bool {

@@ -336,16 +336,14 @@ impl Watched for Shared {
 }
 
 fn mark_closed(folder: &Folder, log: &File, mut manifest: Manifest) -> Result<(), StoreError> {
-    // When sled's lock stays taken (by a forked child) its files are not known to be at rest: then
-    // without that.
     // Read twice: what a disk that fails once has told would refuse the store from then on.
     let read = || Ok::<_, StoreError>(replayed(log, manifest.mark().snapshot)?.checksum);
+    // When sled's lock stays taken (by a forked child) its files are not known to be at rest: then
+    // without that.
     let files = if unused(log)? {
         let checksum = read()?;
-        match read()? == checksum {
-            true => Some(folder.fingerprint(checksum)?),
-            false => None,
-        }
+        let is_sure = read()? == checksum;
+        is_sure.then(|| folder.fingerprint(checksum)).transpose()?
     } else {
         None
     };

@@ -43,9 +43,6 @@ use place::Place;
 use shared::{GROWN, IDLE, Shared};
 use snapshot::AtOneState;
 
-/// After so many notes of this process it is looked whether old ones can go.
-const LOOK_FOR_OLD_NOTES: u64 = 4096;
-
 /// The file of the key that tokens are derived with.
 pub(crate) fn key_file(path: &Path) -> Result<PathBuf, StoreError> {
     Ok(Place::new(path)?.key())
@@ -139,13 +136,13 @@ impl Maintained for Shared {
     }
 
     fn has_old_notes(&self) -> bool {
-        self.notes_written.load(Ordering::Relaxed) >= LOOK_FOR_OLD_NOTES
+        self.notes_written.load(Ordering::Relaxed) >= crate::notes::LOOK_FOR_OLD
     }
 
     fn prune(&self) {
         self.notes_written.store(0, Ordering::Relaxed);
         // Where it does not work now, it will later.
-        let _ = Shared::prune(self, notes::KEPT);
+        let _ = Shared::prune(self, crate::notes::KEPT);
     }
 }
 

@@ -9,13 +9,11 @@ use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 use tenantry::{Code, Tenantry};
-use tenantry_tests::crash::{Dice, Kept, Scratch, copy, count, finish, host};
+use tenantry_tests::crash::{Dice, Kept, Scratch, copy, count, finish, host, look};
 
 const HOST: &str = env!("CARGO_BIN_EXE_crash_host");
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A whole store, how it was left, and what is in it.
 struct Base {
@@ -84,25 +82,9 @@ impl Base {
     }
 
     fn look(&self) -> Value {
-        let mut child = Command::new(HOST)
-            .arg("check")
-            .arg(self.kept.named(&self.looked_at))
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let until = Instant::now() + PATIENCE;
-        while child.try_wait().unwrap().is_none() {
-            if Instant::now() > until {
-                child.kill().unwrap();
-                child.wait().unwrap();
-                return Value::from("hangs");
-            }
-            std::thread::sleep(Duration::from_micros(500));
-        }
-        let output = child.wait_with_output().unwrap();
-        serde_json::from_slice(&output.stdout)
-            .unwrap_or_else(|_| Value::from(format!("ends with {}", output.status)))
+        let mut host = Command::new(HOST);
+        host.arg("check").arg(self.kept.named(&self.looked_at));
+        look(&mut host)
     }
 
     /// Damages a copy and opens it: twice, because a refused store must not open at the next

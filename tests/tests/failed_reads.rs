@@ -5,34 +5,17 @@
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
-use tenantry_tests::crash::{Dice, Kept, Scratch, copy, count, finish, host};
+use tenantry_tests::crash::{Dice, Kept, Scratch, copy, count, finish, host, look, shim};
 
 const HOST: &str = env!("CARGO_BIN_EXE_crash_host");
 /// Before all records are counted, which are the most reads.
 const FIRST: u64 = 80;
-const PATIENCE: Duration = Duration::from_secs(60);
 
-fn shim() -> &'static Path {
+fn preloaded() -> &'static Path {
     static SHIM: OnceLock<PathBuf> = OnceLock::new();
-    SHIM.get_or_init(|| {
-        let library = Path::new(env!("CARGO_TARGET_TMPDIR")).join("failed_reads.so");
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("powerloss/reads.c");
-        let mut compiler = Command::new("cc");
-        compiler
-            .args([
-                "-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-o",
-            ])
-            .arg(&library)
-            .arg(source);
-        assert!(
-            compiler.status().expect("a C compiler").success(),
-            "the shim does not compile"
-        );
-        library
-    })
+    SHIM.get_or_init(|| shim("reads.c", Path::new(env!("CARGO_TARGET_TMPDIR"))))
 }
 
 /// A store, and a copy of it that is opened.
@@ -76,30 +59,15 @@ impl Base {
 
     /// Opens the copy in a process of its own, in which this read fails.
     fn look(&self, failing: u64, how: &str) -> Value {
-        let mut child = Command::new(HOST)
-            .arg("check")
+        let mut host = Command::new(HOST);
+        host.arg("check")
             .arg(self.kept.named(&self.opened))
-            .env("LD_PRELOAD", shim())
+            .env("LD_PRELOAD", preloaded())
             .env("TENANTRY_READS_STORE", &self.opened)
             .env("TENANTRY_READS_FAIL", failing.to_string())
             .env("TENANTRY_READS_HOW", how)
-            .env("TENANTRY_READS_COUNT", &self.reads)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let until = Instant::now() + PATIENCE;
-        while child.try_wait().unwrap().is_none() {
-            if Instant::now() > until {
-                child.kill().unwrap();
-                child.wait().unwrap();
-                return Value::from("hangs");
-            }
-            std::thread::sleep(Duration::from_micros(500));
-        }
-        let output = child.wait_with_output().unwrap();
-        serde_json::from_slice(&output.stdout)
-            .unwrap_or_else(|_| Value::from(format!("ends with {}", output.status)))
+            .env("TENANTRY_READS_COUNT", &self.reads);
+        look(&mut host)
     }
 
     fn is_whole(&self, found: &Value) -> bool {

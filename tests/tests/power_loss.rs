@@ -5,31 +5,16 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 use tenantry_tests::crash::{
-    Dice, Kept, Ledger, Moment, Said, Scratch, assemble, copy, count, host, kill, remove,
+    Dice, Kept, Ledger, Moment, Said, Scratch, assemble, copy, count, host, kill, remove, shim,
 };
 
 const HOST: &str = env!("CARGO_BIN_EXE_crash_host");
 /// So many images follow upon each other before the next fresh store.
 const CHAIN: u64 = 5;
 
-fn shim() -> &'static Path {
+fn preloaded() -> &'static Path {
     static SHIM: OnceLock<PathBuf> = OnceLock::new();
-    SHIM.get_or_init(|| {
-        let library = Path::new(env!("CARGO_TARGET_TMPDIR")).join("power_loss.so");
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("powerloss/shim.c");
-        let mut compiler = Command::new("cc");
-        compiler
-            .args([
-                "-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-o",
-            ])
-            .arg(&library)
-            .arg(source);
-        assert!(
-            compiler.status().expect("a C compiler").success(),
-            "the shim does not compile"
-        );
-        library
-    })
+    SHIM.get_or_init(|| shim("shim.c", Path::new(env!("CARGO_TARGET_TMPDIR"))))
 }
 
 /// A disk with a store on it, and what a power loss would leave of it.
@@ -88,7 +73,7 @@ impl Machine {
     }
 
     fn watch(&self, host: &mut Command) {
-        host.env("LD_PRELOAD", shim())
+        host.env("LD_PRELOAD", preloaded())
             .env("TENANTRY_POWER_STORE", &self.disk)
             .env("TENANTRY_POWER_IMAGE", &self.image);
     }

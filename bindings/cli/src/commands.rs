@@ -36,7 +36,7 @@ fn globals() -> [Arg; 5] {
             .global(true)
             .value_name("PATH")
             .env("TENANTRY_STORE")
-            .help("The store: a folder, or `sqlite:` and a file"),
+            .help("The store: a folder, `sqlite:` and a file, or the address of a database"),
         Arg::new("json")
             .long("json")
             .global(true)
@@ -82,7 +82,7 @@ fn of_the_store() -> Vec<Command> {
                     .help("Takes a file that was changed on purpose; every record is checked"),
             ),
         Command::new("copy")
-            .about("Copies the store to another place, of either kind")
+            .about("Copies the store to another place, of the same or another kind")
             .arg(place("to", "Where the copy is made")),
         Command::new("verify")
             .about("Reads and checks every record; ends with 1 where not all fits"),

@@ -3,7 +3,7 @@
 
 const { TenantryError } = require('./error.cjs')
 
-const CATALOGUE_HASH = '0629d0431f4bd5151b0a4be599c1af63'
+const CATALOGUE_HASH = 'bac916d7d983c72a91e2c94ab4fd535b'
 
 const ERROR_CLASSES = {
   invalid: class InvalidArgument extends TenantryError {},

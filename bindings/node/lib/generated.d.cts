@@ -7692,7 +7692,10 @@ export interface StoreCopyRequest {
 export interface StoreRestoreRequest {
   /** The file that `store.backup` has written. */
   backup: string
-  /** Where the store is made: a folder, or `sqlite:` and a file. There must be no store yet. */
+  /**
+   * Where the store is made: a folder, `sqlite:` and a file, or `postgresql://` and a database.
+   * There must be no store yet.
+   */
   to: string
   /**
    * Whether somebody has changed the file on purpose: then the records are checked, and the

@@ -75,7 +75,8 @@ pub struct StoreBackup {
 pub struct Restore {
     /// The file that `store.backup` has written.
     pub backup: FilePath,
-    /// Where the store is made: a folder, or `sqlite:` and a file. There must be no store yet.
+    /// Where the store is made: a folder, `sqlite:` and a file, or `postgresql://` and a database.
+    /// There must be no store yet.
     pub to: StorePath,
     /// Whether somebody has changed the file on purpose: then the records are checked, and the
     /// fingerprint may differ.

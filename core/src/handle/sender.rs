@@ -4,7 +4,7 @@ use crate::access::state::Engine;
 use crate::access::view::AccountCell;
 use crate::api::operation::Effect;
 use crate::domain::sending::require_own_key;
-use crate::error::{Code, Error};
+use crate::error::Error;
 use crate::guard::Guard;
 use crate::handle::from_memory::{FromMemory, decide_from_memory};
 use crate::meters::allowance::Allowance;
@@ -83,14 +83,18 @@ impl Sender {
         })
     }
 
-    /// In a forked child.
-    fn in_child(&self) -> Result<&Sender, Error> {
+    /// In a forked child: the same, prepared there with the first use.
+    #[cold]
+    fn in_child(&self) -> Result<Option<&Sender>, Error> {
+        if self.guard.in_child()?.is_none() {
+            return Ok(None);
+        }
         if let Some(own) = self.in_child.get() {
-            return Ok(own);
+            return Ok(Some(own));
         }
         let account = self.cell.id.as_str();
         let own = Sender::prepare(&self.guard, &self.path, account, self.sends.clone())?;
-        Ok(self.in_child.get_or_init(|| Box::new(own)))
+        Ok(Some(self.in_child.get_or_init(|| Box::new(own))))
     }
 
     #[cfg(test)]
@@ -108,27 +112,26 @@ impl Sender {
     /// Asks for `count` messages and charges them: all or none.
     #[inline]
     pub fn admit(&self, count: u64) -> Result<Decision, Error> {
-        match self.admit_here(count) {
-            Err(error) if error.code() == Code::Forked => self.in_child()?.admit(count),
-            answer => answer,
+        match self.try_admit(count)? {
+            Some(decision) => Ok(decision),
+            None => match self.in_child()? {
+                Some(own) => own.admit(count),
+                None => self.admit_by_store(count),
+            },
         }
     }
 
-    #[inline]
-    fn admit_here(&self, count: u64) -> Result<Decision, Error> {
-        match self.try_admit_here(count)? {
-            Some(decision) => Ok(decision),
-            None => self.guard.enter_prepared(Effect::Send, |engine| {
-                let prepare = || {
-                    let (stamp, now_ms) = (self.cell.stamp(engine), engine.kernel.clock.now_ms());
-                    match self.prepared(stamp, now_ms) {
-                        Some(prepared) => Ok(prepared),
-                        None => self.prepare_anew(engine),
-                    }
-                };
-                decide(engine, &self.cell, prepare, Ask::exact(check_count(count)?))
-            }),
-        }
+    fn admit_by_store(&self, count: u64) -> Result<Decision, Error> {
+        self.guard.enter(Effect::Send, |engine| {
+            let prepare = || {
+                let (stamp, now_ms) = (self.cell.stamp(engine), engine.kernel.clock.now_ms());
+                match self.prepared(stamp, now_ms) {
+                    Some(prepared) => Ok(prepared),
+                    None => self.prepare_anew(engine),
+                }
+            };
+            decide(engine, &self.cell, prepare, Ask::exact(check_count(count)?))
+        })
     }
 
     /// Like [`admit`](Sender::admit), but answers none and charges nothing when the decision would
@@ -140,17 +143,16 @@ impl Sender {
     /// before is looked up again, without waiting for a writer.
     #[inline]
     pub fn try_admit(&self, count: u64) -> Result<Option<Decision>, Error> {
-        match self.try_admit_here(count) {
-            Err(error) if error.code() == Code::Forked => self.in_child()?.try_admit(count),
-            answer => answer,
+        let needs_check = self.guard.needs_check();
+        if needs_check {
+            if let Some(own) = self.in_child()? {
+                return own.try_admit(count);
+            }
+            self.guard.refuse_unusable(Effect::Send)?;
         }
-    }
-
-    #[inline]
-    fn try_admit_here(&self, count: u64) -> Result<Option<Decision>, Error> {
         // A whole decision is made once, at the end: handing it through every layer costs as much
         // as deciding.
-        let answer = self.guard.enter_prepared_at_once(Effect::Send, |engine| {
+        let answer = self.guard.run_at_once(needs_check, |engine| {
             let count = check_count(count)?;
             let (stamp, now_ms) = (self.cell.stamp(engine), engine.kernel.clock.now_ms());
             let left = self

@@ -94,7 +94,8 @@ bounded_text! {
 }
 
 bounded_text! {
-    /// Where a store is, as `open` names it: a folder, or `sqlite:` and a file; 1 to 4,096 bytes.
+    /// Where a store is, as `open` names it: a folder, `sqlite:` and a file, or `postgresql://` and
+    /// a database; 1 to 4,096 bytes.
     StorePath, 1 ..= 4096 bytes, false, as_given
 }
 

@@ -1,6 +1,6 @@
 //! Commits: one transaction each, one at a time over all processes.
 //!
-//! Whoever writes has locked the row of the table `turn`: for one commit, in the transaction that
+//! Whoever writes has locked the row of the table `writer`: for one commit, in the transaction that
 //! makes it; to be alone for longer, in a transaction of its own, beside which the threads of this
 //! process commit. A process that is stopped meanwhile loses the lock with that transaction, which
 //! the server ends; it finds out by the number of the last commit, which is no longer its own.
@@ -14,7 +14,7 @@ use parking_lot::MutexGuard;
 
 use super::pool;
 use super::rows::{
-    self, BEGIN, BEGIN_READING, COMMIT, ROLLBACK, STATE, STATE_TO_CHANGE, State, TURN,
+    self, BEGIN, BEGIN_READING, COMMIT, ROLLBACK, STATE, STATE_TO_CHANGE, State, WRITER,
 };
 use super::shared::Shared;
 use super::touch;
@@ -30,7 +30,7 @@ const ROUNDS: usize = 16;
 const PAUSE: Duration = Duration::from_millis(50);
 
 impl Shared {
-    fn patience(&self) -> Duration {
+    fn timeout(&self) -> Duration {
         self.server.timeout
     }
 
@@ -43,7 +43,7 @@ impl Shared {
 
     /// A connection that does not stay in a transaction when this process is stopped.
     fn connect(&self) -> Result<Connection, Trouble> {
-        pool::open(&self.address, self.patience() / 2, self.patience())
+        pool::open(&self.address, self.timeout() / 2, self.timeout())
     }
 
     /// Begins a transaction with these questions; where the connection was lost since it was used,
@@ -70,19 +70,19 @@ impl Shared {
 
     pub(super) fn lock_writer(&self) -> Result<WriterGuard<'_>, StoreError> {
         self.go_on()?;
-        let taken = self.writer_lock.acquire(false, self.patience());
+        let taken = self.writer_lock.acquire(false, self.timeout());
         let taken = taken
             .map(|_| Acquired(&self.writer_lock))
             .ok_or_else(|| self.locked())?;
         let kept = self.writing.lock().locker.take();
-        let (connection, answers) = self.begin(kept, &[BEGIN, TURN, STATE, touch::COUNT])?;
+        let (connection, answers) = self.begin(kept, &[BEGIN, WRITER, STATE, touch::COUNT])?;
         let [_, _, state, processes] = &answers[..] else {
             return Err(StoreError::failed("the server gave another answer"));
         };
         let state = rows::state(state)?;
         let counted = self.touch.count(processes);
         counted.map_err(|trouble| self.error(trouble))?;
-        self.learn(&state);
+        self.publish_state(&state);
         let mut writing = self.writing.lock();
         writing.locker = Some(connection);
         writing.last = Some(state.head.commit);
@@ -98,7 +98,7 @@ impl Shared {
             return self.only_check(batch);
         }
         loop {
-            let joins = self.writer_lock.acquire(true, self.patience());
+            let joins = self.writer_lock.acquire(true, self.timeout());
             let joins = joins.ok_or_else(|| self.locked())?;
             let taken = (!joins).then(|| Acquired(&self.writer_lock));
             let writing = self.writing.lock();
@@ -119,7 +119,7 @@ impl Shared {
         let begun = self.pool.begin(&[BEGIN_READING, STATE]);
         let (connection, answers) = begun.map_err(|trouble| self.error(trouble))?;
         let state = rows::state(answers.get(1).unwrap_or(&Rows::new()))?;
-        self.learn(&state);
+        self.publish_state(&state);
         let connection = RefCell::new(connection);
         let found = self.versions(&connection, batch, &[])?;
         let holds = self.holds(&connection, batch, &state, &found);
@@ -187,7 +187,7 @@ impl Shared {
         batch.holds::<StoreError>(version, count)
     }
 
-    /// The commit, for whoever has the turn; beside one who is alone, as long as nobody else has
+    /// The commit, for whoever has the lock; beside one who is alone, as long as nobody else has
     /// written since.
     fn write(
         &self,
@@ -214,13 +214,13 @@ impl Shared {
         let keys = keys_of(batch, writes);
         let mut asked = vec![BEGIN, STATE_TO_CHANGE, rows::versions(&keys)];
         if writing.last.is_none() {
-            asked.insert(1, TURN);
+            asked.insert(1, WRITER);
         }
         let kept = writing.writer.take();
         let (connection, mut answers) = self.begin(kept, &asked)?;
         let found = self.found(&answers.pop().unwrap_or_default())?;
         let mut state = rows::state(&answers.pop().unwrap_or_default())?;
-        self.learn(&state);
+        self.publish_state(&state);
         self.must_be_own(&state)?;
         let connection = RefCell::new(connection);
         let is_still_alone = writing.last.is_none_or(|last| last == state.head.commit);
@@ -257,7 +257,7 @@ impl Shared {
         if let Some(last) = &mut writing.last {
             *last = state.head.commit;
         }
-        self.learn(&state);
+        self.publish_state(&state);
         Ok(Some(state.head.commit))
     }
 
@@ -276,7 +276,7 @@ impl Shared {
     /// The answer to a write was lost: whether it was made. From here on it never will be, where it
     /// was not, however long its messages are still under way.
     fn has_written(&self, owner: &str, seq: u64, lost: &str) -> Result<bool, StoreError> {
-        let until = Instant::now() + self.patience();
+        let until = Instant::now() + self.timeout();
         let settle = (
             "UPDATE owner SET seq = $2 WHERE id = $1 AND seq < $2 RETURNING n",
             vec![Value::Text(owner), Value::Number(seq.cast_signed())],

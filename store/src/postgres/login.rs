@@ -11,13 +11,13 @@ use super::address::Address;
 use super::trouble::Trouble;
 use super::wire::{Connection, refusal};
 
-/// Connects and logs in; `settings` hold for the whole of it. Nothing takes longer than `patience`.
+/// Connects and logs in; `settings` hold for the whole of it. Nothing takes longer than `timeout`.
 pub(super) fn connect(
     address: &Address,
     settings: &[(&str, &str)],
-    patience: Duration,
+    timeout: Duration,
 ) -> Result<Connection, Trouble> {
-    let mut connection = Connection::open(address, settings, patience)?;
+    let mut connection = Connection::open(address, settings, timeout)?;
     log_in(&mut connection, address)?;
     Ok(connection)
 }

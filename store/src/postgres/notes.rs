@@ -1,14 +1,10 @@
-//! The notes of the commits: what each has other processes forget.
-//!
-//! Every row names the one before it, so that a row which is not kept any more is missed.
+//! The table of the notes.
 
 use super::rows::State;
 use super::trouble::Trouble;
 use super::wire::{Ask, Row, Rows, Value};
 use crate::backend::Notes;
-
-/// So many of the newest are kept.
-pub(super) const KEPT: u64 = 100_000;
+use crate::notes;
 
 /// At most so many after a commit.
 pub(super) fn after(commit: u64, most: usize) -> Ask<'static> {
@@ -29,23 +25,9 @@ pub(super) fn prune(kept: u64) -> Ask<'static> {
 
 /// What [`after`] was answered; `state` is of the same moment or a later one.
 pub(super) fn of(rows: &Rows, state: &State, commit: u64, most: usize) -> Result<Notes, Trouble> {
-    let lost = Notes::Lost { noted: state.noted };
-    let mut found: Vec<(u64, Vec<u8>)> = Vec::new();
-    for row in rows {
-        let number = |column| Row::number(row, column).map(i64::cast_unsigned);
-        let (number, before) = (number(0)?, number(1)?);
-        let follows = match found.last() {
-            Some((last, _)) => before == *last,
-            None => before <= commit,
-        };
-        if !follows {
-            return Ok(lost);
-        }
-        found.push((number, row.bytes(2)?.to_vec()));
-    }
-    // The newest is always kept.
-    if found.is_empty() && state.noted > commit && most > 0 {
-        return Ok(lost);
-    }
-    Ok(Notes::Next(found))
+    let rows = rows.iter().map(|row: &Row| {
+        let number = |column| row.number(column).map(i64::cast_unsigned);
+        Ok((number(0)?, number(1)?, row.bytes(2)?.to_vec()))
+    });
+    notes::following(rows, state.noted, commit, most)
 }

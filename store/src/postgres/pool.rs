@@ -18,21 +18,21 @@ const LONGEST_READ: Duration = Duration::from_secs(600);
 
 pub(super) struct Pool {
     address: Address,
-    patience: Duration,
+    timeout: Duration,
     idle: Mutex<Vec<Connection>>,
 }
 
 impl Pool {
-    pub(super) fn new(address: &Address, patience: Duration) -> Pool {
+    pub(super) fn new(address: &Address, timeout: Duration) -> Pool {
         Pool {
             address: address.clone(),
-            patience,
+            timeout,
             idle: Mutex::default(),
         }
     }
 
     pub(super) fn open(&self) -> Result<Connection, Trouble> {
-        open(&self.address, LONGEST_READ, self.patience)
+        open(&self.address, LONGEST_READ, self.timeout)
     }
 
     /// Asks something that may be asked twice, in one trip: where an idle connection turns out to
@@ -80,16 +80,16 @@ impl Pool {
     }
 }
 
-/// A connection whose statements and locks do not take longer than whoever waits has patience, and
+/// A connection whose statements and locks do not take longer than whoever waits has timeout, and
 /// that the server ends where it is left alone in a transaction for longer than `longest`.
 pub(super) fn open(
     address: &Address,
     longest: Duration,
-    patience: Duration,
+    timeout: Duration,
 ) -> Result<Connection, Trouble> {
     let ms = |time: Duration| time.as_millis().to_string();
     // So the server's answer comes before nobody waits for it any more.
-    let (statement, longest) = (ms(patience * 4 / 5), ms(longest));
+    let (statement, longest) = (ms(timeout * 4 / 5), ms(longest));
     let settings = [
         ("search_path", &*address.schema),
         ("application_name", "tenantry"),
@@ -97,5 +97,5 @@ pub(super) fn open(
         ("lock_timeout", &*statement),
         ("idle_in_transaction_session_timeout", &*longest),
     ];
-    login::connect(address, &settings, patience)
+    login::connect(address, &settings, timeout)
 }

@@ -20,7 +20,7 @@ const TABLES: &str = "
     CREATE TABLE IF NOT EXISTS log (n bigint PRIMARY KEY, before bigint NOT NULL,
         note bytea NOT NULL);
     -- Whoever writes locks its row.
-    CREATE TABLE IF NOT EXISTS turn (id bigint PRIMARY KEY CHECK (id = 1));
+    CREATE TABLE IF NOT EXISTS writer (id bigint PRIMARY KEY CHECK (id = 1));
     -- The note up to which somebody waits until all processes know of it.
     CREATE TABLE IF NOT EXISTS barrier (id bigint PRIMARY KEY CHECK (id = 1),
         wanted bigint NOT NULL);
@@ -29,7 +29,7 @@ const TABLES: &str = "
     CREATE TABLE IF NOT EXISTS owner (id text PRIMARY KEY, name text NOT NULL,
         expires timestamptz NOT NULL, gone boolean NOT NULL, seq bigint NOT NULL,
         n bigint NOT NULL, applied bigint NOT NULL);
-    INSERT INTO turn VALUES (1) ON CONFLICT DO NOTHING;
+    INSERT INTO writer VALUES (1) ON CONFLICT DO NOTHING;
     INSERT INTO barrier VALUES (1, 0) ON CONFLICT DO NOTHING;";
 
 /// What the one row of the table `head` says: what every commit writes.
@@ -49,7 +49,7 @@ pub(super) const STATE_TO_CHANGE: Ask<'_> = (
     "SELECT store, n, records, sum, noted, format FROM head WHERE id = 1 FOR UPDATE",
     Vec::new(),
 );
-pub(super) const TURN: Ask<'_> = ("SELECT id FROM turn WHERE id = 1 FOR UPDATE", Vec::new());
+pub(super) const WRITER: Ask<'_> = ("SELECT id FROM writer WHERE id = 1 FOR UPDATE", Vec::new());
 pub(super) const BEGIN: Ask<'_> = ("BEGIN ISOLATION LEVEL READ COMMITTED", Vec::new());
 pub(super) const BEGIN_READING: Ask<'_> = (
     "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",

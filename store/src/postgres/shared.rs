@@ -32,8 +32,8 @@ pub(super) struct Shared {
     noted: AtomicU64,
     commit: AtomicU64,
     /// Raised whenever those who sleep are to look.
-    pub(super) bell: Mutex<u64>,
-    pub(super) rung: Condvar,
+    pub(super) wakeups: Mutex<u64>,
+    pub(super) woken: Condvar,
     pub(super) is_closed: AtomicBool,
     /// Why nothing more is answered.
     pub(super) failure: OnceLock<StoreError>,
@@ -54,8 +54,8 @@ impl Shared {
             touch: Touch::new(server.poll, server.stale),
             noted: AtomicU64::new(state.noted),
             commit: AtomicU64::new(state.head.commit),
-            bell: Mutex::default(),
-            rung: Condvar::new(),
+            wakeups: Mutex::default(),
+            woken: Condvar::new(),
             is_closed: AtomicBool::new(false),
             failure: OnceLock::new(),
         }
@@ -85,16 +85,16 @@ impl Shared {
     }
 
     /// The database says so. Whoever finds the number of a commit finds that of its note, too.
-    pub(super) fn learn(&self, state: &State) {
+    pub(super) fn publish_state(&self, state: &State) {
         if self.noted.fetch_max(state.noted, Ordering::AcqRel) < state.noted {
-            self.ring();
+            self.wake_listeners();
         }
         self.commit.fetch_max(state.head.commit, Ordering::AcqRel);
     }
 
-    pub(super) fn ring(&self) {
-        *self.bell.lock() += 1;
-        self.rung.notify_all();
+    pub(super) fn wake_listeners(&self) {
+        *self.wakeups.lock() += 1;
+        self.woken.notify_all();
     }
 
     /// What is answered is read before the state of the store: no record that is answered is of a
@@ -104,7 +104,7 @@ impl Shared {
         let answers = self.pool.ask(&[asked, rows::STATE]);
         let mut answers = answers.map_err(|trouble| self.error(trouble))?;
         let state = answers.pop().unwrap_or_default();
-        self.learn(&rows::state(&state)?);
+        self.publish_state(&rows::state(&state)?);
         Ok(answers.pop().unwrap_or_default())
     }
 

@@ -126,7 +126,7 @@ enum Stream {
 }
 
 impl Stream {
-    fn connect(address: &Address, patience: Duration) -> io::Result<Stream> {
+    fn connect(address: &Address, timeout: Duration) -> io::Result<Stream> {
         let (host, port) = match &address.server {
             Server::Unix(path) => return UnixStream::connect(path).map(Stream::Unix),
             Server::Tcp { host, port } => (host.as_str(), *port),
@@ -139,7 +139,7 @@ impl Stream {
         };
         let mut outcome = Err(nowhere());
         for place in (host, port).to_socket_addrs()? {
-            outcome = TcpStream::connect_timeout(&place, patience);
+            outcome = TcpStream::connect_timeout(&place, timeout);
             if let Ok(stream) = outcome {
                 stream.set_nodelay(true)?;
                 return Ok(Stream::Tcp(stream));
@@ -204,28 +204,28 @@ pub(super) struct Connection {
     out: BytesMut,
     prepared: HashMap<&'static str, String>,
     next_name: u64,
-    patience: Duration,
+    timeout: Duration,
     until: Instant,
     is_lost: bool,
 }
 
 impl Connection {
     /// Connects, and says who wants to log in; `settings` hold for the whole of it. Nothing takes
-    /// longer than `patience`.
+    /// longer than `timeout`.
     pub(super) fn open(
         address: &Address,
         settings: &[(&str, &str)],
-        patience: Duration,
+        timeout: Duration,
     ) -> Result<Connection, Trouble> {
         let cannot = |error: io::Error| Trouble::Lost(format!("cannot connect: {error}"));
         let mut connection = Connection {
-            stream: Stream::connect(address, patience).map_err(cannot)?,
+            stream: Stream::connect(address, timeout).map_err(cannot)?,
             read: BytesMut::with_capacity(CHUNK),
             out: BytesMut::new(),
             prepared: HashMap::new(),
             next_name: 0,
-            patience,
-            until: Instant::now() + patience,
+            timeout,
+            until: Instant::now() + timeout,
             is_lost: false,
         };
         if let Tls::Verified(roots) = &address.tls {
@@ -318,7 +318,7 @@ impl Connection {
         if self.is_lost {
             return Err(Trouble::Lost("the connection was lost before".to_owned()));
         }
-        self.until = Instant::now() + self.patience;
+        self.until = Instant::now() + self.timeout;
         let answer = self.ask_within(asks);
         self.is_lost = matches!(answer, Err(Trouble::Lost(_)));
         answer
@@ -389,7 +389,7 @@ impl Connection {
     /// Runs a text of several statements without values, whose rows nobody wants: all of them or
     /// none.
     pub(super) fn run(&mut self, text: &str) -> Result<(), Trouble> {
-        self.until = Instant::now() + self.patience;
+        self.until = Instant::now() + self.timeout;
         frontend::query(text, &mut self.out)?;
         self.send()?;
         self.answers(1, &mut VecDeque::new())?.map(drop)

@@ -26,8 +26,8 @@ pub(super) enum Held {
 impl WriterLock {
     /// Waits until no other thread has it. Where one has it for all, `joins` has it at once;
     /// whether that is so.
-    pub(super) fn acquire(&self, joins: bool, patience: Duration) -> Option<bool> {
-        let until = Instant::now() + patience;
+    pub(super) fn acquire(&self, joins: bool, timeout: Duration) -> Option<bool> {
+        let until = Instant::now() + timeout;
         let mut held = self.held.lock();
         loop {
             let now = *held;

@@ -21,7 +21,7 @@ pub(super) static OPEN_IN: OpenIn = OpenIn::nobody();
 
 /// How long a fork waits for those who just use SQLite. After that the child cannot have stores in
 /// SQLite.
-const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A store that is open.
 pub(super) trait Connected: Send + Sync {
@@ -145,7 +145,7 @@ thread_local! {
 
 pub(super) fn before() {
     let here = HERE.get();
-    if !here.gate.close(Instant::now() + LOCK_TIMEOUT) {
+    if !here.gate.close(Instant::now() + TIMEOUT) {
         return;
     }
     FORKS.set(true);
@@ -183,11 +183,11 @@ mod tests {
     fn a_fork_waits_for_who_is_inside_and_nobody_gets_in_meanwhile() {
         let gate = gate();
         let (go, gone) = channel();
-        let (told, tell) = channel();
+        let (tell, told) = channel();
         std::thread::scope(|scope| {
             scope.spawn(move || {
                 let first = gate.enter();
-                told.send(()).unwrap();
+                tell.send(()).unwrap();
                 // The fork has begun to wait.
                 while !gate.state.lock().is_closed {
                     std::thread::yield_now();
@@ -200,7 +200,7 @@ mod tests {
                 // Gets in once the fork is over.
                 drop(gate.enter());
             });
-            tell.recv().unwrap();
+            told.recv().unwrap();
             assert!(gate.close(Instant::now() + Duration::from_secs(60)));
             go.send(()).unwrap();
             assert!(gate.state.lock().inside.is_empty());

@@ -1,14 +1,11 @@
-//! The notes of the commits: what each has other processes forget.
-//!
-//! Every row names the one before it, so that a row which is not kept any more is missed.
+//! The table of the notes.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::rows::{State, sqlite_error};
 use crate::backend::{Notes, StoreError};
+use crate::notes;
 
-/// So many of the newest are kept.
-pub(super) const KEPT: u64 = 100_000;
 /// So many are removed in one transaction, so that nobody waits long for it.
 pub(super) const STEP: usize = 500;
 
@@ -35,33 +32,18 @@ pub(super) fn after(
     commit: u64,
     most: usize,
 ) -> Result<Notes, StoreError> {
-    let lost = Notes::Lost { noted: state.noted };
     let cannot = |error| sqlite_error("cannot read the notes", &error);
     let mut statement = connection
         .prepare_cached("SELECT n, before, note FROM log WHERE n > ?1 ORDER BY n LIMIT ?2")
         .map_err(cannot)?;
     let limit = i64::try_from(most).unwrap_or(i64::MAX);
-    let mut rows = statement
-        .query(params![commit.cast_signed(), limit])
+    let rows = statement
+        .query_map(params![commit.cast_signed(), limit], |row| {
+            let number = |at| row.get(at).map(i64::cast_unsigned);
+            Ok((number(0)?, number(1)?, row.get(2)?))
+        })
         .map_err(cannot)?;
-    let mut found: Vec<(u64, Vec<u8>)> = Vec::new();
-    while let Some(row) = rows.next().map_err(cannot)? {
-        let number = |at| row.get(at).map(i64::cast_unsigned).map_err(cannot);
-        let (number, before) = (number(0)?, number(1)?);
-        let follows = match found.last() {
-            Some((last, _)) => before == *last,
-            None => before <= commit,
-        };
-        if !follows {
-            return Ok(lost);
-        }
-        found.push((number, row.get(2).map_err(cannot)?));
-    }
-    // The newest is always kept.
-    if found.is_empty() && state.noted > commit && most > 0 {
-        return Ok(lost);
-    }
-    Ok(Notes::Next(found))
+    notes::following(rows, state.noted, commit, most).map_err(cannot)
 }
 
 /// Removes at most `most` of the earliest, where more than `kept` are there. How many it were.

@@ -14,6 +14,7 @@ mod ledger;
 mod platform;
 mod read;
 mod said;
+mod shims;
 mod state;
 
 pub use dice::{Dice, count};
@@ -24,4 +25,5 @@ pub use ledger::Ledger;
 pub use platform::{BELOW, EXISTING, METERS, MOST_AT_ONCE, OPTIONS, THREADS, TOP};
 pub use read::call;
 pub use said::Said;
+pub use shims::{look, shim};
 pub use state::State;

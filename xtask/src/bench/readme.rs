@@ -165,15 +165,19 @@ pub fn tables(figures: &Figures, quick: bool) -> String {
             share * 100.0
         );
     }
+    let (users, imported) = match quick {
+        true => ("10,000", "10,000"),
+        false => ("a million", "100,000"),
+    };
     let notes = [
         (
             "open",
-            "A store of a million users opens in",
+            format!("A store of {users} users opens in"),
             "sled's own time for it",
         ),
         (
             "import, durable",
-            "100,000 users are imported, durably, in",
+            format!("{imported} users are imported, durably, in"),
             "what raw sled takes for the same bytes",
         ),
     ];

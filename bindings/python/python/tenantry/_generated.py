@@ -204,7 +204,7 @@ from .model import (
     Window,
 )
 
-CATALOGUE_HASH = "0629d0431f4bd5151b0a4be599c1af63"
+CATALOGUE_HASH = "bac916d7d983c72a91e2c94ab4fd535b"
 
 
 class AccessOperations(Namespace):
@@ -3734,7 +3734,8 @@ class StoreOperations(Namespace):
         An attempt that was cut off is begun anew by the next one.
 
         - `backup`: The file that `store.backup` has written.
-        - `to`: Where the store is made: a folder, or `sqlite:` and a file. There must be no store yet.
+        - `to`: Where the store is made: a folder, `sqlite:` and a file, or `postgresql://` and a database. There
+          must be no store yet.
         - `edited`: Whether somebody has changed the file on purpose: then the records are checked, and the
           fingerprint may differ.
         """

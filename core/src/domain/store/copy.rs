@@ -25,45 +25,12 @@ impl Operation for Copy {
 
 #[cfg(test)]
 mod tests {
-    use crate::error::{Code, Error};
+    use crate::domain::store::tests::{Folder, call, invited, open};
+    use crate::error::Code;
     use crate::{OpenOptions, Tenantry};
-    use serde_json::{Value, json};
-    use std::path::PathBuf;
-    use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+    use serde_json::json;
+    use std::sync::atomic::{AtomicBool, Ordering};
     use std::time::Duration;
-
-    struct Folder(PathBuf);
-
-    impl Folder {
-        fn new() -> Folder {
-            static NEXT: AtomicU32 = AtomicU32::new(0);
-            let number = NEXT.fetch_add(1, Ordering::Relaxed);
-            let name = format!("tenantry-copy-{}-{number}", std::process::id());
-            let path = std::env::temp_dir().join(name);
-            std::fs::create_dir_all(&path).unwrap();
-            Folder(path)
-        }
-
-        fn at(&self, name: &str) -> String {
-            self.0.join(name).to_str().unwrap().to_owned()
-        }
-    }
-
-    impl Drop for Folder {
-        fn drop(&mut self) {
-            let _ = std::fs::remove_dir_all(&self.0);
-        }
-    }
-
-    fn open(path: &str) -> Result<Tenantry, Error> {
-        Tenantry::open(path, OpenOptions::default())
-    }
-
-    fn call(store: &Tenantry, operation: &str, request: Value) -> Result<Value, Error> {
-        let request = request.to_string();
-        let answer = store.call_json(b"", operation.as_bytes(), request.as_bytes())?;
-        Ok(serde_json::from_str(&answer).unwrap())
-    }
 
     fn furnish(store: &Tenantry) {
         let owner = json!({"user": "ann", "email": "ann@acme.example"});
@@ -84,22 +51,6 @@ mod tests {
             let request = json!({"account": "acme", "entries": entries});
             call(store, "suppressions.add", request).unwrap();
         }
-    }
-
-    /// The token of an invitation, as the outbox has it.
-    fn invited(store: &Tenantry) -> Value {
-        call(
-            store,
-            "roles.create",
-            json!({"id": "plain", "name": "Plain"}),
-        )
-        .unwrap();
-        let request = json!({"account": "acme", "addresses": "bob@acme.example",
-            "role": "plain"});
-        call(store, "invitations.create", request).unwrap();
-        let mut page = call(store, "outbox.read", json!({})).unwrap();
-        let messages = page["messages"].as_array_mut().unwrap();
-        messages.pop().unwrap()["token"].take()
     }
 
     #[test]

@@ -8,19 +8,19 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use tenantry_store::{At, Batch, Options};
 
-struct Folder(PathBuf);
+pub(super) struct Folder(pub(super) PathBuf);
 
 impl Folder {
-    fn new() -> Folder {
+    pub(super) fn new() -> Folder {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("tenantry-backup-{}-{number}", std::process::id());
+        let name = format!("tenantry-store-{}-{number}", std::process::id());
         let path = std::env::temp_dir().join(name);
         fs::create_dir_all(&path).unwrap();
         Folder(path)
     }
 
-    fn at(&self, name: &str) -> String {
+    pub(super) fn at(&self, name: &str) -> String {
         self.0.join(name).to_str().unwrap().to_owned()
     }
 
@@ -39,11 +39,11 @@ impl Drop for Folder {
     }
 }
 
-fn open(path: &str) -> Result<Tenantry, Error> {
+pub(super) fn open(path: &str) -> Result<Tenantry, Error> {
     Tenantry::open(path, OpenOptions::default())
 }
 
-fn call(store: &Tenantry, operation: &str, request: Value) -> Result<Value, Error> {
+pub(super) fn call(store: &Tenantry, operation: &str, request: Value) -> Result<Value, Error> {
     let answer = store.call_json(b"", operation.as_bytes(), request.to_string().as_bytes())?;
     Ok(serde_json::from_str(&answer).unwrap())
 }
@@ -63,7 +63,7 @@ fn furnish(store: &Tenantry) {
 }
 
 /// The token of an invitation, as the outbox has it.
-fn invited(store: &Tenantry) -> Value {
+pub(super) fn invited(store: &Tenantry) -> Value {
     let role = json!({"id": "plain", "name": "Plain"});
     call(store, "roles.create", role).unwrap();
     let request = json!({"account": "acme", "addresses": "bob@acme.example", "role": "plain"});

@@ -12,10 +12,7 @@ use super::trouble::Trouble;
 use super::wire::{Connection, Rows, Value};
 use crate::backend::StoreError;
 
-/// After so many commits it is looked whether old notes can go.
-const LOOK_FOR_OLD_NOTES: u64 = 4096;
-
-pub(super) struct Keeper {
+pub(super) struct Maintenance {
     shared: Arc<Shared>,
     connection: Option<Connection>,
     beat_at: Option<Instant>,
@@ -25,9 +22,9 @@ pub(super) struct Keeper {
     pruned_at: u64,
 }
 
-impl Keeper {
-    pub(super) fn new(shared: &Arc<Shared>) -> Keeper {
-        Keeper {
+impl Maintenance {
+    pub(super) fn new(shared: &Arc<Shared>) -> Maintenance {
+        Maintenance {
             shared: shared.clone(),
             connection: None,
             beat_at: None,
@@ -79,7 +76,7 @@ impl Keeper {
         };
         shared.touch.count(count)?;
         if let Ok(state) = rows::state(state) {
-            shared.learn(&state);
+            shared.publish_state(&state);
         }
         // It may have begun anew meanwhile, and then this is of no account.
         let current = shared.owner.read();
@@ -107,7 +104,7 @@ impl Keeper {
             let failure = StoreError::failed(what);
             return Err(shared.failure.get_or_init(|| failure).clone());
         }
-        shared.learn(&state);
+        shared.publish_state(&state);
         let wanted = only(answer).and_then(|row| row.number(WANTED));
         let wanted = wanted.map_err(error)?.cast_unsigned();
         if self.applied < wanted && wanted <= state.noted {
@@ -129,9 +126,9 @@ impl Keeper {
 
     fn prune(&mut self, connection: &mut Connection) -> Result<(), Trouble> {
         let commit = self.shared.commit_seen();
-        if commit - self.pruned_at >= LOOK_FOR_OLD_NOTES {
+        if commit - self.pruned_at >= crate::notes::LOOK_FOR_OLD {
             self.pruned_at = commit;
-            connection.ask(&[notes::prune(notes::KEPT)])?;
+            connection.ask(&[notes::prune(crate::notes::KEPT)])?;
         }
         Ok(())
     }
