@@ -56,7 +56,7 @@
 #define TENANTRY_VERSION_MAJOR 0
 #define TENANTRY_VERSION_MINOR 1
 #define TENANTRY_VERSION_PATCH 0
-#define TENANTRY_CATALOGUE_HASH "bac916d7d983c72a91e2c94ab4fd535b"
+#define TENANTRY_CATALOGUE_HASH "5bae46ef16dc59298f65dfefdd71250e"
 
 #if defined(__GNUC__) || defined(__clang__)
 #define TENANTRY_API __attribute__((visibility("default")))

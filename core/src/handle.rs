@@ -252,6 +252,22 @@ impl Tenantry {
     /// Says whether a user may do something in an account, by ids. The answer is no for a user who
     /// is no member; an account or a permission that does not exist is an error (`not_found`,
     /// `permission_unknown`), and so is an id that cannot be one (`invalid_argument`).
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/platform.inc")); }
+    /// # let t = example::platform()?;
+    /// # use tenantry::{Actor, Code, Id, api::accounts};
+    /// assert!(t.allowed("acme", "ann", "campaigns.send")?);
+    /// assert!(!t.allowed("acme", "sue", "campaigns.send")?);
+    ///
+    /// // What was in memory when the account was deleted is no answer.
+    /// assert!(t.allowed("shop", "sue", "campaigns.send")?);
+    /// t.call(&Actor::System, accounts::Close::new(Id::new("shop")?))?;
+    /// t.call(&Actor::System, accounts::Delete::new(Id::new("shop")?))?;
+    /// let refused = t.allowed("shop", "sue", "campaigns.send");
+    /// assert_eq!(refused.err().map(|error| error.code()), Some(Code::NotFound));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn allowed(&self, account: &str, user: &str, permission: &str) -> Result<bool, Error> {
         match self.try_allowed(account, user, permission)? {
             Some(answer) => Ok(answer),

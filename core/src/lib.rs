@@ -28,6 +28,7 @@
 //! assert_eq!(refusal.code.name(), "quota_exceeded");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+#![cfg_attr(doc, doc = include_str!("../doc/types.md"))]
 
 mod access;
 pub mod api;
@@ -55,29 +56,20 @@ pub use api::operation::{Contract, Effect, Gates, Request};
 pub use error::{Class, Code, Error, Retry};
 pub use handle::{Access, Sender, Tenantry};
 pub use import::{ImportProgress, ImportUsers};
-pub use model::{AccountGrant, Delivery, DeliveryOutcome, InvitationKind, OutboxKind};
 pub use model::{
-    Actor, Address, AddressRange, Caller, Channel, Count, Cursor, Edition, Email, Grant, HoldLevel,
-    HoldReason, Id, KeyScope, Name, Note, Notifications, PermissionTree, Role, Scope, Secret,
+    AccountGrant, Actor, Address, AddressRange, AssetKind, Assets, AssetsEdit, AuditActor,
+    AuditActorKind, AuditKind, Avatar, Behind, BindingLimit, BounceRate, BuiltIn, Caller, Campaign,
+    CampaignOutcomes, CampaignStop, CampaignStopReason, CapPeriod, CapScope, Channel, ChildOwner,
+    ClockJump, Count, CountedClass, CreditEntry, CreditKind, CreditPart, CreditTotals, Cursor,
+    Decision, Delivery, DeliveryOutcome, Edition, Editor, EffectivePolicies, Email, FilePath,
+    Grant, GrantExisting, GroupCaps, Hold, HoldLevel, HoldReason, HostNode, Id, InvitationKind,
+    KeyScope, Limit, LimitAlert, LimitKind, LimitName, LimitTerms, Limits, LogIn, LogInNotice,
+    MessageClass, MessageInput, Name, NextPackage, Note, Notifications, NotificationsEdit,
+    OutboxKind, OverLimit, Package, PaidWithCredits, PendingStep, PermissionNode, PermissionTree,
+    Policies, Preset, Price, Profile, Refusal, Replaceable, Resend, ReservationState,
+    ReservationsOnHold, Resource, ResourceReason, ResourcesTo, ResourcesToKind, Role, RoleScope,
+    Scope, SecondFactorPolicy, Secret, SessionBehind, Slot, StorePath, Suppression, Window,
 };
-pub use model::{
-    AssetKind, Assets, BounceRate, CapScope, Limit, LimitKind, LimitName, Limits, OverLimit,
-    Package, Price, Window,
-};
-pub use model::{
-    Avatar, GroupCaps, LimitAlert, ReservationState, ResourceReason, ResourcesTo, ResourcesToKind,
-    Suppression,
-};
-pub use model::{BindingLimit, Decision, Refusal};
-pub use model::{
-    BuiltIn, CapPeriod, ChildOwner, Editor, EffectivePolicies, GrantExisting, PendingStep,
-    Policies, Preset, Resend,
-};
-pub use model::{
-    CampaignOutcomes, CampaignStopReason, CreditEntry, CreditKind, CreditPart, CreditTotals,
-    MessageClass, MessageInput, PaidWithCredits,
-};
-pub use model::{LogIn, Replaceable, ReservationsOnHold, RoleScope, SecondFactorPolicy};
 pub use options::{
     ActingSender, Durability, HexKey, ManualClock, OpenOptions, Pepper, SenderOptions,
 };
@@ -85,3 +77,4 @@ pub use rules::account::Status;
 pub use rules::invitation::InvitationStatus;
 pub use rules::limit::Source;
 pub use rules::policy::PolicySource;
+pub use rules::user_csv::CsvSeparator;

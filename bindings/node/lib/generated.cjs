@@ -3,7 +3,7 @@
 
 const { TenantryError } = require('./error.cjs')
 
-const CATALOGUE_HASH = 'bac916d7d983c72a91e2c94ab4fd535b'
+const CATALOGUE_HASH = '5bae46ef16dc59298f65dfefdd71250e'
 
 const ERROR_CLASSES = {
   invalid: class InvalidArgument extends TenantryError {},
@@ -180,8 +180,8 @@ const TYPES = {
   AccountValidation: { valid: ['valid', 'bool'], problems: ['problems', ['Problem']] },
   AddressList: { account: ['account', 'text'], user: ['user', 'text'], addresses: ['addresses', ['text']] },
   ApiKey: {
-    account: ['account', 'text'],
     id: ['id', 'text'],
+    account: ['account', 'text'],
     user: ['user', 'text'],
     name: ['name', 'text'],
     permissions: ['permissions', ['Grant']],
@@ -229,8 +229,8 @@ const TYPES = {
     subject: ['subject', 'text'],
   },
   AuditChangeItem: {
-    kind: ['kind', 'text'],
     id: ['id', 'text'],
+    kind: ['kind', 'text'],
     what: ['what', 'text'],
     fields: ['fields', ['AuditField']],
     erased: ['erased', 'bool'],
@@ -291,8 +291,8 @@ const TYPES = {
   BulkMemberResult: { user: ['user', 'text'], done: ['done', 'bool'], problem: ['problem', 'Problem'] },
   BulkMemberResults: { results: ['results', ['BulkMemberResult']], refused: ['refused', 'integer'] },
   Campaign: {
-    account: ['account', 'text'],
     id: ['id', 'text'],
+    account: ['account', 'text'],
     sample: ['sample', 'CampaignOutcomes'],
     sampleSinceMs: ['sample_since_ms', 'integer'],
     total: ['total', 'CampaignOutcomes'],
@@ -309,8 +309,8 @@ const TYPES = {
   },
   CampaignStop: { reason: ['reason', 'text'], perMille: ['per_mille', 'integer'], atMs: ['at_ms', 'integer'] },
   Cap: {
-    account: ['account', 'text'],
     id: ['id', 'text'],
+    account: ['account', 'text'],
     scope: ['scope', 'text'],
     subject: ['subject', 'text'],
     channel: ['channel', 'text'],
@@ -604,9 +604,9 @@ const TYPES = {
   },
   InvoiceLines: { lines: ['lines', ['InvoiceLine']], next: ['next', 'text'] },
   LeaseState: {
+    id: ['id', 'text'],
     account: ['account', 'text'],
     kind: ['kind', 'text'],
-    id: ['id', 'text'],
     lease: ['lease', 'EditLease'],
   },
   LimitAlert: {
@@ -771,7 +771,7 @@ const TYPES = {
     takenTo: ['taken_to', 'integer'],
     full: ['full', 'bool'],
   },
-  OwnedResource: { account: ['account', 'text'], kind: ['kind', 'text'], id: ['id', 'text'] },
+  OwnedResource: { id: ['id', 'text'], account: ['account', 'text'], kind: ['kind', 'text'] },
   OwnerInput: {
     user: ['user', 'text'],
     email: ['email', 'text'],
@@ -902,9 +902,9 @@ const TYPES = {
   },
   ReceivedList: { folder: ['folder', 'bool'], templates: ['templates', ['ReceivedTemplate']], next: ['next', 'text'] },
   ReceivedTemplate: {
+    id: ['id', 'text'],
     account: ['account', 'text'],
     kind: ['kind', 'text'],
-    id: ['id', 'text'],
     rev: ['rev', 'integer'],
     updatedAtMs: ['updated_at_ms', 'integer'],
     sharedAtMs: ['shared_at_ms', 'integer'],
@@ -922,15 +922,15 @@ const TYPES = {
     over: ['over', 'text'],
   },
   ReplacedEverywhere: {
-    kind: ['kind', 'text'],
     id: ['id', 'text'],
+    kind: ['kind', 'text'],
     replacedBy: ['replaced_by', 'text'],
     deletedAtMs: ['deleted_at_ms', 'integer'],
     records: ['records', 'integer'],
   },
   Reservation: {
-    account: ['account', 'text'],
     id: ['id', 'text'],
+    account: ['account', 'text'],
     user: ['user', 'text'],
     channel: ['channel', 'text'],
     count: ['count', 'integer'],
@@ -950,9 +950,9 @@ const TYPES = {
     credits: ['credits', 'PaidWithCredits'],
   },
   Resource: {
+    id: ['id', 'text'],
     account: ['account', 'text'],
     kind: ['kind', 'text'],
-    id: ['id', 'text'],
     owner: ['owner', 'text'],
     group: ['group', 'text'],
     shared: ['shared', 'bool'],
@@ -968,7 +968,7 @@ const TYPES = {
     refusal: ['refusal', 'text'],
   },
   ResourceList: { resources: ['resources', ['Resource']], next: ['next', 'text'] },
-  ResourceRemoved: { account: ['account', 'text'], kind: ['kind', 'text'], id: ['id', 'text'] },
+  ResourceRemoved: { id: ['id', 'text'], account: ['account', 'text'], kind: ['kind', 'text'] },
   ResourcesTo: { kind: ['kind', 'text'], id: ['id', 'text'] },
   Role: {
     id: ['id', 'text'],
@@ -1043,12 +1043,12 @@ const TYPES = {
     expiresAtMs: ['expires_at_ms', 'integer'],
   },
   SessionsEnded: { user: ['user', 'text'], ended: ['ended', 'integer'] },
-  ShareEnded: { account: ['account', 'text'], kind: ['kind', 'text'], id: ['id', 'text'] },
+  ShareEnded: { id: ['id', 'text'], account: ['account', 'text'], kind: ['kind', 'text'] },
   ShareableList: { templates: ['templates', ['ShareableTemplate']], next: ['next', 'text'] },
   ShareableTemplate: {
+    id: ['id', 'text'],
     account: ['account', 'text'],
     kind: ['kind', 'text'],
-    id: ['id', 'text'],
     owner: ['owner', 'text'],
     rev: ['rev', 'integer'],
     shared: ['shared', 'bool'],
@@ -1233,10 +1233,10 @@ const TYPES = {
     createdAtMs: ['created_at_ms', 'integer'],
   },
   UserHistory: {
+    id: ['id', 'text'],
     atMs: ['at_ms', 'integer'],
     operation: ['operation', 'text'],
     kind: ['kind', 'text'],
-    id: ['id', 'text'],
     what: ['what', 'text'],
     fields: ['fields', ['AuditField']],
   },

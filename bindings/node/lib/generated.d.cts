@@ -618,10 +618,10 @@ export interface AddressList {
 
 /** An API key. Its token is not stored anywhere. */
 export interface ApiKey {
-  /** The account that it acts in. */
-  account: string
   /** The key. */
   id: string
+  /** The account that it acts in. */
+  account: string
   /** The member for whom it acts. */
   user: string
   /** What people call it. */
@@ -795,10 +795,10 @@ export type AuditActorKind =
 
 /** What happened to one thing. */
 export interface AuditChangeItem {
-  /** What kind of thing it is. */
-  kind: AuditKind
   /** Its id, within the account or the platform whose chain this is. */
   id: string
+  /** What kind of thing it is. */
+  kind: AuditKind
   /** Whether it was created, changed or deleted. */
   what: AuditWhat
   /** The fields that changed. */
@@ -1177,10 +1177,10 @@ export interface BulkMemberResults {
 
 /** The outcomes of a campaign, as they are stored and shown. */
 export interface Campaign {
-  /** The account that sends it. */
-  account: string
   /** The host's own id, unique within the account. */
   id: string
+  /** The account that sends it. */
+  account: string
   /** The outcomes reported since the sample began; they decide whether the campaign is stopped. */
   sample: CampaignOutcomes
   /**
@@ -1243,10 +1243,10 @@ export type CampaignStopReason =
 
 /** A cap of an account or of the platform. */
 export interface Cap {
-  /** The account; absent for a cap of the platform. */
-  account?: string
   /** The cap. */
   id: string
+  /** The account; absent for a cap of the platform. */
+  account?: string
   /** What it counts by. */
   scope: CapScope
   /** The one member, campaign, API key or domain to which the cap applies. */
@@ -2391,12 +2391,12 @@ export interface InvoiceLines {
 
 /** Who edits a resource now. */
 export interface LeaseState {
+  /** The resource. */
+  id: string
   /** The account. */
   account: string
   /** The kind of the resource. */
   kind: string
-  /** The resource. */
-  id: string
   /** The lease; absent when nobody edits it. */
   lease?: EditLease
 }
@@ -3114,12 +3114,12 @@ export type OverLimit =
 
 /** A resource that a person owns. */
 export interface OwnedResource {
+  /** The id. */
+  id: string
   /** The account. */
   account: string
   /** The kind. */
   kind: string
-  /** The id. */
-  id: string
 }
 
 /** The owner of a new account: an existing user, or a new one by e-mail address. */
@@ -3769,12 +3769,12 @@ export interface ReceivedList {
 
 /** A template that an account above shares. */
 export interface ReceivedTemplate {
+  /** The resource. */
+  id: string
   /** The account above that shares it. */
   account: string
   /** The kind of the resource. */
   kind: string
-  /** The resource. */
-  id: string
   /** The revision that the resource has now; a change in the account above raises it. */
   rev: number
   /** When the resource was last changed, in unix milliseconds. */
@@ -3831,10 +3831,10 @@ export type Replaceable =
  * all of it were done.
  */
 export interface ReplacedEverywhere {
-  /** What it was. */
-  kind: Replaceable
   /** The package or role that was deleted. */
   id: string
+  /** What it was. */
+  kind: Replaceable
   /** What is in its place. */
   replacedBy: string
   /** When it was deleted, in unix milliseconds. */
@@ -3857,10 +3857,10 @@ export type Resend =
 
 /** A reservation. */
 export interface Reservation {
-  /** The account. */
-  account: string
   /** The reservation. */
   id: string
+  /** The account. */
+  account: string
   /** The user who sends. */
   user?: string
   /** The channel that was charged. */
@@ -3940,6 +3940,8 @@ export type ReservationsOnHold =
 
 /** A reference to a resource, as it is stored and shown. */
 export interface Resource {
+  /** The id, unique within account and kind. */
+  id: string
   /** The account. */
   account: string
   /**
@@ -3947,8 +3949,6 @@ export interface Resource {
    * permission tree that the host added.
    */
   kind: string
-  /** The id, unique within account and kind. */
-  id: string
   /** The user who owns it. */
   owner: string
   /** The group in which it is shared; none when an owner or an administrator made it (R-GRP-3). */
@@ -4013,12 +4013,12 @@ export type ResourceReason =
 
 /** A resource that was removed. */
 export interface ResourceRemoved {
+  /** The resource. */
+  id: string
   /** The account. */
   account: string
   /** The kind. */
   kind: string
-  /** The resource. */
-  id: string
 }
 
 /** Who gets the resources of a member who leaves (R-USR-4). */
@@ -4314,12 +4314,12 @@ export interface SessionsEnded {
 
 /** A template whose sharing ended. */
 export interface ShareEnded {
+  /** The resource. */
+  id: string
   /** The account. */
   account: string
   /** The kind of the resource. */
   kind: string
-  /** The resource. */
-  id: string
 }
 
 /** A page of templates. */
@@ -4332,12 +4332,12 @@ export interface ShareableList {
 
 /** A template that is shared or can be shared. */
 export interface ShareableTemplate {
+  /** The resource. */
+  id: string
   /** The account. */
   account: string
   /** The kind of the resource. */
   kind: string
-  /** The resource. */
-  id: string
   /** The user who owns it. */
   owner: string
   /** The revision of the resource. */
@@ -4996,14 +4996,14 @@ export interface UserEntry {
 
 /** A recorded change of a person's data. */
 export interface UserHistory {
+  /** Its id. */
+  id: string
   /** When it happened, in unix milliseconds. */
   atMs: number
   /** The operation. */
   operation: string
   /** What kind of thing was changed. */
   kind: AuditKind
-  /** Its id. */
-  id: string
   /** Whether it was created, changed or deleted. */
   what: AuditWhat
   /** The fields that changed. */

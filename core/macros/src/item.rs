@@ -5,7 +5,7 @@ use proc_macro2::{Ident, Literal, TokenStream};
 use quote::quote;
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
-use syn::{Data, DeriveInput, Error, Fields, Path, Result, Token, parse2};
+use syn::{Attribute, Data, DeriveInput, Error, Fields, Path, Result, Token, parse2};
 
 /// What every type derives. The paths are whole: the code beside the type may use these names for
 /// something else.
@@ -26,7 +26,7 @@ pub(crate) fn request(args: TokenStream, item: TokenStream) -> Result<TokenStrea
         return item.words();
     }
     let fields = item.fields(false)?;
-    item.number_fields();
+    item.number_fields(|_, place| place);
     let methods = item.methods(&fields)?;
     let code = item.declared(&[SCHEMA], quote!(#[serde(deny_unknown_fields)]))?;
     Ok(quote!(#code #methods))
@@ -38,8 +38,15 @@ pub(crate) fn answer(args: TokenStream, item: TokenStream) -> Result<TokenStream
     if item.is_enum() {
         return item.words();
     }
-    item.fields(false)?;
-    item.number_fields();
+    let fields = item.fields(false)?;
+    // Whoever reads an answer looks for the id first. A record that is stored as it is shown keeps
+    // the order in which its fields were always written.
+    let id = fields.iter().position(|field| field.name == "id");
+    item.number_fields(|name, place| match id {
+        Some(_) if name == "id" => 0,
+        Some(id) if place < id => place + 1,
+        _ => place,
+    });
     item.declared(&[SCHEMA, PARTIAL_EQ], quote!())
 }
 
@@ -54,7 +61,7 @@ pub(crate) fn options(args: TokenStream, item: TokenStream) -> Result<TokenStrea
     }
     let setters: Vec<TokenStream> = item.fields(true)?.iter().map(Known::setter).collect();
     if item.own_derives()?.iter().any(is_schema) {
-        item.number_fields();
+        item.number_fields(|_, place| place);
     }
     let code = item.declared(&[], quote!(#[serde(deny_unknown_fields, default)]))?;
     let name = &item.input.ident;
@@ -125,10 +132,14 @@ impl Item {
     }
 
     /// Writes into the schema at which place each field stands. The properties of a schema are
-    /// sorted by name, and the generators of bindings write the fields in the order of the struct.
-    fn number_fields(&mut self) {
+    /// sorted by name, and the generators of bindings write the fields in this order.
+    fn number_fields(&mut self, shown_at: impl Fn(&Ident, usize) -> usize) {
         if let Data::Struct(data) = &mut self.input.data {
             for (place, field) in data.fields.iter_mut().enumerate() {
+                let place = field
+                    .ident
+                    .as_ref()
+                    .map_or(place, |name| shown_at(name, place));
                 let place = Literal::usize_unsuffixed(place);
                 field
                     .attrs
@@ -157,10 +168,23 @@ impl Item {
             .collect::<Result<_>>()?;
         self.check_own(&derives)?;
         let input = &self.input;
+        // For rustdoc alone: it is not part of the schema that the bindings are generated from.
+        let example = link_to_example().map(|link| quote!(#[cfg_attr(doc, doc = #link)]));
+        let (docs, others): (Vec<&Attribute>, Vec<&Attribute>) = input
+            .attrs
+            .iter()
+            .partition(|attr| attr.path().is_ident("doc"));
+        let input = DeriveInput {
+            attrs: Vec::new(),
+            ..input.clone()
+        };
         Ok(quote! {
             #[derive(#(#derives),*)]
             #settings
             #[non_exhaustive]
+            #(#docs)*
+            #example
+            #(#others)*
             #input
         })
     }
@@ -263,6 +287,22 @@ fn docs_of_new(required: &[&Known], has_setters: bool) -> Vec<String> {
         docs.extend(required.iter().map(|field| field.entry()));
     }
     docs
+}
+
+/// Where the documentation has an example of the type: each module of the core's `api` begins with
+/// one, and the page of the crate has those of the types that they have in common.
+fn link_to_example() -> Option<&'static str> {
+    if !proc_macro::is_available() {
+        return None;
+    }
+    let file = proc_macro::Span::call_site().file().replace('\\', "/");
+    if file.contains("core/src/api/") {
+        Some("\n\nThis module begins with [an example](self#example).")
+    } else if file.contains("core/src/") {
+        Some("\n\nThe page of the crate has [an example](crate#the-types-by-example).")
+    } else {
+        None
+    }
 }
 
 fn is_schema(path: &Path) -> bool {

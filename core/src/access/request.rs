@@ -14,6 +14,8 @@ use crate::tables::accounts::account_line;
 use std::sync::Arc;
 
 /// What an operation runs with.
+// Whoever calls the library hands in requests; only the library runs them.
+#[allow(unnameable_types)]
 pub struct Ctx<'a> {
     pub(crate) engine: &'a Engine,
     pub(crate) actor: &'a Actor,

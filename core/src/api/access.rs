@@ -1,5 +1,6 @@
 //! Permission checks: whether a user may do something in an account, and why (R-ROL-9): requests
 //! and answers.
+#![cfg_attr(doc, doc = include_str!("../../doc/access.md"))]
 
 use crate::error::Code;
 use crate::model::{Count, Cursor, Id, Scope};

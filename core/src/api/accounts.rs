@@ -1,5 +1,6 @@
 //! Accounts: their creation in two steps, holds, closing, reopening and deletion (R-ACC-1 to
 //! R-ACC-3): requests and answers.
+#![cfg_attr(doc, doc = include_str!("../../doc/accounts.md"))]
 
 use crate::api::bulk::Problem;
 use crate::model::{

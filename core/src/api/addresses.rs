@@ -1,4 +1,5 @@
 //! Allow-lists: the addresses from which people may act (R-SES-3): requests and answers.
+#![cfg_attr(doc, doc = include_str!("../../doc/addresses.md"))]
 
 use crate::model::{AddressRange, Id};
 use tenantry_macros::{answer, request};

@@ -1,5 +1,6 @@
 //! API keys: programs act with them; each has permissions, addresses, an expiry and caps of its own
 //! (R-SES-7): requests and answers.
+#![cfg_attr(doc, doc = include_str!("../../doc/api_keys.md"))]
 
 use crate::model::{Address, AddressRange, Count, Grant, Id, Name, Secret};
 use tenantry_macros::{answer, request};

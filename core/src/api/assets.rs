@@ -1,5 +1,6 @@
 //! Assets: the sending domains, nodes and bounce addresses that an account may use (R-PKG-5):
 //! requests and answers.
+#![cfg_attr(doc, doc = include_str!("../../doc/assets.md"))]
 
 use crate::model::{AssetKind, Count, Id, Name};
 use tenantry_macros::{answer, request};

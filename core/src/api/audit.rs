@@ -1,5 +1,6 @@
 //! The audit: what was changed and by whom, and the proof that nobody has altered the records
 //! (R-AUD-1): requests and answers.
+#![cfg_attr(doc, doc = include_str!("../../doc/audit.md"))]
 
 use crate::model::{AuditActor, AuditKind, Count, Cursor, Id, Name};
 use tenantry_macros::{answer, request};

@@ -1,5 +1,6 @@
 //! The actions of automations and triggers, which are counted by month (R-PKG-1): requests and
 //! answers.
+#![cfg_attr(doc, doc = include_str!("../../doc/automations.md"))]
 
 use crate::model::{Count, Id, Limit};
 use tenantry_macros::{answer, request};

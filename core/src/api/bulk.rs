@@ -1,5 +1,10 @@
 //! What is answered where one thing is asked for many (R-ACC-5): the same for whatever it is done
 //! to.
+//!
+//! # Example
+//!
+//! [`invitations`](crate::api::invitations#example) shows what is answered for two addresses, one
+//! of which is none.
 
 use crate::error::{Code, Error};
 use schemars::JsonSchema;

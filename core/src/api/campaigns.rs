@@ -1,5 +1,6 @@
 //! Campaigns: the outcomes of their messages, and when their bounces stop them (R-QTA-11): requests
 //! and answers.
+#![cfg_attr(doc, doc = include_str!("../../doc/campaigns.md"))]
 
 use crate::model::{Campaign, Count, Cursor, Id};
 use tenantry_macros::{answer, request};

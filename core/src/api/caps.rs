@@ -1,5 +1,6 @@
 //! Caps: limits of an account beside those of its package, for members, campaigns, API keys and
 //! domains (R-QTA-4, R-QTA-14): requests and answers.
+#![cfg_attr(doc, doc = include_str!("../../doc/caps.md"))]
 
 use crate::model::{CapScope, Channel, Count, Id, MessageClass, Name, OverLimit, Window};
 use tenantry_macros::{answer, request};

@@ -1,4 +1,5 @@
 //! The clock of the store: requests and answers.
+#![cfg_attr(doc, doc = include_str!("../../doc/clock.md"))]
 
 use crate::model::Count;
 use tenantry_macros::{answer, request};

@@ -1,5 +1,6 @@
 //! Credits: a ledger for each account and channel, what is left of each grant, and where that is
 //! held (R-CRD-1 to R-CRD-3): requests and answers.
+#![cfg_attr(doc, doc = include_str!("../../doc/credits.md"))]
 
 use crate::model::{Channel, Count, CreditEntry, Id, Note};
 use tenantry_macros::{answer, request};

@@ -1,5 +1,6 @@
 //! Gauges: how many contacts, lists and the like an account has, against the limits that count them
 //! (R-QTA-10, R-PKG-1, R-PKG-3): requests and answers.
+#![cfg_attr(doc, doc = include_str!("../../doc/gauges.md"))]
 
 use crate::model::{Count, Id, Limit, LimitName};
 use crate::rules::limit::Source;

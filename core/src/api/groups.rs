@@ -1,4 +1,5 @@
 //! Groups of users (R-GRP-1 to R-GRP-8): requests and answers.
+#![cfg_attr(doc, doc = include_str!("../../doc/groups.md"))]
 
 use crate::api::usage::UsageWindow;
 use crate::model::{Avatar, CapPeriod, Channel, Count, GroupCaps, Id, Name};

@@ -1,5 +1,6 @@
 //! Invitations: access that is offered to an e-mail address and accepted through a link (R-INV-1 to
 //! R-INV-10): requests and answers.
+#![cfg_attr(doc, doc = include_str!("../../doc/invitations.md"))]
 
 use crate::model::{
     AccountGrant, Count, Cursor, Delivery, DeliveryOutcome, Email, Id, InvitationKind, Name, Note,

@@ -1,4 +1,5 @@
 //! Edit leases: one person at a time edits a resource (R-RES-3): requests and answers.
+#![cfg_attr(doc, doc = include_str!("../../doc/leases.md"))]
 
 use crate::model::{Count, Id};
 use tenantry_macros::{answer, request};

@@ -1,5 +1,6 @@
 //! The limits of accounts: each is the account's own or inherited (R-PKG-2, R-PKG-3): requests and
 //! answers.
+#![cfg_attr(doc, doc = include_str!("../../doc/limits.md"))]
 
 use crate::model::{Count, CountedClass, Id, Limit, LimitName, Limits, MessageClass, OverLimit};
 use crate::rules::limit::Source;

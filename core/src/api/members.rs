@@ -1,5 +1,6 @@
 //! Memberships: users in an account, each with a role (R-INV-4, R-INV-7, R-INV-8, R-INV-10,
 //! R-ACC-3, R-ROL-7): requests and answers.
+#![cfg_attr(doc, doc = include_str!("../../doc/members.md"))]
 
 use crate::api::groups::GroupResources;
 use crate::model::{AccountGrant, Count, Cursor, Email, Id, Name, PendingStep, ResourcesTo};

@@ -1,4 +1,9 @@
 //! The requests and answers of the operations: one file for each noun, and nothing else in it.
+//!
+//! Each begins with an example that is run by the tests.
+//!
+//! # The platform of the examples
+#![cfg_attr(doc, doc = include_str!("../../doc/platform.md"))]
 
 pub mod access;
 pub mod accounts;

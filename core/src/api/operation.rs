@@ -1,6 +1,10 @@
 //! The contract of an operation: its name, what it does to the store, who may call it, and which
 //! gates are open to it. The rows of the [`catalogue`](crate::catalogue) fill it in, and everything
 //! that checks a call reads it as data.
+//!
+//! # Example
+//!
+//! [Operations and errors](crate#operations-and-errors) reads the contract of an operation.
 
 use crate::model::Id;
 use schemars::JsonSchema;

@@ -1,5 +1,6 @@
 //! Operators: the platform's staff. They are users with a role on the platform itself, and are
 //! members of no account (R-PLT-2): requests and answers.
+#![cfg_attr(doc, doc = include_str!("../../doc/operators.md"))]
 
 use crate::model::{Count, Email, Id, Name};
 use tenantry_macros::{answer, request};

@@ -1,5 +1,6 @@
 //! The outbox: the messages that the host has to carry out, in order (R-OUT-1): requests and
 //! answers.
+#![cfg_attr(doc, doc = include_str!("../../doc/outbox.md"))]
 
 use crate::model::{ClockJump, Count, Id, LimitAlert, LogInNotice, Name, Note, OutboxKind, Secret};
 use tenantry_macros::{answer, request};

@@ -1,4 +1,5 @@
 //! Packages: service tiers with limits (R-PKG-1, R-PKG-4): requests and answers.
+#![cfg_attr(doc, doc = include_str!("../../doc/packages.md"))]
 
 use crate::model::{
     Assets, AssetsEdit, BounceRate, Count, Id, Limit, LimitName, Limits, Name, Package, Price,

@@ -1,5 +1,6 @@
 //! Passwords: setting, changing, importing from another platform, and banning them (R-SES-1,
 //! R-SES-4): requests and answers.
+#![cfg_attr(doc, doc = include_str!("../../doc/passwords.md"))]
 
 use crate::model::{Email, Id, Name, Secret};
 use tenantry_macros::{answer, request};

@@ -1,4 +1,5 @@
 //! The permission tree (R-ROL-1, R-ROL-2): requests and answers.
+#![cfg_attr(doc, doc = include_str!("../../doc/permissions.md"))]
 
 use crate::model::{Count, Id, Name};
 use tenantry_macros::{answer, request};

@@ -1,5 +1,6 @@
 //! Policies: the settings in which platforms differ, for the platform and for single accounts
 //! (R-PLT-3): requests and answers.
+#![cfg_attr(doc, doc = include_str!("../../doc/policies.md"))]
 
 use crate::model::{EffectivePolicies, Id, Name, Policies, Preset as NamedPreset};
 use crate::rules::policy::PolicySource;

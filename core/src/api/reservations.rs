@@ -1,5 +1,6 @@
 //! Reservations: messages of a campaign are charged now, and go out later or are given back
 //! (R-QTA-5): requests and answers.
+#![cfg_attr(doc, doc = include_str!("../../doc/reservations.md"))]
 
 use crate::model::Refusal;
 use crate::model::{Channel, Count, Id, MessageInput, PaidWithCredits, ReservationState};

@@ -1,5 +1,6 @@
 //! Resources: references to what the host stores, such as campaigns and lists, and who may do what
 //! with them (R-RES-1, R-RES-2, R-GRP-3): requests and answers.
+#![cfg_attr(doc, doc = include_str!("../../doc/resources.md"))]
 
 use crate::error::Code;
 use crate::model::{Count, Cursor, Id, Resource, ResourceReason, Scope};

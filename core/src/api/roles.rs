@@ -1,5 +1,6 @@
 //! Roles: those of the platform, and those of single accounts (R-ROL-1, R-ROL-3, R-ROL-4, R-ROL-6
 //! to R-ROL-8): requests and answers.
+#![cfg_attr(doc, doc = include_str!("../../doc/roles.md"))]
 
 use crate::model::{Count, Grant, Id, Name, Role};
 use tenantry_macros::{answer, request};

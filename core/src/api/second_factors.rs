@@ -1,5 +1,6 @@
 //! The second factor of a user: time-based codes of an authenticator, and recovery codes for a user
 //! who has lost it (R-SES-1): requests and answers.
+#![cfg_attr(doc, doc = include_str!("../../doc/second_factors.md"))]
 
 use crate::model::{Id, Name, Secret};
 use tenantry_macros::{answer, request};

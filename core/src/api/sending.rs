@@ -1,5 +1,6 @@
 //! Sending: one decision on status, permission and every limit, which charges in the same step
 //! (R-QTA-1, R-QTA-3): requests and answers.
+#![cfg_attr(doc, doc = include_str!("../../doc/sending.md"))]
 
 use crate::api::usage::UsageWindow;
 use crate::error::Code;

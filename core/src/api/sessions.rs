@@ -1,5 +1,6 @@
 //! Sessions: logging in, what a token proves, and the devices on which somebody is logged in
 //! (R-SES-1, R-SES-2): requests and answers.
+#![cfg_attr(doc, doc = include_str!("../../doc/sessions.md"))]
 
 use crate::model::{Address, Count, Email, Id, Name, Note, Secret, SessionBehind};
 use tenantry_macros::{answer, request};

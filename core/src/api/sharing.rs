@@ -1,4 +1,5 @@
 //! Templates that an account shares with those below it (R-TEA-6, R-TEA-7): requests and answers.
+#![cfg_attr(doc, doc = include_str!("../../doc/sharing.md"))]
 
 use crate::error::Code;
 use crate::model::{Count, Cursor, Id};

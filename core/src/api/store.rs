@@ -1,5 +1,6 @@
 //! The store itself: its id and version, its verification, and a fingerprint of all that it holds:
 //! requests and answers.
+#![cfg_attr(doc, doc = include_str!("../../doc/store.md"))]
 
 use crate::model::{ClockJump, Count, FilePath, Id, Replaceable, StorePath};
 use tenantry_macros::{answer, request};

@@ -1,5 +1,6 @@
 //! Suppressions: the recipients to whom nothing is sent, for each account or pooled for the team
 //! (R-TEA-8): requests and answers.
+#![cfg_attr(doc, doc = include_str!("../../doc/suppressions.md"))]
 
 use crate::model::{Count, Cursor, Id, MessageClass, Name, Note, Suppression};
 use tenantry_macros::{answer, request};

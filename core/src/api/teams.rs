@@ -1,5 +1,6 @@
 //! The accounts of a team: further accounts and their price, ownership, lists of accounts, and
 //! switching between accounts (R-TEA-1 to R-TEA-5, R-SES-5): requests and answers.
+#![cfg_attr(doc, doc = include_str!("../../doc/accounts.md"))]
 
 use crate::error::Code;
 use crate::model::{Count, Cursor, Email, Id, Name, Price};

@@ -1,5 +1,6 @@
 //! Threads: slots with a lease, for jobs that run at the same time (R-QTA-10): requests and
 //! answers.
+#![cfg_attr(doc, doc = include_str!("../../doc/threads.md"))]
 
 use crate::model::{Count, Cursor, Id, Slot};
 use tenantry_macros::{answer, request};

@@ -1,4 +1,5 @@
 //! How much of each limit is used now: requests and answers.
+#![cfg_attr(doc, doc = include_str!("../../doc/usage.md"))]
 
 use crate::model::{Count, CreditTotals, Cursor, Id, Limit, LimitName, Name, Price, Window};
 use crate::rules::limit::Source;

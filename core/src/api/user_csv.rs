@@ -1,4 +1,8 @@
 //! Export of users as CSV, and import from CSV (R-USR-5): requests and answers.
+//!
+//! # Example
+//!
+//! [Users as CSV](crate#users-as-csv) shows both directions.
 
 use crate::api::bulk::BulkResult;
 use crate::model::{Count, Cursor, Id};

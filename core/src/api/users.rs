@@ -1,5 +1,6 @@
 //! The users of the platform: their profiles, their e-mail addresses, and their deletion (R-USR-1
 //! to R-USR-4, R-ACC-3, R-TEA-3): requests and answers.
+#![cfg_attr(doc, doc = include_str!("../../doc/users.md"))]
 
 use crate::api;
 use crate::api::addresses::AddressList;

@@ -17,6 +17,8 @@ pub(crate) enum Job {
 
 /// What went with an account that was erased.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+// It stands in a function of `Operation` that only the library calls.
+#[allow(unnameable_types)]
 pub struct Erased {
     pub(crate) accounts: u64,
     pub(crate) users: u64,

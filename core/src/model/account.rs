@@ -1,7 +1,6 @@
 //! Accounts and their life cycle (R-ACC-1 to R-ACC-3).
 
 use super::{Assets, Id, LimitName, Limits, Name, Note};
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tenantry_macros::answer;
 
@@ -108,9 +107,7 @@ pub struct Hold {
 }
 
 /// Why an account is suspended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
+#[answer]
 pub enum HoldReason {
     /// An administrative decision.
     Admin,
@@ -125,11 +122,8 @@ pub enum HoldReason {
 }
 
 /// The level that placed a hold, from the bottom up.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
+#[answer]
+#[derive(PartialOrd, Ord)]
 pub enum HoldLevel {
     /// The account itself.
     Account,

@@ -2,8 +2,7 @@
 
 use super::Name;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use tenantry_macros::options;
+use tenantry_macros::{answer, options};
 
 /// The assets of a package or of an account, by the names that the host uses for them.
 #[options]
@@ -44,9 +43,7 @@ impl AssetsEdit {
 }
 
 /// A kind of asset.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
+#[answer]
 pub enum AssetKind {
     /// A sending domain.
     Domain,

@@ -1,7 +1,6 @@
 //! The audit records of changes (R-AUD-1).
 
 use super::{Actor, Id};
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tenantry_macros::answer;
@@ -85,9 +84,7 @@ pub struct AuditActor {
 }
 
 /// What kind of actor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
+#[answer]
 pub enum AuditActorKind {
     /// The host itself, or what became due without a call.
     System,
@@ -217,11 +214,8 @@ pub struct AuditLink {
 }
 
 /// What kind of thing a change concerns.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
+#[answer]
+#[derive(PartialOrd, Ord)]
 pub enum AuditKind {
     /// An account.
     Account,

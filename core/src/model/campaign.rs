@@ -1,8 +1,6 @@
 //! The outcomes of campaigns, as far as bounces need them (R-QTA-11).
 
 use super::{Count, Id};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use tenantry_macros::answer;
 
 /// The outcomes of a campaign, as they are stored and shown.
@@ -56,9 +54,7 @@ pub struct CampaignStop {
 }
 
 /// What stops a campaign.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
+#[answer]
 pub enum CampaignStopReason {
     /// Too many of its messages bounced.
     Bounces,

@@ -2,9 +2,8 @@
 //! R-QTA-14).
 
 use super::{Channel, Count, Id, MessageClass, Name, OverLimit, Window};
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tenantry_macros::request;
+use tenantry_macros::{answer, request};
 
 /// A cap. It counts what its account and all accounts below it send, or what all accounts send.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,9 +42,8 @@ pub struct Cap {
 }
 
 /// What a cap counts by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
+#[answer]
+#[derive(Hash)]
 pub enum CapScope {
     /// All messages together.
     Account,

@@ -1,7 +1,6 @@
 //! Credits, with which an account pays for messages beyond its limits (R-CRD-1).
 
 use super::{Channel, Count, Id, Note};
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tenantry_macros::answer;
 
@@ -16,9 +15,7 @@ pub struct PaidWithCredits {
 }
 
 /// What an entry in a ledger of credits says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
+#[answer]
 pub enum CreditKind {
     /// The platform added credits.
     Granted,

@@ -1,9 +1,8 @@
 //! Invitations: access that is offered to a person until they accept it (R-INV-1 to R-INV-6).
 
 use super::{Email, Id, Name, Note};
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tenantry_macros::request;
+use tenantry_macros::{answer, request};
 
 /// An invitation as it is stored. Its token is not stored: it is derived from the id and the
 /// generation (R-INV-2).
@@ -59,9 +58,7 @@ impl Invitation {
 }
 
 /// What an invitation makes of the person who accepts it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
+#[answer]
 pub enum InvitationKind {
     /// A member.
     Member,
@@ -106,9 +103,7 @@ pub struct Delivery {
 }
 
 /// The outcome of the delivery of a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
+#[answer]
 pub enum DeliveryOutcome {
     /// It was delivered.
     Delivered,

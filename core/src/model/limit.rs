@@ -4,7 +4,7 @@ use super::{Count, MessageClass, OverLimit, Window};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
-use tenantry_macros::{options, request};
+use tenantry_macros::{answer, options, request};
 
 /// A limit: unlimited, or a number (0 allows nothing). *Inherit* is the absence of a limit, never a
 /// value (R-PKG-2).
@@ -185,9 +185,7 @@ impl LimitTerms {
 }
 
 /// Which messages a limit counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
+#[answer]
 pub enum CountedClass {
     /// Only marketing messages.
     Marketing,

@@ -1,13 +1,12 @@
 //! Meters: what has been drawn from a limit in its current window.
 
 use super::LimitName;
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tenantry_macros::answer;
 
 /// How a message goes out; e-mails and text messages are counted separately.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
+#[answer]
+#[derive(Default, Hash)]
 pub enum Channel {
     /// By e-mail.
     #[default]

@@ -46,8 +46,8 @@ pub use address::{Address, AddressRange, common_ranges};
 pub use api_key::ApiKey;
 pub use assets::{AssetKind, Assets, AssetsEdit};
 pub use audit::{
-    AUDIT_IP, AuditActor, AuditChain, AuditChange, AuditFields, AuditHead, AuditKind, AuditLink,
-    AuditPerson, AuditPersonal, AuditRecord,
+    AUDIT_IP, AuditActor, AuditActorKind, AuditChain, AuditChange, AuditFields, AuditHead,
+    AuditKind, AuditLink, AuditPerson, AuditPersonal, AuditRecord,
 };
 pub use campaign::{Campaign, CampaignOutcomes, CampaignStop, CampaignStopReason};
 pub use cap::{Cap, CapScope, MessageInput};
@@ -74,7 +74,8 @@ pub use outbox::{
 };
 pub use package::{BounceRate, Package, Price};
 pub(crate) use permission::TEAM_PERMISSION;
-pub use permission::{HostNode, Scope, tree::PermissionTree};
+pub use permission::tree::{PermissionNode, PermissionTree};
+pub use permission::{HostNode, Scope};
 pub use policy::{
     CapPeriod, ChildOwner, Editor, EffectivePolicies, GrantExisting, PendingStep, Policies,
     PolicyRecord, Preset, Resend, ReservationsOnHold, RoleScope,

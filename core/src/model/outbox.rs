@@ -1,7 +1,6 @@
 //! The messages that the host has to carry out (R-OUT-1).
 
 use super::{AuditKind, ClockJump, Email, Id, Note};
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tenantry_macros::answer;
 
@@ -158,9 +157,7 @@ pub struct LogInNotice {
 }
 
 /// What the host has to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
+#[answer]
 pub enum OutboxKind {
     /// Send an invitation with the link that accepts it.
     Invitation,

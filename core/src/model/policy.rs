@@ -169,9 +169,7 @@ pub struct PolicyRecord {
 }
 
 /// What happens to the reservations of an account that can no longer send.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
+#[answer]
 pub enum ReservationsOnHold {
     /// They are given back, and a later commit is refused with `reservation_void`.
     Void,
@@ -180,9 +178,7 @@ pub enum ReservationsOnHold {
 }
 
 /// A named set of policies for one of five kinds of product (section 16 of the rules).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
+#[answer]
 pub enum Preset {
     /// Clients with packages, run by operators.
     Packages,
@@ -197,9 +193,7 @@ pub enum Preset {
 }
 
 /// Who owns an account below another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
+#[answer]
 pub enum ChildOwner {
     /// An owner of its own.
     Own,
@@ -208,9 +202,7 @@ pub enum ChildOwner {
 }
 
 /// To what a role belongs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
+#[answer]
 pub enum RoleScope {
     /// Each membership has a role of its own.
     Membership,
@@ -221,9 +213,7 @@ pub enum RoleScope {
 }
 
 /// Who can give an existing user access to a further account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
+#[answer]
 pub enum GrantExisting {
     /// Only the parent: those who manage the team.
     Parent,
@@ -232,11 +222,8 @@ pub enum GrantExisting {
 }
 
 /// What sending an invitation again does; the strictest is last.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
+#[answer]
+#[derive(PartialOrd, Ord)]
 pub enum Resend {
     /// The same link is sent again.
     Reuse,
@@ -247,9 +234,7 @@ pub enum Resend {
 }
 
 /// A step until which a member is shown as pending.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
+#[answer]
 pub enum PendingStep {
     /// The member has accepted the invitation.
     Accepted,
@@ -280,9 +265,7 @@ pub enum Editor {
 }
 
 /// The window of a group's cap.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
+#[answer]
 pub enum CapPeriod {
     /// A month of the account's time zone.
     Month,

@@ -1,14 +1,10 @@
 //! Kinds of records that another can replace.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use tenantry_macros::answer;
 
 /// A kind of record that another can replace wherever it is used.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
+#[answer]
+#[derive(PartialOrd, Ord)]
 pub enum Replaceable {
     /// A package.
     Package,

@@ -1,8 +1,8 @@
 //! Reservations: messages that are charged before they go out (R-QTA-5).
 
 use super::{Channel, Id, MessageInput, PaidWithCredits};
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tenantry_macros::answer;
 
 /// How long a reservation is remembered after its end, so that the same request gets the same
 /// answer.
@@ -51,9 +51,7 @@ pub struct Reservation {
 }
 
 /// The state of a reservation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
+#[answer]
 pub enum ReservationState {
     /// It can be committed or released.
     Open,

@@ -1,7 +1,6 @@
 //! Resources: references to what the host stores, and who edits it now (R-RES-1, R-RES-3).
 
 use super::Id;
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tenantry_macros::{answer, request};
 
@@ -31,9 +30,7 @@ pub struct Resource {
 }
 
 /// Why somebody sees a resource: the narrowest reason that suffices (R-GRP-3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
+#[answer]
 pub enum ResourceReason {
     /// They own it.
     Owner,
@@ -56,9 +53,7 @@ pub struct ResourcesTo {
 }
 
 /// Who gets the resources of a member who leaves (R-USR-4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
+#[answer]
 pub enum ResourcesToKind {
     /// A member becomes the owner of the resources, which carry that member's group.
     Member,

@@ -1,7 +1,7 @@
 //! The second factor of a user: time-based codes, and recovery codes (R-SES-1).
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tenantry_macros::answer;
 
 /// The second factor of a user as it is stored.
 #[derive(Clone, Default, Serialize, Deserialize)]
@@ -26,9 +26,7 @@ pub struct SecondFactor {
 }
 
 /// Whether sessions need a second factor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
+#[answer]
 pub enum SecondFactorPolicy {
     /// Each user decides for themself.
     Optional,

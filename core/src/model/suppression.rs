@@ -1,8 +1,6 @@
 //! Suppressions: the recipients to whom nothing is sent (R-TEA-8).
 
 use super::{Id, Note};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use tenantry_macros::answer;
 
 /// An address or a domain to which nothing is sent, as it is stored and shown.
@@ -25,9 +23,7 @@ pub struct Suppression {
 }
 
 /// What kind of message it is (R-QTA-14).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
+#[answer]
 pub enum MessageClass {
     /// A message such as a newsletter or an offer.
     Marketing,

@@ -1,13 +1,11 @@
 //! The windows in which limits and caps count, and what happens to a send beyond (R-QTA-4,
 //! R-QTA-7).
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use tenantry_macros::answer;
 
 /// A kind of window (R-QTA-4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
+#[answer]
+#[derive(Hash)]
 pub enum Window {
     /// The last sixty minutes, minute by minute.
     RollingHour,
@@ -41,22 +39,8 @@ impl Window {
 }
 
 /// What happens to a send beyond a limit, the strictest first (R-QTA-7).
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    Default,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Serialize,
-    Deserialize,
-    JsonSchema,
-)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
+#[answer]
+#[derive(Default, PartialOrd, Ord, Hash)]
 pub enum OverLimit {
     /// It is refused.
     #[default]

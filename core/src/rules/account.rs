@@ -3,15 +3,11 @@
 
 use crate::error::{Code, Error};
 use crate::model::{Account, Actor, HoldLevel, Id, Lifecycle};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use tenantry_macros::answer;
 
 /// The effective status of an account: the worst status among it and its ancestors, in this order.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
+#[answer]
+#[derive(PartialOrd, Ord)]
 pub enum Status {
     /// The account is in use.
     Active,

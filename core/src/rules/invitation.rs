@@ -3,9 +3,8 @@
 
 use crate::error::Code;
 use crate::model::{Email, Invitation, InvitationState, Mailbox, Name};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
+use tenantry_macros::answer;
 
 /// The most addresses in one text.
 pub const MOST_ADDRESSES: usize = 500;
@@ -13,9 +12,7 @@ pub const MOST_ADDRESSES: usize = 500;
 pub const LONGEST_TEXT: usize = 64 << 10;
 
 /// The status of an invitation now. Whether it has expired is computed, and never stored (R-INV-3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
+#[answer]
 pub enum InvitationStatus {
     /// It can be accepted.
     Pending,

@@ -2,13 +2,11 @@
 
 use crate::model::Edition;
 use crate::model::{Account, Id, Limit, LimitKind, LimitName, LimitTerms, Limits, Package};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use tenantry_macros::answer;
 
 /// Where the value of a limit comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
+#[answer]
+#[derive(Hash)]
 pub enum Source {
     /// It is set on the account itself.
     Override,

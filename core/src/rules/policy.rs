@@ -7,8 +7,7 @@ use crate::model::{
     CapPeriod, ChildOwner, Count, Edition, Editor, EffectivePolicies, GrantExisting, Limit,
     PendingStep, Policies, PolicyRecord, Preset, Resend, RoleScope,
 };
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use tenantry_macros::answer;
 
 const DAY_MS: u64 = 24 * 3_600_000;
 
@@ -200,9 +199,7 @@ pub fn includes_credits<'a>(
 }
 
 /// Where the value of a policy comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
+#[answer]
 pub enum PolicySource {
     /// It is set as a single policy on the account, or on an account above.
     Account,

@@ -4,15 +4,12 @@
 use crate::error::{Code, Error, excerpt};
 use crate::model::trimmed;
 use csv::{ReaderBuilder, StringRecord};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+use tenantry_macros::answer;
 
 /// The character between the fields of a row. Spreadsheets write the one that is usual in their
 /// language.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
+#[answer]
 pub enum CsvSeparator {
     /// A comma.
     Comma,

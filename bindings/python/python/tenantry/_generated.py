@@ -204,7 +204,7 @@ from .model import (
     Window,
 )
 
-CATALOGUE_HASH = "bac916d7d983c72a91e2c94ab4fd535b"
+CATALOGUE_HASH = "5bae46ef16dc59298f65dfefdd71250e"
 
 
 class AccessOperations(Namespace):

@@ -1510,10 +1510,10 @@ class AddressList:
 class ApiKey:
     """An API key. Its token is not stored anywhere."""
 
-    account: str
-    """The account that it acts in."""
     id: str
     """The key."""
+    account: str
+    """The account that it acts in."""
     user: str
     """The member for whom it acts."""
     name: str
@@ -1538,8 +1538,8 @@ class ApiKey:
     @classmethod
     def _from(cls, value: Any) -> ApiKey:
         return cls(
-            account=value["account"],
             id=value["id"],
+            account=value["account"],
             user=value["user"],
             name=value["name"],
             permissions=tuple(Grant._from(item) for item in value["permissions"]),
@@ -1742,10 +1742,10 @@ class AuditActor:
 class AuditChangeItem:
     """What happened to one thing."""
 
-    kind: AuditKind
-    """What kind of thing it is."""
     id: str
     """Its id, within the account or the platform whose chain this is."""
+    kind: AuditKind
+    """What kind of thing it is."""
     what: AuditWhat
     """Whether it was created, changed or deleted."""
     fields: tuple[AuditField, ...]
@@ -1756,8 +1756,8 @@ class AuditChangeItem:
     @classmethod
     def _from(cls, value: Any) -> AuditChangeItem:
         return cls(
-            kind=value["kind"],
             id=value["id"],
+            kind=value["kind"],
             what=value["what"],
             fields=tuple(AuditField._from(item) for item in value["fields"]),
             erased=value.get("erased"),
@@ -2171,10 +2171,10 @@ class BulkMemberResults:
 class Campaign:
     """The outcomes of a campaign, as they are stored and shown."""
 
-    account: str
-    """The account that sends it."""
     id: str
     """The host's own id, unique within the account."""
+    account: str
+    """The account that sends it."""
     sample: CampaignOutcomes
     """The outcomes reported since the sample began; they decide whether the campaign is stopped."""
     sample_since_ms: int
@@ -2191,8 +2191,8 @@ class Campaign:
     @classmethod
     def _from(cls, value: Any) -> Campaign:
         return cls(
-            account=value["account"],
             id=value["id"],
+            account=value["account"],
             sample=CampaignOutcomes._from(value["sample"]),
             sample_since_ms=value["sample_since_ms"],
             total=CampaignOutcomes._from(value["total"]),
@@ -2272,10 +2272,10 @@ class CampaignStop:
 class Cap:
     """A cap of an account or of the platform."""
 
-    account: str | None = None
-    """The account; absent for a cap of the platform."""
     id: str
     """The cap."""
+    account: str | None = None
+    """The account; absent for a cap of the platform."""
     scope: CapScope
     """What it counts by."""
     subject: str | None = None
@@ -2306,8 +2306,8 @@ class Cap:
     @classmethod
     def _from(cls, value: Any) -> Cap:
         return cls(
-            account=value.get("account"),
             id=value["id"],
+            account=value.get("account"),
             scope=value["scope"],
             subject=value.get("subject"),
             channel=value["channel"],
@@ -3800,21 +3800,21 @@ class InvoiceLines:
 class LeaseState:
     """Who edits a resource now."""
 
+    id: str
+    """The resource."""
     account: str
     """The account."""
     kind: str
     """The kind of the resource."""
-    id: str
-    """The resource."""
     lease: EditLease | None = None
     """The lease; absent when nobody edits it."""
 
     @classmethod
     def _from(cls, value: Any) -> LeaseState:
         return cls(
+            id=value["id"],
             account=value["account"],
             kind=value["kind"],
-            id=value["id"],
             lease=EditLease._from(value["lease"]) if "lease" in value else None,
         )
 
@@ -4632,19 +4632,19 @@ class OutboxTaken:
 class OwnedResource:
     """A resource that a person owns."""
 
+    id: str
+    """The id."""
     account: str
     """The account."""
     kind: str
     """The kind."""
-    id: str
-    """The id."""
 
     @classmethod
     def _from(cls, value: Any) -> OwnedResource:
         return cls(
+            id=value["id"],
             account=value["account"],
             kind=value["kind"],
-            id=value["id"],
         )
 
 
@@ -5345,12 +5345,12 @@ class ReceivedList:
 class ReceivedTemplate:
     """A template that an account above shares."""
 
+    id: str
+    """The resource."""
     account: str
     """The account above that shares it."""
     kind: str
     """The kind of the resource."""
-    id: str
-    """The resource."""
     rev: int
     """The revision that the resource has now; a change in the account above raises it."""
     updated_at_ms: int
@@ -5361,9 +5361,9 @@ class ReceivedTemplate:
     @classmethod
     def _from(cls, value: Any) -> ReceivedTemplate:
         return cls(
+            id=value["id"],
             account=value["account"],
             kind=value["kind"],
-            id=value["id"],
             rev=value["rev"],
             updated_at_ms=value["updated_at_ms"],
             shared_at_ms=value["shared_at_ms"],
@@ -5431,10 +5431,10 @@ class ReplacedEverywhere:
     done.
     """
 
-    kind: Replaceable
-    """What it was."""
     id: str
     """The package or role that was deleted."""
+    kind: Replaceable
+    """What it was."""
     replaced_by: str
     """What is in its place."""
     deleted_at_ms: int
@@ -5445,8 +5445,8 @@ class ReplacedEverywhere:
     @classmethod
     def _from(cls, value: Any) -> ReplacedEverywhere:
         return cls(
-            kind=value["kind"],
             id=value["id"],
+            kind=value["kind"],
             replaced_by=value["replaced_by"],
             deleted_at_ms=value["deleted_at_ms"],
             records=value["records"],
@@ -5457,10 +5457,10 @@ class ReplacedEverywhere:
 class Reservation:
     """A reservation."""
 
-    account: str
-    """The account."""
     id: str
     """The reservation."""
+    account: str
+    """The account."""
     user: str | None = None
     """The user who sends."""
     channel: Channel
@@ -5485,8 +5485,8 @@ class Reservation:
     @classmethod
     def _from(cls, value: Any) -> Reservation:
         return cls(
-            account=value["account"],
             id=value["id"],
+            account=value["account"],
             user=value.get("user"),
             channel=value["channel"],
             count=value["count"],
@@ -5543,14 +5543,14 @@ class ReservationDecision:
 class Resource:
     """A reference to a resource, as it is stored and shown."""
 
+    id: str
+    """The id, unique within account and kind."""
     account: str
     """The account."""
     kind: str
     """The kind: `campaign`, `list`, `template` or another one of the library, or a branch of the permission tree that
     the host added.
     """
-    id: str
-    """The id, unique within account and kind."""
     owner: str
     """The user who owns it."""
     group: str | None = None
@@ -5569,9 +5569,9 @@ class Resource:
     @classmethod
     def _from(cls, value: Any) -> Resource:
         return cls(
+            id=value["id"],
             account=value["account"],
             kind=value["kind"],
-            id=value["id"],
             owner=value["owner"],
             group=value.get("group"),
             shared=value["shared"],
@@ -5640,19 +5640,19 @@ class ResourceList:
 class ResourceRemoved:
     """A resource that was removed."""
 
+    id: str
+    """The resource."""
     account: str
     """The account."""
     kind: str
     """The kind."""
-    id: str
-    """The resource."""
 
     @classmethod
     def _from(cls, value: Any) -> ResourceRemoved:
         return cls(
+            id=value["id"],
             account=value["account"],
             kind=value["kind"],
-            id=value["id"],
         )
 
     def __bool__(self) -> NoReturn:
@@ -6110,19 +6110,19 @@ class SessionsEnded:
 class ShareEnded:
     """A template whose sharing ended."""
 
+    id: str
+    """The resource."""
     account: str
     """The account."""
     kind: str
     """The kind of the resource."""
-    id: str
-    """The resource."""
 
     @classmethod
     def _from(cls, value: Any) -> ShareEnded:
         return cls(
+            id=value["id"],
             account=value["account"],
             kind=value["kind"],
-            id=value["id"],
         )
 
     def __bool__(self) -> NoReturn:
@@ -6153,12 +6153,12 @@ class ShareableList:
 class ShareableTemplate:
     """A template that is shared or can be shared."""
 
+    id: str
+    """The resource."""
     account: str
     """The account."""
     kind: str
     """The kind of the resource."""
-    id: str
-    """The resource."""
     owner: str
     """The user who owns it."""
     rev: int
@@ -6175,9 +6175,9 @@ class ShareableTemplate:
     @classmethod
     def _from(cls, value: Any) -> ShareableTemplate:
         return cls(
+            id=value["id"],
             account=value["account"],
             kind=value["kind"],
-            id=value["id"],
             owner=value["owner"],
             rev=value["rev"],
             shared=value["shared"],
@@ -7188,14 +7188,14 @@ class UserEntry:
 class UserHistory:
     """A recorded change of a person's data."""
 
+    id: str
+    """Its id."""
     at_ms: int
     """When it happened, in unix milliseconds."""
     operation: str
     """The operation."""
     kind: AuditKind
     """What kind of thing was changed."""
-    id: str
-    """Its id."""
     what: AuditWhat
     """Whether it was created, changed or deleted."""
     fields: tuple[AuditField, ...]
@@ -7204,10 +7204,10 @@ class UserHistory:
     @classmethod
     def _from(cls, value: Any) -> UserHistory:
         return cls(
+            id=value["id"],
             at_ms=value["at_ms"],
             operation=value["operation"],
             kind=value["kind"],
-            id=value["id"],
             what=value["what"],
             fields=tuple(AuditField._from(item) for item in value["fields"]),
         )

@@ -5,19 +5,16 @@ pub mod tree;
 
 use crate::error::{Code, Error, excerpt};
 use crate::model::{Id, Name};
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tenantry_macros::answer;
 
 /// The permission that lets a user reach every account below their own as they reach their own
 /// (R-TEA-3).
 pub(crate) const TEAM_PERMISSION: &str = "accounts.team";
 
 /// How far a permission on resources reaches: `any` implies `group` implies `own` (R-ROL-3).
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
+#[answer]
+#[derive(PartialOrd, Ord, Hash)]
 pub enum Scope {
     /// The user's own resources.
     Own,

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 /// A node of the tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Node {
+pub struct PermissionNode {
     /// The id, with dots, such as `campaigns.send`.
     pub id: String,
     /// The title for people.
@@ -33,7 +33,7 @@ pub struct Node {
 /// The permission tree: the built-in nodes and the host's own.
 #[derive(Clone, Debug)]
 pub struct PermissionTree {
-    nodes: Vec<Node>,
+    nodes: Vec<PermissionNode>,
     by_id: HashMap<String, usize, RandomState>,
 }
 
@@ -73,7 +73,7 @@ impl PermissionTree {
         let parent = id
             .rsplit_once('.')
             .and_then(|(above, _)| self.by_id.get(above).copied());
-        self.nodes.push(Node {
+        self.nodes.push(PermissionNode {
             id: id.to_owned(),
             title: title.to_owned(),
             scoped,
@@ -128,7 +128,7 @@ impl PermissionTree {
     }
 
     /// All nodes by place.
-    pub fn nodes(&self) -> &[Node] {
+    pub fn nodes(&self) -> &[PermissionNode] {
         &self.nodes
     }
 
@@ -138,7 +138,7 @@ impl PermissionTree {
     }
 
     /// The node at a place.
-    pub fn node(&self, place: usize) -> Option<&Node> {
+    pub fn node(&self, place: usize) -> Option<&PermissionNode> {
         self.nodes.get(place)
     }
 

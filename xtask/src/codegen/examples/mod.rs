@@ -123,10 +123,12 @@ fn write(
             .collect::<Result<Vec<_>>>()?;
         setup.push_str(&program.fenced(&functions.join("\n")));
     }
-    let files = programs
-        .into_iter()
-        .map(|program| (program.path.to_owned(), program.text))
-        .collect();
+    let mut files = rust::documentation(root, &programs[0], about, domains)?;
+    files.extend(
+        programs
+            .into_iter()
+            .map(|program| (program.path.to_owned(), program.text)),
+    );
     Ok(Examples {
         files,
         platform: setup,
