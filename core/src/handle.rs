@@ -443,22 +443,32 @@ impl Access {
     /// Whether the user may do it now.
     #[inline]
     pub fn allowed(&self) -> Result<bool, Error> {
-        let needs_check = self.guard.needs_check();
-        if needs_check {
-            if let Some(own) = self.in_child()? {
-                return own.allowed();
-            }
-            self.guard.refuse_unusable(Effect::Read)?;
-        }
-        let known = self
-            .guard
-            .run_at_once(needs_check, |engine| Ok(self.known(engine)))?;
-        match known.flatten() {
+        let known = match self.guard.needs_check() {
+            false => self
+                .guard
+                .run_at_once(false, |engine| Ok(self.known(engine)))?
+                .flatten(),
+            true => self.known_after_check()?,
+        };
+        match known {
             Some(answer) => Ok(answer),
             None => self
                 .guard
                 .enter(Effect::Read, |engine| self.looked_up(engine)),
         }
+    }
+
+    /// The last answer, if it still holds, where the store [needs a check](Guard::needs_check).
+    #[cold]
+    fn known_after_check(&self) -> Result<Option<bool>, Error> {
+        if let Some(own) = self.in_child()? {
+            return own.allowed().map(Some);
+        }
+        self.guard.refuse_unusable(Effect::Read)?;
+        let known = self
+            .guard
+            .run_at_once(true, |engine| Ok(self.known(engine)))?;
+        Ok(known.flatten())
     }
 
     /// The last answer, if it still holds.

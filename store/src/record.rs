@@ -107,6 +107,7 @@ pub(crate) fn seal(key: &[u8], kind: Kind, version: u64, payload: &[u8]) -> Vec<
 }
 
 /// The checksum of a value that is kept whole, for a backend that keeps its parts by themselves.
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub(crate) fn checksum_whole(key: &[u8], version: u64, value: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     for part in [key, &[Kind::Whole as u8], &version.to_le_bytes(), value] {

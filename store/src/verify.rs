@@ -8,10 +8,12 @@ use crate::record::{self, Head, count};
 pub(crate) const MOST_DAMAGED: usize = 100;
 
 /// Keys, with the checksum of the record and how long its value is, or why it cannot be read.
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub(crate) type Page = Vec<(Vec<u8>, Result<(u32, usize), StoreError>)>;
 
 /// Reads all records of one state of a store that keeps values whole, a page from a key on after
 /// the other.
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub(crate) fn pages(
     found: &mut Verification,
     head: &Head,
@@ -52,6 +54,7 @@ pub(crate) fn pages(
 }
 
 /// Before anything was read.
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub(crate) fn nothing(head: &Head) -> Verification {
     Verification {
         records: 0,

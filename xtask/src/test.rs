@@ -66,6 +66,19 @@ pub fn run(root: &Path) -> Result<()> {
         packages(&mut lints, &LINTED).args(["--", "-D", "warnings"]),
     )?;
 
+    setup::run(
+        "lints of the store with no database",
+        root,
+        setup::cargo(&["clippy", "--release", "--quiet", "--no-default-features"]).args([
+            "-p",
+            "tenantry-store",
+            "--lib",
+            "--",
+            "-D",
+            "warnings",
+        ]),
+    )?;
+
     document(root)?;
     deny::run(root)?;
 
