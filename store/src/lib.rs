@@ -189,6 +189,7 @@ mod space;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod table;
+mod tally;
 mod verify;
 mod whole_file;
 

@@ -16,6 +16,7 @@ use crate::layers::{Bytes, Layers};
 use crate::process::Process;
 use crate::raw::{Failure, Raw, Writes, Written};
 use crate::record::{self, Head, count};
+use crate::tally;
 use crate::verify::{self, Progress};
 
 pub(crate) struct Table<R: Raw> {
@@ -241,13 +242,17 @@ impl<R: Raw> Table<R> {
         outcome
     }
 
+    /// Whether all records are there, as [`verify`](Table::verify) would find; for a store that
+    /// nobody else has yet.
+    pub(crate) fn is_whole(&self) -> Result<bool, StoreError> {
+        let state = self.state.read();
+        let (mut from, mut found) = (record::CHUNKS_FROM.to_vec(), verify::nothing(&state.head));
+        while verify::chunks(&state.layers, &mut from, &mut found)? {}
+        Ok(found.damaged.is_empty() && tally::is_whole(&state.layers, &state.head)?)
+    }
+
     fn verify_all(&self) -> Result<Verification, StoreError> {
-        let mut found = Verification {
-            records: 0,
-            bytes: 0,
-            last_commit: 0,
-            damaged: Vec::new(),
-        };
+        let mut found = verify::nothing(&self.state.read().head);
         while self.state.read().verify_step(&mut found)? {}
         let mut from = record::CHUNKS_FROM.to_vec();
         while verify::chunks(&self.state.read().layers, &mut from, &mut found)? {}

@@ -54,7 +54,6 @@ pub(crate) fn pages(
 }
 
 /// Before anything was read.
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub(crate) fn nothing(head: &Head) -> Verification {
     Verification {
         records: 0,
