@@ -157,7 +157,7 @@ pub struct AccessStep {
     pub package: Option<Id>,
     /// The node that was granted or denied.
     pub permission: Option<String>,
-    /// How far the grant, or what the ceiling allows, reaches.
+    /// The widest scope that this step allows.
     pub scope: Option<Scope>,
     /// The code of the status that forbids the permission.
     pub code: Option<Code>,

@@ -194,7 +194,7 @@ pub struct AuditVerification {
     pub whole: bool,
     /// The first problem that was found.
     pub problem: Option<AuditProblem>,
-    /// How many records were found to be right; if there is a problem, the records before it.
+    /// How many records were found to be right; if there is a problem, how many before it.
     pub records: u64,
     /// The number of the last record, according to the chain itself.
     pub number: u64,
