@@ -147,7 +147,8 @@ pub struct OutboxDelivery {
 /// The result of acknowledging, returning, giving up or reviving messages.
 #[answer]
 pub struct OutboxSettled {
-    /// How many of them were open until now; the others were acknowledged already, or dead.
+    /// How many of the messages the call changed. When messages are acknowledged, returned or given
+    /// up, those that were acknowledged or dead already do not count.
     pub settled: u64,
     /// How many messages the consumer still has to acknowledge.
     pub open: u64,
