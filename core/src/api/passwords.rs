@@ -8,7 +8,7 @@ use tenantry_macros::{answer, request};
 /// Sets the password of a user: with the token of a reset link, or for a user whom the host names.
 /// All sessions of the user end, and a change of their e-mail address that waits for confirmation
 /// is cancelled. The user is notified through the outbox, as by every operation that sets a
-/// password.
+/// password, except of the first password that they were asked to set.
 ///
 /// The first call with a token uses it up (R-SES-4). Only the host can choose the password of
 /// somebody else.
