@@ -6,7 +6,7 @@ use crate::model::{ClockJump, Count, FilePath, Id, Replaceable, StorePath};
 use tenantry_macros::{answer, request};
 
 /// Reads the kind, the id and the last commit of the store, how many processes have it open, the
-/// work that goes on in steps, and the version of the library.
+/// deletions that still go on in steps, and the version of the library.
 #[request]
 pub struct Info {}
 
