@@ -67,7 +67,7 @@ pub struct Behind {
 }
 
 impl Behind {
-    /// The person as an actor in person.
+    /// The same person, as an actor who acts in person.
     pub fn in_person(&self, ip: Option<IpAddr>) -> Actor {
         match &self.account {
             Some(account) => Actor::in_account(self.user.clone(), account.clone(), ip),

@@ -20,7 +20,7 @@ pub struct Campaign {
     pub total: CampaignOutcomes,
     /// Why the campaign is stopped; absent when it is not stopped.
     pub stop: Option<CampaignStop>,
-    /// When the campaign was first reported, stopped or named to the store, in unix milliseconds.
+    /// When the campaign was first reported or stopped, in unix milliseconds.
     pub created_at_ms: u64,
     /// When the record of the campaign was last changed, in unix milliseconds.
     pub updated_at_ms: u64,
