@@ -9,8 +9,8 @@ use tenantry_macros::answer;
 #[answer]
 #[schemars(extend("x-yes" = "refusal"))]
 pub struct Decision {
-    /// How many messages may go out: all that were asked for, or none; with a `min`, also any
-    /// number from `min` on.
+    /// How many messages may go out: all that were asked for, or none. With a `min`, any number
+    /// from `min` up to all is possible too.
     pub granted: u64,
     /// Why nothing was granted.
     pub refusal: Option<Arc<Refusal>>,

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Edition {
-    /// Everything except credits, overuse, bounce rates, limits on suppressed domains, and limits
-    /// on contacts that single accounts set. The preset `groups` includes credits and overuse.
+    /// Everything except credits, overuse, bounce rates, limits on suppressed domains, and an
+    /// account's own limit on contacts. The preset `groups` includes credits and overuse.
     #[default]
     Standard,
     /// Everything.
