@@ -78,7 +78,7 @@ pub struct UserPermissions {
     pub permissions: Vec<HeldPermission>,
 }
 
-/// A permission that somebody holds.
+/// A permission that a user holds.
 #[answer]
 pub struct HeldPermission {
     /// The permission.

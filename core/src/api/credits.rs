@@ -1,5 +1,5 @@
-//! Credits: a ledger for each account and channel, what is left of each grant, and where that is
-//! held (R-CRD-1 to R-CRD-3): requests and answers.
+//! Credits: a ledger for each account and channel, and the credits that are left of each grant, in
+//! the free balance or in reserves (R-CRD-1 to R-CRD-3): requests and answers.
 #![cfg_attr(doc, doc = include_str!("../../doc/credits.md"))]
 
 use crate::model::{Channel, Count, CreditEntry, Id, Note};

@@ -57,7 +57,7 @@ pub struct Get {
 pub struct List {
     /// The account.
     pub account: Id,
-    /// Whether the invitations to all accounts below it are listed too, for those who manage the
+    /// Whether the invitations to all accounts below are listed too; only for users who manage the
     /// team.
     #[serde(default)]
     pub include_descendants: bool,
@@ -109,7 +109,7 @@ pub struct Edit {
     pub expected_rev: Option<Count>,
 }
 
-/// Sends a pending or expired invitation again; its life time begins anew (R-INV-3, R-INV-5).
+/// Sends a pending or expired invitation again; its life time begins again (R-INV-3, R-INV-5).
 ///
 /// The policy `resend` decides whether a new link replaces the old one, the same link is sent
 /// again, or the call is refused with `policy_forbids`. If it is refused, delete the invitation and

@@ -172,7 +172,7 @@ pub struct AuditPerson {
     pub hash: Option<String>,
 }
 
-/// The personal fields of a change, or the address from which somebody acted. They are deleted with
+/// The personal fields of a change, or the address from which the actor came. They are deleted with
 /// the person, together with the salt: nobody can guess the fields from the hash that is left.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AuditPersonal {

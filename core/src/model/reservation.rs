@@ -29,7 +29,8 @@ pub struct Reservation {
     pub state: ReservationState,
     /// How many messages go out, according to the commit.
     pub committed: u64,
-    /// When the messages were charged; what is given back goes into the windows of that instant.
+    /// When the messages were charged; messages that are given back go to the windows of that
+    /// instant.
     pub reserved_at_ms: u64,
     /// When the reservation expires; messages that are not committed by then are given back.
     pub expires_at_ms: u64,
@@ -73,7 +74,7 @@ impl Reservation {
         self.credits.map_or(0, |paid| paid.amount.min(count))
     }
 
-    /// When all of it could have gone out; the slots of a pace are given back from then on.
+    /// When all messages could have gone out; the slots of a pace are given back from then on.
     pub fn slots_from_ms(&self) -> u64 {
         self.not_before_ms.unwrap_or(self.reserved_at_ms)
     }

@@ -30,7 +30,7 @@ pub struct Resource {
     pub updated_at_ms: u64,
 }
 
-/// Why somebody sees a resource: the narrowest reason that suffices (R-GRP-3).
+/// Why a user sees a resource: the narrowest reason that suffices (R-GRP-3).
 #[answer]
 pub enum ResourceReason {
     /// The user owns the resource.
