@@ -17,11 +17,11 @@ pub struct Set {
     pub limit: LimitName,
     /// `unlimited`, 0 for nothing, or a number.
     pub value: Limit,
-    /// The class of the messages that the limit counts. If the account has no class of its own, the
-    /// class of the package's limit applies (R-QTA-14).
+    /// The class of the messages that the limit counts. If the account has no class of its own, it
+    /// inherits the class; if no level sets one, the limit counts both classes (R-QTA-14).
     pub message_class: Option<CountedClass>,
-    /// What happens beyond the limit. If the account has no setting of its own, the setting of the
-    /// package applies; if the package has none, the policy `over_limit` (R-QTA-7).
+    /// What happens beyond the limit. If the account has no setting of its own, it inherits the
+    /// setting; if no level sets one, the policy `over_limit` decides (R-QTA-7).
     pub over: Option<OverLimit>,
     /// For a limit that spreads, how many messages may go out at once: at least 1; 1 until it is
     /// set.
@@ -66,9 +66,10 @@ pub struct Allocate {
     pub expected_rev: Option<Count>,
 }
 
-/// Sets the value of a limit for accounts for which neither the account nor its package sets one;
-/// until it is set, the limit is `unlimited` (R-PKG-3). Apart from the value, a field that is
-/// absent stays as it was.
+/// Sets the platform's default value of a limit. It applies to an account if neither the account
+/// itself, nor its package or (if it has no package) an account above, sets the limit. Until the
+/// default is set, it is `unlimited` (R-PKG-3). Apart from the value, a field that is absent stays
+/// as it was.
 #[request]
 pub struct SetDefault {
     /// Which limit.

@@ -100,7 +100,7 @@ pub struct UsedWindow {
     pub ends_at_ms: u64,
     /// How much was granted in the window and not given back, including what credits paid for.
     pub used: u64,
-    /// How much of `used` credits paid for, beyond the limit.
+    /// How much of the number in `used` was paid for with credits, beyond the limit.
     pub paid_with_credits: u64,
 }
 
