@@ -142,8 +142,8 @@ pub struct PasswordWasSet {
     pub user: Id,
 }
 
-/// Reports that a user has logged in, for a host with its own log-in. The first log-in is recorded
-/// (R-INV-4).
+/// Reports that a user has logged in, for a host with its own log-in. Each call counts as seeing
+/// the user; the first call also records the first log-in (R-INV-4).
 #[request]
 pub struct LoggedIn {
     /// The user.
