@@ -1,6 +1,6 @@
-//! The catalogue: every operation, one row each, sorted by name. An operation that is not in it
-//! does not exist in any language. A row alone says who may call the operation and under which
-//! circumstances; its columns are explained at `operations!` in `catalogue/columns.rs`.
+//! The catalogue: one row for each operation, sorted by name. An operation that is not in it does
+//! not exist in any language. Only its row says who may call an operation, and in which
+//! circumstances; `operations!` in `catalogue/columns.rs` explains the columns.
 
 mod columns;
 mod entry;
@@ -592,7 +592,7 @@ pub fn find(name: &str) -> Option<&'static Entry> {
     lookup::find(CATALOGUE, name)
 }
 
-/// The hash that a binding compares when it is loaded; it changes with every name and type of the
+/// The hash that a binding compares when it is loaded. It changes with every name and type of the
 /// catalogue, and with every error code.
 pub fn hash() -> &'static str {
     static HASH: Lazy<String> = Lazy::new(|| lookup::hash(CATALOGUE));

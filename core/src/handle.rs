@@ -30,7 +30,8 @@ use tenantry_store::At;
 /// An open store. Share it between threads by reference, or in an `Arc`.
 ///
 /// A second `open` of the same path in one process shares the store, and returns a handle of its
-/// own. In another process it is refused with `store_locked`. Dropping the handle closes it.
+/// own. In another process, a store in a folder is refused with `store_locked`. Dropping the handle
+/// closes it.
 ///
 /// ```
 /// use tenantry::{OpenOptions, Tenantry};
@@ -48,9 +49,9 @@ pub struct Tenantry {
 }
 
 impl Tenantry {
-    /// Opens the store in the folder `path`. The path `sqlite:PATH` opens one that SQLite keeps in
-    /// the file `PATH`, `postgresql://USER@HOST/DATABASE` one in a database on a server, and
-    /// `:memory:` one in memory.
+    /// Opens the store in the folder `path`. The path `sqlite:PATH` opens a store in the SQLite
+    /// file `PATH`, `postgresql://USER@HOST/DATABASE` a store in a PostgreSQL database, and
+    /// `:memory:` a store in memory.
     pub fn open(path: impl AsRef<Path>, options: OpenOptions) -> Result<Tenantry, Error> {
         Tenantry::open_at(path.as_ref(), &options)
     }
@@ -122,7 +123,7 @@ impl Tenantry {
     }
 
     /// The actor of a caller, for the calls of one request: the actor whom the host names, or the
-    /// one whom a session proves.
+    /// actor whom the token of a session or of an API key proves.
     pub fn actor(&self, caller: &Caller) -> Result<Actor, Error> {
         self.guard
             .enter(Effect::Read, |engine| engine.prove(caller))
@@ -164,7 +165,8 @@ impl Tenantry {
         })
     }
 
-    /// Prepares a permission check of a user in an account. It sees every later change.
+    /// Prepares a permission check for a user in an account. The prepared check sees every later
+    /// change.
     pub fn access(&self, account: &str, user: &str, permission: &str) -> Result<Access, Error> {
         Access::prepare(&self.guard, &self.path, account, user, permission)
     }
@@ -172,14 +174,14 @@ impl Tenantry {
     /// Prepares the sending of e-mails by an account, on behalf of one of its users or of the host
     /// itself.
     ///
-    /// The address of the user is not checked, because it is the host that sends. For a user who
-    /// sends themself, see [`SenderOptions::acting`].
+    /// The address of the user is not checked, because the host sends. For a user who sends in
+    /// person, see [`SenderOptions::acting`].
     pub fn sender(&self, account: &str, user: Option<&str>) -> Result<Sender, Error> {
         self.sender_for(account, user, SenderOptions::default())
     }
 
-    /// Prepares the sending of text messages, or of messages of a campaign, a class or a domain;
-    /// each of them needs a sender of its own (R-QTA-14).
+    /// Prepares the sending of text messages, or of the messages of a campaign, a class or a
+    /// domain. Each of these needs its own sender (R-QTA-14).
     pub fn sender_for(
         &self,
         account: &str,
@@ -232,7 +234,7 @@ impl Tenantry {
         self.sender_for(account, user, json::read(options)?)
     }
 
-    /// Like [`allowed`](Tenantry::allowed), but answers none when the answer is not in memory and
+    /// Like [`allowed`](Tenantry::allowed), but answers `None` if the answer is not in memory and
     /// would need the disk.
     pub fn try_allowed(
         &self,
@@ -249,9 +251,10 @@ impl Tenantry {
         Ok(known.flatten())
     }
 
-    /// Says whether a user may do something in an account, by ids. The answer is no for a user who
-    /// is no member; an account or a permission that does not exist is an error (`not_found`,
-    /// `permission_unknown`), and so is an id that cannot be one (`invalid_argument`).
+    /// Says whether a user may do something in an account, by ids. For a user who has no access to
+    /// the account, the answer is no. An account or a permission that does not exist is an error
+    /// (`not_found`, `permission_unknown`), and so is a text that cannot be an id
+    /// (`invalid_argument`).
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/platform.inc")); }
@@ -278,7 +281,7 @@ impl Tenantry {
         }
     }
 
-    /// Asks for `count` e-mails and charges them, by ids: all or none.
+    /// Asks for `count` e-mails and charges them, by ids: all of them or none.
     #[inline]
     pub fn admit(&self, account: &str, user: Option<&str>, count: u64) -> Result<Decision, Error> {
         match self.try_admit(account, user, count)? {
@@ -297,8 +300,8 @@ impl Tenantry {
         }
     }
 
-    /// Like [`admit`](Tenantry::admit), but answers none and charges nothing when the decision
-    /// would need the disk; [`admit`](Tenantry::admit) waits for it then.
+    /// Like [`admit`](Tenantry::admit), but answers `None` and charges nothing if the decision
+    /// would need the disk; [`admit`](Tenantry::admit) waits for the disk.
     #[inline]
     pub fn try_admit(
         &self,
@@ -323,9 +326,9 @@ impl Tenantry {
         Ok(answer.and_then(|answer| answer.decision(count)))
     }
 
-    /// Waits until the outbox has a message after the one of this number, and answers the number of
-    /// the last message; it answers none when `timeout` has passed (R-OUT-1). If this handle is
-    /// closed meanwhile, it answers `closed`.
+    /// Waits until the outbox has a message after the message with this number, and answers the
+    /// number of the last message. It answers `None` when `timeout` has passed (R-OUT-1). If this
+    /// handle is closed meanwhile, the call fails with `closed`.
     ///
     /// It does not poll: the commit that writes a message wakes it.
     pub fn wait_outbox(&self, after: u64, timeout: Duration) -> Result<Option<u64>, Error> {
@@ -354,10 +357,10 @@ impl Tenantry {
         }
     }
 
-    /// Closes the handle. If it is the last handle of its store, what was drawn ahead and not used
-    /// is given back.
+    /// Closes the handle. If it is the last handle of its store, quota that was drawn ahead and not
+    /// used is given back.
     ///
-    /// Later calls answer `closed`; closing it again does nothing.
+    /// Later calls fail with `closed`; closing the handle again does nothing.
     pub fn close(&self) -> Result<(), Error> {
         self.guard.close()
     }
@@ -492,8 +495,9 @@ impl Access {
         Ok(allowed)
     }
 
-    /// Like [`allowed`](Access::allowed), but answers none when the answer is not in memory and
-    /// would need the disk. After a change of the account, what was read before is looked up again.
+    /// Like [`allowed`](Access::allowed), but answers `None` if the answer is not in memory and
+    /// would need the disk. After a change of the account, data that was read before is looked up
+    /// again.
     pub fn try_allowed(&self) -> Result<Option<bool>, Error> {
         let needs_check = self.guard.needs_check();
         if needs_check {

@@ -38,12 +38,12 @@ const MOST_REFUSED: usize = 10_000;
 #[request]
 #[derive(PartialEq, Eq)]
 pub struct ImportUsers {
-    /// The account of the rows that name none. A row may name this account or one below it.
+    /// The account for rows that name no account. A row may name this account or one below it.
     pub account: Id,
-    /// The role for rows that name none; the default role of the account when absent.
+    /// The role for rows that name no role; the default role of the account when absent.
     pub role: Option<Id>,
-    /// Whether one bad row keeps all rows out. It is possible only for files of at most 1,000 rows
-    /// and 900 KiB, which are imported in one commit.
+    /// Whether all rows are imported or none: if one row is refused, none is imported. This is
+    /// possible only for files of at most 1,000 rows and 900 KiB, which are imported in one commit.
     #[serde(default)]
     pub atomic: bool,
 }
@@ -64,10 +64,10 @@ impl Tenantry {
     /// Imports a file of users, as [`users.import_csv`](ImportCsv) does, in parts of at most 500
     /// rows.
     ///
-    /// Each part is a commit of its own. After each part, `progress` is told how far the import has
-    /// come, and may call this library. If it answers `false` before the end, the import stops, and
-    /// the answer says so. After an error, `details.rows_done` says how many rows were read before
-    /// it; what these rows brought stays.
+    /// Each part is a commit of its own. After each part, the import calls `progress` with how far
+    /// it has come; `progress` may call this library. If `progress` answers `false` before the end,
+    /// the import stops, and the answer says so. After an error, `details.rows_done` says how many
+    /// rows were read before the error; the users and memberships from these rows stay.
     pub fn import_users(
         &self,
         actor: &Actor,

@@ -28,38 +28,39 @@ pub struct OpenOptions {
     /// `store_missing`.
     pub create: bool,
     /// How long to wait while another process has the store open, in milliseconds (0 to 600,000);
-    /// after that, the call is refused with `store_locked`. A worker that takes over from another
-    /// one sets it; 0 does not wait.
+    /// after that, the call is refused with `store_locked`. Set it for a worker that takes over
+    /// from another worker; with 0, the call does not wait.
     pub lock_wait_ms: u64,
-    /// How long one question to the database may take, in milliseconds (100 to 60,000); after that,
+    /// How long one query to the database may take, in milliseconds (100 to 60,000); after that,
     /// the call is refused with `store_unreachable`. Only for a store in PostgreSQL.
     pub store_timeout_ms: u64,
-    /// How often the database is asked what other processes have committed, in milliseconds (20 to
-    /// 1,000): so much later checks and sends from memory apply it. Only for a store in PostgreSQL.
+    /// The interval at which this process asks the database what other processes have committed, in
+    /// milliseconds (20 to 1,000). Checks and sends from memory apply a commit of another process
+    /// at most so much later. Only for a store in PostgreSQL.
     pub poll_ms: u64,
-    /// How long checks and sends from memory go on when the database does not answer, in
-    /// milliseconds (ten times `poll_ms` to 600,000); after that, they are refused with
+    /// How long checks and sends are still decided from memory when the database does not answer,
+    /// in milliseconds (ten times `poll_ms` to 600,000); after that, they are refused with
     /// `store_unreachable`. Only for a store in PostgreSQL.
     pub stale_ms: u64,
     /// What the platform's licence includes (R-PLT-1).
     pub edition: Edition,
     /// The key from which tokens are derived, as 64 hexadecimal digits; when absent, the store
-    /// keeps a key in a file beside its data. A store in PostgreSQL keeps none: it is required
-    /// there, the same in every process.
+    /// keeps a key in a file beside its data. A store in PostgreSQL keeps no key: there, this
+    /// option is required, and must be the same in every process.
     pub token_key: Option<HexKey>,
-    /// Keys with which passwords are mixed before they are hashed, so that nobody can guess
-    /// passwords from stolen hashes. The first key is for new hashes; the others are for the hashes
-    /// that were made with them, until their users log in. Without the key with which a hash was
-    /// made, its user cannot log in.
+    /// Keys that are mixed into passwords before they are hashed, so that nobody can guess
+    /// passwords from stolen hashes. The first key is for new hashes; the other keys are for the
+    /// hashes that were made with them, until the users of these hashes log in. A user cannot log
+    /// in without the key with which the user's hash was made.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub peppers: Vec<Pepper>,
-    /// The clock: the system's when absent, or one that the caller sets.
+    /// A manual clock, which the caller sets. When absent, the system's clock.
     pub clock: Option<ManualClock>,
     /// A seed that makes the generated ids the same in every run; only with a manual clock.
     pub seed: Option<u64>,
 }
 
-/// What a sender is prepared for. The defaults are for e-mail without anything further.
+/// What a sender is prepared for. The defaults are for e-mail and no other options.
 ///
 /// ```
 /// use tenantry::{Id, MessageInput, SenderOptions};
@@ -71,25 +72,25 @@ pub struct OpenOptions {
 #[options]
 #[derive(Default, PartialEq, Eq)]
 pub struct SenderOptions {
-    /// How its messages go out.
+    /// The channel of the sender's messages.
     pub channel: Channel,
     /// What kind of messages they are; the caps of members, campaigns and domains depend on it.
     pub message: Option<MessageInput>,
-    /// How the user sends, if they send themself: the allow-lists that apply to them count, as for
-    /// everything that they do (R-SES-3). It is absent when the host sends on behalf of a user; no
-    /// address is checked then.
+    /// How the user sends, if the user sends in person: the allow-lists that apply to the user are
+    /// checked, as for everything that the user does (R-SES-3). Absent when the host sends on
+    /// behalf of a user; then no address is checked.
     pub acting: Option<ActingSender>,
 }
 
-/// How a user sends themself.
+/// How a user sends in person.
 #[options]
 #[derive(Default, PartialEq, Eq)]
 pub struct ActingSender {
-    /// The address from which they come, as the host saw it; when an allow-list applies, a send
+    /// The address from which the user comes, as the host saw it. If an allow-list applies, a send
     /// without an address is refused with `ip_not_allowed`.
     pub ip: Option<Address>,
-    /// The API key with which a program acts for them, as `api_keys.check` answered it: its
-    /// permissions, its addresses, its expiry and its caps apply too (R-SES-7).
+    /// The API key with which a program acts for the user, as `api_keys.check` answered it. The
+    /// permissions, the addresses, the expiry and the caps of the key apply too (R-SES-7).
     pub api_key: Option<Id>,
 }
 
@@ -138,13 +139,14 @@ impl From<HexKey> for String {
     }
 }
 
-/// A key with which passwords are mixed, and which is not in the store (R-SES-1).
+/// A key that is mixed into passwords before they are hashed, and that is not in the store
+/// (R-SES-1).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Pepper {
-    /// The name of the key, which the store keeps with each hash; it must never be used again for
-    /// another key.
+    /// The name of the key, which the store keeps with each hash. The name must never be used again
+    /// for another key.
     pub id: Id,
     /// The key.
     pub key: HexKey,
@@ -203,10 +205,10 @@ fn in_bounds(option: &str, value: u64, least: u64, most: u64) -> Result<(), Erro
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Durability {
-    /// Once it is on disk, so that it survives a power loss.
+    /// When the write is on disk, so that it survives a power loss.
     #[default]
     Full,
-    /// Once it is in the store's memory; a crash can lose the last moments.
+    /// When the write is in the store's memory; a crash can lose the last writes.
     Relaxed,
 }
 
@@ -214,7 +216,7 @@ pub enum Durability {
 #[request]
 #[derive(Copy, PartialEq, Eq)]
 pub struct ManualClock {
-    /// The time with which it starts, in unix milliseconds.
+    /// The time at which the clock starts, in unix milliseconds.
     pub manual_ms: Count,
 }
 

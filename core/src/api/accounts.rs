@@ -17,23 +17,24 @@ use tenantry_macros::{answer, request};
 /// name limits.
 #[request]
 pub struct Create {
-    /// The host's own id; one is generated when it is absent.
+    /// The host's own id. When absent, an id is generated.
     pub id: Option<Id>,
     /// The name that people see.
     pub name: Name,
-    /// The user who owns it.
+    /// The user who owns the account.
     pub owner: OwnerInput,
-    /// The account above; without one, the new account is a client of the platform.
+    /// The account above. When absent, the new account is a client of the platform.
     pub parent: Option<Id>,
-    /// The IANA name of the time zone of its days and months; that of the policy `time_zone` when
-    /// absent.
+    /// The IANA name of the time zone in which the account's days and months begin. When absent,
+    /// the policy `time_zone` names the time zone.
     pub time_zone: Option<Name>,
-    /// The package; without one, the values of the account above apply.
+    /// The package. When absent, the values of the account above apply.
     pub package: Option<Id>,
     /// The account's own limits, which override those of the package.
     #[serde(default)]
     pub limits: Limits,
-    /// Whether the account waits for its owner: it sends nothing until `accounts.activate`.
+    /// Whether the account is pending at first: it waits for its owner, and sends nothing until
+    /// `accounts.activate`.
     #[serde(default)]
     pub pending: bool,
 }
@@ -55,7 +56,7 @@ pub struct Validate {
 /// The owner of a new account: an existing user, or a new one by e-mail address.
 #[request]
 pub struct OwnerInput {
-    /// The existing user, or the id that the new one gets.
+    /// The id of an existing user, or the id that the new user gets.
     pub user: Option<Id>,
     /// The e-mail address of a new user.
     pub email: Option<Email>,
@@ -86,11 +87,11 @@ pub struct List {
     pub team: Option<Id>,
     /// Only accounts with this effective status.
     pub status: Option<Status>,
-    /// Only accounts that have this package themselves.
+    /// Only accounts to which this package itself is assigned.
     pub package: Option<Id>,
     /// Only accounts whose name, or whose owner's e-mail address, begins with this text; case and
-    /// accents do not matter. The accounts are ordered by name, and those found by the owner's
-    /// address come last.
+    /// accents do not matter. The accounts are ordered by name; accounts that were found by their
+    /// owner's address come last.
     pub search: Option<Name>,
     /// The order; `id` when absent, or `name` when there is a `search`.
     pub order: Option<AccountOrder>,
@@ -100,12 +101,12 @@ pub struct List {
     pub limit: Option<Count>,
 }
 
-/// What a list of accounts is ordered by.
+/// The order of a list of accounts.
 #[request]
 pub enum AccountOrder {
     /// The id.
     Id,
-    /// The name; upper and lower case are alike.
+    /// The name; case does not matter.
     Name,
     /// The time of creation, the oldest first.
     Created,
@@ -150,9 +151,9 @@ pub enum PackageChange {
     NextMonth,
 }
 
-/// Makes a pending account active, or clears the holds of a reason from a suspended account, as far
-/// as the actor may clear them; holds of other reasons stay. An account that has no owner yet stays
-/// pending (R-TEA-2).
+/// Makes a pending account active, or clears the holds of one reason from a suspended account. Only
+/// the holds that the actor may clear are cleared; holds of other reasons stay. An account that has
+/// no owner yet stays pending (R-TEA-2).
 #[request]
 pub struct Activate {
     /// The account.
@@ -163,8 +164,8 @@ pub struct Activate {
     pub expected_rev: Option<Count>,
 }
 
-/// Suspends an account for a reason, beside any hold of another reason (R-ACC-2). If the same level
-/// has placed a hold of this reason already, that hold stays as it is.
+/// Suspends an account for a reason: places a hold, in addition to any holds of other reasons
+/// (R-ACC-2). If the same level has already placed a hold of this reason, that hold stays as it is.
 #[request]
 pub struct Hold {
     /// The account.
@@ -177,8 +178,8 @@ pub struct Hold {
     pub expected_rev: Option<Count>,
 }
 
-/// Clears one hold; the others stay. Only the level that placed it, or one above, can clear it
-/// (R-ACC-2).
+/// Clears one hold; the others stay. Only the level that placed the hold, or a level above it, can
+/// clear the hold (R-ACC-2).
 #[request]
 pub struct Release {
     /// The account.
@@ -212,10 +213,11 @@ pub struct Reopen {
 /// Deletes an account for good; its id is never used again, and users who have no other account are
 /// deleted with it (R-ACC-3).
 ///
-/// An account below it that is detached keeps what it took from the accounts above: their caps,
-/// their policies, and of their allow-lists the addresses that its own list allows too; and, if it
-/// has no package of its own, their package, limits and assets. If it has a package of its own, it
-/// keeps that package, and the limits of the accounts above no longer apply to it.
+/// An account that is detached keeps the caps and policies of the accounts above it. Their
+/// allow-lists still restrict it: only the addresses that every list allows, its own included, stay
+/// allowed. If the detached account has no package of its own, it keeps the package, limits and
+/// assets of the accounts above. If it has a package of its own, it keeps that package, and the
+/// limits of the accounts above no longer apply to it.
 #[request]
 pub struct Delete {
     /// The account.
@@ -227,15 +229,15 @@ pub struct Delete {
     pub expected_rev: Option<Count>,
 }
 
-/// Does one thing to many accounts (R-ACC-5). The answer says for each account whether it was done
-/// or why not.
+/// Carries out one action for many accounts (R-ACC-5). The answer says for each account whether the
+/// action was carried out, or why it was refused.
 ///
-/// An operator also needs the permission of the action, as for one account.
+/// An operator also needs the permission that the action needs for a single account.
 #[request]
 pub struct Bulk {
     /// The accounts: 1 to 500, each named once.
     pub accounts: Vec<Id>,
-    /// What to do.
+    /// The action.
     pub action: AccountAction,
     /// The package, for `set_package`.
     pub package: Option<Id>,
@@ -255,38 +257,39 @@ pub struct Bulk {
     pub key: Option<Id>,
     /// What happens to the accounts below, for `delete`.
     pub children: Option<Children>,
-    /// Whether it is done to all accounts or to none; the answer says which one was in the way.
+    /// Whether the action is carried out for all accounts or for none. If one account is refused,
+    /// nothing is done, and the answer says which account was refused.
     #[serde(default)]
     pub atomic: bool,
 }
 
-/// What is done to many accounts.
+/// An action that is carried out for many accounts.
 #[request]
 pub enum AccountAction {
     /// Makes pending accounts active, and clears the holds of the reason from suspended ones.
     Activate,
-    /// Places a hold, unless there is one of this reason already.
+    /// Places a hold on each account, unless it has a hold of this reason already.
     Suspend,
-    /// Closes them.
+    /// Closes the accounts.
     Close,
-    /// Reopens them.
+    /// Reopens the accounts.
     Reopen,
-    /// Deletes them.
+    /// Deletes the accounts.
     Delete,
-    /// Gives them a package.
+    /// Gives the accounts a package.
     SetPackage,
-    /// Gives each of them credits, as `credits.grant` does.
+    /// Gives each account credits, as `credits.grant` does.
     AddCredits,
-    /// Takes credits back from each of them, as `credits.withdraw` does.
+    /// Takes credits back from each account, as `credits.withdraw` does.
     WithdrawCredits,
 }
 
 /// What happens to the accounts below an account that is deleted.
 #[request]
 pub enum Children {
-    /// They are deleted too, with all accounts below them.
+    /// All accounts below the deleted account are deleted too.
     Delete,
-    /// They become top accounts.
+    /// The accounts directly below become top accounts; the accounts below them stay below them.
     Detach,
 }
 
@@ -299,42 +302,42 @@ pub struct Account {
     pub name: Name,
     /// The account above.
     pub parent: Option<Id>,
-    /// The user who owns it; absent only while the account waits for its first owner to confirm
-    /// their address.
+    /// The user who owns the account; absent only while the account waits for its first owner to
+    /// confirm their address.
     pub owner: Option<Id>,
     /// The package.
     pub package: Option<Id>,
-    /// The package that it gets later.
+    /// The package that the account gets later.
     pub next_package: Option<NextPackage>,
     /// The account's own limits; the others are inherited.
     pub limits: Limits,
     /// The role that a new member gets when none is named.
     pub default_role: Option<Id>,
-    /// The IANA name of the time zone of its days and months.
+    /// The IANA name of the time zone in which the account's days and months begin.
     pub time_zone: String,
     /// The effective status: the worst status among this account and the accounts above it.
     pub status: Status,
     /// The holds that suspend this account itself.
     pub holds: Vec<HoldEntry>,
-    /// When it was closed, in unix milliseconds.
+    /// When the account was closed, in unix milliseconds.
     pub closed_at_ms: Option<u64>,
-    /// How many accounts are directly below it.
+    /// How many accounts are directly below the account.
     pub children: u64,
-    /// How many members it has.
+    /// How many members the account has.
     pub members: u64,
-    /// How many users it and all accounts below it have; each user counts once.
+    /// How many users the account and all accounts below it have; each user counts once.
     pub users: u64,
-    /// Its credits for e-mails, including the reserves of groups; absent when the caller may not
-    /// see them (`credits.view`).
+    /// The account's credits for e-mails, including the reserves of groups; absent when the caller
+    /// may not see them (`credits.view`).
     pub email_credits: Option<u64>,
-    /// Its credits for text messages, including the reserves of groups; absent when the caller may
-    /// not see them.
+    /// The account's credits for text messages, including the reserves of groups; absent when the
+    /// caller may not see them.
     pub sms_credits: Option<u64>,
     /// The revision; every change raises it.
     pub rev: u64,
-    /// When it was made, in unix milliseconds.
+    /// When the account was created, in unix milliseconds.
     pub created_at_ms: u64,
-    /// When it was last changed, in unix milliseconds.
+    /// When the account was last changed, in unix milliseconds.
     pub updated_at_ms: u64,
 }
 
@@ -353,7 +356,7 @@ pub struct AccountList {
 pub struct AccountValidation {
     /// Whether an account can be created with these details.
     pub valid: bool,
-    /// What is wrong with them.
+    /// What is wrong with the details.
     pub problems: Vec<Problem>,
 }
 

@@ -4,16 +4,18 @@
 use crate::model::{AddressRange, Id};
 use tenantry_macros::{answer, request};
 
-/// Sets an allow-list: that of a user, that of an account for everybody who acts in it or below it,
-/// or that of a membership. An empty list allows every address.
+/// Sets the allow-list of a user, of a membership, or of an account. The list of an account applies
+/// to everybody who acts in the account or in an account below it. An empty list allows every
+/// address.
 ///
-/// Every list that applies must contain the address of the actor: that of the user, of the
-/// membership, of the account, and of the accounts above it. Otherwise, and when no address is
-/// named, everything that the actor does is refused with `ip_not_allowed`. Nobody can lock themself
-/// out.
+/// Every list that applies must contain the actor's address: the lists of the user, of the
+/// membership, of the account, and of the accounts above it. If a list does not contain the
+/// address, or the call names no address, everything that the actor does is refused with
+/// `ip_not_allowed`. A list that would lock out the actor who sets it is refused.
 #[request]
 pub struct Set {
-    /// The account; together with `user`, the user's membership of this account.
+    /// The account. If `user` is given too, the list is that of the user's membership of this
+    /// account.
     pub account: Option<Id>,
     /// The user.
     pub user: Option<Id>,
@@ -25,7 +27,8 @@ pub struct Set {
 /// Reads an allow-list.
 #[request]
 pub struct Get {
-    /// The account; together with `user`, the user's membership of this account.
+    /// The account. If `user` is given too, the list is that of the user's membership of this
+    /// account.
     pub account: Option<Id>,
     /// The user.
     pub user: Option<Id>,
@@ -34,9 +37,9 @@ pub struct Get {
 /// An allow-list.
 #[answer]
 pub struct AddressList {
-    /// The account that it is about.
+    /// The account of the list; absent for the list of a user.
     pub account: Option<Id>,
-    /// The user that it is about.
+    /// The user of the list; absent for the list of an account.
     pub user: Option<Id>,
     /// The addresses that are allowed; every address is allowed when the list is empty.
     pub addresses: Vec<AddressRange>,

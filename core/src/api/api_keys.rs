@@ -7,47 +7,47 @@ use tenantry_macros::{answer, request};
 
 /// Creates an API key for a member of an account. The answer shows the token, once.
 ///
-/// A program that acts with the key may do only what the key lists, and of that only what the
-/// member may do in the account at the time. The key ends with the membership, and is refused while
-/// the user is disabled or the account is on hold. It cannot change how people log in, and cannot
-/// create keys (`not_with_api_key`). Users create keys for themselves; they need `api_keys.create`
-/// in the account in which they act.
+/// A program that acts with the key may do only what the key's permissions and the member's own
+/// permissions in the account both allow at that time. The key is deleted with the membership, and
+/// is refused while the user is disabled or the account is on hold. A program with a key cannot
+/// change how people log in and cannot create keys (`not_with_api_key`). Users create keys for
+/// themselves; they need `api_keys.create` in the account in which they act.
 #[request]
 pub struct Create {
-    /// The account that it acts in.
+    /// The account in which the key acts.
     pub account: Id,
-    /// The member for whom it acts; the acting user when absent. The host must name a member.
+    /// The member for whom the key acts; the acting user when absent. The host must name a member.
     pub user: Option<Id>,
-    /// What people call it.
+    /// The name that people see.
     pub name: Name,
-    /// What it may be used for: 1 to 100 permissions. A permission that the creating user does not
-    /// hold is refused with `escalation_refused`. No key can have the permissions below `self`,
+    /// What the key may be used for: 1 to 100 permissions. A permission that the creating user does
+    /// not hold is refused with `escalation_refused`. No key can have the permissions below `self`,
     /// `api_keys` and `impersonation`.
     pub permissions: Vec<Grant>,
-    /// The addresses from which it may be used: at most 100 addresses and ranges; every address
-    /// when absent. The other allow-lists that apply to the member count too.
+    /// The addresses from which the key may be used: at most 100 addresses and ranges; every
+    /// address when absent. The other allow-lists that apply to the member also apply to the key.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allow_list: Vec<AddressRange>,
-    /// When it expires, in unix milliseconds; never when absent.
+    /// When the key expires, in unix milliseconds; never when absent.
     pub expires_at_ms: Option<Count>,
 }
 
 /// Changes an API key; a field that is absent stays as it is. Its token stays the same. Users
-/// change their own keys. If the change lets the key be used for more, the user is told, as with
-/// `api_keys.create`.
+/// change their own keys. If the change lets the key be used for more than before, the user is
+/// notified, as with `api_keys.create`.
 #[request]
 pub struct Edit {
     /// The account.
     pub account: Id,
     /// The key.
     pub api_key: Id,
-    /// What people call it.
+    /// The name that people see.
     pub name: Option<Name>,
-    /// The permissions that replace those it has, as in `api_keys.create`.
+    /// The new permissions, which replace the old ones, as in `api_keys.create`.
     pub permissions: Option<Vec<Grant>>,
-    /// The allow-list that replaces the one it has; an empty list allows every address.
+    /// The new allow-list, which replaces the old one; an empty list allows every address.
     pub allow_list: Option<Vec<AddressRange>>,
-    /// When it expires, in unix milliseconds.
+    /// When the key expires, in unix milliseconds.
     pub expires_at_ms: Option<Count>,
     /// Whether the expiry is removed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -77,11 +77,12 @@ pub struct List {
     pub user: Option<Id>,
 }
 
-/// Says whose API key a token is, and that it can be used now. The answer comes from memory while
-/// nothing changes; the call counts as a use of the key.
+/// Checks the token of an API key: the answer says to whom the key belongs. A key that cannot be
+/// used now is refused. While nothing changes, the answer comes from memory; the call counts as a
+/// use of the key.
 ///
-/// To run operations with it, pass it as the actor: `{"kind": "api_key", "token": "...", "ip":
-/// "..."}`.
+/// To run operations with the key, pass its token as the actor: `{"kind": "api_key", "token":
+/// "...", "ip": "..."}`.
 #[request]
 pub struct Check {
     /// The token.
@@ -93,30 +94,30 @@ pub struct Check {
 /// An API key. Its token is not stored anywhere.
 #[answer]
 pub struct ApiKey {
-    /// The account that it acts in.
+    /// The account in which the key acts.
     pub account: Id,
     /// The key.
     pub id: Id,
-    /// The member for whom it acts.
+    /// The member for whom the key acts.
     pub user: Id,
-    /// What people call it.
+    /// The name that people see.
     pub name: Name,
-    /// What it may be used for, as far as the member may do it.
+    /// What the key may be used for, as far as the member may do it.
     pub permissions: Vec<Grant>,
-    /// The addresses from which it may be used; every address when the list is empty.
+    /// The addresses from which the key may be used; every address when the list is empty.
     pub allow_list: Vec<AddressRange>,
-    /// When it expires, in unix milliseconds; absent when it never does.
+    /// When the key expires, in unix milliseconds; absent when it never expires.
     pub expires_at_ms: Option<u64>,
-    /// When it was last used, in unix milliseconds, to within five minutes; absent when it never
-    /// was.
+    /// When the key was last used, in unix milliseconds, to within five minutes; absent when it was
+    /// never used.
     pub last_used_at_ms: Option<u64>,
-    /// The address from which it was last used.
+    /// The address from which the key was last used.
     pub last_ip: Option<Address>,
     /// The revision; every change raises it.
     pub rev: u64,
-    /// When it was made, in unix milliseconds.
+    /// When the key was created, in unix milliseconds.
     pub created_at_ms: u64,
-    /// When it was last changed, in unix milliseconds.
+    /// When the key was last changed, in unix milliseconds.
     pub updated_at_ms: u64,
 }
 
@@ -135,13 +136,13 @@ pub struct ApiKeyToken {
 pub struct ApiKeyProof {
     /// The key.
     pub api_key: Id,
-    /// The account that it acts in.
+    /// The account in which the key acts.
     pub account: Id,
-    /// The member for whom it acts.
+    /// The member for whom the key acts.
     pub user: Id,
-    /// What it may be used for, as far as the member may do it.
+    /// What the key may be used for, as far as the member may do it.
     pub permissions: Vec<Grant>,
-    /// When it expires, in unix milliseconds; absent when it never does.
+    /// When the key expires, in unix milliseconds; absent when it never expires.
     pub expires_at_ms: Option<u64>,
 }
 

@@ -5,13 +5,13 @@
 use crate::model::{AssetKind, Count, Id, Name};
 use tenantry_macros::{answer, request};
 
-/// Lists the assets that an account may use: its own and those of its package; if it has no
+/// Lists the assets that an account may use: its own and those of its package or, if it has no
 /// package, those of the account above (R-PKG-5).
 #[request]
 pub struct Get {
     /// The account.
     pub account: Id,
-    /// Only those of this kind.
+    /// Only the assets of this kind.
     pub kind: Option<AssetKind>,
 }
 
@@ -23,14 +23,14 @@ pub struct Assign {
     pub account: Id,
     /// What kind of asset it is.
     pub kind: AssetKind,
-    /// The name that the host uses for it.
+    /// The name that the host uses for the asset.
     pub asset: Name,
     /// The revision of the account on which the change is based; a stale one is refused with
     /// `rev_conflict`.
     pub expected_rev: Option<Count>,
 }
 
-/// Takes one of its own assets away from an account. The assets of its package stay.
+/// Takes an asset of its own away from an account. The assets of the account's package stay.
 #[request]
 pub struct Unassign {
     /// The account.
@@ -44,7 +44,7 @@ pub struct Unassign {
     pub expected_rev: Option<Count>,
 }
 
-/// Says where an account has an asset from; an asset that it may not use is refused with
+/// Says where an account's asset comes from. An asset that the account may not use is refused with
 /// `asset_not_assigned` (R-PKG-5).
 #[request]
 pub struct Check {
@@ -73,20 +73,20 @@ pub struct Asset {
     pub kind: AssetKind,
     /// Its name.
     pub asset: Name,
-    /// Where the account has it from.
+    /// Where the account's asset comes from.
     pub source: AssetSource,
     /// The account or package to which it was assigned.
     pub assigned_to: Id,
 }
 
-/// Where an account has an asset from.
+/// Where an account's asset comes from.
 #[answer]
 pub enum AssetSource {
-    /// It was assigned to the account itself.
+    /// The asset was assigned to the account itself.
     Own,
-    /// It comes from the account's package.
+    /// The asset comes from the account's package.
     Package,
-    /// It comes from the account above, or from that account's package, because this account has no
-    /// package.
+    /// The asset comes from the account above, or from the package of that account, because this
+    /// account has no package.
     Inherited,
 }

@@ -28,20 +28,20 @@ pub struct List {
     pub chain: Option<AuditOf>,
     /// The account whose chain it is.
     pub account: Option<Id>,
-    /// Only changes that concern this user. It needs the chain `users`, in which they are found
-    /// without reading other records.
+    /// Only changes that concern this user. This filter needs the chain `users`, where an index
+    /// finds these changes without reading other records.
     pub user: Option<Id>,
-    /// Only what was done from this instant on, in unix milliseconds.
+    /// Only changes made at this instant or later, in unix milliseconds.
     pub from_ms: Option<Count>,
-    /// Only what was done before this instant, in unix milliseconds.
+    /// Only changes made before this instant, in unix milliseconds.
     pub until_ms: Option<Count>,
-    /// Only what this person did, or what somebody else did while acting as them.
+    /// Only changes made by this user, or by somebody who acted as this user.
     pub actor: Option<Id>,
-    /// Only what was done by this operation.
+    /// Only changes made by this operation.
     pub operation: Option<Name>,
     /// Only changes of things of this kind.
     pub kind: Option<AuditKind>,
-    /// Only changes of the thing with this id, as the records have it; it needs `kind`.
+    /// Only changes of the thing with this id, as the records name it; this filter needs `kind`.
     pub subject: Option<Name>,
     /// Where the page begins: the `next` of the previous page.
     pub after: Option<Cursor>,
@@ -59,16 +59,16 @@ pub struct Export {
     pub account: Option<Id>,
     /// The number of the record after which the page begins: the `next` of the previous page.
     pub after: Option<Count>,
-    /// How many records the page has at most: 1 to 500; 50 when absent. It has fewer when the
-    /// records are large.
+    /// How many records the page has at most: 1 to 500; 50 when absent. A page of large records has
+    /// fewer.
     pub limit: Option<Count>,
     /// Whether the personal data in the records is exported too, in `personal`.
     #[serde(default)]
     pub with_personal: bool,
 }
 
-/// Checks every record of a chain: that none is missing, altered or added. With a head that was
-/// saved elsewhere, it also checks that the end of the chain was not cut off or rewritten.
+/// Checks every record of a chain: that no record is missing, altered or added. With a head that
+/// was saved elsewhere, it also checks that the end of the chain was not cut off or rewritten.
 #[request]
 pub struct Verify {
     /// Which chain, as in `audit.list`.
@@ -81,8 +81,8 @@ pub struct Verify {
     pub hash: Option<Name>,
 }
 
-/// Shows where a chain ends. Saved outside the store, this head lets `audit.verify` find out that
-/// the end of the chain was cut off.
+/// Shows the head of a chain: where the chain ends. If the host saves the head outside the store,
+/// `audit.verify` can find out whether the end of the chain was cut off.
 #[request]
 pub struct Head {
     /// Which chain, as in `audit.list`.
@@ -91,9 +91,9 @@ pub struct Head {
     pub account: Option<Id>,
 }
 
-/// Deletes the records at the beginning of a chain that are older than an instant. What is left can
-/// be verified as before, because the chain keeps the hash of the last record that was pruned. The
-/// audit also records that the chain was pruned.
+/// Deletes the records at the beginning of a chain that are older than an instant. The remaining
+/// records can be verified as before, because the chain keeps the hash of the last record that was
+/// pruned. The audit also records that the chain was pruned.
 #[request]
 pub struct Prune {
     /// Which chain, as in `audit.list`.
@@ -101,8 +101,8 @@ pub struct Prune {
     /// The account whose chain it is.
     pub account: Option<Id>,
     /// The instant, in unix milliseconds: the first record of this instant or later stays, and so
-    /// do all records after it. A record that a wrong clock dated in the future does not stay for
-    /// that: it is pruned together with the older records after it.
+    /// do all records after it. A record that a wrong clock dated in the future is an exception: it
+    /// is pruned if records that follow it are older than the instant.
     pub before_ms: Count,
 }
 
@@ -115,30 +115,30 @@ pub struct AuditPage {
     pub next: Option<Cursor>,
 }
 
-/// A record of what one operation changed. An operation that changes much has several records, one
-/// after the other.
+/// A record of what one operation changed. An operation that makes many changes has several
+/// records, one after the other.
 #[answer]
 pub struct AuditItem {
-    /// Its number in the chain, which begins at 1.
+    /// The number of the record in the chain; the first record has number 1.
     pub number: u64,
-    /// When it happened, in unix milliseconds.
+    /// When the change was made, in unix milliseconds.
     pub at_ms: u64,
-    /// Who did it, on whose behalf, and from which address.
+    /// Who made the change, on whose behalf, and from which address.
     pub actor: AuditActor,
-    /// The operation; `schedule` for what became due without a call.
+    /// The operation; `schedule` for a change that became due without a call.
     pub operation: String,
-    /// What it changed.
+    /// What the operation changed.
     pub changes: Vec<AuditChangeItem>,
 }
 
-/// What happened to one thing.
+/// A change of one thing.
 #[answer]
 pub struct AuditChangeItem {
     /// What kind of thing it is.
     pub kind: AuditKind,
-    /// Its id, within the account or the platform whose chain this is.
+    /// The id of the thing, within the account or the platform to which the chain belongs.
     pub id: String,
-    /// Whether it was created, changed or deleted.
+    /// Whether the thing was created, changed or deleted.
     pub what: AuditWhat,
     /// The fields that changed.
     pub fields: Vec<AuditField>,
@@ -150,21 +150,21 @@ pub struct AuditChangeItem {
 /// What happened to a thing.
 #[answer]
 pub enum AuditWhat {
-    /// It was made.
+    /// The thing was created.
     Created,
-    /// It was changed.
+    /// The thing was changed.
     Changed,
-    /// It was deleted.
+    /// The thing was deleted.
     Deleted,
 }
 
 /// A field that changed.
 #[answer]
 pub struct AuditField {
-    /// Its name; for a field within a field, both names with a dot between them.
+    /// The name of the field; for a field within a field, both names with a dot between them.
     pub name: String,
-    /// The value before the change: text as it is, everything else as JSON. It is absent when there
-    /// was no value.
+    /// The value before the change: text as it is, everything else as JSON. Absent when there was
+    /// no value.
     pub before: Option<String>,
     /// The value after the change, in the same form.
     pub after: Option<String>,
@@ -175,17 +175,18 @@ pub struct AuditField {
 pub struct AuditExport {
     /// The records as JSON lines, each ended by a line feed.
     pub lines: String,
-    /// The personal data in these records as JSON lines: the number of the record, the place of the
-    /// change in it, and the text whose hash the change has. A line without a place is the address
-    /// from which the actor came; its hash is `actor_hash` in the record.
+    /// The personal data in these records as JSON lines. Each line has the number of the record,
+    /// the place of the change in the record, and the text whose hash is in the change. A line
+    /// without a place has the address from which the actor came; the hash of this line's text is
+    /// `actor_hash` in the record.
     pub personal: Option<String>,
-    /// How many records there are.
+    /// How many records the page has.
     pub records: u64,
     /// The `after` of the next page; absent on the last page.
     pub next: Option<u64>,
 }
 
-/// What the check of a chain found.
+/// The result of checking a chain.
 #[answer]
 #[schemars(extend("x-yes" = "whole"))]
 pub struct AuditVerification {
@@ -193,11 +194,11 @@ pub struct AuditVerification {
     pub whole: bool,
     /// The first problem that was found.
     pub problem: Option<AuditProblem>,
-    /// How many records were checked before it.
+    /// How many records were found to be right; if there is a problem, how many before it.
     pub records: u64,
     /// The number of the last record, according to the chain itself.
     pub number: u64,
-    /// Its hash.
+    /// The hash of that record.
     pub hash: String,
 }
 
@@ -206,7 +207,7 @@ pub struct AuditVerification {
 pub struct AuditProblem {
     /// What kind of problem it is.
     pub kind: AuditProblemKind,
-    /// The number of the record.
+    /// The number of the record that has the problem.
     pub number: u64,
 }
 
@@ -231,17 +232,17 @@ pub enum AuditProblemKind {
 /// Where a chain ends and begins.
 #[answer]
 pub struct AuditHeadItem {
-    /// The number of the last record; 0 where there is none.
+    /// The number of the last record; 0 when there is no record.
     pub number: u64,
-    /// Its SHA-256 in hexadecimal; 64 zeros where there is no record.
+    /// The SHA-256 of that record in hexadecimal; 64 zeros when there is no record.
     pub hash: String,
-    /// The number of the last record that was pruned; 0 where none was.
+    /// The number of the last record that was pruned; 0 when no record was pruned.
     pub pruned_to: u64,
-    /// Its hash.
+    /// The hash of that record.
     pub pruned_hash: String,
 }
 
-/// What was pruned.
+/// The result of pruning a chain.
 #[answer]
 pub struct AuditPruned {
     /// How many records were pruned: at most 1,000 in one call.

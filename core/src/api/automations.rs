@@ -6,7 +6,7 @@ use crate::model::{Count, Id, Limit};
 use tenantry_macros::{answer, request};
 
 /// Asks for actions of automations or triggers, and charges them to the limits of the account and
-/// of those above it: all actions or none.
+/// of the accounts above it: all actions or none.
 #[request]
 pub struct Admit {
     /// The account.
@@ -15,15 +15,15 @@ pub struct Admit {
     pub kind: ActionKind,
     /// How many actions, at least 1.
     pub count: Count,
-    /// The least that is useful: as many actions as fit are granted, and none when fewer than this
-    /// fit; all or none when absent.
+    /// The smallest number that is useful: if at least this many fit, as many as fit are granted;
+    /// if fewer fit, none is. When absent, all are granted or none.
     pub min: Option<Count>,
     /// An idempotency key: the same request repeated within a day gets the same answer and charges
     /// nothing (R-QTA-5). A request with a key costs a commit.
     pub key: Option<Id>,
 }
 
-/// What carries out actions by itself.
+/// What carries out the actions.
 #[request]
 pub enum ActionKind {
     /// An automation, counted by `automation_actions_per_month`.
@@ -32,8 +32,8 @@ pub enum ActionKind {
     Trigger,
 }
 
-/// Checks the size of an automation: one with more actions than the account, or an account above
-/// it, allows for each automation is refused with `limit_reached`.
+/// Checks the size of an automation. If the automation has more actions than the account, or an
+/// account above it, allows for one automation, it is refused with `limit_reached`.
 #[request]
 pub struct Check {
     /// The account.
@@ -42,7 +42,7 @@ pub struct Check {
     pub actions: Count,
 }
 
-/// The answer about an automation that is not too large.
+/// The answer for an automation that is not too large.
 #[answer]
 pub struct AutomationSize {
     /// How many actions an automation of the account may have.

@@ -1,27 +1,27 @@
-//! What is answered where one thing is asked for many (R-ACC-5): the same for whatever it is done
-//! to.
+//! The answer of every operation that does one thing to many accounts, members, addresses or rows
+//! (R-ACC-5).
 //!
 //! # Example
 //!
-//! [`invitations`](crate::api::invitations#example) shows what is answered for two addresses, one
-//! of which is none.
+//! [`invitations`](crate::api::invitations#example) shows the answer for two addresses, one of
+//! which is not an e-mail address.
 
 use crate::error::{Code, Error};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tenantry_macros::answer;
 
-/// What was done to many.
+/// The results of an operation that does one thing to many.
 ///
-/// With `atomic`, it was done to all of them, or to none where one was refused. That is no error:
-/// the answer says which one was in the way.
+/// With `atomic`, nothing is done if one of them is refused. A refusal is not an error: the answer
+/// says which of them were refused.
 // The attribute is for types without parameters. What is generated has none either: each has the
 // name of what it is done to. So the places of the fields, for the generators, are written by hand.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "{T}Results")]
 #[non_exhaustive]
 pub struct BulkResults<T> {
-    /// One result for each, in the order of the request.
+    /// One result for each of them, in the order of the request.
     #[schemars(extend("x-order" = 0))]
     pub results: Vec<BulkResult<T>>,
     /// How many were refused: those that have a `problem`.
@@ -29,34 +29,34 @@ pub struct BulkResults<T> {
     pub refused: u64,
 }
 
-/// What was done to one of many.
+/// The result for one of many.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "{T}Result", extend("x-yes" = "done"))]
 #[non_exhaustive]
 pub struct BulkResult<T> {
-    /// What it was done to.
+    /// The account, the member or whatever else the result is for.
     #[serde(flatten)]
     pub subject: T,
-    /// Whether it was done.
+    /// Whether the operation was carried out for it.
     // Behind the fields of the subject, which are numbered from 0.
     #[schemars(extend("x-order" = 100))]
     pub done: bool,
-    /// Why it was refused. It is absent when it was done, and when it was not done only because
-    /// another one was refused and `atomic` was set.
+    /// Why it was refused. Absent if the operation was carried out, or if it was not carried out
+    /// only because `atomic` was set and another one was refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-order" = 101))]
     pub problem: Option<Problem>,
 }
 
-/// Why something would be refused, or was.
+/// Why something was refused, or would be refused.
 #[answer]
 pub struct Problem {
     /// The code of the refusal.
     pub code: Code,
     /// A sentence that a person can act on.
     pub message: String,
-    /// The JSON pointer of the field that is wrong, in a request for this one alone; for a row of
-    /// CSV, its column.
+    /// The JSON pointer of the field that is wrong, as in a request for this one alone; for a row
+    /// of CSV, the name of the column.
     pub field: Option<String>,
 }
 

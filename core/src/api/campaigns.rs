@@ -5,25 +5,25 @@
 use crate::model::{Campaign, Count, Cursor, Id};
 use tenantry_macros::{answer, request};
 
-/// Reports further outcomes of the messages of a campaign. When its bounces reach the rate of the
-/// account's package, or of the package of an account above, the campaign is stopped in the same
-/// step and the host is told through the outbox (R-QTA-11).
+/// Reports further outcomes of the messages of a campaign. If the bounces reach the bounce rate of
+/// the account's package, or of the package of an account above, the same call stops the campaign,
+/// and the host is notified through the outbox (R-QTA-11).
 #[request]
 pub struct Report {
-    /// The account that sends it.
+    /// The account that sends the campaign.
     pub account: Id,
     /// The campaign.
     pub campaign: Id,
     /// How many more messages were delivered; none when absent.
     pub delivered: Option<Count>,
-    /// How many more messages bounced for good; none when absent.
+    /// How many more messages bounced permanently; none when absent.
     pub hard: Option<Count>,
-    /// How many more messages bounced for now; none when absent.
+    /// How many more messages bounced temporarily; none when absent.
     pub soft: Option<Count>,
     /// How many more of the delivered messages brought a complaint; none when absent.
     pub complaints: Option<Count>,
     /// An idempotency key: the same request repeated within a day gets the same answer and counts
-    /// once; another request with the key is refused with `idempotency_mismatch`.
+    /// once; another request with the same key is refused with `idempotency_mismatch`.
     pub key: Option<Id>,
 }
 
@@ -47,8 +47,8 @@ pub struct Resume {
     pub campaign: Id,
 }
 
-/// Stops a campaign by hand, even before its first report; the host is told through the outbox
-/// (R-QTA-11). A campaign that is stopped already stays as it is.
+/// Stops a campaign by hand, even before its first report; the host is notified through the outbox
+/// (R-QTA-11). A campaign that is already stopped stays as it is.
 #[request]
 pub struct Stop {
     /// The account.

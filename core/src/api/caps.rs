@@ -7,51 +7,53 @@ use tenantry_macros::{answer, request};
 
 /// Creates a cap of an account or of the platform, or changes one. A cap of an account counts what
 /// the account and all accounts below it send from now on. A cap of the platform counts what all
-/// accounts send, in windows of UTC. When the platform has caps, all sends of all accounts go
-/// through one lock.
+/// accounts send, in windows of UTC. If the platform has caps, all sends of all accounts go through
+/// one lock.
 ///
 /// If the cap exists already, its scope, subject, channel and window cannot change, and its message
-/// class cannot be taken away: remove it with `caps.remove` and set a new one. Apart from the
-/// subject, which has to be named again, what is absent stays as it was.
+/// class cannot be taken away: remove it with `caps.remove` and set a new one. A field that is
+/// absent stays as it was, except the subject, which has to be named again.
 ///
 /// A user can change or remove only the caps that users of the account have set; only the platform
 /// changes what the platform has set.
 #[request]
 pub struct Set {
-    /// The account; when absent, the cap is one of the platform, for operators and the host only.
+    /// The account. When absent, the cap belongs to the platform, and only the host and operators
+    /// can set it.
     pub account: Option<Id>,
     /// The id of the cap, unique within the account or the platform.
     pub id: Id,
-    /// What it counts by.
+    /// What the cap counts by.
     pub scope: CapScope,
     /// The one member, campaign, API key or domain to which the cap applies; when absent, each of
-    /// them has a count of its own. When an API key is deleted, its caps are deleted too.
+    /// them has its own count. When an API key is deleted, its caps are deleted too.
     pub subject: Option<Name>,
-    /// Which messages it counts; e-mails in a new cap.
+    /// The channel of the messages that the cap counts; when absent, a new cap counts e-mails.
     pub channel: Option<Channel>,
-    /// Only messages of this class; all classes in a new cap.
+    /// The class of the messages that the cap counts; when absent, a new cap counts all classes.
     pub message_class: Option<MessageClass>,
-    /// The window that it counts in.
+    /// The window in which the cap counts.
     pub window: Window,
-    /// How many messages a window allows; at least 1 for a cap that spreads.
+    /// How many messages the cap allows in each window; at least 1 for a cap that spreads.
     pub limit: Count,
-    /// By how many the limit grows each day from the creation of the cap on, for a warm-up; 0 for
-    /// none.
+    /// By how many messages the limit grows each day after the creation of the cap, for a warm-up;
+    /// 0 for no growth.
     pub grows_daily_by: Option<Count>,
-    /// What happens to messages beyond the limit; in a new cap, they are refused (R-QTA-7). When a
-    /// cap stops spreading, its burst is dropped; when it starts to spread, its daily growth is
-    /// dropped.
+    /// What happens to messages beyond the limit (R-QTA-7); when absent, a new cap refuses them.
+    /// When a cap stops spreading, its burst is dropped; when it starts to spread, its daily growth
+    /// is dropped.
     pub over: Option<OverLimit>,
-    /// How many messages may go out at once, for a cap that spreads: at least 1; 1 in a new cap.
+    /// For a cap that spreads, how many messages may go out at once: at least 1. When absent, 1 for
+    /// a new cap.
     pub burst: Option<Count>,
     /// The revision on which the change is based; a stale one is refused with `rev_conflict`.
     pub expected_rev: Option<Count>,
 }
 
-/// Removes a cap, and with it what it has counted.
+/// Removes a cap together with its counts.
 #[request]
 pub struct Remove {
-    /// The account; when absent, the cap is one of the platform.
+    /// The account. When absent, the cap belongs to the platform.
     pub account: Option<Id>,
     /// The cap.
     pub cap: Id,
@@ -62,8 +64,8 @@ pub struct Remove {
 /// Lists the caps of an account or of the platform by id, at most 50.
 #[request]
 pub struct List {
-    /// The account; when absent, the caps are those of the platform, for operators and the host
-    /// only.
+    /// The account. When absent, the platform's caps are listed, which only the host and operators
+    /// can see.
     pub account: Option<Id>,
 }
 
@@ -74,31 +76,31 @@ pub struct Cap {
     pub account: Option<Id>,
     /// The cap.
     pub id: Id,
-    /// What it counts by.
+    /// What the cap counts by.
     pub scope: CapScope,
     /// The one member, campaign, API key or domain to which the cap applies.
     pub subject: Option<Name>,
-    /// Which messages it counts.
+    /// The channel of the messages that the cap counts.
     pub channel: Channel,
-    /// Only messages of this class.
+    /// The class of the messages that the cap counts; absent when it counts all classes.
     pub message_class: Option<MessageClass>,
-    /// The window that it counts in.
+    /// The window in which the cap counts.
     pub window: Window,
-    /// How many messages a window allowed on the day on which the cap was created.
+    /// How many messages the cap allowed in each window on the day of its creation.
     pub limit: u64,
-    /// By how many that number grows each day.
+    /// By how many messages that number grows each day.
     pub grows_daily_by: Option<u64>,
     /// What happens to messages beyond the limit.
     pub over: OverLimit,
-    /// How many messages may go out at once, for a cap that spreads.
+    /// For a cap that spreads, how many messages may go out at once.
     pub burst: u64,
-    /// Whether the platform has set it.
+    /// Whether the platform set the cap.
     pub by_platform: bool,
     /// The revision; every change raises it.
     pub rev: u64,
-    /// When it was made, in unix milliseconds.
+    /// When the cap was created, in unix milliseconds.
     pub created_at_ms: u64,
-    /// When it was last changed, in unix milliseconds.
+    /// When the cap was last changed, in unix milliseconds.
     pub updated_at_ms: u64,
 }
 

@@ -1,16 +1,16 @@
-//! Credits: a ledger for each account and channel, what is left of each grant, and where that is
-//! held (R-CRD-1 to R-CRD-3): requests and answers.
+//! Credits: a ledger for each account and channel, and the credits that are left of each grant, in
+//! the free balance or in reserves (R-CRD-1 to R-CRD-3): requests and answers.
 #![cfg_attr(doc, doc = include_str!("../../doc/credits.md"))]
 
 use crate::model::{Channel, Count, CreditEntry, Id, Note};
 use tenantry_macros::{answer, request};
 
-/// Adds credits to an account (R-CRD-1). It needs the commercial edition.
+/// Adds credits to an account (R-CRD-1). It needs the commercial edition, or the preset `groups`.
 #[request]
 pub struct Grant {
     /// The account.
     pub account: Id,
-    /// What they pay for.
+    /// What the credits pay for.
     pub channel: Channel,
     /// How many credits, at least 1.
     pub amount: Count,
@@ -21,8 +21,8 @@ pub struct Grant {
     /// When the credits that are left expire, in unix milliseconds; never when absent.
     pub expires_at_ms: Option<Count>,
     /// An idempotency key, which is never forgotten: the same request with the same key is carried
-    /// out once and gets the same answer; another request with the key, be it of another operation,
-    /// is refused with `idempotency_mismatch`.
+    /// out once and gets the same answer; another request with the same key, also of another
+    /// operation, is refused with `idempotency_mismatch`.
     pub key: Option<Id>,
 }
 
@@ -34,8 +34,8 @@ pub struct Balance {
     pub account: Id,
     /// Only the credits for this channel.
     pub channel: Option<Channel>,
-    /// Lists only the reserve of this group, and only the grants of which it holds a part; the sums
-    /// stay those of the account.
+    /// Lists only the reserve of this group, and only the grants of which the group holds a part.
+    /// The sums are still those of the whole account.
     pub group: Option<Id>,
 }
 
@@ -44,7 +44,7 @@ pub struct Balance {
 pub struct Ledger {
     /// The account.
     pub account: Id,
-    /// The ledger of which channel.
+    /// The channel of the ledger.
     pub channel: Channel,
     /// The order; the newest entry first when absent.
     pub order: Option<CreditOrder>,
@@ -71,36 +71,36 @@ pub enum CreditOrder {
 pub struct Spend {
     /// The account.
     pub account: Id,
-    /// What is paid for.
+    /// What the credits pay for.
     pub channel: Channel,
     /// How many credits, at least 1.
     pub amount: Count,
     /// The group that spends; when absent, only the free balance pays.
     pub group: Option<Id>,
-    /// What is paid for, as the host names it: for example a campaign or a reservation.
+    /// What the credits pay for, as the host names it: for example a campaign or a reservation.
     pub reference: Option<Id>,
     /// An idempotency key, which is never forgotten: the same request with the same key is carried
-    /// out once and gets the same answer; another request with the key, be it of another operation,
-    /// is refused with `idempotency_mismatch`.
+    /// out once and gets the same answer; another request with the same key, also of another
+    /// operation, is refused with `idempotency_mismatch`.
     pub key: Option<Id>,
 }
 
 /// Gives back credits that were spent on messages that did not go out, at most as many as were
-/// spent. They go back to the grants that paid, and to the reserve or balance from which they came
-/// (R-CRD-2). Credits that go back to an expired grant expire with the next entry.
+/// spent. The credits go back to the grants that paid, and to the reserve or free balance from
+/// which they came (R-CRD-2). Credits that go back to an expired grant expire with the next entry.
 #[request]
 pub struct Refund {
     /// The account.
     pub account: Id,
-    /// The ledger of which channel.
+    /// The channel of the ledger.
     pub channel: Channel,
     /// The number of the entry that is refunded.
     pub spend: Count,
     /// How many credits, at least 1.
     pub amount: Count,
     /// An idempotency key, which is never forgotten: the same request with the same key is carried
-    /// out once and gets the same answer; another request with the key, be it of another operation,
-    /// is refused with `idempotency_mismatch`.
+    /// out once and gets the same answer; another request with the same key, also of another
+    /// operation, is refused with `idempotency_mismatch`.
     pub key: Option<Id>,
 }
 
@@ -112,12 +112,12 @@ pub struct Reserve {
     pub account: Id,
     /// The group.
     pub group: Id,
-    /// What they pay for.
+    /// What the credits pay for.
     pub channel: Channel,
     /// How many credits, at least 1.
     pub amount: Count,
     /// An idempotency key: the same request repeated within a day gets the same answer and moves
-    /// nothing; another request with the key is refused with `idempotency_mismatch`.
+    /// nothing; another request with the same key is refused with `idempotency_mismatch`.
     pub key: Option<Id>,
 }
 
@@ -129,42 +129,42 @@ pub struct Unreserve {
     pub account: Id,
     /// The group.
     pub group: Id,
-    /// What they pay for.
+    /// What the credits pay for.
     pub channel: Channel,
     /// How many credits, at least 1; all of them when absent.
     pub amount: Option<Count>,
     /// An idempotency key: the same request repeated within a day gets the same answer and moves
-    /// nothing; another request with the key is refused with `idempotency_mismatch`.
+    /// nothing; another request with the same key is refused with `idempotency_mismatch`.
     pub key: Option<Id>,
 }
 
-/// Gives free credits of an account to an account directly below it. They keep their priority,
-/// expiry and age there (R-CRD-3).
+/// Gives free credits of an account to an account directly below it. The credits keep their
+/// priority, expiry and age (R-CRD-3).
 #[request]
 pub struct Allocate {
     /// The account below, which gets the credits.
     pub account: Id,
-    /// What they pay for.
+    /// What the credits pay for.
     pub channel: Channel,
     /// How many credits, at least 1.
     pub amount: Count,
     /// An idempotency key: the same request repeated within a day gets the same answer and moves
-    /// nothing; another request with the key is refused with `idempotency_mismatch`.
+    /// nothing; another request with the same key is refused with `idempotency_mismatch`.
     pub key: Option<Id>,
 }
 
 /// Takes back the credits that an account got from the account above it, as far as they are left
-/// and free (R-CRD-3). Credits that the platform gave it stay.
+/// and free (R-CRD-3). Credits that the platform gave the account stay.
 #[request]
 pub struct TakeBack {
     /// The account below, which gives the credits back.
     pub account: Id,
-    /// What they pay for.
+    /// What the credits pay for.
     pub channel: Channel,
     /// How many credits, at least 1; all of them when absent.
     pub amount: Option<Count>,
     /// An idempotency key: the same request repeated within a day gets the same answer and moves
-    /// nothing; another request with the key is refused with `idempotency_mismatch`.
+    /// nothing; another request with the same key is refused with `idempotency_mismatch`.
     pub key: Option<Id>,
 }
 
@@ -175,15 +175,15 @@ pub struct TakeBack {
 pub struct Withdraw {
     /// The account.
     pub account: Id,
-    /// What they pay for.
+    /// What the credits pay for.
     pub channel: Channel,
     /// How many credits, at least 1; all of them when absent.
     pub amount: Option<Count>,
     /// The reason.
     pub reason: Note,
     /// An idempotency key, which is never forgotten: the same request with the same key is carried
-    /// out once and gets the same answer; another request with the key, be it of another operation,
-    /// is refused with `idempotency_mismatch`.
+    /// out once and gets the same answer; another request with the same key, also of another
+    /// operation, is refused with `idempotency_mismatch`.
     pub key: Option<Id>,
 }
 
@@ -199,7 +199,7 @@ pub struct CreditBalance {
 /// The credits of an account for one channel.
 #[answer]
 pub struct CreditChannel {
-    /// What they pay for.
+    /// What the credits pay for.
     pub channel: Channel,
     /// All credits: the free balance and the reserves of groups.
     pub total: u64,
@@ -219,10 +219,10 @@ pub struct CreditChannel {
 pub struct CreditGroup {
     /// The group.
     pub group: Id,
-    /// How many credits are in its reserve.
+    /// How many credits are in the group's reserve.
     pub reserve: u64,
-    /// How many credits it has spent in all, from its reserve and from the free balance, without
-    /// those that were refunded.
+    /// How many credits the group has spent in all, from its reserve and from the free balance,
+    /// without the credits that were refunded.
     pub spent: u64,
 }
 
@@ -231,9 +231,9 @@ pub struct CreditGroup {
 pub struct CreditLeft {
     /// The number of the grant in the ledger.
     pub grant: u64,
-    /// The group whose reserve it is in; absent for the free balance.
+    /// The group in whose reserve the credits are; absent for the free balance.
     pub group: Option<Id>,
-    /// How many credits.
+    /// How many credits are left.
     pub left: u64,
     /// Grants with a lower number pay first.
     pub priority: u64,
@@ -259,7 +259,7 @@ pub struct CreditReserve {
     pub account: Id,
     /// The group.
     pub group: Id,
-    /// What they pay for.
+    /// What the credits pay for.
     pub channel: Channel,
     /// How many credits were moved.
     pub amount: u64,
@@ -276,7 +276,7 @@ pub struct CreditMove {
     pub account: Id,
     /// The account above.
     pub parent: Id,
-    /// What they pay for.
+    /// What the credits pay for.
     pub channel: Channel,
     /// How many credits were moved.
     pub amount: u64,

@@ -6,8 +6,8 @@ use crate::model::{Count, Id, Limit, LimitName};
 use crate::rules::limit::Source;
 use tenantry_macros::{answer, request};
 
-/// Claims a number of the things that a limit counts, for the account and for every account above
-/// it: all of them or none (R-QTA-10).
+/// Claims a number of things that a limit counts, such as contacts, for the account and for every
+/// account above it: all of them or none (R-QTA-10).
 ///
 /// A refusal with `limit_reached` names the account whose limit does not allow it. A pending,
 /// suspended or closed account cannot claim anything.
@@ -21,11 +21,11 @@ pub struct Claim {
     /// How many, at least 1.
     pub count: Count,
     /// An idempotency key: the same request repeated within a day gets the same answer and counts
-    /// once; another request with the key is refused with `idempotency_mismatch`.
+    /// once; another request with the same key is refused with `idempotency_mismatch`.
     pub key: Option<Id>,
 }
 
-/// Gives back some of what was claimed (R-QTA-10).
+/// Gives back some of the things that were claimed (R-QTA-10).
 #[request]
 pub struct Release {
     /// The account.
@@ -35,19 +35,20 @@ pub struct Release {
     /// How many, at least 1; more than the account itself has is refused with `more_than_claimed`.
     pub count: Count,
     /// An idempotency key: the same request repeated within a day gets the same answer and counts
-    /// once; another request with the key is refused with `idempotency_mismatch`.
+    /// once; another request with the same key is refused with `idempotency_mismatch`.
     pub key: Option<Id>,
 }
 
-/// Sets how many the account really has, as the host has counted. The number may be above the
-/// limit: nothing more can be claimed then until it is below the limit again (R-QTA-10).
+/// Sets how many things that a limit counts the account really has, as the host has counted them.
+/// The number may be above the limit: then nothing more can be claimed until the number is below
+/// the limit again (R-QTA-10).
 #[request]
 pub struct Reconcile {
     /// The account.
     pub account: Id,
     /// Which limit, as in `gauges.claim`.
     pub limit: LimitName,
-    /// How many the account itself has, without those of the accounts below it.
+    /// How many the account itself has, without the accounts below it.
     pub value: Count,
 }
 
@@ -76,7 +77,7 @@ pub struct Gauge {
     pub value: Limit,
     /// Where the value comes from; absent when it comes from the policy `seats` (R-INV-9).
     pub source: Option<Source>,
-    /// How many there are in the account and in all accounts below it.
+    /// How many of the things exist in the account and in all accounts below it.
     pub used: u64,
     /// How many of them the account itself has; absent when they are not counted for each account.
     pub own: Option<u64>,

@@ -10,12 +10,12 @@ use tenantry_macros::{answer, request};
 pub struct Create {
     /// The account.
     pub account: Id,
-    /// The host's own id, unique within the account; one is generated when it is absent.
+    /// The host's own id, unique within the account. When absent, an id is generated.
     pub id: Option<Id>,
     /// The name that people see.
     pub name: Name,
-    /// The caps on what its members send together (R-GRP-5). To set them, the actor also needs
-    /// `groups.limit`.
+    /// The caps on what the group's members send together (R-GRP-5). To set them, the actor also
+    /// needs `groups.limit`.
     pub caps: Option<GroupCaps>,
 }
 
@@ -29,8 +29,8 @@ pub struct Get {
 }
 
 /// Shows what the members of a group have sent together in its current window, by channel, and how
-/// many of the account's credits are in its reserve (R-GRP-8). What was consumed stays with the
-/// group when members leave it.
+/// many of the account's credits are in its reserve (R-GRP-8). When members leave the group, what
+/// they consumed stays with it.
 #[request]
 pub struct Usage {
     /// The account.
@@ -53,11 +53,11 @@ pub struct GroupUsage {
 pub struct GroupChannel {
     /// The channel.
     pub channel: Channel,
-    /// Its cap, and how much of it is used.
+    /// The group's cap for the channel, and how much of the cap is used.
     pub window: UsageWindow,
-    /// How many of the account's credits are in its reserve.
+    /// How many of the account's credits are in the group's reserve.
     pub reserve: u64,
-    /// How many credits it has spent in all, without those that were refunded.
+    /// How many credits the group has spent in all, without the credits that were refunded.
     pub credits_spent: u64,
 }
 
@@ -123,22 +123,22 @@ pub struct SetCaps {
     pub expected_rev: Option<Count>,
 }
 
-/// Deletes a group. Its members and the resources that carry it go to another group; the users keep
-/// everything else (R-GRP-7).
+/// Deletes a group. Its members go to another group, and so do the resources that carry the deleted
+/// group. The users keep everything else (R-GRP-7).
 #[request]
 pub struct Delete {
     /// The account.
     pub account: Id,
     /// The group.
     pub group: Id,
-    /// The group to which its members and resources go. It is required when there are any, and for
-    /// the default group: the named group becomes the default group then.
+    /// The group to which the members and resources go. Required if the deleted group has any, or
+    /// if it is the default group; in that case the named group becomes the default group.
     pub to: Option<Id>,
     /// The revision on which the decision is based; a stale one is refused with `rev_conflict`.
     pub expected_rev: Option<Count>,
 }
 
-/// Makes a group the default group, into which new members come (R-GRP-1). Nobody is moved.
+/// Makes a group the default group, into which new members come (R-GRP-1). No member is moved.
 #[request]
 pub struct MakeDefault {
     /// The account.
@@ -157,24 +157,25 @@ pub struct AddMembers {
     pub group: Id,
     /// The members, 1 to 500; all of them are added, or none.
     pub users: Vec<Id>,
-    /// What happens to their resources; they follow the members when absent.
+    /// What happens to the members' resources; `follow` when absent.
     pub resources: Option<GroupResources>,
 }
 
-/// Takes members out of a group. They go into the default group, unless another group is named; out
-/// of the default group, another group must be named (R-GRP-4).
+/// Takes members out of a group. They go into the default group, unless another group is named. To
+/// take members out of the default group, another group must be named (R-GRP-4).
 #[request]
 pub struct RemoveMembers {
     /// The account.
     pub account: Id,
-    /// The group that they are in.
+    /// The group in which the members are.
     pub group: Id,
     /// The members, 1 to 500; all of them are moved, or none.
     pub users: Vec<Id>,
-    /// The group into which they go; the default group when absent. Naming a group for members who
-    /// are not in the default group is a transfer, which also needs `groups.members.transfer`.
+    /// The group into which the members go; the default group when absent. Naming a group for
+    /// members who are not in the default group is a transfer, which also needs
+    /// `groups.members.transfer`.
     pub to: Option<Id>,
-    /// What happens to their resources; they follow the members when absent.
+    /// What happens to the members' resources; `follow` when absent.
     pub resources: Option<GroupResources>,
 }
 
@@ -183,22 +184,22 @@ pub struct RemoveMembers {
 pub struct TransferMembers {
     /// The account.
     pub account: Id,
-    /// The group in which all of them must be; when absent, they may be in any group.
+    /// The group in which all of the members must be. When absent, the members may be in any group.
     pub from_group: Option<Id>,
-    /// The group into which they go.
+    /// The group into which the members go.
     pub to: Id,
     /// The members, 1 to 500; all of them are moved, or none.
     pub users: Vec<Id>,
-    /// What happens to their resources.
+    /// What happens to the members' resources.
     pub resources: GroupResources,
 }
 
 /// What happens to the resources of members who change their group (R-GRP-4).
 #[request]
 pub enum GroupResources {
-    /// All of them take the new group.
+    /// The resources take the new group of their owner.
     Follow,
-    /// They keep the group that they carried, and can still be seen there.
+    /// The resources keep the old group, whose members can still see them.
     Stay,
 }
 
@@ -211,23 +212,23 @@ pub struct Group {
     pub account: Id,
     /// The name that people see.
     pub name: Name,
-    /// Whether it is the default group, into which new members come.
+    /// Whether the group is the default group, into which new members come.
     pub is_default: bool,
-    /// How many members it has.
+    /// How many members the group has.
     pub members: u64,
-    /// The caps on what its members send together; a cap that is absent is unlimited.
+    /// The caps on what the group's members send together; a cap that is absent is unlimited.
     pub caps: GroupCaps,
     /// The window of the caps.
     pub cap_period: CapPeriod,
-    /// Whether it has a picture.
+    /// Whether the group has a picture.
     pub has_avatar: bool,
     /// The picture; only `groups.get` returns it.
     pub avatar: Option<Avatar>,
     /// The revision; every change raises it.
     pub rev: u64,
-    /// When it was made, in unix milliseconds.
+    /// When the group was created, in unix milliseconds.
     pub created_at_ms: u64,
-    /// When it was last changed, in unix milliseconds.
+    /// When the group was last changed, in unix milliseconds.
     pub updated_at_ms: u64,
 }
 
@@ -245,7 +246,7 @@ pub struct GroupList {
 pub struct GroupMove {
     /// The account.
     pub account: Id,
-    /// The group in which they are now.
+    /// The group in which the members are now.
     pub group: Id,
     /// How many members were in another group before.
     pub members: u64,

@@ -13,21 +13,22 @@ use tenantry_macros::{answer, request};
 /// the outbox.
 ///
 /// The actor must hold `users.invite` in every account named, and everything that the role allows.
-/// The role is fixed in the offer from now on: a later change of the default role does not change
-/// it.
+/// The invitation keeps the role: a later change of the default role does not change the offer.
 #[request]
 pub struct Create {
-    /// The account for which the invitation is made, and which is offered when `accounts` is
-    /// absent. When it is absent too, it is the account in which the user acts.
+    /// The account for which the invitation is made; it is the account offered if `accounts` is
+    /// absent. When `account` is absent, the account in which the acting user acts.
     pub account: Option<Id>,
-    /// The addresses, separated by commas, semicolons or white space: at most 500, in at most 64
-    /// KiB; an address that is repeated counts once. A name may stand before an address: `Ann Lee
-    /// <ann@x.example>`. The number of addresses times the number of accounts is at most 10,000.
+    /// The addresses, separated by commas, semicolons or white space: at most 500, in a text of at
+    /// most 64 KiB. An address that is repeated counts once. A name may stand before an address:
+    /// `Ann Lee <ann@x.example>`. The number of addresses times the number of accounts is at most
+    /// 10,000.
     pub addresses: String,
-    /// The role in every account for which `accounts` names none; the account's default role when
-    /// absent.
+    /// The role in every account for which `accounts` names no role; the account's default role
+    /// when absent.
     pub role: Option<Id>,
-    /// The group in every account for which `accounts` names none; the default group when absent.
+    /// The group in every account for which `accounts` names no group; the default group when
+    /// absent.
     pub group: Option<Id>,
     /// The accounts to offer: at most 100, all of one team.
     pub accounts: Option<Vec<AccountGrant>>,
@@ -37,7 +38,8 @@ pub struct Create {
     /// The last name, for a single address only; the name that stands before the address when
     /// absent.
     pub last_name: Option<Name>,
-    /// Whether all addresses are invited or none; the answer says which one was in the way.
+    /// Whether all addresses are invited or none. If one address is refused, none is invited, and
+    /// the answer says which address was refused.
     #[serde(default)]
     pub atomic: bool,
 }
@@ -55,13 +57,14 @@ pub struct Get {
 pub struct List {
     /// The account.
     pub account: Id,
-    /// Whether the invitations to all accounts below it are listed too, for those who manage the
+    /// Whether the invitations to all accounts below are listed too; only for users who manage the
     /// team.
     #[serde(default)]
     pub include_descendants: bool,
-    /// Only those with this status.
+    /// Only invitations with this status.
     pub status: Option<InvitationStatus>,
-    /// Only those with this text in the address or in the name; case and accents do not matter.
+    /// Only invitations with this text in the address or in the name; case and accents do not
+    /// matter.
     pub search: Option<Name>,
     /// The order; the newest first when absent.
     pub order: Option<InvitationOrder>,
@@ -80,19 +83,19 @@ pub enum InvitationOrder {
     Email,
 }
 
-/// Changes what a pending invitation offers (R-INV-5). A field that is absent stays as it is.
-/// Nothing is sent: the link that was sent before offers the changed access.
+/// Changes what a pending invitation offers (R-INV-5). A field that is absent stays as it is. No
+/// message is sent: the link that was sent before now offers the changed access.
 ///
-/// The actor must hold all that the invitation offers in the accounts that they reach, before and
-/// after the change, and cannot change the offers in other accounts. To change the names, they must
-/// hold all that it offers, in the other accounts too.
+/// The actor must hold everything that the invitation offers in the accounts that the actor
+/// reaches, before and after the change, and cannot change the offers in other accounts. To change
+/// the names, the actor must hold everything that it offers in all accounts.
 #[request]
 pub struct Edit {
     /// The invitation.
     pub invitation: Id,
-    /// The role in every account for which `accounts` names none.
+    /// The role in every account for which `accounts` names no role.
     pub role: Option<Id>,
-    /// The group in every account for which `accounts` names none.
+    /// The group in every account for which `accounts` names no group.
     pub group: Option<Id>,
     /// The accounts to offer, among those that the actor reaches: at least 1 and at most 100. A new
     /// account needs `users.invite`; in an account that was offered before, a role or a group that
@@ -106,12 +109,13 @@ pub struct Edit {
     pub expected_rev: Option<Count>,
 }
 
-/// Sends a pending or expired invitation again; its life time begins anew (R-INV-3, R-INV-5).
+/// Sends a pending or expired invitation again; its life time begins again (R-INV-3, R-INV-5).
 ///
 /// The policy `resend` decides whether a new link replaces the old one, the same link is sent
-/// again, or the call is refused with `policy_forbids`; in that case delete the invitation and
-/// invite again. The verification of an owner is always sent again with a new link. The actor must
-/// hold everything that the invitation offers, also in accounts that they do not reach (R-ROL-7).
+/// again, or the call is refused with `policy_forbids`. If it is refused, delete the invitation and
+/// invite the person again. The verification of an owner is always sent again with a new link. The
+/// actor must hold everything that the invitation offers, also in accounts that they do not reach
+/// (R-ROL-7).
 #[request]
 pub struct Resend {
     /// The invitation.
@@ -122,30 +126,30 @@ pub struct Resend {
 /// `invitation_deleted`. The name and the address are erased, in the outbox and the audit too
 /// (R-USR-4).
 ///
-/// An actor who reaches only some of its accounts withdraws the offer of these accounts; the rest
-/// of the invitation stays. The verification of an owner can be deleted only together with its
-/// account.
+/// If the actor reaches only some of the invitation's accounts, only the offers of these accounts
+/// are withdrawn; the rest of the invitation stays. The verification of an owner can be deleted
+/// only together with its account.
 #[request]
 pub struct Delete {
     /// The invitation.
     pub invitation: Id,
 }
 
-/// Erases a person who was invited but is not a user: every invitation of the address, in whatever
-/// state, and their name and address in the outbox and the audit (R-USR-4). The links are refused
-/// with `invitation_deleted` from now on.
+/// Erases a person who was invited but is not a user: every invitation of the address, in any
+/// state, and the person's name and address in the outbox and the audit (R-USR-4). The links are
+/// refused with `invitation_deleted` from now on.
 ///
-/// The host and operators erase in all teams; users erase only the invitations of which they may
-/// delete every offer. A person who is a user is erased with `users.delete`; when an account waits
-/// for the person as its owner, delete the account or name another owner first.
+/// The host and operators erase the invitations of all teams; users erase only the invitations of
+/// which they may delete every offer. A person who is a user is erased with `users.delete`. If an
+/// account waits for the person as its owner, delete the account or name another owner first.
 #[request]
 pub struct Erase {
     /// The address, in any spelling of its normal form.
     pub email: Email,
 }
 
-/// Shows what the page behind a link needs before the invitation is accepted. A dead link is
-/// refused as by `invitations.accept`.
+/// Shows what the host's page for an invitation link needs before the person accepts. A link that
+/// is no longer valid is refused as by `invitations.accept`.
 #[request]
 pub struct LookUp {
     /// The token of the link.
@@ -155,19 +159,19 @@ pub struct LookUp {
 /// Accepts an invitation: the person who has the address becomes a member of all its accounts, in
 /// one step (R-INV-2, R-INV-6).
 ///
-/// The user is created unless a user with the address exists. When a link is used several times at
-/// once, one call succeeds.
+/// The user is created unless a user with the address exists. If several calls use a link at the
+/// same time, one of them succeeds.
 #[request]
 pub struct Accept {
     /// The token of the link.
     pub token: Secret,
-    /// The id for a new user; one is generated when it is absent.
+    /// The id for a new user. When absent, an id is generated.
     pub user: Option<Id>,
-    /// The first name of a new user; that of the invitation when absent. An existing user keeps
-    /// theirs.
+    /// The first name of a new user; when absent, the name in the invitation. An existing user
+    /// keeps their name.
     pub first_name: Option<Name>,
-    /// The last name of a new user; that of the invitation when absent. An existing user keeps
-    /// theirs.
+    /// The last name of a new user; when absent, the name in the invitation. An existing user keeps
+    /// their name.
     pub last_name: Option<Name>,
 }
 
@@ -196,23 +200,23 @@ pub struct Invitation {
     pub first_name: Option<Name>,
     /// The last name.
     pub last_name: Option<Name>,
-    /// What is offered, in the accounts that the actor reaches.
+    /// The access that is offered, in the accounts that the actor reaches.
     pub accounts: Vec<AccountGrant>,
-    /// Who invited: `system` or a user; absent when the actor cannot see that user.
+    /// Who invited the person: `system` or a user; absent when the actor cannot see that user.
     pub invited_by: Option<String>,
     /// The status of the invitation now.
     pub status: InvitationStatus,
     /// What the host reported of the last delivery.
     pub delivery: Option<Delivery>,
-    /// When it was last sent, in unix milliseconds.
+    /// When the invitation was last sent, in unix milliseconds.
     pub sent_at_ms: u64,
-    /// When it expires, in unix milliseconds: from then on it cannot be accepted.
+    /// When the invitation expires, in unix milliseconds: from then on it cannot be accepted.
     pub expires_at_ms: u64,
     /// The revision; every change raises it.
     pub rev: u64,
-    /// When it was made, in unix milliseconds.
+    /// When the invitation was created, in unix milliseconds.
     pub created_at_ms: u64,
-    /// When it was last changed, in unix milliseconds.
+    /// When the invitation was last changed, in unix milliseconds.
     pub updated_at_ms: u64,
 }
 
@@ -225,22 +229,24 @@ pub struct InvitationList {
     pub next: Option<Cursor>,
 }
 
-/// One of many addresses that are invited.
+/// One of several addresses that are invited.
 #[answer]
 pub struct InvitedAddress {
-    /// The invitation that was made.
+    /// The invitation that was created.
     pub invitation: Option<Id>,
     /// The number of the address in the text, counted from 1.
     pub position: u64,
     /// Where the address begins in the text: the offset in bytes of UTF-8, counted from 0.
     pub offset: u64,
-    /// The address, as typed; what is no address is cut off after 254 bytes.
+    /// The address, as typed; a text that is not an address is cut off after 254 bytes.
     pub address: String,
     /// When the invitation expires, in unix milliseconds: from then on it cannot be accepted.
     pub expires_at_ms: Option<u64>,
-    /// The user who has the address already, if it was refused for that and the actor can see them.
+    /// If the address was refused because a user has it already, that user; absent when the actor
+    /// cannot see them.
     pub user: Option<Id>,
-    /// The open invitation of the address, if it was refused for that and the actor can see it.
+    /// If the address was refused because it has an open invitation, that invitation; absent when
+    /// the actor cannot see it.
     pub open_invitation: Option<Id>,
 }
 
@@ -257,12 +263,12 @@ pub struct InvitationDeleted {
 /// The result of erasing a person who was invited.
 #[answer]
 pub struct InvitationsErased {
-    /// How many invitations were erased; none when the address was not invited in an account that
-    /// the actor reaches.
+    /// How many invitations were erased; 0 when the address was not invited in an account that the
+    /// actor reaches.
     pub erased: u64,
 }
 
-/// What the page behind a link shows.
+/// What the host's page for an invitation link shows.
 #[answer]
 pub struct InvitationOffer {
     /// The invitation.
@@ -277,15 +283,15 @@ pub struct InvitationOffer {
     pub last_name: Option<Name>,
     /// The accounts.
     pub accounts: Vec<OfferedAccount>,
-    /// Who invited: `system` or a user.
+    /// Who invited the person: `system` or a user.
     pub invited_by: String,
     /// The first name of that user.
     pub inviter_first_name: Option<Name>,
     /// The last name of that user.
     pub inviter_last_name: Option<Name>,
-    /// The user who has the address already; absent when accepting the invitation creates one.
+    /// The user who has the address already; absent when accepting the invitation creates a user.
     pub user: Option<Id>,
-    /// When it expires, in unix milliseconds: from then on it cannot be accepted.
+    /// When the invitation expires, in unix milliseconds: from then on it cannot be accepted.
     pub expires_at_ms: u64,
 }
 
@@ -307,8 +313,8 @@ pub struct InvitationAccepted {
     pub invitation: Id,
     /// The user.
     pub user: Id,
-    /// Whether the user is new.
+    /// Whether the user was created.
     pub created: bool,
-    /// The accounts of which they are a member now.
+    /// The accounts of which the user is a member now.
     pub accounts: Vec<Id>,
 }

@@ -1,4 +1,4 @@
-//! Edit leases: one person at a time edits a resource (R-RES-3): requests and answers.
+//! Edit leases, by which one person at a time edits a resource (R-RES-3): requests and answers.
 #![cfg_attr(doc, doc = include_str!("../../doc/leases.md"))]
 
 use crate::model::{Count, Id};
@@ -16,12 +16,12 @@ pub struct Acquire {
     pub id: Id,
     /// How long the lease lasts unless it is renewed, in milliseconds (5,000 to 3,600,000).
     pub life_ms: Count,
-    /// Who edits; the acting user when absent. The host must name a user.
+    /// The user who edits; the acting user when absent. The host must name a user.
     pub user: Option<Id>,
 }
 
-/// Renews a lease, to continue editing. If the lease has ended or somebody took it over, the call
-/// is refused with `lease_lost` (R-RES-3).
+/// Renews a lease, to continue editing. If the lease has ended or somebody has taken it over, the
+/// call is refused with `lease_lost` (R-RES-3).
 #[request]
 pub struct Renew {
     /// The account.
@@ -32,7 +32,7 @@ pub struct Renew {
     pub id: Id,
     /// How long the lease lasts from now on, in milliseconds (5,000 to 3,600,000).
     pub life_ms: Count,
-    /// Who edits; the acting user when absent. The host must name a user.
+    /// The user who edits; the acting user when absent. The host must name a user.
     pub user: Option<Id>,
 }
 
@@ -45,14 +45,14 @@ pub struct Release {
     pub kind: Id,
     /// The resource.
     pub id: Id,
-    /// Who edited; the acting user when absent. If the host names nobody, the lease is released
-    /// whoever has it.
+    /// The user who edited; the acting user when absent. If the host names no user, the lease is
+    /// released, whichever user has it.
     pub user: Option<Id>,
 }
 
-/// Takes the lease from whoever has it. The owner and the administrators of the account may do so,
-/// and those who manage its team from an account above and may edit everything of the kind
-/// (R-RES-3).
+/// Takes over the lease of a resource from the user who has it. The owner and the administrators of
+/// the account may do so, and users who manage its team from an account above and may edit all
+/// resources of the kind (R-RES-3).
 #[request]
 pub struct TakeOver {
     /// The account.
@@ -63,12 +63,12 @@ pub struct TakeOver {
     pub id: Id,
     /// How long the lease lasts unless it is renewed, in milliseconds (5,000 to 3,600,000).
     pub life_ms: Count,
-    /// Who edits from now on; the acting user when absent. The host must name a user.
+    /// The user who edits from now on; the acting user when absent. The host must name a user.
     pub user: Option<Id>,
 }
 
 /// Shows who edits a resource now (R-RES-3). For a resource that an account above shares, users of
-/// the accounts below are not told who edits it there.
+/// the accounts below do not see who edits it there.
 #[request]
 pub struct Get {
     /// The account.
@@ -88,7 +88,7 @@ pub struct LeaseState {
     pub kind: Id,
     /// The resource.
     pub id: Id,
-    /// The lease; absent when nobody edits it.
+    /// The lease; absent when nobody edits the resource.
     pub lease: Option<EditLease>,
 }
 
@@ -97,8 +97,8 @@ pub struct LeaseState {
 pub struct EditLease {
     /// The user who edits.
     pub user: Id,
-    /// When they began, in unix milliseconds.
+    /// When the user began to edit, in unix milliseconds.
     pub since_ms: u64,
-    /// When it ends unless it is renewed, in unix milliseconds.
+    /// When the lease ends unless it is renewed, in unix milliseconds.
     pub expires_at_ms: u64,
 }

@@ -6,8 +6,9 @@ use crate::model::{Count, CountedClass, Id, Limit, LimitName, Limits, MessageCla
 use crate::rules::limit::Source;
 use tenantry_macros::{answer, request};
 
-/// Gives an account a limit of its own, which overrides that of its package (R-PKG-2). Apart from
-/// the value, a field that is absent stays as it was; `limits.inherit` removes the whole limit.
+/// Gives an account a limit of its own, which overrides the limit of its package (R-PKG-2). Apart
+/// from the value, a field that is absent stays as it was; `limits.inherit` removes the whole
+/// limit.
 #[request]
 pub struct Set {
     /// The account.
@@ -16,14 +17,14 @@ pub struct Set {
     pub limit: LimitName,
     /// `unlimited`, 0 for nothing, or a number.
     pub value: Limit,
-    /// The class of the messages that the limit counts; that of the package's limit if the account
-    /// has none of its own (R-QTA-14).
+    /// The class of the messages that the limit counts. If the account has no class of its own, it
+    /// inherits the class; if no level sets one, the limit counts both classes (R-QTA-14).
     pub message_class: Option<CountedClass>,
-    /// What happens beyond the limit. If the account has no setting of its own, the package's
-    /// applies, and after that the policy `over_limit` (R-QTA-7).
+    /// What happens beyond the limit. If the account has no setting of its own, it inherits the
+    /// setting; if no level sets one, the policy `over_limit` decides (R-QTA-7).
     pub over: Option<OverLimit>,
-    /// How many messages may go out at once, for a limit that spreads: at least 1; 1 in the
-    /// beginning.
+    /// For a limit that spreads, how many messages may go out at once: at least 1; 1 until it is
+    /// set.
     pub burst: Option<Count>,
     /// The revision of the account on which the change is based; a stale one is refused with
     /// `rev_conflict`.
@@ -44,10 +45,10 @@ pub struct Inherit {
 
 /// Gives an account a part of the limit of the account above it (R-TEA-9).
 ///
-/// The guaranteed parts of all accounts directly below can never be more than the own limit of the
-/// account above (`guarantee_exceeded`). A part that is not guaranteed is best effort. The limit of
-/// the account above applies to all of them together in any case. A limit that the platform set
-/// stays the platform's.
+/// The guaranteed parts of all accounts directly below must fit together into the limit of the
+/// account above; otherwise the call is refused with `guarantee_exceeded`. A part that is not
+/// guaranteed is best effort. In any case, the limit of the account above applies to all accounts
+/// below it together. Users cannot change a limit that the platform set.
 #[request]
 pub struct Allocate {
     /// The account below, which gets the part.
@@ -65,26 +66,26 @@ pub struct Allocate {
     pub expected_rev: Option<Count>,
 }
 
-/// Sets the value of a limit for accounts for which neither the account nor its package sets one;
-/// until it is set, the limit is `unlimited` (R-PKG-3). Apart from the value, a field that is
-/// absent stays as it was.
+/// Sets the platform's default value of a limit. It applies to an account if neither the account
+/// itself, nor its package or (if it has no package) an account above, sets the limit. Until the
+/// default is set, it is `unlimited` (R-PKG-3). Apart from the value, a field that is absent stays
+/// as it was.
 #[request]
 pub struct SetDefault {
     /// Which limit.
     pub limit: LimitName,
     /// `unlimited`, 0 for nothing, or a number.
     pub value: Limit,
-    /// The class of the messages that the limit counts; both classes in the beginning (R-QTA-14).
+    /// The class of the messages that the limit counts; both classes until it is set (R-QTA-14).
     pub message_class: Option<CountedClass>,
-    /// What happens beyond the limit; in the beginning, what the policy `over_limit` says
-    /// (R-QTA-7).
+    /// What happens beyond the limit; until it is set, the policy `over_limit` decides (R-QTA-7).
     pub over: Option<OverLimit>,
-    /// How many messages may go out at once, for a limit that spreads: at least 1; 1 in the
-    /// beginning.
+    /// For a limit that spreads, how many messages may go out at once: at least 1; 1 until it is
+    /// set.
     pub burst: Option<Count>,
 }
 
-/// Shows for every limit of an account which value applies, where that value comes from, and which
+/// Shows for every limit of an account which value applies, where the value comes from, and which
 /// other values it overrides (R-PKG-3).
 #[request]
 pub struct Explain {
@@ -112,7 +113,7 @@ pub struct LimitExplanation {
     pub limit: LimitName,
     /// The account's own value.
     pub value: Limit,
-    /// Where it comes from.
+    /// Where the value comes from.
     pub source: Source,
     /// The only class of messages that the limit counts; absent when it counts both classes, or no
     /// messages.
@@ -121,11 +122,12 @@ pub struct LimitExplanation {
     pub over: Option<OverLimit>,
     /// The smallest value among this account and the accounts above it: nothing goes out beyond it.
     pub smallest: Limit,
-    /// Whether it is a guaranteed part of the limit of the account above; false when the part was
-    /// guaranteed and that limit has been lowered since. It is absent when the part was never
-    /// guaranteed (R-TEA-9).
+    /// Whether the value is a guaranteed part of the limit of the account above. It is false when
+    /// the part was guaranteed and that limit has been lowered since, and absent when the part was
+    /// never guaranteed (R-TEA-9).
     pub guaranteed: Option<bool>,
-    /// How much of it is guaranteed to the accounts directly below; absent when nothing is.
+    /// How much of the limit is guaranteed to the accounts directly below; absent when nothing is
+    /// guaranteed.
     pub promised: Option<u64>,
     /// Every value that was considered: the one that applies first, and those that the edition does
     /// not include last.
@@ -135,14 +137,14 @@ pub struct LimitExplanation {
 /// A value that a limit could have.
 #[answer]
 pub struct LimitCandidate {
-    /// Where it comes from.
+    /// Where the value comes from.
     pub source: Source,
     /// The account or package that sets the value; absent for the platform's default.
     pub set_by: Option<Id>,
     /// The value.
     pub value: Limit,
-    /// Whether the edition of the store includes it; otherwise the value is kept but does not apply
-    /// (R-PLT-1).
+    /// Whether the edition of the store includes the limit; if not, the value is kept but does not
+    /// apply (R-PLT-1).
     pub enforced: bool,
 }
 

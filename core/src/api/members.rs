@@ -1,4 +1,4 @@
-//! Memberships: users in an account, each with a role (R-INV-4, R-INV-7, R-INV-8, R-INV-10,
+//! Memberships: the users of an account, each with a role (R-INV-4, R-INV-7, R-INV-8, R-INV-10,
 //! R-ACC-3, R-ROL-7): requests and answers.
 #![cfg_attr(doc, doc = include_str!("../../doc/members.md"))]
 
@@ -10,13 +10,13 @@ use tenantry_macros::{answer, request};
 /// (R-INV-7).
 ///
 /// The host, and operators with `clients.edit`, can create new users; everybody else has to invite
-/// them. The policy `grant_existing` decides who gives an existing user of the team access to the
-/// account: only the parent, or whoever holds `users.grant_account` there.
+/// them. The policy `grant_existing` decides who can give an existing user of the team access to
+/// the account: only the parent, or everybody who holds `users.grant_account` there.
 #[request]
 pub struct Add {
     /// The account.
     pub account: Id,
-    /// The existing user, or the id that the new one gets.
+    /// The id of an existing user, or the id that the new user gets.
     pub user: Option<Id>,
     /// The e-mail address of a new user.
     pub email: Option<Email>,
@@ -24,9 +24,9 @@ pub struct Add {
     pub first_name: Option<Name>,
     /// The last name of a new user.
     pub last_name: Option<Name>,
-    /// The role. When absent: if a user has one role in the whole team (`role_scope`), the role
-    /// that the user has in it; else the default role of the account. Where the role comes from the
-    /// package, no role can be named.
+    /// The role. When absent: if a user has one role in the whole team (policy `role_scope`), the
+    /// role that the user has in the team; otherwise the default role of the account. If the role
+    /// comes from the package, no role can be named.
     pub role: Option<Id>,
     /// The group; the default group when absent.
     pub group: Option<Id>,
@@ -53,8 +53,8 @@ pub struct Get {
     pub user: Id,
 }
 
-/// Lists the members of an account, a page at a time. Members of an account below another one who
-/// do not manage the team do not see the owners of the accounts above (R-INV-10).
+/// Lists the members of an account, a page at a time. In an account below another one, users who do
+/// not manage the team do not see members who own an account above (R-INV-10).
 #[request]
 pub struct List {
     /// The account.
@@ -72,7 +72,7 @@ pub struct List {
     /// accents do not matter.
     pub search: Option<Name>,
     /// The order; by id when absent, or by e-mail address when there is a `search`. In a search,
-    /// members whose ordering field matches come first.
+    /// members who match in the field that orders the list come first.
     pub order: Option<MemberOrder>,
     /// Where the page begins: the `next` of the previous page.
     pub after: Option<Cursor>,
@@ -81,7 +81,7 @@ pub struct List {
     pub limit: Option<Count>,
 }
 
-/// What a list of members is ordered by.
+/// The order of a list of members.
 #[request]
 pub enum MemberOrder {
     /// The user's id.
@@ -95,9 +95,9 @@ pub enum MemberOrder {
 /// Whether a member can use the account already (R-INV-4).
 #[request]
 pub enum MemberStatus {
-    /// All steps are done.
+    /// The member has done all steps.
     Active,
-    /// A step is still to be done; the policy `pending_until` says which steps there are.
+    /// The member still has a step to do; the policy `pending_until` says which steps there are.
     Pending,
     /// The membership, or the user as a whole, is disabled.
     Disabled,
@@ -106,9 +106,9 @@ pub enum MemberStatus {
 /// Gives a member another role, higher or lower; nobody can give a role that allows more than they
 /// hold (R-INV-8, R-ROL-7).
 ///
-/// If a user has one role in the whole team by policy (`role_scope`), the role changes in all
-/// accounts of the team, and the actor must be allowed to change roles in all of them. Where the
-/// role comes from the package, the call is refused with `role_by_package`.
+/// If, by the policy `role_scope`, a user has one role in the whole team, the role changes in all
+/// accounts of the team, and the actor must be allowed to change roles in all of them. If the role
+/// comes from the package, the call is refused with `role_by_package`.
 #[request]
 pub struct SetRole {
     /// The account.
@@ -117,15 +117,15 @@ pub struct SetRole {
     pub user: Id,
     /// The new role.
     pub role: Id,
-    /// The group, if the new role needs one. When absent: the group in which the member is, or else
-    /// the default group.
+    /// The group, if the new role needs one. When absent: the group in which the member is or, if
+    /// the member is in no group, the default group.
     pub group: Option<Id>,
     /// The revision on which the change is based; a stale one is refused with `rev_conflict`.
     pub expected_rev: Option<Count>,
 }
 
-/// Ends a membership; when it is the user's last one, the user is deleted. An owner cannot be
-/// removed until somebody else owns the account (R-TEA-5).
+/// Ends a membership. If it is the user's last membership, the user is deleted. The owner cannot be
+/// removed until another user owns the account (R-TEA-5).
 #[request]
 pub struct Remove {
     /// The account.
@@ -154,41 +154,44 @@ pub struct Enable {
     pub user: Id,
 }
 
-/// Does one thing to many members of an account, and answers for each of them (R-ACC-5).
+/// Carries out one action for many members of an account. The answer says for each member whether
+/// the action was carried out, or why it was refused (R-ACC-5).
 #[request]
 pub struct Bulk {
     /// The account.
     pub account: Id,
     /// The users: 1 to 500.
     pub users: Vec<Id>,
-    /// What to do.
+    /// The action.
     pub action: MemberAction,
     /// The new role, for `set_role`.
     pub role: Option<Id>,
-    /// The group into which they go, for `set_group`.
+    /// The group into which the members go, for `set_group`.
     pub group: Option<Id>,
-    /// What happens to their resources, for `set_group`; they follow the members when absent.
+    /// What happens to the members' resources, for `set_group`; `follow` when absent.
     pub resources: Option<GroupResources>,
-    /// Who gets the resources of those who leave, for `remove`.
+    /// Who gets the resources of the members who are removed, for `remove`.
     pub resources_to: Option<ResourcesTo>,
-    /// Whether it is done to all members or to none; the answer says which one was in the way.
+    /// Whether the action is carried out for all members or for none. If one member is refused,
+    /// nothing is done, and the answer says which member was refused.
     #[serde(default)]
     pub atomic: bool,
 }
 
-/// What is done to many members.
+/// An action that is carried out for many members.
 #[request]
 pub enum MemberAction {
-    /// As `members.set_role` does.
+    /// Changes the role, as `members.set_role` does.
     SetRole,
-    /// As `groups.add_members` does: it needs `groups.members.add`, and also
-    /// `groups.members.transfer` for members who are in a group other than the default group.
+    /// Puts the members into a group, as `groups.add_members` does. It needs `groups.members.add`,
+    /// and also `groups.members.transfer` for members who are in a group other than the default
+    /// group.
     SetGroup,
-    /// As `members.disable` does.
+    /// Disables the memberships, as `members.disable` does.
     Disable,
-    /// As `members.enable` does.
+    /// Enables the memberships, as `members.enable` does.
     Enable,
-    /// As `members.remove` does.
+    /// Ends the memberships, as `members.remove` does.
     Remove,
 }
 
@@ -199,7 +202,7 @@ pub struct Member {
     pub account: Id,
     /// The user.
     pub user: Id,
-    /// Their e-mail address, as typed.
+    /// The user's e-mail address, as typed.
     pub email: String,
     /// The first name.
     pub first_name: Option<Name>,
@@ -211,7 +214,7 @@ pub struct Member {
     pub administrator: bool,
     /// The group; owners and administrators are in none.
     pub group: Option<Id>,
-    /// Whether they own the account.
+    /// Whether the user owns the account.
     pub owner: bool,
     /// Whether the membership, or the user as a whole, is disabled.
     pub disabled: bool,
@@ -219,14 +222,14 @@ pub struct Member {
     pub status: MemberStatus,
     /// The steps that are still to be done.
     pub pending: Vec<PendingStep>,
-    /// When they were last seen, in unix milliseconds, to within five minutes; absent when they
-    /// never were.
+    /// When the user was last seen, in unix milliseconds, to within five minutes; absent when the
+    /// user was never seen.
     pub last_seen_at_ms: Option<u64>,
     /// The revision; every change raises it.
     pub rev: u64,
-    /// When it was made, in unix milliseconds.
+    /// When the membership was created, in unix milliseconds.
     pub created_at_ms: u64,
-    /// When it was last changed, in unix milliseconds.
+    /// When the membership was last changed, in unix milliseconds.
     pub updated_at_ms: u64,
 }
 
@@ -262,22 +265,22 @@ pub struct MemberRemoved {
     pub account: Id,
     /// The user.
     pub user: Id,
-    /// Whether it was the last membership in which the caller could see the user. For the host and
-    /// operators: whether the user was deleted.
+    /// For the host and operators: whether the user was deleted. For other callers: whether this
+    /// was the last membership in which the caller could see the user.
     pub user_deleted: bool,
 }
 
-/// Lists the people of an account: its members, and those who were invited and have not accepted,
-/// in one list by e-mail address (R-INV-4).
+/// Lists the people of an account in one list by e-mail address: its members, and the people who
+/// were invited and have not accepted (R-INV-4).
 ///
-/// Members are listed as by `members.list` and invitations as by `invitations.list`: nobody sees
-/// more here than there.
+/// The list shows the actor the members that `members.list` shows and the invitations that
+/// `invitations.list` shows, and no others.
 #[request]
 pub struct People {
     /// The account.
     pub account: Id,
-    /// Whether the people of all accounts below it are listed too, each person once; for those who
-    /// manage the team.
+    /// Whether the people of all accounts below are listed too, each person once; only for users
+    /// who manage the team.
     #[serde(default)]
     pub include_descendants: bool,
     /// Only people with this status.
@@ -316,7 +319,7 @@ pub struct PersonList {
     pub next: Option<Cursor>,
 }
 
-/// A member, or somebody who was invited.
+/// A member, or a person who was invited.
 #[answer]
 pub struct Person {
     /// The user; absent for a person who was invited.
@@ -333,16 +336,16 @@ pub struct Person {
     pub status: PersonStatus,
     /// The steps that are still to be done.
     pub pending: Vec<PendingStep>,
-    /// The accounts of which they are a member, or which they are offered, among the accounts that
-    /// are listed; for a member at most 50.
+    /// The accounts of which the person is a member, or which the person is offered, among the
+    /// accounts that are listed; for a member at most 50.
     pub accounts: Vec<AccountGrant>,
-    /// Whether they own one of these accounts, or will own it.
+    /// Whether the person owns one of these accounts, or will own one when they accept.
     pub owner: bool,
-    /// When they were last seen, in unix milliseconds, to within five minutes; absent when they
-    /// never were.
+    /// When the user was last seen, in unix milliseconds, to within five minutes; absent when the
+    /// user was never seen.
     pub last_seen_at_ms: Option<u64>,
     /// When the invitation expires, in unix milliseconds: from then on it cannot be accepted.
     pub expires_at_ms: Option<u64>,
-    /// When the user, or the invitation, was made, in unix milliseconds.
+    /// When the user, or the invitation, was created, in unix milliseconds.
     pub created_at_ms: u64,
 }

@@ -21,7 +21,7 @@ pub struct Contract {
     pub effect: Effect,
     /// Who may call it.
     pub access: Access,
-    /// Under which circumstances those who may call it may do so.
+    /// The circumstances in which the callers that `access` allows may call it.
     pub gates: Gates,
 }
 
@@ -36,7 +36,7 @@ pub trait Request: Clone + Serialize + DeserializeOwned + JsonSchema + Send + 's
     /// What the operation does to the store.
     const EFFECT: Effect = Self::CONTRACT.effect;
 
-    /// The account that the operation is about, if it is about one.
+    /// The account that the operation is about, if there is one.
     fn account(&self) -> Option<&Id>;
 }
 
@@ -44,12 +44,12 @@ pub trait Request: Clone + Serialize + DeserializeOwned + JsonSchema + Send + 's
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Effect {
-    /// It reads one consistent state.
+    /// The operation reads one consistent state.
     Read,
-    /// It commits one batch.
+    /// The operation commits one batch.
     Write,
-    /// It has locks and commits of its own: it charges meters, hashes passwords, checks tokens,
-    /// moves the clock or compacts the files.
+    /// The operation has locks and commits of its own: it charges meters, hashes passwords, checks
+    /// tokens, moves the clock or compacts the files.
     Send,
 }
 
@@ -61,12 +61,13 @@ pub enum Access {
     System,
     /// Operators who hold this permission (R-PLT-2).
     Operator(&'static str),
-    /// Users who hold a permission in the account that the operation is about, as its members or as
-    /// managers of its team from an account above; and operators who hold an operators' permission.
+    /// Users who hold a permission in the account that the operation is about, either as its
+    /// members or because they manage its team from an account above; and operators who hold an
+    /// operators' permission.
     Account {
         /// The permission that a user needs in the account.
         user: &'static str,
-        /// The permission that an operator needs; absent when operators never call it.
+        /// The permission that an operator needs; absent when operators cannot call the operation.
         operator: Option<&'static str>,
     },
     /// Every active user and every active operator passes this check. The operation itself then
@@ -92,19 +93,19 @@ impl Access {
     }
 }
 
-/// Under which circumstances those who may call an operation may do so. The host itself passes
-/// every gate.
+/// The circumstances in which the callers that `Access` allows may call an operation. The host
+/// itself passes every gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Gates {
-    /// Users may call it in their own account while the account is on hold (R-ACC-2).
+    /// Users may call the operation in their own account while the account is on hold (R-ACC-2).
     pub on_hold: bool,
-    /// A program may call it with an API key (R-SES-7).
+    /// A program with an API key may call the operation (R-SES-7).
     pub api_key: bool,
-    /// Somebody who is logged in as another user may call it (R-SES-6).
+    /// A person who acts as another user may call the operation (R-SES-6).
     pub log_in_as: bool,
-    /// A session may call it only shortly after a log-in (R-SES-1).
+    /// A session may call the operation only shortly after a log-in (R-SES-1).
     pub needs_recent_log_in: bool,
-    /// A session that lacks a required second factor may call it (R-SES-1).
+    /// A session that lacks a required second factor may call the operation (R-SES-1).
     pub before_second_factor: bool,
 }

@@ -5,11 +5,11 @@
 use crate::model::{Count, Email, Id, Name};
 use tenantry_macros::{answer, request};
 
-/// Makes a user an operator: an existing user by id, who is in no account, or a new user by e-mail
-/// address (R-PLT-2).
+/// Makes a user an operator: an existing user, named by id, who is in no account, or a new user,
+/// named by e-mail address (R-PLT-2).
 #[request]
 pub struct Add {
-    /// The existing user, or the id that the new one gets.
+    /// The id of an existing user, or the id that the new user gets.
     pub user: Option<Id>,
     /// The e-mail address of a new user.
     pub email: Option<Email>,
@@ -17,7 +17,7 @@ pub struct Add {
     pub first_name: Option<Name>,
     /// The last name of a new user.
     pub last_name: Option<Name>,
-    /// The role: one of the platform, which allows operators no more than the actor holds
+    /// The role: a role of the platform that allows operators no more than the actor holds
     /// (R-ROL-7).
     pub role: Id,
 }
@@ -50,7 +50,7 @@ pub struct SetRole {
     pub expected_rev: Option<Count>,
 }
 
-/// Disables an operator, who can do nothing any more. Nobody can disable themselves.
+/// Disables an operator: the operator can do nothing from now on. Nobody can disable themselves.
 #[request]
 pub struct Disable {
     /// The user.
@@ -76,7 +76,7 @@ pub struct Remove {
 pub struct Operator {
     /// The user.
     pub user: Id,
-    /// Their e-mail address, as typed.
+    /// The operator's e-mail address, as typed.
     pub email: String,
     /// The first name.
     pub first_name: Option<Name>,
@@ -88,9 +88,9 @@ pub struct Operator {
     pub disabled: bool,
     /// The revision; every change raises it.
     pub rev: u64,
-    /// When it was made, in unix milliseconds.
+    /// When the operator was added, in unix milliseconds.
     pub created_at_ms: u64,
-    /// When it was last changed, in unix milliseconds.
+    /// When the operator was last changed, in unix milliseconds.
     pub updated_at_ms: u64,
 }
 

@@ -1,5 +1,4 @@
-//! The outbox: the messages that the host has to carry out, in order (R-OUT-1): requests and
-//! answers.
+//! The outbox: the messages that the host has to process, in order (R-OUT-1): requests and answers.
 #![cfg_attr(doc, doc = include_str!("../../doc/outbox.md"))]
 
 use crate::model::{ClockJump, Count, Id, LimitAlert, LogInNotice, Name, Note, OutboxKind, Secret};
@@ -8,41 +7,41 @@ use tenantry_macros::{answer, request};
 /// Reads messages of the outbox in their order, a page at a time.
 ///
 /// Tokens are derived when the messages are read, and are never stored. If the link of a message is
-/// dead by now because it expired, was used or was replaced, the message comes without a token and
-/// nothing is to be sent.
+/// no longer valid because it expired, was used or was replaced, the message comes without a token,
+/// and the host sends nothing.
 #[request]
 pub struct Read {
     /// The number after which the page begins: the `next` of the previous page, or the number of
-    /// the last message that was carried out.
+    /// the last message that the host has processed.
     pub after: Option<Count>,
     /// How many entries the page has at most: 1 to 500; 50 when absent.
     pub limit: Option<Count>,
 }
 
-/// Gives a consumer the next messages, in their order: those that it has not acknowledged and that
-/// none of its workers has now (R-OUT-1).
+/// Delivers the next messages to a consumer, in their order: the messages that the consumer has not
+/// acknowledged and that none of its workers holds now (R-OUT-1).
 ///
 /// A consumer is a program of the host with a name of the host's choice. Every consumer gets every
-/// message, and several workers may take messages in the name of one consumer. The first call with
-/// a name creates the consumer. A message that is not acknowledged in time is given again; once it
-/// has been given as often as `tries` says, it is dead: see `outbox.dead`.
+/// message. Several workers may take messages in the name of one consumer. The first call with a
+/// name creates the consumer. A message that is not acknowledged in time is delivered again. Once
+/// it has been delivered as often as `tries` says, it is dead (a dead letter): see `outbox.dead`.
 #[request]
 pub struct Take {
     /// The name of the consumer.
     pub consumer: Id,
-    /// How many messages are given at most: 1 to 500; 50 when absent. A consumer never has more
+    /// How many messages are delivered at most: 1 to 500; 50 when absent. A consumer never has more
     /// than 1,000 messages that it has not acknowledged.
     pub limit: Option<Count>,
     /// How long the messages are kept from other workers of the consumer, in milliseconds: 1 to
     /// 604,800,000 (a week); a minute when absent.
     pub hold_ms: Option<Count>,
-    /// How often a message is given at most: 1 to 1,000. When absent, the number named last
-    /// applies, or 10 if none was ever named.
+    /// How often a message is delivered at most: 1 to 1,000. When absent, the number that was named
+    /// last applies, or 10 if none was ever named.
     pub tries: Option<Count>,
 }
 
-/// Says that a consumer has carried out messages: they are not given to it again. Repeating the
-/// call changes nothing.
+/// Acknowledges messages: the consumer has processed them, and they are not delivered to it again.
+/// Repeating the call changes nothing.
 #[request]
 pub struct Ack {
     /// The consumer.
@@ -51,7 +50,7 @@ pub struct Ack {
     pub numbers: Vec<Count>,
 }
 
-/// Says that a consumer cannot carry out messages now: they are given again after `after_ms`,
+/// Returns messages that a consumer cannot process now: they are delivered again after `after_ms`,
 /// instead of after `hold_ms`.
 #[request]
 pub struct Retry {
@@ -59,12 +58,12 @@ pub struct Retry {
     pub consumer: Id,
     /// The numbers of the messages, at most 500.
     pub numbers: Vec<Count>,
-    /// After how many milliseconds they are given again: 0 to 604,800,000 (a week); at once when
-    /// absent.
+    /// After how many milliseconds the messages are delivered again: 0 to 604,800,000 (a week); at
+    /// once when absent.
     pub after_ms: Option<Count>,
 }
 
-/// Says that a consumer gives messages up: they are dead, and are not given again.
+/// Gives messages up that a consumer cannot process: they are dead, and are not delivered again.
 #[request]
 pub struct Fail {
     /// The consumer.
@@ -86,7 +85,7 @@ pub struct Dead {
     pub limit: Option<Count>,
 }
 
-/// Revives dead messages: they are given again, as if they had never been given.
+/// Revives dead messages: they are delivered again, as if they had never been delivered.
 #[request]
 pub struct Revive {
     /// The consumer.
@@ -95,20 +94,20 @@ pub struct Revive {
     pub numbers: Vec<Count>,
 }
 
-/// Lists the consumers, and how far each of them is.
+/// Lists the consumers, and how far each of them has come.
 #[request]
 pub struct Consumers {}
 
-/// Removes a consumer with everything that is known of it. Messages that it had not acknowledged
-/// are not given to anybody by its name any more.
+/// Removes a consumer with everything that is stored about it. Messages that it had not
+/// acknowledged are no longer delivered in its name.
 #[request]
 pub struct Forget {
     /// The consumer.
     pub consumer: Id,
 }
 
-/// Deletes messages that every consumer has acknowledged. When there are no consumers, this call is
-/// how the host says which messages it has carried out.
+/// Deletes messages that every consumer has acknowledged. If there are no consumers, this call is
+/// how the host says which messages it has processed.
 #[request]
 pub struct Clear {
     /// The number of the last message to delete; all messages when absent.
@@ -117,40 +116,41 @@ pub struct Clear {
     pub before_ms: Option<Count>,
 }
 
-/// The messages that a consumer is given.
+/// The messages that are delivered to a consumer.
 #[answer]
 pub struct OutboxTaken {
     /// The messages, in their order.
     pub messages: Vec<OutboxDelivery>,
-    /// When the next message that was given before may be given again, in unix milliseconds; absent
-    /// when there is none.
+    /// When the next message that was delivered before may be delivered again, in unix
+    /// milliseconds; absent when there is no such message.
     pub retry_at_ms: Option<u64>,
-    /// The number of the last message that the consumer was given: pass it as `after` to wait for
-    /// new ones.
+    /// The number of the last message that was delivered to the consumer. Pass it as `after` to
+    /// wait for new messages.
     pub taken_to: u64,
-    /// Whether the consumer has 1,000 messages that it has not acknowledged: it is given no new
-    /// ones before it acknowledges some.
+    /// Whether the consumer has 1,000 messages that it has not acknowledged: no new messages are
+    /// delivered to it before it acknowledges some.
     pub full: bool,
 }
 
-/// A message that a consumer is given.
+/// A message that is delivered to a consumer.
 #[answer]
 pub struct OutboxDelivery {
     /// The message.
     pub message: OutboxItem,
-    /// How often the message was given, including this time; it is more than 1 when it was given
+    /// How often the message was delivered, including this time; more than 1 when it was delivered
     /// before and not acknowledged in time.
     pub deliveries: u64,
     /// Until when the message is kept from other workers of the consumer, in unix milliseconds.
     pub until_ms: u64,
 }
 
-/// What happened to the messages.
+/// The result of acknowledging, returning, giving up or reviving messages.
 #[answer]
 pub struct OutboxSettled {
-    /// How many of them were open until now; the others were acknowledged already, or dead.
+    /// How many of the messages the call changed. When messages are acknowledged, returned or given
+    /// up, those that were acknowledged or dead already do not count.
     pub settled: u64,
-    /// How many messages of the consumer are still open.
+    /// How many messages the consumer still has to acknowledge.
     pub open: u64,
     /// How many messages of the consumer are dead.
     pub dead: u64,
@@ -170,11 +170,11 @@ pub struct OutboxDeadPage {
 pub struct OutboxDead {
     /// The message.
     pub message: OutboxItem,
-    /// How often it was given.
+    /// How often the message was delivered.
     pub deliveries: u64,
-    /// The reason, as the consumer gave it; absent when the message was given too often.
+    /// The reason, as the consumer gave it; absent when the message was delivered too often.
     pub reason: Option<Note>,
-    /// Since when it is dead, in unix milliseconds.
+    /// Since when the message is dead, in unix milliseconds.
     pub since_ms: u64,
 }
 
@@ -187,31 +187,31 @@ pub struct OutboxConsumerList {
     pub last: u64,
 }
 
-/// How far a consumer is.
+/// How far a consumer has come.
 #[answer]
 pub struct OutboxConsumerItem {
-    /// Its name.
+    /// The name of the consumer.
     pub consumer: Id,
-    /// The number of the last message that it was given.
+    /// The number of the last message that was delivered to the consumer.
     pub taken_to: u64,
-    /// The number of the message up to which all are acknowledged or dead.
+    /// The number of the message up to which all messages are acknowledged or dead.
     pub done_to: u64,
-    /// How many messages it was given and has not acknowledged.
+    /// How many messages were delivered to the consumer and are not acknowledged.
     pub open: u64,
     /// How many messages are dead.
     pub dead: u64,
-    /// How often a message is given at most.
+    /// How often a message is delivered at most.
     pub tries: u64,
-    /// When it was created, in unix milliseconds.
+    /// When the consumer was created, in unix milliseconds.
     pub created_at_ms: u64,
 }
 
 /// A consumer that was removed.
 #[answer]
 pub struct OutboxForgotten {
-    /// How many messages it had not acknowledged.
+    /// How many messages the consumer had not acknowledged.
     pub open: u64,
-    /// How many of its messages were dead.
+    /// How many of the consumer's messages were dead.
     pub dead: u64,
 }
 
@@ -236,34 +236,35 @@ pub struct OutboxPage {
 /// A message of the outbox.
 #[answer]
 pub struct OutboxItem {
-    /// Its number: messages are numbered from 1, in the order in which their causes were committed.
+    /// The number of the message. Messages are numbered from 1, in the order in which their causes
+    /// were committed.
     pub number: u64,
     /// What the host has to do.
     pub kind: OutboxKind,
-    /// The account that it is about.
+    /// The account that the message is about.
     pub account: Option<Id>,
-    /// The user that it is about.
+    /// The user that the message is about.
     pub user: Option<Id>,
-    /// The address to which the mail goes, which is also the address to log in with. It is absent
-    /// when there is none, or when the person has been erased since; nothing is to be sent then.
+    /// The address to which the mail goes, which is also the address to log in with. Absent when
+    /// there is no address, or when the person has been erased since; then nothing is sent.
     pub to: Option<String>,
     /// The accounts that are offered, without those that have been deleted since.
     pub accounts: Vec<OutboxAccount>,
-    /// The invitation that it is about.
+    /// The invitation that the message is about.
     pub invitation: Option<Id>,
-    /// The campaign that it is about.
+    /// The campaign that the message is about.
     pub campaign: Option<Id>,
-    /// The token for the link; absent when there is none, or when it is dead by now.
+    /// The token for the link; absent when there is no link, or when the link is no longer valid.
     pub token: Option<Secret>,
     /// When the token expires, in unix milliseconds.
     pub token_expires_at_ms: Option<u64>,
-    /// The limit that it is about (R-QTA-8).
+    /// The limit that the message is about (R-QTA-8).
     pub alert: Option<LimitAlert>,
     /// Who acts as the user, and why (R-SES-6).
     pub log_in: Option<LogInNotice>,
     /// How the system's clock has jumped (R-QTA-13).
     pub clock_jump: Option<ClockJump>,
-    /// When its cause happened, in unix milliseconds.
+    /// When the cause of the message happened, in unix milliseconds.
     pub at_ms: u64,
 }
 

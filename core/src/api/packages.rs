@@ -9,28 +9,28 @@ use tenantry_macros::{answer, request};
 /// Creates a package.
 ///
 /// Credits, overuse, the bounce rate, and the limit on suppressed domains need the commercial
-/// edition (R-PLT-1).
+/// edition. For credits and overuse, the preset `groups` on the platform is enough too (R-PLT-1).
 #[request]
 pub struct Create {
-    /// The host's own id; one is generated when it is absent.
+    /// The host's own id. When absent, an id is generated.
     pub id: Option<Id>,
     /// The name that people see.
     pub name: Name,
-    /// Its limits; for a limit that is absent, the platform's default applies.
+    /// The limits of the package; for a limit that is absent, the platform's default applies.
     #[serde(default)]
     pub limits: Limits,
-    /// The role that no member of its accounts can exceed (R-ROL-5).
+    /// The role that no member of the package's accounts can exceed (R-ROL-5).
     pub role: Option<Id>,
-    /// The assets that its accounts can use, at most 200 of each kind (R-PKG-5).
+    /// The assets that the package's accounts can use, at most 200 of each kind (R-PKG-5).
     #[serde(default)]
     pub assets: Assets,
-    /// Whether its accounts pay with credits for messages beyond their limits.
+    /// Whether the package's accounts pay with credits for messages beyond their limits.
     #[serde(default)]
     pub credits: bool,
-    /// Whether its accounts may send beyond their limits.
+    /// Whether the package's accounts may send beyond their limits.
     #[serde(default)]
     pub overuse: bool,
-    /// The rate of bounces at which a campaign is stopped.
+    /// The bounce rate at which a campaign is stopped.
     pub bounce_rate: Option<BounceRate>,
     /// What a further account of the team costs each month (R-TEA-4).
     pub child_price: Option<Price>,
@@ -50,18 +50,18 @@ pub struct Edit {
     /// value in `limits`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub without_limits: Vec<LimitName>,
-    /// The role that no member of its accounts can exceed.
+    /// The role that no member of the package's accounts can exceed.
     pub role: Option<Id>,
     /// Removes the role; it cannot be combined with `role`.
     #[serde(default)]
     pub without_role: bool,
-    /// The assets that its accounts can use; a list that is absent stays as it is.
+    /// The assets that the package's accounts can use; a list that is absent stays as it is.
     pub assets: Option<AssetsEdit>,
-    /// Whether its accounts pay with credits for messages beyond their limits.
+    /// Whether the package's accounts pay with credits for messages beyond their limits.
     pub credits: Option<bool>,
-    /// Whether its accounts may send beyond their limits.
+    /// Whether the package's accounts may send beyond their limits.
     pub overuse: Option<bool>,
-    /// The rate of bounces at which a campaign is stopped.
+    /// The bounce rate at which a campaign is stopped.
     pub bounce_rate: Option<BounceRate>,
     /// Removes the bounce rate, so that campaigns are no longer stopped for bounces; it cannot be
     /// combined with `bounce_rate`.
@@ -92,7 +92,7 @@ pub struct List {
     pub limit: Option<Count>,
 }
 
-/// Retires a package: its accounts keep it, but no other account can get it (R-PKG-4).
+/// Retires a package: the accounts that have it keep it, but no other account can get it (R-PKG-4).
 #[request]
 pub struct Retire {
     /// The package.
@@ -101,29 +101,29 @@ pub struct Retire {
     pub expected_rev: Option<Count>,
 }
 
-/// Deletes a package; if it is in use, a package must be named to which its accounts move
+/// Deletes a package. If accounts use it, the call must name another package to which they move
 /// (R-PKG-4).
 #[request]
 pub struct Delete {
     /// The package.
     pub package: Id,
-    /// The package to which its accounts move, and with them the accounts that were to get this
-    /// package later.
+    /// The package to which the accounts move. The accounts that were to get the deleted package
+    /// later get this package instead.
     pub move_to: Option<Id>,
     /// The revision on which the change is based; a stale one is refused with `rev_conflict`.
     pub expected_rev: Option<Count>,
 }
 
-/// Checks what an account would exceed if it had another package: every limit that today's usage is
-/// above (R-PKG-6).
+/// Checks which limits today's usage of an account would exceed if the account had another package
+/// (R-PKG-6).
 ///
-/// The change of package is possible nevertheless: nothing is deleted, and what is above a limit
-/// can shrink but not grow.
+/// The package can be changed nevertheless: nothing is deleted, and usage that is above a limit can
+/// shrink but not grow.
 #[request]
 pub struct Preflight {
     /// The account.
     pub account: Id,
-    /// The package that it would get.
+    /// The package that the account would get.
     pub package: Id,
 }
 
@@ -145,37 +145,37 @@ pub struct PackageDeleted {
     pub moved: u64,
 }
 
-/// What a change of package would mean today.
+/// What a change of package would cause today.
 #[answer]
 pub struct PackagePreflight {
     /// The account.
     pub account: Id,
-    /// The package that it would get.
+    /// The package that the account would get.
     pub package: Id,
-    /// The limits that today's usage is above; empty when the usage fits.
+    /// The limits that today's usage exceeds; empty when the usage fits.
     pub exceeded: Vec<PreflightExcess>,
-    /// The limits of which more is guaranteed to the accounts below than would be left: these
-    /// guarantees become best effort (R-TEA-9).
+    /// The limits of which more is guaranteed to the accounts below than the account would have;
+    /// these guarantees would become best effort (R-TEA-9).
     pub guarantees: Vec<PreflightGuarantee>,
 }
 
-/// A limit that today's usage is above.
+/// A limit that today's usage exceeds.
 #[answer]
 pub struct PreflightExcess {
     /// Which limit.
     pub limit: LimitName,
-    /// Its value with the package.
+    /// The value of the limit with the package.
     pub value: Limit,
     /// How much is used now.
     pub used: u64,
 }
 
-/// A limit of which more is guaranteed than would be left.
+/// A limit of which more is guaranteed to the accounts below than the account would have.
 #[answer]
 pub struct PreflightGuarantee {
     /// Which limit.
     pub limit: LimitName,
-    /// Its value with the package, or the value of an account above if that is less.
+    /// The value of the limit with the package, or the value of an account above if that is less.
     pub value: Limit,
     /// How much is guaranteed to the accounts directly below.
     pub promised: u64,

@@ -6,8 +6,9 @@ use crate::model::{Email, Id, Name, Secret};
 use tenantry_macros::{answer, request};
 
 /// Sets the password of a user: with the token of a reset link, or for a user whom the host names.
-/// All sessions of the user end, a change of their address that is waiting is cancelled, and the
-/// user is told through the outbox, as by every operation that sets a password.
+/// All sessions of the user end, and a change of their e-mail address that waits for confirmation
+/// is cancelled. The user is notified through the outbox, as by every operation that sets a
+/// password, except of the first password that they were asked to set.
 ///
 /// The first call with a token uses it up (R-SES-4). Only the host can choose the password of
 /// somebody else.
@@ -25,25 +26,25 @@ pub struct Set {
     pub password: Secret,
 }
 
-/// Changes the own password of the user; all their other sessions end (R-SES-1).
+/// Changes the user's own password. All sessions of the user end, except `keep_session` (R-SES-1).
 #[request]
 pub struct Change {
     /// The user.
     pub user: Id,
-    /// The password that they have now. A wrong one is refused with `login_refused`, and counts as
+    /// The user's current password. A wrong password is refused with `login_refused`, and counts as
     /// a failed log-in.
     pub old_password: Secret,
     /// The new password.
     pub new_password: Secret,
-    /// A code of their second factor, if they have one.
+    /// A code of the user's second factor, if the user has one.
     pub code: Option<Secret>,
-    /// The session that does not end: the one that they use.
+    /// The session that does not end: the session that the user is using.
     pub keep_session: Option<Id>,
 }
 
-/// Sends a link that sets a new password to the user who has this address (R-SES-4). The answer
-/// does not tell whether there is such a user, but the time that the call takes could: so answer
-/// the person first, and call then. At most one link is sent in a minute.
+/// Sends the user who has this address a link for setting a new password (R-SES-4). The answer does
+/// not reveal whether there is such a user, but the time that the call takes could reveal it. So
+/// answer the person first, and make the call afterwards. At most one link is sent in a minute.
 #[request]
 pub struct Forgot {
     /// The e-mail address as the person typed it; the mail goes to the address that is stored.
@@ -53,9 +54,9 @@ pub struct Forgot {
 /// Imports password hashes from another platform: bcrypt (`$2b$...`), or Argon2, scrypt and PBKDF2
 /// in the PHC format; at most 500 at once, all of them or none. Each hash is replaced by a new one
 /// when its user logs in (R-SES-1). The exception is bcrypt with a password of more than 72 bytes,
-/// because bcrypt looks at the first 72 bytes only. For the user it is a new password, as with
-/// `passwords.set`: their sessions end, and they are told. `$2x$...` is refused: the program that
-/// made such a hash got every non-ASCII character wrong.
+/// because bcrypt looks at the first 72 bytes only. For the user, the imported password is a new
+/// password, as with `passwords.set`: the user's sessions end, and the user is notified. `$2x$...`
+/// is refused: the program that made such a hash got every non-ASCII character wrong.
 #[request]
 pub struct ImportHashes {
     /// The users and their hashes.
@@ -65,30 +66,31 @@ pub struct ImportHashes {
 /// A password hash to import.
 #[request]
 pub struct ImportedPassword {
-    /// The user; a password that they have already is replaced.
+    /// The user; a password that the user already has is replaced.
     pub user: Id,
     /// The hash.
     pub hash: Secret,
 }
 
-/// Removes a user's password: from now on only the host can vouch for them. All their sessions end.
+/// Removes a user's password: from now on the user can log in only if the host vouches for them.
+/// All sessions of the user end.
 #[request]
 pub struct Remove {
     /// The user.
     pub user: Id,
 }
 
-/// Bans passwords that are too well known (R-SES-1). Passwords that people have already stay valid.
+/// Bans passwords that are too well known (R-SES-1). Passwords that users already have stay valid.
 #[request]
 pub struct Ban {
-    /// The passwords, at most 1,000 at once; upper and lower case are alike.
+    /// The passwords, at most 1,000 at once; case does not matter.
     pub words: Vec<Name>,
 }
 
 /// Removes passwords from the list of banned passwords.
 #[request]
 pub struct Unban {
-    /// The passwords, at most 1,000 at once; upper and lower case are alike.
+    /// The passwords, at most 1,000 at once; case does not matter.
     pub words: Vec<Name>,
 }
 

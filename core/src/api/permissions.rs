@@ -15,7 +15,8 @@ pub struct Add {
     /// Whether grants carry a scope (own, group, any).
     #[serde(default)]
     pub scoped: bool,
-    /// Whether it has to be granted by its own name, and is not included in a grant of its parent.
+    /// Whether the permission has to be granted by its own name, because a grant of its parent does
+    /// not include it.
     #[serde(default)]
     pub sensitive: bool,
 }
@@ -27,7 +28,7 @@ pub struct List {}
 /// Finds the nodes in whose paths or titles every word occurs (R-ROL-2).
 #[request]
 pub struct Search {
-    /// The words, in any order; upper and lower case are alike.
+    /// The words, in any order; case does not matter.
     pub words: Name,
     /// How many nodes are returned at most: 1 to 500; 50 when absent.
     pub limit: Option<Count>,
@@ -44,7 +45,7 @@ pub struct Permission {
     pub path: Vec<String>,
     /// Whether grants carry a scope.
     pub scoped: bool,
-    /// Whether it has to be granted by its own name.
+    /// Whether the permission has to be granted by its own name.
     pub sensitive: bool,
 }
 

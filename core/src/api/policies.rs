@@ -32,8 +32,8 @@ pub struct Unset {
     pub names: Vec<Name>,
 }
 
-/// Gives an account, or the platform, a preset: a named set of policies. Single policies that are
-/// set beside the preset take precedence over it.
+/// Gives an account, or the platform, a preset: a named set of policies. Policies that are set one
+/// by one take precedence over the preset.
 #[request]
 pub struct Preset {
     /// The account; when absent, the platform.
@@ -42,14 +42,14 @@ pub struct Preset {
     pub preset: Option<NamedPreset>,
 }
 
-/// The policies that apply, and where they come from.
+/// The policies that apply, and where each of them comes from.
 #[answer]
 pub struct PolicyReport {
     /// The account; absent for the platform.
     pub account: Option<Id>,
-    /// The preset that this account, or the platform, has itself.
+    /// The preset of this account itself, or of the platform.
     pub preset: Option<NamedPreset>,
-    /// The single policies that are set on this account, or on the platform, itself.
+    /// The single policies that are set on this account itself, or on the platform.
     pub set: Policies,
     /// The policies that apply.
     pub policies: EffectivePolicies,
@@ -62,7 +62,7 @@ pub struct PolicyReport {
 pub struct PolicyOrigin {
     /// The policy.
     pub policy: String,
-    /// At which kind of level it is set.
+    /// The kind of level at which the policy is set.
     pub source: PolicySource,
     /// The account whose setting or preset it is; absent for the platform and for the default.
     pub account: Option<Id>,

@@ -8,13 +8,15 @@ use std::sync::Arc;
 use tenantry_macros::{answer, request};
 
 /// Reserves messages that go out later, and charges them now. Until the reservation is committed,
-/// is released or expires, all of it counts as used.
+/// is released or expires, all of its messages count as used.
 ///
-/// A pace does not refuse it: the reservation takes slots of the pace, and the answer says from
-/// when on all messages may have gone out (`not_before_ms`).
+/// A pace does not refuse a reservation: the reservation takes slots of the pace, and
+/// `not_before_ms` in the answer says when the last slot is reached, so that all messages may have
+/// gone out.
 ///
-/// It answers as `sending.admit` does; when it is refused, nothing is reserved. Credits that paid
-/// for a part of the reservation are given back first (R-CRD-2).
+/// The call answers as `sending.admit` does. If it is refused, nothing is reserved. When messages
+/// of the reservation are given back, the credits that paid for some of them are given back first
+/// (R-CRD-2).
 #[request]
 pub struct Create {
     /// The account that sends.
@@ -30,8 +32,8 @@ pub struct Create {
     pub message: Option<MessageInput>,
     /// How many messages, at least 1.
     pub count: Count,
-    /// The least that is useful: as many messages as fit are reserved, and none when fewer than
-    /// this fit; all or none when absent (R-QTA-2).
+    /// The smallest number that is useful: if at least this many messages fit, as many as fit are
+    /// reserved; if fewer fit, none is. When absent, all are reserved or none (R-QTA-2).
     pub min: Option<Count>,
     /// How long the reservation lasts, in milliseconds: 1,000 to 2,678,400,000 (31 days).
     pub life_ms: Count,
@@ -40,12 +42,12 @@ pub struct Create {
     pub key: Option<Id>,
 }
 
-/// Says how many messages of a reservation go out. The others are given back into the windows to
-/// which they were charged (R-QTA-5).
+/// Commits a reservation: says how many of its messages go out. The other messages are given back
+/// to the windows to which they were charged (R-QTA-5).
 ///
-/// The host commits before it hands the messages over, and refunds those that failed. The same
-/// commit repeated gets the same answer. A commit for a campaign that is stopped, or for a user who
-/// may no longer send, is refused; the reservation can be released.
+/// The host commits before it hands the messages over, and refunds those that failed. If the same
+/// commit is repeated, it gets the same answer. A commit for a campaign that is stopped, or for a
+/// user who may no longer send, is refused; the reservation can be released.
 #[request]
 pub struct Commit {
     /// The account.
@@ -56,7 +58,7 @@ pub struct Commit {
     pub count: Count,
 }
 
-/// Releases a reservation: all of it is given back (R-QTA-5).
+/// Releases a reservation: all of its messages are given back (R-QTA-5).
 #[request]
 pub struct Release {
     /// The account.
@@ -65,7 +67,7 @@ pub struct Release {
     pub reservation: Id,
 }
 
-/// Reads a reservation, until a day after its end.
+/// Reads a reservation. A reservation can be read until a day after its end.
 #[request]
 pub struct Get {
     /// The account.
@@ -74,7 +76,7 @@ pub struct Get {
     pub reservation: Id,
 }
 
-/// The answer to a reservation.
+/// The answer to a request to reserve messages.
 #[answer]
 #[schemars(extend("x-yes" = "refusal"))]
 pub struct ReservationDecision {
@@ -82,10 +84,11 @@ pub struct ReservationDecision {
     pub reservation: Option<Id>,
     /// How many messages are reserved.
     pub granted: u64,
-    /// When the reservation expires, in unix milliseconds: what is left of it is given back then.
+    /// When the reservation expires, in unix milliseconds; messages that are not committed by then
+    /// are given back.
     pub expires_at_ms: Option<u64>,
-    /// When a pace spreads the messages: from when on all of them may have gone out, in unix
-    /// milliseconds. It is absent when they may go out now.
+    /// When a pace spreads the messages, the instant, in unix milliseconds, from which on all of
+    /// them may have gone out; absent when they may all go out now.
     pub not_before_ms: Option<u64>,
     /// Why nothing was granted.
     pub refusal: Option<Arc<Refusal>>,
@@ -110,14 +113,15 @@ pub struct Reservation {
     pub state: ReservationState,
     /// How many messages go out, according to the commit.
     pub committed: u64,
-    /// When it was charged, in unix milliseconds.
+    /// When the messages were charged, in unix milliseconds.
     pub reserved_at_ms: u64,
-    /// When the reservation expires, in unix milliseconds: what is left of it is given back then.
+    /// When the reservation expires, in unix milliseconds; messages that are not committed by then
+    /// are given back.
     pub expires_at_ms: u64,
-    /// When a pace spreads the messages: from when on all of them may have gone out, in unix
-    /// milliseconds.
+    /// When a pace spreads the messages, the instant, in unix milliseconds, from which on all of
+    /// them may have gone out.
     pub not_before_ms: Option<u64>,
-    /// How many messages credits paid for when the reservation was charged; of what is given back,
-    /// the credits get their part first (R-CRD-2).
+    /// How many messages credits paid for when the reservation was charged; when messages are given
+    /// back, the credits are given back first (R-CRD-2).
     pub credits: Option<PaidWithCredits>,
 }

@@ -6,8 +6,8 @@ use crate::error::Code;
 use crate::model::{Count, Cursor, Id, Resource, ResourceReason, Scope};
 use tenantry_macros::{answer, request};
 
-/// Registers a resource; users register resources of their own. It carries the group of its owner
-/// (R-RES-1, R-GRP-3).
+/// Registers a resource; users register resources of their own. The resource carries the group of
+/// its owner (R-RES-1, R-GRP-3).
 ///
 /// The kind is `campaign`, `list`, `template`, `form`, `page`, `image`, `blacklist`, `segment`,
 /// `program`, `report`, `from_address`, or a branch with scopes that the host added to the
@@ -20,18 +20,18 @@ pub struct Register {
     pub kind: Id,
     /// The host's own id, unique within account and kind.
     pub id: Id,
-    /// The member who owns it. When absent: the acting user, or the owner of the account if the
-    /// actor is not a member of it.
+    /// The member who owns the resource. When absent: the acting user, or the owner of the account
+    /// if the actor is not a member of it.
     pub owner: Option<Id>,
 }
 
 /// Changes whether a resource is shared with the group, or gives it to another member, whose group
 /// it then carries (R-GRP-3).
 ///
-/// The owner of the resource may share it, and needs no permission to stop sharing it. Those whose
-/// permission reaches all resources may do so too, and only they may give it to another member. The
-/// group sees a shared resource as long as its owner holds the permission to share the kind
-/// (`lists.share`).
+/// The owner of the resource may share it, and needs no permission to stop sharing it. Users whose
+/// permission reaches all resources may share it and stop sharing it too, and only they may give it
+/// to another member. The group sees a shared resource as long as its owner holds the permission to
+/// share the kind (such as `lists.share`).
 #[request]
 pub struct Edit {
     /// The account.
@@ -40,15 +40,15 @@ pub struct Edit {
     pub kind: Id,
     /// The resource.
     pub id: Id,
-    /// The member to whom it is given.
+    /// The member to whom the resource is given.
     pub owner: Option<Id>,
-    /// Whether the group sees it.
+    /// Whether the group sees the resource.
     pub shared: Option<bool>,
     /// The revision on which the change is based; a stale one is refused with `rev_conflict`.
     pub expected_rev: Option<Count>,
 }
 
-/// Says that the content was saved: this raises the revision. A stale revision is refused with
+/// Records that the content was saved, and raises the revision. A stale revision is refused with
 /// `rev_conflict`, so that nobody overwrites the work of somebody else (R-RES-3).
 #[request]
 pub struct Save {
@@ -58,9 +58,9 @@ pub struct Save {
     pub kind: Id,
     /// The resource.
     pub id: Id,
-    /// The revision on which the work is based.
+    /// The revision on which the saved content is based.
     pub expected_rev: Count,
-    /// Who saves; the acting user when absent. Only the host can name another user.
+    /// The user who saves; the acting user when absent. Only the host can name another user.
     pub user: Option<Id>,
 }
 
@@ -78,8 +78,8 @@ pub struct Remove {
 }
 
 /// Reads a resource of an account, or a resource that an account above shares with it. For a shared
-/// resource, `account` in the answer is the account above, and its `owner` is not shown to users of
-/// the accounts below unless it is themselves (R-TEA-7).
+/// resource, `account` in the answer is the account above, and users of the accounts below do not
+/// see its `owner`, unless they are the owner (R-TEA-7).
 #[request]
 pub struct Get {
     /// The account.
@@ -90,34 +90,35 @@ pub struct Get {
     pub id: Id,
 }
 
-/// Keeps a member's resources of a kind from their group, from now on and including resources made
-/// later (R-GRP-3). Members need no permission to keep their own resources from the group. A member
-/// who lacks the permission to share the kind (`lists.share`) shares no resource of it in any case.
+/// Stops sharing a member's resources of a kind with the member's group, including resources that
+/// are registered later (R-GRP-3). Members need no permission to stop sharing their own resources.
+/// A member who lacks the permission to share the kind (such as `lists.share`) shares no resource
+/// of the kind in any case.
 #[request]
 pub struct UnshareKind {
     /// The account.
     pub account: Id,
     /// The kind.
     pub kind: Id,
-    /// The member; the acting user when absent. Only the host, and those who may share everything
-    /// of the kind, can name another user.
+    /// The member; the acting user when absent. Only the host, and users who may share all
+    /// resources of the kind, can name another user.
     pub user: Option<Id>,
 }
 
-/// Shows a member's resources of a kind to their group again, except those that are not shared one
-/// by one (R-GRP-3).
+/// Shares a member's resources of a kind with the member's group again, except the resources that
+/// were unshared one by one (R-GRP-3).
 #[request]
 pub struct ShareKind {
     /// The account.
     pub account: Id,
     /// The kind.
     pub kind: Id,
-    /// The member; the acting user when absent. Only the host, and those who may share everything
-    /// of the kind, can name another user.
+    /// The member; the acting user when absent. Only the host, and users who may share all
+    /// resources of the kind, can name another user.
     pub user: Option<Id>,
 }
 
-/// Says whether a user may do something with a resource, and why they may (R-RES-2).
+/// Says whether a user may do something with a resource, and for which reason (R-RES-2).
 #[request]
 pub struct Can {
     /// The account.
@@ -159,7 +160,7 @@ pub struct ListVisibleOwners {
     /// The user; the acting user when absent. To ask about somebody else, the actor needs
     /// `users.view`.
     pub user: Option<Id>,
-    /// The kind; each kind has a permission of its own, which may reach differently far.
+    /// The kind; each kind has a permission of its own, which may have a different scope.
     pub kind: Id,
     /// Where the page begins: the `next` of the previous page.
     pub after: Option<Cursor>,
@@ -193,16 +194,16 @@ pub struct UnsharedKinds {
 #[answer]
 #[schemars(extend("x-yes" = "allowed"))]
 pub struct ResourceDecision {
-    /// Whether they may.
+    /// Whether the user may do it.
     pub allowed: bool,
     /// The permission that was asked for.
     pub permission: String,
-    /// How far the user's permission reaches; absent when they do not hold it.
+    /// How far the user's permission reaches; absent when the user does not hold it.
     pub scope: Option<Scope>,
-    /// Why they may do it: the narrowest reason that suffices.
+    /// Why the user may do it: the narrowest reason that suffices.
     pub reason: Option<ResourceReason>,
-    /// Why they may not: the status of the account, the user or the membership, or
-    /// `permission_denied`.
+    /// The code that says why the user may not do it: the status of the account, the user or the
+    /// membership, or `permission_denied`.
     pub refusal: Option<Code>,
 }
 
@@ -220,7 +221,7 @@ pub struct ResourceList {
 pub struct VisibleOwners {
     /// Whether the user sees everybody's resources; no owners are listed then.
     pub everything: bool,
-    /// The owners of whom the user sees at least one resource, the user first; a page may be
+    /// The owners of at least one resource that the user sees, the user first; a page may be
     /// shorter than `limit` while there is a `next`.
     pub owners: Vec<VisibleOwner>,
     /// The `after` of the next page; absent on the last page.
@@ -233,7 +234,7 @@ pub struct VisibleOwner {
     /// The owner.
     pub user: Id,
     /// Whether the user sees all resources of the kind that this owner has. If not,
-    /// `resources.visible` lists those that are seen: the others are not shared, or stayed with
-    /// another group.
+    /// `resources.visible` lists the resources that the user sees: the others are not shared, or
+    /// stayed with another group.
     pub all: bool,
 }

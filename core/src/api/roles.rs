@@ -9,32 +9,33 @@ use tenantry_macros::{answer, request};
 /// create (R-ROL-4).
 #[request]
 pub struct Create {
-    /// The host's own id; one is generated when it is absent.
+    /// The host's own id. When absent, an id is generated.
     pub id: Option<Id>,
     /// The account to which the role belongs; it can be used there and in the accounts below. When
     /// absent: for a user, the account in which they act; for the host and operators, the platform.
     pub account: Option<Id>,
     /// The name that people see.
     pub name: Name,
-    /// The permissions that it allows, at most 1,000.
+    /// The permissions that the role allows, at most 1,000.
     #[serde(default)]
     pub allow: Vec<Grant>,
-    /// The permissions that it denies, at most 1,000; a denial takes precedence over every grant.
+    /// The permissions that the role denies, at most 1,000; a denial takes precedence over every
+    /// grant.
     #[serde(default)]
     pub deny: Vec<Id>,
-    /// The roles whose grants and denials it includes, at most 1,000; each of them must be usable
-    /// wherever this role is.
+    /// The roles whose grants and denials the role includes, at most 1,000. Each included role must
+    /// be usable wherever this role is usable.
     #[serde(default)]
     pub includes: Vec<Id>,
 }
 
-/// Creates a copy of a role: of a built-in role, of one of the platform, or of one of an account
+/// Creates a copy of a role: of a built-in role, a role of the platform, or a role of an account
 /// (R-ROL-4). The copy of an administrator's role is an administrator's role.
 #[request]
 pub struct Copy {
     /// The role to copy.
     pub role: Id,
-    /// The host's own id for the copy; made when absent.
+    /// The host's own id for the copy. When absent, an id is generated.
     pub id: Option<Id>,
     /// The account to which the copy belongs. When absent: for a user, the account in which they
     /// act; for the host and operators, the platform.
@@ -45,19 +46,19 @@ pub struct Copy {
 
 /// Changes a role; the change applies at once to everybody who has it (R-ROL-6). A field that is
 /// absent stays as it is. A built-in role cannot be changed; copy it instead (R-ROL-4). Nobody can
-/// change a role that allows more than they hold, nor, by the change, take permissions from people
-/// whose role includes it and allows more than they hold (R-ROL-7).
+/// change a role that allows more than they hold. Nobody can, by the change, take permissions from
+/// users whose role includes this role and allows more than the actor holds (R-ROL-7).
 #[request]
 pub struct Edit {
     /// The role.
     pub role: Id,
     /// The name that people see.
     pub name: Option<Name>,
-    /// The permissions that it allows; the list replaces the whole list.
+    /// The permissions that the role allows; the new list replaces the old one.
     pub allow: Option<Vec<Grant>>,
-    /// The permissions that it denies; the list replaces the whole list.
+    /// The permissions that the role denies; the new list replaces the old one.
     pub deny: Option<Vec<Id>>,
-    /// The roles that it includes; the list replaces the whole list.
+    /// The roles that the role includes; the new list replaces the old one.
     pub includes: Option<Vec<Id>>,
     /// The revision on which the change is based; a stale one is refused with `rev_conflict`.
     pub expected_rev: Option<Count>,
@@ -83,32 +84,33 @@ pub struct List {
     pub limit: Option<Count>,
 }
 
-/// Deletes a role; if it is in use, another role must be named that takes its place (R-ROL-8). A
-/// trial of the role in the place of another role is a use too; when the role is replaced, the
-/// trial ends.
+/// Deletes a role. If the role is in use, the call must name another role that takes its place
+/// (R-ROL-8). A trial of this role in the place of another role is a use too; when the role is
+/// replaced, the trial ends.
 #[request]
 pub struct Delete {
     /// The role.
     pub role: Id,
-    /// The role that takes its place everywhere; it must be usable wherever the deleted role is
-    /// used.
+    /// The role that takes the place of the deleted role everywhere; it must be usable wherever the
+    /// deleted role is used.
     pub replace_with: Option<Id>,
 }
 
-/// Begins or ends a trial: another role is tried in the place of this one, without effect. Those
-/// who have the role may do what it allows as before, and each check that the other role would have
-/// refused is counted; `roles.trial` shows the counts (R-QTA-15). Built-in roles and
-/// administrators' roles cannot be tried against another role; access is as for `roles.edit`.
+/// Begins or ends a trial, in which another role is tried in the place of this one without effect.
+/// The users who have this role keep the permissions that it allows. Each check that the other role
+/// would have refused is counted, and `roles.trial` shows the counts (R-QTA-15). For built-in roles
+/// and administrators' roles, no other role can be tried. The actor needs the same permissions as
+/// for `roles.edit`.
 ///
-/// The trial counts for members who have the role itself, under the ceilings that apply to them. It
-/// does not count for operators, for owners, for members whose role includes it, or for packages.
-/// The counts are kept in memory, and begin anew whenever a trial begins or the store is opened.
+/// The trial covers members who have the role itself, under the ceilings that apply to them. It
+/// does not cover operators, owners, members whose role includes this role, or packages. The counts
+/// are kept in memory, and begin anew whenever a trial begins or the store is opened.
 #[request]
 pub struct TryOut {
     /// The role.
     pub role: Id,
-    /// The role to try; it must be usable wherever `role` is, and must allow no more than the actor
-    /// holds (R-ROL-7). The trial ends when it is absent.
+    /// The role to try; it must be usable wherever `role` is usable, and must allow no more than
+    /// the actor holds (R-ROL-7). When absent, the trial ends.
     pub candidate: Option<Id>,
     /// The revision on which the change is based; a stale one is refused with `rev_conflict`.
     pub expected_rev: Option<Count>,
@@ -127,12 +129,12 @@ pub struct Trial {
 pub struct RoleTrial {
     /// The role.
     pub role: Id,
-    /// The role that is tried in its place.
+    /// The role that is tried in the place of `role`.
     pub candidate: Id,
     /// Since when the checks are counted, in unix milliseconds: since the trial began, or since the
     /// store was opened if that was later.
     pub since_ms: u64,
-    /// What it would have refused, ordered by permission.
+    /// What the tried role would have refused, ordered by permission.
     pub would_refuse: Vec<WouldRefuse>,
 }
 
@@ -141,8 +143,8 @@ pub struct RoleTrial {
 pub struct WouldRefuse {
     /// The permission.
     pub permission: Id,
-    /// How many checks it would have refused. A send is one check, whatever the number of its
-    /// messages; differences in scope are not counted.
+    /// How many checks the tried role would have refused. A send is one check, whatever the number
+    /// of its messages; differences in scope are not counted.
     pub count: u64,
 }
 
@@ -160,6 +162,6 @@ pub struct RoleList {
 pub struct RoleDeleted {
     /// The role.
     pub role: Id,
-    /// In how many places the other role took its place.
+    /// In how many places the other role took the place of the deleted role.
     pub replaced: u64,
 }

@@ -5,9 +5,9 @@
 use crate::model::{Id, Name, Secret};
 use tenantry_macros::{answer, request};
 
-/// Creates the secret from which an authenticator makes its codes. It takes effect with
-/// `second_factors.confirm`; until then, a factor that the user has already stays as it is. Another
-/// call creates another secret.
+/// Creates the secret from which an authenticator makes its codes. The secret takes effect with
+/// `second_factors.confirm`; until then, a second factor that the user already has stays as it is.
+/// Each call creates a new secret.
 ///
 /// The codes are those that every authenticator knows: SHA-1, six digits, a new code every 30
 /// seconds. Users do this for themselves: they need `self.password` in the account in which they
@@ -23,25 +23,25 @@ pub struct Begin {
 /// Confirms that the authenticator makes the right codes. From now on, the user logs in with their
 /// password and a code.
 ///
-/// All their sessions end except the one that is named, which has the second factor from then on.
-/// The answer shows new recovery codes, once. The user is told of this, and of every other change
-/// of their second factor, through the outbox.
+/// All sessions of the user end except `keep_session`, which counts as a session with the second
+/// factor from then on. The answer shows new recovery codes, once. The user is notified of this,
+/// and of every other change of their second factor, through the outbox.
 #[request]
 pub struct Confirm {
     /// The user.
     pub user: Id,
     /// The code that the authenticator shows now.
     pub code: Secret,
-    /// The session that does not end: the one that they use.
+    /// The session that does not end: the session that the user is using.
     pub keep_session: Option<Id>,
 }
 
-/// Imports the second factor of a user from another platform: from now on, they log in with their
-/// password and a code. They have no recovery codes until they ask for some. All their sessions
-/// end.
+/// Imports the second factor of a user from another platform: from now on, the user logs in with
+/// their password and a code. The user has no recovery codes until they ask for some. All sessions
+/// of the user end.
 #[request]
 pub struct ImportSecret {
-    /// The user; a factor that they have already is replaced.
+    /// The user; a second factor that the user already has is replaced.
     pub user: Id,
     /// The secret in base32, of 16 to 64 bytes, for codes of six digits made with SHA-1 every 30
     /// seconds.
@@ -55,18 +55,19 @@ pub struct Status {
     pub user: Id,
 }
 
-/// Removes the second factor of a user with its recovery codes. Users do this for themselves; for a
-/// user who has lost everything, the host or an operator with `clients.edit` does it. All sessions
-/// of the user end except the one that is named, which has no second factor from then on.
+/// Removes the second factor of a user with its recovery codes. Users do this for themselves. For a
+/// user who has lost both the authenticator and the recovery codes, the host or an operator with
+/// `clients.edit` does it. All sessions of the user end except `keep_session`, which counts as a
+/// session without a second factor from then on.
 #[request]
 pub struct Remove {
     /// The user.
     pub user: Id,
-    /// The session that does not end: the one that they use.
+    /// The session that does not end: the session that the user is using.
     pub keep_session: Option<Id>,
 }
 
-/// Creates new recovery codes; the ones that the user had are no longer valid.
+/// Creates new recovery codes; the user's earlier recovery codes are no longer valid.
 #[request]
 pub struct RenewRecoveryCodes {
     /// The user.
@@ -80,8 +81,8 @@ pub struct SecondFactorSecret {
     pub user: Id,
     /// The secret in base32, for a user who types it. It is shown here once.
     pub secret: Secret,
-    /// The same as an `otpauth://` URI, for a QR code; it has the user's id if their address is too
-    /// long for it.
+    /// The secret as an `otpauth://` URI, for a QR code. The URI has the user's e-mail address or,
+    /// if that is too long, the user's id.
     pub uri: Secret,
 }
 
@@ -102,9 +103,9 @@ pub struct RecoveryCodes {
 pub struct SecondFactorStatus {
     /// The user.
     pub user: Id,
-    /// Whether they log in with a code in addition to the password.
+    /// Whether the user logs in with a code in addition to the password.
     pub enabled: bool,
-    /// Since when, in unix milliseconds.
+    /// Since when the user has the second factor, in unix milliseconds.
     pub confirmed_at_ms: Option<u64>,
     /// How many recovery codes are left.
     pub recovery_codes_left: u64,

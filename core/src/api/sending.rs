@@ -11,7 +11,7 @@ use tenantry_macros::{answer, request};
 /// Asks to send messages, and charges them to every limit of the account and of the accounts above
 /// it: all or none (R-QTA-1).
 ///
-/// The prepared calls and the calls by id of each language give the same answer.
+/// The prepared calls and the calls by id in each language give the same answer.
 #[request]
 pub struct Admit {
     /// The account that sends.
@@ -27,8 +27,8 @@ pub struct Admit {
     pub message: Option<MessageInput>,
     /// How many messages, at least 1.
     pub count: Count,
-    /// The least that is useful: as many messages as fit are granted, and none when fewer than this
-    /// fit; all or none when absent (R-QTA-2).
+    /// The smallest number that is useful: if at least this many messages fit, as many as fit are
+    /// granted; if fewer fit, none is. When absent, all are granted or none (R-QTA-2).
     pub min: Option<Count>,
     /// An idempotency key: the same request repeated within a day after it was granted gets the
     /// same answer, and charges nothing (R-QTA-5). A request with a key costs a commit; without
@@ -59,8 +59,8 @@ pub struct BatchedSend {
     pub message: Option<MessageInput>,
     /// How many messages, at least 1.
     pub count: Count,
-    /// The least that is useful: as many as fit are granted, and none when fewer than this fit; all
-    /// or none when absent.
+    /// The smallest number that is useful: if at least this many messages fit, as many as fit are
+    /// granted; if fewer fit, none is. When absent, all are granted or none.
     pub min: Option<Count>,
 }
 
@@ -71,13 +71,13 @@ pub struct SendDecisions {
     pub decisions: Vec<Decision>,
 }
 
-/// Predicts when a number of messages will have gone out, if they go as soon as every limit lets
-/// them and nothing else goes out meanwhile (R-QTA-12). It charges nothing.
+/// Predicts when a number of messages will have gone out, if they go out as soon as every limit
+/// allows it and nothing else goes out meanwhile (R-QTA-12). The call charges nothing.
 #[request]
 pub struct Forecast {
     /// The account that would send.
     pub account: Id,
-    /// The user who would send; absent when the host itself would.
+    /// The user who would send; absent when the host itself would send.
     pub user: Option<Id>,
     /// The channel; e-mail when absent.
     #[serde(default)]
@@ -91,24 +91,24 @@ pub struct Forecast {
 /// When messages will have gone out.
 #[answer]
 pub struct SendForecast {
-    /// When the last of them goes out, in unix milliseconds; absent when it never does, or too far
-    /// in the future to tell.
+    /// When the last of the messages goes out, in unix milliseconds; absent when it never goes out,
+    /// or only too far in the future to tell.
     pub done_at_ms: Option<u64>,
-    /// Why nothing may go out at all, whatever the limits allow.
+    /// The code that says why nothing may go out at all, whatever the limits allow.
     pub refusal: Option<Code>,
 }
 
-/// Gives back messages that were granted but failed before they were handed over, into the windows
-/// of the time when they were granted, as far as these still count (R-QTA-6).
+/// Gives back messages that were granted but failed before they were handed over. They are given
+/// back to the windows in which they were granted, as far as these windows still count (R-QTA-6).
 ///
-/// The host vouches that so many were granted then; no more is given back than was used in each
-/// window.
+/// The host vouches that so many messages were granted at that time. In each window, no more is
+/// given back than was used.
 #[request]
 pub struct Refund {
     /// The account that sent.
     pub account: Id,
-    /// The user who sent, as in `sending.admit`; what the cap of a group granted is given back to
-    /// the group in which they were then.
+    /// The user who sent, as in `sending.admit`. If a group's cap was charged, the group in which
+    /// the user was at that time gets the messages back.
     pub user: Option<Id>,
     /// The channel; e-mail when absent.
     #[serde(default)]
@@ -119,31 +119,31 @@ pub struct Refund {
     pub count: Count,
     /// When the messages were granted, in unix milliseconds.
     pub granted_at_ms: Count,
-    /// The entry that `sending.admit` answered in `credits`, if credits paid for a part of the
-    /// messages: the grants that paid get their credits back first, once, and the account's own
-    /// limits get the rest (R-CRD-2).
+    /// If credits paid for some of the messages, the number of the ledger entry, which
+    /// `sending.admit` answered in `credits`. The credit grants that paid get their credits back
+    /// first, and only once; the account's own limits get the rest (R-CRD-2).
     pub spend: Option<Count>,
-    /// An idempotency key: the same request repeated within a day gets the same answer, and gives
-    /// back once (R-QTA-5). A request with a key costs a commit.
+    /// An idempotency key: the same request repeated within a day gets the same answer, and
+    /// messages are given back only once (R-QTA-5). A request with a key costs a commit.
     pub key: Option<Id>,
 }
 
-/// What was given back.
+/// The result of giving messages back.
 #[answer]
 pub struct SendRefund {
-    /// To how many counters something was given back; those whose window is over get nothing.
+    /// To how many counters messages were given back; counters whose window is over get none.
     pub counters: u64,
     /// How many credits were given back.
     pub credits: u64,
 }
 
-/// Explains a send: it answers as `sending.admit` would, lists every limit that is considered, and
-/// charges nothing (R-QTA-3).
+/// Explains a send: the call answers as `sending.admit` would, lists every limit that is
+/// considered, and charges nothing (R-QTA-3).
 #[request]
 pub struct Explain {
     /// The account that would send.
     pub account: Id,
-    /// The user who would send; absent when the host itself would.
+    /// The user who would send; absent when the host itself would send.
     pub user: Option<Id>,
     /// The channel; e-mail when absent.
     #[serde(default)]
@@ -155,14 +155,14 @@ pub struct Explain {
     pub count: Count,
 }
 
-/// Explains a send as `sending.explain` does, for another time or another package (R-QTA-15): as if
-/// nothing went out until that time, and as if the account had that package now, with the account's
-/// own limits unchanged. It charges nothing.
+/// Explains a send as `sending.explain` does, but for another time or another package (R-QTA-15).
+/// The call assumes that nothing goes out until that time, and that the account has that package
+/// now while the account's own limits are unchanged. It charges nothing.
 #[request]
 pub struct WhatIf {
     /// The account that would send.
     pub account: Id,
-    /// The user who would send; absent when the host itself would.
+    /// The user who would send; absent when the host itself would send.
     pub user: Option<Id>,
     /// The channel; e-mail when absent.
     #[serde(default)]
@@ -171,7 +171,7 @@ pub struct WhatIf {
     pub message: Option<MessageInput>,
     /// How many messages, at least 1.
     pub count: Count,
-    /// The time, in unix milliseconds, which cannot be in the past; now when absent.
+    /// The time, in unix milliseconds; it cannot be in the past. When absent, now.
     pub at_ms: Option<Count>,
     /// The package, which only operators and the host can name; the account's own package when
     /// absent.
@@ -189,9 +189,9 @@ pub struct SendExplanation {
     /// How many messages could be granted under every limit, including those that credits would pay
     /// for; absent when nothing limits them.
     pub remaining: Option<u64>,
-    /// How many of the messages credits would pay for (R-CRD-2).
+    /// For how many of the messages credits would pay (R-CRD-2).
     pub credits: u64,
-    /// Every limit and cap that was considered: those of the account, then those of the accounts
-    /// above, then those of the group.
+    /// Every limit and cap that was considered: the limits of the account, then those of the
+    /// accounts above, then those of the group.
     pub limits: Vec<UsageWindow>,
 }

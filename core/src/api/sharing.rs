@@ -5,9 +5,9 @@ use crate::error::Code;
 use crate::model::{Count, Cursor, Id};
 use tenantry_macros::{answer, request};
 
-/// Shares a template with accounts below: with all of them, or with those that are named. Sharing
-/// it again replaces the accounts with which it was shared. Only templates can be shared, and only
-/// with accounts below.
+/// Shares a template with accounts below: with all of them, or with those that are named. If the
+/// template is shared again, the new accounts replace the old ones. Only templates can be shared,
+/// and only with accounts below.
 #[request]
 pub struct Share {
     /// The account that shares.
@@ -16,11 +16,12 @@ pub struct Share {
     pub kind: Id,
     /// The resource.
     pub id: Id,
-    /// Whether it is shared with every account below, including those created later; give either
-    /// this or `accounts`.
+    /// Whether the template is shared with every account below, including accounts created later;
+    /// give either this or `accounts`.
     #[serde(default)]
     pub all: bool,
-    /// The accounts below with which it is shared, at most 500; give either this or `all`.
+    /// The accounts below with which the template is shared, at most 500; give either this or
+    /// `all`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub accounts: Vec<Id>,
 }
@@ -28,7 +29,7 @@ pub struct Share {
 /// Ends the sharing of a template, for all accounts at once.
 #[request]
 pub struct Unshare {
-    /// The account that shares it.
+    /// The account that shares the template.
     pub account: Id,
     /// The kind of the resource: `template`.
     pub kind: Id,
@@ -36,8 +37,8 @@ pub struct Unshare {
     pub id: Id,
 }
 
-/// Lists the templates of an account that can be shared, a page at a time; for a shared template,
-/// with the accounts with which it is shared.
+/// Lists the templates of an account that can be shared, a page at a time. For a shared template,
+/// the list also names the accounts with which it is shared.
 #[request]
 pub struct List {
     /// The account.
@@ -52,8 +53,8 @@ pub struct List {
     pub limit: Option<Count>,
 }
 
-/// Lists what the accounts above share with an account, which is its folder "Shared templates", a
-/// page at a time.
+/// Lists the templates that the accounts above share with an account, a page at a time: the
+/// account's folder "Shared templates".
 #[request]
 pub struct Received {
     /// The account.
@@ -69,11 +70,11 @@ pub struct Received {
 /// account. A template that is not shared is refused with `not_found`.
 #[request]
 pub struct Check {
-    /// The account with which it is shared.
+    /// The account with which the template is shared.
     pub account: Id,
     /// The user in that account.
     pub user: Id,
-    /// What they want to do.
+    /// What the user wants to do.
     pub action: SharedAction,
     /// The kind of the resource: `template`.
     pub kind: Id,
@@ -81,7 +82,7 @@ pub struct Check {
     pub id: Id,
 }
 
-/// What somebody wants to do with a shared template.
+/// What a user wants to do with a shared template.
 #[request]
 pub enum SharedAction {
     /// To look at it; it needs `templates.view`.
@@ -107,17 +108,17 @@ pub struct ShareableTemplate {
     pub kind: Id,
     /// The resource.
     pub id: Id,
-    /// The user who owns it.
+    /// The user who owns the template.
     pub owner: Id,
     /// The revision of the resource.
     pub rev: u64,
-    /// Whether it is shared.
+    /// Whether the template is shared.
     pub shared: bool,
-    /// Whether every account below sees it.
+    /// Whether every account below sees the template.
     pub all: bool,
-    /// The accounts below that see it, when not all of them do.
+    /// The accounts below that see the template, if not all of them see it.
     pub accounts: Vec<Id>,
-    /// When it was first shared, in unix milliseconds.
+    /// When the template was first shared, in unix milliseconds.
     pub shared_at_ms: Option<u64>,
 }
 
@@ -144,7 +145,7 @@ pub struct ShareEnded {
 /// A template that an account above shares.
 #[answer]
 pub struct ReceivedTemplate {
-    /// The account above that shares it.
+    /// The account above that shares the template.
     pub account: Id,
     /// The kind of the resource.
     pub kind: Id,
@@ -154,7 +155,7 @@ pub struct ReceivedTemplate {
     pub rev: u64,
     /// When the resource was last changed, in unix milliseconds.
     pub updated_at_ms: u64,
-    /// When it was first shared, in unix milliseconds.
+    /// When the template was first shared, in unix milliseconds.
     pub shared_at_ms: u64,
 }
 
@@ -174,11 +175,11 @@ pub struct ReceivedList {
 #[answer]
 #[schemars(extend("x-yes" = "allowed"))]
 pub struct SharingCheck {
-    /// Whether they may.
+    /// Whether the user may do it.
     pub allowed: bool,
-    /// Why they may not.
+    /// The code that says why the user may not do it.
     pub refusal: Option<Code>,
-    /// The account above that shares it.
+    /// The account above that shares the template.
     pub account: Id,
     /// The revision that the resource has now.
     pub rev: u64,

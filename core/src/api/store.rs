@@ -5,8 +5,8 @@
 use crate::model::{ClockJump, Count, FilePath, Id, Replaceable, StorePath};
 use tenantry_macros::{answer, request};
 
-/// Reads what the store is and who has it open, its id, its last commit, and the version of the
-/// library.
+/// Reads the kind, the id and the last commit of the store, how many processes have it open, the
+/// deletions that still go on in steps, and the version of the library.
 #[request]
 pub struct Info {}
 
@@ -18,159 +18,165 @@ pub struct Verify {}
 /// Computes a fingerprint of every record: two stores that went through the same operations have
 /// the same fingerprint.
 ///
-/// Quota blocks that were drawn ahead are stored too, so that the same sends give the same
-/// fingerprint only if they were asked for in the same calls.
+/// The store also holds the quota that processes have drawn ahead. So the same sends give the same
+/// fingerprint only if the same calls asked for them.
 #[request]
 pub struct StateHash {}
 
 /// Copies the store, as it is at one instant, into a new store of the same or another kind, while
-/// other calls continue. Use it for a backup, which is opened like any other store, or to move
-/// between a folder, SQLite and PostgreSQL.
+/// other calls continue. Use the copy as a backup, which can be opened like any other store, or to
+/// move between a folder, SQLite and PostgreSQL.
 ///
-/// What this process has drawn ahead and not used counts as used in the copy, at most 2 % of a
-/// limit. The key of the tokens is copied along, unless the host gave it with `token_key`; into
-/// PostgreSQL it is not: open the copy with the bytes of the key file as `token_key`. A copy that
-/// was cut off cannot be opened.
+/// Quota that this process has drawn ahead and not used counts as used in the copy: at most 2 % of
+/// a limit. The key of the tokens is copied too, unless the host gave it with `token_key`. The key
+/// is not copied into PostgreSQL: open such a copy with the bytes of the key file as `token_key`. A
+/// copy that was interrupted cannot be opened.
 #[request]
 pub struct Copy {
     /// Where the copy is made: a folder, `sqlite:` and a file, or `postgresql://` and a database.
-    /// There must be no store yet.
+    /// There must be no store at this place yet.
     pub to: StorePath,
 }
 
-/// Writes a backup: all that the store holds at one instant, while others go on, in one file of
-/// JSON lines that is also an export for other programs (docs/backup-file.md says what is in it).
+/// Writes a backup: everything that the store holds at one instant, in one file of JSON lines,
+/// while other calls continue. Other programs can read the file too (docs/backup-file.md describes
+/// it).
 ///
-/// The file has its name once all of it is durable, and takes the place of no other. Until then it
-/// lies under the name that ends in `.part`, where its length shows how far it is, and where the
-/// next attempt begins anew after a crash. It holds the hashes of all passwords, and the key of the
-/// tokens unless the host gave that with `token_key`: keep it as safe as the store. What this
-/// process has drawn ahead and not used counts as used in it, at most 2 % of a limit.
+/// The file gets its name when all of it is on disk, and never replaces an existing file. Until
+/// then it has the same name with `.part` at the end, and its length shows the progress; after a
+/// crash, the next attempt overwrites the `.part` file. The file holds the hashes of all passwords,
+/// and the key of the tokens unless the host gave the key with `token_key`: keep the file as safe
+/// as the store. Quota that this process has drawn ahead and not used counts as used in the backup:
+/// at most 2 % of a limit.
 #[request]
 pub struct Backup {
-    /// The file, in a folder that is there. There must be no such file yet.
+    /// The path of the file. Its folder must exist, and the file must not exist yet.
     pub to: FilePath,
 }
 
 /// A backup that was written.
 #[answer]
 pub struct StoreBackup {
-    /// The id of the store that it is of.
+    /// The id of the store that was backed up.
     pub store_id: String,
-    /// The last commit that it holds.
+    /// The number of the last commit that the backup holds.
     pub last_commit: u64,
-    /// How many records it holds.
+    /// How many records the backup holds.
     pub records: u64,
     /// How many bytes the file has.
     pub bytes: u64,
-    /// The fingerprint of what it holds, as `store.state_hash` computes it.
+    /// The fingerprint of the records in the backup, as `store.state_hash` computes it.
     pub state_hash: String,
 }
 
-/// Makes a store of a backup, at a place where there is none: whichever store is asked, only the
-/// file is read. The file is checked before anything is made, and the records after that: a backup
-/// that is cut or damaged is refused, and so is one whose records do not fit each other.
+/// Creates a new store from a backup, at a place where there is no store yet. The store that runs
+/// the call is neither read nor changed. The file is checked before anything is created, and the
+/// records are checked when they are in the new store. A backup that is truncated or damaged is
+/// refused, and so is a backup whose records do not agree with each other.
 ///
-/// An attempt that was cut off is begun anew by the next one.
+/// If an attempt was interrupted, the next attempt begins anew.
 #[request]
 pub struct Restore {
     /// The file that `store.backup` has written.
     pub backup: FilePath,
     /// Where the store is made: a folder, `sqlite:` and a file, or `postgresql://` and a database.
-    /// There must be no store yet.
+    /// There must be no store at this place yet.
     pub to: StorePath,
-    /// Whether somebody has changed the file on purpose: then the records are checked, and the
-    /// fingerprint may differ.
+    /// Whether somebody has changed the file on purpose. If so, the fingerprint may differ; the
+    /// records are still checked.
     #[serde(default)]
     pub edited: bool,
 }
 
-/// Computes what takes how much room: it reads every record.
+/// Computes how much space each kind of record takes. For this, it reads every record.
 #[request]
 pub struct Stats {}
 
-/// What the store holds, and what that takes.
+/// What the store holds, and how much space it takes.
 #[answer]
 pub struct StoreStats {
     /// How many records there are, index lines and counts included.
     pub records: u64,
-    /// How many bytes their keys and values have.
+    /// How many bytes the keys and values of these records have.
     pub bytes: u64,
-    /// What the files take of the disk, in bytes; 0 in memory.
+    /// How many bytes the files take on the disk; 0 for a store in memory.
     pub disk_bytes: u64,
-    /// How many bytes are left on that disk; absent in memory.
+    /// How many bytes are free on that disk; absent for a store in memory.
     pub free_bytes: Option<u64>,
-    /// How many accounts are in the memory of this process.
+    /// How many accounts are cached in the memory of this process.
     pub cached_accounts: u64,
     /// How many reservations are open.
     pub open_reservations: u64,
     /// How many messages the outbox holds, whether or not they were acknowledged.
     pub outbox_messages: u64,
-    /// How many of the messages are still to be given to the consumer that has been given the
-    /// fewest; all of them where there is no consumer.
+    /// How many of the messages have not been delivered yet to the consumer that is furthest
+    /// behind; all messages if there is no consumer.
     pub outbox_backlog: u64,
-    /// Each kind of record that there is, those that take the most bytes first.
+    /// The kinds of records in the store; the kind that takes the most bytes comes first.
     pub kinds: Vec<StoreKindStats>,
 }
 
-/// What the records of one kind take.
+/// How much space the records of one kind take.
 #[answer]
 pub struct StoreKindStats {
-    /// The kind, as in the lines of a backup.
+    /// The kind, as the lines of a backup name it.
     pub kind: String,
     /// How many records there are.
     pub records: u64,
-    /// How many bytes their keys and values have.
+    /// How many bytes the keys and values of these records have.
     pub bytes: u64,
 }
 
-/// Reads what is counted of this process and of the store, as OpenMetrics text for a monitor to
-/// fetch. Nothing of it names an account or a person.
+/// Reads the metrics of this process and of the store as OpenMetrics text, for a monitoring system.
+/// No metric names an account or a person.
 ///
-/// Calls and refusals are those of operations since the store was opened here. Prepared calls and
-/// decisions from memory are not counted one by one, which would cost as much as they do; what they
-/// draw from the store is.
+/// Calls and refusals of operations are counted from the time when this process opened the store.
+/// Prepared calls and decisions from memory are not counted one by one, because counting would cost
+/// as much as the call; but what they draw from the store is counted.
 #[request]
 pub struct Metrics {}
 
-/// What is counted.
+/// The metrics.
 #[answer]
 pub struct StoreMetrics {
     /// The text, with the media type `application/openmetrics-text; version=1.0.0`.
     pub text: String,
 }
 
-/// Gives back to the disk what the store takes and nothing lies in. A store in SQLite is written
-/// anew, for which as much room is needed once more; what other processes write waits meanwhile,
-/// and is refused as `busy` after five seconds. A store in a folder cannot be compacted while it is
-/// open: copy it with `store.copy`, and put the copy in its place. In memory nothing is to be done.
+/// Compacts the store: frees disk space that the store takes but does not use. A store in SQLite is
+/// rewritten, which needs as much free space again; meanwhile, writes of other processes wait, and
+/// are refused with `busy` after five seconds. A store in a folder cannot be compacted while it is
+/// open: copy it with `store.copy`, and put the copy in its place. For a store in memory or in
+/// PostgreSQL, the call does nothing.
 #[request]
 pub struct Compact {}
 
-/// What was compacted.
+/// The result of compacting a store.
 #[answer]
 pub struct StoreCompacted {
-    /// What the files took of the disk before, in bytes.
+    /// How many bytes the files took on the disk before.
     pub bytes_before: u64,
-    /// What they take now. It is not less before those who are reading have ended.
+    /// How many bytes the files take now. The number falls only when the reads that are still
+    /// running have ended.
     pub bytes: u64,
 }
 
-/// Waits until the next call in every process that has the store open applies what was acknowledged
-/// before this call. Only a store in PostgreSQL has to be waited for.
+/// Waits until, in every process that has the store open, the next call applies all changes that
+/// were acknowledged before this call. Only for a store in PostgreSQL does the call have to wait.
 #[request]
 pub struct Barrier {
-    /// How long to wait at most, in milliseconds, at most a minute.
+    /// How long the call waits at most, in milliseconds: 0 to 60,000.
     pub timeout_ms: Count,
 }
 
-/// Which processes do not apply yet what was acknowledged.
+/// Which processes do not apply all acknowledged changes yet.
 #[answer]
 #[schemars(extend("x-yes" = "reached"))]
 pub struct StoreBarrier {
-    /// Whether all of them do.
+    /// Whether all processes apply the changes.
     pub reached: bool,
-    /// Machine and process id of those that do not, as far as is known.
+    /// The machine and the process id of the processes that do not apply them yet, as far as they
+    /// are known.
     pub behind: Vec<String>,
 }
 
@@ -179,18 +185,18 @@ pub struct StoreBarrier {
 pub struct StoreCopy {
     /// The id of the new store.
     pub store_id: String,
-    /// How many records it has.
+    /// How many records the new store has.
     pub records: u64,
     /// The fingerprint of both stores, as `store.state_hash` computes it.
     pub state_hash: String,
 }
 
-/// What a store is and who has it open, its id, its last commit, and the version of the library.
+/// What `store.info` says about a store.
 #[answer]
 pub struct StoreInfo {
     /// The id that the store got when it was created.
     pub store_id: String,
-    /// What keeps the store.
+    /// Where the store keeps its records.
     pub kind: StoreKind,
     /// How many processes have the store open, this one included.
     pub processes: u64,
@@ -198,45 +204,45 @@ pub struct StoreInfo {
     pub last_commit: u64,
     /// The version of this library.
     pub version: String,
-    /// The last jump of the system's clock, and whether it is held back; absent when there was none
-    /// (R-QTA-13).
+    /// The last jump of the system's clock, and whether the jump is held back; absent when the
+    /// clock has not jumped (R-QTA-13).
     pub clock_jump: Option<ClockJump>,
-    /// Large accounts that were deleted and are being erased step by step, at most 100; absent
-    /// where there are none (R-QTA-16).
+    /// Large accounts that were deleted and are being erased step by step, at most 100; absent when
+    /// there are none (R-QTA-16).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub erasing: Vec<ErasedAccount>,
-    /// Packages and roles that were deleted, of which the records that named them are written anew
-    /// step by step, at most 100; absent where there are none (R-QTA-16).
+    /// Packages and roles that were deleted and are being replaced step by step in the records that
+    /// use them, at most 100; absent when there are none (R-QTA-16).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub replacing: Vec<ReplacedEverywhere>,
 }
 
-/// What keeps a store.
+/// Where a store keeps its records.
 #[answer]
 pub enum StoreKind {
-    /// The memory of this process.
+    /// In the memory of this process.
     Memory,
-    /// A folder, for one process.
+    /// In a folder, for one process.
     Folder,
-    /// A file that SQLite keeps, for any number of processes of a machine.
+    /// In an SQLite file, for any number of processes of one machine.
     Sqlite,
-    /// A PostgreSQL database, for any number of processes of any number of machines.
+    /// In a PostgreSQL database, for any number of processes on any number of machines.
     Postgresql,
 }
 
-/// The progress of replacing a deleted package or role wherever it is used. Every answer is as if
-/// all of it were done.
+/// The progress of replacing a deleted package or role wherever it is used. All other calls already
+/// answer as if the replacement were complete.
 #[answer]
 pub struct ReplacedEverywhere {
-    /// What it was.
+    /// Whether a package or a role was deleted.
     pub kind: Replaceable,
     /// The package or role that was deleted.
     pub id: Id,
-    /// What is in its place.
+    /// The package or role that takes its place.
     pub replaced_by: Id,
-    /// When it was deleted, in unix milliseconds.
+    /// When the deletion began, in unix milliseconds.
     pub deleted_at_ms: u64,
-    /// How many records were written anew so far.
+    /// How many records have been updated so far.
     pub records: u64,
 }
 
@@ -245,11 +251,11 @@ pub struct ReplacedEverywhere {
 pub struct ErasedAccount {
     /// The account.
     pub account: Id,
-    /// When it was deleted, in unix milliseconds.
+    /// When the deletion began, in unix milliseconds.
     pub deleted_at_ms: u64,
-    /// How many accounts are gone so far, of it and those below.
+    /// How many accounts have been erased so far, of this account and the accounts below it.
     pub accounts: u64,
-    /// How many users went with them.
+    /// How many users have been erased with them.
     pub users: u64,
 }
 

@@ -5,8 +5,8 @@
 use crate::model::{Count, Cursor, Id, MessageClass, Name, Note, Suppression};
 use tenantry_macros::{answer, request};
 
-/// Suppresses addresses and domains in an account. All of them are added, or none. An entry that is
-/// there already gets the new reason and the new expiry. To add domains, the actor also needs
+/// Suppresses addresses and domains in an account. All of them are added, or none. An entry that
+/// exists already gets the new reason and the new expiry. To add domains, the actor also needs
 /// `suppressions.domains.add`.
 #[request]
 pub struct Add {
@@ -23,7 +23,7 @@ pub struct Add {
 pub struct Remove {
     /// The account.
     pub account: Id,
-    /// The addresses and domains, at most 500; one that the account does not suppress is refused
+    /// The addresses and domains, at most 500. An entry that the account does not have is refused
     /// with `not_found`.
     pub entries: Vec<SuppressionName>,
 }
@@ -36,7 +36,8 @@ pub struct Import {
     pub account: Id,
     /// The addresses and domains, at most 5,000.
     pub entries: Vec<SuppressionInput>,
-    /// Whether all entries are added or none; the answer says which one was in the way.
+    /// Whether all entries are added or none. If one entry is refused, none is added, and the
+    /// answer says which entry was refused.
     #[serde(default)]
     pub atomic: bool,
 }
@@ -47,7 +48,7 @@ pub struct Import {
 pub struct List {
     /// The account.
     pub account: Id,
-    /// Whether to list the entries of the team's pool, if the account is in it; otherwise the
+    /// Whether to list the entries of the team's pool, if the account is in the pool; otherwise the
     /// account's own entries are listed.
     #[serde(default)]
     pub pooled: bool,
@@ -62,7 +63,7 @@ pub struct List {
     pub limit: Option<Count>,
 }
 
-/// Filters recipients: says to which of them nothing may be sent, and why.
+/// Filters recipients: says to which of them no message may be sent, and why.
 ///
 /// A recipient is suppressed by their address, by its domain, and by every domain that contains
 /// this domain.
@@ -76,22 +77,22 @@ pub struct Check {
     pub recipients: Vec<String>,
 }
 
-/// Puts an account into the pool of its team, or takes it out. In the pool, its suppressions apply
-/// to all accounts in it, and theirs apply to this account. Out of the pool, only its own
-/// suppressions apply, unchanged.
+/// Puts an account into the pool of its team, or takes it out. While the account is in the pool,
+/// its suppressions apply to all accounts in the pool, and theirs apply to this account. Outside
+/// the pool, only the account's own suppressions apply, unchanged.
 #[request]
 pub struct Pool {
     /// The account.
     pub account: Id,
-    /// Whether it is in the pool.
+    /// Whether the account is in the pool.
     pub pooled: bool,
 }
 
 /// An address or a domain that is to be suppressed.
 #[request]
 pub struct SuppressionInput {
-    /// The e-mail address, which may be any that a message can have, or the domain, which stands
-    /// for all addresses in it and in its subdomains.
+    /// The e-mail address or the domain. The address may be any address to which a message can go;
+    /// a domain stands for all addresses in it and in its subdomains.
     pub value: String,
     /// The class: `marketing` suppresses marketing messages, and `transactional` suppresses both
     /// classes.
@@ -132,7 +133,7 @@ pub struct ImportedSuppression {
     pub value: String,
     /// The class.
     pub message_class: MessageClass,
-    /// Whether the entry is new. One that was there already got the new reason and expiry.
+    /// Whether the entry is new. An entry that existed already got the new reason and expiry.
     pub created: bool,
 }
 
@@ -145,24 +146,25 @@ pub struct SuppressionList {
     pub next: Option<Cursor>,
 }
 
-/// The result of a filter; a recipient who is in neither list may be written to.
+/// The result of a filter; messages may be sent to recipients who are in neither list.
 #[answer]
 pub struct SuppressionCheck {
-    /// The recipients to whom nothing may be sent.
+    /// The recipients to whom no message may be sent.
     pub suppressed: Vec<SuppressedRecipient>,
     /// The recipients whose address is not an e-mail address.
     pub invalid: Vec<InvalidRecipient>,
 }
 
-/// A recipient to whom nothing may be sent.
+/// A recipient to whom no message may be sent.
 #[answer]
 pub struct SuppressedRecipient {
     /// The position of the recipient in the request, counted from 0.
     pub recipient: u64,
     /// The address, as it was given.
     pub address: String,
-    /// The entry that suppresses them: one for their address comes before one for their domain, and
-    /// one of the account before one of another account.
+    /// The entry that suppresses the recipient. If there are several, an entry for the address
+    /// takes precedence over an entry for the domain, and an entry of the account over an entry of
+    /// another account.
     pub by: Suppression,
 }
 
@@ -182,6 +184,6 @@ pub struct SuppressionPool {
     pub account: Id,
     /// The top account of the team.
     pub team: Id,
-    /// Whether it is in the pool.
+    /// Whether the account is in the pool.
     pub pooled: bool,
 }

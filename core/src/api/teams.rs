@@ -10,25 +10,26 @@ use tenantry_macros::{answer, request};
 /// Shows what a further account below another one costs each month, before it is created (R-TEA-4).
 #[request]
 pub struct Quote {
-    /// The account below which it would be created.
+    /// The account below which the new account would be created.
     pub parent: Id,
 }
 
-/// Creates an account below another one, with an owner of its own or, by the policy `child_owner`,
-/// with the owner of the account above.
+/// Creates an account below another one. The new account has its own owner or, by the policy
+/// `child_owner`, the owner of the account above.
 ///
-/// An owner of its own has to confirm their address first: the account is pending until then. With
+/// An own owner has to confirm their address first: until then, the account is pending. With
 /// `skip_verification`, the account can be used at once, and a new owner gets a link to set a
 /// password (R-TEA-4).
 #[request]
 pub struct CreateChild {
     /// The account above.
     pub parent: Id,
-    /// The host's own id; one is generated when it is absent.
+    /// The host's own id. When absent, an id is generated.
     pub id: Option<Id>,
     /// The name that people see.
     pub name: Name,
-    /// The e-mail address of the owner; absent when the owner of the account above owns it.
+    /// The e-mail address of the owner; absent when the owner of the account above owns the new
+    /// account too.
     pub owner_email: Option<Email>,
     /// The id for a new owner; only with `skip_verification`.
     pub owner_user: Option<Id>,
@@ -39,16 +40,17 @@ pub struct CreateChild {
     /// Whether the account can be used before its owner has confirmed their address.
     #[serde(default)]
     pub skip_verification: bool,
-    /// The package; when absent, the values of the account above apply. Users cannot name one: the
-    /// platform chooses it.
+    /// The package; when absent, the values of the account above apply. Users cannot name a
+    /// package: the platform chooses it.
     pub package: Option<Id>,
-    /// The IANA name of the time zone of its days and months; that of the policy `time_zone` when
-    /// absent.
+    /// The IANA name of the time zone in which the account's days and months begin. When absent,
+    /// the policy `time_zone` names the time zone.
     pub time_zone: Option<Name>,
 }
 
 /// Makes a member of an account its owner; the old owner becomes an ordinary member (R-TEA-5).
-/// Accounts below that have the owner of their parent get the new owner too.
+/// Accounts below that, by the policy `child_owner`, have the owner of their parent get the new
+/// owner too.
 #[request]
 pub struct TransferOwner {
     /// The account.
@@ -62,15 +64,14 @@ pub struct TransferOwner {
     pub expected_rev: Option<Count>,
 }
 
-/// Lists the accounts to which a user has access, and says for each whether they can enter it now:
-/// the accounts of which they are a member, and those below an account whose team they manage
-/// (R-SES-5).
+/// Lists the accounts to which a user has access, and says for each account whether the user can
+/// enter it now. These are the accounts of which the user is a member, and the accounts below an
+/// account whose team the user manages (R-SES-5).
 ///
-/// A user who cannot enter their own account has to ask through the host, which names them in
-/// `user`.
+/// For a user who cannot enter their own account, the host makes the call and names them in `user`.
 #[request]
 pub struct Switchable {
-    /// The user, named by the host or an operator; users ask about themselves.
+    /// The user, to be named by the host and operators. Users can only ask about themselves.
     pub user: Option<Id>,
     /// Where the page begins: the `next` of the previous page. A page may be shorter than `limit`
     /// and still have a `next`.
@@ -79,13 +80,13 @@ pub struct Switchable {
     pub limit: Option<Count>,
 }
 
-/// Decides whether a user may enter another account (R-SES-5). An account to which they have no
+/// Decides whether a user may enter another account (R-SES-5). An account to which the user has no
 /// access is refused with `not_found`.
 #[request]
 pub struct Switch {
     /// The account.
     pub account: Id,
-    /// The user, named by the host or an operator; users ask about themselves.
+    /// The user, to be named by the host and operators. Users can only ask about themselves.
     pub user: Option<Id>,
 }
 
@@ -103,9 +104,9 @@ pub struct Team {
 /// What a further account would cost.
 #[answer]
 pub struct AccountQuote {
-    /// The account below which it would be created.
+    /// The account below which the new account would be created.
     pub parent: Id,
-    /// The top account of the team, which pays for it.
+    /// The top account of the team, which pays for the new account.
     pub team: Id,
     /// The monthly price, from the package of the team; absent when that package has none.
     pub price: Option<Price>,
@@ -118,7 +119,7 @@ pub struct ChildCreated {
     pub account: Id,
     /// The account above.
     pub parent: Id,
-    /// Its status; pending until the owner has confirmed their address.
+    /// The status of the account; pending until the owner has confirmed their address.
     pub status: Status,
     /// The owner; absent until they have confirmed their address.
     pub owner: Option<Id>,
@@ -126,7 +127,7 @@ pub struct ChildCreated {
     pub must_set_password: bool,
     /// The invitation with which the owner confirms their address.
     pub invitation: Option<Id>,
-    /// Its monthly price.
+    /// The monthly price of the account.
     pub price: Option<Price>,
 }
 
@@ -148,11 +149,12 @@ pub struct OwnerTransferred {
 /// How a user enters an account.
 #[answer]
 pub enum EnterAs {
-    /// As its owner.
+    /// As the owner of the account.
     Owner,
-    /// As a member, with the role that they have in it.
+    /// As a member, with the role that the user has in the account.
     Member,
-    /// From an account above whose team they manage, with the permissions that they hold there.
+    /// From an account above whose team the user manages, with the permissions that the user holds
+    /// there.
     Ancestor,
 }
 
@@ -161,17 +163,17 @@ pub enum EnterAs {
 pub struct SwitchableAccount {
     /// The account.
     pub account: Id,
-    /// Its name.
+    /// The name of the account.
     pub name: Name,
-    /// Its effective status.
+    /// The effective status of the account.
     pub status: Status,
-    /// How they enter it.
+    /// How the user enters the account.
     pub how: EnterAs,
-    /// The role that they enter with; an owner needs none.
+    /// The role with which the user enters; an owner needs no role.
     pub role: Option<Id>,
-    /// Whether they can enter it now.
+    /// Whether the user can enter the account now.
     pub offered: bool,
-    /// The code with which entering it is refused.
+    /// If the user cannot enter the account now, the code that says why.
     pub refusal: Option<Code>,
 }
 
@@ -189,13 +191,13 @@ pub struct SwitchableList {
 pub struct AccountSwitch {
     /// The account.
     pub account: Id,
-    /// Its name.
+    /// The name of the account.
     pub name: Name,
     /// The user.
     pub user: Id,
-    /// How they enter it.
+    /// How the user enters the account.
     pub how: EnterAs,
-    /// The role that they enter with; an owner needs none.
+    /// The role with which the user enters; an owner needs no role.
     pub role: Option<Id>,
 }
 
@@ -204,21 +206,21 @@ pub struct AccountSwitch {
 pub struct TeamAccount {
     /// The account.
     pub account: Id,
-    /// Its name.
+    /// The name of the account.
     pub name: Name,
     /// The account above.
     pub parent: Option<Id>,
-    /// Its level in the team; the top account has level 1.
+    /// The level of the account in the team; the top account has level 1.
     pub depth: u64,
-    /// Its owner; absent until they have confirmed their address.
+    /// The owner of the account; absent until the owner has confirmed their address.
     pub owner: Option<Id>,
     /// The owner's e-mail address, as typed.
     pub owner_email: Option<String>,
-    /// Its effective status.
+    /// The effective status of the account.
     pub status: Status,
-    /// How many users it has, including the owner; `members.list` lists them.
+    /// How many users the account has, including the owner; `members.list` lists them.
     pub users: u64,
-    /// How many accounts are directly below it.
+    /// How many accounts are directly below the account.
     pub children: u64,
 }
 

@@ -9,11 +9,11 @@ use tenantry_macros::{answer, request};
 /// it (R-QTA-10).
 ///
 /// When all slots are taken, the call is refused with `limit_reached`; `details.retry_at_ms` says
-/// when enough leases will have run out unless they are renewed. A campaign that is stopped gets no
-/// slot (`bounce_stop`), and neither does a pending, suspended or closed account.
+/// when enough leases will have expired, unless they are renewed. A campaign that is stopped gets
+/// no slot (`bounce_stop`), and neither does a pending, suspended or closed account.
 #[request]
 pub struct Acquire {
-    /// The account that the worker works for.
+    /// The account for which the worker works.
     pub account: Id,
     /// The worker, by the name that the host uses for it. A worker that needs several slots takes
     /// them one by one.
@@ -23,12 +23,12 @@ pub struct Acquire {
     /// The campaign on which the worker works.
     pub campaign: Option<Id>,
     /// An idempotency key: the same request repeated within a day gets the same slot, and takes no
-    /// other; another request with the key is refused with `idempotency_mismatch`.
+    /// other slot; another request with the same key is refused with `idempotency_mismatch`.
     pub key: Option<Id>,
 }
 
-/// Renews the lease of a slot. If the lease has run out, the call is refused with `lease_lost`
-/// (R-QTA-10); a suspended or closed account cannot renew.
+/// Renews the lease of a slot. If the lease has expired, the call is refused with `lease_lost`
+/// (R-QTA-10). A suspended or closed account cannot renew leases.
 #[request]
 pub struct Renew {
     /// The account.
@@ -39,7 +39,7 @@ pub struct Renew {
     pub ttl_ms: Count,
 }
 
-/// Gives a slot back. If the lease has run out, the call is refused with `lease_lost` (R-QTA-10).
+/// Gives a slot back. If the lease has expired, the call is refused with `lease_lost` (R-QTA-10).
 #[request]
 pub struct Release {
     /// The account.
@@ -48,8 +48,8 @@ pub struct Release {
     pub slot: Id,
 }
 
-/// Lists the slots that are taken in an account and in all accounts below it; the one whose lease
-/// ends first is first. A slot that is renewed meanwhile can appear again on a later page.
+/// Lists the slots that are taken in an account and in all accounts below it; the slot whose lease
+/// ends first comes first. A slot that is renewed meanwhile can appear again on a later page.
 #[request]
 pub struct List {
     /// The account.

@@ -7,8 +7,8 @@ use tenantry_macros::{answer, request};
 
 /// Shows how much of each of its limits an account has used in the current window.
 ///
-/// After a crash, what was drawn ahead counts as used: the number is never less than what was
-/// granted.
+/// After a crash, quota that a process had drawn ahead counts as used: the number is never less
+/// than what was granted.
 #[request]
 pub struct Get {
     /// The account.
@@ -29,9 +29,9 @@ pub struct Usage {
 pub struct UsageWindow {
     /// The name of the limit, such as `email_per_day`, or the id of the cap.
     pub limit: String,
-    /// The window that it counts in.
+    /// The window in which the limit or cap counts.
     pub window: Window,
-    /// Whose limit or cap it is: the `account` that was asked for, an `ancestor` or a `group`; for
+    /// Whose limit or cap it is: the `account` that the call names, an `ancestor` or a `group`; for
     /// a cap also the `platform`, a `member`, `campaign`, `api_key`, `sending_domain` or
     /// `recipient_domain`.
     pub scope: String,
@@ -41,16 +41,16 @@ pub struct UsageWindow {
     pub value: Limit,
     /// Where the value comes from.
     pub source: Source,
-    /// How much is used; for a cap that spreads, how many messages of its burst are still waiting
-    /// for their turn.
+    /// How much of the limit is used; for a cap that spreads, how many messages of its burst still
+    /// wait for their turn.
     pub used: u64,
-    /// How much was let through beyond the limit (R-QTA-7). It includes what credits paid for,
-    /// which `used` does not include (R-CRD-2).
+    /// How many messages went out beyond the limit (R-QTA-7). The number includes the messages for
+    /// which credits paid, which `used` does not include (R-CRD-2).
     pub overuse: u64,
     /// How much of the limit is kept for accounts below to which it is guaranteed and which have
-    /// not used it yet (R-TEA-9); absent when nothing is.
+    /// not used it yet (R-TEA-9); absent when nothing is kept.
     pub kept_apart: Option<u64>,
-    /// How much is left for the account that was asked about; absent when it is unlimited.
+    /// How much is left for the account that the call names; absent when it is unlimited.
     pub remaining: Option<u64>,
     /// When the window began, in unix milliseconds.
     pub starts_at_ms: u64,
@@ -62,9 +62,9 @@ pub struct UsageWindow {
 /// Lists the past windows of a limit or a cap in which something went out, the oldest first. A
 /// rolling hour has no past windows.
 ///
-/// A window appears with the first send of a later one. What is given back later is taken out of
-/// the window in which it was granted (R-QTA-6). After a crash, what was drawn ahead counts as
-/// used.
+/// A window appears in the list with the first send of a later window. Messages that are given back
+/// later are taken out of the window in which they were granted (R-QTA-6). After a crash, quota
+/// that a process had drawn ahead counts as used.
 #[request]
 pub struct History {
     /// The account.
@@ -73,8 +73,8 @@ pub struct History {
     pub limit: Option<LimitName>,
     /// The cap; absent when a limit is named.
     pub cap: Option<Id>,
-    /// For a cap with a count for each of several subjects, the subject: a member, campaign, API
-    /// key or domain.
+    /// For a cap that counts each of several subjects separately, the subject: a member, campaign,
+    /// API key or domain.
     pub subject: Option<Name>,
     /// Where the page begins: the `next` of the previous page.
     pub after: Option<Cursor>,
@@ -94,29 +94,29 @@ pub struct UsageHistory {
 /// A past window.
 #[answer]
 pub struct UsedWindow {
-    /// When it began, in unix milliseconds.
+    /// When the window began, in unix milliseconds.
     pub starts_at_ms: u64,
-    /// When it ended, in unix milliseconds.
+    /// When the window ended, in unix milliseconds.
     pub ends_at_ms: u64,
-    /// How much was granted in it and not given back, including what credits paid for.
+    /// How much was granted in the window and not given back, including what credits paid for.
     pub used: u64,
-    /// How much of it credits paid for, beyond the limit.
+    /// How much of the number in `used` was paid for with credits, beyond the limit.
     pub paid_with_credits: u64,
 }
 
 /// Sets how much of a limit an account has really used in its current window, as the host has
-/// counted. It is useful after a crash, when what was drawn ahead counts as used. It can only lower
-/// the count; the accounts above are reconciled on their own. In a rolling hour, the oldest
-/// messages are given back first, so that never too few of them count. While other processes have
-/// the store open, it is refused with `busy`.
+/// counted. This is useful after a crash, when quota that was drawn ahead counts as used. The call
+/// can only lower the count, and does not change the counts of the accounts above. In a rolling
+/// hour, the oldest messages are given back first, so that never too few messages count. While
+/// other processes have the store open, the call is refused with `busy`.
 #[request]
 pub struct Reconcile {
     /// The account.
     pub account: Id,
     /// The limit, which must be one that counts in a window.
     pub limit: LimitName,
-    /// How much went out in the window, from the account and all accounts below it, without what
-    /// credits paid for: at most what is counted now.
+    /// How much was used in the window by the account and all accounts below it, without what
+    /// credits paid for: at most the number that is counted now.
     pub used: Count,
 }
 
@@ -131,8 +131,8 @@ pub struct UsageReconciled {
 /// (R-ACC-7).
 #[request]
 pub struct Invoice {
-    /// The account: its own line comes first, and then those of the accounts below it if the actor
-    /// manages its team.
+    /// The account. Its own line comes first; if the actor manages the team, the lines of the
+    /// accounts below follow.
     pub account: Id,
     /// The start of the period, in unix milliseconds: days that begin at this instant or later
     /// count, and credit entries of this instant or later.
@@ -162,22 +162,23 @@ pub struct InvoiceLine {
     pub account: Id,
     /// The name that people see.
     pub name: Name,
-    /// The account above it.
+    /// The account above.
     pub parent: Option<Id>,
-    /// Its package.
+    /// The package of the account.
     pub package: Option<Id>,
-    /// Its monthly price, as a further account of its team.
+    /// The monthly price of the account as a further account of its team.
     pub price: Option<Price>,
-    /// How many e-mails it and all accounts below it were granted in those days and have not given
-    /// back since, including those that its own credits paid for.
+    /// How many e-mails the account and all accounts below it were granted in the days of the
+    /// period and have not given back since, including those for which the account's own credits
+    /// paid.
     pub email_sent: u64,
     /// The same for text messages.
     pub sms_sent: u64,
-    /// What happened to its own credits for e-mail in the period; the accounts below it have lines
-    /// of their own.
+    /// What happened to the account's own credits for e-mail in the period; the accounts below have
+    /// lines of their own.
     pub email_credits: CreditTotals,
     /// The same for text messages.
     pub sms_credits: CreditTotals,
-    /// How many users it and all accounts below it have now; each user counts once.
+    /// How many users the account and all accounts below it have now; each user counts once.
     pub users: u64,
 }

@@ -13,12 +13,12 @@ use tenantry_macros::{answer, request};
 /// the columns `email`, `first_name`, `last_name`, `account`, `role`, `group`, `owner` and
 /// `disabled` (R-USR-5).
 ///
-/// The pages put together in their order are the file. A field that a spreadsheet would read as a
+/// The pages, joined in their order, are the file. A field that a spreadsheet would read as a
 /// formula gets an apostrophe in front; `users.import_csv` removes it again.
 #[request]
 pub struct ExportCsv {
-    /// The account. For a top account, those who manage its team (`accounts.team`) get the whole
-    /// team; in every other case the members of this one account are exported.
+    /// The account. For a top account, users who manage its team (`accounts.team`) get the whole
+    /// team. In every other case, the members of this one account are exported.
     pub account: Id,
     /// Whether the text begins with a line of column names; when absent, only the first page has
     /// one.
@@ -31,8 +31,7 @@ pub struct ExportCsv {
 }
 
 /// Creates users and memberships from CSV in one commit: at most 900 KiB and 1,000 rows. Larger
-/// files have to be imported in parts; the function of each language that imports a whole file does
-/// so.
+/// files have to be imported in parts; each language has a function that does so for a whole file.
 ///
 /// The first line names the columns: those of `users.export_csv`, in any order; case and spaces do
 /// not matter, and only `email` is required. The fields are separated by commas, semicolons or
@@ -42,20 +41,21 @@ pub struct ExportCsv {
 /// is reported with its line and column, and the other rows are imported (R-USR-5).
 #[request]
 pub struct ImportCsv {
-    /// The account of the rows that name none. A row may name this account or one below it.
+    /// The account for rows that name no account. A row may name this account or one below it.
     pub account: Id,
     /// The rows.
     pub csv: String,
-    /// The columns, when the first line of `csv` does not name them because it is a later part of a
-    /// file.
+    /// The columns; needed when `csv` is a later part of a file, whose first line does not name
+    /// them.
     pub columns: Option<Vec<String>>,
-    /// The character between the fields; it is found from the first row when absent.
+    /// The character between the fields. When absent, the first row shows which character it is.
     pub separator: Option<CsvSeparator>,
     /// The line number that the first line of `csv` has in its file; 1 when absent.
     pub first_line: Option<Count>,
-    /// The role for rows that name none; the default role of the account when absent.
+    /// The role for rows that name no role; the default role of the account when absent.
     pub role: Option<Id>,
-    /// Whether all rows are imported or none; the answer says which one was in the way.
+    /// Whether all rows are imported or none. If one row is refused, none is imported, and the
+    /// answer says which row was refused.
     #[serde(default)]
     pub atomic: bool,
 }
@@ -65,7 +65,7 @@ pub struct ImportCsv {
 pub struct UserCsv {
     /// The rows, each ended by CR and LF.
     pub csv: String,
-    /// How many there are, without the names of the columns.
+    /// How many rows there are, without the line of column names.
     pub rows: u64,
     /// The `after` of the next page; absent on the last page.
     pub next: Option<Cursor>,
@@ -76,11 +76,11 @@ pub struct UserCsv {
 #[derive(Default)]
 pub struct UserImport {
     /// One result for each row, in the order of the file. For a whole file, only the rows that were
-    /// refused are kept, and of these the first 10,000.
+    /// refused are listed, at most the first 10,000.
     pub results: Vec<BulkResult<ImportedUser>>,
     /// How many rows were refused.
     pub refused: u64,
-    /// How many rows were read, without the names of the columns.
+    /// How many rows were read, without the line of column names.
     pub rows: u64,
     /// How many memberships were created, including those of new users.
     pub members: u64,
@@ -98,6 +98,6 @@ pub struct ImportedUser {
     pub line: u64,
     /// The user who became a member.
     pub user: Option<Id>,
-    /// Whether the user was created for it.
+    /// Whether the user was created for this row.
     pub created: bool,
 }

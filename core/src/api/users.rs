@@ -20,9 +20,9 @@ use tenantry_macros::{answer, request};
 /// time is refused with `email_taken` (R-USR-1).
 #[request]
 pub struct Create {
-    /// The host's own id; one is generated when it is absent.
+    /// The host's own id. When absent, an id is generated.
     pub id: Option<Id>,
-    /// The e-mail address; it is stored as typed and compared in its normal form.
+    /// The e-mail address, which is stored as typed and compared in its normal form.
     pub email: Email,
     /// The first name.
     pub first_name: Option<Name>,
@@ -30,8 +30,8 @@ pub struct Create {
     pub last_name: Option<Name>,
 }
 
-/// Reads a user, by id or by e-mail address. Users can read themselves, and those whom they see in
-/// the account in which they act.
+/// Reads a user, by id or by e-mail address. Users can read themselves, and the users whom they see
+/// in the account in which they act.
 #[request]
 pub struct Get {
     /// The user; give either this or `email`.
@@ -46,8 +46,8 @@ pub struct Get {
 pub struct Edit {
     /// The user.
     pub user: Id,
-    /// The account of the user as whose administrator the actor edits them; the account in which
-    /// the actor acts when absent.
+    /// The account as whose administrator the actor edits the user; when absent, the account in
+    /// which the actor acts.
     pub account: Option<Id>,
     /// The first name.
     pub first_name: Option<Name>,
@@ -89,18 +89,19 @@ pub enum ProfileField {
     Notifications,
 }
 
-/// Asks for another e-mail address of a user (R-USR-3, R-SES-4).
+/// Requests a change of a user's e-mail address (R-USR-3, R-SES-4).
 ///
-/// The host, and operators if a policy allows it, change it at once. For everybody else, a link
-/// goes to the new address, and nothing changes until somebody follows it; a newer request replaces
-/// an older one. For an address that belongs to somebody already, the answer is the same, but no
-/// link goes out. Asking for the address that the user has already cancels an earlier request.
+/// The host, and operators if a policy allows it, change the address at once. For everybody else, a
+/// link goes to the new address, and nothing changes until somebody follows the link. A newer
+/// request replaces an older one. For an address that belongs to another user already, the answer
+/// is the same, but no link is sent. A request for the address that the user already has cancels an
+/// earlier request.
 #[request]
 pub struct ChangeEmail {
     /// The user.
     pub user: Id,
-    /// The account as whose administrator the actor asks for a member; the account in which the
-    /// actor acts when absent.
+    /// The account as whose administrator the actor changes a member's address; when absent, the
+    /// account in which the actor acts.
     pub account: Option<Id>,
     /// The new address.
     pub email: Email,
@@ -108,16 +109,18 @@ pub struct ChangeEmail {
     pub expected_rev: Option<Count>,
 }
 
-/// Confirms a new address, after the user followed the link to it: it is the user's address from
-/// now on, and a notice goes to the old one. A token can be used once (R-SES-4).
+/// Confirms a new e-mail address, after the user has followed the link that was sent to it. From
+/// now on it is the user's address, and a notice goes to the old address. A token can be used once
+/// (R-SES-4).
 #[request]
 pub struct ConfirmEmail {
     /// The token of the link.
     pub token: Secret,
 }
 
-/// Sends a user the link that sets a new password; a newer link replaces an older one (R-INV-10,
-/// R-SES-4). It can be used for an hour, or for `link_life_ms` where that is shorter.
+/// Sends a user a link for setting a new password; a newer link replaces an older one (R-INV-10,
+/// R-SES-4). The link can be used for an hour, or for the time in the policy `link_life_ms` if that
+/// is shorter.
 ///
 /// The host, operators with `clients.edit`, the user themself, and users who see the user and hold
 /// `users.reset_password` in the account in which they act can ask for it. A person who was invited
@@ -128,30 +131,31 @@ pub struct RequestPasswordReset {
     pub user: Id,
 }
 
-/// Tells that a user has set a password, for a host with a log-in of its own: the step counts as
-/// done (R-TEA-4). All sessions of the user end, the links that were sent to them are no longer
-/// valid, a change of their address that is waiting is cancelled, and they are told, except of the
-/// first password that they were asked to set (R-SES-4).
+/// Reports that a user has set a password, for a host with its own log-in: the user's pending step
+/// `password` counts as done (R-TEA-4). All sessions of the user end, the links that were sent to
+/// the user are no longer valid, and a change of the user's address that waits for confirmation is
+/// cancelled. The user is notified, except of the first password that they were asked to set
+/// (R-SES-4).
 #[request]
 pub struct PasswordWasSet {
     /// The user.
     pub user: Id,
 }
 
-/// Tells that a user has logged in, for a host with a log-in of its own; the first time counts
-/// (R-INV-4).
+/// Reports that a user has logged in, for a host with its own log-in. Each call counts as seeing
+/// the user; the first call also records the first log-in (R-INV-4).
 #[request]
 pub struct LoggedIn {
     /// The user.
     pub user: Id,
 }
 
-/// Lists users, a page at a time. Those who manage a team from its top account get the users of the
-/// team, including the owners (R-TEA-3); the host and operators get the users of the platform.
+/// Lists users, a page at a time. Users who manage a team from its top account get the users of the
+/// team, including the owners (R-TEA-3). The host and operators get the users of the platform.
 #[request]
 pub struct List {
-    /// Only users of this account and of all accounts below it; for a user, the account in which
-    /// they act when absent.
+    /// Only users of this account and of all accounts below it. When absent and the actor is a
+    /// user, the account in which the actor acts.
     pub account: Option<Id>,
     /// Only members of this one account.
     pub sub_account: Option<Id>,
@@ -163,7 +167,7 @@ pub struct List {
     /// seen before it, or were never seen and were created before it.
     pub inactive_since_ms: Option<Count>,
     /// Only users whose e-mail address, last name or first name begins with this text; case and
-    /// accents do not matter. Users whose ordering field matches come first.
+    /// accents do not matter. Users who match in the field that orders the list come first.
     pub search: Option<Name>,
     /// The order; by e-mail address when absent.
     pub order: Option<UserOrder>,
@@ -174,7 +178,7 @@ pub struct List {
     pub limit: Option<Count>,
 }
 
-/// What a list of users is ordered by.
+/// The order of a list of users.
 #[request]
 pub enum UserOrder {
     /// The e-mail address.
@@ -184,19 +188,19 @@ pub enum UserOrder {
 }
 
 /// Deletes a user (R-USR-4). When the host, or an operator with `clients.delete`, deletes a user,
-/// the user is deleted everywhere. Somebody who manages a team from its top account and holds
-/// `users.delete` there ends the user's memberships in that team; when these were the last ones
-/// anywhere, the user is deleted.
+/// the user is deleted everywhere. When a user who manages a team from its top account and holds
+/// `users.delete` there deletes a user, the call ends that user's memberships in the team; if the
+/// user then has no membership in any account, the user is deleted.
 ///
-/// For an account that the user owns, the call names a successor, or the account is deleted too
+/// For each account that the user owns, the call must name a successor or delete the account too
 /// (R-TEA-5).
 #[request]
 pub struct Delete {
     /// The user.
     pub user: Id,
-    /// Who gets the resources of the user in each account; required when they have any.
+    /// Who gets the resources of the user in each account; required when the user has any.
     pub resources_to: Option<ResourcesTo>,
-    /// The next owners of what the user owns, for at most 500 accounts.
+    /// The next owners of the accounts that the user owns, for at most 500 accounts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub successors: Vec<Successor>,
     /// Whether accounts for which no successor is named are deleted; an account that still has
@@ -240,45 +244,45 @@ pub struct User {
     pub profile: Profile,
     /// Whether the user as a whole is disabled.
     pub disabled: bool,
-    /// All accounts of which they are a member and in which the caller can see them.
+    /// All accounts of which the user is a member and in which the caller can see the user.
     pub accounts: Vec<Id>,
-    /// The address that was asked for and is not confirmed yet; shown only to the user themself,
-    /// the host and operators.
+    /// The requested address that is not confirmed yet; shown only to the user themself, the host
+    /// and operators.
     pub email_change: Option<EmailChangeAsked>,
     /// Whether the user has to set a password before they are no longer shown as pending.
     pub must_set_password: bool,
-    /// When they first logged in, in unix milliseconds.
+    /// When the user first logged in, in unix milliseconds.
     pub first_login_at_ms: Option<u64>,
-    /// When they were last seen, in unix milliseconds, to within five minutes; absent when they
-    /// never were.
+    /// When the user was last seen, in unix milliseconds, to within five minutes; absent when the
+    /// user was never seen.
     pub last_seen_at_ms: Option<u64>,
     /// The revision; every change raises it.
     pub rev: u64,
-    /// When it was made, in unix milliseconds.
+    /// When it was created, in unix milliseconds.
     pub created_at_ms: u64,
-    /// When it was last changed, in unix milliseconds.
+    /// When the user was last changed, in unix milliseconds.
     pub updated_at_ms: u64,
 }
 
-/// An address that waits for its confirmation.
+/// A requested e-mail address that waits for its confirmation.
 #[answer]
 pub struct EmailChangeAsked {
     /// The new address, as typed.
     pub email: String,
-    /// Until when it can be confirmed, in unix milliseconds.
+    /// Until when the address can be confirmed, in unix milliseconds.
     pub expires_at_ms: u64,
 }
 
-/// The result of asking for another address.
+/// The result of requesting a change of the e-mail address.
 #[answer]
 pub struct EmailChanged {
     /// The user.
     pub user: Id,
-    /// The address that was asked for, as typed.
+    /// The requested address, as typed.
     pub email: String,
-    /// Whether it is the user's address now; if not, it waits to be confirmed.
+    /// Whether the requested address is the user's address now; if not, it waits to be confirmed.
     pub changed: bool,
-    /// Until when it can be confirmed, in unix milliseconds.
+    /// Until when the address can be confirmed, in unix milliseconds.
     pub expires_at_ms: Option<u64>,
 }
 
@@ -311,17 +315,17 @@ pub struct UserEntry {
     pub first_name: Option<Name>,
     /// The last name.
     pub last_name: Option<Name>,
-    /// Their status: disabled when the user is disabled, or every one of the memberships; pending
-    /// while a step is still to be done.
+    /// The user's status: `disabled` when the user or every one of the memberships is disabled;
+    /// `pending` while a step is still to be done.
     pub status: MemberStatus,
     /// The steps that are still to be done.
     pub pending: Vec<PendingStep>,
-    /// Their memberships in the accounts that are listed, at most 50.
+    /// The user's memberships in the accounts that are listed, at most 50.
     pub memberships: Vec<UserMembership>,
     /// How many memberships there are.
     pub memberships_count: u64,
-    /// When they were last seen, in unix milliseconds, to within five minutes; absent when they
-    /// never were.
+    /// When the user was last seen, in unix milliseconds, to within five minutes; absent when the
+    /// user was never seen.
     pub last_seen_at_ms: Option<u64>,
     /// When the user was created, in unix milliseconds.
     pub created_at_ms: u64,
@@ -334,7 +338,7 @@ pub struct UserMembership {
     pub account: Id,
     /// The role; the owner needs none.
     pub role: Option<Id>,
-    /// Whether they own the account.
+    /// Whether the user owns the account.
     pub owner: bool,
     /// Whether the membership is disabled.
     pub disabled: bool,
@@ -372,34 +376,33 @@ pub struct ExportData {
 pub struct UserData {
     /// The user.
     pub user: User,
-    /// When they chose their password, in unix milliseconds; absent when they have none, or when it
-    /// was imported.
+    /// When the user chose their password, in unix milliseconds; absent when the user has no
+    /// password, or when it was imported.
     pub password_set_at_ms: Option<u64>,
-    /// Their second factor, without its secrets.
+    /// The user's second factor, without its secrets.
     pub second_factor: SecondFactorStatus,
-    /// The role that they have as an operator of the platform.
+    /// The user's role as an operator of the platform.
     pub operator_role: Option<Id>,
-    /// Their memberships.
+    /// The user's memberships.
     pub memberships: Vec<api::members::Member>,
-    /// Their allow-lists: that of the user, and those of their memberships.
+    /// The allow-lists of the user and of the user's memberships.
     pub allow_lists: Vec<AddressList>,
-    /// Their API keys, without the tokens.
+    /// The user's API keys, without the tokens.
     pub api_keys: Vec<ApiKey>,
-    /// The devices on which they are logged in, with the addresses from which they came; including
-    /// sessions in which others act as them, or they act as others.
+    /// The devices on which the user is logged in, with the addresses from which the user came. The
+    /// list includes sessions in which others act as the user, or the user acts as others.
     pub sessions: Vec<SessionDevice>,
-    /// The invitations to their address and to the addresses that they had before, in every team.
+    /// The invitations to the user's address and to their former addresses, in every team.
     pub invitations: Vec<UserInvitation>,
-    /// The messages to them that are still in the outbox.
+    /// The messages to the user that are still in the outbox.
     pub messages: Vec<UserMessage>,
-    /// What was changed about them, as far as it is recorded: former names and addresses, and
-    /// former sessions.
+    /// The recorded changes of the user's data: former names and addresses, and former sessions.
     pub history: Vec<UserHistory>,
     /// Actions of the person for which an address was recorded.
     pub acts: Vec<UserAct>,
-    /// The resources that they own.
+    /// The resources that the user owns.
     pub resources: Vec<OwnedResource>,
-    /// Whether more is to come: continue with `next`.
+    /// Whether more parts follow: continue with `next`.
     pub more_resources: bool,
     /// The `after` of the next part; absent in the last part.
     pub next: Option<Cursor>,
@@ -420,26 +423,26 @@ pub struct UserInvitation {
     pub first_name: Option<Name>,
     /// The last name, as the inviter typed it.
     pub last_name: Option<Name>,
-    /// What is, or was, offered.
+    /// The access that is, or was, offered.
     pub accounts: Vec<AccountGrant>,
     /// The status of the invitation now.
     pub status: InvitationStatus,
-    /// When it was last sent, in unix milliseconds.
+    /// When the invitation was last sent, in unix milliseconds.
     pub sent_at_ms: u64,
-    /// When it was made, in unix milliseconds.
+    /// When it was created, in unix milliseconds.
     pub created_at_ms: u64,
 }
 
 /// A message to a person.
 #[answer]
 pub struct UserMessage {
-    /// Its number in the outbox.
+    /// The number of the message in the outbox.
     pub number: u64,
     /// What the host has to do.
     pub kind: OutboxKind,
     /// The address to which the mail goes.
     pub to: Option<String>,
-    /// When its cause happened, in unix milliseconds.
+    /// When the cause of the message happened, in unix milliseconds.
     pub at_ms: u64,
 }
 
@@ -452,9 +455,9 @@ pub struct UserHistory {
     pub operation: String,
     /// What kind of thing was changed.
     pub kind: AuditKind,
-    /// Its id.
+    /// The id of the thing.
     pub id: String,
-    /// Whether it was created, changed or deleted.
+    /// Whether the thing was created, changed or deleted.
     pub what: AuditWhat,
     /// The fields that changed.
     pub fields: Vec<AuditField>,
@@ -467,9 +470,9 @@ pub struct UserAct {
     pub at_ms: u64,
     /// The operation.
     pub operation: String,
-    /// The account that they acted in; absent for operators.
+    /// The account in which the person acted; absent for operators.
     pub account: Option<Id>,
-    /// The address from which they came.
+    /// The address from which the person came.
     pub ip: String,
 }
 

@@ -1,4 +1,4 @@
-//! The one error type, and the conversion of the store's errors into it.
+//! The only error type, and the conversion of the store's errors into it.
 
 mod message;
 mod table;
@@ -12,7 +12,7 @@ use tenantry_store::StoreError;
 /// A refusal: a stable code, a sentence that a person can act on, and the fields that explain it
 /// (section 14 of the rules).
 ///
-/// It never contains a password, a token, or a value that belongs to another account.
+/// An error never contains a password, a token, or a value that belongs to another account.
 ///
 /// ```
 /// use tenantry::{Code, Tenantry};
@@ -35,8 +35,8 @@ struct Inner {
 }
 
 impl Error {
-    /// A refusal with this code and message: one sentence or two, what was given in back-ticks.
-    /// The longest value is cut where the message is longer than 160 characters.
+    /// A refusal with this code and message. The message is one sentence or two, with given values
+    /// in back-ticks. If the message is longer than 160 characters, its longest value is cut.
     pub fn new(code: Code, message: impl Into<String>) -> Error {
         Error(Box::new(Inner {
             code,
@@ -66,8 +66,8 @@ impl Error {
         Error::new(Code::Busy, message)
     }
 
-    /// `not_found`, which is the answer both when there is no such thing and when it is not the
-    /// caller's.
+    /// `not_found`, which is the answer both when the thing does not exist and when the caller
+    /// cannot see it.
     pub fn not_found(kind: &str, id: &str) -> Error {
         Error::new(
             Code::NotFound,
@@ -111,8 +111,8 @@ impl Error {
         )
     }
 
-    /// What is wrong, with the value in back-ticks, and the way out: one sentence or two, of 160
-    /// characters at most. Longer values are cut.
+    /// What is wrong, with the value in back-ticks, and what the caller can do: one sentence or
+    /// two, of at most 160 characters. Longer values are cut.
     pub fn message(&self) -> &str {
         &self.0.message
     }
@@ -122,7 +122,8 @@ impl Error {
         self.0.field.as_deref()
     }
 
-    /// What explains the refusal, such as the subject, the limit or the missing permissions.
+    /// The fields that explain the refusal, such as the subject, the limit or the missing
+    /// permissions.
     pub fn details(&self) -> &Map<String, Value> {
         &self.0.details
     }

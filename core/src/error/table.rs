@@ -11,9 +11,10 @@ use serde::{Deserialize, Serialize};
 pub enum Class {
     /// The request itself is wrong; the same request will never succeed.
     Invalid,
-    /// What the request names does not exist, or is not the caller's.
+    /// What the request names does not exist, or the caller cannot see it.
     NotFound,
-    /// The request clashes with what exists: a taken address, a stale revision, a thing in use.
+    /// The request conflicts with what exists: an address that is taken, a stale revision, a thing
+    /// that is in use.
     Conflict,
     /// The actor may not do this.
     Refused,
@@ -62,10 +63,12 @@ impl Class {
     pub const fn sentence(self) -> &'static str {
         match self {
             Class::Invalid => "The request itself is wrong; the same request will never succeed.",
-            Class::NotFound => "What the request names does not exist, or is not the caller's.",
+            Class::NotFound => {
+                "What the request names does not exist, or the caller cannot see it."
+            }
             Class::Conflict => {
-                "The request clashes with what exists: a taken address, a stale revision, a thing \
-                 in use."
+                "The request conflicts with what exists: an address that is taken, a stale \
+                 revision, a thing that is in use."
             }
             Class::Refused => "The actor may not do this.",
             Class::Limit => "A limit is reached.",
@@ -85,9 +88,9 @@ pub enum Retry {
     Never,
     /// After the instant named in `retry_at_ms`.
     Later,
-    /// At once, with what is now current read again.
+    /// At once, after the current state was read again.
     Again,
-    /// After the store was opened anew.
+    /// After the store was opened again.
     Reopen,
 }
 
@@ -123,7 +126,7 @@ macro_rules! codes {
                 match self { $(Code::$variant => $name,)* }
             }
 
-            /// What kind of refusal it is.
+            /// The class of the code.
             pub const fn class(self) -> Class {
                 match self { $(Code::$variant => Class::$class,)* }
             }
@@ -133,8 +136,8 @@ macro_rules! codes {
                 match self { $(Code::$variant => Retry::$retry,)* }
             }
 
-            /// A sentence that says what it means in general; an [`Error`](super::Error) says what
-            /// happened.
+            /// A sentence that says what the code means in general; an [`Error`](super::Error) says
+            /// what happened.
             pub const fn sentence(self) -> &'static str {
                 match self { $(Code::$variant => $sentence,)* }
             }
@@ -151,18 +154,18 @@ codes! {
     NotFound = 3, "not_found", NotFound, Never, "What the request names does not exist, or belongs \
         to an account that the actor cannot see.";
     PermissionDenied = 4, "permission_denied", Refused, Never, "The actor does not hold the \
-        permission that this needs; `details.missing` names it.";
+        permission that this call needs; `details.missing` names it.";
     ActorNotAllowed = 5, "actor_not_allowed", Refused, Never, "An actor of this kind may not do \
         this.";
     RevConflict = 6, "rev_conflict", Conflict, Again, "The record was changed since it was read; \
         read it again and repeat.";
     IdTaken = 7, "id_taken", Conflict, Never, "Something with this id exists, or existed and was \
         deleted.";
-    Busy = 8, "busy", Conflict, Again, "Others keep changing the same records; try again.";
+    Busy = 8, "busy", Conflict, Again, "Other callers keep changing the same records; try again.";
     FeatureNotLicensed = 9, "feature_not_licensed", Refused, Never, "The platform's licence does \
-        not include this; it needs the commercial edition.";
+        not include this feature; it needs the commercial edition.";
     PolicyForbids = 10, "policy_forbids", Refused, Never, "A policy of the account or of the \
-        platform does not allow it; `details.policy` names it.";
+        platform does not allow this; `details.policy` names the policy.";
     SelfForbidden = 11, "self_forbidden", Refused, Never, "Nobody can do this to themselves.";
     IdempotencyMismatch = 12, "idempotency_mismatch", Conflict, Never, "The idempotency key was \
         used for another request; use a new key for a new request.";
@@ -179,8 +182,8 @@ codes! {
     Internal = 103, "internal", Internal, Reopen, "A defect in tenantry stopped the call; a change \
         that was not acknowledged was not made.";
     StoreLocked = 110, "store_locked", Store, Again, "Another process has the store open; \
-        `details` says which one, and which folder. The option `lock_wait_ms` of `open` waits for \
-        it.";
+        `details` names the process and the folder. With the option `lock_wait_ms`, `open` waits \
+        for it.";
     StoreMissing = 111, "store_missing", Store, Never, "There is no store at this path, and the \
         option `create` is off.";
     StoreCorrupt = 112, "store_corrupt", Store, Never, "The store is damaged or incomplete and was \
@@ -190,9 +193,10 @@ codes! {
     StoreFailed = 114, "store_failed", Store, Reopen, "Reading or writing the store failed; open \
         the store anew.";
     StoreFormat = 115, "store_format", Store, Never, "The store has a format that this version of \
-        the library does not know, as `details.format` says; use the version that wrote it.";
-    StoreUnreachable = 116, "store_unreachable", Store, Again, "The database does not answer, and \
-        nothing was written; where `details.unknown` is true it may have been.";
+        the library does not know (see `details.format`); use the version that wrote it.";
+    StoreUnreachable = 116, "store_unreachable", Store, Again, "The database does not answer. \
+        Nothing was written, unless `details.unknown` is true: then the change may have been \
+        written.";
     ClockNotManual = 120, "clock_not_manual", State, Never, "The clock can be set only when the \
         store was opened with a manual clock.";
 
@@ -202,15 +206,15 @@ codes! {
     RoleInUse = 201, "role_in_use", Conflict, Never, "Members, packages or other roles use the \
         role; name a role in `replace_with`.";
     PermissionUnknown = 202, "permission_unknown", Invalid, Never, "The permission tree has no \
-        such node.";
-    PermissionExists = 203, "permission_exists", Conflict, Never, "The permission tree has this \
-        node already.";
+        node with this id.";
+    PermissionExists = 203, "permission_exists", Conflict, Never, "The permission tree already has \
+        a node with this id.";
     EscalationRefused = 204, "escalation_refused", Refused, Never, "Nobody can give more than they \
         hold; `details.missing` lists what the actor does not hold.";
     RoleBuiltIn = 205, "role_built_in", Refused, Never, "A built-in role cannot be edited or \
         deleted; copy it and change the copy.";
     RoleByPackage = 206, "role_by_package", Refused, Never, "The role of a member comes from the \
-        account's package, and no other role can be named.";
+        account's package, so no other role can be named.";
     RoleSpansAccounts = 207, "role_spans_accounts", Refused, Never, "The user has one role in all \
         accounts of the team; only somebody who administers all of them can change it.";
     IsOperator = 208, "is_operator", Conflict, Never, "The user is an operator of the platform and \
@@ -227,14 +231,14 @@ codes! {
         address is not assigned to the account.";
     GuaranteeExceeded = 303, "guarantee_exceeded", Conflict, Never, "The guaranteed parts of the \
         accounts below would exceed the limit of the account above.";
-    LimitReached = 304, "limit_reached", Limit, Never, "The account has as many of these as its \
-        limit allows; `details.limit` names the limit.";
+    LimitReached = 304, "limit_reached", Limit, Never, "The call asks for more than a limit of \
+        the account allows; `details.limit`, if present, names the limit.";
     MoreThanClaimed = 305, "more_than_claimed", Conflict, Never, "More would be given back than \
         the account has claimed; `details.own` says how many it has.";
 
     // 400..499: accounts and users
-    EmailTaken = 400, "email_taken", Conflict, Never, "The e-mail address belongs to a user \
-        already.";
+    EmailTaken = 400, "email_taken", Conflict, Never, "The e-mail address already belongs to a \
+        user.";
     AccountPending = 401, "account_pending", State, Never, "The account is pending: it waits for \
         its owner.";
     AccountSuspended = 402, "account_suspended", State, Never, "The account, or one above it, is \
@@ -242,8 +246,8 @@ codes! {
     AccountClosed = 403, "account_closed", State, Never, "The account, or one above it, is closed.";
     AccountNotClosed = 404, "account_not_closed", State, Never, "Only a closed account can be \
         reopened.";
-    GraceOver = 405, "grace_over", State, Never, "The time in which the account could be reopened \
-        is over.";
+    GraceOver = 405, "grace_over", State, Never, "The grace period in which the account could be \
+        reopened is over.";
     HoldOfHigherLevel = 406, "hold_of_higher_level", Refused, Never, "A higher level placed the \
         hold, and only that level or one above it can clear it.";
     DepthExceeded = 407, "depth_exceeded", Limit, Never, "The tree of accounts would be deeper \
@@ -252,16 +256,16 @@ codes! {
         `children` has to say what happens to them.";
     UserDisabled = 409, "user_disabled", State, Never, "The user is disabled.";
     MemberDisabled = 410, "member_disabled", State, Never, "The membership is disabled.";
-    AlreadyMember = 411, "already_member", Conflict, Never, "The user is a member of the account \
-        already.";
+    AlreadyMember = 411, "already_member", Conflict, Never, "The user is already a member of the \
+        account.";
     OwnerTransferRequired = 412, "owner_transfer_required", Conflict, Never, "An account always \
         has an owner; make another user the owner first.";
     NotMember = 413, "not_member", Refused, Never, "The user is not a member of the account.";
-    SeatsExhausted = 414, "seats_exhausted", Limit, Never, "The team has as many users and open \
-        invitations as it has seats.";
+    SeatsExhausted = 414, "seats_exhausted", Limit, Never, "The users and open invitations of the \
+        team take all of its seats.";
     OwnerNotExclusive = 415, "owner_not_exclusive", Conflict, Never, "The owner of an account \
-        cannot be a member of another.";
-    AlreadyThere = 416, "already_there", Conflict, Never, "The user is in this account already.";
+        cannot be a member of another account.";
+    AlreadyThere = 416, "already_there", Conflict, Never, "The user is already in this account.";
     FieldNotEditable = 417, "field_not_editable", Refused, Never, "The actor may not edit this \
         field of the user; `details.edited_by` says who may.";
     LinkInvalid = 418, "link_invalid", Refused, Never, "The link does not exist, was used already, \
@@ -274,10 +278,10 @@ codes! {
     // 500..599: sending
     QuotaExceeded = 500, "quota_exceeded", Limit, Later, "A limit is used up until its window \
         resets.";
-    ExceedsLimit = 501, "exceeds_limit", Limit, Never, "More than the limit itself was asked for; \
-        waiting does not help.";
-    BounceStop = 502, "bounce_stop", State, Never, "The campaign was stopped, for its bounces or \
-        by hand; resume it first.";
+    ExceedsLimit = 501, "exceeds_limit", Limit, Never, "The request asks for more than the limit \
+        itself; waiting does not help.";
+    BounceStop = 502, "bounce_stop", State, Never, "The campaign was stopped, because of its \
+        bounces or by hand; resume it first.";
 
     ReservationOver = 503, "reservation_over", State, Never, "The reservation was committed or \
         released, or has expired.";
@@ -289,9 +293,9 @@ codes! {
         for a new one.";
     InvitationDeleted = 601, "invitation_deleted", State, Never, "The invitation was deleted.";
     InvitationSuperseded = 602, "invitation_superseded", State, Never, "A newer invitation, or a \
-        newer link, has replaced it.";
+        newer link, has replaced this one.";
     InvitationAlreadyAccepted = 603, "invitation_already_accepted", State, Never, "The invitation \
-        was accepted already.";
+        has already been accepted.";
     UserExists = 604, "user_exists", Conflict, Never, "The address belongs to a user of the \
         account or of the team; edit the user instead.";
     UserInOtherAccount = 605, "user_in_other_account", Conflict, Never, "The address belongs to \
@@ -310,20 +314,20 @@ codes! {
         with the accounts below it.";
     SharedReadOnly = 704, "shared_read_only", Refused, Never, "The template is shared by an \
         account above: it can be used and previewed, not changed.";
-    LeaseHeld = 705, "lease_held", Conflict, Later, "Somebody else edits this; `details` says who \
-        and until when.";
-    LeaseLost = 706, "lease_lost", Conflict, Never, "The lease has ended, or somebody took it \
+    LeaseHeld = 705, "lease_held", Conflict, Later, "Somebody else edits this resource; `details` \
+        says who and until when.";
+    LeaseLost = 706, "lease_lost", Conflict, Never, "The lease has ended, or somebody has taken it \
         over.";
 
     // 800..899: credits
-    CreditsExhausted = 800, "credits_exhausted", Limit, Never, "There are not as many credits as \
-        this needs; `details.left` says how many there are.";
-    RefundExceeded = 801, "refund_exceeded", Conflict, Never, "More would be refunded than was \
-        spent and not refunded yet; `details.left` says how much that is.";
+    CreditsExhausted = 800, "credits_exhausted", Limit, Never, "There are fewer credits than this \
+        call needs; `details.left` says how many there are.";
+    RefundExceeded = 801, "refund_exceeded", Conflict, Never, "The refund is larger than the \
+        amount that was spent and not refunded yet; `details.left` says how much that is.";
 
     // 900..999: log-in
-    SessionInvalid = 900, "session_invalid", Refused, Never, "The session has ended, or there \
-        never was one; log in again.";
+    SessionInvalid = 900, "session_invalid", Refused, Never, "The session has ended or never \
+        existed; log in again.";
     LoginRefused = 901, "login_refused", Refused, Never, "The e-mail address and the password do \
         not match, or the user may not log in.";
     LoginDelayed = 902, "login_delayed", Limit, Later, "There were too many failed attempts; the \
@@ -333,7 +337,7 @@ codes! {
     PasswordBanned = 904, "password_banned", Invalid, Never, "The password is too easy to guess, \
         or the host bans it; `details.weak` says what is weak.";
     IpNotAllowed = 905, "ip_not_allowed", Refused, Never, "An allow-list does not contain the \
-        address of the actor, or no address was named.";
+        address of the actor, or the call names no address.";
 
     // 910..919: second factor
     SecondFactorRequired = 910, "second_factor_required", Refused, Never, "The user has a second \
@@ -342,22 +346,22 @@ codes! {
         factor is wrong, or was used already.";
     SecondFactorMissing = 912, "second_factor_missing", Refused, Never, "A second factor is \
         required here, and the session was begun without one; set one up, or log in with it.";
-    LogInAgain = 913, "log_in_again", Refused, Never, "This needs a more recent log-in; prove the \
-        user anew with `sessions.renew`.";
+    LogInAgain = 913, "log_in_again", Refused, Never, "This call needs a more recent log-in; prove \
+        the user's identity again with `sessions.renew`.";
 
     // 920..929: API keys
     ApiKeyInvalid = 920, "api_key_invalid", Refused, Never, "The API key was deleted, has expired, \
         or never existed.";
-    NotWithApiKey = 921, "not_with_api_key", Refused, Never, "Only people may do this, and not \
+    NotWithApiKey = 921, "not_with_api_key", Refused, Never, "Only people may do this, not \
         programs with an API key.";
 
     // 930..939: log-in-as
     NotAsAnother = 930, "not_as_another", Refused, Never, "Only the user in person may do this, \
-        and nobody who acts as them.";
+        not somebody who acts as the user.";
 
     // 950..979: outbox and audit
-    NotTaken = 950, "not_taken", Conflict, Never, "The consumer was not given this message of the \
-        outbox.";
+    NotTaken = 950, "not_taken", Conflict, Never, "This message of the outbox was not delivered to \
+        the consumer.";
 }
 
 impl Code {

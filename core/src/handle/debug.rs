@@ -1,5 +1,5 @@
-//! What handles show of themselves in logs: where the store is, and whom they are about. A token is
-//! never among it, because no handle holds one.
+//! What handles show about themselves in logs: where the store is, and which account and user they
+//! are for. They never show a token, because no handle holds one.
 
 use crate::handle::{Access, Sender, Tenantry};
 use std::fmt::{Debug, Formatter, Result};

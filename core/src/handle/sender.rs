@@ -109,7 +109,7 @@ impl Sender {
         in_common.unwrap_or_default()
     }
 
-    /// Asks for `count` messages and charges them: all or none.
+    /// Asks for `count` messages and charges them: all of them or none.
     #[inline]
     pub fn admit(&self, count: u64) -> Result<Decision, Error> {
         match self.try_admit(count)? {
@@ -134,13 +134,13 @@ impl Sender {
         })
     }
 
-    /// Like [`admit`](Sender::admit), but answers none and charges nothing when the decision would
-    /// need the disk, or when a role on trial would refuse it; [`admit`](Sender::admit) decides and
-    /// counts then (R-QTA-15).
+    /// Like [`admit`](Sender::admit), but answers `None` and charges nothing if the decision would
+    /// need the disk, or if a role on trial would refuse the send. In these cases,
+    /// [`admit`](Sender::admit) decides, and counts for the trial (R-QTA-15).
     ///
     /// The disk is needed for the first send of an account that is not in memory, for the next
-    /// block of a limit, and when something is due. After a change of the account, what was read
-    /// before is looked up again, without waiting for a writer.
+    /// block of a limit, and when something is due. After a change of the account, data that was
+    /// read before is looked up again, without waiting for a writer.
     #[inline]
     pub fn try_admit(&self, count: u64) -> Result<Option<Decision>, Error> {
         let needs_check = self.guard.needs_check();

@@ -13,19 +13,19 @@ pub struct Account {
     pub name: Name,
     /// The account above.
     pub parent: Option<Id>,
-    /// The user who owns it: exactly one; there is none only while the account waits for its first
-    /// owner to confirm their address (R-TEA-2).
+    /// The user who owns the account. There is exactly one; there is none only while the account
+    /// waits for its first owner to confirm their address (R-TEA-2).
     pub owner: Option<Id>,
-    /// The package; without one, the values of the account above apply.
+    /// The package; when absent, the values of the account above apply.
     pub package: Option<Id>,
     /// The package that the account gets later (R-PKG-6).
     pub next_package: Option<NextPackage>,
     /// The account's own limits.
     pub overrides: Limits,
-    /// Those of the own limits that the account above set, and not the platform (R-TEA-9).
+    /// The own limits that the account above set, and not the platform (R-TEA-9).
     #[serde(default)]
     pub allocated: Vec<LimitName>,
-    /// Those of the own limits that are a guaranteed part of the parent's limit (R-TEA-9).
+    /// The own limits that are a guaranteed part of the parent's limit (R-TEA-9).
     pub guaranteed: Vec<LimitName>,
     /// The account's own assets, beside those of its package (R-PKG-5).
     pub assets: Assets,
@@ -33,19 +33,19 @@ pub struct Account {
     pub default_role: Option<Id>,
     /// The group into which new members come (R-GRP-1).
     pub default_group: Id,
-    /// Whether it is in the pool of its team: its suppressions apply to the team, and the team's to
-    /// it (R-TEA-8).
+    /// Whether the account is in the pool of its team: its suppressions apply to the team, and the
+    /// team's suppressions apply to it (R-TEA-8).
     pub pooled: bool,
     /// When it first shared a template with the accounts below (R-TEA-7).
     pub shares_since_ms: Option<u64>,
-    /// The IANA name of the time zone of its days and months.
+    /// The IANA name of the time zone in which the account's days and months begin.
     pub time_zone: String,
     /// The stage of its life cycle.
     pub lifecycle: Lifecycle,
-    /// Whether it was deleted, and what is its is still being erased.
+    /// Whether the account was deleted and its records are still being erased.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub leaving: bool,
-    /// The holds that suspend it; empty when none does.
+    /// The holds that suspend the account; empty when there is none.
     pub holds: Vec<Hold>,
     /// The number of the next hold.
     pub next_hold: u64,
@@ -53,7 +53,7 @@ pub struct Account {
     pub children: u64,
     /// The revision; every change raises it.
     pub rev: u64,
-    /// When it was made.
+    /// When it was created.
     pub created_at_ms: u64,
     /// When it was last changed.
     pub updated_at_ms: u64,
@@ -81,7 +81,8 @@ pub enum Lifecycle {
     Closed {
         /// When it was closed.
         at_ms: u64,
-        /// Whether it was still waiting for its owner; then it waits again when it is reopened.
+        /// Whether the account was still waiting for its owner; if so, it waits again when it is
+        /// reopened.
         was_pending: bool,
     },
 }
@@ -94,13 +95,13 @@ pub struct Hold {
     pub hold: u64,
     /// The reason.
     pub reason: HoldReason,
-    /// The level that placed it; only this level, or one above, can clear it.
+    /// The level that placed the hold; only this level, or a level above it, can clear the hold.
     pub level: HoldLevel,
-    /// Who placed it: `system` or a user's id.
+    /// Who placed the hold: `system` or a user's id.
     pub placed_by: String,
-    /// The account in which the person who placed it acted; absent for the platform.
+    /// The account in which the person who placed the hold acted; absent for the platform.
     pub placed_from: Option<Id>,
-    /// When it was placed, in unix milliseconds.
+    /// When the hold was placed, in unix milliseconds.
     pub placed_at_ms: u64,
     /// A remark for people.
     pub note: Option<Note>,

@@ -4,7 +4,7 @@ use super::{Address, Grant, Id, Secret};
 use serde::{Deserialize, Serialize, Serializer};
 use std::net::IpAddr;
 
-/// The actor as whom an operation runs.
+/// The actor for whom an operation runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Wire")]
 #[non_exhaustive]
@@ -19,15 +19,15 @@ pub enum Actor {
         user: Id,
         /// The account in which they act.
         account: Id,
-        /// The address from which they come, as the host saw it.
+        /// The address from which the actor comes, as the host saw it.
         ip: Option<IpAddr>,
-        /// The API key with which a program acts for them; none when they act in person.
+        /// The API key with which a program acts for the user; none when the user acts in person.
         api_key: Option<Box<KeyScope>>,
-        /// Who acts as the user in a session of `sessions.create_as`; none when the user themself
-        /// acts (R-SES-6).
+        /// The person who acts as the user in a session of `sessions.create_as`; none when the user
+        /// themself acts (R-SES-6).
         behind: Option<Box<Behind>>,
-        /// How they logged in, when a session proves who they are; none when the host vouches for
-        /// them.
+        /// How the actor logged in, if a session proves who the actor is; none if the host vouches
+        /// for the actor.
         log_in: Option<LogIn>,
     },
     /// An operator, who is one of the platform's staff (R-PLT-2); the host vouches for their
@@ -36,10 +36,10 @@ pub enum Actor {
     Operator {
         /// The operator.
         user: Id,
-        /// The address from which they come, as the host saw it.
+        /// The address from which the actor comes, as the host saw it.
         ip: Option<IpAddr>,
-        /// How they logged in, when a session proves who they are; none when the host vouches for
-        /// them.
+        /// How the actor logged in, if a session proves who the actor is; none if the host vouches
+        /// for the actor.
         log_in: Option<LogIn>,
     },
 }
@@ -48,9 +48,9 @@ pub enum Actor {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LogIn {
-    /// When they last proved who they are, in unix milliseconds.
+    /// When the user last proved their identity, in unix milliseconds.
     pub authenticated_at_ms: u64,
-    /// Whether they did so with a second factor, or the host vouched for them.
+    /// Whether the user proved it with a second factor; also true if the host vouched for the user.
     pub with_second_factor: bool,
 }
 
@@ -60,14 +60,14 @@ pub struct LogIn {
 pub struct Behind {
     /// The person.
     pub user: Id,
-    /// The account from which they act; none for an operator.
+    /// The account from which the person acts; none for an operator.
     pub account: Option<Id>,
     /// The session that proves it.
     pub session: Id,
 }
 
 impl Behind {
-    /// The same person, acting as themself.
+    /// The same person, as an actor who acts in person.
     pub fn in_person(&self, ip: Option<IpAddr>) -> Actor {
         match &self.account {
             Some(account) => Actor::in_account(self.user.clone(), account.clone(), ip),
@@ -82,40 +82,42 @@ impl Behind {
 pub struct KeyScope {
     /// The key.
     pub id: Id,
-    /// What it may be used for, as far as its user may do it.
+    /// What the key may be used for, as far as its user may do it.
     pub permissions: Vec<Grant>,
 }
 
-/// Who calls an operation: an actor whom the host names, or whoever a token proves.
+/// Who calls an operation: an actor whom the host names, or the user or program that a token
+/// identifies.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Wire")]
 #[non_exhaustive]
 pub enum Caller {
     /// An actor that the host names.
     Known(Actor),
-    /// Whoever the session belongs to (R-SES-1).
+    /// The user to whom the session belongs (R-SES-1).
     #[non_exhaustive]
     Session {
         /// The token that `sessions.create` answered.
         token: Secret,
-        /// The account in which they act. When absent: the only account that they have, or none for
-        /// an operator.
+        /// The account in which the user acts. When absent: the user's only account, or no account
+        /// for an operator.
         account: Option<Id>,
-        /// The address from which they come, as the host saw it.
+        /// The address from which the actor comes, as the host saw it.
         ip: Option<IpAddr>,
     },
-    /// A program of the user to whom the API key belongs, in the account of the key (R-SES-7).
+    /// A program with an API key: it acts for the user to whom the key belongs, in the account of
+    /// the key (R-SES-7).
     #[non_exhaustive]
     ApiKey {
         /// The token that `api_keys.create` answered.
         token: Secret,
-        /// The address from which it comes, as the host saw it.
+        /// The address from which the program comes, as the host saw it.
         ip: Option<IpAddr>,
     },
 }
 
 impl Caller {
-    /// Whoever the session belongs to, in the only account that they have, or in none for an
+    /// The user to whom the session belongs, in the user's only account, or in no account for an
     /// operator.
     pub fn session(token: Secret) -> Caller {
         Caller::Session {
@@ -130,8 +132,8 @@ impl Caller {
         Caller::ApiKey { token, ip: None }
     }
 
-    /// The same caller, who acts in this account. Only a session may act in several; for others it
-    /// changes nothing.
+    /// The same caller, acting in this account. Only a session can act in several accounts; for
+    /// other callers, nothing changes.
     #[must_use]
     pub fn in_account(mut self, id: Id) -> Caller {
         if let Caller::Session { account, .. } = &mut self {
@@ -140,7 +142,7 @@ impl Caller {
         self
     }
 
-    /// The same caller, who comes from this address.
+    /// The same caller, coming from this address.
     #[must_use]
     pub fn from_ip(mut self, address: IpAddr) -> Caller {
         let (Caller::Known(Actor::User { ip, .. } | Actor::Operator { ip, .. })
@@ -327,7 +329,7 @@ impl Actor {
         self
     }
 
-    /// How the person logged in, when a session proves who they are.
+    /// How the person logged in, if a session proves who they are.
     pub fn log_in(&self) -> Option<LogIn> {
         match self {
             Actor::System => None,
@@ -343,7 +345,7 @@ impl Actor {
         }
     }
 
-    /// Who acts as the user, when it is not the user themself.
+    /// The person who acts as the user; none when the user acts in person or through an API key.
     pub fn behind(&self) -> Option<&Behind> {
         match self {
             Actor::User { behind, .. } => behind.as_deref(),
@@ -351,7 +353,7 @@ impl Actor {
         }
     }
 
-    /// Whether the user themself acts: no program with an API key, and no other person.
+    /// Whether the user themself acts, and neither a program with an API key nor another person.
     pub fn is_in_person(&self) -> bool {
         self.api_key().is_none() && self.behind().is_none()
     }
@@ -370,7 +372,7 @@ impl Actor {
         }
     }
 
-    /// The same address, as it was given.
+    /// The actor's address, as it was given.
     pub(crate) fn raw_ip(&self) -> Option<IpAddr> {
         match self {
             Actor::System => None,

@@ -61,12 +61,12 @@ impl AddressRange {
         read(text).map_err(|why| format!("`{}` is no range of addresses: {why}.", excerpt(text)))
     }
 
-    /// Whether the address is in it.
+    /// Whether the address is in the range.
     pub fn contains(&self, address: Address) -> bool {
         self.0.contains(&address.ip())
     }
 
-    /// Whether the whole of another range is in it.
+    /// Whether the whole of another range is in this range.
     pub fn covers(&self, other: &AddressRange) -> bool {
         self.0.contains(&other.0)
     }

@@ -8,28 +8,28 @@ use serde::{Deserialize, Serialize};
 pub struct ApiKey {
     /// The id; the token carries it.
     pub id: Id,
-    /// The account in which it acts.
+    /// The account in which the key acts.
     pub account: Id,
-    /// The member for whom it acts.
+    /// The member for whom the key acts.
     pub user: Id,
-    /// What people call it.
+    /// The name that people see.
     pub name: Name,
     /// The SHA-256 of the token, in hexadecimal digits. The token itself is not stored anywhere.
     pub token_hash: String,
-    /// What it may be used for, as far as its user may do it.
+    /// What the key may be used for, as far as its user may do it.
     pub permissions: Vec<Grant>,
-    /// The addresses from which it may be used; every address when the list is empty.
+    /// The addresses from which the key may be used; every address when the list is empty.
     pub allow_list: Vec<AddressRange>,
     /// When it expires; never when absent.
     pub expires_at_ms: Option<u64>,
     /// The revision; every change raises it.
     pub rev: u64,
-    /// When it was made.
+    /// When it was created.
     pub created_at_ms: u64,
     /// When it was last changed.
     pub updated_at_ms: u64,
-    /// When it was last used, to within a few minutes; absent when it never was.
+    /// When the key was last used, to within a few minutes; absent when it was never used.
     pub last_used_at_ms: Option<u64>,
-    /// The address from which it was last used, known as exactly as the time.
+    /// The address from which the key was last used; it is as exact as the time.
     pub last_ip: Option<Address>,
 }

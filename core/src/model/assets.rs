@@ -23,11 +23,11 @@ pub struct Assets {
 #[options]
 #[derive(Default, PartialEq, Eq, JsonSchema)]
 pub struct AssetsEdit {
-    /// The sending domains; the list replaces the whole list.
+    /// The sending domains; the new list replaces the old one.
     pub domains: Option<Vec<Name>>,
-    /// The sending nodes; the list replaces the whole list.
+    /// The sending nodes; the new list replaces the old one.
     pub nodes: Option<Vec<Name>>,
-    /// The bounce addresses; the list replaces the whole list.
+    /// The bounce addresses; the new list replaces the old one.
     pub bounce_addresses: Option<Vec<Name>>,
 }
 
@@ -57,7 +57,7 @@ impl Assets {
     /// The most assets of one kind.
     pub const MOST: usize = 200;
 
-    /// Whether there is none.
+    /// Whether there is no asset.
     pub fn is_empty(&self) -> bool {
         *self == Assets::default()
     }
@@ -71,7 +71,7 @@ impl Assets {
         }
     }
 
-    /// Adds those of the other assets that are not here.
+    /// Adds the other assets that are not here yet.
     pub fn add_all(&mut self, others: &Assets) {
         for kind in [AssetKind::Domain, AssetKind::Node, AssetKind::BounceAddress] {
             let new: Vec<Name> = others

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tenantry_macros::answer;
 
-/// The fields of a record, by name; those of a record within a record by both names with a dot
+/// The fields of a record by name. A field of a record within a record has both names, with a dot
 /// between them.
 pub type AuditFields = Map<String, Value>;
 
@@ -13,12 +13,12 @@ pub type AuditFields = Map<String, Value>;
 /// chain is for the platform, and one for all users.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum AuditChain {
-    /// The chain of an account: what belongs to it.
+    /// The chain of an account: the changes of everything that belongs to the account.
     Account(Id),
-    /// The chain of the platform: what belongs to no account and no user, and which accounts were
-    /// created and deleted.
+    /// The chain of the platform: the changes of everything that belongs to no account and no user,
+    /// and which accounts were created and deleted.
     Platform,
-    /// The chain of the users, whatever accounts they are members of.
+    /// The chain of the users: the changes of all users, whatever their accounts.
     Users,
 }
 
@@ -44,21 +44,21 @@ impl AuditChain {
 }
 
 /// A record of a chain. The bytes of its JSON are stored, and their SHA-256 is the `previous` of
-/// the next record: whoever has the lines can check them without this library.
+/// the next record: anybody who has the lines can check them without this library.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AuditRecord {
-    /// Its number in the chain, which begins at 1.
+    /// The number of the record in the chain; the first record has number 1.
     pub number: u64,
-    /// When it happened, in unix milliseconds.
+    /// When the change was made, in unix milliseconds.
     pub at_ms: u64,
     /// Who acted. The address from which they came is stored beside the chain.
     pub actor: AuditActor,
-    /// The SHA-256 of what is stored of that address; absent when no address was given.
+    /// The SHA-256 of the stored address of the actor; absent when no address was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor_hash: Option<String>,
-    /// The operation that made the change; `schedule` for what became due without a call.
+    /// The operation that made the change; `schedule` for a change that became due without a call.
     pub operation: String,
-    /// What it changed.
+    /// What the operation changed.
     pub changes: Vec<AuditChange>,
     /// The hash of the record before it.
     pub previous: String,
@@ -72,10 +72,11 @@ pub struct AuditActor {
     pub kind: AuditActorKind,
     /// The person who really acted.
     pub user: Option<Id>,
-    /// The account on whose behalf a user, or somebody acting as a user, made the change; it may
-    /// lie above the account that was changed.
+    /// The account on whose behalf a user, or a person acting as a user, made the change; it may be
+    /// above the account that was changed.
     pub account: Option<Id>,
-    /// The address from which they came, as the host saw it; absent once the person is erased.
+    /// The address from which the person came, as the host saw it; absent after the person was
+    /// erased.
     pub ip: Option<String>,
     /// The API key, if a program of the user acted.
     pub api_key: Option<Id>,
@@ -86,7 +87,7 @@ pub struct AuditActor {
 /// What kind of actor.
 #[answer]
 pub enum AuditActorKind {
-    /// The host itself, or what became due without a call.
+    /// The host itself, or a change that became due without a call.
     System,
     /// A user in an account.
     User,
@@ -136,13 +137,13 @@ impl From<&Actor> for AuditActor {
     }
 }
 
-/// What happened to one thing. It contains no name and no address of a person: these are stored
-/// beside the chain, and the change has their hash.
+/// A change of one thing. It contains no name and no address of a person: these are stored beside
+/// the chain, and the change has their hash.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AuditChange {
     /// What kind of thing it is.
     pub kind: AuditKind,
-    /// Its id, within the account or the platform whose chain this is.
+    /// The id of the thing, within the account or the platform to which the chain belongs.
     pub id: String,
     /// The values of the changed fields before the change; absent when the thing is new.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -165,12 +166,13 @@ pub struct AuditPerson {
     pub kind: AuditKind,
     /// The id of the user or of the invitation.
     pub id: Id,
-    /// The SHA-256 of what is stored beside the chain; absent when nothing is.
+    /// The SHA-256 of the personal fields that are stored beside the chain; absent when there are
+    /// none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hash: Option<String>,
 }
 
-/// The personal fields of a change, or the address from which somebody acted. They are deleted with
+/// The personal fields of a change, or the address from which the actor came. They are deleted with
 /// the person, together with the salt: nobody can guess the fields from the hash that is left.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AuditPersonal {
@@ -187,7 +189,7 @@ pub struct AuditPersonal {
 pub struct AuditHead {
     /// The last record.
     pub last: AuditLink,
-    /// The last record that was pruned; number 0 when none was.
+    /// The last record that was pruned; its number is 0 when no record was pruned.
     pub base: AuditLink,
 }
 
@@ -207,7 +209,7 @@ impl Default for AuditHead {
 /// A record and its hash.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditLink {
-    /// Its number in the chain.
+    /// The number of the record in the chain.
     pub number: u64,
     /// SHA-256 of its bytes, in hexadecimal.
     pub hash: String,
@@ -231,8 +233,8 @@ pub enum AuditKind {
     Campaign,
     /// A cap or pace.
     Cap,
-    /// An entry of a ledger of credits, as channel and number. What pays for a send is recorded in
-    /// the ledger only.
+    /// An entry of a ledger of credits, named by channel and number. Credits that pay for a send
+    /// are recorded in the ledger only.
     Credits,
     /// The default limits of the platform.
     DefaultLimits,
@@ -242,9 +244,9 @@ pub enum AuditKind {
     Invitation,
     /// A link that was sent to a user.
     Link,
-    /// A membership, by its user.
+    /// A membership, named by its user.
     Member,
-    /// An operator of the platform, by their user.
+    /// An operator of the platform, named by their user.
     Operator,
     /// A package.
     Package,

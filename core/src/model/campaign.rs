@@ -7,7 +7,7 @@ use tenantry_macros::answer;
 #[answer]
 #[derive(Eq)]
 pub struct Campaign {
-    /// The account that sends it.
+    /// The account that sends the campaign.
     pub account: Id,
     /// The host's own id, unique within the account.
     pub id: Id,
@@ -18,11 +18,11 @@ pub struct Campaign {
     pub sample_since_ms: u64,
     /// All outcomes that were reported.
     pub total: CampaignOutcomes,
-    /// Why it is stopped; absent when it is not.
+    /// Why the campaign is stopped; absent when it is not stopped.
     pub stop: Option<CampaignStop>,
-    /// When the store first heard of it, in unix milliseconds.
+    /// When the campaign was first reported or stopped, in unix milliseconds.
     pub created_at_ms: u64,
-    /// When it was last changed, in unix milliseconds.
+    /// When the record of the campaign was last changed, in unix milliseconds.
     pub updated_at_ms: u64,
 }
 
@@ -30,13 +30,13 @@ pub struct Campaign {
 #[answer]
 #[derive(Copy, Default, Eq)]
 pub struct CampaignOutcomes {
-    /// How many were delivered.
+    /// How many messages were delivered.
     pub delivered: u64,
-    /// How many bounced for good.
+    /// How many messages bounced permanently.
     pub hard: u64,
-    /// How many bounced for now.
+    /// How many messages bounced temporarily.
     pub soft: u64,
-    /// How many were delivered and brought a complaint.
+    /// How many messages were delivered and brought a complaint.
     pub complaints: u64,
 }
 
@@ -44,12 +44,12 @@ pub struct CampaignOutcomes {
 #[answer]
 #[derive(Eq)]
 pub struct CampaignStop {
-    /// What stopped it.
+    /// What stopped the campaign.
     pub reason: CampaignStopReason,
-    /// The rate that was reached, in bounces per thousand outcomes; absent when somebody stopped
-    /// it.
+    /// The bounce rate that was reached, in bounces per thousand outcomes; absent when somebody
+    /// stopped the campaign.
     pub per_mille: Option<Count>,
-    /// When it was stopped, in unix milliseconds.
+    /// When the campaign was stopped, in unix milliseconds.
     pub at_ms: u64,
 }
 
@@ -58,6 +58,6 @@ pub struct CampaignStop {
 pub enum CampaignStopReason {
     /// Too many of its messages bounced.
     Bounces,
-    /// Somebody stopped it.
+    /// Somebody stopped the campaign.
     Request,
 }

@@ -1,18 +1,18 @@
-//! What is recorded of the clock by which decisions are made.
+//! The records of the clock by which decisions are made.
 
 use serde::{Deserialize, Serialize};
 use tenantry_macros::answer;
 
-/// A jump of the system's clock, measured against a clock that only counts on (R-QTA-13).
+/// A jump of the system's clock, measured against the monotonic clock (R-QTA-13).
 #[answer]
 #[derive(Copy, Eq)]
 pub struct ClockJump {
-    /// What time it would have been without the jump, in unix milliseconds.
+    /// The time without the jump, in unix milliseconds.
     pub from_ms: u64,
-    /// What the system's clock said, in unix milliseconds.
+    /// The time that the system's clock showed, in unix milliseconds.
     pub to_ms: u64,
     /// Whether the jump is held back: the store's time continues from `from_ms` until the clock is
-    /// right again, or `clock.confirm` says that it is right.
+    /// right again, or `clock.confirm` confirms the jump.
     pub held: bool,
 }
 

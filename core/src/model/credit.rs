@@ -8,9 +8,10 @@ use tenantry_macros::answer;
 #[answer]
 #[derive(Copy, Eq)]
 pub struct PaidWithCredits {
-    /// How many of the messages they paid for.
+    /// For how many of the messages credits paid.
     pub amount: u64,
-    /// The number of the ledger entry; `sending.refund` takes it to give back what failed.
+    /// The number of the ledger entry. Pass it to `sending.refund` to give back messages that
+    /// failed.
     pub entry: u64,
 }
 
@@ -21,7 +22,7 @@ pub enum CreditKind {
     Granted,
     /// Credits paid for messages.
     Spent,
-    /// Credits that paid for messages that did not go out came back.
+    /// Credits came back because the messages for which they had paid did not go out.
     Refunded,
     /// A grant expired, and what was left of it is gone.
     Expired,
@@ -42,7 +43,7 @@ pub enum CreditKind {
 }
 
 impl CreditKind {
-    /// Whether it adds to the balance or takes from it; none when it does neither.
+    /// Whether the entry adds to the balance or takes from it; none when it does neither.
     pub const fn adds(self) -> Option<bool> {
         match self {
             CreditKind::Granted
@@ -63,19 +64,19 @@ impl CreditKind {
 #[answer]
 #[derive(Copy, Default, Eq)]
 pub struct CreditTotals {
-    /// How many the platform added.
+    /// How many credits the platform added.
     pub granted: u64,
-    /// How many came from the account above.
+    /// How many credits came from the account above.
     pub received: u64,
-    /// How many went back to the account above.
+    /// How many credits went back to the account above.
     pub returned: u64,
-    /// How many paid for messages, including those that came back later.
+    /// How many credits paid for messages, including credits that came back later.
     pub spent: u64,
-    /// How many came back of those that had paid for messages, in this time or before it.
+    /// How many credits came back that had paid for messages, in this time or before it.
     pub refunded: u64,
-    /// How many were left of grants that expired.
+    /// How many credits were left of grants that expired.
     pub expired: u64,
-    /// How many the platform took back of those that it had added.
+    /// How many of its credits the platform took back.
     #[serde(default)]
     pub withdrawn: u64,
 }
@@ -127,8 +128,8 @@ pub struct CreditEntry {
     pub account: Id,
     /// What the credits pay for.
     pub channel: Channel,
-    /// The number of the entry in its ledger, which begins at 1. The number of an entry that
-    /// brought credits in is also the number of the grant.
+    /// The number of the entry in its ledger; the first entry has number 1. The number of an entry
+    /// that brought credits in is also the number of the grant.
     pub entry: u64,
     /// What the entry says.
     pub kind: CreditKind,
@@ -150,24 +151,24 @@ pub struct CreditEntry {
     pub spend: Option<u64>,
     /// The reason.
     pub reason: Option<Note>,
-    /// What was paid for, as the host names it: for example a campaign or a reservation.
+    /// What the credits paid for, as the host names it: for example a campaign or a reservation.
     pub reference: Option<Id>,
-    /// For a grant: its priority; grants with a lower number pay first.
+    /// For a grant, its priority; grants with a lower number pay first.
     pub priority: Option<u64>,
-    /// For a grant: when what is left of it expires, in unix milliseconds.
+    /// For a grant, when the credits that are left expire, in unix milliseconds.
     pub expires_at_ms: Option<u64>,
-    /// For a grant: when the credits were first granted, in unix milliseconds; credits from the
-    /// account above keep the time that they had there.
+    /// For a grant, when the credits were first granted, in unix milliseconds; credits from the
+    /// account above keep the time of their first grant.
     pub granted_at_ms: Option<u64>,
-    /// For a grant that came from the account above: the grant of that account of which it is a
-    /// part.
+    /// For a grant that came from the account above, the number of that account's grant from which
+    /// it came.
     pub from_grant: Option<u64>,
     /// The idempotency key of the request; the same request is not carried out twice.
     pub key: Option<Id>,
     /// Who made the entry: `system` or the id of a user.
     pub by: String,
-    /// When it was made, in unix milliseconds; if the clock stepped back, the time of the entry
-    /// before it (R-QTA-13).
+    /// When the entry was made, in unix milliseconds; if the clock had stepped back, the time of
+    /// the entry before it (R-QTA-13).
     pub at_ms: u64,
 }
 
@@ -186,7 +187,7 @@ pub struct CreditPart {
 /// The state of a ledger.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CreditHead {
-    /// How many entries it has, which is also the number of the last entry.
+    /// How many entries the ledger has, which is also the number of the last entry.
     pub entries: u64,
     /// The balance after the last entry.
     pub balance: u64,
@@ -203,7 +204,7 @@ pub struct CreditBucket {
     /// How many credits are left.
     pub left: u64,
     /// How many credits the group has spent, from its reserve and from the free balance; for the
-    /// free balance, how many those who are in no group have spent.
+    /// free balance, how many credits were spent for no group.
     pub spent: u64,
 }
 

@@ -9,40 +9,40 @@ use tenantry_macros::answer;
 #[answer]
 #[schemars(extend("x-yes" = "refusal"))]
 pub struct Decision {
-    /// How many messages may go out: all that were asked for; or, with a `min`, at least that many;
-    /// or none.
+    /// How many messages may go out: all that were asked for, or none. With a `min`, any number
+    /// from `min` up to all is possible too.
     pub granted: u64,
     /// Why nothing was granted.
     pub refusal: Option<Arc<Refusal>>,
-    /// How many messages could still be granted after this under every limit, including those that
-    /// credits would pay for; absent when nothing limits them.
+    /// How many more messages could be granted after this decision under every limit, including
+    /// those that credits would pay for; absent when nothing limits them.
     pub remaining: Option<u64>,
-    /// How many messages credits paid for, beyond the account's own limits (R-CRD-2).
+    /// For how many messages credits paid, beyond the account's own limits (R-CRD-2).
     pub credits: Option<Box<PaidWithCredits>>,
 }
 
 /// Why a send is refused.
 #[answer]
 pub struct Refusal {
-    /// The error code, such as `quota_exceeded`; `credits_exhausted` when there are too few credits
-    /// to pay for what is beyond the account's own limits.
+    /// The error code, such as `quota_exceeded`. It is `credits_exhausted` if there are too few
+    /// credits to pay for the messages beyond the account's own limits.
     pub code: Code,
     /// The limit that refused the send, if a limit did.
     pub limit: Option<BindingLimit>,
-    /// The first instant, in unix milliseconds, at which the same send is let through if nothing
-    /// but time passes; absent when it never is.
+    /// The first instant, in unix milliseconds, at which the same send is granted if nothing but
+    /// time passes; absent when it is never granted.
     pub retry_at_ms: Option<u64>,
     /// With `credits_exhausted`, how many credits there are to pay with.
     pub credits_left: Option<u64>,
-    /// What the host should do with the messages, if more than a refusal was configured: the
-    /// setting of the strictest of the limits that were reached (R-QTA-7).
+    /// What the host should do with the messages, if the limit has a setting other than a refusal:
+    /// the setting of the strictest limit that was reached (R-QTA-7).
     pub over: Option<OverLimit>,
 }
 
 /// The limit that refused a send.
 #[answer]
 pub struct BindingLimit {
-    /// Its name, such as `email_per_day`, or the id of the cap.
+    /// The name of the limit, such as `email_per_day`, or the id of the cap.
     pub name: String,
     /// Whose limit it is: that of the `account` that sends, of an `ancestor`, or of the `group` of
     /// the member who sends; for a cap also of the `platform`, a `member`, `campaign`, `api_key`,
@@ -52,10 +52,10 @@ pub struct BindingLimit {
     pub subject: String,
     /// The value of the limit.
     pub value: u64,
-    /// How much of it is used.
+    /// How much of the limit is used.
     pub used: u64,
     /// How much of the limit is kept for accounts below to which it is guaranteed and which have
-    /// not used it yet (R-TEA-9); absent when nothing is.
+    /// not used it yet (R-TEA-9); absent when nothing is kept.
     pub kept_apart: Option<u64>,
     /// Where the value comes from: `override`, `package`, `inherited`, `platform_default`, `group`
     /// or `cap`.
@@ -76,7 +76,8 @@ impl Refusal {
 }
 
 impl Decision {
-    /// A grant; `left` is what could still be granted, `u64::MAX` when nothing limits it.
+    /// A grant; `left` is how many more messages could be granted, `u64::MAX` when nothing limits
+    /// them.
     #[inline]
     pub(crate) fn granted(count: u64, left: u64) -> Decision {
         Decision {

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Edition {
-    /// Everything except credits, overuse, and limits on bounces, suppressed domains and the
-    /// contacts of one account.
+    /// Everything except credits, overuse, bounce rates, limits on suppressed domains, and an
+    /// account's own limit on contacts. The preset `groups` includes credits and overuse.
     #[default]
     Standard,
     /// Everything.

@@ -36,7 +36,7 @@ impl Email {
         &self.typed
     }
 
-    /// The normal form, by which two addresses are the same or not.
+    /// The normal form, by which addresses are compared.
     pub fn key(&self) -> &str {
         &self.key
     }

@@ -13,13 +13,13 @@ pub struct Group {
     pub account: Id,
     /// The name that people see.
     pub name: Name,
-    /// The caps on what its members send together (R-GRP-5).
+    /// The caps on what the group's members send together (R-GRP-5).
     pub caps: GroupCaps,
-    /// Whether it has a picture, which is a record of its own.
+    /// Whether the group has a picture, which is a record of its own.
     pub has_avatar: bool,
     /// The revision; every change raises it.
     pub rev: u64,
-    /// When it was made.
+    /// When it was created.
     pub created_at_ms: u64,
     /// When it was last changed.
     pub updated_at_ms: u64,
@@ -30,14 +30,14 @@ pub struct Group {
 #[request]
 #[derive(Copy, PartialEq, Eq)]
 pub struct GroupCaps {
-    /// The cap on e-mails; there is none when absent.
+    /// The cap on e-mails; no cap when absent.
     pub email: Option<Limit>,
-    /// The cap on text messages; there is none when absent.
+    /// The cap on text messages; no cap when absent.
     pub sms: Option<Limit>,
 }
 
 impl GroupCaps {
-    /// These caps, with those of the other for what is absent here.
+    /// These caps; a cap that is absent here is taken from the other caps.
     #[must_use]
     pub fn or(self, other: GroupCaps) -> GroupCaps {
         GroupCaps {

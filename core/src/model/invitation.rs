@@ -26,25 +26,25 @@ pub struct Invitation {
     pub last_name: Option<Name>,
     /// The access that is offered.
     pub grants: Vec<AccountGrant>,
-    /// The accounts that are offered and all accounts above them: the invitation is listed there,
-    /// and takes a seat there while it can be accepted.
+    /// The accounts that are offered and all accounts above them: the invitation is listed in these
+    /// accounts, and takes a seat in them while it can be accepted.
     pub counted_in: Vec<Id>,
-    /// Who invited: `system` or the id of a user.
+    /// Who invited the person: `system` or the id of a user.
     pub invited_by: String,
     /// The generation, which rises when a new link goes out; tokens of an older generation are no
     /// longer valid (R-INV-5).
     pub generation: u64,
-    /// When it was last sent; its life time begins then (R-INV-3).
+    /// When the invitation was last sent; its life time begins then (R-INV-3).
     pub sent_at_ms: u64,
-    /// How long it can be accepted from then on, in milliseconds.
+    /// How long the invitation can be accepted after it was sent, in milliseconds.
     pub life_ms: u64,
     /// Its state; whether it has expired is computed and never stored (R-INV-3).
     pub state: InvitationState,
-    /// What the host reported of the delivery (R-INV-2).
+    /// What the host reported about the delivery (R-INV-2).
     pub delivery: Option<Delivery>,
     /// The revision; every change raises it.
     pub rev: u64,
-    /// When it was made.
+    /// When it was created.
     pub created_at_ms: u64,
     /// When it was last changed.
     pub updated_at_ms: u64,
@@ -57,7 +57,7 @@ impl Invitation {
     }
 }
 
-/// What an invitation makes of the person who accepts it.
+/// What the person who accepts an invitation becomes.
 #[answer]
 pub enum InvitationKind {
     /// A member.
@@ -82,17 +82,17 @@ pub struct AccountGrant {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum InvitationState {
-    /// Nothing has happened yet.
+    /// The invitation is neither accepted, deleted nor replaced.
     Open,
-    /// Somebody accepted it.
+    /// The person accepted the invitation.
     Accepted,
-    /// It was deleted.
+    /// The invitation was deleted.
     Deleted,
-    /// A newer invitation took its place.
+    /// A newer invitation replaced this one.
     Superseded,
 }
 
-/// What the host reports of the delivery of an invitation (R-INV-2).
+/// What the host reports about the delivery of an invitation (R-INV-2).
 #[request]
 #[derive(PartialEq, Eq)]
 pub struct Delivery {
@@ -105,9 +105,9 @@ pub struct Delivery {
 /// The outcome of the delivery of a message.
 #[answer]
 pub enum DeliveryOutcome {
-    /// It was delivered.
+    /// The message was delivered.
     Delivered,
-    /// The protection of the recipient's mail system refused it.
+    /// A filter of the recipient's mail system refused the message.
     Blocked,
     /// The address does not work.
     Bounced,

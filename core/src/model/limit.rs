@@ -107,8 +107,8 @@ macro_rules! limits {
                 $(#[doc = $doc])*
                 pub $name: Option<Limit>,
             )*
-            /// What single limits count, and what happens beyond them; at most one entry for each
-            /// limit, and what is absent is inherited.
+            /// For single limits, what they count and what happens beyond them. There is at most
+            /// one entry for each limit; what is absent is inherited.
             #[serde(skip_serializing_if = "Vec::is_empty")]
             pub terms: Vec<LimitTerms>,
         }
@@ -119,7 +119,7 @@ macro_rules! limits {
                 match name { $(LimitName::$variant => self.$name,)* }
             }
 
-            /// These values, with those of the other for what is absent here.
+            /// These values; a value that is absent here is taken from the other limits.
             #[must_use]
             pub fn or(&self, other: &Limits) -> Limits {
                 let terms = LimitName::ALL
@@ -148,13 +148,13 @@ macro_rules! limits {
 pub struct LimitTerms {
     /// The limit, which must be one that counts in a window.
     pub limit: LimitName,
-    /// The class of the messages that it counts; inherited when absent, and both classes when no
-    /// level sets it.
+    /// The class of the messages that the limit counts. When absent, the class is inherited; if no
+    /// level sets it, both classes count.
     pub message_class: Option<CountedClass>,
-    /// What happens beyond it; inherited when absent, and what the policy `over_limit` says when no
-    /// level sets it.
+    /// What happens beyond the limit. When absent, the setting is inherited; if no level sets it,
+    /// the policy `over_limit` decides.
     pub over: Option<OverLimit>,
-    /// How many messages may go out at once, for a limit that spreads: at least 1; 1 when absent.
+    /// For a limit that spreads, how many messages may go out at once: at least 1; 1 when absent.
     pub burst: Option<Count>,
 }
 
@@ -169,7 +169,7 @@ impl LimitTerms {
         }
     }
 
-    /// These terms, with those of the other for what is absent here. A burst is dropped when the
+    /// These terms; what is absent here is taken from the other terms. A burst is dropped when the
     /// limit does not spread.
     #[must_use]
     pub fn or(self, other: LimitTerms) -> LimitTerms {
@@ -229,11 +229,11 @@ impl Limits {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LimitKind {
-    /// It counts what happens in a window.
+    /// The limit counts what happens in a window.
     Window(Window),
-    /// It counts what exists at a time.
+    /// The limit counts what exists at a time.
     Gauge,
-    /// It bounds the size of each single thing.
+    /// The limit bounds the size of each single thing.
     Each,
 }
 
@@ -268,10 +268,10 @@ limits! {
     Triggers triggers LimitKind::Gauge,
     /// Evergreen campaigns.
     EvergreenCampaigns evergreen_campaigns LimitKind::Gauge,
-    /// Suppressed domains; with a commercial licence only.
+    /// Suppressed domains; only in the commercial edition.
     SuppressedDomains suppressed_domains LimitKind::Gauge,
-    /// Users of the account and of all accounts below it, each user once, and open invitations
-    /// (R-INV-9).
+    /// Users of the account and of all accounts below it, and open invitations; each user counts
+    /// once (R-INV-9).
     Seats seats LimitKind::Gauge,
     /// Accounts below this one.
     ChildAccounts child_accounts LimitKind::Gauge,
@@ -288,7 +288,7 @@ impl LimitName {
             .find(|limit| limit.name() == name)
     }
 
-    /// The window that the limit counts in, where it counts in one.
+    /// The window in which the limit counts, if it counts in one.
     pub const fn window(self) -> Option<Window> {
         match self.kind() {
             LimitKind::Window(window) => Some(window),

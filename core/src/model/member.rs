@@ -24,12 +24,12 @@ pub struct Member {
     pub disabled: bool,
     /// The revision; every change raises it.
     pub rev: u64,
-    /// When it was made.
+    /// When it was created.
     pub created_at_ms: u64,
     /// When it was last changed.
     pub updated_at_ms: u64,
-    /// When the member came into which group, once they have changed their group: the latest
-    /// changes, the oldest first.
+    /// The member's latest changes of group, the oldest first: the instant, and the group from then
+    /// on. Empty until the first change.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<(u64, Option<Id>)>,
 }

@@ -4,14 +4,14 @@ use super::LimitName;
 use serde::{Deserialize, Serialize};
 use tenantry_macros::answer;
 
-/// How a message goes out; e-mails and text messages are counted separately.
+/// The channel of a message; e-mails and text messages are counted separately.
 #[answer]
 #[derive(Default, Hash)]
 pub enum Channel {
-    /// By e-mail.
+    /// E-mail.
     #[default]
     Email,
-    /// As a text message.
+    /// Text message (SMS).
     Sms,
 }
 

@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 pub struct Operator {
     /// The user.
     pub user: Id,
-    /// The role, which says what they may do with the platform's clients.
+    /// The role, which says what the operator may do with the platform's clients.
     pub role: Id,
-    /// Whether they are disabled as an operator.
+    /// Whether the user is disabled as an operator.
     pub disabled: bool,
     /// The revision; every change raises it.
     pub rev: u64,
-    /// When it was made.
+    /// When it was created.
     pub created_at_ms: u64,
     /// When it was last changed.
     pub updated_at_ms: u64,

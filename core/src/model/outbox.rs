@@ -1,4 +1,4 @@
-//! The messages that the host has to carry out (R-OUT-1).
+//! The messages that the host has to process (R-OUT-1).
 
 use super::{AuditKind, ClockJump, Email, Id, Note};
 use serde::{Deserialize, Serialize};
@@ -10,22 +10,22 @@ use tenantry_macros::answer;
 pub struct OutboxMessage {
     /// What the host has to do.
     pub kind: OutboxKind,
-    /// The account that it is about.
+    /// The account that the message is about.
     pub account: Option<Id>,
-    /// The user that it is about.
+    /// The user that the message is about.
     pub user: Option<Id>,
     /// The address to which the mail goes.
     pub to: Option<Email>,
     /// The accounts that are offered.
     pub accounts: Vec<Id>,
-    /// The invitation or link for which the token is, and its generation.
+    /// The invitation or link to which the token belongs, and its generation.
     pub token_of: Option<(Id, u64)>,
-    /// The campaign that it is about.
+    /// The campaign that the message is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub campaign: Option<Id>,
-    /// When its cause happened.
+    /// When the cause of the message happened.
     pub at_ms: u64,
-    /// The limit of which the host is told.
+    /// The alert about a limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alert: Option<LimitAlert>,
     /// The session in which somebody acts as the user.
@@ -37,7 +37,8 @@ pub struct OutboxMessage {
 }
 
 impl OutboxMessage {
-    /// The person whose name, address or reason it contains: a user, or somebody who was invited.
+    /// The person whose name, address or reason the message contains: a user, or a person who was
+    /// invited.
     pub fn person(&self) -> Option<(AuditKind, &Id)> {
         match (&self.user, &self.token_of) {
             _ if self.to.is_none() && self.log_in.is_none() => None,
@@ -54,7 +55,7 @@ impl OutboxMessage {
         self.log_in = None;
     }
 
-    /// Whether the person of whom it told was erased.
+    /// Whether the person was erased from the message.
     pub fn is_forgotten(&self) -> bool {
         (self.user.is_some() || self.token_of.is_some()) && self.person().is_none()
     }
@@ -79,41 +80,42 @@ impl OutboxMessage {
     }
 }
 
-/// A consumer: a program of the host that carries out messages, by the name that it gives itself.
+/// A consumer: a program of the host that processes messages, under a name that the host chose.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutboxConsumer {
-    /// Its name.
+    /// The name of the consumer.
     pub name: Id,
-    /// The number of the last message that it was given for the first time.
+    /// The number of the last message that was delivered to the consumer for the first time.
     pub taken_to: u64,
-    /// How often it is given a message at most.
+    /// How often a message is delivered to the consumer at most.
     pub tries: u64,
-    /// How many messages it was given and has not acknowledged.
+    /// How many messages were delivered to the consumer and are not acknowledged.
     pub open: u64,
     /// How many messages are dead.
     pub dead: u64,
-    /// When it was created, in unix milliseconds.
+    /// When the consumer was created, in unix milliseconds.
     pub created_at_ms: u64,
 }
 
-/// A message that a consumer was given and has not acknowledged.
+/// A message that was delivered to a consumer and is not acknowledged.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OpenMessage {
-    /// How often it was given.
+    /// How often the message was delivered.
     pub deliveries: u64,
-    /// Until when no other worker of the consumer is given it, in unix milliseconds.
+    /// Until when the message is not delivered to another worker of the consumer, in unix
+    /// milliseconds.
     pub until_ms: u64,
 }
 
 /// A dead message of a consumer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeadMessage {
-    /// How often it was given.
+    /// How often the message was delivered.
     pub deliveries: u64,
-    /// The reason, as the consumer gave it; absent when the message was given too often.
+    /// The reason, as the consumer gave it; absent when the message was delivered too often.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Note>,
-    /// Since when it is dead, in unix milliseconds.
+    /// Since when the message is dead, in unix milliseconds.
     pub since_ms: u64,
 }
 
@@ -133,7 +135,7 @@ pub struct LimitAlert {
     pub percent: u64,
     /// The value of the limit.
     pub value: u64,
-    /// How much of it is used.
+    /// How much of the limit is used.
     pub used: u64,
     /// When it helps to try again, in unix milliseconds: when the window ends; for a rolling
     /// window, when the oldest use no longer counts.
@@ -148,7 +150,7 @@ pub struct LogInNotice {
     pub session: Id,
     /// The person who acts.
     pub by: Id,
-    /// The account from which they act; absent for an operator.
+    /// The account from which the person acts; absent for an operator.
     pub from_account: Option<Id>,
     /// The reason.
     pub reason: Note,
@@ -165,25 +167,25 @@ pub enum OutboxKind {
     OwnerVerification,
     /// Send the link that confirms a new e-mail address.
     EmailChange,
-    /// Tell the old address that another address was asked for, or has replaced it (R-SES-4).
+    /// Notify the old address that a change of address was requested, or was made (R-SES-4).
     EmailChangeNotice,
-    /// Send the link that sets a new password.
+    /// Send a user the link for setting a new password.
     PasswordReset,
-    /// Tell a user that their password was changed or removed (R-SES-4).
+    /// Notify a user that their password was changed or removed (R-SES-4).
     PasswordChanged,
-    /// Tell a user that their second factor was added, replaced or removed (R-SES-4).
+    /// Notify a user that their second factor was added, replaced or removed (R-SES-4).
     SecondFactorChanged,
-    /// Tell a user that they have new recovery codes (R-SES-4).
+    /// Notify a user that they have new recovery codes (R-SES-4).
     RecoveryCodesChanged,
-    /// Tell a user that an API key acts for them, or can be used for more than before (R-SES-4).
+    /// Notify a user that an API key acts for them, or can be used for more than before (R-SES-4).
     ApiKeyCreated,
-    /// Tell the account that a threshold of a limit is reached.
+    /// Notify the account that a threshold of a limit is reached.
     LimitAlert,
-    /// Tell a user that somebody acts as them (R-SES-6).
+    /// Notify a user that somebody acts as them (R-SES-6).
     LoggedInAs,
-    /// Look at the system's clock: it has jumped (R-QTA-13). If the jump is held back although the
-    /// clock is right, call `clock.confirm`.
+    /// Check the system's clock, because it has jumped (R-QTA-13). If the jump is held back
+    /// although the clock is right, call `clock.confirm`.
     ClockJumped,
-    /// Stop a campaign: nothing more of it goes out (R-QTA-11).
+    /// Stop a campaign: no more of its messages go out (R-QTA-11).
     StopCampaign,
 }

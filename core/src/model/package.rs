@@ -10,24 +10,24 @@ pub struct Package {
     pub id: Id,
     /// The name that people see.
     pub name: Name,
-    /// Its limits; for a limit that is absent, the platform's default applies.
+    /// The limits of the package; for a limit that is absent, the platform's default applies.
     pub limits: Limits,
-    /// The role that no member of its accounts can exceed (R-ROL-5).
+    /// The role that no member of the package's accounts can exceed (R-ROL-5).
     pub role: Option<Id>,
-    /// The assets that its accounts can use (R-PKG-5).
+    /// The assets that the package's accounts can use (R-PKG-5).
     #[serde(default, skip_serializing_if = "Assets::is_empty")]
     pub assets: Assets,
-    /// Whether its accounts pay with credits for messages beyond their limits; with a commercial
-    /// licence only (R-CRD-2).
+    /// Whether the package's accounts pay with credits for messages beyond their limits; only in
+    /// the commercial edition or with the preset `groups` (R-CRD-2).
     pub credits: bool,
-    /// Whether its accounts may send beyond their limits; with a commercial licence only (R-CRD-2).
+    /// Whether the package's accounts may send beyond their limits; only in the commercial edition
+    /// or with the preset `groups` (R-CRD-2).
     pub overuse: bool,
-    /// The rate of bounces at which a campaign is stopped; with a commercial licence only
-    /// (R-QTA-11).
+    /// The bounce rate at which a campaign is stopped; only in the commercial edition (R-QTA-11).
     pub bounce_rate: Option<BounceRate>,
     /// What a further account of the team costs each month (R-TEA-4).
     pub child_price: Option<Price>,
-    /// Whether it takes no new accounts (R-PKG-4).
+    /// Whether the package takes no new accounts (R-PKG-4).
     pub retired: bool,
     /// The names of the fields that are set but not included in the edition of the store: they are
     /// kept and shown, but do not apply (R-PLT-1). This is never stored.
@@ -37,17 +37,17 @@ pub struct Package {
     /// nothing unless `overuse` is allowed too (R-CRD-2). This is never stored.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub without_effect: Vec<String>,
-    /// How many accounts use it.
+    /// How many accounts use the package.
     pub accounts: u64,
     /// The revision; every change raises it.
     pub rev: u64,
-    /// When it was made, in unix milliseconds.
+    /// When the package was created, in unix milliseconds.
     pub created_at_ms: u64,
-    /// When it was last changed, in unix milliseconds.
+    /// When the package was last changed, in unix milliseconds.
     pub updated_at_ms: u64,
 }
 
-/// The rate of bounces at which a campaign is stopped (R-QTA-11).
+/// The bounce rate at which a campaign is stopped (R-QTA-11).
 #[request]
 #[derive(Copy, PartialEq, Eq)]
 pub struct BounceRate {

@@ -7,8 +7,8 @@ use tenantry_macros::{answer, options};
 
 macro_rules! policies {
     ($($(#[doc = $doc:literal])* $name:ident: $type:ty = $default:expr,)*) => {
-        /// Policies that are set. For one that is absent, the value of the next level applies: the
-        /// account above, the platform, its preset, the default.
+        /// Policies that are set. For a policy that is absent, the value of the next level applies:
+        /// the account above, the platform, its preset, the default.
         #[options]
         #[derive(Default, PartialEq, JsonSchema)]
         pub struct Policies {
@@ -28,7 +28,7 @@ macro_rules! policies {
             /// The names of all policies.
             pub const NAMES: &'static [&'static str] = &[$(stringify!($name),)*];
 
-            /// These policies, with those of the other for what is not set here.
+            /// These policies; a policy that is not set here is taken from the other policies.
             #[must_use]
             pub fn or(self, other: &Policies) -> Policies {
                 Policies { $($name: self.$name.or_else(|| other.$name.clone()),)* }
@@ -68,7 +68,7 @@ fn count(value: u64) -> Count {
 policies! {
     /// How many levels a tree of accounts may have, 1 to 8.
     depth: Count = count(2),
-    /// Who owns an account below another: an owner of its own, or the parent's.
+    /// Who owns an account below another one: an owner of its own, or the owner of the parent.
     child_owner: ChildOwner = ChildOwner::Own,
     /// Whether the owner of an account cannot be a member of another account (R-TEA-2).
     owner_exclusive: bool = false,
@@ -81,7 +81,7 @@ policies! {
     groups: bool = true,
     /// Who can give an existing user access to a further account (R-INV-7).
     grant_existing: GrantExisting = GrantExisting::Parent,
-    /// How long an invitation can be accepted, from its last sending, in milliseconds (R-INV-3).
+    /// How long an invitation can be accepted after it was last sent, in milliseconds (R-INV-3).
     invitation_life_ms: Count = count(14 * DAY_MS),
     /// How long the owner of a new account can confirm their address, in milliseconds (R-INV-3).
     verification_life_ms: Count = count(3 * DAY_MS),
@@ -93,7 +93,7 @@ policies! {
     skip_verification: bool = true,
     /// What happens to the old link when an invitation is sent again (R-INV-5).
     resend: Resend = Resend::Rotate,
-    /// The steps that a member has to do before they are no longer shown as pending (R-INV-4).
+    /// The steps that a member has to do; until then, the member is shown as pending (R-INV-4).
     pending_until: Vec<PendingStep> = vec![PendingStep::Accepted],
     /// Who may edit the e-mail address of a user (R-USR-3).
     email_edited_by: Vec<Editor> = vec![Editor::OneSelf],
@@ -112,8 +112,8 @@ policies! {
     group_cap_period: CapPeriod = CapPeriod::Month,
     /// What happens to open reservations when an account is suspended or closed (R-ACC-4).
     reservations_on_hold: ReservationsOnHold = ReservationsOnHold::Void,
-    /// The thresholds of a limit, in percent, at which the host is told, once for each in a window
-    /// (R-QTA-8).
+    /// The thresholds of a limit, in percent, at which the host is notified, once for each
+    /// threshold in a window (R-QTA-8).
     alert_at_percent: Vec<Count> = vec![count(80), count(100)],
     /// The IANA name of the time zone that new accounts get.
     time_zone: Name = super::Name::utc(),
@@ -123,10 +123,10 @@ policies! {
     billing_hold_owner_enters: bool = false,
     /// How long a closed account can be reopened, in milliseconds (R-ACC-3).
     grace_ms: Count = count(30 * DAY_MS),
-    /// The fewest characters of a password, 8 to 64; for the platform alone (R-SES-1).
+    /// The smallest number of characters of a password, 8 to 64; for the platform alone (R-SES-1).
     password_min: Count = count(15),
-    /// The fewest characters of a password for users who need a second factor wherever they act, 8
-    /// to 64; for the platform alone (R-SES-1).
+    /// The smallest number of characters of a password for users who need a second factor wherever
+    /// they act, 8 to 64; for the platform alone (R-SES-1).
     password_min_with_second_factor: Count = count(8),
     /// Words that do not make a password stronger, such as the names of the platform, at most 50;
     /// for the platform alone (R-SES-1).
@@ -154,7 +154,8 @@ policies! {
     /// For how many days the store keeps what limits and groups counted in windows that are over:
     /// up to 36,500, or 0 for ever (R-QTA-2).
     usage_history_days: Count = count(400),
-    /// The same of what caps have counted, each member, campaign and domain by itself (R-QTA-14).
+    /// For how many days the store keeps what caps counted in windows that are over, for each
+    /// member, campaign, API key and domain: up to 36,500, or 0 for ever (R-QTA-14).
     cap_history_days: Count = count(31),
 }
 
@@ -171,9 +172,9 @@ pub struct PolicyRecord {
 /// What happens to the reservations of an account that can no longer send.
 #[answer]
 pub enum ReservationsOnHold {
-    /// They are given back, and a later commit is refused with `reservation_void`.
+    /// The reservations are given back, and a later commit is refused with `reservation_void`.
     Void,
-    /// They stay, and can be committed until they expire.
+    /// The reservations stay, and can be committed until they expire.
     Drain,
 }
 
@@ -201,7 +202,7 @@ pub enum ChildOwner {
     Parents,
 }
 
-/// To what a role belongs.
+/// What a role belongs to.
 #[answer]
 pub enum RoleScope {
     /// Each membership has a role of its own.
@@ -215,13 +216,13 @@ pub enum RoleScope {
 /// Who can give an existing user access to a further account.
 #[answer]
 pub enum GrantExisting {
-    /// Only the parent: those who manage the team.
+    /// Only the parent: the users who manage the team.
     Parent,
-    /// Whoever holds `users.grant_account` in every account that is named.
+    /// Every user who holds `users.grant_account` in every account that is named.
     Holder,
 }
 
-/// What sending an invitation again does; the strictest is last.
+/// What happens when an invitation is sent again; the strictest value is last.
 #[answer]
 #[derive(PartialOrd, Ord)]
 pub enum Resend {
@@ -253,10 +254,10 @@ pub enum Editor {
     /// The user themself.
     #[serde(rename = "self")]
     OneSelf,
-    /// Those who hold `users.edit_profile` in an account of the user.
+    /// Users who hold `users.edit_profile` in an account of the user.
     #[serde(rename = "administrator")]
     Administrator,
-    /// Those who manage the team of an account of the user.
+    /// Users who manage the team of an account of the user.
     #[serde(rename = "parent")]
     Parent,
     /// An operator with `clients.edit`.

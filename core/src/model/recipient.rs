@@ -31,7 +31,7 @@ impl Recipient {
         Ok(Recipient { key, domain_at })
     }
 
-    /// The normal form, by which two addresses are the same or not.
+    /// The normal form, by which addresses are compared.
     pub fn key(&self) -> &str {
         &self.key
     }

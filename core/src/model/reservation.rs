@@ -17,7 +17,7 @@ pub struct Reservation {
     pub id: Id,
     /// The user who sends.
     pub user: Option<Id>,
-    /// The group in which they were then.
+    /// The group in which the user was at that time.
     pub group: Option<Id>,
     /// The channel that was charged.
     pub channel: Channel,
@@ -25,23 +25,24 @@ pub struct Reservation {
     pub message: MessageInput,
     /// How many messages were charged.
     pub count: u64,
-    /// Whether they can still go out.
+    /// The state of the reservation.
     pub state: ReservationState,
     /// How many messages go out, according to the commit.
     pub committed: u64,
-    /// When the messages were charged; what is given back goes into the windows of that instant.
+    /// When the messages were charged; messages that are given back go to the windows of that
+    /// instant.
     pub reserved_at_ms: u64,
-    /// When the reservation expires and what is left of it is given back.
+    /// When the reservation expires; messages that are not committed by then are given back.
     pub expires_at_ms: u64,
-    /// When it ended.
+    /// When the reservation ended.
     pub ended_at_ms: Option<u64>,
-    /// The counters that were charged; nothing is given back to others.
+    /// The counters that were charged; nothing is given back to other counters.
     pub counters: Vec<String>,
-    /// When a pace spreads the messages: from when on all of them may have gone out; none when they
-    /// could go out at once.
+    /// When a pace spreads the messages, the instant from which on all of them may have gone out;
+    /// none when they could go out at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_before_ms: Option<u64>,
-    /// How many messages credits paid for, beyond the account's own limits (R-CRD-2).
+    /// For how many messages credits paid, beyond the account's own limits (R-CRD-2).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credits: Option<PaidWithCredits>,
     /// Whether it is listed, while it is open, with the accounts to whose counters it is given
@@ -53,15 +54,17 @@ pub struct Reservation {
 /// The state of a reservation.
 #[answer]
 pub enum ReservationState {
-    /// It can be committed or released.
+    /// The reservation can be committed or released.
     Open,
-    /// Messages of it go out; the others were given back.
+    /// The reservation was committed: the committed messages go out, and the others were given
+    /// back.
     Committed,
-    /// All of it was given back.
+    /// The reservation was released: all of its messages were given back.
     Released,
-    /// It expired, and all of it was given back.
+    /// The reservation expired, and all of its messages were given back.
     Expired,
-    /// The account was suspended or closed, and all of it was given back (R-ACC-4).
+    /// The account was suspended or closed, and all messages of the reservation were given back
+    /// (R-ACC-4).
     Void,
 }
 
@@ -71,7 +74,7 @@ impl Reservation {
         self.credits.map_or(0, |paid| paid.amount.min(count))
     }
 
-    /// When all of it could have gone out; the slots of a pace are given back from then on.
+    /// When all messages could have gone out; the slots of a pace are given back from then on.
     pub fn slots_from_ms(&self) -> u64 {
         self.not_before_ms.unwrap_or(self.reserved_at_ms)
     }

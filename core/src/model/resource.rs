@@ -14,31 +14,32 @@ pub struct Resource {
     pub kind: Id,
     /// The id, unique within account and kind.
     pub id: Id,
-    /// The user who owns it.
+    /// The user who owns the resource.
     pub owner: Id,
-    /// The group in which it is shared; none when an owner or an administrator made it (R-GRP-3).
+    /// The group with which the resource is shared; none when an owner or an administrator
+    /// registered it (R-GRP-3).
     pub group: Option<Id>,
-    /// Whether its owner lets the group see it; the group does see it as long as the owner holds
-    /// the permission to share the kind (R-GRP-3).
+    /// Whether the owner shares the resource with the group. The group sees it only as long as the
+    /// owner holds the permission to share the kind (R-GRP-3).
     pub shared: bool,
     /// The revision; every change and every save raises it.
     pub rev: u64,
-    /// When it was registered, in unix milliseconds.
+    /// When the resource was registered, in unix milliseconds.
     pub created_at_ms: u64,
-    /// When it was last changed, in unix milliseconds.
+    /// When the resource was last changed, in unix milliseconds.
     pub updated_at_ms: u64,
 }
 
-/// Why somebody sees a resource: the narrowest reason that suffices (R-GRP-3).
+/// Why a user sees a resource: the narrowest reason that suffices (R-GRP-3).
 #[answer]
 pub enum ResourceReason {
-    /// They own it.
+    /// The user owns the resource.
     Owner,
-    /// It is shared in their group.
+    /// The resource is shared in the user's group.
     Group,
-    /// Their permission reaches everything of the account.
+    /// The user's permission reaches all resources of the account.
     Any,
-    /// An account above shares it with their account (R-TEA-7).
+    /// An account above shares the resource with the user's account (R-TEA-7).
     SharedByAncestor,
 }
 
@@ -46,7 +47,7 @@ pub enum ResourceReason {
 #[request]
 #[derive(PartialEq, Eq)]
 pub struct ResourcesTo {
-    /// Whether another member, a group or the account gets them.
+    /// Whether another member, a group or the account gets the resources.
     pub kind: ResourcesToKind,
     /// The member or the group; absent for the account.
     pub id: Option<Id>,
@@ -68,11 +69,11 @@ pub enum ResourcesToKind {
 pub struct Lease {
     /// The user.
     pub user: Id,
-    /// When they began.
+    /// When the user began to edit.
     pub since_ms: u64,
-    /// When it ends unless it is renewed.
+    /// When the lease ends unless it is renewed.
     pub expires_at_ms: u64,
-    /// The users from whom it was taken over; they are told that they lost it, not only that
-    /// somebody has it.
+    /// The users from whom the lease was taken over; their calls are refused because they lost the
+    /// lease, not only because somebody else has it.
     pub taken_from: Vec<Id>,
 }

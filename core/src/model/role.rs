@@ -11,27 +11,29 @@ pub struct Role {
     pub id: Id,
     /// The name that people see.
     pub name: Name,
-    /// The permissions that it allows.
+    /// The permissions that the role allows.
     pub allow: Vec<Grant>,
-    /// The permissions that it denies; a denial takes precedence over every grant.
+    /// The permissions that the role denies; a denial takes precedence over every grant.
     pub deny: Vec<Id>,
-    /// The roles whose grants and denials it includes.
+    /// The roles whose grants and denials the role includes.
     pub includes: Vec<Id>,
-    /// The account to which it belongs; absent for a role of the platform (R-ROL-4).
+    /// The account to which the role belongs; absent for a role of the platform (R-ROL-4).
     pub account: Option<Id>,
-    /// Another role that is evaluated in shadow mode: it refuses nothing, but what it would have
-    /// refused is counted (R-QTA-15).
+    /// Another role that is on trial in the place of this one, in shadow mode: it refuses nothing,
+    /// but the checks that it would have refused are counted (R-QTA-15).
     pub trial: Option<Id>,
-    /// Whether its holders are administrators, who are in no group and for whom every scope is
-    /// `any`. Only the built-in Administrator and its copies are such roles (R-ROL-4).
+    /// Whether the users who have the role are administrators, who are in no group and for whom
+    /// every scope is `any`. Only the built-in role Administrator and its copies are such roles
+    /// (R-ROL-4).
     pub administrator: bool,
-    /// Whether it is one of the five built-in roles, which can be copied but not edited (R-ROL-4).
+    /// Whether the role is one of the five built-in roles, which can be copied but not edited
+    /// (R-ROL-4).
     pub built_in: bool,
     /// The revision; every change raises it.
     pub rev: u64,
-    /// When it was made, in unix milliseconds.
+    /// When the role was created, in unix milliseconds.
     pub created_at_ms: u64,
-    /// When it was last changed, in unix milliseconds.
+    /// When the role was last changed, in unix milliseconds.
     pub updated_at_ms: u64,
 }
 
@@ -65,7 +67,7 @@ impl Role {
 pub struct Grant {
     /// The node of the permission tree; the nodes below it are granted too.
     pub permission: Id,
-    /// How far it reaches; `any` when absent.
+    /// How far the permission reaches; `any` when absent.
     pub scope: Option<Scope>,
 }
 
@@ -77,7 +79,7 @@ pub enum BuiltIn {
     Administrator,
     /// All work in an account, without exports.
     Full,
-    /// The same as `Full`, without sending.
+    /// The same as `Full`, but without sending.
     Editor,
     /// Work on content only.
     Author,
@@ -196,7 +198,7 @@ const RESPONSE_ONLY: &[Line] = &[
 ];
 
 impl BuiltIn {
-    /// All of them.
+    /// All built-in roles.
     pub const ALL: [BuiltIn; 5] = [
         BuiltIn::Administrator,
         BuiltIn::Full,

@@ -10,7 +10,7 @@ pub struct SecondFactor {
     /// was confirmed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<String>,
-    /// Since when it applies, in unix milliseconds.
+    /// Since when the second factor applies, in unix milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirmed_at_ms: Option<u64>,
     /// The secret of a device that has not been confirmed with a code yet, encrypted in the same
@@ -28,8 +28,8 @@ pub struct SecondFactor {
 /// Whether sessions need a second factor.
 #[answer]
 pub enum SecondFactorPolicy {
-    /// Each user decides for themself.
+    /// Each user decides whether to have one.
     Optional,
-    /// A user who logged in without one can do nothing except set one up.
+    /// A user who logged in without a second factor can do nothing except set one up.
     Required,
 }

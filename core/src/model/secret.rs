@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// The most bytes that it may have.
+    /// The largest number of bytes.
     pub const MAX_BYTES: usize = 256;
 
     /// Checks the length; the error says what is wrong with it.

@@ -9,33 +9,33 @@ use tenantry_macros::answer;
 pub struct Session {
     /// The id; the token carries it.
     pub id: Id,
-    /// The user to whom it belongs.
+    /// The user to whom the session belongs.
     pub user: Id,
     /// The SHA-256 of the token, in hexadecimal digits. The token itself is not stored anywhere.
     pub token_hash: String,
-    /// What is shown to the user as the device.
+    /// The name of the device, as the user sees it.
     pub device: Option<Name>,
-    /// The address from which they logged in.
+    /// The address from which the user logged in.
     pub ip: Option<Address>,
-    /// When they logged in.
+    /// When the user logged in.
     pub created_at_ms: u64,
-    /// When the user last proved who they are.
+    /// When the user last proved their identity.
     pub authenticated_at_ms: u64,
-    /// Whether they did so with a second factor, or the host vouched for them.
+    /// Whether the user proved it with a second factor; also true if the host vouched for the user.
     pub with_second_factor: bool,
-    /// When it was last used, to within a few minutes.
+    /// When the session was last used, to within a few minutes.
     pub last_seen_at_ms: u64,
-    /// The address from which it was last used, known as exactly as the time.
+    /// The address from which the session was last used; it is as exact as the time.
     pub last_ip: Option<Address>,
-    /// When it expires, however much it is used.
+    /// When the session expires, however much it is used.
     pub expires_at_ms: u64,
-    /// Who acts as the user in it; absent in a session of their own (R-SES-6).
+    /// Who acts as the user in this session; absent when the user acts in person (R-SES-6).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub behind: Option<Box<SessionBehind>>,
 }
 
 impl Session {
-    /// How its user logged in.
+    /// How the user logged in.
     pub fn log_in(&self) -> LogIn {
         LogIn {
             authenticated_at_ms: self.authenticated_at_ms,
@@ -43,7 +43,7 @@ impl Session {
         }
     }
 
-    /// The person who uses it.
+    /// The person who uses the session.
     pub fn person(&self) -> &Id {
         self.behind
             .as_ref()
@@ -51,14 +51,14 @@ impl Session {
     }
 }
 
-/// Somebody who acts as another in a session (R-SES-6).
+/// A person who acts as another user in a session (R-SES-6).
 #[answer]
 pub struct SessionBehind {
     /// The person who acts.
     pub user: Id,
-    /// The account from which they act; absent for an operator.
+    /// The account from which the person acts; absent for an operator.
     pub from_account: Option<Id>,
-    /// The one account in which they can act.
+    /// The one account in which the person can act as the user.
     pub account: Id,
     /// The reason.
     pub reason: Note,

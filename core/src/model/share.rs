@@ -7,16 +7,16 @@ use serde::{Deserialize, Serialize};
 /// copied.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Share {
-    /// The account that shares it.
+    /// The account that shares the resource.
     pub account: Id,
-    /// Its kind.
+    /// The kind of the resource.
     pub kind: Id,
-    /// Its id.
+    /// The id of the resource.
     pub id: Id,
-    /// Whether every account below sees it, including those created later.
+    /// Whether every account below sees the resource, including accounts created later.
     pub all: bool,
-    /// The accounts below that see it, when not all of them do.
+    /// The accounts below that see the resource, if not all of them see it.
     pub accounts: Vec<Id>,
-    /// When it was first shared.
+    /// When the resource was first shared.
     pub shared_at_ms: u64,
 }

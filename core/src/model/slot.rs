@@ -3,21 +3,21 @@
 use super::Id;
 use tenantry_macros::answer;
 
-/// A slot that a worker has, as it is stored and shown. It is free again once its lease has run
-/// out.
+/// A slot that a worker has, as it is stored and shown. The slot is free again when its lease has
+/// expired.
 #[answer]
 #[derive(Eq)]
 pub struct Slot {
-    /// The id, with which it is renewed and released.
+    /// The id, by which the slot is renewed and released.
     pub id: Id,
     /// The account for which the worker works.
     pub account: Id,
     /// The worker, by the name that the host uses for it.
     pub holder: Id,
-    /// The campaign on which it works.
+    /// The campaign on which the worker works.
     pub campaign: Option<Id>,
-    /// When the worker took it, in unix milliseconds.
+    /// When the worker took the slot, in unix milliseconds.
     pub acquired_at_ms: u64,
-    /// When it is free again unless it is renewed, in unix milliseconds.
+    /// When the slot is free again unless it is renewed, in unix milliseconds.
     pub expires_at_ms: u64,
 }

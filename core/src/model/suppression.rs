@@ -9,20 +9,20 @@ use tenantry_macros::answer;
 pub struct Suppression {
     /// The e-mail address in normal form, or the domain.
     pub value: String,
-    /// Which messages it suppresses: `marketing` suppresses only marketing messages,
+    /// Which messages the entry suppresses: `marketing` suppresses only marketing messages,
     /// `transactional` suppresses both classes.
     pub message_class: MessageClass,
     /// The account to which the entry belongs.
     pub account: Id,
     /// The reason.
     pub reason: Option<Note>,
-    /// When it expires, in unix milliseconds.
+    /// When the entry expires, in unix milliseconds; never when absent.
     pub expires_at_ms: Option<u64>,
-    /// When it was made, in unix milliseconds.
+    /// When the entry was created, in unix milliseconds.
     pub created_at_ms: u64,
 }
 
-/// What kind of message it is (R-QTA-14).
+/// The class of a message (R-QTA-14).
 #[answer]
 pub enum MessageClass {
     /// A message such as a newsletter or an offer.
@@ -32,7 +32,7 @@ pub enum MessageClass {
 }
 
 impl MessageClass {
-    /// All of them.
+    /// All classes.
     pub const ALL: [MessageClass; 2] = [MessageClass::Marketing, MessageClass::Transactional];
 
     /// The stable name.

@@ -170,7 +170,7 @@ fn plain(c: char) -> [Option<char>; 2] {
 }
 
 impl Name {
-    /// The time zone that applies when none is named.
+    /// The time zone that applies when no time zone is named: UTC.
     pub fn utc() -> Name {
         Name("UTC".to_owned())
     }

@@ -16,13 +16,14 @@ pub struct User {
     pub profile: Profile,
     /// Whether the user as a whole is disabled (R-ACC-3).
     pub disabled: bool,
-    /// Whether a password has to be set before the user is no longer shown as pending (R-TEA-4).
+    /// Whether the user still has to set a password; until then, the user is shown as pending
+    /// (R-TEA-4).
     pub must_set_password: bool,
-    /// When they first logged in (R-INV-4).
+    /// When the user first logged in (R-INV-4).
     pub first_login_at_ms: Option<u64>,
     /// The revision; every change raises it.
     pub rev: u64,
-    /// When it was made.
+    /// When it was created.
     pub created_at_ms: u64,
     /// When it was last changed.
     pub updated_at_ms: u64,
@@ -88,11 +89,11 @@ impl NotificationsEdit {
 pub struct Link {
     /// The id, from which the token is derived.
     pub id: Id,
-    /// What it is for.
+    /// What the link is for.
     pub kind: LinkKind,
-    /// The user for whom it can be used.
+    /// The user for whom the link can be used.
     pub user: Id,
-    /// The address that it was sent to.
+    /// The address to which the link was sent.
     pub email: Email,
     /// The generation, which rises when the link is sent again; tokens of an older generation are
     /// no longer valid.
@@ -105,8 +106,8 @@ pub struct Link {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LinkKind {
-    /// It confirms a new e-mail address.
+    /// The link confirms a new e-mail address.
     EmailChange,
-    /// It sets a new password.
+    /// The link sets a new password.
     PasswordReset,
 }

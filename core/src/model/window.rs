@@ -1,4 +1,4 @@
-//! The windows in which limits and caps count, and what happens to a send beyond (R-QTA-4,
+//! The windows in which limits and caps count, and what happens to a send beyond them (R-QTA-4,
 //! R-QTA-7).
 
 use tenantry_macros::answer;
@@ -25,7 +25,7 @@ pub enum Window {
 }
 
 impl Window {
-    /// How long it is on most days, in milliseconds.
+    /// The usual length of the window, in milliseconds.
     pub const fn usual_ms(self) -> u64 {
         const HOUR_MS: u64 = 3_600_000;
         match self {
@@ -42,19 +42,19 @@ impl Window {
 #[answer]
 #[derive(Default, PartialOrd, Ord, Hash)]
 pub enum OverLimit {
-    /// It is refused.
+    /// The send is refused.
     #[default]
     Reject,
-    /// It is refused, and the host keeps the messages until `retry_at_ms`.
+    /// The send is refused, and the host keeps the messages until `retry_at_ms`.
     Hold,
     /// Sends are spread evenly over the window, with at most `burst` messages at once.
     Spread,
-    /// Credits pay for it if the account pays with credits; otherwise it is refused. This is for
-    /// limits, not for caps.
+    /// Credits pay for the messages if the account pays with credits; otherwise the send is
+    /// refused. This is for limits, not for caps.
     UseCredits,
-    /// It goes out, counts as overuse, and the host is told.
+    /// The messages go out and count as overuse, and the host is notified.
     Soft,
-    /// It goes out and counts as overuse, to show what a new limit would do (R-QTA-15).
+    /// The messages go out and count as overuse, to show what a new limit would do (R-QTA-15).
     Shadow,
 }
 
@@ -71,7 +71,7 @@ impl OverLimit {
         }
     }
 
-    /// Whether it ever refuses a send.
+    /// Whether this setting ever refuses a send.
     pub const fn refuses(self) -> bool {
         !matches!(self, OverLimit::Soft | OverLimit::Shadow)
     }

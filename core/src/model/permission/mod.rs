@@ -29,11 +29,11 @@ pub enum Scope {
 pub struct HostNode {
     /// The id, with dots.
     pub id: Id,
-    /// The title for people, which a search looks at too.
+    /// The title for people; searches look at it too.
     pub title: Name,
     /// Whether grants carry a scope.
     pub scoped: bool,
-    /// Whether it has to be granted by its own name.
+    /// Whether the permission has to be granted by its own name.
     pub sensitive: bool,
 }
 

@@ -15,11 +15,12 @@ pub struct PermissionNode {
     pub title: String,
     /// Whether grants carry a scope (own, group, any).
     pub scoped: bool,
-    /// Whether it has to be granted by its own name, and is not included in a grant of its parent.
+    /// Whether the permission has to be granted by its own name, because a grant of its parent does
+    /// not include it.
     pub sensitive: bool,
-    /// Whether it is for operators of the platform, never for users of an account.
+    /// Whether the permission is for operators of the platform, never for users of an account.
     pub operators: bool,
-    /// Whether the host added it.
+    /// Whether the host added the node.
     pub host: bool,
     /// The place of the parent.
     pub parent: Option<usize>,
