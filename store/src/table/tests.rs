@@ -231,7 +231,9 @@ fn verify_finds_what_is_damaged_missing_outdated_or_left_over() {
         table.commit(&write(b"big", Some(text(12_000, 2)))).unwrap();
         table.hand_over().unwrap();
         assert_eq!(table.verify().unwrap().damaged, Vec::<String>::new());
+        assert_eq!(table.is_whole(), Ok(true));
         table.look(|raw| change(&mut raw.map.lock(), &old));
+        assert_eq!(table.is_whole(), Ok(false));
         table.verify().unwrap().damaged
     };
     assert_eq!(
@@ -267,4 +269,35 @@ fn verify_finds_what_is_damaged_missing_outdated_or_left_over() {
         damaged(&|map, _| drop(map.insert(left_over.clone(), vec![1]))),
         [record::printable(&left_over)]
     );
+}
+
+/// Whoever counts gives half of its keys away, wherever they lie.
+#[test]
+fn however_keys_are_spread_each_is_counted_once() {
+    let spreads: [fn(u32) -> Vec<u8>; 4] = [
+        |i| format!("all-of-one-prefix-{i:08}").into_bytes(),
+        |i| i.to_be_bytes().to_vec(),
+        |i| vec![0; i as usize % 500 + 1],
+        |i| {
+            [
+                &[u8::from(i > 9)][..],
+                &i.wrapping_mul(2_654_435_761).to_be_bytes(),
+            ]
+            .concat()
+        },
+    ];
+    for key in spreads {
+        let table = breaking();
+        for from in (0..6000).step_by(500) {
+            let mut batch = Batch::default();
+            for i in from..from + 500 {
+                batch.writes.push((key(i), Some(text(8, i as usize))));
+            }
+            batch.writes.sort();
+            batch.writes.dedup_by(|one, other| one.0 == other.0);
+            table.commit(&batch).unwrap();
+        }
+        table.hand_over().unwrap();
+        assert_eq!(table.is_whole(), Ok(true));
+    }
 }
