@@ -56,7 +56,7 @@
 #define TENANTRY_VERSION_MAJOR 0
 #define TENANTRY_VERSION_MINOR 1
 #define TENANTRY_VERSION_PATCH 0
-#define TENANTRY_CATALOGUE_HASH "5bae46ef16dc59298f65dfefdd71250e"
+#define TENANTRY_CATALOGUE_HASH "a8e618997b230a04329dd0bb5c4f3d58"
 
 #if defined(__GNUC__) || defined(__clang__)
 #define TENANTRY_API __attribute__((visibility("default")))
@@ -83,7 +83,7 @@ enum tenantry_error {
     TENANTRY_UNKNOWN_OPERATION = 2,
     /// What the request names does not exist, or belongs to an account that the actor cannot see.
     TENANTRY_NOT_FOUND = 3,
-    /// The actor does not hold the permission that this needs; `details.missing` names it.
+    /// The actor does not hold the permission that this call needs; `details.missing` names it.
     TENANTRY_PERMISSION_DENIED = 4,
     /// An actor of this kind may not do this.
     TENANTRY_ACTOR_NOT_ALLOWED = 5,
@@ -91,11 +91,11 @@ enum tenantry_error {
     TENANTRY_REV_CONFLICT = 6,
     /// Something with this id exists, or existed and was deleted.
     TENANTRY_ID_TAKEN = 7,
-    /// Others keep changing the same records; try again.
+    /// Other callers keep changing the same records; try again.
     TENANTRY_BUSY = 8,
-    /// The platform's licence does not include this; it needs the commercial edition.
+    /// The platform's licence does not include this feature; it needs the commercial edition.
     TENANTRY_FEATURE_NOT_LICENSED = 9,
-    /// A policy of the account or of the platform does not allow it; `details.policy` names it.
+    /// A policy of the account or of the platform does not allow this; `details.policy` names the policy.
     TENANTRY_POLICY_FORBIDS = 10,
     /// Nobody can do this to themselves.
     TENANTRY_SELF_FORBIDDEN = 11,
@@ -111,7 +111,7 @@ enum tenantry_error {
     TENANTRY_POISONED = 102,
     /// A defect in tenantry stopped the call; a change that was not acknowledged was not made.
     TENANTRY_INTERNAL = 103,
-    /// Another process has the store open; `details` says which one, and which folder. The option `lock_wait_ms` of `open` waits for it.
+    /// Another process has the store open; `details` names the process and the folder. With the option `lock_wait_ms`, `open` waits for it.
     TENANTRY_STORE_LOCKED = 110,
     /// There is no store at this path, and the option `create` is off.
     TENANTRY_STORE_MISSING = 111,
@@ -121,9 +121,9 @@ enum tenantry_error {
     TENANTRY_STORE_FULL = 113,
     /// Reading or writing the store failed; open the store anew.
     TENANTRY_STORE_FAILED = 114,
-    /// The store has a format that this version of the library does not know, as `details.format` says; use the version that wrote it.
+    /// The store has a format that this version of the library does not know (see `details.format`); use the version that wrote it.
     TENANTRY_STORE_FORMAT = 115,
-    /// The database does not answer, and nothing was written; where `details.unknown` is true it may have been.
+    /// The database does not answer. Nothing was written, unless `details.unknown` is true: then the change may have been written.
     TENANTRY_STORE_UNREACHABLE = 116,
     /// The clock can be set only when the store was opened with a manual clock.
     TENANTRY_CLOCK_NOT_MANUAL = 120,
@@ -131,15 +131,15 @@ enum tenantry_error {
     TENANTRY_ROLE_CYCLE = 200,
     /// Members, packages or other roles use the role; name a role in `replace_with`.
     TENANTRY_ROLE_IN_USE = 201,
-    /// The permission tree has no such node.
+    /// The permission tree has no node with this id.
     TENANTRY_PERMISSION_UNKNOWN = 202,
-    /// The permission tree has this node already.
+    /// The permission tree already has a node with this id.
     TENANTRY_PERMISSION_EXISTS = 203,
     /// Nobody can give more than they hold; `details.missing` lists what the actor does not hold.
     TENANTRY_ESCALATION_REFUSED = 204,
     /// A built-in role cannot be edited or deleted; copy it and change the copy.
     TENANTRY_ROLE_BUILT_IN = 205,
-    /// The role of a member comes from the account's package, and no other role can be named.
+    /// The role of a member comes from the account's package, so no other role can be named.
     TENANTRY_ROLE_BY_PACKAGE = 206,
     /// The user has one role in all accounts of the team; only somebody who administers all of them can change it.
     TENANTRY_ROLE_SPANS_ACCOUNTS = 207,
@@ -155,11 +155,11 @@ enum tenantry_error {
     TENANTRY_ASSET_NOT_ASSIGNED = 302,
     /// The guaranteed parts of the accounts below would exceed the limit of the account above.
     TENANTRY_GUARANTEE_EXCEEDED = 303,
-    /// The account has as many of these as its limit allows; `details.limit` names the limit.
+    /// The call asks for more than a limit of the account allows; `details.limit`, if present, names the limit.
     TENANTRY_LIMIT_REACHED = 304,
     /// More would be given back than the account has claimed; `details.own` says how many it has.
     TENANTRY_MORE_THAN_CLAIMED = 305,
-    /// The e-mail address belongs to a user already.
+    /// The e-mail address already belongs to a user.
     TENANTRY_EMAIL_TAKEN = 400,
     /// The account is pending: it waits for its owner.
     TENANTRY_ACCOUNT_PENDING = 401,
@@ -169,7 +169,7 @@ enum tenantry_error {
     TENANTRY_ACCOUNT_CLOSED = 403,
     /// Only a closed account can be reopened.
     TENANTRY_ACCOUNT_NOT_CLOSED = 404,
-    /// The time in which the account could be reopened is over.
+    /// The grace period in which the account could be reopened is over.
     TENANTRY_GRACE_OVER = 405,
     /// A higher level placed the hold, and only that level or one above it can clear it.
     TENANTRY_HOLD_OF_HIGHER_LEVEL = 406,
@@ -181,17 +181,17 @@ enum tenantry_error {
     TENANTRY_USER_DISABLED = 409,
     /// The membership is disabled.
     TENANTRY_MEMBER_DISABLED = 410,
-    /// The user is a member of the account already.
+    /// The user is already a member of the account.
     TENANTRY_ALREADY_MEMBER = 411,
     /// An account always has an owner; make another user the owner first.
     TENANTRY_OWNER_TRANSFER_REQUIRED = 412,
     /// The user is not a member of the account.
     TENANTRY_NOT_MEMBER = 413,
-    /// The team has as many users and open invitations as it has seats.
+    /// The users and open invitations of the team take all of its seats.
     TENANTRY_SEATS_EXHAUSTED = 414,
-    /// The owner of an account cannot be a member of another.
+    /// The owner of an account cannot be a member of another account.
     TENANTRY_OWNER_NOT_EXCLUSIVE = 415,
-    /// The user is in this account already.
+    /// The user is already in this account.
     TENANTRY_ALREADY_THERE = 416,
     /// The actor may not edit this field of the user; `details.edited_by` says who may.
     TENANTRY_FIELD_NOT_EDITABLE = 417,
@@ -203,9 +203,9 @@ enum tenantry_error {
     TENANTRY_CSV_INVALID = 420,
     /// A limit is used up until its window resets.
     TENANTRY_QUOTA_EXCEEDED = 500,
-    /// More than the limit itself was asked for; waiting does not help.
+    /// The request asks for more than the limit itself; waiting does not help.
     TENANTRY_EXCEEDS_LIMIT = 501,
-    /// The campaign was stopped, for its bounces or by hand; resume it first.
+    /// The campaign was stopped, because of its bounces or by hand; resume it first.
     TENANTRY_BOUNCE_STOP = 502,
     /// The reservation was committed or released, or has expired.
     TENANTRY_RESERVATION_OVER = 503,
@@ -215,9 +215,9 @@ enum tenantry_error {
     TENANTRY_INVITATION_EXPIRED = 600,
     /// The invitation was deleted.
     TENANTRY_INVITATION_DELETED = 601,
-    /// A newer invitation, or a newer link, has replaced it.
+    /// A newer invitation, or a newer link, has replaced this one.
     TENANTRY_INVITATION_SUPERSEDED = 602,
-    /// The invitation was accepted already.
+    /// The invitation has already been accepted.
     TENANTRY_INVITATION_ALREADY_ACCEPTED = 603,
     /// The address belongs to a user of the account or of the team; edit the user instead.
     TENANTRY_USER_EXISTS = 604,
@@ -235,15 +235,15 @@ enum tenantry_error {
     TENANTRY_SHARE_DIRECTION = 703,
     /// The template is shared by an account above: it can be used and previewed, not changed.
     TENANTRY_SHARED_READ_ONLY = 704,
-    /// Somebody else edits this; `details` says who and until when.
+    /// Somebody else edits this resource; `details` says who and until when.
     TENANTRY_LEASE_HELD = 705,
-    /// The lease has ended, or somebody took it over.
+    /// The lease has ended, or somebody has taken it over.
     TENANTRY_LEASE_LOST = 706,
-    /// There are not as many credits as this needs; `details.left` says how many there are.
+    /// There are fewer credits than this call needs; `details.left` says how many there are.
     TENANTRY_CREDITS_EXHAUSTED = 800,
-    /// More would be refunded than was spent and not refunded yet; `details.left` says how much that is.
+    /// The refund is larger than the amount that was spent and not refunded yet; `details.left` says how much that is.
     TENANTRY_REFUND_EXCEEDED = 801,
-    /// The session has ended, or there never was one; log in again.
+    /// The session has ended or never existed; log in again.
     TENANTRY_SESSION_INVALID = 900,
     /// The e-mail address and the password do not match, or the user may not log in.
     TENANTRY_LOGIN_REFUSED = 901,
@@ -253,7 +253,7 @@ enum tenantry_error {
     TENANTRY_PASSWORD_TOO_SHORT = 903,
     /// The password is too easy to guess, or the host bans it; `details.weak` says what is weak.
     TENANTRY_PASSWORD_BANNED = 904,
-    /// An allow-list does not contain the address of the actor, or no address was named.
+    /// An allow-list does not contain the address of the actor, or the call names no address.
     TENANTRY_IP_NOT_ALLOWED = 905,
     /// The user has a second factor; send its code in `code`.
     TENANTRY_SECOND_FACTOR_REQUIRED = 910,
@@ -261,15 +261,15 @@ enum tenantry_error {
     TENANTRY_SECOND_FACTOR_REFUSED = 911,
     /// A second factor is required here, and the session was begun without one; set one up, or log in with it.
     TENANTRY_SECOND_FACTOR_MISSING = 912,
-    /// This needs a more recent log-in; prove the user anew with `sessions.renew`.
+    /// This call needs a more recent log-in; prove the user's identity again with `sessions.renew`.
     TENANTRY_LOG_IN_AGAIN = 913,
     /// The API key was deleted, has expired, or never existed.
     TENANTRY_API_KEY_INVALID = 920,
-    /// Only people may do this, and not programs with an API key.
+    /// Only people may do this, not programs with an API key.
     TENANTRY_NOT_WITH_API_KEY = 921,
-    /// Only the user in person may do this, and nobody who acts as them.
+    /// Only the user in person may do this, not somebody who acts as the user.
     TENANTRY_NOT_AS_ANOTHER = 930,
-    /// The consumer was not given this message of the outbox.
+    /// This message of the outbox was not delivered to the consumer.
     TENANTRY_NOT_TAKEN = 950
 };
 

@@ -59,26 +59,7 @@ pub fn run(root: &Path) -> Result<()> {
     setup::node(root)?;
     let c_driver = c_driver(root, &library)?;
 
-    let mut lints = setup::cargo(&["clippy", "--release", "--all-targets", "--quiet"]);
-    setup::run(
-        "lints",
-        root,
-        packages(&mut lints, &LINTED).args(["--", "-D", "warnings"]),
-    )?;
-
-    setup::run(
-        "lints of the store with no database",
-        root,
-        setup::cargo(&["clippy", "--release", "--quiet", "--no-default-features"]).args([
-            "-p",
-            "tenantry-store",
-            "--lib",
-            "--",
-            "-D",
-            "warnings",
-        ]),
-    )?;
-
+    lints(root)?;
     document(root)?;
     deny::run(root)?;
 
@@ -125,6 +106,28 @@ pub fn run(root: &Path) -> Result<()> {
         began.elapsed().as_secs_f64()
     );
     Ok(())
+}
+
+/// What clippy says of every package, and of the store without databases.
+fn lints(root: &Path) -> Result<()> {
+    let mut all = setup::cargo(&["clippy", "--release", "--all-targets", "--quiet"]);
+    setup::run(
+        "lints",
+        root,
+        packages(&mut all, &LINTED).args(["--", "-D", "warnings"]),
+    )?;
+    setup::run(
+        "lints of the store without databases",
+        root,
+        setup::cargo(&["clippy", "--release", "--quiet", "--no-default-features"]).args([
+            "-p",
+            "tenantry-store",
+            "--lib",
+            "--",
+            "-D",
+            "warnings",
+        ]),
+    )
 }
 
 /// The pages of the Rust packages, without a warning.

@@ -3,7 +3,7 @@
 
 const { TenantryError } = require('./error.cjs')
 
-const CATALOGUE_HASH = '5bae46ef16dc59298f65dfefdd71250e'
+const CATALOGUE_HASH = 'a8e618997b230a04329dd0bb5c4f3d58'
 
 const ERROR_CLASSES = {
   invalid: class InvalidArgument extends TenantryError {},

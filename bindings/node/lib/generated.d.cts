@@ -134,7 +134,7 @@ export type Retry =
  *
  * - `invalid_argument`: An argument is missing, unknown, of the wrong type or out of bounds; `field` says which.
  * - `unknown_operation`: The catalogue has no operation of this name.
- * - `permission_unknown`: The permission tree has no such node.
+ * - `permission_unknown`: The permission tree has no node with this id.
  * - `csv_invalid`: The CSV text cannot be read; `details` names the line and the column.
  * - `password_too_short`: The password has fewer characters than the platform requires; `details.min` says how many are
  *   required.
@@ -145,7 +145,7 @@ export class InvalidArgument extends TenantryError {
 }
 
 /**
- * What the request names does not exist, or is not the caller's.
+ * What the request names does not exist, or the caller cannot see it.
  *
  * - `not_found`: What the request names does not exist, or belongs to an account that the actor cannot see.
  */
@@ -154,34 +154,34 @@ export class NotFound extends TenantryError {
 }
 
 /**
- * The request clashes with what exists: a taken address, a stale revision, a thing in use.
+ * The request conflicts with what exists: an address that is taken, a stale revision, a thing that is in use.
  *
  * - `rev_conflict`: The record was changed since it was read; read it again and repeat.
  * - `id_taken`: Something with this id exists, or existed and was deleted.
- * - `busy`: Others keep changing the same records; try again.
+ * - `busy`: Other callers keep changing the same records; try again.
  * - `idempotency_mismatch`: The idempotency key was used for another request; use a new key for a new request.
  * - `role_cycle`: The role would include itself; `details.path` shows how.
  * - `role_in_use`: Members, packages or other roles use the role; name a role in `replace_with`.
- * - `permission_exists`: The permission tree has this node already.
+ * - `permission_exists`: The permission tree already has a node with this id.
  * - `is_operator`: The user is an operator of the platform and cannot be a member of an account.
  * - `is_member`: The user is a member of an account and cannot be an operator.
  * - `package_in_use`: Accounts use the package; name a package in `move_to`.
  * - `guarantee_exceeded`: The guaranteed parts of the accounts below would exceed the limit of the account above.
  * - `more_than_claimed`: More would be given back than the account has claimed; `details.own` says how many it has.
- * - `email_taken`: The e-mail address belongs to a user already.
+ * - `email_taken`: The e-mail address already belongs to a user.
  * - `children_left`: There are accounts below the account; `children` has to say what happens to them.
- * - `already_member`: The user is a member of the account already.
+ * - `already_member`: The user is already a member of the account.
  * - `owner_transfer_required`: An account always has an owner; make another user the owner first.
- * - `owner_not_exclusive`: The owner of an account cannot be a member of another.
- * - `already_there`: The user is in this account already.
+ * - `owner_not_exclusive`: The owner of an account cannot be a member of another account.
+ * - `already_there`: The user is already in this account.
  * - `user_exists`: The address belongs to a user of the account or of the team; edit the user instead.
  * - `user_in_other_account`: The address belongs to another account of the team; only the parent can give access.
  * - `already_invited`: The address has an open invitation; edit it, resend it, or delete it first.
- * - `lease_held`: Somebody else edits this; `details` says who and until when.
- * - `lease_lost`: The lease has ended, or somebody took it over.
- * - `refund_exceeded`: More would be refunded than was spent and not refunded yet; `details.left` says how much that
- *   is.
- * - `not_taken`: The consumer was not given this message of the outbox.
+ * - `lease_held`: Somebody else edits this resource; `details` says who and until when.
+ * - `lease_lost`: The lease has ended, or somebody has taken it over.
+ * - `refund_exceeded`: The refund is larger than the amount that was spent and not refunded yet; `details.left` says
+ *   how much that is.
+ * - `not_taken`: This message of the outbox was not delivered to the consumer.
  */
 export class Conflict extends TenantryError {
   readonly class: 'conflict'
@@ -190,14 +190,15 @@ export class Conflict extends TenantryError {
 /**
  * The actor may not do this.
  *
- * - `permission_denied`: The actor does not hold the permission that this needs; `details.missing` names it.
+ * - `permission_denied`: The actor does not hold the permission that this call needs; `details.missing` names it.
  * - `actor_not_allowed`: An actor of this kind may not do this.
- * - `feature_not_licensed`: The platform's licence does not include this; it needs the commercial edition.
- * - `policy_forbids`: A policy of the account or of the platform does not allow it; `details.policy` names it.
+ * - `feature_not_licensed`: The platform's licence does not include this feature; it needs the commercial edition.
+ * - `policy_forbids`: A policy of the account or of the platform does not allow this; `details.policy` names the
+ *   policy.
  * - `self_forbidden`: Nobody can do this to themselves.
  * - `escalation_refused`: Nobody can give more than they hold; `details.missing` lists what the actor does not hold.
  * - `role_built_in`: A built-in role cannot be edited or deleted; copy it and change the copy.
- * - `role_by_package`: The role of a member comes from the account's package, and no other role can be named.
+ * - `role_by_package`: The role of a member comes from the account's package, so no other role can be named.
  * - `role_spans_accounts`: The user has one role in all accounts of the team; only somebody who administers all of them
  *   can change it.
  * - `asset_not_assigned`: The domain, node or bounce address is not assigned to the account.
@@ -210,17 +211,17 @@ export class Conflict extends TenantryError {
  * - `not_shareable`: Resources of this kind are never shared between accounts.
  * - `share_direction`: An account can share templates only with the accounts below it.
  * - `shared_read_only`: The template is shared by an account above: it can be used and previewed, not changed.
- * - `session_invalid`: The session has ended, or there never was one; log in again.
+ * - `session_invalid`: The session has ended or never existed; log in again.
  * - `login_refused`: The e-mail address and the password do not match, or the user may not log in.
- * - `ip_not_allowed`: An allow-list does not contain the address of the actor, or no address was named.
+ * - `ip_not_allowed`: An allow-list does not contain the address of the actor, or the call names no address.
  * - `second_factor_required`: The user has a second factor; send its code in `code`.
  * - `second_factor_refused`: The code of the second factor is wrong, or was used already.
  * - `second_factor_missing`: A second factor is required here, and the session was begun without one; set one up, or
  *   log in with it.
- * - `log_in_again`: This needs a more recent log-in; prove the user anew with `sessions.renew`.
+ * - `log_in_again`: This call needs a more recent log-in; prove the user's identity again with `sessions.renew`.
  * - `api_key_invalid`: The API key was deleted, has expired, or never existed.
- * - `not_with_api_key`: Only people may do this, and not programs with an API key.
- * - `not_as_another`: Only the user in person may do this, and nobody who acts as them.
+ * - `not_with_api_key`: Only people may do this, not programs with an API key.
+ * - `not_as_another`: Only the user in person may do this, not somebody who acts as the user.
  */
 export class Refused extends TenantryError {
   readonly class: 'refused'
@@ -230,12 +231,13 @@ export class Refused extends TenantryError {
  * A limit is reached.
  *
  * - `too_large`: The operation would change more at once than fits into one commit; do it in parts.
- * - `limit_reached`: The account has as many of these as its limit allows; `details.limit` names the limit.
+ * - `limit_reached`: The call asks for more than a limit of the account allows; `details.limit`, if present, names the
+ *   limit.
  * - `depth_exceeded`: The tree of accounts would be deeper than the platform allows.
- * - `seats_exhausted`: The team has as many users and open invitations as it has seats.
+ * - `seats_exhausted`: The users and open invitations of the team take all of its seats.
  * - `quota_exceeded`: A limit is used up until its window resets.
- * - `exceeds_limit`: More than the limit itself was asked for; waiting does not help.
- * - `credits_exhausted`: There are not as many credits as this needs; `details.left` says how many there are.
+ * - `exceeds_limit`: The request asks for more than the limit itself; waiting does not help.
+ * - `credits_exhausted`: There are fewer credits than this call needs; `details.left` says how many there are.
  * - `login_delayed`: There were too many failed attempts; the next attempt counts after `retry_at_ms`.
  */
 export class LimitReached extends TenantryError {
@@ -251,17 +253,17 @@ export class LimitReached extends TenantryError {
  * - `account_suspended`: The account, or one above it, is suspended by a hold.
  * - `account_closed`: The account, or one above it, is closed.
  * - `account_not_closed`: Only a closed account can be reopened.
- * - `grace_over`: The time in which the account could be reopened is over.
+ * - `grace_over`: The grace period in which the account could be reopened is over.
  * - `user_disabled`: The user is disabled.
  * - `member_disabled`: The membership is disabled.
  * - `link_expired`: The link can no longer be used; ask for a new one.
- * - `bounce_stop`: The campaign was stopped, for its bounces or by hand; resume it first.
+ * - `bounce_stop`: The campaign was stopped, because of its bounces or by hand; resume it first.
  * - `reservation_over`: The reservation was committed or released, or has expired.
  * - `reservation_void`: The account was suspended or closed, and the reservation was given back.
  * - `invitation_expired`: The invitation has expired; ask for a new one.
  * - `invitation_deleted`: The invitation was deleted.
- * - `invitation_superseded`: A newer invitation, or a newer link, has replaced it.
- * - `invitation_already_accepted`: The invitation was accepted already.
+ * - `invitation_superseded`: A newer invitation, or a newer link, has replaced this one.
+ * - `invitation_already_accepted`: The invitation has already been accepted.
  */
 export class WrongState extends TenantryError {
   readonly class: 'state'
@@ -270,16 +272,16 @@ export class WrongState extends TenantryError {
 /**
  * The store is locked, full, damaged or failed.
  *
- * - `store_locked`: Another process has the store open; `details` says which one, and which folder. The option
- *   `lock_wait_ms` of `open` waits for it.
+ * - `store_locked`: Another process has the store open; `details` names the process and the folder. With the option
+ *   `lock_wait_ms`, `open` waits for it.
  * - `store_missing`: There is no store at this path, and the option `create` is off.
  * - `store_corrupt`: The store is damaged or incomplete and was not opened; restore a backup.
  * - `store_full`: The disk is full; nothing that was acknowledged is lost.
  * - `store_failed`: Reading or writing the store failed; open the store anew.
- * - `store_format`: The store has a format that this version of the library does not know, as `details.format` says;
- *   use the version that wrote it.
- * - `store_unreachable`: The database does not answer, and nothing was written; where `details.unknown` is true it may
- *   have been.
+ * - `store_format`: The store has a format that this version of the library does not know (see `details.format`); use
+ *   the version that wrote it.
+ * - `store_unreachable`: The database does not answer. Nothing was written, unless `details.unknown` is true: then the
+ *   change may have been written.
  */
 export class StoreFailure extends TenantryError {
   readonly class: 'store'
@@ -326,60 +328,60 @@ export interface AccessCheck {
  * The object itself is true either way, as every object is in JavaScript.
  */
 export interface AccessExplanation {
-  /** Whether the user may. */
+  /** Whether the user may do it. */
   allowed: boolean
   /** How far the permission reaches. */
   scope?: Scope
   /** The ids from the top of the permission tree to this permission. */
   path: Array<string>
   /**
-   * Why the user may not, as a code: the status of the account, the user or the membership, or
-   * `permission_denied`.
+   * If the user may not do it, the code that says why: the status of the account, the user or
+   * the membership, `not_member`, or `permission_denied`.
    */
   refusal?: string
-  /** What was looked at, in order; the last entry decided. */
+  /** The steps of the check, in order; the last step decided. */
   steps: Array<AccessStep>
 }
 
 /**
- * How somebody holds their permissions in an account.
+ * How a user holds permissions in an account.
  *
- * - `owner`: They own the account.
- * - `member`: They are a member of it.
- * - `ancestor`: They manage the team from an account above it.
+ * - `owner`: The user owns the account.
+ * - `member`: The user is a member of the account.
+ * - `ancestor`: The user manages the team from an account above.
  */
 export type AccessHeldAs =
   | 'owner'
   | 'member'
   | 'ancestor'
 
-/** Somebody who may do something. */
+/** A user who may do something. */
 export interface AccessHolder {
   /** The user. */
   user: string
-  /** How they hold the permission. */
+  /** How the user holds the permission. */
   heldAs: AccessHeldAs
-  /** The account whose member they are: this one, or one above it. */
+  /** The account of which the user is a member: this account, or an account above it. */
   account: string
-  /** Their role there; an owner needs none. */
+  /** The user's role in that account; an owner needs no role. */
   role?: string
   /** How far the permission reaches; `any` for a permission that has no scope. */
   scope: Scope
 }
 
-/** A page of those who may do something. */
+/** A page of the users who may do something. */
 export interface AccessHolderList {
-  /** Those who may do it. */
+  /** The users who may do it. */
   holders: Array<AccessHolder>
   /** The `after` of the next page; absent on the last page. */
   next?: string
 }
 
-/** One thing that a permission check looked at. */
+/** One step of a permission check: a thing that the check looked at. */
 export interface AccessStep {
-  /** What kind of thing. */
+  /** What kind of thing the check looked at. */
   kind: AccessStepKind
-  /** The role, account or user that it belongs to. */
+  /** The role, account or user to which the step belongs. */
   subject: string
   /**
    * The roles that include the subject, from the member's own role down; absent when the subject
@@ -387,17 +389,17 @@ export interface AccessStep {
    */
   includedBy?: Array<string>
   /**
-   * The account that it comes from: the account of the membership, or the account whose package
-   * sets a ceiling.
+   * The account from which the step comes: the account of the membership, or the account whose
+   * package sets a ceiling.
    */
   account?: string
   /** The package whose role is a ceiling. */
   package?: string
   /** The node that was granted or denied. */
   permission?: string
-  /** How far it reaches. */
+  /** The widest scope that this step allows. */
   scope?: Scope
-  /** The code of the status that forbids it. */
+  /** The code of the status that forbids the permission. */
   code?: string
 }
 
@@ -405,17 +407,19 @@ export interface AccessStep {
  * What kind of thing a permission check looked at.
  *
  * - `operators_only`: The permission is for operators of the platform only, never for users of an account.
- * - `ancestor`: The user reaches the account from one above it, with the permissions that they hold there.
+ * - `ancestor`: The user reaches the account from an account above it, with the permissions that they hold
+ * there.
  * - `owner`: The user is the owner, who holds every permission under the ceilings.
- * - `by_package`: By policy, members hold what the role of the package allows, and not what a role of their
- * own allows.
- * - `grant`: A role allows it.
+ * - `by_package`: By policy, members hold what the role of the account's package allows, and not what a role
+ * of their own allows.
+ * - `grant`: A role allows the permission.
  * - `administrator`: The role is an administrator's role, in which every scope is `any`.
- * - `denial`: A role denies it.
- * - `no_grant`: Nothing allows it: no role of the member; or no role of the package, where the package
- * decides; or no membership of the account itself, where the permission needs one.
- * - `ceiling`: The role of a package leaves the permission, up to this scope.
- * - `ceiling_missing`: The role of a package does not leave the permission.
+ * - `denial`: A role denies the permission.
+ * - `no_grant`: Nothing allows the permission: no role of the member does; or, if the package decides, its
+ * role does not; or the permission needs a membership of the account itself, and the user has
+ * none.
+ * - `ceiling`: The role of a package is a ceiling, and it allows the permission up to this scope.
+ * - `ceiling_missing`: The role of a package is a ceiling, and it does not allow the permission.
  * - `behind`: Somebody acts as the user, or a program acts for them with an API key: the user may do no
  * more than that person or key may (R-SES-6, R-SES-7).
  * - `status`: The status of the account, the user or the membership forbids everything; when `account` is
@@ -444,61 +448,61 @@ export interface Account {
   /** The account above. */
   parent?: string
   /**
-   * The user who owns it; absent only while the account waits for its first owner to confirm
-   * their address.
+   * The user who owns the account; absent only while the account waits for its first owner to
+   * confirm their address.
    */
   owner?: string
   /** The package. */
   package?: string
-  /** The package that it gets later. */
+  /** The package that the account gets later. */
   nextPackage?: NextPackage
   /** The account's own limits; the others are inherited. */
   limits: Limits
   /** The role that a new member gets when none is named. */
   defaultRole?: string
-  /** The IANA name of the time zone of its days and months. */
+  /** The IANA name of the time zone in which the account's days and months begin. */
   timeZone: string
   /** The effective status: the worst status among this account and the accounts above it. */
   status: Status
   /** The holds that suspend this account itself. */
   holds: Array<Hold>
-  /** When it was closed, in unix milliseconds. */
+  /** When the account was closed, in unix milliseconds. */
   closedAtMs?: number
-  /** How many accounts are directly below it. */
+  /** How many accounts are directly below the account. */
   children: number
-  /** How many members it has. */
+  /** How many members the account has. */
   members: number
-  /** How many users it and all accounts below it have; each user counts once. */
+  /** How many users the account and all accounts below it have; each user counts once. */
   users: number
   /**
-   * Its credits for e-mails, including the reserves of groups; absent when the caller may not
-   * see them (`credits.view`).
+   * The account's credits for e-mails, including the reserves of groups; absent when the caller
+   * may not see them (`credits.view`).
    */
   emailCredits?: number
   /**
-   * Its credits for text messages, including the reserves of groups; absent when the caller may
-   * not see them.
+   * The account's credits for text messages, including the reserves of groups; absent when the
+   * caller may not see them.
    */
   smsCredits?: number
   /** The revision; every change raises it. */
   rev: number
-  /** When it was made, in unix milliseconds. */
+  /** When the account was created, in unix milliseconds. */
   createdAtMs: number
-  /** When it was last changed, in unix milliseconds. */
+  /** When the account was last changed, in unix milliseconds. */
   updatedAtMs: number
 }
 
 /**
- * What is done to many accounts.
+ * An action that is carried out for many accounts.
  *
  * - `activate`: Makes pending accounts active, and clears the holds of the reason from suspended ones.
- * - `suspend`: Places a hold, unless there is one of this reason already.
- * - `close`: Closes them.
- * - `reopen`: Reopens them.
- * - `delete`: Deletes them.
- * - `set_package`: Gives them a package.
- * - `add_credits`: Gives each of them credits, as `credits.grant` does.
- * - `withdraw_credits`: Takes credits back from each of them, as `credits.withdraw` does.
+ * - `suspend`: Places a hold on each account, unless it has a hold of this reason already.
+ * - `close`: Closes the accounts.
+ * - `reopen`: Reopens the accounts.
+ * - `delete`: Deletes the accounts.
+ * - `set_package`: Gives the accounts a package.
+ * - `add_credits`: Gives each account credits, as `credits.grant` does.
+ * - `withdraw_credits`: Takes credits back from each account, as `credits.withdraw` does.
  */
 export type AccountAction =
   | 'activate'
@@ -547,10 +551,10 @@ export interface AccountList {
 }
 
 /**
- * What a list of accounts is ordered by.
+ * The order of a list of accounts.
  *
  * - `id`: The id.
- * - `name`: The name; upper and lower case are alike.
+ * - `name`: The name; case does not matter.
  * - `created`: The time of creation, the oldest first.
  */
 export type AccountOrder =
@@ -560,9 +564,9 @@ export type AccountOrder =
 
 /** What a further account would cost. */
 export interface AccountQuote {
-  /** The account below which it would be created. */
+  /** The account below which the new account would be created. */
   parent: string
-  /** The top account of the team, which pays for it. */
+  /** The top account of the team, which pays for the new account. */
   team: string
   /** The monthly price, from the package of the team; absent when that package has none. */
   price?: Price
@@ -572,13 +576,13 @@ export interface AccountQuote {
 export interface AccountSwitch {
   /** The account. */
   account: string
-  /** Its name. */
+  /** The name of the account. */
   name: string
   /** The user. */
   user: string
-  /** How they enter it. */
+  /** How the user enters the account. */
   how: EnterAs
-  /** The role that they enter with; an owner needs none. */
+  /** The role with which the user enters; an owner needs no role. */
   role?: string
 }
 
@@ -592,12 +596,12 @@ export interface AccountSwitch {
 export interface AccountValidation {
   /** Whether an account can be created with these details. */
   valid: boolean
-  /** What is wrong with them. */
+  /** What is wrong with the details. */
   problems: Array<Problem>
 }
 
 /**
- * What carries out actions by itself.
+ * What carries out the actions.
  *
  * - `automation`: An automation, counted by `automation_actions_per_month`.
  * - `trigger`: A trigger, counted by `trigger_actions_per_month`.
@@ -608,9 +612,9 @@ export type ActionKind =
 
 /** An allow-list. */
 export interface AddressList {
-  /** The account that it is about. */
+  /** The account of the list; absent for the list of a user. */
   account?: string
-  /** The user that it is about. */
+  /** The user of the list; absent for the list of an account. */
   user?: string
   /** The addresses that are allowed; every address is allowed when the list is empty. */
   addresses: Array<string>
@@ -620,30 +624,30 @@ export interface AddressList {
 export interface ApiKey {
   /** The key. */
   id: string
-  /** The account that it acts in. */
+  /** The account in which the key acts. */
   account: string
-  /** The member for whom it acts. */
+  /** The member for whom the key acts. */
   user: string
-  /** What people call it. */
+  /** The name that people see. */
   name: string
-  /** What it may be used for, as far as the member may do it. */
+  /** What the key may be used for, as far as the member may do it. */
   permissions: Array<Grant>
-  /** The addresses from which it may be used; every address when the list is empty. */
+  /** The addresses from which the key may be used; every address when the list is empty. */
   allowList: Array<string>
-  /** When it expires, in unix milliseconds; absent when it never does. */
+  /** When the key expires, in unix milliseconds; absent when it never expires. */
   expiresAtMs?: number
   /**
-   * When it was last used, in unix milliseconds, to within five minutes; absent when it never
-   * was.
+   * When the key was last used, in unix milliseconds, to within five minutes; absent when it was
+   * never used.
    */
   lastUsedAtMs?: number
-  /** The address from which it was last used. */
+  /** The address from which the key was last used. */
   lastIp?: string
   /** The revision; every change raises it. */
   rev: number
-  /** When it was made, in unix milliseconds. */
+  /** When the key was created, in unix milliseconds. */
   createdAtMs: number
-  /** When it was last changed, in unix milliseconds. */
+  /** When the key was last changed, in unix milliseconds. */
   updatedAtMs: number
 }
 
@@ -663,13 +667,13 @@ export interface ApiKeyList {
 export interface ApiKeyProof {
   /** The key. */
   apiKey: string
-  /** The account that it acts in. */
+  /** The account in which the key acts. */
   account: string
-  /** The member for whom it acts. */
+  /** The member for whom the key acts. */
   user: string
-  /** What it may be used for, as far as the member may do it. */
+  /** What the key may be used for, as far as the member may do it. */
   permissions: Array<Grant>
-  /** When it expires, in unix milliseconds; absent when it never does. */
+  /** When the key expires, in unix milliseconds; absent when it never expires. */
   expiresAtMs?: number
 }
 
@@ -690,7 +694,7 @@ export interface Asset {
   kind: AssetKind
   /** Its name. */
   asset: string
-  /** Where the account has it from. */
+  /** Where the account's asset comes from. */
   source: AssetSource
   /** The account or package to which it was assigned. */
   assignedTo: string
@@ -720,12 +724,12 @@ export interface AssetList {
 }
 
 /**
- * Where an account has an asset from.
+ * Where an account's asset comes from.
  *
- * - `own`: It was assigned to the account itself.
- * - `package`: It comes from the account's package.
- * - `inherited`: It comes from the account above, or from that account's package, because this account has no
- * package.
+ * - `own`: The asset was assigned to the account itself.
+ * - `package`: The asset comes from the account's package.
+ * - `inherited`: The asset comes from the account above, or from the package of that account, because this
+ * account has no package.
  */
 export type AssetSource =
   | 'own'
@@ -754,11 +758,11 @@ export interface Assets {
 
 /** A change of the assets of a package; a list that is absent stays as it is. */
 export interface AssetsEditInput {
-  /** The sending domains; the list replaces the whole list. */
+  /** The sending domains; the new list replaces the old one. */
   domains?: ReadonlyArray<string> | undefined
-  /** The sending nodes; the list replaces the whole list. */
+  /** The sending nodes; the new list replaces the old one. */
   nodes?: ReadonlyArray<string> | undefined
-  /** The bounce addresses; the list replaces the whole list. */
+  /** The bounce addresses; the new list replaces the old one. */
   bounceAddresses?: ReadonlyArray<string> | undefined
 }
 
@@ -769,11 +773,14 @@ export interface AuditActor {
   /** The person who really acted. */
   user?: string
   /**
-   * The account on whose behalf a user, or somebody acting as a user, made the change; it may
-   * lie above the account that was changed.
+   * The account on whose behalf a user, or a person acting as a user, made the change; it may be
+   * above the account that was changed.
    */
   account?: string
-  /** The address from which they came, as the host saw it; absent once the person is erased. */
+  /**
+   * The address from which the person came, as the host saw it; absent after the person was
+   * erased.
+   */
   ip?: string
   /** The API key, if a program of the user acted. */
   apiKey?: string
@@ -784,7 +791,7 @@ export interface AuditActor {
 /**
  * What kind of actor.
  *
- * - `system`: The host itself, or what became due without a call.
+ * - `system`: The host itself, or a change that became due without a call.
  * - `user`: A user in an account.
  * - `operator`: One of the platform's staff.
  */
@@ -793,13 +800,13 @@ export type AuditActorKind =
   | 'user'
   | 'operator'
 
-/** What happened to one thing. */
+/** A change of one thing. */
 export interface AuditChangeItem {
-  /** Its id, within the account or the platform whose chain this is. */
+  /** The id of the thing, within the account or the platform to which the chain belongs. */
   id: string
   /** What kind of thing it is. */
   kind: AuditKind
-  /** Whether it was created, changed or deleted. */
+  /** Whether the thing was created, changed or deleted. */
   what: AuditWhat
   /** The fields that changed. */
   fields: Array<AuditField>
@@ -812,12 +819,13 @@ export interface AuditExport {
   /** The records as JSON lines, each ended by a line feed. */
   lines: string
   /**
-   * The personal data in these records as JSON lines: the number of the record, the place of the
-   * change in it, and the text whose hash the change has. A line without a place is the address
-   * from which the actor came; its hash is `actor_hash` in the record.
+   * The personal data in these records as JSON lines. Each line has the number of the record,
+   * the place of the change in the record, and the text whose hash is in the change. A line
+   * without a place has the address from which the actor came; the hash of this line's text is
+   * `actor_hash` in the record.
    */
   personal?: string
-  /** How many records there are. */
+  /** How many records the page has. */
   records: number
   /** The `after` of the next page; absent on the last page. */
   next?: number
@@ -825,11 +833,11 @@ export interface AuditExport {
 
 /** A field that changed. */
 export interface AuditField {
-  /** Its name; for a field within a field, both names with a dot between them. */
+  /** The name of the field; for a field within a field, both names with a dot between them. */
   name: string
   /**
-   * The value before the change: text as it is, everything else as JSON. It is absent when there
-   * was no value.
+   * The value before the change: text as it is, everything else as JSON. Absent when there was
+   * no value.
    */
   before?: string
   /** The value after the change, in the same form. */
@@ -838,30 +846,30 @@ export interface AuditField {
 
 /** Where a chain ends and begins. */
 export interface AuditHeadItem {
-  /** The number of the last record; 0 where there is none. */
+  /** The number of the last record; 0 when there is no record. */
   number: number
-  /** Its SHA-256 in hexadecimal; 64 zeros where there is no record. */
+  /** The SHA-256 of that record in hexadecimal; 64 zeros when there is no record. */
   hash: string
-  /** The number of the last record that was pruned; 0 where none was. */
+  /** The number of the last record that was pruned; 0 when no record was pruned. */
   prunedTo: number
-  /** Its hash. */
+  /** The hash of that record. */
   prunedHash: string
 }
 
 /**
- * A record of what one operation changed. An operation that changes much has several records, one
- * after the other.
+ * A record of what one operation changed. An operation that makes many changes has several
+ * records, one after the other.
  */
 export interface AuditItem {
-  /** Its number in the chain, which begins at 1. */
+  /** The number of the record in the chain; the first record has number 1. */
   number: number
-  /** When it happened, in unix milliseconds. */
+  /** When the change was made, in unix milliseconds. */
   atMs: number
-  /** Who did it, on whose behalf, and from which address. */
+  /** Who made the change, on whose behalf, and from which address. */
   actor: AuditActor
-  /** The operation; `schedule` for what became due without a call. */
+  /** The operation; `schedule` for a change that became due without a call. */
   operation: string
-  /** What it changed. */
+  /** What the operation changed. */
   changes: Array<AuditChangeItem>
 }
 
@@ -875,14 +883,14 @@ export interface AuditItem {
  * - `avatar`: The picture of a group.
  * - `campaign`: A campaign: it was stopped or resumed.
  * - `cap`: A cap or pace.
- * - `credits`: An entry of a ledger of credits, as channel and number. What pays for a send is recorded in
- * the ledger only.
+ * - `credits`: An entry of a ledger of credits, named by channel and number. Credits that pay for a send
+ * are recorded in the ledger only.
  * - `default_limits`: The default limits of the platform.
  * - `group`: A group.
  * - `invitation`: An invitation.
  * - `link`: A link that was sent to a user.
- * - `member`: A membership, by its user.
- * - `operator`: An operator of the platform, by their user.
+ * - `member`: A membership, named by its user.
+ * - `operator`: An operator of the platform, named by their user.
  * - `package`: A package.
  * - `permission`: A permission that the host added.
  * - `password`: The password of a user, or a banned password; never the password itself.
@@ -947,7 +955,7 @@ export interface AuditPage {
 export interface AuditProblem {
   /** What kind of problem it is. */
   kind: AuditProblemKind
-  /** The number of the record. */
+  /** The number of the record that has the problem. */
   number: number
 }
 
@@ -970,7 +978,7 @@ export type AuditProblemKind =
   | 'pruned'
   | 'head_altered'
 
-/** What was pruned. */
+/** The result of pruning a chain. */
 export interface AuditPruned {
   /** How many records were pruned: at most 1,000 in one call. */
   pruned: number
@@ -979,7 +987,7 @@ export interface AuditPruned {
 }
 
 /**
- * What the check of a chain found.
+ * The result of checking a chain.
  *
  * It is an answer of yes or no: yes if `whole` is true.
  *
@@ -990,27 +998,27 @@ export interface AuditVerification {
   whole: boolean
   /** The first problem that was found. */
   problem?: AuditProblem
-  /** How many records were checked before it. */
+  /** How many records were found to be right; if there is a problem, how many before it. */
   records: number
   /** The number of the last record, according to the chain itself. */
   number: number
-  /** Its hash. */
+  /** The hash of that record. */
   hash: string
 }
 
 /**
  * What happened to a thing.
  *
- * - `created`: It was made.
- * - `changed`: It was changed.
- * - `deleted`: It was deleted.
+ * - `created`: The thing was created.
+ * - `changed`: The thing was changed.
+ * - `deleted`: The thing was deleted.
  */
 export type AuditWhat =
   | 'created'
   | 'changed'
   | 'deleted'
 
-/** The answer about an automation that is not too large. */
+/** The answer for an automation that is not too large. */
 export interface AutomationSize {
   /** How many actions an automation of the account may have. */
   value: Limit
@@ -1061,15 +1069,15 @@ export interface BatchedSendInput {
   /** How many messages, at least 1. */
   count: Integer
   /**
-   * The least that is useful: as many as fit are granted, and none when fewer than this fit; all
-   * or none when absent.
+   * The smallest number that is useful: if at least this many messages fit, as many as fit are
+   * granted; if fewer fit, none is. When absent, all are granted or none.
    */
   min?: Integer | undefined
 }
 
 /** The limit that refused a send. */
 export interface BindingLimit {
-  /** Its name, such as `email_per_day`, or the id of the cap. */
+  /** The name of the limit, such as `email_per_day`, or the id of the cap. */
   name: string
   /**
    * Whose limit it is: that of the `account` that sends, of an `ancestor`, or of the `group` of
@@ -1081,11 +1089,11 @@ export interface BindingLimit {
   subject: string
   /** The value of the limit. */
   value: number
-  /** How much of it is used. */
+  /** How much of the limit is used. */
   used: number
   /**
    * How much of the limit is kept for accounts below to which it is guaranteed and which have
-   * not used it yet (R-TEA-9); absent when nothing is.
+   * not used it yet (R-TEA-9); absent when nothing is kept.
    */
   keptApart?: number
   /**
@@ -1095,7 +1103,7 @@ export interface BindingLimit {
   source: string
 }
 
-/** The rate of bounces at which a campaign is stopped (R-QTA-11). */
+/** The bounce rate at which a campaign is stopped (R-QTA-11). */
 export interface BounceRateInput {
   /** How many bounces per thousand outcomes: 1 to 1,000. */
   perMille: Integer
@@ -1103,7 +1111,7 @@ export interface BounceRateInput {
   sample: Integer
 }
 
-/** The rate of bounces at which a campaign is stopped (R-QTA-11). */
+/** The bounce rate at which a campaign is stopped (R-QTA-11). */
 export interface BounceRate {
   /** How many bounces per thousand outcomes: 1 to 1,000. */
   perMille: number
@@ -1112,7 +1120,7 @@ export interface BounceRate {
 }
 
 /**
- * What was done to one of many.
+ * The result for one of many.
  *
  * It is an answer of yes or no: yes if `done` is true.
  *
@@ -1121,30 +1129,30 @@ export interface BounceRate {
 export interface BulkAccountResult {
   /** The account. */
   account: string
-  /** Whether it was done. */
+  /** Whether the operation was carried out for it. */
   done: boolean
   /**
-   * Why it was refused. It is absent when it was done, and when it was not done only because
-   * another one was refused and `atomic` was set.
+   * Why it was refused. Absent if the operation was carried out, or if it was not carried out
+   * only because `atomic` was set and another one was refused.
    */
   problem?: Problem
 }
 
 /**
- * What was done to many.
+ * The results of an operation that does one thing to many.
  *
- * With `atomic`, it was done to all of them, or to none where one was refused. That is no error:
- * the answer says which one was in the way.
+ * With `atomic`, nothing is done if one of them is refused. A refusal is not an error: the answer
+ * says which of them were refused.
  */
 export interface BulkAccountResults {
-  /** One result for each, in the order of the request. */
+  /** One result for each of them, in the order of the request. */
   results: Array<BulkAccountResult>
   /** How many were refused: those that have a `problem`. */
   refused: number
 }
 
 /**
- * What was done to one of many.
+ * The result for one of many.
  *
  * It is an answer of yes or no: yes if `done` is true.
  *
@@ -1153,23 +1161,23 @@ export interface BulkAccountResults {
 export interface BulkMemberResult {
   /** The user. */
   user: string
-  /** Whether it was done. */
+  /** Whether the operation was carried out for it. */
   done: boolean
   /**
-   * Why it was refused. It is absent when it was done, and when it was not done only because
-   * another one was refused and `atomic` was set.
+   * Why it was refused. Absent if the operation was carried out, or if it was not carried out
+   * only because `atomic` was set and another one was refused.
    */
   problem?: Problem
 }
 
 /**
- * What was done to many.
+ * The results of an operation that does one thing to many.
  *
- * With `atomic`, it was done to all of them, or to none where one was refused. That is no error:
- * the answer says which one was in the way.
+ * With `atomic`, nothing is done if one of them is refused. A refusal is not an error: the answer
+ * says which of them were refused.
  */
 export interface BulkMemberResults {
-  /** One result for each, in the order of the request. */
+  /** One result for each of them, in the order of the request. */
   results: Array<BulkMemberResult>
   /** How many were refused: those that have a `problem`. */
   refused: number
@@ -1179,7 +1187,7 @@ export interface BulkMemberResults {
 export interface Campaign {
   /** The host's own id, unique within the account. */
   id: string
-  /** The account that sends it. */
+  /** The account that sends the campaign. */
   account: string
   /** The outcomes reported since the sample began; they decide whether the campaign is stopped. */
   sample: CampaignOutcomes
@@ -1190,11 +1198,11 @@ export interface Campaign {
   sampleSinceMs: number
   /** All outcomes that were reported. */
   total: CampaignOutcomes
-  /** Why it is stopped; absent when it is not. */
+  /** Why the campaign is stopped; absent when it is not stopped. */
   stop?: CampaignStop
-  /** When the store first heard of it, in unix milliseconds. */
+  /** When the campaign was first reported or stopped, in unix milliseconds. */
   createdAtMs: number
-  /** When it was last changed, in unix milliseconds. */
+  /** When the record of the campaign was last changed, in unix milliseconds. */
   updatedAtMs: number
 }
 
@@ -1208,26 +1216,26 @@ export interface CampaignList {
 
 /** How many messages of a campaign had each outcome. */
 export interface CampaignOutcomes {
-  /** How many were delivered. */
+  /** How many messages were delivered. */
   delivered: number
-  /** How many bounced for good. */
+  /** How many messages bounced permanently. */
   hard: number
-  /** How many bounced for now. */
+  /** How many messages bounced temporarily. */
   soft: number
-  /** How many were delivered and brought a complaint. */
+  /** How many messages were delivered and brought a complaint. */
   complaints: number
 }
 
 /** Why a campaign is stopped. */
 export interface CampaignStop {
-  /** What stopped it. */
+  /** What stopped the campaign. */
   reason: CampaignStopReason
   /**
-   * The rate that was reached, in bounces per thousand outcomes; absent when somebody stopped
-   * it.
+   * The bounce rate that was reached, in bounces per thousand outcomes; absent when somebody
+   * stopped the campaign.
    */
   perMille?: number
-  /** When it was stopped, in unix milliseconds. */
+  /** When the campaign was stopped, in unix milliseconds. */
   atMs: number
 }
 
@@ -1235,7 +1243,7 @@ export interface CampaignStop {
  * What stops a campaign.
  *
  * - `bounces`: Too many of its messages bounced.
- * - `request`: Somebody stopped it.
+ * - `request`: Somebody stopped the campaign.
  */
 export type CampaignStopReason =
   | 'bounces'
@@ -1247,31 +1255,31 @@ export interface Cap {
   id: string
   /** The account; absent for a cap of the platform. */
   account?: string
-  /** What it counts by. */
+  /** What the cap counts by. */
   scope: CapScope
   /** The one member, campaign, API key or domain to which the cap applies. */
   subject?: string
-  /** Which messages it counts. */
+  /** The channel of the messages that the cap counts. */
   channel: Channel
-  /** Only messages of this class. */
+  /** The class of the messages that the cap counts; absent when it counts all classes. */
   messageClass?: MessageClass
-  /** The window that it counts in. */
+  /** The window in which the cap counts. */
   window: Window
-  /** How many messages a window allowed on the day on which the cap was created. */
+  /** How many messages the cap allowed in each window on the day of its creation. */
   limit: number
-  /** By how many that number grows each day. */
+  /** By how many messages that number grows each day. */
   growsDailyBy?: number
   /** What happens to messages beyond the limit. */
   over: OverLimit
-  /** How many messages may go out at once, for a cap that spreads. */
+  /** For a cap that spreads, how many messages may go out at once. */
   burst: number
-  /** Whether the platform has set it. */
+  /** Whether the platform set the cap. */
   byPlatform: boolean
   /** The revision; every change raises it. */
   rev: number
-  /** When it was made, in unix milliseconds. */
+  /** When the cap was created, in unix milliseconds. */
   createdAtMs: number
-  /** When it was last changed, in unix milliseconds. */
+  /** When the cap was last changed, in unix milliseconds. */
   updatedAtMs: number
 }
 
@@ -1316,10 +1324,10 @@ export type CapScope =
   | 'recipient_domain'
 
 /**
- * How a message goes out; e-mails and text messages are counted separately.
+ * The channel of a message; e-mails and text messages are counted separately.
  *
- * - `email`: By e-mail.
- * - `sms`: As a text message.
+ * - `email`: E-mail.
+ * - `sms`: Text message (SMS).
  */
 export type Channel =
   | 'email'
@@ -1331,7 +1339,7 @@ export interface ChildCreated {
   account: string
   /** The account above. */
   parent: string
-  /** Its status; pending until the owner has confirmed their address. */
+  /** The status of the account; pending until the owner has confirmed their address. */
   status: Status
   /** The owner; absent until they have confirmed their address. */
   owner?: string
@@ -1339,7 +1347,7 @@ export interface ChildCreated {
   mustSetPassword: boolean
   /** The invitation with which the owner confirms their address. */
   invitation?: string
-  /** Its monthly price. */
+  /** The monthly price of the account. */
   price?: Price
 }
 
@@ -1356,22 +1364,22 @@ export type ChildOwner =
 /**
  * What happens to the accounts below an account that is deleted.
  *
- * - `delete`: They are deleted too, with all accounts below them.
- * - `detach`: They become top accounts.
+ * - `delete`: All accounts below the deleted account are deleted too.
+ * - `detach`: The accounts directly below become top accounts; the accounts below them stay below them.
  */
 export type Children =
   | 'delete'
   | 'detach'
 
-/** A jump of the system's clock, measured against a clock that only counts on (R-QTA-13). */
+/** A jump of the system's clock, measured against the monotonic clock (R-QTA-13). */
 export interface ClockJump {
-  /** What time it would have been without the jump, in unix milliseconds. */
+  /** The time without the jump, in unix milliseconds. */
   fromMs: number
-  /** What the system's clock said, in unix milliseconds. */
+  /** The time that the system's clock showed, in unix milliseconds. */
   toMs: number
   /**
    * Whether the jump is held back: the store's time continues from `from_ms` until the clock is
-   * right again, or `clock.confirm` says that it is right.
+   * right again, or `clock.confirm` confirms the jump.
    */
   held: boolean
 }
@@ -1380,13 +1388,16 @@ export interface ClockJump {
 export interface ClockReading {
   /** The time in unix milliseconds. */
   nowMs: number
-  /** Whether `clock.set` can move it. */
+  /** Whether the clock is manual, so that `clock.set` can move it. */
   manual: boolean
-  /** What the system's clock says, in unix milliseconds, when it has jumped and is held back. */
+  /**
+   * What the system's clock says, in unix milliseconds; present only while a jump of that clock
+   * is held back.
+   */
   heldBackMs?: number
 }
 
-/** What was moved out of the future. */
+/** The result of undoing the effects of a wrong clock. */
 export interface ClockUndone {
   /** How many counters of limits and caps were moved. */
   counters: number
@@ -1414,7 +1425,7 @@ export interface CreditBalance {
 
 /** The credits of an account for one channel. */
 export interface CreditChannel {
-  /** What they pay for. */
+  /** What the credits pay for. */
   channel: Channel
   /** All credits: the free balance and the reserves of groups. */
   total: number
@@ -1442,8 +1453,8 @@ export interface CreditEntry {
   /** What the credits pay for. */
   channel: Channel
   /**
-   * The number of the entry in its ledger, which begins at 1. The number of an entry that
-   * brought credits in is also the number of the grant.
+   * The number of the entry in its ledger; the first entry has number 1. The number of an entry
+   * that brought credits in is also the number of the grant.
    */
   entry: number
   /** What the entry says. */
@@ -1467,20 +1478,20 @@ export interface CreditEntry {
   spend?: number
   /** The reason. */
   reason?: string
-  /** What was paid for, as the host names it: for example a campaign or a reservation. */
+  /** What the credits paid for, as the host names it: for example a campaign or a reservation. */
   reference?: string
-  /** For a grant: its priority; grants with a lower number pay first. */
+  /** For a grant, its priority; grants with a lower number pay first. */
   priority?: number
-  /** For a grant: when what is left of it expires, in unix milliseconds. */
+  /** For a grant, when the credits that are left expire, in unix milliseconds. */
   expiresAtMs?: number
   /**
-   * For a grant: when the credits were first granted, in unix milliseconds; credits from the
-   * account above keep the time that they had there.
+   * For a grant, when the credits were first granted, in unix milliseconds; credits from the
+   * account above keep the time of their first grant.
    */
   grantedAtMs?: number
   /**
-   * For a grant that came from the account above: the grant of that account of which it is a
-   * part.
+   * For a grant that came from the account above, the number of that account's grant from which
+   * it came.
    */
   fromGrant?: number
   /** The idempotency key of the request; the same request is not carried out twice. */
@@ -1488,8 +1499,8 @@ export interface CreditEntry {
   /** Who made the entry: `system` or the id of a user. */
   by: string
   /**
-   * When it was made, in unix milliseconds; if the clock stepped back, the time of the entry
-   * before it (R-QTA-13).
+   * When the entry was made, in unix milliseconds; if the clock had stepped back, the time of
+   * the entry before it (R-QTA-13).
    */
   atMs: number
 }
@@ -1498,11 +1509,11 @@ export interface CreditEntry {
 export interface CreditGroup {
   /** The group. */
   group: string
-  /** How many credits are in its reserve. */
+  /** How many credits are in the group's reserve. */
   reserve: number
   /**
-   * How many credits it has spent in all, from its reserve and from the free balance, without
-   * those that were refunded.
+   * How many credits the group has spent in all, from its reserve and from the free balance,
+   * without the credits that were refunded.
    */
   spent: number
 }
@@ -1512,7 +1523,7 @@ export interface CreditGroup {
  *
  * - `granted`: The platform added credits.
  * - `spent`: Credits paid for messages.
- * - `refunded`: Credits that paid for messages that did not go out came back.
+ * - `refunded`: Credits came back because the messages for which they had paid did not go out.
  * - `expired`: A grant expired, and what was left of it is gone.
  * - `reserved`: Free credits were moved into the reserve of a group; the balance is the same.
  * - `unreserved`: Credits were moved out of the reserve of a group; the balance is the same.
@@ -1547,9 +1558,9 @@ export interface CreditLedger {
 export interface CreditLeft {
   /** The number of the grant in the ledger. */
   grant: number
-  /** The group whose reserve it is in; absent for the free balance. */
+  /** The group in whose reserve the credits are; absent for the free balance. */
   group?: string
-  /** How many credits. */
+  /** How many credits are left. */
   left: number
   /** Grants with a lower number pay first. */
   priority: number
@@ -1565,7 +1576,7 @@ export interface CreditMove {
   account: string
   /** The account above. */
   parent: string
-  /** What they pay for. */
+  /** What the credits pay for. */
   channel: Channel
   /** How many credits were moved. */
   amount: number
@@ -1601,7 +1612,7 @@ export interface CreditReserve {
   account: string
   /** The group. */
   group: string
-  /** What they pay for. */
+  /** What the credits pay for. */
   channel: Channel
   /** How many credits were moved. */
   amount: number
@@ -1613,19 +1624,19 @@ export interface CreditReserve {
 
 /** Sums of credits, by what happened to them in some time. */
 export interface CreditTotals {
-  /** How many the platform added. */
+  /** How many credits the platform added. */
   granted: number
-  /** How many came from the account above. */
+  /** How many credits came from the account above. */
   received: number
-  /** How many went back to the account above. */
+  /** How many credits went back to the account above. */
   returned: number
-  /** How many paid for messages, including those that came back later. */
+  /** How many credits paid for messages, including credits that came back later. */
   spent: number
-  /** How many came back of those that had paid for messages, in this time or before it. */
+  /** How many credits came back that had paid for messages, in this time or before it. */
   refunded: number
-  /** How many were left of grants that expired. */
+  /** How many credits were left of grants that expired. */
   expired: number
-  /** How many the platform took back of those that it had added. */
+  /** How many of its credits the platform took back. */
   withdrawn?: number
 }
 
@@ -1651,18 +1662,18 @@ export type CsvSeparator =
  */
 export interface Decision {
   /**
-   * How many messages may go out: all that were asked for; or, with a `min`, at least that many;
-   * or none.
+   * How many messages may go out: all that were asked for, or none. With a `min`, any number
+   * from `min` up to all is possible too.
    */
   granted: number
   /** Why nothing was granted. */
   refusal?: Refusal
   /**
-   * How many messages could still be granted after this under every limit, including those that
-   * credits would pay for; absent when nothing limits them.
+   * How many more messages could be granted after this decision under every limit, including
+   * those that credits would pay for; absent when nothing limits them.
    */
   remaining?: number
-  /** How many messages credits paid for, beyond the account's own limits (R-CRD-2). */
+  /** For how many messages credits paid, beyond the account's own limits (R-CRD-2). */
   credits?: PaidWithCredits
 }
 
@@ -1672,7 +1683,7 @@ export interface DefaultLimits {
   limits: Limits
 }
 
-/** What the host reports of the delivery of an invitation (R-INV-2). */
+/** What the host reports about the delivery of an invitation (R-INV-2). */
 export interface Delivery {
   /** The outcome. */
   outcome: DeliveryOutcome
@@ -1683,8 +1694,8 @@ export interface Delivery {
 /**
  * The outcome of the delivery of a message.
  *
- * - `delivered`: It was delivered.
- * - `blocked`: The protection of the recipient's mail system refused it.
+ * - `delivered`: The message was delivered.
+ * - `blocked`: A filter of the recipient's mail system refused the message.
  * - `bounced`: The address does not work.
  */
 export type DeliveryOutcome =
@@ -1696,9 +1707,9 @@ export type DeliveryOutcome =
 export interface EditLease {
   /** The user who edits. */
   user: string
-  /** When they began, in unix milliseconds. */
+  /** When the user began to edit, in unix milliseconds. */
   sinceMs: number
-  /** When it ends unless it is renewed, in unix milliseconds. */
+  /** When the lease ends unless it is renewed, in unix milliseconds. */
   expiresAtMs: number
 }
 
@@ -1706,8 +1717,8 @@ export interface EditLease {
  * Who may edit a field of a user's profile.
  *
  * - `self`: The user themself.
- * - `administrator`: Those who hold `users.edit_profile` in an account of the user.
- * - `parent`: Those who manage the team of an account of the user.
+ * - `administrator`: Users who hold `users.edit_profile` in an account of the user.
+ * - `parent`: Users who manage the team of an account of the user.
  * - `operator`: An operator with `clients.edit`.
  */
 export type Editor =
@@ -1720,7 +1731,7 @@ export type Editor =
 export interface EffectivePolicies {
   /** How many levels a tree of accounts may have, 1 to 8. */
   depth: number
-  /** Who owns an account below another: an owner of its own, or the parent's. */
+  /** Who owns an account below another one: an owner of its own, or the owner of the parent. */
   childOwner: ChildOwner
   /** Whether the owner of an account cannot be a member of another account (R-TEA-2). */
   ownerExclusive: boolean
@@ -1735,7 +1746,7 @@ export interface EffectivePolicies {
   groups: boolean
   /** Who can give an existing user access to a further account (R-INV-7). */
   grantExisting: GrantExisting
-  /** How long an invitation can be accepted, from its last sending, in milliseconds (R-INV-3). */
+  /** How long an invitation can be accepted after it was last sent, in milliseconds (R-INV-3). */
   invitationLifeMs: number
   /** How long the owner of a new account can confirm their address, in milliseconds (R-INV-3). */
   verificationLifeMs: number
@@ -1751,7 +1762,7 @@ export interface EffectivePolicies {
   skipVerification: boolean
   /** What happens to the old link when an invitation is sent again (R-INV-5). */
   resend: Resend
-  /** The steps that a member has to do before they are no longer shown as pending (R-INV-4). */
+  /** The steps that a member has to do; until then, the member is shown as pending (R-INV-4). */
   pendingUntil: Array<PendingStep>
   /** Who may edit the e-mail address of a user (R-USR-3). */
   emailEditedBy: Array<Editor>
@@ -1773,8 +1784,8 @@ export interface EffectivePolicies {
   /** What happens to open reservations when an account is suspended or closed (R-ACC-4). */
   reservationsOnHold: ReservationsOnHold
   /**
-   * The thresholds of a limit, in percent, at which the host is told, once for each in a window
-   * (R-QTA-8).
+   * The thresholds of a limit, in percent, at which the host is notified, once for each
+   * threshold in a window (R-QTA-8).
    */
   alertAtPercent: Array<number>
   /** The IANA name of the time zone that new accounts get. */
@@ -1785,11 +1796,11 @@ export interface EffectivePolicies {
   billingHoldOwnerEnters: boolean
   /** How long a closed account can be reopened, in milliseconds (R-ACC-3). */
   graceMs: number
-  /** The fewest characters of a password, 8 to 64; for the platform alone (R-SES-1). */
+  /** The smallest number of characters of a password, 8 to 64; for the platform alone (R-SES-1). */
   passwordMin: number
   /**
-   * The fewest characters of a password for users who need a second factor wherever they act, 8
-   * to 64; for the platform alone (R-SES-1).
+   * The smallest number of characters of a password for users who need a second factor wherever
+   * they act, 8 to 64; for the platform alone (R-SES-1).
    */
   passwordMinWithSecondFactor: number
   /**
@@ -1834,36 +1845,40 @@ export interface EffectivePolicies {
    * up to 36,500, or 0 for ever (R-QTA-2).
    */
   usageHistoryDays: number
-  /** The same of what caps have counted, each member, campaign and domain by itself (R-QTA-14). */
+  /**
+   * For how many days the store keeps what caps counted in windows that are over, for each
+   * member, campaign, API key and domain: up to 36,500, or 0 for ever (R-QTA-14).
+   */
   capHistoryDays: number
 }
 
-/** An address that waits for its confirmation. */
+/** A requested e-mail address that waits for its confirmation. */
 export interface EmailChangeAsked {
   /** The new address, as typed. */
   email: string
-  /** Until when it can be confirmed, in unix milliseconds. */
+  /** Until when the address can be confirmed, in unix milliseconds. */
   expiresAtMs: number
 }
 
-/** The result of asking for another address. */
+/** The result of requesting a change of the e-mail address. */
 export interface EmailChanged {
   /** The user. */
   user: string
-  /** The address that was asked for, as typed. */
+  /** The requested address, as typed. */
   email: string
-  /** Whether it is the user's address now; if not, it waits to be confirmed. */
+  /** Whether the requested address is the user's address now; if not, it waits to be confirmed. */
   changed: boolean
-  /** Until when it can be confirmed, in unix milliseconds. */
+  /** Until when the address can be confirmed, in unix milliseconds. */
   expiresAtMs?: number
 }
 
 /**
  * How a user enters an account.
  *
- * - `owner`: As its owner.
- * - `member`: As a member, with the role that they have in it.
- * - `ancestor`: From an account above whose team they manage, with the permissions that they hold there.
+ * - `owner`: As the owner of the account.
+ * - `member`: As a member, with the role that the user has in the account.
+ * - `ancestor`: From an account above whose team the user manages, with the permissions that the user holds
+ * there.
  */
 export type EnterAs =
   | 'owner'
@@ -1874,11 +1889,11 @@ export type EnterAs =
 export interface ErasedAccount {
   /** The account. */
   account: string
-  /** When it was deleted, in unix milliseconds. */
+  /** When the deletion began, in unix milliseconds. */
   deletedAtMs: number
-  /** How many accounts are gone so far, of it and those below. */
+  /** How many accounts have been erased so far, of this account and the accounts below it. */
   accounts: number
-  /** How many users went with them. */
+  /** How many users have been erased with them. */
   users: number
 }
 
@@ -1890,7 +1905,7 @@ export interface Gauge {
   value: Limit
   /** Where the value comes from; absent when it comes from the policy `seats` (R-INV-9). */
   source?: Source
-  /** How many there are in the account and in all accounts below it. */
+  /** How many of the things exist in the account and in all accounts below it. */
   used: number
   /** How many of them the account itself has; absent when they are not counted for each account. */
   own?: number
@@ -1910,7 +1925,7 @@ export interface GaugeList {
 export interface GrantInput {
   /** The node of the permission tree; the nodes below it are granted too. */
   permission: string
-  /** How far it reaches; `any` when absent. */
+  /** How far the permission reaches; `any` when absent. */
   scope?: Scope | undefined
 }
 
@@ -1918,15 +1933,15 @@ export interface GrantInput {
 export interface Grant {
   /** The node of the permission tree; the nodes below it are granted too. */
   permission: string
-  /** How far it reaches; `any` when absent. */
+  /** How far the permission reaches; `any` when absent. */
   scope?: Scope
 }
 
 /**
  * Who can give an existing user access to a further account.
  *
- * - `parent`: Only the parent: those who manage the team.
- * - `holder`: Whoever holds `users.grant_account` in every account that is named.
+ * - `parent`: Only the parent: the users who manage the team.
+ * - `holder`: Every user who holds `users.grant_account` in every account that is named.
  */
 export type GrantExisting =
   | 'parent'
@@ -1940,23 +1955,23 @@ export interface Group {
   account: string
   /** The name that people see. */
   name: string
-  /** Whether it is the default group, into which new members come. */
+  /** Whether the group is the default group, into which new members come. */
   isDefault: boolean
-  /** How many members it has. */
+  /** How many members the group has. */
   members: number
-  /** The caps on what its members send together; a cap that is absent is unlimited. */
+  /** The caps on what the group's members send together; a cap that is absent is unlimited. */
   caps: GroupCaps
   /** The window of the caps. */
   capPeriod: CapPeriod
-  /** Whether it has a picture. */
+  /** Whether the group has a picture. */
   hasAvatar: boolean
   /** The picture; only `groups.get` returns it. */
   avatar?: Avatar
   /** The revision; every change raises it. */
   rev: number
-  /** When it was made, in unix milliseconds. */
+  /** When the group was created, in unix milliseconds. */
   createdAtMs: number
-  /** When it was last changed, in unix milliseconds. */
+  /** When the group was last changed, in unix milliseconds. */
   updatedAtMs: number
 }
 
@@ -1965,9 +1980,9 @@ export interface Group {
  * owners and administrators are exempt (R-GRP-5).
  */
 export interface GroupCapsInput {
-  /** The cap on e-mails; there is none when absent. */
+  /** The cap on e-mails; no cap when absent. */
   email?: LimitInput | undefined
-  /** The cap on text messages; there is none when absent. */
+  /** The cap on text messages; no cap when absent. */
   sms?: LimitInput | undefined
 }
 
@@ -1976,9 +1991,9 @@ export interface GroupCapsInput {
  * owners and administrators are exempt (R-GRP-5).
  */
 export interface GroupCaps {
-  /** The cap on e-mails; there is none when absent. */
+  /** The cap on e-mails; no cap when absent. */
   email?: Limit
-  /** The cap on text messages; there is none when absent. */
+  /** The cap on text messages; no cap when absent. */
   sms?: Limit
 }
 
@@ -1986,11 +2001,11 @@ export interface GroupCaps {
 export interface GroupChannel {
   /** The channel. */
   channel: Channel
-  /** Its cap, and how much of it is used. */
+  /** The group's cap for the channel, and how much of the cap is used. */
   window: UsageWindow
-  /** How many of the account's credits are in its reserve. */
+  /** How many of the account's credits are in the group's reserve. */
   reserve: number
-  /** How many credits it has spent in all, without those that were refunded. */
+  /** How many credits the group has spent in all, without the credits that were refunded. */
   creditsSpent: number
 }
 
@@ -2018,7 +2033,7 @@ export interface GroupList {
 export interface GroupMove {
   /** The account. */
   account: string
-  /** The group in which they are now. */
+  /** The group in which the members are now. */
   group: string
   /** How many members were in another group before. */
   members: number
@@ -2029,8 +2044,8 @@ export interface GroupMove {
 /**
  * What happens to the resources of members who change their group (R-GRP-4).
  *
- * - `follow`: All of them take the new group.
- * - `stay`: They keep the group that they carried, and can still be seen there.
+ * - `follow`: The resources take the new group of their owner.
+ * - `stay`: The resources keep the old group, whose members can still see them.
  */
 export type GroupResources =
   | 'follow'
@@ -2044,11 +2059,11 @@ export interface GroupUsage {
   channels: Array<GroupChannel>
 }
 
-/** A permission that somebody holds. */
+/** A permission that a user holds. */
 export interface HeldPermission {
   /** The permission. */
   permission: string
-  /** How far it reaches; `any` for a permission that has no scope. */
+  /** How far the permission reaches; `any` for a permission that has no scope. */
   scope: Scope
 }
 
@@ -2058,13 +2073,13 @@ export interface Hold {
   hold: number
   /** The reason. */
   reason: HoldReason
-  /** The level that placed it; only this level, or one above, can clear it. */
+  /** The level that placed the hold; only this level, or a level above it, can clear the hold. */
   level: HoldLevel
-  /** Who placed it: `system` or a user's id. */
+  /** Who placed the hold: `system` or a user's id. */
   placedBy: string
-  /** The account in which the person who placed it acted; absent for the platform. */
+  /** The account in which the person who placed the hold acted; absent for the platform. */
   placedFrom?: string
-  /** When it was placed, in unix milliseconds. */
+  /** When the hold was placed, in unix milliseconds. */
   placedAtMs: number
   /** A remark for people. */
   note?: string
@@ -2100,14 +2115,14 @@ export type HoldReason =
 
 /** A password hash to import. */
 export interface ImportedPasswordInput {
-  /** The user; a password that they have already is replaced. */
+  /** The user; a password that the user already has is replaced. */
   user: string
   /** The hash. */
   hash: string
 }
 
 /**
- * What was done to one of many.
+ * The result for one of many.
  *
  * It is an answer of yes or no: yes if `done` is true.
  *
@@ -2118,32 +2133,32 @@ export interface ImportedSuppressionResult {
   value: string
   /** The class. */
   messageClass: MessageClass
-  /** Whether the entry is new. One that was there already got the new reason and expiry. */
+  /** Whether the entry is new. An entry that existed already got the new reason and expiry. */
   created: boolean
-  /** Whether it was done. */
+  /** Whether the operation was carried out for it. */
   done: boolean
   /**
-   * Why it was refused. It is absent when it was done, and when it was not done only because
-   * another one was refused and `atomic` was set.
+   * Why it was refused. Absent if the operation was carried out, or if it was not carried out
+   * only because `atomic` was set and another one was refused.
    */
   problem?: Problem
 }
 
 /**
- * What was done to many.
+ * The results of an operation that does one thing to many.
  *
- * With `atomic`, it was done to all of them, or to none where one was refused. That is no error:
- * the answer says which one was in the way.
+ * With `atomic`, nothing is done if one of them is refused. A refusal is not an error: the answer
+ * says which of them were refused.
  */
 export interface ImportedSuppressionResults {
-  /** One result for each, in the order of the request. */
+  /** One result for each of them, in the order of the request. */
   results: Array<ImportedSuppressionResult>
   /** How many were refused: those that have a `problem`. */
   refused: number
 }
 
 /**
- * What was done to one of many.
+ * The result for one of many.
  *
  * It is an answer of yes or no: yes if `done` is true.
  *
@@ -2154,13 +2169,13 @@ export interface ImportedUserResult {
   line: number
   /** The user who became a member. */
   user?: string
-  /** Whether the user was created for it. */
+  /** Whether the user was created for this row. */
   created: boolean
-  /** Whether it was done. */
+  /** Whether the operation was carried out for it. */
   done: boolean
   /**
-   * Why it was refused. It is absent when it was done, and when it was not done only because
-   * another one was refused and `atomic` was set.
+   * Why it was refused. Absent if the operation was carried out, or if it was not carried out
+   * only because `atomic` was set and another one was refused.
    */
   problem?: Problem
 }
@@ -2185,23 +2200,23 @@ export interface Invitation {
   firstName?: string
   /** The last name. */
   lastName?: string
-  /** What is offered, in the accounts that the actor reaches. */
+  /** The access that is offered, in the accounts that the actor reaches. */
   accounts: Array<AccountGrant>
-  /** Who invited: `system` or a user; absent when the actor cannot see that user. */
+  /** Who invited the person: `system` or a user; absent when the actor cannot see that user. */
   invitedBy?: string
   /** The status of the invitation now. */
   status: InvitationStatus
   /** What the host reported of the last delivery. */
   delivery?: Delivery
-  /** When it was last sent, in unix milliseconds. */
+  /** When the invitation was last sent, in unix milliseconds. */
   sentAtMs: number
-  /** When it expires, in unix milliseconds: from then on it cannot be accepted. */
+  /** When the invitation expires, in unix milliseconds: from then on it cannot be accepted. */
   expiresAtMs: number
   /** The revision; every change raises it. */
   rev: number
-  /** When it was made, in unix milliseconds. */
+  /** When the invitation was created, in unix milliseconds. */
   createdAtMs: number
-  /** When it was last changed, in unix milliseconds. */
+  /** When the invitation was last changed, in unix milliseconds. */
   updatedAtMs: number
 }
 
@@ -2211,9 +2226,9 @@ export interface InvitationAccepted {
   invitation: string
   /** The user. */
   user: string
-  /** Whether the user is new. */
+  /** Whether the user was created. */
   created: boolean
-  /** The accounts of which they are a member now. */
+  /** The accounts of which the user is a member now. */
   accounts: Array<string>
 }
 
@@ -2229,7 +2244,7 @@ export interface InvitationDeleted {
 }
 
 /**
- * What an invitation makes of the person who accepts it.
+ * What the person who accepts an invitation becomes.
  *
  * - `member`: A member.
  * - `owner`: The owner of an account that waits for its owner (R-TEA-4).
@@ -2246,7 +2261,7 @@ export interface InvitationList {
   next?: string
 }
 
-/** What the page behind a link shows. */
+/** What the host's page for an invitation link shows. */
 export interface InvitationOffer {
   /** The invitation. */
   invitation: string
@@ -2260,15 +2275,15 @@ export interface InvitationOffer {
   lastName?: string
   /** The accounts. */
   accounts: Array<OfferedAccount>
-  /** Who invited: `system` or a user. */
+  /** Who invited the person: `system` or a user. */
   invitedBy: string
   /** The first name of that user. */
   inviterFirstName?: string
   /** The last name of that user. */
   inviterLastName?: string
-  /** The user who has the address already; absent when accepting the invitation creates one. */
+  /** The user who has the address already; absent when accepting the invitation creates a user. */
   user?: string
-  /** When it expires, in unix milliseconds: from then on it cannot be accepted. */
+  /** When the invitation expires, in unix milliseconds: from then on it cannot be accepted. */
   expiresAtMs: number
 }
 
@@ -2301,51 +2316,57 @@ export type InvitationStatus =
 /** The result of erasing a person who was invited. */
 export interface InvitationsErased {
   /**
-   * How many invitations were erased; none when the address was not invited in an account that
-   * the actor reaches.
+   * How many invitations were erased; 0 when the address was not invited in an account that the
+   * actor reaches.
    */
   erased: number
 }
 
 /**
- * What was done to one of many.
+ * The result for one of many.
  *
  * It is an answer of yes or no: yes if `done` is true.
  *
  * The object itself is true either way, as every object is in JavaScript.
  */
 export interface InvitedAddressResult {
-  /** The invitation that was made. */
+  /** The invitation that was created. */
   invitation?: string
   /** The number of the address in the text, counted from 1. */
   position: number
   /** Where the address begins in the text: the offset in bytes of UTF-8, counted from 0. */
   offset: number
-  /** The address, as typed; what is no address is cut off after 254 bytes. */
+  /** The address, as typed; a text that is not an address is cut off after 254 bytes. */
   address: string
   /** When the invitation expires, in unix milliseconds: from then on it cannot be accepted. */
   expiresAtMs?: number
-  /** The user who has the address already, if it was refused for that and the actor can see them. */
+  /**
+   * If the address was refused because a user has it already, that user; absent when the actor
+   * cannot see them.
+   */
   user?: string
-  /** The open invitation of the address, if it was refused for that and the actor can see it. */
+  /**
+   * If the address was refused because it has an open invitation, that invitation; absent when
+   * the actor cannot see it.
+   */
   openInvitation?: string
-  /** Whether it was done. */
+  /** Whether the operation was carried out for it. */
   done: boolean
   /**
-   * Why it was refused. It is absent when it was done, and when it was not done only because
-   * another one was refused and `atomic` was set.
+   * Why it was refused. Absent if the operation was carried out, or if it was not carried out
+   * only because `atomic` was set and another one was refused.
    */
   problem?: Problem
 }
 
 /**
- * What was done to many.
+ * The results of an operation that does one thing to many.
  *
- * With `atomic`, it was done to all of them, or to none where one was refused. That is no error:
- * the answer says which one was in the way.
+ * With `atomic`, nothing is done if one of them is refused. A refusal is not an error: the answer
+ * says which of them were refused.
  */
 export interface InvitedAddressResults {
-  /** One result for each, in the order of the request. */
+  /** One result for each of them, in the order of the request. */
   results: Array<InvitedAddressResult>
   /** How many were refused: those that have a `problem`. */
   refused: number
@@ -2357,27 +2378,28 @@ export interface InvoiceLine {
   account: string
   /** The name that people see. */
   name: string
-  /** The account above it. */
+  /** The account above. */
   parent?: string
-  /** Its package. */
+  /** The package of the account. */
   package?: string
-  /** Its monthly price, as a further account of its team. */
+  /** The monthly price of the account as a further account of its team. */
   price?: Price
   /**
-   * How many e-mails it and all accounts below it were granted in those days and have not given
-   * back since, including those that its own credits paid for.
+   * How many e-mails the account and all accounts below it were granted in the days of the
+   * period and have not given back since, including those for which the account's own credits
+   * paid.
    */
   emailSent: number
   /** The same for text messages. */
   smsSent: number
   /**
-   * What happened to its own credits for e-mail in the period; the accounts below it have lines
-   * of their own.
+   * What happened to the account's own credits for e-mail in the period; the accounts below have
+   * lines of their own.
    */
   emailCredits: CreditTotals
   /** The same for text messages. */
   smsCredits: CreditTotals
-  /** How many users it and all accounts below it have now; each user counts once. */
+  /** How many users the account and all accounts below it have now; each user counts once. */
   users: number
 }
 
@@ -2397,7 +2419,7 @@ export interface LeaseState {
   account: string
   /** The kind of the resource. */
   kind: string
-  /** The lease; absent when nobody edits it. */
+  /** The lease; absent when nobody edits the resource. */
   lease?: EditLease
 }
 
@@ -2416,7 +2438,7 @@ export interface LimitAlert {
   percent: number
   /** The value of the limit. */
   value: number
-  /** How much of it is used. */
+  /** How much of the limit is used. */
   used: number
   /**
    * When it helps to try again, in unix milliseconds: when the window ends; for a rolling
@@ -2427,15 +2449,15 @@ export interface LimitAlert {
 
 /** A value that a limit could have. */
 export interface LimitCandidate {
-  /** Where it comes from. */
+  /** Where the value comes from. */
   source: Source
   /** The account or package that sets the value; absent for the platform's default. */
   setBy?: string
   /** The value. */
   value: Limit
   /**
-   * Whether the edition of the store includes it; otherwise the value is kept but does not apply
-   * (R-PLT-1).
+   * Whether the edition of the store includes the limit; if not, the value is kept but does not
+   * apply (R-PLT-1).
    */
   enforced: boolean
 }
@@ -2446,7 +2468,7 @@ export interface LimitExplanation {
   limit: LimitName
   /** The account's own value. */
   value: Limit
-  /** Where it comes from. */
+  /** Where the value comes from. */
   source: Source
   /**
    * The only class of messages that the limit counts; absent when it counts both classes, or no
@@ -2458,12 +2480,15 @@ export interface LimitExplanation {
   /** The smallest value among this account and the accounts above it: nothing goes out beyond it. */
   smallest: Limit
   /**
-   * Whether it is a guaranteed part of the limit of the account above; false when the part was
-   * guaranteed and that limit has been lowered since. It is absent when the part was never
-   * guaranteed (R-TEA-9).
+   * Whether the value is a guaranteed part of the limit of the account above. It is false when
+   * the part was guaranteed and that limit has been lowered since, and absent when the part was
+   * never guaranteed (R-TEA-9).
    */
   guaranteed?: boolean
-  /** How much of it is guaranteed to the accounts directly below; absent when nothing is. */
+  /**
+   * How much of the limit is guaranteed to the accounts directly below; absent when nothing is
+   * guaranteed.
+   */
   promised?: number
   /**
    * Every value that was considered: the one that applies first, and those that the edition does
@@ -2503,9 +2528,9 @@ export interface LimitExplanations {
  * - `sending_domains`: Sending domains.
  * - `triggers`: Triggers.
  * - `evergreen_campaigns`: Evergreen campaigns.
- * - `suppressed_domains`: Suppressed domains; with a commercial licence only.
- * - `seats`: Users of the account and of all accounts below it, each user once, and open invitations
- * (R-INV-9).
+ * - `suppressed_domains`: Suppressed domains; only in the commercial edition.
+ * - `seats`: Users of the account and of all accounts below it, and open invitations; each user counts
+ * once (R-INV-9).
  * - `child_accounts`: Accounts below this one.
  * - `threads`: Jobs that run at the same time.
  */
@@ -2535,16 +2560,16 @@ export interface LimitTermsInput {
   /** The limit, which must be one that counts in a window. */
   limit: LimitName
   /**
-   * The class of the messages that it counts; inherited when absent, and both classes when no
-   * level sets it.
+   * The class of the messages that the limit counts. When absent, the class is inherited; if no
+   * level sets it, both classes count.
    */
   messageClass?: CountedClass | undefined
   /**
-   * What happens beyond it; inherited when absent, and what the policy `over_limit` says when no
-   * level sets it.
+   * What happens beyond the limit. When absent, the setting is inherited; if no level sets it,
+   * the policy `over_limit` decides.
    */
   over?: OverLimit | undefined
-  /** How many messages may go out at once, for a limit that spreads: at least 1; 1 when absent. */
+  /** For a limit that spreads, how many messages may go out at once: at least 1; 1 when absent. */
   burst?: Integer | undefined
 }
 
@@ -2553,16 +2578,16 @@ export interface LimitTerms {
   /** The limit, which must be one that counts in a window. */
   limit: LimitName
   /**
-   * The class of the messages that it counts; inherited when absent, and both classes when no
-   * level sets it.
+   * The class of the messages that the limit counts. When absent, the class is inherited; if no
+   * level sets it, both classes count.
    */
   messageClass?: CountedClass
   /**
-   * What happens beyond it; inherited when absent, and what the policy `over_limit` says when no
-   * level sets it.
+   * What happens beyond the limit. When absent, the setting is inherited; if no level sets it,
+   * the policy `over_limit` decides.
    */
   over?: OverLimit
-  /** How many messages may go out at once, for a limit that spreads: at least 1; 1 when absent. */
+  /** For a limit that spreads, how many messages may go out at once: at least 1; 1 when absent. */
   burst?: number
 }
 
@@ -2598,11 +2623,11 @@ export interface LimitsInput {
   triggers?: LimitInput | undefined
   /** Evergreen campaigns. */
   evergreen_campaigns?: LimitInput | undefined
-  /** Suppressed domains; with a commercial licence only. */
+  /** Suppressed domains; only in the commercial edition. */
   suppressed_domains?: LimitInput | undefined
   /**
-   * Users of the account and of all accounts below it, each user once, and open invitations
-   * (R-INV-9).
+   * Users of the account and of all accounts below it, and open invitations; each user counts
+   * once (R-INV-9).
    */
   seats?: LimitInput | undefined
   /** Accounts below this one. */
@@ -2610,8 +2635,8 @@ export interface LimitsInput {
   /** Jobs that run at the same time. */
   threads?: LimitInput | undefined
   /**
-   * What single limits count, and what happens beyond them; at most one entry for each
-   * limit, and what is absent is inherited.
+   * For single limits, what they count and what happens beyond them. There is at most
+   * one entry for each limit; what is absent is inherited.
    */
   terms?: ReadonlyArray<LimitTermsInput> | undefined
 }
@@ -2648,11 +2673,11 @@ export interface Limits {
   triggers?: Limit
   /** Evergreen campaigns. */
   evergreen_campaigns?: Limit
-  /** Suppressed domains; with a commercial licence only. */
+  /** Suppressed domains; only in the commercial edition. */
   suppressed_domains?: Limit
   /**
-   * Users of the account and of all accounts below it, each user once, and open invitations
-   * (R-INV-9).
+   * Users of the account and of all accounts below it, and open invitations; each user counts
+   * once (R-INV-9).
    */
   seats?: Limit
   /** Accounts below this one. */
@@ -2660,8 +2685,8 @@ export interface Limits {
   /** Jobs that run at the same time. */
   threads?: Limit
   /**
-   * What single limits count, and what happens beyond them; at most one entry for each
-   * limit, and what is absent is inherited.
+   * For single limits, what they count and what happens beyond them. There is at most
+   * one entry for each limit; what is absent is inherited.
    */
   terms?: Array<LimitTerms>
 }
@@ -2672,7 +2697,7 @@ export interface LogInNotice {
   session: string
   /** The person who acts. */
   by: string
-  /** The account from which they act; absent for an operator. */
+  /** The account from which the person acts; absent for an operator. */
   fromAccount?: string
   /** The reason. */
   reason: string
@@ -2686,7 +2711,7 @@ export interface Member {
   account: string
   /** The user. */
   user: string
-  /** Their e-mail address, as typed. */
+  /** The user's e-mail address, as typed. */
   email: string
   /** The first name. */
   firstName?: string
@@ -2698,7 +2723,7 @@ export interface Member {
   administrator: boolean
   /** The group; owners and administrators are in none. */
   group?: string
-  /** Whether they own the account. */
+  /** Whether the user owns the account. */
   owner: boolean
   /** Whether the membership, or the user as a whole, is disabled. */
   disabled: boolean
@@ -2707,27 +2732,28 @@ export interface Member {
   /** The steps that are still to be done. */
   pending: Array<PendingStep>
   /**
-   * When they were last seen, in unix milliseconds, to within five minutes; absent when they
-   * never were.
+   * When the user was last seen, in unix milliseconds, to within five minutes; absent when the
+   * user was never seen.
    */
   lastSeenAtMs?: number
   /** The revision; every change raises it. */
   rev: number
-  /** When it was made, in unix milliseconds. */
+  /** When the membership was created, in unix milliseconds. */
   createdAtMs: number
-  /** When it was last changed, in unix milliseconds. */
+  /** When the membership was last changed, in unix milliseconds. */
   updatedAtMs: number
 }
 
 /**
- * What is done to many members.
+ * An action that is carried out for many members.
  *
- * - `set_role`: As `members.set_role` does.
- * - `set_group`: As `groups.add_members` does: it needs `groups.members.add`, and also
- * `groups.members.transfer` for members who are in a group other than the default group.
- * - `disable`: As `members.disable` does.
- * - `enable`: As `members.enable` does.
- * - `remove`: As `members.remove` does.
+ * - `set_role`: Changes the role, as `members.set_role` does.
+ * - `set_group`: Puts the members into a group, as `groups.add_members` does. It needs `groups.members.add`,
+ * and also `groups.members.transfer` for members who are in a group other than the default
+ * group.
+ * - `disable`: Disables the memberships, as `members.disable` does.
+ * - `enable`: Enables the memberships, as `members.enable` does.
+ * - `remove`: Ends the memberships, as `members.remove` does.
  */
 export type MemberAction =
   | 'set_role'
@@ -2745,7 +2771,7 @@ export interface MemberList {
 }
 
 /**
- * What a list of members is ordered by.
+ * The order of a list of members.
  *
  * - `id`: The user's id.
  * - `email`: The e-mail address.
@@ -2763,8 +2789,8 @@ export interface MemberRemoved {
   /** The user. */
   user: string
   /**
-   * Whether it was the last membership in which the caller could see the user. For the host and
-   * operators: whether the user was deleted.
+   * For the host and operators: whether the user was deleted. For other callers: whether this
+   * was the last membership in which the caller could see the user.
    */
   userDeleted: boolean
 }
@@ -2772,8 +2798,8 @@ export interface MemberRemoved {
 /**
  * Whether a member can use the account already (R-INV-4).
  *
- * - `active`: All steps are done.
- * - `pending`: A step is still to be done; the policy `pending_until` says which steps there are.
+ * - `active`: The member has done all steps.
+ * - `pending`: The member still has a step to do; the policy `pending_until` says which steps there are.
  * - `disabled`: The membership, or the user as a whole, is disabled.
  */
 export type MemberStatus =
@@ -2790,7 +2816,7 @@ export interface MembersGranted {
 }
 
 /**
- * What kind of message it is (R-QTA-14).
+ * The class of a message (R-QTA-14).
  *
  * - `marketing`: A message such as a newsletter or an offer.
  * - `transactional`: A message for which the recipient waits, such as a receipt or a password reset.
@@ -2799,32 +2825,32 @@ export type MessageClass =
   | 'marketing'
   | 'transactional'
 
-/** What the host says of a message; caps and bounce stops depend on it. */
+/** What the host says about a message; caps and bounce stops depend on it. */
 export interface MessageInput {
   /** The campaign, by the host's id for it. */
   campaign?: string | undefined
   /**
-   * The domain from which it is sent. If sending domains are assigned to the account, it must be
-   * one of them.
+   * The domain from which the message is sent. If sending domains are assigned to the account,
+   * this must be one of them.
    */
   sendingDomain?: string | undefined
   /**
-   * The node through which it is sent. If nodes are assigned to the account, it must be one of
-   * them (R-PKG-5).
+   * The node through which the message is sent. If nodes are assigned to the account, this must
+   * be one of them (R-PKG-5).
    */
   node?: string | undefined
   /**
-   * The address to which its bounces go. If bounce addresses are assigned to the account, it
-   * must be one of them.
+   * The address to which bounces of the message go. If bounce addresses are assigned to the
+   * account, this must be one of them.
    */
   bounceAddress?: string | undefined
-  /** The domain of its recipients. */
+  /** The domain of the recipients. */
   recipientDomain?: string | undefined
   /** The class of the message; marketing when absent (R-QTA-14). */
   messageClass?: MessageClass | undefined
   /**
-   * The API key with which a program sends. For an actor with an API key, it is that key,
-   * whether it is named or not; users cannot name one.
+   * The API key with which a program sends. If the actor acts with an API key, that key counts,
+   * whether it is named here or not. Users cannot name a key.
    */
   apiKey?: string | undefined
 }
@@ -2871,7 +2897,7 @@ export interface OfferedAccount {
 export interface Operator {
   /** The user. */
   user: string
-  /** Their e-mail address, as typed. */
+  /** The operator's e-mail address, as typed. */
   email: string
   /** The first name. */
   firstName?: string
@@ -2883,9 +2909,9 @@ export interface Operator {
   disabled: boolean
   /** The revision; every change raises it. */
   rev: number
-  /** When it was made, in unix milliseconds. */
+  /** When the operator was added, in unix milliseconds. */
   createdAtMs: number
-  /** When it was last changed, in unix milliseconds. */
+  /** When the operator was last changed, in unix milliseconds. */
   updatedAtMs: number
 }
 
@@ -2919,21 +2945,21 @@ export interface OutboxCleared {
   more: boolean
 }
 
-/** How far a consumer is. */
+/** How far a consumer has come. */
 export interface OutboxConsumerItem {
-  /** Its name. */
+  /** The name of the consumer. */
   consumer: string
-  /** The number of the last message that it was given. */
+  /** The number of the last message that was delivered to the consumer. */
   takenTo: number
-  /** The number of the message up to which all are acknowledged or dead. */
+  /** The number of the message up to which all messages are acknowledged or dead. */
   doneTo: number
-  /** How many messages it was given and has not acknowledged. */
+  /** How many messages were delivered to the consumer and are not acknowledged. */
   open: number
   /** How many messages are dead. */
   dead: number
-  /** How often a message is given at most. */
+  /** How often a message is delivered at most. */
   tries: number
-  /** When it was created, in unix milliseconds. */
+  /** When the consumer was created, in unix milliseconds. */
   createdAtMs: number
 }
 
@@ -2949,11 +2975,11 @@ export interface OutboxConsumerList {
 export interface OutboxDead {
   /** The message. */
   message: OutboxItem
-  /** How often it was given. */
+  /** How often the message was delivered. */
   deliveries: number
-  /** The reason, as the consumer gave it; absent when the message was given too often. */
+  /** The reason, as the consumer gave it; absent when the message was delivered too often. */
   reason?: string
-  /** Since when it is dead, in unix milliseconds. */
+  /** Since when the message is dead, in unix milliseconds. */
   sinceMs: number
 }
 
@@ -2965,12 +2991,12 @@ export interface OutboxDeadPage {
   next?: number
 }
 
-/** A message that a consumer is given. */
+/** A message that is delivered to a consumer. */
 export interface OutboxDelivery {
   /** The message. */
   message: OutboxItem
   /**
-   * How often the message was given, including this time; it is more than 1 when it was given
+   * How often the message was delivered, including this time; more than 1 when it was delivered
    * before and not acknowledged in time.
    */
   deliveries: number
@@ -2980,44 +3006,47 @@ export interface OutboxDelivery {
 
 /** A consumer that was removed. */
 export interface OutboxForgotten {
-  /** How many messages it had not acknowledged. */
+  /** How many messages the consumer had not acknowledged. */
   open: number
-  /** How many of its messages were dead. */
+  /** How many of the consumer's messages were dead. */
   dead: number
 }
 
 /** A message of the outbox. */
 export interface OutboxItem {
-  /** Its number: messages are numbered from 1, in the order in which their causes were committed. */
+  /**
+   * The number of the message. Messages are numbered from 1, in the order in which their causes
+   * were committed.
+   */
   number: number
   /** What the host has to do. */
   kind: OutboxKind
-  /** The account that it is about. */
+  /** The account that the message is about. */
   account?: string
-  /** The user that it is about. */
+  /** The user that the message is about. */
   user?: string
   /**
-   * The address to which the mail goes, which is also the address to log in with. It is absent
-   * when there is none, or when the person has been erased since; nothing is to be sent then.
+   * The address to which the mail goes, which is also the address to log in with. Absent when
+   * there is no address, or when the person has been erased since; then nothing is sent.
    */
   to?: string
   /** The accounts that are offered, without those that have been deleted since. */
   accounts: Array<OutboxAccount>
-  /** The invitation that it is about. */
+  /** The invitation that the message is about. */
   invitation?: string
-  /** The campaign that it is about. */
+  /** The campaign that the message is about. */
   campaign?: string
-  /** The token for the link; absent when there is none, or when it is dead by now. */
+  /** The token for the link; absent when there is no link, or when the link is no longer valid. */
   token?: string
   /** When the token expires, in unix milliseconds. */
   tokenExpiresAtMs?: number
-  /** The limit that it is about (R-QTA-8). */
+  /** The limit that the message is about (R-QTA-8). */
   alert?: LimitAlert
   /** Who acts as the user, and why (R-SES-6). */
   logIn?: LogInNotice
   /** How the system's clock has jumped (R-QTA-13). */
   clockJump?: ClockJump
-  /** When its cause happened, in unix milliseconds. */
+  /** When the cause of the message happened, in unix milliseconds. */
   atMs: number
 }
 
@@ -3027,17 +3056,17 @@ export interface OutboxItem {
  * - `invitation`: Send an invitation with the link that accepts it.
  * - `owner_verification`: Send the owner of a new account the link with which they confirm their address.
  * - `email_change`: Send the link that confirms a new e-mail address.
- * - `email_change_notice`: Tell the old address that another address was asked for, or has replaced it (R-SES-4).
- * - `password_reset`: Send the link that sets a new password.
- * - `password_changed`: Tell a user that their password was changed or removed (R-SES-4).
- * - `second_factor_changed`: Tell a user that their second factor was added, replaced or removed (R-SES-4).
- * - `recovery_codes_changed`: Tell a user that they have new recovery codes (R-SES-4).
- * - `api_key_created`: Tell a user that an API key acts for them, or can be used for more than before (R-SES-4).
- * - `limit_alert`: Tell the account that a threshold of a limit is reached.
- * - `logged_in_as`: Tell a user that somebody acts as them (R-SES-6).
- * - `clock_jumped`: Look at the system's clock: it has jumped (R-QTA-13). If the jump is held back although the
- * clock is right, call `clock.confirm`.
- * - `stop_campaign`: Stop a campaign: nothing more of it goes out (R-QTA-11).
+ * - `email_change_notice`: Notify the old address that a change of address was requested, or was made (R-SES-4).
+ * - `password_reset`: Send a user the link for setting a new password.
+ * - `password_changed`: Notify a user that their password was changed or removed (R-SES-4).
+ * - `second_factor_changed`: Notify a user that their second factor was added, replaced or removed (R-SES-4).
+ * - `recovery_codes_changed`: Notify a user that they have new recovery codes (R-SES-4).
+ * - `api_key_created`: Notify a user that an API key acts for them, or can be used for more than before (R-SES-4).
+ * - `limit_alert`: Notify the account that a threshold of a limit is reached.
+ * - `logged_in_as`: Notify a user that somebody acts as them (R-SES-6).
+ * - `clock_jumped`: Check the system's clock, because it has jumped (R-QTA-13). If the jump is held back
+ * although the clock is right, call `clock.confirm`.
+ * - `stop_campaign`: Stop a campaign: no more of its messages go out (R-QTA-11).
  */
 export type OutboxKind =
   | 'invitation'
@@ -3062,33 +3091,36 @@ export interface OutboxPage {
   next?: number
 }
 
-/** What happened to the messages. */
+/** The result of acknowledging, returning, giving up or reviving messages. */
 export interface OutboxSettled {
-  /** How many of them were open until now; the others were acknowledged already, or dead. */
+  /**
+   * How many of the messages the call changed. When messages are acknowledged, returned or given
+   * up, those that were acknowledged or dead already do not count.
+   */
   settled: number
-  /** How many messages of the consumer are still open. */
+  /** How many messages the consumer still has to acknowledge. */
   open: number
   /** How many messages of the consumer are dead. */
   dead: number
 }
 
-/** The messages that a consumer is given. */
+/** The messages that are delivered to a consumer. */
 export interface OutboxTaken {
   /** The messages, in their order. */
   messages: Array<OutboxDelivery>
   /**
-   * When the next message that was given before may be given again, in unix milliseconds; absent
-   * when there is none.
+   * When the next message that was delivered before may be delivered again, in unix
+   * milliseconds; absent when there is no such message.
    */
   retryAtMs?: number
   /**
-   * The number of the last message that the consumer was given: pass it as `after` to wait for
-   * new ones.
+   * The number of the last message that was delivered to the consumer. Pass it as `after` to
+   * wait for new messages.
    */
   takenTo: number
   /**
-   * Whether the consumer has 1,000 messages that it has not acknowledged: it is given no new
-   * ones before it acknowledges some.
+   * Whether the consumer has 1,000 messages that it has not acknowledged: no new messages are
+   * delivered to it before it acknowledges some.
    */
   full: boolean
 }
@@ -3096,13 +3128,13 @@ export interface OutboxTaken {
 /**
  * What happens to a send beyond a limit, the strictest first (R-QTA-7).
  *
- * - `reject`: It is refused.
- * - `hold`: It is refused, and the host keeps the messages until `retry_at_ms`.
+ * - `reject`: The send is refused.
+ * - `hold`: The send is refused, and the host keeps the messages until `retry_at_ms`.
  * - `spread`: Sends are spread evenly over the window, with at most `burst` messages at once.
- * - `use_credits`: Credits pay for it if the account pays with credits; otherwise it is refused. This is for
- * limits, not for caps.
- * - `soft`: It goes out, counts as overuse, and the host is told.
- * - `shadow`: It goes out and counts as overuse, to show what a new limit would do (R-QTA-15).
+ * - `use_credits`: Credits pay for the messages if the account pays with credits; otherwise the send is
+ * refused. This is for limits, not for caps.
+ * - `soft`: The messages go out and count as overuse, and the host is notified.
+ * - `shadow`: The messages go out and count as overuse, to show what a new limit would do (R-QTA-15).
  */
 export type OverLimit =
   | 'reject'
@@ -3124,7 +3156,7 @@ export interface OwnedResource {
 
 /** The owner of a new account: an existing user, or a new one by e-mail address. */
 export interface OwnerInput {
-  /** The existing user, or the id that the new one gets. */
+  /** The id of an existing user, or the id that the new user gets. */
   user?: string | undefined
   /** The e-mail address of a new user. */
   email?: string | undefined
@@ -3154,27 +3186,27 @@ export interface Package {
   id: string
   /** The name that people see. */
   name: string
-  /** Its limits; for a limit that is absent, the platform's default applies. */
+  /** The limits of the package; for a limit that is absent, the platform's default applies. */
   limits: Limits
-  /** The role that no member of its accounts can exceed (R-ROL-5). */
+  /** The role that no member of the package's accounts can exceed (R-ROL-5). */
   role?: string
-  /** The assets that its accounts can use (R-PKG-5). */
+  /** The assets that the package's accounts can use (R-PKG-5). */
   assets?: Assets
   /**
-   * Whether its accounts pay with credits for messages beyond their limits; with a commercial
-   * licence only (R-CRD-2).
+   * Whether the package's accounts pay with credits for messages beyond their limits; only in
+   * the commercial edition or with the preset `groups` (R-CRD-2).
    */
   credits: boolean
-  /** Whether its accounts may send beyond their limits; with a commercial licence only (R-CRD-2). */
-  overuse: boolean
   /**
-   * The rate of bounces at which a campaign is stopped; with a commercial licence only
-   * (R-QTA-11).
+   * Whether the package's accounts may send beyond their limits; only in the commercial edition
+   * or with the preset `groups` (R-CRD-2).
    */
+  overuse: boolean
+  /** The bounce rate at which a campaign is stopped; only in the commercial edition (R-QTA-11). */
   bounceRate?: BounceRate
   /** What a further account of the team costs each month (R-TEA-4). */
   childPrice?: Price
-  /** Whether it takes no new accounts (R-PKG-4). */
+  /** Whether the package takes no new accounts (R-PKG-4). */
   retired: boolean
   /**
    * The names of the fields that are set but not included in the edition of the store: they are
@@ -3186,13 +3218,13 @@ export interface Package {
    * nothing unless `overuse` is allowed too (R-CRD-2). This is never stored.
    */
   withoutEffect?: Array<string>
-  /** How many accounts use it. */
+  /** How many accounts use the package. */
   accounts: number
   /** The revision; every change raises it. */
   rev: number
-  /** When it was made, in unix milliseconds. */
+  /** When the package was created, in unix milliseconds. */
   createdAtMs: number
-  /** When it was last changed, in unix milliseconds. */
+  /** When the package was last changed, in unix milliseconds. */
   updatedAtMs: number
 }
 
@@ -3222,26 +3254,29 @@ export interface PackageList {
   next?: string
 }
 
-/** What a change of package would mean today. */
+/** What a change of package would cause today. */
 export interface PackagePreflight {
   /** The account. */
   account: string
-  /** The package that it would get. */
+  /** The package that the account would get. */
   package: string
-  /** The limits that today's usage is above; empty when the usage fits. */
+  /** The limits that today's usage exceeds; empty when the usage fits. */
   exceeded: Array<PreflightExcess>
   /**
-   * The limits of which more is guaranteed to the accounts below than would be left: these
-   * guarantees become best effort (R-TEA-9).
+   * The limits of which more is guaranteed to the accounts below than the account would have;
+   * these guarantees would become best effort (R-TEA-9).
    */
   guarantees: Array<PreflightGuarantee>
 }
 
 /** What credits paid for. */
 export interface PaidWithCredits {
-  /** How many of the messages they paid for. */
+  /** For how many of the messages credits paid. */
   amount: number
-  /** The number of the ledger entry; `sending.refund` takes it to give back what failed. */
+  /**
+   * The number of the ledger entry. Pass it to `sending.refund` to give back messages that
+   * failed.
+   */
   entry: number
 }
 
@@ -3297,7 +3332,7 @@ export interface Permission {
   path: Array<string>
   /** Whether grants carry a scope. */
   scoped: boolean
-  /** Whether it has to be granted by its own name. */
+  /** Whether the permission has to be granted by its own name. */
   sensitive: boolean
 }
 
@@ -3307,7 +3342,7 @@ export interface PermissionList {
   permissions: Array<Permission>
 }
 
-/** A member, or somebody who was invited. */
+/** A member, or a person who was invited. */
 export interface Person {
   /** The user; absent for a person who was invited. */
   user?: string
@@ -3324,20 +3359,20 @@ export interface Person {
   /** The steps that are still to be done. */
   pending: Array<PendingStep>
   /**
-   * The accounts of which they are a member, or which they are offered, among the accounts that
-   * are listed; for a member at most 50.
+   * The accounts of which the person is a member, or which the person is offered, among the
+   * accounts that are listed; for a member at most 50.
    */
   accounts: Array<AccountGrant>
-  /** Whether they own one of these accounts, or will own it. */
+  /** Whether the person owns one of these accounts, or will own one when they accept. */
   owner: boolean
   /**
-   * When they were last seen, in unix milliseconds, to within five minutes; absent when they
-   * never were.
+   * When the user was last seen, in unix milliseconds, to within five minutes; absent when the
+   * user was never seen.
    */
   lastSeenAtMs?: number
   /** When the invitation expires, in unix milliseconds: from then on it cannot be accepted. */
   expiresAtMs?: number
-  /** When the user, or the invitation, was made, in unix milliseconds. */
+  /** When the user, or the invitation, was created, in unix milliseconds. */
   createdAtMs: number
 }
 
@@ -3364,13 +3399,13 @@ export type PersonStatus =
   | 'disabled'
 
 /**
- * Policies that are set. For one that is absent, the value of the next level applies: the
- * account above, the platform, its preset, the default.
+ * Policies that are set. For a policy that is absent, the value of the next level applies:
+ * the account above, the platform, its preset, the default.
  */
 export interface PoliciesInput {
   /** How many levels a tree of accounts may have, 1 to 8. */
   depth?: Integer | undefined
-  /** Who owns an account below another: an owner of its own, or the parent's. */
+  /** Who owns an account below another one: an owner of its own, or the owner of the parent. */
   childOwner?: ChildOwner | undefined
   /** Whether the owner of an account cannot be a member of another account (R-TEA-2). */
   ownerExclusive?: boolean | undefined
@@ -3385,7 +3420,7 @@ export interface PoliciesInput {
   groups?: boolean | undefined
   /** Who can give an existing user access to a further account (R-INV-7). */
   grantExisting?: GrantExisting | undefined
-  /** How long an invitation can be accepted, from its last sending, in milliseconds (R-INV-3). */
+  /** How long an invitation can be accepted after it was last sent, in milliseconds (R-INV-3). */
   invitationLifeMs?: Integer | undefined
   /** How long the owner of a new account can confirm their address, in milliseconds (R-INV-3). */
   verificationLifeMs?: Integer | undefined
@@ -3401,7 +3436,7 @@ export interface PoliciesInput {
   skipVerification?: boolean | undefined
   /** What happens to the old link when an invitation is sent again (R-INV-5). */
   resend?: Resend | undefined
-  /** The steps that a member has to do before they are no longer shown as pending (R-INV-4). */
+  /** The steps that a member has to do; until then, the member is shown as pending (R-INV-4). */
   pendingUntil?: ReadonlyArray<PendingStep> | undefined
   /** Who may edit the e-mail address of a user (R-USR-3). */
   emailEditedBy?: ReadonlyArray<Editor> | undefined
@@ -3423,8 +3458,8 @@ export interface PoliciesInput {
   /** What happens to open reservations when an account is suspended or closed (R-ACC-4). */
   reservationsOnHold?: ReservationsOnHold | undefined
   /**
-   * The thresholds of a limit, in percent, at which the host is told, once for each in a window
-   * (R-QTA-8).
+   * The thresholds of a limit, in percent, at which the host is notified, once for each
+   * threshold in a window (R-QTA-8).
    */
   alertAtPercent?: ReadonlyArray<Integer> | undefined
   /** The IANA name of the time zone that new accounts get. */
@@ -3435,11 +3470,11 @@ export interface PoliciesInput {
   billingHoldOwnerEnters?: boolean | undefined
   /** How long a closed account can be reopened, in milliseconds (R-ACC-3). */
   graceMs?: Integer | undefined
-  /** The fewest characters of a password, 8 to 64; for the platform alone (R-SES-1). */
+  /** The smallest number of characters of a password, 8 to 64; for the platform alone (R-SES-1). */
   passwordMin?: Integer | undefined
   /**
-   * The fewest characters of a password for users who need a second factor wherever they act, 8
-   * to 64; for the platform alone (R-SES-1).
+   * The smallest number of characters of a password for users who need a second factor wherever
+   * they act, 8 to 64; for the platform alone (R-SES-1).
    */
   passwordMinWithSecondFactor?: Integer | undefined
   /**
@@ -3484,18 +3519,21 @@ export interface PoliciesInput {
    * up to 36,500, or 0 for ever (R-QTA-2).
    */
   usageHistoryDays?: Integer | undefined
-  /** The same of what caps have counted, each member, campaign and domain by itself (R-QTA-14). */
+  /**
+   * For how many days the store keeps what caps counted in windows that are over, for each
+   * member, campaign, API key and domain: up to 36,500, or 0 for ever (R-QTA-14).
+   */
   capHistoryDays?: Integer | undefined
 }
 
 /**
- * Policies that are set. For one that is absent, the value of the next level applies: the
- * account above, the platform, its preset, the default.
+ * Policies that are set. For a policy that is absent, the value of the next level applies:
+ * the account above, the platform, its preset, the default.
  */
 export interface Policies {
   /** How many levels a tree of accounts may have, 1 to 8. */
   depth?: number
-  /** Who owns an account below another: an owner of its own, or the parent's. */
+  /** Who owns an account below another one: an owner of its own, or the owner of the parent. */
   childOwner?: ChildOwner
   /** Whether the owner of an account cannot be a member of another account (R-TEA-2). */
   ownerExclusive?: boolean
@@ -3510,7 +3548,7 @@ export interface Policies {
   groups?: boolean
   /** Who can give an existing user access to a further account (R-INV-7). */
   grantExisting?: GrantExisting
-  /** How long an invitation can be accepted, from its last sending, in milliseconds (R-INV-3). */
+  /** How long an invitation can be accepted after it was last sent, in milliseconds (R-INV-3). */
   invitationLifeMs?: number
   /** How long the owner of a new account can confirm their address, in milliseconds (R-INV-3). */
   verificationLifeMs?: number
@@ -3526,7 +3564,7 @@ export interface Policies {
   skipVerification?: boolean
   /** What happens to the old link when an invitation is sent again (R-INV-5). */
   resend?: Resend
-  /** The steps that a member has to do before they are no longer shown as pending (R-INV-4). */
+  /** The steps that a member has to do; until then, the member is shown as pending (R-INV-4). */
   pendingUntil?: Array<PendingStep>
   /** Who may edit the e-mail address of a user (R-USR-3). */
   emailEditedBy?: Array<Editor>
@@ -3548,8 +3586,8 @@ export interface Policies {
   /** What happens to open reservations when an account is suspended or closed (R-ACC-4). */
   reservationsOnHold?: ReservationsOnHold
   /**
-   * The thresholds of a limit, in percent, at which the host is told, once for each in a window
-   * (R-QTA-8).
+   * The thresholds of a limit, in percent, at which the host is notified, once for each
+   * threshold in a window (R-QTA-8).
    */
   alertAtPercent?: Array<number>
   /** The IANA name of the time zone that new accounts get. */
@@ -3560,11 +3598,11 @@ export interface Policies {
   billingHoldOwnerEnters?: boolean
   /** How long a closed account can be reopened, in milliseconds (R-ACC-3). */
   graceMs?: number
-  /** The fewest characters of a password, 8 to 64; for the platform alone (R-SES-1). */
+  /** The smallest number of characters of a password, 8 to 64; for the platform alone (R-SES-1). */
   passwordMin?: number
   /**
-   * The fewest characters of a password for users who need a second factor wherever they act, 8
-   * to 64; for the platform alone (R-SES-1).
+   * The smallest number of characters of a password for users who need a second factor wherever
+   * they act, 8 to 64; for the platform alone (R-SES-1).
    */
   passwordMinWithSecondFactor?: number
   /**
@@ -3609,7 +3647,10 @@ export interface Policies {
    * up to 36,500, or 0 for ever (R-QTA-2).
    */
   usageHistoryDays?: number
-  /** The same of what caps have counted, each member, campaign and domain by itself (R-QTA-14). */
+  /**
+   * For how many days the store keeps what caps counted in windows that are over, for each
+   * member, campaign, API key and domain: up to 36,500, or 0 for ever (R-QTA-14).
+   */
   capHistoryDays?: number
 }
 
@@ -3617,19 +3658,19 @@ export interface Policies {
 export interface PolicyOrigin {
   /** The policy. */
   policy: string
-  /** At which kind of level it is set. */
+  /** The kind of level at which the policy is set. */
   source: PolicySource
   /** The account whose setting or preset it is; absent for the platform and for the default. */
   account?: string
 }
 
-/** The policies that apply, and where they come from. */
+/** The policies that apply, and where each of them comes from. */
 export interface PolicyReport {
   /** The account; absent for the platform. */
   account?: string
-  /** The preset that this account, or the platform, has itself. */
+  /** The preset of this account itself, or of the platform. */
   preset?: Preset
-  /** The single policies that are set on this account, or on the platform, itself. */
+  /** The single policies that are set on this account itself, or on the platform. */
   set: Policies
   /** The policies that apply. */
   policies: EffectivePolicies
@@ -3651,21 +3692,21 @@ export type PolicySource =
   | 'preset'
   | 'default'
 
-/** A limit that today's usage is above. */
+/** A limit that today's usage exceeds. */
 export interface PreflightExcess {
   /** Which limit. */
   limit: LimitName
-  /** Its value with the package. */
+  /** The value of the limit with the package. */
   value: Limit
   /** How much is used now. */
   used: number
 }
 
-/** A limit of which more is guaranteed than would be left. */
+/** A limit of which more is guaranteed to the accounts below than the account would have. */
 export interface PreflightGuarantee {
   /** Which limit. */
   limit: LimitName
-  /** Its value with the package, or the value of an account above if that is less. */
+  /** The value of the limit with the package, or the value of an account above if that is less. */
   value: Limit
   /** How much is guaranteed to the accounts directly below. */
   promised: number
@@ -3703,15 +3744,15 @@ export interface Price {
   currency: string
 }
 
-/** Why something would be refused, or was. */
+/** Why something was refused, or would be refused. */
 export interface Problem {
   /** The code of the refusal. */
   code: string
   /** A sentence that a person can act on. */
   message: string
   /**
-   * The JSON pointer of the field that is wrong, in a request for this one alone; for a row of
-   * CSV, its column.
+   * The JSON pointer of the field that is wrong, as in a request for this one alone; for a row
+   * of CSV, the name of the column.
    */
   field?: string
 }
@@ -3771,7 +3812,7 @@ export interface ReceivedList {
 export interface ReceivedTemplate {
   /** The resource. */
   id: string
-  /** The account above that shares it. */
+  /** The account above that shares the template. */
   account: string
   /** The kind of the resource. */
   kind: string
@@ -3779,7 +3820,7 @@ export interface ReceivedTemplate {
   rev: number
   /** When the resource was last changed, in unix milliseconds. */
   updatedAtMs: number
-  /** When it was first shared, in unix milliseconds. */
+  /** When the template was first shared, in unix milliseconds. */
   sharedAtMs: number
 }
 
@@ -3796,22 +3837,22 @@ export interface RecoveryCodes {
 /** Why a send is refused. */
 export interface Refusal {
   /**
-   * The error code, such as `quota_exceeded`; `credits_exhausted` when there are too few credits
-   * to pay for what is beyond the account's own limits.
+   * The error code, such as `quota_exceeded`. It is `credits_exhausted` if there are too few
+   * credits to pay for the messages beyond the account's own limits.
    */
   code: string
   /** The limit that refused the send, if a limit did. */
   limit?: BindingLimit
   /**
-   * The first instant, in unix milliseconds, at which the same send is let through if nothing
-   * but time passes; absent when it never is.
+   * The first instant, in unix milliseconds, at which the same send is granted if nothing but
+   * time passes; absent when it is never granted.
    */
   retryAtMs?: number
   /** With `credits_exhausted`, how many credits there are to pay with. */
   creditsLeft?: number
   /**
-   * What the host should do with the messages, if more than a refusal was configured: the
-   * setting of the strictest of the limits that were reached (R-QTA-7).
+   * What the host should do with the messages, if the limit has a setting other than a refusal:
+   * the setting of the strictest limit that was reached (R-QTA-7).
    */
   over?: OverLimit
 }
@@ -3827,24 +3868,24 @@ export type Replaceable =
   | 'role'
 
 /**
- * The progress of replacing a deleted package or role wherever it is used. Every answer is as if
- * all of it were done.
+ * The progress of replacing a deleted package or role wherever it is used. All other calls already
+ * answer as if the replacement were complete.
  */
 export interface ReplacedEverywhere {
   /** The package or role that was deleted. */
   id: string
-  /** What it was. */
+  /** Whether a package or a role was deleted. */
   kind: Replaceable
-  /** What is in its place. */
+  /** The package or role that takes its place. */
   replacedBy: string
-  /** When it was deleted, in unix milliseconds. */
+  /** When the deletion began, in unix milliseconds. */
   deletedAtMs: number
-  /** How many records were written anew so far. */
+  /** How many records have been updated so far. */
   records: number
 }
 
 /**
- * What sending an invitation again does; the strictest is last.
+ * What happens when an invitation is sent again; the strictest value is last.
  *
  * - `reuse`: The same link is sent again.
  * - `rotate`: A new link is sent, and the old one is no longer valid.
@@ -3871,24 +3912,27 @@ export interface Reservation {
   state: ReservationState
   /** How many messages go out, according to the commit. */
   committed: number
-  /** When it was charged, in unix milliseconds. */
+  /** When the messages were charged, in unix milliseconds. */
   reservedAtMs: number
-  /** When the reservation expires, in unix milliseconds: what is left of it is given back then. */
+  /**
+   * When the reservation expires, in unix milliseconds; messages that are not committed by then
+   * are given back.
+   */
   expiresAtMs: number
   /**
-   * When a pace spreads the messages: from when on all of them may have gone out, in unix
-   * milliseconds.
+   * When a pace spreads the messages, the instant, in unix milliseconds, from which on all of
+   * them may have gone out.
    */
   notBeforeMs?: number
   /**
-   * How many messages credits paid for when the reservation was charged; of what is given back,
-   * the credits get their part first (R-CRD-2).
+   * How many messages credits paid for when the reservation was charged; when messages are given
+   * back, the credits are given back first (R-CRD-2).
    */
   credits?: PaidWithCredits
 }
 
 /**
- * The answer to a reservation.
+ * The answer to a request to reserve messages.
  *
  * It is an answer of yes or no: yes if `refusal` is absent.
  *
@@ -3899,11 +3943,14 @@ export interface ReservationDecision {
   reservation?: string
   /** How many messages are reserved. */
   granted: number
-  /** When the reservation expires, in unix milliseconds: what is left of it is given back then. */
+  /**
+   * When the reservation expires, in unix milliseconds; messages that are not committed by then
+   * are given back.
+   */
   expiresAtMs?: number
   /**
-   * When a pace spreads the messages: from when on all of them may have gone out, in unix
-   * milliseconds. It is absent when they may go out now.
+   * When a pace spreads the messages, the instant, in unix milliseconds, from which on all of
+   * them may have gone out; absent when they may all go out now.
    */
   notBeforeMs?: number
   /** Why nothing was granted. */
@@ -3915,11 +3962,13 @@ export interface ReservationDecision {
 /**
  * The state of a reservation.
  *
- * - `open`: It can be committed or released.
- * - `committed`: Messages of it go out; the others were given back.
- * - `released`: All of it was given back.
- * - `expired`: It expired, and all of it was given back.
- * - `void`: The account was suspended or closed, and all of it was given back (R-ACC-4).
+ * - `open`: The reservation can be committed or released.
+ * - `committed`: The reservation was committed: the committed messages go out, and the others were given
+ * back.
+ * - `released`: The reservation was released: all of its messages were given back.
+ * - `expired`: The reservation expired, and all of its messages were given back.
+ * - `void`: The account was suspended or closed, and all messages of the reservation were given back
+ * (R-ACC-4).
  */
 export type ReservationState =
   | 'open'
@@ -3931,8 +3980,8 @@ export type ReservationState =
 /**
  * What happens to the reservations of an account that can no longer send.
  *
- * - `void`: They are given back, and a later commit is refused with `reservation_void`.
- * - `drain`: They stay, and can be committed until they expire.
+ * - `void`: The reservations are given back, and a later commit is refused with `reservation_void`.
+ * - `drain`: The reservations stay, and can be committed until they expire.
  */
 export type ReservationsOnHold =
   | 'void'
@@ -3949,20 +3998,23 @@ export interface Resource {
    * permission tree that the host added.
    */
   kind: string
-  /** The user who owns it. */
+  /** The user who owns the resource. */
   owner: string
-  /** The group in which it is shared; none when an owner or an administrator made it (R-GRP-3). */
+  /**
+   * The group with which the resource is shared; none when an owner or an administrator
+   * registered it (R-GRP-3).
+   */
   group?: string
   /**
-   * Whether its owner lets the group see it; the group does see it as long as the owner holds
-   * the permission to share the kind (R-GRP-3).
+   * Whether the owner shares the resource with the group. The group sees it only as long as the
+   * owner holds the permission to share the kind (R-GRP-3).
    */
   shared: boolean
   /** The revision; every change and every save raises it. */
   rev: number
-  /** When it was registered, in unix milliseconds. */
+  /** When the resource was registered, in unix milliseconds. */
   createdAtMs: number
-  /** When it was last changed, in unix milliseconds. */
+  /** When the resource was last changed, in unix milliseconds. */
   updatedAtMs: number
 }
 
@@ -3974,17 +4026,17 @@ export interface Resource {
  * The object itself is true either way, as every object is in JavaScript.
  */
 export interface ResourceDecision {
-  /** Whether they may. */
+  /** Whether the user may do it. */
   allowed: boolean
   /** The permission that was asked for. */
   permission: string
-  /** How far the user's permission reaches; absent when they do not hold it. */
+  /** How far the user's permission reaches; absent when the user does not hold it. */
   scope?: Scope
-  /** Why they may do it: the narrowest reason that suffices. */
+  /** Why the user may do it: the narrowest reason that suffices. */
   reason?: ResourceReason
   /**
-   * Why they may not: the status of the account, the user or the membership, or
-   * `permission_denied`.
+   * The code that says why the user may not do it: the status of the account, the user or the
+   * membership, or `permission_denied`.
    */
   refusal?: string
 }
@@ -3998,12 +4050,12 @@ export interface ResourceList {
 }
 
 /**
- * Why somebody sees a resource: the narrowest reason that suffices (R-GRP-3).
+ * Why a user sees a resource: the narrowest reason that suffices (R-GRP-3).
  *
- * - `owner`: They own it.
- * - `group`: It is shared in their group.
- * - `any`: Their permission reaches everything of the account.
- * - `shared_by_ancestor`: An account above shares it with their account (R-TEA-7).
+ * - `owner`: The user owns the resource.
+ * - `group`: The resource is shared in the user's group.
+ * - `any`: The user's permission reaches all resources of the account.
+ * - `shared_by_ancestor`: An account above shares the resource with the user's account (R-TEA-7).
  */
 export type ResourceReason =
   | 'owner'
@@ -4023,7 +4075,7 @@ export interface ResourceRemoved {
 
 /** Who gets the resources of a member who leaves (R-USR-4). */
 export interface ResourcesToInput {
-  /** Whether another member, a group or the account gets them. */
+  /** Whether another member, a group or the account gets the resources. */
   kind: ResourcesToKind
   /** The member or the group; absent for the account. */
   id?: string | undefined
@@ -4047,31 +4099,35 @@ export interface Role {
   id: string
   /** The name that people see. */
   name: string
-  /** The permissions that it allows. */
+  /** The permissions that the role allows. */
   allow: Array<Grant>
-  /** The permissions that it denies; a denial takes precedence over every grant. */
+  /** The permissions that the role denies; a denial takes precedence over every grant. */
   deny: Array<string>
-  /** The roles whose grants and denials it includes. */
+  /** The roles whose grants and denials the role includes. */
   includes: Array<string>
-  /** The account to which it belongs; absent for a role of the platform (R-ROL-4). */
+  /** The account to which the role belongs; absent for a role of the platform (R-ROL-4). */
   account?: string
   /**
-   * Another role that is evaluated in shadow mode: it refuses nothing, but what it would have
-   * refused is counted (R-QTA-15).
+   * Another role that is on trial in the place of this one, in shadow mode: it refuses nothing,
+   * but the checks that it would have refused are counted (R-QTA-15).
    */
   trial?: string
   /**
-   * Whether its holders are administrators, who are in no group and for whom every scope is
-   * `any`. Only the built-in Administrator and its copies are such roles (R-ROL-4).
+   * Whether the users who have the role are administrators, who are in no group and for whom
+   * every scope is `any`. Only the built-in role Administrator and its copies are such roles
+   * (R-ROL-4).
    */
   administrator: boolean
-  /** Whether it is one of the five built-in roles, which can be copied but not edited (R-ROL-4). */
+  /**
+   * Whether the role is one of the five built-in roles, which can be copied but not edited
+   * (R-ROL-4).
+   */
   builtIn: boolean
   /** The revision; every change raises it. */
   rev: number
-  /** When it was made, in unix milliseconds. */
+  /** When the role was created, in unix milliseconds. */
   createdAtMs: number
-  /** When it was last changed, in unix milliseconds. */
+  /** When the role was last changed, in unix milliseconds. */
   updatedAtMs: number
 }
 
@@ -4079,7 +4135,7 @@ export interface Role {
 export interface RoleDeleted {
   /** The role. */
   role: string
-  /** In how many places the other role took its place. */
+  /** In how many places the other role took the place of the deleted role. */
   replaced: number
 }
 
@@ -4092,7 +4148,7 @@ export interface RoleList {
 }
 
 /**
- * To what a role belongs.
+ * What a role belongs to.
  *
  * - `membership`: Each membership has a role of its own.
  * - `user`: Each user has one role in all accounts of the team.
@@ -4107,14 +4163,14 @@ export type RoleScope =
 export interface RoleTrial {
   /** The role. */
   role: string
-  /** The role that is tried in its place. */
+  /** The role that is tried in the place of `role`. */
   candidate: string
   /**
    * Since when the checks are counted, in unix milliseconds: since the trial began, or since the
    * store was opened if that was later.
    */
   sinceMs: number
-  /** What it would have refused, ordered by permission. */
+  /** What the tried role would have refused, ordered by permission. */
   wouldRefuse: Array<WouldRefuse>
 }
 
@@ -4133,8 +4189,8 @@ export type Scope =
 /**
  * Whether sessions need a second factor.
  *
- * - `optional`: Each user decides for themself.
- * - `required`: A user who logged in without one can do nothing except set one up.
+ * - `optional`: Each user decides whether to have one.
+ * - `required`: A user who logged in without a second factor can do nothing except set one up.
  */
 export type SecondFactorPolicy =
   | 'optional'
@@ -4155,8 +4211,8 @@ export interface SecondFactorSecret {
   /** The secret in base32, for a user who types it. It is shown here once. */
   secret: string
   /**
-   * The same as an `otpauth://` URI, for a QR code; it has the user's id if their address is too
-   * long for it.
+   * The secret as an `otpauth://` URI, for a QR code. The URI has the user's e-mail address or,
+   * if that is too long, the user's id.
    */
   uri: string
 }
@@ -4171,9 +4227,9 @@ export interface SecondFactorSecret {
 export interface SecondFactorStatus {
   /** The user. */
   user: string
-  /** Whether they log in with a code in addition to the password. */
+  /** Whether the user logs in with a code in addition to the password. */
   enabled: boolean
-  /** Since when, in unix milliseconds. */
+  /** Since when the user has the second factor, in unix milliseconds. */
   confirmedAtMs?: number
   /** How many recovery codes are left. */
   recoveryCodesLeft: number
@@ -4204,11 +4260,11 @@ export interface SendExplanation {
    * for; absent when nothing limits them.
    */
   remaining?: number
-  /** How many of the messages credits would pay for (R-CRD-2). */
+  /** For how many of the messages credits would pay (R-CRD-2). */
   credits: number
   /**
-   * Every limit and cap that was considered: those of the account, then those of the accounts
-   * above, then those of the group.
+   * Every limit and cap that was considered: the limits of the account, then those of the
+   * accounts above, then those of the group.
    */
   limits: Array<UsageWindow>
 }
@@ -4216,51 +4272,51 @@ export interface SendExplanation {
 /** When messages will have gone out. */
 export interface SendForecast {
   /**
-   * When the last of them goes out, in unix milliseconds; absent when it never does, or too far
-   * in the future to tell.
+   * When the last of the messages goes out, in unix milliseconds; absent when it never goes out,
+   * or only too far in the future to tell.
    */
   doneAtMs?: number
-  /** Why nothing may go out at all, whatever the limits allow. */
+  /** The code that says why nothing may go out at all, whatever the limits allow. */
   refusal?: string
 }
 
-/** What was given back. */
+/** The result of giving messages back. */
 export interface SendRefund {
-  /** To how many counters something was given back; those whose window is over get nothing. */
+  /** To how many counters messages were given back; counters whose window is over get none. */
   counters: number
   /** How many credits were given back. */
   credits: number
 }
 
-/** Somebody who acts as another in a session (R-SES-6). */
+/** A person who acts as another user in a session (R-SES-6). */
 export interface SessionBehind {
   /** The person who acts. */
   user: string
-  /** The account from which they act; absent for an operator. */
+  /** The account from which the person acts; absent for an operator. */
   fromAccount?: string
-  /** The one account in which they can act. */
+  /** The one account in which the person can act as the user. */
   account: string
   /** The reason. */
   reason: string
 }
 
-/** A device on which somebody is logged in. */
+/** A device on which a user is logged in. */
 export interface SessionDevice {
   /** The session. */
   session: string
-  /** What is known of the device. */
+  /** The name of the device, as the host gave it. */
   device?: string
-  /** The address from which they logged in. */
+  /** The address from which the user logged in. */
   ip?: string
-  /** When they logged in, in unix milliseconds. */
+  /** When the user logged in, in unix milliseconds. */
   createdAtMs: number
-  /** When it was last used, in unix milliseconds, to within five minutes. */
+  /** When the session was last used, in unix milliseconds, to within five minutes. */
   lastSeenAtMs: number
-  /** The address from which it was last used. */
+  /** The address from which the session was last used. */
   lastIp?: string
-  /** When it expires, in unix milliseconds. */
+  /** When the session expires, in unix milliseconds. */
   expiresAtMs: number
-  /** Who acts as the user in it; absent when the user themself does. */
+  /** Who acts as the user in this session; absent when the user acts in person. */
   behind?: SessionBehind
 }
 
@@ -4277,15 +4333,18 @@ export interface SessionProof {
   /** The user. */
   user: string
   /**
-   * When they last proved who they are, in unix milliseconds. The host should ask for the proof
-   * again before important actions.
+   * When the user last proved their identity, in unix milliseconds. Before important actions,
+   * the host should ask for a new proof.
    */
   authenticatedAtMs: number
-  /** Whether they did so with a second factor, or the host vouched for them. */
+  /** Whether the user proved it with a second factor; also true if the host vouched for the user. */
   withSecondFactor: boolean
-  /** When it expires, in unix milliseconds; it expires earlier when it is not used for a while. */
+  /**
+   * When the session expires, in unix milliseconds; a session that is not used for a while
+   * expires earlier.
+   */
   expiresAtMs: number
-  /** Who acts as the user in it; absent when the user themself does. */
+  /** Who acts as the user in this session; absent when the user acts in person. */
   behind?: SessionBehind
 }
 
@@ -4300,7 +4359,10 @@ export interface SessionToken {
    * anywhere.
    */
   token: string
-  /** When it expires, in unix milliseconds; it expires earlier when it is not used for a while. */
+  /**
+   * When the session expires, in unix milliseconds; a session that is not used for a while
+   * expires earlier.
+   */
   expiresAtMs: number
 }
 
@@ -4338,22 +4400,22 @@ export interface ShareableTemplate {
   account: string
   /** The kind of the resource. */
   kind: string
-  /** The user who owns it. */
+  /** The user who owns the template. */
   owner: string
   /** The revision of the resource. */
   rev: number
-  /** Whether it is shared. */
+  /** Whether the template is shared. */
   shared: boolean
-  /** Whether every account below sees it. */
+  /** Whether every account below sees the template. */
   all: boolean
-  /** The accounts below that see it, when not all of them do. */
+  /** The accounts below that see the template, if not all of them see it. */
   accounts: Array<string>
-  /** When it was first shared, in unix milliseconds. */
+  /** When the template was first shared, in unix milliseconds. */
   sharedAtMs?: number
 }
 
 /**
- * What somebody wants to do with a shared template.
+ * What a user wants to do with a shared template.
  *
  * - `preview`: To look at it; it needs `templates.view`.
  * - `use`: To make a campaign from it; it needs `templates.use_shared`.
@@ -4378,32 +4440,32 @@ export type SharedAction =
  * The object itself is true either way, as every object is in JavaScript.
  */
 export interface SharingCheck {
-  /** Whether they may. */
+  /** Whether the user may do it. */
   allowed: boolean
-  /** Why they may not. */
+  /** The code that says why the user may not do it. */
   refusal?: string
-  /** The account above that shares it. */
+  /** The account above that shares the template. */
   account: string
   /** The revision that the resource has now. */
   rev: number
 }
 
 /**
- * A slot that a worker has, as it is stored and shown. It is free again once its lease has run
- * out.
+ * A slot that a worker has, as it is stored and shown. The slot is free again when its lease has
+ * expired.
  */
 export interface Slot {
-  /** The id, with which it is renewed and released. */
+  /** The id, by which the slot is renewed and released. */
   id: string
   /** The account for which the worker works. */
   account: string
   /** The worker, by the name that the host uses for it. */
   holder: string
-  /** The campaign on which it works. */
+  /** The campaign on which the worker works. */
   campaign?: string
-  /** When the worker took it, in unix milliseconds. */
+  /** When the worker took the slot, in unix milliseconds. */
   acquiredAtMs: number
-  /** When it is free again unless it is renewed, in unix milliseconds. */
+  /** When the slot is free again unless it is renewed, in unix milliseconds. */
   expiresAtMs: number
 }
 
@@ -4449,37 +4511,43 @@ export type Status =
 
 /** A backup that was written. */
 export interface StoreBackup {
-  /** The id of the store that it is of. */
+  /** The id of the store that was backed up. */
   storeId: string
-  /** The last commit that it holds. */
+  /** The number of the last commit that the backup holds. */
   lastCommit: number
-  /** How many records it holds. */
+  /** How many records the backup holds. */
   records: number
   /** How many bytes the file has. */
   bytes: number
-  /** The fingerprint of what it holds, as `store.state_hash` computes it. */
+  /** The fingerprint of the records in the backup, as `store.state_hash` computes it. */
   stateHash: string
 }
 
 /**
- * Which processes do not apply yet what was acknowledged.
+ * Which processes do not apply all acknowledged changes yet.
  *
  * It is an answer of yes or no: yes if `reached` is true.
  *
  * The object itself is true either way, as every object is in JavaScript.
  */
 export interface StoreBarrier {
-  /** Whether all of them do. */
+  /** Whether all processes apply the changes. */
   reached: boolean
-  /** Machine and process id of those that do not, as far as is known. */
+  /**
+   * The machine and the process id of the processes that do not apply them yet, as far as they
+   * are known.
+   */
   behind: Array<string>
 }
 
-/** What was compacted. */
+/** The result of compacting a store. */
 export interface StoreCompacted {
-  /** What the files took of the disk before, in bytes. */
+  /** How many bytes the files took on the disk before. */
   bytesBefore: number
-  /** What they take now. It is not less before those who are reading have ended. */
+  /**
+   * How many bytes the files take now. The number falls only when the reads that are still
+   * running have ended.
+   */
   bytes: number
 }
 
@@ -4487,17 +4555,17 @@ export interface StoreCompacted {
 export interface StoreCopy {
   /** The id of the new store. */
   storeId: string
-  /** How many records it has. */
+  /** How many records the new store has. */
   records: number
   /** The fingerprint of both stores, as `store.state_hash` computes it. */
   stateHash: string
 }
 
-/** What a store is and who has it open, its id, its last commit, and the version of the library. */
+/** What `store.info` says about a store. */
 export interface StoreInfo {
   /** The id that the store got when it was created. */
   storeId: string
-  /** What keeps the store. */
+  /** Where the store keeps its records. */
   kind: StoreKind
   /** How many processes have the store open, this one included. */
   processes: number
@@ -4506,29 +4574,29 @@ export interface StoreInfo {
   /** The version of this library. */
   version: string
   /**
-   * The last jump of the system's clock, and whether it is held back; absent when there was none
-   * (R-QTA-13).
+   * The last jump of the system's clock, and whether the jump is held back; absent when the
+   * clock has not jumped (R-QTA-13).
    */
   clockJump?: ClockJump
   /**
-   * Large accounts that were deleted and are being erased step by step, at most 100; absent
-   * where there are none (R-QTA-16).
+   * Large accounts that were deleted and are being erased step by step, at most 100; absent when
+   * there are none (R-QTA-16).
    */
   erasing?: Array<ErasedAccount>
   /**
-   * Packages and roles that were deleted, of which the records that named them are written anew
-   * step by step, at most 100; absent where there are none (R-QTA-16).
+   * Packages and roles that were deleted and are being replaced step by step in the records that
+   * use them, at most 100; absent when there are none (R-QTA-16).
    */
   replacing?: Array<ReplacedEverywhere>
 }
 
 /**
- * What keeps a store.
+ * Where a store keeps its records.
  *
- * - `memory`: The memory of this process.
- * - `folder`: A folder, for one process.
- * - `sqlite`: A file that SQLite keeps, for any number of processes of a machine.
- * - `postgresql`: A PostgreSQL database, for any number of processes of any number of machines.
+ * - `memory`: In the memory of this process.
+ * - `folder`: In a folder, for one process.
+ * - `sqlite`: In an SQLite file, for any number of processes of one machine.
+ * - `postgresql`: In a PostgreSQL database, for any number of processes on any number of machines.
  */
 export type StoreKind =
   | 'memory'
@@ -4536,17 +4604,17 @@ export type StoreKind =
   | 'sqlite'
   | 'postgresql'
 
-/** What the records of one kind take. */
+/** How much space the records of one kind take. */
 export interface StoreKindStats {
-  /** The kind, as in the lines of a backup. */
+  /** The kind, as the lines of a backup name it. */
   kind: string
   /** How many records there are. */
   records: number
-  /** How many bytes their keys and values have. */
+  /** How many bytes the keys and values of these records have. */
   bytes: number
 }
 
-/** What is counted. */
+/** The metrics. */
 export interface StoreMetrics {
   /** The text, with the media type `application/openmetrics-text; version=1.0.0`. */
   text: string
@@ -4560,28 +4628,28 @@ export interface StoreStateHash {
   records: number
 }
 
-/** What the store holds, and what that takes. */
+/** What the store holds, and how much space it takes. */
 export interface StoreStats {
   /** How many records there are, index lines and counts included. */
   records: number
-  /** How many bytes their keys and values have. */
+  /** How many bytes the keys and values of these records have. */
   bytes: number
-  /** What the files take of the disk, in bytes; 0 in memory. */
+  /** How many bytes the files take on the disk; 0 for a store in memory. */
   diskBytes: number
-  /** How many bytes are left on that disk; absent in memory. */
+  /** How many bytes are free on that disk; absent for a store in memory. */
   freeBytes?: number
-  /** How many accounts are in the memory of this process. */
+  /** How many accounts are cached in the memory of this process. */
   cachedAccounts: number
   /** How many reservations are open. */
   openReservations: number
   /** How many messages the outbox holds, whether or not they were acknowledged. */
   outboxMessages: number
   /**
-   * How many of the messages are still to be given to the consumer that has been given the
-   * fewest; all of them where there is no consumer.
+   * How many of the messages have not been delivered yet to the consumer that is furthest
+   * behind; all messages if there is no consumer.
    */
   outboxBacklog: number
-  /** Each kind of record that there is, those that take the most bytes first. */
+  /** The kinds of records in the store; the kind that takes the most bytes comes first. */
   kinds: Array<StoreKindStats>
 }
 
@@ -4613,15 +4681,16 @@ export interface SuccessorInput {
   user: string
 }
 
-/** A recipient to whom nothing may be sent. */
+/** A recipient to whom no message may be sent. */
 export interface SuppressedRecipient {
   /** The position of the recipient in the request, counted from 0. */
   recipient: number
   /** The address, as it was given. */
   address: string
   /**
-   * The entry that suppresses them: one for their address comes before one for their domain, and
-   * one of the account before one of another account.
+   * The entry that suppresses the recipient. If there are several, an entry for the address
+   * takes precedence over an entry for the domain, and an entry of the account over an entry of
+   * another account.
    */
   by: Suppression
 }
@@ -4631,7 +4700,7 @@ export interface Suppression {
   /** The e-mail address in normal form, or the domain. */
   value: string
   /**
-   * Which messages it suppresses: `marketing` suppresses only marketing messages,
+   * Which messages the entry suppresses: `marketing` suppresses only marketing messages,
    * `transactional` suppresses both classes.
    */
   messageClass: MessageClass
@@ -4639,15 +4708,15 @@ export interface Suppression {
   account: string
   /** The reason. */
   reason?: string
-  /** When it expires, in unix milliseconds. */
+  /** When the entry expires, in unix milliseconds; never when absent. */
   expiresAtMs?: number
-  /** When it was made, in unix milliseconds. */
+  /** When the entry was created, in unix milliseconds. */
   createdAtMs: number
 }
 
-/** The result of a filter; a recipient who is in neither list may be written to. */
+/** The result of a filter; messages may be sent to recipients who are in neither list. */
 export interface SuppressionCheck {
-  /** The recipients to whom nothing may be sent. */
+  /** The recipients to whom no message may be sent. */
   suppressed: Array<SuppressedRecipient>
   /** The recipients whose address is not an e-mail address. */
   invalid: Array<InvalidRecipient>
@@ -4656,8 +4725,8 @@ export interface SuppressionCheck {
 /** An address or a domain that is to be suppressed. */
 export interface SuppressionInput {
   /**
-   * The e-mail address, which may be any that a message can have, or the domain, which stands
-   * for all addresses in it and in its subdomains.
+   * The e-mail address or the domain. The address may be any address to which a message can go;
+   * a domain stands for all addresses in it and in its subdomains.
    */
   value: string
   /**
@@ -4693,7 +4762,7 @@ export interface SuppressionPool {
   account: string
   /** The top account of the team. */
   team: string
-  /** Whether it is in the pool. */
+  /** Whether the account is in the pool. */
   pooled: boolean
 }
 
@@ -4713,17 +4782,17 @@ export interface SuppressionsRemoved {
 export interface SwitchableAccount {
   /** The account. */
   account: string
-  /** Its name. */
+  /** The name of the account. */
   name: string
-  /** Its effective status. */
+  /** The effective status of the account. */
   status: Status
-  /** How they enter it. */
+  /** How the user enters the account. */
   how: EnterAs
-  /** The role that they enter with; an owner needs none. */
+  /** The role with which the user enters; an owner needs no role. */
   role?: string
-  /** Whether they can enter it now. */
+  /** Whether the user can enter the account now. */
   offered: boolean
-  /** The code with which entering it is refused. */
+  /** If the user cannot enter the account now, the code that says why. */
   refusal?: string
 }
 
@@ -4739,21 +4808,21 @@ export interface SwitchableList {
 export interface TeamAccount {
   /** The account. */
   account: string
-  /** Its name. */
+  /** The name of the account. */
   name: string
   /** The account above. */
   parent?: string
-  /** Its level in the team; the top account has level 1. */
+  /** The level of the account in the team; the top account has level 1. */
   depth: number
-  /** Its owner; absent until they have confirmed their address. */
+  /** The owner of the account; absent until the owner has confirmed their address. */
   owner?: string
   /** The owner's e-mail address, as typed. */
   ownerEmail?: string
-  /** Its effective status. */
+  /** The effective status of the account. */
   status: Status
-  /** How many users it has, including the owner; `members.list` lists them. */
+  /** How many users the account has, including the owner; `members.list` lists them. */
   users: number
-  /** How many accounts are directly below it. */
+  /** How many accounts are directly below the account. */
   children: number
 }
 
@@ -4801,10 +4870,10 @@ export interface UsageReconciled {
 export interface UsageWindow {
   /** The name of the limit, such as `email_per_day`, or the id of the cap. */
   limit: string
-  /** The window that it counts in. */
+  /** The window in which the limit or cap counts. */
   window: Window
   /**
-   * Whose limit or cap it is: the `account` that was asked for, an `ancestor` or a `group`; for
+   * Whose limit or cap it is: the `account` that the call names, an `ancestor` or a `group`; for
    * a cap also the `platform`, a `member`, `campaign`, `api_key`, `sending_domain` or
    * `recipient_domain`.
    */
@@ -4816,21 +4885,21 @@ export interface UsageWindow {
   /** Where the value comes from. */
   source: Source
   /**
-   * How much is used; for a cap that spreads, how many messages of its burst are still waiting
-   * for their turn.
+   * How much of the limit is used; for a cap that spreads, how many messages of its burst still
+   * wait for their turn.
    */
   used: number
   /**
-   * How much was let through beyond the limit (R-QTA-7). It includes what credits paid for,
-   * which `used` does not include (R-CRD-2).
+   * How many messages went out beyond the limit (R-QTA-7). The number includes the messages for
+   * which credits paid, which `used` does not include (R-CRD-2).
    */
   overuse: number
   /**
    * How much of the limit is kept for accounts below to which it is guaranteed and which have
-   * not used it yet (R-TEA-9); absent when nothing is.
+   * not used it yet (R-TEA-9); absent when nothing is kept.
    */
   keptApart?: number
-  /** How much is left for the account that was asked about; absent when it is unlimited. */
+  /** How much is left for the account that the call names; absent when it is unlimited. */
   remaining?: number
   /** When the window began, in unix milliseconds. */
   startsAtMs: number
@@ -4843,13 +4912,13 @@ export interface UsageWindow {
 
 /** A past window. */
 export interface UsedWindow {
-  /** When it began, in unix milliseconds. */
+  /** When the window began, in unix milliseconds. */
   startsAtMs: number
-  /** When it ended, in unix milliseconds. */
+  /** When the window ended, in unix milliseconds. */
   endsAtMs: number
-  /** How much was granted in it and not given back, including what credits paid for. */
+  /** How much was granted in the window and not given back, including what credits paid for. */
   used: number
-  /** How much of it credits paid for, beyond the limit. */
+  /** How much of the number in `used` was paid for with credits, beyond the limit. */
   paidWithCredits: number
 }
 
@@ -4863,27 +4932,27 @@ export interface User {
   profile: Profile
   /** Whether the user as a whole is disabled. */
   disabled: boolean
-  /** All accounts of which they are a member and in which the caller can see them. */
+  /** All accounts of which the user is a member and in which the caller can see the user. */
   accounts: Array<string>
   /**
-   * The address that was asked for and is not confirmed yet; shown only to the user themself,
-   * the host and operators.
+   * The requested address that is not confirmed yet; shown only to the user themself, the host
+   * and operators.
    */
   emailChange?: EmailChangeAsked
   /** Whether the user has to set a password before they are no longer shown as pending. */
   mustSetPassword: boolean
-  /** When they first logged in, in unix milliseconds. */
+  /** When the user first logged in, in unix milliseconds. */
   firstLoginAtMs?: number
   /**
-   * When they were last seen, in unix milliseconds, to within five minutes; absent when they
-   * never were.
+   * When the user was last seen, in unix milliseconds, to within five minutes; absent when the
+   * user was never seen.
    */
   lastSeenAtMs?: number
   /** The revision; every change raises it. */
   rev: number
-  /** When it was made, in unix milliseconds. */
+  /** When it was created, in unix milliseconds. */
   createdAtMs: number
-  /** When it was last changed, in unix milliseconds. */
+  /** When the user was last changed, in unix milliseconds. */
   updatedAtMs: number
 }
 
@@ -4893,9 +4962,9 @@ export interface UserAct {
   atMs: number
   /** The operation. */
   operation: string
-  /** The account that they acted in; absent for operators. */
+  /** The account in which the person acted; absent for operators. */
   account?: string
-  /** The address from which they came. */
+  /** The address from which the person came. */
   ip: string
 }
 
@@ -4903,7 +4972,7 @@ export interface UserAct {
 export interface UserCsv {
   /** The rows, each ended by CR and LF. */
   csv: string
-  /** How many there are, without the names of the columns. */
+  /** How many rows there are, without the line of column names. */
   rows: number
   /** The `after` of the next page; absent on the last page. */
   next?: string
@@ -4914,39 +4983,36 @@ export interface UserData {
   /** The user. */
   user: User
   /**
-   * When they chose their password, in unix milliseconds; absent when they have none, or when it
-   * was imported.
+   * When the user chose their password, in unix milliseconds; absent when the user has no
+   * password, or when it was imported.
    */
   passwordSetAtMs?: number
-  /** Their second factor, without its secrets. */
+  /** The user's second factor, without its secrets. */
   secondFactor: SecondFactorStatus
-  /** The role that they have as an operator of the platform. */
+  /** The user's role as an operator of the platform. */
   operatorRole?: string
-  /** Their memberships. */
+  /** The user's memberships. */
   memberships: Array<Member>
-  /** Their allow-lists: that of the user, and those of their memberships. */
+  /** The allow-lists of the user and of the user's memberships. */
   allowLists: Array<AddressList>
-  /** Their API keys, without the tokens. */
+  /** The user's API keys, without the tokens. */
   apiKeys: Array<ApiKey>
   /**
-   * The devices on which they are logged in, with the addresses from which they came; including
-   * sessions in which others act as them, or they act as others.
+   * The devices on which the user is logged in, with the addresses from which the user came. The
+   * list includes sessions in which others act as the user, or the user acts as others.
    */
   sessions: Array<SessionDevice>
-  /** The invitations to their address and to the addresses that they had before, in every team. */
+  /** The invitations to the user's address and to their former addresses, in every team. */
   invitations: Array<UserInvitation>
-  /** The messages to them that are still in the outbox. */
+  /** The messages to the user that are still in the outbox. */
   messages: Array<UserMessage>
-  /**
-   * What was changed about them, as far as it is recorded: former names and addresses, and
-   * former sessions.
-   */
+  /** The recorded changes of the user's data: former names and addresses, and former sessions. */
   history: Array<UserHistory>
   /** Actions of the person for which an address was recorded. */
   acts: Array<UserAct>
-  /** The resources that they own. */
+  /** The resources that the user owns. */
   resources: Array<OwnedResource>
-  /** Whether more is to come: continue with `next`. */
+  /** Whether more parts follow: continue with `next`. */
   moreResources: boolean
   /** The `after` of the next part; absent in the last part. */
   next?: string
@@ -4975,19 +5041,19 @@ export interface UserEntry {
   /** The last name. */
   lastName?: string
   /**
-   * Their status: disabled when the user is disabled, or every one of the memberships; pending
-   * while a step is still to be done.
+   * The user's status: `disabled` when the user or every one of the memberships is disabled;
+   * `pending` while a step is still to be done.
    */
   status: MemberStatus
   /** The steps that are still to be done. */
   pending: Array<PendingStep>
-  /** Their memberships in the accounts that are listed, at most 50. */
+  /** The user's memberships in the accounts that are listed, at most 50. */
   memberships: Array<UserMembership>
   /** How many memberships there are. */
   membershipsCount: number
   /**
-   * When they were last seen, in unix milliseconds, to within five minutes; absent when they
-   * never were.
+   * When the user was last seen, in unix milliseconds, to within five minutes; absent when the
+   * user was never seen.
    */
   lastSeenAtMs?: number
   /** When the user was created, in unix milliseconds. */
@@ -4996,7 +5062,7 @@ export interface UserEntry {
 
 /** A recorded change of a person's data. */
 export interface UserHistory {
-  /** Its id. */
+  /** The id of the thing. */
   id: string
   /** When it happened, in unix milliseconds. */
   atMs: number
@@ -5004,7 +5070,7 @@ export interface UserHistory {
   operation: string
   /** What kind of thing was changed. */
   kind: AuditKind
-  /** Whether it was created, changed or deleted. */
+  /** Whether the thing was created, changed or deleted. */
   what: AuditWhat
   /** The fields that changed. */
   fields: Array<AuditField>
@@ -5014,12 +5080,12 @@ export interface UserHistory {
 export interface UserImport {
   /**
    * One result for each row, in the order of the file. For a whole file, only the rows that were
-   * refused are kept, and of these the first 10,000.
+   * refused are listed, at most the first 10,000.
    */
   results: Array<ImportedUserResult>
   /** How many rows were refused. */
   refused: number
-  /** How many rows were read, without the names of the columns. */
+  /** How many rows were read, without the line of column names. */
   rows: number
   /** How many memberships were created, including those of new users. */
   members: number
@@ -5044,13 +5110,13 @@ export interface UserInvitation {
   firstName?: string
   /** The last name, as the inviter typed it. */
   lastName?: string
-  /** What is, or was, offered. */
+  /** The access that is, or was, offered. */
   accounts: Array<AccountGrant>
   /** The status of the invitation now. */
   status: InvitationStatus
-  /** When it was last sent, in unix milliseconds. */
+  /** When the invitation was last sent, in unix milliseconds. */
   sentAtMs: number
-  /** When it was made, in unix milliseconds. */
+  /** When it was created, in unix milliseconds. */
   createdAtMs: number
 }
 
@@ -5068,7 +5134,7 @@ export interface UserMembership {
   account: string
   /** The role; the owner needs none. */
   role?: string
-  /** Whether they own the account. */
+  /** Whether the user owns the account. */
   owner: boolean
   /** Whether the membership is disabled. */
   disabled: boolean
@@ -5076,18 +5142,18 @@ export interface UserMembership {
 
 /** A message to a person. */
 export interface UserMessage {
-  /** Its number in the outbox. */
+  /** The number of the message in the outbox. */
   number: number
   /** What the host has to do. */
   kind: OutboxKind
   /** The address to which the mail goes. */
   to?: string
-  /** When its cause happened, in unix milliseconds. */
+  /** When the cause of the message happened, in unix milliseconds. */
   atMs: number
 }
 
 /**
- * What a list of users is ordered by.
+ * The order of a list of users.
  *
  * - `email`: The e-mail address.
  * - `name`: The last name, then the first.
@@ -5099,15 +5165,15 @@ export type UserOrder =
 /** What a user may do in an account. */
 export interface UserPermissions {
   /**
-   * Why the user may do nothing at all, where a code says it: because of the status of the
-   * account, the user or the membership.
+   * If the user may do nothing at all in the account, the code that says why: the status of the
+   * account, the user or the membership, or `not_member`.
    */
   refusal?: string
   /** How the user holds the permissions; absent for a user who has no access to the account. */
   heldAs?: AccessHeldAs
   /**
-   * What they may do now, in the order of the permission tree; they may not do anything that is
-   * not listed.
+   * What the user may do now, in the order of the permission tree; everything that is not listed
+   * is forbidden.
    */
   permissions: Array<HeldPermission>
 }
@@ -5118,8 +5184,8 @@ export interface VisibleOwner {
   user: string
   /**
    * Whether the user sees all resources of the kind that this owner has. If not,
-   * `resources.visible` lists those that are seen: the others are not shared, or stayed with
-   * another group.
+   * `resources.visible` lists the resources that the user sees: the others are not shared, or
+   * stayed with another group.
    */
   all: boolean
 }
@@ -5129,7 +5195,7 @@ export interface VisibleOwners {
   /** Whether the user sees everybody's resources; no owners are listed then. */
   everything: boolean
   /**
-   * The owners of whom the user sees at least one resource, the user first; a page may be
+   * The owners of at least one resource that the user sees, the user first; a page may be
    * shorter than `limit` while there is a `next`.
    */
   owners: Array<VisibleOwner>
@@ -5163,8 +5229,8 @@ export interface WouldRefuse {
   /** The permission. */
   permission: string
   /**
-   * How many checks it would have refused. A send is one check, whatever the number of its
-   * messages; differences in scope are not counted.
+   * How many checks the tried role would have refused. A send is one check, whatever the number
+   * of its messages; differences in scope are not counted.
    */
   count: number
 }
@@ -5223,7 +5289,7 @@ export interface AccountsActivateRequest {
 export interface AccountsBulkRequest {
   /** The accounts: 1 to 500, each named once. */
   accounts: ReadonlyArray<string>
-  /** What to do. */
+  /** The action. */
   action: AccountAction
   /** The package, for `set_package`. */
   package?: string | undefined
@@ -5247,7 +5313,10 @@ export interface AccountsBulkRequest {
   key?: string | undefined
   /** What happens to the accounts below, for `delete`. */
   children?: Children | undefined
-  /** Whether it is done to all accounts or to none; the answer says which one was in the way. */
+  /**
+   * Whether the action is carried out for all accounts or for none. If one account is refused,
+   * nothing is done, and the answer says which account was refused.
+   */
   atomic?: boolean | undefined
 }
 
@@ -5261,24 +5330,27 @@ export interface AccountsCloseRequest {
 
 /** The request of `accounts.create`. */
 export interface AccountsCreateRequest {
-  /** The host's own id; one is generated when it is absent. */
+  /** The host's own id. When absent, an id is generated. */
   id?: string | undefined
   /** The name that people see. */
   name: string
-  /** The user who owns it. */
+  /** The user who owns the account. */
   owner: OwnerInput
-  /** The account above; without one, the new account is a client of the platform. */
+  /** The account above. When absent, the new account is a client of the platform. */
   parent?: string | undefined
   /**
-   * The IANA name of the time zone of its days and months; that of the policy `time_zone` when
-   * absent.
+   * The IANA name of the time zone in which the account's days and months begin. When absent,
+   * the policy `time_zone` names the time zone.
    */
   timeZone?: string | undefined
-  /** The package; without one, the values of the account above apply. */
+  /** The package. When absent, the values of the account above apply. */
   package?: string | undefined
   /** The account's own limits, which override those of the package. */
   limits?: LimitsInput | undefined
-  /** Whether the account waits for its owner: it sends nothing until `accounts.activate`. */
+  /**
+   * Whether the account is pending at first: it waits for its owner, and sends nothing until
+   * `accounts.activate`.
+   */
   pending?: boolean | undefined
 }
 
@@ -5286,11 +5358,14 @@ export interface AccountsCreateRequest {
 export interface AccountsCreateChildRequest {
   /** The account above. */
   parent: string
-  /** The host's own id; one is generated when it is absent. */
+  /** The host's own id. When absent, an id is generated. */
   id?: string | undefined
   /** The name that people see. */
   name: string
-  /** The e-mail address of the owner; absent when the owner of the account above owns it. */
+  /**
+   * The e-mail address of the owner; absent when the owner of the account above owns the new
+   * account too.
+   */
   ownerEmail?: string | undefined
   /** The id for a new owner; only with `skip_verification`. */
   ownerUser?: string | undefined
@@ -5301,13 +5376,13 @@ export interface AccountsCreateChildRequest {
   /** Whether the account can be used before its owner has confirmed their address. */
   skipVerification?: boolean | undefined
   /**
-   * The package; when absent, the values of the account above apply. Users cannot name one: the
-   * platform chooses it.
+   * The package; when absent, the values of the account above apply. Users cannot name a
+   * package: the platform chooses it.
    */
   package?: string | undefined
   /**
-   * The IANA name of the time zone of its days and months; that of the policy `time_zone` when
-   * absent.
+   * The IANA name of the time zone in which the account's days and months begin. When absent,
+   * the policy `time_zone` names the time zone.
    */
   timeZone?: string | undefined
 }
@@ -5373,12 +5448,12 @@ export interface AccountsListRequest {
   team?: string | undefined
   /** Only accounts with this effective status. */
   status?: Status | undefined
-  /** Only accounts that have this package themselves. */
+  /** Only accounts to which this package itself is assigned. */
   package?: string | undefined
   /**
    * Only accounts whose name, or whose owner's e-mail address, begins with this text; case and
-   * accents do not matter. The accounts are ordered by name, and those found by the owner's
-   * address come last.
+   * accents do not matter. The accounts are ordered by name; accounts that were found by their
+   * owner's address come last.
    */
   search?: string | undefined
   /** The order; `id` when absent, or `name` when there is a `search`. */
@@ -5391,7 +5466,7 @@ export interface AccountsListRequest {
 
 /** The request of `accounts.quote`. */
 export interface AccountsQuoteRequest {
-  /** The account below which it would be created. */
+  /** The account below which the new account would be created. */
   parent: string
 }
 
@@ -5417,13 +5492,13 @@ export interface AccountsReopenRequest {
 export interface AccountsSwitchRequest {
   /** The account. */
   account: string
-  /** The user, named by the host or an operator; users ask about themselves. */
+  /** The user, to be named by the host and operators. Users can only ask about themselves. */
   user?: string | undefined
 }
 
 /** The request of `accounts.switchable`. */
 export interface AccountsSwitchableRequest {
-  /** The user, named by the host or an operator; users ask about themselves. */
+  /** The user, to be named by the host and operators. Users can only ask about themselves. */
   user?: string | undefined
   /**
    * Where the page begins: the `next` of the previous page. A page may be shorter than `limit`
@@ -5473,7 +5548,10 @@ export interface AccountsValidateRequest {
 
 /** The request of `addresses.get`. */
 export interface AddressesGetRequest {
-  /** The account; together with `user`, the user's membership of this account. */
+  /**
+   * The account. If `user` is given too, the list is that of the user's membership of this
+   * account.
+   */
   account?: string | undefined
   /** The user. */
   user?: string | undefined
@@ -5481,7 +5559,10 @@ export interface AddressesGetRequest {
 
 /** The request of `addresses.set`. */
 export interface AddressesSetRequest {
-  /** The account; together with `user`, the user's membership of this account. */
+  /**
+   * The account. If `user` is given too, the list is that of the user's membership of this
+   * account.
+   */
   account?: string | undefined
   /** The user. */
   user?: string | undefined
@@ -5502,24 +5583,24 @@ export interface ApiKeysCheckRequest {
 
 /** The request of `api_keys.create`. */
 export interface ApiKeysCreateRequest {
-  /** The account that it acts in. */
+  /** The account in which the key acts. */
   account: string
-  /** The member for whom it acts; the acting user when absent. The host must name a member. */
+  /** The member for whom the key acts; the acting user when absent. The host must name a member. */
   user?: string | undefined
-  /** What people call it. */
+  /** The name that people see. */
   name: string
   /**
-   * What it may be used for: 1 to 100 permissions. A permission that the creating user does not
-   * hold is refused with `escalation_refused`. No key can have the permissions below `self`,
+   * What the key may be used for: 1 to 100 permissions. A permission that the creating user does
+   * not hold is refused with `escalation_refused`. No key can have the permissions below `self`,
    * `api_keys` and `impersonation`.
    */
   permissions: ReadonlyArray<GrantInput>
   /**
-   * The addresses from which it may be used: at most 100 addresses and ranges; every address
-   * when absent. The other allow-lists that apply to the member count too.
+   * The addresses from which the key may be used: at most 100 addresses and ranges; every
+   * address when absent. The other allow-lists that apply to the member also apply to the key.
    */
   allowList?: ReadonlyArray<string> | undefined
-  /** When it expires, in unix milliseconds; never when absent. */
+  /** When the key expires, in unix milliseconds; never when absent. */
   expiresAtMs?: Integer | undefined
 }
 
@@ -5537,13 +5618,13 @@ export interface ApiKeysEditRequest {
   account: string
   /** The key. */
   apiKey: string
-  /** What people call it. */
+  /** The name that people see. */
   name?: string | undefined
-  /** The permissions that replace those it has, as in `api_keys.create`. */
+  /** The new permissions, which replace the old ones, as in `api_keys.create`. */
   permissions?: ReadonlyArray<GrantInput> | undefined
-  /** The allow-list that replaces the one it has; an empty list allows every address. */
+  /** The new allow-list, which replaces the old one; an empty list allows every address. */
   allowList?: ReadonlyArray<string> | undefined
-  /** When it expires, in unix milliseconds. */
+  /** When the key expires, in unix milliseconds. */
   expiresAtMs?: Integer | undefined
   /** Whether the expiry is removed. */
   neverExpires?: boolean | undefined
@@ -5565,7 +5646,7 @@ export interface AssetsAssignRequest {
   account: string
   /** What kind of asset it is. */
   kind: AssetKind
-  /** The name that the host uses for it. */
+  /** The name that the host uses for the asset. */
   asset: string
   /**
    * The revision of the account on which the change is based; a stale one is refused with
@@ -5588,7 +5669,7 @@ export interface AssetsCheckRequest {
 export interface AssetsGetRequest {
   /** The account. */
   account: string
-  /** Only those of this kind. */
+  /** Only the assets of this kind. */
   kind?: AssetKind | undefined
 }
 
@@ -5616,8 +5697,8 @@ export interface AuditExportRequest {
   /** The number of the record after which the page begins: the `next` of the previous page. */
   after?: Integer | undefined
   /**
-   * How many records the page has at most: 1 to 500; 50 when absent. It has fewer when the
-   * records are large.
+   * How many records the page has at most: 1 to 500; 50 when absent. A page of large records has
+   * fewer.
    */
   limit?: Integer | undefined
   /** Whether the personal data in the records is exported too, in `personal`. */
@@ -5642,21 +5723,21 @@ export interface AuditListRequest {
   /** The account whose chain it is. */
   account?: string | undefined
   /**
-   * Only changes that concern this user. It needs the chain `users`, in which they are found
-   * without reading other records.
+   * Only changes that concern this user. This filter needs the chain `users`, where an index
+   * finds these changes without reading other records.
    */
   user?: string | undefined
-  /** Only what was done from this instant on, in unix milliseconds. */
+  /** Only changes made at this instant or later, in unix milliseconds. */
   fromMs?: Integer | undefined
-  /** Only what was done before this instant, in unix milliseconds. */
+  /** Only changes made before this instant, in unix milliseconds. */
   untilMs?: Integer | undefined
-  /** Only what this person did, or what somebody else did while acting as them. */
+  /** Only changes made by this user, or by somebody who acted as this user. */
   actor?: string | undefined
-  /** Only what was done by this operation. */
+  /** Only changes made by this operation. */
   operation?: string | undefined
   /** Only changes of things of this kind. */
   kind?: AuditKind | undefined
-  /** Only changes of the thing with this id, as the records have it; it needs `kind`. */
+  /** Only changes of the thing with this id, as the records name it; this filter needs `kind`. */
   subject?: string | undefined
   /** Where the page begins: the `next` of the previous page. */
   after?: string | undefined
@@ -5672,8 +5753,8 @@ export interface AuditPruneRequest {
   account?: string | undefined
   /**
    * The instant, in unix milliseconds: the first record of this instant or later stays, and so
-   * do all records after it. A record that a wrong clock dated in the future does not stay for
-   * that: it is pruned together with the older records after it.
+   * do all records after it. A record that a wrong clock dated in the future is an exception: it
+   * is pruned if records that follow it are older than the instant.
    */
   beforeMs: Integer
 }
@@ -5699,8 +5780,8 @@ export interface AutomationsAdmitRequest {
   /** How many actions, at least 1. */
   count: Integer
   /**
-   * The least that is useful: as many actions as fit are granted, and none when fewer than this
-   * fit; all or none when absent.
+   * The smallest number that is useful: if at least this many fit, as many as fit are granted;
+   * if fewer fit, none is. When absent, all are granted or none.
    */
   min?: Integer | undefined
   /**
@@ -5738,21 +5819,21 @@ export interface CampaignsListRequest {
 
 /** The request of `campaigns.report`. */
 export interface CampaignsReportRequest {
-  /** The account that sends it. */
+  /** The account that sends the campaign. */
   account: string
   /** The campaign. */
   campaign: string
   /** How many more messages were delivered; none when absent. */
   delivered?: Integer | undefined
-  /** How many more messages bounced for good; none when absent. */
+  /** How many more messages bounced permanently; none when absent. */
   hard?: Integer | undefined
-  /** How many more messages bounced for now; none when absent. */
+  /** How many more messages bounced temporarily; none when absent. */
   soft?: Integer | undefined
   /** How many more of the delivered messages brought a complaint; none when absent. */
   complaints?: Integer | undefined
   /**
    * An idempotency key: the same request repeated within a day gets the same answer and counts
-   * once; another request with the key is refused with `idempotency_mismatch`.
+   * once; another request with the same key is refused with `idempotency_mismatch`.
    */
   key?: string | undefined
 }
@@ -5776,15 +5857,15 @@ export interface CampaignsStopRequest {
 /** The request of `caps.list`. */
 export interface CapsListRequest {
   /**
-   * The account; when absent, the caps are those of the platform, for operators and the host
-   * only.
+   * The account. When absent, the platform's caps are listed, which only the host and operators
+   * can see.
    */
   account?: string | undefined
 }
 
 /** The request of `caps.remove`. */
 export interface CapsRemoveRequest {
-  /** The account; when absent, the cap is one of the platform. */
+  /** The account. When absent, the cap belongs to the platform. */
   account?: string | undefined
   /** The cap. */
   cap: string
@@ -5794,37 +5875,43 @@ export interface CapsRemoveRequest {
 
 /** The request of `caps.set`. */
 export interface CapsSetRequest {
-  /** The account; when absent, the cap is one of the platform, for operators and the host only. */
+  /**
+   * The account. When absent, the cap belongs to the platform, and only the host and operators
+   * can set it.
+   */
   account?: string | undefined
   /** The id of the cap, unique within the account or the platform. */
   id: string
-  /** What it counts by. */
+  /** What the cap counts by. */
   scope: CapScope
   /**
    * The one member, campaign, API key or domain to which the cap applies; when absent, each of
-   * them has a count of its own. When an API key is deleted, its caps are deleted too.
+   * them has its own count. When an API key is deleted, its caps are deleted too.
    */
   subject?: string | undefined
-  /** Which messages it counts; e-mails in a new cap. */
+  /** The channel of the messages that the cap counts; when absent, a new cap counts e-mails. */
   channel?: Channel | undefined
-  /** Only messages of this class; all classes in a new cap. */
+  /** The class of the messages that the cap counts; when absent, a new cap counts all classes. */
   messageClass?: MessageClass | undefined
-  /** The window that it counts in. */
+  /** The window in which the cap counts. */
   window: Window
-  /** How many messages a window allows; at least 1 for a cap that spreads. */
+  /** How many messages the cap allows in each window; at least 1 for a cap that spreads. */
   limit: Integer
   /**
-   * By how many the limit grows each day from the creation of the cap on, for a warm-up; 0 for
-   * none.
+   * By how many messages the limit grows each day after the creation of the cap, for a warm-up;
+   * 0 for no growth.
    */
   growsDailyBy?: Integer | undefined
   /**
-   * What happens to messages beyond the limit; in a new cap, they are refused (R-QTA-7). When a
-   * cap stops spreading, its burst is dropped; when it starts to spread, its daily growth is
-   * dropped.
+   * What happens to messages beyond the limit (R-QTA-7); when absent, a new cap refuses them.
+   * When a cap stops spreading, its burst is dropped; when it starts to spread, its daily growth
+   * is dropped.
    */
   over?: OverLimit | undefined
-  /** How many messages may go out at once, for a cap that spreads: at least 1; 1 in a new cap. */
+  /**
+   * For a cap that spreads, how many messages may go out at once: at least 1. When absent, 1 for
+   * a new cap.
+   */
   burst?: Integer | undefined
   /** The revision on which the change is based; a stale one is refused with `rev_conflict`. */
   expectedRev?: Integer | undefined
@@ -5840,13 +5927,13 @@ export interface ClockSetRequest {
 export interface CreditsAllocateRequest {
   /** The account below, which gets the credits. */
   account: string
-  /** What they pay for. */
+  /** What the credits pay for. */
   channel: Channel
   /** How many credits, at least 1. */
   amount: Integer
   /**
    * An idempotency key: the same request repeated within a day gets the same answer and moves
-   * nothing; another request with the key is refused with `idempotency_mismatch`.
+   * nothing; another request with the same key is refused with `idempotency_mismatch`.
    */
   key?: string | undefined
 }
@@ -5858,8 +5945,8 @@ export interface CreditsBalanceRequest {
   /** Only the credits for this channel. */
   channel?: Channel | undefined
   /**
-   * Lists only the reserve of this group, and only the grants of which it holds a part; the sums
-   * stay those of the account.
+   * Lists only the reserve of this group, and only the grants of which the group holds a part.
+   * The sums are still those of the whole account.
    */
   group?: string | undefined
 }
@@ -5868,7 +5955,7 @@ export interface CreditsBalanceRequest {
 export interface CreditsGrantRequest {
   /** The account. */
   account: string
-  /** What they pay for. */
+  /** What the credits pay for. */
   channel: Channel
   /** How many credits, at least 1. */
   amount: Integer
@@ -5880,8 +5967,8 @@ export interface CreditsGrantRequest {
   expiresAtMs?: Integer | undefined
   /**
    * An idempotency key, which is never forgotten: the same request with the same key is carried
-   * out once and gets the same answer; another request with the key, be it of another operation,
-   * is refused with `idempotency_mismatch`.
+   * out once and gets the same answer; another request with the same key, also of another
+   * operation, is refused with `idempotency_mismatch`.
    */
   key?: string | undefined
 }
@@ -5890,7 +5977,7 @@ export interface CreditsGrantRequest {
 export interface CreditsLedgerRequest {
   /** The account. */
   account: string
-  /** The ledger of which channel. */
+  /** The channel of the ledger. */
   channel: Channel
   /** The order; the newest entry first when absent. */
   order?: CreditOrder | undefined
@@ -5904,7 +5991,7 @@ export interface CreditsLedgerRequest {
 export interface CreditsRefundRequest {
   /** The account. */
   account: string
-  /** The ledger of which channel. */
+  /** The channel of the ledger. */
   channel: Channel
   /** The number of the entry that is refunded. */
   spend: Integer
@@ -5912,8 +5999,8 @@ export interface CreditsRefundRequest {
   amount: Integer
   /**
    * An idempotency key, which is never forgotten: the same request with the same key is carried
-   * out once and gets the same answer; another request with the key, be it of another operation,
-   * is refused with `idempotency_mismatch`.
+   * out once and gets the same answer; another request with the same key, also of another
+   * operation, is refused with `idempotency_mismatch`.
    */
   key?: string | undefined
 }
@@ -5924,13 +6011,13 @@ export interface CreditsReserveRequest {
   account: string
   /** The group. */
   group: string
-  /** What they pay for. */
+  /** What the credits pay for. */
   channel: Channel
   /** How many credits, at least 1. */
   amount: Integer
   /**
    * An idempotency key: the same request repeated within a day gets the same answer and moves
-   * nothing; another request with the key is refused with `idempotency_mismatch`.
+   * nothing; another request with the same key is refused with `idempotency_mismatch`.
    */
   key?: string | undefined
 }
@@ -5939,18 +6026,18 @@ export interface CreditsReserveRequest {
 export interface CreditsSpendRequest {
   /** The account. */
   account: string
-  /** What is paid for. */
+  /** What the credits pay for. */
   channel: Channel
   /** How many credits, at least 1. */
   amount: Integer
   /** The group that spends; when absent, only the free balance pays. */
   group?: string | undefined
-  /** What is paid for, as the host names it: for example a campaign or a reservation. */
+  /** What the credits pay for, as the host names it: for example a campaign or a reservation. */
   reference?: string | undefined
   /**
    * An idempotency key, which is never forgotten: the same request with the same key is carried
-   * out once and gets the same answer; another request with the key, be it of another operation,
-   * is refused with `idempotency_mismatch`.
+   * out once and gets the same answer; another request with the same key, also of another
+   * operation, is refused with `idempotency_mismatch`.
    */
   key?: string | undefined
 }
@@ -5959,13 +6046,13 @@ export interface CreditsSpendRequest {
 export interface CreditsTakeBackRequest {
   /** The account below, which gives the credits back. */
   account: string
-  /** What they pay for. */
+  /** What the credits pay for. */
   channel: Channel
   /** How many credits, at least 1; all of them when absent. */
   amount?: Integer | undefined
   /**
    * An idempotency key: the same request repeated within a day gets the same answer and moves
-   * nothing; another request with the key is refused with `idempotency_mismatch`.
+   * nothing; another request with the same key is refused with `idempotency_mismatch`.
    */
   key?: string | undefined
 }
@@ -5976,13 +6063,13 @@ export interface CreditsUnreserveRequest {
   account: string
   /** The group. */
   group: string
-  /** What they pay for. */
+  /** What the credits pay for. */
   channel: Channel
   /** How many credits, at least 1; all of them when absent. */
   amount?: Integer | undefined
   /**
    * An idempotency key: the same request repeated within a day gets the same answer and moves
-   * nothing; another request with the key is refused with `idempotency_mismatch`.
+   * nothing; another request with the same key is refused with `idempotency_mismatch`.
    */
   key?: string | undefined
 }
@@ -5991,7 +6078,7 @@ export interface CreditsUnreserveRequest {
 export interface CreditsWithdrawRequest {
   /** The account. */
   account: string
-  /** What they pay for. */
+  /** What the credits pay for. */
   channel: Channel
   /** How many credits, at least 1; all of them when absent. */
   amount?: Integer | undefined
@@ -5999,8 +6086,8 @@ export interface CreditsWithdrawRequest {
   reason: string
   /**
    * An idempotency key, which is never forgotten: the same request with the same key is carried
-   * out once and gets the same answer; another request with the key, be it of another operation,
-   * is refused with `idempotency_mismatch`.
+   * out once and gets the same answer; another request with the same key, also of another
+   * operation, is refused with `idempotency_mismatch`.
    */
   key?: string | undefined
 }
@@ -6018,7 +6105,7 @@ export interface GaugesClaimRequest {
   count: Integer
   /**
    * An idempotency key: the same request repeated within a day gets the same answer and counts
-   * once; another request with the key is refused with `idempotency_mismatch`.
+   * once; another request with the same key is refused with `idempotency_mismatch`.
    */
   key?: string | undefined
 }
@@ -6035,7 +6122,7 @@ export interface GaugesReconcileRequest {
   account: string
   /** Which limit, as in `gauges.claim`. */
   limit: LimitName
-  /** How many the account itself has, without those of the accounts below it. */
+  /** How many the account itself has, without the accounts below it. */
   value: Integer
 }
 
@@ -6049,7 +6136,7 @@ export interface GaugesReleaseRequest {
   count: Integer
   /**
    * An idempotency key: the same request repeated within a day gets the same answer and counts
-   * once; another request with the key is refused with `idempotency_mismatch`.
+   * once; another request with the same key is refused with `idempotency_mismatch`.
    */
   key?: string | undefined
 }
@@ -6062,7 +6149,7 @@ export interface GroupsAddMembersRequest {
   group: string
   /** The members, 1 to 500; all of them are added, or none. */
   users: ReadonlyArray<string>
-  /** What happens to their resources; they follow the members when absent. */
+  /** What happens to the members' resources; `follow` when absent. */
   resources?: GroupResources | undefined
 }
 
@@ -6080,13 +6167,13 @@ export interface GroupsClearAvatarRequest {
 export interface GroupsCreateRequest {
   /** The account. */
   account: string
-  /** The host's own id, unique within the account; one is generated when it is absent. */
+  /** The host's own id, unique within the account. When absent, an id is generated. */
   id?: string | undefined
   /** The name that people see. */
   name: string
   /**
-   * The caps on what its members send together (R-GRP-5). To set them, the actor also needs
-   * `groups.limit`.
+   * The caps on what the group's members send together (R-GRP-5). To set them, the actor also
+   * needs `groups.limit`.
    */
   caps?: GroupCapsInput | undefined
 }
@@ -6098,8 +6185,8 @@ export interface GroupsDeleteRequest {
   /** The group. */
   group: string
   /**
-   * The group to which its members and resources go. It is required when there are any, and for
-   * the default group: the named group becomes the default group then.
+   * The group to which the members and resources go. Required if the deleted group has any, or
+   * if it is the default group; in that case the named group becomes the default group.
    */
   to?: string | undefined
   /** The revision on which the decision is based; a stale one is refused with `rev_conflict`. */
@@ -6136,16 +6223,17 @@ export interface GroupsMakeDefaultRequest {
 export interface GroupsRemoveMembersRequest {
   /** The account. */
   account: string
-  /** The group that they are in. */
+  /** The group in which the members are. */
   group: string
   /** The members, 1 to 500; all of them are moved, or none. */
   users: ReadonlyArray<string>
   /**
-   * The group into which they go; the default group when absent. Naming a group for members who
-   * are not in the default group is a transfer, which also needs `groups.members.transfer`.
+   * The group into which the members go; the default group when absent. Naming a group for
+   * members who are not in the default group is a transfer, which also needs
+   * `groups.members.transfer`.
    */
   to?: string | undefined
-  /** What happens to their resources; they follow the members when absent. */
+  /** What happens to the members' resources; `follow` when absent. */
   resources?: GroupResources | undefined
 }
 
@@ -6189,13 +6277,13 @@ export interface GroupsSetCapsRequest {
 export interface GroupsTransferMembersRequest {
   /** The account. */
   account: string
-  /** The group in which all of them must be; when absent, they may be in any group. */
+  /** The group in which all of the members must be. When absent, the members may be in any group. */
   fromGroup?: string | undefined
-  /** The group into which they go. */
+  /** The group into which the members go. */
   to: string
   /** The members, 1 to 500; all of them are moved, or none. */
   users: ReadonlyArray<string>
-  /** What happens to their resources. */
+  /** What happens to the members' resources. */
   resources: GroupResources
 }
 
@@ -6211,16 +6299,16 @@ export interface GroupsUsageRequest {
 export interface InvitationsAcceptRequest {
   /** The token of the link. */
   token: string
-  /** The id for a new user; one is generated when it is absent. */
+  /** The id for a new user. When absent, an id is generated. */
   user?: string | undefined
   /**
-   * The first name of a new user; that of the invitation when absent. An existing user keeps
-   * theirs.
+   * The first name of a new user; when absent, the name in the invitation. An existing user
+   * keeps their name.
    */
   firstName?: string | undefined
   /**
-   * The last name of a new user; that of the invitation when absent. An existing user keeps
-   * theirs.
+   * The last name of a new user; when absent, the name in the invitation. An existing user keeps
+   * their name.
    */
   lastName?: string | undefined
 }
@@ -6228,22 +6316,26 @@ export interface InvitationsAcceptRequest {
 /** The request of `invitations.create`. */
 export interface InvitationsCreateRequest {
   /**
-   * The account for which the invitation is made, and which is offered when `accounts` is
-   * absent. When it is absent too, it is the account in which the user acts.
+   * The account for which the invitation is made; it is the account offered if `accounts` is
+   * absent. When `account` is absent, the account in which the acting user acts.
    */
   account?: string | undefined
   /**
-   * The addresses, separated by commas, semicolons or white space: at most 500, in at most 64
-   * KiB; an address that is repeated counts once. A name may stand before an address: `Ann Lee
-   * <ann@x.example>`. The number of addresses times the number of accounts is at most 10,000.
+   * The addresses, separated by commas, semicolons or white space: at most 500, in a text of at
+   * most 64 KiB. An address that is repeated counts once. A name may stand before an address:
+   * `Ann Lee <ann@x.example>`. The number of addresses times the number of accounts is at most
+   * 10,000.
    */
   addresses: string
   /**
-   * The role in every account for which `accounts` names none; the account's default role when
-   * absent.
+   * The role in every account for which `accounts` names no role; the account's default role
+   * when absent.
    */
   role?: string | undefined
-  /** The group in every account for which `accounts` names none; the default group when absent. */
+  /**
+   * The group in every account for which `accounts` names no group; the default group when
+   * absent.
+   */
   group?: string | undefined
   /** The accounts to offer: at most 100, all of one team. */
   accounts?: ReadonlyArray<AccountGrantInput> | undefined
@@ -6257,7 +6349,10 @@ export interface InvitationsCreateRequest {
    * absent.
    */
   lastName?: string | undefined
-  /** Whether all addresses are invited or none; the answer says which one was in the way. */
+  /**
+   * Whether all addresses are invited or none. If one address is refused, none is invited, and
+   * the answer says which address was refused.
+   */
   atomic?: boolean | undefined
 }
 
@@ -6271,9 +6366,9 @@ export interface InvitationsDeleteRequest {
 export interface InvitationsEditRequest {
   /** The invitation. */
   invitation: string
-  /** The role in every account for which `accounts` names none. */
+  /** The role in every account for which `accounts` names no role. */
   role?: string | undefined
-  /** The group in every account for which `accounts` names none. */
+  /** The group in every account for which `accounts` names no group. */
   group?: string | undefined
   /**
    * The accounts to offer, among those that the actor reaches: at least 1 and at most 100. A new
@@ -6306,13 +6401,16 @@ export interface InvitationsListRequest {
   /** The account. */
   account: string
   /**
-   * Whether the invitations to all accounts below it are listed too, for those who manage the
+   * Whether the invitations to all accounts below are listed too; only for users who manage the
    * team.
    */
   includeDescendants?: boolean | undefined
-  /** Only those with this status. */
+  /** Only invitations with this status. */
   status?: InvitationStatus | undefined
-  /** Only those with this text in the address or in the name; case and accents do not matter. */
+  /**
+   * Only invitations with this text in the address or in the name; case and accents do not
+   * matter.
+   */
   search?: string | undefined
   /** The order; the newest first when absent. */
   order?: InvitationOrder | undefined
@@ -6354,7 +6452,7 @@ export interface LeasesAcquireRequest {
   id: string
   /** How long the lease lasts unless it is renewed, in milliseconds (5,000 to 3,600,000). */
   lifeMs: Integer
-  /** Who edits; the acting user when absent. The host must name a user. */
+  /** The user who edits; the acting user when absent. The host must name a user. */
   user?: string | undefined
 }
 
@@ -6377,8 +6475,8 @@ export interface LeasesReleaseRequest {
   /** The resource. */
   id: string
   /**
-   * Who edited; the acting user when absent. If the host names nobody, the lease is released
-   * whoever has it.
+   * The user who edited; the acting user when absent. If the host names no user, the lease is
+   * released, whichever user has it.
    */
   user?: string | undefined
 }
@@ -6393,7 +6491,7 @@ export interface LeasesRenewRequest {
   id: string
   /** How long the lease lasts from now on, in milliseconds (5,000 to 3,600,000). */
   lifeMs: Integer
-  /** Who edits; the acting user when absent. The host must name a user. */
+  /** The user who edits; the acting user when absent. The host must name a user. */
   user?: string | undefined
 }
 
@@ -6407,7 +6505,7 @@ export interface LeasesTakeOverRequest {
   id: string
   /** How long the lease lasts unless it is renewed, in milliseconds (5,000 to 3,600,000). */
   lifeMs: Integer
-  /** Who edits from now on; the acting user when absent. The host must name a user. */
+  /** The user who edits from now on; the acting user when absent. The host must name a user. */
   user?: string | undefined
 }
 
@@ -6462,18 +6560,18 @@ export interface LimitsSetRequest {
   /** `unlimited`, 0 for nothing, or a number. */
   value: LimitInput
   /**
-   * The class of the messages that the limit counts; that of the package's limit if the account
-   * has none of its own (R-QTA-14).
+   * The class of the messages that the limit counts. If the account has no class of its own, it
+   * inherits the class; if no level sets one, the limit counts both classes (R-QTA-14).
    */
   messageClass?: CountedClass | undefined
   /**
-   * What happens beyond the limit. If the account has no setting of its own, the package's
-   * applies, and after that the policy `over_limit` (R-QTA-7).
+   * What happens beyond the limit. If the account has no setting of its own, it inherits the
+   * setting; if no level sets one, the policy `over_limit` decides (R-QTA-7).
    */
   over?: OverLimit | undefined
   /**
-   * How many messages may go out at once, for a limit that spreads: at least 1; 1 in the
-   * beginning.
+   * For a limit that spreads, how many messages may go out at once: at least 1; 1 until it is
+   * set.
    */
   burst?: Integer | undefined
   /**
@@ -6489,16 +6587,13 @@ export interface LimitsSetDefaultRequest {
   limit: LimitName
   /** `unlimited`, 0 for nothing, or a number. */
   value: LimitInput
-  /** The class of the messages that the limit counts; both classes in the beginning (R-QTA-14). */
+  /** The class of the messages that the limit counts; both classes until it is set (R-QTA-14). */
   messageClass?: CountedClass | undefined
-  /**
-   * What happens beyond the limit; in the beginning, what the policy `over_limit` says
-   * (R-QTA-7).
-   */
+  /** What happens beyond the limit; until it is set, the policy `over_limit` decides (R-QTA-7). */
   over?: OverLimit | undefined
   /**
-   * How many messages may go out at once, for a limit that spreads: at least 1; 1 in the
-   * beginning.
+   * For a limit that spreads, how many messages may go out at once: at least 1; 1 until it is
+   * set.
    */
   burst?: Integer | undefined
 }
@@ -6507,7 +6602,7 @@ export interface LimitsSetDefaultRequest {
 export interface MembersAddRequest {
   /** The account. */
   account: string
-  /** The existing user, or the id that the new one gets. */
+  /** The id of an existing user, or the id that the new user gets. */
   user?: string | undefined
   /** The e-mail address of a new user. */
   email?: string | undefined
@@ -6516,9 +6611,9 @@ export interface MembersAddRequest {
   /** The last name of a new user. */
   lastName?: string | undefined
   /**
-   * The role. When absent: if a user has one role in the whole team (`role_scope`), the role
-   * that the user has in it; else the default role of the account. Where the role comes from the
-   * package, no role can be named.
+   * The role. When absent: if a user has one role in the whole team (policy `role_scope`), the
+   * role that the user has in the team; otherwise the default role of the account. If the role
+   * comes from the package, no role can be named.
    */
   role?: string | undefined
   /** The group; the default group when absent. */
@@ -6531,17 +6626,20 @@ export interface MembersBulkRequest {
   account: string
   /** The users: 1 to 500. */
   users: ReadonlyArray<string>
-  /** What to do. */
+  /** The action. */
   action: MemberAction
   /** The new role, for `set_role`. */
   role?: string | undefined
-  /** The group into which they go, for `set_group`. */
+  /** The group into which the members go, for `set_group`. */
   group?: string | undefined
-  /** What happens to their resources, for `set_group`; they follow the members when absent. */
+  /** What happens to the members' resources, for `set_group`; `follow` when absent. */
   resources?: GroupResources | undefined
-  /** Who gets the resources of those who leave, for `remove`. */
+  /** Who gets the resources of the members who are removed, for `remove`. */
   resourcesTo?: ResourcesToInput | undefined
-  /** Whether it is done to all members or to none; the answer says which one was in the way. */
+  /**
+   * Whether the action is carried out for all members or for none. If one member is refused,
+   * nothing is done, and the answer says which member was refused.
+   */
   atomic?: boolean | undefined
 }
 
@@ -6601,7 +6699,7 @@ export interface MembersListRequest {
   search?: string | undefined
   /**
    * The order; by id when absent, or by e-mail address when there is a `search`. In a search,
-   * members whose ordering field matches come first.
+   * members who match in the field that orders the list come first.
    */
   order?: MemberOrder | undefined
   /** Where the page begins: the `next` of the previous page. */
@@ -6618,8 +6716,8 @@ export interface MembersPeopleRequest {
   /** The account. */
   account: string
   /**
-   * Whether the people of all accounts below it are listed too, each person once; for those who
-   * manage the team.
+   * Whether the people of all accounts below are listed too, each person once; only for users
+   * who manage the team.
    */
   includeDescendants?: boolean | undefined
   /** Only people with this status. */
@@ -6659,8 +6757,8 @@ export interface MembersSetRoleRequest {
   /** The new role. */
   role: string
   /**
-   * The group, if the new role needs one. When absent: the group in which the member is, or else
-   * the default group.
+   * The group, if the new role needs one. When absent: the group in which the member is or, if
+   * the member is in no group, the default group.
    */
   group?: string | undefined
   /** The revision on which the change is based; a stale one is refused with `rev_conflict`. */
@@ -6669,7 +6767,7 @@ export interface MembersSetRoleRequest {
 
 /** The request of `operators.add`. */
 export interface OperatorsAddRequest {
-  /** The existing user, or the id that the new one gets. */
+  /** The id of an existing user, or the id that the new user gets. */
   user?: string | undefined
   /** The e-mail address of a new user. */
   email?: string | undefined
@@ -6678,7 +6776,7 @@ export interface OperatorsAddRequest {
   /** The last name of a new user. */
   lastName?: string | undefined
   /**
-   * The role: one of the platform, which allows operators no more than the actor holds
+   * The role: a role of the platform that allows operators no more than the actor holds
    * (R-ROL-7).
    */
   role: string
@@ -6772,7 +6870,7 @@ export interface OutboxForgetRequest {
 export interface OutboxReadRequest {
   /**
    * The number after which the page begins: the `next` of the previous page, or the number of
-   * the last message that was carried out.
+   * the last message that the host has processed.
    */
   after?: Integer | undefined
   /** How many entries the page has at most: 1 to 500; 50 when absent. */
@@ -6786,8 +6884,8 @@ export interface OutboxRetryRequest {
   /** The numbers of the messages, at most 500. */
   numbers: ReadonlyArray<Integer>
   /**
-   * After how many milliseconds they are given again: 0 to 604,800,000 (a week); at once when
-   * absent.
+   * After how many milliseconds the messages are delivered again: 0 to 604,800,000 (a week); at
+   * once when absent.
    */
   afterMs?: Integer | undefined
 }
@@ -6805,7 +6903,7 @@ export interface OutboxTakeRequest {
   /** The name of the consumer. */
   consumer: string
   /**
-   * How many messages are given at most: 1 to 500; 50 when absent. A consumer never has more
+   * How many messages are delivered at most: 1 to 500; 50 when absent. A consumer never has more
    * than 1,000 messages that it has not acknowledged.
    */
   limit?: Integer | undefined
@@ -6815,29 +6913,29 @@ export interface OutboxTakeRequest {
    */
   holdMs?: Integer | undefined
   /**
-   * How often a message is given at most: 1 to 1,000. When absent, the number named last
-   * applies, or 10 if none was ever named.
+   * How often a message is delivered at most: 1 to 1,000. When absent, the number that was named
+   * last applies, or 10 if none was ever named.
    */
   tries?: Integer | undefined
 }
 
 /** The request of `packages.create`. */
 export interface PackagesCreateRequest {
-  /** The host's own id; one is generated when it is absent. */
+  /** The host's own id. When absent, an id is generated. */
   id?: string | undefined
   /** The name that people see. */
   name: string
-  /** Its limits; for a limit that is absent, the platform's default applies. */
+  /** The limits of the package; for a limit that is absent, the platform's default applies. */
   limits?: LimitsInput | undefined
-  /** The role that no member of its accounts can exceed (R-ROL-5). */
+  /** The role that no member of the package's accounts can exceed (R-ROL-5). */
   role?: string | undefined
-  /** The assets that its accounts can use, at most 200 of each kind (R-PKG-5). */
+  /** The assets that the package's accounts can use, at most 200 of each kind (R-PKG-5). */
   assets?: AssetsInput | undefined
-  /** Whether its accounts pay with credits for messages beyond their limits. */
+  /** Whether the package's accounts pay with credits for messages beyond their limits. */
   credits?: boolean | undefined
-  /** Whether its accounts may send beyond their limits. */
+  /** Whether the package's accounts may send beyond their limits. */
   overuse?: boolean | undefined
-  /** The rate of bounces at which a campaign is stopped. */
+  /** The bounce rate at which a campaign is stopped. */
   bounceRate?: BounceRateInput | undefined
   /** What a further account of the team costs each month (R-TEA-4). */
   childPrice?: PriceInput | undefined
@@ -6848,8 +6946,8 @@ export interface PackagesDeleteRequest {
   /** The package. */
   package: string
   /**
-   * The package to which its accounts move, and with them the accounts that were to get this
-   * package later.
+   * The package to which the accounts move. The accounts that were to get the deleted package
+   * later get this package instead.
    */
   moveTo?: string | undefined
   /** The revision on which the change is based; a stale one is refused with `rev_conflict`. */
@@ -6869,17 +6967,17 @@ export interface PackagesEditRequest {
    * value in `limits`.
    */
   withoutLimits?: ReadonlyArray<LimitName> | undefined
-  /** The role that no member of its accounts can exceed. */
+  /** The role that no member of the package's accounts can exceed. */
   role?: string | undefined
   /** Removes the role; it cannot be combined with `role`. */
   withoutRole?: boolean | undefined
-  /** The assets that its accounts can use; a list that is absent stays as it is. */
+  /** The assets that the package's accounts can use; a list that is absent stays as it is. */
   assets?: AssetsEditInput | undefined
-  /** Whether its accounts pay with credits for messages beyond their limits. */
+  /** Whether the package's accounts pay with credits for messages beyond their limits. */
   credits?: boolean | undefined
-  /** Whether its accounts may send beyond their limits. */
+  /** Whether the package's accounts may send beyond their limits. */
   overuse?: boolean | undefined
-  /** The rate of bounces at which a campaign is stopped. */
+  /** The bounce rate at which a campaign is stopped. */
   bounceRate?: BounceRateInput | undefined
   /**
    * Removes the bounce rate, so that campaigns are no longer stopped for bounces; it cannot be
@@ -6912,7 +7010,7 @@ export interface PackagesListRequest {
 export interface PackagesPreflightRequest {
   /** The account. */
   account: string
-  /** The package that it would get. */
+  /** The package that the account would get. */
   package: string
 }
 
@@ -6926,7 +7024,7 @@ export interface PackagesRetireRequest {
 
 /** The request of `passwords.ban`. */
 export interface PasswordsBanRequest {
-  /** The passwords, at most 1,000 at once; upper and lower case are alike. */
+  /** The passwords, at most 1,000 at once; case does not matter. */
   words: ReadonlyArray<string>
 }
 
@@ -6935,15 +7033,15 @@ export interface PasswordsChangeRequest {
   /** The user. */
   user: string
   /**
-   * The password that they have now. A wrong one is refused with `login_refused`, and counts as
+   * The user's current password. A wrong password is refused with `login_refused`, and counts as
    * a failed log-in.
    */
   oldPassword: string
   /** The new password. */
   newPassword: string
-  /** A code of their second factor, if they have one. */
+  /** A code of the user's second factor, if the user has one. */
   code?: string | undefined
-  /** The session that does not end: the one that they use. */
+  /** The session that does not end: the session that the user is using. */
   keepSession?: string | undefined
 }
 
@@ -6983,7 +7081,7 @@ export interface PasswordsSetRequest {
 
 /** The request of `passwords.unban`. */
 export interface PasswordsUnbanRequest {
-  /** The passwords, at most 1,000 at once; upper and lower case are alike. */
+  /** The passwords, at most 1,000 at once; case does not matter. */
   words: ReadonlyArray<string>
 }
 
@@ -6998,13 +7096,16 @@ export interface PermissionsAddRequest {
   title: string
   /** Whether grants carry a scope (own, group, any). */
   scoped?: boolean | undefined
-  /** Whether it has to be granted by its own name, and is not included in a grant of its parent. */
+  /**
+   * Whether the permission has to be granted by its own name, because a grant of its parent does
+   * not include it.
+   */
   sensitive?: boolean | undefined
 }
 
 /** The request of `permissions.search`. */
 export interface PermissionsSearchRequest {
-  /** The words, in any order; upper and lower case are alike. */
+  /** The words, in any order; case does not matter. */
   words: string
   /** How many nodes are returned at most: 1 to 500; 50 when absent. */
   limit?: Integer | undefined
@@ -7069,8 +7170,8 @@ export interface ReservationsCreateRequest {
   /** How many messages, at least 1. */
   count: Integer
   /**
-   * The least that is useful: as many messages as fit are reserved, and none when fewer than
-   * this fit; all or none when absent (R-QTA-2).
+   * The smallest number that is useful: if at least this many messages fit, as many as fit are
+   * reserved; if fewer fit, none is. When absent, all are reserved or none (R-QTA-2).
    */
   min?: Integer | undefined
   /** How long the reservation lasts, in milliseconds: 1,000 to 2,678,400,000 (31 days). */
@@ -7123,9 +7224,9 @@ export interface ResourcesEditRequest {
   kind: string
   /** The resource. */
   id: string
-  /** The member to whom it is given. */
+  /** The member to whom the resource is given. */
   owner?: string | undefined
-  /** Whether the group sees it. */
+  /** Whether the group sees the resource. */
   shared?: boolean | undefined
   /** The revision on which the change is based; a stale one is refused with `rev_conflict`. */
   expectedRev?: Integer | undefined
@@ -7150,8 +7251,8 @@ export interface ResourcesRegisterRequest {
   /** The host's own id, unique within account and kind. */
   id: string
   /**
-   * The member who owns it. When absent: the acting user, or the owner of the account if the
-   * actor is not a member of it.
+   * The member who owns the resource. When absent: the acting user, or the owner of the account
+   * if the actor is not a member of it.
    */
   owner?: string | undefined
 }
@@ -7176,9 +7277,9 @@ export interface ResourcesSaveRequest {
   kind: string
   /** The resource. */
   id: string
-  /** The revision on which the work is based. */
+  /** The revision on which the saved content is based. */
   expectedRev: Integer
-  /** Who saves; the acting user when absent. Only the host can name another user. */
+  /** The user who saves; the acting user when absent. Only the host can name another user. */
   user?: string | undefined
 }
 
@@ -7189,8 +7290,8 @@ export interface ResourcesShareKindRequest {
   /** The kind. */
   kind: string
   /**
-   * The member; the acting user when absent. Only the host, and those who may share everything
-   * of the kind, can name another user.
+   * The member; the acting user when absent. Only the host, and users who may share all
+   * resources of the kind, can name another user.
    */
   user?: string | undefined
 }
@@ -7202,8 +7303,8 @@ export interface ResourcesUnshareKindRequest {
   /** The kind. */
   kind: string
   /**
-   * The member; the acting user when absent. Only the host, and those who may share everything
-   * of the kind, can name another user.
+   * The member; the acting user when absent. Only the host, and users who may share all
+   * resources of the kind, can name another user.
    */
   user?: string | undefined
 }
@@ -7234,7 +7335,7 @@ export interface ResourcesVisibleOwnersRequest {
    * `users.view`.
    */
   user?: string | undefined
-  /** The kind; each kind has a permission of its own, which may reach differently far. */
+  /** The kind; each kind has a permission of its own, which may have a different scope. */
   kind: string
   /** Where the page begins: the `next` of the previous page. */
   after?: string | undefined
@@ -7246,7 +7347,7 @@ export interface ResourcesVisibleOwnersRequest {
 export interface RolesCopyRequest {
   /** The role to copy. */
   role: string
-  /** The host's own id for the copy; made when absent. */
+  /** The host's own id for the copy. When absent, an id is generated. */
   id?: string | undefined
   /**
    * The account to which the copy belongs. When absent: for a user, the account in which they
@@ -7259,7 +7360,7 @@ export interface RolesCopyRequest {
 
 /** The request of `roles.create`. */
 export interface RolesCreateRequest {
-  /** The host's own id; one is generated when it is absent. */
+  /** The host's own id. When absent, an id is generated. */
   id?: string | undefined
   /**
    * The account to which the role belongs; it can be used there and in the accounts below. When
@@ -7268,13 +7369,16 @@ export interface RolesCreateRequest {
   account?: string | undefined
   /** The name that people see. */
   name: string
-  /** The permissions that it allows, at most 1,000. */
+  /** The permissions that the role allows, at most 1,000. */
   allow?: ReadonlyArray<GrantInput> | undefined
-  /** The permissions that it denies, at most 1,000; a denial takes precedence over every grant. */
+  /**
+   * The permissions that the role denies, at most 1,000; a denial takes precedence over every
+   * grant.
+   */
   deny?: ReadonlyArray<string> | undefined
   /**
-   * The roles whose grants and denials it includes, at most 1,000; each of them must be usable
-   * wherever this role is.
+   * The roles whose grants and denials the role includes, at most 1,000. Each included role must
+   * be usable wherever this role is usable.
    */
   includes?: ReadonlyArray<string> | undefined
 }
@@ -7284,8 +7388,8 @@ export interface RolesDeleteRequest {
   /** The role. */
   role: string
   /**
-   * The role that takes its place everywhere; it must be usable wherever the deleted role is
-   * used.
+   * The role that takes the place of the deleted role everywhere; it must be usable wherever the
+   * deleted role is used.
    */
   replaceWith?: string | undefined
 }
@@ -7296,11 +7400,11 @@ export interface RolesEditRequest {
   role: string
   /** The name that people see. */
   name?: string | undefined
-  /** The permissions that it allows; the list replaces the whole list. */
+  /** The permissions that the role allows; the new list replaces the old one. */
   allow?: ReadonlyArray<GrantInput> | undefined
-  /** The permissions that it denies; the list replaces the whole list. */
+  /** The permissions that the role denies; the new list replaces the old one. */
   deny?: ReadonlyArray<string> | undefined
-  /** The roles that it includes; the list replaces the whole list. */
+  /** The roles that the role includes; the new list replaces the old one. */
   includes?: ReadonlyArray<string> | undefined
   /** The revision on which the change is based; a stale one is refused with `rev_conflict`. */
   expectedRev?: Integer | undefined
@@ -7336,8 +7440,8 @@ export interface RolesTryOutRequest {
   /** The role. */
   role: string
   /**
-   * The role to try; it must be usable wherever `role` is, and must allow no more than the actor
-   * holds (R-ROL-7). The trial ends when it is absent.
+   * The role to try; it must be usable wherever `role` is usable, and must allow no more than
+   * the actor holds (R-ROL-7). When absent, the trial ends.
    */
   candidate?: string | undefined
   /** The revision on which the change is based; a stale one is refused with `rev_conflict`. */
@@ -7358,13 +7462,13 @@ export interface SecondFactorsConfirmRequest {
   user: string
   /** The code that the authenticator shows now. */
   code: string
-  /** The session that does not end: the one that they use. */
+  /** The session that does not end: the session that the user is using. */
   keepSession?: string | undefined
 }
 
 /** The request of `second_factors.import_secret`. */
 export interface SecondFactorsImportSecretRequest {
-  /** The user; a factor that they have already is replaced. */
+  /** The user; a second factor that the user already has is replaced. */
   user: string
   /**
    * The secret in base32, of 16 to 64 bytes, for codes of six digits made with SHA-1 every 30
@@ -7377,7 +7481,7 @@ export interface SecondFactorsImportSecretRequest {
 export interface SecondFactorsRemoveRequest {
   /** The user. */
   user: string
-  /** The session that does not end: the one that they use. */
+  /** The session that does not end: the session that the user is using. */
   keepSession?: string | undefined
 }
 
@@ -7412,8 +7516,8 @@ export interface SendingAdmitRequest {
   /** How many messages, at least 1. */
   count: Integer
   /**
-   * The least that is useful: as many messages as fit are granted, and none when fewer than this
-   * fit; all or none when absent (R-QTA-2).
+   * The smallest number that is useful: if at least this many messages fit, as many as fit are
+   * granted; if fewer fit, none is. When absent, all are granted or none (R-QTA-2).
    */
   min?: Integer | undefined
   /**
@@ -7434,7 +7538,7 @@ export interface SendingAdmitBatchRequest {
 export interface SendingExplainRequest {
   /** The account that would send. */
   account: string
-  /** The user who would send; absent when the host itself would. */
+  /** The user who would send; absent when the host itself would send. */
   user?: string | undefined
   /** The channel; e-mail when absent. */
   channel?: Channel | undefined
@@ -7451,7 +7555,7 @@ export interface SendingExplainRequest {
 export interface SendingForecastRequest {
   /** The account that would send. */
   account: string
-  /** The user who would send; absent when the host itself would. */
+  /** The user who would send; absent when the host itself would send. */
   user?: string | undefined
   /** The channel; e-mail when absent. */
   channel?: Channel | undefined
@@ -7466,8 +7570,8 @@ export interface SendingRefundRequest {
   /** The account that sent. */
   account: string
   /**
-   * The user who sent, as in `sending.admit`; what the cap of a group granted is given back to
-   * the group in which they were then.
+   * The user who sent, as in `sending.admit`. If a group's cap was charged, the group in which
+   * the user was at that time gets the messages back.
    */
   user?: string | undefined
   /** The channel; e-mail when absent. */
@@ -7479,14 +7583,14 @@ export interface SendingRefundRequest {
   /** When the messages were granted, in unix milliseconds. */
   grantedAtMs: Integer
   /**
-   * The entry that `sending.admit` answered in `credits`, if credits paid for a part of the
-   * messages: the grants that paid get their credits back first, once, and the account's own
-   * limits get the rest (R-CRD-2).
+   * If credits paid for some of the messages, the number of the ledger entry, which
+   * `sending.admit` answered in `credits`. The credit grants that paid get their credits back
+   * first, and only once; the account's own limits get the rest (R-CRD-2).
    */
   spend?: Integer | undefined
   /**
-   * An idempotency key: the same request repeated within a day gets the same answer, and gives
-   * back once (R-QTA-5). A request with a key costs a commit.
+   * An idempotency key: the same request repeated within a day gets the same answer, and
+   * messages are given back only once (R-QTA-5). A request with a key costs a commit.
    */
   key?: string | undefined
 }
@@ -7495,7 +7599,7 @@ export interface SendingRefundRequest {
 export interface SendingWhatIfRequest {
   /** The account that would send. */
   account: string
-  /** The user who would send; absent when the host itself would. */
+  /** The user who would send; absent when the host itself would send. */
   user?: string | undefined
   /** The channel; e-mail when absent. */
   channel?: Channel | undefined
@@ -7503,7 +7607,7 @@ export interface SendingWhatIfRequest {
   message?: MessageInput | undefined
   /** How many messages, at least 1. */
   count: Integer
-  /** The time, in unix milliseconds, which cannot be in the past; now when absent. */
+  /** The time, in unix milliseconds; it cannot be in the past. When absent, now. */
   atMs?: Integer | undefined
   /**
    * The package, which only operators and the host can name; the account's own package when
@@ -7518,46 +7622,52 @@ export interface SessionsCheckRequest {
   token: string
   /** The account in which the user wants to act. */
   account?: string | undefined
-  /** The address from which they come, as the host saw it. */
+  /** The address from which the user comes, as the host saw it. */
   ip?: string | undefined
 }
 
 /** The request of `sessions.create`. */
 export interface SessionsCreateRequest {
-  /** The e-mail address; it needs `password`. */
+  /** The e-mail address; give it together with `password`. */
   email?: string | undefined
   /** The password. */
   password?: string | undefined
   /**
-   * A code of their second factor, a time-based code or a recovery code, for a user who has one
-   * (`second_factor_required`).
+   * A time-based code or a recovery code, to be given together with `password` if the user has a
+   * second factor. Without it, the call is refused with `second_factor_required`.
    */
   code?: string | undefined
   /**
-   * The user for whom the host vouches, however it identified them; instead of address and
-   * password.
+   * The user for whom the host vouches because it has identified the user by its own means. Give
+   * either this, or `email` and `password`.
    */
   user?: string | undefined
-  /** What is shown to the user as their device, such as `Firefox on Linux`. */
+  /**
+   * The name of the device, as the user sees it in the list of sessions, such as `Firefox on
+   * Linux`.
+   */
   device?: string | undefined
-  /** The address from which they come, as the host saw it. */
+  /** The address from which the user comes, as the host saw it. */
   ip?: string | undefined
 }
 
 /** The request of `sessions.create_as`. */
 export interface SessionsCreateAsRequest {
-  /** The user as whom the actor acts: somebody who can enter the account and is not an operator. */
+  /** The user as whom the actor acts: a user who can enter the account and is not an operator. */
   user: string
-  /** The account in which they act; if the actor is a user, an account below their own. */
+  /**
+   * The account in which the actor acts as the user. If the actor is a user, an account below
+   * the actor's own.
+   */
   account: string
-  /** The reason, in 1 to 500 bytes; the user is told the reason, and it is recorded. */
+  /** The reason, in 1 to 500 bytes. The user sees the reason, and the audit records it. */
   reason: string
   /**
-   * How long the session lasts, in milliseconds; the policy `log_in_as_ms` says the most, and
-   * how long when absent.
+   * How long the session lasts, in milliseconds: at most as long as the policy `log_in_as_ms`
+   * says, which is also the value when absent.
    */
   lifeMs?: Integer | undefined
-  /** What is shown as the device, such as `Firefox on Linux`. */
+  /** The name of the device in the list of sessions, such as `Firefox on Linux`. */
   device?: string | undefined
 }
 
@@ -7565,7 +7675,7 @@ export interface SessionsCreateAsRequest {
 export interface SessionsEndRequest {
   /** The session; give either this or `token`. */
   session?: string | undefined
-  /** Its token; give either this or `session`. */
+  /** The token of the session; give either this or `session`. */
   token?: string | undefined
 }
 
@@ -7589,19 +7699,19 @@ export interface SessionsRenewRequest {
   token: string
   /** The password of the user. */
   password?: string | undefined
-  /** A code of their second factor, if they have one; it needs `password`. */
+  /** A code of the user's second factor, if the user has one; give it together with `password`. */
   code?: string | undefined
-  /** The address from which they come, as the host saw it. */
+  /** The address from which the user comes, as the host saw it. */
   ip?: string | undefined
 }
 
 /** The request of `sharing.check`. */
 export interface SharingCheckRequest {
-  /** The account with which it is shared. */
+  /** The account with which the template is shared. */
   account: string
   /** The user in that account. */
   user: string
-  /** What they want to do. */
+  /** What the user wants to do. */
   action: SharedAction
   /** The kind of the resource: `template`. */
   kind: string
@@ -7649,17 +7759,20 @@ export interface SharingShareRequest {
   /** The resource. */
   id: string
   /**
-   * Whether it is shared with every account below, including those created later; give either
-   * this or `accounts`.
+   * Whether the template is shared with every account below, including accounts created later;
+   * give either this or `accounts`.
    */
   all?: boolean | undefined
-  /** The accounts below with which it is shared, at most 500; give either this or `all`. */
+  /**
+   * The accounts below with which the template is shared, at most 500; give either this or
+   * `all`.
+   */
   accounts?: ReadonlyArray<string> | undefined
 }
 
 /** The request of `sharing.unshare`. */
 export interface SharingUnshareRequest {
-  /** The account that shares it. */
+  /** The account that shares the template. */
   account: string
   /** The kind of the resource: `template`. */
   kind: string
@@ -7669,13 +7782,13 @@ export interface SharingUnshareRequest {
 
 /** The request of `store.backup`. */
 export interface StoreBackupRequest {
-  /** The file, in a folder that is there. There must be no such file yet. */
+  /** The path of the file. Its folder must exist, and the file must not exist yet. */
   to: string
 }
 
 /** The request of `store.barrier`. */
 export interface StoreBarrierRequest {
-  /** How long to wait at most, in milliseconds, at most a minute. */
+  /** How long the call waits at most, in milliseconds: 0 to 60,000. */
   timeoutMs: Integer
 }
 
@@ -7683,7 +7796,7 @@ export interface StoreBarrierRequest {
 export interface StoreCopyRequest {
   /**
    * Where the copy is made: a folder, `sqlite:` and a file, or `postgresql://` and a database.
-   * There must be no store yet.
+   * There must be no store at this place yet.
    */
   to: string
 }
@@ -7694,12 +7807,12 @@ export interface StoreRestoreRequest {
   backup: string
   /**
    * Where the store is made: a folder, `sqlite:` and a file, or `postgresql://` and a database.
-   * There must be no store yet.
+   * There must be no store at this place yet.
    */
   to: string
   /**
-   * Whether somebody has changed the file on purpose: then the records are checked, and the
-   * fingerprint may differ.
+   * Whether somebody has changed the file on purpose. If so, the fingerprint may differ; the
+   * records are still checked.
    */
   edited?: boolean | undefined
 }
@@ -7728,7 +7841,10 @@ export interface SuppressionsImportManyRequest {
   account: string
   /** The addresses and domains, at most 5,000. */
   entries: ReadonlyArray<SuppressionInput>
-  /** Whether all entries are added or none; the answer says which one was in the way. */
+  /**
+   * Whether all entries are added or none. If one entry is refused, none is added, and the
+   * answer says which entry was refused.
+   */
   atomic?: boolean | undefined
 }
 
@@ -7737,7 +7853,7 @@ export interface SuppressionsListRequest {
   /** The account. */
   account: string
   /**
-   * Whether to list the entries of the team's pool, if the account is in it; otherwise the
+   * Whether to list the entries of the team's pool, if the account is in the pool; otherwise the
    * account's own entries are listed.
    */
   pooled?: boolean | undefined
@@ -7758,7 +7874,7 @@ export interface SuppressionsListRequest {
 export interface SuppressionsPoolRequest {
   /** The account. */
   account: string
-  /** Whether it is in the pool. */
+  /** Whether the account is in the pool. */
   pooled: boolean
 }
 
@@ -7767,7 +7883,7 @@ export interface SuppressionsRemoveRequest {
   /** The account. */
   account: string
   /**
-   * The addresses and domains, at most 500; one that the account does not suppress is refused
+   * The addresses and domains, at most 500. An entry that the account does not have is refused
    * with `not_found`.
    */
   entries: ReadonlyArray<SuppressionNameInput>
@@ -7775,7 +7891,7 @@ export interface SuppressionsRemoveRequest {
 
 /** The request of `threads.acquire`. */
 export interface ThreadsAcquireRequest {
-  /** The account that the worker works for. */
+  /** The account for which the worker works. */
   account: string
   /**
    * The worker, by the name that the host uses for it. A worker that needs several slots takes
@@ -7788,7 +7904,7 @@ export interface ThreadsAcquireRequest {
   campaign?: string | undefined
   /**
    * An idempotency key: the same request repeated within a day gets the same slot, and takes no
-   * other; another request with the key is refused with `idempotency_mismatch`.
+   * other slot; another request with the same key is refused with `idempotency_mismatch`.
    */
   key?: string | undefined
 }
@@ -7836,8 +7952,8 @@ export interface UsageHistoryRequest {
   /** The cap; absent when a limit is named. */
   cap?: string | undefined
   /**
-   * For a cap with a count for each of several subjects, the subject: a member, campaign, API
-   * key or domain.
+   * For a cap that counts each of several subjects separately, the subject: a member, campaign,
+   * API key or domain.
    */
   subject?: string | undefined
   /** Where the page begins: the `next` of the previous page. */
@@ -7849,8 +7965,8 @@ export interface UsageHistoryRequest {
 /** The request of `usage.invoice`. */
 export interface UsageInvoiceRequest {
   /**
-   * The account: its own line comes first, and then those of the accounts below it if the actor
-   * manages its team.
+   * The account. Its own line comes first; if the actor manages the team, the lines of the
+   * accounts below follow.
    */
   account: string
   /**
@@ -7876,8 +7992,8 @@ export interface UsageReconcileRequest {
   /** The limit, which must be one that counts in a window. */
   limit: LimitName
   /**
-   * How much went out in the window, from the account and all accounts below it, without what
-   * credits paid for: at most what is counted now.
+   * How much was used in the window by the account and all accounts below it, without what
+   * credits paid for: at most the number that is counted now.
    */
   used: Integer
 }
@@ -7887,8 +8003,8 @@ export interface UsersChangeEmailRequest {
   /** The user. */
   user: string
   /**
-   * The account as whose administrator the actor asks for a member; the account in which the
-   * actor acts when absent.
+   * The account as whose administrator the actor changes a member's address; when absent, the
+   * account in which the actor acts.
    */
   account?: string | undefined
   /** The new address. */
@@ -7905,9 +8021,9 @@ export interface UsersConfirmEmailRequest {
 
 /** The request of `users.create`. */
 export interface UsersCreateRequest {
-  /** The host's own id; one is generated when it is absent. */
+  /** The host's own id. When absent, an id is generated. */
   id?: string | undefined
-  /** The e-mail address; it is stored as typed and compared in its normal form. */
+  /** The e-mail address, which is stored as typed and compared in its normal form. */
   email: string
   /** The first name. */
   firstName?: string | undefined
@@ -7919,9 +8035,9 @@ export interface UsersCreateRequest {
 export interface UsersDeleteRequest {
   /** The user. */
   user: string
-  /** Who gets the resources of the user in each account; required when they have any. */
+  /** Who gets the resources of the user in each account; required when the user has any. */
   resourcesTo?: ResourcesToInput | undefined
-  /** The next owners of what the user owns, for at most 500 accounts. */
+  /** The next owners of the accounts that the user owns, for at most 500 accounts. */
   successors?: ReadonlyArray<SuccessorInput> | undefined
   /**
    * Whether accounts for which no successor is named are deleted; an account that still has
@@ -7941,8 +8057,8 @@ export interface UsersEditRequest {
   /** The user. */
   user: string
   /**
-   * The account of the user as whose administrator the actor edits them; the account in which
-   * the actor acts when absent.
+   * The account as whose administrator the actor edits the user; when absent, the account in
+   * which the actor acts.
    */
   account?: string | undefined
   /** The first name. */
@@ -7974,8 +8090,8 @@ export interface UsersEnableRequest {
 /** The request of `users.export_csv`. */
 export interface UsersExportCsvRequest {
   /**
-   * The account. For a top account, those who manage its team (`accounts.team`) get the whole
-   * team; in every other case the members of this one account are exported.
+   * The account. For a top account, users who manage its team (`accounts.team`) get the whole
+   * team. In every other case, the members of this one account are exported.
    */
   account: string
   /**
@@ -8015,30 +8131,33 @@ export interface UsersGetRequest {
 
 /** The request of `users.import_csv`. */
 export interface UsersImportCsvRequest {
-  /** The account of the rows that name none. A row may name this account or one below it. */
+  /** The account for rows that name no account. A row may name this account or one below it. */
   account: string
   /** The rows. */
   csv: string
   /**
-   * The columns, when the first line of `csv` does not name them because it is a later part of a
-   * file.
+   * The columns; needed when `csv` is a later part of a file, whose first line does not name
+   * them.
    */
   columns?: ReadonlyArray<string> | undefined
-  /** The character between the fields; it is found from the first row when absent. */
+  /** The character between the fields. When absent, the first row shows which character it is. */
   separator?: CsvSeparator | undefined
   /** The line number that the first line of `csv` has in its file; 1 when absent. */
   firstLine?: Integer | undefined
-  /** The role for rows that name none; the default role of the account when absent. */
+  /** The role for rows that name no role; the default role of the account when absent. */
   role?: string | undefined
-  /** Whether all rows are imported or none; the answer says which one was in the way. */
+  /**
+   * Whether all rows are imported or none. If one row is refused, none is imported, and the
+   * answer says which row was refused.
+   */
   atomic?: boolean | undefined
 }
 
 /** The request of `users.list`. */
 export interface UsersListRequest {
   /**
-   * Only users of this account and of all accounts below it; for a user, the account in which
-   * they act when absent.
+   * Only users of this account and of all accounts below it. When absent and the actor is a
+   * user, the account in which the actor acts.
    */
   account?: string | undefined
   /** Only members of this one account. */
@@ -8054,7 +8173,7 @@ export interface UsersListRequest {
   inactiveSinceMs?: Integer | undefined
   /**
    * Only users whose e-mail address, last name or first name begins with this text; case and
-   * accents do not matter. Users whose ordering field matches come first.
+   * accents do not matter. Users who match in the field that orders the list come first.
    */
   search?: string | undefined
   /** The order; by e-mail address when absent. */
@@ -8089,7 +8208,7 @@ export interface UsersRequestPasswordResetRequest {
 /** The operations `access.*`. */
 export interface AccessOperations {
   /**
-   * Says whether a user may do something in an account. The prepared calls and the calls by id of
+   * Says whether a user may do something in an account. The prepared calls and the calls by id in
    * each language give the same answer.
    */
   check(request: AccessCheckRequest): Promise<AccessCheck>
@@ -8106,9 +8225,9 @@ export interface AccessOperations {
   /**
    * Lists everybody who may do something in an account now, a page at a time (R-ROL-9).
    *
-   * Those who reach it from the accounts above come first, from the top down; then its own members;
-   * each part is ordered by user id. One call looks at a limited number of users: a page may be
-   * shorter than `limit`, and even empty, while there is a `next`.
+   * The users who reach the account from an account above it come first, from the top account down;
+   * the account's own members follow. Each part is ordered by user id. One call looks at a limited
+   * number of users: a page may be shorter than `limit`, and even empty, while there is a `next`.
    */
   whoCan(request: AccessWhoCanRequest): Promise<AccessHolderList>
 }
@@ -8116,16 +8235,16 @@ export interface AccessOperations {
 /** The operations `accounts.*`. */
 export interface AccountsOperations {
   /**
-   * Makes a pending account active, or clears the holds of a reason from a suspended account, as far
-   * as the actor may clear them; holds of other reasons stay. An account that has no owner yet stays
-   * pending (R-TEA-2).
+   * Makes a pending account active, or clears the holds of one reason from a suspended account. Only
+   * the holds that the actor may clear are cleared; holds of other reasons stay. An account that has
+   * no owner yet stays pending (R-TEA-2).
    */
   activate(request: AccountsActivateRequest): Promise<Account>
   /**
-   * Does one thing to many accounts (R-ACC-5). The answer says for each account whether it was done
-   * or why not.
+   * Carries out one action for many accounts (R-ACC-5). The answer says for each account whether the
+   * action was carried out, or why it was refused.
    *
-   * An operator also needs the permission of the action, as for one account.
+   * An operator also needs the permission that the action needs for a single account.
    */
   bulk(request: AccountsBulkRequest): Promise<BulkAccountResults>
   /**
@@ -8142,10 +8261,10 @@ export interface AccountsOperations {
    */
   create(request: AccountsCreateRequest): Promise<Account>
   /**
-   * Creates an account below another one, with an owner of its own or, by the policy `child_owner`,
-   * with the owner of the account above.
+   * Creates an account below another one. The new account has its own owner or, by the policy
+   * `child_owner`, the owner of the account above.
    *
-   * An owner of its own has to confirm their address first: the account is pending until then. With
+   * An own owner has to confirm their address first: until then, the account is pending. With
    * `skip_verification`, the account can be used at once, and a new owner gets a link to set a
    * password (R-TEA-4).
    */
@@ -8154,10 +8273,11 @@ export interface AccountsOperations {
    * Deletes an account for good; its id is never used again, and users who have no other account are
    * deleted with it (R-ACC-3).
    *
-   * An account below it that is detached keeps what it took from the accounts above: their caps,
-   * their policies, and of their allow-lists the addresses that its own list allows too; and, if it
-   * has no package of its own, their package, limits and assets. If it has a package of its own, it
-   * keeps that package, and the limits of the accounts above no longer apply to it.
+   * An account that is detached keeps the caps and policies of the accounts above it. Their
+   * allow-lists still restrict it: only the addresses that every list allows, its own included, stay
+   * allowed. If the detached account has no package of its own, it keeps the package, limits and
+   * assets of the accounts above. If it has a package of its own, it keeps that package, and the
+   * limits of the accounts above no longer apply to it.
    */
   delete(request: AccountsDeleteRequest): Promise<AccountDeleted>
   /**
@@ -8172,8 +8292,8 @@ export interface AccountsOperations {
   /** Reads an account. */
   get(request: AccountsGetRequest): Promise<Account>
   /**
-   * Suspends an account for a reason, beside any hold of another reason (R-ACC-2). If the same level
-   * has placed a hold of this reason already, that hold stays as it is.
+   * Suspends an account for a reason: places a hold, in addition to any holds of other reasons
+   * (R-ACC-2). If the same level has already placed a hold of this reason, that hold stays as it is.
    */
   hold(request: AccountsHoldRequest): Promise<Account>
   /**
@@ -8188,8 +8308,8 @@ export interface AccountsOperations {
   /** Shows what a further account below another one costs each month, before it is created (R-TEA-4). */
   quote(request: AccountsQuoteRequest): Promise<AccountQuote>
   /**
-   * Clears one hold; the others stay. Only the level that placed it, or one above, can clear it
-   * (R-ACC-2).
+   * Clears one hold; the others stay. Only the level that placed the hold, or a level above it, can
+   * clear the hold (R-ACC-2).
    */
   release(request: AccountsReleaseRequest): Promise<Account>
   /**
@@ -8198,24 +8318,24 @@ export interface AccountsOperations {
    */
   reopen(request: AccountsReopenRequest): Promise<Account>
   /**
-   * Decides whether a user may enter another account (R-SES-5). An account to which they have no
+   * Decides whether a user may enter another account (R-SES-5). An account to which the user has no
    * access is refused with `not_found`.
    */
   switch(request: AccountsSwitchRequest): Promise<AccountSwitch>
   /**
-   * Lists the accounts to which a user has access, and says for each whether they can enter it now:
-   * the accounts of which they are a member, and those below an account whose team they manage
-   * (R-SES-5).
+   * Lists the accounts to which a user has access, and says for each account whether the user can
+   * enter it now. These are the accounts of which the user is a member, and the accounts below an
+   * account whose team the user manages (R-SES-5).
    *
-   * A user who cannot enter their own account has to ask through the host, which names them in
-   * `user`.
+   * For a user who cannot enter their own account, the host makes the call and names them in `user`.
    */
   switchable(request?: AccountsSwitchableRequest): Promise<SwitchableList>
   /** Lists all accounts of a team, each before the accounts below it, a page at a time (R-TEA-3). */
   team(request: AccountsTeamRequest): Promise<TeamList>
   /**
    * Makes a member of an account its owner; the old owner becomes an ordinary member (R-TEA-5).
-   * Accounts below that have the owner of their parent get the new owner too.
+   * Accounts below that, by the policy `child_owner`, have the owner of their parent get the new
+   * owner too.
    */
   transferOwner(request: AccountsTransferOwnerRequest): Promise<OwnerTransferred>
   /**
@@ -8230,13 +8350,14 @@ export interface AddressesOperations {
   /** Reads an allow-list. */
   get(request?: AddressesGetRequest): Promise<AddressList>
   /**
-   * Sets an allow-list: that of a user, that of an account for everybody who acts in it or below it,
-   * or that of a membership. An empty list allows every address.
+   * Sets the allow-list of a user, of a membership, or of an account. The list of an account applies
+   * to everybody who acts in the account or in an account below it. An empty list allows every
+   * address.
    *
-   * Every list that applies must contain the address of the actor: that of the user, of the
-   * membership, of the account, and of the accounts above it. Otherwise, and when no address is
-   * named, everything that the actor does is refused with `ip_not_allowed`. Nobody can lock themself
-   * out.
+   * Every list that applies must contain the actor's address: the lists of the user, of the
+   * membership, of the account, and of the accounts above it. If a list does not contain the
+   * address, or the call names no address, everything that the actor does is refused with
+   * `ip_not_allowed`. A list that would lock out the actor who sets it is refused.
    */
   set(request: AddressesSetRequest): Promise<AddressList>
 }
@@ -8244,21 +8365,22 @@ export interface AddressesOperations {
 /** The operations `api_keys.*`. */
 export interface ApiKeysOperations {
   /**
-   * Says whose API key a token is, and that it can be used now. The answer comes from memory while
-   * nothing changes; the call counts as a use of the key.
+   * Checks the token of an API key: the answer says to whom the key belongs. A key that cannot be
+   * used now is refused. While nothing changes, the answer comes from memory; the call counts as a
+   * use of the key.
    *
-   * To run operations with it, pass it as the actor: `{"kind": "api_key", "token": "...", "ip":
-   * "..."}`.
+   * To run operations with the key, pass its token as the actor: `{"kind": "api_key", "token":
+   * "...", "ip": "..."}`.
    */
   check(request: ApiKeysCheckRequest): Promise<ApiKeyProof>
   /**
    * Creates an API key for a member of an account. The answer shows the token, once.
    *
-   * A program that acts with the key may do only what the key lists, and of that only what the
-   * member may do in the account at the time. The key ends with the membership, and is refused while
-   * the user is disabled or the account is on hold. It cannot change how people log in, and cannot
-   * create keys (`not_with_api_key`). Users create keys for themselves; they need `api_keys.create`
-   * in the account in which they act.
+   * A program that acts with the key may do only what the key's permissions and the member's own
+   * permissions in the account both allow at that time. The key is deleted with the membership, and
+   * is refused while the user is disabled or the account is on hold. A program with a key cannot
+   * change how people log in and cannot create keys (`not_with_api_key`). Users create keys for
+   * themselves; they need `api_keys.create` in the account in which they act.
    */
   create(request: ApiKeysCreateRequest): Promise<ApiKeyToken>
   /**
@@ -8269,8 +8391,8 @@ export interface ApiKeysOperations {
   delete(request: ApiKeysDeleteRequest): Promise<ApiKeyDeleted>
   /**
    * Changes an API key; a field that is absent stays as it is. Its token stays the same. Users
-   * change their own keys. If the change lets the key be used for more, the user is told, as with
-   * `api_keys.create`.
+   * change their own keys. If the change lets the key be used for more than before, the user is
+   * notified, as with `api_keys.create`.
    */
   edit(request: ApiKeysEditRequest): Promise<ApiKey>
   /**
@@ -8288,16 +8410,16 @@ export interface AssetsOperations {
    */
   assign(request: AssetsAssignRequest): Promise<AssetList>
   /**
-   * Says where an account has an asset from; an asset that it may not use is refused with
+   * Says where an account's asset comes from. An asset that the account may not use is refused with
    * `asset_not_assigned` (R-PKG-5).
    */
   check(request: AssetsCheckRequest): Promise<Asset>
   /**
-   * Lists the assets that an account may use: its own and those of its package; if it has no
+   * Lists the assets that an account may use: its own and those of its package or, if it has no
    * package, those of the account above (R-PKG-5).
    */
   get(request: AssetsGetRequest): Promise<AssetList>
-  /** Takes one of its own assets away from an account. The assets of its package stay. */
+  /** Takes an asset of its own away from an account. The assets of the account's package stay. */
   unassign(request: AssetsUnassignRequest): Promise<AssetList>
 }
 
@@ -8309,8 +8431,8 @@ export interface AuditOperations {
    */
   export(request?: AuditExportRequest): Promise<AuditExport>
   /**
-   * Shows where a chain ends. Saved outside the store, this head lets `audit.verify` find out that
-   * the end of the chain was cut off.
+   * Shows the head of a chain: where the chain ends. If the host saves the head outside the store,
+   * `audit.verify` can find out whether the end of the chain was cut off.
    */
   head(request?: AuditHeadRequest): Promise<AuditHeadItem>
   /**
@@ -8321,14 +8443,14 @@ export interface AuditOperations {
    */
   list(request?: AuditListRequest): Promise<AuditPage>
   /**
-   * Deletes the records at the beginning of a chain that are older than an instant. What is left can
-   * be verified as before, because the chain keeps the hash of the last record that was pruned. The
-   * audit also records that the chain was pruned.
+   * Deletes the records at the beginning of a chain that are older than an instant. The remaining
+   * records can be verified as before, because the chain keeps the hash of the last record that was
+   * pruned. The audit also records that the chain was pruned.
    */
   prune(request: AuditPruneRequest): Promise<AuditPruned>
   /**
-   * Checks every record of a chain: that none is missing, altered or added. With a head that was
-   * saved elsewhere, it also checks that the end of the chain was not cut off or rewritten.
+   * Checks every record of a chain: that no record is missing, altered or added. With a head that
+   * was saved elsewhere, it also checks that the end of the chain was not cut off or rewritten.
    */
   verify(request?: AuditVerifyRequest): Promise<AuditVerification>
 }
@@ -8337,12 +8459,12 @@ export interface AuditOperations {
 export interface AutomationsOperations {
   /**
    * Asks for actions of automations or triggers, and charges them to the limits of the account and
-   * of those above it: all actions or none.
+   * of the accounts above it: all actions or none.
    */
   admit(request: AutomationsAdmitRequest): Promise<Decision>
   /**
-   * Checks the size of an automation: one with more actions than the account, or an account above
-   * it, allows for each automation is refused with `limit_reached`.
+   * Checks the size of an automation. If the automation has more actions than the account, or an
+   * account above it, allows for one automation, it is refused with `limit_reached`.
    */
   check(request: AutomationsCheckRequest): Promise<AutomationSize>
 }
@@ -8357,9 +8479,9 @@ export interface CampaignsOperations {
   /** Lists the stopped campaigns of an account by id, a page at a time (R-QTA-11). */
   list(request: CampaignsListRequest): Promise<CampaignList>
   /**
-   * Reports further outcomes of the messages of a campaign. When its bounces reach the rate of the
-   * account's package, or of the package of an account above, the campaign is stopped in the same
-   * step and the host is told through the outbox (R-QTA-11).
+   * Reports further outcomes of the messages of a campaign. If the bounces reach the bounce rate of
+   * the account's package, or of the package of an account above, the same call stops the campaign,
+   * and the host is notified through the outbox (R-QTA-11).
    */
   report(request: CampaignsReportRequest): Promise<Campaign>
   /**
@@ -8368,8 +8490,8 @@ export interface CampaignsOperations {
    */
   resume(request: CampaignsResumeRequest): Promise<Campaign>
   /**
-   * Stops a campaign by hand, even before its first report; the host is told through the outbox
-   * (R-QTA-11). A campaign that is stopped already stays as it is.
+   * Stops a campaign by hand, even before its first report; the host is notified through the outbox
+   * (R-QTA-11). A campaign that is already stopped stays as it is.
    */
   stop(request: CampaignsStopRequest): Promise<Campaign>
 }
@@ -8378,17 +8500,17 @@ export interface CampaignsOperations {
 export interface CapsOperations {
   /** Lists the caps of an account or of the platform by id, at most 50. */
   list(request?: CapsListRequest): Promise<CapList>
-  /** Removes a cap, and with it what it has counted. */
+  /** Removes a cap together with its counts. */
   remove(request: CapsRemoveRequest): Promise<CapRemoved>
   /**
    * Creates a cap of an account or of the platform, or changes one. A cap of an account counts what
    * the account and all accounts below it send from now on. A cap of the platform counts what all
-   * accounts send, in windows of UTC. When the platform has caps, all sends of all accounts go
-   * through one lock.
+   * accounts send, in windows of UTC. If the platform has caps, all sends of all accounts go through
+   * one lock.
    *
    * If the cap exists already, its scope, subject, channel and window cannot change, and its message
-   * class cannot be taken away: remove it with `caps.remove` and set a new one. Apart from the
-   * subject, which has to be named again, what is absent stays as it was.
+   * class cannot be taken away: remove it with `caps.remove` and set a new one. A field that is
+   * absent stays as it was, except the subject, which has to be named again.
    *
    * A user can change or remove only the caps that users of the account have set; only the platform
    * changes what the platform has set.
@@ -8399,27 +8521,28 @@ export interface CapsOperations {
 /** The operations `clock.*`. */
 export interface ClockOperations {
   /**
-   * Confirms that the system's clock is right after a jump that is held back (R-QTA-13): the store's
-   * time follows the clock again. When nothing is held back, nothing changes.
+   * Confirms that the system's clock is right after a jump that the store holds back (R-QTA-13):
+   * from then on, the store's time follows the system's clock again. If no jump is held back,
+   * nothing changes.
    *
-   * A jump forward of more than a minute that a steady clock did not see is held back, and so is a
-   * clock that is more than 366 days ahead of the last time that the store knew. Until the jump is
-   * confirmed, or the system's clock is right again, the store's time runs on without the jump: for
-   * decisions, for what expires, and in the audit.
+   * The store holds back a jump forward of more than a minute that the monotonic clock did not make.
+   * When the store is opened, it also holds back a clock that is more than 366 days ahead of the
+   * last time that the store knew. Until the jump is confirmed, or the system's clock is right
+   * again, the store's time runs on without the jump: for decisions, for expiries, and in the audit.
    */
   confirm(): Promise<ClockReading>
   /** Reads the time by which the store makes its decisions. */
   get(): Promise<ClockReading>
   /**
-   * Moves a manual clock forwards or backwards; for a store with the system's clock it is refused
-   * with `clock_not_manual` (R-QTA-13).
+   * Moves a manual clock forwards or backwards. For a store that uses the system's clock, the call
+   * is refused with `clock_not_manual` (R-QTA-13).
    */
   set(request: ClockSetRequest): Promise<ClockReading>
   /**
    * Undoes the effects of a clock that was wrong and is right now (R-QTA-13): what was counted in
-   * windows that begin in the future is counted in the current window. The last true windows are
-   * back with all that they counted, so nothing is granted twice. When nothing was counted in the
-   * future, nothing changes.
+   * windows that begin in the future is counted in the current window instead. The last windows from
+   * before the error return with their counts, so nothing is granted twice. If nothing was counted
+   * in the future, nothing changes.
    *
    * Everything else that began in the future is treated as if it began now: paces, reservations,
    * credit entries, sessions, links, invitations, the time in which a closed account can be
@@ -8432,8 +8555,8 @@ export interface ClockOperations {
 /** The operations `credits.*`. */
 export interface CreditsOperations {
   /**
-   * Gives free credits of an account to an account directly below it. They keep their priority,
-   * expiry and age there (R-CRD-3).
+   * Gives free credits of an account to an account directly below it. The credits keep their
+   * priority, expiry and age (R-CRD-3).
    */
   allocate(request: CreditsAllocateRequest): Promise<CreditMove>
   /**
@@ -8441,14 +8564,14 @@ export interface CreditsOperations {
    * grant.
    */
   balance(request: CreditsBalanceRequest): Promise<CreditBalance>
-  /** Adds credits to an account (R-CRD-1). It needs the commercial edition. */
+  /** Adds credits to an account (R-CRD-1). It needs the commercial edition, or the preset `groups`. */
   grant(request: CreditsGrantRequest): Promise<CreditEntry>
   /** Reads a ledger of credits, a page at a time. */
   ledger(request: CreditsLedgerRequest): Promise<CreditLedger>
   /**
    * Gives back credits that were spent on messages that did not go out, at most as many as were
-   * spent. They go back to the grants that paid, and to the reserve or balance from which they came
-   * (R-CRD-2). Credits that go back to an expired grant expire with the next entry.
+   * spent. The credits go back to the grants that paid, and to the reserve or free balance from
+   * which they came (R-CRD-2). Credits that go back to an expired grant expire with the next entry.
    */
   refund(request: CreditsRefundRequest): Promise<CreditEntry>
   /**
@@ -8463,7 +8586,7 @@ export interface CreditsOperations {
   spend(request: CreditsSpendRequest): Promise<CreditEntry>
   /**
    * Takes back the credits that an account got from the account above it, as far as they are left
-   * and free (R-CRD-3). Credits that the platform gave it stay.
+   * and free (R-CRD-3). Credits that the platform gave the account stay.
    */
   takeBack(request: CreditsTakeBackRequest): Promise<CreditMove>
   /**
@@ -8482,8 +8605,8 @@ export interface CreditsOperations {
 /** The operations `gauges.*`. */
 export interface GaugesOperations {
   /**
-   * Claims a number of the things that a limit counts, for the account and for every account above
-   * it: all of them or none (R-QTA-10).
+   * Claims a number of things that a limit counts, such as contacts, for the account and for every
+   * account above it: all of them or none (R-QTA-10).
    *
    * A refusal with `limit_reached` names the account whose limit does not allow it. A pending,
    * suspended or closed account cannot claim anything.
@@ -8492,11 +8615,12 @@ export interface GaugesOperations {
   /** Shows how much is used of every limit that counts existing things, such as contacts (R-QTA-10). */
   get(request: GaugesGetRequest): Promise<GaugeList>
   /**
-   * Sets how many the account really has, as the host has counted. The number may be above the
-   * limit: nothing more can be claimed then until it is below the limit again (R-QTA-10).
+   * Sets how many things that a limit counts the account really has, as the host has counted them.
+   * The number may be above the limit: then nothing more can be claimed until the number is below
+   * the limit again (R-QTA-10).
    */
   reconcile(request: GaugesReconcileRequest): Promise<Gauge>
-  /** Gives back some of what was claimed (R-QTA-10). */
+  /** Gives back some of the things that were claimed (R-QTA-10). */
   release(request: GaugesReleaseRequest): Promise<Gauge>
 }
 
@@ -8512,19 +8636,19 @@ export interface GroupsOperations {
   /** Creates a group (R-GRP-1). */
   create(request: GroupsCreateRequest): Promise<Group>
   /**
-   * Deletes a group. Its members and the resources that carry it go to another group; the users keep
-   * everything else (R-GRP-7).
+   * Deletes a group. Its members go to another group, and so do the resources that carry the deleted
+   * group. The users keep everything else (R-GRP-7).
    */
   delete(request: GroupsDeleteRequest): Promise<GroupDeleted>
   /** Reads a group, with its picture. */
   get(request: GroupsGetRequest): Promise<Group>
   /** Lists the groups of an account by id, a page at a time, without their pictures. */
   list(request: GroupsListRequest): Promise<GroupList>
-  /** Makes a group the default group, into which new members come (R-GRP-1). Nobody is moved. */
+  /** Makes a group the default group, into which new members come (R-GRP-1). No member is moved. */
   makeDefault(request: GroupsMakeDefaultRequest): Promise<Group>
   /**
-   * Takes members out of a group. They go into the default group, unless another group is named; out
-   * of the default group, another group must be named (R-GRP-4).
+   * Takes members out of a group. They go into the default group, unless another group is named. To
+   * take members out of the default group, another group must be named (R-GRP-4).
    */
   removeMembers(request: GroupsRemoveMembersRequest): Promise<GroupMove>
   /** Renames a group (R-GRP-6). */
@@ -8540,8 +8664,8 @@ export interface GroupsOperations {
   transferMembers(request: GroupsTransferMembersRequest): Promise<GroupMove>
   /**
    * Shows what the members of a group have sent together in its current window, by channel, and how
-   * many of the account's credits are in its reserve (R-GRP-8). What was consumed stays with the
-   * group when members leave it.
+   * many of the account's credits are in its reserve (R-GRP-8). When members leave the group, what
+   * they consumed stays with it.
    */
   usage(request: GroupsUsageRequest): Promise<GroupUsage>
 }
@@ -8552,8 +8676,8 @@ export interface InvitationsOperations {
    * Accepts an invitation: the person who has the address becomes a member of all its accounts, in
    * one step (R-INV-2, R-INV-6).
    *
-   * The user is created unless a user with the address exists. When a link is used several times at
-   * once, one call succeeds.
+   * The user is created unless a user with the address exists. If several calls use a link at the
+   * same time, one of them succeeds.
    */
   accept(request: InvitationsAcceptRequest): Promise<InvitationAccepted>
   /**
@@ -8561,8 +8685,7 @@ export interface InvitationsOperations {
    * the outbox.
    *
    * The actor must hold `users.invite` in every account named, and everything that the role allows.
-   * The role is fixed in the offer from now on: a later change of the default role does not change
-   * it.
+   * The invitation keeps the role: a later change of the default role does not change the offer.
    */
   create(request: InvitationsCreateRequest): Promise<InvitedAddressResults>
   /**
@@ -8570,28 +8693,28 @@ export interface InvitationsOperations {
    * `invitation_deleted`. The name and the address are erased, in the outbox and the audit too
    * (R-USR-4).
    *
-   * An actor who reaches only some of its accounts withdraws the offer of these accounts; the rest
-   * of the invitation stays. The verification of an owner can be deleted only together with its
-   * account.
+   * If the actor reaches only some of the invitation's accounts, only the offers of these accounts
+   * are withdrawn; the rest of the invitation stays. The verification of an owner can be deleted
+   * only together with its account.
    */
   delete(request: InvitationsDeleteRequest): Promise<InvitationDeleted>
   /**
-   * Changes what a pending invitation offers (R-INV-5). A field that is absent stays as it is.
-   * Nothing is sent: the link that was sent before offers the changed access.
+   * Changes what a pending invitation offers (R-INV-5). A field that is absent stays as it is. No
+   * message is sent: the link that was sent before now offers the changed access.
    *
-   * The actor must hold all that the invitation offers in the accounts that they reach, before and
-   * after the change, and cannot change the offers in other accounts. To change the names, they must
-   * hold all that it offers, in the other accounts too.
+   * The actor must hold everything that the invitation offers in the accounts that the actor
+   * reaches, before and after the change, and cannot change the offers in other accounts. To change
+   * the names, the actor must hold everything that it offers in all accounts.
    */
   edit(request: InvitationsEditRequest): Promise<Invitation>
   /**
-   * Erases a person who was invited but is not a user: every invitation of the address, in whatever
-   * state, and their name and address in the outbox and the audit (R-USR-4). The links are refused
-   * with `invitation_deleted` from now on.
+   * Erases a person who was invited but is not a user: every invitation of the address, in any
+   * state, and the person's name and address in the outbox and the audit (R-USR-4). The links are
+   * refused with `invitation_deleted` from now on.
    *
-   * The host and operators erase in all teams; users erase only the invitations of which they may
-   * delete every offer. A person who is a user is erased with `users.delete`; when an account waits
-   * for the person as its owner, delete the account or name another owner first.
+   * The host and operators erase the invitations of all teams; users erase only the invitations of
+   * which they may delete every offer. A person who is a user is erased with `users.delete`. If an
+   * account waits for the person as its owner, delete the account or name another owner first.
    */
   erase(request: InvitationsEraseRequest): Promise<InvitationsErased>
   /** Reads an invitation. */
@@ -8602,8 +8725,8 @@ export interface InvitationsOperations {
    */
   list(request: InvitationsListRequest): Promise<InvitationList>
   /**
-   * Shows what the page behind a link needs before the invitation is accepted. A dead link is
-   * refused as by `invitations.accept`.
+   * Shows what the host's page for an invitation link needs before the person accepts. A link that
+   * is no longer valid is refused as by `invitations.accept`.
    */
   lookUp(request: InvitationsLookUpRequest): Promise<InvitationOffer>
   /**
@@ -8612,12 +8735,13 @@ export interface InvitationsOperations {
    */
   reportDelivery(request: InvitationsReportDeliveryRequest): Promise<Invitation>
   /**
-   * Sends a pending or expired invitation again; its life time begins anew (R-INV-3, R-INV-5).
+   * Sends a pending or expired invitation again; its life time begins again (R-INV-3, R-INV-5).
    *
    * The policy `resend` decides whether a new link replaces the old one, the same link is sent
-   * again, or the call is refused with `policy_forbids`; in that case delete the invitation and
-   * invite again. The verification of an owner is always sent again with a new link. The actor must
-   * hold everything that the invitation offers, also in accounts that they do not reach (R-ROL-7).
+   * again, or the call is refused with `policy_forbids`. If it is refused, delete the invitation and
+   * invite the person again. The verification of an owner is always sent again with a new link. The
+   * actor must hold everything that the invitation offers, also in accounts that they do not reach
+   * (R-ROL-7).
    */
   resend(request: InvitationsResendRequest): Promise<Invitation>
 }
@@ -8631,20 +8755,20 @@ export interface LeasesOperations {
   acquire(request: LeasesAcquireRequest): Promise<LeaseState>
   /**
    * Shows who edits a resource now (R-RES-3). For a resource that an account above shares, users of
-   * the accounts below are not told who edits it there.
+   * the accounts below do not see who edits it there.
    */
   get(request: LeasesGetRequest): Promise<LeaseState>
   /** Releases the lease of a resource (R-RES-3). */
   release(request: LeasesReleaseRequest): Promise<LeaseState>
   /**
-   * Renews a lease, to continue editing. If the lease has ended or somebody took it over, the call
-   * is refused with `lease_lost` (R-RES-3).
+   * Renews a lease, to continue editing. If the lease has ended or somebody has taken it over, the
+   * call is refused with `lease_lost` (R-RES-3).
    */
   renew(request: LeasesRenewRequest): Promise<LeaseState>
   /**
-   * Takes the lease from whoever has it. The owner and the administrators of the account may do so,
-   * and those who manage its team from an account above and may edit everything of the kind
-   * (R-RES-3).
+   * Takes over the lease of a resource from the user who has it. The owner and the administrators of
+   * the account may do so, and users who manage its team from an account above and may edit all
+   * resources of the kind (R-RES-3).
    */
   takeOver(request: LeasesTakeOverRequest): Promise<LeaseState>
 }
@@ -8654,28 +8778,30 @@ export interface LimitsOperations {
   /**
    * Gives an account a part of the limit of the account above it (R-TEA-9).
    *
-   * The guaranteed parts of all accounts directly below can never be more than the own limit of the
-   * account above (`guarantee_exceeded`). A part that is not guaranteed is best effort. The limit of
-   * the account above applies to all of them together in any case. A limit that the platform set
-   * stays the platform's.
+   * The guaranteed parts of all accounts directly below must fit together into the limit of the
+   * account above; otherwise the call is refused with `guarantee_exceeded`. A part that is not
+   * guaranteed is best effort. In any case, the limit of the account above applies to all accounts
+   * below it together. Users cannot change a limit that the platform set.
    */
   allocate(request: LimitsAllocateRequest): Promise<LimitExplanations>
   /**
-   * Shows for every limit of an account which value applies, where that value comes from, and which
+   * Shows for every limit of an account which value applies, where the value comes from, and which
    * other values it overrides (R-PKG-3).
    */
   explain(request: LimitsExplainRequest): Promise<LimitExplanations>
   /** Removes an account's own limit, so that the account inherits the limit again (R-PKG-2). */
   inherit(request: LimitsInheritRequest): Promise<LimitExplanations>
   /**
-   * Gives an account a limit of its own, which overrides that of its package (R-PKG-2). Apart from
-   * the value, a field that is absent stays as it was; `limits.inherit` removes the whole limit.
+   * Gives an account a limit of its own, which overrides the limit of its package (R-PKG-2). Apart
+   * from the value, a field that is absent stays as it was; `limits.inherit` removes the whole
+   * limit.
    */
   set(request: LimitsSetRequest): Promise<LimitExplanations>
   /**
-   * Sets the value of a limit for accounts for which neither the account nor its package sets one;
-   * until it is set, the limit is `unlimited` (R-PKG-3). Apart from the value, a field that is
-   * absent stays as it was.
+   * Sets the platform's default value of a limit. It applies to an account if neither the account
+   * itself, nor its package or (if it has no package) an account above, sets the limit. Until the
+   * default is set, it is `unlimited` (R-PKG-3). Apart from the value, a field that is absent stays
+   * as it was.
    */
   setDefault(request: LimitsSetDefaultRequest): Promise<DefaultLimits>
 }
@@ -8687,11 +8813,14 @@ export interface MembersOperations {
    * (R-INV-7).
    *
    * The host, and operators with `clients.edit`, can create new users; everybody else has to invite
-   * them. The policy `grant_existing` decides who gives an existing user of the team access to the
-   * account: only the parent, or whoever holds `users.grant_account` there.
+   * them. The policy `grant_existing` decides who can give an existing user of the team access to
+   * the account: only the parent, or everybody who holds `users.grant_account` there.
    */
   add(request: MembersAddRequest): Promise<Member>
-  /** Does one thing to many members of an account, and answers for each of them (R-ACC-5). */
+  /**
+   * Carries out one action for many members of an account. The answer says for each member whether
+   * the action was carried out, or why it was refused (R-ACC-5).
+   */
   bulk(request: MembersBulkRequest): Promise<BulkMemberResults>
   /** Disables a membership; the user's other accounts are not affected (R-ACC-3). */
   disable(request: MembersDisableRequest): Promise<Member>
@@ -8705,30 +8834,30 @@ export interface MembersOperations {
    */
   grant(request: MembersGrantRequest): Promise<MembersGranted>
   /**
-   * Lists the members of an account, a page at a time. Members of an account below another one who
-   * do not manage the team do not see the owners of the accounts above (R-INV-10).
+   * Lists the members of an account, a page at a time. In an account below another one, users who do
+   * not manage the team do not see members who own an account above (R-INV-10).
    */
   list(request: MembersListRequest): Promise<MemberList>
   /**
-   * Lists the people of an account: its members, and those who were invited and have not accepted,
-   * in one list by e-mail address (R-INV-4).
+   * Lists the people of an account in one list by e-mail address: its members, and the people who
+   * were invited and have not accepted (R-INV-4).
    *
-   * Members are listed as by `members.list` and invitations as by `invitations.list`: nobody sees
-   * more here than there.
+   * The list shows the actor the members that `members.list` shows and the invitations that
+   * `invitations.list` shows, and no others.
    */
   people(request: MembersPeopleRequest): Promise<PersonList>
   /**
-   * Ends a membership; when it is the user's last one, the user is deleted. An owner cannot be
-   * removed until somebody else owns the account (R-TEA-5).
+   * Ends a membership. If it is the user's last membership, the user is deleted. The owner cannot be
+   * removed until another user owns the account (R-TEA-5).
    */
   remove(request: MembersRemoveRequest): Promise<MemberRemoved>
   /**
    * Gives a member another role, higher or lower; nobody can give a role that allows more than they
    * hold (R-INV-8, R-ROL-7).
    *
-   * If a user has one role in the whole team by policy (`role_scope`), the role changes in all
-   * accounts of the team, and the actor must be allowed to change roles in all of them. Where the
-   * role comes from the package, the call is refused with `role_by_package`.
+   * If, by the policy `role_scope`, a user has one role in the whole team, the role changes in all
+   * accounts of the team, and the actor must be allowed to change roles in all of them. If the role
+   * comes from the package, the call is refused with `role_by_package`.
    */
   setRole(request: MembersSetRoleRequest): Promise<Member>
 }
@@ -8736,11 +8865,11 @@ export interface MembersOperations {
 /** The operations `operators.*`. */
 export interface OperatorsOperations {
   /**
-   * Makes a user an operator: an existing user by id, who is in no account, or a new user by e-mail
-   * address (R-PLT-2).
+   * Makes a user an operator: an existing user, named by id, who is in no account, or a new user,
+   * named by e-mail address (R-PLT-2).
    */
   add(request: OperatorsAddRequest): Promise<Operator>
-  /** Disables an operator, who can do nothing any more. Nobody can disable themselves. */
+  /** Disables an operator: the operator can do nothing from now on. Nobody can disable themselves. */
   disable(request: OperatorsDisableRequest): Promise<Operator>
   /** Enables an operator who was disabled. */
   enable(request: OperatorsEnableRequest): Promise<Operator>
@@ -8760,49 +8889,49 @@ export interface OperatorsOperations {
 /** The operations `outbox.*`. */
 export interface OutboxOperations {
   /**
-   * Says that a consumer has carried out messages: they are not given to it again. Repeating the
-   * call changes nothing.
+   * Acknowledges messages: the consumer has processed them, and they are not delivered to it again.
+   * Repeating the call changes nothing.
    */
   ack(request: OutboxAckRequest): Promise<OutboxSettled>
   /**
-   * Deletes messages that every consumer has acknowledged. When there are no consumers, this call is
-   * how the host says which messages it has carried out.
+   * Deletes messages that every consumer has acknowledged. If there are no consumers, this call is
+   * how the host says which messages it has processed.
    */
   clear(request?: OutboxClearRequest): Promise<OutboxCleared>
-  /** Lists the consumers, and how far each of them is. */
+  /** Lists the consumers, and how far each of them has come. */
   consumers(): Promise<OutboxConsumerList>
   /** Lists the dead messages of a consumer, in their order. */
   dead(request: OutboxDeadRequest): Promise<OutboxDeadPage>
-  /** Says that a consumer gives messages up: they are dead, and are not given again. */
+  /** Gives messages up that a consumer cannot process: they are dead, and are not delivered again. */
   fail(request: OutboxFailRequest): Promise<OutboxSettled>
   /**
-   * Removes a consumer with everything that is known of it. Messages that it had not acknowledged
-   * are not given to anybody by its name any more.
+   * Removes a consumer with everything that is stored about it. Messages that it had not
+   * acknowledged are no longer delivered in its name.
    */
   forget(request: OutboxForgetRequest): Promise<OutboxForgotten>
   /**
    * Reads messages of the outbox in their order, a page at a time.
    *
    * Tokens are derived when the messages are read, and are never stored. If the link of a message is
-   * dead by now because it expired, was used or was replaced, the message comes without a token and
-   * nothing is to be sent.
+   * no longer valid because it expired, was used or was replaced, the message comes without a token,
+   * and the host sends nothing.
    */
   read(request?: OutboxReadRequest): Promise<OutboxPage>
   /**
-   * Says that a consumer cannot carry out messages now: they are given again after `after_ms`,
+   * Returns messages that a consumer cannot process now: they are delivered again after `after_ms`,
    * instead of after `hold_ms`.
    */
   retry(request: OutboxRetryRequest): Promise<OutboxSettled>
-  /** Revives dead messages: they are given again, as if they had never been given. */
+  /** Revives dead messages: they are delivered again, as if they had never been delivered. */
   revive(request: OutboxReviveRequest): Promise<OutboxSettled>
   /**
-   * Gives a consumer the next messages, in their order: those that it has not acknowledged and that
-   * none of its workers has now (R-OUT-1).
+   * Delivers the next messages to a consumer, in their order: the messages that the consumer has not
+   * acknowledged and that none of its workers holds now (R-OUT-1).
    *
    * A consumer is a program of the host with a name of the host's choice. Every consumer gets every
-   * message, and several workers may take messages in the name of one consumer. The first call with
-   * a name creates the consumer. A message that is not acknowledged in time is given again; once it
-   * has been given as often as `tries` says, it is dead: see `outbox.dead`.
+   * message. Several workers may take messages in the name of one consumer. The first call with a
+   * name creates the consumer. A message that is not acknowledged in time is delivered again. Once
+   * it has been delivered as often as `tries` says, it is dead (a dead letter): see `outbox.dead`.
    */
   take(request: OutboxTakeRequest): Promise<OutboxTaken>
 }
@@ -8813,11 +8942,11 @@ export interface PackagesOperations {
    * Creates a package.
    *
    * Credits, overuse, the bounce rate, and the limit on suppressed domains need the commercial
-   * edition (R-PLT-1).
+   * edition. For credits and overuse, the preset `groups` on the platform is enough too (R-PLT-1).
    */
   create(request: PackagesCreateRequest): Promise<Package>
   /**
-   * Deletes a package; if it is in use, a package must be named to which its accounts move
+   * Deletes a package. If accounts use it, the call must name another package to which they move
    * (R-PKG-4).
    */
   delete(request: PackagesDeleteRequest): Promise<PackageDeleted>
@@ -8831,44 +8960,48 @@ export interface PackagesOperations {
   /** Lists packages by id, a page at a time. */
   list(request?: PackagesListRequest): Promise<PackageList>
   /**
-   * Checks what an account would exceed if it had another package: every limit that today's usage is
-   * above (R-PKG-6).
+   * Checks which limits today's usage of an account would exceed if the account had another package
+   * (R-PKG-6).
    *
-   * The change of package is possible nevertheless: nothing is deleted, and what is above a limit
-   * can shrink but not grow.
+   * The package can be changed nevertheless: nothing is deleted, and usage that is above a limit can
+   * shrink but not grow.
    */
   preflight(request: PackagesPreflightRequest): Promise<PackagePreflight>
-  /** Retires a package: its accounts keep it, but no other account can get it (R-PKG-4). */
+  /** Retires a package: the accounts that have it keep it, but no other account can get it (R-PKG-4). */
   retire(request: PackagesRetireRequest): Promise<Package>
 }
 
 /** The operations `passwords.*`. */
 export interface PasswordsOperations {
-  /** Bans passwords that are too well known (R-SES-1). Passwords that people have already stay valid. */
+  /** Bans passwords that are too well known (R-SES-1). Passwords that users already have stay valid. */
   ban(request: PasswordsBanRequest): Promise<BannedPasswords>
-  /** Changes the own password of the user; all their other sessions end (R-SES-1). */
+  /** Changes the user's own password. All sessions of the user end, except `keep_session` (R-SES-1). */
   change(request: PasswordsChangeRequest): Promise<PasswordChanged>
   /**
-   * Sends a link that sets a new password to the user who has this address (R-SES-4). The answer
-   * does not tell whether there is such a user, but the time that the call takes could: so answer
-   * the person first, and call then. At most one link is sent in a minute.
+   * Sends the user who has this address a link for setting a new password (R-SES-4). The answer does
+   * not reveal whether there is such a user, but the time that the call takes could reveal it. So
+   * answer the person first, and make the call afterwards. At most one link is sent in a minute.
    */
   forgot(request: PasswordsForgotRequest): Promise<PasswordForgotten>
   /**
    * Imports password hashes from another platform: bcrypt (`$2b$...`), or Argon2, scrypt and PBKDF2
    * in the PHC format; at most 500 at once, all of them or none. Each hash is replaced by a new one
    * when its user logs in (R-SES-1). The exception is bcrypt with a password of more than 72 bytes,
-   * because bcrypt looks at the first 72 bytes only. For the user it is a new password, as with
-   * `passwords.set`: their sessions end, and they are told. `$2x$...` is refused: the program that
-   * made such a hash got every non-ASCII character wrong.
+   * because bcrypt looks at the first 72 bytes only. For the user, the imported password is a new
+   * password, as with `passwords.set`: the user's sessions end, and the user is notified. `$2x$...`
+   * is refused: the program that made such a hash got every non-ASCII character wrong.
    */
   importHashes(request: PasswordsImportHashesRequest): Promise<PasswordsImported>
-  /** Removes a user's password: from now on only the host can vouch for them. All their sessions end. */
+  /**
+   * Removes a user's password: from now on the user can log in only if the host vouches for them.
+   * All sessions of the user end.
+   */
   remove(request: PasswordsRemoveRequest): Promise<PasswordChanged>
   /**
    * Sets the password of a user: with the token of a reset link, or for a user whom the host names.
-   * All sessions of the user end, a change of their address that is waiting is cancelled, and the
-   * user is told through the outbox, as by every operation that sets a password.
+   * All sessions of the user end, and a change of their e-mail address that waits for confirmation
+   * is cancelled. The user is notified through the outbox, as by every operation that sets a
+   * password, except of the first password that they were asked to set.
    *
    * The first call with a token uses it up (R-SES-4). Only the host can choose the password of
    * somebody else.
@@ -8896,8 +9029,8 @@ export interface PoliciesOperations {
    */
   get(request?: PoliciesGetRequest): Promise<PolicyReport>
   /**
-   * Gives an account, or the platform, a preset: a named set of policies. Single policies that are
-   * set beside the preset take precedence over it.
+   * Gives an account, or the platform, a preset: a named set of policies. Policies that are set one
+   * by one take precedence over the preset.
    */
   preset(request?: PoliciesPresetRequest): Promise<PolicyReport>
   /** Sets single policies of an account, or of the platform. A policy that is absent stays as it is. */
@@ -8909,54 +9042,56 @@ export interface PoliciesOperations {
 /** The operations `reservations.*`. */
 export interface ReservationsOperations {
   /**
-   * Says how many messages of a reservation go out. The others are given back into the windows to
-   * which they were charged (R-QTA-5).
+   * Commits a reservation: says how many of its messages go out. The other messages are given back
+   * to the windows to which they were charged (R-QTA-5).
    *
-   * The host commits before it hands the messages over, and refunds those that failed. The same
-   * commit repeated gets the same answer. A commit for a campaign that is stopped, or for a user who
-   * may no longer send, is refused; the reservation can be released.
+   * The host commits before it hands the messages over, and refunds those that failed. If the same
+   * commit is repeated, it gets the same answer. A commit for a campaign that is stopped, or for a
+   * user who may no longer send, is refused; the reservation can be released.
    */
   commit(request: ReservationsCommitRequest): Promise<Reservation>
   /**
    * Reserves messages that go out later, and charges them now. Until the reservation is committed,
-   * is released or expires, all of it counts as used.
+   * is released or expires, all of its messages count as used.
    *
-   * A pace does not refuse it: the reservation takes slots of the pace, and the answer says from
-   * when on all messages may have gone out (`not_before_ms`).
+   * A pace does not refuse a reservation: the reservation takes slots of the pace, and
+   * `not_before_ms` in the answer says when the last slot is reached, so that all messages may have
+   * gone out.
    *
-   * It answers as `sending.admit` does; when it is refused, nothing is reserved. Credits that paid
-   * for a part of the reservation are given back first (R-CRD-2).
+   * The call answers as `sending.admit` does. If it is refused, nothing is reserved. When messages
+   * of the reservation are given back, the credits that paid for some of them are given back first
+   * (R-CRD-2).
    */
   create(request: ReservationsCreateRequest): Promise<ReservationDecision>
-  /** Reads a reservation, until a day after its end. */
+  /** Reads a reservation. A reservation can be read until a day after its end. */
   get(request: ReservationsGetRequest): Promise<Reservation>
-  /** Releases a reservation: all of it is given back (R-QTA-5). */
+  /** Releases a reservation: all of its messages are given back (R-QTA-5). */
   release(request: ReservationsReleaseRequest): Promise<Reservation>
 }
 
 /** The operations `resources.*`. */
 export interface ResourcesOperations {
-  /** Says whether a user may do something with a resource, and why they may (R-RES-2). */
+  /** Says whether a user may do something with a resource, and for which reason (R-RES-2). */
   can(request: ResourcesCanRequest): Promise<ResourceDecision>
   /**
    * Changes whether a resource is shared with the group, or gives it to another member, whose group
    * it then carries (R-GRP-3).
    *
-   * The owner of the resource may share it, and needs no permission to stop sharing it. Those whose
-   * permission reaches all resources may do so too, and only they may give it to another member. The
-   * group sees a shared resource as long as its owner holds the permission to share the kind
-   * (`lists.share`).
+   * The owner of the resource may share it, and needs no permission to stop sharing it. Users whose
+   * permission reaches all resources may share it and stop sharing it too, and only they may give it
+   * to another member. The group sees a shared resource as long as its owner holds the permission to
+   * share the kind (such as `lists.share`).
    */
   edit(request: ResourcesEditRequest): Promise<Resource>
   /**
    * Reads a resource of an account, or a resource that an account above shares with it. For a shared
-   * resource, `account` in the answer is the account above, and its `owner` is not shown to users of
-   * the accounts below unless it is themselves (R-TEA-7).
+   * resource, `account` in the answer is the account above, and users of the accounts below do not
+   * see its `owner`, unless they are the owner (R-TEA-7).
    */
   get(request: ResourcesGetRequest): Promise<Resource>
   /**
-   * Registers a resource; users register resources of their own. It carries the group of its owner
-   * (R-RES-1, R-GRP-3).
+   * Registers a resource; users register resources of their own. The resource carries the group of
+   * its owner (R-RES-1, R-GRP-3).
    *
    * The kind is `campaign`, `list`, `template`, `form`, `page`, `image`, `blacklist`, `segment`,
    * `program`, `report`, `from_address`, or a branch with scopes that the host added to the
@@ -8966,19 +9101,20 @@ export interface ResourcesOperations {
   /** Removes the reference to a resource that the host has deleted. */
   remove(request: ResourcesRemoveRequest): Promise<ResourceRemoved>
   /**
-   * Says that the content was saved: this raises the revision. A stale revision is refused with
+   * Records that the content was saved, and raises the revision. A stale revision is refused with
    * `rev_conflict`, so that nobody overwrites the work of somebody else (R-RES-3).
    */
   save(request: ResourcesSaveRequest): Promise<Resource>
   /**
-   * Shows a member's resources of a kind to their group again, except those that are not shared one
-   * by one (R-GRP-3).
+   * Shares a member's resources of a kind with the member's group again, except the resources that
+   * were unshared one by one (R-GRP-3).
    */
   shareKind(request: ResourcesShareKindRequest): Promise<UnsharedKinds>
   /**
-   * Keeps a member's resources of a kind from their group, from now on and including resources made
-   * later (R-GRP-3). Members need no permission to keep their own resources from the group. A member
-   * who lacks the permission to share the kind (`lists.share`) shares no resource of it in any case.
+   * Stops sharing a member's resources of a kind with the member's group, including resources that
+   * are registered later (R-GRP-3). Members need no permission to stop sharing their own resources.
+   * A member who lacks the permission to share the kind (such as `lists.share`) shares no resource
+   * of the kind in any case.
    */
   unshareKind(request: ResourcesUnshareKindRequest): Promise<UnsharedKinds>
   /**
@@ -8996,7 +9132,7 @@ export interface ResourcesOperations {
 /** The operations `roles.*`. */
 export interface RolesOperations {
   /**
-   * Creates a copy of a role: of a built-in role, of one of the platform, or of one of an account
+   * Creates a copy of a role: of a built-in role, a role of the platform, or a role of an account
    * (R-ROL-4). The copy of an administrator's role is an administrator's role.
    */
   copy(request: RolesCopyRequest): Promise<Role>
@@ -9006,16 +9142,16 @@ export interface RolesOperations {
    */
   create(request: RolesCreateRequest): Promise<Role>
   /**
-   * Deletes a role; if it is in use, another role must be named that takes its place (R-ROL-8). A
-   * trial of the role in the place of another role is a use too; when the role is replaced, the
-   * trial ends.
+   * Deletes a role. If the role is in use, the call must name another role that takes its place
+   * (R-ROL-8). A trial of this role in the place of another role is a use too; when the role is
+   * replaced, the trial ends.
    */
   delete(request: RolesDeleteRequest): Promise<RoleDeleted>
   /**
    * Changes a role; the change applies at once to everybody who has it (R-ROL-6). A field that is
    * absent stays as it is. A built-in role cannot be changed; copy it instead (R-ROL-4). Nobody can
-   * change a role that allows more than they hold, nor, by the change, take permissions from people
-   * whose role includes it and allows more than they hold (R-ROL-7).
+   * change a role that allows more than they hold. Nobody can, by the change, take permissions from
+   * users whose role includes this role and allows more than the actor holds (R-ROL-7).
    */
   edit(request: RolesEditRequest): Promise<Role>
   /** Reads a role. A role of an account that the actor cannot see is refused with `not_found`. */
@@ -9031,14 +9167,15 @@ export interface RolesOperations {
    */
   trial(request: RolesTrialRequest): Promise<RoleTrial>
   /**
-   * Begins or ends a trial: another role is tried in the place of this one, without effect. Those
-   * who have the role may do what it allows as before, and each check that the other role would have
-   * refused is counted; `roles.trial` shows the counts (R-QTA-15). Built-in roles and
-   * administrators' roles cannot be tried against another role; access is as for `roles.edit`.
+   * Begins or ends a trial, in which another role is tried in the place of this one without effect.
+   * The users who have this role keep the permissions that it allows. Each check that the other role
+   * would have refused is counted, and `roles.trial` shows the counts (R-QTA-15). For built-in roles
+   * and administrators' roles, no other role can be tried. The actor needs the same permissions as
+   * for `roles.edit`.
    *
-   * The trial counts for members who have the role itself, under the ceilings that apply to them. It
-   * does not count for operators, for owners, for members whose role includes it, or for packages.
-   * The counts are kept in memory, and begin anew whenever a trial begins or the store is opened.
+   * The trial covers members who have the role itself, under the ceilings that apply to them. It
+   * does not cover operators, owners, members whose role includes this role, or packages. The counts
+   * are kept in memory, and begin anew whenever a trial begins or the store is opened.
    */
   tryOut(request: RolesTryOutRequest): Promise<Role>
 }
@@ -9046,9 +9183,9 @@ export interface RolesOperations {
 /** The operations `second_factors.*`. */
 export interface SecondFactorsOperations {
   /**
-   * Creates the secret from which an authenticator makes its codes. It takes effect with
-   * `second_factors.confirm`; until then, a factor that the user has already stays as it is. Another
-   * call creates another secret.
+   * Creates the secret from which an authenticator makes its codes. The secret takes effect with
+   * `second_factors.confirm`; until then, a second factor that the user already has stays as it is.
+   * Each call creates a new secret.
    *
    * The codes are those that every authenticator knows: SHA-1, six digits, a new code every 30
    * seconds. Users do this for themselves: they need `self.password` in the account in which they
@@ -9059,24 +9196,25 @@ export interface SecondFactorsOperations {
    * Confirms that the authenticator makes the right codes. From now on, the user logs in with their
    * password and a code.
    *
-   * All their sessions end except the one that is named, which has the second factor from then on.
-   * The answer shows new recovery codes, once. The user is told of this, and of every other change
-   * of their second factor, through the outbox.
+   * All sessions of the user end except `keep_session`, which counts as a session with the second
+   * factor from then on. The answer shows new recovery codes, once. The user is notified of this,
+   * and of every other change of their second factor, through the outbox.
    */
   confirm(request: SecondFactorsConfirmRequest): Promise<RecoveryCodes>
   /**
-   * Imports the second factor of a user from another platform: from now on, they log in with their
-   * password and a code. They have no recovery codes until they ask for some. All their sessions
-   * end.
+   * Imports the second factor of a user from another platform: from now on, the user logs in with
+   * their password and a code. The user has no recovery codes until they ask for some. All sessions
+   * of the user end.
    */
   importSecret(request: SecondFactorsImportSecretRequest): Promise<SecondFactorStatus>
   /**
-   * Removes the second factor of a user with its recovery codes. Users do this for themselves; for a
-   * user who has lost everything, the host or an operator with `clients.edit` does it. All sessions
-   * of the user end except the one that is named, which has no second factor from then on.
+   * Removes the second factor of a user with its recovery codes. Users do this for themselves. For a
+   * user who has lost both the authenticator and the recovery codes, the host or an operator with
+   * `clients.edit` does it. All sessions of the user end except `keep_session`, which counts as a
+   * session without a second factor from then on.
    */
   remove(request: SecondFactorsRemoveRequest): Promise<SecondFactorRemoved>
-  /** Creates new recovery codes; the ones that the user had are no longer valid. */
+  /** Creates new recovery codes; the user's earlier recovery codes are no longer valid. */
   renewRecoveryCodes(request: SecondFactorsRenewRecoveryCodesRequest): Promise<RecoveryCodes>
   /** Shows whether a user has a second factor, and how many recovery codes are left. */
   status(request: SecondFactorsStatusRequest): Promise<SecondFactorStatus>
@@ -9088,7 +9226,7 @@ export interface SendingOperations {
    * Asks to send messages, and charges them to every limit of the account and of the accounts above
    * it: all or none (R-QTA-1).
    *
-   * The prepared calls and the calls by id of each language give the same answer.
+   * The prepared calls and the calls by id in each language give the same answer.
    */
   admit(request: SendingAdmitRequest): Promise<Decision>
   /**
@@ -9097,27 +9235,27 @@ export interface SendingOperations {
    */
   admitBatch(request: SendingAdmitBatchRequest): Promise<SendDecisions>
   /**
-   * Explains a send: it answers as `sending.admit` would, lists every limit that is considered, and
-   * charges nothing (R-QTA-3).
+   * Explains a send: the call answers as `sending.admit` would, lists every limit that is
+   * considered, and charges nothing (R-QTA-3).
    */
   explain(request: SendingExplainRequest): Promise<SendExplanation>
   /**
-   * Predicts when a number of messages will have gone out, if they go as soon as every limit lets
-   * them and nothing else goes out meanwhile (R-QTA-12). It charges nothing.
+   * Predicts when a number of messages will have gone out, if they go out as soon as every limit
+   * allows it and nothing else goes out meanwhile (R-QTA-12). The call charges nothing.
    */
   forecast(request: SendingForecastRequest): Promise<SendForecast>
   /**
-   * Gives back messages that were granted but failed before they were handed over, into the windows
-   * of the time when they were granted, as far as these still count (R-QTA-6).
+   * Gives back messages that were granted but failed before they were handed over. They are given
+   * back to the windows in which they were granted, as far as these windows still count (R-QTA-6).
    *
-   * The host vouches that so many were granted then; no more is given back than was used in each
-   * window.
+   * The host vouches that so many messages were granted at that time. In each window, no more is
+   * given back than was used.
    */
   refund(request: SendingRefundRequest): Promise<SendRefund>
   /**
-   * Explains a send as `sending.explain` does, for another time or another package (R-QTA-15): as if
-   * nothing went out until that time, and as if the account had that package now, with the account's
-   * own limits unchanged. It charges nothing.
+   * Explains a send as `sending.explain` does, but for another time or another package (R-QTA-15).
+   * The call assumes that nothing goes out until that time, and that the account has that package
+   * now while the account's own limits are unchanged. It charges nothing.
    */
   whatIf(request: SendingWhatIfRequest): Promise<SendExplanation>
 }
@@ -9125,60 +9263,62 @@ export interface SendingOperations {
 /** The operations `sessions.*`. */
 export interface SessionsOperations {
   /**
-   * Says whose session a token is. The answer comes from memory while nothing changes; the call
-   * counts as a use of the session.
+   * Checks the token of a session: the answer says to which user the session belongs. While nothing
+   * changes, the answer comes from memory; the call counts as a use of the session.
    *
-   * With `account`, it also checks that the user can act in that account now.
+   * With `account`, the call also checks that the user can act in that account now.
    */
   check(request: SessionsCheckRequest): Promise<SessionProof>
   /**
-   * Logs a user in: with their e-mail address and password, or because the host vouches for them
-   * after a sign-on of its own.
+   * Logs a user in, either with e-mail address and password, or because the host vouches for the
+   * user, for example after a single sign-on.
    *
    * An unknown address, a wrong password and a disabled user are all refused with `login_refused`,
    * and take the same work. Failures delay further attempts for a growing time (`login_delayed`), at
-   * most for a quarter of an hour. After the right password, the call can still be refused: because
-   * a code is needed, or is wrong (after 30 wrong codes in a day, further codes are delayed until a
-   * day after the first); because of the status of the user's accounts, if none of them can be
-   * entered (R-ACC-3); or with `ip_not_allowed`.
+   * most for a quarter of an hour. Even with the right password, the call can be refused: because a
+   * code is needed or is wrong; because the user cannot enter any of their accounts, with the code
+   * of an account's status (R-ACC-3); or with `ip_not_allowed`. After 30 wrong codes in a day,
+   * further codes are delayed until a day after the first wrong code.
    */
   create(request?: SessionsCreateRequest): Promise<SessionToken>
   /**
-   * Lets an operator, or somebody who manages the team of the account from above it, act as one of
-   * its users (R-SES-6).
+   * Begins an impersonation: an operator, or a user who manages the account's team from an account
+   * above, acts as one of the account's users (R-SES-6).
    *
    * Operators need `clients.login_as` and the policy `operators_log_in_as`. Users need
-   * `impersonation.start` and `accounts.team` in an account above, and everything that the user may
-   * do. The session is for this one account. In it nobody can do more than the user may, and a user
-   * who acts as another cannot do more than they may themself. What only the user in person may do
-   * is refused with `not_as_another`. The address and the allow-lists of the person who acts count,
-   * not those of the user. The session ends after `life_ms` and cannot be renewed. It also ends when
-   * the person who acts may no longer begin it, is disabled, or has all their sessions ended, and
-   * when the user leaves or ends it. The user is told through the outbox.
+   * `impersonation.start` and `accounts.team` in an account above, and every permission that the
+   * user holds. The session is for this one account. It allows no more than the user may do, and a
+   * user who acts as another user cannot do more than they may do themself. Operations that only the
+   * user in person may call are refused with `not_as_another`. The address and the allow-lists of
+   * the person who acts count, not those of the user. The session ends after `life_ms` and cannot be
+   * renewed. It ends earlier if the person who acts is no longer allowed to begin it, is disabled,
+   * or has all their sessions ended, and if the user leaves the account or ends the session. The
+   * user is notified through the outbox.
    */
   createAs(request: SessionsCreateAsRequest): Promise<SessionToken>
   /**
-   * Ends a session. The host ends it by its token or its id; the user themself, and operators with
-   * `clients.status`, by its id. A session in which somebody acts as the user can also be ended by
-   * that person, and by those who hold `impersonation.end` in its account and can do there as much
-   * as the person and the user.
+   * Ends a session. The host names the session by its token or its id. The user themself, and
+   * operators with `clients.status`, name it by its id. A session in which somebody acts as the user
+   * can also be ended by that person, and by users who hold `impersonation.end` in the session's
+   * account and can do at least as much there as the person and the user.
    */
   end(request?: SessionsEndRequest): Promise<SessionsEnded>
   /**
-   * Ends all sessions of a user, or all but one, including those in which they act as others
-   * (R-SES-2). The user themself may do so; somebody who holds `users.disable` in the only team of
-   * the user and can do as much as they can; and operators with `clients.status`.
+   * Ends all sessions of a user, or all but one, including the sessions in which the user acts as
+   * others (R-SES-2). The user themself may do so, and operators with `clients.status`, and anybody
+   * who holds `users.disable` in the user's only team and can do at least as much as the user.
    */
   endAll(request: SessionsEndAllRequest): Promise<SessionsEnded>
   /**
-   * Lists the devices on which somebody is logged in (R-SES-2). Users see their own sessions,
-   * including those in which others act as them. With `impersonation.list` in an account, they also
-   * see the sessions in which others act as its users there.
+   * Lists the devices on which a user is logged in (R-SES-2). Users see their own sessions,
+   * including those in which others act as them. With `impersonation.list` in an account, users also
+   * see the sessions in which others act as the users of that account.
    */
   list(request: SessionsListRequest): Promise<SessionList>
   /**
-   * Gives a session a new token; the old one is no longer valid. A session in which somebody acts as
-   * another user cannot be renewed. With the password, the user proves anew who they are.
+   * Gives a session a new token; the old token is no longer valid. A session in which somebody acts
+   * as another user cannot be renewed. If the call has the password, the user proves their identity
+   * again.
    */
   renew(request: SessionsRenewRequest): Promise<SessionToken>
 }
@@ -9191,19 +9331,19 @@ export interface SharingOperations {
    */
   check(request: SharingCheckRequest): Promise<SharingCheck>
   /**
-   * Lists the templates of an account that can be shared, a page at a time; for a shared template,
-   * with the accounts with which it is shared.
+   * Lists the templates of an account that can be shared, a page at a time. For a shared template,
+   * the list also names the accounts with which it is shared.
    */
   list(request: SharingListRequest): Promise<ShareableList>
   /**
-   * Lists what the accounts above share with an account, which is its folder "Shared templates", a
-   * page at a time.
+   * Lists the templates that the accounts above share with an account, a page at a time: the
+   * account's folder "Shared templates".
    */
   received(request: SharingReceivedRequest): Promise<ReceivedList>
   /**
-   * Shares a template with accounts below: with all of them, or with those that are named. Sharing
-   * it again replaces the accounts with which it was shared. Only templates can be shared, and only
-   * with accounts below.
+   * Shares a template with accounts below: with all of them, or with those that are named. If the
+   * template is shared again, the new accounts replace the old ones. Only templates can be shared,
+   * and only with accounts below.
    */
   share(request: SharingShareRequest): Promise<ShareableTemplate>
   /** Ends the sharing of a template, for all accounts at once. */
@@ -9213,70 +9353,74 @@ export interface SharingOperations {
 /** The operations `store.*`. */
 export interface StoreOperations {
   /**
-   * Writes a backup: all that the store holds at one instant, while others go on, in one file of
-   * JSON lines that is also an export for other programs (docs/backup-file.md says what is in it).
+   * Writes a backup: everything that the store holds at one instant, in one file of JSON lines,
+   * while other calls continue. Other programs can read the file too (docs/backup-file.md describes
+   * it).
    *
-   * The file has its name once all of it is durable, and takes the place of no other. Until then it
-   * lies under the name that ends in `.part`, where its length shows how far it is, and where the
-   * next attempt begins anew after a crash. It holds the hashes of all passwords, and the key of the
-   * tokens unless the host gave that with `token_key`: keep it as safe as the store. What this
-   * process has drawn ahead and not used counts as used in it, at most 2 % of a limit.
+   * The file gets its name when all of it is on disk, and never replaces an existing file. Until
+   * then it has the same name with `.part` at the end, and its length shows the progress; after a
+   * crash, the next attempt overwrites the `.part` file. The file holds the hashes of all passwords,
+   * and the key of the tokens unless the host gave the key with `token_key`: keep the file as safe
+   * as the store. Quota that this process has drawn ahead and not used counts as used in the backup:
+   * at most 2 % of a limit.
    */
   backup(request: StoreBackupRequest): Promise<StoreBackup>
   /**
-   * Waits until the next call in every process that has the store open applies what was acknowledged
-   * before this call. Only a store in PostgreSQL has to be waited for.
+   * Waits until, in every process that has the store open, the next call applies all changes that
+   * were acknowledged before this call. Only for a store in PostgreSQL does the call have to wait.
    */
   barrier(request: StoreBarrierRequest): Promise<StoreBarrier>
   /**
-   * Gives back to the disk what the store takes and nothing lies in. A store in SQLite is written
-   * anew, for which as much room is needed once more; what other processes write waits meanwhile,
-   * and is refused as `busy` after five seconds. A store in a folder cannot be compacted while it is
-   * open: copy it with `store.copy`, and put the copy in its place. In memory nothing is to be done.
+   * Compacts the store: frees disk space that the store takes but does not use. A store in SQLite is
+   * rewritten, which needs as much free space again; meanwhile, writes of other processes wait, and
+   * are refused with `busy` after five seconds. A store in a folder cannot be compacted while it is
+   * open: copy it with `store.copy`, and put the copy in its place. For a store in memory or in
+   * PostgreSQL, the call does nothing.
    */
   compact(): Promise<StoreCompacted>
   /**
    * Copies the store, as it is at one instant, into a new store of the same or another kind, while
-   * other calls continue. Use it for a backup, which is opened like any other store, or to move
-   * between a folder, SQLite and PostgreSQL.
+   * other calls continue. Use the copy as a backup, which can be opened like any other store, or to
+   * move between a folder, SQLite and PostgreSQL.
    *
-   * What this process has drawn ahead and not used counts as used in the copy, at most 2 % of a
-   * limit. The key of the tokens is copied along, unless the host gave it with `token_key`; into
-   * PostgreSQL it is not: open the copy with the bytes of the key file as `token_key`. A copy that
-   * was cut off cannot be opened.
+   * Quota that this process has drawn ahead and not used counts as used in the copy: at most 2 % of
+   * a limit. The key of the tokens is copied too, unless the host gave it with `token_key`. The key
+   * is not copied into PostgreSQL: open such a copy with the bytes of the key file as `token_key`. A
+   * copy that was interrupted cannot be opened.
    */
   copy(request: StoreCopyRequest): Promise<StoreCopy>
   /**
-   * Reads what the store is and who has it open, its id, its last commit, and the version of the
-   * library.
+   * Reads the kind, the id and the last commit of the store, how many processes have it open, the
+   * deletions that still go on in steps, and the version of the library.
    */
   info(): Promise<StoreInfo>
   /**
-   * Reads what is counted of this process and of the store, as OpenMetrics text for a monitor to
-   * fetch. Nothing of it names an account or a person.
+   * Reads the metrics of this process and of the store as OpenMetrics text, for a monitoring system.
+   * No metric names an account or a person.
    *
-   * Calls and refusals are those of operations since the store was opened here. Prepared calls and
-   * decisions from memory are not counted one by one, which would cost as much as they do; what they
-   * draw from the store is.
+   * Calls and refusals of operations are counted from the time when this process opened the store.
+   * Prepared calls and decisions from memory are not counted one by one, because counting would cost
+   * as much as the call; but what they draw from the store is counted.
    */
   metrics(): Promise<StoreMetrics>
   /**
-   * Makes a store of a backup, at a place where there is none: whichever store is asked, only the
-   * file is read. The file is checked before anything is made, and the records after that: a backup
-   * that is cut or damaged is refused, and so is one whose records do not fit each other.
+   * Creates a new store from a backup, at a place where there is no store yet. The store that runs
+   * the call is neither read nor changed. The file is checked before anything is created, and the
+   * records are checked when they are in the new store. A backup that is truncated or damaged is
+   * refused, and so is a backup whose records do not agree with each other.
    *
-   * An attempt that was cut off is begun anew by the next one.
+   * If an attempt was interrupted, the next attempt begins anew.
    */
   restore(request: StoreRestoreRequest): Promise<StoreCopy>
   /**
    * Computes a fingerprint of every record: two stores that went through the same operations have
    * the same fingerprint.
    *
-   * Quota blocks that were drawn ahead are stored too, so that the same sends give the same
-   * fingerprint only if they were asked for in the same calls.
+   * The store also holds the quota that processes have drawn ahead. So the same sends give the same
+   * fingerprint only if the same calls asked for them.
    */
   stateHash(): Promise<StoreStateHash>
-  /** Computes what takes how much room: it reads every record. */
+  /** Computes how much space each kind of record takes. For this, it reads every record. */
   stats(): Promise<StoreStats>
   /**
    * Verifies the store: it reads and checks every record, and checks that the records agree with
@@ -9288,13 +9432,13 @@ export interface StoreOperations {
 /** The operations `suppressions.*`. */
 export interface SuppressionsOperations {
   /**
-   * Suppresses addresses and domains in an account. All of them are added, or none. An entry that is
-   * there already gets the new reason and the new expiry. To add domains, the actor also needs
+   * Suppresses addresses and domains in an account. All of them are added, or none. An entry that
+   * exists already gets the new reason and the new expiry. To add domains, the actor also needs
    * `suppressions.domains.add`.
    */
   add(request: SuppressionsAddRequest): Promise<SuppressionsAdded>
   /**
-   * Filters recipients: says to which of them nothing may be sent, and why.
+   * Filters recipients: says to which of them no message may be sent, and why.
    *
    * A recipient is suppressed by their address, by its domain, and by every domain that contains
    * this domain.
@@ -9311,9 +9455,9 @@ export interface SuppressionsOperations {
    */
   list(request: SuppressionsListRequest): Promise<SuppressionList>
   /**
-   * Puts an account into the pool of its team, or takes it out. In the pool, its suppressions apply
-   * to all accounts in it, and theirs apply to this account. Out of the pool, only its own
-   * suppressions apply, unchanged.
+   * Puts an account into the pool of its team, or takes it out. While the account is in the pool,
+   * its suppressions apply to all accounts in the pool, and theirs apply to this account. Outside
+   * the pool, only the account's own suppressions apply, unchanged.
    */
   pool(request: SuppressionsPoolRequest): Promise<SuppressionPool>
   /**
@@ -9331,20 +9475,20 @@ export interface ThreadsOperations {
    * it (R-QTA-10).
    *
    * When all slots are taken, the call is refused with `limit_reached`; `details.retry_at_ms` says
-   * when enough leases will have run out unless they are renewed. A campaign that is stopped gets no
-   * slot (`bounce_stop`), and neither does a pending, suspended or closed account.
+   * when enough leases will have expired, unless they are renewed. A campaign that is stopped gets
+   * no slot (`bounce_stop`), and neither does a pending, suspended or closed account.
    */
   acquire(request: ThreadsAcquireRequest): Promise<Slot>
   /**
-   * Lists the slots that are taken in an account and in all accounts below it; the one whose lease
-   * ends first is first. A slot that is renewed meanwhile can appear again on a later page.
+   * Lists the slots that are taken in an account and in all accounts below it; the slot whose lease
+   * ends first comes first. A slot that is renewed meanwhile can appear again on a later page.
    */
   list(request: ThreadsListRequest): Promise<SlotList>
-  /** Gives a slot back. If the lease has run out, the call is refused with `lease_lost` (R-QTA-10). */
+  /** Gives a slot back. If the lease has expired, the call is refused with `lease_lost` (R-QTA-10). */
   release(request: ThreadsReleaseRequest): Promise<Slot>
   /**
-   * Renews the lease of a slot. If the lease has run out, the call is refused with `lease_lost`
-   * (R-QTA-10); a suspended or closed account cannot renew.
+   * Renews the lease of a slot. If the lease has expired, the call is refused with `lease_lost`
+   * (R-QTA-10). A suspended or closed account cannot renew leases.
    */
   renew(request: ThreadsRenewRequest): Promise<Slot>
 }
@@ -9354,17 +9498,17 @@ export interface UsageOperations {
   /**
    * Shows how much of each of its limits an account has used in the current window.
    *
-   * After a crash, what was drawn ahead counts as used: the number is never less than what was
-   * granted.
+   * After a crash, quota that a process had drawn ahead counts as used: the number is never less
+   * than what was granted.
    */
   get(request: UsageGetRequest): Promise<Usage>
   /**
    * Lists the past windows of a limit or a cap in which something went out, the oldest first. A
    * rolling hour has no past windows.
    *
-   * A window appears with the first send of a later one. What is given back later is taken out of
-   * the window in which it was granted (R-QTA-6). After a crash, what was drawn ahead counts as
-   * used.
+   * A window appears in the list with the first send of a later window. Messages that are given back
+   * later are taken out of the window in which they were granted (R-QTA-6). After a crash, quota
+   * that a process had drawn ahead counts as used.
    */
   history(request: UsageHistoryRequest): Promise<UsageHistory>
   /**
@@ -9374,10 +9518,10 @@ export interface UsageOperations {
   invoice(request: UsageInvoiceRequest): Promise<InvoiceLines>
   /**
    * Sets how much of a limit an account has really used in its current window, as the host has
-   * counted. It is useful after a crash, when what was drawn ahead counts as used. It can only lower
-   * the count; the accounts above are reconciled on their own. In a rolling hour, the oldest
-   * messages are given back first, so that never too few of them count. While other processes have
-   * the store open, it is refused with `busy`.
+   * counted. This is useful after a crash, when quota that was drawn ahead counts as used. The call
+   * can only lower the count, and does not change the counts of the accounts above. In a rolling
+   * hour, the oldest messages are given back first, so that never too few messages count. While
+   * other processes have the store open, the call is refused with `busy`.
    */
   reconcile(request: UsageReconcileRequest): Promise<UsageReconciled>
 }
@@ -9385,17 +9529,19 @@ export interface UsageOperations {
 /** The operations `users.*`. */
 export interface UsersOperations {
   /**
-   * Asks for another e-mail address of a user (R-USR-3, R-SES-4).
+   * Requests a change of a user's e-mail address (R-USR-3, R-SES-4).
    *
-   * The host, and operators if a policy allows it, change it at once. For everybody else, a link
-   * goes to the new address, and nothing changes until somebody follows it; a newer request replaces
-   * an older one. For an address that belongs to somebody already, the answer is the same, but no
-   * link goes out. Asking for the address that the user has already cancels an earlier request.
+   * The host, and operators if a policy allows it, change the address at once. For everybody else, a
+   * link goes to the new address, and nothing changes until somebody follows the link. A newer
+   * request replaces an older one. For an address that belongs to another user already, the answer
+   * is the same, but no link is sent. A request for the address that the user already has cancels an
+   * earlier request.
    */
   changeEmail(request: UsersChangeEmailRequest): Promise<EmailChanged>
   /**
-   * Confirms a new address, after the user followed the link to it: it is the user's address from
-   * now on, and a notice goes to the old one. A token can be used once (R-SES-4).
+   * Confirms a new e-mail address, after the user has followed the link that was sent to it. From
+   * now on it is the user's address, and a notice goes to the old address. A token can be used once
+   * (R-SES-4).
    */
   confirmEmail(request: UsersConfirmEmailRequest): Promise<User>
   /**
@@ -9405,11 +9551,11 @@ export interface UsersOperations {
   create(request: UsersCreateRequest): Promise<User>
   /**
    * Deletes a user (R-USR-4). When the host, or an operator with `clients.delete`, deletes a user,
-   * the user is deleted everywhere. Somebody who manages a team from its top account and holds
-   * `users.delete` there ends the user's memberships in that team; when these were the last ones
-   * anywhere, the user is deleted.
+   * the user is deleted everywhere. When a user who manages a team from its top account and holds
+   * `users.delete` there deletes a user, the call ends that user's memberships in the team; if the
+   * user then has no membership in any account, the user is deleted.
    *
-   * For an account that the user owns, the call names a successor, or the account is deleted too
+   * For each account that the user owns, the call must name a successor or delete the account too
    * (R-TEA-5).
    */
   delete(request: UsersDeleteRequest): Promise<UserDeleted>
@@ -9427,7 +9573,7 @@ export interface UsersOperations {
    * the columns `email`, `first_name`, `last_name`, `account`, `role`, `group`, `owner` and
    * `disabled` (R-USR-5).
    *
-   * The pages put together in their order are the file. A field that a spreadsheet would read as a
+   * The pages, joined in their order, are the file. A field that a spreadsheet would read as a
    * formula gets an apostrophe in front; `users.import_csv` removes it again.
    */
   exportCsv(request: UsersExportCsvRequest): Promise<UserCsv>
@@ -9440,14 +9586,13 @@ export interface UsersOperations {
    */
   exportData(request: UsersExportDataRequest): Promise<UserData>
   /**
-   * Reads a user, by id or by e-mail address. Users can read themselves, and those whom they see in
-   * the account in which they act.
+   * Reads a user, by id or by e-mail address. Users can read themselves, and the users whom they see
+   * in the account in which they act.
    */
   get(request?: UsersGetRequest): Promise<User>
   /**
    * Creates users and memberships from CSV in one commit: at most 900 KiB and 1,000 rows. Larger
-   * files have to be imported in parts; the function of each language that imports a whole file does
-   * so.
+   * files have to be imported in parts; each language has a function that does so for a whole file.
    *
    * The first line names the columns: those of `users.export_csv`, in any order; case and spaces do
    * not matter, and only `email` is required. The fields are separated by commas, semicolons or
@@ -9458,25 +9603,27 @@ export interface UsersOperations {
    */
   importCsv(request: UsersImportCsvRequest): Promise<UserImport>
   /**
-   * Lists users, a page at a time. Those who manage a team from its top account get the users of the
-   * team, including the owners (R-TEA-3); the host and operators get the users of the platform.
+   * Lists users, a page at a time. Users who manage a team from its top account get the users of the
+   * team, including the owners (R-TEA-3). The host and operators get the users of the platform.
    */
   list(request?: UsersListRequest): Promise<UserList>
   /**
-   * Tells that a user has logged in, for a host with a log-in of its own; the first time counts
-   * (R-INV-4).
+   * Reports that a user has logged in, for a host with its own log-in. Each call counts as seeing
+   * the user; the first call also records the first log-in (R-INV-4).
    */
   loggedIn(request: UsersLoggedInRequest): Promise<User>
   /**
-   * Tells that a user has set a password, for a host with a log-in of its own: the step counts as
-   * done (R-TEA-4). All sessions of the user end, the links that were sent to them are no longer
-   * valid, a change of their address that is waiting is cancelled, and they are told, except of the
-   * first password that they were asked to set (R-SES-4).
+   * Reports that a user has set a password, for a host with its own log-in: the user's pending step
+   * `password` counts as done (R-TEA-4). All sessions of the user end, the links that were sent to
+   * the user are no longer valid, and a change of the user's address that waits for confirmation is
+   * cancelled. The user is notified, except of the first password that they were asked to set
+   * (R-SES-4).
    */
   passwordWasSet(request: UsersPasswordWasSetRequest): Promise<User>
   /**
-   * Sends a user the link that sets a new password; a newer link replaces an older one (R-INV-10,
-   * R-SES-4). It can be used for an hour, or for `link_life_ms` where that is shorter.
+   * Sends a user a link for setting a new password; a newer link replaces an older one (R-INV-10,
+   * R-SES-4). The link can be used for an hour, or for the time in the policy `link_life_ms` if that
+   * is shorter.
    *
    * The host, operators with `clients.edit`, the user themself, and users who see the user and hold
    * `users.reset_password` in the account in which they act can ask for it. A person who was invited

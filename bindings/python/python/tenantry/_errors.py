@@ -152,7 +152,7 @@ class InvalidArgument(TenantryError):
 
     - `invalid_argument`: An argument is missing, unknown, of the wrong type or out of bounds; `field` says which.
     - `unknown_operation`: The catalogue has no operation of this name.
-    - `permission_unknown`: The permission tree has no such node.
+    - `permission_unknown`: The permission tree has no node with this id.
     - `csv_invalid`: The CSV text cannot be read; `details` names the line and the column.
     - `password_too_short`: The password has fewer characters than the platform requires; `details.min` says how many
       are required.
@@ -163,7 +163,7 @@ class InvalidArgument(TenantryError):
 
 
 class NotFound(TenantryError):
-    """What the request names does not exist, or is not the caller's.
+    """What the request names does not exist, or the caller cannot see it.
 
     - `not_found`: What the request names does not exist, or belongs to an account that the actor cannot see.
     """
@@ -172,34 +172,34 @@ class NotFound(TenantryError):
 
 
 class Conflict(TenantryError):
-    """The request clashes with what exists: a taken address, a stale revision, a thing in use.
+    """The request conflicts with what exists: an address that is taken, a stale revision, a thing that is in use.
 
     - `rev_conflict`: The record was changed since it was read; read it again and repeat.
     - `id_taken`: Something with this id exists, or existed and was deleted.
-    - `busy`: Others keep changing the same records; try again.
+    - `busy`: Other callers keep changing the same records; try again.
     - `idempotency_mismatch`: The idempotency key was used for another request; use a new key for a new request.
     - `role_cycle`: The role would include itself; `details.path` shows how.
     - `role_in_use`: Members, packages or other roles use the role; name a role in `replace_with`.
-    - `permission_exists`: The permission tree has this node already.
+    - `permission_exists`: The permission tree already has a node with this id.
     - `is_operator`: The user is an operator of the platform and cannot be a member of an account.
     - `is_member`: The user is a member of an account and cannot be an operator.
     - `package_in_use`: Accounts use the package; name a package in `move_to`.
     - `guarantee_exceeded`: The guaranteed parts of the accounts below would exceed the limit of the account above.
     - `more_than_claimed`: More would be given back than the account has claimed; `details.own` says how many it has.
-    - `email_taken`: The e-mail address belongs to a user already.
+    - `email_taken`: The e-mail address already belongs to a user.
     - `children_left`: There are accounts below the account; `children` has to say what happens to them.
-    - `already_member`: The user is a member of the account already.
+    - `already_member`: The user is already a member of the account.
     - `owner_transfer_required`: An account always has an owner; make another user the owner first.
-    - `owner_not_exclusive`: The owner of an account cannot be a member of another.
-    - `already_there`: The user is in this account already.
+    - `owner_not_exclusive`: The owner of an account cannot be a member of another account.
+    - `already_there`: The user is already in this account.
     - `user_exists`: The address belongs to a user of the account or of the team; edit the user instead.
     - `user_in_other_account`: The address belongs to another account of the team; only the parent can give access.
     - `already_invited`: The address has an open invitation; edit it, resend it, or delete it first.
-    - `lease_held`: Somebody else edits this; `details` says who and until when.
-    - `lease_lost`: The lease has ended, or somebody took it over.
-    - `refund_exceeded`: More would be refunded than was spent and not refunded yet; `details.left` says how much
-      that is.
-    - `not_taken`: The consumer was not given this message of the outbox.
+    - `lease_held`: Somebody else edits this resource; `details` says who and until when.
+    - `lease_lost`: The lease has ended, or somebody has taken it over.
+    - `refund_exceeded`: The refund is larger than the amount that was spent and not refunded yet; `details.left`
+      says how much that is.
+    - `not_taken`: This message of the outbox was not delivered to the consumer.
     """
 
     __module__ = "tenantry"
@@ -208,15 +208,16 @@ class Conflict(TenantryError):
 class Refused(TenantryError):
     """The actor may not do this.
 
-    - `permission_denied`: The actor does not hold the permission that this needs; `details.missing` names it.
+    - `permission_denied`: The actor does not hold the permission that this call needs; `details.missing` names it.
     - `actor_not_allowed`: An actor of this kind may not do this.
-    - `feature_not_licensed`: The platform's licence does not include this; it needs the commercial edition.
-    - `policy_forbids`: A policy of the account or of the platform does not allow it; `details.policy` names it.
+    - `feature_not_licensed`: The platform's licence does not include this feature; it needs the commercial edition.
+    - `policy_forbids`: A policy of the account or of the platform does not allow this; `details.policy` names the
+      policy.
     - `self_forbidden`: Nobody can do this to themselves.
     - `escalation_refused`: Nobody can give more than they hold; `details.missing` lists what the actor does not
       hold.
     - `role_built_in`: A built-in role cannot be edited or deleted; copy it and change the copy.
-    - `role_by_package`: The role of a member comes from the account's package, and no other role can be named.
+    - `role_by_package`: The role of a member comes from the account's package, so no other role can be named.
     - `role_spans_accounts`: The user has one role in all accounts of the team; only somebody who administers all of
       them can change it.
     - `asset_not_assigned`: The domain, node or bounce address is not assigned to the account.
@@ -229,17 +230,17 @@ class Refused(TenantryError):
     - `not_shareable`: Resources of this kind are never shared between accounts.
     - `share_direction`: An account can share templates only with the accounts below it.
     - `shared_read_only`: The template is shared by an account above: it can be used and previewed, not changed.
-    - `session_invalid`: The session has ended, or there never was one; log in again.
+    - `session_invalid`: The session has ended or never existed; log in again.
     - `login_refused`: The e-mail address and the password do not match, or the user may not log in.
-    - `ip_not_allowed`: An allow-list does not contain the address of the actor, or no address was named.
+    - `ip_not_allowed`: An allow-list does not contain the address of the actor, or the call names no address.
     - `second_factor_required`: The user has a second factor; send its code in `code`.
     - `second_factor_refused`: The code of the second factor is wrong, or was used already.
     - `second_factor_missing`: A second factor is required here, and the session was begun without one; set one up,
       or log in with it.
-    - `log_in_again`: This needs a more recent log-in; prove the user anew with `sessions.renew`.
+    - `log_in_again`: This call needs a more recent log-in; prove the user's identity again with `sessions.renew`.
     - `api_key_invalid`: The API key was deleted, has expired, or never existed.
-    - `not_with_api_key`: Only people may do this, and not programs with an API key.
-    - `not_as_another`: Only the user in person may do this, and nobody who acts as them.
+    - `not_with_api_key`: Only people may do this, not programs with an API key.
+    - `not_as_another`: Only the user in person may do this, not somebody who acts as the user.
     """
 
     __module__ = "tenantry"
@@ -249,12 +250,13 @@ class LimitReached(TenantryError):
     """A limit is reached.
 
     - `too_large`: The operation would change more at once than fits into one commit; do it in parts.
-    - `limit_reached`: The account has as many of these as its limit allows; `details.limit` names the limit.
+    - `limit_reached`: The call asks for more than a limit of the account allows; `details.limit`, if present, names
+      the limit.
     - `depth_exceeded`: The tree of accounts would be deeper than the platform allows.
-    - `seats_exhausted`: The team has as many users and open invitations as it has seats.
+    - `seats_exhausted`: The users and open invitations of the team take all of its seats.
     - `quota_exceeded`: A limit is used up until its window resets.
-    - `exceeds_limit`: More than the limit itself was asked for; waiting does not help.
-    - `credits_exhausted`: There are not as many credits as this needs; `details.left` says how many there are.
+    - `exceeds_limit`: The request asks for more than the limit itself; waiting does not help.
+    - `credits_exhausted`: There are fewer credits than this call needs; `details.left` says how many there are.
     - `login_delayed`: There were too many failed attempts; the next attempt counts after `retry_at_ms`.
     """
 
@@ -270,17 +272,17 @@ class WrongState(TenantryError):
     - `account_suspended`: The account, or one above it, is suspended by a hold.
     - `account_closed`: The account, or one above it, is closed.
     - `account_not_closed`: Only a closed account can be reopened.
-    - `grace_over`: The time in which the account could be reopened is over.
+    - `grace_over`: The grace period in which the account could be reopened is over.
     - `user_disabled`: The user is disabled.
     - `member_disabled`: The membership is disabled.
     - `link_expired`: The link can no longer be used; ask for a new one.
-    - `bounce_stop`: The campaign was stopped, for its bounces or by hand; resume it first.
+    - `bounce_stop`: The campaign was stopped, because of its bounces or by hand; resume it first.
     - `reservation_over`: The reservation was committed or released, or has expired.
     - `reservation_void`: The account was suspended or closed, and the reservation was given back.
     - `invitation_expired`: The invitation has expired; ask for a new one.
     - `invitation_deleted`: The invitation was deleted.
-    - `invitation_superseded`: A newer invitation, or a newer link, has replaced it.
-    - `invitation_already_accepted`: The invitation was accepted already.
+    - `invitation_superseded`: A newer invitation, or a newer link, has replaced this one.
+    - `invitation_already_accepted`: The invitation has already been accepted.
     """
 
     __module__ = "tenantry"
@@ -289,16 +291,16 @@ class WrongState(TenantryError):
 class StoreFailure(TenantryError):
     """The store is locked, full, damaged or failed.
 
-    - `store_locked`: Another process has the store open; `details` says which one, and which folder. The option
-      `lock_wait_ms` of `open` waits for it.
+    - `store_locked`: Another process has the store open; `details` names the process and the folder. With the option
+      `lock_wait_ms`, `open` waits for it.
     - `store_missing`: There is no store at this path, and the option `create` is off.
     - `store_corrupt`: The store is damaged or incomplete and was not opened; restore a backup.
     - `store_full`: The disk is full; nothing that was acknowledged is lost.
     - `store_failed`: Reading or writing the store failed; open the store anew.
-    - `store_format`: The store has a format that this version of the library does not know, as `details.format`
-      says; use the version that wrote it.
-    - `store_unreachable`: The database does not answer, and nothing was written; where `details.unknown` is true it
-      may have been.
+    - `store_format`: The store has a format that this version of the library does not know (see `details.format`);
+      use the version that wrote it.
+    - `store_unreachable`: The database does not answer. Nothing was written, unless `details.unknown` is true: then
+      the change may have been written.
     """
 
     __module__ = "tenantry"

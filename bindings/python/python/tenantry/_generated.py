@@ -132,6 +132,7 @@ from .model import (
     PermissionList,
     PersonList,
     PersonStatus,
+    Policies,
     PoliciesInput,
     PolicyReport,
     Preset,
@@ -204,7 +205,7 @@ from .model import (
     Window,
 )
 
-CATALOGUE_HASH = "5bae46ef16dc59298f65dfefdd71250e"
+CATALOGUE_HASH = "a8e618997b230a04329dd0bb5c4f3d58"
 
 
 class AccessOperations(Namespace):
@@ -213,7 +214,7 @@ class AccessOperations(Namespace):
     __slots__ = ()
 
     def check(self, *, account: str, user: str, permission: str) -> AccessCheck:
-        """Says whether a user may do something in an account. The prepared calls and the calls by id of each language
+        """Says whether a user may do something in an account. The prepared calls and the calls by id in each language
         give the same answer.
 
         - `account`: The account.
@@ -255,9 +256,9 @@ class AccessOperations(Namespace):
     ) -> AccessHolderList:
         """Lists everybody who may do something in an account now, a page at a time (R-ROL-9).
 
-        Those who reach it from the accounts above come first, from the top down; then its own members; each part is
-        ordered by user id. One call looks at a limited number of users: a page may be shorter than `limit`, and even
-        empty, while there is a `next`.
+        The users who reach the account from an account above it come first, from the top account down; the account's
+        own members follow. Each part is ordered by user id. One call looks at a limited number of users: a page may
+        be shorter than `limit`, and even empty, while there is a `next`.
 
         - `account`: The account.
         - `permission`: The permission.
@@ -277,8 +278,9 @@ class AccountsOperations(Namespace):
     __slots__ = ()
 
     def activate(self, *, account: str, reason: HoldReason | None = None, expected_rev: int | None = None) -> Account:
-        """Makes a pending account active, or clears the holds of a reason from a suspended account, as far as the actor
-        may clear them; holds of other reasons stay. An account that has no owner yet stays pending (R-TEA-2).
+        """Makes a pending account active, or clears the holds of one reason from a suspended account. Only the holds
+        that the actor may clear are cleared; holds of other reasons stay. An account that has no owner yet stays
+        pending (R-TEA-2).
 
         - `account`: The account.
         - `reason`: The reason of the holds that are cleared; `admin` when absent.
@@ -305,12 +307,13 @@ class AccountsOperations(Namespace):
         children: Children | None = None,
         atomic: bool | None = None,
     ) -> BulkAccountResults:
-        """Does one thing to many accounts (R-ACC-5). The answer says for each account whether it was done or why not.
+        """Carries out one action for many accounts (R-ACC-5). The answer says for each account whether the action was
+        carried out, or why it was refused.
 
-        An operator also needs the permission of the action, as for one account.
+        An operator also needs the permission that the action needs for a single account.
 
         - `accounts`: The accounts: 1 to 500, each named once.
-        - `action`: What to do.
+        - `action`: The action.
         - `package`: The package, for `set_package`.
         - `reason`: The reason of the holds that `suspend` places and `activate` clears; `admin` when absent.
         - `note`: For `suspend`, a remark for people; for `add_credits` and `withdraw_credits`, the reason.
@@ -321,7 +324,8 @@ class AccountsOperations(Namespace):
         - `key`: An idempotency key for `add_credits` and `withdraw_credits`: a request that is repeated with the
           same key is carried out once for each account.
         - `children`: What happens to the accounts below, for `delete`.
-        - `atomic`: Whether it is done to all accounts or to none; the answer says which one was in the way.
+        - `atomic`: Whether the action is carried out for all accounts or for none. If one account is refused,
+          nothing is done, and the answer says which account was refused.
         """
         return BulkAccountResults._from(self._call(
             "accounts.bulk",
@@ -355,14 +359,15 @@ class AccountsOperations(Namespace):
         An operator also needs `packages.assign` to name a package, and `packages.override_limits` to name limits.
 
         - `name`: The name that people see.
-        - `owner`: The user who owns it.
-        - `id`: The host's own id; one is generated when it is absent.
-        - `parent`: The account above; without one, the new account is a client of the platform.
-        - `time_zone`: The IANA name of the time zone of its days and months; that of the policy `time_zone` when
-          absent.
-        - `package`: The package; without one, the values of the account above apply.
+        - `owner`: The user who owns the account.
+        - `id`: The host's own id. When absent, an id is generated.
+        - `parent`: The account above. When absent, the new account is a client of the platform.
+        - `time_zone`: The IANA name of the time zone in which the account's days and months begin. When absent, the
+          policy `time_zone` names the time zone.
+        - `package`: The package. When absent, the values of the account above apply.
         - `limits`: The account's own limits, which override those of the package.
-        - `pending`: Whether the account waits for its owner: it sends nothing until `accounts.activate`.
+        - `pending`: Whether the account is pending at first: it waits for its owner, and sends nothing until
+          `accounts.activate`.
         """
         return Account._from(self._call(
             "accounts.create",
@@ -384,25 +389,26 @@ class AccountsOperations(Namespace):
         package: str | None = None,
         time_zone: str | None = None,
     ) -> ChildCreated:
-        """Creates an account below another one, with an owner of its own or, by the policy `child_owner`, with the
+        """Creates an account below another one. The new account has its own owner or, by the policy `child_owner`, the
         owner of the account above.
 
-        An owner of its own has to confirm their address first: the account is pending until then. With
+        An own owner has to confirm their address first: until then, the account is pending. With
         `skip_verification`, the account can be used at once, and a new owner gets a link to set a password
         (R-TEA-4).
 
         - `parent`: The account above.
         - `name`: The name that people see.
-        - `id`: The host's own id; one is generated when it is absent.
-        - `owner_email`: The e-mail address of the owner; absent when the owner of the account above owns it.
+        - `id`: The host's own id. When absent, an id is generated.
+        - `owner_email`: The e-mail address of the owner; absent when the owner of the account above owns the new
+          account too.
         - `owner_user`: The id for a new owner; only with `skip_verification`.
         - `owner_first_name`: The first name of a new owner; only with `skip_verification`.
         - `owner_last_name`: The last name of a new owner; only with `skip_verification`.
         - `skip_verification`: Whether the account can be used before its owner has confirmed their address.
-        - `package`: The package; when absent, the values of the account above apply. Users cannot name one: the
-          platform chooses it.
-        - `time_zone`: The IANA name of the time zone of its days and months; that of the policy `time_zone` when
-          absent.
+        - `package`: The package; when absent, the values of the account above apply. Users cannot name a package:
+          the platform chooses it.
+        - `time_zone`: The IANA name of the time zone in which the account's days and months begin. When absent, the
+          policy `time_zone` names the time zone.
         """
         return ChildCreated._from(self._call(
             "accounts.create_child",
@@ -420,10 +426,10 @@ class AccountsOperations(Namespace):
         """Deletes an account for good; its id is never used again, and users who have no other account are deleted with
         it (R-ACC-3).
 
-        An account below it that is detached keeps what it took from the accounts above: their caps, their policies,
-        and of their allow-lists the addresses that its own list allows too; and, if it has no package of its own,
-        their package, limits and assets. If it has a package of its own, it keeps that package, and the limits of
-        the accounts above no longer apply to it.
+        An account that is detached keeps the caps and policies of the accounts above it. Their allow-lists still
+        restrict it: only the addresses that every list allows, its own included, stay allowed. If the detached
+        account has no package of its own, it keeps the package, limits and assets of the accounts above. If it has a
+        package of its own, it keeps that package, and the limits of the accounts above no longer apply to it.
 
         - `account`: The account.
         - `children`: What happens to the accounts below; required when there are any. Users must manage the team,
@@ -485,8 +491,8 @@ class AccountsOperations(Namespace):
         note: str | None = None,
         expected_rev: int | None = None,
     ) -> Account:
-        """Suspends an account for a reason, beside any hold of another reason (R-ACC-2). If the same level has placed a
-        hold of this reason already, that hold stays as it is.
+        """Suspends an account for a reason: places a hold, in addition to any holds of other reasons (R-ACC-2). If the
+        same level has already placed a hold of this reason, that hold stays as it is.
 
         - `account`: The account.
         - `reason`: The reason.
@@ -520,9 +526,10 @@ class AccountsOperations(Namespace):
         - `parent`: Only the accounts directly below this one.
         - `team`: Only the accounts below this one, at any depth; it cannot be combined with `parent`.
         - `status`: Only accounts with this effective status.
-        - `package`: Only accounts that have this package themselves.
+        - `package`: Only accounts to which this package itself is assigned.
         - `search`: Only accounts whose name, or whose owner's e-mail address, begins with this text; case and
-          accents do not matter. The accounts are ordered by name, and those found by the owner's address come last.
+          accents do not matter. The accounts are ordered by name; accounts that were found by their owner's address
+          come last.
         - `order`: The order; `id` when absent, or `name` when there is a `search`.
         - `after`: Where the page begins: the `next` of the previous page.
         - `limit`: How many entries the page has at most: 1 to 500; 50 when absent.
@@ -536,12 +543,13 @@ class AccountsOperations(Namespace):
     def quote(self, *, parent: str) -> AccountQuote:
         """Shows what a further account below another one costs each month, before it is created (R-TEA-4).
 
-        - `parent`: The account below which it would be created.
+        - `parent`: The account below which the new account would be created.
         """
         return AccountQuote._from(self._call("accounts.quote", {"parent": parent}))
 
     def release(self, *, account: str, hold: int, expected_rev: int | None = None) -> Account:
-        """Clears one hold; the others stay. Only the level that placed it, or one above, can clear it (R-ACC-2).
+        """Clears one hold; the others stay. Only the level that placed the hold, or a level above it, can clear the
+        hold (R-ACC-2).
 
         - `account`: The account.
         - `hold`: The number of the hold.
@@ -563,11 +571,11 @@ class AccountsOperations(Namespace):
         return Account._from(self._call("accounts.reopen", {"account": account}, {"expected_rev": expected_rev}))
 
     def switch(self, *, account: str, user: str | None = None) -> AccountSwitch:
-        """Decides whether a user may enter another account (R-SES-5). An account to which they have no access is
+        """Decides whether a user may enter another account (R-SES-5). An account to which the user has no access is
         refused with `not_found`.
 
         - `account`: The account.
-        - `user`: The user, named by the host or an operator; users ask about themselves.
+        - `user`: The user, to be named by the host and operators. Users can only ask about themselves.
         """
         return AccountSwitch._from(self._call("accounts.switch", {"account": account}, {"user": user}))
 
@@ -578,12 +586,13 @@ class AccountsOperations(Namespace):
         after: str | None = None,
         limit: int | None = None,
     ) -> SwitchableList:
-        """Lists the accounts to which a user has access, and says for each whether they can enter it now: the accounts
-        of which they are a member, and those below an account whose team they manage (R-SES-5).
+        """Lists the accounts to which a user has access, and says for each account whether the user can enter it now.
+        These are the accounts of which the user is a member, and the accounts below an account whose team the user
+        manages (R-SES-5).
 
-        A user who cannot enter their own account has to ask through the host, which names them in `user`.
+        For a user who cannot enter their own account, the host makes the call and names them in `user`.
 
-        - `user`: The user, named by the host or an operator; users ask about themselves.
+        - `user`: The user, to be named by the host and operators. Users can only ask about themselves.
         - `after`: Where the page begins: the `next` of the previous page. A page may be shorter than `limit` and
           still have a `next`.
         - `limit`: How many entries the page has at most: 1 to 500; 50 when absent.
@@ -612,7 +621,7 @@ class AccountsOperations(Namespace):
         expected_rev: int | None = None,
     ) -> OwnerTransferred:
         """Makes a member of an account its owner; the old owner becomes an ordinary member (R-TEA-5). Accounts below
-        that have the owner of their parent get the new owner too.
+        that, by the policy `child_owner`, have the owner of their parent get the new owner too.
 
         - `account`: The account.
         - `to`: The member who becomes the owner.
@@ -657,7 +666,7 @@ class AddressesOperations(Namespace):
     def get(self, *, account: str | None = None, user: str | None = None) -> AddressList:
         """Reads an allow-list.
 
-        - `account`: The account; together with `user`, the user's membership of this account.
+        - `account`: The account. If `user` is given too, the list is that of the user's membership of this account.
         - `user`: The user.
         """
         return AddressList._from(self._call("addresses.get", {}, {"account": account, "user": user}))
@@ -669,16 +678,17 @@ class AddressesOperations(Namespace):
         account: str | None = None,
         user: str | None = None,
     ) -> AddressList:
-        """Sets an allow-list: that of a user, that of an account for everybody who acts in it or below it, or that of a
-        membership. An empty list allows every address.
+        """Sets the allow-list of a user, of a membership, or of an account. The list of an account applies to everybody
+        who acts in the account or in an account below it. An empty list allows every address.
 
-        Every list that applies must contain the address of the actor: that of the user, of the membership, of the
-        account, and of the accounts above it. Otherwise, and when no address is named, everything that the actor
-        does is refused with `ip_not_allowed`. Nobody can lock themself out.
+        Every list that applies must contain the actor's address: the lists of the user, of the membership, of the
+        account, and of the accounts above it. If a list does not contain the address, or the call names no address,
+        everything that the actor does is refused with `ip_not_allowed`. A list that would lock out the actor who
+        sets it is refused.
 
         - `addresses`: At most 100 addresses and ranges (CIDR), IPv4 and IPv6; an IPv4 address mapped into IPv6
           counts as IPv4.
-        - `account`: The account; together with `user`, the user's membership of this account.
+        - `account`: The account. If `user` is given too, the list is that of the user's membership of this account.
         - `user`: The user.
         """
         return AddressList._from(self._call(
@@ -694,10 +704,11 @@ class ApiKeysOperations(Namespace):
     __slots__ = ()
 
     def check(self, *, token: str, ip: str | None = None) -> ApiKeyProof:
-        """Says whose API key a token is, and that it can be used now. The answer comes from memory while nothing
-        changes; the call counts as a use of the key.
+        """Checks the token of an API key: the answer says to whom the key belongs. A key that cannot be used now is
+        refused. While nothing changes, the answer comes from memory; the call counts as a use of the key.
 
-        To run operations with it, pass it as the actor: `{"kind": "api_key", "token": "...", "ip": "..."}`.
+        To run operations with the key, pass its token as the actor: `{"kind": "api_key", "token": "...", "ip":
+        "..."}`.
 
         - `token`: The token.
         - `ip`: The address from which the program calls, as the host saw it.
@@ -716,20 +727,21 @@ class ApiKeysOperations(Namespace):
     ) -> ApiKeyToken:
         """Creates an API key for a member of an account. The answer shows the token, once.
 
-        A program that acts with the key may do only what the key lists, and of that only what the member may do in
-        the account at the time. The key ends with the membership, and is refused while the user is disabled or the
-        account is on hold. It cannot change how people log in, and cannot create keys (`not_with_api_key`). Users
-        create keys for themselves; they need `api_keys.create` in the account in which they act.
+        A program that acts with the key may do only what the key's permissions and the member's own permissions in
+        the account both allow at that time. The key is deleted with the membership, and is refused while the user is
+        disabled or the account is on hold. A program with a key cannot change how people log in and cannot create
+        keys (`not_with_api_key`). Users create keys for themselves; they need `api_keys.create` in the account in
+        which they act.
 
-        - `account`: The account that it acts in.
-        - `name`: What people call it.
-        - `permissions`: What it may be used for: 1 to 100 permissions. A permission that the creating user does not
-          hold is refused with `escalation_refused`. No key can have the permissions below `self`, `api_keys` and
+        - `account`: The account in which the key acts.
+        - `name`: The name that people see.
+        - `permissions`: What the key may be used for: 1 to 100 permissions. A permission that the creating user does
+          not hold is refused with `escalation_refused`. No key can have the permissions below `self`, `api_keys` and
           `impersonation`.
-        - `user`: The member for whom it acts; the acting user when absent. The host must name a member.
-        - `allow_list`: The addresses from which it may be used: at most 100 addresses and ranges; every address when
-          absent. The other allow-lists that apply to the member count too.
-        - `expires_at_ms`: When it expires, in unix milliseconds; never when absent.
+        - `user`: The member for whom the key acts; the acting user when absent. The host must name a member.
+        - `allow_list`: The addresses from which the key may be used: at most 100 addresses and ranges; every address
+          when absent. The other allow-lists that apply to the member also apply to the key.
+        - `expires_at_ms`: When the key expires, in unix milliseconds; never when absent.
         """
         return ApiKeyToken._from(self._call(
             "api_keys.create",
@@ -759,14 +771,15 @@ class ApiKeysOperations(Namespace):
         expected_rev: int | None = None,
     ) -> ApiKey:
         """Changes an API key; a field that is absent stays as it is. Its token stays the same. Users change their own
-        keys. If the change lets the key be used for more, the user is told, as with `api_keys.create`.
+        keys. If the change lets the key be used for more than before, the user is notified, as with
+        `api_keys.create`.
 
         - `account`: The account.
         - `api_key`: The key.
-        - `name`: What people call it.
-        - `permissions`: The permissions that replace those it has, as in `api_keys.create`.
-        - `allow_list`: The allow-list that replaces the one it has; an empty list allows every address.
-        - `expires_at_ms`: When it expires, in unix milliseconds.
+        - `name`: The name that people see.
+        - `permissions`: The new permissions, which replace the old ones, as in `api_keys.create`.
+        - `allow_list`: The new allow-list, which replaces the old one; an empty list allows every address.
+        - `expires_at_ms`: When the key expires, in unix milliseconds.
         - `never_expires`: Whether the expiry is removed.
         - `expected_rev`: The revision on which the change is based; a stale one is refused with `rev_conflict`.
         """
@@ -796,7 +809,7 @@ class AssetsOperations(Namespace):
 
         - `account`: The account.
         - `kind`: What kind of asset it is.
-        - `asset`: The name that the host uses for it.
+        - `asset`: The name that the host uses for the asset.
         - `expected_rev`: The revision of the account on which the change is based; a stale one is refused with
           `rev_conflict`.
         """
@@ -807,8 +820,8 @@ class AssetsOperations(Namespace):
         ))
 
     def check(self, *, account: str, kind: AssetKind, asset: str) -> Asset:
-        """Says where an account has an asset from; an asset that it may not use is refused with `asset_not_assigned`
-        (R-PKG-5).
+        """Says where an account's asset comes from. An asset that the account may not use is refused with
+        `asset_not_assigned` (R-PKG-5).
 
         - `account`: The account.
         - `kind`: What kind of asset it is.
@@ -817,16 +830,16 @@ class AssetsOperations(Namespace):
         return Asset._from(self._call("assets.check", {"account": account, "kind": kind, "asset": asset}))
 
     def get(self, *, account: str, kind: AssetKind | None = None) -> AssetList:
-        """Lists the assets that an account may use: its own and those of its package; if it has no package, those of
+        """Lists the assets that an account may use: its own and those of its package or, if it has no package, those of
         the account above (R-PKG-5).
 
         - `account`: The account.
-        - `kind`: Only those of this kind.
+        - `kind`: Only the assets of this kind.
         """
         return AssetList._from(self._call("assets.get", {"account": account}, {"kind": kind}))
 
     def unassign(self, *, account: str, kind: AssetKind, asset: str, expected_rev: int | None = None) -> AssetList:
-        """Takes one of its own assets away from an account. The assets of its package stay.
+        """Takes an asset of its own away from an account. The assets of the account's package stay.
 
         - `account`: The account.
         - `kind`: What kind of asset it is.
@@ -861,8 +874,8 @@ class AuditOperations(Namespace):
         - `chain`: Which chain, as in `audit.list`.
         - `account`: The account whose chain it is.
         - `after`: The number of the record after which the page begins: the `next` of the previous page.
-        - `limit`: How many records the page has at most: 1 to 500; 50 when absent. It has fewer when the records are
-          large.
+        - `limit`: How many records the page has at most: 1 to 500; 50 when absent. A page of large records has
+          fewer.
         - `with_personal`: Whether the personal data in the records is exported too, in `personal`.
         """
         return AuditExport._from(self._call(
@@ -872,8 +885,8 @@ class AuditOperations(Namespace):
         ))
 
     def head(self, *, chain: AuditOf | None = None, account: str | None = None) -> AuditHeadItem:
-        """Shows where a chain ends. Saved outside the store, this head lets `audit.verify` find out that the end of the
-        chain was cut off.
+        """Shows the head of a chain: where the chain ends. If the host saves the head outside the store, `audit.verify`
+        can find out whether the end of the chain was cut off.
 
         - `chain`: Which chain, as in `audit.list`.
         - `account`: The account whose chain it is.
@@ -903,14 +916,14 @@ class AuditOperations(Namespace):
         - `chain`: Which chain. When absent: the chain of `account` if it is given, else that of the account in which
           a user acts, else that of the platform.
         - `account`: The account whose chain it is.
-        - `user`: Only changes that concern this user. It needs the chain `users`, in which they are found without
-          reading other records.
-        - `from_ms`: Only what was done from this instant on, in unix milliseconds.
-        - `until_ms`: Only what was done before this instant, in unix milliseconds.
-        - `actor`: Only what this person did, or what somebody else did while acting as them.
-        - `operation`: Only what was done by this operation.
+        - `user`: Only changes that concern this user. This filter needs the chain `users`, where an index finds
+          these changes without reading other records.
+        - `from_ms`: Only changes made at this instant or later, in unix milliseconds.
+        - `until_ms`: Only changes made before this instant, in unix milliseconds.
+        - `actor`: Only changes made by this user, or by somebody who acted as this user.
+        - `operation`: Only changes made by this operation.
         - `kind`: Only changes of things of this kind.
-        - `subject`: Only changes of the thing with this id, as the records have it; it needs `kind`.
+        - `subject`: Only changes of the thing with this id, as the records name it; this filter needs `kind`.
         - `after`: Where the page begins: the `next` of the previous page.
         - `limit`: How many entries the page has at most: 1 to 500; 50 when absent.
         """
@@ -921,13 +934,13 @@ class AuditOperations(Namespace):
         ))
 
     def prune(self, *, before_ms: int, chain: AuditOf | None = None, account: str | None = None) -> AuditPruned:
-        """Deletes the records at the beginning of a chain that are older than an instant. What is left can be verified
-        as before, because the chain keeps the hash of the last record that was pruned. The audit also records that
-        the chain was pruned.
+        """Deletes the records at the beginning of a chain that are older than an instant. The remaining records can be
+        verified as before, because the chain keeps the hash of the last record that was pruned. The audit also
+        records that the chain was pruned.
 
         - `before_ms`: The instant, in unix milliseconds: the first record of this instant or later stays, and so do
-          all records after it. A record that a wrong clock dated in the future does not stay for that: it is pruned
-          together with the older records after it.
+          all records after it. A record that a wrong clock dated in the future is an exception: it is pruned if
+          records that follow it are older than the instant.
         - `chain`: Which chain, as in `audit.list`.
         - `account`: The account whose chain it is.
         """
@@ -945,8 +958,8 @@ class AuditOperations(Namespace):
         number: int | None = None,
         hash: str | None = None,
     ) -> AuditVerification:
-        """Checks every record of a chain: that none is missing, altered or added. With a head that was saved elsewhere,
-        it also checks that the end of the chain was not cut off or rewritten.
+        """Checks every record of a chain: that no record is missing, altered or added. With a head that was saved
+        elsewhere, it also checks that the end of the chain was not cut off or rewritten.
 
         - `chain`: Which chain, as in `audit.list`.
         - `account`: The account whose chain it is.
@@ -974,14 +987,14 @@ class AutomationsOperations(Namespace):
         min: int | None = None,
         key: str | None = None,
     ) -> Decision:
-        """Asks for actions of automations or triggers, and charges them to the limits of the account and of those above
-        it: all actions or none.
+        """Asks for actions of automations or triggers, and charges them to the limits of the account and of the
+        accounts above it: all actions or none.
 
         - `account`: The account.
         - `kind`: What carries out the actions.
         - `count`: How many actions, at least 1.
-        - `min`: The least that is useful: as many actions as fit are granted, and none when fewer than this fit; all
-          or none when absent.
+        - `min`: The smallest number that is useful: if at least this many fit, as many as fit are granted; if fewer
+          fit, none is. When absent, all are granted or none.
         - `key`: An idempotency key: the same request repeated within a day gets the same answer and charges nothing
           (R-QTA-5). A request with a key costs a commit.
         """
@@ -992,8 +1005,8 @@ class AutomationsOperations(Namespace):
         ))
 
     def check(self, *, account: str, actions: int) -> AutomationSize:
-        """Checks the size of an automation: one with more actions than the account, or an account above it, allows for
-        each automation is refused with `limit_reached`.
+        """Checks the size of an automation. If the automation has more actions than the account, or an account above
+        it, allows for one automation, it is refused with `limit_reached`.
 
         - `account`: The account.
         - `actions`: How many actions the automation has.
@@ -1034,18 +1047,18 @@ class CampaignsOperations(Namespace):
         complaints: int | None = None,
         key: str | None = None,
     ) -> Campaign:
-        """Reports further outcomes of the messages of a campaign. When its bounces reach the rate of the account's
-        package, or of the package of an account above, the campaign is stopped in the same step and the host is told
+        """Reports further outcomes of the messages of a campaign. If the bounces reach the bounce rate of the account's
+        package, or of the package of an account above, the same call stops the campaign, and the host is notified
         through the outbox (R-QTA-11).
 
-        - `account`: The account that sends it.
+        - `account`: The account that sends the campaign.
         - `campaign`: The campaign.
         - `delivered`: How many more messages were delivered; none when absent.
-        - `hard`: How many more messages bounced for good; none when absent.
-        - `soft`: How many more messages bounced for now; none when absent.
+        - `hard`: How many more messages bounced permanently; none when absent.
+        - `soft`: How many more messages bounced temporarily; none when absent.
         - `complaints`: How many more of the delivered messages brought a complaint; none when absent.
         - `key`: An idempotency key: the same request repeated within a day gets the same answer and counts once;
-          another request with the key is refused with `idempotency_mismatch`.
+          another request with the same key is refused with `idempotency_mismatch`.
         """
         return Campaign._from(self._call(
             "campaigns.report",
@@ -1063,8 +1076,8 @@ class CampaignsOperations(Namespace):
         return Campaign._from(self._call("campaigns.resume", {"account": account, "campaign": campaign}))
 
     def stop(self, *, account: str, campaign: str) -> Campaign:
-        """Stops a campaign by hand, even before its first report; the host is told through the outbox (R-QTA-11). A
-        campaign that is stopped already stays as it is.
+        """Stops a campaign by hand, even before its first report; the host is notified through the outbox (R-QTA-11). A
+        campaign that is already stopped stays as it is.
 
         - `account`: The account.
         - `campaign`: The campaign.
@@ -1080,15 +1093,16 @@ class CapsOperations(Namespace):
     def list(self, *, account: str | None = None) -> CapList:
         """Lists the caps of an account or of the platform by id, at most 50.
 
-        - `account`: The account; when absent, the caps are those of the platform, for operators and the host only.
+        - `account`: The account. When absent, the platform's caps are listed, which only the host and operators can
+          see.
         """
         return CapList._from(self._call("caps.list", {}, {"account": account}))
 
     def remove(self, *, cap: str, account: str | None = None, expected_rev: int | None = None) -> CapRemoved:
-        """Removes a cap, and with it what it has counted.
+        """Removes a cap together with its counts.
 
         - `cap`: The cap.
-        - `account`: The account; when absent, the cap is one of the platform.
+        - `account`: The account. When absent, the cap belongs to the platform.
         - `expected_rev`: The revision on which the decision is based; a stale one is refused with `rev_conflict`.
         """
         return CapRemoved._from(self._call(
@@ -1115,29 +1129,31 @@ class CapsOperations(Namespace):
     ) -> Cap:
         """Creates a cap of an account or of the platform, or changes one. A cap of an account counts what the account
         and all accounts below it send from now on. A cap of the platform counts what all accounts send, in windows
-        of UTC. When the platform has caps, all sends of all accounts go through one lock.
+        of UTC. If the platform has caps, all sends of all accounts go through one lock.
 
         If the cap exists already, its scope, subject, channel and window cannot change, and its message class cannot
-        be taken away: remove it with `caps.remove` and set a new one. Apart from the subject, which has to be named
-        again, what is absent stays as it was.
+        be taken away: remove it with `caps.remove` and set a new one. A field that is absent stays as it was, except
+        the subject, which has to be named again.
 
         A user can change or remove only the caps that users of the account have set; only the platform changes what
         the platform has set.
 
         - `id`: The id of the cap, unique within the account or the platform.
-        - `scope`: What it counts by.
-        - `window`: The window that it counts in.
-        - `limit`: How many messages a window allows; at least 1 for a cap that spreads.
-        - `account`: The account; when absent, the cap is one of the platform, for operators and the host only.
+        - `scope`: What the cap counts by.
+        - `window`: The window in which the cap counts.
+        - `limit`: How many messages the cap allows in each window; at least 1 for a cap that spreads.
+        - `account`: The account. When absent, the cap belongs to the platform, and only the host and operators can
+          set it.
         - `subject`: The one member, campaign, API key or domain to which the cap applies; when absent, each of them
-          has a count of its own. When an API key is deleted, its caps are deleted too.
-        - `channel`: Which messages it counts; e-mails in a new cap.
-        - `message_class`: Only messages of this class; all classes in a new cap.
-        - `grows_daily_by`: By how many the limit grows each day from the creation of the cap on, for a warm-up; 0
-          for none.
-        - `over`: What happens to messages beyond the limit; in a new cap, they are refused (R-QTA-7). When a cap
-          stops spreading, its burst is dropped; when it starts to spread, its daily growth is dropped.
-        - `burst`: How many messages may go out at once, for a cap that spreads: at least 1; 1 in a new cap.
+          has its own count. When an API key is deleted, its caps are deleted too.
+        - `channel`: The channel of the messages that the cap counts; when absent, a new cap counts e-mails.
+        - `message_class`: The class of the messages that the cap counts; when absent, a new cap counts all classes.
+        - `grows_daily_by`: By how many messages the limit grows each day after the creation of the cap, for a
+          warm-up; 0 for no growth.
+        - `over`: What happens to messages beyond the limit (R-QTA-7); when absent, a new cap refuses them. When a
+          cap stops spreading, its burst is dropped; when it starts to spread, its daily growth is dropped.
+        - `burst`: For a cap that spreads, how many messages may go out at once: at least 1. When absent, 1 for a new
+          cap.
         - `expected_rev`: The revision on which the change is based; a stale one is refused with `rev_conflict`.
         """
         return Cap._from(self._call(
@@ -1153,13 +1169,13 @@ class ClockOperations(Namespace):
     __slots__ = ()
 
     def confirm(self) -> ClockReading:
-        """Confirms that the system's clock is right after a jump that is held back (R-QTA-13): the store's time follows
-        the clock again. When nothing is held back, nothing changes.
+        """Confirms that the system's clock is right after a jump that the store holds back (R-QTA-13): from then on,
+        the store's time follows the system's clock again. If no jump is held back, nothing changes.
 
-        A jump forward of more than a minute that a steady clock did not see is held back, and so is a clock that is
-        more than 366 days ahead of the last time that the store knew. Until the jump is confirmed, or the system's
-        clock is right again, the store's time runs on without the jump: for decisions, for what expires, and in the
-        audit.
+        The store holds back a jump forward of more than a minute that the monotonic clock did not make. When the
+        store is opened, it also holds back a clock that is more than 366 days ahead of the last time that the store
+        knew. Until the jump is confirmed, or the system's clock is right again, the store's time runs on without the
+        jump: for decisions, for expiries, and in the audit.
         """
         return ClockReading._from(self._call("clock.confirm", {}))
 
@@ -1168,8 +1184,8 @@ class ClockOperations(Namespace):
         return ClockReading._from(self._call("clock.get", {}))
 
     def set(self, *, now_ms: int) -> ClockReading:
-        """Moves a manual clock forwards or backwards; for a store with the system's clock it is refused with
-        `clock_not_manual` (R-QTA-13).
+        """Moves a manual clock forwards or backwards. For a store that uses the system's clock, the call is refused
+        with `clock_not_manual` (R-QTA-13).
 
         - `now_ms`: The new time, in unix milliseconds.
         """
@@ -1177,8 +1193,8 @@ class ClockOperations(Namespace):
 
     def undo(self) -> ClockUndone:
         """Undoes the effects of a clock that was wrong and is right now (R-QTA-13): what was counted in windows that
-        begin in the future is counted in the current window. The last true windows are back with all that they
-        counted, so nothing is granted twice. When nothing was counted in the future, nothing changes.
+        begin in the future is counted in the current window instead. The last windows from before the error return
+        with their counts, so nothing is granted twice. If nothing was counted in the future, nothing changes.
 
         Everything else that began in the future is treated as if it began now: paces, reservations, credit entries,
         sessions, links, invitations, the time in which a closed account can be reopened, a package for the next
@@ -1194,14 +1210,14 @@ class CreditsOperations(Namespace):
     __slots__ = ()
 
     def allocate(self, *, account: str, channel: Channel, amount: int, key: str | None = None) -> CreditMove:
-        """Gives free credits of an account to an account directly below it. They keep their priority, expiry and age
-        there (R-CRD-3).
+        """Gives free credits of an account to an account directly below it. The credits keep their priority, expiry and
+        age (R-CRD-3).
 
         - `account`: The account below, which gets the credits.
-        - `channel`: What they pay for.
+        - `channel`: What the credits pay for.
         - `amount`: How many credits, at least 1.
         - `key`: An idempotency key: the same request repeated within a day gets the same answer and moves nothing;
-          another request with the key is refused with `idempotency_mismatch`.
+          another request with the same key is refused with `idempotency_mismatch`.
         """
         return CreditMove._from(self._call(
             "credits.allocate",
@@ -1214,8 +1230,8 @@ class CreditsOperations(Namespace):
 
         - `account`: The account.
         - `channel`: Only the credits for this channel.
-        - `group`: Lists only the reserve of this group, and only the grants of which it holds a part; the sums stay
-          those of the account.
+        - `group`: Lists only the reserve of this group, and only the grants of which the group holds a part. The
+          sums are still those of the whole account.
         """
         return CreditBalance._from(self._call(
             "credits.balance",
@@ -1234,16 +1250,16 @@ class CreditsOperations(Namespace):
         expires_at_ms: int | None = None,
         key: str | None = None,
     ) -> CreditEntry:
-        """Adds credits to an account (R-CRD-1). It needs the commercial edition.
+        """Adds credits to an account (R-CRD-1). It needs the commercial edition, or the preset `groups`.
 
         - `account`: The account.
-        - `channel`: What they pay for.
+        - `channel`: What the credits pay for.
         - `amount`: How many credits, at least 1.
         - `reason`: The reason.
         - `priority`: The priority, 0 to 100: grants with a lower number pay first; 50 when absent.
         - `expires_at_ms`: When the credits that are left expire, in unix milliseconds; never when absent.
         - `key`: An idempotency key, which is never forgotten: the same request with the same key is carried out once
-          and gets the same answer; another request with the key, be it of another operation, is refused with
+          and gets the same answer; another request with the same key, also of another operation, is refused with
           `idempotency_mismatch`.
         """
         return CreditEntry._from(self._call(
@@ -1264,7 +1280,7 @@ class CreditsOperations(Namespace):
         """Reads a ledger of credits, a page at a time.
 
         - `account`: The account.
-        - `channel`: The ledger of which channel.
+        - `channel`: The channel of the ledger.
         - `order`: The order; the newest entry first when absent.
         - `after`: Where the page begins: the `next` of the previous page.
         - `limit`: How many entries the page has at most: 1 to 500; 50 when absent.
@@ -1276,16 +1292,16 @@ class CreditsOperations(Namespace):
         ))
 
     def refund(self, *, account: str, channel: Channel, spend: int, amount: int, key: str | None = None) -> CreditEntry:
-        """Gives back credits that were spent on messages that did not go out, at most as many as were spent. They go
-        back to the grants that paid, and to the reserve or balance from which they came (R-CRD-2). Credits that go
-        back to an expired grant expire with the next entry.
+        """Gives back credits that were spent on messages that did not go out, at most as many as were spent. The
+        credits go back to the grants that paid, and to the reserve or free balance from which they came (R-CRD-2).
+        Credits that go back to an expired grant expire with the next entry.
 
         - `account`: The account.
-        - `channel`: The ledger of which channel.
+        - `channel`: The channel of the ledger.
         - `spend`: The number of the entry that is refunded.
         - `amount`: How many credits, at least 1.
         - `key`: An idempotency key, which is never forgotten: the same request with the same key is carried out once
-          and gets the same answer; another request with the key, be it of another operation, is refused with
+          and gets the same answer; another request with the same key, also of another operation, is refused with
           `idempotency_mismatch`.
         """
         return CreditEntry._from(self._call(
@@ -1308,10 +1324,10 @@ class CreditsOperations(Namespace):
 
         - `account`: The account.
         - `group`: The group.
-        - `channel`: What they pay for.
+        - `channel`: What the credits pay for.
         - `amount`: How many credits, at least 1.
         - `key`: An idempotency key: the same request repeated within a day gets the same answer and moves nothing;
-          another request with the key is refused with `idempotency_mismatch`.
+          another request with the same key is refused with `idempotency_mismatch`.
         """
         return CreditReserve._from(self._call(
             "credits.reserve",
@@ -1333,12 +1349,12 @@ class CreditsOperations(Namespace):
         balance (R-CRD-2).
 
         - `account`: The account.
-        - `channel`: What is paid for.
+        - `channel`: What the credits pay for.
         - `amount`: How many credits, at least 1.
         - `group`: The group that spends; when absent, only the free balance pays.
-        - `reference`: What is paid for, as the host names it: for example a campaign or a reservation.
+        - `reference`: What the credits pay for, as the host names it: for example a campaign or a reservation.
         - `key`: An idempotency key, which is never forgotten: the same request with the same key is carried out once
-          and gets the same answer; another request with the key, be it of another operation, is refused with
+          and gets the same answer; another request with the same key, also of another operation, is refused with
           `idempotency_mismatch`.
         """
         return CreditEntry._from(self._call(
@@ -1356,13 +1372,13 @@ class CreditsOperations(Namespace):
         key: str | None = None,
     ) -> CreditMove:
         """Takes back the credits that an account got from the account above it, as far as they are left and free
-        (R-CRD-3). Credits that the platform gave it stay.
+        (R-CRD-3). Credits that the platform gave the account stay.
 
         - `account`: The account below, which gives the credits back.
-        - `channel`: What they pay for.
+        - `channel`: What the credits pay for.
         - `amount`: How many credits, at least 1; all of them when absent.
         - `key`: An idempotency key: the same request repeated within a day gets the same answer and moves nothing;
-          another request with the key is refused with `idempotency_mismatch`.
+          another request with the same key is refused with `idempotency_mismatch`.
         """
         return CreditMove._from(self._call(
             "credits.take_back",
@@ -1384,10 +1400,10 @@ class CreditsOperations(Namespace):
 
         - `account`: The account.
         - `group`: The group.
-        - `channel`: What they pay for.
+        - `channel`: What the credits pay for.
         - `amount`: How many credits, at least 1; all of them when absent.
         - `key`: An idempotency key: the same request repeated within a day gets the same answer and moves nothing;
-          another request with the key is refused with `idempotency_mismatch`.
+          another request with the same key is refused with `idempotency_mismatch`.
         """
         return CreditReserve._from(self._call(
             "credits.unreserve",
@@ -1409,11 +1425,11 @@ class CreditsOperations(Namespace):
         that came from the account above, stay.
 
         - `account`: The account.
-        - `channel`: What they pay for.
+        - `channel`: What the credits pay for.
         - `reason`: The reason.
         - `amount`: How many credits, at least 1; all of them when absent.
         - `key`: An idempotency key, which is never forgotten: the same request with the same key is carried out once
-          and gets the same answer; another request with the key, be it of another operation, is refused with
+          and gets the same answer; another request with the same key, also of another operation, is refused with
           `idempotency_mismatch`.
         """
         return CreditEntry._from(self._call(
@@ -1429,8 +1445,8 @@ class GaugesOperations(Namespace):
     __slots__ = ()
 
     def claim(self, *, account: str, limit: LimitName, count: int, key: str | None = None) -> Gauge:
-        """Claims a number of the things that a limit counts, for the account and for every account above it: all of
-        them or none (R-QTA-10).
+        """Claims a number of things that a limit counts, such as contacts, for the account and for every account above
+        it: all of them or none (R-QTA-10).
 
         A refusal with `limit_reached` names the account whose limit does not allow it. A pending, suspended or
         closed account cannot claim anything.
@@ -1440,7 +1456,7 @@ class GaugesOperations(Namespace):
           `evergreen_campaigns`.
         - `count`: How many, at least 1.
         - `key`: An idempotency key: the same request repeated within a day gets the same answer and counts once;
-          another request with the key is refused with `idempotency_mismatch`.
+          another request with the same key is refused with `idempotency_mismatch`.
         """
         return Gauge._from(self._call(
             "gauges.claim",
@@ -1456,23 +1472,23 @@ class GaugesOperations(Namespace):
         return GaugeList._from(self._call("gauges.get", {"account": account}))
 
     def reconcile(self, *, account: str, limit: LimitName, value: int) -> Gauge:
-        """Sets how many the account really has, as the host has counted. The number may be above the limit: nothing
-        more can be claimed then until it is below the limit again (R-QTA-10).
+        """Sets how many things that a limit counts the account really has, as the host has counted them. The number may
+        be above the limit: then nothing more can be claimed until the number is below the limit again (R-QTA-10).
 
         - `account`: The account.
         - `limit`: Which limit, as in `gauges.claim`.
-        - `value`: How many the account itself has, without those of the accounts below it.
+        - `value`: How many the account itself has, without the accounts below it.
         """
         return Gauge._from(self._call("gauges.reconcile", {"account": account, "limit": limit, "value": value}))
 
     def release(self, *, account: str, limit: LimitName, count: int, key: str | None = None) -> Gauge:
-        """Gives back some of what was claimed (R-QTA-10).
+        """Gives back some of the things that were claimed (R-QTA-10).
 
         - `account`: The account.
         - `limit`: Which limit, as in `gauges.claim`.
         - `count`: How many, at least 1; more than the account itself has is refused with `more_than_claimed`.
         - `key`: An idempotency key: the same request repeated within a day gets the same answer and counts once;
-          another request with the key is refused with `idempotency_mismatch`.
+          another request with the same key is refused with `idempotency_mismatch`.
         """
         return Gauge._from(self._call(
             "gauges.release",
@@ -1500,7 +1516,7 @@ class GroupsOperations(Namespace):
         - `account`: The account.
         - `group`: The group.
         - `users`: The members, 1 to 500; all of them are added, or none.
-        - `resources`: What happens to their resources; they follow the members when absent.
+        - `resources`: What happens to the members' resources; `follow` when absent.
         """
         return GroupMove._from(self._call(
             "groups.add_members",
@@ -1526,8 +1542,8 @@ class GroupsOperations(Namespace):
 
         - `account`: The account.
         - `name`: The name that people see.
-        - `id`: The host's own id, unique within the account; one is generated when it is absent.
-        - `caps`: The caps on what its members send together (R-GRP-5). To set them, the actor also needs
+        - `id`: The host's own id, unique within the account. When absent, an id is generated.
+        - `caps`: The caps on what the group's members send together (R-GRP-5). To set them, the actor also needs
           `groups.limit`.
         """
         return Group._from(self._call("groups.create", {"account": account, "name": name}, {"id": id, "caps": caps}))
@@ -1540,13 +1556,13 @@ class GroupsOperations(Namespace):
         to: str | None = None,
         expected_rev: int | None = None,
     ) -> GroupDeleted:
-        """Deletes a group. Its members and the resources that carry it go to another group; the users keep everything
-        else (R-GRP-7).
+        """Deletes a group. Its members go to another group, and so do the resources that carry the deleted group. The
+        users keep everything else (R-GRP-7).
 
         - `account`: The account.
         - `group`: The group.
-        - `to`: The group to which its members and resources go. It is required when there are any, and for the
-          default group: the named group becomes the default group then.
+        - `to`: The group to which the members and resources go. Required if the deleted group has any, or if it is
+          the default group; in that case the named group becomes the default group.
         - `expected_rev`: The revision on which the decision is based; a stale one is refused with `rev_conflict`.
         """
         return GroupDeleted._from(self._call(
@@ -1573,7 +1589,7 @@ class GroupsOperations(Namespace):
         return GroupList._from(self._call("groups.list", {"account": account}, {"after": after, "limit": limit}))
 
     def make_default(self, *, account: str, group: str) -> Group:
-        """Makes a group the default group, into which new members come (R-GRP-1). Nobody is moved.
+        """Makes a group the default group, into which new members come (R-GRP-1). No member is moved.
 
         - `account`: The account.
         - `group`: The group.
@@ -1589,15 +1605,15 @@ class GroupsOperations(Namespace):
         to: str | None = None,
         resources: GroupResources | None = None,
     ) -> GroupMove:
-        """Takes members out of a group. They go into the default group, unless another group is named; out of the
-        default group, another group must be named (R-GRP-4).
+        """Takes members out of a group. They go into the default group, unless another group is named. To take members
+        out of the default group, another group must be named (R-GRP-4).
 
         - `account`: The account.
-        - `group`: The group that they are in.
+        - `group`: The group in which the members are.
         - `users`: The members, 1 to 500; all of them are moved, or none.
-        - `to`: The group into which they go; the default group when absent. Naming a group for members who are not
-          in the default group is a transfer, which also needs `groups.members.transfer`.
-        - `resources`: What happens to their resources; they follow the members when absent.
+        - `to`: The group into which the members go; the default group when absent. Naming a group for members who
+          are not in the default group is a transfer, which also needs `groups.members.transfer`.
+        - `resources`: What happens to the members' resources; `follow` when absent.
         """
         return GroupMove._from(self._call(
             "groups.remove_members",
@@ -1659,10 +1675,10 @@ class GroupsOperations(Namespace):
         """Moves members from one group to another (R-GRP-4).
 
         - `account`: The account.
-        - `to`: The group into which they go.
+        - `to`: The group into which the members go.
         - `users`: The members, 1 to 500; all of them are moved, or none.
-        - `resources`: What happens to their resources.
-        - `from_group`: The group in which all of them must be; when absent, they may be in any group.
+        - `resources`: What happens to the members' resources.
+        - `from_group`: The group in which all of the members must be. When absent, the members may be in any group.
         """
         return GroupMove._from(self._call(
             "groups.transfer_members",
@@ -1672,7 +1688,8 @@ class GroupsOperations(Namespace):
 
     def usage(self, *, account: str, group: str) -> GroupUsage:
         """Shows what the members of a group have sent together in its current window, by channel, and how many of the
-        account's credits are in its reserve (R-GRP-8). What was consumed stays with the group when members leave it.
+        account's credits are in its reserve (R-GRP-8). When members leave the group, what they consumed stays with
+        it.
 
         - `account`: The account.
         - `group`: The group.
@@ -1696,15 +1713,15 @@ class InvitationsOperations(Namespace):
         """Accepts an invitation: the person who has the address becomes a member of all its accounts, in one step
         (R-INV-2, R-INV-6).
 
-        The user is created unless a user with the address exists. When a link is used several times at once, one
-        call succeeds.
+        The user is created unless a user with the address exists. If several calls use a link at the same time, one
+        of them succeeds.
 
         - `token`: The token of the link.
-        - `user`: The id for a new user; one is generated when it is absent.
-        - `first_name`: The first name of a new user; that of the invitation when absent. An existing user keeps
-          theirs.
-        - `last_name`: The last name of a new user; that of the invitation when absent. An existing user keeps
-          theirs.
+        - `user`: The id for a new user. When absent, an id is generated.
+        - `first_name`: The first name of a new user; when absent, the name in the invitation. An existing user keeps
+          their name.
+        - `last_name`: The last name of a new user; when absent, the name in the invitation. An existing user keeps
+          their name.
         """
         return InvitationAccepted._from(self._call(
             "invitations.accept",
@@ -1726,21 +1743,23 @@ class InvitationsOperations(Namespace):
     ) -> InvitedAddressResults:
         """Invites people to accounts, many at once (R-INV-1). The messages with the links are written to the outbox.
 
-        The actor must hold `users.invite` in every account named, and everything that the role allows. The role is
-        fixed in the offer from now on: a later change of the default role does not change it.
+        The actor must hold `users.invite` in every account named, and everything that the role allows. The
+        invitation keeps the role: a later change of the default role does not change the offer.
 
-        - `addresses`: The addresses, separated by commas, semicolons or white space: at most 500, in at most 64 KiB;
-          an address that is repeated counts once. A name may stand before an address: `Ann Lee <ann@x.example>`. The
-          number of addresses times the number of accounts is at most 10,000.
-        - `account`: The account for which the invitation is made, and which is offered when `accounts` is absent.
-          When it is absent too, it is the account in which the user acts.
-        - `role`: The role in every account for which `accounts` names none; the account's default role when absent.
-        - `group`: The group in every account for which `accounts` names none; the default group when absent.
+        - `addresses`: The addresses, separated by commas, semicolons or white space: at most 500, in a text of at
+          most 64 KiB. An address that is repeated counts once. A name may stand before an address: `Ann Lee
+          <ann@x.example>`. The number of addresses times the number of accounts is at most 10,000.
+        - `account`: The account for which the invitation is made; it is the account offered if `accounts` is absent.
+          When `account` is absent, the account in which the acting user acts.
+        - `role`: The role in every account for which `accounts` names no role; the account's default role when
+          absent.
+        - `group`: The group in every account for which `accounts` names no group; the default group when absent.
         - `accounts`: The accounts to offer: at most 100, all of one team.
         - `first_name`: The first name, for a single address only; the name that stands before the address when
           absent.
         - `last_name`: The last name, for a single address only; the name that stands before the address when absent.
-        - `atomic`: Whether all addresses are invited or none; the answer says which one was in the way.
+        - `atomic`: Whether all addresses are invited or none. If one address is refused, none is invited, and the
+          answer says which address was refused.
         """
         return InvitedAddressResults._from(self._call(
             "invitations.create",
@@ -1752,8 +1771,8 @@ class InvitationsOperations(Namespace):
         """Deletes a pending or expired invitation (R-INV-5): from now on its link is refused with `invitation_deleted`.
         The name and the address are erased, in the outbox and the audit too (R-USR-4).
 
-        An actor who reaches only some of its accounts withdraws the offer of these accounts; the rest of the
-        invitation stays. The verification of an owner can be deleted only together with its account.
+        If the actor reaches only some of the invitation's accounts, only the offers of these accounts are withdrawn;
+        the rest of the invitation stays. The verification of an owner can be deleted only together with its account.
 
         - `invitation`: The invitation.
         """
@@ -1770,16 +1789,16 @@ class InvitationsOperations(Namespace):
         last_name: str | None = None,
         expected_rev: int | None = None,
     ) -> Invitation:
-        """Changes what a pending invitation offers (R-INV-5). A field that is absent stays as it is. Nothing is sent:
-        the link that was sent before offers the changed access.
+        """Changes what a pending invitation offers (R-INV-5). A field that is absent stays as it is. No message is
+        sent: the link that was sent before now offers the changed access.
 
-        The actor must hold all that the invitation offers in the accounts that they reach, before and after the
-        change, and cannot change the offers in other accounts. To change the names, they must hold all that it
-        offers, in the other accounts too.
+        The actor must hold everything that the invitation offers in the accounts that the actor reaches, before and
+        after the change, and cannot change the offers in other accounts. To change the names, the actor must hold
+        everything that it offers in all accounts.
 
         - `invitation`: The invitation.
-        - `role`: The role in every account for which `accounts` names none.
-        - `group`: The group in every account for which `accounts` names none.
+        - `role`: The role in every account for which `accounts` names no role.
+        - `group`: The group in every account for which `accounts` names no group.
         - `accounts`: The accounts to offer, among those that the actor reaches: at least 1 and at most 100. A new
           account needs `users.invite`; in an account that was offered before, a role or a group that is absent stays
           as it was.
@@ -1794,13 +1813,13 @@ class InvitationsOperations(Namespace):
         ))
 
     def erase(self, *, email: str) -> InvitationsErased:
-        """Erases a person who was invited but is not a user: every invitation of the address, in whatever state, and
-        their name and address in the outbox and the audit (R-USR-4). The links are refused with `invitation_deleted`
-        from now on.
+        """Erases a person who was invited but is not a user: every invitation of the address, in any state, and the
+        person's name and address in the outbox and the audit (R-USR-4). The links are refused with
+        `invitation_deleted` from now on.
 
-        The host and operators erase in all teams; users erase only the invitations of which they may delete every
-        offer. A person who is a user is erased with `users.delete`; when an account waits for the person as its
-        owner, delete the account or name another owner first.
+        The host and operators erase the invitations of all teams; users erase only the invitations of which they may
+        delete every offer. A person who is a user is erased with `users.delete`. If an account waits for the person
+        as its owner, delete the account or name another owner first.
 
         - `email`: The address, in any spelling of its normal form.
         """
@@ -1828,10 +1847,10 @@ class InvitationsOperations(Namespace):
         `next`.
 
         - `account`: The account.
-        - `include_descendants`: Whether the invitations to all accounts below it are listed too, for those who
+        - `include_descendants`: Whether the invitations to all accounts below are listed too; only for users who
           manage the team.
-        - `status`: Only those with this status.
-        - `search`: Only those with this text in the address or in the name; case and accents do not matter.
+        - `status`: Only invitations with this status.
+        - `search`: Only invitations with this text in the address or in the name; case and accents do not matter.
         - `order`: The order; the newest first when absent.
         - `after`: Where the page begins: the `next` of the previous page.
         - `limit`: How many entries the page has at most: 1 to 500; 50 when absent.
@@ -1843,8 +1862,8 @@ class InvitationsOperations(Namespace):
         ))
 
     def look_up(self, *, token: str) -> InvitationOffer:
-        """Shows what the page behind a link needs before the invitation is accepted. A dead link is refused as by
-        `invitations.accept`.
+        """Shows what the host's page for an invitation link needs before the person accepts. A link that is no longer
+        valid is refused as by `invitations.accept`.
 
         - `token`: The token of the link.
         """
@@ -1865,12 +1884,12 @@ class InvitationsOperations(Namespace):
         ))
 
     def resend(self, *, invitation: str) -> Invitation:
-        """Sends a pending or expired invitation again; its life time begins anew (R-INV-3, R-INV-5).
+        """Sends a pending or expired invitation again; its life time begins again (R-INV-3, R-INV-5).
 
         The policy `resend` decides whether a new link replaces the old one, the same link is sent again, or the call
-        is refused with `policy_forbids`; in that case delete the invitation and invite again. The verification of an
-        owner is always sent again with a new link. The actor must hold everything that the invitation offers, also
-        in accounts that they do not reach (R-ROL-7).
+        is refused with `policy_forbids`. If it is refused, delete the invitation and invite the person again. The
+        verification of an owner is always sent again with a new link. The actor must hold everything that the
+        invitation offers, also in accounts that they do not reach (R-ROL-7).
 
         - `invitation`: The invitation.
         """
@@ -1890,7 +1909,7 @@ class LeasesOperations(Namespace):
         - `kind`: The kind of the resource.
         - `id`: The resource.
         - `life_ms`: How long the lease lasts unless it is renewed, in milliseconds (5,000 to 3,600,000).
-        - `user`: Who edits; the acting user when absent. The host must name a user.
+        - `user`: The user who edits; the acting user when absent. The host must name a user.
         """
         return LeaseState._from(self._call(
             "leases.acquire",
@@ -1900,7 +1919,7 @@ class LeasesOperations(Namespace):
 
     def get(self, *, account: str, kind: str, id: str) -> LeaseState:
         """Shows who edits a resource now (R-RES-3). For a resource that an account above shares, users of the accounts
-        below are not told who edits it there.
+        below do not see who edits it there.
 
         - `account`: The account.
         - `kind`: The kind of the resource.
@@ -1914,8 +1933,8 @@ class LeasesOperations(Namespace):
         - `account`: The account.
         - `kind`: The kind of the resource.
         - `id`: The resource.
-        - `user`: Who edited; the acting user when absent. If the host names nobody, the lease is released whoever
-          has it.
+        - `user`: The user who edited; the acting user when absent. If the host names no user, the lease is released,
+          whichever user has it.
         """
         return LeaseState._from(self._call(
             "leases.release",
@@ -1924,14 +1943,14 @@ class LeasesOperations(Namespace):
         ))
 
     def renew(self, *, account: str, kind: str, id: str, life_ms: int, user: str | None = None) -> LeaseState:
-        """Renews a lease, to continue editing. If the lease has ended or somebody took it over, the call is refused
-        with `lease_lost` (R-RES-3).
+        """Renews a lease, to continue editing. If the lease has ended or somebody has taken it over, the call is
+        refused with `lease_lost` (R-RES-3).
 
         - `account`: The account.
         - `kind`: The kind of the resource.
         - `id`: The resource.
         - `life_ms`: How long the lease lasts from now on, in milliseconds (5,000 to 3,600,000).
-        - `user`: Who edits; the acting user when absent. The host must name a user.
+        - `user`: The user who edits; the acting user when absent. The host must name a user.
         """
         return LeaseState._from(self._call(
             "leases.renew",
@@ -1940,14 +1959,15 @@ class LeasesOperations(Namespace):
         ))
 
     def take_over(self, *, account: str, kind: str, id: str, life_ms: int, user: str | None = None) -> LeaseState:
-        """Takes the lease from whoever has it. The owner and the administrators of the account may do so, and those who
-        manage its team from an account above and may edit everything of the kind (R-RES-3).
+        """Takes over the lease of a resource from the user who has it. The owner and the administrators of the account
+        may do so, and users who manage its team from an account above and may edit all resources of the kind
+        (R-RES-3).
 
         - `account`: The account.
         - `kind`: The kind of the resource.
         - `id`: The resource.
         - `life_ms`: How long the lease lasts unless it is renewed, in milliseconds (5,000 to 3,600,000).
-        - `user`: Who edits from now on; the acting user when absent. The host must name a user.
+        - `user`: The user who edits from now on; the acting user when absent. The host must name a user.
         """
         return LeaseState._from(self._call(
             "leases.take_over",
@@ -1972,9 +1992,10 @@ class LimitsOperations(Namespace):
     ) -> LimitExplanations:
         """Gives an account a part of the limit of the account above it (R-TEA-9).
 
-        The guaranteed parts of all accounts directly below can never be more than the own limit of the account above
-        (`guarantee_exceeded`). A part that is not guaranteed is best effort. The limit of the account above applies
-        to all of them together in any case. A limit that the platform set stays the platform's.
+        The guaranteed parts of all accounts directly below must fit together into the limit of the account above;
+        otherwise the call is refused with `guarantee_exceeded`. A part that is not guaranteed is best effort. In any
+        case, the limit of the account above applies to all accounts below it together. Users cannot change a limit
+        that the platform set.
 
         - `account`: The account below, which gets the part.
         - `limit`: Which limit.
@@ -1992,7 +2013,7 @@ class LimitsOperations(Namespace):
         ))
 
     def explain(self, *, account: str) -> LimitExplanations:
-        """Shows for every limit of an account which value applies, where that value comes from, and which other values
+        """Shows for every limit of an account which value applies, where the value comes from, and which other values
         it overrides (R-PKG-3).
 
         - `account`: The account.
@@ -2024,17 +2045,17 @@ class LimitsOperations(Namespace):
         burst: int | None = None,
         expected_rev: int | None = None,
     ) -> LimitExplanations:
-        """Gives an account a limit of its own, which overrides that of its package (R-PKG-2). Apart from the value, a
-        field that is absent stays as it was; `limits.inherit` removes the whole limit.
+        """Gives an account a limit of its own, which overrides the limit of its package (R-PKG-2). Apart from the
+        value, a field that is absent stays as it was; `limits.inherit` removes the whole limit.
 
         - `account`: The account.
         - `limit`: Which limit.
         - `value`: `unlimited`, 0 for nothing, or a number.
-        - `message_class`: The class of the messages that the limit counts; that of the package's limit if the
-          account has none of its own (R-QTA-14).
-        - `over`: What happens beyond the limit. If the account has no setting of its own, the package's applies, and
-          after that the policy `over_limit` (R-QTA-7).
-        - `burst`: How many messages may go out at once, for a limit that spreads: at least 1; 1 in the beginning.
+        - `message_class`: The class of the messages that the limit counts. If the account has no class of its own,
+          it inherits the class; if no level sets one, the limit counts both classes (R-QTA-14).
+        - `over`: What happens beyond the limit. If the account has no setting of its own, it inherits the setting;
+          if no level sets one, the policy `over_limit` decides (R-QTA-7).
+        - `burst`: For a limit that spreads, how many messages may go out at once: at least 1; 1 until it is set.
         - `expected_rev`: The revision of the account on which the change is based; a stale one is refused with
           `rev_conflict`.
         """
@@ -2053,14 +2074,15 @@ class LimitsOperations(Namespace):
         over: OverLimit | None = None,
         burst: int | None = None,
     ) -> DefaultLimits:
-        """Sets the value of a limit for accounts for which neither the account nor its package sets one; until it is
-        set, the limit is `unlimited` (R-PKG-3). Apart from the value, a field that is absent stays as it was.
+        """Sets the platform's default value of a limit. It applies to an account if neither the account itself, nor its
+        package or (if it has no package) an account above, sets the limit. Until the default is set, it is
+        `unlimited` (R-PKG-3). Apart from the value, a field that is absent stays as it was.
 
         - `limit`: Which limit.
         - `value`: `unlimited`, 0 for nothing, or a number.
-        - `message_class`: The class of the messages that the limit counts; both classes in the beginning (R-QTA-14).
-        - `over`: What happens beyond the limit; in the beginning, what the policy `over_limit` says (R-QTA-7).
-        - `burst`: How many messages may go out at once, for a limit that spreads: at least 1; 1 in the beginning.
+        - `message_class`: The class of the messages that the limit counts; both classes until it is set (R-QTA-14).
+        - `over`: What happens beyond the limit; until it is set, the policy `over_limit` decides (R-QTA-7).
+        - `burst`: For a limit that spreads, how many messages may go out at once: at least 1; 1 until it is set.
         """
         return DefaultLimits._from(self._call(
             "limits.set_default",
@@ -2088,17 +2110,17 @@ class MembersOperations(Namespace):
         """Makes a user a member of an account: an existing user by id, or a new user by e-mail address (R-INV-7).
 
         The host, and operators with `clients.edit`, can create new users; everybody else has to invite them. The
-        policy `grant_existing` decides who gives an existing user of the team access to the account: only the
-        parent, or whoever holds `users.grant_account` there.
+        policy `grant_existing` decides who can give an existing user of the team access to the account: only the
+        parent, or everybody who holds `users.grant_account` there.
 
         - `account`: The account.
-        - `user`: The existing user, or the id that the new one gets.
+        - `user`: The id of an existing user, or the id that the new user gets.
         - `email`: The e-mail address of a new user.
         - `first_name`: The first name of a new user.
         - `last_name`: The last name of a new user.
-        - `role`: The role. When absent: if a user has one role in the whole team (`role_scope`), the role that the
-          user has in it; else the default role of the account. Where the role comes from the package, no role can be
-          named.
+        - `role`: The role. When absent: if a user has one role in the whole team (policy `role_scope`), the role
+          that the user has in the team; otherwise the default role of the account. If the role comes from the
+          package, no role can be named.
         - `group`: The group; the default group when absent.
         """
         return Member._from(self._call(
@@ -2119,16 +2141,18 @@ class MembersOperations(Namespace):
         resources_to: ResourcesToInput | None = None,
         atomic: bool | None = None,
     ) -> BulkMemberResults:
-        """Does one thing to many members of an account, and answers for each of them (R-ACC-5).
+        """Carries out one action for many members of an account. The answer says for each member whether the action was
+        carried out, or why it was refused (R-ACC-5).
 
         - `account`: The account.
         - `users`: The users: 1 to 500.
-        - `action`: What to do.
+        - `action`: The action.
         - `role`: The new role, for `set_role`.
-        - `group`: The group into which they go, for `set_group`.
-        - `resources`: What happens to their resources, for `set_group`; they follow the members when absent.
-        - `resources_to`: Who gets the resources of those who leave, for `remove`.
-        - `atomic`: Whether it is done to all members or to none; the answer says which one was in the way.
+        - `group`: The group into which the members go, for `set_group`.
+        - `resources`: What happens to the members' resources, for `set_group`; `follow` when absent.
+        - `resources_to`: Who gets the resources of the members who are removed, for `remove`.
+        - `atomic`: Whether the action is carried out for all members or for none. If one member is refused, nothing
+          is done, and the answer says which member was refused.
         """
         return BulkMemberResults._from(self._call(
             "members.bulk",
@@ -2182,8 +2206,8 @@ class MembersOperations(Namespace):
         after: str | None = None,
         limit: int | None = None,
     ) -> MemberList:
-        """Lists the members of an account, a page at a time. Members of an account below another one who do not manage
-        the team do not see the owners of the accounts above (R-INV-10).
+        """Lists the members of an account, a page at a time. In an account below another one, users who do not manage
+        the team do not see members who own an account above (R-INV-10).
 
         - `account`: The account.
         - `role`: Only members with this role.
@@ -2194,7 +2218,7 @@ class MembersOperations(Namespace):
         - `search`: Only members whose e-mail address, last name or first name begins with this text; case and
           accents do not matter.
         - `order`: The order; by id when absent, or by e-mail address when there is a `search`. In a search, members
-          whose ordering field matches come first.
+          who match in the field that orders the list come first.
         - `after`: Where the page begins: the `next` of the previous page.
         - `limit`: How many members the page has at most: 1 to 500; 50 when absent. With filters, a page may be
           shorter while there is still a `next`.
@@ -2216,15 +2240,15 @@ class MembersOperations(Namespace):
         after: str | None = None,
         limit: int | None = None,
     ) -> PersonList:
-        """Lists the people of an account: its members, and those who were invited and have not accepted, in one list by
-        e-mail address (R-INV-4).
+        """Lists the people of an account in one list by e-mail address: its members, and the people who were invited
+        and have not accepted (R-INV-4).
 
-        Members are listed as by `members.list` and invitations as by `invitations.list`: nobody sees more here than
-        there.
+        The list shows the actor the members that `members.list` shows and the invitations that `invitations.list`
+        shows, and no others.
 
         - `account`: The account.
-        - `include_descendants`: Whether the people of all accounts below it are listed too, each person once; for
-          those who manage the team.
+        - `include_descendants`: Whether the people of all accounts below are listed too, each person once; only for
+          users who manage the team.
         - `status`: Only people with this status.
         - `search`: Only people with this text in the address or in the name; case and accents do not matter.
         - `inactive_since_ms`: Only members who have not been seen since this instant, in unix milliseconds: they
@@ -2240,8 +2264,8 @@ class MembersOperations(Namespace):
         ))
 
     def remove(self, *, account: str, user: str, resources_to: ResourcesToInput | None = None) -> MemberRemoved:
-        """Ends a membership; when it is the user's last one, the user is deleted. An owner cannot be removed until
-        somebody else owns the account (R-TEA-5).
+        """Ends a membership. If it is the user's last membership, the user is deleted. The owner cannot be removed
+        until another user owns the account (R-TEA-5).
 
         - `account`: The account.
         - `user`: The user.
@@ -2265,15 +2289,15 @@ class MembersOperations(Namespace):
         """Gives a member another role, higher or lower; nobody can give a role that allows more than they hold
         (R-INV-8, R-ROL-7).
 
-        If a user has one role in the whole team by policy (`role_scope`), the role changes in all accounts of the
-        team, and the actor must be allowed to change roles in all of them. Where the role comes from the package,
+        If, by the policy `role_scope`, a user has one role in the whole team, the role changes in all accounts of
+        the team, and the actor must be allowed to change roles in all of them. If the role comes from the package,
         the call is refused with `role_by_package`.
 
         - `account`: The account.
         - `user`: The user.
         - `role`: The new role.
-        - `group`: The group, if the new role needs one. When absent: the group in which the member is, or else the
-          default group.
+        - `group`: The group, if the new role needs one. When absent: the group in which the member is or, if the
+          member is in no group, the default group.
         - `expected_rev`: The revision on which the change is based; a stale one is refused with `rev_conflict`.
         """
         return Member._from(self._call(
@@ -2297,11 +2321,11 @@ class OperatorsOperations(Namespace):
         first_name: str | None = None,
         last_name: str | None = None,
     ) -> Operator:
-        """Makes a user an operator: an existing user by id, who is in no account, or a new user by e-mail address
-        (R-PLT-2).
+        """Makes a user an operator: an existing user, named by id, who is in no account, or a new user, named by e-mail
+        address (R-PLT-2).
 
-        - `role`: The role: one of the platform, which allows operators no more than the actor holds (R-ROL-7).
-        - `user`: The existing user, or the id that the new one gets.
+        - `role`: The role: a role of the platform that allows operators no more than the actor holds (R-ROL-7).
+        - `user`: The id of an existing user, or the id that the new user gets.
         - `email`: The e-mail address of a new user.
         - `first_name`: The first name of a new user.
         - `last_name`: The last name of a new user.
@@ -2313,7 +2337,7 @@ class OperatorsOperations(Namespace):
         ))
 
     def disable(self, *, user: str) -> Operator:
-        """Disables an operator, who can do nothing any more. Nobody can disable themselves.
+        """Disables an operator: the operator can do nothing from now on. Nobody can disable themselves.
 
         - `user`: The user.
         """
@@ -2369,8 +2393,8 @@ class OutboxOperations(Namespace):
     __slots__ = ()
 
     def ack(self, *, consumer: str, numbers: List[int] | tuple[int, ...]) -> OutboxSettled:
-        """Says that a consumer has carried out messages: they are not given to it again. Repeating the call changes
-        nothing.
+        """Acknowledges messages: the consumer has processed them, and they are not delivered to it again. Repeating the
+        call changes nothing.
 
         - `consumer`: The consumer.
         - `numbers`: The numbers of the messages, at most 500.
@@ -2378,8 +2402,8 @@ class OutboxOperations(Namespace):
         return OutboxSettled._from(self._call("outbox.ack", {"consumer": consumer, "numbers": numbers}))
 
     def clear(self, *, up_to: int | None = None, before_ms: int | None = None) -> OutboxCleared:
-        """Deletes messages that every consumer has acknowledged. When there are no consumers, this call is how the host
-        says which messages it has carried out.
+        """Deletes messages that every consumer has acknowledged. If there are no consumers, this call is how the host
+        says which messages it has processed.
 
         - `up_to`: The number of the last message to delete; all messages when absent.
         - `before_ms`: Only messages whose cause happened before this instant, in unix milliseconds.
@@ -2387,7 +2411,7 @@ class OutboxOperations(Namespace):
         return OutboxCleared._from(self._call("outbox.clear", {}, {"up_to": up_to, "before_ms": before_ms}))
 
     def consumers(self) -> OutboxConsumerList:
-        """Lists the consumers, and how far each of them is."""
+        """Lists the consumers, and how far each of them has come."""
         return OutboxConsumerList._from(self._call("outbox.consumers", {}))
 
     def dead(self, *, consumer: str, after: int | None = None, limit: int | None = None) -> OutboxDeadPage:
@@ -2400,7 +2424,7 @@ class OutboxOperations(Namespace):
         return OutboxDeadPage._from(self._call("outbox.dead", {"consumer": consumer}, {"after": after, "limit": limit}))
 
     def fail(self, *, consumer: str, numbers: List[int] | tuple[int, ...], reason: str | None = None) -> OutboxSettled:
-        """Says that a consumer gives messages up: they are dead, and are not given again.
+        """Gives messages up that a consumer cannot process: they are dead, and are not delivered again.
 
         - `consumer`: The consumer.
         - `numbers`: The numbers of the messages, at most 500.
@@ -2413,8 +2437,8 @@ class OutboxOperations(Namespace):
         ))
 
     def forget(self, *, consumer: str) -> OutboxForgotten:
-        """Removes a consumer with everything that is known of it. Messages that it had not acknowledged are not given
-        to anybody by its name any more.
+        """Removes a consumer with everything that is stored about it. Messages that it had not acknowledged are no
+        longer delivered in its name.
 
         - `consumer`: The consumer.
         """
@@ -2423,11 +2447,12 @@ class OutboxOperations(Namespace):
     def read(self, *, after: int | None = None, limit: int | None = None) -> OutboxPage:
         """Reads messages of the outbox in their order, a page at a time.
 
-        Tokens are derived when the messages are read, and are never stored. If the link of a message is dead by now
-        because it expired, was used or was replaced, the message comes without a token and nothing is to be sent.
+        Tokens are derived when the messages are read, and are never stored. If the link of a message is no longer
+        valid because it expired, was used or was replaced, the message comes without a token, and the host sends
+        nothing.
 
         - `after`: The number after which the page begins: the `next` of the previous page, or the number of the last
-          message that was carried out.
+          message that the host has processed.
         - `limit`: How many entries the page has at most: 1 to 500; 50 when absent.
         """
         return OutboxPage._from(self._call("outbox.read", {}, {"after": after, "limit": limit}))
@@ -2439,13 +2464,13 @@ class OutboxOperations(Namespace):
         numbers: List[int] | tuple[int, ...],
         after_ms: int | None = None,
     ) -> OutboxSettled:
-        """Says that a consumer cannot carry out messages now: they are given again after `after_ms`, instead of after
-        `hold_ms`.
+        """Returns messages that a consumer cannot process now: they are delivered again after `after_ms`, instead of
+        after `hold_ms`.
 
         - `consumer`: The consumer.
         - `numbers`: The numbers of the messages, at most 500.
-        - `after_ms`: After how many milliseconds they are given again: 0 to 604,800,000 (a week); at once when
-          absent.
+        - `after_ms`: After how many milliseconds the messages are delivered again: 0 to 604,800,000 (a week); at
+          once when absent.
         """
         return OutboxSettled._from(self._call(
             "outbox.retry",
@@ -2454,7 +2479,7 @@ class OutboxOperations(Namespace):
         ))
 
     def revive(self, *, consumer: str, numbers: List[int] | tuple[int, ...]) -> OutboxSettled:
-        """Revives dead messages: they are given again, as if they had never been given.
+        """Revives dead messages: they are delivered again, as if they had never been delivered.
 
         - `consumer`: The consumer.
         - `numbers`: The numbers of the messages, at most 500.
@@ -2469,21 +2494,21 @@ class OutboxOperations(Namespace):
         hold_ms: int | None = None,
         tries: int | None = None,
     ) -> OutboxTaken:
-        """Gives a consumer the next messages, in their order: those that it has not acknowledged and that none of its
-        workers has now (R-OUT-1).
+        """Delivers the next messages to a consumer, in their order: the messages that the consumer has not acknowledged
+        and that none of its workers holds now (R-OUT-1).
 
-        A consumer is a program of the host with a name of the host's choice. Every consumer gets every message, and
-        several workers may take messages in the name of one consumer. The first call with a name creates the
-        consumer. A message that is not acknowledged in time is given again; once it has been given as often as
-        `tries` says, it is dead: see `outbox.dead`.
+        A consumer is a program of the host with a name of the host's choice. Every consumer gets every message.
+        Several workers may take messages in the name of one consumer. The first call with a name creates the
+        consumer. A message that is not acknowledged in time is delivered again. Once it has been delivered as often
+        as `tries` says, it is dead (a dead letter): see `outbox.dead`.
 
         - `consumer`: The name of the consumer.
-        - `limit`: How many messages are given at most: 1 to 500; 50 when absent. A consumer never has more than
+        - `limit`: How many messages are delivered at most: 1 to 500; 50 when absent. A consumer never has more than
           1,000 messages that it has not acknowledged.
         - `hold_ms`: How long the messages are kept from other workers of the consumer, in milliseconds: 1 to
           604,800,000 (a week); a minute when absent.
-        - `tries`: How often a message is given at most: 1 to 1,000. When absent, the number named last applies, or
-          10 if none was ever named.
+        - `tries`: How often a message is delivered at most: 1 to 1,000. When absent, the number that was named last
+          applies, or 10 if none was ever named.
         """
         return OutboxTaken._from(self._call(
             "outbox.take",
@@ -2512,16 +2537,17 @@ class PackagesOperations(Namespace):
     ) -> Package:
         """Creates a package.
 
-        Credits, overuse, the bounce rate, and the limit on suppressed domains need the commercial edition (R-PLT-1).
+        Credits, overuse, the bounce rate, and the limit on suppressed domains need the commercial edition. For
+        credits and overuse, the preset `groups` on the platform is enough too (R-PLT-1).
 
         - `name`: The name that people see.
-        - `id`: The host's own id; one is generated when it is absent.
-        - `limits`: Its limits; for a limit that is absent, the platform's default applies.
-        - `role`: The role that no member of its accounts can exceed (R-ROL-5).
-        - `assets`: The assets that its accounts can use, at most 200 of each kind (R-PKG-5).
-        - `credits`: Whether its accounts pay with credits for messages beyond their limits.
-        - `overuse`: Whether its accounts may send beyond their limits.
-        - `bounce_rate`: The rate of bounces at which a campaign is stopped.
+        - `id`: The host's own id. When absent, an id is generated.
+        - `limits`: The limits of the package; for a limit that is absent, the platform's default applies.
+        - `role`: The role that no member of the package's accounts can exceed (R-ROL-5).
+        - `assets`: The assets that the package's accounts can use, at most 200 of each kind (R-PKG-5).
+        - `credits`: Whether the package's accounts pay with credits for messages beyond their limits.
+        - `overuse`: Whether the package's accounts may send beyond their limits.
+        - `bounce_rate`: The bounce rate at which a campaign is stopped.
         - `child_price`: What a further account of the team costs each month (R-TEA-4).
         """
         return Package._from(self._call(
@@ -2531,11 +2557,11 @@ class PackagesOperations(Namespace):
         ))
 
     def delete(self, *, package: str, move_to: str | None = None, expected_rev: int | None = None) -> PackageDeleted:
-        """Deletes a package; if it is in use, a package must be named to which its accounts move (R-PKG-4).
+        """Deletes a package. If accounts use it, the call must name another package to which they move (R-PKG-4).
 
         - `package`: The package.
-        - `move_to`: The package to which its accounts move, and with them the accounts that were to get this package
-          later.
+        - `move_to`: The package to which the accounts move. The accounts that were to get the deleted package later
+          get this package instead.
         - `expected_rev`: The revision on which the change is based; a stale one is refused with `rev_conflict`.
         """
         return PackageDeleted._from(self._call(
@@ -2570,12 +2596,12 @@ class PackagesOperations(Namespace):
         - `limits`: The limits to change; a limit that is absent stays as it is.
         - `without_limits`: The limits to remove, so that the platform's default applies; a limit cannot also have a
           value in `limits`.
-        - `role`: The role that no member of its accounts can exceed.
+        - `role`: The role that no member of the package's accounts can exceed.
         - `without_role`: Removes the role; it cannot be combined with `role`.
-        - `assets`: The assets that its accounts can use; a list that is absent stays as it is.
-        - `credits`: Whether its accounts pay with credits for messages beyond their limits.
-        - `overuse`: Whether its accounts may send beyond their limits.
-        - `bounce_rate`: The rate of bounces at which a campaign is stopped.
+        - `assets`: The assets that the package's accounts can use; a list that is absent stays as it is.
+        - `credits`: Whether the package's accounts pay with credits for messages beyond their limits.
+        - `overuse`: Whether the package's accounts may send beyond their limits.
+        - `bounce_rate`: The bounce rate at which a campaign is stopped.
         - `without_bounce_rate`: Removes the bounce rate, so that campaigns are no longer stopped for bounces; it
           cannot be combined with `bounce_rate`.
         - `child_price`: What a further account of the team costs each month.
@@ -2604,19 +2630,18 @@ class PackagesOperations(Namespace):
         return PackageList._from(self._call("packages.list", {}, {"after": after, "limit": limit}))
 
     def preflight(self, *, account: str, package: str) -> PackagePreflight:
-        """Checks what an account would exceed if it had another package: every limit that today's usage is above
-        (R-PKG-6).
+        """Checks which limits today's usage of an account would exceed if the account had another package (R-PKG-6).
 
-        The change of package is possible nevertheless: nothing is deleted, and what is above a limit can shrink but
+        The package can be changed nevertheless: nothing is deleted, and usage that is above a limit can shrink but
         not grow.
 
         - `account`: The account.
-        - `package`: The package that it would get.
+        - `package`: The package that the account would get.
         """
         return PackagePreflight._from(self._call("packages.preflight", {"account": account, "package": package}))
 
     def retire(self, *, package: str, expected_rev: int | None = None) -> Package:
-        """Retires a package: its accounts keep it, but no other account can get it (R-PKG-4).
+        """Retires a package: the accounts that have it keep it, but no other account can get it (R-PKG-4).
 
         - `package`: The package.
         - `expected_rev`: The revision on which the change is based; a stale one is refused with `rev_conflict`.
@@ -2630,9 +2655,9 @@ class PasswordsOperations(Namespace):
     __slots__ = ()
 
     def ban(self, *, words: List[str] | tuple[str, ...]) -> BannedPasswords:
-        """Bans passwords that are too well known (R-SES-1). Passwords that people have already stay valid.
+        """Bans passwords that are too well known (R-SES-1). Passwords that users already have stay valid.
 
-        - `words`: The passwords, at most 1,000 at once; upper and lower case are alike.
+        - `words`: The passwords, at most 1,000 at once; case does not matter.
         """
         return BannedPasswords._from(self._call("passwords.ban", {"words": words}))
 
@@ -2645,14 +2670,14 @@ class PasswordsOperations(Namespace):
         code: str | None = None,
         keep_session: str | None = None,
     ) -> PasswordChanged:
-        """Changes the own password of the user; all their other sessions end (R-SES-1).
+        """Changes the user's own password. All sessions of the user end, except `keep_session` (R-SES-1).
 
         - `user`: The user.
-        - `old_password`: The password that they have now. A wrong one is refused with `login_refused`, and counts as
-          a failed log-in.
+        - `old_password`: The user's current password. A wrong password is refused with `login_refused`, and counts
+          as a failed log-in.
         - `new_password`: The new password.
-        - `code`: A code of their second factor, if they have one.
-        - `keep_session`: The session that does not end: the one that they use.
+        - `code`: A code of the user's second factor, if the user has one.
+        - `keep_session`: The session that does not end: the session that the user is using.
         """
         return PasswordChanged._from(self._call(
             "passwords.change",
@@ -2661,9 +2686,9 @@ class PasswordsOperations(Namespace):
         ))
 
     def forgot(self, *, email: str) -> PasswordForgotten:
-        """Sends a link that sets a new password to the user who has this address (R-SES-4). The answer does not tell
-        whether there is such a user, but the time that the call takes could: so answer the person first, and call
-        then. At most one link is sent in a minute.
+        """Sends the user who has this address a link for setting a new password (R-SES-4). The answer does not reveal
+        whether there is such a user, but the time that the call takes could reveal it. So answer the person first,
+        and make the call afterwards. At most one link is sent in a minute.
 
         - `email`: The e-mail address as the person typed it; the mail goes to the address that is stored.
         """
@@ -2677,15 +2702,17 @@ class PasswordsOperations(Namespace):
         """Imports password hashes from another platform: bcrypt (`$2b$...`), or Argon2, scrypt and PBKDF2 in the PHC
         format; at most 500 at once, all of them or none. Each hash is replaced by a new one when its user logs in
         (R-SES-1). The exception is bcrypt with a password of more than 72 bytes, because bcrypt looks at the first
-        72 bytes only. For the user it is a new password, as with `passwords.set`: their sessions end, and they are
-        told. `$2x$...` is refused: the program that made such a hash got every non-ASCII character wrong.
+        72 bytes only. For the user, the imported password is a new password, as with `passwords.set`: the user's
+        sessions end, and the user is notified. `$2x$...` is refused: the program that made such a hash got every
+        non-ASCII character wrong.
 
         - `passwords`: The users and their hashes.
         """
         return PasswordsImported._from(self._call("passwords.import_hashes", {"passwords": passwords}))
 
     def remove(self, *, user: str) -> PasswordChanged:
-        """Removes a user's password: from now on only the host can vouch for them. All their sessions end.
+        """Removes a user's password: from now on the user can log in only if the host vouches for them. All sessions of
+        the user end.
 
         - `user`: The user.
         """
@@ -2693,8 +2720,9 @@ class PasswordsOperations(Namespace):
 
     def set(self, *, password: str, token: str | None = None, user: str | None = None) -> PasswordChanged:
         """Sets the password of a user: with the token of a reset link, or for a user whom the host names. All sessions
-        of the user end, a change of their address that is waiting is cancelled, and the user is told through the
-        outbox, as by every operation that sets a password.
+        of the user end, and a change of their e-mail address that waits for confirmation is cancelled. The user is
+        notified through the outbox, as by every operation that sets a password, except of the first password that
+        they were asked to set.
 
         The first call with a token uses it up (R-SES-4). Only the host can choose the password of somebody else.
 
@@ -2714,7 +2742,7 @@ class PasswordsOperations(Namespace):
     def unban(self, *, words: List[str] | tuple[str, ...]) -> BannedPasswords:
         """Removes passwords from the list of banned passwords.
 
-        - `words`: The passwords, at most 1,000 at once; upper and lower case are alike.
+        - `words`: The passwords, at most 1,000 at once; case does not matter.
         """
         return BannedPasswords._from(self._call("passwords.unban", {"words": words}))
 
@@ -2738,7 +2766,8 @@ class PermissionsOperations(Namespace):
           the last dot must be an existing node.
         - `title`: A title for people; `permissions.search` looks at it too.
         - `scoped`: Whether grants carry a scope (own, group, any).
-        - `sensitive`: Whether it has to be granted by its own name, and is not included in a grant of its parent.
+        - `sensitive`: Whether the permission has to be granted by its own name, because a grant of its parent does
+          not include it.
         """
         return Permission._from(self._call(
             "permissions.add",
@@ -2753,7 +2782,7 @@ class PermissionsOperations(Namespace):
     def search(self, *, words: str, limit: int | None = None) -> PermissionList:
         """Finds the nodes in whose paths or titles every word occurs (R-ROL-2).
 
-        - `words`: The words, in any order; upper and lower case are alike.
+        - `words`: The words, in any order; case does not matter.
         - `limit`: How many nodes are returned at most: 1 to 500; 50 when absent.
         """
         return PermissionList._from(self._call("permissions.search", {"words": words}, {"limit": limit}))
@@ -2772,8 +2801,8 @@ class PoliciesOperations(Namespace):
         return PolicyReport._from(self._call("policies.get", {}, {"account": account}))
 
     def preset(self, *, account: str | None = None, preset: Preset | None = None) -> PolicyReport:
-        """Gives an account, or the platform, a preset: a named set of policies. Single policies that are set beside the
-        preset take precedence over it.
+        """Gives an account, or the platform, a preset: a named set of policies. Policies that are set one by one take
+        precedence over the preset.
 
         - `account`: The account; when absent, the platform.
         - `preset`: The preset; when absent, the preset is removed.
@@ -2803,12 +2832,12 @@ class ReservationsOperations(Namespace):
     __slots__ = ()
 
     def commit(self, *, account: str, reservation: str, count: int) -> Reservation:
-        """Says how many messages of a reservation go out. The others are given back into the windows to which they were
-        charged (R-QTA-5).
+        """Commits a reservation: says how many of its messages go out. The other messages are given back to the windows
+        to which they were charged (R-QTA-5).
 
-        The host commits before it hands the messages over, and refunds those that failed. The same commit repeated
-        gets the same answer. A commit for a campaign that is stopped, or for a user who may no longer send, is
-        refused; the reservation can be released.
+        The host commits before it hands the messages over, and refunds those that failed. If the same commit is
+        repeated, it gets the same answer. A commit for a campaign that is stopped, or for a user who may no longer
+        send, is refused; the reservation can be released.
 
         - `account`: The account.
         - `reservation`: The reservation.
@@ -2832,13 +2861,13 @@ class ReservationsOperations(Namespace):
         key: str | None = None,
     ) -> ReservationDecision:
         """Reserves messages that go out later, and charges them now. Until the reservation is committed, is released or
-        expires, all of it counts as used.
+        expires, all of its messages count as used.
 
-        A pace does not refuse it: the reservation takes slots of the pace, and the answer says from when on all
-        messages may have gone out (`not_before_ms`).
+        A pace does not refuse a reservation: the reservation takes slots of the pace, and `not_before_ms` in the
+        answer says when the last slot is reached, so that all messages may have gone out.
 
-        It answers as `sending.admit` does; when it is refused, nothing is reserved. Credits that paid for a part of
-        the reservation are given back first (R-CRD-2).
+        The call answers as `sending.admit` does. If it is refused, nothing is reserved. When messages of the
+        reservation are given back, the credits that paid for some of them are given back first (R-CRD-2).
 
         - `account`: The account that sends.
         - `count`: How many messages, at least 1.
@@ -2848,8 +2877,8 @@ class ReservationsOperations(Namespace):
         - `channel`: The channel; e-mail when absent.
         - `message`: What kind of messages they are; the caps of members, campaigns and domains depend on it
           (R-QTA-14).
-        - `min`: The least that is useful: as many messages as fit are reserved, and none when fewer than this fit;
-          all or none when absent (R-QTA-2).
+        - `min`: The smallest number that is useful: if at least this many messages fit, as many as fit are reserved;
+          if fewer fit, none is. When absent, all are reserved or none (R-QTA-2).
         - `key`: An idempotency key: the same request repeated within a day after it was granted gets the same
           answer, and charges nothing.
         """
@@ -2860,7 +2889,7 @@ class ReservationsOperations(Namespace):
         ))
 
     def get(self, *, account: str, reservation: str) -> Reservation:
-        """Reads a reservation, until a day after its end.
+        """Reads a reservation. A reservation can be read until a day after its end.
 
         - `account`: The account.
         - `reservation`: The reservation.
@@ -2868,7 +2897,7 @@ class ReservationsOperations(Namespace):
         return Reservation._from(self._call("reservations.get", {"account": account, "reservation": reservation}))
 
     def release(self, *, account: str, reservation: str) -> Reservation:
-        """Releases a reservation: all of it is given back (R-QTA-5).
+        """Releases a reservation: all of its messages are given back (R-QTA-5).
 
         - `account`: The account.
         - `reservation`: The reservation.
@@ -2882,7 +2911,7 @@ class ResourcesOperations(Namespace):
     __slots__ = ()
 
     def can(self, *, account: str, action: str, kind: str, id: str, user: str | None = None) -> ResourceDecision:
-        """Says whether a user may do something with a resource, and why they may (R-RES-2).
+        """Says whether a user may do something with a resource, and for which reason (R-RES-2).
 
         - `account`: The account.
         - `action`: The action: the last part of a permission of the kind, such as `view`, `edit` or `send`.
@@ -2909,15 +2938,16 @@ class ResourcesOperations(Namespace):
         """Changes whether a resource is shared with the group, or gives it to another member, whose group it then
         carries (R-GRP-3).
 
-        The owner of the resource may share it, and needs no permission to stop sharing it. Those whose permission
-        reaches all resources may do so too, and only they may give it to another member. The group sees a shared
-        resource as long as its owner holds the permission to share the kind (`lists.share`).
+        The owner of the resource may share it, and needs no permission to stop sharing it. Users whose permission
+        reaches all resources may share it and stop sharing it too, and only they may give it to another member. The
+        group sees a shared resource as long as its owner holds the permission to share the kind (such as
+        `lists.share`).
 
         - `account`: The account.
         - `kind`: The kind.
         - `id`: The resource.
-        - `owner`: The member to whom it is given.
-        - `shared`: Whether the group sees it.
+        - `owner`: The member to whom the resource is given.
+        - `shared`: Whether the group sees the resource.
         - `expected_rev`: The revision on which the change is based; a stale one is refused with `rev_conflict`.
         """
         return Resource._from(self._call(
@@ -2928,8 +2958,8 @@ class ResourcesOperations(Namespace):
 
     def get(self, *, account: str, kind: str, id: str) -> Resource:
         """Reads a resource of an account, or a resource that an account above shares with it. For a shared resource,
-        `account` in the answer is the account above, and its `owner` is not shown to users of the accounts below
-        unless it is themselves (R-TEA-7).
+        `account` in the answer is the account above, and users of the accounts below do not see its `owner`, unless
+        they are the owner (R-TEA-7).
 
         - `account`: The account.
         - `kind`: The kind.
@@ -2938,8 +2968,8 @@ class ResourcesOperations(Namespace):
         return Resource._from(self._call("resources.get", {"account": account, "kind": kind, "id": id}))
 
     def register(self, *, account: str, kind: str, id: str, owner: str | None = None) -> Resource:
-        """Registers a resource; users register resources of their own. It carries the group of its owner (R-RES-1,
-        R-GRP-3).
+        """Registers a resource; users register resources of their own. The resource carries the group of its owner
+        (R-RES-1, R-GRP-3).
 
         The kind is `campaign`, `list`, `template`, `form`, `page`, `image`, `blacklist`, `segment`, `program`,
         `report`, `from_address`, or a branch with scopes that the host added to the permission tree.
@@ -2947,8 +2977,8 @@ class ResourcesOperations(Namespace):
         - `account`: The account.
         - `kind`: The kind.
         - `id`: The host's own id, unique within account and kind.
-        - `owner`: The member who owns it. When absent: the acting user, or the owner of the account if the actor is
-          not a member of it.
+        - `owner`: The member who owns the resource. When absent: the acting user, or the owner of the account if the
+          actor is not a member of it.
         """
         return Resource._from(self._call(
             "resources.register",
@@ -2971,14 +3001,14 @@ class ResourcesOperations(Namespace):
         ))
 
     def save(self, *, account: str, kind: str, id: str, expected_rev: int, user: str | None = None) -> Resource:
-        """Says that the content was saved: this raises the revision. A stale revision is refused with `rev_conflict`,
+        """Records that the content was saved, and raises the revision. A stale revision is refused with `rev_conflict`,
         so that nobody overwrites the work of somebody else (R-RES-3).
 
         - `account`: The account.
         - `kind`: The kind.
         - `id`: The resource.
-        - `expected_rev`: The revision on which the work is based.
-        - `user`: Who saves; the acting user when absent. Only the host can name another user.
+        - `expected_rev`: The revision on which the saved content is based.
+        - `user`: The user who saves; the acting user when absent. Only the host can name another user.
         """
         return Resource._from(self._call(
             "resources.save",
@@ -2987,13 +3017,13 @@ class ResourcesOperations(Namespace):
         ))
 
     def share_kind(self, *, account: str, kind: str, user: str | None = None) -> UnsharedKinds:
-        """Shows a member's resources of a kind to their group again, except those that are not shared one by one
-        (R-GRP-3).
+        """Shares a member's resources of a kind with the member's group again, except the resources that were unshared
+        one by one (R-GRP-3).
 
         - `account`: The account.
         - `kind`: The kind.
-        - `user`: The member; the acting user when absent. Only the host, and those who may share everything of the
-          kind, can name another user.
+        - `user`: The member; the acting user when absent. Only the host, and users who may share all resources of
+          the kind, can name another user.
         """
         return UnsharedKinds._from(self._call(
             "resources.share_kind",
@@ -3002,14 +3032,14 @@ class ResourcesOperations(Namespace):
         ))
 
     def unshare_kind(self, *, account: str, kind: str, user: str | None = None) -> UnsharedKinds:
-        """Keeps a member's resources of a kind from their group, from now on and including resources made later
-        (R-GRP-3). Members need no permission to keep their own resources from the group. A member who lacks the
-        permission to share the kind (`lists.share`) shares no resource of it in any case.
+        """Stops sharing a member's resources of a kind with the member's group, including resources that are registered
+        later (R-GRP-3). Members need no permission to stop sharing their own resources. A member who lacks the
+        permission to share the kind (such as `lists.share`) shares no resource of the kind in any case.
 
         - `account`: The account.
         - `kind`: The kind.
-        - `user`: The member; the acting user when absent. Only the host, and those who may share everything of the
-          kind, can name another user.
+        - `user`: The member; the acting user when absent. Only the host, and users who may share all resources of
+          the kind, can name another user.
         """
         return UnsharedKinds._from(self._call(
             "resources.unshare_kind",
@@ -3053,7 +3083,7 @@ class ResourcesOperations(Namespace):
         (R-GRP-3).
 
         - `account`: The account.
-        - `kind`: The kind; each kind has a permission of its own, which may reach differently far.
+        - `kind`: The kind; each kind has a permission of its own, which may have a different scope.
         - `user`: The user; the acting user when absent. To ask about somebody else, the actor needs `users.view`.
         - `after`: Where the page begins: the `next` of the previous page.
         - `limit`: How many entries the page has at most: 1 to 500; 50 when absent.
@@ -3071,11 +3101,11 @@ class RolesOperations(Namespace):
     __slots__ = ()
 
     def copy(self, *, role: str, id: str | None = None, account: str | None = None, name: str | None = None) -> Role:
-        """Creates a copy of a role: of a built-in role, of one of the platform, or of one of an account (R-ROL-4). The
+        """Creates a copy of a role: of a built-in role, a role of the platform, or a role of an account (R-ROL-4). The
         copy of an administrator's role is an administrator's role.
 
         - `role`: The role to copy.
-        - `id`: The host's own id for the copy; made when absent.
+        - `id`: The host's own id for the copy. When absent, an id is generated.
         - `account`: The account to which the copy belongs. When absent: for a user, the account in which they act;
           for the host and operators, the platform.
         - `name`: The name that people see; the name of the original when absent.
@@ -3096,13 +3126,13 @@ class RolesOperations(Namespace):
         (R-ROL-4).
 
         - `name`: The name that people see.
-        - `id`: The host's own id; one is generated when it is absent.
+        - `id`: The host's own id. When absent, an id is generated.
         - `account`: The account to which the role belongs; it can be used there and in the accounts below. When
           absent: for a user, the account in which they act; for the host and operators, the platform.
-        - `allow`: The permissions that it allows, at most 1,000.
-        - `deny`: The permissions that it denies, at most 1,000; a denial takes precedence over every grant.
-        - `includes`: The roles whose grants and denials it includes, at most 1,000; each of them must be usable
-          wherever this role is.
+        - `allow`: The permissions that the role allows, at most 1,000.
+        - `deny`: The permissions that the role denies, at most 1,000; a denial takes precedence over every grant.
+        - `includes`: The roles whose grants and denials the role includes, at most 1,000. Each included role must be
+          usable wherever this role is usable.
         """
         return Role._from(self._call(
             "roles.create",
@@ -3111,12 +3141,12 @@ class RolesOperations(Namespace):
         ))
 
     def delete(self, *, role: str, replace_with: str | None = None) -> RoleDeleted:
-        """Deletes a role; if it is in use, another role must be named that takes its place (R-ROL-8). A trial of the
-        role in the place of another role is a use too; when the role is replaced, the trial ends.
+        """Deletes a role. If the role is in use, the call must name another role that takes its place (R-ROL-8). A
+        trial of this role in the place of another role is a use too; when the role is replaced, the trial ends.
 
         - `role`: The role.
-        - `replace_with`: The role that takes its place everywhere; it must be usable wherever the deleted role is
-          used.
+        - `replace_with`: The role that takes the place of the deleted role everywhere; it must be usable wherever
+          the deleted role is used.
         """
         return RoleDeleted._from(self._call("roles.delete", {"role": role}, {"replace_with": replace_with}))
 
@@ -3132,14 +3162,14 @@ class RolesOperations(Namespace):
     ) -> Role:
         """Changes a role; the change applies at once to everybody who has it (R-ROL-6). A field that is absent stays as
         it is. A built-in role cannot be changed; copy it instead (R-ROL-4). Nobody can change a role that allows
-        more than they hold, nor, by the change, take permissions from people whose role includes it and allows more
-        than they hold (R-ROL-7).
+        more than they hold. Nobody can, by the change, take permissions from users whose role includes this role and
+        allows more than the actor holds (R-ROL-7).
 
         - `role`: The role.
         - `name`: The name that people see.
-        - `allow`: The permissions that it allows; the list replaces the whole list.
-        - `deny`: The permissions that it denies; the list replaces the whole list.
-        - `includes`: The roles that it includes; the list replaces the whole list.
+        - `allow`: The permissions that the role allows; the new list replaces the old one.
+        - `deny`: The permissions that the role denies; the new list replaces the old one.
+        - `includes`: The roles that the role includes; the new list replaces the old one.
         - `expected_rev`: The revision on which the change is based; a stale one is refused with `rev_conflict`.
         """
         return Role._from(self._call(
@@ -3175,18 +3205,18 @@ class RolesOperations(Namespace):
         return RoleTrial._from(self._call("roles.trial", {"role": role}))
 
     def try_out(self, *, role: str, candidate: str | None = None, expected_rev: int | None = None) -> Role:
-        """Begins or ends a trial: another role is tried in the place of this one, without effect. Those who have the
-        role may do what it allows as before, and each check that the other role would have refused is counted;
-        `roles.trial` shows the counts (R-QTA-15). Built-in roles and administrators' roles cannot be tried against
-        another role; access is as for `roles.edit`.
+        """Begins or ends a trial, in which another role is tried in the place of this one without effect. The users who
+        have this role keep the permissions that it allows. Each check that the other role would have refused is
+        counted, and `roles.trial` shows the counts (R-QTA-15). For built-in roles and administrators' roles, no
+        other role can be tried. The actor needs the same permissions as for `roles.edit`.
 
-        The trial counts for members who have the role itself, under the ceilings that apply to them. It does not
-        count for operators, for owners, for members whose role includes it, or for packages. The counts are kept in
-        memory, and begin anew whenever a trial begins or the store is opened.
+        The trial covers members who have the role itself, under the ceilings that apply to them. It does not cover
+        operators, owners, members whose role includes this role, or packages. The counts are kept in memory, and
+        begin anew whenever a trial begins or the store is opened.
 
         - `role`: The role.
-        - `candidate`: The role to try; it must be usable wherever `role` is, and must allow no more than the actor
-          holds (R-ROL-7). The trial ends when it is absent.
+        - `candidate`: The role to try; it must be usable wherever `role` is usable, and must allow no more than the
+          actor holds (R-ROL-7). When absent, the trial ends.
         - `expected_rev`: The revision on which the change is based; a stale one is refused with `rev_conflict`.
         """
         return Role._from(self._call(
@@ -3202,9 +3232,9 @@ class SecondFactorsOperations(Namespace):
     __slots__ = ()
 
     def begin(self, *, user: str, issuer: str) -> SecondFactorSecret:
-        """Creates the secret from which an authenticator makes its codes. It takes effect with
-        `second_factors.confirm`; until then, a factor that the user has already stays as it is. Another call creates
-        another secret.
+        """Creates the secret from which an authenticator makes its codes. The secret takes effect with
+        `second_factors.confirm`; until then, a second factor that the user already has stays as it is. Each call
+        creates a new secret.
 
         The codes are those that every authenticator knows: SHA-1, six digits, a new code every 30 seconds. Users do
         this for themselves: they need `self.password` in the account in which they act, and a recent log-in
@@ -3219,13 +3249,13 @@ class SecondFactorsOperations(Namespace):
         """Confirms that the authenticator makes the right codes. From now on, the user logs in with their password and
         a code.
 
-        All their sessions end except the one that is named, which has the second factor from then on. The answer
-        shows new recovery codes, once. The user is told of this, and of every other change of their second factor,
-        through the outbox.
+        All sessions of the user end except `keep_session`, which counts as a session with the second factor from
+        then on. The answer shows new recovery codes, once. The user is notified of this, and of every other change
+        of their second factor, through the outbox.
 
         - `user`: The user.
         - `code`: The code that the authenticator shows now.
-        - `keep_session`: The session that does not end: the one that they use.
+        - `keep_session`: The session that does not end: the session that the user is using.
         """
         return RecoveryCodes._from(self._call(
             "second_factors.confirm",
@@ -3234,22 +3264,23 @@ class SecondFactorsOperations(Namespace):
         ))
 
     def import_secret(self, *, user: str, secret: str) -> SecondFactorStatus:
-        """Imports the second factor of a user from another platform: from now on, they log in with their password and a
-        code. They have no recovery codes until they ask for some. All their sessions end.
+        """Imports the second factor of a user from another platform: from now on, the user logs in with their password
+        and a code. The user has no recovery codes until they ask for some. All sessions of the user end.
 
-        - `user`: The user; a factor that they have already is replaced.
+        - `user`: The user; a second factor that the user already has is replaced.
         - `secret`: The secret in base32, of 16 to 64 bytes, for codes of six digits made with SHA-1 every 30
           seconds.
         """
         return SecondFactorStatus._from(self._call("second_factors.import_secret", {"user": user, "secret": secret}))
 
     def remove(self, *, user: str, keep_session: str | None = None) -> SecondFactorRemoved:
-        """Removes the second factor of a user with its recovery codes. Users do this for themselves; for a user who has
-        lost everything, the host or an operator with `clients.edit` does it. All sessions of the user end except the
-        one that is named, which has no second factor from then on.
+        """Removes the second factor of a user with its recovery codes. Users do this for themselves. For a user who has
+        lost both the authenticator and the recovery codes, the host or an operator with `clients.edit` does it. All
+        sessions of the user end except `keep_session`, which counts as a session without a second factor from then
+        on.
 
         - `user`: The user.
-        - `keep_session`: The session that does not end: the one that they use.
+        - `keep_session`: The session that does not end: the session that the user is using.
         """
         return SecondFactorRemoved._from(self._call(
             "second_factors.remove",
@@ -3258,7 +3289,7 @@ class SecondFactorsOperations(Namespace):
         ))
 
     def renew_recovery_codes(self, *, user: str) -> RecoveryCodes:
-        """Creates new recovery codes; the ones that the user had are no longer valid.
+        """Creates new recovery codes; the user's earlier recovery codes are no longer valid.
 
         - `user`: The user.
         """
@@ -3291,7 +3322,7 @@ class SendingOperations(Namespace):
         """Asks to send messages, and charges them to every limit of the account and of the accounts above it: all or
         none (R-QTA-1).
 
-        The prepared calls and the calls by id of each language give the same answer.
+        The prepared calls and the calls by id in each language give the same answer.
 
         - `account`: The account that sends.
         - `count`: How many messages, at least 1.
@@ -3300,8 +3331,8 @@ class SendingOperations(Namespace):
         - `channel`: The channel; e-mail when absent.
         - `message`: What kind of message it is; the caps of members, campaigns, API keys and domains depend on it
           (R-QTA-14).
-        - `min`: The least that is useful: as many messages as fit are granted, and none when fewer than this fit;
-          all or none when absent (R-QTA-2).
+        - `min`: The smallest number that is useful: if at least this many messages fit, as many as fit are granted;
+          if fewer fit, none is. When absent, all are granted or none (R-QTA-2).
         - `key`: An idempotency key: the same request repeated within a day after it was granted gets the same
           answer, and charges nothing (R-QTA-5). A request with a key costs a commit; without one, a send is decided
           in memory.
@@ -3329,12 +3360,12 @@ class SendingOperations(Namespace):
         channel: Channel | None = None,
         message: MessageInput | None = None,
     ) -> SendExplanation:
-        """Explains a send: it answers as `sending.admit` would, lists every limit that is considered, and charges
+        """Explains a send: the call answers as `sending.admit` would, lists every limit that is considered, and charges
         nothing (R-QTA-3).
 
         - `account`: The account that would send.
         - `count`: How many messages, at least 1.
-        - `user`: The user who would send; absent when the host itself would.
+        - `user`: The user who would send; absent when the host itself would send.
         - `channel`: The channel; e-mail when absent.
         - `message`: What kind of message it is; the caps of members, campaigns, API keys and domains depend on it
           (R-QTA-14).
@@ -3354,12 +3385,12 @@ class SendingOperations(Namespace):
         channel: Channel | None = None,
         message: MessageInput | None = None,
     ) -> SendForecast:
-        """Predicts when a number of messages will have gone out, if they go as soon as every limit lets them and
-        nothing else goes out meanwhile (R-QTA-12). It charges nothing.
+        """Predicts when a number of messages will have gone out, if they go out as soon as every limit allows it and
+        nothing else goes out meanwhile (R-QTA-12). The call charges nothing.
 
         - `account`: The account that would send.
         - `count`: How many messages, at least 1.
-        - `user`: The user who would send; absent when the host itself would.
+        - `user`: The user who would send; absent when the host itself would send.
         - `channel`: The channel; e-mail when absent.
         - `message`: What kind of messages they are.
         """
@@ -3381,23 +3412,24 @@ class SendingOperations(Namespace):
         spend: int | None = None,
         key: str | None = None,
     ) -> SendRefund:
-        """Gives back messages that were granted but failed before they were handed over, into the windows of the time
-        when they were granted, as far as these still count (R-QTA-6).
+        """Gives back messages that were granted but failed before they were handed over. They are given back to the
+        windows in which they were granted, as far as these windows still count (R-QTA-6).
 
-        The host vouches that so many were granted then; no more is given back than was used in each window.
+        The host vouches that so many messages were granted at that time. In each window, no more is given back than
+        was used.
 
         - `account`: The account that sent.
         - `count`: How many messages failed, at least 1.
         - `granted_at_ms`: When the messages were granted, in unix milliseconds.
-        - `user`: The user who sent, as in `sending.admit`; what the cap of a group granted is given back to the
-          group in which they were then.
+        - `user`: The user who sent, as in `sending.admit`. If a group's cap was charged, the group in which the user
+          was at that time gets the messages back.
         - `channel`: The channel; e-mail when absent.
         - `message`: What kind of messages they were, as in `sending.admit`.
-        - `spend`: The entry that `sending.admit` answered in `credits`, if credits paid for a part of the messages:
-          the grants that paid get their credits back first, once, and the account's own limits get the rest
-          (R-CRD-2).
-        - `key`: An idempotency key: the same request repeated within a day gets the same answer, and gives back once
-          (R-QTA-5). A request with a key costs a commit.
+        - `spend`: If credits paid for some of the messages, the number of the ledger entry, which `sending.admit`
+          answered in `credits`. The credit grants that paid get their credits back first, and only once; the
+          account's own limits get the rest (R-CRD-2).
+        - `key`: An idempotency key: the same request repeated within a day gets the same answer, and messages are
+          given back only once (R-QTA-5). A request with a key costs a commit.
         """
         return SendRefund._from(self._call(
             "sending.refund",
@@ -3416,16 +3448,16 @@ class SendingOperations(Namespace):
         at_ms: int | None = None,
         package: str | None = None,
     ) -> SendExplanation:
-        """Explains a send as `sending.explain` does, for another time or another package (R-QTA-15): as if nothing went
-        out until that time, and as if the account had that package now, with the account's own limits unchanged. It
-        charges nothing.
+        """Explains a send as `sending.explain` does, but for another time or another package (R-QTA-15). The call
+        assumes that nothing goes out until that time, and that the account has that package now while the account's
+        own limits are unchanged. It charges nothing.
 
         - `account`: The account that would send.
         - `count`: How many messages, at least 1.
-        - `user`: The user who would send; absent when the host itself would.
+        - `user`: The user who would send; absent when the host itself would send.
         - `channel`: The channel; e-mail when absent.
         - `message`: What kind of message it is.
-        - `at_ms`: The time, in unix milliseconds, which cannot be in the past; now when absent.
+        - `at_ms`: The time, in unix milliseconds; it cannot be in the past. When absent, now.
         - `package`: The package, which only operators and the host can name; the account's own package when absent.
         """
         return SendExplanation._from(self._call(
@@ -3441,14 +3473,14 @@ class SessionsOperations(Namespace):
     __slots__ = ()
 
     def check(self, *, token: str, account: str | None = None, ip: str | None = None) -> SessionProof:
-        """Says whose session a token is. The answer comes from memory while nothing changes; the call counts as a use
-        of the session.
+        """Checks the token of a session: the answer says to which user the session belongs. While nothing changes, the
+        answer comes from memory; the call counts as a use of the session.
 
-        With `account`, it also checks that the user can act in that account now.
+        With `account`, the call also checks that the user can act in that account now.
 
         - `token`: The token.
         - `account`: The account in which the user wants to act.
-        - `ip`: The address from which they come, as the host saw it.
+        - `ip`: The address from which the user comes, as the host saw it.
         """
         return SessionProof._from(self._call("sessions.check", {"token": token}, {"account": account, "ip": ip}))
 
@@ -3462,22 +3494,24 @@ class SessionsOperations(Namespace):
         device: str | None = None,
         ip: str | None = None,
     ) -> SessionToken:
-        """Logs a user in: with their e-mail address and password, or because the host vouches for them after a sign-on
-        of its own.
+        """Logs a user in, either with e-mail address and password, or because the host vouches for the user, for
+        example after a single sign-on.
 
         An unknown address, a wrong password and a disabled user are all refused with `login_refused`, and take the
         same work. Failures delay further attempts for a growing time (`login_delayed`), at most for a quarter of an
-        hour. After the right password, the call can still be refused: because a code is needed, or is wrong (after
-        30 wrong codes in a day, further codes are delayed until a day after the first); because of the status of the
-        user's accounts, if none of them can be entered (R-ACC-3); or with `ip_not_allowed`.
+        hour. Even with the right password, the call can be refused: because a code is needed or is wrong; because
+        the user cannot enter any of their accounts, with the code of an account's status (R-ACC-3); or with
+        `ip_not_allowed`. After 30 wrong codes in a day, further codes are delayed until a day after the first wrong
+        code.
 
-        - `email`: The e-mail address; it needs `password`.
+        - `email`: The e-mail address; give it together with `password`.
         - `password`: The password.
-        - `code`: A code of their second factor, a time-based code or a recovery code, for a user who has one
-          (`second_factor_required`).
-        - `user`: The user for whom the host vouches, however it identified them; instead of address and password.
-        - `device`: What is shown to the user as their device, such as `Firefox on Linux`.
-        - `ip`: The address from which they come, as the host saw it.
+        - `code`: A time-based code or a recovery code, to be given together with `password` if the user has a second
+          factor. Without it, the call is refused with `second_factor_required`.
+        - `user`: The user for whom the host vouches because it has identified the user by its own means. Give either
+          this, or `email` and `password`.
+        - `device`: The name of the device, as the user sees it in the list of sessions, such as `Firefox on Linux`.
+        - `ip`: The address from which the user comes, as the host saw it.
         """
         return SessionToken._from(self._call(
             "sessions.create",
@@ -3494,23 +3528,25 @@ class SessionsOperations(Namespace):
         life_ms: int | None = None,
         device: str | None = None,
     ) -> SessionToken:
-        """Lets an operator, or somebody who manages the team of the account from above it, act as one of its users
-        (R-SES-6).
+        """Begins an impersonation: an operator, or a user who manages the account's team from an account above, acts as
+        one of the account's users (R-SES-6).
 
         Operators need `clients.login_as` and the policy `operators_log_in_as`. Users need `impersonation.start` and
-        `accounts.team` in an account above, and everything that the user may do. The session is for this one
-        account. In it nobody can do more than the user may, and a user who acts as another cannot do more than they
-        may themself. What only the user in person may do is refused with `not_as_another`. The address and the
-        allow-lists of the person who acts count, not those of the user. The session ends after `life_ms` and cannot
-        be renewed. It also ends when the person who acts may no longer begin it, is disabled, or has all their
-        sessions ended, and when the user leaves or ends it. The user is told through the outbox.
+        `accounts.team` in an account above, and every permission that the user holds. The session is for this one
+        account. It allows no more than the user may do, and a user who acts as another user cannot do more than they
+        may do themself. Operations that only the user in person may call are refused with `not_as_another`. The
+        address and the allow-lists of the person who acts count, not those of the user. The session ends after
+        `life_ms` and cannot be renewed. It ends earlier if the person who acts is no longer allowed to begin it, is
+        disabled, or has all their sessions ended, and if the user leaves the account or ends the session. The user
+        is notified through the outbox.
 
-        - `user`: The user as whom the actor acts: somebody who can enter the account and is not an operator.
-        - `account`: The account in which they act; if the actor is a user, an account below their own.
-        - `reason`: The reason, in 1 to 500 bytes; the user is told the reason, and it is recorded.
-        - `life_ms`: How long the session lasts, in milliseconds; the policy `log_in_as_ms` says the most, and how
-          long when absent.
-        - `device`: What is shown as the device, such as `Firefox on Linux`.
+        - `user`: The user as whom the actor acts: a user who can enter the account and is not an operator.
+        - `account`: The account in which the actor acts as the user. If the actor is a user, an account below the
+          actor's own.
+        - `reason`: The reason, in 1 to 500 bytes. The user sees the reason, and the audit records it.
+        - `life_ms`: How long the session lasts, in milliseconds: at most as long as the policy `log_in_as_ms` says,
+          which is also the value when absent.
+        - `device`: The name of the device in the list of sessions, such as `Firefox on Linux`.
         """
         return SessionToken._from(self._call(
             "sessions.create_as",
@@ -3519,19 +3555,20 @@ class SessionsOperations(Namespace):
         ))
 
     def end(self, *, session: str | None = None, token: str | None = None) -> SessionsEnded:
-        """Ends a session. The host ends it by its token or its id; the user themself, and operators with
-        `clients.status`, by its id. A session in which somebody acts as the user can also be ended by that person,
-        and by those who hold `impersonation.end` in its account and can do there as much as the person and the user.
+        """Ends a session. The host names the session by its token or its id. The user themself, and operators with
+        `clients.status`, name it by its id. A session in which somebody acts as the user can also be ended by that
+        person, and by users who hold `impersonation.end` in the session's account and can do at least as much there
+        as the person and the user.
 
         - `session`: The session; give either this or `token`.
-        - `token`: Its token; give either this or `session`.
+        - `token`: The token of the session; give either this or `session`.
         """
         return SessionsEnded._from(self._call("sessions.end", {}, {"session": session, "token": token}))
 
     def end_all(self, *, user: str, keep_session: str | None = None) -> SessionsEnded:
-        """Ends all sessions of a user, or all but one, including those in which they act as others (R-SES-2). The user
-        themself may do so; somebody who holds `users.disable` in the only team of the user and can do as much as
-        they can; and operators with `clients.status`.
+        """Ends all sessions of a user, or all but one, including the sessions in which the user acts as others
+        (R-SES-2). The user themself may do so, and operators with `clients.status`, and anybody who holds
+        `users.disable` in the user's only team and can do at least as much as the user.
 
         - `user`: The user.
         - `keep_session`: The session that does not end.
@@ -3539,9 +3576,9 @@ class SessionsOperations(Namespace):
         return SessionsEnded._from(self._call("sessions.end_all", {"user": user}, {"keep_session": keep_session}))
 
     def list(self, *, user: str) -> SessionList:
-        """Lists the devices on which somebody is logged in (R-SES-2). Users see their own sessions, including those in
-        which others act as them. With `impersonation.list` in an account, they also see the sessions in which others
-        act as its users there.
+        """Lists the devices on which a user is logged in (R-SES-2). Users see their own sessions, including those in
+        which others act as them. With `impersonation.list` in an account, users also see the sessions in which
+        others act as the users of that account.
 
         - `user`: The user.
         """
@@ -3555,13 +3592,13 @@ class SessionsOperations(Namespace):
         code: str | None = None,
         ip: str | None = None,
     ) -> SessionToken:
-        """Gives a session a new token; the old one is no longer valid. A session in which somebody acts as another user
-        cannot be renewed. With the password, the user proves anew who they are.
+        """Gives a session a new token; the old token is no longer valid. A session in which somebody acts as another
+        user cannot be renewed. If the call has the password, the user proves their identity again.
 
         - `token`: The token.
         - `password`: The password of the user.
-        - `code`: A code of their second factor, if they have one; it needs `password`.
-        - `ip`: The address from which they come, as the host saw it.
+        - `code`: A code of the user's second factor, if the user has one; give it together with `password`.
+        - `ip`: The address from which the user comes, as the host saw it.
         """
         return SessionToken._from(self._call(
             "sessions.renew",
@@ -3579,9 +3616,9 @@ class SharingOperations(Namespace):
         """Says whether a user may do something with a template that an account above shares with their account. A
         template that is not shared is refused with `not_found`.
 
-        - `account`: The account with which it is shared.
+        - `account`: The account with which the template is shared.
         - `user`: The user in that account.
-        - `action`: What they want to do.
+        - `action`: What the user wants to do.
         - `kind`: The kind of the resource: `template`.
         - `id`: The resource.
         """
@@ -3598,8 +3635,8 @@ class SharingOperations(Namespace):
         after: str | None = None,
         limit: int | None = None,
     ) -> ShareableList:
-        """Lists the templates of an account that can be shared, a page at a time; for a shared template, with the
-        accounts with which it is shared.
+        """Lists the templates of an account that can be shared, a page at a time. For a shared template, the list also
+        names the accounts with which it is shared.
 
         - `account`: The account.
         - `shared`: Only templates that are shared, or only templates that can be shared but are not; both when
@@ -3615,8 +3652,8 @@ class SharingOperations(Namespace):
         ))
 
     def received(self, *, account: str, after: str | None = None, limit: int | None = None) -> ReceivedList:
-        """Lists what the accounts above share with an account, which is its folder "Shared templates", a page at a
-        time.
+        """Lists the templates that the accounts above share with an account, a page at a time: the account's folder
+        "Shared templates".
 
         - `account`: The account.
         - `after`: Where the page begins: the `next` of the previous page. A page may be shorter than `limit` and
@@ -3638,15 +3675,16 @@ class SharingOperations(Namespace):
         all: bool | None = None,
         accounts: List[str] | tuple[str, ...] | None = None,
     ) -> ShareableTemplate:
-        """Shares a template with accounts below: with all of them, or with those that are named. Sharing it again
-        replaces the accounts with which it was shared. Only templates can be shared, and only with accounts below.
+        """Shares a template with accounts below: with all of them, or with those that are named. If the template is
+        shared again, the new accounts replace the old ones. Only templates can be shared, and only with accounts
+        below.
 
         - `account`: The account that shares.
         - `kind`: The kind of the resource: `template`.
         - `id`: The resource.
-        - `all`: Whether it is shared with every account below, including those created later; give either this or
-          `accounts`.
-        - `accounts`: The accounts below with which it is shared, at most 500; give either this or `all`.
+        - `all`: Whether the template is shared with every account below, including accounts created later; give
+          either this or `accounts`.
+        - `accounts`: The accounts below with which the template is shared, at most 500; give either this or `all`.
         """
         return ShareableTemplate._from(self._call(
             "sharing.share",
@@ -3657,7 +3695,7 @@ class SharingOperations(Namespace):
     def unshare(self, *, account: str, kind: str, id: str) -> ShareEnded:
         """Ends the sharing of a template, for all accounts at once.
 
-        - `account`: The account that shares it.
+        - `account`: The account that shares the template.
         - `kind`: The kind of the resource: `template`.
         - `id`: The resource.
         """
@@ -3670,74 +3708,79 @@ class StoreOperations(Namespace):
     __slots__ = ()
 
     def backup(self, *, to: str) -> StoreBackup:
-        """Writes a backup: all that the store holds at one instant, while others go on, in one file of JSON lines that
-        is also an export for other programs (docs/backup-file.md says what is in it).
+        """Writes a backup: everything that the store holds at one instant, in one file of JSON lines, while other calls
+        continue. Other programs can read the file too (docs/backup-file.md describes it).
 
-        The file has its name once all of it is durable, and takes the place of no other. Until then it lies under
-        the name that ends in `.part`, where its length shows how far it is, and where the next attempt begins anew
-        after a crash. It holds the hashes of all passwords, and the key of the tokens unless the host gave that with
-        `token_key`: keep it as safe as the store. What this process has drawn ahead and not used counts as used in
-        it, at most 2 % of a limit.
+        The file gets its name when all of it is on disk, and never replaces an existing file. Until then it has the
+        same name with `.part` at the end, and its length shows the progress; after a crash, the next attempt
+        overwrites the `.part` file. The file holds the hashes of all passwords, and the key of the tokens unless the
+        host gave the key with `token_key`: keep the file as safe as the store. Quota that this process has drawn
+        ahead and not used counts as used in the backup: at most 2 % of a limit.
 
-        - `to`: The file, in a folder that is there. There must be no such file yet.
+        - `to`: The path of the file. Its folder must exist, and the file must not exist yet.
         """
         return StoreBackup._from(self._call("store.backup", {"to": to}))
 
     def barrier(self, *, timeout_ms: int) -> StoreBarrier:
-        """Waits until the next call in every process that has the store open applies what was acknowledged before this
-        call. Only a store in PostgreSQL has to be waited for.
+        """Waits until, in every process that has the store open, the next call applies all changes that were
+        acknowledged before this call. Only for a store in PostgreSQL does the call have to wait.
 
-        - `timeout_ms`: How long to wait at most, in milliseconds, at most a minute.
+        - `timeout_ms`: How long the call waits at most, in milliseconds: 0 to 60,000.
         """
         return StoreBarrier._from(self._call("store.barrier", {"timeout_ms": timeout_ms}))
 
     def compact(self) -> StoreCompacted:
-        """Gives back to the disk what the store takes and nothing lies in. A store in SQLite is written anew, for which
-        as much room is needed once more; what other processes write waits meanwhile, and is refused as `busy` after
-        five seconds. A store in a folder cannot be compacted while it is open: copy it with `store.copy`, and put
-        the copy in its place. In memory nothing is to be done.
+        """Compacts the store: frees disk space that the store takes but does not use. A store in SQLite is rewritten,
+        which needs as much free space again; meanwhile, writes of other processes wait, and are refused with `busy`
+        after five seconds. A store in a folder cannot be compacted while it is open: copy it with `store.copy`, and
+        put the copy in its place. For a store in memory or in PostgreSQL, the call does nothing.
         """
         return StoreCompacted._from(self._call("store.compact", {}))
 
     def copy(self, *, to: str) -> StoreCopy:
         """Copies the store, as it is at one instant, into a new store of the same or another kind, while other calls
-        continue. Use it for a backup, which is opened like any other store, or to move between a folder, SQLite and
-        PostgreSQL.
+        continue. Use the copy as a backup, which can be opened like any other store, or to move between a folder,
+        SQLite and PostgreSQL.
 
-        What this process has drawn ahead and not used counts as used in the copy, at most 2 % of a limit. The key of
-        the tokens is copied along, unless the host gave it with `token_key`; into PostgreSQL it is not: open the
-        copy with the bytes of the key file as `token_key`. A copy that was cut off cannot be opened.
+        Quota that this process has drawn ahead and not used counts as used in the copy: at most 2 % of a limit. The
+        key of the tokens is copied too, unless the host gave it with `token_key`. The key is not copied into
+        PostgreSQL: open such a copy with the bytes of the key file as `token_key`. A copy that was interrupted
+        cannot be opened.
 
         - `to`: Where the copy is made: a folder, `sqlite:` and a file, or `postgresql://` and a database. There must
-          be no store yet.
+          be no store at this place yet.
         """
         return StoreCopy._from(self._call("store.copy", {"to": to}))
 
     def info(self) -> StoreInfo:
-        """Reads what the store is and who has it open, its id, its last commit, and the version of the library."""
+        """Reads the kind, the id and the last commit of the store, how many processes have it open, the deletions that
+        still go on in steps, and the version of the library.
+        """
         return StoreInfo._from(self._call("store.info", {}))
 
     def metrics(self) -> StoreMetrics:
-        """Reads what is counted of this process and of the store, as OpenMetrics text for a monitor to fetch. Nothing
-        of it names an account or a person.
+        """Reads the metrics of this process and of the store as OpenMetrics text, for a monitoring system. No metric
+        names an account or a person.
 
-        Calls and refusals are those of operations since the store was opened here. Prepared calls and decisions from
-        memory are not counted one by one, which would cost as much as they do; what they draw from the store is.
+        Calls and refusals of operations are counted from the time when this process opened the store. Prepared calls
+        and decisions from memory are not counted one by one, because counting would cost as much as the call; but
+        what they draw from the store is counted.
         """
         return StoreMetrics._from(self._call("store.metrics", {}))
 
     def restore(self, *, backup: str, to: str, edited: bool | None = None) -> StoreCopy:
-        """Makes a store of a backup, at a place where there is none: whichever store is asked, only the file is read.
-        The file is checked before anything is made, and the records after that: a backup that is cut or damaged is
-        refused, and so is one whose records do not fit each other.
+        """Creates a new store from a backup, at a place where there is no store yet. The store that runs the call is
+        neither read nor changed. The file is checked before anything is created, and the records are checked when
+        they are in the new store. A backup that is truncated or damaged is refused, and so is a backup whose records
+        do not agree with each other.
 
-        An attempt that was cut off is begun anew by the next one.
+        If an attempt was interrupted, the next attempt begins anew.
 
         - `backup`: The file that `store.backup` has written.
         - `to`: Where the store is made: a folder, `sqlite:` and a file, or `postgresql://` and a database. There
-          must be no store yet.
-        - `edited`: Whether somebody has changed the file on purpose: then the records are checked, and the
-          fingerprint may differ.
+          must be no store at this place yet.
+        - `edited`: Whether somebody has changed the file on purpose. If so, the fingerprint may differ; the records
+          are still checked.
         """
         return StoreCopy._from(self._call("store.restore", {"backup": backup, "to": to}, {"edited": edited}))
 
@@ -3745,13 +3788,13 @@ class StoreOperations(Namespace):
         """Computes a fingerprint of every record: two stores that went through the same operations have the same
         fingerprint.
 
-        Quota blocks that were drawn ahead are stored too, so that the same sends give the same fingerprint only if
-        they were asked for in the same calls.
+        The store also holds the quota that processes have drawn ahead. So the same sends give the same fingerprint
+        only if the same calls asked for them.
         """
         return StoreStateHash._from(self._call("store.state_hash", {}))
 
     def stats(self) -> StoreStats:
-        """Computes what takes how much room: it reads every record."""
+        """Computes how much space each kind of record takes. For this, it reads every record."""
         return StoreStats._from(self._call("store.stats", {}))
 
     def verify(self) -> StoreVerification:
@@ -3767,9 +3810,8 @@ class SuppressionsOperations(Namespace):
     __slots__ = ()
 
     def add(self, *, account: str, entries: List[SuppressionInput] | tuple[SuppressionInput, ...]) -> SuppressionsAdded:
-        """Suppresses addresses and domains in an account. All of them are added, or none. An entry that is there
-        already gets the new reason and the new expiry. To add domains, the actor also needs
-        `suppressions.domains.add`.
+        """Suppresses addresses and domains in an account. All of them are added, or none. An entry that exists already
+        gets the new reason and the new expiry. To add domains, the actor also needs `suppressions.domains.add`.
 
         - `account`: The account.
         - `entries`: The addresses and domains, at most 500.
@@ -3783,7 +3825,7 @@ class SuppressionsOperations(Namespace):
         message_class: MessageClass,
         recipients: List[str] | tuple[str, ...],
     ) -> SuppressionCheck:
-        """Filters recipients: says to which of them nothing may be sent, and why.
+        """Filters recipients: says to which of them no message may be sent, and why.
 
         A recipient is suppressed by their address, by its domain, and by every domain that contains this domain.
 
@@ -3808,7 +3850,8 @@ class SuppressionsOperations(Namespace):
 
         - `account`: The account.
         - `entries`: The addresses and domains, at most 5,000.
-        - `atomic`: Whether all entries are added or none; the answer says which one was in the way.
+        - `atomic`: Whether all entries are added or none. If one entry is refused, none is added, and the answer
+          says which entry was refused.
         """
         return ImportedSuppressionResults._from(self._call(
             "suppressions.import_many",
@@ -3830,8 +3873,8 @@ class SuppressionsOperations(Namespace):
         removed.
 
         - `account`: The account.
-        - `pooled`: Whether to list the entries of the team's pool, if the account is in it; otherwise the account's
-          own entries are listed.
+        - `pooled`: Whether to list the entries of the team's pool, if the account is in the pool; otherwise the
+          account's own entries are listed.
         - `search`: Only addresses and domains that begin with this text; case and accents do not matter.
         - `message_class`: Only entries of this class.
         - `after`: Where the page begins: the `next` of the previous page. A page may be shorter than `limit` and
@@ -3845,12 +3888,12 @@ class SuppressionsOperations(Namespace):
         ))
 
     def pool(self, *, account: str, pooled: bool) -> SuppressionPool:
-        """Puts an account into the pool of its team, or takes it out. In the pool, its suppressions apply to all
-        accounts in it, and theirs apply to this account. Out of the pool, only its own suppressions apply,
-        unchanged.
+        """Puts an account into the pool of its team, or takes it out. While the account is in the pool, its
+        suppressions apply to all accounts in the pool, and theirs apply to this account. Outside the pool, only the
+        account's own suppressions apply, unchanged.
 
         - `account`: The account.
-        - `pooled`: Whether it is in the pool.
+        - `pooled`: Whether the account is in the pool.
         """
         return SuppressionPool._from(self._call("suppressions.pool", {"account": account, "pooled": pooled}))
 
@@ -3864,7 +3907,7 @@ class SuppressionsOperations(Namespace):
         the pool stay. To remove domains, the actor also needs `suppressions.domains.remove`.
 
         - `account`: The account.
-        - `entries`: The addresses and domains, at most 500; one that the account does not suppress is refused with
+        - `entries`: The addresses and domains, at most 500. An entry that the account does not have is refused with
           `not_found`.
         """
         return SuppressionsRemoved._from(self._call("suppressions.remove", {"account": account, "entries": entries}))
@@ -3888,16 +3931,16 @@ class ThreadsOperations(Namespace):
         (R-QTA-10).
 
         When all slots are taken, the call is refused with `limit_reached`; `details.retry_at_ms` says when enough
-        leases will have run out unless they are renewed. A campaign that is stopped gets no slot (`bounce_stop`),
+        leases will have expired, unless they are renewed. A campaign that is stopped gets no slot (`bounce_stop`),
         and neither does a pending, suspended or closed account.
 
-        - `account`: The account that the worker works for.
+        - `account`: The account for which the worker works.
         - `holder`: The worker, by the name that the host uses for it. A worker that needs several slots takes them
           one by one.
         - `ttl_ms`: How long the lease lasts unless it is renewed, in milliseconds (1,000 to 86,400,000).
         - `campaign`: The campaign on which the worker works.
-        - `key`: An idempotency key: the same request repeated within a day gets the same slot, and takes no other;
-          another request with the key is refused with `idempotency_mismatch`.
+        - `key`: An idempotency key: the same request repeated within a day gets the same slot, and takes no other
+          slot; another request with the same key is refused with `idempotency_mismatch`.
         """
         return Slot._from(self._call(
             "threads.acquire",
@@ -3906,8 +3949,8 @@ class ThreadsOperations(Namespace):
         ))
 
     def list(self, *, account: str, after: str | None = None, limit: int | None = None) -> SlotList:
-        """Lists the slots that are taken in an account and in all accounts below it; the one whose lease ends first is
-        first. A slot that is renewed meanwhile can appear again on a later page.
+        """Lists the slots that are taken in an account and in all accounts below it; the slot whose lease ends first
+        comes first. A slot that is renewed meanwhile can appear again on a later page.
 
         - `account`: The account.
         - `after`: Where the page begins: the `next` of the previous page.
@@ -3916,7 +3959,7 @@ class ThreadsOperations(Namespace):
         return SlotList._from(self._call("threads.list", {"account": account}, {"after": after, "limit": limit}))
 
     def release(self, *, account: str, slot: str) -> Slot:
-        """Gives a slot back. If the lease has run out, the call is refused with `lease_lost` (R-QTA-10).
+        """Gives a slot back. If the lease has expired, the call is refused with `lease_lost` (R-QTA-10).
 
         - `account`: The account.
         - `slot`: The slot.
@@ -3924,8 +3967,8 @@ class ThreadsOperations(Namespace):
         return Slot._from(self._call("threads.release", {"account": account, "slot": slot}))
 
     def renew(self, *, account: str, slot: str, ttl_ms: int) -> Slot:
-        """Renews the lease of a slot. If the lease has run out, the call is refused with `lease_lost` (R-QTA-10); a
-        suspended or closed account cannot renew.
+        """Renews the lease of a slot. If the lease has expired, the call is refused with `lease_lost` (R-QTA-10). A
+        suspended or closed account cannot renew leases.
 
         - `account`: The account.
         - `slot`: The slot.
@@ -3942,7 +3985,8 @@ class UsageOperations(Namespace):
     def get(self, *, account: str) -> Usage:
         """Shows how much of each of its limits an account has used in the current window.
 
-        After a crash, what was drawn ahead counts as used: the number is never less than what was granted.
+        After a crash, quota that a process had drawn ahead counts as used: the number is never less than what was
+        granted.
 
         - `account`: The account.
         """
@@ -3961,14 +4005,15 @@ class UsageOperations(Namespace):
         """Lists the past windows of a limit or a cap in which something went out, the oldest first. A rolling hour has
         no past windows.
 
-        A window appears with the first send of a later one. What is given back later is taken out of the window in
-        which it was granted (R-QTA-6). After a crash, what was drawn ahead counts as used.
+        A window appears in the list with the first send of a later window. Messages that are given back later are
+        taken out of the window in which they were granted (R-QTA-6). After a crash, quota that a process had drawn
+        ahead counts as used.
 
         - `account`: The account.
         - `limit`: The limit; absent when a cap is named.
         - `cap`: The cap; absent when a limit is named.
-        - `subject`: For a cap with a count for each of several subjects, the subject: a member, campaign, API key or
-          domain.
+        - `subject`: For a cap that counts each of several subjects separately, the subject: a member, campaign, API
+          key or domain.
         - `after`: Where the page begins: the `next` of the previous page.
         - `page`: How many windows the page has at most: 1 to 500; 50 when absent.
         """
@@ -3989,8 +4034,8 @@ class UsageOperations(Namespace):
     ) -> InvoiceLines:
         """Lists what an invoice needs to know of an account and of the accounts below it, for a period (R-ACC-7).
 
-        - `account`: The account: its own line comes first, and then those of the accounts below it if the actor
-          manages its team.
+        - `account`: The account. Its own line comes first; if the actor manages the team, the lines of the accounts
+          below follow.
         - `from_ms`: The start of the period, in unix milliseconds: days that begin at this instant or later count,
           and credit entries of this instant or later.
         - `until_ms`: The end of the period, in unix milliseconds: days that begin before this instant count, and
@@ -4005,15 +4050,16 @@ class UsageOperations(Namespace):
         ))
 
     def reconcile(self, *, account: str, limit: LimitName, used: int) -> UsageReconciled:
-        """Sets how much of a limit an account has really used in its current window, as the host has counted. It is
-        useful after a crash, when what was drawn ahead counts as used. It can only lower the count; the accounts
-        above are reconciled on their own. In a rolling hour, the oldest messages are given back first, so that never
-        too few of them count. While other processes have the store open, it is refused with `busy`.
+        """Sets how much of a limit an account has really used in its current window, as the host has counted. This is
+        useful after a crash, when quota that was drawn ahead counts as used. The call can only lower the count, and
+        does not change the counts of the accounts above. In a rolling hour, the oldest messages are given back
+        first, so that never too few messages count. While other processes have the store open, the call is refused
+        with `busy`.
 
         - `account`: The account.
         - `limit`: The limit, which must be one that counts in a window.
-        - `used`: How much went out in the window, from the account and all accounts below it, without what credits
-          paid for: at most what is counted now.
+        - `used`: How much was used in the window by the account and all accounts below it, without what credits paid
+          for: at most the number that is counted now.
         """
         return UsageReconciled._from(self._call("usage.reconcile", {"account": account, "limit": limit, "used": used}))
 
@@ -4031,17 +4077,17 @@ class UsersOperations(Namespace):
         account: str | None = None,
         expected_rev: int | None = None,
     ) -> EmailChanged:
-        """Asks for another e-mail address of a user (R-USR-3, R-SES-4).
+        """Requests a change of a user's e-mail address (R-USR-3, R-SES-4).
 
-        The host, and operators if a policy allows it, change it at once. For everybody else, a link goes to the new
-        address, and nothing changes until somebody follows it; a newer request replaces an older one. For an address
-        that belongs to somebody already, the answer is the same, but no link goes out. Asking for the address that
-        the user has already cancels an earlier request.
+        The host, and operators if a policy allows it, change the address at once. For everybody else, a link goes to
+        the new address, and nothing changes until somebody follows the link. A newer request replaces an older one.
+        For an address that belongs to another user already, the answer is the same, but no link is sent. A request
+        for the address that the user already has cancels an earlier request.
 
         - `user`: The user.
         - `email`: The new address.
-        - `account`: The account as whose administrator the actor asks for a member; the account in which the actor
-          acts when absent.
+        - `account`: The account as whose administrator the actor changes a member's address; when absent, the
+          account in which the actor acts.
         - `expected_rev`: The revision on which the change is based; a stale one is refused with `rev_conflict`.
         """
         return EmailChanged._from(self._call(
@@ -4051,8 +4097,8 @@ class UsersOperations(Namespace):
         ))
 
     def confirm_email(self, *, token: str) -> User:
-        """Confirms a new address, after the user followed the link to it: it is the user's address from now on, and a
-        notice goes to the old one. A token can be used once (R-SES-4).
+        """Confirms a new e-mail address, after the user has followed the link that was sent to it. From now on it is
+        the user's address, and a notice goes to the old address. A token can be used once (R-SES-4).
 
         - `token`: The token of the link.
         """
@@ -4069,8 +4115,8 @@ class UsersOperations(Namespace):
         """Creates a user. An e-mail address belongs to one user on the whole platform; using it a second time is
         refused with `email_taken` (R-USR-1).
 
-        - `email`: The e-mail address; it is stored as typed and compared in its normal form.
-        - `id`: The host's own id; one is generated when it is absent.
+        - `email`: The e-mail address, which is stored as typed and compared in its normal form.
+        - `id`: The host's own id. When absent, an id is generated.
         - `first_name`: The first name.
         - `last_name`: The last name.
         """
@@ -4089,14 +4135,15 @@ class UsersOperations(Namespace):
         delete_accounts: bool | None = None,
     ) -> UserDeleted:
         """Deletes a user (R-USR-4). When the host, or an operator with `clients.delete`, deletes a user, the user is
-        deleted everywhere. Somebody who manages a team from its top account and holds `users.delete` there ends the
-        user's memberships in that team; when these were the last ones anywhere, the user is deleted.
+        deleted everywhere. When a user who manages a team from its top account and holds `users.delete` there
+        deletes a user, the call ends that user's memberships in the team; if the user then has no membership in any
+        account, the user is deleted.
 
-        For an account that the user owns, the call names a successor, or the account is deleted too (R-TEA-5).
+        For each account that the user owns, the call must name a successor or delete the account too (R-TEA-5).
 
         - `user`: The user.
-        - `resources_to`: Who gets the resources of the user in each account; required when they have any.
-        - `successors`: The next owners of what the user owns, for at most 500 accounts.
+        - `resources_to`: Who gets the resources of the user in each account; required when the user has any.
+        - `successors`: The next owners of the accounts that the user owns, for at most 500 accounts.
         - `delete_accounts`: Whether accounts for which no successor is named are deleted; an account that still has
           accounts below it is refused.
         """
@@ -4132,8 +4179,8 @@ class UsersOperations(Namespace):
         either all fields are changed or none.
 
         - `user`: The user.
-        - `account`: The account of the user as whose administrator the actor edits them; the account in which the
-          actor acts when absent.
+        - `account`: The account as whose administrator the actor edits the user; when absent, the account in which
+          the actor acts.
         - `first_name`: The first name.
         - `last_name`: The last name.
         - `phone`: The phone number, at most 40 bytes.
@@ -4168,11 +4215,11 @@ class UsersOperations(Namespace):
         """Exports users with their accounts as CSV, a page at a time: one row for each membership, with the columns
         `email`, `first_name`, `last_name`, `account`, `role`, `group`, `owner` and `disabled` (R-USR-5).
 
-        The pages put together in their order are the file. A field that a spreadsheet would read as a formula gets
-        an apostrophe in front; `users.import_csv` removes it again.
+        The pages, joined in their order, are the file. A field that a spreadsheet would read as a formula gets an
+        apostrophe in front; `users.import_csv` removes it again.
 
-        - `account`: The account. For a top account, those who manage its team (`accounts.team`) get the whole team;
-          in every other case the members of this one account are exported.
+        - `account`: The account. For a top account, users who manage its team (`accounts.team`) get the whole team.
+          In every other case, the members of this one account are exported.
         - `header`: Whether the text begins with a line of column names; when absent, only the first page has one.
         - `after`: Where the page begins: the `next` of the previous page.
         - `limit`: How many rows the page has at most: 1 to 1,000; 1,000 when absent. A page may be shorter, and even
@@ -4198,8 +4245,8 @@ class UsersOperations(Namespace):
         return UserData._from(self._call("users.export_data", {"user": user}, {"after": after, "limit": limit}))
 
     def get(self, *, user: str | None = None, email: str | None = None) -> User:
-        """Reads a user, by id or by e-mail address. Users can read themselves, and those whom they see in the account
-        in which they act.
+        """Reads a user, by id or by e-mail address. Users can read themselves, and the users whom they see in the
+        account in which they act.
 
         - `user`: The user; give either this or `email`.
         - `email`: The e-mail address, in any spelling of its normal form; give either this or `user`.
@@ -4218,7 +4265,7 @@ class UsersOperations(Namespace):
         atomic: bool | None = None,
     ) -> UserImport:
         """Creates users and memberships from CSV in one commit: at most 900 KiB and 1,000 rows. Larger files have to be
-        imported in parts; the function of each language that imports a whole file does so.
+        imported in parts; each language has a function that does so for a whole file.
 
         The first line names the columns: those of `users.export_csv`, in any order; case and spaces do not matter,
         and only `email` is required. The fields are separated by commas, semicolons or tabs, whichever the first
@@ -4227,14 +4274,14 @@ class UsersOperations(Namespace):
         the membership, and keeps their name. A bad row is reported with its line and column, and the other rows are
         imported (R-USR-5).
 
-        - `account`: The account of the rows that name none. A row may name this account or one below it.
+        - `account`: The account for rows that name no account. A row may name this account or one below it.
         - `csv`: The rows.
-        - `columns`: The columns, when the first line of `csv` does not name them because it is a later part of a
-          file.
-        - `separator`: The character between the fields; it is found from the first row when absent.
+        - `columns`: The columns; needed when `csv` is a later part of a file, whose first line does not name them.
+        - `separator`: The character between the fields. When absent, the first row shows which character it is.
         - `first_line`: The line number that the first line of `csv` has in its file; 1 when absent.
-        - `role`: The role for rows that name none; the default role of the account when absent.
-        - `atomic`: Whether all rows are imported or none; the answer says which one was in the way.
+        - `role`: The role for rows that name no role; the default role of the account when absent.
+        - `atomic`: Whether all rows are imported or none. If one row is refused, none is imported, and the answer
+          says which row was refused.
         """
         return UserImport._from(self._call(
             "users.import_csv",
@@ -4255,18 +4302,18 @@ class UsersOperations(Namespace):
         after: str | None = None,
         limit: int | None = None,
     ) -> UserList:
-        """Lists users, a page at a time. Those who manage a team from its top account get the users of the team,
-        including the owners (R-TEA-3); the host and operators get the users of the platform.
+        """Lists users, a page at a time. Users who manage a team from its top account get the users of the team,
+        including the owners (R-TEA-3). The host and operators get the users of the platform.
 
-        - `account`: Only users of this account and of all accounts below it; for a user, the account in which they
-          act when absent.
+        - `account`: Only users of this account and of all accounts below it. When absent and the actor is a user,
+          the account in which the actor acts.
         - `sub_account`: Only members of this one account.
         - `role`: Only users who have this role in one of the accounts that are listed.
         - `status`: Only users with this status.
         - `inactive_since_ms`: Only users who have not been seen since this instant, in unix milliseconds: they were
           last seen before it, or were never seen and were created before it.
         - `search`: Only users whose e-mail address, last name or first name begins with this text; case and accents
-          do not matter. Users whose ordering field matches come first.
+          do not matter. Users who match in the field that orders the list come first.
         - `order`: The order; by e-mail address when absent.
         - `after`: Where the page begins: the `next` of the previous page.
         - `limit`: How many users the page has at most: 1 to 500; 50 when absent. With filters, a page may be shorter
@@ -4279,25 +4326,26 @@ class UsersOperations(Namespace):
         ))
 
     def logged_in(self, *, user: str) -> User:
-        """Tells that a user has logged in, for a host with a log-in of its own; the first time counts (R-INV-4).
+        """Reports that a user has logged in, for a host with its own log-in. Each call counts as seeing the user; the
+        first call also records the first log-in (R-INV-4).
 
         - `user`: The user.
         """
         return User._from(self._call("users.logged_in", {"user": user}))
 
     def password_was_set(self, *, user: str) -> User:
-        """Tells that a user has set a password, for a host with a log-in of its own: the step counts as done (R-TEA-4).
-        All sessions of the user end, the links that were sent to them are no longer valid, a change of their address
-        that is waiting is cancelled, and they are told, except of the first password that they were asked to set
-        (R-SES-4).
+        """Reports that a user has set a password, for a host with its own log-in: the user's pending step `password`
+        counts as done (R-TEA-4). All sessions of the user end, the links that were sent to the user are no longer
+        valid, and a change of the user's address that waits for confirmation is cancelled. The user is notified,
+        except of the first password that they were asked to set (R-SES-4).
 
         - `user`: The user.
         """
         return User._from(self._call("users.password_was_set", {"user": user}))
 
     def request_password_reset(self, *, user: str) -> PasswordResetRequested:
-        """Sends a user the link that sets a new password; a newer link replaces an older one (R-INV-10, R-SES-4). It
-        can be used for an hour, or for `link_life_ms` where that is shorter.
+        """Sends a user a link for setting a new password; a newer link replaces an older one (R-INV-10, R-SES-4). The
+        link can be used for an hour, or for the time in the policy `link_life_ms` if that is shorter.
 
         The host, operators with `clients.edit`, the user themself, and users who see the user and hold
         `users.reset_password` in the account in which they act can ask for it. A person who was invited and has not

@@ -11,11 +11,11 @@ Limit = Union[int, Literal["unlimited"]]
 """A limit: a number (0 allows nothing), or `unlimited`."""
 
 AccessHeldAs = Union[Literal["owner"], Literal["member"], Literal["ancestor"]]
-"""How somebody holds their permissions in an account.
+"""How a user holds permissions in an account.
 
-- `owner`: They own the account.
-- `member`: They are a member of it.
-- `ancestor`: They manage the team from an account above it.
+- `owner`: The user owns the account.
+- `member`: The user is a member of the account.
+- `ancestor`: The user manages the team from an account above.
 """
 
 AccessStepKind = Union[
@@ -35,16 +35,17 @@ AccessStepKind = Union[
 """What kind of thing a permission check looked at.
 
 - `operators_only`: The permission is for operators of the platform only, never for users of an account.
-- `ancestor`: The user reaches the account from one above it, with the permissions that they hold there.
+- `ancestor`: The user reaches the account from an account above it, with the permissions that they hold there.
 - `owner`: The user is the owner, who holds every permission under the ceilings.
-- `by_package`: By policy, members hold what the role of the package allows, and not what a role of their own allows.
-- `grant`: A role allows it.
+- `by_package`: By policy, members hold what the role of the account's package allows, and not what a role of their
+  own allows.
+- `grant`: A role allows the permission.
 - `administrator`: The role is an administrator's role, in which every scope is `any`.
-- `denial`: A role denies it.
-- `no_grant`: Nothing allows it: no role of the member; or no role of the package, where the package decides; or no
-  membership of the account itself, where the permission needs one.
-- `ceiling`: The role of a package leaves the permission, up to this scope.
-- `ceiling_missing`: The role of a package does not leave the permission.
+- `denial`: A role denies the permission.
+- `no_grant`: Nothing allows the permission: no role of the member does; or, if the package decides, its role does
+  not; or the permission needs a membership of the account itself, and the user has none.
+- `ceiling`: The role of a package is a ceiling, and it allows the permission up to this scope.
+- `ceiling_missing`: The role of a package is a ceiling, and it does not allow the permission.
 - `behind`: Somebody acts as the user, or a program acts for them with an API key: the user may do no more than that
   person or key may (R-SES-6, R-SES-7).
 - `status`: The status of the account, the user or the membership forbids everything; when `account` is given, it
@@ -61,28 +62,28 @@ AccountAction = Union[
     Literal["add_credits"],
     Literal["withdraw_credits"],
 ]
-"""What is done to many accounts.
+"""An action that is carried out for many accounts.
 
 - `activate`: Makes pending accounts active, and clears the holds of the reason from suspended ones.
-- `suspend`: Places a hold, unless there is one of this reason already.
-- `close`: Closes them.
-- `reopen`: Reopens them.
-- `delete`: Deletes them.
-- `set_package`: Gives them a package.
-- `add_credits`: Gives each of them credits, as `credits.grant` does.
-- `withdraw_credits`: Takes credits back from each of them, as `credits.withdraw` does.
+- `suspend`: Places a hold on each account, unless it has a hold of this reason already.
+- `close`: Closes the accounts.
+- `reopen`: Reopens the accounts.
+- `delete`: Deletes the accounts.
+- `set_package`: Gives the accounts a package.
+- `add_credits`: Gives each account credits, as `credits.grant` does.
+- `withdraw_credits`: Takes credits back from each account, as `credits.withdraw` does.
 """
 
 AccountOrder = Union[Literal["id"], Literal["name"], Literal["created"]]
-"""What a list of accounts is ordered by.
+"""The order of a list of accounts.
 
 - `id`: The id.
-- `name`: The name; upper and lower case are alike.
+- `name`: The name; case does not matter.
 - `created`: The time of creation, the oldest first.
 """
 
 ActionKind = Union[Literal["automation"], Literal["trigger"]]
-"""What carries out actions by itself.
+"""What carries out the actions.
 
 - `automation`: An automation, counted by `automation_actions_per_month`.
 - `trigger`: A trigger, counted by `trigger_actions_per_month`.
@@ -97,17 +98,18 @@ AssetKind = Union[Literal["domain"], Literal["node"], Literal["bounce_address"]]
 """
 
 AssetSource = Union[Literal["own"], Literal["package"], Literal["inherited"]]
-"""Where an account has an asset from.
+"""Where an account's asset comes from.
 
-- `own`: It was assigned to the account itself.
-- `package`: It comes from the account's package.
-- `inherited`: It comes from the account above, or from that account's package, because this account has no package.
+- `own`: The asset was assigned to the account itself.
+- `package`: The asset comes from the account's package.
+- `inherited`: The asset comes from the account above, or from the package of that account, because this account has
+  no package.
 """
 
 AuditActorKind = Union[Literal["system"], Literal["user"], Literal["operator"]]
 """What kind of actor.
 
-- `system`: The host itself, or what became due without a call.
+- `system`: The host itself, or a change that became due without a call.
 - `user`: A user in an account.
 - `operator`: One of the platform's staff.
 """
@@ -148,14 +150,14 @@ AuditKind = Union[
 - `avatar`: The picture of a group.
 - `campaign`: A campaign: it was stopped or resumed.
 - `cap`: A cap or pace.
-- `credits`: An entry of a ledger of credits, as channel and number. What pays for a send is recorded in the ledger
-  only.
+- `credits`: An entry of a ledger of credits, named by channel and number. Credits that pay for a send are recorded
+  in the ledger only.
 - `default_limits`: The default limits of the platform.
 - `group`: A group.
 - `invitation`: An invitation.
 - `link`: A link that was sent to a user.
-- `member`: A membership, by its user.
-- `operator`: An operator of the platform, by their user.
+- `member`: A membership, named by its user.
+- `operator`: An operator of the platform, named by their user.
 - `package`: A package.
 - `permission`: A permission that the host added.
 - `password`: The password of a user, or a banned password; never the password itself.
@@ -199,16 +201,16 @@ AuditProblemKind = Union[
 AuditWhat = Union[Literal["created"], Literal["changed"], Literal["deleted"]]
 """What happened to a thing.
 
-- `created`: It was made.
-- `changed`: It was changed.
-- `deleted`: It was deleted.
+- `created`: The thing was created.
+- `changed`: The thing was changed.
+- `deleted`: The thing was deleted.
 """
 
 CampaignStopReason = Union[Literal["bounces"], Literal["request"]]
 """What stops a campaign.
 
 - `bounces`: Too many of its messages bounced.
-- `request`: Somebody stopped it.
+- `request`: Somebody stopped the campaign.
 """
 
 CapPeriod = Union[Literal["month"], Literal["year"]]
@@ -237,10 +239,10 @@ CapScope = Union[
 """
 
 Channel = Union[Literal["email"], Literal["sms"]]
-"""How a message goes out; e-mails and text messages are counted separately.
+"""The channel of a message; e-mails and text messages are counted separately.
 
-- `email`: By e-mail.
-- `sms`: As a text message.
+- `email`: E-mail.
+- `sms`: Text message (SMS).
 """
 
 ChildOwner = Union[Literal["own"], Literal["parents"]]
@@ -253,8 +255,8 @@ ChildOwner = Union[Literal["own"], Literal["parents"]]
 Children = Union[Literal["delete"], Literal["detach"]]
 """What happens to the accounts below an account that is deleted.
 
-- `delete`: They are deleted too, with all accounts below them.
-- `detach`: They become top accounts.
+- `delete`: All accounts below the deleted account are deleted too.
+- `detach`: The accounts directly below become top accounts; the accounts below them stay below them.
 """
 
 CountedClass = Union[Literal["marketing"], Literal["transactional"], Literal["both"]]
@@ -282,7 +284,7 @@ CreditKind = Union[
 
 - `granted`: The platform added credits.
 - `spent`: Credits paid for messages.
-- `refunded`: Credits that paid for messages that did not go out came back.
+- `refunded`: Credits came back because the messages for which they had paid did not go out.
 - `expired`: A grant expired, and what was left of it is gone.
 - `reserved`: Free credits were moved into the reserve of a group; the balance is the same.
 - `unreserved`: Credits were moved out of the reserve of a group; the balance is the same.
@@ -311,8 +313,8 @@ CsvSeparator = Union[Literal["comma"], Literal["semicolon"], Literal["tab"]]
 DeliveryOutcome = Union[Literal["delivered"], Literal["blocked"], Literal["bounced"]]
 """The outcome of the delivery of a message.
 
-- `delivered`: It was delivered.
-- `blocked`: The protection of the recipient's mail system refused it.
+- `delivered`: The message was delivered.
+- `blocked`: A filter of the recipient's mail system refused the message.
 - `bounced`: The address does not work.
 """
 
@@ -320,31 +322,31 @@ Editor = Union[Literal["self"], Literal["administrator"], Literal["parent"], Lit
 """Who may edit a field of a user's profile.
 
 - `self`: The user themself.
-- `administrator`: Those who hold `users.edit_profile` in an account of the user.
-- `parent`: Those who manage the team of an account of the user.
+- `administrator`: Users who hold `users.edit_profile` in an account of the user.
+- `parent`: Users who manage the team of an account of the user.
 - `operator`: An operator with `clients.edit`.
 """
 
 EnterAs = Union[Literal["owner"], Literal["member"], Literal["ancestor"]]
 """How a user enters an account.
 
-- `owner`: As its owner.
-- `member`: As a member, with the role that they have in it.
-- `ancestor`: From an account above whose team they manage, with the permissions that they hold there.
+- `owner`: As the owner of the account.
+- `member`: As a member, with the role that the user has in the account.
+- `ancestor`: From an account above whose team the user manages, with the permissions that the user holds there.
 """
 
 GrantExisting = Union[Literal["parent"], Literal["holder"]]
 """Who can give an existing user access to a further account.
 
-- `parent`: Only the parent: those who manage the team.
-- `holder`: Whoever holds `users.grant_account` in every account that is named.
+- `parent`: Only the parent: the users who manage the team.
+- `holder`: Every user who holds `users.grant_account` in every account that is named.
 """
 
 GroupResources = Union[Literal["follow"], Literal["stay"]]
 """What happens to the resources of members who change their group (R-GRP-4).
 
-- `follow`: All of them take the new group.
-- `stay`: They keep the group that they carried, and can still be seen there.
+- `follow`: The resources take the new group of their owner.
+- `stay`: The resources keep the old group, whose members can still see them.
 """
 
 HoldLevel = Union[Literal["account"], Literal["ancestor"], Literal["platform"]]
@@ -372,7 +374,7 @@ HoldReason = Union[
 """
 
 InvitationKind = Union[Literal["member"], Literal["owner"]]
-"""What an invitation makes of the person who accepts it.
+"""What the person who accepts an invitation becomes.
 
 - `member`: A member.
 - `owner`: The owner of an account that waits for its owner (R-TEA-4).
@@ -439,8 +441,8 @@ LimitName = Union[
 - `sending_domains`: Sending domains.
 - `triggers`: Triggers.
 - `evergreen_campaigns`: Evergreen campaigns.
-- `suppressed_domains`: Suppressed domains; with a commercial licence only.
-- `seats`: Users of the account and of all accounts below it, each user once, and open invitations (R-INV-9).
+- `suppressed_domains`: Suppressed domains; only in the commercial edition.
+- `seats`: Users of the account and of all accounts below it, and open invitations; each user counts once (R-INV-9).
 - `child_accounts`: Accounts below this one.
 - `threads`: Jobs that run at the same time.
 """
@@ -452,18 +454,18 @@ MemberAction = Union[
     Literal["enable"],
     Literal["remove"],
 ]
-"""What is done to many members.
+"""An action that is carried out for many members.
 
-- `set_role`: As `members.set_role` does.
-- `set_group`: As `groups.add_members` does: it needs `groups.members.add`, and also `groups.members.transfer` for
-  members who are in a group other than the default group.
-- `disable`: As `members.disable` does.
-- `enable`: As `members.enable` does.
-- `remove`: As `members.remove` does.
+- `set_role`: Changes the role, as `members.set_role` does.
+- `set_group`: Puts the members into a group, as `groups.add_members` does. It needs `groups.members.add`, and also
+  `groups.members.transfer` for members who are in a group other than the default group.
+- `disable`: Disables the memberships, as `members.disable` does.
+- `enable`: Enables the memberships, as `members.enable` does.
+- `remove`: Ends the memberships, as `members.remove` does.
 """
 
 MemberOrder = Union[Literal["id"], Literal["email"], Literal["name"]]
-"""What a list of members is ordered by.
+"""The order of a list of members.
 
 - `id`: The user's id.
 - `email`: The e-mail address.
@@ -473,13 +475,13 @@ MemberOrder = Union[Literal["id"], Literal["email"], Literal["name"]]
 MemberStatus = Union[Literal["active"], Literal["pending"], Literal["disabled"]]
 """Whether a member can use the account already (R-INV-4).
 
-- `active`: All steps are done.
-- `pending`: A step is still to be done; the policy `pending_until` says which steps there are.
+- `active`: The member has done all steps.
+- `pending`: The member still has a step to do; the policy `pending_until` says which steps there are.
 - `disabled`: The membership, or the user as a whole, is disabled.
 """
 
 MessageClass = Union[Literal["marketing"], Literal["transactional"]]
-"""What kind of message it is (R-QTA-14).
+"""The class of a message (R-QTA-14).
 
 - `marketing`: A message such as a newsletter or an offer.
 - `transactional`: A message for which the recipient waits, such as a receipt or a password reset.
@@ -505,17 +507,17 @@ OutboxKind = Union[
 - `invitation`: Send an invitation with the link that accepts it.
 - `owner_verification`: Send the owner of a new account the link with which they confirm their address.
 - `email_change`: Send the link that confirms a new e-mail address.
-- `email_change_notice`: Tell the old address that another address was asked for, or has replaced it (R-SES-4).
-- `password_reset`: Send the link that sets a new password.
-- `password_changed`: Tell a user that their password was changed or removed (R-SES-4).
-- `second_factor_changed`: Tell a user that their second factor was added, replaced or removed (R-SES-4).
-- `recovery_codes_changed`: Tell a user that they have new recovery codes (R-SES-4).
-- `api_key_created`: Tell a user that an API key acts for them, or can be used for more than before (R-SES-4).
-- `limit_alert`: Tell the account that a threshold of a limit is reached.
-- `logged_in_as`: Tell a user that somebody acts as them (R-SES-6).
-- `clock_jumped`: Look at the system's clock: it has jumped (R-QTA-13). If the jump is held back although the clock
-  is right, call `clock.confirm`.
-- `stop_campaign`: Stop a campaign: nothing more of it goes out (R-QTA-11).
+- `email_change_notice`: Notify the old address that a change of address was requested, or was made (R-SES-4).
+- `password_reset`: Send a user the link for setting a new password.
+- `password_changed`: Notify a user that their password was changed or removed (R-SES-4).
+- `second_factor_changed`: Notify a user that their second factor was added, replaced or removed (R-SES-4).
+- `recovery_codes_changed`: Notify a user that they have new recovery codes (R-SES-4).
+- `api_key_created`: Notify a user that an API key acts for them, or can be used for more than before (R-SES-4).
+- `limit_alert`: Notify the account that a threshold of a limit is reached.
+- `logged_in_as`: Notify a user that somebody acts as them (R-SES-6).
+- `clock_jumped`: Check the system's clock, because it has jumped (R-QTA-13). If the jump is held back although the
+  clock is right, call `clock.confirm`.
+- `stop_campaign`: Stop a campaign: no more of its messages go out (R-QTA-11).
 """
 
 OverLimit = Union[
@@ -528,13 +530,13 @@ OverLimit = Union[
 ]
 """What happens to a send beyond a limit, the strictest first (R-QTA-7).
 
-- `reject`: It is refused.
-- `hold`: It is refused, and the host keeps the messages until `retry_at_ms`.
+- `reject`: The send is refused.
+- `hold`: The send is refused, and the host keeps the messages until `retry_at_ms`.
 - `spread`: Sends are spread evenly over the window, with at most `burst` messages at once.
-- `use_credits`: Credits pay for it if the account pays with credits; otherwise it is refused. This is for limits,
-  not for caps.
-- `soft`: It goes out, counts as overuse, and the host is told.
-- `shadow`: It goes out and counts as overuse, to show what a new limit would do (R-QTA-15).
+- `use_credits`: Credits pay for the messages if the account pays with credits; otherwise the send is refused. This
+  is for limits, not for caps.
+- `soft`: The messages go out and count as overuse, and the host is notified.
+- `shadow`: The messages go out and count as overuse, to show what a new limit would do (R-QTA-15).
 """
 
 PackageChange = Union[Literal["now"], Literal["next_month"]]
@@ -609,7 +611,7 @@ Replaceable = Union[Literal["package"], Literal["role"]]
 """
 
 Resend = Union[Literal["reuse"], Literal["rotate"], Literal["forbid"]]
-"""What sending an invitation again does; the strictest is last.
+"""What happens when an invitation is sent again; the strictest value is last.
 
 - `reuse`: The same link is sent again.
 - `rotate`: A new link is sent, and the old one is no longer valid.
@@ -625,27 +627,27 @@ ReservationState = Union[
 ]
 """The state of a reservation.
 
-- `open`: It can be committed or released.
-- `committed`: Messages of it go out; the others were given back.
-- `released`: All of it was given back.
-- `expired`: It expired, and all of it was given back.
-- `void`: The account was suspended or closed, and all of it was given back (R-ACC-4).
+- `open`: The reservation can be committed or released.
+- `committed`: The reservation was committed: the committed messages go out, and the others were given back.
+- `released`: The reservation was released: all of its messages were given back.
+- `expired`: The reservation expired, and all of its messages were given back.
+- `void`: The account was suspended or closed, and all messages of the reservation were given back (R-ACC-4).
 """
 
 ReservationsOnHold = Union[Literal["void"], Literal["drain"]]
 """What happens to the reservations of an account that can no longer send.
 
-- `void`: They are given back, and a later commit is refused with `reservation_void`.
-- `drain`: They stay, and can be committed until they expire.
+- `void`: The reservations are given back, and a later commit is refused with `reservation_void`.
+- `drain`: The reservations stay, and can be committed until they expire.
 """
 
 ResourceReason = Union[Literal["owner"], Literal["group"], Literal["any"], Literal["shared_by_ancestor"]]
-"""Why somebody sees a resource: the narrowest reason that suffices (R-GRP-3).
+"""Why a user sees a resource: the narrowest reason that suffices (R-GRP-3).
 
-- `owner`: They own it.
-- `group`: It is shared in their group.
-- `any`: Their permission reaches everything of the account.
-- `shared_by_ancestor`: An account above shares it with their account (R-TEA-7).
+- `owner`: The user owns the resource.
+- `group`: The resource is shared in the user's group.
+- `any`: The user's permission reaches all resources of the account.
+- `shared_by_ancestor`: An account above shares the resource with the user's account (R-TEA-7).
 """
 
 ResourcesToKind = Union[Literal["member"], Literal["group"], Literal["account"]]
@@ -657,7 +659,7 @@ ResourcesToKind = Union[Literal["member"], Literal["group"], Literal["account"]]
 """
 
 RoleScope = Union[Literal["membership"], Literal["user"], Literal["package"]]
-"""To what a role belongs.
+"""What a role belongs to.
 
 - `membership`: Each membership has a role of its own.
 - `user`: Each user has one role in all accounts of the team.
@@ -675,8 +677,8 @@ Scope = Union[Literal["own"], Literal["group"], Literal["any"]]
 SecondFactorPolicy = Union[Literal["optional"], Literal["required"]]
 """Whether sessions need a second factor.
 
-- `optional`: Each user decides for themself.
-- `required`: A user who logged in without one can do nothing except set one up.
+- `optional`: Each user decides whether to have one.
+- `required`: A user who logged in without a second factor can do nothing except set one up.
 """
 
 SharedAction = Union[
@@ -687,7 +689,7 @@ SharedAction = Union[
     Literal["delete"],
     Literal["share"],
 ]
-"""What somebody wants to do with a shared template.
+"""What a user wants to do with a shared template.
 
 - `preview`: To look at it; it needs `templates.view`.
 - `use`: To make a campaign from it; it needs `templates.use_shared`.
@@ -725,16 +727,16 @@ Status = Union[Literal["active"], Literal["pending"], Literal["suspended"], Lite
 """
 
 StoreKind = Union[Literal["memory"], Literal["folder"], Literal["sqlite"], Literal["postgresql"]]
-"""What keeps a store.
+"""Where a store keeps its records.
 
-- `memory`: The memory of this process.
-- `folder`: A folder, for one process.
-- `sqlite`: A file that SQLite keeps, for any number of processes of a machine.
-- `postgresql`: A PostgreSQL database, for any number of processes of any number of machines.
+- `memory`: In the memory of this process.
+- `folder`: In a folder, for one process.
+- `sqlite`: In an SQLite file, for any number of processes of one machine.
+- `postgresql`: In a PostgreSQL database, for any number of processes on any number of machines.
 """
 
 UserOrder = Union[Literal["email"], Literal["name"]]
-"""What a list of users is ordered by.
+"""The order of a list of users.
 
 - `email`: The e-mail address.
 - `name`: The last name, then the first.
@@ -791,11 +793,11 @@ class AssetsEditInput(TypedDict, total=False):
     """A change of the assets of a package; a list that is absent stays as it is."""
 
     domains: List[str] | tuple[str, ...]
-    """The sending domains; the list replaces the whole list."""
+    """The sending domains; the new list replaces the old one."""
     nodes: List[str] | tuple[str, ...]
-    """The sending nodes; the list replaces the whole list."""
+    """The sending nodes; the new list replaces the old one."""
     bounce_addresses: List[str] | tuple[str, ...]
-    """The bounce addresses; the list replaces the whole list."""
+    """The bounce addresses; the new list replaces the old one."""
 
 
 class AvatarInput(TypedDict, total=False):
@@ -828,11 +830,13 @@ class BatchedSendInput(_BatchedSendInputRequired, total=False):
     message: MessageInput
     """What kind of messages they are."""
     min: int
-    """The least that is useful: as many as fit are granted, and none when fewer than this fit; all or none when absent."""
+    """The smallest number that is useful: if at least this many messages fit, as many as fit are granted; if fewer fit,
+    none is. When absent, all are granted or none.
+    """
 
 
 class BounceRateInput(TypedDict):
-    """The rate of bounces at which a campaign is stopped (R-QTA-11)."""
+    """The bounce rate at which a campaign is stopped (R-QTA-11)."""
 
     per_mille: int
     """How many bounces per thousand outcomes: 1 to 1,000."""
@@ -849,7 +853,7 @@ class GrantInput(_GrantInputRequired, total=False):
     """A permission that a role allows, with its scope for resources."""
 
     scope: Scope
-    """How far it reaches; `any` when absent."""
+    """How far the permission reaches; `any` when absent."""
 
 
 class GroupCapsInput(TypedDict, total=False):
@@ -858,16 +862,16 @@ class GroupCapsInput(TypedDict, total=False):
     """
 
     email: Limit
-    """The cap on e-mails; there is none when absent."""
+    """The cap on e-mails; no cap when absent."""
     sms: Limit
-    """The cap on text messages; there is none when absent."""
+    """The cap on text messages; no cap when absent."""
 
 
 class ImportedPasswordInput(TypedDict):
     """A password hash to import."""
 
     user: str
-    """The user; a password that they have already is replaced."""
+    """The user; a password that the user already has is replaced."""
     hash: str
     """The hash."""
 
@@ -881,11 +885,15 @@ class LimitTermsInput(_LimitTermsInputRequired, total=False):
     """What a limit counts, and what happens beyond it (R-QTA-7, R-QTA-14)."""
 
     message_class: CountedClass
-    """The class of the messages that it counts; inherited when absent, and both classes when no level sets it."""
+    """The class of the messages that the limit counts. When absent, the class is inherited; if no level sets it, both
+    classes count.
+    """
     over: OverLimit
-    """What happens beyond it; inherited when absent, and what the policy `over_limit` says when no level sets it."""
+    """What happens beyond the limit. When absent, the setting is inherited; if no level sets it, the policy
+    `over_limit` decides.
+    """
     burst: int
-    """How many messages may go out at once, for a limit that spreads: at least 1; 1 when absent."""
+    """For a limit that spreads, how many messages may go out at once: at least 1; 1 when absent."""
 
 
 class LimitsInput(TypedDict, total=False):
@@ -922,37 +930,43 @@ class LimitsInput(TypedDict, total=False):
     evergreen_campaigns: Limit
     """Evergreen campaigns."""
     suppressed_domains: Limit
-    """Suppressed domains; with a commercial licence only."""
+    """Suppressed domains; only in the commercial edition."""
     seats: Limit
-    """Users of the account and of all accounts below it, each user once, and open invitations (R-INV-9)."""
+    """Users of the account and of all accounts below it, and open invitations; each user counts once (R-INV-9)."""
     child_accounts: Limit
     """Accounts below this one."""
     threads: Limit
     """Jobs that run at the same time."""
     terms: List[LimitTermsInput] | tuple[LimitTermsInput, ...]
-    """What single limits count, and what happens beyond them; at most one entry for each limit, and what is absent is
-    inherited.
+    """For single limits, what they count and what happens beyond them. There is at most one entry for each limit; what
+    is absent is inherited.
     """
 
 
 class MessageInput(TypedDict, total=False):
-    """What the host says of a message; caps and bounce stops depend on it."""
+    """What the host says about a message; caps and bounce stops depend on it."""
 
     campaign: str
     """The campaign, by the host's id for it."""
     sending_domain: str
-    """The domain from which it is sent. If sending domains are assigned to the account, it must be one of them."""
+    """The domain from which the message is sent. If sending domains are assigned to the account, this must be one of
+    them.
+    """
     node: str
-    """The node through which it is sent. If nodes are assigned to the account, it must be one of them (R-PKG-5)."""
+    """The node through which the message is sent. If nodes are assigned to the account, this must be one of them
+    (R-PKG-5).
+    """
     bounce_address: str
-    """The address to which its bounces go. If bounce addresses are assigned to the account, it must be one of them."""
+    """The address to which bounces of the message go. If bounce addresses are assigned to the account, this must be one
+    of them.
+    """
     recipient_domain: str
-    """The domain of its recipients."""
+    """The domain of the recipients."""
     message_class: MessageClass
     """The class of the message; marketing when absent (R-QTA-14)."""
     api_key: str
-    """The API key with which a program sends. For an actor with an API key, it is that key, whether it is named or not;
-    users cannot name one.
+    """The API key with which a program sends. If the actor acts with an API key, that key counts, whether it is named
+    here or not. Users cannot name a key.
     """
 
 
@@ -971,7 +985,7 @@ class OwnerInput(TypedDict, total=False):
     """The owner of a new account: an existing user, or a new one by e-mail address."""
 
     user: str
-    """The existing user, or the id that the new one gets."""
+    """The id of an existing user, or the id that the new user gets."""
     email: str
     """The e-mail address of a new user."""
     first_name: str
@@ -981,14 +995,14 @@ class OwnerInput(TypedDict, total=False):
 
 
 class PoliciesInput(TypedDict, total=False):
-    """Policies that are set. For one that is absent, the value of the next level applies: the account above, the
+    """Policies that are set. For a policy that is absent, the value of the next level applies: the account above, the
     platform, its preset, the default.
     """
 
     depth: int
     """How many levels a tree of accounts may have, 1 to 8."""
     child_owner: ChildOwner
-    """Who owns an account below another: an owner of its own, or the parent's."""
+    """Who owns an account below another one: an owner of its own, or the owner of the parent."""
     owner_exclusive: bool
     """Whether the owner of an account cannot be a member of another account (R-TEA-2)."""
     role_scope: RoleScope
@@ -1002,7 +1016,7 @@ class PoliciesInput(TypedDict, total=False):
     grant_existing: GrantExisting
     """Who can give an existing user access to a further account (R-INV-7)."""
     invitation_life_ms: int
-    """How long an invitation can be accepted, from its last sending, in milliseconds (R-INV-3)."""
+    """How long an invitation can be accepted after it was last sent, in milliseconds (R-INV-3)."""
     verification_life_ms: int
     """How long the owner of a new account can confirm their address, in milliseconds (R-INV-3)."""
     link_life_ms: int
@@ -1012,7 +1026,7 @@ class PoliciesInput(TypedDict, total=False):
     resend: Resend
     """What happens to the old link when an invitation is sent again (R-INV-5)."""
     pending_until: List[PendingStep] | tuple[PendingStep, ...]
-    """The steps that a member has to do before they are no longer shown as pending (R-INV-4)."""
+    """The steps that a member has to do; until then, the member is shown as pending (R-INV-4)."""
     email_edited_by: List[Editor] | tuple[Editor, ...]
     """Who may edit the e-mail address of a user (R-USR-3)."""
     names_edited_by: List[Editor] | tuple[Editor, ...]
@@ -1030,7 +1044,9 @@ class PoliciesInput(TypedDict, total=False):
     reservations_on_hold: ReservationsOnHold
     """What happens to open reservations when an account is suspended or closed (R-ACC-4)."""
     alert_at_percent: List[int] | tuple[int, ...]
-    """The thresholds of a limit, in percent, at which the host is told, once for each in a window (R-QTA-8)."""
+    """The thresholds of a limit, in percent, at which the host is notified, once for each threshold in a window
+    (R-QTA-8).
+    """
     time_zone: str
     """The IANA name of the time zone that new accounts get."""
     billing_day: int
@@ -1040,10 +1056,10 @@ class PoliciesInput(TypedDict, total=False):
     grace_ms: int
     """How long a closed account can be reopened, in milliseconds (R-ACC-3)."""
     password_min: int
-    """The fewest characters of a password, 8 to 64; for the platform alone (R-SES-1)."""
+    """The smallest number of characters of a password, 8 to 64; for the platform alone (R-SES-1)."""
     password_min_with_second_factor: int
-    """The fewest characters of a password for users who need a second factor wherever they act, 8 to 64; for the
-    platform alone (R-SES-1).
+    """The smallest number of characters of a password for users who need a second factor wherever they act, 8 to 64;
+    for the platform alone (R-SES-1).
     """
     password_words: List[str] | tuple[str, ...]
     """Words that do not make a password stronger, such as the names of the platform, at most 50; for the platform alone
@@ -1074,7 +1090,9 @@ class PoliciesInput(TypedDict, total=False):
     ever (R-QTA-2).
     """
     cap_history_days: int
-    """The same of what caps have counted, each member, campaign and domain by itself (R-QTA-14)."""
+    """For how many days the store keeps what caps counted in windows that are over, for each member, campaign, API key
+    and domain: up to 36,500, or 0 for ever (R-QTA-14).
+    """
 
 
 class PriceInput(TypedDict):
@@ -1088,7 +1106,7 @@ class PriceInput(TypedDict):
 
 class _ResourcesToInputRequired(TypedDict):
     kind: ResourcesToKind
-    """Whether another member, a group or the account gets them."""
+    """Whether another member, a group or the account gets the resources."""
 
 
 class ResourcesToInput(_ResourcesToInputRequired, total=False):
@@ -1109,8 +1127,8 @@ class SuccessorInput(TypedDict):
 
 class _SuppressionInputRequired(TypedDict):
     value: str
-    """The e-mail address, which may be any that a message can have, or the domain, which stands for all addresses in it
-    and in its subdomains.
+    """The e-mail address or the domain. The address may be any address to which a message can go; a domain stands for
+    all addresses in it and in its subdomains.
     """
     message_class: MessageClass
     """The class: `marketing` suppresses marketing messages, and `transactional` suppresses both classes."""
@@ -1165,15 +1183,17 @@ class AccessExplanation:
     """
 
     allowed: bool
-    """Whether the user may."""
+    """Whether the user may do it."""
     scope: Scope | None = None
     """How far the permission reaches."""
     path: tuple[str, ...]
     """The ids from the top of the permission tree to this permission."""
     refusal: str | None = None
-    """Why the user may not, as a code: the status of the account, the user or the membership, or `permission_denied`."""
+    """If the user may not do it, the code that says why: the status of the account, the user or the membership,
+    `not_member`, or `permission_denied`.
+    """
     steps: tuple[AccessStep, ...]
-    """What was looked at, in order; the last entry decided."""
+    """The steps of the check, in order; the last step decided."""
 
     @classmethod
     def _from(cls, value: Any) -> AccessExplanation:
@@ -1191,16 +1211,16 @@ class AccessExplanation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessHolder:
-    """Somebody who may do something."""
+    """A user who may do something."""
 
     user: str
     """The user."""
     held_as: AccessHeldAs
-    """How they hold the permission."""
+    """How the user holds the permission."""
     account: str
-    """The account whose member they are: this one, or one above it."""
+    """The account of which the user is a member: this account, or an account above it."""
     role: str | None = None
-    """Their role there; an owner needs none."""
+    """The user's role in that account; an owner needs no role."""
     scope: Scope
     """How far the permission reaches; `any` for a permission that has no scope."""
 
@@ -1217,10 +1237,10 @@ class AccessHolder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessHolderList:
-    """A page of those who may do something."""
+    """A page of the users who may do something."""
 
     holders: tuple[AccessHolder, ...]
-    """Those who may do it."""
+    """The users who may do it."""
     next: str | None = None
     """The `after` of the next page; absent on the last page."""
 
@@ -1237,26 +1257,28 @@ class AccessHolderList:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessStep:
-    """One thing that a permission check looked at."""
+    """One step of a permission check: a thing that the check looked at."""
 
     kind: AccessStepKind
-    """What kind of thing."""
+    """What kind of thing the check looked at."""
     subject: str
-    """The role, account or user that it belongs to."""
+    """The role, account or user to which the step belongs."""
     included_by: tuple[str, ...] | None = None
     """The roles that include the subject, from the member's own role down; absent when the subject is the member's own
     role.
     """
     account: str | None = None
-    """The account that it comes from: the account of the membership, or the account whose package sets a ceiling."""
+    """The account from which the step comes: the account of the membership, or the account whose package sets a
+    ceiling.
+    """
     package: str | None = None
     """The package whose role is a ceiling."""
     permission: str | None = None
     """The node that was granted or denied."""
     scope: Scope | None = None
-    """How far it reaches."""
+    """The widest scope that this step allows."""
     code: str | None = None
-    """The code of the status that forbids it."""
+    """The code of the status that forbids the permission."""
 
     @classmethod
     def _from(cls, value: Any) -> AccessStep:
@@ -1283,41 +1305,43 @@ class Account:
     parent: str | None = None
     """The account above."""
     owner: str | None = None
-    """The user who owns it; absent only while the account waits for its first owner to confirm their address."""
+    """The user who owns the account; absent only while the account waits for its first owner to confirm their address."""
     package: str | None = None
     """The package."""
     next_package: NextPackage | None = None
-    """The package that it gets later."""
+    """The package that the account gets later."""
     limits: Limits
     """The account's own limits; the others are inherited."""
     default_role: str | None = None
     """The role that a new member gets when none is named."""
     time_zone: str
-    """The IANA name of the time zone of its days and months."""
+    """The IANA name of the time zone in which the account's days and months begin."""
     status: Status
     """The effective status: the worst status among this account and the accounts above it."""
     holds: tuple[Hold, ...]
     """The holds that suspend this account itself."""
     closed_at_ms: int | None = None
-    """When it was closed, in unix milliseconds."""
+    """When the account was closed, in unix milliseconds."""
     children: int
-    """How many accounts are directly below it."""
+    """How many accounts are directly below the account."""
     members: int
-    """How many members it has."""
+    """How many members the account has."""
     users: int
-    """How many users it and all accounts below it have; each user counts once."""
+    """How many users the account and all accounts below it have; each user counts once."""
     email_credits: int | None = None
-    """Its credits for e-mails, including the reserves of groups; absent when the caller may not see them
+    """The account's credits for e-mails, including the reserves of groups; absent when the caller may not see them
     (`credits.view`).
     """
     sms_credits: int | None = None
-    """Its credits for text messages, including the reserves of groups; absent when the caller may not see them."""
+    """The account's credits for text messages, including the reserves of groups; absent when the caller may not see
+    them.
+    """
     rev: int
     """The revision; every change raises it."""
     created_at_ms: int
-    """When it was made, in unix milliseconds."""
+    """When the account was created, in unix milliseconds."""
     updated_at_ms: int
-    """When it was last changed, in unix milliseconds."""
+    """When the account was last changed, in unix milliseconds."""
 
     @classmethod
     def _from(cls, value: Any) -> Account:
@@ -1413,9 +1437,9 @@ class AccountQuote:
     """What a further account would cost."""
 
     parent: str
-    """The account below which it would be created."""
+    """The account below which the new account would be created."""
     team: str
-    """The top account of the team, which pays for it."""
+    """The top account of the team, which pays for the new account."""
     price: Price | None = None
     """The monthly price, from the package of the team; absent when that package has none."""
 
@@ -1438,13 +1462,13 @@ class AccountSwitch:
     account: str
     """The account."""
     name: str
-    """Its name."""
+    """The name of the account."""
     user: str
     """The user."""
     how: EnterAs
-    """How they enter it."""
+    """How the user enters the account."""
     role: str | None = None
-    """The role that they enter with; an owner needs none."""
+    """The role with which the user enters; an owner needs no role."""
 
     @classmethod
     def _from(cls, value: Any) -> AccountSwitch:
@@ -1470,7 +1494,7 @@ class AccountValidation:
     valid: bool
     """Whether an account can be created with these details."""
     problems: tuple[Problem, ...]
-    """What is wrong with them."""
+    """What is wrong with the details."""
 
     @classmethod
     def _from(cls, value: Any) -> AccountValidation:
@@ -1488,9 +1512,9 @@ class AddressList:
     """An allow-list."""
 
     account: str | None = None
-    """The account that it is about."""
+    """The account of the list; absent for the list of a user."""
     user: str | None = None
-    """The user that it is about."""
+    """The user of the list; absent for the list of an account."""
     addresses: tuple[str, ...]
     """The addresses that are allowed; every address is allowed when the list is empty."""
 
@@ -1513,27 +1537,27 @@ class ApiKey:
     id: str
     """The key."""
     account: str
-    """The account that it acts in."""
+    """The account in which the key acts."""
     user: str
-    """The member for whom it acts."""
+    """The member for whom the key acts."""
     name: str
-    """What people call it."""
+    """The name that people see."""
     permissions: tuple[Grant, ...]
-    """What it may be used for, as far as the member may do it."""
+    """What the key may be used for, as far as the member may do it."""
     allow_list: tuple[str, ...]
-    """The addresses from which it may be used; every address when the list is empty."""
+    """The addresses from which the key may be used; every address when the list is empty."""
     expires_at_ms: int | None = None
-    """When it expires, in unix milliseconds; absent when it never does."""
+    """When the key expires, in unix milliseconds; absent when it never expires."""
     last_used_at_ms: int | None = None
-    """When it was last used, in unix milliseconds, to within five minutes; absent when it never was."""
+    """When the key was last used, in unix milliseconds, to within five minutes; absent when it was never used."""
     last_ip: str | None = None
-    """The address from which it was last used."""
+    """The address from which the key was last used."""
     rev: int
     """The revision; every change raises it."""
     created_at_ms: int
-    """When it was made, in unix milliseconds."""
+    """When the key was created, in unix milliseconds."""
     updated_at_ms: int
-    """When it was last changed, in unix milliseconds."""
+    """When the key was last changed, in unix milliseconds."""
 
     @classmethod
     def _from(cls, value: Any) -> ApiKey:
@@ -1597,13 +1621,13 @@ class ApiKeyProof:
     api_key: str
     """The key."""
     account: str
-    """The account that it acts in."""
+    """The account in which the key acts."""
     user: str
-    """The member for whom it acts."""
+    """The member for whom the key acts."""
     permissions: tuple[Grant, ...]
-    """What it may be used for, as far as the member may do it."""
+    """What the key may be used for, as far as the member may do it."""
     expires_at_ms: int | None = None
-    """When it expires, in unix milliseconds; absent when it never does."""
+    """When the key expires, in unix milliseconds; absent when it never expires."""
 
     @classmethod
     def _from(cls, value: Any) -> ApiKeyProof:
@@ -1648,7 +1672,7 @@ class Asset:
     asset: str
     """Its name."""
     source: AssetSource
-    """Where the account has it from."""
+    """Where the account's asset comes from."""
     assigned_to: str
     """The account or package to which it was assigned."""
 
@@ -1716,11 +1740,11 @@ class AuditActor:
     user: str | None = None
     """The person who really acted."""
     account: str | None = None
-    """The account on whose behalf a user, or somebody acting as a user, made the change; it may lie above the account
+    """The account on whose behalf a user, or a person acting as a user, made the change; it may be above the account
     that was changed.
     """
     ip: str | None = None
-    """The address from which they came, as the host saw it; absent once the person is erased."""
+    """The address from which the person came, as the host saw it; absent after the person was erased."""
     api_key: str | None = None
     """The API key, if a program of the user acted."""
     subject: str | None = None
@@ -1740,14 +1764,14 @@ class AuditActor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditChangeItem:
-    """What happened to one thing."""
+    """A change of one thing."""
 
     id: str
-    """Its id, within the account or the platform whose chain this is."""
+    """The id of the thing, within the account or the platform to which the chain belongs."""
     kind: AuditKind
     """What kind of thing it is."""
     what: AuditWhat
-    """Whether it was created, changed or deleted."""
+    """Whether the thing was created, changed or deleted."""
     fields: tuple[AuditField, ...]
     """The fields that changed."""
     erased: bool | None = None
@@ -1771,12 +1795,12 @@ class AuditExport:
     lines: str
     """The records as JSON lines, each ended by a line feed."""
     personal: str | None = None
-    """The personal data in these records as JSON lines: the number of the record, the place of the change in it, and
-    the text whose hash the change has. A line without a place is the address from which the actor came; its hash is
-    `actor_hash` in the record.
+    """The personal data in these records as JSON lines. Each line has the number of the record, the place of the change
+    in the record, and the text whose hash is in the change. A line without a place has the address from which the
+    actor came; the hash of this line's text is `actor_hash` in the record.
     """
     records: int
-    """How many records there are."""
+    """How many records the page has."""
     next: int | None = None
     """The `after` of the next page; absent on the last page."""
 
@@ -1798,9 +1822,9 @@ class AuditField:
     """A field that changed."""
 
     name: str
-    """Its name; for a field within a field, both names with a dot between them."""
+    """The name of the field; for a field within a field, both names with a dot between them."""
     before: str | None = None
-    """The value before the change: text as it is, everything else as JSON. It is absent when there was no value."""
+    """The value before the change: text as it is, everything else as JSON. Absent when there was no value."""
     after: str | None = None
     """The value after the change, in the same form."""
 
@@ -1818,13 +1842,13 @@ class AuditHeadItem:
     """Where a chain ends and begins."""
 
     number: int
-    """The number of the last record; 0 where there is none."""
+    """The number of the last record; 0 when there is no record."""
     hash: str
-    """Its SHA-256 in hexadecimal; 64 zeros where there is no record."""
+    """The SHA-256 of that record in hexadecimal; 64 zeros when there is no record."""
     pruned_to: int
-    """The number of the last record that was pruned; 0 where none was."""
+    """The number of the last record that was pruned; 0 when no record was pruned."""
     pruned_hash: str
-    """Its hash."""
+    """The hash of that record."""
 
     @classmethod
     def _from(cls, value: Any) -> AuditHeadItem:
@@ -1841,18 +1865,20 @@ class AuditHeadItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditItem:
-    """A record of what one operation changed. An operation that changes much has several records, one after the other."""
+    """A record of what one operation changed. An operation that makes many changes has several records, one after the
+    other.
+    """
 
     number: int
-    """Its number in the chain, which begins at 1."""
+    """The number of the record in the chain; the first record has number 1."""
     at_ms: int
-    """When it happened, in unix milliseconds."""
+    """When the change was made, in unix milliseconds."""
     actor: AuditActor
-    """Who did it, on whose behalf, and from which address."""
+    """Who made the change, on whose behalf, and from which address."""
     operation: str
-    """The operation; `schedule` for what became due without a call."""
+    """The operation; `schedule` for a change that became due without a call."""
     changes: tuple[AuditChangeItem, ...]
-    """What it changed."""
+    """What the operation changed."""
 
     @classmethod
     def _from(cls, value: Any) -> AuditItem:
@@ -1892,7 +1918,7 @@ class AuditProblem:
     kind: AuditProblemKind
     """What kind of problem it is."""
     number: int
-    """The number of the record."""
+    """The number of the record that has the problem."""
 
     @classmethod
     def _from(cls, value: Any) -> AuditProblem:
@@ -1904,7 +1930,7 @@ class AuditProblem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditPruned:
-    """What was pruned."""
+    """The result of pruning a chain."""
 
     pruned: int
     """How many records were pruned: at most 1,000 in one call."""
@@ -1924,7 +1950,7 @@ class AuditPruned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditVerification:
-    """What the check of a chain found.
+    """The result of checking a chain.
 
     It is an answer of yes or no: yes if `whole` is true.
     """
@@ -1934,11 +1960,11 @@ class AuditVerification:
     problem: AuditProblem | None = None
     """The first problem that was found."""
     records: int
-    """How many records were checked before it."""
+    """How many records were found to be right; if there is a problem, how many before it."""
     number: int
     """The number of the last record, according to the chain itself."""
     hash: str
-    """Its hash."""
+    """The hash of that record."""
 
     @classmethod
     def _from(cls, value: Any) -> AuditVerification:
@@ -1956,7 +1982,7 @@ class AuditVerification:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AutomationSize:
-    """The answer about an automation that is not too large."""
+    """The answer for an automation that is not too large."""
 
     value: Limit
     """How many actions an automation of the account may have."""
@@ -2015,7 +2041,7 @@ class BindingLimit:
     """The limit that refused a send."""
 
     name: str
-    """Its name, such as `email_per_day`, or the id of the cap."""
+    """The name of the limit, such as `email_per_day`, or the id of the cap."""
     scope: str
     """Whose limit it is: that of the `account` that sends, of an `ancestor`, or of the `group` of the member who sends;
     for a cap also of the `platform`, a `member`, `campaign`, `api_key`, `sending_domain` or `recipient_domain`.
@@ -2025,10 +2051,10 @@ class BindingLimit:
     value: int
     """The value of the limit."""
     used: int
-    """How much of it is used."""
+    """How much of the limit is used."""
     kept_apart: int | None = None
     """How much of the limit is kept for accounts below to which it is guaranteed and which have not used it yet
-    (R-TEA-9); absent when nothing is.
+    (R-TEA-9); absent when nothing is kept.
     """
     source: str
     """Where the value comes from: `override`, `package`, `inherited`, `platform_default`, `group` or `cap`."""
@@ -2048,7 +2074,7 @@ class BindingLimit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BounceRate:
-    """The rate of bounces at which a campaign is stopped (R-QTA-11)."""
+    """The bounce rate at which a campaign is stopped (R-QTA-11)."""
 
     per_mille: int
     """How many bounces per thousand outcomes: 1 to 1,000."""
@@ -2065,7 +2091,7 @@ class BounceRate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BulkAccountResult:
-    """What was done to one of many.
+    """The result for one of many.
 
     It is an answer of yes or no: yes if `done` is true.
     """
@@ -2073,10 +2099,10 @@ class BulkAccountResult:
     account: str
     """The account."""
     done: bool
-    """Whether it was done."""
+    """Whether the operation was carried out for it."""
     problem: Problem | None = None
-    """Why it was refused. It is absent when it was done, and when it was not done only because another one was refused
-    and `atomic` was set.
+    """Why it was refused. Absent if the operation was carried out, or if it was not carried out only because `atomic`
+    was set and another one was refused.
     """
 
     @classmethod
@@ -2093,14 +2119,14 @@ class BulkAccountResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BulkAccountResults:
-    """What was done to many.
+    """The results of an operation that does one thing to many.
 
-    With `atomic`, it was done to all of them, or to none where one was refused. That is no error: the answer says
-    which one was in the way.
+    With `atomic`, nothing is done if one of them is refused. A refusal is not an error: the answer says which of
+    them were refused.
     """
 
     results: tuple[BulkAccountResult, ...]
-    """One result for each, in the order of the request."""
+    """One result for each of them, in the order of the request."""
     refused: int
     """How many were refused: those that have a `problem`."""
 
@@ -2117,7 +2143,7 @@ class BulkAccountResults:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BulkMemberResult:
-    """What was done to one of many.
+    """The result for one of many.
 
     It is an answer of yes or no: yes if `done` is true.
     """
@@ -2125,10 +2151,10 @@ class BulkMemberResult:
     user: str
     """The user."""
     done: bool
-    """Whether it was done."""
+    """Whether the operation was carried out for it."""
     problem: Problem | None = None
-    """Why it was refused. It is absent when it was done, and when it was not done only because another one was refused
-    and `atomic` was set.
+    """Why it was refused. Absent if the operation was carried out, or if it was not carried out only because `atomic`
+    was set and another one was refused.
     """
 
     @classmethod
@@ -2145,14 +2171,14 @@ class BulkMemberResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BulkMemberResults:
-    """What was done to many.
+    """The results of an operation that does one thing to many.
 
-    With `atomic`, it was done to all of them, or to none where one was refused. That is no error: the answer says
-    which one was in the way.
+    With `atomic`, nothing is done if one of them is refused. A refusal is not an error: the answer says which of
+    them were refused.
     """
 
     results: tuple[BulkMemberResult, ...]
-    """One result for each, in the order of the request."""
+    """One result for each of them, in the order of the request."""
     refused: int
     """How many were refused: those that have a `problem`."""
 
@@ -2174,7 +2200,7 @@ class Campaign:
     id: str
     """The host's own id, unique within the account."""
     account: str
-    """The account that sends it."""
+    """The account that sends the campaign."""
     sample: CampaignOutcomes
     """The outcomes reported since the sample began; they decide whether the campaign is stopped."""
     sample_since_ms: int
@@ -2182,11 +2208,11 @@ class Campaign:
     total: CampaignOutcomes
     """All outcomes that were reported."""
     stop: CampaignStop | None = None
-    """Why it is stopped; absent when it is not."""
+    """Why the campaign is stopped; absent when it is not stopped."""
     created_at_ms: int
-    """When the store first heard of it, in unix milliseconds."""
+    """When the campaign was first reported or stopped, in unix milliseconds."""
     updated_at_ms: int
-    """When it was last changed, in unix milliseconds."""
+    """When the record of the campaign was last changed, in unix milliseconds."""
 
     @classmethod
     def _from(cls, value: Any) -> Campaign:
@@ -2230,13 +2256,13 @@ class CampaignOutcomes:
     """How many messages of a campaign had each outcome."""
 
     delivered: int
-    """How many were delivered."""
+    """How many messages were delivered."""
     hard: int
-    """How many bounced for good."""
+    """How many messages bounced permanently."""
     soft: int
-    """How many bounced for now."""
+    """How many messages bounced temporarily."""
     complaints: int
-    """How many were delivered and brought a complaint."""
+    """How many messages were delivered and brought a complaint."""
 
     @classmethod
     def _from(cls, value: Any) -> CampaignOutcomes:
@@ -2253,11 +2279,11 @@ class CampaignStop:
     """Why a campaign is stopped."""
 
     reason: CampaignStopReason
-    """What stopped it."""
+    """What stopped the campaign."""
     per_mille: int | None = None
-    """The rate that was reached, in bounces per thousand outcomes; absent when somebody stopped it."""
+    """The bounce rate that was reached, in bounces per thousand outcomes; absent when somebody stopped the campaign."""
     at_ms: int
-    """When it was stopped, in unix milliseconds."""
+    """When the campaign was stopped, in unix milliseconds."""
 
     @classmethod
     def _from(cls, value: Any) -> CampaignStop:
@@ -2277,31 +2303,31 @@ class Cap:
     account: str | None = None
     """The account; absent for a cap of the platform."""
     scope: CapScope
-    """What it counts by."""
+    """What the cap counts by."""
     subject: str | None = None
     """The one member, campaign, API key or domain to which the cap applies."""
     channel: Channel
-    """Which messages it counts."""
+    """The channel of the messages that the cap counts."""
     message_class: MessageClass | None = None
-    """Only messages of this class."""
+    """The class of the messages that the cap counts; absent when it counts all classes."""
     window: Window
-    """The window that it counts in."""
+    """The window in which the cap counts."""
     limit: int
-    """How many messages a window allowed on the day on which the cap was created."""
+    """How many messages the cap allowed in each window on the day of its creation."""
     grows_daily_by: int | None = None
-    """By how many that number grows each day."""
+    """By how many messages that number grows each day."""
     over: OverLimit
     """What happens to messages beyond the limit."""
     burst: int
-    """How many messages may go out at once, for a cap that spreads."""
+    """For a cap that spreads, how many messages may go out at once."""
     by_platform: bool
-    """Whether the platform has set it."""
+    """Whether the platform set the cap."""
     rev: int
     """The revision; every change raises it."""
     created_at_ms: int
-    """When it was made, in unix milliseconds."""
+    """When the cap was created, in unix milliseconds."""
     updated_at_ms: int
-    """When it was last changed, in unix milliseconds."""
+    """When the cap was last changed, in unix milliseconds."""
 
     @classmethod
     def _from(cls, value: Any) -> Cap:
@@ -2370,7 +2396,7 @@ class ChildCreated:
     parent: str
     """The account above."""
     status: Status
-    """Its status; pending until the owner has confirmed their address."""
+    """The status of the account; pending until the owner has confirmed their address."""
     owner: str | None = None
     """The owner; absent until they have confirmed their address."""
     must_set_password: bool
@@ -2378,7 +2404,7 @@ class ChildCreated:
     invitation: str | None = None
     """The invitation with which the owner confirms their address."""
     price: Price | None = None
-    """Its monthly price."""
+    """The monthly price of the account."""
 
     @classmethod
     def _from(cls, value: Any) -> ChildCreated:
@@ -2398,15 +2424,15 @@ class ChildCreated:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClockJump:
-    """A jump of the system's clock, measured against a clock that only counts on (R-QTA-13)."""
+    """A jump of the system's clock, measured against the monotonic clock (R-QTA-13)."""
 
     from_ms: int
-    """What time it would have been without the jump, in unix milliseconds."""
+    """The time without the jump, in unix milliseconds."""
     to_ms: int
-    """What the system's clock said, in unix milliseconds."""
+    """The time that the system's clock showed, in unix milliseconds."""
     held: bool
     """Whether the jump is held back: the store's time continues from `from_ms` until the clock is right again, or
-    `clock.confirm` says that it is right.
+    `clock.confirm` confirms the jump.
     """
 
     @classmethod
@@ -2425,9 +2451,9 @@ class ClockReading:
     now_ms: int
     """The time in unix milliseconds."""
     manual: bool
-    """Whether `clock.set` can move it."""
+    """Whether the clock is manual, so that `clock.set` can move it."""
     held_back_ms: int | None = None
-    """What the system's clock says, in unix milliseconds, when it has jumped and is held back."""
+    """What the system's clock says, in unix milliseconds; present only while a jump of that clock is held back."""
 
     @classmethod
     def _from(cls, value: Any) -> ClockReading:
@@ -2443,7 +2469,7 @@ class ClockReading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClockUndone:
-    """What was moved out of the future."""
+    """The result of undoing the effects of a wrong clock."""
 
     counters: int
     """How many counters of limits and caps were moved."""
@@ -2483,7 +2509,7 @@ class CreditChannel:
     """The credits of an account for one channel."""
 
     channel: Channel
-    """What they pay for."""
+    """What the credits pay for."""
     total: int
     """All credits: the free balance and the reserves of groups."""
     free: int
@@ -2520,8 +2546,8 @@ class CreditEntry:
     channel: Channel
     """What the credits pay for."""
     entry: int
-    """The number of the entry in its ledger, which begins at 1. The number of an entry that brought credits in is also
-    the number of the grant.
+    """The number of the entry in its ledger; the first entry has number 1. The number of an entry that brought credits
+    in is also the number of the grant.
     """
     kind: CreditKind
     """What the entry says."""
@@ -2542,23 +2568,25 @@ class CreditEntry:
     reason: str | None = None
     """The reason."""
     reference: str | None = None
-    """What was paid for, as the host names it: for example a campaign or a reservation."""
+    """What the credits paid for, as the host names it: for example a campaign or a reservation."""
     priority: int | None = None
-    """For a grant: its priority; grants with a lower number pay first."""
+    """For a grant, its priority; grants with a lower number pay first."""
     expires_at_ms: int | None = None
-    """For a grant: when what is left of it expires, in unix milliseconds."""
+    """For a grant, when the credits that are left expire, in unix milliseconds."""
     granted_at_ms: int | None = None
-    """For a grant: when the credits were first granted, in unix milliseconds; credits from the account above keep the
-    time that they had there.
+    """For a grant, when the credits were first granted, in unix milliseconds; credits from the account above keep the
+    time of their first grant.
     """
     from_grant: int | None = None
-    """For a grant that came from the account above: the grant of that account of which it is a part."""
+    """For a grant that came from the account above, the number of that account's grant from which it came."""
     key: str | None = None
     """The idempotency key of the request; the same request is not carried out twice."""
     by: str
     """Who made the entry: `system` or the id of a user."""
     at_ms: int
-    """When it was made, in unix milliseconds; if the clock stepped back, the time of the entry before it (R-QTA-13)."""
+    """When the entry was made, in unix milliseconds; if the clock had stepped back, the time of the entry before it
+    (R-QTA-13).
+    """
 
     @classmethod
     def _from(cls, value: Any) -> CreditEntry:
@@ -2596,10 +2624,10 @@ class CreditGroup:
     group: str
     """The group."""
     reserve: int
-    """How many credits are in its reserve."""
+    """How many credits are in the group's reserve."""
     spent: int
-    """How many credits it has spent in all, from its reserve and from the free balance, without those that were
-    refunded.
+    """How many credits the group has spent in all, from its reserve and from the free balance, without the credits that
+    were refunded.
     """
 
     @classmethod
@@ -2638,9 +2666,9 @@ class CreditLeft:
     grant: int
     """The number of the grant in the ledger."""
     group: str | None = None
-    """The group whose reserve it is in; absent for the free balance."""
+    """The group in whose reserve the credits are; absent for the free balance."""
     left: int
-    """How many credits."""
+    """How many credits are left."""
     priority: int
     """Grants with a lower number pay first."""
     expires_at_ms: int | None = None
@@ -2669,7 +2697,7 @@ class CreditMove:
     parent: str
     """The account above."""
     channel: Channel
-    """What they pay for."""
+    """What the credits pay for."""
     amount: int
     """How many credits were moved."""
     balance: int
@@ -2721,7 +2749,7 @@ class CreditReserve:
     group: str
     """The group."""
     channel: Channel
-    """What they pay for."""
+    """What the credits pay for."""
     amount: int
     """How many credits were moved."""
     reserve: int
@@ -2749,19 +2777,19 @@ class CreditTotals:
     """Sums of credits, by what happened to them in some time."""
 
     granted: int
-    """How many the platform added."""
+    """How many credits the platform added."""
     received: int
-    """How many came from the account above."""
+    """How many credits came from the account above."""
     returned: int
-    """How many went back to the account above."""
+    """How many credits went back to the account above."""
     spent: int
-    """How many paid for messages, including those that came back later."""
+    """How many credits paid for messages, including credits that came back later."""
     refunded: int
-    """How many came back of those that had paid for messages, in this time or before it."""
+    """How many credits came back that had paid for messages, in this time or before it."""
     expired: int
-    """How many were left of grants that expired."""
+    """How many credits were left of grants that expired."""
     withdrawn: int | None = None
-    """How many the platform took back of those that it had added."""
+    """How many of its credits the platform took back."""
 
     @classmethod
     def _from(cls, value: Any) -> CreditTotals:
@@ -2784,15 +2812,17 @@ class Decision:
     """
 
     granted: int
-    """How many messages may go out: all that were asked for; or, with a `min`, at least that many; or none."""
+    """How many messages may go out: all that were asked for, or none. With a `min`, any number from `min` up to all is
+    possible too.
+    """
     refusal: Refusal | None = None
     """Why nothing was granted."""
     remaining: int | None = None
-    """How many messages could still be granted after this under every limit, including those that credits would pay
-    for; absent when nothing limits them.
+    """How many more messages could be granted after this decision under every limit, including those that credits would
+    pay for; absent when nothing limits them.
     """
     credits: PaidWithCredits | None = None
-    """How many messages credits paid for, beyond the account's own limits (R-CRD-2)."""
+    """For how many messages credits paid, beyond the account's own limits (R-CRD-2)."""
 
     @classmethod
     def _from(cls, value: Any) -> Decision:
@@ -2826,7 +2856,7 @@ class DefaultLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """What the host reports of the delivery of an invitation (R-INV-2)."""
+    """What the host reports about the delivery of an invitation (R-INV-2)."""
 
     outcome: DeliveryOutcome
     """The outcome."""
@@ -2848,9 +2878,9 @@ class EditLease:
     user: str
     """The user who edits."""
     since_ms: int
-    """When they began, in unix milliseconds."""
+    """When the user began to edit, in unix milliseconds."""
     expires_at_ms: int
-    """When it ends unless it is renewed, in unix milliseconds."""
+    """When the lease ends unless it is renewed, in unix milliseconds."""
 
     @classmethod
     def _from(cls, value: Any) -> EditLease:
@@ -2868,7 +2898,7 @@ class EffectivePolicies:
     depth: int
     """How many levels a tree of accounts may have, 1 to 8."""
     child_owner: ChildOwner
-    """Who owns an account below another: an owner of its own, or the parent's."""
+    """Who owns an account below another one: an owner of its own, or the owner of the parent."""
     owner_exclusive: bool
     """Whether the owner of an account cannot be a member of another account (R-TEA-2)."""
     role_scope: RoleScope
@@ -2882,7 +2912,7 @@ class EffectivePolicies:
     grant_existing: GrantExisting
     """Who can give an existing user access to a further account (R-INV-7)."""
     invitation_life_ms: int
-    """How long an invitation can be accepted, from its last sending, in milliseconds (R-INV-3)."""
+    """How long an invitation can be accepted after it was last sent, in milliseconds (R-INV-3)."""
     verification_life_ms: int
     """How long the owner of a new account can confirm their address, in milliseconds (R-INV-3)."""
     link_life_ms: int
@@ -2892,7 +2922,7 @@ class EffectivePolicies:
     resend: Resend
     """What happens to the old link when an invitation is sent again (R-INV-5)."""
     pending_until: tuple[PendingStep, ...]
-    """The steps that a member has to do before they are no longer shown as pending (R-INV-4)."""
+    """The steps that a member has to do; until then, the member is shown as pending (R-INV-4)."""
     email_edited_by: tuple[Editor, ...]
     """Who may edit the e-mail address of a user (R-USR-3)."""
     names_edited_by: tuple[Editor, ...]
@@ -2910,7 +2940,9 @@ class EffectivePolicies:
     reservations_on_hold: ReservationsOnHold
     """What happens to open reservations when an account is suspended or closed (R-ACC-4)."""
     alert_at_percent: tuple[int, ...]
-    """The thresholds of a limit, in percent, at which the host is told, once for each in a window (R-QTA-8)."""
+    """The thresholds of a limit, in percent, at which the host is notified, once for each threshold in a window
+    (R-QTA-8).
+    """
     time_zone: str
     """The IANA name of the time zone that new accounts get."""
     billing_day: int
@@ -2920,10 +2952,10 @@ class EffectivePolicies:
     grace_ms: int
     """How long a closed account can be reopened, in milliseconds (R-ACC-3)."""
     password_min: int
-    """The fewest characters of a password, 8 to 64; for the platform alone (R-SES-1)."""
+    """The smallest number of characters of a password, 8 to 64; for the platform alone (R-SES-1)."""
     password_min_with_second_factor: int
-    """The fewest characters of a password for users who need a second factor wherever they act, 8 to 64; for the
-    platform alone (R-SES-1).
+    """The smallest number of characters of a password for users who need a second factor wherever they act, 8 to 64;
+    for the platform alone (R-SES-1).
     """
     password_words: tuple[str, ...]
     """Words that do not make a password stronger, such as the names of the platform, at most 50; for the platform alone
@@ -2954,7 +2986,9 @@ class EffectivePolicies:
     ever (R-QTA-2).
     """
     cap_history_days: int
-    """The same of what caps have counted, each member, campaign and domain by itself (R-QTA-14)."""
+    """For how many days the store keeps what caps counted in windows that are over, for each member, campaign, API key
+    and domain: up to 36,500, or 0 for ever (R-QTA-14).
+    """
 
     @classmethod
     def _from(cls, value: Any) -> EffectivePolicies:
@@ -3002,12 +3036,12 @@ class EffectivePolicies:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmailChangeAsked:
-    """An address that waits for its confirmation."""
+    """A requested e-mail address that waits for its confirmation."""
 
     email: str
     """The new address, as typed."""
     expires_at_ms: int
-    """Until when it can be confirmed, in unix milliseconds."""
+    """Until when the address can be confirmed, in unix milliseconds."""
 
     @classmethod
     def _from(cls, value: Any) -> EmailChangeAsked:
@@ -3019,16 +3053,16 @@ class EmailChangeAsked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmailChanged:
-    """The result of asking for another address."""
+    """The result of requesting a change of the e-mail address."""
 
     user: str
     """The user."""
     email: str
-    """The address that was asked for, as typed."""
+    """The requested address, as typed."""
     changed: bool
-    """Whether it is the user's address now; if not, it waits to be confirmed."""
+    """Whether the requested address is the user's address now; if not, it waits to be confirmed."""
     expires_at_ms: int | None = None
-    """Until when it can be confirmed, in unix milliseconds."""
+    """Until when the address can be confirmed, in unix milliseconds."""
 
     @classmethod
     def _from(cls, value: Any) -> EmailChanged:
@@ -3050,11 +3084,11 @@ class ErasedAccount:
     account: str
     """The account."""
     deleted_at_ms: int
-    """When it was deleted, in unix milliseconds."""
+    """When the deletion began, in unix milliseconds."""
     accounts: int
-    """How many accounts are gone so far, of it and those below."""
+    """How many accounts have been erased so far, of this account and the accounts below it."""
     users: int
-    """How many users went with them."""
+    """How many users have been erased with them."""
 
     @classmethod
     def _from(cls, value: Any) -> ErasedAccount:
@@ -3077,7 +3111,7 @@ class Gauge:
     source: Source | None = None
     """Where the value comes from; absent when it comes from the policy `seats` (R-INV-9)."""
     used: int
-    """How many there are in the account and in all accounts below it."""
+    """How many of the things exist in the account and in all accounts below it."""
     own: int | None = None
     """How many of them the account itself has; absent when they are not counted for each account."""
     left: int | None = None
@@ -3125,7 +3159,7 @@ class Grant:
     permission: str
     """The node of the permission tree; the nodes below it are granted too."""
     scope: Scope | None = None
-    """How far it reaches; `any` when absent."""
+    """How far the permission reaches; `any` when absent."""
 
     @classmethod
     def _from(cls, value: Any) -> Grant:
@@ -3146,23 +3180,23 @@ class Group:
     name: str
     """The name that people see."""
     is_default: bool
-    """Whether it is the default group, into which new members come."""
+    """Whether the group is the default group, into which new members come."""
     members: int
-    """How many members it has."""
+    """How many members the group has."""
     caps: GroupCaps
-    """The caps on what its members send together; a cap that is absent is unlimited."""
+    """The caps on what the group's members send together; a cap that is absent is unlimited."""
     cap_period: CapPeriod
     """The window of the caps."""
     has_avatar: bool
-    """Whether it has a picture."""
+    """Whether the group has a picture."""
     avatar: Avatar | None = None
     """The picture; only `groups.get` returns it."""
     rev: int
     """The revision; every change raises it."""
     created_at_ms: int
-    """When it was made, in unix milliseconds."""
+    """When the group was created, in unix milliseconds."""
     updated_at_ms: int
-    """When it was last changed, in unix milliseconds."""
+    """When the group was last changed, in unix milliseconds."""
 
     @classmethod
     def _from(cls, value: Any) -> Group:
@@ -3192,9 +3226,9 @@ class GroupCaps:
     """
 
     email: Limit | None = None
-    """The cap on e-mails; there is none when absent."""
+    """The cap on e-mails; no cap when absent."""
     sms: Limit | None = None
-    """The cap on text messages; there is none when absent."""
+    """The cap on text messages; no cap when absent."""
 
     @classmethod
     def _from(cls, value: Any) -> GroupCaps:
@@ -3211,11 +3245,11 @@ class GroupChannel:
     channel: Channel
     """The channel."""
     window: UsageWindow
-    """Its cap, and how much of it is used."""
+    """The group's cap for the channel, and how much of the cap is used."""
     reserve: int
-    """How many of the account's credits are in its reserve."""
+    """How many of the account's credits are in the group's reserve."""
     credits_spent: int
-    """How many credits it has spent in all, without those that were refunded."""
+    """How many credits the group has spent in all, without the credits that were refunded."""
 
     @classmethod
     def _from(cls, value: Any) -> GroupChannel:
@@ -3280,7 +3314,7 @@ class GroupMove:
     account: str
     """The account."""
     group: str
-    """The group in which they are now."""
+    """The group in which the members are now."""
     members: int
     """How many members were in another group before."""
     resources: int
@@ -3321,12 +3355,12 @@ class GroupUsage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldPermission:
-    """A permission that somebody holds."""
+    """A permission that a user holds."""
 
     permission: str
     """The permission."""
     scope: Scope
-    """How far it reaches; `any` for a permission that has no scope."""
+    """How far the permission reaches; `any` for a permission that has no scope."""
 
     @classmethod
     def _from(cls, value: Any) -> HeldPermission:
@@ -3345,13 +3379,13 @@ class Hold:
     reason: HoldReason
     """The reason."""
     level: HoldLevel
-    """The level that placed it; only this level, or one above, can clear it."""
+    """The level that placed the hold; only this level, or a level above it, can clear the hold."""
     placed_by: str
-    """Who placed it: `system` or a user's id."""
+    """Who placed the hold: `system` or a user's id."""
     placed_from: str | None = None
-    """The account in which the person who placed it acted; absent for the platform."""
+    """The account in which the person who placed the hold acted; absent for the platform."""
     placed_at_ms: int
-    """When it was placed, in unix milliseconds."""
+    """When the hold was placed, in unix milliseconds."""
     note: str | None = None
     """A remark for people."""
 
@@ -3370,7 +3404,7 @@ class Hold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportedSuppressionResult:
-    """What was done to one of many.
+    """The result for one of many.
 
     It is an answer of yes or no: yes if `done` is true.
     """
@@ -3380,12 +3414,12 @@ class ImportedSuppressionResult:
     message_class: MessageClass
     """The class."""
     created: bool
-    """Whether the entry is new. One that was there already got the new reason and expiry."""
+    """Whether the entry is new. An entry that existed already got the new reason and expiry."""
     done: bool
-    """Whether it was done."""
+    """Whether the operation was carried out for it."""
     problem: Problem | None = None
-    """Why it was refused. It is absent when it was done, and when it was not done only because another one was refused
-    and `atomic` was set.
+    """Why it was refused. Absent if the operation was carried out, or if it was not carried out only because `atomic`
+    was set and another one was refused.
     """
 
     @classmethod
@@ -3404,14 +3438,14 @@ class ImportedSuppressionResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportedSuppressionResults:
-    """What was done to many.
+    """The results of an operation that does one thing to many.
 
-    With `atomic`, it was done to all of them, or to none where one was refused. That is no error: the answer says
-    which one was in the way.
+    With `atomic`, nothing is done if one of them is refused. A refusal is not an error: the answer says which of
+    them were refused.
     """
 
     results: tuple[ImportedSuppressionResult, ...]
-    """One result for each, in the order of the request."""
+    """One result for each of them, in the order of the request."""
     refused: int
     """How many were refused: those that have a `problem`."""
 
@@ -3428,7 +3462,7 @@ class ImportedSuppressionResults:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportedUserResult:
-    """What was done to one of many.
+    """The result for one of many.
 
     It is an answer of yes or no: yes if `done` is true.
     """
@@ -3438,12 +3472,12 @@ class ImportedUserResult:
     user: str | None = None
     """The user who became a member."""
     created: bool
-    """Whether the user was created for it."""
+    """Whether the user was created for this row."""
     done: bool
-    """Whether it was done."""
+    """Whether the operation was carried out for it."""
     problem: Problem | None = None
-    """Why it was refused. It is absent when it was done, and when it was not done only because another one was refused
-    and `atomic` was set.
+    """Why it was refused. Absent if the operation was carried out, or if it was not carried out only because `atomic`
+    was set and another one was refused.
     """
 
     @classmethod
@@ -3492,23 +3526,23 @@ class Invitation:
     last_name: str | None = None
     """The last name."""
     accounts: tuple[AccountGrant, ...]
-    """What is offered, in the accounts that the actor reaches."""
+    """The access that is offered, in the accounts that the actor reaches."""
     invited_by: str | None = None
-    """Who invited: `system` or a user; absent when the actor cannot see that user."""
+    """Who invited the person: `system` or a user; absent when the actor cannot see that user."""
     status: InvitationStatus
     """The status of the invitation now."""
     delivery: Delivery | None = None
     """What the host reported of the last delivery."""
     sent_at_ms: int
-    """When it was last sent, in unix milliseconds."""
+    """When the invitation was last sent, in unix milliseconds."""
     expires_at_ms: int
-    """When it expires, in unix milliseconds: from then on it cannot be accepted."""
+    """When the invitation expires, in unix milliseconds: from then on it cannot be accepted."""
     rev: int
     """The revision; every change raises it."""
     created_at_ms: int
-    """When it was made, in unix milliseconds."""
+    """When the invitation was created, in unix milliseconds."""
     updated_at_ms: int
-    """When it was last changed, in unix milliseconds."""
+    """When the invitation was last changed, in unix milliseconds."""
 
     @classmethod
     def _from(cls, value: Any) -> Invitation:
@@ -3542,9 +3576,9 @@ class InvitationAccepted:
     user: str
     """The user."""
     created: bool
-    """Whether the user is new."""
+    """Whether the user was created."""
     accounts: tuple[str, ...]
-    """The accounts of which they are a member now."""
+    """The accounts of which the user is a member now."""
 
     @classmethod
     def _from(cls, value: Any) -> InvitationAccepted:
@@ -3601,7 +3635,7 @@ class InvitationList:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvitationOffer:
-    """What the page behind a link shows."""
+    """What the host's page for an invitation link shows."""
 
     invitation: str
     """The invitation."""
@@ -3616,15 +3650,15 @@ class InvitationOffer:
     accounts: tuple[OfferedAccount, ...]
     """The accounts."""
     invited_by: str
-    """Who invited: `system` or a user."""
+    """Who invited the person: `system` or a user."""
     inviter_first_name: str | None = None
     """The first name of that user."""
     inviter_last_name: str | None = None
     """The last name of that user."""
     user: str | None = None
-    """The user who has the address already; absent when accepting the invitation creates one."""
+    """The user who has the address already; absent when accepting the invitation creates a user."""
     expires_at_ms: int
-    """When it expires, in unix milliseconds: from then on it cannot be accepted."""
+    """When the invitation expires, in unix milliseconds: from then on it cannot be accepted."""
 
     @classmethod
     def _from(cls, value: Any) -> InvitationOffer:
@@ -3651,7 +3685,7 @@ class InvitationsErased:
     """The result of erasing a person who was invited."""
 
     erased: int
-    """How many invitations were erased; none when the address was not invited in an account that the actor reaches."""
+    """How many invitations were erased; 0 when the address was not invited in an account that the actor reaches."""
 
     @classmethod
     def _from(cls, value: Any) -> InvitationsErased:
@@ -3665,30 +3699,32 @@ class InvitationsErased:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvitedAddressResult:
-    """What was done to one of many.
+    """The result for one of many.
 
     It is an answer of yes or no: yes if `done` is true.
     """
 
     invitation: str | None = None
-    """The invitation that was made."""
+    """The invitation that was created."""
     position: int
     """The number of the address in the text, counted from 1."""
     offset: int
     """Where the address begins in the text: the offset in bytes of UTF-8, counted from 0."""
     address: str
-    """The address, as typed; what is no address is cut off after 254 bytes."""
+    """The address, as typed; a text that is not an address is cut off after 254 bytes."""
     expires_at_ms: int | None = None
     """When the invitation expires, in unix milliseconds: from then on it cannot be accepted."""
     user: str | None = None
-    """The user who has the address already, if it was refused for that and the actor can see them."""
+    """If the address was refused because a user has it already, that user; absent when the actor cannot see them."""
     open_invitation: str | None = None
-    """The open invitation of the address, if it was refused for that and the actor can see it."""
+    """If the address was refused because it has an open invitation, that invitation; absent when the actor cannot see
+    it.
+    """
     done: bool
-    """Whether it was done."""
+    """Whether the operation was carried out for it."""
     problem: Problem | None = None
-    """Why it was refused. It is absent when it was done, and when it was not done only because another one was refused
-    and `atomic` was set.
+    """Why it was refused. Absent if the operation was carried out, or if it was not carried out only because `atomic`
+    was set and another one was refused.
     """
 
     @classmethod
@@ -3711,14 +3747,14 @@ class InvitedAddressResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvitedAddressResults:
-    """What was done to many.
+    """The results of an operation that does one thing to many.
 
-    With `atomic`, it was done to all of them, or to none where one was refused. That is no error: the answer says
-    which one was in the way.
+    With `atomic`, nothing is done if one of them is refused. A refusal is not an error: the answer says which of
+    them were refused.
     """
 
     results: tuple[InvitedAddressResult, ...]
-    """One result for each, in the order of the request."""
+    """One result for each of them, in the order of the request."""
     refused: int
     """How many were refused: those that have a `problem`."""
 
@@ -3742,23 +3778,23 @@ class InvoiceLine:
     name: str
     """The name that people see."""
     parent: str | None = None
-    """The account above it."""
+    """The account above."""
     package: str | None = None
-    """Its package."""
+    """The package of the account."""
     price: Price | None = None
-    """Its monthly price, as a further account of its team."""
+    """The monthly price of the account as a further account of its team."""
     email_sent: int
-    """How many e-mails it and all accounts below it were granted in those days and have not given back since, including
-    those that its own credits paid for.
+    """How many e-mails the account and all accounts below it were granted in the days of the period and have not given
+    back since, including those for which the account's own credits paid.
     """
     sms_sent: int
     """The same for text messages."""
     email_credits: CreditTotals
-    """What happened to its own credits for e-mail in the period; the accounts below it have lines of their own."""
+    """What happened to the account's own credits for e-mail in the period; the accounts below have lines of their own."""
     sms_credits: CreditTotals
     """The same for text messages."""
     users: int
-    """How many users it and all accounts below it have now; each user counts once."""
+    """How many users the account and all accounts below it have now; each user counts once."""
 
     @classmethod
     def _from(cls, value: Any) -> InvoiceLine:
@@ -3807,7 +3843,7 @@ class LeaseState:
     kind: str
     """The kind of the resource."""
     lease: EditLease | None = None
-    """The lease; absent when nobody edits it."""
+    """The lease; absent when nobody edits the resource."""
 
     @classmethod
     def _from(cls, value: Any) -> LeaseState:
@@ -3839,7 +3875,7 @@ class LimitAlert:
     value: int
     """The value of the limit."""
     used: int
-    """How much of it is used."""
+    """How much of the limit is used."""
     resets_at_ms: int
     """When it helps to try again, in unix milliseconds: when the window ends; for a rolling window, when the oldest use
     no longer counts.
@@ -3863,13 +3899,13 @@ class LimitCandidate:
     """A value that a limit could have."""
 
     source: Source
-    """Where it comes from."""
+    """Where the value comes from."""
     set_by: str | None = None
     """The account or package that sets the value; absent for the platform's default."""
     value: Limit
     """The value."""
     enforced: bool
-    """Whether the edition of the store includes it; otherwise the value is kept but does not apply (R-PLT-1)."""
+    """Whether the edition of the store includes the limit; if not, the value is kept but does not apply (R-PLT-1)."""
 
     @classmethod
     def _from(cls, value: Any) -> LimitCandidate:
@@ -3890,7 +3926,7 @@ class LimitExplanation:
     value: Limit
     """The account's own value."""
     source: Source
-    """Where it comes from."""
+    """Where the value comes from."""
     message_class: MessageClass | None = None
     """The only class of messages that the limit counts; absent when it counts both classes, or no messages."""
     over: OverLimit | None = None
@@ -3898,11 +3934,11 @@ class LimitExplanation:
     smallest: Limit
     """The smallest value among this account and the accounts above it: nothing goes out beyond it."""
     guaranteed: bool | None = None
-    """Whether it is a guaranteed part of the limit of the account above; false when the part was guaranteed and that
-    limit has been lowered since. It is absent when the part was never guaranteed (R-TEA-9).
+    """Whether the value is a guaranteed part of the limit of the account above. It is false when the part was
+    guaranteed and that limit has been lowered since, and absent when the part was never guaranteed (R-TEA-9).
     """
     promised: int | None = None
-    """How much of it is guaranteed to the accounts directly below; absent when nothing is."""
+    """How much of the limit is guaranteed to the accounts directly below; absent when nothing is guaranteed."""
     candidates: tuple[LimitCandidate, ...]
     """Every value that was considered: the one that applies first, and those that the edition does not include last."""
 
@@ -3951,11 +3987,15 @@ class LimitTerms:
     limit: LimitName
     """The limit, which must be one that counts in a window."""
     message_class: CountedClass | None = None
-    """The class of the messages that it counts; inherited when absent, and both classes when no level sets it."""
+    """The class of the messages that the limit counts. When absent, the class is inherited; if no level sets it, both
+    classes count.
+    """
     over: OverLimit | None = None
-    """What happens beyond it; inherited when absent, and what the policy `over_limit` says when no level sets it."""
+    """What happens beyond the limit. When absent, the setting is inherited; if no level sets it, the policy
+    `over_limit` decides.
+    """
     burst: int | None = None
-    """How many messages may go out at once, for a limit that spreads: at least 1; 1 when absent."""
+    """For a limit that spreads, how many messages may go out at once: at least 1; 1 when absent."""
 
     @classmethod
     def _from(cls, value: Any) -> LimitTerms:
@@ -4002,16 +4042,16 @@ class Limits:
     evergreen_campaigns: Limit | None = None
     """Evergreen campaigns."""
     suppressed_domains: Limit | None = None
-    """Suppressed domains; with a commercial licence only."""
+    """Suppressed domains; only in the commercial edition."""
     seats: Limit | None = None
-    """Users of the account and of all accounts below it, each user once, and open invitations (R-INV-9)."""
+    """Users of the account and of all accounts below it, and open invitations; each user counts once (R-INV-9)."""
     child_accounts: Limit | None = None
     """Accounts below this one."""
     threads: Limit | None = None
     """Jobs that run at the same time."""
     terms: tuple[LimitTerms, ...] | None = None
-    """What single limits count, and what happens beyond them; at most one entry for each limit, and what is absent is
-    inherited.
+    """For single limits, what they count and what happens beyond them. There is at most one entry for each limit; what
+    is absent is inherited.
     """
 
     @classmethod
@@ -4049,7 +4089,7 @@ class LogInNotice:
     by: str
     """The person who acts."""
     from_account: str | None = None
-    """The account from which they act; absent for an operator."""
+    """The account from which the person acts; absent for an operator."""
     reason: str
     """The reason."""
     expires_at_ms: int
@@ -4075,7 +4115,7 @@ class Member:
     user: str
     """The user."""
     email: str
-    """Their e-mail address, as typed."""
+    """The user's e-mail address, as typed."""
     first_name: str | None = None
     """The first name."""
     last_name: str | None = None
@@ -4087,7 +4127,7 @@ class Member:
     group: str | None = None
     """The group; owners and administrators are in none."""
     owner: bool
-    """Whether they own the account."""
+    """Whether the user owns the account."""
     disabled: bool
     """Whether the membership, or the user as a whole, is disabled."""
     status: MemberStatus
@@ -4095,13 +4135,13 @@ class Member:
     pending: tuple[PendingStep, ...]
     """The steps that are still to be done."""
     last_seen_at_ms: int | None = None
-    """When they were last seen, in unix milliseconds, to within five minutes; absent when they never were."""
+    """When the user was last seen, in unix milliseconds, to within five minutes; absent when the user was never seen."""
     rev: int
     """The revision; every change raises it."""
     created_at_ms: int
-    """When it was made, in unix milliseconds."""
+    """When the membership was created, in unix milliseconds."""
     updated_at_ms: int
-    """When it was last changed, in unix milliseconds."""
+    """When the membership was last changed, in unix milliseconds."""
 
     @classmethod
     def _from(cls, value: Any) -> Member:
@@ -4157,8 +4197,8 @@ class MemberRemoved:
     user: str
     """The user."""
     user_deleted: bool
-    """Whether it was the last membership in which the caller could see the user. For the host and operators: whether
-    the user was deleted.
+    """For the host and operators: whether the user was deleted. For other callers: whether this was the last membership
+    in which the caller could see the user.
     """
 
     @classmethod
@@ -4257,7 +4297,7 @@ class Operator:
     user: str
     """The user."""
     email: str
-    """Their e-mail address, as typed."""
+    """The operator's e-mail address, as typed."""
     first_name: str | None = None
     """The first name."""
     last_name: str | None = None
@@ -4269,9 +4309,9 @@ class Operator:
     rev: int
     """The revision; every change raises it."""
     created_at_ms: int
-    """When it was made, in unix milliseconds."""
+    """When the operator was added, in unix milliseconds."""
     updated_at_ms: int
-    """When it was last changed, in unix milliseconds."""
+    """When the operator was last changed, in unix milliseconds."""
 
     @classmethod
     def _from(cls, value: Any) -> Operator:
@@ -4367,22 +4407,22 @@ class OutboxCleared:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutboxConsumerItem:
-    """How far a consumer is."""
+    """How far a consumer has come."""
 
     consumer: str
-    """Its name."""
+    """The name of the consumer."""
     taken_to: int
-    """The number of the last message that it was given."""
+    """The number of the last message that was delivered to the consumer."""
     done_to: int
-    """The number of the message up to which all are acknowledged or dead."""
+    """The number of the message up to which all messages are acknowledged or dead."""
     open: int
-    """How many messages it was given and has not acknowledged."""
+    """How many messages were delivered to the consumer and are not acknowledged."""
     dead: int
     """How many messages are dead."""
     tries: int
-    """How often a message is given at most."""
+    """How often a message is delivered at most."""
     created_at_ms: int
-    """When it was created, in unix milliseconds."""
+    """When the consumer was created, in unix milliseconds."""
 
     @classmethod
     def _from(cls, value: Any) -> OutboxConsumerItem:
@@ -4424,11 +4464,11 @@ class OutboxDead:
     message: OutboxItem
     """The message."""
     deliveries: int
-    """How often it was given."""
+    """How often the message was delivered."""
     reason: str | None = None
-    """The reason, as the consumer gave it; absent when the message was given too often."""
+    """The reason, as the consumer gave it; absent when the message was delivered too often."""
     since_ms: int
-    """Since when it is dead, in unix milliseconds."""
+    """Since when the message is dead, in unix milliseconds."""
 
     @classmethod
     def _from(cls, value: Any) -> OutboxDead:
@@ -4462,12 +4502,12 @@ class OutboxDeadPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutboxDelivery:
-    """A message that a consumer is given."""
+    """A message that is delivered to a consumer."""
 
     message: OutboxItem
     """The message."""
     deliveries: int
-    """How often the message was given, including this time; it is more than 1 when it was given before and not
+    """How often the message was delivered, including this time; more than 1 when it was delivered before and not
     acknowledged in time.
     """
     until_ms: int
@@ -4487,9 +4527,9 @@ class OutboxForgotten:
     """A consumer that was removed."""
 
     open: int
-    """How many messages it had not acknowledged."""
+    """How many messages the consumer had not acknowledged."""
     dead: int
-    """How many of its messages were dead."""
+    """How many of the consumer's messages were dead."""
 
     @classmethod
     def _from(cls, value: Any) -> OutboxForgotten:
@@ -4507,35 +4547,35 @@ class OutboxItem:
     """A message of the outbox."""
 
     number: int
-    """Its number: messages are numbered from 1, in the order in which their causes were committed."""
+    """The number of the message. Messages are numbered from 1, in the order in which their causes were committed."""
     kind: OutboxKind
     """What the host has to do."""
     account: str | None = None
-    """The account that it is about."""
+    """The account that the message is about."""
     user: str | None = None
-    """The user that it is about."""
+    """The user that the message is about."""
     to: str | None = None
-    """The address to which the mail goes, which is also the address to log in with. It is absent when there is none, or
-    when the person has been erased since; nothing is to be sent then.
+    """The address to which the mail goes, which is also the address to log in with. Absent when there is no address, or
+    when the person has been erased since; then nothing is sent.
     """
     accounts: tuple[OutboxAccount, ...]
     """The accounts that are offered, without those that have been deleted since."""
     invitation: str | None = None
-    """The invitation that it is about."""
+    """The invitation that the message is about."""
     campaign: str | None = None
-    """The campaign that it is about."""
+    """The campaign that the message is about."""
     token: str | None = field(default=None, repr=False)
-    """The token for the link; absent when there is none, or when it is dead by now."""
+    """The token for the link; absent when there is no link, or when the link is no longer valid."""
     token_expires_at_ms: int | None = None
     """When the token expires, in unix milliseconds."""
     alert: LimitAlert | None = None
-    """The limit that it is about (R-QTA-8)."""
+    """The limit that the message is about (R-QTA-8)."""
     log_in: LogInNotice | None = None
     """Who acts as the user, and why (R-SES-6)."""
     clock_jump: ClockJump | None = None
     """How the system's clock has jumped (R-QTA-13)."""
     at_ms: int
-    """When its cause happened, in unix milliseconds."""
+    """When the cause of the message happened, in unix milliseconds."""
 
     @classmethod
     def _from(cls, value: Any) -> OutboxItem:
@@ -4579,12 +4619,14 @@ class OutboxPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutboxSettled:
-    """What happened to the messages."""
+    """The result of acknowledging, returning, giving up or reviving messages."""
 
     settled: int
-    """How many of them were open until now; the others were acknowledged already, or dead."""
+    """How many of the messages the call changed. When messages are acknowledged, returned or given up, those that were
+    acknowledged or dead already do not count.
+    """
     open: int
-    """How many messages of the consumer are still open."""
+    """How many messages the consumer still has to acknowledge."""
     dead: int
     """How many messages of the consumer are dead."""
 
@@ -4602,17 +4644,19 @@ class OutboxSettled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutboxTaken:
-    """The messages that a consumer is given."""
+    """The messages that are delivered to a consumer."""
 
     messages: tuple[OutboxDelivery, ...]
     """The messages, in their order."""
     retry_at_ms: int | None = None
-    """When the next message that was given before may be given again, in unix milliseconds; absent when there is none."""
+    """When the next message that was delivered before may be delivered again, in unix milliseconds; absent when there
+    is no such message.
+    """
     taken_to: int
-    """The number of the last message that the consumer was given: pass it as `after` to wait for new ones."""
+    """The number of the last message that was delivered to the consumer. Pass it as `after` to wait for new messages."""
     full: bool
-    """Whether the consumer has 1,000 messages that it has not acknowledged: it is given no new ones before it
-    acknowledges some.
+    """Whether the consumer has 1,000 messages that it has not acknowledged: no new messages are delivered to it before
+    it acknowledges some.
     """
 
     @classmethod
@@ -4686,21 +4730,25 @@ class Package:
     name: str
     """The name that people see."""
     limits: Limits
-    """Its limits; for a limit that is absent, the platform's default applies."""
+    """The limits of the package; for a limit that is absent, the platform's default applies."""
     role: str | None = None
-    """The role that no member of its accounts can exceed (R-ROL-5)."""
+    """The role that no member of the package's accounts can exceed (R-ROL-5)."""
     assets: Assets | None = None
-    """The assets that its accounts can use (R-PKG-5)."""
+    """The assets that the package's accounts can use (R-PKG-5)."""
     credits: bool
-    """Whether its accounts pay with credits for messages beyond their limits; with a commercial licence only (R-CRD-2)."""
+    """Whether the package's accounts pay with credits for messages beyond their limits; only in the commercial edition
+    or with the preset `groups` (R-CRD-2).
+    """
     overuse: bool
-    """Whether its accounts may send beyond their limits; with a commercial licence only (R-CRD-2)."""
+    """Whether the package's accounts may send beyond their limits; only in the commercial edition or with the preset
+    `groups` (R-CRD-2).
+    """
     bounce_rate: BounceRate | None = None
-    """The rate of bounces at which a campaign is stopped; with a commercial licence only (R-QTA-11)."""
+    """The bounce rate at which a campaign is stopped; only in the commercial edition (R-QTA-11)."""
     child_price: Price | None = None
     """What a further account of the team costs each month (R-TEA-4)."""
     retired: bool
-    """Whether it takes no new accounts (R-PKG-4)."""
+    """Whether the package takes no new accounts (R-PKG-4)."""
     read_only: tuple[str, ...] | None = None
     """The names of the fields that are set but not included in the edition of the store: they are kept and shown, but
     do not apply (R-PLT-1). This is never stored.
@@ -4710,13 +4758,13 @@ class Package:
     allowed too (R-CRD-2). This is never stored.
     """
     accounts: int
-    """How many accounts use it."""
+    """How many accounts use the package."""
     rev: int
     """The revision; every change raises it."""
     created_at_ms: int
-    """When it was made, in unix milliseconds."""
+    """When the package was created, in unix milliseconds."""
     updated_at_ms: int
-    """When it was last changed, in unix milliseconds."""
+    """When the package was last changed, in unix milliseconds."""
 
     @classmethod
     def _from(cls, value: Any) -> Package:
@@ -4785,17 +4833,17 @@ class PackageList:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackagePreflight:
-    """What a change of package would mean today."""
+    """What a change of package would cause today."""
 
     account: str
     """The account."""
     package: str
-    """The package that it would get."""
+    """The package that the account would get."""
     exceeded: tuple[PreflightExcess, ...]
-    """The limits that today's usage is above; empty when the usage fits."""
+    """The limits that today's usage exceeds; empty when the usage fits."""
     guarantees: tuple[PreflightGuarantee, ...]
-    """The limits of which more is guaranteed to the accounts below than would be left: these guarantees become best
-    effort (R-TEA-9).
+    """The limits of which more is guaranteed to the accounts below than the account would have; these guarantees would
+    become best effort (R-TEA-9).
     """
 
     @classmethod
@@ -4816,9 +4864,9 @@ class PaidWithCredits:
     """What credits paid for."""
 
     amount: int
-    """How many of the messages they paid for."""
+    """For how many of the messages credits paid."""
     entry: int
-    """The number of the ledger entry; `sending.refund` takes it to give back what failed."""
+    """The number of the ledger entry. Pass it to `sending.refund` to give back messages that failed."""
 
     @classmethod
     def _from(cls, value: Any) -> PaidWithCredits:
@@ -4915,7 +4963,7 @@ class Permission:
     scoped: bool
     """Whether grants carry a scope."""
     sensitive: bool
-    """Whether it has to be granted by its own name."""
+    """Whether the permission has to be granted by its own name."""
 
     @classmethod
     def _from(cls, value: Any) -> Permission:
@@ -4950,7 +4998,7 @@ class PermissionList:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """A member, or somebody who was invited."""
+    """A member, or a person who was invited."""
 
     user: str | None = None
     """The user; absent for a person who was invited."""
@@ -4967,17 +5015,17 @@ class Person:
     pending: tuple[PendingStep, ...]
     """The steps that are still to be done."""
     accounts: tuple[AccountGrant, ...]
-    """The accounts of which they are a member, or which they are offered, among the accounts that are listed; for a
-    member at most 50.
+    """The accounts of which the person is a member, or which the person is offered, among the accounts that are listed;
+    for a member at most 50.
     """
     owner: bool
-    """Whether they own one of these accounts, or will own it."""
+    """Whether the person owns one of these accounts, or will own one when they accept."""
     last_seen_at_ms: int | None = None
-    """When they were last seen, in unix milliseconds, to within five minutes; absent when they never were."""
+    """When the user was last seen, in unix milliseconds, to within five minutes; absent when the user was never seen."""
     expires_at_ms: int | None = None
     """When the invitation expires, in unix milliseconds: from then on it cannot be accepted."""
     created_at_ms: int
-    """When the user, or the invitation, was made, in unix milliseconds."""
+    """When the user, or the invitation, was created, in unix milliseconds."""
 
     @classmethod
     def _from(cls, value: Any) -> Person:
@@ -5019,14 +5067,14 @@ class PersonList:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policies:
-    """Policies that are set. For one that is absent, the value of the next level applies: the account above, the
+    """Policies that are set. For a policy that is absent, the value of the next level applies: the account above, the
     platform, its preset, the default.
     """
 
     depth: int | None = None
     """How many levels a tree of accounts may have, 1 to 8."""
     child_owner: ChildOwner | None = None
-    """Who owns an account below another: an owner of its own, or the parent's."""
+    """Who owns an account below another one: an owner of its own, or the owner of the parent."""
     owner_exclusive: bool | None = None
     """Whether the owner of an account cannot be a member of another account (R-TEA-2)."""
     role_scope: RoleScope | None = None
@@ -5040,7 +5088,7 @@ class Policies:
     grant_existing: GrantExisting | None = None
     """Who can give an existing user access to a further account (R-INV-7)."""
     invitation_life_ms: int | None = None
-    """How long an invitation can be accepted, from its last sending, in milliseconds (R-INV-3)."""
+    """How long an invitation can be accepted after it was last sent, in milliseconds (R-INV-3)."""
     verification_life_ms: int | None = None
     """How long the owner of a new account can confirm their address, in milliseconds (R-INV-3)."""
     link_life_ms: int | None = None
@@ -5050,7 +5098,7 @@ class Policies:
     resend: Resend | None = None
     """What happens to the old link when an invitation is sent again (R-INV-5)."""
     pending_until: tuple[PendingStep, ...] | None = None
-    """The steps that a member has to do before they are no longer shown as pending (R-INV-4)."""
+    """The steps that a member has to do; until then, the member is shown as pending (R-INV-4)."""
     email_edited_by: tuple[Editor, ...] | None = None
     """Who may edit the e-mail address of a user (R-USR-3)."""
     names_edited_by: tuple[Editor, ...] | None = None
@@ -5068,7 +5116,9 @@ class Policies:
     reservations_on_hold: ReservationsOnHold | None = None
     """What happens to open reservations when an account is suspended or closed (R-ACC-4)."""
     alert_at_percent: tuple[int, ...] | None = None
-    """The thresholds of a limit, in percent, at which the host is told, once for each in a window (R-QTA-8)."""
+    """The thresholds of a limit, in percent, at which the host is notified, once for each threshold in a window
+    (R-QTA-8).
+    """
     time_zone: str | None = None
     """The IANA name of the time zone that new accounts get."""
     billing_day: int | None = None
@@ -5078,10 +5128,10 @@ class Policies:
     grace_ms: int | None = None
     """How long a closed account can be reopened, in milliseconds (R-ACC-3)."""
     password_min: int | None = None
-    """The fewest characters of a password, 8 to 64; for the platform alone (R-SES-1)."""
+    """The smallest number of characters of a password, 8 to 64; for the platform alone (R-SES-1)."""
     password_min_with_second_factor: int | None = None
-    """The fewest characters of a password for users who need a second factor wherever they act, 8 to 64; for the
-    platform alone (R-SES-1).
+    """The smallest number of characters of a password for users who need a second factor wherever they act, 8 to 64;
+    for the platform alone (R-SES-1).
     """
     password_words: tuple[str, ...] | None = None
     """Words that do not make a password stronger, such as the names of the platform, at most 50; for the platform alone
@@ -5112,7 +5162,9 @@ class Policies:
     ever (R-QTA-2).
     """
     cap_history_days: int | None = None
-    """The same of what caps have counted, each member, campaign and domain by itself (R-QTA-14)."""
+    """For how many days the store keeps what caps counted in windows that are over, for each member, campaign, API key
+    and domain: up to 36,500, or 0 for ever (R-QTA-14).
+    """
 
     @classmethod
     def _from(cls, value: Any) -> Policies:
@@ -5165,7 +5217,7 @@ class PolicyOrigin:
     policy: str
     """The policy."""
     source: PolicySource
-    """At which kind of level it is set."""
+    """The kind of level at which the policy is set."""
     account: str | None = None
     """The account whose setting or preset it is; absent for the platform and for the default."""
 
@@ -5180,14 +5232,14 @@ class PolicyOrigin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyReport:
-    """The policies that apply, and where they come from."""
+    """The policies that apply, and where each of them comes from."""
 
     account: str | None = None
     """The account; absent for the platform."""
     preset: Preset | None = None
-    """The preset that this account, or the platform, has itself."""
+    """The preset of this account itself, or of the platform."""
     set: Policies
-    """The single policies that are set on this account, or on the platform, itself."""
+    """The single policies that are set on this account itself, or on the platform."""
     policies: EffectivePolicies
     """The policies that apply."""
     sources: tuple[PolicyOrigin, ...]
@@ -5209,12 +5261,12 @@ class PolicyReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreflightExcess:
-    """A limit that today's usage is above."""
+    """A limit that today's usage exceeds."""
 
     limit: LimitName
     """Which limit."""
     value: Limit
-    """Its value with the package."""
+    """The value of the limit with the package."""
     used: int
     """How much is used now."""
 
@@ -5229,12 +5281,12 @@ class PreflightExcess:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreflightGuarantee:
-    """A limit of which more is guaranteed than would be left."""
+    """A limit of which more is guaranteed to the accounts below than the account would have."""
 
     limit: LimitName
     """Which limit."""
     value: Limit
-    """Its value with the package, or the value of an account above if that is less."""
+    """The value of the limit with the package, or the value of an account above if that is less."""
     promised: int
     """How much is guaranteed to the accounts directly below."""
 
@@ -5266,14 +5318,16 @@ class Price:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """Why something would be refused, or was."""
+    """Why something was refused, or would be refused."""
 
     code: str
     """The code of the refusal."""
     message: str
     """A sentence that a person can act on."""
     field: str | None = None
-    """The JSON pointer of the field that is wrong, in a request for this one alone; for a row of CSV, its column."""
+    """The JSON pointer of the field that is wrong, as in a request for this one alone; for a row of CSV, the name of
+    the column.
+    """
 
     @classmethod
     def _from(cls, value: Any) -> Problem:
@@ -5348,7 +5402,7 @@ class ReceivedTemplate:
     id: str
     """The resource."""
     account: str
-    """The account above that shares it."""
+    """The account above that shares the template."""
     kind: str
     """The kind of the resource."""
     rev: int
@@ -5356,7 +5410,7 @@ class ReceivedTemplate:
     updated_at_ms: int
     """When the resource was last changed, in unix milliseconds."""
     shared_at_ms: int
-    """When it was first shared, in unix milliseconds."""
+    """When the template was first shared, in unix milliseconds."""
 
     @classmethod
     def _from(cls, value: Any) -> ReceivedTemplate:
@@ -5398,20 +5452,20 @@ class Refusal:
     """Why a send is refused."""
 
     code: str
-    """The error code, such as `quota_exceeded`; `credits_exhausted` when there are too few credits to pay for what is
-    beyond the account's own limits.
+    """The error code, such as `quota_exceeded`. It is `credits_exhausted` if there are too few credits to pay for the
+    messages beyond the account's own limits.
     """
     limit: BindingLimit | None = None
     """The limit that refused the send, if a limit did."""
     retry_at_ms: int | None = None
-    """The first instant, in unix milliseconds, at which the same send is let through if nothing but time passes; absent
-    when it never is.
+    """The first instant, in unix milliseconds, at which the same send is granted if nothing but time passes; absent
+    when it is never granted.
     """
     credits_left: int | None = None
     """With `credits_exhausted`, how many credits there are to pay with."""
     over: OverLimit | None = None
-    """What the host should do with the messages, if more than a refusal was configured: the setting of the strictest of
-    the limits that were reached (R-QTA-7).
+    """What the host should do with the messages, if the limit has a setting other than a refusal: the setting of the
+    strictest limit that was reached (R-QTA-7).
     """
 
     @classmethod
@@ -5427,20 +5481,20 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplacedEverywhere:
-    """The progress of replacing a deleted package or role wherever it is used. Every answer is as if all of it were
-    done.
+    """The progress of replacing a deleted package or role wherever it is used. All other calls already answer as if the
+    replacement were complete.
     """
 
     id: str
     """The package or role that was deleted."""
     kind: Replaceable
-    """What it was."""
+    """Whether a package or a role was deleted."""
     replaced_by: str
-    """What is in its place."""
+    """The package or role that takes its place."""
     deleted_at_ms: int
-    """When it was deleted, in unix milliseconds."""
+    """When the deletion began, in unix milliseconds."""
     records: int
-    """How many records were written anew so far."""
+    """How many records have been updated so far."""
 
     @classmethod
     def _from(cls, value: Any) -> ReplacedEverywhere:
@@ -5472,14 +5526,14 @@ class Reservation:
     committed: int
     """How many messages go out, according to the commit."""
     reserved_at_ms: int
-    """When it was charged, in unix milliseconds."""
+    """When the messages were charged, in unix milliseconds."""
     expires_at_ms: int
-    """When the reservation expires, in unix milliseconds: what is left of it is given back then."""
+    """When the reservation expires, in unix milliseconds; messages that are not committed by then are given back."""
     not_before_ms: int | None = None
-    """When a pace spreads the messages: from when on all of them may have gone out, in unix milliseconds."""
+    """When a pace spreads the messages, the instant, in unix milliseconds, from which on all of them may have gone out."""
     credits: PaidWithCredits | None = None
-    """How many messages credits paid for when the reservation was charged; of what is given back, the credits get their
-    part first (R-CRD-2).
+    """How many messages credits paid for when the reservation was charged; when messages are given back, the credits
+    are given back first (R-CRD-2).
     """
 
     @classmethod
@@ -5504,7 +5558,7 @@ class Reservation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReservationDecision:
-    """The answer to a reservation.
+    """The answer to a request to reserve messages.
 
     It is an answer of yes or no: yes if `refusal` is absent.
     """
@@ -5514,10 +5568,10 @@ class ReservationDecision:
     granted: int
     """How many messages are reserved."""
     expires_at_ms: int | None = None
-    """When the reservation expires, in unix milliseconds: what is left of it is given back then."""
+    """When the reservation expires, in unix milliseconds; messages that are not committed by then are given back."""
     not_before_ms: int | None = None
-    """When a pace spreads the messages: from when on all of them may have gone out, in unix milliseconds. It is absent
-    when they may go out now.
+    """When a pace spreads the messages, the instant, in unix milliseconds, from which on all of them may have gone out;
+    absent when they may all go out now.
     """
     refusal: Refusal | None = None
     """Why nothing was granted."""
@@ -5552,19 +5606,19 @@ class Resource:
     the host added.
     """
     owner: str
-    """The user who owns it."""
+    """The user who owns the resource."""
     group: str | None = None
-    """The group in which it is shared; none when an owner or an administrator made it (R-GRP-3)."""
+    """The group with which the resource is shared; none when an owner or an administrator registered it (R-GRP-3)."""
     shared: bool
-    """Whether its owner lets the group see it; the group does see it as long as the owner holds the permission to share
-    the kind (R-GRP-3).
+    """Whether the owner shares the resource with the group. The group sees it only as long as the owner holds the
+    permission to share the kind (R-GRP-3).
     """
     rev: int
     """The revision; every change and every save raises it."""
     created_at_ms: int
-    """When it was registered, in unix milliseconds."""
+    """When the resource was registered, in unix milliseconds."""
     updated_at_ms: int
-    """When it was last changed, in unix milliseconds."""
+    """When the resource was last changed, in unix milliseconds."""
 
     @classmethod
     def _from(cls, value: Any) -> Resource:
@@ -5592,15 +5646,17 @@ class ResourceDecision:
     """
 
     allowed: bool
-    """Whether they may."""
+    """Whether the user may do it."""
     permission: str
     """The permission that was asked for."""
     scope: Scope | None = None
-    """How far the user's permission reaches; absent when they do not hold it."""
+    """How far the user's permission reaches; absent when the user does not hold it."""
     reason: ResourceReason | None = None
-    """Why they may do it: the narrowest reason that suffices."""
+    """Why the user may do it: the narrowest reason that suffices."""
     refusal: str | None = None
-    """Why they may not: the status of the account, the user or the membership, or `permission_denied`."""
+    """The code that says why the user may not do it: the status of the account, the user or the membership, or
+    `permission_denied`.
+    """
 
     @classmethod
     def _from(cls, value: Any) -> ResourceDecision:
@@ -5668,29 +5724,29 @@ class Role:
     name: str
     """The name that people see."""
     allow: tuple[Grant, ...]
-    """The permissions that it allows."""
+    """The permissions that the role allows."""
     deny: tuple[str, ...]
-    """The permissions that it denies; a denial takes precedence over every grant."""
+    """The permissions that the role denies; a denial takes precedence over every grant."""
     includes: tuple[str, ...]
-    """The roles whose grants and denials it includes."""
+    """The roles whose grants and denials the role includes."""
     account: str | None = None
-    """The account to which it belongs; absent for a role of the platform (R-ROL-4)."""
+    """The account to which the role belongs; absent for a role of the platform (R-ROL-4)."""
     trial: str | None = None
-    """Another role that is evaluated in shadow mode: it refuses nothing, but what it would have refused is counted
-    (R-QTA-15).
+    """Another role that is on trial in the place of this one, in shadow mode: it refuses nothing, but the checks that
+    it would have refused are counted (R-QTA-15).
     """
     administrator: bool
-    """Whether its holders are administrators, who are in no group and for whom every scope is `any`. Only the built-in
-    Administrator and its copies are such roles (R-ROL-4).
+    """Whether the users who have the role are administrators, who are in no group and for whom every scope is `any`.
+    Only the built-in role Administrator and its copies are such roles (R-ROL-4).
     """
     built_in: bool
-    """Whether it is one of the five built-in roles, which can be copied but not edited (R-ROL-4)."""
+    """Whether the role is one of the five built-in roles, which can be copied but not edited (R-ROL-4)."""
     rev: int
     """The revision; every change raises it."""
     created_at_ms: int
-    """When it was made, in unix milliseconds."""
+    """When the role was created, in unix milliseconds."""
     updated_at_ms: int
-    """When it was last changed, in unix milliseconds."""
+    """When the role was last changed, in unix milliseconds."""
 
     @classmethod
     def _from(cls, value: Any) -> Role:
@@ -5720,7 +5776,7 @@ class RoleDeleted:
     role: str
     """The role."""
     replaced: int
-    """In how many places the other role took its place."""
+    """In how many places the other role took the place of the deleted role."""
 
     @classmethod
     def _from(cls, value: Any) -> RoleDeleted:
@@ -5760,13 +5816,13 @@ class RoleTrial:
     role: str
     """The role."""
     candidate: str
-    """The role that is tried in its place."""
+    """The role that is tried in the place of `role`."""
     since_ms: int
     """Since when the checks are counted, in unix milliseconds: since the trial began, or since the store was opened if
     that was later.
     """
     would_refuse: tuple[WouldRefuse, ...]
-    """What it would have refused, ordered by permission."""
+    """What the tried role would have refused, ordered by permission."""
 
     @classmethod
     def _from(cls, value: Any) -> RoleTrial:
@@ -5810,7 +5866,9 @@ class SecondFactorSecret:
     secret: str = field(repr=False)
     """The secret in base32, for a user who types it. It is shown here once."""
     uri: str = field(repr=False)
-    """The same as an `otpauth://` URI, for a QR code; it has the user's id if their address is too long for it."""
+    """The secret as an `otpauth://` URI, for a QR code. The URI has the user's e-mail address or, if that is too long,
+    the user's id.
+    """
 
     @classmethod
     def _from(cls, value: Any) -> SecondFactorSecret:
@@ -5834,9 +5892,9 @@ class SecondFactorStatus:
     user: str
     """The user."""
     enabled: bool
-    """Whether they log in with a code in addition to the password."""
+    """Whether the user logs in with a code in addition to the password."""
     confirmed_at_ms: int | None = None
-    """Since when, in unix milliseconds."""
+    """Since when the user has the second factor, in unix milliseconds."""
     recovery_codes_left: int
     """How many recovery codes are left."""
     pending: bool
@@ -5889,10 +5947,10 @@ class SendExplanation:
     nothing limits them.
     """
     credits: int
-    """How many of the messages credits would pay for (R-CRD-2)."""
+    """For how many of the messages credits would pay (R-CRD-2)."""
     limits: tuple[UsageWindow, ...]
-    """Every limit and cap that was considered: those of the account, then those of the accounts above, then those of
-    the group.
+    """Every limit and cap that was considered: the limits of the account, then those of the accounts above, then those
+    of the group.
     """
 
     @classmethod
@@ -5914,11 +5972,11 @@ class SendForecast:
     """When messages will have gone out."""
 
     done_at_ms: int | None = None
-    """When the last of them goes out, in unix milliseconds; absent when it never does, or too far in the future to
-    tell.
+    """When the last of the messages goes out, in unix milliseconds; absent when it never goes out, or only too far in
+    the future to tell.
     """
     refusal: str | None = None
-    """Why nothing may go out at all, whatever the limits allow."""
+    """The code that says why nothing may go out at all, whatever the limits allow."""
 
     @classmethod
     def _from(cls, value: Any) -> SendForecast:
@@ -5933,10 +5991,10 @@ class SendForecast:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendRefund:
-    """What was given back."""
+    """The result of giving messages back."""
 
     counters: int
-    """To how many counters something was given back; those whose window is over get nothing."""
+    """To how many counters messages were given back; counters whose window is over get none."""
     credits: int
     """How many credits were given back."""
 
@@ -5953,14 +6011,14 @@ class SendRefund:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionBehind:
-    """Somebody who acts as another in a session (R-SES-6)."""
+    """A person who acts as another user in a session (R-SES-6)."""
 
     user: str
     """The person who acts."""
     from_account: str | None = None
-    """The account from which they act; absent for an operator."""
+    """The account from which the person acts; absent for an operator."""
     account: str
-    """The one account in which they can act."""
+    """The one account in which the person can act as the user."""
     reason: str
     """The reason."""
 
@@ -5976,24 +6034,24 @@ class SessionBehind:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionDevice:
-    """A device on which somebody is logged in."""
+    """A device on which a user is logged in."""
 
     session: str
     """The session."""
     device: str | None = None
-    """What is known of the device."""
+    """The name of the device, as the host gave it."""
     ip: str | None = None
-    """The address from which they logged in."""
+    """The address from which the user logged in."""
     created_at_ms: int
-    """When they logged in, in unix milliseconds."""
+    """When the user logged in, in unix milliseconds."""
     last_seen_at_ms: int
-    """When it was last used, in unix milliseconds, to within five minutes."""
+    """When the session was last used, in unix milliseconds, to within five minutes."""
     last_ip: str | None = None
-    """The address from which it was last used."""
+    """The address from which the session was last used."""
     expires_at_ms: int
-    """When it expires, in unix milliseconds."""
+    """When the session expires, in unix milliseconds."""
     behind: SessionBehind | None = None
-    """Who acts as the user in it; absent when the user themself does."""
+    """Who acts as the user in this session; absent when the user acts in person."""
 
     @classmethod
     def _from(cls, value: Any) -> SessionDevice:
@@ -6035,15 +6093,15 @@ class SessionProof:
     user: str
     """The user."""
     authenticated_at_ms: int
-    """When they last proved who they are, in unix milliseconds. The host should ask for the proof again before
-    important actions.
+    """When the user last proved their identity, in unix milliseconds. Before important actions, the host should ask for
+    a new proof.
     """
     with_second_factor: bool
-    """Whether they did so with a second factor, or the host vouched for them."""
+    """Whether the user proved it with a second factor; also true if the host vouched for the user."""
     expires_at_ms: int
-    """When it expires, in unix milliseconds; it expires earlier when it is not used for a while."""
+    """When the session expires, in unix milliseconds; a session that is not used for a while expires earlier."""
     behind: SessionBehind | None = None
-    """Who acts as the user in it; absent when the user themself does."""
+    """Who acts as the user in this session; absent when the user acts in person."""
 
     @classmethod
     def _from(cls, value: Any) -> SessionProof:
@@ -6071,7 +6129,7 @@ class SessionToken:
     token: str = field(repr=False)
     """The token that proves the user from now on. It is shown only here, and is not stored anywhere."""
     expires_at_ms: int
-    """When it expires, in unix milliseconds; it expires earlier when it is not used for a while."""
+    """When the session expires, in unix milliseconds; a session that is not used for a while expires earlier."""
 
     @classmethod
     def _from(cls, value: Any) -> SessionToken:
@@ -6160,17 +6218,17 @@ class ShareableTemplate:
     kind: str
     """The kind of the resource."""
     owner: str
-    """The user who owns it."""
+    """The user who owns the template."""
     rev: int
     """The revision of the resource."""
     shared: bool
-    """Whether it is shared."""
+    """Whether the template is shared."""
     all: bool
-    """Whether every account below sees it."""
+    """Whether every account below sees the template."""
     accounts: tuple[str, ...]
-    """The accounts below that see it, when not all of them do."""
+    """The accounts below that see the template, if not all of them see it."""
     shared_at_ms: int | None = None
-    """When it was first shared, in unix milliseconds."""
+    """When the template was first shared, in unix milliseconds."""
 
     @classmethod
     def _from(cls, value: Any) -> ShareableTemplate:
@@ -6198,11 +6256,11 @@ class SharingCheck:
     """
 
     allowed: bool
-    """Whether they may."""
+    """Whether the user may do it."""
     refusal: str | None = None
-    """Why they may not."""
+    """The code that says why the user may not do it."""
     account: str
-    """The account above that shares it."""
+    """The account above that shares the template."""
     rev: int
     """The revision that the resource has now."""
 
@@ -6221,20 +6279,20 @@ class SharingCheck:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
-    """A slot that a worker has, as it is stored and shown. It is free again once its lease has run out."""
+    """A slot that a worker has, as it is stored and shown. The slot is free again when its lease has expired."""
 
     id: str
-    """The id, with which it is renewed and released."""
+    """The id, by which the slot is renewed and released."""
     account: str
     """The account for which the worker works."""
     holder: str
     """The worker, by the name that the host uses for it."""
     campaign: str | None = None
-    """The campaign on which it works."""
+    """The campaign on which the worker works."""
     acquired_at_ms: int
-    """When the worker took it, in unix milliseconds."""
+    """When the worker took the slot, in unix milliseconds."""
     expires_at_ms: int
-    """When it is free again unless it is renewed, in unix milliseconds."""
+    """When the slot is free again unless it is renewed, in unix milliseconds."""
 
     @classmethod
     def _from(cls, value: Any) -> Slot:
@@ -6276,15 +6334,15 @@ class StoreBackup:
     """A backup that was written."""
 
     store_id: str
-    """The id of the store that it is of."""
+    """The id of the store that was backed up."""
     last_commit: int
-    """The last commit that it holds."""
+    """The number of the last commit that the backup holds."""
     records: int
-    """How many records it holds."""
+    """How many records the backup holds."""
     bytes: int
     """How many bytes the file has."""
     state_hash: str
-    """The fingerprint of what it holds, as `store.state_hash` computes it."""
+    """The fingerprint of the records in the backup, as `store.state_hash` computes it."""
 
     @classmethod
     def _from(cls, value: Any) -> StoreBackup:
@@ -6302,15 +6360,15 @@ class StoreBackup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreBarrier:
-    """Which processes do not apply yet what was acknowledged.
+    """Which processes do not apply all acknowledged changes yet.
 
     It is an answer of yes or no: yes if `reached` is true.
     """
 
     reached: bool
-    """Whether all of them do."""
+    """Whether all processes apply the changes."""
     behind: tuple[str, ...]
-    """Machine and process id of those that do not, as far as is known."""
+    """The machine and the process id of the processes that do not apply them yet, as far as they are known."""
 
     @classmethod
     def _from(cls, value: Any) -> StoreBarrier:
@@ -6325,12 +6383,12 @@ class StoreBarrier:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreCompacted:
-    """What was compacted."""
+    """The result of compacting a store."""
 
     bytes_before: int
-    """What the files took of the disk before, in bytes."""
+    """How many bytes the files took on the disk before."""
     bytes: int
-    """What they take now. It is not less before those who are reading have ended."""
+    """How many bytes the files take now. The number falls only when the reads that are still running have ended."""
 
     @classmethod
     def _from(cls, value: Any) -> StoreCompacted:
@@ -6350,7 +6408,7 @@ class StoreCopy:
     store_id: str
     """The id of the new store."""
     records: int
-    """How many records it has."""
+    """How many records the new store has."""
     state_hash: str
     """The fingerprint of both stores, as `store.state_hash` computes it."""
 
@@ -6368,12 +6426,12 @@ class StoreCopy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreInfo:
-    """What a store is and who has it open, its id, its last commit, and the version of the library."""
+    """What `store.info` says about a store."""
 
     store_id: str
     """The id that the store got when it was created."""
     kind: StoreKind
-    """What keeps the store."""
+    """Where the store keeps its records."""
     processes: int
     """How many processes have the store open, this one included."""
     last_commit: int
@@ -6381,14 +6439,16 @@ class StoreInfo:
     version: str
     """The version of this library."""
     clock_jump: ClockJump | None = None
-    """The last jump of the system's clock, and whether it is held back; absent when there was none (R-QTA-13)."""
+    """The last jump of the system's clock, and whether the jump is held back; absent when the clock has not jumped
+    (R-QTA-13).
+    """
     erasing: tuple[ErasedAccount, ...] | None = None
-    """Large accounts that were deleted and are being erased step by step, at most 100; absent where there are none
+    """Large accounts that were deleted and are being erased step by step, at most 100; absent when there are none
     (R-QTA-16).
     """
     replacing: tuple[ReplacedEverywhere, ...] | None = None
-    """Packages and roles that were deleted, of which the records that named them are written anew step by step, at most
-    100; absent where there are none (R-QTA-16).
+    """Packages and roles that were deleted and are being replaced step by step in the records that use them, at most
+    100; absent when there are none (R-QTA-16).
     """
 
     @classmethod
@@ -6410,14 +6470,14 @@ class StoreInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreKindStats:
-    """What the records of one kind take."""
+    """How much space the records of one kind take."""
 
     kind: str
-    """The kind, as in the lines of a backup."""
+    """The kind, as the lines of a backup name it."""
     records: int
     """How many records there are."""
     bytes: int
-    """How many bytes their keys and values have."""
+    """How many bytes the keys and values of these records have."""
 
     @classmethod
     def _from(cls, value: Any) -> StoreKindStats:
@@ -6430,7 +6490,7 @@ class StoreKindStats:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreMetrics:
-    """What is counted."""
+    """The metrics."""
 
     text: str
     """The text, with the media type `application/openmetrics-text; version=1.0.0`."""
@@ -6467,28 +6527,28 @@ class StoreStateHash:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreStats:
-    """What the store holds, and what that takes."""
+    """What the store holds, and how much space it takes."""
 
     records: int
     """How many records there are, index lines and counts included."""
     bytes: int
-    """How many bytes their keys and values have."""
+    """How many bytes the keys and values of these records have."""
     disk_bytes: int
-    """What the files take of the disk, in bytes; 0 in memory."""
+    """How many bytes the files take on the disk; 0 for a store in memory."""
     free_bytes: int | None = None
-    """How many bytes are left on that disk; absent in memory."""
+    """How many bytes are free on that disk; absent for a store in memory."""
     cached_accounts: int
-    """How many accounts are in the memory of this process."""
+    """How many accounts are cached in the memory of this process."""
     open_reservations: int
     """How many reservations are open."""
     outbox_messages: int
     """How many messages the outbox holds, whether or not they were acknowledged."""
     outbox_backlog: int
-    """How many of the messages are still to be given to the consumer that has been given the fewest; all of them where
+    """How many of the messages have not been delivered yet to the consumer that is furthest behind; all messages if
     there is no consumer.
     """
     kinds: tuple[StoreKindStats, ...]
-    """Each kind of record that there is, those that take the most bytes first."""
+    """The kinds of records in the store; the kind that takes the most bytes comes first."""
 
     @classmethod
     def _from(cls, value: Any) -> StoreStats:
@@ -6542,15 +6602,15 @@ class StoreVerification:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SuppressedRecipient:
-    """A recipient to whom nothing may be sent."""
+    """A recipient to whom no message may be sent."""
 
     recipient: int
     """The position of the recipient in the request, counted from 0."""
     address: str
     """The address, as it was given."""
     by: Suppression
-    """The entry that suppresses them: one for their address comes before one for their domain, and one of the account
-    before one of another account.
+    """The entry that suppresses the recipient. If there are several, an entry for the address takes precedence over an
+    entry for the domain, and an entry of the account over an entry of another account.
     """
 
     @classmethod
@@ -6569,17 +6629,17 @@ class Suppression:
     value: str
     """The e-mail address in normal form, or the domain."""
     message_class: MessageClass
-    """Which messages it suppresses: `marketing` suppresses only marketing messages, `transactional` suppresses both
-    classes.
+    """Which messages the entry suppresses: `marketing` suppresses only marketing messages, `transactional` suppresses
+    both classes.
     """
     account: str
     """The account to which the entry belongs."""
     reason: str | None = None
     """The reason."""
     expires_at_ms: int | None = None
-    """When it expires, in unix milliseconds."""
+    """When the entry expires, in unix milliseconds; never when absent."""
     created_at_ms: int
-    """When it was made, in unix milliseconds."""
+    """When the entry was created, in unix milliseconds."""
 
     @classmethod
     def _from(cls, value: Any) -> Suppression:
@@ -6595,10 +6655,10 @@ class Suppression:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SuppressionCheck:
-    """The result of a filter; a recipient who is in neither list may be written to."""
+    """The result of a filter; messages may be sent to recipients who are in neither list."""
 
     suppressed: tuple[SuppressedRecipient, ...]
-    """The recipients to whom nothing may be sent."""
+    """The recipients to whom no message may be sent."""
     invalid: tuple[InvalidRecipient, ...]
     """The recipients whose address is not an e-mail address."""
 
@@ -6642,7 +6702,7 @@ class SuppressionPool:
     team: str
     """The top account of the team."""
     pooled: bool
-    """Whether it is in the pool."""
+    """Whether the account is in the pool."""
 
     @classmethod
     def _from(cls, value: Any) -> SuppressionPool:
@@ -6697,17 +6757,17 @@ class SwitchableAccount:
     account: str
     """The account."""
     name: str
-    """Its name."""
+    """The name of the account."""
     status: Status
-    """Its effective status."""
+    """The effective status of the account."""
     how: EnterAs
-    """How they enter it."""
+    """How the user enters the account."""
     role: str | None = None
-    """The role that they enter with; an owner needs none."""
+    """The role with which the user enters; an owner needs no role."""
     offered: bool
-    """Whether they can enter it now."""
+    """Whether the user can enter the account now."""
     refusal: str | None = None
-    """The code with which entering it is refused."""
+    """If the user cannot enter the account now, the code that says why."""
 
     @classmethod
     def _from(cls, value: Any) -> SwitchableAccount:
@@ -6749,21 +6809,21 @@ class TeamAccount:
     account: str
     """The account."""
     name: str
-    """Its name."""
+    """The name of the account."""
     parent: str | None = None
     """The account above."""
     depth: int
-    """Its level in the team; the top account has level 1."""
+    """The level of the account in the team; the top account has level 1."""
     owner: str | None = None
-    """Its owner; absent until they have confirmed their address."""
+    """The owner of the account; absent until the owner has confirmed their address."""
     owner_email: str | None = None
     """The owner's e-mail address, as typed."""
     status: Status
-    """Its effective status."""
+    """The effective status of the account."""
     users: int
-    """How many users it has, including the owner; `members.list` lists them."""
+    """How many users the account has, including the owner; `members.list` lists them."""
     children: int
-    """How many accounts are directly below it."""
+    """How many accounts are directly below the account."""
 
     @classmethod
     def _from(cls, value: Any) -> TeamAccount:
@@ -6887,9 +6947,9 @@ class UsageWindow:
     limit: str
     """The name of the limit, such as `email_per_day`, or the id of the cap."""
     window: Window
-    """The window that it counts in."""
+    """The window in which the limit or cap counts."""
     scope: str
-    """Whose limit or cap it is: the `account` that was asked for, an `ancestor` or a `group`; for a cap also the
+    """Whose limit or cap it is: the `account` that the call names, an `ancestor` or a `group`; for a cap also the
     `platform`, a `member`, `campaign`, `api_key`, `sending_domain` or `recipient_domain`.
     """
     subject: str
@@ -6899,17 +6959,17 @@ class UsageWindow:
     source: Source
     """Where the value comes from."""
     used: int
-    """How much is used; for a cap that spreads, how many messages of its burst are still waiting for their turn."""
+    """How much of the limit is used; for a cap that spreads, how many messages of its burst still wait for their turn."""
     overuse: int
-    """How much was let through beyond the limit (R-QTA-7). It includes what credits paid for, which `used` does not
-    include (R-CRD-2).
+    """How many messages went out beyond the limit (R-QTA-7). The number includes the messages for which credits paid,
+    which `used` does not include (R-CRD-2).
     """
     kept_apart: int | None = None
     """How much of the limit is kept for accounts below to which it is guaranteed and which have not used it yet
-    (R-TEA-9); absent when nothing is.
+    (R-TEA-9); absent when nothing is kept.
     """
     remaining: int | None = None
-    """How much is left for the account that was asked about; absent when it is unlimited."""
+    """How much is left for the account that the call names; absent when it is unlimited."""
     starts_at_ms: int
     """When the window began, in unix milliseconds."""
     resets_at_ms: int
@@ -6940,13 +7000,13 @@ class UsedWindow:
     """A past window."""
 
     starts_at_ms: int
-    """When it began, in unix milliseconds."""
+    """When the window began, in unix milliseconds."""
     ends_at_ms: int
-    """When it ended, in unix milliseconds."""
+    """When the window ended, in unix milliseconds."""
     used: int
-    """How much was granted in it and not given back, including what credits paid for."""
+    """How much was granted in the window and not given back, including what credits paid for."""
     paid_with_credits: int
-    """How much of it credits paid for, beyond the limit."""
+    """How much of the number in `used` was paid for with credits, beyond the limit."""
 
     @classmethod
     def _from(cls, value: Any) -> UsedWindow:
@@ -6971,21 +7031,21 @@ class User:
     disabled: bool
     """Whether the user as a whole is disabled."""
     accounts: tuple[str, ...]
-    """All accounts of which they are a member and in which the caller can see them."""
+    """All accounts of which the user is a member and in which the caller can see the user."""
     email_change: EmailChangeAsked | None = None
-    """The address that was asked for and is not confirmed yet; shown only to the user themself, the host and operators."""
+    """The requested address that is not confirmed yet; shown only to the user themself, the host and operators."""
     must_set_password: bool
     """Whether the user has to set a password before they are no longer shown as pending."""
     first_login_at_ms: int | None = None
-    """When they first logged in, in unix milliseconds."""
+    """When the user first logged in, in unix milliseconds."""
     last_seen_at_ms: int | None = None
-    """When they were last seen, in unix milliseconds, to within five minutes; absent when they never were."""
+    """When the user was last seen, in unix milliseconds, to within five minutes; absent when the user was never seen."""
     rev: int
     """The revision; every change raises it."""
     created_at_ms: int
-    """When it was made, in unix milliseconds."""
+    """When it was created, in unix milliseconds."""
     updated_at_ms: int
-    """When it was last changed, in unix milliseconds."""
+    """When the user was last changed, in unix milliseconds."""
 
     @classmethod
     def _from(cls, value: Any) -> User:
@@ -7017,9 +7077,9 @@ class UserAct:
     operation: str
     """The operation."""
     account: str | None = None
-    """The account that they acted in; absent for operators."""
+    """The account in which the person acted; absent for operators."""
     ip: str
-    """The address from which they came."""
+    """The address from which the person came."""
 
     @classmethod
     def _from(cls, value: Any) -> UserAct:
@@ -7038,7 +7098,7 @@ class UserCsv:
     csv: str
     """The rows, each ended by CR and LF."""
     rows: int
-    """How many there are, without the names of the columns."""
+    """How many rows there are, without the line of column names."""
     next: str | None = None
     """The `after` of the next page; absent on the last page."""
 
@@ -7061,33 +7121,35 @@ class UserData:
     user: User
     """The user."""
     password_set_at_ms: int | None = None
-    """When they chose their password, in unix milliseconds; absent when they have none, or when it was imported."""
+    """When the user chose their password, in unix milliseconds; absent when the user has no password, or when it was
+    imported.
+    """
     second_factor: SecondFactorStatus
-    """Their second factor, without its secrets."""
+    """The user's second factor, without its secrets."""
     operator_role: str | None = None
-    """The role that they have as an operator of the platform."""
+    """The user's role as an operator of the platform."""
     memberships: tuple[Member, ...]
-    """Their memberships."""
+    """The user's memberships."""
     allow_lists: tuple[AddressList, ...]
-    """Their allow-lists: that of the user, and those of their memberships."""
+    """The allow-lists of the user and of the user's memberships."""
     api_keys: tuple[ApiKey, ...]
-    """Their API keys, without the tokens."""
+    """The user's API keys, without the tokens."""
     sessions: tuple[SessionDevice, ...]
-    """The devices on which they are logged in, with the addresses from which they came; including sessions in which
-    others act as them, or they act as others.
+    """The devices on which the user is logged in, with the addresses from which the user came. The list includes
+    sessions in which others act as the user, or the user acts as others.
     """
     invitations: tuple[UserInvitation, ...]
-    """The invitations to their address and to the addresses that they had before, in every team."""
+    """The invitations to the user's address and to their former addresses, in every team."""
     messages: tuple[UserMessage, ...]
-    """The messages to them that are still in the outbox."""
+    """The messages to the user that are still in the outbox."""
     history: tuple[UserHistory, ...]
-    """What was changed about them, as far as it is recorded: former names and addresses, and former sessions."""
+    """The recorded changes of the user's data: former names and addresses, and former sessions."""
     acts: tuple[UserAct, ...]
     """Actions of the person for which an address was recorded."""
     resources: tuple[OwnedResource, ...]
-    """The resources that they own."""
+    """The resources that the user owns."""
     more_resources: bool
-    """Whether more is to come: continue with `next`."""
+    """Whether more parts follow: continue with `next`."""
     next: str | None = None
     """The `after` of the next part; absent in the last part."""
     exported_at_ms: int
@@ -7154,17 +7216,17 @@ class UserEntry:
     last_name: str | None = None
     """The last name."""
     status: MemberStatus
-    """Their status: disabled when the user is disabled, or every one of the memberships; pending while a step is still
-    to be done.
+    """The user's status: `disabled` when the user or every one of the memberships is disabled; `pending` while a step
+    is still to be done.
     """
     pending: tuple[PendingStep, ...]
     """The steps that are still to be done."""
     memberships: tuple[UserMembership, ...]
-    """Their memberships in the accounts that are listed, at most 50."""
+    """The user's memberships in the accounts that are listed, at most 50."""
     memberships_count: int
     """How many memberships there are."""
     last_seen_at_ms: int | None = None
-    """When they were last seen, in unix milliseconds, to within five minutes; absent when they never were."""
+    """When the user was last seen, in unix milliseconds, to within five minutes; absent when the user was never seen."""
     created_at_ms: int
     """When the user was created, in unix milliseconds."""
 
@@ -7189,7 +7251,7 @@ class UserHistory:
     """A recorded change of a person's data."""
 
     id: str
-    """Its id."""
+    """The id of the thing."""
     at_ms: int
     """When it happened, in unix milliseconds."""
     operation: str
@@ -7197,7 +7259,7 @@ class UserHistory:
     kind: AuditKind
     """What kind of thing was changed."""
     what: AuditWhat
-    """Whether it was created, changed or deleted."""
+    """Whether the thing was created, changed or deleted."""
     fields: tuple[AuditField, ...]
     """The fields that changed."""
 
@@ -7218,13 +7280,13 @@ class UserImport:
     """The result of an import of rows."""
 
     results: tuple[ImportedUserResult, ...]
-    """One result for each row, in the order of the file. For a whole file, only the rows that were refused are kept,
-    and of these the first 10,000.
+    """One result for each row, in the order of the file. For a whole file, only the rows that were refused are listed,
+    at most the first 10,000.
     """
     refused: int
     """How many rows were refused."""
     rows: int
-    """How many rows were read, without the names of the columns."""
+    """How many rows were read, without the line of column names."""
     members: int
     """How many memberships were created, including those of new users."""
     created: int
@@ -7264,13 +7326,13 @@ class UserInvitation:
     last_name: str | None = None
     """The last name, as the inviter typed it."""
     accounts: tuple[AccountGrant, ...]
-    """What is, or was, offered."""
+    """The access that is, or was, offered."""
     status: InvitationStatus
     """The status of the invitation now."""
     sent_at_ms: int
-    """When it was last sent, in unix milliseconds."""
+    """When the invitation was last sent, in unix milliseconds."""
     created_at_ms: int
-    """When it was made, in unix milliseconds."""
+    """When it was created, in unix milliseconds."""
 
     @classmethod
     def _from(cls, value: Any) -> UserInvitation:
@@ -7316,7 +7378,7 @@ class UserMembership:
     role: str | None = None
     """The role; the owner needs none."""
     owner: bool
-    """Whether they own the account."""
+    """Whether the user owns the account."""
     disabled: bool
     """Whether the membership is disabled."""
 
@@ -7335,13 +7397,13 @@ class UserMessage:
     """A message to a person."""
 
     number: int
-    """Its number in the outbox."""
+    """The number of the message in the outbox."""
     kind: OutboxKind
     """What the host has to do."""
     to: str | None = None
     """The address to which the mail goes."""
     at_ms: int
-    """When its cause happened, in unix milliseconds."""
+    """When the cause of the message happened, in unix milliseconds."""
 
     @classmethod
     def _from(cls, value: Any) -> UserMessage:
@@ -7358,13 +7420,13 @@ class UserPermissions:
     """What a user may do in an account."""
 
     refusal: str | None = None
-    """Why the user may do nothing at all, where a code says it: because of the status of the account, the user or the
-    membership.
+    """If the user may do nothing at all in the account, the code that says why: the status of the account, the user or
+    the membership, or `not_member`.
     """
     held_as: AccessHeldAs | None = None
     """How the user holds the permissions; absent for a user who has no access to the account."""
     permissions: tuple[HeldPermission, ...]
-    """What they may do now, in the order of the permission tree; they may not do anything that is not listed."""
+    """What the user may do now, in the order of the permission tree; everything that is not listed is forbidden."""
 
     @classmethod
     def _from(cls, value: Any) -> UserPermissions:
@@ -7385,8 +7447,8 @@ class VisibleOwner:
     user: str
     """The owner."""
     all: bool
-    """Whether the user sees all resources of the kind that this owner has. If not, `resources.visible` lists those that
-    are seen: the others are not shared, or stayed with another group.
+    """Whether the user sees all resources of the kind that this owner has. If not, `resources.visible` lists the
+    resources that the user sees: the others are not shared, or stayed with another group.
     """
 
     @classmethod
@@ -7404,7 +7466,7 @@ class VisibleOwners:
     everything: bool
     """Whether the user sees everybody's resources; no owners are listed then."""
     owners: tuple[VisibleOwner, ...]
-    """The owners of whom the user sees at least one resource, the user first; a page may be shorter than `limit` while
+    """The owners of at least one resource that the user sees, the user first; a page may be shorter than `limit` while
     there is a `next`.
     """
     next: str | None = None
@@ -7429,8 +7491,8 @@ class WouldRefuse:
     permission: str
     """The permission."""
     count: int
-    """How many checks it would have refused. A send is one check, whatever the number of its messages; differences in
-    scope are not counted.
+    """How many checks the tried role would have refused. A send is one check, whatever the number of its messages;
+    differences in scope are not counted.
     """
 
     @classmethod
