@@ -3,7 +3,7 @@
 
 const { TenantryError } = require('./error.cjs')
 
-const CATALOGUE_HASH = 'a8e618997b230a04329dd0bb5c4f3d58'
+const CATALOGUE_HASH = 'd40ef398be74e34dfd31939db0486e28'
 
 const ERROR_CLASSES = {
   invalid: class InvalidArgument extends TenantryError {},

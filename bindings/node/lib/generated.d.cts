@@ -292,7 +292,7 @@ export class StoreFailure extends TenantryError {
  *
  * - `closed`: The handle was closed or freed.
  * - `forked`: The handle was opened before a fork and belongs to the parent; open the store after forking, not before.
- *   Only a store in SQLite goes on in a child.
+ *   Only a store that several processes share goes on in a child.
  * - `poisoned`: The handle refuses writes after a panic or a failure of the store; open the store anew.
  */
 export class HandleUnusable extends TenantryError {
@@ -1842,7 +1842,7 @@ export interface EffectivePolicies {
   overLimit: OverLimit
   /**
    * For how many days the store keeps what limits and groups counted in windows that are over:
-   * up to 36,500, or 0 for ever (R-QTA-2).
+   * up to 36,500, or 0 for ever (R-QTA-6).
    */
   usageHistoryDays: number
   /**
@@ -3516,7 +3516,7 @@ export interface PoliciesInput {
   overLimit?: OverLimit | undefined
   /**
    * For how many days the store keeps what limits and groups counted in windows that are over:
-   * up to 36,500, or 0 for ever (R-QTA-2).
+   * up to 36,500, or 0 for ever (R-QTA-6).
    */
   usageHistoryDays?: Integer | undefined
   /**
@@ -3644,7 +3644,7 @@ export interface Policies {
   overLimit?: OverLimit
   /**
    * For how many days the store keeps what limits and groups counted in windows that are over:
-   * up to 36,500, or 0 for ever (R-QTA-2).
+   * up to 36,500, or 0 for ever (R-QTA-6).
    */
   usageHistoryDays?: number
   /**

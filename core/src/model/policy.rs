@@ -152,7 +152,7 @@ policies! {
     /// default, credits pay if the package allows it, and otherwise the send is refused.
     over_limit: OverLimit = OverLimit::UseCredits,
     /// For how many days the store keeps what limits and groups counted in windows that are over:
-    /// up to 36,500, or 0 for ever (R-QTA-2).
+    /// up to 36,500, or 0 for ever (R-QTA-6).
     usage_history_days: Count = count(400),
     /// For how many days the store keeps what caps counted in windows that are over, for each
     /// member, campaign, API key and domain: up to 36,500, or 0 for ever (R-QTA-14).

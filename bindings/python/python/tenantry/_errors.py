@@ -311,7 +311,7 @@ class HandleUnusable(TenantryError):
 
     - `closed`: The handle was closed or freed.
     - `forked`: The handle was opened before a fork and belongs to the parent; open the store after forking, not
-      before. Only a store in SQLite goes on in a child.
+      before. Only a store that several processes share goes on in a child.
     - `poisoned`: The handle refuses writes after a panic or a failure of the store; open the store anew.
     """
 

@@ -205,7 +205,7 @@ from .model import (
     Window,
 )
 
-CATALOGUE_HASH = "a8e618997b230a04329dd0bb5c4f3d58"
+CATALOGUE_HASH = "d40ef398be74e34dfd31939db0486e28"
 
 
 class AccessOperations(Namespace):

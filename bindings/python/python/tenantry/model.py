@@ -1087,7 +1087,7 @@ class PoliciesInput(TypedDict, total=False):
     """
     usage_history_days: int
     """For how many days the store keeps what limits and groups counted in windows that are over: up to 36,500, or 0 for
-    ever (R-QTA-2).
+    ever (R-QTA-6).
     """
     cap_history_days: int
     """For how many days the store keeps what caps counted in windows that are over, for each member, campaign, API key
@@ -2983,7 +2983,7 @@ class EffectivePolicies:
     """
     usage_history_days: int
     """For how many days the store keeps what limits and groups counted in windows that are over: up to 36,500, or 0 for
-    ever (R-QTA-2).
+    ever (R-QTA-6).
     """
     cap_history_days: int
     """For how many days the store keeps what caps counted in windows that are over, for each member, campaign, API key
@@ -5159,7 +5159,7 @@ class Policies:
     """
     usage_history_days: int | None = None
     """For how many days the store keeps what limits and groups counted in windows that are over: up to 36,500, or 0 for
-    ever (R-QTA-2).
+    ever (R-QTA-6).
     """
     cap_history_days: int | None = None
     """For how many days the store keeps what caps counted in windows that are over, for each member, campaign, API key
