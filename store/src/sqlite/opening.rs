@@ -33,9 +33,9 @@ pub(super) struct Opened {
 /// One process opens at a time. Who finds nobody else there makes anew what the processes share,
 /// and makes durable what those before may have left; all others join it.
 pub(super) fn open(place: &Place, create: bool, cache_kib: u64) -> Result<Opened, StoreError> {
-    place.look(create)?;
+    place.check_unlocked(create)?;
     let membership = MembershipLock::acquire(place, LOCK_TIMEOUT)?;
-    let is_there = place.look_again(create)?;
+    let is_there = place.check_locked(create)?;
     let is_first = membership.others()? == 0;
     // Whoever has the store open and another file of locks, or none, holds it.
     let lock = Lock::share(&place.lock(), place.db(), is_first)?;

@@ -129,7 +129,7 @@ impl Place {
 
     /// Whether this is a place for a store, before anything is put there. What is no store is left
     /// as it is.
-    pub(super) fn look(&self, create: bool) -> Result<(), StoreError> {
+    pub(super) fn check_unlocked(&self, create: bool) -> Result<(), StoreError> {
         self.only_files()?;
         if !exists(&self.db)? && !create && self.nothing_is_left().is_ok() {
             return Err(StoreError::Missing);
@@ -143,7 +143,7 @@ impl Place {
     }
 
     /// The same while nobody else opens or closes it. Whether there is a store.
-    pub(super) fn look_again(&self, create: bool) -> Result<bool, StoreError> {
+    pub(super) fn check_locked(&self, create: bool) -> Result<bool, StoreError> {
         self.only_files()?;
         let is_there = exists(&self.db)?;
         if is_there {
