@@ -15,7 +15,7 @@ use std::time::Instant;
 pub fn run(what: &str, folder: &Path, command: &mut Command) -> Result<()> {
     let began = Instant::now();
     println!("\n== {what}");
-    let status = command
+    let status = as_by_hand(command)
         .current_dir(folder)
         .status()
         .with_context(|| format!("{what}: {command:?} cannot be started"))?;
@@ -29,7 +29,7 @@ pub fn run(what: &str, folder: &Path, command: &mut Command) -> Result<()> {
 /// As [`run`]; answers what was printed.
 pub fn heard(what: &str, folder: &Path, command: &mut Command) -> Result<String> {
     println!("\n== {what}");
-    let mut child = command
+    let mut child = as_by_hand(command)
         .current_dir(folder)
         .stdout(Stdio::piped())
         .spawn()
@@ -46,6 +46,20 @@ pub fn heard(what: &str, folder: &Path, command: &mut Command) -> Result<String>
         bail!("{what} failed: {command:?}, {status}");
     }
     Ok(text)
+}
+
+/// Without what cargo tells of the package `xtask`: the build script of `ring` looks at it, and the
+/// core would be compiled anew whenever somebody calls cargo by hand in between.
+fn as_by_hand(command: &mut Command) -> &mut Command {
+    for (name, _) in std::env::vars_os() {
+        let is_of_package = ["CARGO_PKG_", "CARGO_MANIFEST_"]
+            .iter()
+            .any(|start| name.to_string_lossy().starts_with(start));
+        if is_of_package {
+            command.env_remove(name);
+        }
+    }
+    command
 }
 
 /// A cargo command with the cargo that runs this.

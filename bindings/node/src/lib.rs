@@ -46,6 +46,13 @@ pub fn version() -> &'static str {
     env!("CARGO_PKG_VERSION")
 }
 
+/// Runs the command `tenantry` with these arguments, the first of which is its name; answers with
+/// which code the process is to end. It blocks: the process does nothing else.
+#[napi]
+pub fn run_command(arguments: Vec<String>) -> u32 {
+    tenantry_cli::run(arguments.into_iter().map(Into::into)).into()
+}
+
 /// Opens the store at this path, with options as JSON text.
 #[napi]
 pub fn open(path: String, options: String) -> AsyncTask<Open> {

@@ -16,6 +16,7 @@ use pyo3::pybacked::PyBackedBytes;
 use pyo3::pymodule;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyBytes, PyInt, PyString};
+use std::ffi::OsString;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
@@ -577,6 +578,13 @@ mod _native {
     #[pyfunction]
     fn catalogue_hash() -> &'static str {
         tenantry::catalogue::hash()
+    }
+
+    /// Runs the command `tenantry` with these arguments, the first of which is its name; answers
+    /// with which code the process is to end.
+    #[pyfunction]
+    fn run_command(py: Python<'_>, arguments: Vec<OsString>) -> u8 {
+        py.detach(|| tenantry_cli::run(arguments))
     }
 
     /// The version of the library.
