@@ -20,6 +20,7 @@ use crate::api::{
     passwords, permissions, policies, reservations, resources, roles, second_factors, sending,
     sessions, sharing, store, suppressions, teams, threads, usage, user_csv, users,
 };
+use crate::error::Error;
 use crate::model::Decision;
 use crate::model::{self, Id};
 use columns::{account, account_of, gate, operations, users};
@@ -572,29 +573,4 @@ operations! {
         [-       -   -         -      -     ]
         Rule("R-INV-10: users with `self.password` for themselves, and with \
             `users.reset_password` for those whom they see; operators with `clients.edit`");
-}
-
-const _: () = assert!(
-    lookup::is_sorted(NAMES),
-    "the catalogue is sorted by name, each name once"
-);
-
-/// The operation of this name.
-///
-/// ```
-/// use tenantry::{Effect, catalogue};
-///
-/// let get = catalogue::find("accounts.get").map(|entry| entry.effect);
-/// assert_eq!(get, Some(Effect::Read));
-/// assert!(catalogue::find("accounts.fly").is_none());
-/// ```
-pub fn find(name: &str) -> Option<&'static Entry> {
-    lookup::find(CATALOGUE, name)
-}
-
-/// The hash that a binding compares when it is loaded. It changes with every name and type of the
-/// catalogue, and with every error code.
-pub fn hash() -> &'static str {
-    static HASH: Lazy<String> = Lazy::new(|| lookup::hash(CATALOGUE));
-    &HASH
 }

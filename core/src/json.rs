@@ -1,6 +1,6 @@
 //! Reads JSON from callers: its size is bounded before it is parsed, and the parsing is strict.
 
-use crate::error::Error;
+use crate::error::{Error, nearest};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -137,9 +137,9 @@ fn sentence(error: &serde_json::Error) -> String {
         format!("The field {name} is there twice; leave one out.")
     } else if let Some(name) = is("unknown field ") {
         let name = name.split(',').next().unwrap_or_default();
-        format!("There is no field {name} here{}.", known(expected))
+        format!("There is no field {name} here{}.", meant(name, expected))
     } else if let Some(name) = is("unknown variant ") {
-        format!("{name} is not known here{}.", known(expected))
+        format!("{name} is not known here{}.", meant(name, expected))
     } else if let Some(given) = is("invalid type: ").or_else(|| is("invalid value: ")) {
         format!(
             "This must be {}, and not {}.",
@@ -153,11 +153,20 @@ fn sentence(error: &serde_json::Error) -> String {
     }
 }
 
+/// The name that was probably meant, or the first of those that are known.
+fn meant(given: &str, expected: &str) -> String {
+    let names = || expected.split('`').skip(1).step_by(2);
+    match nearest(given.trim_matches('`'), names()) {
+        Some(name) => format!("; perhaps `{name}` is meant"),
+        None => known(names()),
+    }
+}
+
 /// The first of the names that are known.
-fn known(expected: &str) -> String {
+fn known<'a>(names: impl Iterator<Item = &'a str>) -> String {
     const ROOM: usize = 70;
     let (mut shown, mut room, mut left) = (Vec::new(), ROOM, 0_usize);
-    for name in expected.split('`').skip(1).step_by(2) {
+    for name in names {
         match room.checked_sub(name.len() + 4) {
             Some(rest) if left == 0 => {
                 shown.push(format!("`{name}`"));
@@ -276,7 +285,11 @@ mod tests {
             ("{}", "The field `name` is missing; add it."),
             (
                 r#"{"name":"a","nane":"b"}"#,
-                "There is no field `nane` here; known is `name`, `list`, `parts`.",
+                "There is no field `nane` here; perhaps `name` is meant.",
+            ),
+            (
+                r#"{"name":"a","account":"b"}"#,
+                "There is no field `account` here; known is `name`, `list`, `parts`.",
             ),
             (
                 r#"{"name":"a","list":["x"]}"#,
@@ -304,7 +317,7 @@ mod tests {
     #[test]
     fn of_many_names_the_first_are_told() {
         let many: Vec<String> = (10..60).map(|number| format!("`name_{number}`")).collect();
-        let told = known(&format!("one of {}", many.join(", ")));
+        let told = meant("other", &format!("one of {}", many.join(", ")));
         assert!(
             told.starts_with("; known is `name_10`, `name_11`"),
             "{told}"

@@ -3,7 +3,8 @@
 
 use crate::api::operation::Access;
 
-/// Makes the catalogue from its rows, each of which has nine columns:
+/// Makes the catalogue, and the functions that look into it, from its rows, each of which has nine
+/// columns:
 ///
 /// ```text
 /// name: request => answer, effect account [on hold, key, log-in as, recent, no 2FA] access;
@@ -53,6 +54,36 @@ macro_rules! operations {
         }
 
         const NAMES: &[&str] = &[$(<$request as Request>::NAME,)*];
+
+        const _: () = assert!(
+            lookup::is_sorted(NAMES),
+            "the catalogue is sorted by name, each name once"
+        );
+
+        /// The operation of this name.
+        ///
+        /// ```
+        /// use tenantry::{Effect, catalogue};
+        ///
+        /// let get = catalogue::find("accounts.get").map(|entry| entry.effect);
+        /// assert_eq!(get, Some(Effect::Read));
+        /// assert!(catalogue::find("accounts.fly").is_none());
+        /// ```
+        pub fn find(name: &str) -> Option<&'static Entry> {
+            lookup::find(CATALOGUE, name)
+        }
+
+        /// That there is no operation of this name.
+        pub(crate) fn unknown(name: &str) -> Error {
+            lookup::unknown(CATALOGUE, name)
+        }
+
+        /// The hash that a binding compares when it is loaded. It changes with every name and type
+        /// of the catalogue, and with every error code.
+        pub fn hash() -> &'static str {
+            static HASH: Lazy<String> = Lazy::new(|| lookup::hash(CATALOGUE));
+            &HASH
+        }
     };
 }
 

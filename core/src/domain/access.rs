@@ -15,7 +15,6 @@ use crate::api::access::{
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::kernel::page::walk;
-use crate::model::permission::unknown_permission;
 use crate::model::{Actor, Id, Member, Package, PermissionTree, Role, Scope};
 use crate::rules::role::permission_set;
 use crate::tables::accounts::account_line;
@@ -88,8 +87,7 @@ fn sees_ancestors(ctx: &mut Ctx<'_>, account: &Id) -> Result<bool, Error> {
 }
 
 fn place_of(tree: &PermissionTree, permission: &Id) -> Result<usize, Error> {
-    tree.place(permission.as_str())
-        .ok_or_else(|| unknown_permission(permission.as_str(), "/permission"))
+    tree.find(permission.as_str(), "/permission")
 }
 
 pub(crate) fn held_as(member: &Member, account: &Id) -> AccessHeldAs {

@@ -6,7 +6,6 @@ use crate::api::permissions::{Add, List, Permission, PermissionList, Search};
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::kernel::page::page_size;
-use crate::model::permission::unknown_permission;
 use crate::model::{HostNode, PermissionTree};
 
 fn answer_of(tree: &PermissionTree, place: usize) -> Option<Permission> {
@@ -50,9 +49,7 @@ impl Operation for Add {
         }
         let mut path = Vec::new();
         if let Some((above, _)) = id.rsplit_once('.') {
-            let place = tree
-                .place(above)
-                .ok_or_else(|| unknown_permission(above, "/permission"))?;
+            let place = tree.find(above, "/permission")?;
             path = tree.path(place).into_iter().map(str::to_owned).collect();
         }
         if tree.nodes().len() >= PermissionTree::MAX_NODES {

@@ -1,9 +1,11 @@
 //! The only error type, and the conversion of the store's errors into it.
 
 mod message;
+mod nearest;
 mod table;
 
 pub(crate) use message::excerpt;
+pub(crate) use nearest::nearest;
 pub use table::{Class, Code, Retry};
 
 use serde_json::{Map, Value, json};

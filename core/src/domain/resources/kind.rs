@@ -3,7 +3,6 @@
 use crate::access::request::Ctx;
 use crate::error::Error;
 use crate::kernel::keys;
-use crate::model::permission::unknown_permission;
 use crate::model::{Id, PermissionTree};
 use crate::rules::resource::branch;
 use std::sync::Arc;
@@ -61,7 +60,7 @@ impl Kind {
                 .tree
                 .node(self.branch)
                 .map_or("", |node| node.id.as_str());
-            unknown_permission(
+            self.tree.unknown(
                 &format!("{branch}.{}", choice.first().copied().unwrap_or_default()),
                 "/kind",
             )

@@ -14,7 +14,6 @@ use crate::domain::sharing;
 use crate::error::{Code, Error};
 use crate::kernel::keys::{self, Prefix};
 use crate::kernel::page::walk;
-use crate::model::permission::unknown_permission;
 use crate::model::{Id, ResourceReason, Scope};
 use crate::rules::resource::seen_by;
 use crate::tables::resources::{dangling, find};
@@ -28,7 +27,7 @@ impl Operation for Can {
         let kind = Kind::find(ctx, self.kind)?;
         let place = kind
             .action(self.action.as_str())
-            .ok_or_else(|| unknown_permission(self.action.as_str(), "/action"))?;
+            .ok_or_else(|| ctx.tree().unknown(self.action.as_str(), "/action"))?;
         let Some(resource) = find(&mut ctx.tx, &self.account, &kind.id, &self.id)? else {
             // What an account above shares is not in this one, and is seen all the same (R-TEA-7).
             sharing::seen_from_ancestor(ctx, &self.account, &kind.id, &self.id)?

@@ -12,7 +12,6 @@ use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::kernel::page::page_size;
 use crate::kernel::revision::check_rev;
-use crate::model::permission::unknown_permission;
 use crate::model::{Actor, BuiltIn, Grant, Id, PermissionTree, Role};
 use crate::rules::role::PermissionSet;
 use crate::tables::accounts::{self, account_line};
@@ -133,9 +132,7 @@ pub(crate) fn check_grants(
 ) -> Result<(), Error> {
     for (at, grant) in grants.iter().enumerate() {
         let named = format!("{field}/{at}/permission");
-        let place = tree
-            .place(grant.permission.as_str())
-            .ok_or_else(|| unknown_permission(grant.permission.as_str(), &named))?;
+        let place = tree.find(grant.permission.as_str(), &named)?;
         if grant.scope.is_some() && !tree.node(place).is_some_and(|node| node.scoped) {
             return Err(Error::invalid(
                 format!("{field}/{at}/scope"),
@@ -168,8 +165,7 @@ fn check(ctx: &mut Ctx<'_>, role: &Role) -> Result<(), Error> {
     let tree = ctx.tree();
     check_grants(&tree, &role.allow, "/allow")?;
     for (at, denied) in role.deny.iter().enumerate() {
-        tree.place(denied.as_str())
-            .ok_or_else(|| unknown_permission(denied.as_str(), &format!("/deny/{at}")))?;
+        tree.find(denied.as_str(), &format!("/deny/{at}"))?;
     }
     for (at, included) in role.includes.iter().enumerate() {
         let field = format!("/includes/{at}");

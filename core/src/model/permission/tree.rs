@@ -2,6 +2,7 @@
 
 use super::HostNode;
 use super::builtin::{BRANCHES, OPERATORS_ONLY, SENSITIVE, SHARED_BY_DEFAULT};
+use crate::error::{Code, Error, excerpt, nearest};
 use crate::model::folded;
 use foldhash::fast::RandomState;
 use std::collections::HashMap;
@@ -138,6 +139,25 @@ impl PermissionTree {
         self.by_id.get(id).copied()
     }
 
+    /// The place of a node that somebody names in this field of a request.
+    pub(crate) fn find(&self, id: &str, field: &str) -> Result<usize, Error> {
+        self.place(id).ok_or_else(|| self.unknown(id, field))
+    }
+
+    /// That there is no such node.
+    pub(crate) fn unknown(&self, id: &str, field: &str) -> Error {
+        let meant = nearest(id, self.nodes.iter().map(|node| node.id.as_str()));
+        let hint = meant.map_or_else(
+            || "`permissions.tree` lists those that there are".to_owned(),
+            |meant| format!("perhaps `{meant}` is meant"),
+        );
+        Error::new(
+            Code::PermissionUnknown,
+            format!("The permission tree has no node `{}`; {hint}.", excerpt(id)),
+        )
+        .at(field)
+    }
+
     /// The node at a place.
     pub fn node(&self, place: usize) -> Option<&PermissionNode> {
         self.nodes.get(place)
@@ -187,6 +207,29 @@ impl PermissionTree {
 mod tests {
     use super::*;
     use crate::model::{Id, Name};
+
+    #[test]
+    fn who_errs_by_a_letter_is_told_the_node() {
+        let polls = HostNode {
+            id: Id::new("polls").unwrap(),
+            title: Name::new("Polls").unwrap(),
+            scoped: false,
+            sensitive: false,
+        };
+        let tree = PermissionTree::new(&[polls]);
+        let said = |id: &str| {
+            let error = tree.find(id, "/permission").unwrap_err();
+            assert_eq!(error.field(), Some("/permission"));
+            error.message().to_owned()
+        };
+        for (id, meant) in [("campaign.send", "campaigns.send"), ("poll", "polls")] {
+            assert_eq!(
+                said(id),
+                format!("The permission tree has no node `{id}`; perhaps `{meant}` is meant.")
+            );
+        }
+        assert!(said("moon").contains("`permissions.tree`"));
+    }
 
     #[test]
     fn every_built_in_node_has_its_parent_and_the_sensitive_ones_exist() {
