@@ -320,7 +320,7 @@ impl Operation for CreateAs {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SessionToken, Error> {
         ctx.require_log_in_as(&self.account, &self.user)?;
-        visibility::refuse_self(ctx, &self.user, "acts as")?;
+        visibility::refuse_self(ctx, &self.user, "act as")?;
         self.check_user(ctx)?;
         self.check_reason()?;
         let expires_at_ms = ctx

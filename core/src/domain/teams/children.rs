@@ -149,7 +149,7 @@ impl CreateChild {
         let email = self.owner_email.clone().ok_or_else(|| {
             Error::invalid(
                 "/owner_email",
-                "An account needs an owner; name their address in `owner_email`.",
+                "An account needs an owner; name the owner's address in `owner_email`.",
             )
         })?;
         let known = match ctx.tx.get::<Id>(&keys::email(email.key()))? {
@@ -458,7 +458,7 @@ impl Operation for Team {
         {
             return Err(Error::invalid(
                 "/after",
-                "`after` must be what the page before answered as `next`, unchanged.",
+                "`after` must be the `next` of the previous page, unchanged.",
             ));
         }
         let mut accounts = Vec::new();

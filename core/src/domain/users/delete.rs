@@ -42,7 +42,7 @@ impl Operation for Delete {
                 Some(visibility::require_parent(ctx)?)
             }
         };
-        visibility::refuse_self(ctx, &self.user, "deletes")?;
+        visibility::refuse_self(ctx, &self.user, "delete")?;
         let user = visibility::load_visible(ctx, &self.user, "/user")?;
         if ctx.tx.has(&keys::operator(&user.id))? {
             return Err(Error::new(
