@@ -198,7 +198,8 @@ impl Tenantry {
             if user.is_none() {
                 return Err(Error::invalid(
                     "/acting",
-                    "Name the `user` who sends themself, or leave out `acting`.",
+                    "With `acting` the user sends in person; name the `user`, or leave out \
+                     `acting`.",
                 ));
             }
             if message.api_key.is_some() && message.api_key != acting.api_key {

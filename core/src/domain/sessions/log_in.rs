@@ -278,7 +278,7 @@ impl CreateAs {
             return Err(Error::invalid(
                 "/life_ms",
                 format!(
-                    "`life_ms` is from 1 to {}, not {}.",
+                    "`life_ms` must be from 1 to {}, and is {}.",
                     most.get(),
                     life_ms.get()
                 ),

@@ -111,7 +111,10 @@ impl CreateChild {
         let owner = owner.ok_or_else(|| {
             Error::new(
                 Code::AccountPending,
-                format!("`{}` has no owner yet; wait for them.", self.parent),
+                format!(
+                    "`{}` has no owner yet; try again when it has one.",
+                    self.parent
+                ),
             )
             .at("/parent")
         })?;
@@ -173,7 +176,7 @@ impl CreateChild {
             return Err(error.at("/owner_email"));
         }
         if !self.skip_verification {
-            self.refuse_owner_fields("the owner tells it when they confirm their address")?;
+            self.refuse_owner_fields("the owner gives it when they confirm their address")?;
             return Ok(FirstOwner::Invited(email));
         }
         if !policies.skip_verification {

@@ -47,7 +47,10 @@ impl Operation for Delete {
         if ctx.tx.has(&keys::operator(&user.id))? {
             return Err(Error::new(
                 Code::IsOperator,
-                format!("`{}` is an operator; take that away first.", user.id),
+                format!(
+                    "`{}` is an operator; remove the operator first (`operators.remove`).",
+                    user.id
+                ),
             )
             .at("/user"));
         }

@@ -410,7 +410,7 @@ impl Edit {
             self.time_zone.as_ref(),
             |name| window::zone(name).is_some(),
             "/time_zone",
-            "a time zone of IANA such as `Europe/Berlin`",
+            "an IANA time zone such as `Europe/Berlin`",
         )
     }
 
