@@ -87,8 +87,8 @@ impl Head {
         ] {
             if found != known {
                 let message = format!(
-                    "The {what} of the backup have format {found}, and this version knows format \
-                     {known} only; restore it with the version that wrote it."
+                    "The {what} of the backup have format {found}, and this version reads only \
+                     format {known}; restore it with the version that wrote it."
                 );
                 return Err(Error::new(Code::StoreFormat, message)
                     .with("format", found)
