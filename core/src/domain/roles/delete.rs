@@ -97,8 +97,8 @@ fn refuse_many(role: &Role, into: &Role, uses: u64) -> Result<(), Error> {
         return Ok(());
     }
     let message = format!(
-        "Only one of `{}` and `{}` is for administrators, and of {uses} uses at most {MOST_PROMOTED} \
-         can change at once; give some members another role first.",
+        "Only one of `{}` and `{}` is for administrators, and of {uses} uses at most \
+         {MOST_PROMOTED} can change at once; give some members another role first.",
         role.id, into.id
     );
     Err(Error::new(Code::RoleInUse, message)
