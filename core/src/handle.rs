@@ -198,8 +198,7 @@ impl Tenantry {
             if user.is_none() {
                 return Err(Error::invalid(
                     "/acting",
-                    "With `acting` the user sends in person; name the `user`, or leave out \
-                     `acting`.",
+                    "Name the `user` who sends themself, or leave out `acting`.",
                 ));
             }
             if message.api_key.is_some() && message.api_key != acting.api_key {
