@@ -284,10 +284,7 @@ impl Ctx<'_> {
             _ if error.code() == Code::IpNotAllowed => error,
             _ => Error::new(
                 Code::SessionInvalid,
-                format!(
-                    "`{}` may no longer act as the other user; log in again.",
-                    behind.user
-                ),
+                format!("`{}` may no longer act as others; log in.", behind.user),
             ),
         })
     }

@@ -369,8 +369,7 @@ impl Operation for Delete {
                 {
                     let error = Error::invalid(
                         "/to",
-                        "The group is in use or the default group; name in `to` the group that \
-                         replaces it.",
+                        "The group is in use or is the default; name another group in `to`.",
                     );
                     return Err(error.with("members", members));
                 }
