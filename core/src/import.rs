@@ -243,7 +243,7 @@ impl File<'_> {
     fn refuse_parts(&self) -> Result<(), Error> {
         let most = || {
             format!(
-                "The file has more than {MOST_ROWS} rows or {MOST_BYTES} bytes and goes in by \
+                "The file has more than {MOST_ROWS} rows or {MOST_BYTES} bytes and is imported in \
                  parts; leave out `atomic`."
             )
         };

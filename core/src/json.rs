@@ -177,8 +177,8 @@ fn known<'a>(names: impl Iterator<Item = &'a str>) -> String {
     }
     match (shown.is_empty(), left) {
         (true, _) => String::new(),
-        (false, 0) => format!("; known is {}", shown.join(", ")),
-        (false, left) => format!("; known is {}, and {left} more", shown.join(", ")),
+        (false, 0) => format!("; known: {}", shown.join(", ")),
+        (false, left) => format!("; known: {}, and {left} more", shown.join(", ")),
     }
 }
 
@@ -289,7 +289,7 @@ mod tests {
             ),
             (
                 r#"{"name":"a","account":"b"}"#,
-                "There is no field `account` here; known is `name`, `list`, `parts`.",
+                "There is no field `account` here; known: `name`, `list`, `parts`.",
             ),
             (
                 r#"{"name":"a","list":["x"]}"#,
@@ -318,10 +318,7 @@ mod tests {
     fn of_many_names_the_first_are_told() {
         let many: Vec<String> = (10..60).map(|number| format!("`name_{number}`")).collect();
         let told = meant("other", &format!("one of {}", many.join(", ")));
-        assert!(
-            told.starts_with("; known is `name_10`, `name_11`"),
-            "{told}"
-        );
+        assert!(told.starts_with("; known: `name_10`, `name_11`"), "{told}");
         assert!(told.ends_with(", and 44 more"), "{told}");
     }
 

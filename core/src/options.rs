@@ -180,7 +180,7 @@ impl Pepper {
         {
             Some((at, Pepper { id, .. })) => Err(Error::invalid(
                 format!("/peppers/{at}/id"),
-                format!("There is another pepper `{id}`; give each an id of its own."),
+                format!("Two peppers have the id `{id}`; give each an id of its own."),
             )),
             None => Ok(()),
         }

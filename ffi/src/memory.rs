@@ -29,7 +29,7 @@ pub(crate) unsafe fn bytes<'a>(
 fn impossible(name: &str, len: usize) -> Error {
     Error::invalid(
         format!("/{name}"),
-        format!("`{name}` points at no text of {len} bytes; pass the text and its length."),
+        format!("`{name}` does not point at a text of {len} bytes; pass the text and its length."),
     )
 }
 
@@ -86,7 +86,7 @@ pub(crate) fn is_place<T>(out: *mut T) -> bool {
 pub(crate) fn no_place(name: &str) -> Error {
     Error::invalid(
         format!("/{name}"),
-        format!("`{name}` is NULL or not aligned; pass a place that can be written."),
+        format!("`{name}` is NULL or not aligned; pass a pointer to which the call can write."),
     )
 }
 

@@ -461,14 +461,14 @@ impl fmt::Display for StoreError {
             StoreError::Format { found, known } if found < known => {
                 write!(
                     f,
-                    "The store has the older format {found}, and this version knows format {known} \
-                     only and converts none; open it with the version that wrote it."
+                    "The store has the older format {found}, and this version reads only format \
+                     {known}; open it with the version that wrote it."
                 )
             }
             StoreError::Format { found, known } => {
                 write!(
                     f,
-                    "The store has format {found}, and this version knows format {known} only; \
+                    "The store has format {found}, and this version reads only format {known}; \
                      open it with the version that wrote it."
                 )
             }
@@ -478,16 +478,16 @@ impl fmt::Display for StoreError {
             }
             StoreError::Full { what } => write!(
                 f,
-                "There is no room left: {what}. Make some; where writes are refused then, open the \
-                 store again."
+                "There is no room left: {what}. Make room; if writes are still refused then, open \
+                 the store again."
             ),
             StoreError::Unreachable { what } => {
                 write!(f, "The database cannot be used: {what}. Try again.")
             }
             StoreError::Unknown { what } => write!(
                 f,
-                "The database did not answer, and whether it was written is not known ({what}). \
-                 Look before you try again."
+                "The database did not answer, so the change may or may not have been written \
+                 ({what}). Check before you try again."
             ),
             StoreError::Failed { what } => write!(f, "The store failed: {what}. Open it again."),
             StoreError::Forked { what } | StoreError::Invalid { what } => f.write_str(what),

@@ -70,7 +70,7 @@ pub(crate) fn metadata(path: &Path) -> Result<Option<fs::Metadata>, StoreError> 
 
 fn is_link(path: &Path) -> StoreError {
     StoreError::invalid(format!(
-        "`{}` is a link, and links are not followed; put in its place what it leads to.",
+        "`{}` is a link, and links are not followed; replace the link with the file itself.",
         path.display()
     ))
 }

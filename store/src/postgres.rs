@@ -275,7 +275,7 @@ impl SharedStore for PostgresStore {
             .ask(&[rows::STATE, notes::after(commit, most)]);
         let answers = answers.map_err(error)?;
         let [state, notes] = &answers[..] else {
-            return Err(StoreError::failed("the server gave another answer"));
+            return Err(StoreError::failed("the server gave an unexpected answer"));
         };
         let state = rows::state(state)?;
         self.shared.publish_state(&state);

@@ -422,8 +422,8 @@ impl Backend for SledStore {
 
     fn compact(&self) -> Result<(), StoreError> {
         Err(StoreError::invalid(
-            "A store in a folder is not compacted while it is open; copy it (`store.copy`), and \
-             put the copy in its place.",
+            "A store in a folder cannot be compacted; copy it (`store.copy`), and put the copy in \
+             its place.",
         ))
     }
 

@@ -116,14 +116,14 @@ fn metadata_of_folder(path: &Path) -> Result<fs::Metadata, StoreError> {
 
 fn no_folder(path: &Path) -> StoreError {
     StoreError::invalid(format!(
-        "`{}` would lie in a folder that is not there; make that folder first.",
+        "The folder of `{}` does not exist; create it first.",
         path.display()
     ))
 }
 
 fn is_there(path: &Path) -> StoreError {
     StoreError::invalid(format!(
-        "There is something at `{}`, and nothing is written over; name another place.",
+        "There is something at `{}` already, and it is not overwritten; name another place.",
         path.display()
     ))
 }
@@ -168,7 +168,7 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"there");
         let nowhere = scratch.path().join("none/file");
         let refused = WholeFile::begin(&nowhere).err().unwrap().to_string();
-        assert!(refused.contains("make that folder"), "{refused}");
+        assert!(refused.contains("create it first"), "{refused}");
         std::os::unix::fs::symlink(&path, scratch.path().join("link")).unwrap();
         assert!(WholeFile::begin(&scratch.path().join("link")).is_err());
     }

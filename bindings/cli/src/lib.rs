@@ -80,7 +80,7 @@ fn not_written(error: &std::io::Error) -> u8 {
     if error.kind() == std::io::ErrorKind::BrokenPipe {
         return DONE;
     }
-    complain(&format!("what was answered cannot be written: {error}"));
+    complain(&format!("the answer cannot be written: {error}"));
     REFUSED
 }
 

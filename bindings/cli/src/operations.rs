@@ -89,7 +89,7 @@ pub(crate) fn request(operation: &str, of: &ArgMatches) -> Result<Value, Failure
             Kind::Number | Kind::Flag | Kind::Json => {
                 serde_json::from_str(first).map_err(|error| {
                     let option = field.name.replace('_', "-");
-                    Failure::Usage(format!("`--{option} {first}` is no JSON: {error}"))
+                    Failure::Usage(format!("`--{option} {first}` is not JSON: {error}"))
                 })?
             }
         };
@@ -103,13 +103,14 @@ fn whole(text: &str) -> Result<Map<String, Value>, Failure> {
     let text = match text {
         "-" => {
             let input = std::io::stdin().read_to_string(&mut read);
-            input.map_err(|error| Failure::Usage(format!("nothing can be read: {error}")))?;
+            input
+                .map_err(|error| Failure::Usage(format!("the request cannot be read: {error}")))?;
             &read
         }
         text => text,
     };
     serde_json::from_str(text)
-        .map_err(|error| Failure::Usage(format!("`--{WITH}` is no JSON object: {error}")))
+        .map_err(|error| Failure::Usage(format!("`--{WITH}` is not a JSON object: {error}")))
 }
 
 /// Lists the operations, with the first sentence of what they do.

@@ -31,7 +31,7 @@ impl Engine {
         if ctx.actor.api_key().is_some() && !gates.api_key {
             return Err(Error::new(
                 Code::NotWithApiKey,
-                format!("No API key lets a program call `{name}`; let a person call it."),
+                format!("`{name}` cannot be called with an API key; let a person call it."),
             ));
         }
         if ctx.actor.behind().is_some() && !gates.log_in_as {
@@ -64,15 +64,15 @@ impl Ctx<'_> {
             (Actor::System, _) => Ok(()),
             (_, Access::System) => Err(Error::new(
                 Code::ActorNotAllowed,
-                format!("`{name}` is for the actor `system` alone; let the host call it."),
+                format!("Only the actor `system` may call `{name}`; let the host call it."),
             )),
             (Actor::User { .. }, Access::Operator(_)) => Err(Error::new(
                 Code::ActorNotAllowed,
-                format!("`{name}` is for operators; ask one of them."),
+                format!("Only operators may call `{name}`; ask one of them."),
             )),
             (Actor::Operator { .. }, Access::Account { operator: None, .. }) => Err(Error::new(
                 Code::ActorNotAllowed,
-                format!("`{name}` is for users of an account; call it as one of them."),
+                format!("Only users of an account may call `{name}`; call it as one of them."),
             )),
             (
                 Actor::Operator { .. },
@@ -156,7 +156,7 @@ impl Ctx<'_> {
         );
         Err(Error::new(
             Code::SecondFactorMissing,
-            format!("A second factor is asked for by {place}; log in with one."),
+            format!("A log-in without a second factor is not enough for {place}; log in with one."),
         )
         .at("/actor/token"))
     }
@@ -284,7 +284,7 @@ impl Ctx<'_> {
             _ if error.code() == Code::IpNotAllowed => error,
             _ => Error::new(
                 Code::SessionInvalid,
-                format!("`{}` no longer acts as another; log in.", behind.user),
+                format!("`{}` may no longer act as others; log in.", behind.user),
             ),
         })
     }
@@ -296,7 +296,7 @@ impl Ctx<'_> {
         match self.actor {
             Actor::System => Err(Error::new(
                 Code::ActorNotAllowed,
-                "The host acts as nobody else; call this as an operator or a user.",
+                "The host cannot act as a user; call this as an operator or a user.",
             )),
             Actor::Operator { .. } => {
                 self.require_as_operator("clients.login_as")?;
@@ -313,8 +313,8 @@ impl Ctx<'_> {
                 for place in std::iter::once(account).chain(by) {
                     if !self.policies(Some(place))?.operators_log_in_as {
                         let message = format!(
-                            "By policy operators do not act as users of `{place}`; set \
-                             `operators_log_in_as` to allow it."
+                            "The policy `operators_log_in_as` does not let operators act as users \
+                             of `{place}`; set it to allow that."
                         );
                         return Err(Error::new(Code::PolicyForbids, message)
                             .at("/account")
@@ -333,8 +333,8 @@ impl Ctx<'_> {
                 Err(Error::new(
                     Code::ActorNotAllowed,
                     format!(
-                        "`{account}` is your own account; users act as those of the accounts below \
-                         it."
+                        "`{account}` is your own account; you can act only as users of the \
+                         accounts below it."
                     ),
                 )
                 .at("/account"))
@@ -350,7 +350,7 @@ impl Ctx<'_> {
         Err(Error::new(
             Code::IpNotAllowed,
             format!(
-                "The allow-lists do not let `{}` come from this address; add it to them.",
+                "`{}` may not call from this address; add the address to the allow-lists.",
                 self.actor.label()
             ),
         ))
@@ -433,7 +433,7 @@ impl Ctx<'_> {
         let Some(user) = self.actor.user() else {
             return Err(Error::new(
                 Code::ActorNotAllowed,
-                "Only an operator does this; ask one of them.",
+                "Only operators may do this; ask one of them.",
             ));
         };
         let list = self.tx.get(&keys::user_allow_list(user))?;

@@ -79,7 +79,7 @@ impl Ctx<'_> {
         if self.tx.has(&key_of(&id))? || self.tx.has(&keys::tombstone(prefix, &id))? {
             return Err(Error::new(
                 Code::IdTaken,
-                format!("The id `{id}` is, or was, that of another {kind}; choose a new one."),
+                format!("The id `{id}` belongs or belonged to another {kind}; choose a new one."),
             )
             .at("/id"));
         }

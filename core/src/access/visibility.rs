@@ -201,7 +201,7 @@ pub(crate) fn refuse_self(ctx: &Ctx<'_>, user: &Id, what: &str) -> Result<(), Er
     if is_self(ctx, user) {
         return Err(Error::new(
             Code::SelfForbidden,
-            format!("You are `{user}`, and nobody {what} themself; ask somebody else."),
+            format!("You are `{user}`, and nobody can {what} themselves; ask somebody else."),
         )
         .at("/user"));
     }

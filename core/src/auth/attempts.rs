@@ -106,7 +106,9 @@ pub(super) fn change<T, const N: usize>(
             return Ok(done);
         }
     }
-    Err(Error::busy("Very many log in at once; try again."))
+    Err(Error::busy(
+        "Too many people are logging in at once; try again.",
+    ))
 }
 
 /// The key of the bucket of a name, and how it is called there.

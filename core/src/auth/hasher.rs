@@ -164,7 +164,7 @@ impl Hasher {
         cost: Cost,
     ) -> Result<Option<&'a str>, Error> {
         let form = Form::of(hash).ok_or_else(|| {
-            Error::corrupt("The hash of a password has no known form; restore a backup.")
+            Error::corrupt("The hash of a password has an unknown form; restore a backup.")
         })?;
         let mut cost_argon2 = false;
         for &spelling in spellings {
@@ -276,16 +276,16 @@ pub(crate) fn is_of_all(hash: &str, password: &str) -> bool {
 
 /// Refuses a hash that could never be compared with, or only at a cost that others would wait for.
 pub(crate) fn check_imported(hash: &str) -> Result<(), &'static str> {
-    const UNKNOWN: &str = "A hash is of bcrypt, or of Argon2, scrypt or PBKDF2 in the form of PHC, \
-                           and this one is not.";
+    const UNKNOWN: &str = "This is not a bcrypt hash, nor an Argon2, scrypt or PBKDF2 hash \
+                           in the PHC format; let its user set a new password.";
     const TOO_DEAR: &str = "Comparing a password with this hash would take too long; let its user \
                             set a new password.";
     // Its algorithm took bytes beyond ASCII for negative numbers. No password with one would fit,
     // and nobody sees from the hash whether there is one.
     if hash.starts_with("$2x$") {
         return Err(
-            "A hash of bcrypt as `$2x$` was made wrongly and is not used; let its user set a new \
-             password.",
+            "A bcrypt hash that begins with `$2x$` was made by a faulty version and is not used; \
+             let its user set a new password.",
         );
     }
     let numbers = || PasswordHash::new(hash).map_err(|_| UNKNOWN);

@@ -140,7 +140,8 @@ fn check_permissions(
         return Err(Error::new(
             Code::NotWithApiKey,
             format!(
-                "`{}` is for people, and no API key has it; leave it out.",
+                "The permission `{}` is for people only, and an API key cannot have it; leave it \
+                 out.",
                 grant.permission
             ),
         )
@@ -153,7 +154,8 @@ fn check_permissions(
         &tree,
         &key_permissions(&tree, permissions),
         &held,
-        "The API key would do more than you may; leave out what you do not hold.".to_owned(),
+        "The API key would be allowed more than you are; leave out the permissions that you do not \
+         hold.".to_owned(),
         FIELD,
     )
 }
@@ -177,7 +179,7 @@ fn check_expiry(ctx: &Ctx<'_>, expires_at_ms: Option<Count>) -> Result<(), Error
         Some(at_ms) if at_ms.get() <= ctx.now_ms => Err(Error::invalid(
             "/expires_at_ms",
             format!(
-                "The API key would have expired at {} ms; name a later time.",
+                "The API key would expire at {} ms, which is in the past; name a later time.",
                 at_ms.get()
             ),
         )),
@@ -213,7 +215,7 @@ impl Operation for Create {
             return Err(Error::new(
                 Code::LimitReached,
                 format!(
-                    "The account `{}` has {MOST_KEYS} API keys, and an account has no more; delete \
+                    "The account `{}` has {MOST_KEYS} API keys, and more are not allowed; delete \
                      one first.",
                     self.account
                 ),

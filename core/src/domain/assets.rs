@@ -158,7 +158,7 @@ impl Operation for Assign {
                 return Err(Error::invalid(
                     "/asset",
                     format!(
-                        "An account has at most {} assets of a kind of its own; take one away \
+                        "An account has at most {} assets of its own of each kind; remove one \
                          first.",
                         Assets::MOST
                     ),

@@ -47,7 +47,7 @@ pub(crate) fn chain(
         (Some(AuditOf::Platform | AuditOf::Users), Some(_)) => {
             return Err(Error::invalid(
                 "/account",
-                "The chains `platform` and `users` are of no account; leave out `account`.",
+                "The chains `platform` and `users` belong to no account; leave out `account`.",
             ));
         }
         (Some(AuditOf::Platform), None) => AuditChain::Platform,
@@ -268,7 +268,7 @@ impl Operation for List {
         let wrong = || {
             Error::invalid(
                 "/after",
-                "`after` must be what the page before answered as `next`, unchanged.",
+                "`after` must be the `next` of the previous page, unchanged.",
             )
         };
         let mut before = match &self.after {

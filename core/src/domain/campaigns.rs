@@ -125,7 +125,7 @@ impl Report {
                 format!("/{name}"),
                 format!(
                     "The sum of `{name}` would be more than {}, which is the most that is counted; \
-                     send less.",
+                     report fewer.",
                     Count::MAX
                 ),
             )

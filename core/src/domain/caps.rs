@@ -130,7 +130,7 @@ fn check_account_of_cap(ctx: &mut Ctx<'_>, account: Option<&Id>) -> Result<(), E
         (Some(account), _) => accounts::load(&mut ctx.tx, account, "/account").map(drop),
         (None, Actor::User { .. }) => Err(Error::new(
             Code::ActorNotAllowed,
-            "The caps of the platform are not for users; name an `account`.",
+            "Users have no access to the caps of the platform; name an `account`.",
         )
         .at("/account")),
         (None, Actor::System | Actor::Operator { .. }) => Ok(()),
@@ -197,7 +197,8 @@ impl Set {
         if spreads && self.grows_daily_by.is_some() {
             return Err(Error::invalid(
                 "/grows_daily_by",
-                "A cap that spreads has no `grows_daily_by`; set a second cap for the warm-up.",
+                "A cap with `over` set to `spread` has no `grows_daily_by`; set a second cap for \
+                 the warm-up.",
             ));
         }
         if self.over == Some(OverLimit::UseCredits) {
@@ -258,8 +259,8 @@ impl Operation for Set {
                     return Err(Error::invalid(
                         "/id",
                         format!(
-                            "The cap `{}` keeps its scope, subject, channel and window; remove it, \
-                             and set another.",
+                            "The scope, subject, channel and window of the cap `{}` cannot change; \
+                             remove it, and set another.",
                             self.id
                         ),
                     )

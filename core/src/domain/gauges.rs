@@ -84,7 +84,7 @@ fn check_limit(limit: LimitName) -> Result<(), Error> {
         CountedBy::Nobody => Err(Error::invalid(
             "/limit",
             format!(
-                "`{}` does not count what there is at a time; name a limit that does.",
+                "`{}` does not limit how many things exist at once; name a limit that does.",
                 limit.name()
             ),
         )),
@@ -93,7 +93,7 @@ fn check_limit(limit: LimitName) -> Result<(), Error> {
 
 fn check_count(count: Count) -> Result<u64, Error> {
     if count.get() == 0 {
-        Err(Error::invalid("/count", "A `count` is at least 1."))
+        Err(Error::invalid("/count", "`count` must be at least 1."))
     } else {
         Ok(count.get())
     }
@@ -165,7 +165,7 @@ impl Operation for Release {
                 let error = Error::new(
                     Code::MoreThanClaimed,
                     format!(
-                        "`{}` holds {own} of `{}`, not {count}; give back that many at most.",
+                        "`{}` has claimed {own} of `{}`, not {count}; give back at most {own}.",
                         self.account,
                         self.limit.name()
                     ),

@@ -176,7 +176,7 @@ impl Operation for Create {
         if ctx.tx.has(&keys::group_tombstone(&account.id, &id))? {
             return Err(Error::new(
                 Code::IdTaken,
-                format!("The id `{id}` was that of another group; choose a new one."),
+                format!("The id `{id}` belonged to another group; choose a new one."),
             )
             .at("/id"));
         }
@@ -337,7 +337,7 @@ impl Operation for Delete {
             Some(to) if *to == group.id => {
                 return Err(Error::invalid(
                     "/to",
-                    "The group that is deleted takes nobody in; name another in `to`.",
+                    "Nothing can move to the group that is being deleted; name another in `to`.",
                 ));
             }
             Some(to) => {
@@ -369,7 +369,7 @@ impl Operation for Delete {
                 {
                     let error = Error::invalid(
                         "/to",
-                        "Name in `to` the group that takes over from this one, as default too.",
+                        "The group is in use or is the default; name another group in `to`.",
                     );
                     return Err(error.with("members", members));
                 }

@@ -70,7 +70,7 @@ fn refusal(lease: &model::Lease, user: Option<&Id>) -> Error {
         Error::new(
             Code::LeaseHeld,
             format!(
-                "`{}` edits this; try again when their lease has ended.",
+                "`{}` is editing this; try again when their lease has ended.",
                 lease.user
             ),
         )
@@ -88,7 +88,7 @@ fn check_life(life_ms: Count) -> Result<u64, Error> {
     Err(Error::invalid(
         "/life_ms",
         format!(
-            "A lease lives {SHORTEST_MS} to {LONGEST_MS} ms, not {}.",
+            "A lease lasts {SHORTEST_MS} to {LONGEST_MS} ms, not {}.",
             life_ms.get()
         ),
     ))

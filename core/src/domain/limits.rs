@@ -186,7 +186,7 @@ fn check_terms_of(
         return Err(Error::invalid(
             format!("{field}/over"),
             format!(
-                "`{name}` counts in no window, and all beyond it is refused; leave out `over`."
+                "`{name}` has no window, and what exceeds it is always refused; leave out `over`."
             ),
         ));
     }
@@ -230,7 +230,7 @@ pub(crate) fn reached(limit: LimitName, subject: &Id, value: u64, used: u64) -> 
     Error::new(
         Code::LimitReached,
         format!(
-            "`{subject}` can have {value} of `{what}` with all below it, and has {used}; free \
+            "`{subject}` and all below it can have {value} of `{what}`, and have {used}; free \
              some, or raise the limit."
         ),
     )
@@ -470,7 +470,7 @@ impl Operation for Allocate {
             Actor::User { account: home, .. } if *home == id => {
                 return Err(Error::new(
                     Code::PermissionDenied,
-                    format!("The account above gives `{id}` its part of a limit; ask there."),
+                    format!("Only the account above `{id}` gives it a part of a limit; ask there."),
                 )
                 .at("/account"));
             }
@@ -487,7 +487,9 @@ impl Operation for Allocate {
         if account.parent.is_none() {
             return Err(Error::invalid(
                 "/account",
-                format!("`{id}` has no account above it to divide a limit of; use `limits.set`."),
+                format!(
+                    "`{id}` has no account above it whose limit can be divided; use `limits.set`."
+                ),
             ));
         }
         let is_number = matches!(value, Some(Limit::At(_)));

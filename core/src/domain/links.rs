@@ -136,7 +136,7 @@ pub(crate) fn look_up(ctx: &mut Ctx<'_>, token: &Secret, kind: LinkKind) -> Resu
         return Err(Error::new(
             Code::LinkExpired,
             format!(
-                "The link could be used until {} ms; ask for a new one.",
+                "The link expired at {} ms; ask for a new one.",
                 link.expires_at_ms.get()
             ),
         )

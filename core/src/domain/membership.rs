@@ -117,7 +117,7 @@ pub(crate) fn fitting_role(
 pub(crate) fn by_package(account: &Id) -> Error {
     Error::new(
         Code::RoleByPackage,
-        format!("In `{account}` the role is the package's; leave out `role`."),
+        format!("In `{account}` the package decides the role; leave out `role`."),
     )
     .at("/role")
 }
@@ -262,8 +262,7 @@ pub(crate) fn make_owner(
         let error = Error::new(
             Code::PolicyForbids,
             format!(
-                "The owner of `{account}` is that of the account above it; transfer that one \
-                 instead."
+                "`{account}` has the owner of the account above it; transfer that account instead."
             ),
         );
         return Err(error.at("/account").with("policy", "child_owner"));

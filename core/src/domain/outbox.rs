@@ -116,7 +116,10 @@ fn consumer_or_new(ctx: &mut Ctx<'_>, name: &Id) -> Result<OutboxConsumer, Error
     if all_consumers(ctx)?.len() >= MOST_CONSUMERS {
         return Err(Error::invalid(
             "/consumer",
-            format!("There are {MOST_CONSUMERS} consumers already; forget one before `{name}`."),
+            format!(
+                "There are {MOST_CONSUMERS} consumers already; forget one before you add \
+                 `{name}`."
+            ),
         ));
     }
     let fresh = OutboxConsumer {
@@ -174,7 +177,7 @@ fn bounded(
         let name = field.trim_start_matches('/');
         Err(Error::invalid(
             field,
-            format!("`{name}` is from {least} to {most}, not {value}."),
+            format!("`{name}` must be from {least} to {most}, and is {value}."),
         ))
     }
 }
@@ -216,7 +219,7 @@ fn settle(
         if number == 0 || number > known.taken_to {
             return Err(Error::new(
                 Code::NotTaken,
-                format!("The message {number} was not given to `{name}`; take it first."),
+                format!("The message {number} was not delivered to `{name}`; take it first."),
             )
             .at(format!("/numbers/{at}")));
         }

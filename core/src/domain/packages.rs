@@ -67,7 +67,7 @@ fn check(package: &Package) -> Result<(), Error> {
             return Err(Error::invalid(
                 "/bounce_rate/per_mille",
                 format!(
-                    "Bounces in a thousand are 1 to 1000, not {}.",
+                    "`per_mille` must be from 1 to 1000 bounces in a thousand, and is {}.",
                     rate.per_mille.get()
                 ),
             ));
@@ -85,7 +85,7 @@ fn check(package: &Package) -> Result<(), Error> {
         Some(price) if !is_code(price.currency.as_str()) => Err(Error::invalid(
             "/child_price/currency",
             format!(
-                "`{}` is no currency; write three capital letters, such as `EUR`.",
+                "`{}` is not a currency; write three capital letters, such as `EUR`.",
                 price.currency
             ),
         )),
@@ -115,7 +115,7 @@ fn check_licence(
         if after.overuse && !after.credits {
             return Err(Error::invalid(
                 "/overuse",
-                "Without `credits` nothing pays for `overuse`; allow both, or neither.",
+                "Only `credits` can pay for `overuse`; allow both, or neither.",
             ));
         }
     }
@@ -258,7 +258,7 @@ impl Operation for Edit {
         for (at, name) in self.without_limits.iter().enumerate() {
             if given.get(*name).is_some() || given.terms_of(*name) != LimitTerms::none(*name) {
                 let message = format!(
-                    "The limit `{}` is both given and taken away; do one of the two.",
+                    "The limit `{}` is both set and removed; do one of the two.",
                     name.name()
                 );
                 return Err(Error::invalid(format!("/without_limits/{at}"), message));

@@ -53,7 +53,7 @@ impl VerifiedPassword {
 fn refused(field: &str) -> Error {
     Error::new(
         Code::LoginRefused,
-        "The `email` and the `password` do not fit together; check both.",
+        "The `email` and the `password` do not match; check both.",
     )
     .at(field)
 }

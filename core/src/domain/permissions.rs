@@ -34,8 +34,8 @@ impl Operation for Add {
             return Err(Error::invalid(
                 "/permission",
                 format!(
-                    "`{id}` is no permission; write lower-case letters, digits, `_` and `-` \
-                     between single dots."
+                    "`{id}` is not the id of a permission; write lower-case letters, digits, `_` \
+                     and `-` between single dots."
                 ),
             ));
         }

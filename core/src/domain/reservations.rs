@@ -225,7 +225,7 @@ impl Operation for Create {
             return Err(Error::invalid(
                 "/life_ms",
                 format!(
-                    "`life_ms` is from {SHORTEST_MS} to {LONGEST_MS}, not {}.",
+                    "`life_ms` must be from {SHORTEST_MS} to {LONGEST_MS}, and is {}.",
                     self.life_ms.get()
                 ),
             ));
@@ -269,7 +269,7 @@ impl Operation for Commit {
             return Err(Error::invalid(
                 "/count",
                 format!(
-                    "The reservation is of {} sends, not {count}; commit that many at most.",
+                    "The reservation is for {} sends, and {count} are more; commit fewer.",
                     reservation.count
                 ),
             ));

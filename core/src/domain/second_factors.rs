@@ -29,7 +29,7 @@ const LONGEST_ISSUER: usize = 30;
 fn refused() -> Error {
     Error::new(
         Code::SecondFactorRefused,
-        "The code is wrong, or was used already; take the next one.",
+        "The code is wrong, or was used already; use the next one.",
     )
     .at("/code")
 }
@@ -85,7 +85,7 @@ impl Operation for Begin {
             return Err(Error::invalid(
                 "/issuer",
                 format!(
-                    "An issuer is a name of 1 to {LONGEST_ISSUER} bytes without `:`, and not \
+                    "An issuer must be a name of 1 to {LONGEST_ISSUER} bytes without `:`, and is \
                      `{issuer}`."
                 ),
             ));

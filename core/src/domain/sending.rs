@@ -256,7 +256,7 @@ impl Operation for WhatIf {
         if at_ms < ctx.now_ms {
             return Err(Error::invalid(
                 "/at_ms",
-                format!("The instant {at_ms} ms is over; name one that is to come."),
+                format!("The time {at_ms} ms is in the past; name a later one."),
             ));
         }
         check_instant(at_ms).map_err(|error| Error::invalid("/at_ms", error))?;
@@ -297,7 +297,7 @@ fn under_package(
     if matches!(ctx.actor, Actor::User { .. }) {
         return Err(Error::new(
             Code::ActorNotAllowed,
-            "Only the platform tries out another `package`; leave it out.",
+            "Only the platform can try another `package`; leave it out.",
         )
         .at("/package"));
     }

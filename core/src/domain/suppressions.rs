@@ -82,7 +82,8 @@ fn write(
         return Err(Error::invalid(
             "/expires_at_ms",
             format!(
-                "A suppression must end in the future, and {} ms is over; name a later time.",
+                "A suppression must end in the future, and {} ms is in the past; name a later \
+                 time.",
                 input.expires_at_ms.map_or(0, Count::get)
             ),
         ));

@@ -60,7 +60,7 @@ fn check_life(ttl_ms: Count) -> Result<u64, Error> {
     Err(Error::invalid(
         "/ttl_ms",
         format!(
-            "A lease lives {SHORTEST_MS} to {LONGEST_MS} ms, not {}.",
+            "A lease lasts {SHORTEST_MS} to {LONGEST_MS} ms, not {}.",
             ttl_ms.get()
         ),
     ))

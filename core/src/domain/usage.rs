@@ -108,7 +108,7 @@ impl Operation for History {
                     (_, None) => {
                         return Err(Error::invalid(
                             "/subject",
-                            "Name in `subject` whose count of the cap you mean.",
+                            "The cap counts for each subject of its own; name one in `subject`.",
                         ));
                     }
                 };
@@ -166,7 +166,7 @@ impl Operation for Reconcile {
             return Err(Error::invalid(
                 "/limit",
                 format!(
-                    "`{}` counts in no window; name a limit that does.",
+                    "`{}` has no window; name a limit that has one.",
                     self.limit.name()
                 ),
             ));

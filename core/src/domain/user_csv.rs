@@ -347,7 +347,7 @@ fn read_rows(request: &ImportCsv) -> Result<(Columns, Vec<ReadRow>), Error> {
                 "/csv",
                 format!(
                     "One call takes at most {MOST_ROWS} rows of `csv`; import the rest with \
-                     another."
+                     another call."
                 ),
             ));
         }
@@ -431,7 +431,7 @@ impl Importer<'_> {
         columns.check(row)?;
         let pasted = columns
             .field(row, Column::Email)
-            .ok_or_else(|| Error::invalid("/email", "A row needs an `email`."))?;
+            .ok_or_else(|| Error::invalid("/email", "The row has no `email`; add one."))?;
         let mailbox = Mailbox::read(pasted);
         let email = Email::new(mailbox.address).map_err(|error| Error::invalid("/email", error))?;
         let mut names = [

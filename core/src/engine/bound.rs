@@ -13,7 +13,7 @@ pub(super) fn refuse_beyond(most: usize, written: usize, operation: &str) -> Res
         return Ok(());
     }
     let message = format!(
-        "`{operation}` would write {written} keys at once, and {most} are the most; {} first.",
+        "`{operation}` would write {written} keys at once, and {most} are allowed; {} first.",
         way_out(operation)
     );
     Err(Error::new(Code::TooLarge, message)
@@ -28,7 +28,7 @@ fn way_out(operation: &str) -> &'static str {
         "accounts.transfer_owner" => "transfer the accounts below",
         "groups.delete" => "move its members and resources elsewhere, some at a time,",
         "members.remove" | "members.bulk" => "give their resources to others, some at a time,",
-        "users.delete" => "remove them from some accounts, or give resources to others,",
+        "users.delete" => "remove the user from some accounts, or give resources to others,",
         _ => "do a part of it",
     }
 }

@@ -239,7 +239,7 @@ impl Engine {
             }
         }
         Err(Error::busy(
-            "Others keep changing the same records; try again.",
+            "Other callers keep changing the same records; try again.",
         ))
     }
 

@@ -212,10 +212,11 @@ impl Kernel {
         match error {
             // The store is open here: another process writes, and was stopped.
             StoreError::Locked { pid: Some(pid), .. } => Error::busy(format!(
-                "The process {pid} does not let go of the store; try again, or end it."
+                "The process {pid} has kept others from writing for too long; try again, or end \
+                 that process."
             )),
             StoreError::Locked { pid: None, .. } => {
-                Error::busy("Another process does not let go of the store; try again.")
+                Error::busy("Another process has kept others from writing for too long; try again.")
             }
             error => error.into(),
         }

@@ -270,7 +270,7 @@ pub(crate) fn read_cursor(cursor: &Cursor, spans: &[Span]) -> Result<(usize, Vec
     let broken = || {
         Error::invalid(
             "/after",
-            "`after` must be what the page before answered as `next`, unchanged.",
+            "`after` must be the `next` of the previous page, unchanged.",
         )
     };
     let (span, rest) = cursor.as_str().split_once('.').ok_or_else(broken)?;

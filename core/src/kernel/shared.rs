@@ -76,7 +76,8 @@ impl Kernel {
         match self.is_stale() {
             true => Err(Error::new(
                 Code::StoreUnreachable,
-                "The answer took longer than it holds without the database; ask again.",
+                "The database was not heard from in time, so the answer may be out of date; ask \
+                 again.",
             )),
             false => Ok(()),
         }

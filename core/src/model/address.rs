@@ -17,8 +17,8 @@ impl Address {
     pub fn new(text: &str) -> Result<Address, String> {
         let address = text.parse::<IpAddr>().map_err(|_| {
             format!(
-                "`{}` is no address; write v4 as in `192.0.2.7`, without leading zeros, or v6 \
-                 without a zone id.",
+                "`{}` is not an IP address; write IPv4 as in `192.0.2.7`, without leading zeros, \
+                 or IPv6 without a zone id.",
                 excerpt(text)
             )
         })?;
@@ -58,7 +58,7 @@ pub struct AddressRange(IpNet);
 impl AddressRange {
     /// Reads a range. A range of IPv4 addresses mapped into IPv6 becomes one of IPv4.
     pub fn new(text: &str) -> Result<AddressRange, String> {
-        read(text).map_err(|why| format!("`{}` is no range of addresses: {why}.", excerpt(text)))
+        read(text).map_err(|why| format!("`{}` is not a range of addresses: {why}.", excerpt(text)))
     }
 
     /// Whether the address is in the range.
@@ -79,7 +79,7 @@ fn read(text: &str) -> Result<AddressRange, &'static str> {
         None => (text, None),
     };
     let given = address.parse::<IpAddr>().map_err(
-        |_| "write an address without leading zeros or a zone id, with `/` and a prefix or without",
+        |_| "write an address without leading zeros or a zone id, with or without `/` and a prefix",
     )?;
     let widest: u8 = if given.is_ipv4() { 32 } else { 128 };
     let prefix = match prefix {
@@ -94,20 +94,20 @@ fn read(text: &str) -> Result<AddressRange, &'static str> {
                 .filter(|prefix| *prefix <= widest)
                 .ok_or("its prefix is too long")?
         }
-        Some(_) => return Err("its prefix is no number"),
+        Some(_) => return Err("its prefix is not a number"),
     };
     let address = given.to_canonical();
     let prefix = match (given, address) {
         (IpAddr::V6(_), IpAddr::V4(_)) => prefix
             .checked_sub(96)
-            .ok_or("it is wider than what is v4 mapped into v6")?,
+            .ok_or("it is wider than the IPv4 addresses that IPv6 has")?,
         _ => prefix,
     };
     let range = IpNet::new(address, prefix).map_err(|_| "its prefix is too long")?;
     if range.network() == address {
         Ok(AddressRange(range))
     } else {
-        Err("it names an address within the range, not its first")
+        Err("it begins with an address within the range, not with its first")
     }
 }
 

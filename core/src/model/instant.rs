@@ -10,6 +10,6 @@ pub(crate) fn check_instant(at_ms: u64) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "No calendar has the time {at_ms} ms; the last that there is is {LAST_MS} ms."
+        "The time {at_ms} ms is outside the calendar, whose last time is {LAST_MS} ms."
     ))
 }

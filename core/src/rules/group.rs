@@ -18,7 +18,7 @@ pub fn check_avatar(avatar: &Avatar) -> Result<(), Error> {
                 return Err(Error::invalid(
                     "/avatar/media_type",
                     format!(
-                        "`{media_type}` is no picture; send one of {}.",
+                        "`{media_type}` is not a type of picture; send one of {}.",
                         MEDIA_TYPES.join(", ")
                     ),
                 ));
@@ -37,8 +37,8 @@ pub fn check_avatar(avatar: &Avatar) -> Result<(), Error> {
         (None, Some(url), None) => Err(Error::invalid(
             "/avatar/url",
             format!(
-                "`{url}` is no address of a picture; begin with `https://` and a host, and leave \
-                 out blanks."
+                "`{url}` is not the address of a picture; begin with `https://` and a host, and \
+                 leave out spaces."
             ),
         )),
         (Some(_), Some(_), _) | (None, None, _) => {

@@ -78,7 +78,8 @@ pub struct Entry<'a> {
 pub fn addresses(text: &str) -> Result<Vec<Entry<'_>>, String> {
     if text.len() > LONGEST_TEXT {
         return Err(format!(
-            "The text of `addresses` has {} bytes, and room for {LONGEST_TEXT}; split it.",
+            "The text of `addresses` has {} bytes, and at most {LONGEST_TEXT} are allowed; split \
+             it.",
             text.len()
         ));
     }
@@ -95,7 +96,7 @@ pub fn addresses(text: &str) -> Result<Vec<Entry<'_>>, String> {
         if entries.len() == MOST_ADDRESSES {
             return Err(format!(
                 "One call invites at most {MOST_ADDRESSES} `addresses`; invite the rest with \
-                 another."
+                 another call."
             ));
         }
         entries.push(Entry {
@@ -107,7 +108,7 @@ pub fn addresses(text: &str) -> Result<Vec<Entry<'_>>, String> {
         });
     }
     if entries.is_empty() {
-        Err("The text of `addresses` names no address; write one at least.".to_owned())
+        Err("The text of `addresses` has no address; write at least one.".to_owned())
     } else {
         Ok(entries)
     }

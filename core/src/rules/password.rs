@@ -58,7 +58,7 @@ impl Weakness {
     /// The stable name, and what is wrong in words.
     const fn name_and_reason(self) -> (&'static str, &'static str) {
         match self {
-            Weakness::Banned => ("banned", "it is on the list of those that are banned"),
+            Weakness::Banned => ("banned", "it is on the list of banned passwords"),
             Weakness::OwnWord => (
                 "own_word",
                 "it is made of your names, your address, or the names of your account or of the \
@@ -72,7 +72,7 @@ impl Weakness {
             Weakness::Repeat => ("repeat", "it repeats itself"),
             Weakness::Sequence => ("sequence", "it is made of letters or digits in their order"),
             Weakness::Date => ("date", "it is made of dates or years"),
-            Weakness::Short => ("short", "there is too little in it"),
+            Weakness::Short => ("short", "it is too short for what it is made of"),
         }
     }
 }
@@ -99,7 +99,7 @@ pub fn check(
     let characters = password.chars().count() as u64;
     if characters < least {
         let message = format!(
-            "A password has at least {least} characters, and this one has {characters}; choose a \
+            "A password needs at least {least} characters, and this one has {characters}; choose a \
              longer one."
         );
         return Err(Error::new(Code::PasswordTooShort, message)
@@ -128,7 +128,7 @@ pub fn weak(weakness: Weakness, field: &str) -> Error {
     let (name, reason) = weakness.name_and_reason();
     Error::new(
         Code::PasswordBanned,
-        format!("The password is guessed too easily: {reason}; choose another."),
+        format!("The password is too easy to guess: {reason}; choose another."),
     )
     .at(field)
     .with("weak", name)

@@ -373,7 +373,7 @@ pub fn check_for_account(policies: &Policies) -> Result<(), Error> {
     match FOR_THE_PLATFORM.iter().find(|name| policies.has(name)) {
         Some(name) => Err(Error::invalid(
             format!("/policies/{name}"),
-            format!("The policy `{name}` is set for the platform alone; leave it out."),
+            format!("The policy `{name}` can be set only for the platform; leave it out."),
         )),
         None => Ok(()),
     }
@@ -395,7 +395,7 @@ fn between(name: &str, value: Option<Count>, least: u64, most: u64) -> Result<()
     match value.map(Count::get) {
         Some(value) if !(least..=most).contains(&value) => Err(Error::invalid(
             format!("/policies/{name}"),
-            format!("The policy `{name}` is from {least} to {most}, not {value}."),
+            format!("The policy `{name}` must be from {least} to {most}, and is {value}."),
         )),
         _ => Ok(()),
     }

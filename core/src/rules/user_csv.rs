@@ -159,11 +159,10 @@ impl Columns {
             columns.push(column);
         }
         if !columns.contains(&Column::Email) {
-            return Err(broken(
-                line,
-                "The first line names the columns, and `email` is one of them; add it.",
-            )
-            .with("column", Column::Email.name()));
+            return Err(
+                broken(line, "The first line must name the column `email`; add it.")
+                    .with("column", Column::Email.name()),
+            );
         }
         Ok(Columns(columns))
     }

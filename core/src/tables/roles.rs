@@ -180,7 +180,7 @@ pub(crate) fn insert(tx: &mut Tx<'_>, role: &Role) -> Result<(), Error> {
 pub(crate) fn stored_id(text: &str) -> Result<Id, Error> {
     Id::new(text).map_err(|_| {
         Error::corrupt(format!(
-            "An index of roles holds `{text}`, which is no id; restore a backup."
+            "An index of roles holds `{text}`, which is not an id; restore a backup."
         ))
     })
 }

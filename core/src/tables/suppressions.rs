@@ -68,7 +68,7 @@ pub(crate) fn normal_form(value: &str, field: &str) -> Result<(String, bool), Er
     }
     let domain = normal_domain(value).map_err(|_| {
         let message = format!(
-            "`{}` is no domain, and without an `@` no e-mail address; write one of them.",
+            "`{}` is neither a domain nor an e-mail address; write one of them.",
             excerpt(value)
         );
         Error::invalid(field, message)

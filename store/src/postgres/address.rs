@@ -146,7 +146,8 @@ impl Asked {
         match is_name {
             true => Ok(schema),
             false => Err(wrong(
-                "has a `schema` that is not of at most 63 small letters, digits and `_`",
+                "has a `schema` that is not a name of at most 63 lower-case letters, digits and \
+                 `_`",
             )),
         }
     }
@@ -172,7 +173,7 @@ fn decoded(text: &str) -> Result<String, StoreError> {
     percent_encoding::percent_decode_str(text)
         .decode_utf8()
         .map(|text| text.into_owned())
-        .map_err(|_| wrong("is not UTF-8 behind its percent signs"))
+        .map_err(|_| wrong("has percent-encoded bytes that are not UTF-8"))
 }
 
 fn wrong(how: &str) -> StoreError {

@@ -77,7 +77,7 @@ impl Shared {
         let kept = self.writing.lock().locker.take();
         let (connection, answers) = self.begin(kept, &[BEGIN, WRITER, STATE, touch::COUNT])?;
         let [_, _, state, processes] = &answers[..] else {
-            return Err(StoreError::failed("the server gave another answer"));
+            return Err(StoreError::failed("the server gave an unexpected answer"));
         };
         let state = rows::state(state)?;
         let counted = self.touch.count(processes);
@@ -267,7 +267,7 @@ impl Shared {
         }
         if rows::is_expelled(&trouble) {
             self.touch.expel();
-            let why = "this process was silent for too long, and begins anew";
+            let why = "this process was silent for too long, and has to register again";
             return Err(unreachable(why).into());
         }
         Err(self.error(trouble).into())

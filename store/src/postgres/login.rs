@@ -70,6 +70,6 @@ fn password(address: &Address) -> Result<&[u8], Trouble> {
 fn other() -> Trouble {
     Trouble::Refused {
         state: "28000".to_owned(),
-        message: "the server wants another way to log in than a password".to_owned(),
+        message: "the server wants a way to log in other than a password".to_owned(),
     }
 }

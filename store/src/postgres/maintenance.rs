@@ -72,7 +72,9 @@ impl Maintenance {
         asked.push(rows::STATE);
         let answers = connection.ask(&asked)?;
         let [mine, _, _, count, state] = &answers[..] else {
-            return Err(Trouble::Lost("the server gave another answer".to_owned()));
+            return Err(Trouble::Lost(
+                "the server gave an unexpected answer".to_owned(),
+            ));
         };
         shared.touch.count(count)?;
         if let Ok(state) = rows::state(state) {

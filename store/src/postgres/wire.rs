@@ -102,13 +102,13 @@ impl Row {
 
     pub(super) fn bytes(&self, column: usize) -> Result<Bytes, Trouble> {
         let found = self.0.get(column).and_then(Option::clone);
-        found.ok_or_else(|| Trouble::Lost("the server answered another row".to_owned()))
+        found.ok_or_else(|| Trouble::Lost("the server answered an unexpected row".to_owned()))
     }
 
     pub(super) fn number(&self, column: usize) -> Result<i64, Trouble> {
         let bytes = self.bytes(column)?;
         let number = <[u8; 8]>::try_from(&*bytes).map(i64::from_be_bytes);
-        number.map_err(|_| Trouble::Lost("the server answered another number".to_owned()))
+        number.map_err(|_| Trouble::Lost("the server answered an unexpected number".to_owned()))
     }
 
     pub(super) fn text(&self, column: usize) -> Result<String, Trouble> {
@@ -134,7 +134,7 @@ impl Stream {
         let nowhere = || {
             io::Error::new(
                 io::ErrorKind::NotFound,
-                "The name of the server has no address.",
+                "no address was found for the name of the server",
             )
         };
         let mut outcome = Err(nowhere());
@@ -379,7 +379,7 @@ impl Connection {
                 }
                 _ => {
                     return Err(Trouble::Lost(
-                        "the server answered something else".to_owned(),
+                        "the server gave an unexpected answer".to_owned(),
                     ));
                 }
             }

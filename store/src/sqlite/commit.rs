@@ -52,7 +52,7 @@ impl Shared {
     ) -> Result<T, CommitError> {
         self.must_be_whole()?;
         let outcome = work(writer);
-        let stuck = || StoreError::failed("a transaction could not be taken back");
+        let stuck = || StoreError::failed("a transaction could not be rolled back");
         match outcome {
             Err(CommitError::Store(error @ StoreError::Failed { .. })) => {
                 if rows::is_failed_sync(&error) {
@@ -195,7 +195,9 @@ impl Shared {
         let written = self.writing(|writer| Ok(rows::vacuum(writer.connection)?));
         written.map_err(|error| match error {
             CommitError::Store(error) => error,
-            CommitError::Conflict => StoreError::failed("nothing was expected, and it differs"),
+            CommitError::Conflict => {
+                StoreError::failed("a write that expects nothing met a conflict")
+            }
         })?;
         let _guard = self.acquire_writer_lock()?;
         let _no_fork_meanwhile = self.here.gate.enter();

@@ -167,7 +167,8 @@ impl MembershipLock {
             return Ok(peers);
         }
         Err(StoreError::invalid(format!(
-            "The store in `{}` is open in {} processes, and more cannot have it; close it in some.",
+            "The store in `{}` is open in {} processes, and more are not allowed; close it in one \
+             of them.",
             place.db().display(),
             OWNERS.end - OWNERS.start
         )))

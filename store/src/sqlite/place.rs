@@ -46,7 +46,7 @@ impl Place {
         }
         if text.contains(&b'?') {
             return Err(cannot(
-                "holds a `?`, which no file of a store may; name another file",
+                "has a `?`, which the path of a store cannot have; name another file",
             ));
         }
         let path = std::path::absolute(path)
@@ -169,8 +169,8 @@ impl Place {
             }
             Some(found) if found.is_file() && found.nlink() > 1 => {
                 return Err(StoreError::invalid(format!(
-                    "`{}` has a second name elsewhere (a hard link), and another process may open \
-                     it by that; remove one of the two.",
+                    "`{}` has a second name (a hard link), by which another process may open it; \
+                     remove one of the two names.",
                     self.db.display()
                 )));
             }
@@ -217,7 +217,8 @@ impl Place {
                 StoreError::corrupt(format!("the header of `{}` is damaged", name(&self.db)))
             } else {
                 StoreError::invalid(format!(
-                    "`{}` is no store: it holds something else; name another file.",
+                    "`{}` is not a store, but another file; name the file of a store, or a new \
+                     one.",
                     self.db.display()
                 ))
             });

@@ -106,7 +106,7 @@ pub(super) fn use_log(connection: &Connection) -> Result<(), StoreError> {
     match mode.as_str() {
         "wal" => Ok(()),
         mode => Err(StoreError::failed(format!(
-            "SQLite keeps no write-ahead log here, but one of the kind `{mode}`"
+            "SQLite uses the journal mode `{mode}` here instead of a write-ahead log"
         ))),
     }
 }

@@ -101,7 +101,7 @@ fn nothing_is_created_unasked_and_nothing_in_place_of_something_else() {
     assert!(files::names(scratch.path()).unwrap().is_empty());
 
     for (path, said) in [
-        (scratch.path().join("a?b"), "holds a `?`"),
+        (scratch.path().join("a?b"), "has a `?`"),
         (scratch.path().join("none/a.db"), "folder"),
         (scratch.path().join("a.db/"), "does not end in the name"),
         (PathBuf::from(":memory:"), "`:memory:` alone"),
@@ -115,7 +115,7 @@ fn nothing_is_created_unasked_and_nothing_in_place_of_something_else() {
     }
     for content in [&b"text, and no database"[..], &[0; 4096]] {
         fs::write(db(&scratch), content).unwrap();
-        assert!(invalid(&scratch).contains("is no store"));
+        assert!(invalid(&scratch).contains("is not a store"));
         assert_eq!(fs::read(db(&scratch)).unwrap(), content);
     }
     fs::remove_file(db(&scratch)).unwrap();
@@ -123,7 +123,7 @@ fn nothing_is_created_unasked_and_nothing_in_place_of_something_else() {
     foreign.execute_batch("CREATE TABLE kv (k)").unwrap();
     drop(foreign);
     let before = fs::read(db(&scratch)).unwrap();
-    assert!(invalid(&scratch).contains("is no store"));
+    assert!(invalid(&scratch).contains("is not a store"));
     assert!(fs::read(db(&scratch)).unwrap() == before);
     assert_eq!(files::names(scratch.path()).unwrap(), ["accounts.db"]);
 }

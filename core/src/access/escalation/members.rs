@@ -44,7 +44,7 @@ pub(crate) fn refuse_shared_owner(
                 Code::OwnerNotExclusive,
                 format!(
                     "`{user}` would own one account and be a member of another; name a user who is \
-                     in no other."
+                     in no other account."
                 ),
             )
             .at("/user"));
@@ -198,8 +198,8 @@ pub(crate) fn refuse_granting(ctx: &mut Ctx<'_>, account: &Id, field: &str) -> R
         None => {
             let error = Error::new(
                 Code::PolicyForbids,
-                "Only the parent gives existing users access; ask somebody who manages the team in \
-                 its top account.",
+                "Only the parent account can give existing users access; ask somebody who manages \
+                 the team in its top account.",
             );
             Err(error.at(field).with("policy", "grant_existing"))
         }

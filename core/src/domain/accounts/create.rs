@@ -202,7 +202,7 @@ impl Operation for Validate {
             None => note(
                 "/owner_email",
                 Code::InvalidArgument,
-                "An account needs an owner; name their address in `owner_email`.".to_owned(),
+                "An account needs an owner; name the owner's address in `owner_email`.".to_owned(),
             ),
             Some(Err(error)) => note("/owner_email", Code::InvalidArgument, error),
             Some(Ok(email)) if ctx.tx.has(&keys::email(email.key()))? => {

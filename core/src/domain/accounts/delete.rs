@@ -54,7 +54,8 @@ pub(crate) fn delete(
                 // Below nobody, and with no package, an account would be free of every limit.
                 return Err(Error::new(
                     Code::ActorNotAllowed,
-                    "Only the platform makes top accounts; name another fate in `children`.",
+                    "Only the platform can turn accounts into top accounts; name another value in \
+                     `children`.",
                 )
                 .at("/children"));
             }

@@ -63,7 +63,7 @@ impl List {
             (None | Some(AccountOrder::Name), Some(_)) => Ok(AccountOrder::Name),
             (Some(_), Some(_)) => Err(Error::invalid(
                 "/order",
-                "What is found by `search` is ordered by name; leave out `order`.",
+                "A list with `search` is always ordered by name; leave out `order`.",
             )),
             (order, None) => Ok(order.unwrap_or(AccountOrder::Id)),
         }

@@ -43,7 +43,7 @@ pub(crate) fn set_package(
         (None, PackageChange::NextMonth) => {
             return Err(Error::invalid(
                 "/at",
-                "A package is taken away at once; leave out `at`.",
+                "A package is always removed at once; leave out `at`.",
             ));
         }
         (Some(package), PackageChange::NextMonth) => {
@@ -67,7 +67,7 @@ fn plan_package(ctx: &mut Ctx<'_>, account: &mut model::Account, package: Id) ->
     )
     .ok_or_else(|| {
         Error::internal(format!(
-            "No calendar has the time {} ms; set the clock right.",
+            "The time {} ms is outside the calendar; set the clock right.",
             ctx.now_ms
         ))
     })?;

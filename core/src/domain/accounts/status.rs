@@ -126,7 +126,8 @@ pub(crate) fn place_hold(
     if level == HoldLevel::Account && reason != HoldReason::OwnerRequest {
         return Err(Error::new(
             Code::PermissionDenied,
-            "An account puts itself on hold only with the `reason` `owner_request`.",
+            "Users can put their own account on hold only with the `reason` `owner_request`; name \
+             that one.",
         )
         .at("/reason"));
     }
@@ -145,7 +146,7 @@ pub(crate) fn place_hold(
         return Err(Error::invalid(
             "/account",
             format!(
-                "The account `{}` has {MOST_HOLDS} holds, and an account has no more; clear one \
+                "The account `{}` has {MOST_HOLDS} holds, and more are not allowed; clear one \
                  first.",
                 account.id
             ),
@@ -270,7 +271,7 @@ pub(crate) fn reopen(ctx: &mut Ctx<'_>, mut account: model::Account) -> Result<(
         return Err(Error::new(
             Code::GraceOver,
             format!(
-                "`{}` could be reopened until {until_ms} ms only; create a new account.",
+                "`{}` could be reopened only until {until_ms} ms; create a new account.",
                 account.id
             ),
         )

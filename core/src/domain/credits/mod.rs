@@ -89,7 +89,7 @@ impl Grant {
         if expires_at_ms.is_some_and(|end| end <= ctx.now_ms) {
             return Err(Error::invalid(
                 "/expires_at_ms",
-                "`expires_at_ms` is over already; name a later time.",
+                "`expires_at_ms` is in the past; name a later time.",
             ));
         }
         let mut ledger = OpenLedger::open(ctx, &self.account, self.channel)?;
@@ -173,7 +173,8 @@ impl Withdraw {
         if taken.is_empty() || self.amount.is_some_and(|wanted| wanted.get() > withdrawn) {
             return Err(exhausted(
                 format!(
-                    "`{}` has {withdrawn} free credits from the platform; withdraw no more.",
+                    "`{}` has {withdrawn} free credits from the platform; withdraw at most that \
+                     many.",
                     self.account
                 ),
                 withdrawn,

@@ -32,8 +32,8 @@ impl Reserve {
         if free < amount {
             return Err(exhausted(
                 format!(
-                    "`{account}` would keep {amount} for `{group}` and has {free} free credits; \
-                     keep less."
+                    "`{account}` would keep {amount} credits for `{group}` and has {free} free \
+                     ones; keep fewer."
                 ),
                 free,
             ));
@@ -63,7 +63,7 @@ impl Unreserve {
         let amount = self.amount.map_or(kept, Count::get);
         if kept < amount || kept == 0 {
             return Err(exhausted(
-                format!("`{group}` has {kept} credits in reserve; take back no more."),
+                format!("`{group}` has {kept} credits in reserve; take back at most that many."),
                 kept,
             ));
         }

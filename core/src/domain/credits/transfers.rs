@@ -58,7 +58,9 @@ impl Allocate {
         let (amount, free) = (self.amount.get(), from.payable(ctx, &sources)?);
         if free < amount {
             return Err(exhausted(
-                format!("`{parent}` would give {amount} credits, and {free} are free; give less."),
+                format!(
+                    "`{parent}` would give {amount} credits and has {free} free ones; give fewer."
+                ),
                 free,
             ));
         }
@@ -118,7 +120,7 @@ impl TakeBack {
         if taken.is_empty() || self.amount.is_some_and(|wanted| wanted.get() > amount) {
             return Err(exhausted(
                 format!(
-                    "`{}` has {amount} free credits from `{parent}`; take back no more.",
+                    "`{}` has {amount} free credits from `{parent}`; take back at most that many.",
                     self.account
                 ),
                 amount,
@@ -147,7 +149,7 @@ fn parent_of(ctx: &mut Ctx<'_>, id: &Id) -> Result<Id, Error> {
         Actor::User { account: home, .. } if home == id => {
             return Err(Error::new(
                 Code::PermissionDenied,
-                format!("The credits of `{id}` are given by the account above it; ask there."),
+                format!("Only the account above `{id}` gives it credits; ask there."),
             )
             .at("/account"));
         }

@@ -48,7 +48,7 @@ fn by_token(ctx: &mut Ctx<'_>, text: &str) -> Result<model::Invitation, Error> {
             if engine.auth.tokens.fits(&token, older)? {
                 return Err(Error::new(
                     Code::InvitationSuperseded,
-                    "A newer link took the place of this one; use the newer one.",
+                    "A newer link has replaced this one; use the newer one.",
                 )
                 .at("/token"));
             }

@@ -170,7 +170,10 @@ impl Create {
         if addresses * accounts > MOST_OFFERS {
             return Err(Error::invalid(
                 "/addresses",
-                format!("`addresses` times accounts are at most {MOST_OFFERS}; send fewer."),
+                format!(
+                    "One call makes at most {MOST_OFFERS} offers (`addresses` times accounts); \
+                     send fewer."
+                ),
             ));
         }
         Ok(())

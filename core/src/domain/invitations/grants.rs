@@ -126,7 +126,7 @@ fn check_role_by_package(
     if named.is_some() {
         return Err(Error::new(
             Code::RoleByPackage,
-            format!("In `{account}` the role is the package's; leave out `role`."),
+            format!("In `{account}` the package decides the role; leave out `role`."),
         )
         .at(at_role));
     }

@@ -333,8 +333,8 @@ impl Operation for Erase {
 fn refuse_awaited(invitation: &model::Invitation, field: &str) -> Result<(), Error> {
     if invitation.kind == InvitationKind::Owner && invitation.state == InvitationState::Open {
         let message = format!(
-            "An account waits for the owner that `{}` names; delete the account, or name another \
-             owner.",
+            "An account still waits for the owner whom `{}` invites; delete the account, or name \
+             another owner.",
             field.trim_start_matches('/')
         );
         return Err(Error::new(Code::OwnerTransferRequired, message).at(field));

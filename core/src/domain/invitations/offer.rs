@@ -184,7 +184,7 @@ pub(crate) fn sentence(status: InvitationStatus) -> &'static str {
         InvitationStatus::Accepted => "The invitation was accepted already; log in instead.",
         InvitationStatus::Deleted => "The invitation was deleted; ask for a new one.",
         InvitationStatus::Superseded => {
-            "A newer invitation took the place of this one; use the newer one."
+            "A newer invitation has replaced this one; use the newer one."
         }
     }
 }

@@ -71,13 +71,13 @@ impl Bulk {
         if self.action != MemberAction::SetGroup && self.resources.is_some() {
             return Err(Error::invalid(
                 "/resources",
-                "The word for `resources` goes only with the action `set_group`; leave it out.",
+                "`resources` goes only with the action `set_group`; leave it out.",
             ));
         }
         if self.action != MemberAction::Remove && self.resources_to.is_some() {
             return Err(Error::invalid(
                 "/resources_to",
-                "The word for `resources_to` goes only with the action `remove`; leave it out.",
+                "`resources_to` goes only with the action `remove`; leave it out.",
             ));
         }
         Ok(())

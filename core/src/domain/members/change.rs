@@ -288,7 +288,7 @@ pub(crate) fn set_disabled(
     mut member: model::Member,
     disabled: bool,
 ) -> Result<Member, Error> {
-    visibility::refuse_self(ctx, &member.user, "disables or enables")?;
+    visibility::refuse_self(ctx, &member.user, "disable or enable")?;
     refuse_stronger_in(ctx, &member.account, &member.user)?;
     if member.disabled == disabled {
         return answer_of(ctx, member);

@@ -48,7 +48,10 @@ impl Operation for Register {
         if find(&mut ctx.tx, &self.account, &kind.id, &self.id)?.is_some() {
             return Err(Error::new(
                 Code::IdTaken,
-                format!("The {} `{}` exists; choose another id.", kind.id, self.id),
+                format!(
+                    "The {} `{}` already exists; choose another id.",
+                    kind.id, self.id
+                ),
             )
             .at("/id"));
         }

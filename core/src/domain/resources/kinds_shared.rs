@@ -42,7 +42,10 @@ fn require_sharing(
     if ctx.member_in(account)?.permissions.at(share) != Some(Scope::Any) {
         let error = Error::new(
             Code::PermissionDenied,
-            format!("Only who may share all of the kind names a `user`; `{missing}` is needed."),
+            format!(
+                "Naming another `user` needs `{missing}` for all resources of the kind; leave \
+                 `user` out."
+            ),
         );
         return Err(error.at("/user").with("missing", missing));
     }
@@ -71,7 +74,9 @@ fn set_kind_shared(
     if !shared && member.group.is_none() {
         return Err(Error::new(
             Code::AdminHasNoGroup,
-            format!("`{user}` is in no group to keep anything from; name a plain member."),
+            format!(
+                "`{user}` is in no group, and so shares nothing with one; name a plain member."
+            ),
         )
         .at("/user"));
     }

@@ -54,7 +54,7 @@ pub(crate) fn require(
     let error = Error::new(
         Code::PermissionDenied,
         format!(
-            "`{missing}` of `{user}` does not reach the {} `{}`; ask for a role that reaches it.",
+            "`{missing}` of `{user}` does not cover the {} `{}`; ask for a role that covers it.",
             kind.id, resource.id
         ),
     );

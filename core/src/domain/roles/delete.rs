@@ -97,8 +97,8 @@ fn refuse_many(role: &Role, into: &Role, uses: u64) -> Result<(), Error> {
         return Ok(());
     }
     let message = format!(
-        "Of `{}` and `{}` one is for administrators, and {uses} uses are more than the \
-         {MOST_PROMOTED} that change at once; give some members another role first.",
+        "Only one of `{}` and `{}` is for administrators, and of {uses} uses at most \
+         {MOST_PROMOTED} can change at once; give some members another role first.",
         role.id, into.id
     );
     Err(Error::new(Code::RoleInUse, message)
@@ -138,7 +138,7 @@ pub(crate) fn refuse_roles_of_ancestors(
                 let error = Error::new(
                     Code::RoleInUse,
                     format!(
-                        "The role `{}` of `{}` is used below it; replace it there first.",
+                        "The role `{}` of `{}` is used by accounts below; replace it there first.",
                         role.id, account.id
                     ),
                 );

@@ -430,8 +430,8 @@ impl Operation for TryOut {
             return Err(Error::invalid(
                 "/role",
                 format!(
-                    "`{}` is a role of administrators, in whose place none is tried; name another \
-                     role.",
+                    "`{}` is a role of administrators, and no role can be tried in its place; name \
+                     another role.",
                     before.id
                 ),
             ));
@@ -442,7 +442,9 @@ impl Operation for TryOut {
             if *candidate == before.id {
                 return Err(Error::invalid(
                     "/candidate",
-                    format!("The role `{candidate}` is not tried in its own place; name another."),
+                    format!(
+                        "The role `{candidate}` cannot be tried in its own place; name another."
+                    ),
                 ));
             }
             load_usable_with(ctx, candidate, before.account.as_ref(), "/candidate")?;

@@ -93,7 +93,8 @@ impl Operation for Renew {
         if live.record.behind.is_some() {
             return Err(Error::new(
                 Code::NotAsAnother,
-                "A session in which somebody acts as another is not renewed; begin a new one.",
+                "A session in which somebody acts as another user cannot be renewed; begin a new \
+                 one.",
             )
             .at("/token"));
         }

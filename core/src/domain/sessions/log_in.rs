@@ -278,7 +278,7 @@ impl CreateAs {
             return Err(Error::invalid(
                 "/life_ms",
                 format!(
-                    "`life_ms` is from 1 to {}, not {}.",
+                    "`life_ms` must be from 1 to {}, and is {}.",
                     most.get(),
                     life_ms.get()
                 ),
@@ -320,7 +320,7 @@ impl Operation for CreateAs {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SessionToken, Error> {
         ctx.require_log_in_as(&self.account, &self.user)?;
-        visibility::refuse_self(ctx, &self.user, "acts as")?;
+        visibility::refuse_self(ctx, &self.user, "act as")?;
         self.check_user(ctx)?;
         self.check_reason()?;
         let expires_at_ms = ctx

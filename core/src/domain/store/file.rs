@@ -87,8 +87,8 @@ impl Head {
         ] {
             if found != known {
                 let message = format!(
-                    "The {what} of the backup have format {found}, and this version knows format \
-                     {known} only; restore it with the version that wrote it."
+                    "The {what} of the backup have format {found}, and this version reads only \
+                     format {known}; restore it with the version that wrote it."
                 );
                 return Err(Error::new(Code::StoreFormat, message)
                     .with("format", found)
@@ -120,7 +120,8 @@ impl<W: Write> Lines<W> {
     pub(super) fn write(&mut self, key: &[u8], value: &[u8]) -> Result<(), Error> {
         let unknown = || {
             Error::corrupt(format!(
-                "The store has a record that nobody knows, `{}`; verify it.",
+                "The store has a record of an unknown kind, `{}`; check the store with \
+                 `store.verify`.",
                 key.escape_ascii()
             ))
         };
@@ -165,7 +166,7 @@ pub(super) fn failed(doing: &str, error: &std::io::Error) -> Error {
         StorageFull | QuotaExceeded | FileTooLarge => Code::StoreFull,
         _ => Code::StoreFailed,
     };
-    let message = format!("Cannot {doing} the file of the backup: {error}. Look at its disk.");
+    let message = format!("Cannot {doing} the file of the backup: {error}. Check its disk.");
     Error::new(code, message)
 }
 
@@ -221,7 +222,7 @@ impl Records {
         }
         match self.line.pop() {
             Some(b'\n') => Ok(true),
-            _ => Err(self.broken("it was cut off there")),
+            _ => Err(self.broken("the file was cut off there")),
         }
     }
 
@@ -244,7 +245,7 @@ impl Records {
                 self.is_at_end = true;
                 break;
             };
-            let unknown = || self.broken("there is no such kind of record");
+            let unknown = || self.broken("its kind of record is unknown");
             let prefix = Prefix::named(&line.kind).ok_or_else(unknown)?;
             if line.key.iter().any(|part| part.contains('\0')) {
                 return Err(self.broken("a part of its key has a zero byte"));
@@ -252,7 +253,7 @@ impl Records {
             let parts: Vec<_> = line.key.iter().map(Cow::as_ref).collect();
             let (key, value) = (keys::key(prefix, &parts), line.value.get().as_bytes());
             if key <= self.last {
-                return Err(self.broken("it is not in the order of the keys"));
+                return Err(self.broken("its key is not in order"));
             }
             self.hash.add(&key, value);
             rows.push((key.clone(), value.to_vec()));
@@ -268,14 +269,14 @@ impl Records {
             .map_err(|_| self.broken("it is neither a record nor the last line"))?;
         let sha256 = keys::hex(&self.sha256.clone().finalize());
         if self.next_line()? {
-            return Err(self.broken("it stands behind the last line"));
+            return Err(self.broken("it comes after the last line"));
         }
         let found = self.hash.finish();
         let is_as_written = sha256 == end.sha256
             && (end.records, &end.state_hash) == (found.records, &found.state_hash);
         if !is_as_written && !is_edited {
             return Err(Error::corrupt(
-                "The backup does not hold what was written; use another one, or set `edited` where \
+                "The backup was changed after it was written; use another one, or set `edited` if \
                  it was changed on purpose.",
             ));
         }
@@ -286,6 +287,6 @@ impl Records {
 fn no_backup() -> Error {
     Error::invalid(
         "/backup",
-        "The file is no backup of tenantry; name one that `store.backup` has written.",
+        "The file is not a backup of tenantry; name one that `store.backup` has written.",
     )
 }

@@ -28,7 +28,7 @@ impl NewStore {
         if at == At::Memory {
             return Err(Error::invalid(
                 "/to",
-                "A store in `:memory:` ends with who has it open; name a folder, a file, or a \
+                "A store in `:memory:` is lost when it is closed; name a folder, a file, or a \
                  database.",
             ));
         }
@@ -78,7 +78,7 @@ impl NewStore {
         let (written, found) = (hash.finish(), state_hash(&Reads::newest(&*store))?);
         if written.state_hash != found.state_hash {
             return Err(Error::internal(
-                "The copy does not hold what was written to it; remove it, and look at its disk.",
+                "The copy differs from what was written to it; remove it, and check its disk.",
             ));
         }
         accepts(&written, &*store)?;
@@ -125,6 +125,8 @@ fn commit(store: &dyn Backend, writes: Vec<(Vec<u8>, Option<Vec<u8>>)>) -> Resul
     };
     store.commit(&batch).map_err(|error| match error {
         CommitError::Store(error) => of_place(error),
-        CommitError::Conflict => Error::internal("Nothing was expected, and something differs."),
+        CommitError::Conflict => Error::internal(
+            "This is a defect to report: a write that expects nothing met a conflict.",
+        ),
     })
 }

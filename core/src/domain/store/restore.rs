@@ -41,7 +41,7 @@ impl Operation for Restore {
             }
             match check(Reads::newest(store), MOST_DAMAGED)?.first() {
                 Some(what) => Err(of_file(Error::corrupt(format!(
-                    "The records of the backup do not fit each other: {what}."
+                    "The records of the backup contradict each other: {what}. Use another backup."
                 )))),
                 None => Ok(()),
             }

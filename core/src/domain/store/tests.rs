@@ -283,7 +283,7 @@ fn what_is_there_is_left_as_it_is() {
     assert_eq!(hash(&open(&folder.at("other")).unwrap()), before);
     let store = asking();
     for (to, text) in [
-        (&file, "nothing is written over"),
+        (&file, "is not overwritten"),
         (&folder.at("no/file"), "folder"),
     ] {
         let refused = call(&store, "store.backup", json!({"to": to})).unwrap_err();

@@ -111,7 +111,10 @@ impl CreateChild {
         let owner = owner.ok_or_else(|| {
             Error::new(
                 Code::AccountPending,
-                format!("`{}` has no owner yet; wait for them.", self.parent),
+                format!(
+                    "`{}` has no owner yet; try again when it has one.",
+                    self.parent
+                ),
             )
             .at("/parent")
         })?;
@@ -149,7 +152,7 @@ impl CreateChild {
         let email = self.owner_email.clone().ok_or_else(|| {
             Error::invalid(
                 "/owner_email",
-                "An account needs an owner; name their address in `owner_email`.",
+                "An account needs an owner; name the owner's address in `owner_email`.",
             )
         })?;
         let known = match ctx.tx.get::<Id>(&keys::email(email.key()))? {
@@ -173,7 +176,7 @@ impl CreateChild {
             return Err(error.at("/owner_email"));
         }
         if !self.skip_verification {
-            self.refuse_owner_fields("the owner tells it when they confirm their address")?;
+            self.refuse_owner_fields("the owner gives it when they confirm their address")?;
             return Ok(FirstOwner::Invited(email));
         }
         if !policies.skip_verification {
@@ -458,7 +461,7 @@ impl Operation for Team {
         {
             return Err(Error::invalid(
                 "/after",
-                "`after` must be what the page before answered as `next`, unchanged.",
+                "`after` must be the `next` of the previous page, unchanged.",
             ));
         }
         let mut accounts = Vec::new();

@@ -95,7 +95,7 @@ pub(crate) fn read_path(cursor: &Cursor) -> Result<TreePath, Error> {
     read().ok_or_else(|| {
         Error::invalid(
             "/after",
-            "`after` must be what the page before answered as `next`, unchanged.",
+            "`after` must be the `next` of the previous page, unchanged.",
         )
     })
 }

@@ -42,12 +42,15 @@ impl Operation for Delete {
                 Some(visibility::require_parent(ctx)?)
             }
         };
-        visibility::refuse_self(ctx, &self.user, "deletes")?;
+        visibility::refuse_self(ctx, &self.user, "delete")?;
         let user = visibility::load_visible(ctx, &self.user, "/user")?;
         if ctx.tx.has(&keys::operator(&user.id))? {
             return Err(Error::new(
                 Code::IsOperator,
-                format!("`{}` is an operator; take that away first.", user.id),
+                format!(
+                    "`{}` is an operator; remove the operator first (`operators.remove`).",
+                    user.id
+                ),
             )
             .at("/user"));
         }

@@ -46,7 +46,7 @@ pub(crate) fn logged_in(ctx: &mut Ctx<'_>, user: model::User) -> Result<model::U
 }
 
 fn set_disabled(ctx: &mut Ctx<'_>, id: &Id, disabled: bool) -> Result<User, Error> {
-    visibility::refuse_self(ctx, id, "disables or enables")?;
+    visibility::refuse_self(ctx, id, "disable or enable")?;
     refuse_stronger(ctx, id)?;
     let mut user = load(&mut ctx.tx, id, "/user")?;
     if user.disabled != disabled {
@@ -410,7 +410,7 @@ impl Edit {
             self.time_zone.as_ref(),
             |name| window::zone(name).is_some(),
             "/time_zone",
-            "a time zone of IANA such as `Europe/Berlin`",
+            "an IANA time zone such as `Europe/Berlin`",
         )
     }
 

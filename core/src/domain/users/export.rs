@@ -51,7 +51,7 @@ impl Operation for ExportData {
             Actor::User { .. } if !is_self => {
                 return Err(Error::new(
                     Code::ActorNotAllowed,
-                    "Everybody exports their own data only; name yourself as `user`.",
+                    "Users can export only their own data; name yourself as `user`.",
                 )
                 .at("/user"));
             }

@@ -22,7 +22,7 @@ pub(crate) fn refund(
     if amount > left {
         let error = Error::new(
             Code::RefundExceeded,
-            format!("`amount` is {left} at most: {before} credits are refunded already."),
+            format!("`amount` can be at most {left}: {before} credits are refunded already."),
         );
         return Err(error.at("/amount").with("left", left));
     }
