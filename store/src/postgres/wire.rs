@@ -134,7 +134,7 @@ impl Stream {
         let nowhere = || {
             io::Error::new(
                 io::ErrorKind::NotFound,
-                "no address was found for the name of the server",
+                "No address was found for the name of the server.",
             )
         };
         let mut outcome = Err(nowhere());

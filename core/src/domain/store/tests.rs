@@ -259,7 +259,10 @@ fn what_was_changed_on_purpose_is_checked() {
     fs::write(&file, &without).unwrap();
     let refused = edited("broken").unwrap_err();
     assert_eq!(refused.code(), Code::StoreCorrupt);
-    assert!(refused.message().contains("fit"), "{refused}");
+    assert!(
+        refused.message().contains("contradict each other"),
+        "{refused}"
+    );
     assert_eq!(
         open(&folder.at("broken")).err().unwrap().code(),
         Code::StoreCorrupt
