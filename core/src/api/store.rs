@@ -145,9 +145,9 @@ pub struct StoreMetrics {
 
 /// Compacts the store: frees disk space that the store takes but does not use. A store in SQLite is
 /// rewritten, which needs as much free space again; meanwhile, writes of other processes wait, and
-/// are refused with `busy` after five seconds. A store in a folder cannot be compacted while it is
-/// open: copy it with `store.copy`, and put the copy in its place. For a store in memory or in
-/// PostgreSQL, the call does nothing.
+/// are refused with `busy` after five seconds. A store in a folder cannot be compacted
+/// (`invalid_argument`): copy it with `store.copy`, and put the copy in its place. For a store in
+/// memory or in PostgreSQL, the call does nothing.
 #[request]
 pub struct Compact {}
 

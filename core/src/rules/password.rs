@@ -72,7 +72,7 @@ impl Weakness {
             Weakness::Repeat => ("repeat", "it repeats itself"),
             Weakness::Sequence => ("sequence", "it is made of letters or digits in their order"),
             Weakness::Date => ("date", "it is made of dates or years"),
-            Weakness::Short => ("short", "it is too short for what it is made of"),
+            Weakness::Short => ("short", "it has too few characters that are hard to guess"),
         }
     }
 }
