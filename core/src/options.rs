@@ -118,7 +118,8 @@ impl std::fmt::Debug for HexKey {
 impl TryFrom<String> for HexKey {
     type Error = &'static str;
     fn try_from(text: String) -> Result<HexKey, &'static str> {
-        const FORM: &str = "A key has 64 hexadecimal digits, and this one does not; generate one.";
+        const FORM: &str =
+            "A key must have 64 hexadecimal digits, and this one does not; generate one.";
         let (text, mut bytes) = (Zeroizing::new(text), Zeroizing::new([0; 32]));
         if text.len() != 64 || !text.is_ascii() {
             return Err(FORM);

@@ -169,7 +169,7 @@ impl Operation for ImportSecret {
         let secret = FactorSecret::read(self.secret.reveal()).ok_or_else(|| {
             Error::invalid(
                 "/secret",
-                "A `secret` is 16 to 64 bytes in base32, and this one is not.",
+                "A `secret` must be 16 to 64 bytes in base32, and this one is not; send another.",
             )
         })?;
         let secret = Some(ctx.engine.auth.tokens.seal(&user, &secret, ctx.salt()?)?);

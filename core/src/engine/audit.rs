@@ -70,7 +70,7 @@ fn kind_of(key: &[u8]) -> Option<AuditKind> {
 
 fn broken(key: &[u8]) -> Error {
     Error::corrupt(format!(
-        "The key `{}` names nothing; restore a backup.",
+        "The key `{}` does not name a record; restore a backup.",
         key.escape_ascii()
     ))
 }

@@ -202,12 +202,14 @@ impl TryFrom<Wire> for Caller {
                 account: wire.account,
                 ip: wire.ip,
             }),
-            (Kind::Session, ..) => Err("An actor of kind `session` has a `token` and no `user`."),
+            (Kind::Session, ..) => {
+                Err("An actor of kind `session` needs a `token`, and takes no `user`.")
+            }
             (Kind::ApiKey, None, Some(token)) if wire.account.is_none() => {
                 Ok(Caller::ApiKey { token, ip: wire.ip })
             }
             (Kind::ApiKey, ..) => {
-                Err("An actor of kind `api_key` has a `token`, and no `user` or `account`.")
+                Err("An actor of kind `api_key` needs a `token`, and takes no `user` or `account`.")
             }
             (kind, user, token) => Actor::try_from(Wire {
                 kind,
@@ -242,16 +244,21 @@ impl TryFrom<Wire> for Actor {
     type Error = &'static str;
     fn try_from(wire: Wire) -> Result<Actor, &'static str> {
         if wire.token.is_some() {
-            return Err("An actor with a `token` is of kind `session` or `api_key`.");
+            return Err(
+                "Only an actor of kind `session` or `api_key` takes a `token`; leave it out, or \
+                 name that kind.",
+            );
         }
         match (wire.kind, wire.user, wire.account, wire.ip) {
             (Kind::System, None, None, None) => Ok(Actor::System),
-            (Kind::System, ..) => Err("The actor `system` has no `user`, `account` or `ip`."),
+            (Kind::System, ..) => {
+                Err("The actor `system` takes no `user`, `account` or `ip`; leave them out.")
+            }
             (Kind::User, Some(user), Some(account), ip) => Ok(Actor::in_account(user, account, ip)),
-            (Kind::User, ..) => Err("An actor of kind `user` has a `user` and an `account`."),
+            (Kind::User, ..) => Err("An actor of kind `user` needs a `user` and an `account`."),
             (Kind::Operator, Some(user), None, ip) => Ok(Actor::operator(user, ip)),
             (Kind::Operator, ..) => {
-                Err("An actor of kind `operator` has a `user` and no `account`.")
+                Err("An actor of kind `operator` needs a `user`, and takes no `account`.")
             }
             (Kind::Session | Kind::ApiKey, ..) => {
                 Err("An actor of kind `session` or `api_key` is proven by its `token` first.")

@@ -23,7 +23,7 @@ impl Secret {
             Ok(secret)
         } else {
             Err(format!(
-                "A secret has 1 to {} bytes, and this one has {bytes}.",
+                "A secret must have 1 to {} bytes, and this one has {bytes}.",
                 Secret::MAX_BYTES
             ))
         }

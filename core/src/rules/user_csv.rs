@@ -268,10 +268,12 @@ impl<'a> Rows<'a> {
     /// Goes to the next row; none after the last one.
     pub(crate) fn next(&mut self) -> Result<Option<Row>, Error> {
         let before = self.place();
-        let there = self
-            .reader
-            .read_record(&mut self.fields)
-            .map_err(|error| broken(self.line, format!("The row cannot be read ({error}).")))?;
+        let there = self.reader.read_record(&mut self.fields).map_err(|error| {
+            broken(
+                self.line,
+                format!("The row cannot be read ({error}); correct it."),
+            )
+        })?;
         if !there {
             return Ok(None);
         }

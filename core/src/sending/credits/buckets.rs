@@ -260,7 +260,7 @@ impl OpenLedger {
             let of = child.grant(ctx, rank.grant())?.from_grant;
             let of = of.ok_or_else(|| {
                 Error::corrupt(format!(
-                    "A grant of `{}` came from no other grant; restore a backup.",
+                    "A grant of `{}` does not name the grant that it came from; restore a backup.",
                     child.account
                 ))
             })?;

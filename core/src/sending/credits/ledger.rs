@@ -111,7 +111,7 @@ impl OpenLedger {
             Error::invalid(
                 "/amount",
                 format!(
-                    "An account gets and spends at most {} credits; name a smaller `amount`.",
+                    "An account can get and spend at most {} credits; name a smaller `amount`.",
                     Count::MAX
                 ),
             )
