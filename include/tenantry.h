@@ -56,7 +56,7 @@
 #define TENANTRY_VERSION_MAJOR 0
 #define TENANTRY_VERSION_MINOR 1
 #define TENANTRY_VERSION_PATCH 0
-#define TENANTRY_CATALOGUE_HASH "d40ef398be74e34dfd31939db0486e28"
+#define TENANTRY_CATALOGUE_HASH "c681a1ac686d3d3d358240c815d3b4d9"
 
 #if defined(__GNUC__) || defined(__clang__)
 #define TENANTRY_API __attribute__((visibility("default")))
@@ -105,7 +105,7 @@ enum tenantry_error {
     TENANTRY_TOO_LARGE = 13,
     /// The handle was closed or freed.
     TENANTRY_CLOSED = 100,
-    /// The handle was opened before a fork and belongs to the parent; open the store after forking, not before. Only a store that several processes share goes on in a child.
+    /// The handle was opened before a fork and belongs to the parent; open the store after forking. Only a store that processes share goes on in a child.
     TENANTRY_FORKED = 101,
     /// The handle refuses writes after a panic or a failure of the store; open the store anew.
     TENANTRY_POISONED = 102,

@@ -20,7 +20,6 @@ use crate::api::{
     passwords, permissions, policies, reservations, resources, roles, second_factors, sending,
     sessions, sharing, store, suppressions, teams, threads, usage, user_csv, users,
 };
-use crate::error::Error;
 use crate::model::Decision;
 use crate::model::{self, Id};
 use columns::{account, account_of, gate, operations, users};

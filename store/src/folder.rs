@@ -194,7 +194,10 @@ impl Folder {
             .create_new(true)
             .mode(0o600)
             .open(&path)
-            .and_then(|mut file| file.write_all(text.as_bytes()));
+            .and_then(|mut file| {
+                file.write_all(text.as_bytes())?;
+                file.sync_all()
+            });
         match made.map_err(|error| (error.kind(), error)) {
             Ok(()) => {}
             Err((
@@ -205,10 +208,10 @@ impl Folder {
             )) => return Ok(()),
             Err((_, error)) => return Err(failed("write", &path, &error)),
         }
-        match files::heir(&self.path)? {
-            Some(owner) => files::give(&path, owner),
-            None => Ok(()),
+        if let Some(owner) = files::heir(&self.path)? {
+            files::give(&path, owner)?;
         }
+        sync_folder(parent(&path))
     }
 
     /// The step that makes it a store. sled's files must be durable.

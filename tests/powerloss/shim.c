@@ -224,8 +224,12 @@ static void wrote(int fd, off_t from, ssize_t len)
         }
         for (size_t page = first; page < end; page++) {
             n->dirty[page] = 1;
-            if (lucky())
+            if (lucky()) {
                 copy_page(n, page);
+                /* The truncation before it is kept later, and takes the page along: then it is copied again. */
+                if (n->shrunk != LONG_MAX)
+                    n->dirty[page] = 1;
+            }
         }
         pthread_mutex_unlock(&lock);
     }

@@ -3,7 +3,7 @@
 
 const { TenantryError } = require('./error.cjs')
 
-const CATALOGUE_HASH = 'd40ef398be74e34dfd31939db0486e28'
+const CATALOGUE_HASH = 'c681a1ac686d3d3d358240c815d3b4d9'
 
 const ERROR_CLASSES = {
   invalid: class InvalidArgument extends TenantryError {},

@@ -291,8 +291,8 @@ export class StoreFailure extends TenantryError {
  * The handle can no longer be used: closed, forked or poisoned.
  *
  * - `closed`: The handle was closed or freed.
- * - `forked`: The handle was opened before a fork and belongs to the parent; open the store after forking, not before.
- *   Only a store that several processes share goes on in a child.
+ * - `forked`: The handle was opened before a fork and belongs to the parent; open the store after forking. Only a store
+ *   that processes share goes on in a child.
  * - `poisoned`: The handle refuses writes after a panic or a failure of the store; open the store anew.
  */
 export class HandleUnusable extends TenantryError {
@@ -9373,9 +9373,9 @@ export interface StoreOperations {
   /**
    * Compacts the store: frees disk space that the store takes but does not use. A store in SQLite is
    * rewritten, which needs as much free space again; meanwhile, writes of other processes wait, and
-   * are refused with `busy` after five seconds. A store in a folder cannot be compacted while it is
-   * open: copy it with `store.copy`, and put the copy in its place. For a store in memory or in
-   * PostgreSQL, the call does nothing.
+   * are refused with `busy` after five seconds. A store in a folder cannot be compacted
+   * (`invalid_argument`): copy it with `store.copy`, and put the copy in its place. For a store in
+   * memory or in PostgreSQL, the call does nothing.
    */
   compact(): Promise<StoreCompacted>
   /**

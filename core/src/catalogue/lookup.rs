@@ -1,7 +1,7 @@
 //! Finds an operation by its name, and computes the hash that bindings compare.
 
 use super::entry::Entry;
-use crate::error::{Code, Error, excerpt, nearest};
+use crate::error::Code;
 use sha2::{Digest, Sha256};
 
 /// The operation of this name, in a list that is sorted by name.
@@ -57,16 +57,4 @@ const fn is_before(one: &[u8], other: &[u8]) -> bool {
         at += 1;
     }
     one.len() < other.len()
-}
-
-/// That there is no entry of this name.
-pub(super) fn unknown(catalogue: &[Entry], name: &str) -> Error {
-    let hint = match nearest(name, catalogue.iter().map(|entry| entry.name)) {
-        Some(meant) => format!("perhaps `{meant}` is meant"),
-        None => "the catalogue lists those that there are".to_owned(),
-    };
-    Error::new(
-        Code::UnknownOperation,
-        format!("There is no operation `{}`; {hint}.", excerpt(name)),
-    )
 }

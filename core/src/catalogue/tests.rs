@@ -11,19 +11,6 @@ fn every_name_is_found() {
 }
 
 #[test]
-fn who_errs_by_a_letter_is_told_the_operation() {
-    let said = |name: &str| unknown(name).message().to_owned();
-    assert_eq!(
-        said("acounts.create"),
-        "There is no operation `acounts.create`; perhaps `accounts.create` is meant."
-    );
-    assert_eq!(
-        said("moon.landing"),
-        "There is no operation `moon.landing`; the catalogue lists those that there are."
-    );
-}
-
-#[test]
 fn order_is_checked_strictly() {
     assert!(lookup::is_sorted(&["a.b", "a.c", "ab.a"]));
     assert!(!lookup::is_sorted(&["a.b", "a.b"]));

@@ -175,8 +175,8 @@ codes! {
     // 100..199: the handle and the store
     Closed = 100, "closed", Handle, Reopen, "The handle was closed or freed.";
     Forked = 101, "forked", Handle, Reopen, "The handle was opened before a fork and belongs to \
-        the parent; open the store after forking, not before. Only a store that several processes \
-        share goes on in a child.";
+        the parent; open the store after forking. Only a store that processes share goes on in a \
+        child.";
     Poisoned = 102, "poisoned", Handle, Reopen, "The handle refuses writes after a panic or a \
         failure of the store; open the store anew.";
     Internal = 103, "internal", Internal, Reopen, "A defect in tenantry stopped the call; a change \

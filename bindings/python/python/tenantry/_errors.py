@@ -310,8 +310,8 @@ class HandleUnusable(TenantryError):
     """The handle can no longer be used: closed, forked or poisoned.
 
     - `closed`: The handle was closed or freed.
-    - `forked`: The handle was opened before a fork and belongs to the parent; open the store after forking, not
-      before. Only a store that several processes share goes on in a child.
+    - `forked`: The handle was opened before a fork and belongs to the parent; open the store after forking. Only a
+      store that processes share goes on in a child.
     - `poisoned`: The handle refuses writes after a panic or a failure of the store; open the store anew.
     """
 

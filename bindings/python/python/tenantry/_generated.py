@@ -205,7 +205,7 @@ from .model import (
     Window,
 )
 
-CATALOGUE_HASH = "d40ef398be74e34dfd31939db0486e28"
+CATALOGUE_HASH = "c681a1ac686d3d3d358240c815d3b4d9"
 
 
 class AccessOperations(Namespace):
@@ -3732,8 +3732,8 @@ class StoreOperations(Namespace):
     def compact(self) -> StoreCompacted:
         """Compacts the store: frees disk space that the store takes but does not use. A store in SQLite is rewritten,
         which needs as much free space again; meanwhile, writes of other processes wait, and are refused with `busy`
-        after five seconds. A store in a folder cannot be compacted while it is open: copy it with `store.copy`, and
-        put the copy in its place. For a store in memory or in PostgreSQL, the call does nothing.
+        after five seconds. A store in a folder cannot be compacted (`invalid_argument`): copy it with `store.copy`,
+        and put the copy in its place. For a store in memory or in PostgreSQL, the call does nothing.
         """
         return StoreCompacted._from(self._call("store.compact", {}))
 

@@ -1,7 +1,7 @@
 //! The permission tree with its indexes: by id, by place and by words.
 
-use super::HostNode;
 use super::builtin::{BRANCHES, OPERATORS_ONLY, SENSITIVE, SHARED_BY_DEFAULT};
+use super::{HostNode, unknown_permission};
 use crate::error::{Code, Error, excerpt, nearest};
 use crate::model::folded;
 use foldhash::fast::RandomState;
@@ -146,14 +146,15 @@ impl PermissionTree {
 
     /// That there is no such node.
     pub(crate) fn unknown(&self, id: &str, field: &str) -> Error {
-        let meant = nearest(id, self.nodes.iter().map(|node| node.id.as_str()));
-        let hint = meant.map_or_else(
-            || "`permissions.tree` lists those that there are".to_owned(),
-            |meant| format!("perhaps `{meant}` is meant"),
-        );
+        let Some(meant) = nearest(id, self.nodes.iter().map(|node| node.id.as_str())) else {
+            return unknown_permission(id, field);
+        };
         Error::new(
             Code::PermissionUnknown,
-            format!("The permission tree has no node `{}`; {hint}.", excerpt(id)),
+            format!(
+                "The permission tree has no node `{}`; perhaps `{meant}` is meant.",
+                excerpt(id)
+            ),
         )
         .at(field)
     }
