@@ -583,6 +583,7 @@ mod _native {
     /// Runs the command `tenantry` with these arguments, the first of which is its name; answers
     /// with which code the process is to end.
     #[pyfunction]
+    #[pyo3(signature = (arguments, /))]
     fn run_command(py: Python<'_>, arguments: Vec<OsString>) -> u8 {
         py.detach(|| tenantry_cli::run(arguments))
     }
