@@ -79,7 +79,7 @@ impl Platform {
         Process::try_start(HOST, &self.store, &self.sent).unwrap_or_else(|refused| {
             assert_eq!(refused["code"], "busy", "{refused}");
             let message = refused["message"].as_str().unwrap();
-            let who = format!("The process {} does not let go", stopped.pid());
+            let who = format!("The process {} has kept others from writing", stopped.pid());
             assert!(message.starts_with(&who), "{message}");
             stopped.signal("CONT");
             self.process()
