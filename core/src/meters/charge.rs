@@ -158,7 +158,7 @@ impl Prepared {
             slots.push_taken(&mut batch, granted, now_ms)?;
             if !batch.writes.is_empty() {
                 drop(meters);
-                let Some(drawn) = self.draw(store, &batch, &draws)? else {
+                let Some(drawn) = self.draw(store, batch, &draws)? else {
                     continue;
                 };
                 meters = drawn;

@@ -70,6 +70,11 @@ impl Drawer {
         self.queue.changed.notify_one();
     }
 
+    /// What would be drawn next, for whoever waits for the disk and draws it in the same commit.
+    pub(crate) fn asked(&self) -> Vec<Arc<Prepared>> {
+        self.queue.state.lock().next()
+    }
+
     /// Nothing more is drawn.
     pub(crate) fn end(&self) {
         let mut state = self.queue.state.lock();
@@ -97,11 +102,9 @@ fn run<S: MeterStore>(queue: &Queue, store: &Weak<S>) {
         };
         // A failure of the store poisons the store, and whoever sends next is told; a panic does
         // the same.
-        let kernel = store.kernel();
-        let drawn =
-            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| draw_ahead(kernel, &asked)));
-        if let Err(panic) = drawn {
-            kernel.poison();
+        let draw = std::panic::AssertUnwindSafe(|| draw_ahead(&*store, &asked));
+        if let Err(panic) = std::panic::catch_unwind(draw) {
+            store.kernel().poison();
             // Dropping the payload of a panic may itself panic.
             std::mem::forget(panic);
         }
@@ -166,7 +169,7 @@ mod tests {
         let engine = engine();
         let senders = senders(&engine);
         let before = engine.kernel.backend.last_commit();
-        draw_ahead(&engine.kernel, &senders[..3]).unwrap();
+        draw_ahead(&*engine, &senders[..3]).unwrap();
         assert_eq!(engine.kernel.backend.last_commit(), before + 1);
         for prepared in &senders {
             send(
@@ -183,6 +186,43 @@ mod tests {
         assert_eq!(engine.kernel.backend.last_commit(), before + 1);
         send(&engine, &senders[2], 1);
         assert_eq!(engine.kernel.backend.last_commit(), before + 2);
+    }
+
+    /// 20.11: one wait for the disk is one for all whose blocks run low.
+    #[test]
+    fn whoever_waits_draws_for_all_who_have_asked() {
+        let engine = engine();
+        let senders = senders(&engine);
+        // As if the thread were busy.
+        engine.drawer.queue.state.lock().running = true;
+        senders[1..]
+            .iter()
+            .for_each(|prepared| engine.drawer.ask(&engine.this, prepared));
+        let before = engine.kernel.backend.last_commit();
+        send(&engine, &senders[0], 8 + 1);
+        assert_eq!(engine.kernel.backend.last_commit(), before + 1);
+        for prepared in &senders[1..3] {
+            send(&engine, prepared, 8 + 56);
+        }
+        assert_eq!(engine.kernel.backend.last_commit(), before + 1);
+        assert!(engine.drawer.asked().is_empty());
+    }
+
+    /// 20.11: whoever prepares a sender is about to send.
+    #[test]
+    fn the_first_send_of_a_prepared_sender_need_not_wait() {
+        let engine = engine();
+        senders(&engine);
+        let cell = engine.cell_by_text("b").unwrap();
+        let channel = Channel::Sms;
+        let prepared = cell
+            .sending(&engine, None, channel, &Default::default())
+            .unwrap();
+        let before = engine.kernel.backend.last_commit();
+        draw_ahead(&*engine, std::slice::from_ref(&prepared)).unwrap();
+        assert_eq!(engine.kernel.backend.last_commit(), before + 1);
+        assert!(prepared.charge_in_memory(&*engine, 1).is_some());
+        assert_eq!(engine.kernel.backend.last_commit(), before + 1);
     }
 
     #[test]
