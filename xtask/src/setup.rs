@@ -26,6 +26,26 @@ pub fn run(what: &str, folder: &Path, command: &mut Command) -> Result<()> {
     Ok(())
 }
 
+/// As [`run`], beside another command: shows what it prints once it has ended.
+pub fn run_beside(what: &str, folder: &Path, command: &mut Command) -> Result<()> {
+    let began = Instant::now();
+    let output = as_by_hand(command)
+        .current_dir(folder)
+        .output()
+        .with_context(|| format!("{what}: {command:?} cannot be started"))?;
+    let text =
+        [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
+    let took = began.elapsed().as_secs_f64();
+    println!(
+        "\n== {what}\n{}{}\n== {what}: {took:.1} s",
+        text[0], text[1]
+    );
+    if !output.status.success() {
+        bail!("{what} failed: {command:?}, {}", output.status);
+    }
+    Ok(())
+}
+
 /// As [`run`]; answers what was printed.
 pub fn heard(what: &str, folder: &Path, command: &mut Command) -> Result<String> {
     println!("\n== {what}");

@@ -1,7 +1,7 @@
 //! `cargo xtask test`: all tests in all languages, from nothing.
 
 use crate::{codegen, deny, setup};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
@@ -59,9 +59,16 @@ pub fn run(root: &Path) -> Result<()> {
     setup::node(root)?;
     let c_driver = c_driver(root, &library)?;
 
-    lints(root)?;
-    document(root)?;
-    deny::run(root)?;
+    // The tests in other languages wait for disks and processes while the processors compile.
+    let (checked, in_languages) = std::thread::scope(|scope| {
+        let in_languages = scope.spawn(|| languages(root, &python));
+        let checked = lints(root)
+            .and_then(|()| document(root))
+            .and_then(|()| deny::run(root))
+            .and_then(|()| build_tests(root));
+        (checked, in_languages.join())
+    });
+    checked?;
 
     // One run names all that fails.
     let mut rust = setup::cargo(&["test", "--release", "--no-fail-fast"]);
@@ -80,9 +87,22 @@ pub fn run(root: &Path) -> Result<()> {
             "TENANTRY_DRIVER_NODE",
             format!("node {}", root.join("tests/node/driver.mjs").display()),
         );
-    setup::run("Rust, C and conformance tests", root, &mut rust)?;
+    let rust = setup::run("Rust, C and conformance tests", root, &mut rust);
+    in_languages.map_err(|_| anyhow!("the tests in other languages panicked"))??;
+    rust?;
 
-    let mut pytest = Command::new(&python);
+    crate::demo::run(root, true)?;
+
+    println!(
+        "\nall tests passed in {:.0} s",
+        began.elapsed().as_secs_f64()
+    );
+    Ok(())
+}
+
+/// The tests in Python and Node.
+fn languages(root: &Path, python: &Path) -> Result<()> {
+    let mut pytest = Command::new(python);
     pytest.args([
         "-m",
         "pytest",
@@ -93,19 +113,17 @@ pub fn run(root: &Path) -> Result<()> {
         ".",
         "tests/python",
     ]);
-    setup::run("Python tests", root, &mut pytest)?;
-    setup::run(
+    setup::run_beside("Python tests", root, &mut pytest)?;
+    setup::run_beside(
         "Node tests",
         &root.join("bindings/node"),
         Command::new("npm").args(["test", "--silent"]),
-    )?;
-    crate::demo::run(root, true)?;
+    )
+}
 
-    println!(
-        "\nall tests passed in {:.0} s",
-        began.elapsed().as_secs_f64()
-    );
-    Ok(())
+fn build_tests(root: &Path) -> Result<()> {
+    let mut build = setup::cargo(&["test", "--release", "--no-run", "--quiet"]);
+    setup::run("build the Rust tests", root, packages(&mut build, &TESTED))
 }
 
 /// What clippy says of every package, and of the store without databases.
