@@ -3,6 +3,8 @@
 //! How the keys are spread is not known. So the first thread begins with all of them, and whoever
 //! is at work gives half of what is left to a thread that has nothing to do.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use parking_lot::{Condvar, Mutex};
 
 use crate::backend::{Order, StoreError};
@@ -53,7 +55,7 @@ pub(crate) fn is_whole<R: Raw>(layers: &Layers<R>, head: &Head) -> Result<bool, 
         let own = work.count(layers);
         let counted = others.into_iter().flatten().map(|other| other.join());
         counted
-            .map(|part| part.unwrap_or_else(|_| Err(StoreError::failed("a count panicked"))))
+            .map(|part| part.unwrap_or_else(|_| Err(StoreError::failed("a panic in a thread"))))
             .chain([own])
             .collect()
     });
@@ -76,7 +78,10 @@ impl Work {
     fn count<R: Raw>(&self, layers: &Layers<R>) -> Result<(u64, u64), StoreError> {
         let (mut records, mut sum) = (0, 0);
         while let Some(range) = self.next() {
-            let counted = self.count_range(layers, range, &mut records, &mut sum);
+            let count = || self.count_range(layers, range, &mut records, &mut sum);
+            // The others would wait for a thread that is gone.
+            let counted = catch_unwind(AssertUnwindSafe(count))
+                .unwrap_or_else(|_| Err(StoreError::failed("a panic while counting records")));
             if let Err(error) = counted {
                 self.state.lock().is_over = true;
                 self.changed.notify_all();

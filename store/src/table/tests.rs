@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
 use crate::contract::{text, write};
@@ -9,6 +10,7 @@ use crate::raw::Entries;
 struct Breaking {
     map: Mutex<BTreeMap<Vec<u8>, Vec<u8>>>,
     break_after: Mutex<Option<usize>>,
+    panics_while_scanning: AtomicBool,
 }
 
 impl Raw for Breaking {
@@ -25,6 +27,7 @@ impl Raw for Breaking {
         order: Order,
         limit: usize,
     ) -> Result<Entries<Vec<u8>>, StoreError> {
+        assert!(!self.panics_while_scanning.load(Ordering::Relaxed));
         let map = self.map.lock();
         let mut all: Vec<_> = map
             .range(from.to_vec()..until.to_vec())
@@ -300,4 +303,17 @@ fn however_keys_are_spread_each_is_counted_once() {
         table.hand_over().unwrap();
         assert_eq!(table.is_whole(), Ok(true));
     }
+}
+
+/// Whoever counts records beside a thread that panics does not wait for it.
+#[test]
+fn a_panic_ends_the_count_of_records() {
+    let table = breaking();
+    table.look(|raw| raw.panics_while_scanning.store(true, Ordering::Relaxed));
+    let state = table.state.read();
+    let counted = crate::tally::is_whole(&state.layers, &state.head);
+    assert!(
+        matches!(counted, Err(StoreError::Failed { .. })),
+        "{counted:?}"
+    );
 }
