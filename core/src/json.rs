@@ -1,6 +1,6 @@
 //! Reads JSON from callers: its size is bounded before it is parsed, and the parsing is strict.
 
-use crate::error::{Error, nearest};
+use crate::error::{Error, hint};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -156,9 +156,9 @@ fn sentence(error: &serde_json::Error) -> String {
 /// The name that was probably meant, or the first of those that are known.
 fn meant(given: &str, expected: &str) -> String {
     let names = || expected.split('`').skip(1).step_by(2);
-    match nearest(given.trim_matches('`'), names()) {
-        Some(name) => format!("; perhaps `{name}` is meant"),
-        None => known(names()),
+    match hint(given.trim_matches('`'), names(), &known(names())) {
+        hint if hint.is_empty() => hint,
+        hint => format!("; {hint}"),
     }
 }
 
@@ -177,8 +177,8 @@ fn known<'a>(names: impl Iterator<Item = &'a str>) -> String {
     }
     match (shown.is_empty(), left) {
         (true, _) => String::new(),
-        (false, 0) => format!("; known: {}", shown.join(", ")),
-        (false, left) => format!("; known: {}, and {left} more", shown.join(", ")),
+        (false, 0) => format!("known: {}", shown.join(", ")),
+        (false, left) => format!("known: {}, and {left} more", shown.join(", ")),
     }
 }
 

@@ -5,7 +5,7 @@ mod nearest;
 mod table;
 
 pub(crate) use message::excerpt;
-pub(crate) use nearest::nearest;
+pub(crate) use nearest::hint;
 pub use table::{Class, Code, Retry};
 
 use serde_json::{Map, Value, json};

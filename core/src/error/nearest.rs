@@ -5,10 +5,7 @@ const LONGEST: usize = 64;
 
 /// The name that is most like this one, if any is so much like it that it is probably meant: at
 /// most a third of the letters are others, missing, too many or in the wrong order.
-pub(crate) fn nearest<'a>(
-    given: &str,
-    known: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if given.len() > LONGEST {
         return None;
     }
@@ -18,6 +15,18 @@ pub(crate) fn nearest<'a>(
         (distance * 3 <= given.chars().count().max(3)).then_some((distance, name))
     });
     alike.min().map(|(_, name)| name)
+}
+
+/// What an error says of a name that there is not: which one is probably meant, or else this.
+pub(crate) fn hint<'a>(
+    given: &str,
+    known: impl IntoIterator<Item = &'a str>,
+    otherwise: &str,
+) -> String {
+    match nearest(given, known) {
+        Some(meant) => format!("perhaps `{meant}` is meant"),
+        None => otherwise.to_owned(),
+    }
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! The permission tree with its indexes: by id, by place and by words.
 
+use super::HostNode;
 use super::builtin::{BRANCHES, OPERATORS_ONLY, SENSITIVE, SHARED_BY_DEFAULT};
-use super::{HostNode, unknown_permission};
-use crate::error::{Code, Error, excerpt, nearest};
+use crate::error::{Code, Error, excerpt, hint};
 use crate::model::folded;
 use foldhash::fast::RandomState;
 use std::collections::HashMap;
@@ -146,15 +146,12 @@ impl PermissionTree {
 
     /// That there is no such node.
     pub(crate) fn unknown(&self, id: &str, field: &str) -> Error {
-        let Some(meant) = nearest(id, self.nodes.iter().map(|node| node.id.as_str())) else {
-            return unknown_permission(id, field);
-        };
+        let known = self.nodes.iter().map(|node| node.id.as_str());
+        let hint = hint(id, known, "`permissions.tree` lists those that there are");
+        let id = excerpt(id);
         Error::new(
             Code::PermissionUnknown,
-            format!(
-                "The permission tree has no node `{}`; perhaps `{meant}` is meant.",
-                excerpt(id)
-            ),
+            format!("The permission tree has no node `{id}`; {hint}."),
         )
         .at(field)
     }
