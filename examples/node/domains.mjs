@@ -565,8 +565,8 @@ async function usage(t) {
 async function users(t) {
   // Ann changes her profile, and asks for another address.
   const ann = t.acting({ user: 'ann', account: 'acme' })
-  const edited = await ann.users.edit({ user: 'ann', first_name: 'Ann' })
-  assert.equal(edited.profile.first_name, 'Ann')
+  const edited = await ann.users.edit({ user: 'ann', firstName: 'Ann' })
+  assert.equal(edited.profile.firstName, 'Ann')
   const asked = await ann.users.changeEmail({ user: 'ann', email: 'ann@new.example' })
   assert.equal(asked.changed, false)
 

@@ -1,9 +1,11 @@
 // Each line marked `// error` must be refused, and no other.
-import { open, TenantryError } from 'tenantry'
+import tenantry, { open, TenantryError } from 'tenantry'
 import { Operations } from 'tenantry'
 
 export async function main(): Promise<void> {
   await open() // error
+  await tenantry.open() // error
+  await tenantry.opened('accounts.db') // error
   await open('accounts.db', { cache: 64 }) // error
   await open('accounts.db', { durability: 'some' }) // error
   const t = await open('accounts.db')

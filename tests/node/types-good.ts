@@ -1,5 +1,5 @@
 // Compiled as ESM and as CommonJS: all of this must be accepted.
-import {
+import tenantry, {
   open,
   Conflict,
   InvalidArgument,
@@ -37,6 +37,9 @@ export async function main(): Promise<string> {
 
   const operator: Operating = t.operating({ user: 'otto' })
   await operator.accounts.get({ account: 'acme' })
+  const opens: typeof open = tenantry.open
+  const same: tenantry.Operating = operator
+  await operator.users.edit({ user: 'ann', firstName: 'Ann', notifications: { sound: false } })
   const done: UserImport = await me.users.importFile('email\n', { account: 'acme', onProgress: (at: ImportProgress) => at.rows < 1000 })
   await t.users.importFile(new Uint8Array(5), { account: 'acme', role: 'viewer', atomic: done.stopped, onProgress: ({ bytes }) => void bytes })
   await t.users.exportCsv({ account: 'acme' })
@@ -58,7 +61,7 @@ export async function main(): Promise<string> {
 
   try {
     const answer: unknown = await t.call('accounts.get', { account: 'acme' })
-    return `${version} ${String(answer)} ${day} ${why} ${all.length}`
+    return `${version} ${tenantry.version} ${opens.name} ${String(same)} ${String(answer)} ${day} ${why} ${all.length}`
   } catch (error) {
     if (error instanceof Conflict) return `${error.class satisfies 'conflict'} ${error.code}`
     if (error instanceof InvalidArgument) return error.field ?? error.message

@@ -206,24 +206,36 @@ fn pip(python: &Path) -> Command {
     command
 }
 
-/// Builds the Node package in place, with its development tools.
+/// Builds the Node package in place, with its development tools and what the example hosts need.
 pub fn node(root: &Path) -> Result<()> {
     let folder = root.join("bindings/node");
-    let lock = fs::read_to_string(folder.join("package-lock.json"))?;
-    let stamp = folder.join("node_modules/.tenantry-lock");
-    if !fs::read_to_string(&stamp).is_ok_and(|installed| installed == lock) {
-        run(
-            "install the Node tools",
-            &folder,
-            Command::new("npm").args(["ci", "--no-audit", "--no-fund"]),
-        )?;
-        fs::write(stamp, lock)?;
-    }
+    npm_packages("install the Node tools", &folder)?;
+    npm_packages(
+        "install the hosts in JavaScript",
+        &root.join("examples/hosts"),
+    )?;
     run(
         "build the Node package",
         &folder,
         Command::new("npm").args(["run", "--silent", "build"]),
     )
+}
+
+/// Installs the packages that the lock file of a folder names, unless these very ones were
+/// installed before.
+fn npm_packages(what: &str, folder: &Path) -> Result<()> {
+    let lock = fs::read_to_string(folder.join("package-lock.json"))?;
+    let stamp = folder.join("node_modules/.tenantry-lock");
+    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == lock) {
+        return Ok(());
+    }
+    run(
+        what,
+        folder,
+        Command::new("npm").args(["ci", "--no-audit", "--no-fund"]),
+    )?;
+    fs::write(stamp, lock)?;
+    Ok(())
 }
 
 fn only_file(folder: &Path, extension: &str) -> Result<PathBuf> {

@@ -4,6 +4,7 @@
 // object as `camelName: [wire_name, type]`; a type is a word, a name in TYPES, or `[type]` for a list.
 
 const { ERROR_CLASSES, ERRORS, TYPES: CATALOGUE_TYPES } = require('./generated.cjs')
+const { nearest } = require('./nearest.cjs')
 
 const MAX_INTEGER = Number.MAX_SAFE_INTEGER
 const MAX_DEPTH = 100
@@ -112,15 +113,17 @@ function encode(type, value, field = '') {
   const wire = {}
   for (const [name, each] of Object.entries(plainObject(value, field))) {
     if (each === undefined) continue
-    if (!Object.hasOwn(TYPES[type], name)) unknown(field, name)
+    if (!Object.hasOwn(TYPES[type], name)) unknown(field, name, Object.keys(TYPES[type]))
     const [wireName, of] = TYPES[type][name]
     wire[wireName] = encode(of, each, child(field, wireName))
   }
   return wire
 }
 
-function unknown(field, name) {
-  throw invalid(child(field, name), 'is no field here; leave it out')
+/** Refuses a name that is none of these. */
+function unknown(field, name, known) {
+  const meant = nearest(name, known)
+  throw invalid(child(field, name), `is no field here; ${meant === undefined ? 'leave it out' : `perhaps \`${meant}\` is meant`}`)
 }
 
 /** Any JSON, in the form of the wire; the core judges what it means. */

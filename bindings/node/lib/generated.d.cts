@@ -2591,7 +2591,11 @@ export interface LimitTerms {
   burst?: number
 }
 
-/** A value for each limit; a limit that is absent is inherited (R-PKG-2). */
+/**
+ * A value for each limit; a limit that is absent is inherited (R-PKG-2).
+ *
+ * The names of limits are values too (`LimitName`), so they are not in camelCase.
+ */
 export interface LimitsInput {
   /** E-mails per hour. */
   email_per_hour?: LimitInput | undefined
@@ -2641,7 +2645,11 @@ export interface LimitsInput {
   terms?: ReadonlyArray<LimitTermsInput> | undefined
 }
 
-/** A value for each limit; a limit that is absent is inherited (R-PKG-2). */
+/**
+ * A value for each limit; a limit that is absent is inherited (R-PKG-2).
+ *
+ * The names of limits are values too (`LimitName`), so they are not in camelCase.
+ */
 export interface Limits {
   /** E-mails per hour. */
   email_per_hour?: Limit
@@ -3760,17 +3768,17 @@ export interface Problem {
 /** The profile of a user (R-USR-2). */
 export interface Profile {
   /** The first name. */
-  first_name?: string
+  firstName?: string
   /** The last name. */
-  last_name?: string
+  lastName?: string
   /** The phone number. */
   phone?: string
   /** The country to which the user sends by default: two capital letters, as in ISO 3166. */
-  sending_country?: string
+  sendingCountry?: string
   /** The language: a tag such as `de` or `pt-BR`. */
   language?: string
   /** The IANA name of the time zone. */
-  time_zone?: string
+  timeZone?: string
   /** How the user is notified of new messages. */
   notifications?: Notifications
 }
@@ -8062,17 +8070,17 @@ export interface UsersEditRequest {
    */
   account?: string | undefined
   /** The first name. */
-  first_name?: string | undefined
+  firstName?: string | undefined
   /** The last name. */
-  last_name?: string | undefined
+  lastName?: string | undefined
   /** The phone number, at most 40 bytes. */
   phone?: string | undefined
   /** The country to which the user sends by default: two capital letters, as in ISO 3166. */
-  sending_country?: string | undefined
+  sendingCountry?: string | undefined
   /** The language: a tag such as `de` or `pt-BR`. */
   language?: string | undefined
   /** The IANA name of the time zone. */
-  time_zone?: string | undefined
+  timeZone?: string | undefined
   /** How the user is notified of new messages; a setting that is absent stays as it is. */
   notifications?: NotificationsEditInput | undefined
   /** The fields to empty. */

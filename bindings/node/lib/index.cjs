@@ -4,6 +4,7 @@ const { decode, encode, errorFrom, integer, plainObject, text, unknown, wrongTyp
 const { TenantryError } = require('./error.cjs')
 const { ERROR_CLASSES, OPERATIONS, Operations } = require('./generated.cjs')
 const native = require('./native.cjs')
+const { shownAs, shownPath } = require('./shown.cjs')
 
 const SYSTEM = ''
 
@@ -13,28 +14,43 @@ async function open(path, options = {}) {
   const { manualClockMs, ...others } = plainObject(options, '')
   const wire = encode('OpenOptions', others)
   if (manualClockMs !== undefined) wire.clock = { manual_ms: integer(manualClockMs, '/clock/manual_ms') }
-  return new Tenantry(await answered(native.open(place, JSON.stringify(wire))))
+  const store = await answered(native.open(place, JSON.stringify(wire)))
+  return new Tenantry(Object.assign(store, { path: shownPath(place), state: 'open' }))
+}
+
+/** The operations, as one actor runs them: the host itself, or whom the actor names. */
+class Caller extends Operations {
+  #store
+  #actor
+
+  constructor(store, actor, shown) {
+    const wire = actor === undefined ? SYSTEM : JSON.stringify(actor)
+    super((operation, request) => run(store, wire, operation, request))
+    this.#store = store
+    this.#actor = wire
+    shownAs(this, store, shown)
+    this.users.importFile = (file, options) => importFile(store, wire, file, options)
+  }
+
+  call(operation, request = {}) {
+    return send(this.#store, this.#actor, operation, request)
+  }
 }
 
 /** An open store. Its operations run as `system`, which is the host itself. */
-class Tenantry extends Operations {
+class Tenantry extends Caller {
   #store
   #closing
 
   constructor(store) {
-    super((operation, request) => run(store, SYSTEM, operation, request))
+    super(store)
     this.#store = store
-    this.users.importFile = (file, options) => importFile(store, SYSTEM, file, options)
     this.outbox.wait = (options) => waitForMessages(store, options)
     this.outbox.messages = (options) => messages(this.outbox, options)
     this.access = callable(this.access, (subject) => {
       const { account, user, permission } = named(subject, 'account', 'user', 'permission')
-      return new Access(store.access(text(account, '/account'), text(user, '/user'), text(permission, '/permission')))
+      return new Access(store, { account: text(account, '/account'), user: text(user, '/user'), permission: text(permission, '/permission') })
     })
-  }
-
-  call(operation, request = {}) {
-    return send(this.#store, SYSTEM, operation, request)
   }
 
   acting(actor) {
@@ -63,7 +79,7 @@ class Tenantry extends Operations {
 
   sender(subject) {
     const { account, user, ...options } = plainObject(subject, '')
-    return new Sender(this.#store.sender(text(account, '/account'), optionalText(user, '/user'), senderOptions(options)))
+    return new Sender(this.#store, { account: text(account, '/account'), user: optionalText(user, '/user') }, options)
   }
 
   allowed(question) {
@@ -112,6 +128,7 @@ class Tenantry extends Operations {
   }
 
   close() {
+    this.#store.state = 'closed'
     return (this.#closing ??= answered(this.#store.close()))
   }
 
@@ -121,93 +138,57 @@ class Tenantry extends Operations {
 }
 
 /** A user who acts in an account: the same operations, each of which is refused unless the user may do it. */
-class Acting extends Operations {
+class Acting extends Caller {
   #store
   #user
-  #actor
 
   constructor(store, user) {
-    const actor = JSON.stringify({ kind: 'user', ...user })
-    super((operation, request) => run(store, actor, operation, request))
+    super(store, { kind: 'user', ...user }, user)
     this.#store = store
     this.#user = user
-    this.#actor = actor
-    this.users.importFile = (file, options) => importFile(store, actor, file, options)
     this.access = callable(
       this.access,
-      (permission) => new Access(store.access(user.account, user.user, text(permission, '/permission'))),
+      (permission) => new Access(store, { account: user.account, user: user.user, permission: text(permission, '/permission') }),
     )
-  }
-
-  call(operation, request = {}) {
-    return send(this.#store, this.#actor, operation, request)
   }
 
   sender(options = {}) {
     const { account, user, ip } = this.#user
-    return new Sender(this.#store.sender(account, user, senderOptions(options, { ip })))
+    return new Sender(this.#store, { account, user }, options, { ip })
   }
 }
 
 /** An operator of the platform: the same operations, each of which is refused unless the operator may do it. */
-class Operating extends Operations {
-  #store
-  #actor
-
+class Operating extends Caller {
   constructor(store, operator) {
-    const actor = JSON.stringify({ kind: 'operator', ...operator })
-    super((operation, request) => run(store, actor, operation, request))
-    this.#store = store
-    this.#actor = actor
-    this.users.importFile = (file, options) => importFile(store, actor, file, options)
-  }
-
-  call(operation, request = {}) {
-    return send(this.#store, this.#actor, operation, request)
+    super(store, { kind: 'operator', ...operator }, operator)
   }
 }
 
 /** The user of a session: the same operations, each of which is refused after the session has ended. */
-class InSession extends Operations {
-  #store
-  #actor
-
+class InSession extends Caller {
   constructor(store, session) {
-    const actor = JSON.stringify({ kind: 'session', ...session })
-    super((operation, request) => run(store, actor, operation, request))
-    this.#store = store
-    this.#actor = actor
-    this.users.importFile = (file, options) => importFile(store, actor, file, options)
-  }
-
-  call(operation, request = {}) {
-    return send(this.#store, this.#actor, operation, request)
+    const { account, ip } = session
+    super(store, { kind: 'session', ...session }, { account, ip })
   }
 }
 
 /** A program that acts with an API key: the same operations, as far as the key and its user may call them. */
-class WithApiKey extends Operations {
+class WithApiKey extends Caller {
   #store
   #key
-  #actor
 
   constructor(store, key) {
-    const actor = JSON.stringify({ kind: 'api_key', ...key })
-    super((operation, request) => run(store, actor, operation, request))
+    const { ip } = key
+    super(store, { kind: 'api_key', ...key }, { ip })
     this.#store = store
     this.#key = key
-    this.#actor = actor
-    this.users.importFile = (file, options) => importFile(store, actor, file, options)
-  }
-
-  call(operation, request = {}) {
-    return send(this.#store, this.#actor, operation, request)
   }
 
   async sender(options = {}) {
     const { ip } = this.#key
     const { account, user, api_key } = await send(this.#store, SYSTEM, 'api_keys.check', this.#key)
-    return new Sender(this.#store.sender(account, user, senderOptions(options, { ip, api_key })))
+    return new Sender(this.#store, { account, user }, options, { ip, api_key })
   }
 }
 
@@ -215,8 +196,10 @@ class WithApiKey extends Operations {
 class Access {
   #access
 
-  constructor(prepared) {
-    this.#access = result(prepared)
+  constructor(store, subject) {
+    const { account, user, permission } = subject
+    this.#access = result(store.access(account, user, permission))
+    shownAs(this, store, subject)
   }
 
   allowed() {
@@ -236,8 +219,11 @@ class Access {
 class Sender {
   #sender
 
-  constructor(prepared) {
-    this.#sender = result(prepared)
+  constructor(store, subject, options, acting) {
+    const { account, user } = subject
+    const wire = JSON.stringify({ ...encode('SenderOptions', options), acting })
+    this.#sender = result(store.sender(account, user, wire))
+    shownAs(this, store, { ...subject, channel: options.channel ?? 'email' })
   }
 
   admit(count = 1) {
@@ -367,7 +353,7 @@ async function* messages(outbox, options) {
 /** The arguments of a synchronous question; an unknown name is a mistake, and is never ignored. */
 function named(question, first, second, third) {
   for (const name in plainObject(question, '')) {
-    if (name !== first && name !== second && name !== third) unknown('', name)
+    if (name !== first && name !== second && name !== third) unknown('', name, [first, second, third].filter(Boolean))
   }
   return question
 }
@@ -380,10 +366,6 @@ function checked(question) {
 
 function isGranted(decision) {
   return decision.refusal === undefined
-}
-
-function senderOptions(options, acting) {
-  return JSON.stringify({ ...encode('SenderOptions', options), acting })
 }
 
 function optionalText(value, field) {
@@ -401,3 +383,4 @@ function callable(namespace, call) {
 const errors = Object.fromEntries(Object.values(ERROR_CLASSES).map((each) => [each.name, each]))
 
 module.exports = { ...errors, TenantryError, open, version: native.version() }
+module.exports.default = module.exports

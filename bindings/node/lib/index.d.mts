@@ -1,1 +1,4 @@
-export * from './index.cjs'
+import * as tenantry from './handles.cjs'
+
+export * from './handles.cjs'
+export default tenantry

@@ -1,0 +1,83 @@
+'use strict'
+// tenantry in Haraka: each message of a program that has logged in is decided, and charged for all of its recipients, at the
+// end of DATA. A program logs in with its API key as the password.
+
+const DSN = require('haraka-dsn')
+const { open, StoreFailure, TenantryError } = require('tenantry')
+
+exports.register = function () {
+  this.inherits('auth/auth_base')
+  this.blankout_password = true
+}
+
+/** The store of this process: it is opened once, at the start, or by a client that comes before that. */
+exports.store = function () {
+  return (this.opening ??= open(this.config.get('tenantry.ini').main.store, { create: false }))
+}
+
+exports.hook_init_child = function (next) {
+  this.store().then(
+    () => next(),
+    (error) => next(DENY, error.message),
+  )
+}
+
+/** The master of a cluster takes no messages. */
+exports.hook_init_master = function (next) {
+  if (server.cluster) next()
+  else this.hook_init_child(next)
+}
+
+/** What a worker has drawn ahead and not used comes back for the others. */
+exports.shutdown = async function () {
+  try {
+    await (await this.opening)?.close()
+  } catch (error) {
+    this.logerror(error.message)
+  }
+}
+
+exports.hook_capabilities = function (next, connection) {
+  if (connection.tls.enabled || connection.remote.is_local) {
+    connection.notes.allowed_auth_methods = ['PLAIN', 'LOGIN']
+    connection.capabilities.push('AUTH PLAIN LOGIN')
+  }
+  next()
+}
+
+exports.check_plain_passwd = async function (connection, user, token, answer) {
+  try {
+    const t = await this.store()
+    // Prepared once for the connection. It sees every later change by itself, such as the deletion of the key.
+    connection.notes.tenantry = await t.withApiKey({ token, ip: connection.remote.ip }).sender()
+    answer(true)
+  } catch (error) {
+    const isRefused = error instanceof TenantryError && !(error instanceof StoreFailure)
+    answer(false, isRefused ? `5.7.8 ${error.code}` : { code: 454, message: `4.7.0 ${this.failed(connection, error)}` })
+  }
+}
+
+exports.hook_data_post = async function (next, connection) {
+  const { notes, transaction } = connection
+  if (notes.tenantry === undefined) return next()
+  try {
+    const { refusal } = await notes.tenantry.decideAsync(transaction.rcpt_to.length)
+    if (refusal === undefined) next()
+    else next(refusal.retryAtMs === undefined ? DENY : DENYSOFT, reply(refusal))
+  } catch (error) {
+    next(DENYSOFT, DSN.create(451, this.failed(connection, error), 3, 0))
+  }
+}
+
+/** What goes wrong is told the client as something that passes: it keeps the message and tries again. */
+exports.failed = function (connection, error) {
+  connection.logerror(this, error.message)
+  return 'local problem, try again later'
+}
+
+/** 452 when waiting helps, and 550 when it does not. */
+function reply({ code, limit, retryAtMs }) {
+  const reason = limit === undefined ? code : `${code} (${limit.name} is ${limit.value})`
+  if (retryAtMs !== undefined) return DSN.create(452, `${reason}; try again at ${new Date(retryAtMs).toISOString()}`, 3, 1)
+  return limit === undefined ? DSN.sec_unauthorized(reason) : DSN.create(550, reason, 2, 2)
+}
