@@ -14,7 +14,7 @@ from typing import Any
 
 import tenantry
 from tenantry import _native
-from tenantry._call import Caller, Namespace
+from tenantry._call import Caller, Namespace, Place
 from tenantry._errors import _CLASSES
 
 Answer = dict[str, Any]
@@ -80,7 +80,7 @@ class Driver:
                 given["peppers"] = {pepper["id"]: pepper["key"] for pepper in given["peppers"]}
             self.store = tenantry.open(path.decode(), manual_clock_ms=clock.get("manual_ms"), **given)
         else:
-            self.store = tenantry.Tenantry(_native.open(path.decode(), options))
+            self.store = tenantry.Tenantry(_native.open(path.decode(), options), Place(path.decode()))
         self.senders.clear()
         self.accesses.clear()
         return {}
@@ -97,7 +97,7 @@ class Driver:
             return self.t.in_session(**{name: value for name, value in given.items() if name != "kind"})
         if fits(given, {"kind", "token", "ip"}) and "token" in given and given["kind"] == "api_key":
             return self.t.with_api_key(**{name: value for name, value in given.items() if name != "kind"})
-        return Caller(self.t._store, actor.decode(errors="surrogateescape"))
+        return Caller(self.t._store, actor.decode(errors="surrogateescape"), self.t._place)
 
     def call(self, actor: bytes, operation: bytes, request: bytes) -> Answer:
         caller = self.actor(actor)

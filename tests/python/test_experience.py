@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import tenantry
 from conftest import NOON_MS, ROOT, furnish
+from tenantry._call import Place
 
 DAY_END_MS = NOON_MS + 12 * 3_600_000
 
@@ -236,3 +237,35 @@ def test_a_check_that_memory_can_tell_is_told_at_once(t: tenantry.Tenantry) -> N
     assert check.try_allowed() is False
     with pytest.raises(tenantry.InvalidArgument):
         t.try_allowed(account="acme", user="ann", permission="no.such")
+
+
+def test_an_object_says_who_acts_where_and_whether_it_is_open(tmp_path: Path) -> None:
+    name = f"sqlite:{tmp_path}/accounts.db"
+    t = tenantry.open(name)
+    furnish(t)
+    key = t.api_keys.create(account="acme", user="ann", name="Shop", permissions=[{"permission": "campaigns"}]).token
+    token = t.sessions.create(user="ann").token
+    actors = [
+        (t, "Tenantry "),
+        (t.acting(user="ann", account="acme"), "Acting user 'ann' in account 'acme', "),
+        (t.operating(user="otto"), "Operating user 'otto', "),
+        (t.in_session(token=token, account="acme"), "InSession account 'acme', "),
+        (t.in_session(token=token), "InSession "),
+        (t.with_api_key(token=key), "WithApiKey "),
+    ]
+    assert [repr(actor) for actor, _ in actors] == [f"<tenantry.{who}{name!r}, open>" for _, who in actors]
+    t.close()
+    assert [repr(actor) for actor, _ in actors] == [f"<tenantry.{who}{name!r}, closed>" for _, who in actors]
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("postgresql://app:se:c@ret@db:5432/mail?schema=t", "postgresql://app@db:5432/mail?schema=t"),
+        ("postgres://app@db/mail", "postgres://app@db/mail"),
+        ("postgresql://%2Frun%2Fpostgresql/mail?user=app", "postgresql://%2Frun%2Fpostgresql/mail?user=app"),
+        ("accounts", "accounts"),
+    ],
+)
+def test_what_is_shown_of_an_address_holds_no_password(address: str, shown: str) -> None:
+    assert repr(Place(address)) == f"{shown!r}, open"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tenantry
+from tenantry import aio
 
 t = tenantry.open("accounts.db")
 me = t.acting(user="ann", account="acme")
@@ -54,6 +55,22 @@ t.accounts = None  # error
 
 class Own(tenantry.Sender):  # error
     pass
+
+
+async def run_in_a_loop() -> None:
+    aio.open("accounts.db").accounts  # error
+    await aio.open("accounts.db", cache_mib="64")  # error
+    async with aio.open("accounts.db") as a:
+        await a.accounts.get("acme")  # error
+        await a.accounts.get()  # error
+        await a.accounts.frobnicate()  # error
+        a.accounts.get(account="acme").name  # error
+        (await a.accounts.get(account="acme")).nmae  # error
+        yes: bool = a.admit(account="acme")  # error
+        await (await a.sender(account="acme")).admit("1")  # error
+        await a.acting(user="ann", account="acme").outbox.wait()  # error
+        for each in a.outbox.messages(consumer="mailer"):  # error
+            print(each)
 
 
 def check(error: tenantry.TenantryError) -> bool:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Literal
 
 import tenantry
+from tenantry import aio
 from tenantry.model import Account, Limit, LimitsInput
 
 
@@ -64,6 +66,30 @@ def run() -> None:
         print(by_ids, system.admit(), t.access(account="acme", user="ann", permission="lists").allowed())
         answer = t.call("accounts.get", account="acme")
         print(answer["name"])
+
+
+async def run_in_a_loop() -> None:
+    async with aio.open(Path("accounts.db"), cache_mib=64, edition="commercial") as t:
+        account: Account = await t.accounts.get(account="acme")
+        me: aio.Acting = t.acting(user="ann", account="acme", ip="203.0.113.7")
+        gate: aio.Sender = await me.sender(message={"campaign": "spring"})
+        access: aio.Access = await me.access("campaigns.send")
+        sent: bool = await gate.admit() and await t.admit(account="acme", count=2) and await access.allowed()
+        decision: tenantry.Decision = await gate.decide(count=2)
+        at_once: tenantry.Decision | None = gate.try_decide() or t.try_decide(account="acme")
+        print(account.name, sent, remaining(decision), at_once, t.try_allowed(account="acme", user="ann", permission="lists"))
+        task: asyncio.Task[Account] = asyncio.create_task(t.accounts.get(account="acme"))
+        one, other = await asyncio.gather(task, t.usage.get(account="acme"))
+        print(one.name, other.windows, (await t.call("accounts.get", account="acme"))["name"])
+        done: tenantry.UserImport = await me.users.import_file(b"email\n", account="acme", progress=report)
+        print(done.members)
+        async for each in t.outbox.messages(consumer="mailer", limit=10):
+            await t.outbox.ack(consumer="mailer", numbers=[each.message.number])
+        await t.close()
+    other_store: aio.Tenantry = await aio.open("sqlite:accounts.db")
+    async with other_store:
+        last: int | None = await other_store.outbox.wait(after=1, timeout_ms=10)
+        print(last)
 
 
 def explain(error: tenantry.TenantryError) -> str:

@@ -100,8 +100,12 @@ pub fn run(root: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The tests in Python and Node.
+/// The tests in Python and Node, and those of the hosts in these languages.
 fn languages(root: &Path, python: &Path) -> Result<()> {
+    for host in ["aiosmtpd", "django", "fastapi"] {
+        let file = format!("examples/hosts/{host}/requirements.txt");
+        setup::requirements(root, python, Path::new(&file))?;
+    }
     let mut pytest = Command::new(python);
     pytest.args([
         "-m",

@@ -26,7 +26,7 @@ from types import TracebackType
 from typing import Literal, NamedTuple
 
 from . import _generated, _native, model
-from ._call import Caller, encode
+from ._call import Caller, Place, encode
 from ._errors import (
     Conflict,
     ErrorCode,
@@ -141,17 +141,18 @@ class Outbox(_generated.OutboxOperations):
                 taken = self.take(consumer=consumer, limit=limit, hold_ms=hold_ms, tries=tries)
                 yield from taken.messages
                 if not taken.messages:
-                    self._sleep(taken)
+                    self.wait(**_until_more(taken))
         except HandleUnusable as error:
             if error.code != "closed":
                 raise
 
-    def _sleep(self, taken: OutboxTaken) -> None:
-        """Wait until there is a new message, or until one that was given before can be given again."""
-        left_ms = _LONGEST_MS if taken.retry_at_ms is None else taken.retry_at_ms - time.time_ns() // 1_000_000
-        # The clock of a store may be moved by hand, and a consumer that is full waits for others to acknowledge.
-        timeout_ms = _LONGEST_MS if taken.retry_at_ms is None and not taken.full else max(1, min(left_ms, 1000))
-        self.wait(after=_LONGEST_MS if taken.full else taken.taken_to, timeout_ms=timeout_ms)
+
+def _until_more(taken: OutboxTaken) -> dict[str, int]:
+    """What to wait for after nothing was taken: a new message, or until one that was given before can be given again."""
+    left_ms = _LONGEST_MS if taken.retry_at_ms is None else taken.retry_at_ms - time.time_ns() // 1_000_000
+    # The clock of a store may be moved by hand, and a consumer that is full waits for others to acknowledge.
+    timeout_ms = _LONGEST_MS if taken.retry_at_ms is None and not taken.full else max(1, min(left_ms, 1000))
+    return {"after": _LONGEST_MS if taken.full else taken.taken_to, "timeout_ms": timeout_ms}
 
 
 class _Actor(_generated.Operations):
@@ -170,8 +171,8 @@ class Tenantry(_Actor):
 
     __slots__ = ()
 
-    def __init__(self, store: _native.Store) -> None:
-        super().__init__(store, "")
+    def __init__(self, store: _native.Store, place: Place) -> None:
+        super().__init__(store, "", place)
 
     def __enter__(self) -> Tenantry:
         return self
@@ -184,6 +185,7 @@ class Tenantry(_Actor):
     def close(self) -> None:
         """Close the store, and give back what was drawn ahead and not used. Every later call raises `HandleUnusable`; closing
         twice is allowed."""
+        self._place.is_open = False
         self._store.close()
 
     @property
@@ -193,19 +195,19 @@ class Tenantry(_Actor):
 
     def acting(self, *, user: str, account: str, ip: str | None = None) -> Acting:
         """The same operations, run as this user in this account."""
-        return Acting(self._store, user, account, ip)
+        return Acting(self, user, account, ip)
 
     def operating(self, *, user: str, ip: str | None = None) -> Operating:
         """The same operations, run as this operator of the platform."""
-        return Operating(self._store, user, ip)
+        return Operating(self, user, ip)
 
     def in_session(self, *, token: str, account: str | None = None, ip: str | None = None) -> InSession:
         """The same operations, run as the user to whom this session token belongs; each call checks the token again."""
-        return InSession(self._store, token, account, ip)
+        return InSession(self, token, account, ip)
 
     def with_api_key(self, *, token: str, ip: str | None = None) -> WithApiKey:
         """The same operations, run as the program to which this API key belongs; each call checks the token again."""
-        return WithApiKey(self._store, token, ip)
+        return WithApiKey(self, token, ip)
 
     def sender(
         self,
@@ -277,12 +279,15 @@ class Acting(_Actor):
 
     __slots__ = ("_account", "_ip", "_user")
 
-    def __init__(self, store: _native.Store, user: str, account: str, ip: str | None) -> None:
+    def __init__(self, host: Tenantry, user: str, account: str, ip: str | None) -> None:
         actor = {"kind": "user", "user": user, "account": account}
-        super().__init__(store, encode(actor if ip is None else {**actor, "ip": ip}))
+        super().__init__(host._store, encode(actor if ip is None else {**actor, "ip": ip}), host._place)
         self._account = account
         self._ip = ip
         self._user = user
+
+    def _who(self) -> str:
+        return f"user {self._user!r} in account {self._account!r}, "
 
     def sender(self, *, channel: Channel | None = None, message: MessageInput | None = None) -> Sender:
         """Prepare the sending of messages by this user. Keep the result, because asking it is fast.
@@ -303,20 +308,29 @@ class Acting(_Actor):
 class Operating(_Actor):
     """An operator of the platform: the same operations, each of which is refused unless the operator may do it."""
 
-    __slots__ = ()
+    __slots__ = ("_user",)
 
-    def __init__(self, store: _native.Store, user: str, ip: str | None) -> None:
+    def __init__(self, host: Tenantry, user: str, ip: str | None) -> None:
         actor = {"kind": "operator", "user": user}
-        super().__init__(store, encode(actor if ip is None else {**actor, "ip": ip}))
+        super().__init__(host._store, encode(actor if ip is None else {**actor, "ip": ip}), host._place)
+        self._user = user
+
+    def _who(self) -> str:
+        return f"user {self._user!r}, "
 
 
 class InSession(_Actor):
     """The user of a session: the same operations, each of which is refused after the session has ended."""
 
-    __slots__ = ()
+    __slots__ = ("_account",)
 
-    def __init__(self, store: _native.Store, token: str, account: str | None, ip: str | None) -> None:
-        super().__init__(store, encode({"kind": "session", **_present(token=token, account=account, ip=ip)}))
+    def __init__(self, host: Tenantry, token: str, account: str | None, ip: str | None) -> None:
+        actor = {"kind": "session", **_present(token=token, account=account, ip=ip)}
+        super().__init__(host._store, encode(actor), host._place)
+        self._account = account
+
+    def _who(self) -> str:
+        return "" if self._account is None else f"account {self._account!r}, "
 
 
 class WithApiKey(_Actor):
@@ -324,8 +338,8 @@ class WithApiKey(_Actor):
 
     __slots__ = ("_ip", "_token")
 
-    def __init__(self, store: _native.Store, token: str, ip: str | None) -> None:
-        super().__init__(store, encode({"kind": "api_key", **_present(token=token, ip=ip)}))
+    def __init__(self, host: Tenantry, token: str, ip: str | None) -> None:
+        super().__init__(host._store, encode({"kind": "api_key", **_present(token=token, ip=ip)}), host._place)
         self._ip = ip
         self._token = token
 
@@ -337,7 +351,7 @@ class WithApiKey(_Actor):
         - `channel`: The channel; e-mail when absent.
         - `message`: What kind of messages they are, such as their campaign; prepare a sender of its own for each kind.
         """
-        proof = Tenantry(self._store).api_keys.check(token=self._token, ip=self._ip)
+        proof = Tenantry(self._store, self._place).api_keys.check(token=self._token, ip=self._ip)
         acting = _present(ip=self._ip, api_key=proof.api_key)
         return self._store.sender(proof.account, proof.user, _sender_options(channel, message, acting))
 
@@ -409,7 +423,8 @@ def open(
         "token_key": token_key,
         "peppers": None if peppers is None else [{"id": name, "key": key} for name, key in peppers.items()],
     }
-    return Tenantry(_native.open(_path(path), encode(_present(**options))))
+    name = _path(path)
+    return Tenantry(_native.open(name, encode(_present(**options))), Place(name))
 
 
 def _sender_options(channel: Channel | None, message: MessageInput | None, acting: dict[str, object] | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,14 +23,36 @@ def encode(value: Mapping[str, object]) -> str:
         raise _invalid(f"The request cannot be written as JSON ({error}).") from None
 
 
+class Place:
+    """Which store it is, and whether it is still open: for people who look at an object."""
+
+    __slots__ = ("is_open", "path")
+
+    def __init__(self, path: str) -> None:
+        # The address of a database may hold a password.
+        self.path = re.sub(r"^(postgres\w*://[^/?#@:]*):[^/?#]*@", r"\1@", path)
+        self.is_open = True
+
+    def __repr__(self) -> str:
+        return f"{self.path!r}, {'open' if self.is_open else 'closed'}"
+
+
 class Caller:
     """A store together with the actor as whom its operations run."""
 
-    __slots__ = ("_actor", "_store")
+    __slots__ = ("_actor", "_place", "_store")
 
-    def __init__(self, store: _native.Store, actor: str) -> None:
+    def __init__(self, store: _native.Store, actor: str, place: Place) -> None:
         self._store = store
         self._actor = actor
+        self._place = place
+
+    def __repr__(self) -> str:
+        return f"<tenantry.{type(self).__name__} {self._who()}{self._place!r}>"
+
+    def _who(self) -> str:
+        """Who the actor is, in words that hold no token."""
+        return ""
 
     def call(self, operation: str, /, **request: object) -> dict[str, Any]:
         """Run any operation by its name in the catalogue, without the types of the methods of the namespaces."""

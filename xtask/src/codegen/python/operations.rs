@@ -1,4 +1,4 @@
-//! `_generated.py`: the operations, by namespace.
+//! `_generated.py`: the operations, by namespace; `_aio_generated.py`: the same for asyncio.
 
 use super::text::{FIRST_LINE, WIDTH, docstring, identifier, quoted, wrapped};
 use super::types::Python;
@@ -7,7 +7,47 @@ use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-pub(super) fn file(catalogue: &Catalogue) -> Result<String> {
+/// How a program waits for the answer of an operation.
+#[derive(Clone, Copy)]
+pub(super) enum Waits {
+    /// The call returns the answer.
+    Thread,
+    /// The call returns what has to be awaited.
+    EventLoop,
+}
+
+impl Waits {
+    fn title(self) -> &'static str {
+        match self {
+            Waits::Thread => "The operations of the catalogue.",
+            Waits::EventLoop => "The operations of the catalogue, to be awaited.",
+        }
+    }
+
+    fn base(self) -> &'static str {
+        match self {
+            Waits::Thread => "from ._call import Caller, Namespace",
+            Waits::EventLoop => "from ._aio_call import Caller, Namespace, Pending",
+        }
+    }
+
+    fn returned(self, answer: &str) -> String {
+        match self {
+            Waits::Thread => answer.to_owned(),
+            Waits::EventLoop => format!("Pending[{answer}]"),
+        }
+    }
+
+    /// The call between its arguments, and what comes after them.
+    fn call(self, answer: &str) -> (String, &'static str) {
+        match self {
+            Waits::Thread => (format!("        return {answer}._from(self._call("), "))"),
+            Waits::EventLoop => (format!("        return self._call({answer}._from, "), ")"),
+        }
+    }
+}
+
+pub(super) fn file(catalogue: &Catalogue, waits: Waits) -> Result<String> {
     let python = Python::new(catalogue);
     let mut namespaces: BTreeMap<&str, Vec<&Op>> = BTreeMap::new();
     for op in &catalogue.ops {
@@ -27,7 +67,7 @@ pub(super) fn file(catalogue: &Catalogue) -> Result<String> {
         for op in ops {
             classes.push_str(
                 &python
-                    .method(op)
+                    .method(op, waits)
                     .with_context(|| format!("in operation `{}`", op.name))?,
             );
         }
@@ -60,23 +100,26 @@ class Operations(Caller):
     } else {
         format!("from typing import {}\n\n", typing.join(", "))
     };
+    let hash = match waits {
+        Waits::Thread => format!("\nCATALOGUE_HASH = {}\n", quoted(&catalogue.hash)),
+        Waits::EventLoop => String::new(),
+    };
     Ok(format!(
-        r#"{FIRST_LINE}"""The operations of the catalogue."""
+        r#"{FIRST_LINE}"""{title}"""
 
 from __future__ import annotations
 
-{typing}from ._call import Caller, Namespace
+{typing}{base}
 {imports}
-
-CATALOGUE_HASH = {hash}
-{classes}{text}"#,
+{hash}{classes}{text}"#,
+        title = waits.title(),
+        base = waits.base(),
         imports = imports("model", &used),
-        hash = quoted(&catalogue.hash),
     ))
 }
 
 impl Python<'_> {
-    fn method(&self, op: &Op) -> Result<String> {
+    fn method(&self, op: &Op, waits: Waits) -> Result<String> {
         let mut parameters = vec!["self".to_owned()];
         if !op.fields.is_empty() {
             parameters.push("*".to_owned());
@@ -108,14 +151,14 @@ impl Python<'_> {
         if !optional.is_empty() {
             arguments.push(format!("{{{}}}", optional.join(", ")));
         }
-        let answer = &op.answer;
         let head = format!("    def {}(", identifier(&op.method)?);
-        let call = format!("        return {answer}._from(self._call(");
+        let returned = waits.returned(&op.answer);
+        let (call, end) = waits.call(&op.answer);
         Ok(format!(
             "\n{}\n{}\n{}\n",
-            wrapped(&head, &parameters, &format!(") -> {answer}:"), 4),
+            wrapped(&head, &parameters, &format!(") -> {returned}:"), 4),
             docstring(&doc, 8),
-            wrapped(&call, &arguments, "))", 8),
+            wrapped(&call, &arguments, end, 8),
         ))
     }
 }
