@@ -363,6 +363,33 @@ typedef struct tenantry_decision {
     char subject[256];
 } tenantry_decision;
 
+/// A function of the caller that is told what happens to stores: opening and closing, what was
+/// recovered, what is slow, what fails. No secret, no address and no name of a person is in it.
+///
+/// A thread of the library calls it, for one event after the other; no call of the library waits
+/// for it. It may call the library. It must return: a C++ exception or a `longjmp` must not leave
+/// it. While it is slow, 1,000 events wait; after that, events are dropped, and it is told how many
+/// (`target` is "tenantry.logs"). In a forked child it is called for what happens there, by a
+/// thread of the child.
+///
+/// `context`: what the caller passed to `tenantry_set_log`; the library does not look at it.
+///
+/// `level`: how grave it is: 1 is an error, 2 a warning, 3 information, 4 for debugging.
+///
+/// `target`: which part of the library tells it, such as "tenantry.store" or
+/// "tenantry.operations".
+///
+/// `message`: what has happened, as a sentence.
+///
+/// `fields`: a JSON object with what belongs to it, such as
+/// `{"code": "store_full", "operation": "members.add", "took_ms": 3}`. The three texts end with a
+/// NUL, and are the library's: copy what is to be kept.
+typedef void (*tenantry_log)(void *context,
+                             int32_t level,
+                             const char *target,
+                             const char *message,
+                             const char *fields);
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -392,15 +419,16 @@ TENANTRY_API const char *tenantry_catalogue_hash(void);
 /// it; a folder is open in one process, and others are refused with `TENANTRY_STORE_LOCKED`.
 ///
 /// `options`: a JSON object, or empty for the defaults: `{"durability": "full" | "relaxed",
-/// "cache_mib": 64, "create": true, "lock_wait_ms": 0, "edition": "standard" | "commercial",
-/// "token_key": "64 hexadecimal digits", "peppers": [{"id": "2026", "key": "64 hexadecimal
-/// digits"}], "clock": {"manual_ms": 0}, "seed": 7}`. With `lock_wait_ms`, it waits so many
-/// milliseconds, at most ten minutes, while another process has the store open. Passwords are mixed
-/// with the first of the peppers before they are hashed. A hash that was made with another pepper
-/// needs that pepper until its user logs in. Without a `token_key`, the store keeps a key in a file
-/// beside its data; in PostgreSQL it is required. A store must always be opened with the key with
-/// which it was created. `store_timeout_ms`, `poll_ms` and `stale_ms` are for a store in
-/// PostgreSQL.
+/// "cache_mib": 64, "create": true, "lock_wait_ms": 0, "slow_ms": 1000, "edition": "standard" |
+/// "commercial", "token_key": "64 hexadecimal digits", "peppers": [{"id": "2026", "key": "64
+/// hexadecimal digits"}], "clock": {"manual_ms": 0}, "seed": 7}`. With `lock_wait_ms`, it waits so
+/// many milliseconds, at most ten minutes, while another process has the store open. What takes
+/// `slow_ms` milliseconds or longer is logged as slow (`tenantry_set_log`); with 0, nothing is.
+/// Passwords are mixed with the first of the peppers before they are hashed. A hash that was made
+/// with another pepper needs that pepper until its user logs in. Without a `token_key`, the store
+/// keeps a key in a file beside its data; in PostgreSQL it is required. A store must always be
+/// opened with the key with which it was created. `store_timeout_ms`, `poll_ms` and `stale_ms` are
+/// for a store in PostgreSQL.
 ///
 /// `store`: receives the handle, or zero. It is yours: free it with `tenantry_free`.
 ///
@@ -700,6 +728,23 @@ int32_t tenantry_outbox_wait(struct tenantry_store store,
                              uint64_t after,
                              uint64_t timeout_ms,
                              uint64_t *last);
+
+/// Names the function that is told what happens to the stores of this process, in the place of the
+/// one before. The one before is given what waits for it, but not longer than two seconds, and is
+/// not called any more when this returns, so that its context can be freed then; only where it
+/// calls this itself, it still has to return.
+///
+/// `log`: the function; `NULL` for none. Before the process ends, call this with `NULL`, or the
+/// last events may be missing.
+///
+/// `context`: passed to `log` unchanged. `log` is called in another thread.
+///
+/// `level`: the least grave events that it is told: 1 for errors alone, 2 for warnings too, 3 for
+/// information, which is usual, 4 for all.
+///
+/// Returns 0, or the number of the error: `TENANTRY_INVALID_ARGUMENT` where `level` is none of
+/// these.
+TENANTRY_API TENANTRY_MUST_USE int32_t tenantry_set_log(tenantry_log log, void *context, int32_t level);
 
 /// The name of an error, such as "quota_exceeded"; "ok" for 0, and "unknown" for a number that is
 /// not an error.

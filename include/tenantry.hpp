@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <exception>
 #include <functional>
+#include <memory>
+#include <mutex>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -73,6 +75,33 @@ private:
 };
 
 }  // namespace detail
+
+/// Something that has happened to a store, as `tenantry_log` describes it. Copy what is to be kept.
+struct LogEvent {
+    /// 1 for an error, 2 for a warning, 3 for information, 4 for debugging.
+    std::int32_t level;
+    std::string_view target;
+    std::string_view message;
+    /// A JSON object.
+    std::string_view fields;
+};
+
+/// Has a function called with what happens to the stores of this process, in the place of the one before; an empty one ends
+/// that. A thread of the library calls it; it must not throw, nor call `set_log`. `level` is that of `tenantry_set_log`.
+inline void set_log(std::function<void(const LogEvent &)> log, std::int32_t level = 3) {
+    using Log = std::function<void(const LogEvent &)>;
+    static std::mutex one;
+    static std::unique_ptr<Log> current;
+    const tenantry_log tell = [](void *context, std::int32_t grave, const char *target, const char *message,
+                                 const char *fields) noexcept {
+        (*static_cast<Log *>(context))(LogEvent{grave, target, message, fields});
+    };
+    const std::lock_guard<std::mutex> guard(one);
+    auto next = log ? std::make_unique<Log>(std::move(log)) : nullptr;
+    detail::check(tenantry_set_log(next ? tell : nullptr, next.get(), level));
+    // The one before is not called any more.
+    current = std::move(next);
+}
 
 /// A decision about sending: tenantry_decision with C++ types.
 struct Decision {

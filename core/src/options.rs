@@ -31,6 +31,10 @@ pub struct OpenOptions {
     /// after that, the call is refused with `store_locked`. Set it for a worker that takes over
     /// from another worker; with 0, the call does not wait.
     pub lock_wait_ms: u64,
+    /// From how long on an operation, a commit, a sync or a wait for a lock is told in the log as
+    /// slow, in milliseconds (0 to 600,000); with 0, none is. Where this process has the store open
+    /// already, what was said then holds.
+    pub slow_ms: u64,
     /// How long one query to the database may take, in milliseconds (100 to 60,000); after that,
     /// the call is refused with `store_unreachable`. Only for a store in PostgreSQL.
     pub store_timeout_ms: u64,
@@ -191,6 +195,9 @@ impl Pepper {
 /// The longest wait for a locked store: ten minutes.
 const LONGEST_LOCK_WAIT_MS: u64 = 600_000;
 
+/// The longest time from which on something is slow: ten minutes.
+const LONGEST_SLOW_MS: u64 = 600_000;
+
 fn in_bounds(option: &str, value: u64, least: u64, most: u64) -> Result<(), Error> {
     match (least..=most).contains(&value) {
         true => Ok(()),
@@ -228,6 +235,7 @@ impl Default for OpenOptions {
             cache_mib: 64,
             create: true,
             lock_wait_ms: 0,
+            slow_ms: 1_000,
             store_timeout_ms: 5_000,
             poll_ms: 100,
             stale_ms: 5_000,
@@ -248,6 +256,7 @@ impl OpenOptions {
     pub(crate) fn check(&self) -> Result<(), Error> {
         in_bounds("cache_mib", self.cache_mib, 1, 65_536)?;
         in_bounds("lock_wait_ms", self.lock_wait_ms, 0, LONGEST_LOCK_WAIT_MS)?;
+        in_bounds("slow_ms", self.slow_ms, 0, LONGEST_SLOW_MS)?;
         in_bounds("store_timeout_ms", self.store_timeout_ms, 100, 60_000)?;
         in_bounds("poll_ms", self.poll_ms, 20, 1_000)?;
         in_bounds("stale_ms", self.stale_ms, 10 * self.poll_ms, 600_000)?;

@@ -11,6 +11,7 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 use tenantry_fork::PerProcess;
 use tenantry_store::At;
+use tracing::info;
 
 struct Shared {
     engine: Weak<Engine>,
@@ -27,12 +28,23 @@ const LOOK: Duration = Duration::from_millis(20);
 /// attempts, this process can open and close other stores.
 pub(crate) fn open(path: &Path, options: &OpenOptions) -> Result<Arc<Engine>, Error> {
     let until = Instant::now() + Duration::from_millis(options.lock_wait_ms);
+    let mut waits = false;
     loop {
         match open_now(path, options) {
             Err(error) if error.code() == Code::StoreLocked => {
                 let left = until.saturating_duration_since(Instant::now());
                 if left.is_zero() {
                     return Err(error);
+                }
+                if !waits {
+                    waits = true;
+                    info!(
+                        target: "tenantry::store",
+                        path = At::new(path).shown(),
+                        pid = error.details()["pid"].as_u64(),
+                        lock_wait_ms = options.lock_wait_ms,
+                        "Another process has the store open; opening waits for it."
+                    );
                 }
                 std::thread::sleep(left.min(LOOK));
             }

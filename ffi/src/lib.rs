@@ -8,7 +8,7 @@
 //! - `handles`: numbers that stand for stores and prepared questions
 //! - `memory`: every read and write of the caller's memory
 //! - `guard`: catches panics
-//! - `store`, `import`, `access`, `sender`, `outbox`, `errors`: the functions
+//! - `store`, `import`, `access`, `sender`, `outbox`, `log`, `errors`: the functions
 
 #![allow(unsafe_code)] // the C ABI itself
 #![allow(clippy::missing_safety_doc)] // the header's introduction says it once for all functions
@@ -19,6 +19,7 @@ pub mod errors;
 mod guard;
 mod handles;
 pub mod import;
+pub mod log;
 pub mod memory;
 pub mod outbox;
 pub mod sender;

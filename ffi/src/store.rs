@@ -57,15 +57,16 @@ pub extern "C" fn tenantry_catalogue_hash() -> *const c_char {
 /// it; a folder is open in one process, and others are refused with `TENANTRY_STORE_LOCKED`.
 ///
 /// `options`: a JSON object, or empty for the defaults: `{"durability": "full" | "relaxed",
-/// "cache_mib": 64, "create": true, "lock_wait_ms": 0, "edition": "standard" | "commercial",
-/// "token_key": "64 hexadecimal digits", "peppers": [{"id": "2026", "key": "64 hexadecimal
-/// digits"}], "clock": {"manual_ms": 0}, "seed": 7}`. With `lock_wait_ms`, it waits so many
-/// milliseconds, at most ten minutes, while another process has the store open. Passwords are mixed
-/// with the first of the peppers before they are hashed. A hash that was made with another pepper
-/// needs that pepper until its user logs in. Without a `token_key`, the store keeps a key in a file
-/// beside its data; in PostgreSQL it is required. A store must always be opened with the key with
-/// which it was created. `store_timeout_ms`, `poll_ms` and `stale_ms` are for a store in
-/// PostgreSQL.
+/// "cache_mib": 64, "create": true, "lock_wait_ms": 0, "slow_ms": 1000, "edition": "standard" |
+/// "commercial", "token_key": "64 hexadecimal digits", "peppers": [{"id": "2026", "key": "64
+/// hexadecimal digits"}], "clock": {"manual_ms": 0}, "seed": 7}`. With `lock_wait_ms`, it waits so
+/// many milliseconds, at most ten minutes, while another process has the store open. What takes
+/// `slow_ms` milliseconds or longer is logged as slow (`tenantry_set_log`); with 0, nothing is.
+/// Passwords are mixed with the first of the peppers before they are hashed. A hash that was made
+/// with another pepper needs that pepper until its user logs in. Without a `token_key`, the store
+/// keeps a key in a file beside its data; in PostgreSQL it is required. A store must always be
+/// opened with the key with which it was created. `store_timeout_ms`, `poll_ms` and `stale_ms` are
+/// for a store in PostgreSQL.
 ///
 /// `store`: receives the handle, or zero. It is yours: free it with `tenantry_free`.
 ///

@@ -325,6 +325,19 @@ pub enum Kind {
     Postgres,
 }
 
+impl Kind {
+    /// What it is called in the log.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Memory => "memory",
+            Kind::Folder => "folder",
+            Kind::Sqlite => "sqlite",
+            Kind::Postgres => "postgres",
+        }
+    }
+}
+
 /// A store that several processes have open at once.
 pub trait SharedStore: Send + Sync {
     /// The number of the last commit with a note, of any process. Whoever has read in the store

@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
+use tracing::error;
 
 use crate::backend::StoreError;
 use crate::raw::Failure;
@@ -136,6 +137,7 @@ impl<D> Group<D> {
             match outcome {
                 Ok(durable) => state.durable = state.durable.max(durable),
                 Err(error) => {
+                    error!(target: "tenantry::store", "A sync failed; nothing more is written.");
                     self.failure.get_or_init(|| error);
                     self.wake_all();
                 }

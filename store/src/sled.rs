@@ -14,9 +14,11 @@ use std::os::fd::AsRawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tenantry_fork::Withheld;
+use tracing::{error, info};
 
 use crate::backend::{
     Backend, Batch, CommitError, Kind, Options, Order, Record, Space, StoreError, Verification,
@@ -194,6 +196,12 @@ fn reopen(
             if unused(&log)? {
                 kept.put_back(&folder, &log)?;
             }
+            error!(
+                target: "tenantry::store",
+                path = %folder.path().display(),
+                last_commit = mark.commit,
+                "What sled has read was refused; its files are as they were before."
+            );
             return Err(error);
         }
     };
@@ -248,7 +256,17 @@ fn read_back(
     }
     // It writes a snapshot when it has replayed something.
     if mark.files.is_none() || folder.snapshot()? != mark.snapshot {
+        let began = Instant::now();
         check_all(&table)?;
+        info!(
+            target: "tenantry::store",
+            path = %folder.path().display(),
+            was_closed = mark.files.is_some(),
+            durable_commit = mark.commit,
+            found_commit = head.commit,
+            check_ms = ms(began.elapsed()),
+            "sled replayed its log; every record was checked and found whole."
+        );
     }
     Ok((table, engine, withheld, head))
 }
@@ -258,6 +276,11 @@ fn panicked<T>(panic: Box<dyn std::any::Any + Send>) -> Result<T, StoreError> {
         "sled panicked with `{}`",
         message(panic.as_ref())
     )))
+}
+
+/// A duration as events have it.
+fn ms(took: Duration) -> u64 {
+    u64::try_from(took.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// sled skips what it cannot read in the middle of the part that it replays, and goes on behind it:

@@ -51,6 +51,14 @@ int main() {
     bool allowed = true;
     EXPECT(tenantry_allowed(handle, "a", 1, "b", 1, "c", 1, &allowed) == TENANTRY_CLOSED && !allowed);
 
+    std::string heard;
+    tenantry::set_log([&heard](const tenantry::LogEvent &event) {
+        heard += std::to_string(event.level) + ' ' + std::string(event.target) + ' ' + std::string(event.message) + '\n';
+    });
+    tenantry::Store(":memory:").close();
+    tenantry::set_log({});
+    EXPECT(heard == "3 tenantry.store The store was opened.\n3 tenantry.store The store was closed.\n");
+
     try {
         const tenantry::Store store(":memory:", "{\"durabilty\": \"full\"}");
         return 1;

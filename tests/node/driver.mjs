@@ -28,8 +28,8 @@ function callerOf(kind, who) {
 const commands = {
   async open(path, options) {
     const { cache_mib: cacheMib, lock_wait_ms: lockWaitMs, token_key: tokenKey, clock, ...others } = JSON.parse(options || '{}')
-    const { store_timeout_ms: storeTimeoutMs, poll_ms: pollMs, stale_ms: staleMs, ...same } = others
-    const forServers = { storeTimeoutMs, pollMs, staleMs }
+    const { store_timeout_ms: storeTimeoutMs, poll_ms: pollMs, stale_ms: staleMs, slow_ms: slowMs, ...same } = others
+    const forServers = { storeTimeoutMs, pollMs, staleMs, slowMs }
     store = await open(path, { ...same, ...forServers, cacheMib, lockWaitMs, tokenKey, manualClockMs: clock?.manual_ms })
     prepared = new Map()
     return {}

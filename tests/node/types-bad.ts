@@ -1,5 +1,5 @@
 // Each line marked `// error` must be refused, and no other.
-import tenantry, { open, TenantryError } from 'tenantry'
+import tenantry, { open, setLogger, TenantryError } from 'tenantry'
 import { Operations } from 'tenantry'
 
 export async function main(): Promise<void> {
@@ -8,6 +8,8 @@ export async function main(): Promise<void> {
   await tenantry.opened('accounts.db') // error
   await open('accounts.db', { cache: 64 }) // error
   await open('accounts.db', { durability: 'some' }) // error
+  setLogger() // error
+  setLogger(() => {}, { level: 'loud' }) // error
   const t = await open('accounts.db')
   await t.roles.create({}) // error
   await t.roles.create({ name: null }) // error

@@ -3,6 +3,7 @@ import tenantry, {
   open,
   Conflict,
   InvalidArgument,
+  setLogger,
   TenantryError,
   version,
   type Access,
@@ -14,6 +15,7 @@ import tenantry, {
   type ErrorCode,
   type ImportProgress,
   type LimitName,
+  type LogEvent,
   type Operating,
   type PackagesCreateRequest,
   type Sender,
@@ -22,7 +24,9 @@ import tenantry, {
 } from 'tenantry'
 
 export async function main(): Promise<string> {
-  await using t: Tenantry = await open('accounts.db', { cacheMib: 64, durability: 'relaxed', edition: 'commercial', seed: undefined })
+  setLogger(({ level, fields }: LogEvent) => console.error(level, fields.took_ms), { level: 'warn' })
+  setLogger(null)
+  await using t: Tenantry = await open('accounts.db', { cacheMib: 64, slowMs: 500, durability: 'relaxed', edition: 'commercial', seed: undefined })
   await t.roles.create({ name: 'Sender', allow: [{ permission: 'campaigns.send', scope: 'own' }] })
   const request: PackagesCreateRequest = { name: 'Small', limits: { email_per_day: 10n, email_per_hour: 'unlimited' } }
   await t.packages.create(request)

@@ -19,7 +19,7 @@ from tenantry._errors import _CLASSES
 
 Answer = dict[str, Any]
 
-OPTIONS = {"durability", "cache_mib", "clock", "seed", "create", "lock_wait_ms", "edition", "token_key", "peppers"}
+OPTIONS = {"durability", "cache_mib", "clock", "seed", "create", "lock_wait_ms", "slow_ms", "edition", "token_key", "peppers"}
 OPTIONS |= {"store_timeout_ms", "poll_ms", "stale_ms"}
 CLASS_NAMES = {exception: name for name, exception in _CLASSES.items()}
 

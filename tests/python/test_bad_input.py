@@ -154,6 +154,7 @@ def test_the_deepest_request_that_is_read_is_32_deep(t: tenantry.Tenantry) -> No
         {"cache_mib": 65_537},
         {"lock_wait_ms": 600_001},
         {"lock_wait_ms": -1},
+        {"slow_ms": 600_001},
         {"cache_mib": -1},
         {"cache_mib": 1.5},
         {"cache_mib": "64"},

@@ -25,7 +25,7 @@ def report(at: tenantry.ImportProgress) -> None:
 
 def run() -> None:
     limits: LimitsInput = {"email_per_day": 10, "email_per_month": "unlimited"}
-    with tenantry.open(Path("accounts.db"), cache_mib=64, durability="relaxed", create=True, edition="commercial") as t:
+    with tenantry.open(Path("accounts.db"), cache_mib=64, slow_ms=500, durability="relaxed", create=True, edition="commercial") as t:
         t.roles.create(name="Sender", allow=[{"permission": "campaigns.send", "scope": "own"}], deny=("contacts.export",))
         package = t.packages.create(name="Small", limits=limits)
         account: Account = t.accounts.create(name="Acme", owner={"email": "o@acme.example"}, package=package.id)

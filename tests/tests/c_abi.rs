@@ -359,6 +359,7 @@ fn the_programs_run_with_either_library() {
         "tests/c/header.c",
         "tests/c/header.cpp",
         "tests/c/abi_test.c",
+        "tests/c/log_test.c",
         "examples/c/quickstart.c",
         "examples/c/domains.c",
         "examples/cpp/quickstart.cpp",
@@ -382,6 +383,7 @@ fn valgrind_finds_nothing() {
     for program in [
         "tests/c/header.cpp",
         "tests/c/abi_test.c",
+        "tests/c/log_test.c",
         "examples/c/quickstart.c",
         "examples/c/domains.c",
         "examples/cpp/quickstart.cpp",
@@ -420,6 +422,7 @@ fn the_sanitizers_find_nothing() {
     let flags = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
     for program in [
         "tests/c/abi_test.c",
+        "tests/c/log_test.c",
         "examples/c/quickstart.c",
         "examples/c/domains.c",
         "examples/cpp/quickstart.cpp",

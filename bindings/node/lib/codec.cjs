@@ -21,6 +21,7 @@ const TYPES = {
     cacheMib: ['cache_mib', 'integer'],
     create: ['create', 'bool'],
     lockWaitMs: ['lock_wait_ms', 'integer'],
+    slowMs: ['slow_ms', 'integer'],
     storeTimeoutMs: ['store_timeout_ms', 'integer'],
     pollMs: ['poll_ms', 'integer'],
     staleMs: ['stale_ms', 'integer'],
@@ -160,4 +161,4 @@ function decode(type, value) {
   return decoded
 }
 
-module.exports = { decode, encode, errorFrom, integer, plainObject, text, unknown, wrongType }
+module.exports = { decode, encode, errorFrom, integer, invalid, plainObject, text, unknown, wrongType }

@@ -22,6 +22,36 @@ export const version: string
 /** Open the store in this folder, or in the file of `'sqlite:PATH'`, or a new store in memory for `':memory:'`. */
 export function open(path: string, options?: OpenOptions): Promise<Tenantry>
 
+/**
+ * Have a function called with what happens to the stores of this process (opening and closing, what was recovered, what is
+ * slow or fails), in the place of the one before; `null` ends that. It is called from the event loop, and no call of the
+ * library waits for it; while it does not come to it, 1,100 events wait, and the rest is counted and told. No secret, no
+ * address and no name of a person is in an event. It keeps no process alive. Workers share one function: the last that was
+ * set.
+ *
+ *     setLogger(({ level, message, fields }) => console.error(level, message, fields))
+ */
+export function setLogger(take: ((event: LogEvent) => void) | null, options?: LogOptions): void
+
+export interface LogOptions {
+  /** The least grave events that are told; `info` by default. */
+  level?: LogEvent['level'] | undefined
+}
+
+/** Something that has happened to a store. */
+export interface LogEvent {
+  /** When, in unix milliseconds. */
+  atMs: number
+  /** How grave it is. */
+  level: 'error' | 'warn' | 'info' | 'debug'
+  /** Which part of the library tells it, such as `tenantry.store` or `tenantry.operations`. */
+  target: string
+  /** What has happened, as a sentence. */
+  message: string
+  /** What belongs to it, such as `operation`, `took_ms` and `code`. */
+  fields: Record<string, string | number | boolean>
+}
+
 export interface OpenOptions {
   /** With `full` (the default), a write is answered when it is on the disk; with `relaxed`, the next sync brings it there. */
   durability?: 'full' | 'relaxed' | undefined
@@ -34,6 +64,11 @@ export interface OpenOptions {
    * the call is refused with `store_locked`.
    */
   lockWaitMs?: Integer | undefined
+  /**
+   * From how long on an operation, a commit, a sync or a wait for a lock is logged as slow (`setLogger`), in milliseconds (0
+   * to 600,000; 1,000 by default); with 0, none is.
+   */
+  slowMs?: Integer | undefined
   /**
    * Only for a store in PostgreSQL: how long one question to the database may take, in milliseconds (100 to 60,000; 5,000
    * by default); after that, the call is refused with `store_unreachable`.

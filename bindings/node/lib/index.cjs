@@ -1,6 +1,6 @@
 'use strict'
 
-const { decode, encode, errorFrom, integer, plainObject, text, unknown, wrongType } = require('./codec.cjs')
+const { decode, encode, errorFrom, integer, invalid, plainObject, text, unknown, wrongType } = require('./codec.cjs')
 const { TenantryError } = require('./error.cjs')
 const { ERROR_CLASSES, OPERATIONS, Operations } = require('./generated.cjs')
 const native = require('./native.cjs')
@@ -34,6 +34,34 @@ class Caller extends Operations {
 
   call(operation, request = {}) {
     return send(this.#store, this.#actor, operation, request)
+  }
+}
+
+const LEVELS = ['error', 'warn', 'info', 'debug']
+let logs = false
+
+/** Has a function called with what happens to the stores of this process; `null` ends that. */
+function setLogger(take, options = {}) {
+  if (take !== null && typeof take !== 'function') throw wrongType('/take', 'a function or null', take)
+  const { level = 'info' } = named(options, 'level')
+  if (!LEVELS.includes(level)) throw invalid('/level', `must be one of ${LEVELS.join(', ')}`)
+  native.setLogger(take && ((event) => take(logged(JSON.parse(event)))), level)
+  logs = take !== null
+}
+
+function logged({ at_ms: atMs, ...others }) {
+  return { atMs, ...others }
+}
+
+/** Closes a store; what was logged until then has arrived before the promise settles. */
+async function closed(store) {
+  try {
+    await answered(store.close())
+  } finally {
+    if (logs) {
+      await native.flushLog()
+      await new Promise(setImmediate)
+    }
   }
 }
 
@@ -129,7 +157,7 @@ class Tenantry extends Caller {
 
   close() {
     this.#store.state = 'closed'
-    return (this.#closing ??= answered(this.#store.close()))
+    return (this.#closing ??= closed(this.#store))
   }
 
   async [Symbol.asyncDispose]() {
@@ -382,5 +410,5 @@ function callable(namespace, call) {
 
 const errors = Object.fromEntries(Object.values(ERROR_CLASSES).map((each) => [each.name, each]))
 
-module.exports = { ...errors, TenantryError, open, version: native.version() }
+module.exports = { ...errors, TenantryError, open, setLogger, version: native.version() }
 module.exports.default = module.exports

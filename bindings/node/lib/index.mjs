@@ -14,5 +14,6 @@ export const {
   TenantryError,
   WrongState,
   open,
+  setLogger,
   version,
 } = tenantry

@@ -10,6 +10,7 @@
 //! that its stack is the caller's.
 
 mod decision;
+mod logs;
 
 use decision::Decision;
 use napi::ScopedTask;

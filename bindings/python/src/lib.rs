@@ -4,9 +4,11 @@
 //! prepared [`Sender`] or [`Access`] answers in one call from Python into Rust, and releases the
 //! GIL only when it must wait for the disk. The core holds no Python object and never asks for the
 //! GIL, so that waiting for the core while holding the GIL cannot deadlock. The core also catches
-//! panics, so that none reaches pyo3.
+//! panics, so that none reaches pyo3. What it logs goes through a queue to a thread that holds
+//! nothing of it (`logs`).
 
 mod decision;
+mod logs;
 
 use decision::decision_object;
 use parking_lot::Mutex;
@@ -556,6 +558,8 @@ fn raised(py: Python<'_>, error: &Error) -> PyErr {
 mod _native {
     use super::*;
 
+    #[pymodule_export]
+    use super::logs::{flush_log, listen, stop_listening};
     #[pymodule_export]
     use super::{Access, Sender, Store};
 

@@ -11,6 +11,7 @@ mod delegated;
 mod holders_tests;
 #[cfg(test)]
 mod interleaving_tests;
+mod logs;
 mod maintenance;
 mod meter_store;
 mod owners;
@@ -60,7 +61,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tenantry_store::{At, Backend, CommitError, StoreError};
 
 /// How often an operation runs again when others changed what it read.
@@ -83,6 +84,13 @@ pub(crate) struct Committed<T> {
 
 impl Engine {
     pub(crate) fn open(path: &Path, options: &OpenOptions) -> Result<Arc<Engine>, Error> {
+        let (at, began) = (At::new(path), Instant::now());
+        let opened = Engine::open_at(&at, path, options);
+        logs::opened(&at, began, &opened);
+        opened
+    }
+
+    fn open_at(at: &At, path: &Path, options: &OpenOptions) -> Result<Arc<Engine>, Error> {
         let ms = Duration::from_millis;
         let how = tenantry_store::Options {
             cache_bytes: options.cache_mib << 20,
@@ -93,7 +101,7 @@ impl Engine {
                 stale: ms(options.stale_ms),
             },
         };
-        let backend = tenantry_store::open(&At::new(path), &how)?;
+        let backend = tenantry_store::open(at, &how)?;
         Engine::on(backend, path, options)
     }
 
@@ -128,9 +136,11 @@ impl Engine {
         Ok(engine)
     }
 
-    /// Runs an operation as an actor, and counts it.
+    /// Runs an operation as an actor, counts it, and tells the log what is to be told.
     pub(crate) fn run<O: Operation>(&self, actor: &Actor, request: O) -> Result<O::Answer, Error> {
+        let began = Instant::now();
         let outcome = self.run_uncounted(actor, request);
+        logs::operation(self, O::NAME, began, &outcome);
         match &outcome {
             Ok(_) => self.kernel.metrics.count_done(),
             Err(error) => self.kernel.metrics.count_refused(error.code()),
@@ -288,6 +298,16 @@ impl Engine {
         if self.kernel.shut() {
             return Ok(());
         }
+        let began = Instant::now();
+        let closed = self.end();
+        logs::closed(self, began, &closed);
+        closed
+    }
+}
+
+impl Engine {
+    /// Ends what runs, keeps what is to be kept, and closes the store.
+    fn end(&self) -> Result<(), Error> {
         self.kernel.notifier.notify();
         if let Some(shared) = self.kernel.backend.shared() {
             shared.wake_waiting();
@@ -305,9 +325,7 @@ impl Engine {
         let closed = self.kernel.backend.close().map_err(Error::from);
         kept.and(closed)
     }
-}
 
-impl Engine {
     /// What was drawn and is not spent, and what time it is.
     fn keep_at_the_end(&self) -> Result<(), Error> {
         self.views

@@ -13,6 +13,7 @@ pub(crate) mod page;
 pub(crate) mod replaced;
 pub(crate) mod revision;
 mod shared;
+pub(crate) mod slow;
 pub(crate) mod snapshot;
 mod state;
 pub(crate) mod table;
@@ -33,10 +34,12 @@ use metrics::Metrics;
 use notifier::Notifier;
 use parking_lot::Mutex;
 use serde::de::IgnoredAny;
+use slow::Slow;
 use snapshot::{Reading, Reads, Snapshots};
 use state::State;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tenantry_store::{Backend, Batch, CommitError, StoreError};
+use tracing::warn;
 
 /// An open store, with the clock, the ids and the locks that all who use it share. It knows keys
 /// and bytes, and nothing of what they mean.
@@ -58,6 +61,7 @@ pub(crate) struct Kernel {
     /// Wakes who waits for messages of the outbox.
     pub(crate) notifier: Notifier,
     pub(crate) metrics: Metrics,
+    pub(crate) slow: Slow,
     shut: AtomicBool,
     state: State,
     /// The last note that was applied: what is kept in memory is as after it, or later.
@@ -99,6 +103,7 @@ impl Kernel {
             replaces: AtomicBool::new(replaces),
             notifier: Notifier::default(),
             metrics: Metrics::default(),
+            slow: Slow::new(options.slow_ms),
             shut: AtomicBool::new(false),
             state,
             applied: AtomicU64::new(applied.unwrap_or(0)),
@@ -169,7 +174,9 @@ impl Kernel {
 
     /// Commits, and wakes who waits for messages where there are some in it.
     pub(crate) fn commit_batch(&self, batch: &Batch) -> Result<u64, CommitError> {
-        let committed = self.snapshots.commit(&*self.backend, batch);
+        let committed = self
+            .slow
+            .watch("commit", || self.snapshots.commit(&*self.backend, batch));
         if committed.is_ok()
             && batch
                 .writes
@@ -186,8 +193,8 @@ impl Kernel {
         if version == 0 || self.durability == Durability::Relaxed {
             return Ok(());
         }
-        self.backend
-            .sync(version)
+        self.slow
+            .watch("sync", || self.backend.sync(version))
             .map_err(|error| self.store_failure(error))?;
         self.durable.fetch_max(version, Ordering::AcqRel);
         Ok(())
@@ -206,9 +213,25 @@ impl Kernel {
     /// After a failure of the store nothing more is written through it, unless it is one that
     /// passes.
     pub(crate) fn store_failure(&self, error: StoreError) -> Error {
-        if !self.backend.goes_on_after(&error) {
+        let goes_on = self.backend.goes_on_after(&error);
+        if !goes_on {
             self.poison();
         }
+        // Whoever closes a store, or forks, knows.
+        let is_known = matches!(error, StoreError::Closed | StoreError::Forked { .. });
+        let error = self.error_of_store(error);
+        if !is_known {
+            warn!(
+                target: "tenantry::store",
+                code = error.code().name(),
+                goes_on,
+                "The store did not carry out a write."
+            );
+        }
+        error
+    }
+
+    fn error_of_store(&self, error: StoreError) -> Error {
         match error {
             // The store is open here: another process writes, and was stopped.
             StoreError::Locked { pid: Some(pid), .. } => Error::busy(format!(

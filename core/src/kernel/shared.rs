@@ -8,6 +8,7 @@ use crate::error::{Code, Error};
 use std::borrow::Cow;
 use std::sync::atomic::Ordering;
 use tenantry_store::{Batch, Notes, Standing};
+use tracing::error;
 
 /// How many notes are read at once.
 const NOTES_AT_ONCE: usize = 256;
@@ -26,6 +27,9 @@ impl Kernel {
     }
 
     pub(crate) fn poison(&self) {
+        if !self.is_poisoned() {
+            error!(target: "tenantry::store", "The store refuses writes until it is opened anew.");
+        }
         self.state.poison();
     }
 
@@ -102,9 +106,12 @@ impl Kernel {
 
     /// The lock of the writer. Whoever has it applies first what others have committed meanwhile.
     pub(crate) fn write(&self) -> Result<Writing<'_>, Error> {
-        let writer = self.writer.lock();
-        let shared = self.backend.shared();
-        let guard = shared.map(|shared| shared.lock_writer()).transpose();
+        let (writer, guard) = self.slow.watch("lock", || {
+            let writer = self.writer.lock();
+            let shared = self.backend.shared();
+            let guard = shared.map(|shared| shared.lock_writer()).transpose();
+            (writer, guard)
+        });
         let guard = guard.map_err(|error| self.store_failure(error))?;
         Ok(Writing::new(writer, guard))
     }

@@ -18,7 +18,7 @@ use super::rows::{
 };
 use super::shared::Shared;
 use super::touch;
-use super::trouble::Trouble;
+use super::trouble::{self, Trouble};
 use super::wire::{Connection, Rows, Value};
 use super::writer_lock::{Acquired, Held, Writing};
 use crate::backend::{Batch, CommitError, StoreError, UnlockWriter, WriterGuard};
@@ -61,7 +61,7 @@ impl Shared {
             match connection.ask(asked) {
                 Ok(answers) => return Ok((connection, answers)),
                 Err(trouble) if rows::is_to_be_tried_again(&trouble) => {}
-                Err(Trouble::Lost(_)) if !is_new => {}
+                Err(Trouble::Lost(_)) if !is_new => trouble::tell_lost(&self.place),
                 Err(trouble) => return Err(self.error(trouble)),
             }
         }
@@ -248,6 +248,7 @@ impl Shared {
                 return self.refused(trouble);
             }
             Err(Trouble::Lost(what)) => {
+                trouble::tell_lost(&self.place);
                 drop(connection);
                 if !self.has_written(&owner, writing.seq, &what)? {
                     return Err(unreachable(&format!("{what}, and nothing was written")).into());

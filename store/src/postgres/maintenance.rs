@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
+use tracing::{info, warn};
+
 use super::notes;
 use super::rows::{self, only};
 use super::shared::Shared;
@@ -16,6 +18,8 @@ pub(super) struct Maintenance {
     shared: Arc<Shared>,
     connection: Option<Connection>,
     beat_at: Option<Instant>,
+    /// Since when the database has not answered.
+    silent_since: Option<Instant>,
     /// What others were told that this process knows.
     applied: u64,
     /// The last commit when old notes were looked for.
@@ -28,6 +32,7 @@ impl Maintenance {
             shared: shared.clone(),
             connection: None,
             beat_at: None,
+            silent_since: None,
             applied: 0,
             pruned_at: shared.commit_seen(),
         }
@@ -36,12 +41,34 @@ impl Maintenance {
     pub(super) fn run(mut self) {
         let shared = self.shared.clone();
         shared.touch.make_rounds(|| {
-            self.round().inspect_err(|_| {
+            let outcome = self.round();
+            self.tell(outcome.is_ok());
+            outcome.inspect_err(|_| {
                 self.connection = None;
                 self.beat_at = None;
             })
         });
         self.connection.into_iter().for_each(Connection::end);
+    }
+
+    /// The log is told once that the database does not answer, and once that it does again.
+    fn tell(&mut self, is_answered: bool) {
+        let server = &*self.shared.place;
+        match (self.silent_since, is_answered) {
+            (None, false) => {
+                self.silent_since = Some(Instant::now());
+                warn!(target: "tenantry::store", server, "The database does not answer.");
+            }
+            (Some(since), true) => {
+                self.silent_since = None;
+                let silent_ms = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
+                info!(
+                    target: "tenantry::store",
+                    server, silent_ms, "The database answers again."
+                );
+            }
+            _ => {}
+        }
     }
 
     fn round(&mut self) -> Result<(), StoreError> {
@@ -110,13 +137,13 @@ impl Maintenance {
         let wanted = only(answer).and_then(|row| row.number(WANTED));
         let wanted = wanted.map_err(error)?.cast_unsigned();
         if self.applied < wanted && wanted <= state.noted {
-            self.tell(connection, state.noted).map_err(error)?;
+            self.tell_applied(connection, state.noted).map_err(error)?;
         }
         Ok(())
     }
 
     /// Somebody waits until all know of a note.
-    fn tell(&mut self, connection: &mut Connection, noted: u64) -> Result<(), Trouble> {
+    fn tell_applied(&mut self, connection: &mut Connection, noted: u64) -> Result<(), Trouble> {
         let owner = self.shared.owner.read().clone();
         connection.ask(&[(
             "UPDATE owner SET applied = $2 WHERE id = $1",

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 
 use super::address::Address;
 use super::login;
-use super::trouble::Trouble;
+use super::trouble::{self, Trouble};
 use super::wire::{Ask, Connection, Rows};
 
 /// So many that are idle are kept.
@@ -48,7 +48,10 @@ impl Pool {
         if let Some(mut connection) = self.take_idle() {
             match connection.ask(asks) {
                 Ok(rows) => return Ok((connection, rows)),
-                Err(Trouble::Lost(_)) => self.clear(),
+                Err(Trouble::Lost(_)) => {
+                    trouble::tell_lost(&self.address.place());
+                    self.clear();
+                }
                 // It may be in a transaction.
                 Err(refused) => return Err(refused),
             }

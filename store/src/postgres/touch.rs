@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use parking_lot::{Condvar, Mutex};
+use tracing::warn;
 
 use super::rows::only;
 use super::trouble::Trouble;
@@ -168,7 +169,12 @@ impl Touch {
 
     /// The others count this process as gone.
     pub(super) fn expel(&self) {
-        self.is_expelled.store(true, Ordering::Release);
+        if !self.is_expelled.swap(true, Ordering::AcqRel) {
+            warn!(
+                target: "tenantry::store",
+                "This process was silent for too long and counts as gone; it begins anew."
+            );
+        }
         self.fresh_at_ms.store(0, Ordering::Release);
     }
 

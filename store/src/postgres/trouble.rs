@@ -3,6 +3,8 @@
 use std::fmt;
 use std::io;
 
+use tracing::info;
+
 /// Why something was not answered.
 #[derive(Clone, Debug)]
 pub(super) enum Trouble {
@@ -35,4 +37,12 @@ impl From<io::Error> for Trouble {
             _ => error.to_string(),
         })
     }
+}
+
+/// The log is told that a connection is gone; whoever used it opens another.
+pub(super) fn tell_lost(server: &str) {
+    info!(
+        target: "tenantry::store",
+        server, "A connection to the database was lost; another is opened."
+    );
 }

@@ -20,6 +20,8 @@ use std::io::ErrorKind;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use tracing::warn;
+
 use super::log::{Replayed, SEGMENT, open_log, read_segment};
 use crate::backend::StoreError;
 use crate::files::{
@@ -63,6 +65,11 @@ impl Kept {
         }
         if exists(&kept.path.join(INDEX))? {
             let log = open_log(folder)?;
+            warn!(
+                target: "tenantry::store",
+                path = %folder.path().display(),
+                "An opening was cut off; sled's files are put back as they were before it."
+            );
             return kept.put_back(folder, &log);
         }
         // sled was not started yet, or all was well.

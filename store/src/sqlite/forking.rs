@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 use tenantry_fork::{Around, PerProcess};
+use tracing::warn;
 
 use crate::process::OpenIn;
 
@@ -141,11 +142,14 @@ impl Here {
 thread_local! {
     /// Whether this thread has closed the gate, in order to fork.
     static FORKS: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+    /// Whether it could not, as somebody was inside for too long.
+    static WAITED_IN_VAIN: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
 }
 
 pub(super) fn before() {
     let here = HERE.get();
     if !here.gate.close(Instant::now() + TIMEOUT) {
+        WAITED_IN_VAIN.set(true);
         return;
     }
     FORKS.set(true);
@@ -157,6 +161,13 @@ pub(super) fn before() {
 pub(super) fn in_parent() {
     if FORKS.replace(false) {
         HERE.get().gate.open();
+    }
+    // Only now: before the fork, other libraries may have locked what a log needs.
+    if WAITED_IN_VAIN.take() {
+        warn!(
+            target: "tenantry::store",
+            "A fork did not wait for a long read; the child cannot open stores in SQLite."
+        );
     }
 }
 

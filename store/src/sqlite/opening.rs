@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use rusqlite::Connection;
+use tracing::info;
 
 use super::disk::Disk;
 use super::peers::{MembershipLock, Peers};
@@ -60,6 +61,7 @@ fn begin(
         true => Some(Manifest::open(&place.manifest())?),
         false => None,
     };
+    tell_what_was_left(place);
     let pages = Arc::default();
     let connection = connect(place, cache_kib, &pages)?;
     rows::make_room_for_notes(&connection)?;
@@ -74,6 +76,19 @@ fn begin(
         disk,
         peers: membership.begin(place, &state)?,
     })
+}
+
+/// A log that somebody left who did not close the store: SQLite goes on with it.
+fn tell_what_was_left(place: &Place) {
+    let log_bytes = fs::metadata(place.wal()).map_or(0, |log| log.len());
+    if log_bytes > 0 {
+        info!(
+            target: "tenantry::store",
+            path = %place.db().display(),
+            log_bytes,
+            "The store was not closed; what is in its log is kept."
+        );
+    }
 }
 
 fn join(

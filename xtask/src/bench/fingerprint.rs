@@ -106,6 +106,20 @@ mod tests {
         }
     }
 
+    /// The frequent calls have no time for a log (docs/adr/0062).
+    #[test]
+    fn the_hot_path_tells_the_log_nothing() {
+        let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+        let mut files = Vec::new();
+        for path in HOT_PATH {
+            add(&mut files, root.join(path)).unwrap();
+        }
+        for file in files {
+            let text = fs::read_to_string(&file).unwrap();
+            assert!(!text.contains("tracing"), "{}", file.display());
+        }
+    }
+
     #[test]
     fn comments_spaces_and_tests_are_no_code() {
         let two = "fn two() -> u64 {\n    1 + 1\n}\n";

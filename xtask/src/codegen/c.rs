@@ -7,13 +7,14 @@ use std::fmt::Write;
 use std::path::Path;
 
 /// The files of `ffi/src` that hold types and functions of the ABI, in the order of the header.
-const SOURCES: [&str; 7] = [
+const SOURCES: [&str; 8] = [
     "memory.rs",
     "store.rs",
     "import.rs",
     "access.rs",
     "sender.rs",
     "outbox.rs",
+    "log.rs",
     "errors.rs",
 ];
 

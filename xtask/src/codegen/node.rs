@@ -61,7 +61,7 @@ impl<'a> Node<'a> {
 
     /// `index.mjs`: tools that do not run CommonJS must see each name.
     fn module(&self) -> Result<String> {
-        let mut names = vec!["TenantryError", "open", "version"];
+        let mut names = vec!["TenantryError", "open", "setLogger", "version"];
         names.extend(self.catalogue.classes.iter().map(|class| class.exception));
         names.sort_unstable();
         let names: String = names.iter().map(|name| format!("  {name},\n")).collect();

@@ -13,6 +13,8 @@ An operation that is refused raises a subclass of `TenantryError`; a send that m
 `Decision`. Threads may share every object. A store in a folder is open in one process at a time: open it after the last
 fork, because in a forked child every call on the parent's handle raises `HandleUnusable`. A store in SQLite
 (`tenantry.open("sqlite:accounts.db")`) is open in any number of processes, and forked children go on with it.
+
+What happens to a store (opening, closing, what was recovered, what is slow or fails) is logged by `logging` under `tenantry`.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, NamedTuple
 
-from . import _generated, _native, model
+from . import _generated, _logs, _native, model
 from ._call import Caller, Place, encode
 from ._errors import (
     Conflict,
@@ -53,6 +55,8 @@ if _native.catalogue_hash() != _generated.CATALOGUE_HASH:
         "(in a checkout: `cargo xtask codegen`, then build the wheel again)."
     )
 
+
+_logs.begin()
 
 # The largest number that every language has.
 _LONGEST_MS = 2**53 - 1
@@ -380,6 +384,7 @@ def open(
     seed: int | None = None,
     create: bool | None = None,
     lock_wait_ms: int | None = None,
+    slow_ms: int | None = None,
     store_timeout_ms: int | None = None,
     poll_ms: int | None = None,
     stale_ms: int | None = None,
@@ -396,6 +401,8 @@ def open(
     `create`: whether a missing store is created (the default) or refused.
     `lock_wait_ms`: how long to wait while another process has the store open, in milliseconds (0 to 600,000; 0 by
     default); after that, the call is refused with `store_locked`.
+    `slow_ms`: from how long on an operation, a commit, a sync or a wait for a lock is logged as slow, in milliseconds (0 to
+    600,000; 1,000 by default); with 0, none is.
     `store_timeout_ms`, `poll_ms`, `stale_ms`: only for a store in PostgreSQL, in milliseconds: how long one question to the
     database may take (100 to 60,000; 5,000 by default), how often it is asked what other processes have committed (20 to
     1,000; 100 by default), and how long checks and sends from memory go on when it does not answer (ten times `poll_ms` to
@@ -416,6 +423,7 @@ def open(
         "seed": seed,
         "create": create,
         "lock_wait_ms": lock_wait_ms,
+        "slow_ms": slow_ms,
         "store_timeout_ms": store_timeout_ms,
         "poll_ms": poll_ms,
         "stale_ms": stale_ms,

@@ -3,11 +3,25 @@ from typing import NoReturn, final
 
 from .model import Decision
 
-__all__ = ["Access", "Sender", "Store", "catalogue_hash", "open", "run_command", "version"]
+__all__ = [
+    "Access",
+    "Sender",
+    "Store",
+    "catalogue_hash",
+    "flush_log",
+    "listen",
+    "open",
+    "run_command",
+    "stop_listening",
+    "version",
+]
 
 def catalogue_hash() -> str: ...
+def flush_log() -> None: ...
+def listen(take: Callable[[int, str, str, str, int], None], /) -> None: ...
 def open(path: str, options: str | bytes, /) -> Store: ...
 def run_command(arguments: list[str], /) -> int: ...
+def stop_listening() -> None: ...
 def version() -> str: ...
 
 @final
