@@ -56,7 +56,7 @@
 #define TENANTRY_VERSION_MAJOR 0
 #define TENANTRY_VERSION_MINOR 1
 #define TENANTRY_VERSION_PATCH 0
-#define TENANTRY_CATALOGUE_HASH "c681a1ac686d3d3d358240c815d3b4d9"
+#define TENANTRY_CATALOGUE_HASH "c0ccf4c37d261b3a3c0b3eb143a9b2de"
 
 #if defined(__GNUC__) || defined(__clang__)
 #define TENANTRY_API __attribute__((visibility("default")))

@@ -488,6 +488,8 @@ operations! {
         [-       key log_in_as -      -     ] System;
     store.metrics: store::Metrics => store::StoreMetrics, Read at -
         [-       key log_in_as -      -     ] System;
+    store.repair: store::Repair => store::StoreRepair, Send at -
+        [-       key log_in_as -      -     ] System;
     store.restore: store::Restore => store::StoreCopy, Read at -
         [-       key log_in_as -      -     ] System;
     store.state_hash: store::StateHash => store::StoreStateHash, Read at -

@@ -199,6 +199,12 @@ impl Guard {
         (now_ms < clock.next_due_ms.load(Ordering::Acquire)).then_some((&*self.engine, now_ms))
     }
 
+    /// Runs a call for which there is nothing to check.
+    #[inline]
+    pub(crate) fn contained<T>(&self, call: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+        contain(call, || self.engine.kernel.poison())
+    }
+
     /// The guard that runs a call in this process, where it may be run.
     #[cold]
     fn usable(&self, effect: Effect) -> Result<&Guard, Error> {

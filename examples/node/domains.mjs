@@ -511,8 +511,13 @@ async function sharing(t) {
 async function store(t) {
   // This reads everything that is stored, and says whether it is undamaged.
   const verified = await t.store.verify()
-  assert.deepEqual(verified.damaged, [])
+  assert.deepEqual(verified.findings, [])
   assert.equal(verified.whole, true)
+
+  // If an index line or a count were wrong, this would say what a repair puts right.
+  const repair = await t.store.repair({ dryRun: true })
+  assert.equal(repair.repairedCount, 0)
+  assert.equal(repair.whole, true)
 
   // Only the host may call this.
   const olga = t.acting({ user: 'olga', account: 'acme' })

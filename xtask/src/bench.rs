@@ -16,11 +16,10 @@ use std::time::Instant;
 const GUNGRAUN: &str = "0.20.0";
 
 /// How large the platforms of a short run are.
-const QUICK: [(&str, &str); 4] = [
+const QUICK: [(&str, &str); 3] = [
     ("TENANTRY_BENCH_ACCOUNTS", "10000"),
     ("TENANTRY_BENCH_USERS", "10000"),
     ("TENANTRY_BENCH_IMPORT", "10000"),
-    ("TENANTRY_BENCH_SENDS", "300000"),
 ];
 
 /// How a run is done.

@@ -8,23 +8,25 @@ use std::time::Instant;
 
 /// The packages with Rust tests. Benchmarks stay out: their peers are heavy. The bindings have
 /// their tests in their language.
-const TESTED: [&str; 9] = [
+const TESTED: [&str; 10] = [
     "tenantry-store",
     "tenantry-macros",
     "tenantry",
     "tenantry-fork",
     "tenantry-pulse",
+    "tenantry-logs",
     "tenantry-ffi",
     "tenantry-cli",
     "tenantry-tests",
     "xtask",
 ];
-const LINTED: [&str; 11] = [
+const LINTED: [&str; 12] = [
     "tenantry-store",
     "tenantry-macros",
     "tenantry",
     "tenantry-fork",
     "tenantry-pulse",
+    "tenantry-logs",
     "tenantry-ffi",
     "tenantry-python",
     "tenantry-node",
@@ -34,12 +36,13 @@ const LINTED: [&str; 11] = [
 ];
 
 /// What somebody reads who calls tenantry from Rust, or works on it.
-const DOCUMENTED: [&str; 5] = [
+const DOCUMENTED: [&str; 6] = [
     "tenantry-store",
     "tenantry-macros",
     "tenantry",
     "tenantry-fork",
     "tenantry-pulse",
+    "tenantry-logs",
 ];
 
 /// Runs everything, and stops at the first thing that fails.

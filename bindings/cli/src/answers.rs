@@ -89,15 +89,17 @@ fn cell(name: &str, value: &Value) -> String {
         },
         other => other.to_string(),
     };
-    // What somebody has typed must not steer the terminal.
-    let shown: String = text
-        .chars()
-        .map(|one| if one.is_control() { ' ' } else { one })
-        .collect();
+    let shown = plain(&text);
     match shown.char_indices().nth(WIDEST) {
         Some((at, _)) => format!("{}…", shown.get(..at).unwrap_or_default()),
         None => shown,
     }
+}
+
+/// What somebody has typed must not steer the terminal.
+pub(crate) fn plain(text: &str) -> String {
+    let blank = |one: char| if one.is_control() { ' ' } else { one };
+    text.chars().map(blank).collect()
 }
 
 /// An instant in UTC, to the second.

@@ -85,10 +85,29 @@ fn of_the_store() -> Vec<Command> {
             .about("Copies the store to another place, of the same or another kind")
             .arg(place("to", "Where the copy is made")),
         Command::new("verify")
-            .about("Reads and checks every record; ends with 1 where not all fits"),
+            .about("Reads and checks every record; ends with 3 where something is wrong")
+            .arg(address()),
+        Command::new("repair")
+            .about(
+                "Puts right index lines and counts, and no record; ends with 3 where more is wrong",
+            )
+            .arg(address())
+            .arg(
+                Arg::new("dry-run")
+                    .long("dry-run")
+                    .action(ArgAction::SetTrue)
+                    .help("Only tells what would be repaired"),
+            ),
         Command::new("stats").about("Tells what takes how much room"),
         Command::new("compact").about("Gives back room that the store does not need"),
     ]
+}
+
+/// The store, beside the option for it.
+fn address() -> Arg {
+    Arg::new("address")
+        .value_name("ADDRESS")
+        .help("The store, as `--store` names it; that one when absent")
 }
 
 fn of_accounts() -> Vec<Command> {

@@ -1,12 +1,13 @@
 //! The command `tenantry`: looks into a store, keeps it, and calls any operation.
 //!
 //! Answers are tables for people, or JSON with `--json`. The command ends with 0 where what was
-//! asked is done or true, with 1 where it was refused or is not so, and with 2 where the command
-//! line is wrong.
+//! asked is done or true, with 1 where it was refused or is not so, with 2 where the command line
+//! is wrong, and with 3 where `verify` or `repair` leaves findings.
 
 mod answers;
 mod commands;
 mod failure;
+mod findings;
 mod operations;
 mod store;
 mod tail;
@@ -51,12 +52,13 @@ const DONE: u8 = 0;
 const REFUSED: u8 = 1;
 /// The command line is wrong.
 const WRONG: u8 = 2;
+/// Something in the store is wrong.
+const FINDINGS: u8 = 3;
 
 fn answer(matches: &ArgMatches) -> u8 {
     let is_json = matches.get_flag("json");
     match dispatch(matches, is_json) {
-        Ok(true) => DONE,
-        Ok(false) => REFUSED,
+        Ok(code) => code,
         Err(Failure::Refused(error)) => {
             let written = match is_json {
                 true => writeln!(std::io::stdout(), "{}", error.to_json()),
@@ -89,8 +91,8 @@ fn complain(what: &str) {
     let _ = writeln!(std::io::stderr(), "tenantry: {what}");
 }
 
-/// Does what is asked; answers whether it is so.
-fn dispatch(matches: &ArgMatches, is_json: bool) -> Result<bool, Failure> {
+/// Does what is asked; answers with which code the process is to end.
+fn dispatch(matches: &ArgMatches, is_json: bool) -> Result<u8, Failure> {
     let Some((name, of)) = matches.subcommand() else {
         return Err(Failure::Usage("name a command; see `--help`".to_owned()));
     };
@@ -103,11 +105,11 @@ fn dispatch(matches: &ArgMatches, is_json: bool) -> Result<bool, Failure> {
                 clap_complete::generate(*shell, &mut commands::command(), "tenantry", &mut out);
                 std::io::stdout().write_all(&out)?;
             }
-            return Ok(true);
+            return Ok(DONE);
         }
         "operations" => {
             operations::list(text("word"))?;
-            return Ok(true);
+            return Ok(DONE);
         }
         // It needs no store but the one that it makes.
         "restore" => {
@@ -118,14 +120,18 @@ fn dispatch(matches: &ArgMatches, is_json: bool) -> Result<bool, Failure> {
         }
         _ => {}
     }
-    let store = Store::open(matches)?;
-    let is_so = ask(&store, name, of, is_json)?;
+    let address = match name {
+        "verify" | "repair" => of.get_one::<String>("address"),
+        _ => None,
+    };
+    let store = Store::open(matches, address)?;
+    let code = ask(&store, name, of, is_json)?;
     store.close()?;
-    Ok(is_so)
+    Ok(code)
 }
 
 /// Asks an open store.
-fn ask(store: &Store, name: &str, of: &ArgMatches, is_json: bool) -> Result<bool, Failure> {
+fn ask(store: &Store, name: &str, of: &ArgMatches, is_json: bool) -> Result<u8, Failure> {
     let text = |id: &str| of.get_one::<String>(id).map(String::as_str);
     let to = || json!({"to": text("to")});
     match name {
@@ -133,15 +139,18 @@ fn ask(store: &Store, name: &str, of: &ArgMatches, is_json: bool) -> Result<bool
         "copy" => show(&store.call("store.copy", &to())?, is_json),
         "stats" => show(&store.call("store.stats", &json!({}))?, is_json),
         "compact" => show(&store.call("store.compact", &json!({}))?, is_json),
-        "verify" => {
-            let found = store.call("store.verify", &json!({}))?;
-            show(&found, is_json)?;
-            Ok(found["whole"] == true)
+        "verify" => Ok(or(findings::verify(store, is_json)?, FINDINGS)),
+        "repair" => {
+            let is_whole = findings::repair(store, of.get_flag("dry-run"), is_json)?;
+            Ok(or(is_whole, FINDINGS))
         }
-        "usage" => usage::show(store, text("account").unwrap_or_default(), is_json),
-        "why" => why::show(store, of, is_json),
+        "usage" => {
+            let is_shown = usage::show(store, text("account").unwrap_or_default(), is_json)?;
+            Ok(or(is_shown, REFUSED))
+        }
+        "why" => Ok(or(why::show(store, of, is_json)?, REFUSED)),
         "outbox" => match of.subcommand() {
-            Some(("tail", of)) => tail::follow(store, of, is_json),
+            Some(("tail", of)) => Ok(or(tail::follow(store, of, is_json)?, REFUSED)),
             _ => Err(Failure::Usage("name a command: `outbox tail`".to_owned())),
         },
         operation => {
@@ -151,7 +160,12 @@ fn ask(store: &Store, name: &str, of: &ArgMatches, is_json: bool) -> Result<bool
     }
 }
 
-fn show(answer: &Value, is_json: bool) -> Result<bool, Failure> {
+fn show(answer: &Value, is_json: bool) -> Result<u8, Failure> {
     answers::print(answer, is_json)?;
-    Ok(true)
+    Ok(DONE)
+}
+
+/// The code for something that is so, or this other one.
+fn or(is_so: bool, otherwise: u8) -> u8 {
+    if is_so { DONE } else { otherwise }
 }

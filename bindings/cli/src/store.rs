@@ -20,9 +20,10 @@ impl Store {
         })
     }
 
-    /// The one that is named; none is made unless that is asked for.
-    pub(crate) fn open(matches: &ArgMatches) -> Result<Store, Failure> {
-        let path = matches.get_one::<String>("store").ok_or_else(|| {
+    /// The one that is named, at an address or by an option; none is made unless that is asked for.
+    pub(crate) fn open(matches: &ArgMatches, address: Option<&String>) -> Result<Store, Failure> {
+        let named = address.or_else(|| matches.get_one::<String>("store"));
+        let path = named.ok_or_else(|| {
             Failure::Usage(
                 "name the store: `--store PATH`, or the variable TENANTRY_STORE".to_owned(),
             )

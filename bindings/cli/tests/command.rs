@@ -223,7 +223,7 @@ fn the_tail_of_the_outbox_takes_nothing_and_shows_no_token() {
 }
 
 #[test]
-fn a_backup_comes_back_and_damage_ends_with_1() {
+fn a_backup_comes_back_and_damage_is_told_and_never_repaired() {
     let scratch = Scratch::new();
     for (store, to) in [("store", "sqlite:copy.db"), ("sqlite:a.db", "copy")] {
         scratch.furnish(store);
@@ -248,7 +248,102 @@ fn a_backup_comes_back_and_damage_ends_with_1() {
     }
     fs::write(&db, bytes).unwrap();
     let damaged = scratch.run("sqlite:a.db", &["verify"]);
-    assert_eq!(damaged.status.code(), Some(1), "{damaged:?}");
+    assert_eq!(damaged.status.code(), Some(3), "{damaged:?}");
+    let said = String::from_utf8(damaged.stdout).unwrap();
+    for part in ["unreadable record", "account acme", "restore a backup"] {
+        assert!(said.contains(part), "{said}");
+    }
+    // What follows from a record that cannot be read would be taken away.
+    for more in [&["--dry-run"][..], &[]] {
+        let refused = scratch.run("sqlite:a.db", &[&["repair"], more].concat());
+        assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+        let said = String::from_utf8(refused.stderr).unwrap();
+        assert!(said.contains("nothing was repaired"), "{said}");
+    }
+    let again = scratch.run("sqlite:a.db", &["verify"]);
+    assert_eq!(String::from_utf8(again.stdout).unwrap(), said);
+}
+
+/// Writes to a store as no operation does.
+fn tamper(scratch: &Scratch, store: &str, writes: Vec<(&[u8], Option<&[u8]>)>) {
+    let place = match store.strip_prefix("sqlite:") {
+        Some(file) => format!("sqlite:{}", scratch.0.join(file).display()),
+        None => scratch.0.join(store).display().to_string(),
+    };
+    let how = tenantry_store::Options {
+        cache_bytes: 1 << 20,
+        ..tenantry_store::Options::default()
+    };
+    let open = tenantry_store::open(&tenantry_store::At::new(Path::new(&place)), &how).unwrap();
+    let writes = writes
+        .into_iter()
+        .map(|(key, value)| (key.to_vec(), value.map(<[u8]>::to_vec)));
+    let batch = tenantry_store::Batch {
+        writes: writes.collect(),
+        ..tenantry_store::Batch::default()
+    };
+    open.sync(open.commit(&batch).unwrap()).unwrap();
+    open.close().unwrap();
+}
+
+#[test]
+fn what_follows_from_records_is_repaired_and_the_rest_is_named() {
+    let scratch = Scratch::new();
+    for store in ["store", "sqlite:a.db"] {
+        scratch.furnish(store);
+        assert!(
+            scratch
+                .text("", &["verify", store])
+                .starts_with("Nothing is wrong in ")
+        );
+        let before = scratch.json(store, &["store.state_hash"]);
+        tamper(
+            &scratch,
+            store,
+            vec![
+                (b"em\0ann@acme.example", None),
+                (b"tl\0acme\0members", Some(b"9")),
+            ],
+        );
+        let found = scratch.run("", &["verify", store]);
+        assert_eq!(found.status.code(), Some(3), "{found:?}");
+        let said = String::from_utf8(found.stdout).unwrap();
+        for part in [
+            "2 findings",
+            "email ann@acme.example\n  missing line: The index line of the user `ann` is missing.",
+            "tally acme/members\n  wrong count: The count is 9; it must be ",
+            "`tenantry repair` puts it right",
+        ] {
+            assert!(said.contains(part), "{said}");
+        }
+        let told = scratch.run("", &["repair", store, "--dry-run"]);
+        assert_eq!(told.status.code(), Some(3), "{told:?}");
+        assert!(
+            told.stdout.starts_with(b"Would be repaired: 2 "),
+            "{told:?}"
+        );
+        assert_ne!(scratch.json(store, &["store.state_hash"]), before);
+        let repaired = scratch.json(store, &["repair"]);
+        assert_eq!(repaired["repaired_count"], 2, "{repaired}");
+        assert_eq!(
+            scratch.json("", &["verify", store])["findings"],
+            serde_json::json!([])
+        );
+        let again = scratch.text("", &["repair", store]);
+        assert_eq!(again, "Repaired: 0 index lines and counts.\n");
+        // A record that contradicts the others is named, and stays.
+        tamper(&scratch, store, vec![(b"al\0user\0nobody", Some(b"[]"))]);
+        let left = scratch.run(store, &["repair"]);
+        assert_eq!(left.status.code(), Some(3), "{left:?}");
+        let said = String::from_utf8(left.stdout).unwrap();
+        for part in [
+            "Not repaired: 1 finding.",
+            "missing record",
+            "restore a backup",
+        ] {
+            assert!(said.contains(part), "{said}");
+        }
+    }
 }
 
 #[test]

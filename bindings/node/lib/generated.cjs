@@ -3,7 +3,7 @@
 
 const { TenantryError } = require('./error.cjs')
 
-const CATALOGUE_HASH = 'c681a1ac686d3d3d358240c815d3b4d9'
+const CATALOGUE_HASH = 'c0ccf4c37d261b3a3c0b3eb143a9b2de'
 
 const ERROR_CLASSES = {
   invalid: class InvalidArgument extends TenantryError {},
@@ -1081,6 +1081,13 @@ const TYPES = {
   StoreBarrier: { reached: ['reached', 'bool'], behind: ['behind', ['text']] },
   StoreCompacted: { bytesBefore: ['bytes_before', 'integer'], bytes: ['bytes', 'integer'] },
   StoreCopy: { storeId: ['store_id', 'text'], records: ['records', 'integer'], stateHash: ['state_hash', 'text'] },
+  StoreFinding: {
+    kind: ['kind', 'text'],
+    record: ['record', 'text'],
+    key: ['key', ['text']],
+    message: ['message', 'text'],
+    remedy: ['remedy', 'text'],
+  },
   StoreInfo: {
     storeId: ['store_id', 'text'],
     kind: ['kind', 'text'],
@@ -1093,6 +1100,12 @@ const TYPES = {
   },
   StoreKindStats: { kind: ['kind', 'text'], records: ['records', 'integer'], bytes: ['bytes', 'integer'] },
   StoreMetrics: { text: ['text', 'text'] },
+  StoreRepair: {
+    whole: ['whole', 'bool'],
+    repairedCount: ['repaired_count', 'integer'],
+    repaired: ['repaired', ['StoreFinding']],
+    remaining: ['remaining', ['StoreFinding']],
+  },
   StoreStateHash: { stateHash: ['state_hash', 'text'], records: ['records', 'integer'] },
   StoreStats: {
     records: ['records', 'integer'],
@@ -1111,6 +1124,7 @@ const TYPES = {
     bytes: ['bytes', 'integer'],
     lastCommit: ['last_commit', 'integer'],
     damaged: ['damaged', ['text']],
+    findings: ['findings', ['StoreFinding']],
   },
   Successor: { account: ['account', 'text'], user: ['user', 'text'] },
   SuppressedRecipient: { recipient: ['recipient', 'integer'], address: ['address', 'text'], by: ['by', 'Suppression'] },
@@ -2083,6 +2097,7 @@ const TYPES = {
   StoreCopyRequest: { to: ['to', 'text'] },
   StoreInfoRequest: {},
   StoreMetricsRequest: {},
+  StoreRepairRequest: { dryRun: ['dry_run', 'bool'] },
   StoreRestoreRequest: { backup: ['backup', 'text'], to: ['to', 'text'], edited: ['edited', 'bool'] },
   StoreStateHashRequest: {},
   StoreStatsRequest: {},
@@ -2402,6 +2417,7 @@ const OPERATIONS = {
   'store.copy': { request: 'StoreCopyRequest', answer: 'StoreCopy' },
   'store.info': { request: 'StoreInfoRequest', answer: 'StoreInfo' },
   'store.metrics': { request: 'StoreMetricsRequest', answer: 'StoreMetrics' },
+  'store.repair': { request: 'StoreRepairRequest', answer: 'StoreRepair' },
   'store.restore': { request: 'StoreRestoreRequest', answer: 'StoreCopy' },
   'store.state_hash': { request: 'StoreStateHashRequest', answer: 'StoreStateHash' },
   'store.stats': { request: 'StoreStatsRequest', answer: 'StoreStats' },
@@ -3248,6 +3264,9 @@ class StoreOperations {
   }
   metrics(request) {
     return this.#run('store.metrics', request)
+  }
+  repair(request) {
+    return this.#run('store.repair', request)
   }
   restore(request) {
     return this.#run('store.restore', request)

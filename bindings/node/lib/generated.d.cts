@@ -900,6 +900,7 @@ export interface AuditItem {
  * - `second_factor`: The second factor of a user; never its secret.
  * - `session`: A session of a user.
  * - `share`: How a resource is shared with accounts below, named by kind and id.
+ * - `store`: The store, named by its id: index lines and counts were repaired.
  * - `suppression`: A suppression, named by value and class. For an address, only the domain is recorded.
  * - `user`: A user.
  */
@@ -927,6 +928,7 @@ export type AuditKind =
   | 'second_factor'
   | 'session'
   | 'share'
+  | 'store'
   | 'suppression'
   | 'user'
 
@@ -4569,6 +4571,45 @@ export interface StoreCopy {
   stateHash: string
 }
 
+/** Something in the store that is damaged, or does not agree with the rest. */
+export interface StoreFinding {
+  /** What is wrong. */
+  kind: StoreFindingKind
+  /**
+   * The kind of the record, index line or count that is wrong, as the lines of a backup name it;
+   * absent if it is of no known kind.
+   */
+  record?: string
+  /** The parts of its key, as the lines of a backup have them. */
+  key: Array<string>
+  /** What is wrong with it, in a sentence. */
+  message: string
+  /** What to do about it. */
+  remedy: StoreRemedy
+}
+
+/**
+ * What is wrong with a record, an index line or a count.
+ *
+ * - `unreadable_record`: A record cannot be read.
+ * - `unknown_key`: A key is not one that a store has.
+ * - `missing_record`: A record needs another one, which does not exist.
+ * - `contradiction`: A record contradicts others, or itself.
+ * - `missing_line`: An index line is missing that follows from a record.
+ * - `superfluous_line`: An index line follows from no record.
+ * - `wrong_line`: An index line holds another value than the one that follows from its record.
+ * - `wrong_count`: A count differs from what there is to count.
+ */
+export type StoreFindingKind =
+  | 'unreadable_record'
+  | 'unknown_key'
+  | 'missing_record'
+  | 'contradiction'
+  | 'missing_line'
+  | 'superfluous_line'
+  | 'wrong_line'
+  | 'wrong_count'
+
 /** What `store.info` says about a store. */
 export interface StoreInfo {
   /** The id that the store got when it was created. */
@@ -4628,6 +4669,38 @@ export interface StoreMetrics {
   text: string
 }
 
+/**
+ * What to do about a finding.
+ *
+ * - `repair`: Call `store.repair`: the right value follows from the records.
+ * - `restore_backup`: Restore a backup, and keep the damaged store: nothing else in the store says what is right.
+ */
+export type StoreRemedy =
+  | 'repair'
+  | 'restore_backup'
+
+/**
+ * What a repair did; in a dry run, what it would do.
+ *
+ * It is an answer of yes or no: yes if `whole` is true.
+ *
+ * The object itself is true either way, as every object is in JavaScript.
+ */
+export interface StoreRepair {
+  /** Whether the store is whole now: `store.verify` finds nothing. */
+  whole: boolean
+  /**
+   * How many index lines and counts were repaired; in a dry run, how many of those that are
+   * found now would be repaired. What is repaired can bring further ones to light, such as the
+   * count of index lines that were missing.
+   */
+  repairedCount: number
+  /** The first of them, at most 100. */
+  repaired: Array<StoreFinding>
+  /** What cannot be repaired, at most 100. */
+  remaining: Array<StoreFinding>
+}
+
 /** The fingerprint of a store. */
 export interface StoreStateHash {
   /** SHA-256 over all keys and values in order, in hexadecimal. */
@@ -4677,8 +4750,13 @@ export interface StoreVerification {
   bytes: number
   /** The number of the last commit. */
   lastCommit: number
-  /** The places where records are damaged or do not agree with each other, at most 100. */
+  /** The findings as one line of text each, at most 100. */
   damaged: Array<string>
+  /**
+   * What is damaged or does not agree, at most 100. If a record cannot be read from the disk,
+   * only such records are named: the others cannot be compared with each other then.
+   */
+  findings: Array<StoreFinding>
 }
 
 /** The next owner of an account. */
@@ -7809,6 +7887,12 @@ export interface StoreCopyRequest {
   to: string
 }
 
+/** The request of `store.repair`. */
+export interface StoreRepairRequest {
+  /** Whether the call only tells what it would repair, and changes nothing. */
+  dryRun?: boolean | undefined
+}
+
 /** The request of `store.restore`. */
 export interface StoreRestoreRequest {
   /** The file that `store.backup` has written. */
@@ -9411,6 +9495,16 @@ export interface StoreOperations {
    * as much as the call; but what they draw from the store is counted.
    */
   metrics(): Promise<StoreMetrics>
+  /**
+   * Repairs what follows from records: it writes index lines and counts that are missing or wrong,
+   * and deletes those that follow from no record. Records themselves are never changed. What cannot
+   * be repaired is named in the answer.
+   *
+   * The repair runs in steps, each of which is one durable commit, while other calls continue. Each
+   * step is recorded in the audit chain of the platform. A store in which a record cannot be read is
+   * refused (`store_corrupt`) and not changed: restore a backup.
+   */
+  repair(request?: StoreRepairRequest): Promise<StoreRepair>
   /**
    * Creates a new store from a backup, at a place where there is no store yet. The store that runs
    * the call is neither read nor changed. The file is checked before anything is created, and the

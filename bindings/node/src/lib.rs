@@ -10,7 +10,7 @@
 //! that its stack is the caller's.
 
 mod decision;
-mod logs;
+pub mod logs;
 
 use decision::Decision;
 use napi::ScopedTask;

@@ -6,8 +6,8 @@ use crate::error::{Code, Error};
 use crate::kernel::page::Reader;
 use crate::kernel::{Tx, keys};
 use crate::model::{
-    Account, Actor, AuditActor, Edition, EffectivePolicies, Id, OutboxMessage, PermissionTree,
-    PolicyRecord,
+    Account, Actor, AuditActor, AuditChange, Edition, EffectivePolicies, Id, OutboxMessage,
+    PermissionTree, PolicyRecord,
 };
 use crate::rules::policy;
 use crate::tables::accounts::account_line;
@@ -23,6 +23,8 @@ pub struct Ctx<'a> {
     pub(crate) tx: Tx<'a>,
     /// Who asked for what is done here, where that was another call.
     pub(crate) on_behalf: Option<AuditActor>,
+    /// What the audit of the platform is to remember though no record tells of it.
+    pub(crate) untold: Vec<AuditChange>,
 }
 
 impl Engine {
@@ -42,6 +44,7 @@ impl Engine {
             now_ms: tx.now_ms,
             tx,
             on_behalf: None,
+            untold: Vec::new(),
         }
     }
 }

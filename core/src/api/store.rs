@@ -15,6 +15,20 @@ pub struct Info {}
 #[request]
 pub struct Verify {}
 
+/// Repairs what follows from records: it writes index lines and counts that are missing or wrong,
+/// and deletes those that follow from no record. Records themselves are never changed. What cannot
+/// be repaired is named in the answer.
+///
+/// The repair runs in steps, each of which is one durable commit, while other calls continue. Each
+/// step is recorded in the audit chain of the platform. A store in which a record cannot be read is
+/// refused (`store_corrupt`) and not changed: restore a backup.
+#[request]
+pub struct Repair {
+    /// Whether the call only tells what it would repair, and changes nothing.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
 /// Computes a fingerprint of every record: two stores that went through the same operations have
 /// the same fingerprint.
 ///
@@ -271,8 +285,73 @@ pub struct StoreVerification {
     pub bytes: u64,
     /// The number of the last commit.
     pub last_commit: u64,
-    /// The places where records are damaged or do not agree with each other, at most 100.
+    /// The findings as one line of text each, at most 100.
     pub damaged: Vec<String>,
+    /// What is damaged or does not agree, at most 100. If a record cannot be read from the disk,
+    /// only such records are named: the others cannot be compared with each other then.
+    pub findings: Vec<StoreFinding>,
+}
+
+/// Something in the store that is damaged, or does not agree with the rest.
+#[answer]
+pub struct StoreFinding {
+    /// What is wrong.
+    pub kind: StoreFindingKind,
+    /// The kind of the record, index line or count that is wrong, as the lines of a backup name it;
+    /// absent if it is of no known kind.
+    pub record: Option<String>,
+    /// The parts of its key, as the lines of a backup have them.
+    pub key: Vec<String>,
+    /// What is wrong with it, in a sentence.
+    pub message: String,
+    /// What to do about it.
+    pub remedy: StoreRemedy,
+}
+
+/// What is wrong with a record, an index line or a count.
+#[answer]
+pub enum StoreFindingKind {
+    /// A record cannot be read.
+    UnreadableRecord,
+    /// A key is not one that a store has.
+    UnknownKey,
+    /// A record needs another one, which does not exist.
+    MissingRecord,
+    /// A record contradicts others, or itself.
+    Contradiction,
+    /// An index line is missing that follows from a record.
+    MissingLine,
+    /// An index line follows from no record.
+    SuperfluousLine,
+    /// An index line holds another value than the one that follows from its record.
+    WrongLine,
+    /// A count differs from what there is to count.
+    WrongCount,
+}
+
+/// What to do about a finding.
+#[answer]
+pub enum StoreRemedy {
+    /// Call `store.repair`: the right value follows from the records.
+    Repair,
+    /// Restore a backup, and keep the damaged store: nothing else in the store says what is right.
+    RestoreBackup,
+}
+
+/// What a repair did; in a dry run, what it would do.
+#[answer]
+#[schemars(extend("x-yes" = "whole"))]
+pub struct StoreRepair {
+    /// Whether the store is whole now: `store.verify` finds nothing.
+    pub whole: bool,
+    /// How many index lines and counts were repaired; in a dry run, how many of those that are
+    /// found now would be repaired. What is repaired can bring further ones to light, such as the
+    /// count of index lines that were missing.
+    pub repaired_count: u64,
+    /// The first of them, at most 100.
+    pub repaired: Vec<StoreFinding>,
+    /// What cannot be repaired, at most 100.
+    pub remaining: Vec<StoreFinding>,
 }
 
 /// The fingerprint of a store.

@@ -6,6 +6,7 @@ mod copy;
 mod file;
 mod metrics;
 mod new;
+mod repair;
 mod restore;
 mod stats;
 #[cfg(test)]
@@ -14,10 +15,11 @@ mod tests;
 use crate::access::operation::Operation;
 use crate::access::request::Ctx;
 use crate::api::store::{
-    Barrier, ErasedAccount, Info, ReplacedEverywhere, StateHash, StoreBarrier, StoreInfo,
-    StoreKind, StoreStateHash, StoreVerification, Verify,
+    Barrier, ErasedAccount, Info, ReplacedEverywhere, StateHash, StoreBarrier, StoreFinding,
+    StoreFindingKind, StoreInfo, StoreKind, StoreStateHash, StoreVerification, Verify,
 };
 use crate::error::Error;
+use crate::kernel::check::finding;
 use crate::kernel::keys;
 use crate::kernel::replaced::Replacement;
 use crate::kernel::snapshot::Reads;
@@ -107,20 +109,37 @@ impl Operation for Verify {
     type Answer = StoreVerification;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<StoreVerification, Error> {
-        let mut found = ctx.engine.kernel.backend.verify()?;
+        let found = ctx.engine.kernel.backend.verify()?;
         // What is damaged cannot be looked up; then that alone is told.
-        if found.damaged.is_empty() {
+        let findings: Vec<StoreFinding> = match found.damaged.is_empty() {
             // Reading everything took long: what it is held against begins only now.
-            found.damaged = check(ctx.engine.kernel.snapshot(), MOST_DAMAGED)?;
-        }
+            true => check(ctx.engine.kernel.snapshot(), MOST_DAMAGED)?,
+            false => found.damaged.iter().map(|what| unreadable(what)).collect(),
+        };
         Ok(StoreVerification {
-            whole: found.damaged.is_empty(),
+            whole: findings.is_empty(),
             records: found.records,
             bytes: found.bytes,
             last_commit: found.last_commit,
-            damaged: found.damaged,
+            damaged: findings.iter().map(StoreFinding::text).collect(),
+            findings,
         })
     }
+}
+
+/// What the store itself says is damaged: a record, by its key as it is printed, or the whole.
+fn unreadable(what: &str) -> StoreFinding {
+    let (key, message) = match what.split_once(": ") {
+        Some(("the whole" | "the file", what)) => (
+            String::new(),
+            format!("The store as a whole is damaged: {what}."),
+        ),
+        _ => (
+            what.replace("\\x00", "\0"),
+            "The record cannot be read: its bytes are not those that were written.".to_owned(),
+        ),
+    };
+    finding(StoreFindingKind::UnreadableRecord, key.as_bytes(), message)
 }
 
 impl Operation for StateHash {

@@ -122,6 +122,19 @@ pub(crate) fn remember(ctx: &mut Ctx<'_>, operation: &str) -> Result<(), Error> 
             }
         }
     }
+    let untold = std::mem::take(&mut ctx.untold).into_iter();
+    let untold: Vec<_> = untold
+        .map(|change| Found {
+            change,
+            personal: None,
+        })
+        .collect();
+    if !untold.is_empty() {
+        found
+            .entry(AuditChain::Platform)
+            .or_default()
+            .extend(untold);
+    }
     for (chain, found) in found {
         append(ctx, &chain, operation, found)?;
     }

@@ -113,7 +113,7 @@ pub(super) fn code(guard: &Guard, operation: &str, request: Value) -> Option<Cod
 }
 
 pub(super) fn whole(disk: &Disk) {
-    assert_eq!(check(&*disk.inner, 20).unwrap(), Vec::<String>::new());
+    assert_eq!(check(&*disk.inner, 20).unwrap(), []);
 }
 
 /// How many keys begin with a prefix.

@@ -476,7 +476,7 @@ fn what_cannot_be_paid_any_more_comes_back() {
         }
         assert_eq!(
             crate::tables::check::check(&*guard.engine.kernel.backend, 10).unwrap(),
-            [""; 0],
+            [],
             "{operation}"
         );
     }

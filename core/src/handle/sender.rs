@@ -9,7 +9,7 @@ use crate::guard::Guard;
 use crate::handle::from_memory::{FromMemory, decide_from_memory};
 use crate::meters::allowance::Allowance;
 use crate::meters::{Ask, InCommon, Prepared, check_count};
-use crate::model::{Channel, Count, Decision, Id, MessageInput};
+use crate::model::{Channel, Decision, Id, MessageInput};
 use crate::options::ActingSender;
 use crate::sending::decide::decide;
 use arc_swap::ArcSwapOption;
@@ -70,7 +70,7 @@ impl Sender {
                 let Sends { user, message, .. } = &sends;
                 require_own_key(&mut engine.kernel.tx(), &cell.id, user.as_ref(), message)?;
             }
-            let sender = Sender {
+            Ok(Sender {
                 guard: guard.clone(),
                 path: path.clone(),
                 cell,
@@ -79,22 +79,8 @@ impl Sender {
                 allowance: Arc::default(),
                 in_common: InCommon::default(),
                 in_child: OnceLock::new(),
-            };
-            if sender.sends.acting.is_none() {
-                sender.draw_ahead(engine);
-            }
-            Ok(sender)
+            })
         })
-    }
-
-    /// Has the first blocks drawn in the background, so that the first send need not wait for the
-    /// disk.
-    fn draw_ahead(&self, engine: &Engine) {
-        // Why it cannot be prepared is what the first send answers.
-        let prepared = self.prepare_anew(engine);
-        if let Some(prepared) = prepared.ok().filter(|prepared| prepared.refusal.is_none()) {
-            prepared.ask_for_blocks(engine);
-        }
     }
 
     /// In a forked child: the same, prepared there with the first use.
@@ -126,10 +112,7 @@ impl Sender {
     /// Asks for `count` messages and charges them: all of them or none.
     #[inline]
     pub fn admit(&self, count: u64) -> Result<Decision, Error> {
-        if let Some(left) = self.take_own(count) {
-            return Ok(Decision::granted(count, left));
-        }
-        match self.try_without_own(count)? {
+        match self.try_admit(count)? {
             Some(decision) => Ok(decision),
             None => match self.in_child()? {
                 Some(own) => own.admit(count),
@@ -155,47 +138,52 @@ impl Sender {
     /// need the disk, or if a role on trial would refuse the send. In these cases,
     /// [`admit`](Sender::admit) decides, and counts for the trial (R-QTA-15).
     ///
-    /// The disk is needed for the first send of an account, unless its first blocks were drawn
-    /// since the sender was prepared; for the next block of a limit that was not drawn in time; and
-    /// when something is due. After a change of the account, data that was
+    /// The disk is needed for the first send of an account that is not in memory, for the next
+    /// block of a limit, and when something is due. After a change of the account, data that was
     /// read before is looked up again, without waiting for a writer.
     #[inline]
     pub fn try_admit(&self, count: u64) -> Result<Option<Decision>, Error> {
-        match self.take_own(count) {
+        let Some((engine, now_ms)) = self.guard.plain() else {
+            return self.try_with_checks(count);
+        };
+        let (count, stamp) = (check_count(count)?, self.cell.stamp(engine));
+        match self.take_lent(stamp, count, now_ms) {
             Some(left) => Ok(Some(Decision::granted(count, left))),
-            None => self.try_without_own(count),
+            None => self.try_beyond_lent(engine, stamp, count, now_ms),
         }
     }
 
-    /// Takes `count` out of the allowance of this sender, and says how many are left; none where
-    /// more is to be looked at. What most sends run through.
+    /// Takes `count` out of what is lent to this sender, and says how many are left; none where
+    /// the counters are to be looked at.
     #[inline]
-    fn take_own(&self, count: u64) -> Option<u64> {
-        let (engine, now_ms) = self.guard.plain()?;
-        let is_number = (1..=Count::MAX).contains(&count);
-        is_number
-            .then(|| self.allowance.take(self.cell.stamp(engine), count, now_ms))
-            .flatten()
+    fn take_lent(&self, stamp: u64, count: u64, now_ms: u64) -> Option<u64> {
+        self.allowance
+            .take(stamp, count, now_ms)
+            .or_else(|| self.in_common.take(stamp, count, now_ms))
     }
 
-    fn try_without_own(&self, count: u64) -> Result<Option<Decision>, Error> {
-        let needs_check = self.guard.needs_check();
-        if needs_check {
-            if let Some(own) = self.in_child()? {
-                return own.try_admit(count);
-            }
-            self.guard.refuse_unusable(Effect::Send)?;
+    #[inline(never)]
+    fn try_beyond_lent(
+        &self,
+        engine: &Engine,
+        stamp: u64,
+        count: u64,
+        now_ms: u64,
+    ) -> Result<Option<Decision>, Error> {
+        let call = || self.without_allowance(engine, stamp, count, now_ms);
+        Ok(self.guard.contained(call)?.decision(count))
+    }
+
+    /// As [`try_admit`](Sender::try_admit), where more is to be looked at than what is asked for.
+    #[inline(never)]
+    fn try_with_checks(&self, count: u64) -> Result<Option<Decision>, Error> {
+        if let Some(own) = self.in_child()? {
+            return own.try_admit(count);
         }
-        // A whole decision is made once, at the end: handing it through every layer costs as much
-        // as deciding.
-        let answer = self.guard.run_at_once(needs_check, |engine| {
+        let answer = self.guard.enter_at_once(Effect::Send, |engine| {
             let count = check_count(count)?;
             let (stamp, now_ms) = (self.cell.stamp(engine), engine.kernel.clock.now_ms());
-            let left = self
-                .allowance
-                .take(stamp, count, now_ms)
-                .or_else(|| self.in_common.take(stamp, count, now_ms));
-            match left {
+            match self.take_lent(stamp, count, now_ms) {
                 Some(left) => Ok(FromMemory::Granted { left }),
                 None => self.without_allowance(engine, stamp, count, now_ms),
             }

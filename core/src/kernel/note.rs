@@ -78,7 +78,7 @@ impl Note {
         for (key, _) in writes.iter().filter(|(_, value)| value.is_some()) {
             match Prefix::of(key) {
                 Some(keys::OUTBOX_NEXT) => self.messages = true,
-                Some(keys::RESERVATION) => self.reserves = true,
+                Some(keys::RESERVATION | keys::OPEN_RESERVATION) => self.reserves = true,
                 Some(keys::REPLACEMENT) => self.replaces = true,
                 Some(keys::PRUNING) => self.prunes = true,
                 Some(keys::FORGET) => {

@@ -14,6 +14,9 @@ use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use std::collections::BTreeMap;
 
+/// What an index line holds whose key says all.
+pub(crate) const MARK: &[u8] = b"null";
+
 /// An id that is a part of a key.
 pub(crate) fn id(text: &str) -> Option<Id> {
     Id::new(text).ok()
@@ -84,8 +87,8 @@ pub(crate) struct Lines {
     pub(crate) entries: BTreeMap<Vec<u8>, Vec<u8>>,
     /// What the record adds to counts.
     pub(crate) counts: BTreeMap<Vec<u8>, u64>,
-    /// Records that have to be there, and what is wrong where one is not.
-    pub(crate) needs: Vec<(Need, &'static str)>,
+    /// Records that have to be there.
+    pub(crate) needs: Vec<Need>,
 }
 
 /// What a record needs.
@@ -100,7 +103,7 @@ pub(crate) enum Need {
 impl Lines {
     /// An index line: its key says all.
     pub(crate) fn index(&mut self, key: Vec<u8>) {
-        self.entries.insert(key, b"null".to_vec());
+        self.entries.insert(key, MARK.to_vec());
     }
 
     /// An index line that leads to an id.
@@ -115,21 +118,19 @@ impl Lines {
     }
 
     /// The record makes no sense without another.
-    pub(crate) fn needs(&mut self, key: Vec<u8>, what_if_not: &'static str) {
-        self.needs.push((Need::Record(key), what_if_not));
+    pub(crate) fn needs(&mut self, key: Vec<u8>) {
+        self.needs.push(Need::Record(key));
     }
 
     /// The record makes no sense without a package.
-    pub(crate) fn needs_package(&mut self, package: &Id, what_if_not: &'static str) {
-        self.needs
-            .push((Need::Package(package.clone()), what_if_not));
+    pub(crate) fn needs_package(&mut self, package: &Id) {
+        self.needs.push(Need::Package(package.clone()));
     }
 
     /// The record names a role, which knows by whom it is used.
     pub(crate) fn uses_role(&mut self, role: &Id, kind: &str, parts: &[&str]) {
         self.index(keys::role_use(role, kind, parts));
-        self.needs
-            .push((Need::Role(role.clone()), "its role is gone"));
+        self.needs.push(Need::Role(role.clone()));
     }
 
     /// What follows from two records together.
@@ -252,19 +253,22 @@ pub(crate) struct Declared {
     pub(crate) prefix: Prefix,
     pub(crate) audit: Option<AuditKind>,
     pub(crate) owner: Owner,
+    /// Whether its records follow from those of other tables, and are index lines or counts.
+    pub(crate) is_derived: bool,
     pub(crate) lines: &'static [Index],
     pub(crate) counts: &'static [Count],
     /// Checks the record at a key.
     pub(crate) check: Check,
-    /// Whether a record has a line.
-    pub(crate) has_line: HasLine,
+    /// What a record has in a line.
+    pub(crate) line: LineOf,
     /// Deletes the records whose keys begin with this prefix and these ids, at most so many;
     /// answers how many.
     pub(crate) erase_range: EraseRange,
 }
 
-/// Whether a record, by key and bytes, has a line with this key and this value.
-pub(crate) type HasLine = fn(&mut Tx<'_>, (&[u8], &[u8]), (&[u8], &[u8])) -> Result<bool, Error>;
+/// The value that a record, by key and bytes, gives the line with this key; none where it has no
+/// such line.
+pub(crate) type LineOf = fn(&mut Tx<'_>, (&[u8], &[u8]), &[u8]) -> Result<Option<Vec<u8>>, Error>;
 
 /// Deletes records with what follows from them.
 pub(crate) type EraseRange = fn(&mut Tx<'_>, Prefix, &[&str], usize) -> Result<usize, Error>;
@@ -278,10 +282,11 @@ impl Declared {
             prefix: T::PREFIX,
             audit: T::AUDIT,
             owner: T::OWNER,
+            is_derived: false,
             lines: T::LINES,
             counts: T::COUNTS,
             check: check::<T>,
-            has_line: has_line::<T>,
+            line: line::<T>,
             erase_range: |tx, _, parts, most| tx.erase_range::<T>(parts, most),
         }
     }
@@ -297,11 +302,22 @@ impl Declared {
             prefix,
             audit,
             owner,
+            is_derived: false,
             lines: &[],
             counts: &[],
             check,
-            has_line: |_, _, _| Ok(false),
+            line: |_, _, _| Ok(None),
             erase_range: delete_range,
+        }
+    }
+}
+
+impl Declared {
+    /// Index lines or counts that follow from records in ways of their own.
+    pub(crate) const fn derived(prefix: Prefix, owner: Owner, check: Check) -> Declared {
+        Declared {
+            is_derived: true,
+            ..Declared::plain(prefix, None, owner, check)
         }
     }
 }
@@ -323,48 +339,34 @@ pub(crate) fn delete_range(
     Ok(deleted)
 }
 
-fn check<T: Table>(look: &mut Look<'_>, key: &[u8], _parts: &[&str]) -> Result<(), Error> {
+fn check<T: Table>(look: &mut Look<'_>, _key: &[u8], _parts: &[&str]) -> Result<(), Error> {
     let record: T::Record = look.record()?;
-    look.must(T::key(&record) == key, "the record is that of another key");
+    look.must_lie_at(&T::key(&record));
     let lines = look.tx.lines_now::<T>(&record)?;
-    for (line, value) in &lines.entries {
-        let there = look.stored(line)?;
-        if there.as_deref() != Some(value) {
-            look.must(
-                false,
-                &format!("its index line {} is not there", line.escape_ascii()),
-            );
-        }
+    for (line, value) in lines.entries {
+        look.must_be_line(line, Some(value))?;
     }
-    for count in lines.counts.keys() {
-        let there = look.tx.count(count)? > 0;
-        look.must(
-            there,
-            &format!("the count {} leaves it out", count.escape_ascii()),
-        );
+    for count in lines.counts.into_keys() {
+        look.must_have(count)?;
     }
-    for (need, what_if_not) in &lines.needs {
+    for need in lines.needs {
         match need {
-            Need::Record(key) => look.must_have(key.clone(), what_if_not)?,
-            Need::Role(role) => look.must_be_role(role)?,
+            Need::Record(key) => look.must_have(key)?,
+            Need::Role(role) => look.must_be_role(&role)?,
             Need::Package(package) => {
-                let package = look.now(Replaceable::Package, package)?;
-                look.must_have(keys::package(&package), what_if_not)?;
+                let package = look.now(Replaceable::Package, &package)?;
+                look.must_have(keys::package(&package))?;
             }
         }
     }
     T::check(&record, look)
 }
 
-fn has_line<T: Table>(
+fn line<T: Table>(
     tx: &mut Tx<'_>,
     (key, bytes): (&[u8], &[u8]),
-    (line, value): (&[u8], &[u8]),
-) -> Result<bool, Error> {
+    line: &[u8],
+) -> Result<Option<Vec<u8>>, Error> {
     let record: T::Record = decode(key, bytes)?;
-    let lines = tx.lines_now::<T>(&record)?;
-    Ok(lines
-        .entries
-        .get(line)
-        .is_some_and(|written| written == value))
+    Ok(tx.lines_now::<T>(&record)?.entries.remove(line))
 }

@@ -270,6 +270,13 @@ impl<'a> Tx<'a> {
         self.writes.len()
     }
 
+    /// What is committed here relies on what another transaction has read.
+    pub(crate) fn rely_on(&mut self, read: Tx<'_>) {
+        for (key, seen) in read.seen {
+            self.seen.entry(key).or_insert(seen);
+        }
+    }
+
     /// The store that it reads, without what was written since.
     pub(crate) fn reads(&self) -> &Reads<'a> {
         &self.reads

@@ -194,18 +194,6 @@ mod tests {
         assert_eq!((sent, waited), (PER_HOUR, 1 + ALERTS));
     }
 
-    /// 20.11: the first blocks of a sender that is prepared are those of one that begins to send.
-    #[test]
-    fn a_prepared_sender_puts_no_more_at_stake() {
-        let (store, prepared) = acme();
-        let engine = &store.guard_for_tests().engine;
-        draw_ahead(&**engine, std::slice::from_ref(&prepared)).unwrap();
-        for (lost, limit) in at_stake(engine, &prepared, 0) {
-            assert!(0 < lost && lost <= limit / 50, "{lost} of {limit}");
-        }
-        assert!(prepared.charge_in_memory(&**engine, 1).is_some());
-    }
-
     /// Where all of a limit is drawn nobody is asked to draw more of it.
     #[test]
     fn what_is_all_drawn_is_not_asked_for() {

@@ -95,7 +95,7 @@ impl Meters {
 impl Prepared {
     /// Has the next blocks drawn ahead, where that is not asked for yet.
     #[cold]
-    pub(crate) fn ask_for_blocks(self: &Arc<Self>, store: &impl MeterStore) {
+    pub(super) fn ask_for_blocks(self: &Arc<Self>, store: &impl MeterStore) {
         if self.asked.swap(true, Ordering::AcqRel) {
             return;
         }
@@ -177,25 +177,18 @@ fn hand_out_ahead(ahead: &[Ahead<'_>], version: Option<u64>, is_behind: bool) ->
 }
 
 impl Prepared {
-    /// The next blocks of the counters that run low, and the first ones of those that nobody has
-    /// drawn from in this process.
+    /// The next blocks of the counters that run low.
     fn draws_ahead(&self, store: &impl MeterStore, batch: &mut Batch) -> Result<Vec<Draw>, Error> {
         let kernel = store.kernel();
         let (now_ms, processes) = (kernel.clock.now_ms(), kernel.processes());
-        // Where others sell the same limits, nothing is held for who may never send.
-        let begins = !kernel.is_shared() && self.team.meters().are_undrawn(self)?;
-        if begins {
-            self.team.refuse_when_ended()?;
-            self.roll(store, now_ms)?;
-        }
         let mut draws = Vec::new();
         let mut meters = self.team.meters();
         let least = meters.least_ahead(self, processes)?;
         for place in self.places.iter() {
             let (hot, cold) = meters.pair_mut(*place)?;
-            // What has no record although it was drawn from is gone with its account.
-            let runs_low = hot.unspent < hot.low && cold.version != 0;
-            if now_ms < hot.ends_at_ms && (runs_low || begins && cold.drawn_at_ms == 0) {
+            // What has no record was not drawn from: its account is gone.
+            let is_there = cold.version != 0;
+            if is_there && hot.unspent < hot.low && now_ms < hot.ends_at_ms {
                 let size = cold.ahead_size(hot, least, processes, now_ms);
                 if size > 0 {
                     draws.push(Draw {
@@ -209,18 +202,6 @@ impl Prepared {
             }
         }
         Ok(draws)
-    }
-}
-
-impl Meters {
-    /// Whether nobody has drawn from one of the counters of a send in this process.
-    fn are_undrawn(&self, prepared: &Prepared) -> Result<bool, Error> {
-        for place in prepared.places.iter() {
-            if self.pair(*place)?.1.drawn_at_ms == 0 {
-                return Ok(true);
-            }
-        }
-        Ok(false)
     }
 }
 

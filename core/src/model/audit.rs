@@ -266,6 +266,8 @@ pub enum AuditKind {
     Session,
     /// How a resource is shared with accounts below, named by kind and id.
     Share,
+    /// The store, named by its id: index lines and counts were repaired.
+    Store,
     /// A suppression, named by value and class. For an address, only the domain is recorded.
     Suppression,
     /// A user.

@@ -240,7 +240,8 @@ fn is_left_out(kind: AuditKind, name: &str) -> bool {
         | AuditKind::Avatar
         | AuditKind::DefaultLimits
         | AuditKind::Password
-        | AuditKind::Policies => &[],
+        | AuditKind::Policies
+        | AuditKind::Store => &[],
     };
     NEVER.contains(&name) || of_this_kind.contains(&name)
 }

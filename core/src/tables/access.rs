@@ -31,11 +31,11 @@ pub(super) const TABLES: &[Declared] = &[
             ["user", user] => needs_user(look, user),
             ["account", account] => {
                 let account = keys::account(&look.id(account)?);
-                look.must_have(account, "its account is gone")
+                look.must_have(account)
             }
             ["member", account, user] => {
                 let member = keys::member(&look.id(account)?, &look.id(user)?);
-                look.must_have(member, "its membership is gone")
+                look.must_have(member)
             }
             _ => look.no_such_key(),
         },
@@ -45,7 +45,7 @@ pub(super) const TABLES: &[Declared] = &[
 
 fn needs_user(look: &mut Look<'_>, user: &str) -> Result<(), Error> {
     let user = keys::user(&look.id(user)?);
-    look.must_have(user, "its user is gone")
+    look.must_have(user)
 }
 
 pub(crate) struct Links;
@@ -66,7 +66,7 @@ impl Table for Links {
 
     /// A user has one link of each kind.
     fn lines(_: &mut Tx<'_>, link: &Link, lines: &mut Lines) -> Result<(), Error> {
-        lines.needs(keys::user(&link.user), "its user is gone");
+        lines.needs(keys::user(&link.user));
         lines.leads(keys::user_link(&link.user, link_kind(link.kind)), &link.id);
         Ok(())
     }

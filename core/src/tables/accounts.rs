@@ -89,21 +89,18 @@ impl Table for Accounts {
             }
         }
         if let Some(package) = &account.package {
-            lines.needs_package(package, "its package is gone");
+            lines.needs_package(package);
             lines.index(keys::package_account(package, id));
         }
         if let Some(next) = &account.next_package {
-            lines.needs_package(&next.package, "its next package is gone");
+            lines.needs_package(&next.package);
             lines.index(keys::package_next(&next.package, id));
             lines.index(due::PACKAGE.key(next.from_ms, &[id.as_str()]));
         }
         if let Some(role) = &account.default_role {
             lines.uses_role(role, "account", &[id.as_str()]);
         }
-        lines.needs(
-            keys::group(id, &account.default_group),
-            "its default group is gone",
-        );
+        lines.needs(keys::group(id, &account.default_group));
         Ok(())
     }
 
@@ -113,13 +110,13 @@ impl Table for Accounts {
         match &account.owner {
             _ if account.leaving => {
                 let deletion = keys::key(keys::DELETION, &[account.id.as_str()]);
-                look.must_have(deletion, "it is never erased")?;
+                look.must_have(deletion)?;
             }
             Some(owner) => {
                 let member: Option<Member> = look.tx.get(&keys::member(&account.id, owner))?;
                 look.must(
                     member.is_some_and(|member| member.owner),
-                    "its owner is no member who owns it",
+                    "The user whom the account names as its owner is no member who owns it.",
                 );
             }
             None => {
@@ -131,11 +128,14 @@ impl Table for Accounts {
                             ..
                         }
                 );
-                look.must(waits, "it has no owner, and does not wait for one");
+                look.must(
+                    waits,
+                    "The account has no owner, and its status says that it waits for none.",
+                );
             }
         }
         let children = look.count(keys::CHILD, &[account.id.as_str()])?;
-        look.must_count(account.children, children, "accounts below");
+        look.must_count(account.children, children, "accounts directly below it");
         Ok(())
     }
 }

@@ -29,7 +29,7 @@ impl Table for ApiKeys {
 
     fn lines(_: &mut Tx<'_>, api_key: &ApiKey, lines: &mut Lines) -> Result<(), Error> {
         let ApiKey { account, user, .. } = api_key;
-        lines.needs(keys::member(account, user), "its membership is gone");
+        lines.needs(keys::member(account, user));
         lines.index(keys::account_api_key(account, user, &api_key.id));
         Ok(())
     }

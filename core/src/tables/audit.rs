@@ -44,11 +44,12 @@ pub(super) const TABLES: &[Declared] = &[
 ];
 
 fn chain(of: &str, account: &str) -> Result<AuditChain, Error> {
-    AuditChain::from_parts(of, account).ok_or_else(|| broken("there is no such chain"))
+    AuditChain::from_parts(of, account)
+        .ok_or_else(|| broken("There is no audit chain of this name."))
 }
 
 fn number(text: &str) -> Result<u64, Error> {
-    u64::from_str_radix(text, 16).map_err(|_| broken("the key ends in no number"))
+    u64::from_str_radix(text, 16).map_err(|_| broken("The key does not end in a number."))
 }
 
 impl Look<'_> {
@@ -56,25 +57,25 @@ impl Look<'_> {
     fn audit(&mut self, of: &str, account: &str, at: &str) -> Result<(), Error> {
         let (chain, at) = (chain(of, account)?, number(at)?);
         let record: AuditRecord = self.record()?;
-        self.must(record.number == at, "the record is that of another place");
+        self.must(
+            record.number == at,
+            "The number in the audit record differs from that in its key.",
+        );
         let head: AuditHead = self
             .tx
             .get(&keys::audit_head(&chain))?
-            .ok_or_else(|| broken("its chain has no head"))?;
+            .ok_or_else(|| broken("The head of its audit chain does not exist."))?;
         self.must(
             head.base.number < at && at <= head.last.number,
-            "its chain is said not to reach there",
+            "The audit record lies outside the range that the head of its chain names.",
         );
         if at == head.base.number + 1 {
             self.must(
                 record.previous == head.base.hash,
-                "it is not the one behind what was pruned",
+                "The first audit record does not follow the ones that were pruned.",
             );
         } else {
-            self.must_have(
-                keys::audit(&chain, at.saturating_sub(1)),
-                "the record before it is gone",
-            )?;
+            self.must_have(keys::audit(&chain, at.saturating_sub(1)))?;
         }
         let link = AuditLink {
             number: at,
@@ -83,28 +84,28 @@ impl Look<'_> {
         if at == head.last.number {
             self.must(
                 link == head.last,
-                "it is not the one that its chain ends with",
+                "The last audit record differs from the one that the head of its chain names.",
             );
         } else {
             let next = self.reads.get(&keys::audit(&chain, at + 1))?;
             self.must(
                 next.is_some_and(|next| follows(&link, &next.value).is_some()),
-                "the record behind it is gone, or follows another",
+                "The next audit record does not exist, or does not follow this one.",
             );
         }
         for (place, change) in record.changes.iter().enumerate() {
             if let Some(person) = &change.person {
-                self.must_have(
-                    keys::audit_person(person.kind, &person.id, &chain, at, place),
-                    "the person does not know it",
-                )?;
+                self.must_have(keys::audit_person(
+                    person.kind,
+                    &person.id,
+                    &chain,
+                    at,
+                    place,
+                ))?;
             }
         }
         if let (Some(user), Some(_)) = (&record.actor.user, &record.actor_hash) {
-            self.must_have(
-                keys::audit_actor(user, &chain, at),
-                "who acted does not know it",
-            )?;
+            self.must_have(keys::audit_actor(user, &chain, at))?;
         }
         Ok(())
     }
@@ -115,18 +116,12 @@ impl Look<'_> {
         if head.last.number == head.base.number {
             self.must(
                 head.last == head.base && head.last.number > 0,
-                "it begins and ends with two different records",
+                "The head of an empty audit chain names two different records.",
             );
             return Ok(());
         }
-        self.must_have(
-            keys::audit(&chain, head.last.number),
-            "its last record is gone",
-        )?;
-        self.must_have(
-            keys::audit(&chain, head.base.number + 1),
-            "its first record is gone",
-        )
+        self.must_have(keys::audit(&chain, head.last.number))?;
+        self.must_have(keys::audit(&chain, head.base.number + 1))
     }
 
     /// What tells who somebody is must be what was written, and is deleted only with them.
@@ -151,10 +146,15 @@ impl Look<'_> {
             hash: written,
         }) = known
         else {
-            return Err(broken("no change there is about the person"));
+            return Err(broken(
+                "No audit record refers to what is kept here about a person.",
+            ));
         };
         match (written, self.value) {
-            (None, value) => self.must(value == b"null", "nothing was known of the person"),
+            (None, value) => self.must(
+                value == b"null",
+                "Something is kept about a person of whom the audit record knows nothing.",
+            ),
             (Some(_), b"null") => {
                 let known: Option<serde_json::Value> =
                     self.tx.get(&keys::record_of_person(kind, &of))?;
@@ -163,12 +163,13 @@ impl Look<'_> {
                 });
                 self.must(
                     !there,
-                    "what is known of the person is gone, and the person is not",
+                    "What the audit knows of a person is gone, though the person still exists.",
                 );
             }
-            (Some(written), value) => {
-                self.must(hash(value) == written, "it is not what was written")
-            }
+            (Some(written), value) => self.must(
+                hash(value) == written,
+                "What is kept about a person differs from what was written with the audit record.",
+            ),
         }
         Ok(())
     }
@@ -188,16 +189,21 @@ impl Look<'_> {
             .filter(|record| record.actor.user.as_ref() == Some(user))
             .and_then(|record| record.actor_hash)
         else {
-            return Err(broken("they did nothing there from a known address"));
+            return Err(broken(
+                "No audit record refers to the address that is kept here.",
+            ));
         };
         if self.value == b"null" {
             let there = self.tx.has(&keys::user(user))?;
             self.must(
                 !there,
-                "where they came from is gone, and the person is not",
+                "The address of who acted is gone, though the person still exists.",
             );
         } else {
-            self.must(hash(self.value) == written, "it is not what was written");
+            self.must(
+                hash(self.value) == written,
+                "What is kept about a person differs from what was written with the audit record.",
+            );
         }
         Ok(())
     }

@@ -1,70 +1,117 @@
 //! Whether the records fit each other: every index line has its record and every record its lines,
 //! every count is what is there, and nothing names what is not there.
 //!
-//! `store.verify` asks this after it has checked each record by itself. Every record is looked at
-//! once, in the order of the keys, and whatever belongs to it is looked up: so it takes no more
-//! memory for a larger store. What follows from a record is declared with its table.
+//! `store.verify` asks this after it has checked each record by itself, and `store.repair` before
+//! it mends. Every record is looked at once, in the order of the keys, and whatever belongs to it
+//! is looked up: so it takes no more memory for a larger store. What follows from a record is
+//! declared with its table.
 
+use crate::api::store::{StoreFinding, StoreFindingKind as Kind};
 use crate::error::{Code, Error};
 use crate::kernel::Tx;
-use crate::kernel::check::{Look, STEP, broken};
+use crate::kernel::check::{Derived, Found, Look, STEP};
 use crate::kernel::keys::{self, Prefix};
 use crate::kernel::snapshot::Reads;
-use crate::kernel::table::{Index, Owner};
-use crate::tables::deletions;
+use crate::kernel::table::Owner;
+use crate::tables::{deletions, gauges, people};
 use tenantry_store::Order;
 
-/// What does not fit, at most `most` of it, each with the key at which it was noticed.
-pub(crate) fn check<'a>(reads: impl Into<Reads<'a>>, most: usize) -> Result<Vec<String>, Error> {
-    let reads = reads.into();
-    let mut found = Vec::new();
+/// What follows from the records of all tables.
+static DERIVED: Derived = Derived {
+    counted: super::counted,
+    count,
+    line,
+};
+
+/// What does not fit, at most `most` of it.
+pub(crate) fn check<'a>(
+    reads: impl Into<Reads<'a>>,
+    most: usize,
+) -> Result<Vec<StoreFinding>, Error> {
+    let mut all: Vec<StoreFinding> = Vec::new();
+    each(&reads.into(), |_, found| {
+        // A line that is missing is found at every record that needs it.
+        let is_known = |one: &StoreFinding| {
+            (one.kind, &one.record, &one.key)
+                == (
+                    found.finding.kind,
+                    &found.finding.record,
+                    &found.finding.key,
+                )
+        };
+        if found.mend.is_none() || !all.iter().any(is_known) {
+            all.push(found.finding);
+        }
+        Ok(all.len() < most)
+    })?;
+    Ok(all)
+}
+
+/// Gives all that does not fit to `take`, each with the key at which it was noticed, until that
+/// wants no more.
+pub(crate) fn each(
+    reads: &Reads<'_>,
+    mut take: impl FnMut(&[u8], Found) -> Result<bool, Error>,
+) -> Result<(), Error> {
     let mut from = keys::FIRST.to_vec();
     loop {
         let rows = reads.range(&from, &[0x7f], Order::Ascending, STEP)?;
         for (key, record) in &rows {
-            let mut look = Look {
-                reads: reads.clone(),
-                // What fits is the same at every instant.
-                tx: Tx::on(reads.clone(), 0),
-                value: &record.value,
-                counted: super::counted,
-                found: Vec::new(),
-            };
-            match look_at(&mut look, key) {
-                Ok(()) => {}
-                Err(error) if matches!(error.code(), Code::StoreCorrupt | Code::NotFound) => {
-                    look.found.push(error.message().to_owned())
+            for found in look(reads.clone(), key, &record.value)?.0 {
+                if !take(key, found)? {
+                    return Ok(());
                 }
-                Err(error) => return Err(error),
-            }
-            found.extend(
-                look.found
-                    .iter()
-                    .map(|what| format!("{}: {what}", key.escape_ascii())),
-            );
-            if found.len() >= most {
-                found.truncate(most);
-                return Ok(found);
             }
         }
         match rows.last() {
             Some((last, _)) if rows.len() == STEP => from = [last.as_slice(), &[0]].concat(),
-            _ => return Ok(found),
+            _ => return Ok(()),
         }
     }
 }
 
-fn look_at(look: &mut Look<'_>, key: &[u8]) -> Result<(), Error> {
-    let (prefix, parts) = keys::split(key).ok_or_else(|| broken("the key is no text"))?;
+/// What does not fit at a key, and what was read to say so.
+pub(crate) fn look<'a>(
+    reads: Reads<'a>,
+    key: &'a [u8],
+    value: &'a [u8],
+) -> Result<(Vec<Found>, Tx<'a>), Error> {
+    let mut look = Look::new(reads, &DERIVED, key, value);
+    match look_at(&mut look) {
+        Ok(()) => {}
+        Err(error) => {
+            let kind = match error.code() {
+                Code::StoreCorrupt => look.wrong,
+                Code::NotFound => Kind::MissingRecord,
+                _ => return Err(error),
+            };
+            look.tell(kind, error.message());
+        }
+    }
+    Ok((look.found, look.tx))
+}
+
+fn look_at(look: &mut Look<'_>) -> Result<(), Error> {
+    let key = look.key;
+    let Some((prefix, parts)) = keys::split(key) else {
+        return look.no_such_key();
+    };
     match super::of(prefix) {
         Some(table) => {
             if is_left_over(look, table.owner, &parts)? {
                 return Ok(());
             }
-            must_have_owner(look, table.owner, &parts)?;
+            if !table.is_derived {
+                must_have_owner(look, table.owner, &parts)?;
+            }
             (table.check)(look, key, &parts)
         }
-        None => check_line(look, prefix, key, &parts),
+        None if is_line(prefix) => {
+            let value = look.value;
+            let right = line(look, key, value)?;
+            look.must_be_line(key.to_vec(), right)
+        }
+        None => look.no_such_key(),
     }
 }
 
@@ -91,48 +138,61 @@ fn must_have_owner(look: &mut Look<'_>, owner: Owner, parts: &[&str]) -> Result<
         Owner::AccountOrPlatform if first.is_empty() => Ok(()),
         Owner::Account | Owner::AccountOrPlatform => {
             let account = look.id(first)?;
-            look.must_have(keys::account(&account), "its account is gone")
+            look.must_have(keys::account(&account))
         }
         Owner::User => {
             let user = look.id(first)?;
-            look.must_have(keys::user(&user), "its user is gone")
+            look.must_have(keys::user(&user))
         }
     }
 }
 
-/// An index line must be one that follows from its record.
-fn check_line(
-    look: &mut Look<'_>,
-    prefix: Prefix,
-    key: &[u8],
-    parts: &[&str],
-) -> Result<(), Error> {
-    let is_of = |line: &&Index| line.prefix == prefix;
-    let found = super::all().find_map(|table| {
-        let mut lines = table.lines.iter().filter(is_of);
-        let source = lines.find_map(|line| (line.source)(parts, look.value));
-        source.map(|source| (table, source))
-    });
-    if let Some((table, source)) = found {
-        let record = look.stored(&source)?;
-        let record = record.ok_or_else(|| broken("its record is gone"))?;
-        let is_there = (table.has_line)(&mut look.tx, (&source, &record), (key, look.value))?;
-        look.must(is_there, "it does not follow from its record");
-        return Ok(());
-    }
-    let is_known = super::all().any(|table| table.lines.iter().any(|line| is_of(&line)));
-    match is_known {
-        true => look.no_such_key(),
-        // What tells about the store itself.
-        false => Ok(()),
+/// What a count has to be; none where the key is that of none.
+fn count(look: &mut Look<'_>, key: &[u8]) -> Result<Option<u64>, Error> {
+    match keys::split(key) {
+        Some((keys::TALLY, parts)) => gauges::there(look, &parts),
+        Some((keys::SEAT, parts)) => match parts.as_slice() {
+            [account, user] => {
+                let (account, user) = (look.id(account)?, look.id(user)?);
+                Ok(Some(people::seats(look, &account, &user)?.0))
+            }
+            _ => Ok(None),
+        },
+        Some((keys::DELETION, parts)) if parts.is_empty() => deletions::count(look).map(Some),
+        _ => Ok(None),
     }
 }
 
+/// What an index line has to hold; none where it follows from no record.
+fn line(look: &mut Look<'_>, key: &[u8], value: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+    let Some((prefix, parts)) = keys::split(key) else {
+        return Ok(None);
+    };
+    let found = super::all().find_map(|table| {
+        let mut lines = table.lines.iter().filter(|line| line.prefix == prefix);
+        let source = lines.find_map(|line| (line.source)(&parts, value));
+        source.map(|source| (table, source))
+    });
+    let Some((table, source)) = found else {
+        return Ok(None);
+    };
+    match look.stored(&source)? {
+        Some(record) => (table.line)(&mut look.tx, (&source, &record), key),
+        None => Ok(None),
+    }
+}
+
+/// Whether keys of this prefix are those of index lines.
+fn is_line(prefix: Prefix) -> bool {
+    super::all().any(|table| table.lines.iter().any(|line| line.prefix == prefix))
+}
+
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use crate::access::operation::Operation;
     use crate::access::request::Ctx;
     use crate::access::state::Engine;
+    use crate::api::store::StoreFinding;
     use crate::error::{Code, Error};
     use crate::kernel::keys::{self, Prefix};
     use crate::model::{
@@ -200,11 +260,11 @@ mod tests {
         });
     }
 
-    fn kind(key: &[u8]) -> Prefix {
+    pub(crate) fn kind(key: &[u8]) -> Prefix {
         Prefix::of(key).unwrap()
     }
 
-    fn all(engine: &Engine) -> Vec<(Vec<u8>, Vec<u8>)> {
+    pub(crate) fn all(engine: &Engine) -> Vec<(Vec<u8>, Vec<u8>)> {
         let rows = engine
             .kernel
             .backend
@@ -215,7 +275,7 @@ mod tests {
             .collect()
     }
 
-    fn write(engine: &Engine, key: &[u8], value: Option<&[u8]>) {
+    pub(crate) fn write(engine: &Engine, key: &[u8], value: Option<&[u8]>) {
         let batch = Batch {
             writes: vec![(key.to_vec(), value.map(<[u8]>::to_vec))],
             expected: Vec::new(),
@@ -224,12 +284,12 @@ mod tests {
         engine.kernel.backend.commit(&batch).unwrap();
     }
 
-    fn breaks(engine: &Engine) -> Vec<String> {
+    fn breaks(engine: &Engine) -> Vec<StoreFinding> {
         check(&*engine.kernel.backend, 100).unwrap()
     }
 
     /// A store with something of everything.
-    fn filled() -> std::sync::Arc<Engine> {
+    pub(crate) fn filled() -> std::sync::Arc<Engine> {
         let engine = engine();
         run::<api::roles::Create>(
             &engine,
@@ -413,7 +473,7 @@ mod tests {
             ctx.tx.mark(keys::account_role(&account, &own.id));
             Ok(())
         });
-        assert_eq!(breaks(&engine), [""; 0]);
+        assert_eq!(breaks(&engine), []);
         engine
     }
 
@@ -439,7 +499,7 @@ mod tests {
             );
             write(&engine, &key, Some(&value));
         }
-        assert_eq!(breaks(&engine), [""; 0]);
+        assert_eq!(breaks(&engine), []);
     }
 
     /// Each key again, with an id exchanged for another that exists: an index that says too much.
@@ -583,7 +643,7 @@ mod tests {
             }
             write(&engine, &key, Some(&value));
         }
-        assert_eq!(breaks(&engine), [""; 0]);
+        assert_eq!(breaks(&engine), []);
     }
 
     #[test]
@@ -848,7 +908,7 @@ mod tests {
                 }
                 assert_eq!(
                     breaks(&engine),
-                    [""; 0],
+                    [],
                     "after {what} {account} {user}, step {step}"
                 );
             }

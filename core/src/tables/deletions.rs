@@ -28,25 +28,28 @@ pub(crate) struct Deletion {
 }
 
 fn check(look: &mut Look<'_>, _: &[u8], parts: &[&str]) -> Result<(), Error> {
-    let [account] = parts else {
-        let there = look.count(keys::DELETION, &[])?;
-        return look.must_be_count(there);
-    };
+    if parts.is_empty() {
+        let there = count(look)?;
+        look.must_be_count(there);
+        return Ok(());
+    }
     let deletion: Deletion = look.record()?;
-    look.must(
-        deletion.account.as_str() == *account,
-        "the record is that of another key",
-    );
-    look.must_have(count_key(), "it is not counted")?;
+    look.must_lie_at(&key(&deletion.account));
+    look.must_have(count_key())?;
     let is_gone = look
         .tx
         .has(&keys::tombstone(keys::ACCOUNT, &deletion.account))?;
     let left: Option<Account> = look.tx.get(&keys::account(&deletion.account))?;
     look.must(
         left.map_or(is_gone, |account| account.leaving),
-        "its account was not deleted",
+        "The account that is to be erased was not deleted.",
     );
-    look.must_have(key(&deletion.root), "nobody is told when it is done")
+    look.must_have(key(&deletion.root))
+}
+
+/// How many accounts there are of which something is still to be erased.
+pub(crate) fn count(look: &mut Look<'_>) -> Result<u64, Error> {
+    look.count(keys::DELETION, &[])
 }
 
 /// Where it is kept what is still to be erased of an account.

@@ -9,21 +9,49 @@ use crate::model::{Account, Id, LimitName};
 use crate::rules::limit::{CountedBy, counted_by};
 use crate::tables::resources;
 
-pub(super) const TABLES: &[Declared] = &[Declared::plain(
-    keys::TALLY,
-    None,
-    Owner::Account,
-    |look, _, parts| count(look, parts),
-)];
+pub(super) const TABLES: &[Declared] = &[Declared::derived(keys::TALLY, Owner::Account, check)];
 
-fn count(look: &mut Look<'_>, parts: &[&str]) -> Result<(), Error> {
-    if let Some(span) = (look.counted)(parts) {
-        let there = look.count_in(span)?;
-        return look.must_be_count(there);
+fn check(look: &mut Look<'_>, _: &[u8], parts: &[&str]) -> Result<(), Error> {
+    match there(look, parts)? {
+        Some(0) => {
+            look.must_be_count(0);
+            return Ok(());
+        }
+        Some(there) => look.must_be_count(there),
+        None => {
+            let counted: u64 = look.record()?;
+            look.must(counted > 0, "A count of nothing is kept.");
+            let account = look.id(parts.first().copied().unwrap_or_default())?;
+            look.must_have(keys::account(&account))?;
+        }
+    }
+    match parts {
+        [account, "gauge", limit] => {
+            let account = look.id(account)?;
+            look.must_have(keys::gauge_total(&account, limit))
+        }
+        [account, "total", limit] => {
+            let account = look.id(account)?;
+            let above: Option<Account> = look.tx.get(&keys::account(&account))?;
+            let above = above.filter(|account| !account.leaving);
+            match above.and_then(|account| account.parent) {
+                Some(parent) => look.must_have(keys::gauge_total(&parent, limit)),
+                None => Ok(()),
+            }
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What a count has to be, from the parts of its key; none where it is not of records, but of what
+/// the host says, or of what is guaranteed.
+pub(super) fn there(look: &mut Look<'_>, parts: &[&str]) -> Result<Option<u64>, Error> {
+    if let Some(span) = (look.derived.counted)(parts) {
+        return look.count_in(span).map(Some);
     }
     match parts {
         [account, "shared", group, kind, owner] => {
-            resources::check_shared(look, [account, group, kind, owner])
+            resources::count_shared(look, [account, group, kind, owner]).map(Some)
         }
         [account, "gauge", limit] => {
             let account = look.id(account)?;
@@ -31,67 +59,47 @@ fn count(look: &mut Look<'_>, parts: &[&str]) -> Result<(), Error> {
         }
         [account, "total", limit] => {
             let account = look.id(account)?;
-            total(look, &account, limit)
+            total(look, &account, limit).map(Some)
         }
-        [_, what] if what.starts_with("guaranteed ") => look.record::<u64>().map(drop),
-        [account, "idle", ..] | [account, "users"] => {
+        [_, what] if what.starts_with("guaranteed ") => Ok(None),
+        [account, "users" | "idle", ..] => {
             let account = look.id(account)?;
-            super::people::check_count(look, &account, parts)
+            super::people::count(look, &account, parts).map(Some)
         }
-        _ => Err(broken("it counts what is not known")),
+        _ => {
+            look.no_such_key()?;
+            Ok(None)
+        }
     }
 }
 
-/// What an account itself has of what a limit counts: that of which there are records must be what
-/// they are.
-fn gauge(look: &mut Look<'_>, account: &Id, limit: &str) -> Result<(), Error> {
-    let counted: u64 = look.record()?;
-    look.must(counted > 0, "it counts nothing");
-    look.must_have(
-        keys::gauge_total(account, limit),
-        "the total does not count it",
-    )?;
+/// What an account itself has of what a limit counts, where there are records of that.
+fn gauge(look: &mut Look<'_>, account: &Id, limit: &str) -> Result<Option<u64>, Error> {
     // Of one that is being erased it is no longer counted.
     let of: Option<Account> = look.tx.get(&keys::account(account))?;
     if of.is_some_and(|account| account.leaving) {
-        return Ok(());
+        return Ok(None);
     }
     match LimitName::find(limit) {
-        Some(LimitName::Threads) => {
-            let there = look.count(keys::SLOT, &[account.as_str()])?;
-            look.must_be_count(there)
-        }
-        Some(LimitName::SuppressedDomains) => {
-            let there = suppressed_domains(look, account)?;
-            look.must_be_count(there)
-        }
-        Some(limit) if counted_by(limit) == CountedBy::Host => Ok(()),
-        _ => Err(broken("it counts what is not known")),
+        Some(LimitName::Threads) => look.count(keys::SLOT, &[account.as_str()]).map(Some),
+        Some(LimitName::SuppressedDomains) => suppressed_domains(look, account).map(Some),
+        Some(limit) if counted_by(limit) == CountedBy::Host => Ok(None),
+        _ => Err(broken("The count is of a limit that counts nothing here.")),
     }
 }
 
 /// What an account has with all below it: its own, and what each account directly below has with
 /// all below that.
-fn total(look: &mut Look<'_>, account: &Id, limit: &str) -> Result<(), Error> {
+fn total(look: &mut Look<'_>, account: &Id, limit: &str) -> Result<u64, Error> {
     let mut there = look.tx.count(&keys::gauge(account, limit))?;
     let children = keys::range(keys::CHILD, &[account.as_str()]);
     look.each(children, |tx, key, _| {
-        let child = keys::last_id(key).ok_or_else(|| broken("an account below has no id"))?;
+        let child =
+            keys::last_id(key).ok_or_else(|| broken("An index line names no account below."))?;
         there += tx.count(&keys::gauge_total(&child, limit))?;
         Ok(())
     })?;
-    look.must_be_count(there)?;
-    let ancestor: Option<Account> = look.tx.get(&keys::account(account))?;
-    match ancestor
-        .filter(|account| !account.leaving)
-        .and_then(|account| account.parent)
-    {
-        Some(parent) => look.must_have(
-            keys::gauge_total(&parent, limit),
-            "the account above does not count it",
-        ),
-        None => Ok(()),
-    }
+    Ok(there)
 }
 
 /// How many domains an account suppresses, each once, of whatever class.

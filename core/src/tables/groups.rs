@@ -14,7 +14,7 @@ pub(super) const TABLES: &[Declared] = &[
         |look, _, parts| match parts {
             [account, group] => {
                 let group = keys::group(&look.id(account)?, &look.id(group)?);
-                look.must_have(group, "its group is gone")
+                look.must_have(group)
             }
             _ => look.no_such_key(),
         },

@@ -4,7 +4,7 @@
 use crate::error::Error;
 use crate::kernel::check::{Look, broken};
 use crate::kernel::keys::{self, Prefix, due};
-use crate::kernel::table::{Declared, Index, Owner, id};
+use crate::kernel::table::{Declared, Index, MARK, Owner, id};
 use crate::kernel::{Tx, decode};
 use crate::model::{Channel, CreditEntry, Id};
 use serde::{Deserialize, Serialize};
@@ -13,6 +13,7 @@ pub(super) const TABLES: &[Declared] = &[Declared {
     prefix: keys::ANSWERED,
     audit: None,
     owner: Owner::Account,
+    is_derived: false,
     lines: &[Index {
         prefix: keys::FORGET,
         source: |parts, _| match due::ANSWER.of(parts)? {
@@ -22,7 +23,7 @@ pub(super) const TABLES: &[Declared] = &[Declared {
     }],
     counts: &[],
     check,
-    has_line,
+    line,
     erase_range,
 }];
 
@@ -53,7 +54,7 @@ fn check(look: &mut Look<'_>, _: &[u8], parts: &[&str]) -> Result<(), Error> {
     let asked = (&look.id(account)?, *actor, &look.id(name)?);
     let answered: Answered = look.record()?;
     match answered.until_ms {
-        Some(until_ms) => look.must_have(forget_line(until_ms, asked), "it is never forgotten"),
+        Some(until_ms) => look.must_be_line(forget_line(until_ms, asked), Some(MARK.to_vec())),
         None => check_entry(look, asked, answered),
     }
 }
@@ -65,21 +66,25 @@ fn check_entry(
     answered: Answered,
 ) -> Result<(), Error> {
     let (channel, number): CreditPlace = serde_json::from_value(answered.answer)
-        .map_err(|_| broken("it is remembered for ever, and leads to no entry"))?;
+        .map_err(|_| broken("An answer that is kept for ever leads to no entry of a ledger."))?;
     let entry: Option<CreditEntry> = look.tx.get(&keys::credit_entry(account, channel, number))?;
     let fits = entry.is_some_and(|entry| entry.by == actor && entry.key.as_ref() == Some(name));
-    look.must(fits, "its entry was not asked for with the key");
+    look.must(
+        fits,
+        "The entry of the ledger that was answered was made with another idempotency key.",
+    );
     Ok(())
 }
 
 /// The line tells the instant; the rest of its key is that of the answer.
-fn has_line(
+fn line(
     _: &mut Tx<'_>,
     (key, bytes): (&[u8], &[u8]),
-    (line, _): (&[u8], &[u8]),
-) -> Result<bool, Error> {
+    line: &[u8],
+) -> Result<Option<Vec<u8>>, Error> {
     let answered: Answered = decode(key, bytes)?;
-    Ok(answered.until_ms.is_some() && due::at(line) == answered.until_ms)
+    let is_forgotten_then = answered.until_ms.is_some() && due::at(line) == answered.until_ms;
+    Ok(is_forgotten_then.then(|| MARK.to_vec()))
 }
 
 /// A line is counted as a record: both are keys that a commit writes.

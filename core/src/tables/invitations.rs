@@ -82,19 +82,22 @@ impl Table for Invitations {
     }
 
     fn check(invitation: &Invitation, look: &mut Look<'_>) -> Result<(), Error> {
-        look.must(!invitation.grants.is_empty(), "it offers nothing");
+        look.must(
+            !invitation.grants.is_empty(),
+            "The invitation offers no account.",
+        );
         let mut ancestors = BTreeSet::new();
         for grant in &invitation.grants {
             let line = account_line(&mut look.tx, &grant.account)?;
             look.must(
                 line.last().is_some_and(|top| top.id == invitation.team),
-                "it offers an account of another team",
+                "The invitation offers an account of another team.",
             );
             ancestors.extend(line.into_iter().map(|account| account.id));
         }
         look.must(
             ancestors.iter().eq(invitation.counted_in.iter()),
-            "it is counted in other accounts than those above what it offers",
+            "The invitation counts in other accounts than those that it offers and those above.",
         );
         Ok(())
     }

@@ -121,7 +121,7 @@ impl Sums {
 }
 
 fn number(text: &str) -> Result<u64, Error> {
-    u64::from_str_radix(text, 16).map_err(|_| broken(format!("`{text}` is no number")))
+    u64::from_str_radix(text, 16).map_err(|_| broken(format!("`{text}` in the key is no number.")))
 }
 
 impl Look<'_> {
@@ -129,19 +129,19 @@ impl Look<'_> {
     fn credits(&mut self, key: &[u8], account: &str, parts: &[&str]) -> Result<(), Error> {
         let account = &self.id(account)?;
         let [channel, parts @ ..] = parts else {
-            return Err(broken("it is no record of credits"));
+            return Err(broken("The key is none of a ledger."));
         };
         let channel = Channel::ALL
             .into_iter()
             .find(|known| known.name() == *channel)
-            .ok_or_else(|| broken("it is of no channel"))?;
+            .ok_or_else(|| broken("The key names no channel."))?;
         let of = Of { account, channel };
-        self.must_have(keys::credit_head(account, channel), "there is no ledger")?;
+        self.must_have(keys::credit_head(account, channel))?;
         match parts {
             ["head"] => self.ledger(of),
             ["entry", entry] => self.entry(of, number(entry)?),
             ["pocket", group] => self.bucket(of, group),
-            ["part", group, ..] => self.credit_part(of, key, group),
+            ["part", ..] => self.credit_part(of, key),
             ["expiry", ..] => self.credit_expiry(of, key),
             ["refunded", spend] => self.credits_refunded(of, spend),
             ["lifted", spend] => self.credits_lifted(of, spend),
@@ -150,26 +150,21 @@ impl Look<'_> {
                 number(starts_at_ms)?;
                 self.must(
                     LimitName::find(limit).and_then(Channel::of) == Some(channel),
-                    "it is of no limit",
+                    "What credits paid for is kept for a limit that the channel does not have.",
                 );
                 Ok(())
             }
-            _ => Err(broken("it is no record of credits")),
+            _ => Err(broken("The key is none of a ledger.")),
         }
     }
 
     /// What is left of a grant in the free balance or the reserve of a group.
-    fn credit_part(
-        &mut self,
-        Of { account, channel }: Of<'_>,
-        key: &[u8],
-        group: &str,
-    ) -> Result<(), Error> {
+    fn credit_part(&mut self, Of { account, channel }: Of<'_>, key: &[u8]) -> Result<(), Error> {
         let (group_id, rank) =
-            keys::credit_part_at(key).ok_or_else(|| broken("it is of no grant"))?;
+            keys::credit_part_at(key).ok_or_else(|| broken("The key names no grant."))?;
         self.must(
             keys::credit_part(account, channel, group_id.as_ref(), &rank) == key,
-            "its key is not that of its group and grant",
+            "The key is not that of the group and the grant that it names.",
         );
         let left: u64 = self.record()?;
         let granted: Option<CreditEntry> =
@@ -177,17 +172,17 @@ impl Look<'_> {
                 .get(&keys::credit_entry(account, channel, rank.grant()))?;
         self.must(
             left > 0 && granted.as_ref().and_then(Rank::of) == Some(rank),
-            "it is of no grant, or of one on other terms",
+            "What is left of a grant belongs to no grant, or to one on other terms.",
         );
-        self.must_have(
-            keys::credit_bucket(account, channel, group_id.as_ref()),
-            &format!("`{group}` does not count it"),
-        )?;
+        self.must_have(keys::credit_bucket(account, channel, group_id.as_ref()))?;
         match rank.expires_at_ms() {
-            Some(at_ms) => self.must_have(
-                keys::credit_expiry(account, channel, at_ms, rank.grant(), group_id.as_ref()),
-                "it never expires",
-            ),
+            Some(at_ms) => self.must_have(keys::credit_expiry(
+                account,
+                channel,
+                at_ms,
+                rank.grant(),
+                group_id.as_ref(),
+            )),
             None => Ok(()),
         }
     }
@@ -195,10 +190,10 @@ impl Look<'_> {
     /// When what is left of a grant expires.
     fn credit_expiry(&mut self, Of { account, channel }: Of<'_>, key: &[u8]) -> Result<(), Error> {
         let (at_ms, grant, group) =
-            keys::credit_expiry_at(key).ok_or_else(|| broken("it is of no grant"))?;
+            keys::credit_expiry_at(key).ok_or_else(|| broken("The key names no grant."))?;
         self.must(
             keys::credit_expiry(account, channel, at_ms, grant, group.as_ref()) == key,
-            "its key is not that of its grant",
+            "The key is not that of the grant that it names.",
         );
         let granted: Option<CreditEntry> =
             self.tx.get(&keys::credit_entry(account, channel, grant))?;
@@ -206,11 +201,8 @@ impl Look<'_> {
             .as_ref()
             .and_then(Rank::of)
             .filter(|rank| rank.expires_at_ms() == Some(at_ms));
-        let rank = rank.ok_or_else(|| broken("no grant expires then"))?;
-        self.must_have(
-            keys::credit_part(account, channel, group.as_ref(), &rank),
-            "nothing is left to expire",
-        )
+        let rank = rank.ok_or_else(|| broken("No grant of the ledger expires at this instant."))?;
+        self.must_have(keys::credit_part(account, channel, group.as_ref(), &rank))
     }
 
     /// How much of a spend was refunded.
@@ -226,7 +218,7 @@ impl Look<'_> {
         let spent = spent.filter(|entry| entry.kind == CreditKind::Spent);
         self.must(
             spent.is_some_and(|spent| (1..=spent.amount).contains(&refunded)),
-            "so much was not spent",
+            "More is refunded of a spend than was spent.",
         );
         Ok(())
     }
@@ -246,7 +238,7 @@ impl Look<'_> {
             .all(|(limit, _)| Channel::of(*limit) == Some(channel));
         self.must(
             fits && spent.is_some_and(|entry| entry.kind == CreditKind::Spent),
-            "no send spent it",
+            "Limits are recorded for an entry of the ledger that is no spend of a send.",
         );
         Ok(())
     }
@@ -254,30 +246,30 @@ impl Look<'_> {
     fn entry(&mut self, Of { account, channel }: Of<'_>, number: u64) -> Result<(), Error> {
         let entry: CreditEntry = self.record()?;
         let same = entry.account == *account && entry.channel == channel && entry.entry == number;
-        self.must(same, "the record is that of another entry");
+        self.must(same, "The entry of the ledger says that it is another one.");
         let head: CreditHead = self
             .tx
             .get(&keys::credit_head(account, channel))?
             .unwrap_or_default();
         self.must(
             (1..=head.entries).contains(&number),
-            "the ledger does not go so far",
+            "The number of the entry is larger than that of the last entry.",
         );
         let is_grant = matches!(entry.kind, CreditKind::Granted | CreditKind::Received);
         self.must(
             is_grant == Rank::of(&entry).is_some(),
-            "a grant has terms, and nothing else has",
+            "A grant has no terms, or an entry has terms that is no grant.",
         );
         self.must(
             (entry.kind == CreditKind::Received) == entry.from_grant.is_some(),
-            "it came from no grant of the account above",
+            "Received credits name no grant of the account above, or other credits name one.",
         );
         if let Some(key) = &entry.key {
             let kept: Option<Answered> = self.tx.get(&keys::answered(account, &entry.by, key))?;
             let place = serde_json::json!((channel, number));
             self.must(
                 kept.is_some_and(|kept| kept.until_ms.is_none() && kept.answer == place),
-                "its key is not kept",
+                "The idempotency key of the entry is not kept.",
             );
         }
         // An account that became a top account keeps what it had.
@@ -300,7 +292,7 @@ impl Look<'_> {
                 .map(|rank| rank.as_grant(number));
             self.must(
                 rank.is_some() && rank == Rank::of(&entry),
-                "the account above has no such grant",
+                "The grant that the account above is said to have passed on does not exist there.",
             );
         }
         Ok(())
@@ -313,10 +305,13 @@ impl Look<'_> {
             Some(self.id(group)?)
         };
         if let Some(group) = &group {
-            self.must_have(keys::group(account, group), "its group is gone")?;
+            self.must_have(keys::group(account, group))?;
         }
         let bucket: CreditBucket = self.record()?;
-        self.must(bucket != CreditBucket::default(), "it holds nothing");
+        self.must(
+            bucket != CreditBucket::default(),
+            "A balance of nothing is kept.",
+        );
         let (mut from, until) = keys::credit_parts(account, channel, group.as_ref());
         let mut there = 0;
         loop {
@@ -330,7 +325,10 @@ impl Look<'_> {
         }
         self.must(
             bucket.left == there,
-            &format!("it counts {} credits, there are {there}", bucket.left),
+            &format!(
+                "The balance is {}, but grants have {there} left.",
+                bucket.left
+            ),
         );
         Ok(())
     }
@@ -350,7 +348,7 @@ impl Look<'_> {
                 let follows = entry.entry == last_entry + 1;
                 if !follows || sums.add(entry).is_none() {
                     return Err(broken(format!(
-                        "the entry {} does not follow from those before it",
+                        "The entry {} of the ledger does not follow from those before it.",
                         entry.entry
                     )));
                 }
@@ -369,7 +367,7 @@ impl Look<'_> {
         };
         self.must(
             recorded == head && last_entry > 0,
-            &format!("the ledger tells {recorded:?}"),
+            &format!("The entries of the ledger sum up to {recorded:?}."),
         );
         for (spend, refunded) in &sums.refunded {
             let kept: Option<u64> = self
@@ -377,7 +375,9 @@ impl Look<'_> {
                 .get(&keys::credit_refunded(account, channel, *spend))?;
             self.must(
                 kept == Some(*refunded),
-                &format!("of the spend {spend} {refunded} were refunded"),
+                &format!(
+                    "Of the spend {spend}, the ledger refunds {refunded}; another sum is kept."
+                ),
             );
         }
         let refunds = self.count(
@@ -386,7 +386,7 @@ impl Look<'_> {
         )?;
         self.must(
             refunds == sums.refunded.len() as u64,
-            "more is refunded than the ledger tells",
+            "Refunds are kept of spends that the ledger does not refund.",
         );
         self.left(of, &sums)?;
         self.spent(of, &sums)
@@ -400,12 +400,12 @@ impl Look<'_> {
                 Tx::on(self.reads.clone(), self.tx.now_ms).range::<u64>(&from, &until, STEP)?;
             for (key, left) in &rows {
                 let (group, rank) = keys::credit_part_at(key)
-                    .ok_or_else(|| broken("what is left is of no grant"))?;
+                    .ok_or_else(|| broken("What is left of a grant names no grant."))?;
                 let recorded = sums.left.get(&(group, rank.grant()));
                 self.must(
                     recorded == Some(left),
                     &format!(
-                        "of the grant {} {left} are left, the ledger tells {recorded:?}",
+                        "Of the grant {}, {left} are kept as left; the ledger says {recorded:?}.",
                         rank.grant()
                     ),
                 );
@@ -418,7 +418,7 @@ impl Look<'_> {
         }
         self.must(
             parts == sums.left.len(),
-            "the ledger tells of more that is left",
+            "The ledger says that more grants have something left than are kept.",
         );
         Ok(())
     }
@@ -435,7 +435,10 @@ impl Look<'_> {
                 let recorded = sums.spent.get(&keys::last_id(key)).copied().unwrap_or(0);
                 self.must(
                     bucket.spent == recorded,
-                    &format!("{} were spent, the ledger tells {recorded}", bucket.spent),
+                    &format!(
+                        "As spent, {} are kept; the ledger says {recorded}.",
+                        bucket.spent
+                    ),
                 );
             }
             match rows.last() {
@@ -449,10 +452,7 @@ impl Look<'_> {
                 None => true,
             };
             if known {
-                self.must_have(
-                    keys::credit_bucket(account, channel, group.as_ref()),
-                    "what was spent is not counted",
-                )?;
+                self.must_have(keys::credit_bucket(account, channel, group.as_ref()))?;
             }
         }
         Ok(())

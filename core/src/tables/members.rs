@@ -63,14 +63,14 @@ impl Table for Members {
 
     fn lines(_: &mut Tx<'_>, member: &Member, lines: &mut Lines) -> Result<(), Error> {
         let Member { account, user, .. } = member;
-        lines.needs(keys::user(user), "its user is gone");
+        lines.needs(keys::user(user));
         lines.index(keys::membership(user, account));
         lines.count(keys::tally(account, "members"));
         if let Some(role) = &member.role {
             lines.uses_role(role, "member", &[account.as_str(), user.as_str()]);
         }
         if let Some(group) = &member.group {
-            lines.needs(keys::group(account, group), "its group is gone");
+            lines.needs(keys::group(account, group));
             lines.index(keys::group_member(account, group, user));
             lines.count(keys::group_tally(account, group));
         }
@@ -80,22 +80,28 @@ impl Table for Members {
     fn check(member: &Member, look: &mut Look<'_>) -> Result<(), Error> {
         let line = account_line(&mut look.tx, &member.account)?;
         for ancestor in &line {
-            look.must_have(keys::seat(&ancestor.id, &member.user), "it takes no seat")?;
+            look.must_have(keys::seat(&ancestor.id, &member.user))?;
         }
         let owner = line.first().and_then(|account| account.owner.as_ref());
         look.must(
             member.owner == (owner == Some(&member.user)),
-            "the account has another owner",
+            "The membership and the account disagree on whether this user is the owner.",
         );
         let administrator = by_role(member, &line, look)?;
         look.must(
             member.administrator == administrator,
-            "it is half an administrator's",
+            "The membership and its role disagree on whether the member is an administrator.",
         );
         let is_apart = member.owner || administrator;
         match &member.group {
-            Some(_) => look.must(!is_apart, "owner and administrators are in no group"),
-            None => look.must(is_apart, "a plain member is in a group"),
+            Some(_) => look.must(
+                !is_apart,
+                "The owner or an administrator is in a group; they must be in none.",
+            ),
+            None => look.must(
+                is_apart,
+                "The member is in no group, and is neither the owner nor an administrator.",
+            ),
         }
         Ok(())
     }
@@ -109,9 +115,12 @@ fn by_role(member: &Member, line: &[Account], look: &mut Look<'_>) -> Result<boo
     };
     let (of, administrators) = look
         .role_kind(role)?
-        .ok_or_else(|| broken("its role is gone"))?;
+        .ok_or_else(|| broken("The role of the membership does not exist."))?;
     let usable = of.is_none_or(|of| line.iter().any(|ancestor| ancestor.id == of));
-    look.must(usable, "its role is that of another account");
+    look.must(
+        usable,
+        "The role of the membership belongs to an account that is not above this one.",
+    );
     Ok(administrators)
 }
 

@@ -34,7 +34,10 @@ impl Table for Operators {
 
     fn check(operator: &Operator, look: &mut Look<'_>) -> Result<(), Error> {
         let memberships = look.count(keys::MEMBERSHIP, &[operator.user.as_str()])?;
-        look.must(memberships == 0, "an operator is a member of no account");
+        look.must(
+            memberships == 0,
+            "An operator is a member of an account; operators must be members of none.",
+        );
         Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::kernel::check::{Look, broken};
-use crate::kernel::table::{Declared, Index, Owner, delete_range};
+use crate::kernel::table::{Declared, Index, MARK, Owner, delete_range};
 use crate::kernel::{Tx, decode, keys};
 use crate::model::{DeadMessage, Id, OpenMessage, OutboxConsumer, OutboxMessage};
 
@@ -11,6 +11,7 @@ pub(super) const TABLES: &[Declared] = &[
         prefix: keys::OUTBOX,
         audit: None,
         owner: Owner::Nobody,
+        is_derived: false,
         lines: &[Index {
             prefix: keys::OUTBOX_PERSON,
             source: |parts, _| {
@@ -20,7 +21,7 @@ pub(super) const TABLES: &[Declared] = &[
         }],
         counts: &[],
         check: message,
-        has_line: tells_of,
+        line: tells_of,
         erase_range: delete_range,
     },
     Declared::plain(keys::OUTBOX_NEXT, None, Owner::Nobody, |_, _, _| Ok(())),
@@ -49,43 +50,41 @@ fn message(look: &mut Look<'_>, key: &[u8], _: &[&str]) -> Result<(), Error> {
     let number = keys::last_number(key);
     look.must(
         number.is_some() && next > number,
-        "the next message would get its number",
+        "The next message would get the number of this one.",
     );
     match message.person().zip(number) {
         Some(((kind, person), number)) => {
             let line = keys::outbox_person(kind, person, number);
-            look.must_have(line, "whom it tells of does not know it")
+            look.must_be_line(line, Some(MARK.to_vec()))
         }
         None => Ok(()),
     }
 }
 
-/// Whether a message tells of the person that a line says it does.
+/// The line of the person of whom a message tells.
 fn tells_of(
     _: &mut Tx<'_>,
     (key, bytes): (&[u8], &[u8]),
-    (line, _): (&[u8], &[u8]),
-) -> Result<bool, Error> {
+    line: &[u8],
+) -> Result<Option<Vec<u8>>, Error> {
     let message: OutboxMessage = decode(key, bytes)?;
     let about = message.person().zip(keys::last_number(line));
-    Ok(about
-        .is_some_and(|((kind, person), number)| keys::outbox_person(kind, person, number) == line))
+    let is_theirs = about
+        .is_some_and(|((kind, person), number)| keys::outbox_person(kind, person, number) == line);
+    Ok(is_theirs.then(|| MARK.to_vec()))
 }
 
 fn consumer(look: &mut Look<'_>, name: &str) -> Result<(), Error> {
     let consumer: OutboxConsumer = look.record()?;
-    look.must(
-        consumer.name.as_str() == name,
-        "the record is that of another consumer",
-    );
+    look.must_lie_at(&keys::consumer(&consumer.name));
     for (what, counted) in [("open", consumer.open), ("dead", consumer.dead)] {
         let there = look.count(keys::OUTBOX_CONSUMER, &[name, what])?;
-        look.must_count(counted, there, what);
+        look.must_count(counted, there, &format!("{what} messages"));
     }
     let next = look.tx.get::<u64>(&keys::outbox_next())?.unwrap_or(1);
     look.must(
         consumer.taken_to < next,
-        "it was given messages that there never were",
+        "The consumer was given messages that were never in the outbox.",
     );
     Ok(())
 }
@@ -93,14 +92,14 @@ fn consumer(look: &mut Look<'_>, name: &str) -> Result<(), Error> {
 /// A message that a consumer still has to do with.
 fn taken(look: &mut Look<'_>, name: &str, number: &str) -> Result<(), Error> {
     let number =
-        u64::from_str_radix(number, 16).map_err(|_| broken("the key ends in no number"))?;
+        u64::from_str_radix(number, 16).map_err(|_| broken("The key does not end in a number."))?;
     let name = look.id(name)?;
     let consumer: Option<OutboxConsumer> = look.tx.get(&keys::consumer(&name))?;
     look.must(
         consumer.is_some_and(|consumer| number <= consumer.taken_to),
-        "the consumer was never given it",
+        "The consumer was never given this message.",
     );
-    look.must_have(keys::outbox(number), "the message is gone")
+    look.must_have(keys::outbox(number))
 }
 
 /// The number of what lies at a key of the outbox or of a consumer.

@@ -48,7 +48,7 @@ impl Table for Packages {
         for id in names_of(&mut look.tx, Replaceable::Package, &package.id)? {
             there += look.count(keys::PACKAGE_ACCOUNT, &[id.as_str()])?;
         }
-        look.must_count(package.accounts, there, "accounts");
+        look.must_count(package.accounts, there, "accounts that have it");
         Ok(())
     }
 }

@@ -6,26 +6,21 @@
 
 use crate::error::Error;
 use crate::kernel::check::{Look, broken};
-use crate::kernel::table::{Declared, Owner, id};
+use crate::kernel::table::{Declared, MARK, Owner};
 use crate::kernel::{Tx, keys};
 use crate::model::{Account, Email, Id, Member, Profile, User};
 use crate::tables::accounts::account_line;
 use crate::tables::deletions;
 
 pub(super) const TABLES: &[Declared] = &[
-    Declared::plain(keys::PERSON, None, Owner::Nobody, check_entry),
-    Declared::plain(
-        keys::SEAT,
-        None,
-        Owner::Account,
-        |look, _, parts| match parts {
-            [account, user] => {
-                let (account, user) = (look.id(account)?, look.id(user)?);
-                check_seat(look, &account, &user)
-            }
-            _ => look.no_such_key(),
-        },
-    ),
+    Declared::derived(keys::PERSON, Owner::Nobody, check_entry),
+    Declared::derived(keys::SEAT, Owner::Account, |look, _, parts| match parts {
+        [account, user] => {
+            let (account, user) = (look.id(account)?, look.id(user)?);
+            check_seat(look, &account, &user)
+        }
+        _ => look.no_such_key(),
+    }),
 ];
 /// Stands for the platform where lists are named by account.
 pub(crate) const PLATFORM: &str = "";
@@ -271,33 +266,46 @@ fn check_entry(look: &mut Look<'_>, key: &[u8], parts: &[&str]) -> Result<(), Er
         return look.no_such_key();
     };
     let user = look.id(user)?;
-    let user = look.user(&user)?;
-    let is_theirs = entries(list, &user).iter().any(|entry| entry == key);
-    look.must(is_theirs, "the user has another name or address");
-    if *list == PLATFORM {
-        return Ok(());
-    }
-    let seat = keys::seat(&look.id(list)?, &user.id);
-    look.must_have(seat, "the user is in no account of this list")
+    let is_theirs = match look.user(&user)? {
+        Some(user) => entries(list, &user).iter().any(|entry| entry == key),
+        None => false,
+    };
+    let is_listed = if *list == PLATFORM {
+        true
+    } else {
+        let account = look.id(list)?;
+        look.tx.has(&keys::seat(&account, &user))? || seats(look, &account, &user)?.0 > 0
+    };
+    let right = (is_theirs && is_listed).then(|| MARK.to_vec());
+    look.must_be_line(key.to_vec(), right)
 }
 
 fn check_seat(look: &mut Look<'_>, account: &Id, user: &Id) -> Result<(), Error> {
-    let user = look.user(user)?;
+    let (there, idle) = seats(look, account, user)?;
+    look.must_be_count(there);
+    let idle_key = keys::idle_tally(account, user);
+    let counted = look.stored(&idle_key)?;
+    look.must_count_at(idle_key, counted.as_deref(), idle);
+    let Some(user) = look.user(user)?.filter(|_| there > 0) else {
+        return Ok(());
+    };
     for entry in entries(account.as_str(), &user) {
-        look.must_have(entry, "a list of users does not have it")?;
+        look.must_be_line(entry, Some(MARK.to_vec()))?;
     }
-    look.must_have(keys::tally(account, "users"), "it is not counted")?;
-    let (there, idle) = memberships_of_descendants(look, account, &user)?;
-    look.must_be_count(there)?;
-    let counted_idle = look.tx.count(&keys::idle_tally(account, &user.id))?;
-    look.must_count(counted_idle, idle, "memberships without a seat");
+    look.must_have(keys::tally(account, "users"))?;
     if idle == there {
-        look.must_have(
-            keys::tally(account, "idle"),
-            "it is not counted among those without a seat",
-        )?;
+        look.must_have(keys::tally(account, "idle"))?;
     }
     Ok(())
+}
+
+/// How many memberships a user has in an account and below it, and how many of them hold no seat;
+/// of a user who is gone, none count.
+pub(super) fn seats(look: &mut Look<'_>, account: &Id, user: &Id) -> Result<(u64, u64), Error> {
+    match look.user(user)? {
+        Some(user) => memberships_of_descendants(look, account, &user),
+        None => Ok((0, 0)),
+    }
 }
 
 /// How many memberships a user has in an account and below it, and how many of them hold no seat.
@@ -321,7 +329,7 @@ fn memberships_of_descendants(
         keys::range(keys::MEMBERSHIP, &[user.id.as_str()]),
         |tx, key, _| {
             let descendant =
-                keys::last_id(key).ok_or_else(|| broken("a membership names no account"))?;
+                keys::last_id(key).ok_or_else(|| broken("An index line names no account."))?;
             if account_line(tx, &descendant)?
                 .iter()
                 .any(|ancestor| ancestor.id == *account)
@@ -335,13 +343,11 @@ fn memberships_of_descendants(
     Ok(found)
 }
 
-/// The counts of users: of all, of those who hold no seat, and of the memberships of each of these.
-pub(super) fn check_count(look: &mut Look<'_>, account: &Id, parts: &[&str]) -> Result<(), Error> {
+/// What the counts of users have to be: of all, of those who hold no seat, and of the memberships
+/// of each of these.
+pub(super) fn count(look: &mut Look<'_>, account: &Id, parts: &[&str]) -> Result<u64, Error> {
     match parts {
-        [_, "users"] => {
-            let there = look.count(keys::SEAT, &[account.as_str()])?;
-            look.must_be_count(there)
-        }
+        [_, "users"] => look.count(keys::SEAT, &[account.as_str()]),
         // That each of them is counted by itself is seen at the seats.
         [_, "idle"] => {
             let mut there = 0;
@@ -349,22 +355,20 @@ pub(super) fn check_count(look: &mut Look<'_>, account: &Id, parts: &[&str]) -> 
                 keys::range(keys::TALLY, &[account.as_str(), "idle"]),
                 |tx, key, _| {
                     let user = keys::last_id(key)
-                        .ok_or_else(|| broken("a count of memberships names no user"))?;
+                        .ok_or_else(|| broken("A count of memberships names no user."))?;
                     there += u64::from(tx.count(key)? == tx.count(&keys::seat(account, &user))?);
                     Ok(())
                 },
             )?;
-            look.must_be_count(there)
+            Ok(there)
         }
-        [_, _, user] => {
-            let idle: u64 = look.record()?;
-            look.must(idle > 0, "it counts nothing");
-            let user = id(user).ok_or_else(|| broken("it is of no user"))?;
-            look.must_have(
-                keys::seat(account, &user),
-                "the user has no membership here",
-            )
+        [_, "idle", user] => {
+            let user = look.id(user)?;
+            Ok(seats(look, account, &user)?.1)
         }
-        _ => look.no_such_key(),
+        _ => {
+            look.no_such_key()?;
+            Ok(0)
+        }
     }
 }

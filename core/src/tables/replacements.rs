@@ -15,15 +15,18 @@ pub(super) const TABLES: &[Declared] = &[Declared::plain(
     check,
 )];
 
-fn check(look: &mut Look<'_>, at: &[u8], _: &[&str]) -> Result<(), Error> {
+fn check(look: &mut Look<'_>, _: &[u8], _: &[&str]) -> Result<(), Error> {
     let Replacement { kind, old, new, .. } = look.record()?;
-    look.must(key(kind, &old) == at, "the record is that of another key");
+    look.must_lie_at(&key(kind, &old));
     let (prefix, is_there) = match kind {
         Replaceable::Package => (keys::PACKAGE, look.tx.has(&keys::package(&new))?),
         Replaceable::Role => (keys::ROLE, look.role_kind(&new)?.is_some()),
     };
-    look.must(is_there, "what took the place is gone");
-    look.must_have(keys::tombstone(prefix, &old), "it was not deleted")
+    look.must(
+        is_there,
+        "The package or role that replaces the deleted one does not exist.",
+    );
+    look.must_have(keys::tombstone(prefix, &old))
 }
 
 /// Whether records still name something that is gone.

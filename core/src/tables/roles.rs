@@ -57,7 +57,7 @@ impl Table for Roles {
         }
         match &role.account {
             Some(account) => {
-                lines.needs(keys::account(account), "its account is gone");
+                lines.needs(keys::account(account));
                 lines.index(keys::account_role(account, &role.id));
             }
             None => lines.index(keys::platform_role(&role.id)),
@@ -66,12 +66,15 @@ impl Table for Roles {
     }
 
     fn check(role: &Role, look: &mut Look<'_>) -> Result<(), Error> {
-        look.must(!role.built_in, "a built-in role is no record");
+        look.must(
+            !role.built_in,
+            "A built-in role is stored; built-in roles must not be.",
+        );
         look.must(
             role.trial
                 .as_ref()
                 .is_none_or(|candidate| *candidate != role.id && !role.administrator),
-            "what it tries cannot be tried in its place",
+            "The role is tried out with itself, or is one of administrators.",
         );
         Ok(())
     }

@@ -29,7 +29,7 @@ impl Table for Sessions {
     /// A session is known to its user, and to the person who acts as them.
     fn lines(_: &mut Tx<'_>, session: &Session, lines: &mut Lines) -> Result<(), Error> {
         for user in [&session.user, session.person()] {
-            lines.needs(keys::user(user), "its user is gone");
+            lines.needs(keys::user(user));
             lines.index(keys::user_session(user, &session.id));
         }
         Ok(())

@@ -34,9 +34,9 @@ impl Table for Shares {
         let Share {
             account, kind, id, ..
         } = share;
-        lines.needs(keys::resource(account, kind, id), "the resource is gone");
+        lines.needs(keys::resource(account, kind, id));
         for descendant in &share.accounts {
-            lines.needs(keys::account(descendant), "an account is gone");
+            lines.needs(keys::account(descendant));
             lines.index(keys::shared_with(descendant, account, kind, id));
         }
         Ok(())
@@ -45,7 +45,7 @@ impl Table for Shares {
     fn check(share: &Share, look: &mut Look<'_>) -> Result<(), Error> {
         look.must(
             share.all == share.accounts.is_empty(),
-            "it is shared with all, or with some by name",
+            "The share names accounts though it is with all below, or is with none.",
         );
         for descendant in &share.accounts {
             let line = account_line(&mut look.tx, descendant)?;
@@ -53,7 +53,10 @@ impl Table for Shares {
                 .iter()
                 .skip(1)
                 .any(|ancestor| ancestor.id == share.account);
-            look.must(is_descendant, "an account is not below");
+            look.must(
+                is_descendant,
+                "The resource is shared with an account that is not below its own.",
+            );
         }
         Ok(())
     }

@@ -30,10 +30,7 @@ impl Table for Slots {
 
     fn lines(tx: &mut Tx<'_>, slot: &Slot, lines: &mut Lines) -> Result<(), Error> {
         let line = account_line(tx, &slot.account)?;
-        lines.needs(
-            keys::gauge(&slot.account, LimitName::Threads.name()),
-            "it is not counted",
-        );
+        lines.needs(keys::gauge(&slot.account, LimitName::Threads.name()));
         for ancestor in &line {
             lines.index(keys::slot_end(
                 &ancestor.id,

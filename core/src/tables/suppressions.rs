@@ -35,10 +35,7 @@ impl Table for Suppressions {
     fn lines(tx: &mut Tx<'_>, entry: &Suppression, lines: &mut Lines) -> Result<(), Error> {
         let Suppression { account, value, .. } = entry;
         if !value.contains('@') {
-            lines.needs(
-                keys::gauge(account, LimitName::SuppressedDomains.name()),
-                "it is not counted",
-            );
+            lines.needs(keys::gauge(account, LimitName::SuppressedDomains.name()));
         }
         // The team is named by its top account.
         let team = account_line(tx, account)?

@@ -11,14 +11,17 @@ pub(super) const TABLES: &[Declared] = &[Declared::plain(
         let living = match parts {
             [kind, account, group] if *kind == keys::GROUP.text() => {
                 let account = look.id(account)?;
-                look.must_have(keys::account(&account), "its account is gone")?;
+                look.must_have(keys::account(&account))?;
                 keys::group(&account, &look.id(group)?)
             }
             [kind, deleted] => [kind.as_bytes(), &[0], deleted.as_bytes()].concat(),
             _ => return look.no_such_key(),
         };
         let again = look.tx.has(&living)?;
-        look.must(!again, "an id that was deleted is in use again");
+        look.must(
+            !again,
+            "The id of something that was deleted is in use again.",
+        );
         Ok(())
     },
 )];

@@ -144,8 +144,7 @@ mod tests {
         });
         work();
         stop();
-        let texts = texts.lock().clone();
-        texts
+        texts.lock().clone()
     }
 
     #[test]

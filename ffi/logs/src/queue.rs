@@ -1,11 +1,14 @@
 //! The queue between the library and whoever listens, and the thread that empties it.
+//!
+//! Its locks are those of the standard library: parking_lot keeps all who wait in one table of the
+//! process, and a forked child whose parent was just using that table would wait for ever.
 
 use crate::event::Event;
-use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::ThreadId;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// So many events wait at most.
 pub(crate) const MOST: usize = 1_000;
@@ -48,10 +51,15 @@ impl State {
 }
 
 impl Queue {
+    /// Nothing that panics is done under the lock.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Whoever calls may hold any lock of the library. The thread, which this starts where there is
     /// none, gives events by `give`.
     pub(crate) fn push(&'static self, event: Event, give: fn(&Event)) {
-        let mut state = self.state.lock();
+        let mut state = self.state();
         match state.waiting.len() < MOST {
             true => state.waiting.push_back(event),
             false => state.lost += 1,
@@ -67,18 +75,21 @@ impl Queue {
     }
 
     fn run(&self, give: fn(&Event)) {
-        let mut state = self.state.lock();
+        let mut state = self.state();
         loop {
             let next = match state.waiting.pop_front() {
                 Some(event) => event,
                 None if state.lost > 0 => Event::lost(std::mem::take(&mut state.lost)),
-                None if self.has_come.wait_for(&mut state, IDLE).timed_out()
-                    && state.is_given() =>
-                {
-                    state.runs = false;
-                    return;
+                None => {
+                    let waited = self.has_come.wait_timeout(state, IDLE);
+                    let (back, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+                    state = back;
+                    if timeout.timed_out() && state.is_given() {
+                        state.runs = false;
+                        return;
+                    }
+                    continue;
                 }
-                None => continue,
             };
             state.giving = Some(std::thread::current().id());
             drop(state);
@@ -86,7 +97,7 @@ impl Queue {
             if let Err(panic) = catch_unwind(AssertUnwindSafe(|| give(&next))) {
                 std::mem::forget(panic);
             }
-            state = self.state.lock();
+            state = self.state();
             state.giving = None;
             self.was_given.notify_all();
         }
@@ -94,20 +105,16 @@ impl Queue {
 
     /// Waits until all events were given, but not for long.
     pub(crate) fn wait_until_given(&self) {
-        let until = Instant::now() + LONGEST_FLUSH;
-        let mut state = self.state.lock();
-        while state.runs && !state.is_given() && !state.is_own() {
-            if self.was_given.wait_until(&mut state, until).timed_out() {
-                return;
-            }
-        }
+        let is_open = |state: &mut State| state.runs && !state.is_given() && !state.is_own();
+        let waited = self
+            .was_given
+            .wait_timeout_while(self.state(), LONGEST_FLUSH, is_open);
+        drop(waited);
     }
 
     /// Waits until no event is being given.
     pub(crate) fn wait_until_idle(&self) {
-        let mut state = self.state.lock();
-        while !state.is_idle() && !state.is_own() {
-            self.was_given.wait(&mut state);
-        }
+        let is_open = |state: &mut State| !state.is_idle() && !state.is_own();
+        drop(self.was_given.wait_while(self.state(), is_open));
     }
 }

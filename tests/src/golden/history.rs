@@ -112,8 +112,13 @@ impl History {
         let names: Vec<&str> = field.split('/').map(field_then).collect();
         let field = names.join("/");
         let mut told = told.clone();
-        if let (true, Some(info)) = (operation == "store.info", told.as_object_mut()) {
-            info.retain(|name, _| !OF_STORE.contains(&name.as_str()));
+        let added: &[&str] = match operation.as_str() {
+            "store.info" => &OF_STORE,
+            "store.verify" => &["findings"],
+            _ => &[],
+        };
+        if let Some(told) = told.as_object_mut() {
+            told.retain(|name, _| !added.contains(&name.as_str()));
         }
         let told = hex(&Sha256::digest(sorted(&told)));
         let line = format!("{operation}\t{code}\t{field}\t{told}\n");

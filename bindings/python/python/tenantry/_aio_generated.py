@@ -176,6 +176,7 @@ from .model import (
     StoreCopy,
     StoreInfo,
     StoreMetrics,
+    StoreRepair,
     StoreStateHash,
     StoreStats,
     StoreVerification,
@@ -3901,6 +3902,19 @@ class StoreOperations(Namespace):
         what they draw from the store is counted.
         """
         return self._call(StoreMetrics._from, "store.metrics", {})
+
+    def repair(self, *, dry_run: bool | None = None) -> Pending[StoreRepair]:
+        """Repairs what follows from records: it writes index lines and counts that are missing or wrong, and deletes
+        those that follow from no record. Records themselves are never changed. What cannot be repaired is named in
+        the answer.
+
+        The repair runs in steps, each of which is one durable commit, while other calls continue. Each step is
+        recorded in the audit chain of the platform. A store in which a record cannot be read is refused
+        (`store_corrupt`) and not changed: restore a backup.
+
+        - `dry_run`: Whether the call only tells what it would repair, and changes nothing.
+        """
+        return self._call(StoreRepair._from, "store.repair", {}, {"dry_run": dry_run})
 
     def restore(self, *, backup: str, to: str, edited: bool | None = None) -> Pending[StoreCopy]:
         """Creates a new store from a backup, at a place where there is no store yet. The store that runs the call is

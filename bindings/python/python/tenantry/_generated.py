@@ -176,6 +176,7 @@ from .model import (
     StoreCopy,
     StoreInfo,
     StoreMetrics,
+    StoreRepair,
     StoreStateHash,
     StoreStats,
     StoreVerification,
@@ -205,7 +206,7 @@ from .model import (
     Window,
 )
 
-CATALOGUE_HASH = "c681a1ac686d3d3d358240c815d3b4d9"
+CATALOGUE_HASH = "c0ccf4c37d261b3a3c0b3eb143a9b2de"
 
 
 class AccessOperations(Namespace):
@@ -3767,6 +3768,19 @@ class StoreOperations(Namespace):
         what they draw from the store is counted.
         """
         return StoreMetrics._from(self._call("store.metrics", {}))
+
+    def repair(self, *, dry_run: bool | None = None) -> StoreRepair:
+        """Repairs what follows from records: it writes index lines and counts that are missing or wrong, and deletes
+        those that follow from no record. Records themselves are never changed. What cannot be repaired is named in
+        the answer.
+
+        The repair runs in steps, each of which is one durable commit, while other calls continue. Each step is
+        recorded in the audit chain of the platform. A store in which a record cannot be read is refused
+        (`store_corrupt`) and not changed: restore a backup.
+
+        - `dry_run`: Whether the call only tells what it would repair, and changes nothing.
+        """
+        return StoreRepair._from(self._call("store.repair", {}, {"dry_run": dry_run}))
 
     def restore(self, *, backup: str, to: str, edited: bool | None = None) -> StoreCopy:
         """Creates a new store from a backup, at a place where there is no store yet. The store that runs the call is

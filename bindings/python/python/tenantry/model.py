@@ -138,6 +138,7 @@ AuditKind = Union[
     Literal["second_factor"],
     Literal["session"],
     Literal["share"],
+    Literal["store"],
     Literal["suppression"],
     Literal["user"],
 ]
@@ -167,6 +168,7 @@ AuditKind = Union[
 - `second_factor`: The second factor of a user; never its secret.
 - `session`: A session of a user.
 - `share`: How a resource is shared with accounts below, named by kind and id.
+- `store`: The store, named by its id: index lines and counts were repaired.
 - `suppression`: A suppression, named by value and class. For an address, only the domain is recorded.
 - `user`: A user.
 """
@@ -726,6 +728,28 @@ Status = Union[Literal["active"], Literal["pending"], Literal["suspended"], Lite
 - `closed`: The account is closed; it can be reopened within the grace period.
 """
 
+StoreFindingKind = Union[
+    Literal["unreadable_record"],
+    Literal["unknown_key"],
+    Literal["missing_record"],
+    Literal["contradiction"],
+    Literal["missing_line"],
+    Literal["superfluous_line"],
+    Literal["wrong_line"],
+    Literal["wrong_count"],
+]
+"""What is wrong with a record, an index line or a count.
+
+- `unreadable_record`: A record cannot be read.
+- `unknown_key`: A key is not one that a store has.
+- `missing_record`: A record needs another one, which does not exist.
+- `contradiction`: A record contradicts others, or itself.
+- `missing_line`: An index line is missing that follows from a record.
+- `superfluous_line`: An index line follows from no record.
+- `wrong_line`: An index line holds another value than the one that follows from its record.
+- `wrong_count`: A count differs from what there is to count.
+"""
+
 StoreKind = Union[Literal["memory"], Literal["folder"], Literal["sqlite"], Literal["postgresql"]]
 """Where a store keeps its records.
 
@@ -733,6 +757,13 @@ StoreKind = Union[Literal["memory"], Literal["folder"], Literal["sqlite"], Liter
 - `folder`: In a folder, for one process.
 - `sqlite`: In an SQLite file, for any number of processes of one machine.
 - `postgresql`: In a PostgreSQL database, for any number of processes on any number of machines.
+"""
+
+StoreRemedy = Union[Literal["repair"], Literal["restore_backup"]]
+"""What to do about a finding.
+
+- `repair`: Call `store.repair`: the right value follows from the records.
+- `restore_backup`: Restore a backup, and keep the damaged store: nothing else in the store says what is right.
 """
 
 UserOrder = Union[Literal["email"], Literal["name"]]
@@ -6425,6 +6456,34 @@ class StoreCopy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StoreFinding:
+    """Something in the store that is damaged, or does not agree with the rest."""
+
+    kind: StoreFindingKind
+    """What is wrong."""
+    record: str | None = None
+    """The kind of the record, index line or count that is wrong, as the lines of a backup name it; absent if it is of
+    no known kind.
+    """
+    key: tuple[str, ...]
+    """The parts of its key, as the lines of a backup have them."""
+    message: str
+    """What is wrong with it, in a sentence."""
+    remedy: StoreRemedy
+    """What to do about it."""
+
+    @classmethod
+    def _from(cls, value: Any) -> StoreFinding:
+        return cls(
+            kind=value["kind"],
+            record=value.get("record"),
+            key=tuple(value["key"]),
+            message=value["message"],
+            remedy=value["remedy"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoreInfo:
     """What `store.info` says about a store."""
 
@@ -6506,6 +6565,37 @@ class StoreMetrics:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StoreRepair:
+    """What a repair did; in a dry run, what it would do.
+
+    It is an answer of yes or no: yes if `whole` is true.
+    """
+
+    whole: bool
+    """Whether the store is whole now: `store.verify` finds nothing."""
+    repaired_count: int
+    """How many index lines and counts were repaired; in a dry run, how many of those that are found now would be
+    repaired. What is repaired can bring further ones to light, such as the count of index lines that were missing.
+    """
+    repaired: tuple[StoreFinding, ...]
+    """The first of them, at most 100."""
+    remaining: tuple[StoreFinding, ...]
+    """What cannot be repaired, at most 100."""
+
+    @classmethod
+    def _from(cls, value: Any) -> StoreRepair:
+        return cls(
+            whole=value["whole"],
+            repaired_count=value["repaired_count"],
+            repaired=tuple(StoreFinding._from(item) for item in value["repaired"]),
+            remaining=tuple(StoreFinding._from(item) for item in value["remaining"]),
+        )
+
+    def __bool__(self) -> bool:
+        return self.whole
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoreStateHash:
     """The fingerprint of a store."""
 
@@ -6584,7 +6674,11 @@ class StoreVerification:
     last_commit: int
     """The number of the last commit."""
     damaged: tuple[str, ...]
-    """The places where records are damaged or do not agree with each other, at most 100."""
+    """The findings as one line of text each, at most 100."""
+    findings: tuple[StoreFinding, ...]
+    """What is damaged or does not agree, at most 100. If a record cannot be read from the disk, only such records are
+    named: the others cannot be compared with each other then.
+    """
 
     @classmethod
     def _from(cls, value: Any) -> StoreVerification:
@@ -6594,6 +6688,7 @@ class StoreVerification:
             bytes=value["bytes"],
             last_commit=value["last_commit"],
             damaged=tuple(value["damaged"]),
+            findings=tuple(StoreFinding._from(item) for item in value["findings"]),
         )
 
     def __bool__(self) -> bool:
@@ -7765,10 +7860,14 @@ __all__ = [
     "StoreBarrier",
     "StoreCompacted",
     "StoreCopy",
+    "StoreFinding",
+    "StoreFindingKind",
     "StoreInfo",
     "StoreKind",
     "StoreKindStats",
     "StoreMetrics",
+    "StoreRemedy",
+    "StoreRepair",
     "StoreStateHash",
     "StoreStats",
     "StoreVerification",

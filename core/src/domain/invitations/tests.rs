@@ -67,6 +67,7 @@ fn write<T>(engine: &Engine, work: impl FnOnce(&mut Ctx<'_>) -> Result<T, Error>
         now_ms: engine.kernel.clock.now_ms(),
         tx: engine.kernel.tx(),
         on_behalf: None,
+        untold: Vec::new(),
     };
     let answer = work(&mut ctx).unwrap();
     if let (Some(batch), _) = ctx.tx.finish() {

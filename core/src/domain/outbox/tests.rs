@@ -46,7 +46,7 @@ fn run<O: Operation>(engine: &Engine, request: Value) -> Result<O::Answer, Code>
         .map_err(|error| error.code());
     assert_eq!(
         crate::tables::check::check(&*engine.kernel.backend, 10).unwrap(),
-        [""; 0]
+        []
     );
     answer
 }

@@ -41,7 +41,8 @@ impl Operation for Restore {
             }
             match check(Reads::newest(store), MOST_DAMAGED)?.first() {
                 Some(what) => Err(of_file(Error::corrupt(format!(
-                    "The records of the backup contradict each other: {what}. Use another backup."
+                    "The records of the backup contradict each other ({}); use another backup.",
+                    what.text()
                 )))),
                 None => Ok(()),
             }

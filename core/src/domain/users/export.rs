@@ -444,7 +444,7 @@ mod tests {
         }
         assert_eq!(
             crate::tables::check::check(&*engine.kernel.backend, 10).unwrap(),
-            Vec::<String>::new()
+            []
         );
     }
 
@@ -458,7 +458,7 @@ mod tests {
         }
         assert_eq!(
             crate::tables::check::check(&*engine.kernel.backend, 10).unwrap(),
-            Vec::<String>::new()
+            []
         );
     }
 
@@ -578,7 +578,7 @@ mod tests {
             }
             assert_eq!(
                 crate::tables::check::check(&*engine.kernel.backend, 10).unwrap(),
-                Vec::<String>::new()
+                []
             );
         }
     }
