@@ -1233,7 +1233,7 @@ impl World {
                         Channel::Email,
                         message,
                     )?;
-                    draw_ahead(engine, &[prepared])
+                    draw_ahead(&engine.kernel, &[prepared])
                 });
                 drawn.unwrap();
                 for place in places {

@@ -146,7 +146,7 @@ impl Engine {
             }
         }
         Err(Error::busy(
-            "Other callers keep spending the same credits; try again.",
+            "Others keep spending the same credits; try again.",
         ))
     }
 
