@@ -187,6 +187,24 @@ impl Guard {
         contain(call, || engine.kernel.poison())
     }
 
+    /// The engine and the instant, where there is nothing to look at but what is asked for: nothing
+    /// is due, and the store can be used.
+    #[inline]
+    pub(crate) fn plain(&self) -> Option<(&Engine, u64)> {
+        if self.needs_check() {
+            return None;
+        }
+        let clock = &self.engine.kernel.clock;
+        let now_ms = clock.now_ms();
+        (now_ms < clock.next_due_ms.load(Ordering::Acquire)).then_some((&*self.engine, now_ms))
+    }
+
+    /// Runs a call for which there is nothing to check.
+    #[inline]
+    pub(crate) fn contained<T>(&self, call: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+        contain(call, || self.engine.kernel.poison())
+    }
+
     /// The guard that runs a call in this process, where it may be run.
     #[cold]
     fn usable(&self, effect: Effect) -> Result<&Guard, Error> {

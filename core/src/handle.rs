@@ -10,13 +10,13 @@ use crate::access::state::Engine;
 use crate::access::view::AccountCell;
 use crate::api::operation::Effect;
 use crate::domain::sending;
-use crate::error::{Code, Error, excerpt};
+use crate::error::{Error, excerpt};
 use crate::guard::Guard;
 use crate::handle::from_memory::{FromMemory, decide_from_memory};
 use crate::handle::sender::Sends;
 use crate::meters::{Ask, Prepared, check_count};
 use crate::model::Decision;
-use crate::model::{Actor, Caller, Channel, Id, MessageInput, permission};
+use crate::model::{Actor, Caller, Channel, Id, MessageInput};
 use crate::options::{OpenOptions, SenderOptions};
 use crate::sending::decide::admit;
 use crate::{catalogue, json};
@@ -148,15 +148,7 @@ impl Tenantry {
         let entry = std::str::from_utf8(operation)
             .ok()
             .and_then(catalogue::find)
-            .ok_or_else(|| {
-                Error::new(
-                    Code::UnknownOperation,
-                    format!(
-                        "There is no operation `{}`; the catalogue lists those that there are.",
-                        excerpt(&String::from_utf8_lossy(operation))
-                    ),
-                )
-            });
+            .ok_or_else(|| catalogue::unknown(&String::from_utf8_lossy(operation)));
         // A handle that cannot be used says so whatever is asked of it.
         let effect = entry.as_ref().map_or(Effect::Read, |entry| entry.effect);
         self.guard.enter(effect, |engine| {
@@ -198,7 +190,8 @@ impl Tenantry {
             if user.is_none() {
                 return Err(Error::invalid(
                     "/acting",
-                    "Name the `user` who sends themself, or leave out `acting`.",
+                    "With `acting` the user sends in person; name the `user`, or leave out \
+                     `acting`.",
                 ));
             }
             if message.api_key.is_some() && message.api_key != acting.api_key {
@@ -414,9 +407,7 @@ impl Access {
         guard.enter(Effect::Read, |engine| {
             let cell = engine.cell_by_text(account)?;
             let user = Id::new(user).map_err(|error| Error::invalid("/user", error))?;
-            if engine.views.tree.load().place(permission).is_none() {
-                return Err(permission::unknown_permission(permission, "/permission"));
-            }
+            place_of(engine, permission)?;
             Ok(Access {
                 guard: guard.clone(),
                 path: path.clone(),

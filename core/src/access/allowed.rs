@@ -4,7 +4,6 @@
 use crate::access::state::Engine;
 use crate::access::view::{AccountCell, MemberView};
 use crate::error::Error;
-use crate::model::permission;
 use std::sync::Arc;
 
 pub(crate) fn allowed(
@@ -29,12 +28,7 @@ pub(crate) fn check(
 }
 
 pub(crate) fn place_of(engine: &Engine, permission: &str) -> Result<usize, Error> {
-    engine
-        .views
-        .tree
-        .load()
-        .place(permission)
-        .ok_or_else(|| permission::unknown_permission(permission, "/permission"))
+    engine.views.tree.load().find(permission, "/permission")
 }
 
 pub(crate) fn member_may(engine: &Engine, member: &MemberView, place: usize) -> (bool, bool) {

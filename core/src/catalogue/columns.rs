@@ -73,6 +73,11 @@ macro_rules! operations {
             lookup::find(CATALOGUE, name)
         }
 
+        /// The error for the name of an operation that there is not.
+        pub(crate) fn unknown(name: &str) -> crate::error::Error {
+            lookup::unknown(CATALOGUE, name)
+        }
+
         /// The hash that a binding compares when it is loaded. It changes with every name and type
         /// of the catalogue, and with every error code.
         pub fn hash() -> &'static str {

@@ -1,13 +1,22 @@
 //! Finds an operation by its name, and computes the hash that bindings compare.
 
 use super::entry::Entry;
-use crate::error::Code;
+use crate::error::{Code, Error, excerpt, hint};
 use sha2::{Digest, Sha256};
 
 /// The operation of this name, in a list that is sorted by name.
 pub(super) fn find(sorted: &'static [Entry], name: &str) -> Option<&'static Entry> {
     let at = sorted.binary_search_by(|entry| entry.name.cmp(name)).ok()?;
     sorted.get(at)
+}
+
+/// That a list has no operation of this name.
+pub(super) fn unknown(sorted: &'static [Entry], name: &str) -> Error {
+    let known = sorted.iter().map(|entry| entry.name);
+    let hint = hint(name, known, "the catalogue lists those that there are");
+    let name = excerpt(name);
+    let message = format!("There is no operation `{name}`; {hint}.");
+    Error::new(Code::UnknownOperation, message)
 }
 
 /// The hash of every name and type of a list, and of every error code.
@@ -57,4 +66,23 @@ const fn is_before(one: &[u8], other: &[u8]) -> bool {
         at += 1;
     }
     one.len() < other.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::catalogue;
+    use crate::error::Code;
+
+    #[test]
+    fn an_unknown_operation_is_answered_with_the_one_that_is_meant() {
+        for (name, hint) in [
+            ("account.create", "perhaps `accounts.create` is meant"),
+            ("fly", "the catalogue lists those that there are"),
+        ] {
+            let error = catalogue::unknown(name);
+            assert_eq!(error.code(), Code::UnknownOperation);
+            let said = format!("There is no operation `{name}`; {hint}.");
+            assert_eq!(error.message(), said);
+        }
+    }
 }

@@ -307,7 +307,7 @@ impl World {
                 let drawn = self.holders[by].enter(Effect::Send, |engine| {
                     let cell = engine.cell_by_text(ACCOUNTS[account])?;
                     draw_ahead(
-                        &engine.kernel,
+                        engine,
                         &[cell.sending(engine, None, Channel::Email, &MessageInput::default())?],
                     )
                 });

@@ -150,7 +150,7 @@ fn refunds_and_blocks_drawn_ahead() {
             let (guard, prepared) = (guard.clone(), of_one.clone());
             thread::spawn(move || {
                 for _ in 0..3 {
-                    draw_ahead(&guard.engine.kernel, std::slice::from_ref(&prepared)).unwrap();
+                    draw_ahead(&*guard.engine, std::slice::from_ref(&prepared)).unwrap();
                 }
                 0
             })

@@ -55,4 +55,8 @@ impl MeterStore for Engine {
     fn ask_to_draw(&self, prepared: &Arc<Prepared>) {
         self.drawer.ask(&self.this, prepared);
     }
+
+    fn asked(&self) -> Vec<Arc<Prepared>> {
+        self.drawer.asked()
+    }
 }

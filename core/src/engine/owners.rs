@@ -160,7 +160,7 @@ mod tests {
             call(&store, "accounts.delete", &json!({"account": "kid"}));
             let before = records(&store);
             assert_eq!(charge(&store, &sends), Err(Code::NotFound));
-            draw_ahead(&engine(&store).kernel, &[sends]).unwrap();
+            draw_ahead(&**engine(&store), &[sends]).unwrap();
             assert_eq!(sender.admit(1).unwrap_err().code(), Code::NotFound);
             // Of what was never asked for memory can tell nothing.
             assert!(!matches!(sender.try_admit(1), Ok(Some(_))));

@@ -1233,7 +1233,7 @@ impl World {
                         Channel::Email,
                         message,
                     )?;
-                    draw_ahead(&engine.kernel, &[prepared])
+                    draw_ahead(engine, &[prepared])
                 });
                 drawn.unwrap();
                 for place in places {

@@ -143,23 +143,47 @@ impl Sender {
     /// read before is looked up again, without waiting for a writer.
     #[inline]
     pub fn try_admit(&self, count: u64) -> Result<Option<Decision>, Error> {
-        let needs_check = self.guard.needs_check();
-        if needs_check {
-            if let Some(own) = self.in_child()? {
-                return own.try_admit(count);
-            }
-            self.guard.refuse_unusable(Effect::Send)?;
+        let Some((engine, now_ms)) = self.guard.plain() else {
+            return self.try_with_checks(count);
+        };
+        let (count, stamp) = (check_count(count)?, self.cell.stamp(engine));
+        match self.take_lent(stamp, count, now_ms) {
+            Some(left) => Ok(Some(Decision::granted(count, left))),
+            None => self.try_beyond_lent(engine, stamp, count, now_ms),
         }
-        // A whole decision is made once, at the end: handing it through every layer costs as much
-        // as deciding.
-        let answer = self.guard.run_at_once(needs_check, |engine| {
+    }
+
+    /// Takes `count` out of what is lent to this sender, and says how many are left; none where
+    /// the counters are to be looked at.
+    #[inline]
+    fn take_lent(&self, stamp: u64, count: u64, now_ms: u64) -> Option<u64> {
+        self.allowance
+            .take(stamp, count, now_ms)
+            .or_else(|| self.in_common.take(stamp, count, now_ms))
+    }
+
+    #[inline(never)]
+    fn try_beyond_lent(
+        &self,
+        engine: &Engine,
+        stamp: u64,
+        count: u64,
+        now_ms: u64,
+    ) -> Result<Option<Decision>, Error> {
+        let call = || self.without_allowance(engine, stamp, count, now_ms);
+        Ok(self.guard.contained(call)?.decision(count))
+    }
+
+    /// As [`try_admit`](Sender::try_admit), where more is to be looked at than what is asked for.
+    #[inline(never)]
+    fn try_with_checks(&self, count: u64) -> Result<Option<Decision>, Error> {
+        if let Some(own) = self.in_child()? {
+            return own.try_admit(count);
+        }
+        let answer = self.guard.enter_at_once(Effect::Send, |engine| {
             let count = check_count(count)?;
             let (stamp, now_ms) = (self.cell.stamp(engine), engine.kernel.clock.now_ms());
-            let left = self
-                .allowance
-                .take(stamp, count, now_ms)
-                .or_else(|| self.in_common.take(stamp, count, now_ms));
-            match left {
+            match self.take_lent(stamp, count, now_ms) {
                 Some(left) => Ok(FromMemory::Granted { left }),
                 None => self.without_allowance(engine, stamp, count, now_ms),
             }

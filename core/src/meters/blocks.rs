@@ -155,7 +155,7 @@ mod tests {
             return None;
         }
         if prepared.asked.load(Ordering::Acquire) {
-            draw_ahead(&engine.kernel, std::slice::from_ref(prepared)).unwrap();
+            draw_ahead(engine, std::slice::from_ref(prepared)).unwrap();
         }
         Some(!from_memory)
     }
@@ -207,7 +207,7 @@ mod tests {
             }
             if prepared.asked.load(Ordering::Acquire) {
                 asked_at_end += u64::from(sent > PER_HOUR - PER_HOUR / 100);
-                draw_ahead(&engine.kernel, std::slice::from_ref(&prepared)).unwrap();
+                draw_ahead(&**engine, std::slice::from_ref(&prepared)).unwrap();
             }
         }
         // The day and the month have more: of each the next block may be asked for.

@@ -124,7 +124,7 @@ impl Prepared {
             // Something has come back meanwhile.
         }
         Err(Error::busy(
-            "Others keep drawing from the same limits; try again.",
+            "Other callers keep drawing from the same limits; try again.",
         ))
     }
 
@@ -158,7 +158,7 @@ impl Prepared {
             slots.push_taken(&mut batch, granted, now_ms)?;
             if !batch.writes.is_empty() {
                 drop(meters);
-                let Some(drawn) = self.draw(store, &batch, &draws)? else {
+                let Some(drawn) = self.draw(store, batch, &draws)? else {
                     continue;
                 };
                 meters = drawn;
@@ -176,7 +176,7 @@ impl Prepared {
             slots.refund_slots(self, store, ask, count, now_ms)?;
         }
         Err(Error::busy(
-            "Others keep drawing from the same limits; try again.",
+            "Other callers keep drawing from the same limits; try again.",
         ))
     }
 

@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::kernel::Kernel;
+use crate::locks::MutexGuard;
 use crate::meters::counter::Cold;
 use crate::meters::prepared::Prepared;
 use crate::meters::record::{bytes_of, push_meter};
@@ -105,40 +106,85 @@ impl Prepared {
     }
 
     /// Commits draws and hands them out once they are durable, to whoever holds the lock that is
-    /// answered; none where somebody else has written one of the records.
+    /// answered; none where somebody else has written one of the records. Whoever waits for the
+    /// disk draws in the same commit for all who have asked.
     pub(super) fn draw<'p>(
         &'p self,
         store: &impl MeterStore,
-        batch: &Batch,
+        mut batch: Batch,
         draws: &[Draw],
     ) -> Result<Option<Locked<'p>>, Error> {
-        let version = store.commit_draws_of(&self.account, batch)?;
-        let is_behind = store.kernel().is_behind();
+        let kernel = store.kernel();
+        let asked = store.asked();
+        let others = draws_ahead(store, &asked, &mut batch)?;
+        let version = store.commit_draws_of(&self.account, &batch)?;
+        let is_behind = kernel.is_behind();
+        hand_out_ahead(&others, version, is_behind)?;
         let mut meters = self.team.meters();
         meters.hand_out(self, draws, version, is_behind)?;
         Ok(version.map(|_| meters))
     }
 }
 
-/// Draws the next blocks of the counters that run low, in one commit. No two are to be of one
-/// team.
-pub(crate) fn draw_ahead(kernel: &Kernel, asked: &[Arc<Prepared>]) -> Result<(), Error> {
-    let _drawing: Vec<_> = asked
-        .iter()
-        .map(|prepared| prepared.team.drawing.lock())
-        .collect();
-    asked
-        .iter()
-        .for_each(|prepared| prepared.asked.store(false, Ordering::Release));
-    kernel.refuse_when_shut()?;
-    let (now_ms, processes) = (kernel.clock.now_ms(), kernel.processes());
+/// The next blocks of one sender's counters, held by whoever draws for its team.
+struct Ahead<'p> {
+    prepared: &'p Prepared,
+    draws: Vec<Draw>,
+    _drawing: MutexGuard<'p, ()>,
+}
+
+/// Draws the next blocks of senders, in one commit.
+pub(crate) fn draw_ahead(store: &impl MeterStore, asked: &[Arc<Prepared>]) -> Result<(), Error> {
+    store.kernel().refuse_when_shut()?;
     let mut batch = Batch::default();
-    let mut of_each = Vec::with_capacity(asked.len());
+    let ahead = draws_ahead(store, asked, &mut batch)?;
+    let Some(first) = ahead.first() else {
+        return Ok(());
+    };
+    let version = store.commit_draws_of(&first.prepared.account, &batch)?;
+    hand_out_ahead(&ahead, version, store.kernel().is_behind())
+}
+
+/// Adds the next blocks of senders to a batch. Whoever draws for a team already is not waited for:
+/// its senders ask again.
+fn draws_ahead<'p>(
+    store: &impl MeterStore,
+    asked: &'p [Arc<Prepared>],
+    batch: &mut Batch,
+) -> Result<Vec<Ahead<'p>>, Error> {
+    let mut ahead = Vec::new();
     for prepared in asked {
+        let drawing = prepared.team.drawing.try_lock();
+        prepared.asked.store(false, Ordering::Release);
+        let Some(_drawing) = drawing else { continue };
+        let draws = prepared.draws_ahead(store, batch)?;
+        if !draws.is_empty() {
+            ahead.push(Ahead {
+                prepared,
+                draws,
+                _drawing,
+            });
+        }
+    }
+    Ok(ahead)
+}
+
+fn hand_out_ahead(ahead: &[Ahead<'_>], version: Option<u64>, is_behind: bool) -> Result<(), Error> {
+    ahead.iter().try_for_each(|one| {
+        let mut meters = one.prepared.team.meters();
+        meters.hand_out(one.prepared, &one.draws, version, is_behind)
+    })
+}
+
+impl Prepared {
+    /// The next blocks of the counters that run low.
+    fn draws_ahead(&self, store: &impl MeterStore, batch: &mut Batch) -> Result<Vec<Draw>, Error> {
+        let kernel = store.kernel();
+        let (now_ms, processes) = (kernel.clock.now_ms(), kernel.processes());
         let mut draws = Vec::new();
-        let mut meters = prepared.team.meters();
-        let least = meters.least_ahead(prepared, processes)?;
-        for place in prepared.places.iter() {
+        let mut meters = self.team.meters();
+        let least = meters.least_ahead(self, processes)?;
+        for place in self.places.iter() {
             let (hot, cold) = meters.pair_mut(*place)?;
             // What has no record was not drawn from: its account is gone.
             let is_there = cold.version != 0;
@@ -151,26 +197,12 @@ pub(crate) fn draw_ahead(kernel: &Kernel, asked: &[Arc<Prepared>]) -> Result<(),
                         alerted: cold.meter.alerted,
                         paid: cold.meter.paid,
                     });
-                    push_draw(&mut batch, cold, &draws)?;
+                    push_draw(batch, cold, &draws)?;
                 }
             }
         }
-        of_each.push(draws);
+        Ok(draws)
     }
-    if batch.writes.is_empty() {
-        return Ok(());
-    }
-    let version = commit_draws(kernel, &batch)?;
-    let is_behind = kernel.is_behind();
-    for (prepared, draws) in asked
-        .iter()
-        .zip(&of_each)
-        .filter(|(_, draws)| !draws.is_empty())
-    {
-        let mut meters = prepared.team.meters();
-        meters.hand_out(prepared, draws, version, is_behind)?;
-    }
-    Ok(())
 }
 
 /// Commits draws. The version of the records once they are durable; none where somebody else has

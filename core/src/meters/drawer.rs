@@ -1,12 +1,14 @@
 //! Draws the next blocks in the background, so that a steady flow of messages does not wait for the
 //! disk. What was asked for while a draw was under way is drawn in one commit.
+//!
+//! Its locks are those of the standard library: parking_lot keeps all who wait in one table of the
+//! process, and a forked child whose parent was just using that table would wait for ever.
 
 use crate::meters::draw::draw_ahead;
 use crate::meters::prepared::Prepared;
 use crate::meters::store::MeterStore;
-use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 
 /// For how many trees of accounts blocks are drawn in one commit.
 const AT_ONCE: usize = 64;
@@ -31,6 +33,13 @@ struct State {
     ended: bool,
 }
 
+impl Queue {
+    /// Nothing that panics is done under the lock.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl State {
     /// What is to be drawn next: of each tree of accounts what was asked for first, since its lock
     /// is taken once.
@@ -52,7 +61,7 @@ impl Drawer {
     where
         S: MeterStore + Send + Sync + 'static,
     {
-        let mut state = self.queue.state.lock();
+        let mut state = self.queue.state();
         if state.ended {
             return;
         }
@@ -70,9 +79,14 @@ impl Drawer {
         self.queue.changed.notify_one();
     }
 
+    /// What would be drawn next, for whoever waits for the disk and draws it in the same commit.
+    pub(crate) fn asked(&self) -> Vec<Arc<Prepared>> {
+        self.queue.state().next()
+    }
+
     /// Nothing more is drawn.
     pub(crate) fn end(&self) {
-        let mut state = self.queue.state.lock();
+        let mut state = self.queue.state();
         state.ended = true;
         state.asked.clear();
         self.queue.changed.notify_one();
@@ -82,10 +96,9 @@ impl Drawer {
 fn run<S: MeterStore>(queue: &Queue, store: &Weak<S>) {
     loop {
         let asked = {
-            let mut state = queue.state.lock();
-            while state.asked.is_empty() && !state.ended {
-                queue.changed.wait(&mut state);
-            }
+            let waits = |state: &mut State| state.asked.is_empty() && !state.ended;
+            let waited = queue.changed.wait_while(queue.state(), waits);
+            let mut state = waited.unwrap_or_else(PoisonError::into_inner);
             if state.ended {
                 return;
             }
@@ -97,11 +110,9 @@ fn run<S: MeterStore>(queue: &Queue, store: &Weak<S>) {
         };
         // A failure of the store poisons the store, and whoever sends next is told; a panic does
         // the same.
-        let kernel = store.kernel();
-        let drawn =
-            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| draw_ahead(kernel, &asked)));
-        if let Err(panic) = drawn {
-            kernel.poison();
+        let draw = std::panic::AssertUnwindSafe(|| draw_ahead(&*store, &asked));
+        if let Err(panic) = std::panic::catch_unwind(draw) {
+            store.kernel().poison();
             // Dropping the payload of a panic may itself panic.
             std::mem::forget(panic);
         }
@@ -166,7 +177,7 @@ mod tests {
         let engine = engine();
         let senders = senders(&engine);
         let before = engine.kernel.backend.last_commit();
-        draw_ahead(&engine.kernel, &senders[..3]).unwrap();
+        draw_ahead(&*engine, &senders[..3]).unwrap();
         assert_eq!(engine.kernel.backend.last_commit(), before + 1);
         for prepared in &senders {
             send(
@@ -183,6 +194,26 @@ mod tests {
         assert_eq!(engine.kernel.backend.last_commit(), before + 1);
         send(&engine, &senders[2], 1);
         assert_eq!(engine.kernel.backend.last_commit(), before + 2);
+    }
+
+    /// 20.11: one wait for the disk is one for all whose blocks run low.
+    #[test]
+    fn whoever_waits_draws_for_all_who_have_asked() {
+        let engine = engine();
+        let senders = senders(&engine);
+        // As if the thread were busy.
+        engine.drawer.queue.state().running = true;
+        senders[1..]
+            .iter()
+            .for_each(|prepared| engine.drawer.ask(&engine.this, prepared));
+        let before = engine.kernel.backend.last_commit();
+        send(&engine, &senders[0], 8 + 1);
+        assert_eq!(engine.kernel.backend.last_commit(), before + 1);
+        for prepared in &senders[1..3] {
+            send(&engine, prepared, 8 + 56);
+        }
+        assert_eq!(engine.kernel.backend.last_commit(), before + 1);
+        assert!(engine.drawer.asked().is_empty());
     }
 
     #[test]

@@ -119,7 +119,7 @@ impl Prepared {
                 Error::invalid(
                     "/used",
                     format!(
-                        "Only {} are counted, and not {used}; charge what went out with \
+                        "Only {} are counted, and {used} are more; charge the rest with \
                          `sending.admit`.",
                         hot.used
                     ),
@@ -155,7 +155,7 @@ impl Prepared {
                 (hot.ends_at_ms, cold.version) = (0, u64::MAX);
                 Err(match error {
                     CommitError::Conflict => {
-                        Error::busy("Others keep drawing from the same limits; try again.")
+                        Error::busy("Other callers keep drawing from the same limits; try again.")
                     }
                     CommitError::Store(error) => store.kernel().store_failure(error),
                 })
@@ -209,6 +209,6 @@ fn give_back_to_kept(
         }
     }
     Err(Error::busy(
-        "Others keep giving back to the same window; try again.",
+        "Other callers keep giving back to the same window; try again.",
     ))
 }

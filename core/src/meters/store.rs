@@ -47,4 +47,7 @@ pub(crate) trait MeterStore {
 
     /// Has the next blocks drawn in the background.
     fn ask_to_draw(&self, prepared: &Arc<Prepared>);
+
+    /// Takes over from the background whoever has asked for their next blocks, each team once.
+    fn asked(&self) -> Vec<Arc<Prepared>>;
 }

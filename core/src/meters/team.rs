@@ -218,7 +218,7 @@ impl Meters {
 
 /// The answer where something is gone that a send was prepared for, and not its own account.
 pub(crate) fn overtaken() -> Error {
-    Error::busy("What the send is charged to was deleted meanwhile; ask again.")
+    Error::busy("Something that the send is charged to was deleted meanwhile; ask again.")
 }
 
 pub(super) fn lost_place() -> Error {

@@ -80,7 +80,7 @@ pub(crate) fn next_window(
         window::bounds_after(kind, (last.starts_at_ms, last.ends_at_ms), now_ms, calendar)
             .ok_or_else(|| {
                 Error::internal(format!(
-                    "No calendar has the time {now_ms} ms; set the clock right."
+                    "The time {now_ms} ms is outside the calendar; set the clock right."
                 ))
             })?;
     let (mut past, mut alerted, mut before) = (Vec::new(), 0, None);

@@ -146,7 +146,7 @@ impl Engine {
             }
         }
         Err(Error::busy(
-            "Others keep spending the same credits; try again.",
+            "Other callers keep spending the same credits; try again.",
         ))
     }
 

@@ -3,7 +3,6 @@
 mod builtin;
 pub mod tree;
 
-use crate::error::{Code, Error, excerpt};
 use crate::model::{Id, Name};
 use serde::{Deserialize, Serialize};
 use tenantry_macros::answer;
@@ -35,16 +34,4 @@ pub struct HostNode {
     pub scoped: bool,
     /// Whether the permission has to be granted by its own name.
     pub sensitive: bool,
-}
-
-/// That there is no such node, where nothing is told of those that there are.
-pub(crate) fn unknown_permission(id: &str, field: &str) -> Error {
-    Error::new(
-        Code::PermissionUnknown,
-        format!(
-            "The permission tree has no node `{}`; `permissions.tree` lists those that there are.",
-            excerpt(id)
-        ),
-    )
-    .at(field)
 }
