@@ -69,8 +69,7 @@ pub fn heard(what: &str, folder: &Path, command: &mut Command) -> Result<String>
 }
 
 /// Without what cargo tells of the package `xtask`: the build script of `ring` looks at it, and the
-/// core would be compiled anew whenever somebody calls cargo by hand in between. What is built
-/// lands in `target`, whatever else the caller's own calls of cargo use.
+/// core would be compiled anew whenever somebody calls cargo by hand in between.
 fn as_by_hand(command: &mut Command) -> &mut Command {
     for (name, _) in std::env::vars_os() {
         let is_of_package = ["CARGO_PKG_", "CARGO_MANIFEST_"]
@@ -80,7 +79,7 @@ fn as_by_hand(command: &mut Command) -> &mut Command {
             command.env_remove(name);
         }
     }
-    command.env_remove("CARGO_TARGET_DIR")
+    command
 }
 
 /// A cargo command with the cargo that runs this.
@@ -116,40 +115,20 @@ pub fn postgresql(root: &Path) -> Result<()> {
     if versions.flatten().any(is_there) {
         return Ok(());
     }
-    from_debian(root, &["postgresql-common"])?;
+    let apt = |arguments: &[&str]| {
+        let mut apt = Command::new("apt-get");
+        apt.env("DEBIAN_FRONTEND", "noninteractive").args(arguments);
+        run("install PostgreSQL", root, &mut apt)
+    };
+    let install = ["install", "--yes", "--quiet", "--no-install-recommends"];
+    apt(&["update", "--quiet"])?;
+    apt(&[&install[..], &["postgresql-common"]].concat())?;
     // The package would start a server that nobody asks for anything.
     fs::write(
         "/etc/postgresql-common/createcluster.conf",
         "create_main_cluster = false\n",
     )?;
-    from_debian(root, &["postgresql", "openssl"])
-}
-
-/// Programs for the tests; from the packages of the same name in Debian, where one is missing.
-pub fn programs(root: &Path, names: &[&str]) -> Result<()> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let is_there = |name: &&&str| std::env::split_paths(&path).any(|dir| dir.join(name).exists());
-    let missing: Vec<&str> = names
-        .iter()
-        .filter(|name| !is_there(name))
-        .copied()
-        .collect();
-    match missing.is_empty() {
-        true => Ok(()),
-        false => from_debian(root, &missing),
-    }
-}
-
-fn from_debian(root: &Path, packages: &[&str]) -> Result<()> {
-    let what = format!("install {}", packages.join(" and "));
-    let apt = |arguments: &[&str]| {
-        let mut apt = Command::new("apt-get");
-        apt.env("DEBIAN_FRONTEND", "noninteractive").args(arguments);
-        run(&what, root, &mut apt)
-    };
-    apt(&["update", "--quiet"])?;
-    let install = ["install", "--yes", "--quiet", "--no-install-recommends"];
-    apt(&[&install[..], packages].concat())
+    apt(&[&install[..], &["postgresql", "openssl"]].concat())
 }
 
 /// Builds libtenantry.so and libtenantry.a; answers their folder.
@@ -221,7 +200,7 @@ pub fn requirements(root: &Path, python: &Path, file: &Path) -> Result<()> {
     Ok(())
 }
 
-pub fn pip(python: &Path) -> Command {
+fn pip(python: &Path) -> Command {
     let mut command = Command::new(python);
     command.args(["-m", "pip", "--quiet", "--disable-pip-version-check"]);
     command
@@ -259,7 +238,7 @@ fn npm_packages(what: &str, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-pub fn only_file(folder: &Path, extension: &str) -> Result<PathBuf> {
+fn only_file(folder: &Path, extension: &str) -> Result<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();

@@ -122,12 +122,18 @@ pub(crate) fn remember(ctx: &mut Ctx<'_>, operation: &str) -> Result<(), Error> 
             }
         }
     }
-    for change in std::mem::take(&mut ctx.also_audited) {
-        let personal = None;
+    let untold = std::mem::take(&mut ctx.untold).into_iter();
+    let untold: Vec<_> = untold
+        .map(|change| Found {
+            change,
+            personal: None,
+        })
+        .collect();
+    if !untold.is_empty() {
         found
             .entry(AuditChain::Platform)
             .or_default()
-            .push(Found { change, personal });
+            .extend(untold);
     }
     for (chain, found) in found {
         append(ctx, &chain, operation, found)?;

@@ -104,11 +104,9 @@ impl<'a> Node<'a> {
         text.push_str("}\n\nconst ERRORS = {\n");
         for error in &self.catalogue.errors {
             let (class, retry) = (quoted(&error.class), quoted(&error.retry));
-            let (status, reply) = (error.http_status, quoted(error.smtp_reply));
             writeln!(
                 text,
-                "  {}: {{ number: {}, class: {class}, retry: {retry}, http_status: {status}, \
-                 smtp_reply: {reply} }},",
+                "  {}: {{ number: {}, class: {class}, retry: {retry} }},",
                 error.name, error.number
             )?;
         }

@@ -2,7 +2,6 @@
 
 pub(crate) mod delete;
 pub(crate) mod edit;
-mod put;
 pub(crate) mod replace;
 pub(crate) mod uses;
 
