@@ -29,21 +29,40 @@ pub(super) struct Opened {
     pub(super) pages: Arc<AtomicI32>,
     pub(super) disk: Disk,
     pub(super) peers: Peers,
+    /// The newest level that this process knows.
+    pub(super) level: u32,
+}
+
+/// How a store is opened.
+pub(super) struct How {
+    pub(super) create: bool,
+    pub(super) cache_kib: u64,
+    /// The newest level that this process knows.
+    pub(super) level: u32,
 }
 
 /// One process opens at a time. Who finds nobody else there makes anew what the processes share,
 /// and makes durable what those before may have left; all others join it.
-pub(super) fn open(place: &Place, create: bool, cache_kib: u64) -> Result<Opened, StoreError> {
-    place.check_unlocked(create)?;
+pub(super) fn open(place: &Place, how: &How) -> Result<Opened, StoreError> {
+    place.check_unlocked(how.create)?;
     let membership = MembershipLock::acquire(place, LOCK_TIMEOUT)?;
-    let is_there = place.check_locked(create)?;
+    let is_there = place.check_locked(how.create)?;
     let is_first = membership.others()? == 0;
     // Whoever has the store open and another file of locks, or none, holds it.
     let lock = Lock::share(&place.lock(), place.db(), is_first)?;
-    match is_first {
-        true => begin(place, &membership, lock, is_there, cache_kib),
-        false => join(place, &membership, lock, cache_kib),
+    let mut opened = match is_first {
+        true => begin(place, &membership, lock, is_there, how),
+        false => join(place, &membership, lock, how),
+    }?;
+    if opened.state.level < how.level && !membership.has_older(how.level)? {
+        // Where others are in the way it is raised later.
+        match rows::raise_level(&mut opened.connection, how.level) {
+            Ok(()) => opened.state = rows::state(&opened.connection)?,
+            Err(StoreError::Locked { .. }) => {}
+            Err(error) => return Err(error),
+        }
     }
+    Ok(opened)
 }
 
 fn begin(
@@ -51,10 +70,10 @@ fn begin(
     membership: &MembershipLock,
     lock: Lock,
     is_there: bool,
-    cache_kib: u64,
+    how: &How,
 ) -> Result<Opened, StoreError> {
     if !is_there {
-        self::create(place)?;
+        self::create(place, how.level)?;
     }
     place.protect()?;
     let known = match exists(&place.manifest())? {
@@ -63,10 +82,10 @@ fn begin(
     };
     tell_what_was_left(place);
     let pages = Arc::default();
-    let connection = connect(place, cache_kib, &pages)?;
-    rows::make_room_for_notes(&connection)?;
+    let connection = connect(place, how.cache_kib, &pages)?;
+    rows::make_room(&connection)?;
     let state = rows::state(&connection)?;
-    check(&state, known.as_ref())?;
+    check(&state, known.as_ref(), how.level)?;
     let disk = make_durable(place, lock, known, &state)?;
     Ok(Opened {
         connection,
@@ -74,7 +93,8 @@ fn begin(
         durable: state.head.commit,
         pages,
         disk,
-        peers: membership.begin(place, &state)?,
+        peers: membership.begin(place, &state, how.level)?,
+        level: how.level,
     })
 }
 
@@ -95,7 +115,7 @@ fn join(
     place: &Place,
     membership: &MembershipLock,
     lock: Lock,
-    cache_kib: u64,
+    how: &How,
 ) -> Result<Opened, StoreError> {
     for path in [place.manifest(), place.wal()] {
         if !exists(&path)? {
@@ -108,9 +128,9 @@ fn join(
     }
     let manifest = Manifest::open(&place.manifest())?;
     let pages = Arc::default();
-    let connection = connect(place, cache_kib, &pages)?;
+    let connection = connect(place, how.cache_kib, &pages)?;
     let state = rows::state(&connection)?;
-    check(&state, Some(&manifest))?;
+    check(&state, Some(&manifest), how.level)?;
     let durable = manifest.mark().commit;
     let disk = Disk {
         wal: files::private_file(&place.wal())?,
@@ -123,7 +143,8 @@ fn join(
         durable,
         pages,
         disk,
-        peers: membership.join(place, &state)?,
+        peers: membership.join(place, &state, how.level)?,
+        level: how.level,
     })
 }
 
@@ -147,19 +168,20 @@ pub(super) fn connect(
 }
 
 /// Makes the database under another name, durable and whole before it gets its own.
-fn create(place: &Place) -> Result<(), StoreError> {
+fn create(place: &Place, level: u32) -> Result<(), StoreError> {
     place.clear_new()?;
     let path = place.new_db();
     files::private_file(&path)?;
-    rows::create(&path, random_id()?)?;
+    rows::create(&path, random_id()?, level)?;
     files::existing_file(&path)?
         .sync_all()
         .map_err(|error| files::failed("sync", &path, &error))?;
     place.created()
 }
 
-/// Whether the store is the one that is known, and as far as it was.
-fn check(state: &State, known: Option<&Manifest>) -> Result<(), StoreError> {
+/// Whether the store is the one that is known, and as far as it was, and has no newer level.
+fn check(state: &State, known: Option<&Manifest>, level: u32) -> Result<(), StoreError> {
+    StoreError::check_level(state.level, level)?;
     let Some(manifest) = known else {
         return Ok(());
     };
@@ -197,6 +219,7 @@ fn make_durable(
         opened: state.head.commit,
         snapshot: None,
         files: None,
+        level: state.level,
     };
     let manifest = match known {
         Some(mut manifest) => {
