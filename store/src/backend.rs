@@ -4,13 +4,6 @@ use std::fmt;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-/// The newest set of fields that records may have. Whoever adds a field raises it, and writes that
-/// field only into a store of that level: a library that does not know the field would lose it.
-///
-/// A store has the level of the oldest library that has it open. It is raised, never lowered, once
-/// that one has gone, and from then on refuses libraries that do not know it.
-pub const LEVEL: u32 = 1;
-
 /// A value and the number of the commit that wrote it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
@@ -178,13 +171,6 @@ pub enum StoreError {
         /// The one that this version knows.
         known: u32,
     },
-    /// The store has a level that this library does not know: a newer one has raised it.
-    Level {
-        /// The level of the store.
-        found: u32,
-        /// The newest one that this library knows.
-        known: u32,
-    },
     /// The store was closed.
     Closed,
     /// No room left on the disk.
@@ -282,11 +268,6 @@ pub trait Backend: Send + Sync {
     /// What keeps it.
     fn kind(&self) -> Kind {
         Kind::Memory
-    }
-
-    /// Its level, as far as this process knows: see [`LEVEL`](crate::LEVEL).
-    fn level(&self) -> u32 {
-        LEVEL
     }
 
     /// What this process shares with others that have the store open; none where it has the store
@@ -433,8 +414,6 @@ pub struct Options {
     pub cache_bytes: u64,
     /// Whether a store may be created where there is none.
     pub create: bool,
-    /// The newest level that whoever opens it knows: see [`LEVEL`](crate::LEVEL).
-    pub level: u32,
     /// Where a server keeps it.
     pub server: Server,
 }
@@ -455,7 +434,6 @@ impl Default for Options {
         Options {
             cache_bytes: 16 << 20,
             create: true,
-            level: LEVEL,
             server: Server::USUAL,
         }
     }
@@ -507,11 +485,6 @@ impl fmt::Display for StoreError {
                      open it with the version that wrote it."
                 )
             }
-            StoreError::Level { found, known } => write!(
-                f,
-                "The store has level {found}, and this version knows only levels up to {known}; \
-                 use the version that raised it, or a newer one."
-            ),
             StoreError::Closed => f.write_str("The store was closed; open it again."),
             StoreError::Corrupt { what } => {
                 write!(f, "The store is damaged: {what}. Restore a backup.")
@@ -563,15 +536,6 @@ impl StoreError {
 
     pub(crate) fn failed(what: impl Into<String>) -> Self {
         StoreError::Failed { what: what.into() }
-    }
-
-    /// Refuses a store whose level is newer than one that is known: what is written of it would
-    /// lack the fields that came with that level.
-    pub(crate) fn check_level(found: u32, known: u32) -> Result<(), StoreError> {
-        match found <= known {
-            true => Ok(()),
-            false => Err(StoreError::Level { found, known }),
-        }
     }
 
     pub(crate) fn invalid(what: impl Into<String>) -> Self {

@@ -162,15 +162,6 @@
 //! After an error of a commit others may follow: what was not acknowledged was not made, but after
 //! [`StoreError::Unknown`]. A forked child uses nothing of its parent's, and may open the store
 //! itself.
-//!
-//! # Levels
-//!
-//! A library writes a record with the fields that it knows. So a store has a level, the newest set
-//! of fields that its records may have ([`LEVEL`]); one that is newer than [`Options::level`] is
-//! not opened ([`StoreError::Level`]). It is raised to that as soon as no process has the store
-//! open that does not know it, and never lowered. In SQLite and PostgreSQL it stands in the head,
-//! and each transaction looks at it; in a folder it stands in the manifest. Where a process finds a
-//! newer one than it knows, nothing is committed through it any more.
 
 mod at;
 mod backend;
@@ -206,7 +197,7 @@ use std::path::PathBuf;
 
 pub use at::{At, ServerText};
 pub use backend::{
-    Backend, Batch, CommitError, Kind, LEVEL, Notes, Options, Order, Record, Server, SharedStore,
+    Backend, Batch, CommitError, Kind, Notes, Options, Order, Record, Server, SharedStore,
     Snapshot, Space, Standing, StoreError, UnlockWriter, Verification, WriterGuard,
 };
 pub use manifest::FORMAT;

@@ -31,8 +31,6 @@ pub(crate) struct Mark {
     pub snapshot: Option<u64>,
     /// Names and lengths of all files, when the store was closed; none while it is open.
     pub files: Option<u32>,
-    /// The level of the store, when it was opened.
-    pub level: u32,
 }
 
 pub(crate) struct Manifest {
@@ -180,7 +178,7 @@ impl Manifest {
             "mark {:020} commit {:020} opened {:020}",
             self.sequence, mark.commit, mark.opened
         );
-        let line = format!("{line} snapshot {snapshot} files {files} level {}", mark.level);
+        let line = format!("{line} snapshot {snapshot} files {files}");
         let line = format!("{line} check {:08x}\n", crc32fast::hash(line.as_bytes()));
         let at = (1 + self.sequence % 2) * SLOT;
         self.file
@@ -255,8 +253,6 @@ fn slot(text: &[u8], at: usize) -> Option<(u64, Mark)> {
     let opened = value("opened")?.parse().ok()?;
     let snapshot = u64::from_str_radix(value("snapshot")?, 16).ok();
     let files = u32::from_str_radix(value("files")?, 16).ok();
-    // Before there were levels nobody wrote one.
-    let level = value("level").map_or(Some(1), |level| level.parse().ok())?;
     Some((
         sequence,
         Mark {
@@ -264,7 +260,6 @@ fn slot(text: &[u8], at: usize) -> Option<(u64, Mark)> {
             opened,
             snapshot,
             files,
-            level,
         },
     ))
 }
@@ -279,7 +274,6 @@ mod tests {
         opened: 4,
         snapshot: Some(0x1234),
         files: None,
-        level: 3,
     };
 
     #[test]

@@ -56,10 +56,9 @@ impl PostgresStore {
         let pool = Pool::new(address, server.timeout);
         let error = |trouble| rows::store_error(&address.place(), trouble);
         let mut connection = pool.open().map_err(error)?;
-        let state = begin(&mut connection, address, options)?;
-        StoreError::check_level(state.level, options.level)?;
+        let state = begin(&mut connection, address, options.create)?;
         pool.keep(connection);
-        let shared = Arc::new(Shared::new(address, options, &state, pool));
+        let shared = Arc::new(Shared::new(address, server, &state, pool));
         shared.join()?;
         let store = PostgresStore {
             maintenance: Mutex::default(),
@@ -79,9 +78,8 @@ impl PostgresStore {
 fn begin(
     connection: &mut Connection,
     address: &Address,
-    options: &Options,
+    create: bool,
 ) -> Result<State, StoreError> {
-    let create = options.create;
     let error = |trouble| rows::store_error(&address.place(), trouble);
     let id = random_id()?;
     for _ in 0..ROUNDS {
@@ -94,10 +92,10 @@ fn begin(
             Err(trouble) if rows::is_missing(&trouble) && !create => {
                 return Err(StoreError::Missing);
             }
-            Err(trouble) if rows::is_missing(&trouble) || rows::has_no_levels(&trouble) => {}
+            Err(trouble) if rows::is_missing(&trouble) => {}
             Err(trouble) => return Err(error(trouble)),
         }
-        match rows::create(connection, &address.schema, &id, options.level) {
+        match rows::create(connection, &address.schema, &id) {
             Err(trouble) if rows::is_made_by_another(&trouble) => {}
             Err(trouble) if rows::is_to_be_tried_again(&trouble) => {}
             made => made.map_err(error)?,
@@ -240,10 +238,6 @@ impl Backend for PostgresStore {
         !is_final && self.shared.failure.get().is_none()
     }
 
-    fn level(&self) -> u32 {
-        self.shared.level()
-    }
-
     fn store_id(&self) -> String {
         self.shared.id.clone()
     }
@@ -284,7 +278,7 @@ impl SharedStore for PostgresStore {
             return Err(StoreError::failed("the server gave an unexpected answer"));
         };
         let state = rows::state(state)?;
-        self.shared.publish(&state)?;
+        self.shared.publish_state(&state);
         notes::of(notes, &state, commit, most).map_err(error)
     }
 

@@ -58,7 +58,6 @@ struct Shared {
     watch: Arc<Watch>,
     folder: PathBuf,
     id: String,
-    level: u32,
     closed: Mutex<Option<Result<(), StoreError>>>,
 }
 
@@ -119,7 +118,6 @@ impl SledStore {
             watch,
             folder,
             id,
-            level: options.level,
             closed: Mutex::new(None),
         });
         let watched: Arc<dyn Watched> = shared.clone();
@@ -160,7 +158,6 @@ fn create(
             opened: 0,
             snapshot: folder.snapshot()?,
             files: None,
-            level: options.level,
         },
     )?;
     Ok((
@@ -176,9 +173,8 @@ fn reopen(
     options: &Options,
     failure: &Failure,
 ) -> Result<(Table<Tree>, Disk, String), StoreError> {
-    let mark = manifest.mark();
-    StoreError::check_level(mark.level, options.level)?;
     Kept::recover(&folder)?;
+    let mark = manifest.mark();
     folder.check(&mark)?;
     let log = open_log(&folder)?;
     let replayed = examine(&folder, &log, &mark, manifest.id())?;
@@ -216,8 +212,6 @@ fn reopen(
         opened: head.commit,
         snapshot: folder.snapshot()?,
         files: None,
-        // Nobody else has it open.
-        level: options.level,
     })?;
     let id = hex(&head.id);
     Ok((
@@ -429,10 +423,6 @@ impl Backend for SledStore {
 
     fn last_commit(&self) -> u64 {
         self.shared.table.last_commit()
-    }
-
-    fn level(&self) -> u32 {
-        self.shared.level
     }
 
     fn kind(&self) -> Kind {

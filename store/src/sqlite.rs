@@ -61,12 +61,7 @@ impl SqliteStore {
         let registration = OpenRegistration::take(&place, entered)?;
         // One for writing, those that are idle, and one that reads everything.
         let cache_kib = (options.cache_bytes / 1024 / (IDLE as u64 + 2)).max(512);
-        let how = opening::How {
-            create: options.create,
-            cache_kib,
-            level: options.level,
-        };
-        let opened = opening::open(&place, &how)?;
+        let opened = opening::open(&place, options.create, cache_kib)?;
         let shared = Arc::new(Shared::new(place, registration, cache_kib, opened)?);
         let store = SqliteStore { shared };
         // One is there whatever happens to the files.
@@ -87,7 +82,7 @@ impl Shared {
             // What is not there any more may have been deleted by a commit that nobody told of.
             let is_told = matches!(&found, Some(record) if record.version <= self.peers.commit());
             if !is_told {
-                self.publish(&rows::state(connection)?)?;
+                self.peers.publish_state(&rows::state(connection)?);
             }
             Ok(found)
         })
@@ -105,7 +100,7 @@ impl Shared {
             connection
         };
         let outcome = rows::begin_reading(&connection).and_then(|state| {
-            self.publish(&state)?;
+            self.peers.publish_state(&state);
             check::verify(&connection, &state.head, || self.go_on())
         });
         *self.verification.lock() = None;
@@ -138,15 +133,6 @@ impl Maintained for Shared {
         let _ = self.empty_by(|| {
             self.with_connection(|connection| rows::checkpoint(connection, "PASSIVE"))
         });
-    }
-
-    fn is_below_its_level(&self) -> bool {
-        self.level.load(Ordering::Acquire) < self.newest_level && self.failure.get().is_none()
-    }
-
-    fn raise_level(&self) {
-        // Where it does not work now, it will later.
-        let _ = Shared::raise_level(self);
     }
 
     fn has_old_notes(&self) -> bool {
@@ -218,20 +204,12 @@ impl Backend for SqliteStore {
     }
 
     fn goes_on_after(&self, error: &StoreError) -> bool {
-        // Of a store whose level was raised nothing is written here, and nothing is in doubt.
-        let passes = matches!(
-            error,
-            StoreError::Full { .. } | StoreError::Locked { .. } | StoreError::Level { .. }
-        );
+        let passes = matches!(error, StoreError::Full { .. } | StoreError::Locked { .. });
         passes && self.shared.failure.get().is_none()
     }
 
     fn kind(&self) -> Kind {
         Kind::Sqlite
-    }
-
-    fn level(&self) -> u32 {
-        self.shared.level.load(Ordering::Acquire)
     }
 
     fn store_id(&self) -> String {

@@ -976,11 +976,6 @@ const BROUGHT_ABOUT_ELSEWHERE: &[(&str, &str, &str)] = &[
         "fn a_store_of_an_older_or_a_newer_format_is_called_so",
     ),
     (
-        "store_level",
-        "tests/tests/levels.rs",
-        "fn a_store_of_a_newer_level_is_refused_and_left_as_it_is",
-    ),
-    (
         "store_full",
         "core/src/engine/tests.rs",
         "fn a_store_that_fails_is_read_and_no_longer_written",

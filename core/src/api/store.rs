@@ -212,10 +212,6 @@ pub struct StoreInfo {
     pub store_id: String,
     /// Where the store keeps its records.
     pub kind: StoreKind,
-    /// The level of the store: which fields its records may have. It is the newest level that every
-    /// process knows which has the store open, and is never lowered. Versions of the library that
-    /// do not know the level are refused with `store_level`.
-    pub level: u64,
     /// How many processes have the store open, this one included.
     pub processes: u64,
     /// The number of the last commit.

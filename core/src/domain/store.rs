@@ -73,7 +73,6 @@ impl Operation for Info {
                 Kind::Sqlite => StoreKind::Sqlite,
                 Kind::Postgres => StoreKind::Postgresql,
             },
-            level: u64::from(backend.level()),
             processes: ctx.engine.kernel.count_processes()?,
             last_commit: backend.last_commit(),
             version: env!("CARGO_PKG_VERSION").to_owned(),

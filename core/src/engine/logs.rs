@@ -92,7 +92,6 @@ fn is_of_the_store(error: &Error) -> bool {
             | Code::StoreFailed
             | Code::StoreFormat
             | Code::StoreFull
-            | Code::StoreLevel
             | Code::StoreUnreachable
     )
 }

@@ -33,8 +33,6 @@ pub(crate) mod room_tests;
 #[cfg(test)]
 mod scale_tests;
 #[cfg(test)]
-mod serial_tests;
-#[cfg(test)]
 mod simulation_tests;
 #[cfg(test)]
 mod steps_tests;
@@ -97,7 +95,6 @@ impl Engine {
         let how = tenantry_store::Options {
             cache_bytes: options.cache_mib << 20,
             create: options.create,
-            level: tenantry_store::LEVEL,
             server: tenantry_store::Server {
                 timeout: ms(options.store_timeout_ms),
                 poll: ms(options.poll_ms),

@@ -169,9 +169,6 @@ impl From<StoreError> for Error {
             StoreError::Format { found, known } => Error::new(Code::StoreFormat, message)
                 .with("format", found)
                 .with("known", known),
-            StoreError::Level { found, known } => Error::new(Code::StoreLevel, message)
-                .with("level", found)
-                .with("known", known),
             StoreError::Closed => Error::new(Code::Closed, message),
             StoreError::Corrupt { .. } => Error::new(Code::StoreCorrupt, message),
             StoreError::Full { .. } => Error::new(Code::StoreFull, message),

@@ -197,9 +197,6 @@ codes! {
     StoreUnreachable = 116, "store_unreachable", Store, Again, "The database does not answer. \
         Nothing was written, unless `details.unknown` is true: then the change may have been \
         written.";
-    StoreLevel = 117, "store_level", Store, Never, "A newer version of the library has raised the \
-        level of the store (see `details.level`), and this version would lose fields of its \
-        records; use the newer version.";
     ClockNotManual = 120, "clock_not_manual", State, Never, "The clock can be set only when the \
         store was opened with a manual clock.";
 

@@ -82,7 +82,7 @@ impl Shared {
         let state = rows::state(state)?;
         let counted = self.touch.count(processes);
         counted.map_err(|trouble| self.error(trouble))?;
-        self.publish(&state)?;
+        self.publish_state(&state);
         let mut writing = self.writing.lock();
         writing.locker = Some(connection);
         writing.last = Some(state.head.commit);
@@ -119,7 +119,7 @@ impl Shared {
         let begun = self.pool.begin(&[BEGIN_READING, STATE]);
         let (connection, answers) = begun.map_err(|trouble| self.error(trouble))?;
         let state = rows::state(answers.get(1).unwrap_or(&Rows::new()))?;
-        self.publish(&state)?;
+        self.publish_state(&state);
         let connection = RefCell::new(connection);
         let found = self.versions(&connection, batch, &[])?;
         let holds = self.holds(&connection, batch, &state, &found);
@@ -220,7 +220,7 @@ impl Shared {
         let (connection, mut answers) = self.begin(kept, &asked)?;
         let found = self.found(&answers.pop().unwrap_or_default())?;
         let mut state = rows::state(&answers.pop().unwrap_or_default())?;
-        self.publish(&state)?;
+        self.publish_state(&state);
         self.must_be_own(&state)?;
         let connection = RefCell::new(connection);
         let is_still_alone = writing.last.is_none_or(|last| last == state.head.commit);

@@ -84,9 +84,6 @@ impl Maintenance {
             self.beat(&mut connection).map_err(error)?;
         }
         self.poll(&mut connection)?;
-        if let Some(level) = shared.wanted_level().filter(|_| is_due) {
-            connection.ask(&[touch::raise(level)]).map_err(error)?;
-        }
         self.prune(&mut connection).map_err(error)?;
         self.connection = Some(connection);
         Ok(())

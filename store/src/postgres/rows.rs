@@ -16,7 +16,7 @@ const TABLES: &str = "
         crc bigint NOT NULL, v bytea NOT NULL);
     CREATE TABLE IF NOT EXISTS head (id bigint PRIMARY KEY CHECK (id = 1),
         format bigint NOT NULL, store bytea NOT NULL, n bigint NOT NULL, records bigint NOT NULL,
-        sum bigint NOT NULL, noted bigint NOT NULL, level bigint NOT NULL DEFAULT 1);
+        sum bigint NOT NULL, noted bigint NOT NULL);
     CREATE TABLE IF NOT EXISTS log (n bigint PRIMARY KEY, before bigint NOT NULL,
         note bytea NOT NULL);
     -- Whoever writes locks its row.
@@ -25,13 +25,10 @@ const TABLES: &str = "
     CREATE TABLE IF NOT EXISTS barrier (id bigint PRIMARY KEY CHECK (id = 1),
         wanted bigint NOT NULL);
     -- The processes: until when each counts as living, the number of its last write, the commit
-    -- that it made, the last note that the process knows of, and the newest level.
+    -- that it made, and the last note that the process knows of.
     CREATE TABLE IF NOT EXISTS owner (id text PRIMARY KEY, name text NOT NULL,
         expires timestamptz NOT NULL, gone boolean NOT NULL, seq bigint NOT NULL,
-        n bigint NOT NULL, applied bigint NOT NULL, level bigint NOT NULL DEFAULT 1);
-    -- Where the tables are from before there were levels.
-    ALTER TABLE head ADD COLUMN IF NOT EXISTS level bigint NOT NULL DEFAULT 1;
-    ALTER TABLE owner ADD COLUMN IF NOT EXISTS level bigint NOT NULL DEFAULT 1;
+        n bigint NOT NULL, applied bigint NOT NULL);
     INSERT INTO writer VALUES (1) ON CONFLICT DO NOTHING;
     INSERT INTO barrier VALUES (1, 0) ON CONFLICT DO NOTHING;";
 
@@ -41,16 +38,15 @@ pub(super) struct State {
     pub(super) head: Head,
     /// The last commit with a note.
     pub(super) noted: u64,
-    pub(super) level: u32,
 }
 
 pub(super) const STATE: Ask<'_> = (
-    "SELECT store, n, records, sum, noted, format, level FROM head WHERE id = 1",
+    "SELECT store, n, records, sum, noted, format FROM head WHERE id = 1",
     Vec::new(),
 );
 /// The same, and nobody else changes it until the transaction ends.
 pub(super) const STATE_TO_CHANGE: Ask<'_> = (
-    "SELECT store, n, records, sum, noted, format, level FROM head WHERE id = 1 FOR UPDATE",
+    "SELECT store, n, records, sum, noted, format FROM head WHERE id = 1 FOR UPDATE",
     Vec::new(),
 );
 pub(super) const WRITER: Ask<'_> = ("SELECT id FROM writer WHERE id = 1 FOR UPDATE", Vec::new());
@@ -74,7 +70,6 @@ pub(super) fn create(
     connection: &mut Connection,
     schema: &str,
     id: &[u8; 16],
-    level: u32,
 ) -> Result<(), Trouble> {
     match connection.run(&format!("CREATE SCHEMA IF NOT EXISTS {schema}")) {
         Err(Trouble::Refused { state, .. }) if state == "42501" => {}
@@ -83,8 +78,7 @@ pub(super) fn create(
     let id = hex(id);
     connection.run(&format!(
         "{TABLES}
-        INSERT INTO head VALUES (1, {FORMAT}, '\\x{id}', 0, 0, 0, 0, {level})
-            ON CONFLICT DO NOTHING;"
+        INSERT INTO head VALUES (1, {FORMAT}, '\\x{id}', 0, 0, 0, 0) ON CONFLICT DO NOTHING;"
     ))
 }
 
@@ -117,7 +111,6 @@ pub(super) fn state(rows: &Rows) -> Result<State, StoreError> {
             sum: number(3)?,
         },
         noted: number(4)?,
-        level: u32::try_from(number(6)?).unwrap_or(u32::MAX),
     })
 }
 
@@ -283,11 +276,6 @@ pub(super) fn is_expelled(trouble: &Trouble) -> bool {
 /// There are no tables, or no schema.
 pub(super) fn is_missing(trouble: &Trouble) -> bool {
     matches!(trouble, Trouble::Refused { state, .. } if matches!(&**state, "42P01" | "3F000"))
-}
-
-/// The tables are from before there were levels.
-pub(super) fn has_no_levels(trouble: &Trouble) -> bool {
-    matches!(trouble, Trouble::Refused { state, .. } if state == "42703")
 }
 
 /// Another makes the same tables at the same time.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::{Condvar, Mutex, RwLock};
 
@@ -13,7 +13,7 @@ use super::touch::{self, Touch};
 use super::trouble::Trouble;
 use super::wire::{Ask, Rows};
 use super::writer_lock::{WriterLock, Writing};
-use crate::backend::{Options, Record, Server, Standing, StoreError, hex, random_id};
+use crate::backend::{Record, Server, Standing, StoreError, hex, random_id};
 use crate::process::Process;
 
 pub(super) struct Shared {
@@ -31,9 +31,6 @@ pub(super) struct Shared {
     pub(super) touch: Touch,
     noted: AtomicU64,
     commit: AtomicU64,
-    /// The level of the store, as this process has seen it last, and the newest that it knows.
-    level: AtomicU32,
-    newest_level: u32,
     /// Raised whenever those who sleep are to look.
     pub(super) wakeups: Mutex<u64>,
     pub(super) woken: Condvar,
@@ -43,8 +40,7 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(address: &Address, options: &Options, state: &State, pool: Pool) -> Shared {
-        let server = options.server;
+    pub(super) fn new(address: &Address, server: Server, state: &State, pool: Pool) -> Shared {
         Shared {
             address: address.clone(),
             place: address.place(),
@@ -58,8 +54,6 @@ impl Shared {
             touch: Touch::new(server.poll, server.stale),
             noted: AtomicU64::new(state.noted),
             commit: AtomicU64::new(state.head.commit),
-            level: AtomicU32::new(state.level),
-            newest_level: options.level,
             wakeups: Mutex::default(),
             woken: Condvar::new(),
             is_closed: AtomicBool::new(false),
@@ -90,25 +84,8 @@ impl Shared {
         self.commit.load(Ordering::Acquire)
     }
 
-    pub(super) fn level(&self) -> u32 {
-        self.level.load(Ordering::Acquire)
-    }
-
-    /// The level to which this process would raise the store.
-    pub(super) fn wanted_level(&self) -> Option<u32> {
-        (self.level() < self.newest_level).then_some(self.newest_level)
-    }
-
-    /// Tells all what the database says, and refuses to go on where a newer library has raised the
-    /// level: in each transaction, so that no record is written whose fields are not all known.
-    pub(super) fn publish(&self, state: &State) -> Result<(), StoreError> {
-        self.publish_state(state);
-        StoreError::check_level(state.level, self.newest_level)
-    }
-
     /// The database says so. Whoever finds the number of a commit finds that of its note, too.
     pub(super) fn publish_state(&self, state: &State) {
-        self.level.fetch_max(state.level, Ordering::AcqRel);
         if self.noted.fetch_max(state.noted, Ordering::AcqRel) < state.noted {
             self.wake_listeners();
         }
@@ -127,7 +104,7 @@ impl Shared {
         let answers = self.pool.ask(&[asked, rows::STATE]);
         let mut answers = answers.map_err(|trouble| self.error(trouble))?;
         let state = answers.pop().unwrap_or_default();
-        self.publish(&rows::state(&state)?)?;
+        self.publish_state(&rows::state(&state)?);
         Ok(answers.pop().unwrap_or_default())
     }
 
@@ -157,8 +134,7 @@ impl Shared {
         let sent_at_ms = touch::now_ms();
         let applied = self.noted.load(Ordering::Acquire);
         let name = process_name();
-        let level = self.newest_level;
-        let asked = touch::register(&owner, &name, self.server.stale, applied, level);
+        let asked = touch::register(&owner, &name, self.server.stale, applied);
         self.pool
             .ask(&asked)
             .and_then(|answers| match &answers[..] {

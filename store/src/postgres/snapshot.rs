@@ -23,7 +23,7 @@ impl AtOneState {
         let begun = shared.pool.begin(&[BEGIN_READING, STATE]);
         let (connection, answers) = begun.map_err(|trouble| shared.error(trouble))?;
         let state = rows::state(answers.get(1).unwrap_or(&Rows::new()))?;
-        shared.publish(&state)?;
+        shared.publish_state(&state);
         Ok(AtOneState {
             shared: shared.clone(),
             connection: Mutex::new(Some(connection)),

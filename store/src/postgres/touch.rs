@@ -32,33 +32,20 @@ pub(super) fn register<'a>(
     name: &'a str,
     stale: Duration,
     applied: u64,
-    level: u32,
 ) -> [Ask<'a>; 2] {
     [
         (
             "INSERT INTO owner VALUES ($1, $2,
-                clock_timestamp() + $3 * interval '1 millisecond', false, 0, 0, $4, $5)",
+                clock_timestamp() + $3 * interval '1 millisecond', false, 0, 0, $4)",
             vec![
                 Value::Text(owner),
                 Value::Text(name),
                 Value::Number(lease_ms(stale)),
                 Value::Number(applied.cast_signed()),
-                Value::Number(i64::from(level)),
             ],
         ),
         COUNT,
     ]
-}
-
-/// Raises the level of the store, unless a process counts as living that does not know that one.
-/// Whoever writes just now is not waited for.
-pub(super) fn raise(level: u32) -> Ask<'static> {
-    (
-        "UPDATE head SET level = $1 WHERE id IN (SELECT id FROM head WHERE level < $1
-            AND NOT EXISTS (SELECT 1 FROM owner WHERE NOT gone AND level < $1)
-            FOR UPDATE SKIP LOCKED)",
-        vec![Value::Number(i64::from(level))],
-    )
 }
 
 /// How many processes have the store open.
@@ -116,11 +103,11 @@ fn lease_ms(stale: Duration) -> i64 {
 
 /// The state of the store, and the note up to which somebody waits for all processes.
 pub(super) const POLL: Ask<'_> = (
-    "SELECT store, n, records, sum, noted, format, level,
-        (SELECT wanted FROM barrier WHERE id = 1) FROM head WHERE id = 1",
+    "SELECT store, n, records, sum, noted, format, (SELECT wanted FROM barrier WHERE id = 1)
+     FROM head WHERE id = 1",
     Vec::new(),
 );
-pub(super) const WANTED: usize = 7;
+pub(super) const WANTED: usize = 6;
 
 /// What the thread and those who wait for it tell each other.
 #[derive(Default)]

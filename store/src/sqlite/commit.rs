@@ -28,7 +28,7 @@ impl Shared {
     }
 
     /// Writes as the only process.
-    pub(super) fn writing<T>(
+    fn writing<T>(
         &self,
         work: impl FnOnce(&mut Writer<'_>) -> Result<T, CommitError>,
     ) -> Result<T, CommitError> {
@@ -77,7 +77,7 @@ impl Shared {
         self.must_be_whole()?;
         // Who had it before may have been killed before it could tell.
         let state = rows::state(writer.connection).map_err(|error| self.named(error))?;
-        self.publish(&state)?;
+        self.peers.publish_state(&state);
         writing.writer_locks += 1;
         std::mem::forget(guard);
         Ok(WriterGuard::locked(self))
@@ -106,7 +106,7 @@ impl Shared {
     /// The state of the store, told to all, where what the batch relies on still is as it was.
     fn check(&self, connection: &Connection, batch: &Batch) -> Result<State, CommitError> {
         let state = rows::state(connection)?;
-        self.publish(&state)?;
+        self.peers.publish_state(&state);
         if batch.read_since != Some(state.head.commit) {
             let version = |key: &[u8]| {
                 record::check_key(key)?;
@@ -211,20 +211,6 @@ impl Shared {
         })
     }
 
-    /// Raises the level of the store to the newest that this process knows, unless another has it
-    /// open that does not know that one. Nobody comes meanwhile.
-    pub(super) fn raise_level(&self) -> Result<(), CommitError> {
-        let membership = self.peers.lock_membership(&self.place, Duration::ZERO)?;
-        if membership.has_older(self.newest_level)? {
-            return Ok(());
-        }
-        self.writing(|writer| {
-            rows::raise_level(writer.connection, self.newest_level)?;
-            self.publish(&rows::state(writer.connection)?)?;
-            Ok(())
-        })
-    }
-
     /// Removes notes that nobody is to ask for any more, in steps that let others write.
     pub(super) fn prune(&self, kept: u64) -> Result<(), CommitError> {
         loop {
@@ -271,8 +257,7 @@ fn cannot(error: rusqlite::Error) -> StoreError {
 /// What the processes of a store do to its head only goes forward.
 fn must_follow(seen: &State, found: &State) -> Result<(), StoreError> {
     let follows = found.head.id == seen.head.id && found.head.commit > seen.head.commit;
-    let is_same = (found.head, found.noted) == (seen.head, seen.noted);
-    if follows || is_same {
+    if follows || found == seen {
         return Ok(());
     }
     Err(StoreError::failed(

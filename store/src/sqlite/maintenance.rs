@@ -19,10 +19,6 @@ pub(super) trait Maintained: Send + Sync {
     fn has_grown(&self) -> bool;
     /// Empties the log as far as that makes nobody wait.
     fn empty(&self);
-    /// Whether the store has an older level than this process knows.
-    fn is_below_its_level(&self) -> bool;
-    /// Raises it, where no process is there any more that does not know it.
-    fn raise_level(&self);
     /// Whether there may be notes that nobody needs any more.
     fn has_old_notes(&self) -> bool;
     /// Removes them.
@@ -69,15 +65,12 @@ impl Maintenance {
             if store.has_grown() {
                 store.empty();
             }
-            if store.is_below_its_level() {
-                store.raise_level();
-            }
             if store.has_old_notes() {
                 store.prune();
             }
             before = commit;
             let (commit, durable) = store.commits();
-            if commit != durable || store.has_grown() || store.is_below_its_level() {
+            if commit != durable || store.has_grown() {
                 drop(store);
                 std::thread::park_timeout(TICK);
                 continue;

@@ -29,40 +29,21 @@ pub(super) struct Opened {
     pub(super) pages: Arc<AtomicI32>,
     pub(super) disk: Disk,
     pub(super) peers: Peers,
-    /// The newest level that this process knows.
-    pub(super) level: u32,
-}
-
-/// How a store is opened.
-pub(super) struct How {
-    pub(super) create: bool,
-    pub(super) cache_kib: u64,
-    /// The newest level that this process knows.
-    pub(super) level: u32,
 }
 
 /// One process opens at a time. Who finds nobody else there makes anew what the processes share,
 /// and makes durable what those before may have left; all others join it.
-pub(super) fn open(place: &Place, how: &How) -> Result<Opened, StoreError> {
-    place.check_unlocked(how.create)?;
+pub(super) fn open(place: &Place, create: bool, cache_kib: u64) -> Result<Opened, StoreError> {
+    place.check_unlocked(create)?;
     let membership = MembershipLock::acquire(place, LOCK_TIMEOUT)?;
-    let is_there = place.check_locked(how.create)?;
+    let is_there = place.check_locked(create)?;
     let is_first = membership.others()? == 0;
     // Whoever has the store open and another file of locks, or none, holds it.
     let lock = Lock::share(&place.lock(), place.db(), is_first)?;
-    let mut opened = match is_first {
-        true => begin(place, &membership, lock, is_there, how),
-        false => join(place, &membership, lock, how),
-    }?;
-    if opened.state.level < how.level && !membership.has_older(how.level)? {
-        // Where others are in the way it is raised later.
-        match rows::raise_level(&mut opened.connection, how.level) {
-            Ok(()) => opened.state = rows::state(&opened.connection)?,
-            Err(StoreError::Locked { .. }) => {}
-            Err(error) => return Err(error),
-        }
+    match is_first {
+        true => begin(place, &membership, lock, is_there, cache_kib),
+        false => join(place, &membership, lock, cache_kib),
     }
-    Ok(opened)
 }
 
 fn begin(
@@ -70,10 +51,10 @@ fn begin(
     membership: &MembershipLock,
     lock: Lock,
     is_there: bool,
-    how: &How,
+    cache_kib: u64,
 ) -> Result<Opened, StoreError> {
     if !is_there {
-        self::create(place, how.level)?;
+        self::create(place)?;
     }
     place.protect()?;
     let known = match exists(&place.manifest())? {
@@ -82,10 +63,10 @@ fn begin(
     };
     tell_what_was_left(place);
     let pages = Arc::default();
-    let connection = connect(place, how.cache_kib, &pages)?;
-    rows::make_room(&connection)?;
+    let connection = connect(place, cache_kib, &pages)?;
+    rows::make_room_for_notes(&connection)?;
     let state = rows::state(&connection)?;
-    check(&state, known.as_ref(), how.level)?;
+    check(&state, known.as_ref())?;
     let disk = make_durable(place, lock, known, &state)?;
     Ok(Opened {
         connection,
@@ -93,8 +74,7 @@ fn begin(
         durable: state.head.commit,
         pages,
         disk,
-        peers: membership.begin(place, &state, how.level)?,
-        level: how.level,
+        peers: membership.begin(place, &state)?,
     })
 }
 
@@ -115,7 +95,7 @@ fn join(
     place: &Place,
     membership: &MembershipLock,
     lock: Lock,
-    how: &How,
+    cache_kib: u64,
 ) -> Result<Opened, StoreError> {
     for path in [place.manifest(), place.wal()] {
         if !exists(&path)? {
@@ -128,9 +108,9 @@ fn join(
     }
     let manifest = Manifest::open(&place.manifest())?;
     let pages = Arc::default();
-    let connection = connect(place, how.cache_kib, &pages)?;
+    let connection = connect(place, cache_kib, &pages)?;
     let state = rows::state(&connection)?;
-    check(&state, Some(&manifest), how.level)?;
+    check(&state, Some(&manifest))?;
     let durable = manifest.mark().commit;
     let disk = Disk {
         wal: files::private_file(&place.wal())?,
@@ -143,8 +123,7 @@ fn join(
         durable,
         pages,
         disk,
-        peers: membership.join(place, &state, how.level)?,
-        level: how.level,
+        peers: membership.join(place, &state)?,
     })
 }
 
@@ -168,20 +147,19 @@ pub(super) fn connect(
 }
 
 /// Makes the database under another name, durable and whole before it gets its own.
-fn create(place: &Place, level: u32) -> Result<(), StoreError> {
+fn create(place: &Place) -> Result<(), StoreError> {
     place.clear_new()?;
     let path = place.new_db();
     files::private_file(&path)?;
-    rows::create(&path, random_id()?, level)?;
+    rows::create(&path, random_id()?)?;
     files::existing_file(&path)?
         .sync_all()
         .map_err(|error| files::failed("sync", &path, &error))?;
     place.created()
 }
 
-/// Whether the store is the one that is known, and as far as it was, and has no newer level.
-fn check(state: &State, known: Option<&Manifest>, level: u32) -> Result<(), StoreError> {
-    StoreError::check_level(state.level, level)?;
+/// Whether the store is the one that is known, and as far as it was.
+fn check(state: &State, known: Option<&Manifest>) -> Result<(), StoreError> {
     let Some(manifest) = known else {
         return Ok(());
     };
@@ -219,7 +197,6 @@ fn make_durable(
         opened: state.head.commit,
         snapshot: None,
         files: None,
-        level: state.level,
     };
     let manifest = match known {
         Some(mut manifest) => {

@@ -30,17 +30,8 @@ pub(super) const WRITER: u64 = 0;
 pub(super) const MANIFEST: u64 = 1;
 pub(super) const EMPTYING: u64 = 2;
 const OPENING: u64 = 3;
-/// One for each process that has the store open, among those of the newest level that it knows: so
-/// it is known whether an older one is there.
-const OWNERS_OF_A_LEVEL: u64 = 1024;
-const FIRST_OWNER: u64 = 64;
-const OWNERS: Range<u64> = FIRST_OWNER..FIRST_OWNER + 1024 * OWNERS_OF_A_LEVEL;
-
-/// The bytes of the processes that know a level, and none that is newer.
-fn owners(level: u32) -> Range<u64> {
-    let from = FIRST_OWNER + u64::from(level.saturating_sub(1)) * OWNERS_OF_A_LEVEL;
-    from..from + OWNERS_OF_A_LEVEL
-}
+/// One for each process that has the store open.
+const OWNERS: Range<u64> = 64..64 + 1024;
 
 /// How often it is looked at most whether all of the processes still live.
 const RECOUNT: Duration = Duration::from_millis(100);
@@ -130,34 +121,17 @@ impl MembershipLock {
         count.map_err(|error| no_lock(&error))
     }
 
-    /// Whether one of them does not know this level.
-    pub(super) fn has_older(&self, level: u32) -> Result<bool, StoreError> {
-        let older = FIRST_OWNER..owners(level).start;
-        let count = self.bytes.count_of_others(older);
-        count.map(|count| count > 0).map_err(|error| no_lock(&error))
-    }
-
     /// Makes the page: nobody has the store open. It begins with what the database tells.
-    pub(super) fn begin(
-        &self,
-        place: &Place,
-        state: &State,
-        level: u32,
-    ) -> Result<Peers, StoreError> {
+    pub(super) fn begin(&self, place: &Place, state: &State) -> Result<Peers, StoreError> {
         let path = place.pulse();
         files::remove(&path)?;
         let pulse = Pulse::create(&path).map_err(|error| failed("create", &path, &error))?;
         place.give(&path)?;
-        self.register(place, pulse, state, level)
+        self.register(place, pulse, state)
     }
 
     /// Maps the page of those who have the store open.
-    pub(super) fn join(
-        &self,
-        place: &Place,
-        state: &State,
-        level: u32,
-    ) -> Result<Peers, StoreError> {
+    pub(super) fn join(&self, place: &Place, state: &State) -> Result<Peers, StoreError> {
         let path = place.pulse();
         files::must_be_file(&path)?;
         let pulse = Pulse::open(&path).map_err(|error| match error.kind() {
@@ -167,17 +141,11 @@ impl MembershipLock {
             )),
             _ => failed("open", &path, &error),
         })?;
-        self.register(place, pulse, state, level)
+        self.register(place, pulse, state)
     }
 
-    fn register(
-        &self,
-        place: &Place,
-        pulse: Pulse,
-        state: &State,
-        level: u32,
-    ) -> Result<Peers, StoreError> {
-        for owner in owners(level) {
+    fn register(&self, place: &Place, pulse: Pulse, state: &State) -> Result<Peers, StoreError> {
+        for owner in OWNERS {
             if !self
                 .bytes
                 .try_lock(owner)
@@ -202,7 +170,7 @@ impl MembershipLock {
             "The store in `{}` is open in {} processes, and more are not allowed; close it in one \
              of them.",
             place.db().display(),
-            OWNERS_OF_A_LEVEL
+            OWNERS.end - OWNERS.start
         )))
     }
 }

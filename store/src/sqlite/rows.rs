@@ -4,9 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{
-    Connection, ErrorCode, OpenFlags, OptionalExtension, Row, TransactionBehavior, ffi, params,
-};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Row, ffi, params};
 
 use super::place::APPLICATION;
 use crate::backend::{Order, Record, StoreError};
@@ -22,7 +20,6 @@ pub(super) struct State {
     pub(super) head: Head,
     /// The last commit with a note.
     pub(super) noted: u64,
-    pub(super) level: u32,
 }
 
 /// A record whose checksum was right.
@@ -64,22 +61,16 @@ const LOG: &str = "CREATE TABLE log (n INTEGER PRIMARY KEY, before INTEGER NOT N
 
 /// The column of the head that tells the last commit with a note.
 const NOTED: &str = "noted INTEGER NOT NULL DEFAULT 0";
-/// The column of the head that tells the level.
-const LEVEL: &str = "level INTEGER NOT NULL DEFAULT 1";
 
 /// Makes a database of an empty file, and an empty store in it.
-pub(super) fn create(path: &Path, id: [u8; 16], level: u32) -> Result<(), StoreError> {
+pub(super) fn create(path: &Path, id: [u8; 16]) -> Result<(), StoreError> {
     let head = Head {
         commit: 0,
         records: 0,
         sum: 0,
         id,
     };
-    let state = State {
-        head,
-        noted: 0,
-        level,
-    };
+    let state = State { head, noted: 0 };
     let connection = connect(path, 1024)?;
     let make = || {
         connection.execute_batch(&format!(
@@ -90,13 +81,13 @@ pub(super) fn create(path: &Path, id: [u8; 16], level: u32) -> Result<(), StoreE
                  v BLOB NOT NULL) STRICT, WITHOUT ROWID;
              CREATE TABLE head (id INTEGER PRIMARY KEY CHECK (id = 1), store BLOB NOT NULL,
                  n INTEGER NOT NULL, records INTEGER NOT NULL, sum INTEGER NOT NULL,
-                 crc INTEGER NOT NULL, {NOTED}, {LEVEL}) STRICT;
+                 crc INTEGER NOT NULL, {NOTED}) STRICT;
              {}",
             LOG
         ))?;
         connection.execute(
-            "INSERT INTO head VALUES (1, ?1, 0, 0, 0, ?2, 0, ?3)",
-            params![&head.id[..], checksum_of(&state), level],
+            "INSERT INTO head VALUES (1, ?1, 0, 0, 0, ?2, 0)",
+            params![&head.id[..], checksum_of(&state)],
         )?;
         connection.execute_batch("COMMIT; PRAGMA journal_mode = WAL")?;
         // What is in its log goes into the database as it is closed.
@@ -120,25 +111,22 @@ pub(super) fn use_log(connection: &Connection) -> Result<(), StoreError> {
     }
 }
 
-/// A store from before there were notes, or levels, gets a place for them. Nobody else has it open.
-pub(super) fn make_room(connection: &Connection) -> Result<(), StoreError> {
-    let make = |column: &str, further: &str| {
-        let name = column.split(' ').next();
+/// A store from before there were notes gets a place for them. Nobody else has it open.
+pub(super) fn make_room_for_notes(connection: &Connection) -> Result<(), StoreError> {
+    let make = || {
         let has_room: bool = connection.query_row(
-            "SELECT count(*) FROM pragma_table_info('head') WHERE name = ?1",
-            [name],
+            "SELECT count(*) FROM pragma_table_info('head') WHERE name = 'noted'",
+            [],
             |row| row.get(0),
         )?;
         if has_room {
             return Ok(());
         }
         let transaction = connection.unchecked_transaction()?;
-        transaction.execute_batch(&format!("ALTER TABLE head ADD COLUMN {column}; {further}"))?;
+        transaction.execute_batch(&format!("ALTER TABLE head ADD COLUMN {NOTED}; {}", LOG))?;
         transaction.commit()
     };
-    make(NOTED, LOG)
-        .and_then(|()| make(LEVEL, ""))
-        .map_err(|error| sqlite_error("cannot make room in the head of the store", &error))
+    make().map_err(|error| sqlite_error("cannot make room for notes", &error))
 }
 
 /// The first that a transaction reads, so that it is at this state.
@@ -151,15 +139,11 @@ pub(super) fn state(connection: &Connection) -> Result<State, StoreError> {
             records: bits(row.get(2)?),
             sum: bits(row.get(3)?),
         };
-        let state = State {
-            head,
-            noted: bits(row.get(4)?),
-            level: row.get(5)?,
-        };
-        Ok((state, row.get(6)?))
+        let noted = bits(row.get(4)?);
+        Ok((State { head, noted }, row.get(5)?))
     };
     let found: Option<(State, u32)> = connection
-        .prepare_cached("SELECT store, n, records, sum, noted, level, crc FROM head WHERE id = 1")
+        .prepare_cached("SELECT store, n, records, sum, noted, crc FROM head WHERE id = 1")
         .and_then(|mut statement| statement.query_row([], read).optional())
         .map_err(|error| sqlite_error("cannot read the head of the store", &error))?;
     match found {
@@ -187,36 +171,17 @@ pub(super) fn write_state(connection: &Connection, state: &State) -> Result<(), 
         .map_err(|error| sqlite_error("cannot write", &error))
 }
 
-/// Raises the level; the number of the last commit stays, for no record is written.
-pub(super) fn raise_level(connection: &mut Connection, level: u32) -> Result<(), StoreError> {
-    let cannot = |error| sqlite_error("cannot raise the level of the store", &error);
-    let transaction = connection
-        .transaction_with_behavior(TransactionBehavior::Immediate)
-        .map_err(cannot)?;
-    let mut state = state(&transaction)?;
-    state.level = state.level.max(level);
-    transaction
-        .execute(
-            "UPDATE head SET level = ?1, crc = ?2 WHERE id = 1",
-            params![state.level, checksum_of(&state)],
-        )
-        .map_err(cannot)?;
-    transaction.commit().map_err(cannot)
-}
-
-/// The checksum of the head alone where there never was a note, and of the first level, as in a
-/// store from before them.
+/// The checksum of the head alone where there never was a note, as in a store from before them.
 fn checksum_of(state: &State) -> u32 {
     let head = record::checksum_of(&state.head.encode());
-    let mut hasher = crc32fast::Hasher::new_with_initial(head);
-    if state.noted != 0 {
-        hasher.update(&state.noted.to_le_bytes());
+    match state.noted {
+        0 => head,
+        noted => {
+            let mut hasher = crc32fast::Hasher::new_with_initial(head);
+            hasher.update(&noted.to_le_bytes());
+            hasher.finalize()
+        }
     }
-    if state.level != 1 {
-        hasher.update(b"level");
-        hasher.update(&state.level.to_le_bytes());
-    }
-    hasher.finalize()
 }
 
 /// Begins to read at one state of the store, which is answered. Ended by [`end_reading`], or by

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::os::fd::RawFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
@@ -83,9 +83,6 @@ pub(super) struct Shared {
     pub(super) db: Option<Identity>,
     pub(super) cache_kib: u64,
     pub(super) id: String,
-    /// The level of the store, as this process has seen it last, and the newest that it knows.
-    pub(super) level: AtomicU32,
-    pub(super) newest_level: u32,
     pub(super) peers: Peers,
     pub(super) writer_lock: WriterLock,
     pub(super) here: &'static Here,
@@ -159,15 +156,12 @@ impl Shared {
             pages,
             disk,
             peers,
-            level,
         } = opened;
         let failure = Failure::default();
         Ok(Shared {
             db: files::metadata(place.db())?.as_ref().map(Identity::from),
             cache_kib,
             id: hex(&state.head.id),
-            level: AtomicU32::new(state.level),
-            newest_level: level,
             peers,
             writer_lock: WriterLock::default(),
             lock_timeout_ms: AtomicU64::new(LOCK_TIMEOUT.as_millis() as u64),
@@ -255,7 +249,8 @@ impl Shared {
     ) -> Result<T, StoreError> {
         self.read(|connection| {
             let state = rows::begin_reading(connection)?;
-            let outcome = self.publish(&state).and_then(|()| read(connection, &state));
+            self.peers.publish_state(&state);
+            let outcome = read(connection, &state);
             rows::end_reading(connection)?;
             outcome
         })
@@ -299,14 +294,6 @@ impl Shared {
         if idle.len() < IDLE {
             idle.push(connection);
         }
-    }
-
-    /// Tells all what the database says, and refuses to go on where a newer library has raised the
-    /// level: in each transaction, so that no record is written whose fields are not all known.
-    pub(super) fn publish(&self, state: &State) -> Result<(), StoreError> {
-        self.peers.publish_state(state);
-        self.level.fetch_max(state.level, Ordering::AcqRel);
-        StoreError::check_level(state.level, self.newest_level)
     }
 
     /// Refuses when this process cannot write any more, or no process may: what one of them could

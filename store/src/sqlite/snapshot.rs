@@ -28,7 +28,7 @@ impl AtOneState {
         shared.go_on()?;
         let connection = shared.take_connection()?;
         let state = rows::begin_reading(&connection).map_err(|error| shared.named(error))?;
-        shared.publish(&state)?;
+        shared.peers.publish_state(&state);
         let (number, held) = shared.snapshots.lock().add(connection);
         Ok(AtOneState {
             shared: shared.clone(),

@@ -13,12 +13,11 @@ use super::maintenance::TICK;
 use super::*;
 use crate::contract::{self, all, put, said};
 use crate::scratch::Scratch;
-use crate::{At, LEVEL, Server, files};
+use crate::{At, Server, files};
 
 const OPTIONS: Options = Options {
     cache_bytes: 16 << 20,
     create: true,
-    level: LEVEL,
     server: Server::USUAL,
 };
 

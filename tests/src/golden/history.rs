@@ -24,7 +24,7 @@ const LEFT_OUT: [&str; 6] = [
 
 /// What `store.info` tells of the store besides, which no operation of the walk changes: it was not
 /// told yet when the history was recorded.
-const OF_STORE: [&str; 3] = ["kind", "level", "processes"];
+const OF_STORE: [&str; 2] = ["kind", "processes"];
 
 /// The fields, codes and values that had other names when the history was recorded: the name of
 /// today, and that of the recording. Lines are summed up with the names of the recording.

@@ -163,11 +163,6 @@ fn child() {
         }
         ["open"] => drop(open()),
         ["serve"] => serve(&open()),
-        ["serve-at-level", level] => {
-            let level = level.parse().unwrap();
-            let options = Options { level, ..OPTIONS };
-            serve(&SqliteStore::open(Path::new(path), &options).unwrap());
-        }
         _ => panic!("no role {role}"),
     }
 }
@@ -180,15 +175,6 @@ fn serve(store: &SqliteStore) {
         match line.unwrap().as_str() {
             "count" => say(count_on(store, "also").unwrap().1),
             "put" => say(store.commit(&put("put", b"")).unwrap()),
-            "try to put" => say(match store.commit(&put("put", b"old")) {
-                Ok(number) => number.to_string(),
-                Err(error) => error.to_string(),
-            }),
-            "try to read" => say(match store.snapshot() {
-                Ok(snapshot) => snapshot.unwrap().last_commit().to_string(),
-                Err(error) => error.to_string(),
-            }),
-            "level" => say(store.level()),
             "large" => say(store.commit(&large()).unwrap()),
             "processes" => say(store.processes()),
             "sync" => say(match store.sync(store.last_commit()) {
@@ -932,78 +918,4 @@ fn a_store_from_before_there_were_notes_gets_a_place_for_them() {
     let notes = Notes::Next(vec![(4, b"1".to_vec())]);
     assert_eq!(store.notes_after(0, 9), Ok(notes));
     whole(&store);
-}
-
-/// How long something takes that happens beside the calls.
-fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let until = Instant::now() + Duration::from_secs(60);
-    while !is_so() {
-        assert!(Instant::now() < until, "{what}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
-}
-
-/// P14 (N14): a process that knows an older level keeps the store at that level, for as long as it
-/// is there, however it goes; then the level is raised, and who does not know it is refused.
-#[test]
-fn the_level_is_raised_when_the_last_older_process_has_gone() {
-    for is_killed in [false, true] {
-        let scratch = Scratch::new();
-        filled(&scratch, 1).close().unwrap();
-        let mut older = Other::new(&scratch, "serve");
-        assert_eq!(older.says(), "ready");
-        let mut newer = Other::new(&scratch, "serve-at-level 2");
-        assert_eq!(newer.says(), "ready");
-        // Longer than it takes to be looked after.
-        std::thread::sleep(3 * TICK);
-        for process in [&mut newer, &mut older] {
-            assert_eq!(process.does("level"), "1");
-            assert!(process.does("try to put").parse::<u64>().is_ok());
-        }
-        match is_killed {
-            true => older.kill(),
-            false => older.end(),
-        }
-        wait_until("the level is never raised", || newer.does("level") == "2");
-        assert!(newer.does("try to put").parse::<u64>().is_ok());
-        assert_eq!(
-            open(&scratch).err(),
-            Some(StoreError::Level { found: 2, known: 1 })
-        );
-        newer.end();
-        assert_eq!(
-            open(&scratch).err(),
-            Some(StoreError::Level { found: 2, known: 1 })
-        );
-    }
-}
-
-/// P14 (N14): whatever raises the level while an older process has the store open, that process
-/// writes no record any more, and reads none: the fields that it does not know stay.
-#[test]
-fn an_older_process_loses_no_field_of_a_level_that_it_does_not_know() {
-    let scratch = Scratch::new();
-    let store = filled(&scratch, 1);
-    let mut other = Other::new(&scratch, "serve");
-    assert_eq!(other.says(), "ready");
-    store.commit(&put("put", b"with a new field")).unwrap();
-    store
-        .shared
-        .writing(|writer| Ok(rows::raise_level(writer.connection, 2)?))
-        .unwrap();
-    let refused = StoreError::Level { found: 2, known: 1 };
-    for what in ["try to put", "try to read", "try to put"] {
-        assert_eq!(other.does(what), refused.to_string());
-    }
-    let here = store.commit(&put("put", b"old"));
-    assert_eq!(here, Err(CommitError::Store(refused.clone())));
-    assert!(matches!(store.lock_writer(), Err(error) if error == refused));
-    assert!(store.goes_on_after(&refused));
-    other.end();
-    store.close().unwrap();
-    drop(store);
-    let newer = Options { level: 2, ..OPTIONS };
-    let newer = SqliteStore::open(&db(&scratch), &newer).unwrap();
-    let kept = newer.get(b"put").unwrap().unwrap();
-    assert_eq!(kept.value, b"with a new field");
 }
