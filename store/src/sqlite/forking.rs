@@ -7,11 +7,10 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::Weak;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex};
 use tenantry_fork::{Around, PerProcess};
 use tracing::warn;
 
@@ -34,12 +33,13 @@ pub(super) trait Connected: Send + Sync {
 #[derive(Default)]
 pub(super) struct Here {
     pub(super) gate: Gate,
-    /// Which stores, so that none is opened twice.
-    pub(super) paths: Mutex<BTreeSet<PathBuf>>,
+    paths: Mutex<BTreeSet<PathBuf>>,
     stores: Mutex<Vec<Weak<dyn Connected>>>,
 }
 
 /// Whoever uses SQLite is inside, and a fork waits until nobody is.
+// Locks of the standard library: parking_lot keeps all who wait in one table of the process, and a
+// child that was forked while that table was locked would wait for a thread that it does not have.
 #[derive(Default)]
 pub(super) struct Gate {
     state: Mutex<State>,
@@ -60,13 +60,42 @@ pub(super) struct Inside {
     thread: ThreadId,
 }
 
+/// What is locked here is whole between any two statements, so a panic leaves nothing half done.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Gate {
+    fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+
+    fn changed<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        self.changed
+            .wait(state)
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for a change; none where the time is over.
+    fn changed_until<'a>(
+        &self,
+        state: MutexGuard<'a, State>,
+        until: Instant,
+    ) -> Option<MutexGuard<'a, State>> {
+        let left = until.checked_duration_since(Instant::now())?;
+        let (state, _) = self
+            .changed
+            .wait_timeout(state, left)
+            .unwrap_or_else(PoisonError::into_inner);
+        Some(state)
+    }
+
     /// Waits while the process forks. Who is inside already does not wait: the fork waits for it.
     pub(super) fn enter(&'static self) -> Inside {
         let thread = std::thread::current().id();
-        let mut state = self.state.lock();
+        let mut state = self.state();
         while state.is_closed && !state.inside.contains(&thread) {
-            self.changed.wait(&mut state);
+            state = self.changed(state);
         }
         state.inside.push(thread);
         Inside { gate: self, thread }
@@ -74,11 +103,12 @@ impl Gate {
 
     /// Waits until nobody is inside, and keeps everybody out; whether that was so in time.
     fn close(&self, until: Instant) -> bool {
-        let mut state = self.state.lock();
+        let mut state = self.state();
         // Another thread is just forking.
         while state.is_closed {
-            if self.changed.wait_until(&mut state, until).timed_out() {
-                return false;
+            match self.changed_until(state, until) {
+                Some(changed) => state = changed,
+                None => return false,
             }
         }
         if state.inside.contains(&std::thread::current().id()) {
@@ -86,24 +116,26 @@ impl Gate {
         }
         state.is_closed = true;
         while !state.inside.is_empty() {
-            if self.changed.wait_until(&mut state, until).timed_out() {
-                state.is_closed = false;
-                self.changed.notify_all();
-                return false;
+            match self.changed_until(state, until) {
+                Some(changed) => state = changed,
+                None => {
+                    self.open();
+                    return false;
+                }
             }
         }
         true
     }
 
     fn open(&self) {
-        self.state.lock().is_closed = false;
+        self.state().is_closed = false;
         self.changed.notify_all();
     }
 }
 
 impl Drop for Inside {
     fn drop(&mut self) {
-        let mut state = self.gate.state.lock();
+        let mut state = self.gate.state();
         let at = state
             .inside
             .iter()
@@ -131,9 +163,14 @@ pub(super) fn here() -> &'static Here {
 }
 
 impl Here {
+    /// Which stores are open, so that none is opened twice.
+    pub(super) fn paths(&self) -> MutexGuard<'_, BTreeSet<PathBuf>> {
+        lock(&self.paths)
+    }
+
     /// From now on a fork closes the connections of this store, too.
     pub(super) fn add(&self, store: Weak<dyn Connected>) {
-        let mut stores = self.stores.lock();
+        let mut stores = lock(&self.stores);
         stores.retain(|store| store.strong_count() > 0);
         stores.push(store);
     }
@@ -153,7 +190,7 @@ pub(super) fn before() {
         return;
     }
     FORKS.set(true);
-    for store in here.stores.lock().iter().filter_map(Weak::upgrade) {
+    for store in lock(&here.stores).iter().filter_map(Weak::upgrade) {
         store.close_connections();
     }
 }
@@ -200,12 +237,12 @@ mod tests {
                 let first = gate.enter();
                 tell.send(()).unwrap();
                 // The fork has begun to wait.
-                while !gate.state.lock().is_closed {
+                while !gate.state().is_closed {
                     std::thread::yield_now();
                 }
                 let nested = gate.enter();
                 drop(first);
-                assert!(!gate.state.lock().inside.is_empty());
+                assert!(!gate.state().inside.is_empty());
                 drop(nested);
                 gone.recv().unwrap();
                 // Gets in once the fork is over.
@@ -214,7 +251,7 @@ mod tests {
             told.recv().unwrap();
             assert!(gate.close(Instant::now() + Duration::from_secs(60)));
             go.send(()).unwrap();
-            assert!(gate.state.lock().inside.is_empty());
+            assert!(gate.state().inside.is_empty());
             gate.open();
         });
     }

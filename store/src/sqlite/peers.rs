@@ -52,7 +52,7 @@ impl OpenRegistration {
     pub(super) fn take(place: &Place, entered: Entered) -> Result<OpenRegistration, StoreError> {
         let ours = || held(place.db(), Some(std::process::id()));
         let here = here();
-        if !here.paths.lock().insert(place.db().to_owned()) {
+        if !here.paths().insert(place.db().to_owned()) {
             return Err(ours());
         }
         let registration = OpenRegistration {
@@ -83,7 +83,7 @@ impl Drop for OpenRegistration {
     fn drop(&mut self) {
         // A child has its own, and whoever has locked this one may not exist there.
         if self.process.check().is_ok() {
-            self.here.paths.lock().remove(&self.db);
+            self.here.paths().remove(&self.db);
         }
     }
 }
