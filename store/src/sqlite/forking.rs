@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Condvar, LockResult, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
@@ -61,68 +61,50 @@ pub(super) struct Inside {
 }
 
 /// What is locked here is whole between any two statements, so a panic leaves nothing half done.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+fn unpoisoned<T>(locked: LockResult<T>) -> T {
+    locked.unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Gate {
     fn state(&self) -> MutexGuard<'_, State> {
-        lock(&self.state)
+        unpoisoned(self.state.lock())
     }
 
-    fn changed<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
-        self.changed
-            .wait(state)
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Waits for a change; none where the time is over.
-    fn changed_until<'a>(
+    /// Waits for as long as `waits` says so; none where the time is over.
+    fn wait_until<'a>(
         &self,
         state: MutexGuard<'a, State>,
         until: Instant,
+        waits: impl FnMut(&mut State) -> bool,
     ) -> Option<MutexGuard<'a, State>> {
-        let left = until.checked_duration_since(Instant::now())?;
-        let (state, _) = self
-            .changed
-            .wait_timeout(state, left)
-            .unwrap_or_else(PoisonError::into_inner);
-        Some(state)
+        let left = until.saturating_duration_since(Instant::now());
+        let (state, end) = unpoisoned(self.changed.wait_timeout_while(state, left, waits));
+        (!end.timed_out()).then_some(state)
     }
 
     /// Waits while the process forks. Who is inside already does not wait: the fork waits for it.
     pub(super) fn enter(&'static self) -> Inside {
         let thread = std::thread::current().id();
-        let mut state = self.state();
-        while state.is_closed && !state.inside.contains(&thread) {
-            state = self.changed(state);
-        }
+        let waits = |state: &mut State| state.is_closed && !state.inside.contains(&thread);
+        let mut state = unpoisoned(self.changed.wait_while(self.state(), waits));
         state.inside.push(thread);
         Inside { gate: self, thread }
     }
 
     /// Waits until nobody is inside, and keeps everybody out; whether that was so in time.
     fn close(&self, until: Instant) -> bool {
-        let mut state = self.state();
-        // Another thread is just forking.
-        while state.is_closed {
-            match self.changed_until(state, until) {
-                Some(changed) => state = changed,
-                None => return false,
-            }
-        }
+        // Another thread may be just forking.
+        let Some(mut state) = self.wait_until(self.state(), until, |state| state.is_closed) else {
+            return false;
+        };
         if state.inside.contains(&std::thread::current().id()) {
             return false;
         }
         state.is_closed = true;
-        while !state.inside.is_empty() {
-            match self.changed_until(state, until) {
-                Some(changed) => state = changed,
-                None => {
-                    self.open();
-                    return false;
-                }
-            }
+        let is_somebody_inside = |state: &mut State| !state.inside.is_empty();
+        if self.wait_until(state, until, is_somebody_inside).is_none() {
+            self.open();
+            return false;
         }
         true
     }
@@ -165,12 +147,12 @@ pub(super) fn here() -> &'static Here {
 impl Here {
     /// Which stores are open, so that none is opened twice.
     pub(super) fn paths(&self) -> MutexGuard<'_, BTreeSet<PathBuf>> {
-        lock(&self.paths)
+        unpoisoned(self.paths.lock())
     }
 
     /// From now on a fork closes the connections of this store, too.
     pub(super) fn add(&self, store: Weak<dyn Connected>) {
-        let mut stores = lock(&self.stores);
+        let mut stores = unpoisoned(self.stores.lock());
         stores.retain(|store| store.strong_count() > 0);
         stores.push(store);
     }
@@ -190,7 +172,8 @@ pub(super) fn before() {
         return;
     }
     FORKS.set(true);
-    for store in lock(&here.stores).iter().filter_map(Weak::upgrade) {
+    let stores = unpoisoned(here.stores.lock());
+    for store in stores.iter().filter_map(Weak::upgrade) {
         store.close_connections();
     }
 }

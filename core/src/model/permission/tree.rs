@@ -147,7 +147,7 @@ impl PermissionTree {
     /// That there is no such node.
     pub(crate) fn unknown(&self, id: &str, field: &str) -> Error {
         let known = self.nodes.iter().map(|node| node.id.as_str());
-        let hint = hint(id, known, "`permissions.tree` lists those that there are");
+        let hint = hint(id, known, "`permissions.list` lists those that there are");
         let id = excerpt(id);
         Error::new(
             Code::PermissionUnknown,
@@ -226,7 +226,7 @@ mod tests {
                 format!("The permission tree has no node `{id}`; perhaps `{meant}` is meant.")
             );
         }
-        assert!(said("moon").contains("`permissions.tree`"));
+        assert!(said("moon").contains("`permissions.list`"));
     }
 
     #[test]
