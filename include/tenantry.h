@@ -22,13 +22,14 @@
  *
  * Errors. A function that can fail returns 0 or the number of an error (`enum tenantry_error`),
  * and never anything else. `tenantry_call`, `tenantry_open` and `tenantry_import_users` describe
- * the error in JSON as well; for the other functions, `tenantry_error_name`, `_class`, `_retry`
- * and `_sentence` describe it. Nothing is stored per thread. An out-parameter has a harmless value
- * after an error (zero, `false`, nothing granted). That a message may not go out now is a
- * decision, not an error: the function returns 0 because there is an answer, which is in
- * `*allowed` or in `decision.granted`. A `NULL` in the place of a result, or `NULL` with a length,
- * is TENANTRY_INVALID_ARGUMENT. A defect inside the library is TENANTRY_INTERNAL and never ends
- * the process; the store then refuses writes (TENANTRY_POISONED) until it is opened anew.
+ * the error in JSON as well; for the other functions, `tenantry_error_name`, `_class`, `_retry`,
+ * `_http_status`, `_smtp_reply` and `_sentence` describe it. Nothing is stored per thread. An
+ * out-parameter has a harmless value after an error (zero, `false`, nothing granted). That a
+ * message may not go out now is a decision, not an error: the function returns 0 because there is
+ * an answer, which is in `*allowed` or in `decision.granted`. A `NULL` in the place of a result, or
+ * `NULL` with a length, is TENANTRY_INVALID_ARGUMENT. A defect inside the library is
+ * TENANTRY_INTERNAL and never ends the process; the store then refuses writes (TENANTRY_POISONED)
+ * until it is opened anew.
  *
  * Threads. Every function may be called from any thread at any time, also on the same handles.
  * `tenantry_open`, `tenantry_call`, `tenantry_import_users`, `tenantry_close` and `tenantry_free`
@@ -56,7 +57,7 @@
 #define TENANTRY_VERSION_MAJOR 0
 #define TENANTRY_VERSION_MINOR 1
 #define TENANTRY_VERSION_PATCH 0
-#define TENANTRY_CATALOGUE_HASH "c0ccf4c37d261b3a3c0b3eb143a9b2de"
+#define TENANTRY_CATALOGUE_HASH "33bd3c1a761d46a2b2b07f20486a050b"
 
 #if defined(__GNUC__) || defined(__clang__)
 #define TENANTRY_API __attribute__((visibility("default")))
@@ -225,6 +226,8 @@ enum tenantry_error {
     TENANTRY_USER_IN_OTHER_ACCOUNT = 605,
     /// The address has an open invitation; edit it, resend it, or delete it first.
     TENANTRY_ALREADY_INVITED = 606,
+    /// The person who was invited has declined the invitation.
+    TENANTRY_INVITATION_DECLINED = 607,
     /// Owners and administrators are in no group.
     TENANTRY_ADMIN_HAS_NO_GROUP = 700,
     /// The last group of an account cannot be deleted.
@@ -461,7 +464,8 @@ int32_t tenantry_open(const char *path,
 /// `request`: its request as a JSON object; an empty text stands for `{}`.
 ///
 /// `answer`: always receives a JSON object, which is yours to free: the operation's answer, or the
-/// error `{"code", "number", "class", "retry", "message", "field", "details"}`.
+/// error `{"code", "number", "class", "retry", "http_status", "smtp_reply", "message", "field",
+/// "details"}`.
 ///
 /// Returns 0 when the operation was carried out, or else the number of the error; nothing was
 /// changed then.
@@ -708,6 +712,19 @@ int32_t tenantry_try_admit(struct tenantry_store store,
                            struct tenantry_decision *decision,
                            bool *decided);
 
+/// The status of HTTP with which the host answers its own client to this decision: 200 for a grant,
+/// 429 for a refusal with `retry_at_ms` (send `Retry-After` with it), and else that of the code,
+/// such as 403. It is 500 for `NULL` and for a decision without its `struct_size`.
+TENANTRY_API int32_t tenantry_decision_http_status(const struct tenantry_decision *decision);
+
+/// The reply of SMTP with which the host answers `MAIL`, `RCPT` or the end of `DATA` to this
+/// decision: "250 2.0.0" for a grant, "450 4.7.1" for a refusal with `retry_at_ms`, and else that
+/// of the code, such as "550 5.7.1". The host adds a text to it. It is "451 4.3.0" for `NULL` and
+/// for a decision without its `struct_size`.
+///
+/// Returns a static text, which is never freed.
+TENANTRY_API const char *tenantry_decision_smtp_reply(const struct tenantry_decision *decision);
+
 /// Waits until the outbox has a message after the one of this number. It does not poll: the commit
 /// that writes a message wakes it. Then take the messages with the operation `outbox.take`.
 ///
@@ -764,6 +781,17 @@ TENANTRY_API const char *tenantry_error_class(int32_t number);
 ///
 /// Returns a static text, which is never freed.
 TENANTRY_API const char *tenantry_error_retry(int32_t number);
+
+/// The status of HTTP with which a host answers its own client, from 400 to 599; 200 for 0, and 500
+/// for a number that is not an error.
+TENANTRY_API int32_t tenantry_error_http_status(int32_t number);
+
+/// The reply of SMTP with which a host answers its own client, such as "450 4.7.1": the reply code
+/// and the enhanced status code, to which the host adds a text. It is "250 2.0.0" for 0, and
+/// "451 4.3.0" for a number that is not an error.
+///
+/// Returns a static text, which is never freed.
+TENANTRY_API const char *tenantry_error_smtp_reply(int32_t number);
 
 /// A sentence that says what an error means; "Done." for 0, and "unknown" for a number that is not
 /// an error.

@@ -31,6 +31,12 @@ public:
     std::string_view name() const { return tenantry_error_name(number_); }
     /// The class, such as "state".
     std::string_view error_class() const { return tenantry_error_class(number_); }
+    /// Whether the same request can succeed later: "never", "later", "again" or "reopen".
+    std::string_view retry() const { return tenantry_error_retry(number_); }
+    /// The status of HTTP with which a host answers its own client, from 400 to 599.
+    int http_status() const { return tenantry_error_http_status(number_); }
+    /// The reply of SMTP with which a host answers its own client, such as "450 4.7.1"; the host adds a text.
+    std::string_view smtp_reply() const { return tenantry_error_smtp_reply(number_); }
     /// The error as JSON; empty for errors of checks and admissions, which have a number only.
     const std::string &json() const noexcept { return json_; }
 
@@ -118,6 +124,10 @@ struct Decision {
     std::optional<std::uint64_t> retry_at_ms() const {
         return raw.retry_at_ms == 0 ? std::nullopt : std::make_optional(raw.retry_at_ms);
     }
+    /// The status of HTTP with which the host answers its own client: 200 for a grant, 429 where `retry_at_ms` says when.
+    int http_status() const { return tenantry_decision_http_status(&raw); }
+    /// The reply of SMTP, such as "250 2.0.0" or "450 4.7.1"; the host adds a text.
+    std::string_view smtp_reply() const { return tenantry_decision_smtp_reply(&raw); }
     /// How many more messages could be granted now; none when nothing limits them.
     std::optional<std::uint64_t> remaining() const {
         return raw.remaining == TENANTRY_UNLIMITED ? std::nullopt : std::make_optional(raw.remaining);

@@ -12,7 +12,7 @@ const cargo = (...args) => execFileSync(process.env.CARGO ?? 'cargo', args, { cw
 cargo('build', '--release', '-p', 'tenantry-node')
 const { target_directory: target } = JSON.parse(cargo('metadata', '--format-version', '1', '--no-deps'))
 const library = { linux: 'libtenantry_node.so', darwin: 'libtenantry_node.dylib', win32: 'tenantry_node.dll' }[process.platform]
-const { file } = await import('./lib/native-file.cjs')
+const { built: file } = await import('./lib/native-file.cjs')
 
 // Renamed into place: a process that has the old library mapped keeps it whole.
 copyFileSync(join(target, 'release', library), `${file}.new`)

@@ -101,6 +101,8 @@ operations! {
         [-       -   log_in_as -      -     ]
         Rule("R-SES-7: users for their own keys, and with `api_keys.view` for those of others; \
             operators with `clients.view_all`");
+    api_keys.rotate: api_keys::Rotate => api_keys::ApiKeyToken, Write at account
+        [-       -   -         recent -     ] users("api_keys.create");
     assets.assign: assets::Assign => assets::AssetList, Write at account
         [-       key log_in_as -      -     ] Operator("clients.edit");
     assets.check: assets::Check => assets::Asset, Read at account
@@ -204,9 +206,14 @@ operations! {
         [-       key log_in_as -      -     ] account("groups.view", "clients.view_all");
     invitations.accept: invitations::Accept => invitations::InvitationAccepted, Write at -
         [-       key log_in_as -      -     ] System;
+    invitations.accept_received:
+        invitations::AcceptReceived => invitations::InvitationAccepted, Write at -
+        [-       key log_in_as -      -     ] System;
     invitations.create:
         invitations::Create => BulkResults<invitations::InvitedAddress>, Write maybe account
         [-       key log_in_as -      -     ] account("users.invite", "clients.edit");
+    invitations.decline: invitations::Decline => invitations::InvitationDeclined, Write at -
+        [-       key log_in_as -      -     ] System;
     invitations.delete: invitations::Delete => invitations::InvitationDeleted, Write at -
         [-       key log_in_as -      -     ] account("users.invitations.delete", "clients.edit");
     invitations.edit: invitations::Edit => invitations::Invitation, Write at -
@@ -218,6 +225,8 @@ operations! {
     invitations.list: invitations::List => invitations::InvitationList, Read at account
         [-       key log_in_as -      -     ] account("users.view", "clients.view_all");
     invitations.look_up: invitations::LookUp => invitations::InvitationOffer, Read at -
+        [-       key log_in_as -      -     ] System;
+    invitations.received: invitations::Received => invitations::InvitationOfferList, Read at -
         [-       key log_in_as -      -     ] System;
     invitations.report_delivery: invitations::ReportDelivery => invitations::Invitation, Write at -
         [-       key log_in_as -      -     ] System;
@@ -268,6 +277,9 @@ operations! {
         Rule("R-INV-7: users with `users.grant_account` in each of the accounts, who also have to \
             manage the team unless the policy `grant_existing` is `holder`; operators with \
             `clients.edit`");
+    members.leave: members::Leave => members::MemberRemoved, Write at account
+        [-       -   -         -      -     ]
+        Rule("R-INV-12: every member in person, for themself, in the account in which they act");
     members.list: members::List => members::MemberList, Read at account
         [-       key log_in_as -      -     ] account("users.view", "clients.view_all");
     members.people: members::People => members::PersonList, Read at account
@@ -322,6 +334,8 @@ operations! {
         [-       key log_in_as -      -     ] Operator("packages.view");
     packages.preflight: packages::Preflight => packages::PackagePreflight, Read at account
         [-       key log_in_as -      -     ] Operator("packages.assign");
+    packages.put: packages::Put => packages::PackagePut, Write at -
+        [-       key log_in_as -      -     ] Operator("packages.edit");
     packages.retire: packages::Retire => model::Package, Write at -
         [-       key log_in_as -      -     ] Operator("packages.edit");
     passwords.ban: passwords::Ban => passwords::BannedPasswords, Write at -
@@ -350,6 +364,8 @@ operations! {
             `clients.view_all`; for the platform, operators with `platform.policies`");
     policies.preset: policies::Preset => policies::PolicyReport, Write maybe account
         [-       key log_in_as -      -     ] Rule(rules::POLICIES);
+    policies.put: policies::Put => policies::PolicyPut, Write maybe account
+        [-       key log_in_as -      -     ] Rule(rules::POLICIES);
     policies.set: policies::Set => policies::PolicyReport, Write maybe account
         [-       key log_in_as -      -     ] Rule(rules::POLICIES);
     policies.unset: policies::Unset => policies::PolicyReport, Write maybe account
@@ -360,6 +376,8 @@ operations! {
         [-       key log_in_as -      -     ]
         Rule("users with `campaigns.send`, or `sms.send` for text messages, for themselves");
     reservations.get: reservations::Get => reservations::Reservation, Read at account
+        [-       key log_in_as -      -     ] account("limits.view", "clients.view_all");
+    reservations.list: reservations::List => reservations::ReservationList, Read at account
         [-       key log_in_as -      -     ] account("limits.view", "clients.view_all");
     reservations.release: reservations::Release => reservations::Reservation, Write at account
         [-       key log_in_as -      -     ] System;
@@ -403,6 +421,8 @@ operations! {
         [-       key log_in_as -      -     ] account("roles.view", "roles.view");
     roles.list: roles::List => roles::RoleList, Read maybe account
         [-       key log_in_as -      -     ] account("roles.view", "roles.view");
+    roles.put: roles::Put => roles::RolePut, Write maybe account
+        [-       key log_in_as -      -     ] account("roles.edit", "roles.edit");
     roles.trial: roles::Trial => roles::RoleTrial, Read at -
         [-       key log_in_as -      -     ] account("roles.view", "roles.view");
     roles.try_out: roles::TryOut => model::Role, Write at -

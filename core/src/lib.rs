@@ -71,7 +71,7 @@ pub use model::{
     Scope, SecondFactorPolicy, Secret, SessionBehind, Slot, StorePath, Suppression, Window,
 };
 pub use options::{
-    ActingSender, Durability, HexKey, ManualClock, OpenOptions, Pepper, SenderOptions,
+    ActingSender, Durability, HexKey, ManualClock, OpenOptions, Pepper, SenderOptions, shown_path,
 };
 pub use rules::account::Status;
 pub use rules::invitation::InvitationStatus;

@@ -4,8 +4,22 @@ use crate::error::Error;
 use crate::model::check_instant;
 use crate::model::{Address, Channel, Count, Edition, Id, MessageInput};
 use serde::{Deserialize, Serialize};
+use std::path::Path;
 use tenantry_macros::{options, request};
+use tenantry_store::At;
 use zeroize::Zeroizing;
+
+/// The path of a store as people may see it: that of a database on a server without its user and
+/// its password, any other as it is.
+///
+/// ```
+/// let path = "postgresql://app:secret@db.example/mail?schema=mail";
+/// assert_eq!(tenantry::shown_path(path), "postgresql://db.example:5432/mail?schema=mail");
+/// assert_eq!(tenantry::shown_path("sqlite:accounts.db"), "sqlite:accounts.db");
+/// ```
+pub fn shown_path(path: impl AsRef<Path>) -> String {
+    At::new(path.as_ref()).shown()
+}
 
 /// Options for opening a store. The defaults are right for production.
 ///

@@ -160,33 +160,46 @@ static void show_api_keys(tenantry_store t)
     tenantry_text made = call(t, olga, "api_keys.create",
         JSON({"account": "acme", "name": "Newsletter", "permissions": [{"permission": "campaigns.send"}], "allow_list": ["192.0.2.0/24"]}));
     shows(made, JSON("user":"olga"));
-    char token[256];
-    copy_text(made, "token", token, sizeof token);
-    char id[256];
-    copy_text(made, "id", id, sizeof id);
+    char made_token[256];
+    copy_text(made, "token", made_token, sizeof made_token);
+    char made_id[256];
+    copy_text(made, "id", made_id, sizeof made_id);
     tenantry_text_free(&made);
 
     // The host asks whose key it is, or passes the token as the actor of a call.
     char check_request[512];
-    snprintf(check_request, sizeof check_request, JSON({"token": "%s", "ip": "192.0.2.7"}), token);
+    snprintf(check_request, sizeof check_request, JSON({"token": "%s", "ip": "192.0.2.7"}), made_token);
     tenantry_text proof = call(t, NULL, "api_keys.check", check_request);
     shows(proof, JSON("account":"acme"));
     shows(proof, JSON("user":"olga"));
     tenantry_text_free(&proof);
 
-    // A cap allows 100 messages a day with this key. Then the key is deleted, and the cap with it.
+    // A cap allows 100 messages a day with this key. It is deleted with the key.
     char set_request[512];
-    snprintf(set_request, sizeof set_request, JSON({"account": "acme", "id": "newsletter", "scope": "api_key", "subject": "%s", "window": "day", "limit": 100}), id);
+    snprintf(set_request, sizeof set_request, JSON({"account": "acme", "id": "newsletter", "scope": "api_key", "subject": "%s", "window": "day", "limit": 100}), made_id);
     run(t, NULL, "caps.set", set_request);
     tenantry_text known = call(t, olga, "api_keys.list", JSON({"account": "acme"}));
     shows(known, JSON("name":"Newsletter"));
     tenantry_text_free(&known);
+
+    // Once a year the key gets a new token. For a day both are good, until the program has the new
+    // one.
+    char rotate_request[512];
+    snprintf(rotate_request, sizeof rotate_request, JSON({"account": "acme", "api_key": "%s", "overlap_ms": 86400000}), made_id);
+    tenantry_text rotated = call(t, olga, "api_keys.rotate", rotate_request);
+    shows(rotated, JSON("former_token_until_ms":1781611200000));
+    tenantry_text_free(&rotated);
+    char check_request_2[512];
+    snprintf(check_request_2, sizeof check_request_2, JSON({"token": "%s", "ip": "192.0.2.7"}), made_token);
+    tenantry_text both = call(t, NULL, "api_keys.check", check_request_2);
+    shows(both, JSON("user":"olga"));
+    tenantry_text_free(&both);
     char delete_request[512];
-    snprintf(delete_request, sizeof delete_request, JSON({"account": "acme", "api_key": "%s"}), id);
+    snprintf(delete_request, sizeof delete_request, JSON({"account": "acme", "api_key": "%s"}), made_id);
     run(t, olga, "api_keys.delete", delete_request);
-    char check_again[512];
-    snprintf(check_again, sizeof check_again, JSON({"token": "%s", "ip": "192.0.2.7"}), token);
-    refused(t, NULL, "api_keys.check", check_again, TENANTRY_API_KEY_INVALID);
+    char check_request_3[512];
+    snprintf(check_request_3, sizeof check_request_3, JSON({"token": "%s", "ip": "192.0.2.7"}), made_token);
+    refused(t, NULL, "api_keys.check", check_request_3, TENANTRY_API_KEY_INVALID);
 }
 
 static void show_assets(tenantry_store t)
@@ -217,11 +230,11 @@ static void show_audit(tenantry_store t)
     // cut off is found too.
     tenantry_text head = call(t, NULL, "audit.head", JSON({"account": "acme"}));
     shows(head, JSON("number":4));
-    char hash[256];
-    copy_text(head, "hash", hash, sizeof hash);
+    char head_hash[256];
+    copy_text(head, "hash", head_hash, sizeof head_hash);
     tenantry_text_free(&head);
     char verify_request[512];
-    snprintf(verify_request, sizeof verify_request, JSON({"account": "acme", "number": 4, "hash": "%s"}), hash);
+    snprintf(verify_request, sizeof verify_request, JSON({"account": "acme", "number": 4, "hash": "%s"}), head_hash);
     tenantry_text checked = call(t, NULL, "audit.verify", verify_request);
     shows(checked, JSON("whole":true));
     tenantry_text_free(&checked);
@@ -342,20 +355,49 @@ static void show_invitations(tenantry_store t)
     tenantry_text_free(&batch);
     tenantry_text mail = call(t, NULL, "outbox.read", JSON({}));
     shows(mail, JSON("to":"cat@acme.example"));
-    char token[256];
-    copy_text(mail, "token", token, sizeof token);
+    char mail_token[256];
+    copy_text(mail, "token", mail_token, sizeof mail_token);
     tenantry_text_free(&mail);
 
     // Cat follows the link.
     char accept_request[512];
-    snprintf(accept_request, sizeof accept_request, JSON({"token": "%s", "user": "cat", "first_name": "Cat"}), token);
+    snprintf(accept_request, sizeof accept_request, JSON({"token": "%s", "user": "cat", "first_name": "Cat"}), mail_token);
     tenantry_text accepted = call(t, NULL, "invitations.accept", accept_request);
     shows(accepted, JSON("accounts":["acme"]));
     shows(accepted, JSON("user":"cat"));
     tenantry_text_free(&accepted);
-    char accept_again[512];
-    snprintf(accept_again, sizeof accept_again, JSON({"token": "%s"}), token);
-    refused(t, NULL, "invitations.accept", accept_again, TENANTRY_INVITATION_ALREADY_ACCEPTED);
+    char accept_request_2[512];
+    snprintf(accept_request_2, sizeof accept_request_2, JSON({"token": "%s"}), mail_token);
+    refused(t, NULL, "invitations.accept", accept_request_2, TENANTRY_INVITATION_ALREADY_ACCEPTED);
+
+    // Dan does not want to be in Acme, and declines.
+    run(t, olga, "invitations.create", JSON({"addresses": "dan@acme.example", "role": "writer"}));
+    tenantry_text more = call(t, NULL, "outbox.read", JSON({"after": 1}));
+    shows(more, JSON("to":"dan@acme.example"));
+    char more_token[256];
+    copy_text(more, "token", more_token, sizeof more_token);
+    tenantry_text_free(&more);
+    char decline_request[512];
+    snprintf(decline_request, sizeof decline_request, JSON({"token": "%s"}), more_token);
+    run(t, NULL, "invitations.decline", decline_request);
+    tenantry_text declined = call(t, olga, "invitations.list", JSON({"account": "acme", "status": "declined"}));
+    shows(declined, JSON("email":"dan@acme.example"));
+    tenantry_text_free(&declined);
+
+    // Eve logs in by single sign-on, so the host knows that the address is hers. It shows her what
+    // she is offered, and she accepts without the mail.
+    run(t, olga, "invitations.create", JSON({"addresses": "eve@acme.example", "role": "writer"}));
+    tenantry_text offers = call(t, NULL, "invitations.received", JSON({"email": "eve@acme.example"}));
+    shows(offers, JSON("invited_by":"olga"));
+    char offers_invitation[256];
+    copy_text(offers, "invitation", offers_invitation, sizeof offers_invitation);
+    tenantry_text_free(&offers);
+    char accept_received_request[512];
+    snprintf(accept_received_request, sizeof accept_received_request, JSON({"invitation": "%s", "email": "eve@acme.example", "user": "eve"}), offers_invitation);
+    tenantry_text joined = call(t, NULL, "invitations.accept_received", accept_received_request);
+    shows(joined, JSON("created":true));
+    shows(joined, JSON("user":"eve"));
+    tenantry_text_free(&joined);
 }
 
 static void show_leases(tenantry_store t)
@@ -400,10 +442,10 @@ static void show_members(tenantry_store t)
 {
     // Olga makes Bob an administrator, and keeps Ann out for a while.
     const char *olga = JSON({"kind": "user", "user": "olga", "account": "acme"});
-    tenantry_text bob = call(t, olga, "members.set_role",
+    tenantry_text editor = call(t, olga, "members.set_role",
         JSON({"account": "acme", "user": "bob", "role": "administrator"}));
-    shows(bob, JSON("administrator":true));
-    tenantry_text_free(&bob);
+    shows(editor, JSON("administrator":true));
+    tenantry_text_free(&editor);
     tenantry_text ann = call(t, olga, "members.disable", JSON({"account": "acme", "user": "ann"}));
     shows(ann, JSON("status":"disabled"));
     tenantry_text_free(&ann);
@@ -411,6 +453,13 @@ static void show_members(tenantry_store t)
         JSON({"account": "acme", "role": "administrator"}));
     shows(administrators, JSON("user":"bob"));
     tenantry_text_free(&administrators);
+
+    // Bob leaves Acme by himself. As he is in no other account, the user is deleted.
+    const char *bob = JSON({"kind": "user", "user": "bob", "account": "acme"});
+    tenantry_text left = call(t, bob, "members.leave", JSON({"account": "acme"}));
+    shows(left, JSON("user":"bob"));
+    shows(left, JSON("user_deleted":true));
+    tenantry_text_free(&left);
 }
 
 static void show_operators(tenantry_store t)
@@ -473,6 +522,15 @@ static void show_packages(tenantry_store t)
     shows(retired, JSON("accounts":1));
     shows(retired, JSON("retired":true));
     tenantry_text_free(&retired);
+
+    // A script that sets the platform up puts its packages. What it leaves out is removed: the
+    // seats here.
+    tenantry_text put = call(t, NULL, "packages.put",
+        JSON({"id": "solo", "name": "Solo", "limits": {"email_per_day": 20}}));
+    shows(put, JSON("outcome":"changed"));
+    shows(put, JSON("email_per_day":20));
+    shows(put, JSON("rev":2));
+    tenantry_text_free(&put);
 }
 
 static void show_passwords(tenantry_store t)
@@ -482,13 +540,13 @@ static void show_passwords(tenantry_store t)
     tenantry_text mail = call(t, NULL, "outbox.read", JSON({}));
     shows(mail, JSON("kind":"password_reset"));
     shows(mail, JSON("user":"ann"));
-    char token[256];
-    copy_text(mail, "token", token, sizeof token);
+    char mail_token[256];
+    copy_text(mail, "token", mail_token, sizeof mail_token);
     tenantry_text_free(&mail);
 
     // She follows the link; it works once.
     char set_request[512];
-    snprintf(set_request, sizeof set_request, JSON({"token": "%s", "password": "seven green lamps on a shelf"}), token);
+    snprintf(set_request, sizeof set_request, JSON({"token": "%s", "password": "seven green lamps on a shelf"}), mail_token);
     tenantry_text changed = call(t, NULL, "passwords.set", set_request);
     shows(changed, JSON("sessions_ended":0));
     shows(changed, JSON("user":"ann"));
@@ -525,6 +583,13 @@ static void show_policies(tenantry_store t)
     shows(report, JSON("depth":2));
     shows(report, JSON("groups":true));
     tenantry_text_free(&report);
+
+    // A script that sets Acme up puts its policies: these, and no others.
+    tenantry_text put = call(t, NULL, "policies.put",
+        JSON({"account": "acme", "policies": {"time_zone": "Europe/Berlin"}}));
+    shows(put, JSON("outcome":"changed"));
+    shows(put, JSON("time_zone":"Europe/Berlin"));
+    tenantry_text_free(&put);
 }
 
 static void show_reservations(tenantry_store t)
@@ -541,7 +606,15 @@ static void show_reservations(tenantry_store t)
         JSON({"account": "acme", "count": 60, "life_ms": 3600000, "key": "spring-1"}));
     shows(again, JSON("granted":60));
     tenantry_text_free(&again);
+
+    // What is reserved is listed, and is a part of what is used.
+    const char *olga = JSON({"kind": "user", "user": "olga", "account": "acme"});
+    tenantry_text listed = call(t, olga, "reservations.list", JSON({"account": "acme"}));
+    shows(listed, JSON("count":60));
+    shows(listed, JSON("user":"ann"));
+    tenantry_text_free(&listed);
     tenantry_text usage = call(t, NULL, "usage.get", JSON({"account": "acme"}));
+    shows(usage, JSON("reserved":60));
     shows(usage, JSON("used":60));
     tenantry_text_free(&usage);
 }
@@ -576,6 +649,18 @@ static void show_roles(tenantry_store t)
         JSON({"id": "trainee", "name": "Trainee", "deny": ["campaigns.send"], "includes": ["writer"]}));
     shows(trainee, JSON("includes":["writer"]));
     tenantry_text_free(&trainee);
+
+    // A script that sets the platform up puts its roles, and can run again: what is as it should
+    // be is not written.
+    tenantry_text first = call(t, NULL, "roles.put",
+        JSON({"id": "reader", "name": "Reader", "allow": [{"permission": "responses"}]}));
+    shows(first, JSON("outcome":"created"));
+    tenantry_text_free(&first);
+    tenantry_text second = call(t, NULL, "roles.put",
+        JSON({"id": "reader", "name": "Reader", "allow": [{"permission": "responses"}]}));
+    shows(second, JSON("outcome":"unchanged"));
+    shows(second, JSON("rev":1));
+    tenantry_text_free(&second);
     run(t, NULL, "members.set_role", JSON({"account": "acme", "user": "ann", "role": "trainee"}));
     tenantry_text send = call(t, NULL, "access.check",
         JSON({"account": "acme", "user": "ann", "permission": "campaigns.send"}));
@@ -640,13 +725,13 @@ static void show_sessions(tenantry_store t)
     tenantry_text session = call(t, NULL, "sessions.create",
         JSON({"email": "ann@acme.example", "password": "seven green lamps on a shelf", "device": "Firefox on Linux"}));
     shows(session, JSON("user":"ann"));
-    char token[256];
-    copy_text(session, "token", token, sizeof token);
+    char session_token[256];
+    copy_text(session, "token", session_token, sizeof session_token);
     tenantry_text_free(&session);
 
     // With each request, the host asks whose token it is, and whether they may act in Acme.
     char check_request[512];
-    snprintf(check_request, sizeof check_request, JSON({"token": "%s", "account": "acme"}), token);
+    snprintf(check_request, sizeof check_request, JSON({"token": "%s", "account": "acme"}), session_token);
     tenantry_text proof = call(t, NULL, "sessions.check", check_request);
     shows(proof, JSON("user":"ann"));
     tenantry_text_free(&proof);
@@ -659,9 +744,9 @@ static void show_sessions(tenantry_store t)
     tenantry_text ended = call(t, ann, "sessions.end_all", JSON({"user": "ann"}));
     shows(ended, JSON("ended":1));
     tenantry_text_free(&ended);
-    char check_again[512];
-    snprintf(check_again, sizeof check_again, JSON({"token": "%s"}), token);
-    refused(t, NULL, "sessions.check", check_again, TENANTRY_SESSION_INVALID);
+    char check_request_2[512];
+    snprintf(check_request_2, sizeof check_request_2, JSON({"token": "%s"}), session_token);
+    refused(t, NULL, "sessions.check", check_request_2, TENANTRY_SESSION_INVALID);
 
     // Olga helps Sue by acting as her in the shop for an hour. Sue is told, and the audit names
     // both.
@@ -763,14 +848,19 @@ static void show_users(tenantry_store t)
     tenantry_text mail = call(t, NULL, "outbox.read", JSON({}));
     shows(mail, JSON("kind":"email_change"));
     shows(mail, JSON("to":"ann@new.example"));
-    char token[256];
-    copy_text(mail, "token", token, sizeof token);
+    char mail_token[256];
+    copy_text(mail, "token", mail_token, sizeof mail_token);
     tenantry_text_free(&mail);
     char confirm_email_request[512];
-    snprintf(confirm_email_request, sizeof confirm_email_request, JSON({"token": "%s"}), token);
+    snprintf(confirm_email_request, sizeof confirm_email_request, JSON({"token": "%s"}), mail_token);
     tenantry_text changed = call(t, NULL, "users.confirm_email", confirm_email_request);
     shows(changed, JSON("email":"ann@new.example"));
     tenantry_text_free(&changed);
+
+    // Whoever has an address at a domain is found by it.
+    tenantry_text found = call(t, NULL, "users.list", JSON({"contains": "@new.example"}));
+    shows(found, JSON("id":"ann"));
+    tenantry_text_free(&found);
 }
 
 int main(void)

@@ -18,8 +18,8 @@ CLOCK_LAG_MS = 50
 REPLIES = {
     ("not_logged_in", 530),
     ("bad_password", 535),
-    ("quota_exceeded", 452),
-    ("credits_exhausted", 452),
+    ("quota_exceeded", 450),
+    ("credits_exhausted", 450),
     ("credits_exhausted", 550),  # more than a day has
     ("exceeds_limit", 550),
     ("permission_denied", 550),

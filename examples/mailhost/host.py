@@ -130,7 +130,7 @@ class Connection(SMTP):
             # Refused unless this user holds `limits.view`.
             usage = await asyncio.to_thread(me.usage.get, account=login.account)
         except (tenantry.Refused, tenantry.WrongState) as error:
-            await self.push(f"550 5.7.1 {error.code}")
+            await self.push(f"{error.smtp_reply} {error.code}")
             return
         for window in (window for window in usage.windows if window.limit.startswith("email")):
             await self.push(
@@ -140,7 +140,7 @@ class Connection(SMTP):
 
 
 def reply(refusal: Refusal) -> str:
-    """The SMTP reply for a refusal: 452 when waiting helps, 550 when it does not."""
+    """The reply that goes with the refusal, what is used up, and when it helps to try again."""
     reason = refusal.code
     if limit := refusal.limit:
         # An account above is not named, because its numbers are not for this sender.
@@ -148,8 +148,8 @@ def reply(refusal: Refusal) -> str:
         reason += f": {limit.name} of an account above" if above else f": {limit.name} of the {limit.scope} is {limit.value}"
     if refusal.retry_at_ms is not None:
         retry_at = datetime.fromtimestamp(refusal.retry_at_ms / 1000, timezone.utc)
-        return f"452 4.3.1 {reason}; try again at {retry_at:%Y-%m-%d %H:%M} UTC"
-    return f"550 {'5.2.2' if limit else '5.7.1'} {reason}"
+        reason += f"; try again at {retry_at:%Y-%m-%d %H:%M} UTC"
+    return f"{refusal.smtp_reply} {reason}"
 
 
 def open_accounts(folder: Path) -> tenantry.Tenantry:

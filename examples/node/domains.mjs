@@ -98,7 +98,7 @@ async function api_keys(t) {
   assert.equal(proof.account, 'acme')
   assert.equal(proof.user, 'olga')
 
-  // A cap allows 100 messages a day with this key. Then the key is deleted, and the cap with it.
+  // A cap allows 100 messages a day with this key. It is deleted with the key.
   await t.caps.set({
     account: 'acme',
     id: 'newsletter',
@@ -109,6 +109,13 @@ async function api_keys(t) {
   })
   const known = await olga.apiKeys.list({ account: 'acme' })
   assert.equal(known.apiKeys[0].name, 'Newsletter')
+
+  // Once a year the key gets a new token. For a day both are good, until the program has the new
+  // one.
+  const rotated = await olga.apiKeys.rotate({ account: 'acme', apiKey: made.apiKey.id, overlapMs: 86400000 })
+  assert.equal(rotated.apiKey.formerTokenUntilMs, 1781611200000)
+  const both = await t.apiKeys.check({ token: made.token, ip: '192.0.2.7' })
+  assert.equal(both.user, 'olga')
   await olga.apiKeys.delete({ account: 'acme', apiKey: made.apiKey.id })
   await assert.rejects(
     t.apiKeys.check({ token: made.token, ip: '192.0.2.7' }),
@@ -243,6 +250,27 @@ async function invitations(t) {
     t.invitations.accept({ token: mail.messages[0].token }),
     { code: 'invitation_already_accepted' },
   )
+
+  // Dan does not want to be in Acme, and declines.
+  await olga.invitations.create({ addresses: 'dan@acme.example', role: 'writer' })
+  const more = await t.outbox.read({ after: 1 })
+  assert.equal(more.messages[0].to, 'dan@acme.example')
+  await t.invitations.decline({ token: more.messages[0].token })
+  const declined = await olga.invitations.list({ account: 'acme', status: 'declined' })
+  assert.equal(declined.invitations[0].email, 'dan@acme.example')
+
+  // Eve logs in by single sign-on, so the host knows that the address is hers. It shows her what
+  // she is offered, and she accepts without the mail.
+  await olga.invitations.create({ addresses: 'eve@acme.example', role: 'writer' })
+  const offers = await t.invitations.received({ email: 'eve@acme.example' })
+  assert.equal(offers.invitations[0].invitedBy, 'olga')
+  const joined = await t.invitations.acceptReceived({
+    invitation: offers.invitations[0].invitation,
+    email: 'eve@acme.example',
+    user: 'eve',
+  })
+  assert.equal(joined.created, true)
+  assert.equal(joined.user, 'eve')
 }
 
 async function leases(t) {
@@ -280,12 +308,18 @@ async function limits(t) {
 async function members(t) {
   // Olga makes Bob an administrator, and keeps Ann out for a while.
   const olga = t.acting({ user: 'olga', account: 'acme' })
-  const bob = await olga.members.setRole({ account: 'acme', user: 'bob', role: 'administrator' })
-  assert.equal(bob.administrator, true)
+  const editor = await olga.members.setRole({ account: 'acme', user: 'bob', role: 'administrator' })
+  assert.equal(editor.administrator, true)
   const ann = await olga.members.disable({ account: 'acme', user: 'ann' })
   assert.equal(ann.status, 'disabled')
   const administrators = await t.members.list({ account: 'acme', role: 'administrator' })
   assert.equal(administrators.members[0].user, 'bob')
+
+  // Bob leaves Acme by himself. As he is in no other account, the user is deleted.
+  const bob = t.acting({ user: 'bob', account: 'acme' })
+  const left = await bob.members.leave({ account: 'acme' })
+  assert.equal(left.user, 'bob')
+  assert.equal(left.userDeleted, true)
 }
 
 async function operators(t) {
@@ -337,6 +371,13 @@ async function packages(t) {
   const retired = await t.packages.retire({ package: 'starter' })
   assert.equal(retired.accounts, 1)
   assert.equal(retired.retired, true)
+
+  // A script that sets the platform up puts its packages. What it leaves out is removed: the
+  // seats here.
+  const put = await t.packages.put({ id: 'solo', name: 'Solo', limits: { email_per_day: 20 } })
+  assert.equal(put.outcome, 'changed')
+  assert.equal(put.package.limits.email_per_day, 20)
+  assert.equal(put.package.rev, 2)
 }
 
 async function passwords(t) {
@@ -376,6 +417,11 @@ async function policies(t) {
   const report = await t.policies.get({ account: 'acme' })
   assert.equal(report.policies.depth, 2)
   assert.equal(report.policies.groups, true)
+
+  // A script that sets Acme up puts its policies: these, and no others.
+  const put = await t.policies.put({ account: 'acme', policies: { timeZone: 'Europe/Berlin' } })
+  assert.equal(put.outcome, 'changed')
+  assert.equal(put.report.policies.timeZone, 'Europe/Berlin')
 }
 
 async function reservations(t) {
@@ -387,7 +433,14 @@ async function reservations(t) {
   // The same request with the same key reserves nothing more.
   const again = await ann.reservations.create({ account: 'acme', count: 60, lifeMs: 3600000, key: 'spring-1' })
   assert.equal(again.granted, 60)
+
+  // What is reserved is listed, and is a part of what is used.
+  const olga = t.acting({ user: 'olga', account: 'acme' })
+  const listed = await olga.reservations.list({ account: 'acme' })
+  assert.equal(listed.reservations[0].count, 60)
+  assert.equal(listed.reservations[0].user, 'ann')
   const usage = await t.usage.get({ account: 'acme' })
+  assert.equal(usage.windows[1].reserved, 60)
   assert.equal(usage.windows[1].used, 60)
 }
 
@@ -414,6 +467,14 @@ async function roles(t) {
   // A role that includes another one, without one of its permissions.
   const trainee = await t.roles.create({ id: 'trainee', name: 'Trainee', deny: ['campaigns.send'], includes: ['writer'] })
   assert.deepEqual(trainee.includes, ['writer'])
+
+  // A script that sets the platform up puts its roles, and can run again: what is as it should
+  // be is not written.
+  const first = await t.roles.put({ id: 'reader', name: 'Reader', allow: [{ permission: 'responses' }] })
+  assert.equal(first.outcome, 'created')
+  const second = await t.roles.put({ id: 'reader', name: 'Reader', allow: [{ permission: 'responses' }] })
+  assert.equal(second.outcome, 'unchanged')
+  assert.equal(second.role.rev, 1)
   await t.members.setRole({ account: 'acme', user: 'ann', role: 'trainee' })
   const send = await t.access.check({ account: 'acme', user: 'ann', permission: 'campaigns.send' })
   assert.equal(send.allowed, false)
@@ -581,6 +642,10 @@ async function users(t) {
   assert.equal(mail.messages[0].to, 'ann@new.example')
   const changed = await t.users.confirmEmail({ token: mail.messages[0].token })
   assert.equal(changed.email, 'ann@new.example')
+
+  // Whoever has an address at a domain is found by it.
+  const found = await t.users.list({ contains: '@new.example' })
+  assert.equal(found.users[0].id, 'ann')
 }
 
 for (const domain of [

@@ -91,10 +91,17 @@ def api_keys(t: tenantry.Tenantry) -> None:
     assert proof.account == "acme"
     assert proof.user == "olga"
 
-    # A cap allows 100 messages a day with this key. Then the key is deleted, and the cap with it.
+    # A cap allows 100 messages a day with this key. It is deleted with the key.
     t.caps.set(account="acme", id="newsletter", scope="api_key", subject=made.api_key.id, window="day", limit=100)
     known = olga.api_keys.list(account="acme")
     assert known.api_keys[0].name == "Newsletter"
+
+    # Once a year the key gets a new token. For a day both are good, until the program has the new
+    # one.
+    rotated = olga.api_keys.rotate(account="acme", api_key=made.api_key.id, overlap_ms=86400000)
+    assert rotated.api_key.former_token_until_ms == 1781611200000
+    both = t.api_keys.check(token=made.token, ip="192.0.2.7")
+    assert both.user == "olga"
     olga.api_keys.delete(account="acme", api_key=made.api_key.id)
     try:
         t.api_keys.check(token=made.token, ip="192.0.2.7")
@@ -238,6 +245,27 @@ def invitations(t: tenantry.Tenantry) -> None:
     else:
         raise AssertionError("it is refused")
 
+    # Dan does not want to be in Acme, and declines.
+    olga.invitations.create(addresses="dan@acme.example", role="writer")
+    more = t.outbox.read(after=1)
+    assert more.messages[0].to == "dan@acme.example"
+    t.invitations.decline(token=more.messages[0].token or "")
+    declined = olga.invitations.list(account="acme", status="declined")
+    assert declined.invitations[0].email == "dan@acme.example"
+
+    # Eve logs in by single sign-on, so the host knows that the address is hers. It shows her what
+    # she is offered, and she accepts without the mail.
+    olga.invitations.create(addresses="eve@acme.example", role="writer")
+    offers = t.invitations.received(email="eve@acme.example")
+    assert offers.invitations[0].invited_by == "olga"
+    joined = t.invitations.accept_received(
+        invitation=offers.invitations[0].invitation,
+        email="eve@acme.example",
+        user="eve",
+    )
+    assert joined.created
+    assert joined.user == "eve"
+
 
 def leases(t: tenantry.Tenantry) -> None:
     # While Ann edits her campaign, nobody else can edit it.
@@ -276,12 +304,18 @@ def limits(t: tenantry.Tenantry) -> None:
 def members(t: tenantry.Tenantry) -> None:
     # Olga makes Bob an administrator, and keeps Ann out for a while.
     olga = t.acting(user="olga", account="acme")
-    bob = olga.members.set_role(account="acme", user="bob", role="administrator")
-    assert bob.administrator
+    editor = olga.members.set_role(account="acme", user="bob", role="administrator")
+    assert editor.administrator
     ann = olga.members.disable(account="acme", user="ann")
     assert ann.status == "disabled"
     administrators = t.members.list(account="acme", role="administrator")
     assert administrators.members[0].user == "bob"
+
+    # Bob leaves Acme by himself. As he is in no other account, the user is deleted.
+    bob = t.acting(user="bob", account="acme")
+    left = bob.members.leave(account="acme")
+    assert left.user == "bob"
+    assert left.user_deleted
 
 
 def operators(t: tenantry.Tenantry) -> None:
@@ -336,6 +370,13 @@ def packages(t: tenantry.Tenantry) -> None:
     assert retired.accounts == 1
     assert retired.retired
 
+    # A script that sets the platform up puts its packages. What it leaves out is removed: the
+    # seats here.
+    put = t.packages.put(id="solo", name="Solo", limits={"email_per_day": 20})
+    assert put.outcome == "changed"
+    assert put.package.limits.email_per_day == 20
+    assert put.package.rev == 2
+
 
 def passwords(t: tenantry.Tenantry) -> None:
     # Ann has forgotten her password. The mail goes to the address that is stored.
@@ -377,6 +418,11 @@ def policies(t: tenantry.Tenantry) -> None:
     assert report.policies.depth == 2
     assert report.policies.groups
 
+    # A script that sets Acme up puts its policies: these, and no others.
+    put = t.policies.put(account="acme", policies={"time_zone": "Europe/Berlin"})
+    assert put.outcome == "changed"
+    assert put.report.policies.time_zone == "Europe/Berlin"
+
 
 def reservations(t: tenantry.Tenantry) -> None:
     # A campaign reserves its e-mails now, and sends them within the hour.
@@ -387,7 +433,14 @@ def reservations(t: tenantry.Tenantry) -> None:
     # The same request with the same key reserves nothing more.
     again = ann.reservations.create(account="acme", count=60, life_ms=3600000, key="spring-1")
     assert again.granted == 60
+
+    # What is reserved is listed, and is a part of what is used.
+    olga = t.acting(user="olga", account="acme")
+    listed = olga.reservations.list(account="acme")
+    assert listed.reservations[0].count == 60
+    assert listed.reservations[0].user == "ann"
     usage = t.usage.get(account="acme")
+    assert usage.windows[1].reserved == 60
     assert usage.windows[1].used == 60
 
 
@@ -416,6 +469,14 @@ def roles(t: tenantry.Tenantry) -> None:
     # A role that includes another one, without one of its permissions.
     trainee = t.roles.create(id="trainee", name="Trainee", deny=["campaigns.send"], includes=["writer"])
     assert trainee.includes == ("writer",)
+
+    # A script that sets the platform up puts its roles, and can run again: what is as it should
+    # be is not written.
+    first = t.roles.put(id="reader", name="Reader", allow=[{"permission": "responses"}])
+    assert first.outcome == "created"
+    second = t.roles.put(id="reader", name="Reader", allow=[{"permission": "responses"}])
+    assert second.outcome == "unchanged"
+    assert second.role.rev == 1
     t.members.set_role(account="acme", user="ann", role="trainee")
     send = t.access.check(account="acme", user="ann", permission="campaigns.send")
     assert not send.allowed
@@ -587,6 +648,10 @@ def users(t: tenantry.Tenantry) -> None:
     assert mail.messages[0].to == "ann@new.example"
     changed = t.users.confirm_email(token=mail.messages[0].token or "")
     assert changed.email == "ann@new.example"
+
+    # Whoever has an address at a domain is found by it.
+    found = t.users.list(contains="@new.example")
+    assert found.users[0].id == "ann"
 
 
 for domain in (

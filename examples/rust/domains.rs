@@ -6,14 +6,14 @@ use std::error::Error;
 use tenantry::api::{
     access, accounts, addresses, api_keys, assets, audit, automations, campaigns, caps, clock,
     credits, gauges, groups, invitations, leases, limits, members, operators, outbox, packages,
-    passwords, permissions, policies, reservations, resources, roles, second_factors, sending,
+    passwords, permissions, policies, put, reservations, resources, roles, second_factors, sending,
     sessions, sharing, store, suppressions, teams, threads, usage, users,
 };
 use tenantry::{
     Actor, Address, AddressRange, AssetKind, CapPeriod, CapScope, Channel, Code, Count, Email,
-    Grant, GroupCaps, HoldReason, Id, Limit, LimitName, Limits, ManualClock, MessageClass,
-    MessageInput, Name, Note, OpenOptions, OutboxKind, Policies, Preset, ResourceReason, Scope,
-    Secret, Source, Status, Tenantry, Window,
+    Grant, GroupCaps, HoldReason, Id, InvitationStatus, Limit, LimitName, Limits, ManualClock,
+    MessageClass, MessageInput, Name, Note, OpenOptions, OutboxKind, Policies, Preset,
+    ResourceReason, Scope, Secret, Source, Status, Tenantry, Window,
 };
 
 type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
@@ -189,7 +189,7 @@ fn api_keys(t: &Tenantry) -> Result {
     assert_eq!(proof.account, Id::new("acme")?);
     assert_eq!(proof.user, Id::new("olga")?);
 
-    // A cap allows 100 messages a day with this key. Then the key is deleted, and the cap with it.
+    // A cap allows 100 messages a day with this key. It is deleted with the key.
     t.call(
         &Actor::System,
         caps::Set::new(
@@ -203,6 +203,20 @@ fn api_keys(t: &Tenantry) -> Result {
     )?;
     let known = t.call(&olga, api_keys::List::new(Id::new("acme")?))?;
     assert_eq!(known.api_keys[0].name, Name::new("Newsletter")?);
+
+    // Once a year the key gets a new token. For a day both are good, until the program has the new
+    // one.
+    let rotated = t.call(
+        &olga,
+        api_keys::Rotate::new(Id::new("acme")?, Id::new(made.api_key.id.as_str())?)
+            .overlap_ms(Count::new(86400000)?),
+    )?;
+    assert_eq!(rotated.api_key.former_token_until_ms, Some(1781611200000));
+    let both = t.call(
+        &Actor::System,
+        api_keys::Check::new(Secret::new(made.token.reveal())?).ip(Address::new("192.0.2.7")?),
+    )?;
+    assert_eq!(both.user, Id::new("olga")?);
     t.call(
         &olga,
         api_keys::Delete::new(Id::new("acme")?, Id::new(made.api_key.id.as_str())?),
@@ -492,6 +506,53 @@ fn invitations(t: &Tenantry) -> Result {
         refused.err().map(|error| error.code()),
         Some(Code::InvitationAlreadyAccepted)
     );
+
+    // Dan does not want to be in Acme, and declines.
+    t.call(
+        &olga,
+        invitations::Create::new("dan@acme.example".to_owned()).role(Id::new("writer")?),
+    )?;
+    let more = t.call(
+        &Actor::System,
+        outbox::Read::default().after(Count::new(1)?),
+    )?;
+    assert_eq!(more.messages[0].to, Some("dan@acme.example".to_owned()));
+    t.call(
+        &Actor::System,
+        invitations::Decline::new(Secret::new(
+            more.messages[0].token.as_ref().ok_or("absent")?.reveal(),
+        )?),
+    )?;
+    let declined = t.call(
+        &olga,
+        invitations::List::new(Id::new("acme")?).status(InvitationStatus::Declined),
+    )?;
+    assert_eq!(
+        declined.invitations[0].email,
+        Some("dan@acme.example".to_owned())
+    );
+
+    // Eve logs in by single sign-on, so the host knows that the address is hers. It shows her what
+    // she is offered, and she accepts without the mail.
+    t.call(
+        &olga,
+        invitations::Create::new("eve@acme.example".to_owned()).role(Id::new("writer")?),
+    )?;
+    let offers = t.call(
+        &Actor::System,
+        invitations::Received::new(Email::new("eve@acme.example")?),
+    )?;
+    assert_eq!(offers.invitations[0].invited_by, "olga");
+    let joined = t.call(
+        &Actor::System,
+        invitations::AcceptReceived::new(
+            Id::new(offers.invitations[0].invitation.as_str())?,
+            Email::new("eve@acme.example")?,
+        )
+        .user(Id::new("eve")?),
+    )?;
+    assert!(joined.created);
+    assert_eq!(joined.user, Id::new("eve")?);
     Ok(())
 }
 
@@ -567,11 +628,11 @@ fn limits(t: &Tenantry) -> Result {
 fn members(t: &Tenantry) -> Result {
     // Olga makes Bob an administrator, and keeps Ann out for a while.
     let olga = Actor::in_account(Id::new("olga")?, Id::new("acme")?, None);
-    let bob = t.call(
+    let editor = t.call(
         &olga,
         members::SetRole::new(Id::new("acme")?, Id::new("bob")?, Id::new("administrator")?),
     )?;
-    assert!(bob.administrator);
+    assert!(editor.administrator);
     let ann = t.call(
         &olga,
         members::Disable::new(Id::new("acme")?, Id::new("ann")?),
@@ -582,6 +643,12 @@ fn members(t: &Tenantry) -> Result {
         members::List::new(Id::new("acme")?).role(Id::new("administrator")?),
     )?;
     assert_eq!(administrators.members[0].user, Id::new("bob")?);
+
+    // Bob leaves Acme by himself. As he is in no other account, the user is deleted.
+    let bob = Actor::in_account(Id::new("bob")?, Id::new("acme")?, None);
+    let left = t.call(&bob, members::Leave::new(Id::new("acme")?))?;
+    assert_eq!(left.user, Id::new("bob")?);
+    assert!(left.user_deleted);
     Ok(())
 }
 
@@ -677,6 +744,20 @@ fn packages(t: &Tenantry) -> Result {
     let retired = t.call(&Actor::System, packages::Retire::new(Id::new("starter")?))?;
     assert_eq!(retired.accounts, 1);
     assert!(retired.retired);
+
+    // A script that sets the platform up puts its packages. What it leaves out is removed: the
+    // seats here.
+    let put = t.call(
+        &Actor::System,
+        packages::Put::new(Id::new("solo")?, Name::new("Solo")?)
+            .limits(Limits::default().email_per_day(Limit::At(Count::new(20)?))),
+    )?;
+    assert_eq!(put.outcome, put::PutOutcome::Changed);
+    assert_eq!(
+        put.package.limits.email_per_day,
+        Some(Limit::At(Count::new(20)?))
+    );
+    assert_eq!(put.package.rev, 2);
     Ok(())
 }
 
@@ -749,6 +830,16 @@ fn policies(t: &Tenantry) -> Result {
     )?;
     assert_eq!(report.policies.depth, Count::new(2)?);
     assert!(report.policies.groups);
+
+    // A script that sets Acme up puts its policies: these, and no others.
+    let put = t.call(
+        &Actor::System,
+        policies::Put::default()
+            .account(Id::new("acme")?)
+            .policies(Policies::default().time_zone(Name::new("Europe/Berlin")?)),
+    )?;
+    assert_eq!(put.outcome, put::PutOutcome::Changed);
+    assert_eq!(put.report.policies.time_zone, Name::new("Europe/Berlin")?);
     Ok(())
 }
 
@@ -769,7 +860,14 @@ fn reservations(t: &Tenantry) -> Result {
             .key(Id::new("spring-1")?),
     )?;
     assert_eq!(again.granted, 60);
+
+    // What is reserved is listed, and is a part of what is used.
+    let olga = Actor::in_account(Id::new("olga")?, Id::new("acme")?, None);
+    let listed = t.call(&olga, reservations::List::new(Id::new("acme")?))?;
+    assert_eq!(listed.reservations[0].count, 60);
+    assert_eq!(listed.reservations[0].user, Some(Id::new("ann")?));
     let usage = t.call(&Actor::System, usage::Get::new(Id::new("acme")?))?;
+    assert_eq!(usage.windows[1].reserved, Some(60));
     assert_eq!(usage.windows[1].used, 60);
     Ok(())
 }
@@ -822,6 +920,22 @@ fn roles(t: &Tenantry) -> Result {
             .includes(vec![Id::new("writer")?]),
     )?;
     assert_eq!(trainee.includes, [Id::new("writer")?]);
+
+    // A script that sets the platform up puts its roles, and can run again: what is as it should
+    // be is not written.
+    let first = t.call(
+        &Actor::System,
+        roles::Put::new(Id::new("reader")?, Name::new("Reader")?)
+            .allow(vec![Grant::new(Id::new("responses")?)]),
+    )?;
+    assert_eq!(first.outcome, put::PutOutcome::Created);
+    let second = t.call(
+        &Actor::System,
+        roles::Put::new(Id::new("reader")?, Name::new("Reader")?)
+            .allow(vec![Grant::new(Id::new("responses")?)]),
+    )?;
+    assert_eq!(second.outcome, put::PutOutcome::Unchanged);
+    assert_eq!(second.role.rev, 1);
     t.call(
         &Actor::System,
         members::SetRole::new(Id::new("acme")?, Id::new("ann")?, Id::new("trainee")?),
@@ -1151,6 +1265,13 @@ fn users(t: &Tenantry) -> Result {
         )?),
     )?;
     assert_eq!(changed.email, "ann@new.example");
+
+    // Whoever has an address at a domain is found by it.
+    let found = t.call(
+        &Actor::System,
+        users::List::default().contains(Name::new("@new.example")?),
+    )?;
+    assert_eq!(found.users[0].id, Id::new("ann")?);
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! Sending: may n messages go out now?
 
+use crate::errors::{http_status_of_send, smtp_reply_of_send};
 use crate::guard::{OK, guarded, no_handle, no_room, status};
 use crate::handles::Table;
 use crate::memory::{bytes, is_place, no_place, optional_text, text};
@@ -233,6 +234,46 @@ pub unsafe extern "C" fn tenantry_try_admit(
             let user = optional_text("user", user, user_len)?;
             with_store(store, |tenantry| tenantry.try_admit(account, user, count))
         })
+    }
+}
+
+/// The status of HTTP with which the host answers its own client to this decision: 200 for a grant,
+/// 429 for a refusal with `retry_at_ms` (send `Retry-After` with it), and else that of the code,
+/// such as 403. It is 500 for `NULL` and for a decision without its `struct_size`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tenantry_decision_http_status(decision: *const tenantry_decision) -> i32 {
+    // SAFETY: the caller's promise on `decision`.
+    let (code, can_wait) = unsafe { outcome(decision) };
+    http_status_of_send(code, can_wait)
+}
+
+/// The reply of SMTP with which the host answers `MAIL`, `RCPT` or the end of `DATA` to this
+/// decision: "250 2.0.0" for a grant, "450 4.7.1" for a refusal with `retry_at_ms`, and else that
+/// of the code, such as "550 5.7.1". The host adds a text to it. It is "451 4.3.0" for `NULL` and
+/// for a decision without its `struct_size`.
+///
+/// Returns a static text, which is never freed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tenantry_decision_smtp_reply(
+    decision: *const tenantry_decision,
+) -> *const c_char {
+    // SAFETY: the caller's promise on `decision`.
+    let (code, can_wait) = unsafe { outcome(decision) };
+    smtp_reply_of_send(code, can_wait)
+}
+
+/// The code of a decision, and whether waiting helps.
+///
+/// # Safety
+/// `decision` is `NULL`, or points to a struct whose `struct_size` is set correctly.
+unsafe fn outcome(decision: *const tenantry_decision) -> (i32, bool) {
+    // SAFETY: the rest is read only when it is there.
+    unsafe {
+        if !takes_decision(decision.cast_mut()) {
+            return (Code::Internal.number(), false);
+        }
+        let code = (&raw const (*decision).code).read();
+        (code, (&raw const (*decision).retry_at_ms).read() != 0)
     }
 }
 

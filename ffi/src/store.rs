@@ -128,7 +128,8 @@ pub unsafe extern "C" fn tenantry_open(
 /// `request`: its request as a JSON object; an empty text stands for `{}`.
 ///
 /// `answer`: always receives a JSON object, which is yours to free: the operation's answer, or the
-/// error `{"code", "number", "class", "retry", "message", "field", "details"}`.
+/// error `{"code", "number", "class", "retry", "http_status", "smtp_reply", "message", "field",
+/// "details"}`.
 ///
 /// Returns 0 when the operation was carried out, or else the number of the error; nothing was
 /// changed then.

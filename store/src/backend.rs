@@ -215,8 +215,26 @@ pub struct Verification {
     pub bytes: u64,
     /// The last commit that was seen.
     pub last_commit: u64,
-    /// What is damaged, by printable key, at most 100 entries. Empty: the store is whole.
-    pub damaged: Vec<String>,
+    /// What is damaged, at most 100 entries. Empty: the store is whole.
+    pub damaged: Vec<Damage>,
+}
+
+/// Something that reading everything found damaged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Damage {
+    /// The record at this key cannot be read, or belongs to nothing.
+    Record(Vec<u8>),
+    /// The store as a whole is not what was written; this says in what.
+    Whole(String),
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Damage::Record(key) => write!(f, "the record {}", key.escape_ascii()),
+            Damage::Whole(what) => write!(f, "the store as a whole: {what}"),
+        }
+    }
 }
 
 /// What a store takes on its disk.

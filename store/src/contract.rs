@@ -352,7 +352,7 @@ fn readers_and_verifiers_see_whole_commits_only() {
                 }
             });
             while !done.load(Ordering::Acquire) {
-                assert_eq!(store.verify().unwrap().damaged, Vec::<String>::new());
+                assert_eq!(store.verify().unwrap().damaged, []);
             }
         });
     });
@@ -577,7 +577,7 @@ fn what_was_acknowledged_survives_kill_9() {
                 records.len() == 3 && records.iter().all(|(_, record)| record.version == last),
                 "whole commits only"
             );
-            assert_eq!(store.verify().unwrap().damaged, Vec::<String>::new());
+            assert_eq!(store.verify().unwrap().damaged, []);
         }
     });
 }

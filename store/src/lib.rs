@@ -167,6 +167,7 @@ mod at;
 mod backend;
 #[cfg(test)]
 mod contract;
+mod event;
 mod files;
 mod folder;
 mod group;
@@ -197,9 +198,10 @@ use std::path::PathBuf;
 
 pub use at::{At, ServerText};
 pub use backend::{
-    Backend, Batch, CommitError, Kind, Notes, Options, Order, Record, Server, SharedStore,
+    Backend, Batch, CommitError, Damage, Kind, Notes, Options, Order, Record, Server, SharedStore,
     Snapshot, Space, Standing, StoreError, UnlockWriter, Verification, WriterGuard,
 };
+pub use event::in_ms;
 pub use manifest::FORMAT;
 pub use whole_file::{WholeFile, existing_file};
 

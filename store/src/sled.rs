@@ -14,7 +14,7 @@ use std::os::fd::AsRawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use parking_lot::Mutex;
 use tenantry_fork::Withheld;
@@ -24,6 +24,7 @@ use crate::backend::{
     Backend, Batch, CommitError, Kind, Options, Order, Record, Space, StoreError, Verification,
     hex, random_id,
 };
+use crate::event::in_ms;
 use crate::files;
 use crate::folder::{Folder, Found, OpenFiles};
 use crate::group::Group;
@@ -264,7 +265,7 @@ fn read_back(
             was_closed = mark.files.is_some(),
             durable_commit = mark.commit,
             found_commit = head.commit,
-            check_ms = ms(began.elapsed()),
+            check_ms = in_ms(began.elapsed()),
             "sled replayed its log; every record was checked and found whole."
         );
     }
@@ -276,11 +277,6 @@ fn panicked<T>(panic: Box<dyn std::any::Any + Send>) -> Result<T, StoreError> {
         "sled panicked with `{}`",
         message(panic.as_ref())
     )))
-}
-
-/// A duration as events have it.
-fn ms(took: Duration) -> u64 {
-    u64::try_from(took.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// sled skips what it cannot read in the middle of the part that it replays, and goes on behind it:

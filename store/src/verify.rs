@@ -1,6 +1,6 @@
 //! Reading everything, in steps that let commits go on between them.
 
-use crate::backend::{Order, StoreError, Verification};
+use crate::backend::{Damage, Order, StoreError, Verification};
 use crate::layers::{Layers, PAGE, next_key};
 use crate::raw::Raw;
 use crate::record::{self, Head, count};
@@ -33,7 +33,7 @@ pub(crate) fn pages(
                     checksum
                 }
                 Err(StoreError::Corrupt { .. }) => {
-                    report(found, record::printable(&key));
+                    report(found, Damage::Record(key.clone()));
                     0
                 }
                 Err(error) => return Err(error),
@@ -96,7 +96,7 @@ impl Progress {
             let bytes = bytes.as_ref();
             match layers.load(&key, bytes) {
                 Ok(loaded) => found.bytes += (key.len() + loaded.value.len()) as u64,
-                Err(StoreError::Corrupt { .. }) => report(found, record::printable(&key)),
+                Err(StoreError::Corrupt { .. }) => report(found, Damage::Record(key.clone())),
                 Err(error) => return Err(error),
             }
             found.records += 1;
@@ -131,13 +131,13 @@ pub(crate) fn chunks<R: Raw>(
             None => false,
         };
         if !owned {
-            report(found, record::printable(key));
+            report(found, Damage::Record(key.clone()));
         }
     }
     Ok(true)
 }
 
-pub(crate) fn report(found: &mut Verification, what: String) {
+pub(crate) fn report(found: &mut Verification, what: Damage) {
     if found.damaged.len() < MOST_DAMAGED {
         found.damaged.push(what);
     }
@@ -154,5 +154,6 @@ pub(crate) fn report_whole(found: &mut Verification, (records, sum): (u64, u64),
         "missing"
     };
     let numbers = format!("{records} found, {} were written", head.records);
-    report(found, format!("the whole: records are {what} ({numbers})"));
+    let what = format!("records are {what} ({numbers})");
+    report(found, Damage::Whole(what));
 }

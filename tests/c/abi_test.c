@@ -58,6 +58,7 @@ static void refused(int line, int32_t expected, tenantry_store store, const char
     EXPECT(has_member(answer.data, "code", tenantry_error_name(expected)));
     EXPECT(has_member(answer.data, "class", tenantry_error_class(expected)));
     EXPECT(has_member(answer.data, "retry", tenantry_error_retry(expected)));
+    EXPECT(has_member(answer.data, "smtp_reply", tenantry_error_smtp_reply(expected)));
     tenantry_text_free(&answer);
     EXPECT(answer.data == NULL && answer.len == 0);
     tenantry_text_free(&answer);
@@ -83,12 +84,36 @@ static void test_errors(void)
     EXPECT(strcmp(tenantry_error_class(TENANTRY_QUOTA_EXCEEDED), "limit") == 0);
     EXPECT(strcmp(tenantry_error_retry(TENANTRY_QUOTA_EXCEEDED), "later") == 0);
     EXPECT(strlen(tenantry_error_sentence(TENANTRY_QUOTA_EXCEEDED)) > 10);
+    EXPECT(tenantry_error_http_status(TENANTRY_OK) == 200);
+    EXPECT(strcmp(tenantry_error_smtp_reply(TENANTRY_OK), "250 2.0.0") == 0);
+    EXPECT(tenantry_error_http_status(TENANTRY_QUOTA_EXCEEDED) == 429);
+    EXPECT(strcmp(tenantry_error_smtp_reply(TENANTRY_QUOTA_EXCEEDED), "450 4.7.1") == 0);
+    EXPECT(tenantry_error_http_status(TENANTRY_STORE_FULL) == 507);
+    EXPECT(strcmp(tenantry_error_smtp_reply(TENANTRY_STORE_FULL), "451 4.3.0") == 0);
+
+    tenantry_decision decision = TENANTRY_DECISION_INIT;
+    EXPECT(tenantry_decision_http_status(&decision) == 200);
+    EXPECT(strcmp(tenantry_decision_smtp_reply(&decision), "250 2.0.0") == 0);
+    decision.code = TENANTRY_CREDITS_EXHAUSTED;
+    EXPECT(tenantry_decision_http_status(&decision) == 402);
+    EXPECT(strcmp(tenantry_decision_smtp_reply(&decision), "550 5.7.1") == 0);
+    decision.retry_at_ms = 1;
+    EXPECT(tenantry_decision_http_status(&decision) == 429);
+    EXPECT(strcmp(tenantry_decision_smtp_reply(&decision), "450 4.7.1") == 0);
+    decision.code = 99999;
+    EXPECT(tenantry_decision_http_status(&decision) == 500);
+    decision.struct_size = 8;
+    EXPECT(tenantry_decision_http_status(&decision) == 500 && tenantry_decision_http_status(NULL) == 500);
+    EXPECT(strcmp(tenantry_decision_smtp_reply(&decision), "451 4.3.0") == 0);
+    EXPECT(strcmp(tenantry_decision_smtp_reply(NULL), "451 4.3.0") == 0);
     const int32_t unknown[] = {-1, 99999, INT32_MIN, INT32_MAX};
     for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++) {
         EXPECT(strcmp(tenantry_error_name(unknown[i]), "unknown") == 0);
         EXPECT(strcmp(tenantry_error_class(unknown[i]), "unknown") == 0);
         EXPECT(strcmp(tenantry_error_retry(unknown[i]), "unknown") == 0);
         EXPECT(strcmp(tenantry_error_sentence(unknown[i]), "unknown") == 0);
+        EXPECT(tenantry_error_http_status(unknown[i]) == 500);
+        EXPECT(strcmp(tenantry_error_smtp_reply(unknown[i]), "451 4.3.0") == 0);
     }
 }
 

@@ -74,7 +74,8 @@ static inline void append_decision(buffer *to, const tenantry_decision *decision
         if (decision->retry_at_ms != 0) append(to, ",\"retry_at_ms\":%" PRIu64, decision->retry_at_ms);
         if (decision->code == TENANTRY_CREDITS_EXHAUSTED) append(to, ",\"credits_left\":%" PRIu64, decision->credits_left);
         if (decision->over != 0) append(to, ",\"over\":\"%s\"", decision->over == 1 ? "hold" : "spread");
-        append(to, "}");
+        append(to, ",\"http_status\":%" PRId32 ",\"smtp_reply\":\"%s\"}", tenantry_decision_http_status(decision),
+               tenantry_decision_smtp_reply(decision));
     }
     if (decision->remaining != TENANTRY_UNLIMITED) append(to, ",\"remaining\":%" PRIu64, decision->remaining);
     if (decision->credits != 0)

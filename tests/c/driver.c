@@ -36,8 +36,10 @@ static void print(const char *member, const char *json)
 static void print_status(int32_t status)
 {
     buffer json = {NULL, 0};
-    append(&json, "{\"code\":\"%s\",\"number\":%" PRId32 ",\"class\":\"%s\",\"retry\":\"%s\",\"message\":",
+    append(&json, "{\"code\":\"%s\",\"number\":%" PRId32 ",\"class\":\"%s\",\"retry\":\"%s\"",
            tenantry_error_name(status), status, tenantry_error_class(status), tenantry_error_retry(status));
+    append(&json, ",\"http_status\":%" PRId32 ",\"smtp_reply\":\"%s\",\"message\":",
+           tenantry_error_http_status(status), tenantry_error_smtp_reply(status));
     append_string(&json, tenantry_error_sentence(status));
     append(&json, "}");
     print("error", json.data);

@@ -64,6 +64,7 @@ int main() {
         return 1;
     } catch (const tenantry::Error &error) {
         EXPECT(error.number() == TENANTRY_INVALID_ARGUMENT && error.name() == "invalid_argument");
+        EXPECT(error.http_status() == 400 && error.smtp_reply() == "501 5.5.4" && error.retry() == "never");
         EXPECT(error.error_class() == "invalid" && error.json().find("durabilty") != std::string::npos);
     }
     const tenantry::Store store(":memory:");
@@ -97,6 +98,7 @@ int main() {
     store.call("limits.set", R"({"account":"acme","limit":"email_per_day","value":2})");
     const tenantry::Sender gate = store.sender("acme");
     EXPECT(gate.admit() && store.admit("acme", "ann") && !gate.admit() && !store.admit("acme", std::nullopt));
+    EXPECT(gate.decide().http_status() == 429 && gate.decide().smtp_reply() == "450 4.7.1");
     EXPECT(!gate.decide() && store.decide("acme", std::nullopt).limit() == "email_per_day");
     EXPECT(gate.try_admit().known() && !gate.try_admit().value() && gate.try_decide().value().limit() == "email_per_day");
     EXPECT(!store.try_admit("acme", std::nullopt).value() && !store.try_decide("acme", std::nullopt).value());

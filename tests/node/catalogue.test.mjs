@@ -9,7 +9,7 @@ import * as tenantry from 'tenantry'
 
 const require = createRequire(import.meta.url)
 const { CATALOGUE_HASH, OPERATIONS } = require('../../bindings/node/lib/generated.cjs')
-const { file } = require('../../bindings/node/lib/native-file.cjs')
+const { built } = require('../../bindings/node/lib/native-file.cjs')
 const catalogue = JSON.parse(await readFile(new URL('../../include/tenantry.json', import.meta.url), 'utf8'))
 
 const camel = (name) => name.replace(/_(.)/g, (_, letter) => letter.toUpperCase())
@@ -45,7 +45,7 @@ test('a package whose halves do not fit does not load, and says what to do', asy
   const generated = join(folder, 'lib/generated.cjs')
   await cp(fileURLToPath(new URL('../../bindings/node/lib', import.meta.url)), join(folder, 'lib'), { recursive: true })
   assert.throws(() => require(join(folder, 'lib/index.cjs')), /cannot load its native library .*npm run build/)
-  await symlink(file, join(folder, basename(file)))
+  await symlink(built, join(folder, basename(built)))
   assert.equal(typeof require(join(folder, 'lib/index.cjs')).open, 'function')
 
   const text = await readFile(generated, 'utf8')

@@ -13,8 +13,12 @@ test('an error has its class, its code and what explains it', async () => {
   assert.equal(error.class, 'not_found')
   assert.equal(error.retry, 'never')
   assert.equal(error.number, 3)
+  assert.equal(error.httpStatus, 404)
+  assert.equal(error.smtpReply, '550 5.7.1')
   assert.equal(error.details.id, 'nobody')
-  assert.deepEqual(Object.keys(error.toJSON()), ['code', 'number', 'class', 'retry', 'message', 'field', 'details'])
+  const { code, ...rest } = error.toJSON()
+  assert.deepEqual(Object.keys(rest), ['number', 'class', 'retry', 'http_status', 'smtp_reply', 'message', 'field', 'details'])
+  assert.deepEqual([code, rest.http_status, rest.smtp_reply], ['not_found', 404, '550 5.7.1'])
   assert.equal(JSON.parse(JSON.stringify(error)).message, error.message)
   await t.close()
 })
@@ -36,6 +40,12 @@ test('each refusal has the class of its kind', async () => {
   await t.close()
 })
 
+test('what JavaScript refuses by itself has all that an error has', async () => {
+  const t = await platform()
+  await assert.rejects(t.accounts.get({ account: 5 }), { code: 'invalid_argument', httpStatus: 400, smtpReply: '501 5.5.4' })
+  await t.close()
+})
+
 test('after closing everything answers closed', async () => {
   const t = await platform()
   const me = t.acting({ user: 'ann', account: 'acme' })
@@ -43,7 +53,7 @@ test('after closing everything answers closed', async () => {
   await t.close()
   const question = { account: 'acme', user: 'ann' }
   const closed = { name: 'HandleUnusable', code: 'closed', retry: 'reopen' }
-  await assert.rejects(t.store.info(), closed)
+  await assert.rejects(t.store.info(), { ...closed, httpStatus: 503, smtpReply: '451 4.3.0' })
   await assert.rejects(me.call('store.info'), closed)
   assert.throws(() => gate.admit(), closed)
   assert.throws(() => gate.decide(), closed)

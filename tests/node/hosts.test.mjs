@@ -108,7 +108,7 @@ async function loggedIn(port, token) {
   return mailer.verify().catch((error) => error.response)
 }
 
-const FULL = /^452 4\.3\.1 quota_exceeded \(email_per_day is 7000\); try again at \d{4}-\d\d-\d\dT00:00:00\.000Z$/
+const FULL = /^450 4\.7\.1 quota_exceeded \(email_per_day is 7000\); try again at \d{4}-\d\d-\d\dT00:00:00\.000Z$/
 
 test('fastify: 10,000 requests', async () => {
   const used = await platform(inFolder, async ({ address, token }) => {

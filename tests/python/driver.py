@@ -39,6 +39,8 @@ def outcome(run: Callable[[], Answer]) -> Answer:
                 "number": error.number,
                 "class": CLASS_NAMES[type(error)],
                 "retry": error.retry,
+                "http_status": error.http_status,
+                "smtp_reply": error.smtp_reply,
                 "message": str(error),
                 "field": error.field,
                 "details": error.details,

@@ -12,7 +12,7 @@ import tenantry
 from hosting import LIMIT, MESSAGES, free_port, furnish, running, used
 
 CONNECTIONS, RECIPIENTS = 50, 4
-REFUSED = re.compile(r"452 4\.3\.1 quota_exceeded \(email_per_day\); try again at \d{4}-\d\d-\d\d 00:00 UTC")
+REFUSED = re.compile(r"450 4\.7\.1 quota_exceeded \(email_per_day\); try again at \d{4}-\d\d-\d\d 00:00 UTC")
 
 
 class Postfix:
@@ -91,7 +91,7 @@ def test_each_message_gets_its_action(store: str) -> None:
         assert await process.ask(instance="2", protocol_state="RCPT", recipient_count="0") == "DUNNO"
         assert await process.ask(instance="3", sasl_username="bob@acme") == "550 5.7.1 permission_denied"
         assert await process.ask(instance="4", sasl_username="ann@nobody") == "550 5.7.1 not_found"
-        assert await process.ask(instance="5", recipient_count=str(LIMIT + 1)) == "550 5.2.2 exceeds_limit (email_per_day)"
+        assert await process.ask(instance="5", recipient_count=str(LIMIT + 1)) == "550 5.5.3 exceeds_limit (email_per_day)"
         assert await process.ask(instance="6", recipient_count="many") == "451 4.3.0 The account service has a problem; try again later"
         assert await process.ask(instance="7") == "DUNNO"
         assert await process.ask(instance="7", recipient_count="1") == "451 4.7.1 idempotency_mismatch"

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
+GUIDE = HERE.parent.parent / "examples/guide/python"
 VERSIONS = ["3.10", f"3.{sys.version_info.minor}"]
 
 
@@ -20,7 +21,8 @@ def mypy(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_good_programs_are_accepted(version: str, tmp_path: Path) -> None:
-    for what in ([HERE / "typing_good.py"], [HERE.parent.parent / "examples/python/domains.py"], ["-p", "tenantry"]):
+    good = [HERE / "typing_good.py", HERE.parent.parent / "examples/python/domains.py", *sorted(GUIDE.glob("*.py"))]
+    for what in (good, ["-p", "tenantry"]):
         done = mypy("mypy", "--strict", "--python-version", version, *what, cwd=tmp_path)
         assert (done.returncode, done.stderr) == (0, ""), done.stdout
 

@@ -6,6 +6,11 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// For so long a machine may be busy with other things. A database that does not answer in time
+/// then is asked again: how soon it answers is no concern of these tests.
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One of the processes.
 pub struct Process {
@@ -17,12 +22,30 @@ pub struct Process {
 impl Process {
     /// Starts a process, which opens the store and says what it has sent in files in a folder.
     pub fn start(program: &str, store: &Path, folder: &Path) -> Process {
-        Process::try_start(program, store, folder).unwrap_or_else(|refused| panic!("{refused}"))
+        let begun = patiently(|| Process::try_start(program, store, folder));
+        begun.unwrap_or_else(|refused| panic!("{refused}"))
     }
 
     /// The same, or what it was refused with.
     pub fn try_start(program: &str, store: &Path, folder: &Path) -> Result<Process, Value> {
-        let mut process = Process::begin(program, store, folder);
+        Process::open(program, store, folder, &options(store))
+    }
+
+    /// The same, with a clock of its own that stands still until it is set.
+    pub fn start_at(program: &str, store: &Path, folder: &Path, now_ms: u64) -> Process {
+        let mut options = options(store);
+        options["clock"] = json!({"manual_ms": now_ms});
+        let opened = patiently(|| Process::open(program, store, folder, &options));
+        opened.unwrap_or_else(|refused| panic!("{refused}"))
+    }
+
+    fn open(
+        program: &str,
+        store: &Path,
+        folder: &Path,
+        options: &Value,
+    ) -> Result<Process, Value> {
+        let mut process = Process::begin(program, store, folder, options);
         let opened = process.answer();
         match opened["open"].is_u64() {
             true => Ok(process),
@@ -30,11 +53,11 @@ impl Process {
         }
     }
 
-    fn begin(program: &str, store: &Path, folder: &Path) -> Process {
+    fn begin(program: &str, store: &Path, folder: &Path, options: &Value) -> Process {
         let mut child = Command::new(program)
             .arg(store)
             .arg(folder)
-            .arg(options(store))
+            .arg(options.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -70,12 +93,13 @@ impl Process {
 
     /// An operation that is to succeed; its answer.
     pub fn must(&mut self, operation: &str, request: &Value) -> Value {
-        let mut answer = self.ask(&json!({"call": operation, "request": request}));
-        assert!(
-            answer.get("ok").is_some(),
-            "{operation} {request}: {answer}"
-        );
-        answer["ok"].take()
+        let asked = json!({"call": operation, "request": request});
+        let answer = patiently(|| {
+            let mut answer = self.ask(&asked);
+            let done = answer.get_mut("ok").map(Value::take);
+            done.ok_or(answer)
+        });
+        answer.unwrap_or_else(|refused| panic!("{operation} {request}: {refused}"))
     }
 
     /// Closes the store and waits for the end of the process.
@@ -108,14 +132,30 @@ impl Drop for Process {
     }
 }
 
+/// Tries again what the database did not answer in time, where nothing of it was done.
+fn patiently<T>(mut attempt: impl FnMut() -> Result<T, Value>) -> Result<T, Value> {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match attempt() {
+            Err(refused) if is_late(&refused) && Instant::now() < until => {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+fn is_late(refused: &Value) -> bool {
+    refused["code"] == "store_unreachable" && refused["details"]["unknown"] != true
+}
+
 /// How a process opens its store. In a database it soon believes nothing that it has not heard of
 /// it, so that nobody has to wait for those that are killed.
-fn options(store: &Path) -> String {
+fn options(store: &Path) -> Value {
     match store.starts_with("postgresql:") {
         true => json!({"token_key": "7a".repeat(32), "poll_ms": 50, "stale_ms": 1000}),
         false => json!({}),
     }
-    .to_string()
 }
 
 /// How many messages went out, whatever became of the processes.

@@ -191,8 +191,16 @@ fn build(source: &str, link: Link, more: &[&str], folder: &Path) -> PathBuf {
 #[test]
 fn the_header_and_the_programs_compile_in_every_standard() {
     for (standards, extension, folders) in [
-        (&C_STANDARDS[..], "c", ["tests/c", "examples/c"]),
-        (&CPP_STANDARDS[..], "cpp", ["tests/c", "examples/cpp"]),
+        (
+            &C_STANDARDS[..],
+            "c",
+            ["tests/c", "examples/c", "examples/guide/c"],
+        ),
+        (
+            &CPP_STANDARDS[..],
+            "cpp",
+            ["tests/c", "examples/cpp", "examples/guide/cpp"],
+        ),
     ] {
         for source in folders
             .into_iter()
@@ -374,6 +382,25 @@ fn the_programs_run_with_either_library() {
                 &built,
             );
         }
+    }
+}
+
+/// Every program that the guide shows.
+#[test]
+fn the_programs_of_the_guide_run() {
+    let folder = workshop("guide");
+    let in_c = sources("examples/guide/c", "c");
+    let programs = in_c.into_iter().chain(sources("examples/guide/cpp", "cpp"));
+    for (number, source) in programs.enumerate() {
+        let folder = folder.join(number.to_string());
+        fs::create_dir_all(&folder).unwrap();
+        let source = source.to_str().unwrap();
+        let built = build(source, Link::Shared, &[], &folder);
+        run_within(
+            Duration::from_secs(120),
+            Command::new(&built).current_dir(&folder),
+            &built,
+        );
     }
 }
 

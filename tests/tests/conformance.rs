@@ -237,9 +237,12 @@ impl Driver for Untyped {
         actor["user"] = user.into();
         let answer = self.call(Some(&actor), "sending.admit", &request);
         // Of who may not even ask, a prepared sender says so in its decision.
-        match answer.pointer("/error/code") {
-            Some(code) if code == "ip_not_allowed" => {
-                json!({"ok": {"granted": 0, "refusal": {"code": code}}})
+        match &answer["error"] {
+            error if error["code"] == "ip_not_allowed" => {
+                let fields = ["code", "http_status", "smtp_reply"];
+                let kept = fields.map(|field| (field.to_owned(), error[field].clone()));
+                let refusal = Map::from_iter(kept);
+                json!({"ok": {"granted": 0, "refusal": refusal}})
             }
             _ => answer,
         }
@@ -508,6 +511,17 @@ fn file_beside(path: &str) -> String {
     }
 }
 
+/// What all drivers tell of an error that they have no text of; not all tell the field, the last.
+const SAME_IN_ALL: [&str; 7] = [
+    "code",
+    "number",
+    "class",
+    "retry",
+    "http_status",
+    "smtp_reply",
+    "field",
+];
+
 /// The part of an answer in which all drivers are alike.
 ///
 /// An error of a hot call has no more than its code in C, an error of opening names the path, which
@@ -515,16 +529,14 @@ fn file_beside(path: &str) -> String {
 /// closed, C cannot know: its driver frees it.
 fn comparable(action: &Action, mut outcome: Value) -> Value {
     let only: &[&str] = match action {
-        Action::Call { .. } if outcome["error"]["code"] == "closed" => {
-            &["code", "number", "class", "retry"]
-        }
+        Action::Call { .. } if outcome["error"]["code"] == "closed" => &SAME_IN_ALL[..6],
         // What is refused names a place, which is each driver's own.
         Action::Call { operation, .. }
             if outcome["error"].is_object()
                 && ["store.backup", "store.copy", "store.restore"]
                     .contains(&operation.as_str()) =>
         {
-            &["code", "number", "class", "retry", "field"]
+            &SAME_IN_ALL
         }
         // One in a folder refuses it, and one in SQLite does it.
         Action::Call { operation, .. } if operation == "store.compact" => {
@@ -567,10 +579,8 @@ fn comparable(action: &Action, mut outcome: Value) -> Value {
             }
             return outcome;
         }
-        Action::Open(_) => &["code", "number", "class", "retry", "field"],
-        Action::Close | Action::Admit { .. } | Action::Check { .. } => {
-            &["code", "number", "class", "retry"]
-        }
+        Action::Open(_) => &SAME_IN_ALL,
+        Action::Close | Action::Admit { .. } | Action::Check { .. } => &SAME_IN_ALL[..6],
     };
     if let Some(error) = outcome.get_mut("error").and_then(Value::as_object_mut) {
         error.retain(|key, _| only.contains(&key.as_str()));

@@ -2,9 +2,13 @@
 //! their own tests.
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
 
 #[path = "../../examples/rust/domains.rs"]
 mod domains;
+#[path = "../../examples/guide/rust/message.rs"]
+mod message;
 #[path = "../../examples/rust/quickstart.rs"]
 mod quickstart;
 
@@ -16,6 +20,15 @@ fn the_rust_quickstart_runs() {
 #[test]
 fn the_rust_example_of_each_domain_runs() {
     domains::main().unwrap();
+}
+
+#[test]
+fn every_rust_example_of_the_guide_runs() {
+    message::main().unwrap();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/guide/rust");
+    let files = fs::read_dir(folder).unwrap();
+    let names: BTreeSet<_> = files.map(|file| file.unwrap().file_name()).collect();
+    assert_eq!(names, BTreeSet::from(["message.rs".into()]), "run it above");
 }
 
 /// The modules of the operations have an example each, which is generated; so has every other

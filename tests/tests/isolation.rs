@@ -40,7 +40,7 @@ const NEW_IDS: [(&str, &str); 5] = [
 const WITHOUT_A_MAIL: [&str; 2] = ["accounts.create_child", "users.import_csv"];
 
 /// What would soon leave nothing of the common team that could be asked about anything.
-const HARSH: [&str; 8] = [
+const HARSH: [&str; 9] = [
     "accounts.close",
     "accounts.delete",
     "accounts.hold",
@@ -48,6 +48,7 @@ const HARSH: [&str; 8] = [
     "addresses.set",
     "members.bulk",
     "members.disable",
+    "members.leave",
     "users.delete",
 ];
 

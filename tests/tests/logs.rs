@@ -85,15 +85,17 @@ impl Subscriber for Listener {
 }
 
 /// What is told from here on, by this test alone.
-struct Told(#[allow(dead_code)] MutexGuard<'static, ()>);
+struct Told {
+    _alone: MutexGuard<'static, ()>,
+}
 
 impl Told {
     fn begin() -> Told {
         static LISTENS: Once = Once::new();
-        let one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let alone = ONE.lock().unwrap_or_else(PoisonError::into_inner);
         LISTENS.call_once(|| tracing::subscriber::set_global_default(Listener).unwrap());
         TOLD.lock().unwrap().clear();
-        Told(one)
+        Told { _alone: alone }
     }
 
     fn all(&self) -> Vec<BTreeMap<String, String>> {
@@ -420,6 +422,7 @@ fn no_secret_no_address_and_no_name_is_in_an_event() {
         ),
         ("api_keys.check", format!(r#"{{"token":"{key}"}}"#)),
         ("invitations.accept", format!(r#"{{"token":"{CANARY}"}}"#)),
+        ("invitations.decline", format!(r#"{{"token":"{CANARY}"}}"#)),
         (
             "passwords.set",
             format!(r#"{{"token":"{CANARY}","password":"{password}"}}"#),

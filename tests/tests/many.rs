@@ -3,9 +3,10 @@
 
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 use tenantry_cluster::Cluster;
 use tenantry_tests::crash::{Dice, Kept, Scratch, count};
-use tenantry_tests::many::{Process, made, sent};
+use tenantry_tests::many::{PATIENCE, Process, made, sent};
 
 const HOST: &str = env!("CARGO_BIN_EXE_many_host");
 
@@ -84,6 +85,11 @@ impl Platform {
             stopped.signal("CONT");
             self.process()
         })
+    }
+
+    /// A process with a clock of its own.
+    fn process_at(&self, now_ms: u64) -> Process {
+        Process::start_at(HOST, &self.store, &self.sent, now_ms)
     }
 
     fn processes(&self, count: usize) -> Vec<Process> {
@@ -177,8 +183,8 @@ fn all_obey(on: On, changed: u64) {
             processes[at].must(change.operation, &change.request);
             platform.wait_until_all_know(&mut processes[at]);
             for process in &mut processes {
-                let allowed = process.ask(&json!({"allowed": null}));
-                let admitted = process.ask(&json!({"admit": 1}));
+                let allowed = ask_in_time(process, &json!({"allowed": null}));
+                let admitted = ask_in_time(process, &json!({"admit": 1}));
                 let both = |value: &Value| json!({"prepared": value, "by_ids": value});
                 let why = format!("{} {}", change.operation, change.request);
                 assert_eq!(allowed, both(&change.allowed), "{why}");
@@ -198,6 +204,19 @@ fn all_obey(on: On, changed: u64) {
     println!("{asked} processes asked after a change, none late; {killed} killed beside them");
     for process in processes {
         process.close();
+    }
+}
+
+/// What is answered from memory is answered in time, or not at all: then once more.
+fn ask_in_time(process: &mut Process, what: &Value) -> Value {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let answer = process.ask(what);
+        let is_late = ["prepared", "by_ids"].map(|one| answer[one] == "store_unreachable");
+        if is_late == [false, false] || Instant::now() > until {
+            return answer;
+        }
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
 
@@ -320,6 +339,15 @@ fn what_was_acknowledged_is_in_postgresql_whatever_is_killed() {
     is_there(On::Postgres, count("TENANTRY_CRASHES", 60).div_ceil(2));
 }
 
+/// However slow the machine is: more is acknowledged than is killed.
+fn wait_until_made(folder: &Path, count: usize) {
+    let until = Instant::now() + PATIENCE;
+    while made(folder).len() < count {
+        assert!(Instant::now() < until, "nothing more is acknowledged");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
 fn is_there(on: On, crashes: u64) {
     let platform = Platform::new(on, "many-crash");
     let mut dice = Dice::of_test("many processes crash");
@@ -340,11 +368,12 @@ fn is_there(on: On, crashes: u64) {
         }
         // With the last of them the store has crashed.
         kills += processes.len();
+        wait_until_made(&platform.sent, kills + 1);
         processes.into_iter().for_each(Process::kill);
     }
     let mut last = platform.process();
     let ids = made(&platform.sent);
-    assert!(ids.len() > kills, "{ids:?}");
+    assert!(ids.len() > kills, "{} for {kills} kills", ids.len());
     for id in &ids {
         let account = last.must("accounts.get", &json!({"account": id}));
         assert_eq!(account["id"], **id);
@@ -359,4 +388,140 @@ fn is_there(on: On, crashes: u64) {
     }
     println!("{kills} kills, {} acknowledged, none lost", ids.len());
     last.close();
+}
+
+/// What the clocks of the processes are within, of the end of a window.
+const APART_MS: u64 = 5 * 60_000;
+const DAY_MS: u64 = 24 * 3_600_000;
+/// 2031-01-28T00:00:00Z: with the fourth day a month ends as well.
+const FIRST_DAY_MS: u64 = 1_927_324_800_000;
+/// What may go out on a day.
+const OF_A_DAY: u64 = 500;
+
+/// P12 (N9): the clocks of three processes are up to ten minutes apart, and are set back and forth
+/// over the end of a window, while they send. Whatever the clock of a process says, it charges the
+/// window that any of them has begun, with the same boundaries: no window sells more than its
+/// limit, and each is sold whole.
+#[test]
+fn clocks_that_differ_sell_each_window_once() {
+    clocks_differ(On::Sqlite, count("TENANTRY_WINDOWS", 8));
+}
+
+#[test]
+fn clocks_that_differ_in_postgresql_sell_each_window_once() {
+    clocks_differ(On::Postgres, count("TENANTRY_WINDOWS", 8).div_ceil(2));
+}
+
+fn clocks_differ(on: On, windows: u64) {
+    let platform = Platform::new(on, "many-clocks");
+    let mut dice = Dice::of_test("clocks of many processes");
+    let mut first = platform.process_at(FIRST_DAY_MS);
+    limited(&mut first, "acme", "email_per_day", OF_A_DAY);
+    first.close();
+    let mut clocks = Clocks {
+        processes: (0..3).map(|_| platform.process_at(FIRST_DAY_MS)).collect(),
+        platform: &platform,
+        dice: &mut dice,
+        moves: 0,
+    };
+    for process in &mut clocks.processes {
+        process.ask(&json!({"prepare": "below"}));
+    }
+    for day in 1..=windows {
+        clocks.go_over_the_end_of(day);
+    }
+    let (moves, sold) = (clocks.moves, windows * OF_A_DAY);
+    let mut told: Vec<Value> = Vec::new();
+    for process in &mut clocks.processes {
+        let request = json!({"account": "acme", "limit": "email_per_day"});
+        told.push(process.must("usage.history", &request));
+    }
+    let days = told[0]["windows"].as_array().unwrap();
+    for (number, day) in days.iter().enumerate() {
+        assert_eq!(day["starts_at_ms"], midnight(number as u64), "{day}");
+        assert_eq!(day["used"], OF_A_DAY, "{day}");
+    }
+    assert_eq!(days.len() as u64, windows, "{told:?}");
+    assert!(told.iter().all(|one| *one == told[0]), "{told:?}");
+    clocks.processes.into_iter().for_each(Process::close);
+    println!("{windows} windows, {moves} times a clock was set; {sold} sold, never over");
+}
+
+/// The processes, and their clocks.
+struct Clocks<'a> {
+    platform: &'a Platform,
+    processes: Vec<Process>,
+    dice: &'a mut Dice,
+    moves: u64,
+}
+
+fn midnight(day: u64) -> u64 {
+    FIRST_DAY_MS + day * DAY_MS
+}
+
+impl Clocks<'_> {
+    fn set(&mut self, at: usize, now_ms: u64) {
+        self.processes[at].must("clock.set", &json!({"now_ms": now_ms}));
+        self.moves += 1;
+    }
+
+    /// Before the end of the day all of it is sold. Then the clocks go back and forth over it: at
+    /// first none is beyond, and nothing goes out; once one was, the next day is sold.
+    fn go_over_the_end_of(&mut self, day: u64) {
+        let end_ms = midnight(day);
+        for at in 0..self.processes.len() {
+            let before_ms = 1 + self.dice.roll(2 * APART_MS);
+            self.set(at, end_ms - before_ms);
+        }
+        self.sell_out(day);
+        let mut has_begun = false;
+        for _ in 0..12 {
+            let at = self.dice.roll(self.processes.len() as u64) as usize;
+            let now_ms = end_ms - APART_MS + self.dice.roll(2 * APART_MS);
+            self.set(at, now_ms);
+            let asked = 1 + self.dice.roll(OF_A_DAY / 24);
+            let before = self.platform.sent();
+            let answer = self.processes[at].ask(&json!({"send": asked}));
+            has_begun |= now_ms >= end_ms;
+            let out = self.platform.sent();
+            let granted = if has_begun { asked } else { 0 };
+            assert_eq!(out - before, granted, "at {now_ms}: {answer}");
+            if has_begun {
+                self.all_tell(end_ms);
+            }
+        }
+        // All of them at once, and one is beyond the end for sure.
+        let past_ms = end_ms + self.dice.roll(APART_MS);
+        self.set(0, past_ms);
+        for process in &mut self.processes {
+            process.begin_to(&json!({"send": 10, "threads": 2}));
+        }
+        for process in &mut self.processes {
+            process.answer();
+        }
+        self.all_tell(end_ms);
+        assert!(self.platform.sent() <= (day + 1) * OF_A_DAY);
+    }
+
+    /// What is left of the day goes out: all of it, and nothing more.
+    fn sell_out(&mut self, day: u64) {
+        for process in &mut self.processes {
+            process.begin_to(&json!({"send": OF_A_DAY, "threads": 2}));
+        }
+        let answers: Vec<_> = self.processes.iter_mut().map(Process::answer).collect();
+        let sent = self.platform.sent();
+        assert_eq!(sent, day * OF_A_DAY, "on day {day}: {answers:?}");
+    }
+
+    /// All processes tell the same of the window that has begun, whatever their clocks say.
+    fn all_tell(&mut self, starts_at_ms: u64) {
+        for process in &mut self.processes {
+            let usage = process.must("usage.get", &json!({"account": "acme"}));
+            let windows = usage["windows"].as_array().unwrap();
+            let day = windows.iter().find(|one| one["limit"] == "email_per_day");
+            let day = day.unwrap_or_else(|| panic!("{usage}"));
+            assert_eq!(day["starts_at_ms"], starts_at_ms, "{day}");
+            assert_eq!(day["resets_at_ms"], starts_at_ms + DAY_MS, "{day}");
+        }
+    }
 }

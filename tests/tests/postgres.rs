@@ -94,7 +94,7 @@ fn a_write_whose_answer_is_lost_is_made_once_or_never() {
     }
     println!("{rounds} writes: {made} made, {lost} not");
     assert!(made > 0 && lost > 0);
-    assert_eq!(store.verify().unwrap().damaged, Vec::<String>::new());
+    assert_eq!(store.verify().unwrap().damaged, []);
     store.close().unwrap();
 }
 

@@ -157,6 +157,12 @@ pub fn soak(root: &Path) -> Result<()> {
         root,
         orders.env("TENANTRY_SCHEDULES", "50000"),
     )?;
+    let mut serial = in_core(&["serial_tests"]);
+    setup::run(
+        "several processes in the order of their log",
+        root,
+        serial.env("TENANTRY_SERIAL", "200000"),
+    )?;
     let mut tests = of_tests(&["kill", "power_loss", "damaged"]);
     tests
         .env("TENANTRY_KILLS", "2000")
@@ -167,7 +173,8 @@ pub fn soak(root: &Path) -> Result<()> {
     many.args(["--", "--nocapture"])
         .env("TENANTRY_CHANGES", "10000")
         .env("TENANTRY_ROUNDS", "2000")
-        .env("TENANTRY_CRASHES", "5000");
+        .env("TENANTRY_CRASHES", "5000")
+        .env("TENANTRY_WINDOWS", "300");
     setup::run("several processes", root, &mut many)?;
     let mut isolation = of_tests(&["isolation"]);
     isolation.args(["--", "--nocapture"]);

@@ -1,9 +1,12 @@
-//! The project's commands: `cargo xtask codegen | test | deny | demo | bench | soak`.
+//! The project's commands, `cargo xtask COMMAND`; without one it names them.
 
 mod bench;
 mod codegen;
 mod demo;
 mod deny;
+mod guide;
+mod install;
+mod package;
 mod setup;
 mod test;
 
@@ -13,7 +16,11 @@ use std::path::Path;
 const USAGE: &str = "usage: cargo xtask COMMAND
   test               set up what is needed and run all tests in all languages
   deny               licences, bans and sources of all dependencies
+  guide              the site of docs/guide, in target/guide/book
   demo [--short]     the mail host: thousands of messages, killed in the middle
+  install --prefix FOLDER
+                     the C library with headers, pkg-config, CMake and man page
+  package            the packages for this platform, each tried in an empty environment
   codegen [--check]  write what follows from the catalogue, or compare
   bench [--quick] [--write]
                      the benchmarks with their peers, as one table: in target/bench,
@@ -36,8 +43,11 @@ fn main() -> Result<()> {
         ["codegen", "--check"] => codegen::run(&root, true),
         ["test"] => test::run(&root),
         ["deny"] => deny::run(&root),
+        ["guide"] => guide::run(&root),
         ["demo"] => demo::run(&root, false),
         ["demo", "--short"] => demo::run(&root, true),
+        ["package"] => package::run(&root),
+        ["install", "--prefix", prefix] => install::run(&root, Path::new(prefix)),
         ["bench", flags @ ..]
             if flags
                 .iter()

@@ -69,7 +69,8 @@ pub fn heard(what: &str, folder: &Path, command: &mut Command) -> Result<String>
 }
 
 /// Without what cargo tells of the package `xtask`: the build script of `ring` looks at it, and the
-/// core would be compiled anew whenever somebody calls cargo by hand in between.
+/// core would be compiled anew whenever somebody calls cargo by hand in between. What is built
+/// lands in `target`, whatever else the caller's own calls of cargo use.
 fn as_by_hand(command: &mut Command) -> &mut Command {
     for (name, _) in std::env::vars_os() {
         let is_of_package = ["CARGO_PKG_", "CARGO_MANIFEST_"]
@@ -79,7 +80,7 @@ fn as_by_hand(command: &mut Command) -> &mut Command {
             command.env_remove(name);
         }
     }
-    command
+    command.env_remove("CARGO_TARGET_DIR")
 }
 
 /// A cargo command with the cargo that runs this.
@@ -115,20 +116,40 @@ pub fn postgresql(root: &Path) -> Result<()> {
     if versions.flatten().any(is_there) {
         return Ok(());
     }
-    let apt = |arguments: &[&str]| {
-        let mut apt = Command::new("apt-get");
-        apt.env("DEBIAN_FRONTEND", "noninteractive").args(arguments);
-        run("install PostgreSQL", root, &mut apt)
-    };
-    let install = ["install", "--yes", "--quiet", "--no-install-recommends"];
-    apt(&["update", "--quiet"])?;
-    apt(&[&install[..], &["postgresql-common"]].concat())?;
+    from_debian(root, &["postgresql-common"])?;
     // The package would start a server that nobody asks for anything.
     fs::write(
         "/etc/postgresql-common/createcluster.conf",
         "create_main_cluster = false\n",
     )?;
-    apt(&[&install[..], &["postgresql", "openssl"]].concat())
+    from_debian(root, &["postgresql", "openssl"])
+}
+
+/// Programs for the tests; from the packages of the same name in Debian, where one is missing.
+pub fn programs(root: &Path, names: &[&str]) -> Result<()> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let is_there = |name: &&&str| std::env::split_paths(&path).any(|dir| dir.join(name).exists());
+    let missing: Vec<&str> = names
+        .iter()
+        .filter(|name| !is_there(name))
+        .copied()
+        .collect();
+    match missing.is_empty() {
+        true => Ok(()),
+        false => from_debian(root, &missing),
+    }
+}
+
+fn from_debian(root: &Path, packages: &[&str]) -> Result<()> {
+    let what = format!("install {}", packages.join(" and "));
+    let apt = |arguments: &[&str]| {
+        let mut apt = Command::new("apt-get");
+        apt.env("DEBIAN_FRONTEND", "noninteractive").args(arguments);
+        run(&what, root, &mut apt)
+    };
+    apt(&["update", "--quiet"])?;
+    let install = ["install", "--yes", "--quiet", "--no-install-recommends"];
+    apt(&[&install[..], packages].concat())
 }
 
 /// Builds libtenantry.so and libtenantry.a; answers their folder.
@@ -200,7 +221,7 @@ pub fn requirements(root: &Path, python: &Path, file: &Path) -> Result<()> {
     Ok(())
 }
 
-fn pip(python: &Path) -> Command {
+pub fn pip(python: &Path) -> Command {
     let mut command = Command::new(python);
     command.args(["-m", "pip", "--quiet", "--disable-pip-version-check"]);
     command
@@ -238,7 +259,7 @@ fn npm_packages(what: &str, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-fn only_file(folder: &Path, extension: &str) -> Result<PathBuf> {
+pub fn only_file(folder: &Path, extension: &str) -> Result<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();

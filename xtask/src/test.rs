@@ -1,7 +1,8 @@
 //! `cargo xtask test`: all tests in all languages, from nothing.
 
-use crate::{codegen, deny, setup};
+use crate::{codegen, deny, package, setup};
 use anyhow::{Context, Result, anyhow, bail};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
@@ -57,6 +58,7 @@ pub fn run(root: &Path) -> Result<()> {
     codegen::run(root, true)?;
 
     setup::postgresql(root)?;
+    setup::programs(root, &["pkg-config", "cmake"])?;
     let library = setup::library(root)?;
     let python = setup::python(root)?;
     setup::node(root)?;
@@ -64,7 +66,10 @@ pub fn run(root: &Path) -> Result<()> {
 
     // The tests in other languages wait for disks and processes while the processors compile.
     let (checked, in_languages) = std::thread::scope(|scope| {
-        let in_languages = scope.spawn(|| languages(root, &python));
+        let in_languages = scope.spawn(|| {
+            languages(root, &python)?;
+            package::of_built(root, &library)
+        });
         let checked = lints(root)
             .and_then(|()| document(root))
             .and_then(|()| deny::run(root))
@@ -105,9 +110,12 @@ pub fn run(root: &Path) -> Result<()> {
 
 /// The tests in Python and Node, and those of the hosts in these languages.
 fn languages(root: &Path, python: &Path) -> Result<()> {
-    for host in ["aiosmtpd", "django", "fastapi"] {
-        let file = format!("examples/hosts/{host}/requirements.txt");
-        setup::requirements(root, python, Path::new(&file))?;
+    let hosts = Path::new("examples/hosts");
+    for host in fs::read_dir(root.join(hosts))? {
+        let file = hosts.join(host?.file_name()).join("requirements.txt");
+        if root.join(&file).exists() {
+            setup::requirements(root, python, &file)?;
+        }
     }
     let mut pytest = Command::new(python);
     pytest.args([

@@ -116,6 +116,22 @@ fn of_accounts() -> Vec<Command> {
         Command::new("usage")
             .about("Shows what an account has used of its limits")
             .arg(account()),
+        Command::new("top")
+            .about("Shows who sends just now and who is refused, live")
+            .arg(
+                Arg::new("interval")
+                    .long("interval")
+                    .value_name("SECONDS")
+                    .value_parser(value_parser!(u64).range(1..=3_600))
+                    .default_value("2")
+                    .help("How long between two looks"),
+            )
+            .arg(
+                Arg::new("once")
+                    .long("once")
+                    .action(ArgAction::SetTrue)
+                    .help("Looks twice, prints and ends"),
+            ),
         Command::new("why")
             .about("Explains whether a send would go out, and why not")
             .arg(account())

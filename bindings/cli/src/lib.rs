@@ -11,6 +11,7 @@ mod findings;
 mod operations;
 mod store;
 mod tail;
+mod top;
 mod usage;
 mod why;
 
@@ -148,6 +149,7 @@ fn ask(store: &Store, name: &str, of: &ArgMatches, is_json: bool) -> Result<u8, 
             let is_shown = usage::show(store, text("account").unwrap_or_default(), is_json)?;
             Ok(or(is_shown, REFUSED))
         }
+        "top" => Ok(or(top::show(store, of, is_json)?, REFUSED)),
         "why" => Ok(or(why::show(store, of, is_json)?, REFUSED)),
         "outbox" => match of.subcommand() {
             Some(("tail", of)) => Ok(or(tail::follow(store, of, is_json)?, REFUSED)),

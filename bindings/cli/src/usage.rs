@@ -39,7 +39,7 @@ fn row(window: &Value) -> [String; 4] {
     ]
 }
 
-fn bar(used: u64, limit: u64) -> String {
+pub(crate) fn bar(used: u64, limit: u64) -> String {
     let share = match limit {
         0 => WIDTH,
         limit => {

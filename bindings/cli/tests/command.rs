@@ -196,6 +196,13 @@ fn a_refusal_is_explained_in_sentences() {
 fn bars_show_what_is_used() {
     let scratch = Scratch::new();
     scratch.furnish("store");
+    let top = ["top", "--once", "--interval", "1"];
+    let accounts = &scratch.json("store", &top)["accounts"];
+    assert_eq!(accounts[0]["account"], "acme");
+    assert_eq!(accounts[0]["per_minute"], 0);
+    assert_eq!(accounts[0]["fullest"]["used"], 8);
+    assert_eq!(accounts[0]["fullest"]["is_reached"], false);
+    assert!(scratch.text("store", &top).contains("8 of 10"));
     let bars = scratch.text("store", &["usage", "acme"]);
     let day = bars
         .lines()

@@ -8,6 +8,8 @@ class TenantryError extends Error {
     this.number = error.number
     this.class = error.class
     this.retry = error.retry
+    this.httpStatus = error.http_status
+    this.smtpReply = error.smtp_reply
     this.field = error.field
     this.details = error.details
   }
@@ -17,8 +19,8 @@ class TenantryError extends Error {
   }
 
   toJSON() {
-    const { code, number, class: kind, retry, message, field, details } = this
-    return { code, number, class: kind, retry, message, field, details }
+    const { code, number, class: kind, retry, httpStatus, smtpReply, message, field, details } = this
+    return { code, number, class: kind, retry, http_status: httpStatus, smtp_reply: smtpReply, message, field, details }
   }
 }
 

@@ -11,6 +11,13 @@ export class TenantryError extends Error {
   readonly class: ErrorClass
   /** Whether the same request can succeed later. */
   readonly retry: Retry
+  /** The status of HTTP with which a host answers its own client, from 400 to 599. */
+  readonly httpStatus: number
+  /**
+   * The reply of SMTP with which a host answers its own client, such as `450 4.7.1`: the reply code and the enhanced status
+   * code, to which the host adds a text.
+   */
+  readonly smtpReply: string
   /** The JSON pointer of the field that is wrong, with the names of the catalogue (`display_name`). */
   readonly field: string | null
   /** What explains the error, with the names of the catalogue. */

@@ -3,7 +3,7 @@
 
 const { TenantryError } = require('./error.cjs')
 
-const CATALOGUE_HASH = 'c0ccf4c37d261b3a3c0b3eb143a9b2de'
+const CATALOGUE_HASH = '33bd3c1a761d46a2b2b07f20486a050b'
 
 const ERROR_CLASSES = {
   invalid: class InvalidArgument extends TenantryError {},
@@ -18,103 +18,104 @@ const ERROR_CLASSES = {
 }
 
 const ERRORS = {
-  invalid_argument: { number: 1, class: 'invalid', retry: 'never' },
-  unknown_operation: { number: 2, class: 'invalid', retry: 'never' },
-  not_found: { number: 3, class: 'not_found', retry: 'never' },
-  permission_denied: { number: 4, class: 'refused', retry: 'never' },
-  actor_not_allowed: { number: 5, class: 'refused', retry: 'never' },
-  rev_conflict: { number: 6, class: 'conflict', retry: 'again' },
-  id_taken: { number: 7, class: 'conflict', retry: 'never' },
-  busy: { number: 8, class: 'conflict', retry: 'again' },
-  feature_not_licensed: { number: 9, class: 'refused', retry: 'never' },
-  policy_forbids: { number: 10, class: 'refused', retry: 'never' },
-  self_forbidden: { number: 11, class: 'refused', retry: 'never' },
-  idempotency_mismatch: { number: 12, class: 'conflict', retry: 'never' },
-  too_large: { number: 13, class: 'limit', retry: 'never' },
-  closed: { number: 100, class: 'handle', retry: 'reopen' },
-  forked: { number: 101, class: 'handle', retry: 'reopen' },
-  poisoned: { number: 102, class: 'handle', retry: 'reopen' },
-  internal: { number: 103, class: 'internal', retry: 'reopen' },
-  store_locked: { number: 110, class: 'store', retry: 'again' },
-  store_missing: { number: 111, class: 'store', retry: 'never' },
-  store_corrupt: { number: 112, class: 'store', retry: 'never' },
-  store_full: { number: 113, class: 'store', retry: 'reopen' },
-  store_failed: { number: 114, class: 'store', retry: 'reopen' },
-  store_format: { number: 115, class: 'store', retry: 'never' },
-  store_unreachable: { number: 116, class: 'store', retry: 'again' },
-  clock_not_manual: { number: 120, class: 'state', retry: 'never' },
-  role_cycle: { number: 200, class: 'conflict', retry: 'never' },
-  role_in_use: { number: 201, class: 'conflict', retry: 'never' },
-  permission_unknown: { number: 202, class: 'invalid', retry: 'never' },
-  permission_exists: { number: 203, class: 'conflict', retry: 'never' },
-  escalation_refused: { number: 204, class: 'refused', retry: 'never' },
-  role_built_in: { number: 205, class: 'refused', retry: 'never' },
-  role_by_package: { number: 206, class: 'refused', retry: 'never' },
-  role_spans_accounts: { number: 207, class: 'refused', retry: 'never' },
-  is_operator: { number: 208, class: 'conflict', retry: 'never' },
-  is_member: { number: 209, class: 'conflict', retry: 'never' },
-  package_in_use: { number: 300, class: 'conflict', retry: 'never' },
-  package_retired: { number: 301, class: 'state', retry: 'never' },
-  asset_not_assigned: { number: 302, class: 'refused', retry: 'never' },
-  guarantee_exceeded: { number: 303, class: 'conflict', retry: 'never' },
-  limit_reached: { number: 304, class: 'limit', retry: 'never' },
-  more_than_claimed: { number: 305, class: 'conflict', retry: 'never' },
-  email_taken: { number: 400, class: 'conflict', retry: 'never' },
-  account_pending: { number: 401, class: 'state', retry: 'never' },
-  account_suspended: { number: 402, class: 'state', retry: 'never' },
-  account_closed: { number: 403, class: 'state', retry: 'never' },
-  account_not_closed: { number: 404, class: 'state', retry: 'never' },
-  grace_over: { number: 405, class: 'state', retry: 'never' },
-  hold_of_higher_level: { number: 406, class: 'refused', retry: 'never' },
-  depth_exceeded: { number: 407, class: 'limit', retry: 'never' },
-  children_left: { number: 408, class: 'conflict', retry: 'never' },
-  user_disabled: { number: 409, class: 'state', retry: 'never' },
-  member_disabled: { number: 410, class: 'state', retry: 'never' },
-  already_member: { number: 411, class: 'conflict', retry: 'never' },
-  owner_transfer_required: { number: 412, class: 'conflict', retry: 'never' },
-  not_member: { number: 413, class: 'refused', retry: 'never' },
-  seats_exhausted: { number: 414, class: 'limit', retry: 'never' },
-  owner_not_exclusive: { number: 415, class: 'conflict', retry: 'never' },
-  already_there: { number: 416, class: 'conflict', retry: 'never' },
-  field_not_editable: { number: 417, class: 'refused', retry: 'never' },
-  link_invalid: { number: 418, class: 'refused', retry: 'never' },
-  link_expired: { number: 419, class: 'state', retry: 'never' },
-  csv_invalid: { number: 420, class: 'invalid', retry: 'never' },
-  quota_exceeded: { number: 500, class: 'limit', retry: 'later' },
-  exceeds_limit: { number: 501, class: 'limit', retry: 'never' },
-  bounce_stop: { number: 502, class: 'state', retry: 'never' },
-  reservation_over: { number: 503, class: 'state', retry: 'never' },
-  reservation_void: { number: 504, class: 'state', retry: 'never' },
-  invitation_expired: { number: 600, class: 'state', retry: 'never' },
-  invitation_deleted: { number: 601, class: 'state', retry: 'never' },
-  invitation_superseded: { number: 602, class: 'state', retry: 'never' },
-  invitation_already_accepted: { number: 603, class: 'state', retry: 'never' },
-  user_exists: { number: 604, class: 'conflict', retry: 'never' },
-  user_in_other_account: { number: 605, class: 'conflict', retry: 'never' },
-  already_invited: { number: 606, class: 'conflict', retry: 'never' },
-  admin_has_no_group: { number: 700, class: 'refused', retry: 'never' },
-  last_group: { number: 701, class: 'refused', retry: 'never' },
-  not_shareable: { number: 702, class: 'refused', retry: 'never' },
-  share_direction: { number: 703, class: 'refused', retry: 'never' },
-  shared_read_only: { number: 704, class: 'refused', retry: 'never' },
-  lease_held: { number: 705, class: 'conflict', retry: 'later' },
-  lease_lost: { number: 706, class: 'conflict', retry: 'never' },
-  credits_exhausted: { number: 800, class: 'limit', retry: 'never' },
-  refund_exceeded: { number: 801, class: 'conflict', retry: 'never' },
-  session_invalid: { number: 900, class: 'refused', retry: 'never' },
-  login_refused: { number: 901, class: 'refused', retry: 'never' },
-  login_delayed: { number: 902, class: 'limit', retry: 'later' },
-  password_too_short: { number: 903, class: 'invalid', retry: 'never' },
-  password_banned: { number: 904, class: 'invalid', retry: 'never' },
-  ip_not_allowed: { number: 905, class: 'refused', retry: 'never' },
-  second_factor_required: { number: 910, class: 'refused', retry: 'never' },
-  second_factor_refused: { number: 911, class: 'refused', retry: 'never' },
-  second_factor_missing: { number: 912, class: 'refused', retry: 'never' },
-  log_in_again: { number: 913, class: 'refused', retry: 'never' },
-  api_key_invalid: { number: 920, class: 'refused', retry: 'never' },
-  not_with_api_key: { number: 921, class: 'refused', retry: 'never' },
-  not_as_another: { number: 930, class: 'refused', retry: 'never' },
-  not_taken: { number: 950, class: 'conflict', retry: 'never' },
+  invalid_argument: { number: 1, class: 'invalid', retry: 'never', http_status: 400, smtp_reply: '501 5.5.4' },
+  unknown_operation: { number: 2, class: 'invalid', retry: 'never', http_status: 400, smtp_reply: '501 5.5.4' },
+  not_found: { number: 3, class: 'not_found', retry: 'never', http_status: 404, smtp_reply: '550 5.7.1' },
+  permission_denied: { number: 4, class: 'refused', retry: 'never', http_status: 403, smtp_reply: '550 5.7.1' },
+  actor_not_allowed: { number: 5, class: 'refused', retry: 'never', http_status: 403, smtp_reply: '550 5.7.1' },
+  rev_conflict: { number: 6, class: 'conflict', retry: 'again', http_status: 409, smtp_reply: '451 4.3.0' },
+  id_taken: { number: 7, class: 'conflict', retry: 'never', http_status: 409, smtp_reply: '550 5.7.1' },
+  busy: { number: 8, class: 'conflict', retry: 'again', http_status: 503, smtp_reply: '451 4.3.0' },
+  feature_not_licensed: { number: 9, class: 'refused', retry: 'never', http_status: 403, smtp_reply: '550 5.7.1' },
+  policy_forbids: { number: 10, class: 'refused', retry: 'never', http_status: 403, smtp_reply: '550 5.7.1' },
+  self_forbidden: { number: 11, class: 'refused', retry: 'never', http_status: 403, smtp_reply: '550 5.7.1' },
+  idempotency_mismatch: { number: 12, class: 'conflict', retry: 'never', http_status: 409, smtp_reply: '550 5.7.1' },
+  too_large: { number: 13, class: 'limit', retry: 'never', http_status: 413, smtp_reply: '552 5.3.4' },
+  closed: { number: 100, class: 'handle', retry: 'reopen', http_status: 503, smtp_reply: '451 4.3.0' },
+  forked: { number: 101, class: 'handle', retry: 'reopen', http_status: 503, smtp_reply: '451 4.3.0' },
+  poisoned: { number: 102, class: 'handle', retry: 'reopen', http_status: 503, smtp_reply: '451 4.3.0' },
+  internal: { number: 103, class: 'internal', retry: 'reopen', http_status: 500, smtp_reply: '451 4.3.0' },
+  store_locked: { number: 110, class: 'store', retry: 'again', http_status: 503, smtp_reply: '451 4.3.0' },
+  store_missing: { number: 111, class: 'store', retry: 'never', http_status: 500, smtp_reply: '451 4.3.0' },
+  store_corrupt: { number: 112, class: 'store', retry: 'never', http_status: 500, smtp_reply: '451 4.3.0' },
+  store_full: { number: 113, class: 'store', retry: 'reopen', http_status: 507, smtp_reply: '451 4.3.0' },
+  store_failed: { number: 114, class: 'store', retry: 'reopen', http_status: 503, smtp_reply: '451 4.3.0' },
+  store_format: { number: 115, class: 'store', retry: 'never', http_status: 500, smtp_reply: '451 4.3.0' },
+  store_unreachable: { number: 116, class: 'store', retry: 'again', http_status: 503, smtp_reply: '451 4.3.0' },
+  clock_not_manual: { number: 120, class: 'state', retry: 'never', http_status: 409, smtp_reply: '550 5.7.1' },
+  role_cycle: { number: 200, class: 'conflict', retry: 'never', http_status: 409, smtp_reply: '550 5.7.1' },
+  role_in_use: { number: 201, class: 'conflict', retry: 'never', http_status: 409, smtp_reply: '550 5.7.1' },
+  permission_unknown: { number: 202, class: 'invalid', retry: 'never', http_status: 400, smtp_reply: '501 5.5.4' },
+  permission_exists: { number: 203, class: 'conflict', retry: 'never', http_status: 409, smtp_reply: '550 5.7.1' },
+  escalation_refused: { number: 204, class: 'refused', retry: 'never', http_status: 403, smtp_reply: '550 5.7.1' },
+  role_built_in: { number: 205, class: 'refused', retry: 'never', http_status: 403, smtp_reply: '550 5.7.1' },
+  role_by_package: { number: 206, class: 'refused', retry: 'never', http_status: 403, smtp_reply: '550 5.7.1' },
+  role_spans_accounts: { number: 207, class: 'refused', retry: 'never', http_status: 403, smtp_reply: '550 5.7.1' },
+  is_operator: { number: 208, class: 'conflict', retry: 'never', http_status: 409, smtp_reply: '550 5.7.1' },
+  is_member: { number: 209, class: 'conflict', retry: 'never', http_status: 409, smtp_reply: '550 5.7.1' },
+  package_in_use: { number: 300, class: 'conflict', retry: 'never', http_status: 409, smtp_reply: '550 5.7.1' },
+  package_retired: { number: 301, class: 'state', retry: 'never', http_status: 409, smtp_reply: '550 5.7.1' },
+  asset_not_assigned: { number: 302, class: 'refused', retry: 'never', http_status: 403, smtp_reply: '550 5.7.1' },
+  guarantee_exceeded: { number: 303, class: 'conflict', retry: 'never', http_status: 409, smtp_reply: '550 5.7.1' },
+  limit_reached: { number: 304, class: 'limit', retry: 'never', http_status: 403, smtp_reply: '550 5.7.1' },
+  more_than_claimed: { number: 305, class: 'conflict', retry: 'never', http_status: 409, smtp_reply: '550 5.7.1' },
+  email_taken: { number: 400, class: 'conflict', retry: 'never', http_status: 409, smtp_reply: '550 5.7.1' },
+  account_pending: { number: 401, class: 'state', retry: 'never', http_status: 403, smtp_reply: '550 5.7.1' },
+  account_suspended: { number: 402, class: 'state', retry: 'never', http_status: 403, smtp_reply: '550 5.7.1' },
+  account_closed: { number: 403, class: 'state', retry: 'never', http_status: 403, smtp_reply: '550 5.7.1' },
+  account_not_closed: { number: 404, class: 'state', retry: 'never', http_status: 409, smtp_reply: '550 5.7.1' },
+  grace_over: { number: 405, class: 'state', retry: 'never', http_status: 409, smtp_reply: '550 5.7.1' },
+  hold_of_higher_level: { number: 406, class: 'refused', retry: 'never', http_status: 403, smtp_reply: '550 5.7.1' },
+  depth_exceeded: { number: 407, class: 'limit', retry: 'never', http_status: 403, smtp_reply: '550 5.7.1' },
+  children_left: { number: 408, class: 'conflict', retry: 'never', http_status: 409, smtp_reply: '550 5.7.1' },
+  user_disabled: { number: 409, class: 'state', retry: 'never', http_status: 403, smtp_reply: '550 5.7.1' },
+  member_disabled: { number: 410, class: 'state', retry: 'never', http_status: 403, smtp_reply: '550 5.7.1' },
+  already_member: { number: 411, class: 'conflict', retry: 'never', http_status: 409, smtp_reply: '550 5.7.1' },
+  owner_transfer_required: { number: 412, class: 'conflict', retry: 'never', http_status: 409, smtp_reply: '550 5.7.1' },
+  not_member: { number: 413, class: 'refused', retry: 'never', http_status: 403, smtp_reply: '550 5.7.1' },
+  seats_exhausted: { number: 414, class: 'limit', retry: 'never', http_status: 403, smtp_reply: '550 5.7.1' },
+  owner_not_exclusive: { number: 415, class: 'conflict', retry: 'never', http_status: 409, smtp_reply: '550 5.7.1' },
+  already_there: { number: 416, class: 'conflict', retry: 'never', http_status: 409, smtp_reply: '550 5.7.1' },
+  field_not_editable: { number: 417, class: 'refused', retry: 'never', http_status: 403, smtp_reply: '550 5.7.1' },
+  link_invalid: { number: 418, class: 'refused', retry: 'never', http_status: 404, smtp_reply: '550 5.7.1' },
+  link_expired: { number: 419, class: 'state', retry: 'never', http_status: 410, smtp_reply: '550 5.7.1' },
+  csv_invalid: { number: 420, class: 'invalid', retry: 'never', http_status: 400, smtp_reply: '501 5.5.4' },
+  quota_exceeded: { number: 500, class: 'limit', retry: 'later', http_status: 429, smtp_reply: '450 4.7.1' },
+  exceeds_limit: { number: 501, class: 'limit', retry: 'never', http_status: 413, smtp_reply: '550 5.5.3' },
+  bounce_stop: { number: 502, class: 'state', retry: 'never', http_status: 409, smtp_reply: '550 5.7.1' },
+  reservation_over: { number: 503, class: 'state', retry: 'never', http_status: 409, smtp_reply: '550 5.7.1' },
+  reservation_void: { number: 504, class: 'state', retry: 'never', http_status: 409, smtp_reply: '550 5.7.1' },
+  invitation_expired: { number: 600, class: 'state', retry: 'never', http_status: 410, smtp_reply: '550 5.7.1' },
+  invitation_deleted: { number: 601, class: 'state', retry: 'never', http_status: 410, smtp_reply: '550 5.7.1' },
+  invitation_superseded: { number: 602, class: 'state', retry: 'never', http_status: 410, smtp_reply: '550 5.7.1' },
+  invitation_already_accepted: { number: 603, class: 'state', retry: 'never', http_status: 409, smtp_reply: '550 5.7.1' },
+  user_exists: { number: 604, class: 'conflict', retry: 'never', http_status: 409, smtp_reply: '550 5.7.1' },
+  user_in_other_account: { number: 605, class: 'conflict', retry: 'never', http_status: 409, smtp_reply: '550 5.7.1' },
+  already_invited: { number: 606, class: 'conflict', retry: 'never', http_status: 409, smtp_reply: '550 5.7.1' },
+  invitation_declined: { number: 607, class: 'state', retry: 'never', http_status: 409, smtp_reply: '550 5.7.1' },
+  admin_has_no_group: { number: 700, class: 'refused', retry: 'never', http_status: 403, smtp_reply: '550 5.7.1' },
+  last_group: { number: 701, class: 'refused', retry: 'never', http_status: 403, smtp_reply: '550 5.7.1' },
+  not_shareable: { number: 702, class: 'refused', retry: 'never', http_status: 403, smtp_reply: '550 5.7.1' },
+  share_direction: { number: 703, class: 'refused', retry: 'never', http_status: 403, smtp_reply: '550 5.7.1' },
+  shared_read_only: { number: 704, class: 'refused', retry: 'never', http_status: 403, smtp_reply: '550 5.7.1' },
+  lease_held: { number: 705, class: 'conflict', retry: 'later', http_status: 409, smtp_reply: '451 4.3.0' },
+  lease_lost: { number: 706, class: 'conflict', retry: 'never', http_status: 409, smtp_reply: '550 5.7.1' },
+  credits_exhausted: { number: 800, class: 'limit', retry: 'never', http_status: 402, smtp_reply: '550 5.7.1' },
+  refund_exceeded: { number: 801, class: 'conflict', retry: 'never', http_status: 409, smtp_reply: '550 5.7.1' },
+  session_invalid: { number: 900, class: 'refused', retry: 'never', http_status: 401, smtp_reply: '535 5.7.8' },
+  login_refused: { number: 901, class: 'refused', retry: 'never', http_status: 401, smtp_reply: '535 5.7.8' },
+  login_delayed: { number: 902, class: 'limit', retry: 'later', http_status: 429, smtp_reply: '454 4.7.0' },
+  password_too_short: { number: 903, class: 'invalid', retry: 'never', http_status: 400, smtp_reply: '501 5.5.4' },
+  password_banned: { number: 904, class: 'invalid', retry: 'never', http_status: 400, smtp_reply: '501 5.5.4' },
+  ip_not_allowed: { number: 905, class: 'refused', retry: 'never', http_status: 403, smtp_reply: '550 5.7.1' },
+  second_factor_required: { number: 910, class: 'refused', retry: 'never', http_status: 401, smtp_reply: '535 5.7.8' },
+  second_factor_refused: { number: 911, class: 'refused', retry: 'never', http_status: 401, smtp_reply: '535 5.7.8' },
+  second_factor_missing: { number: 912, class: 'refused', retry: 'never', http_status: 401, smtp_reply: '535 5.7.8' },
+  log_in_again: { number: 913, class: 'refused', retry: 'never', http_status: 401, smtp_reply: '535 5.7.8' },
+  api_key_invalid: { number: 920, class: 'refused', retry: 'never', http_status: 401, smtp_reply: '535 5.7.8' },
+  not_with_api_key: { number: 921, class: 'refused', retry: 'never', http_status: 403, smtp_reply: '550 5.7.1' },
+  not_as_another: { number: 930, class: 'refused', retry: 'never', http_status: 403, smtp_reply: '550 5.7.1' },
+  not_taken: { number: 950, class: 'conflict', retry: 'never', http_status: 409, smtp_reply: '550 5.7.1' },
 }
 
 const TYPES = {
@@ -187,6 +188,7 @@ const TYPES = {
     permissions: ['permissions', ['Grant']],
     allowList: ['allow_list', ['text']],
     expiresAtMs: ['expires_at_ms', 'integer'],
+    formerTokenUntilMs: ['former_token_until_ms', 'integer'],
     lastUsedAtMs: ['last_used_at_ms', 'integer'],
     lastIp: ['last_ip', 'text'],
     rev: ['rev', 'integer'],
@@ -562,6 +564,7 @@ const TYPES = {
     created: ['created', 'bool'],
     accounts: ['accounts', ['text']],
   },
+  InvitationDeclined: { invitation: ['invitation', 'text'] },
   InvitationDeleted: { invitation: ['invitation', 'text'], deleted: ['deleted', 'bool'] },
   InvitationList: { invitations: ['invitations', ['Invitation']], next: ['next', 'text'] },
   InvitationOffer: {
@@ -577,6 +580,7 @@ const TYPES = {
     user: ['user', 'text'],
     expiresAtMs: ['expires_at_ms', 'integer'],
   },
+  InvitationOfferList: { invitations: ['invitations', ['InvitationOffer']], next: ['next', 'text'] },
   InvitationsErased: { erased: ['erased', 'integer'] },
   InvitedAddressResult: {
     invitation: ['invitation', 'text'],
@@ -811,11 +815,12 @@ const TYPES = {
     exceeded: ['exceeded', ['PreflightExcess']],
     guarantees: ['guarantees', ['PreflightGuarantee']],
   },
+  PackagePut: { package: ['package', 'Package'], outcome: ['outcome', 'text'] },
   PaidWithCredits: { amount: ['amount', 'integer'], entry: ['entry', 'integer'] },
   PasswordChanged: { user: ['user', 'text'], sessionsEnded: ['sessions_ended', 'integer'] },
   PasswordForgotten: { expiresAtMs: ['expires_at_ms', 'integer'] },
   PasswordResetRequested: { user: ['user', 'text'], expiresAtMs: ['expires_at_ms', 'integer'] },
-  PasswordsImported: { imported: ['imported', 'integer'] },
+  PasswordsImported: { imported: ['imported', 'integer'], weak: ['weak', ['WeakHashes']] },
   Permission: {
     permission: ['permission', 'text'],
     title: ['title', 'text'],
@@ -880,6 +885,7 @@ const TYPES = {
     capHistoryDays: ['cap_history_days', 'integer'],
   },
   PolicyOrigin: { policy: ['policy', 'text'], source: ['source', 'text'], account: ['account', 'text'] },
+  PolicyPut: { report: ['report', 'PolicyReport'], outcome: ['outcome', 'text'] },
   PolicyReport: {
     account: ['account', 'text'],
     preset: ['preset', 'text'],
@@ -920,6 +926,8 @@ const TYPES = {
     retryAtMs: ['retry_at_ms', 'integer'],
     creditsLeft: ['credits_left', 'integer'],
     over: ['over', 'text'],
+    httpStatus: ['http_status', 'integer'],
+    smtpReply: ['smtp_reply', 'text'],
   },
   ReplacedEverywhere: {
     id: ['id', 'text'],
@@ -949,6 +957,7 @@ const TYPES = {
     refusal: ['refusal', 'Refusal'],
     credits: ['credits', 'PaidWithCredits'],
   },
+  ReservationList: { reservations: ['reservations', ['Reservation']], next: ['next', 'text'] },
   Resource: {
     id: ['id', 'text'],
     account: ['account', 'text'],
@@ -986,6 +995,7 @@ const TYPES = {
   },
   RoleDeleted: { role: ['role', 'text'], replaced: ['replaced', 'integer'] },
   RoleList: { roles: ['roles', ['Role']], next: ['next', 'text'] },
+  RolePut: { role: ['role', 'Role'], outcome: ['outcome', 'text'] },
   RoleTrial: {
     role: ['role', 'text'],
     candidate: ['candidate', 'text'],
@@ -1182,6 +1192,7 @@ const TYPES = {
     value: ['value', 'limit'],
     source: ['source', 'text'],
     used: ['used', 'integer'],
+    reserved: ['reserved', 'integer'],
     overuse: ['overuse', 'integer'],
     keptApart: ['kept_apart', 'integer'],
     remaining: ['remaining', 'integer'],
@@ -1202,6 +1213,7 @@ const TYPES = {
     accounts: ['accounts', ['text']],
     emailChange: ['email_change', 'EmailChangeAsked'],
     mustSetPassword: ['must_set_password', 'bool'],
+    weakPassword: ['weak_password', 'text'],
     firstLoginAtMs: ['first_login_at_ms', 'integer'],
     lastSeenAtMs: ['last_seen_at_ms', 'integer'],
     rev: ['rev', 'integer'],
@@ -1293,6 +1305,7 @@ const TYPES = {
   },
   VisibleOwner: { user: ['user', 'text'], all: ['all', 'bool'] },
   VisibleOwners: { everything: ['everything', 'bool'], owners: ['owners', ['VisibleOwner']], next: ['next', 'text'] },
+  WeakHashes: { form: ['form', 'text'], count: ['count', 'integer'] },
   WouldRefuse: { permission: ['permission', 'text'], count: ['count', 'integer'] },
   AccessCheckRequest: { account: ['account', 'text'], user: ['user', 'text'], permission: ['permission', 'text'] },
   AccessExplainRequest: { account: ['account', 'text'], user: ['user', 'text'], permission: ['permission', 'text'] },
@@ -1373,6 +1386,7 @@ const TYPES = {
     status: ['status', 'text'],
     package: ['package', 'text'],
     search: ['search', 'text'],
+    contains: ['contains', 'text'],
     order: ['order', 'text'],
     after: ['after', 'text'],
     limit: ['limit', 'integer'],
@@ -1422,6 +1436,12 @@ const TYPES = {
     expectedRev: ['expected_rev', 'integer'],
   },
   ApiKeysListRequest: { account: ['account', 'text'], user: ['user', 'text'] },
+  ApiKeysRotateRequest: {
+    account: ['account', 'text'],
+    apiKey: ['api_key', 'text'],
+    overlapMs: ['overlap_ms', 'integer'],
+    expectedRev: ['expected_rev', 'integer'],
+  },
   AssetsAssignRequest: {
     account: ['account', 'text'],
     kind: ['kind', 'text'],
@@ -1649,6 +1669,13 @@ const TYPES = {
     firstName: ['first_name', 'text'],
     lastName: ['last_name', 'text'],
   },
+  InvitationsAcceptReceivedRequest: {
+    invitation: ['invitation', 'text'],
+    email: ['email', 'text'],
+    user: ['user', 'text'],
+    firstName: ['first_name', 'text'],
+    lastName: ['last_name', 'text'],
+  },
   InvitationsCreateRequest: {
     account: ['account', 'text'],
     addresses: ['addresses', 'text'],
@@ -1659,6 +1686,7 @@ const TYPES = {
     lastName: ['last_name', 'text'],
     atomic: ['atomic', 'bool'],
   },
+  InvitationsDeclineRequest: { token: ['token', 'text'] },
   InvitationsDeleteRequest: { invitation: ['invitation', 'text'] },
   InvitationsEditRequest: {
     invitation: ['invitation', 'text'],
@@ -1681,6 +1709,7 @@ const TYPES = {
     limit: ['limit', 'integer'],
   },
   InvitationsLookUpRequest: { token: ['token', 'text'] },
+  InvitationsReceivedRequest: { email: ['email', 'text'], after: ['after', 'text'], limit: ['limit', 'integer'] },
   InvitationsReportDeliveryRequest: {
     invitation: ['invitation', 'text'],
     outcome: ['outcome', 'text'],
@@ -1767,6 +1796,7 @@ const TYPES = {
   MembersEnableRequest: { account: ['account', 'text'], user: ['user', 'text'] },
   MembersGetRequest: { account: ['account', 'text'], user: ['user', 'text'] },
   MembersGrantRequest: { user: ['user', 'text'], accounts: ['accounts', ['text']], role: ['role', 'text'] },
+  MembersLeaveRequest: { account: ['account', 'text'], resourcesTo: ['resources_to', 'ResourcesTo'] },
   MembersListRequest: {
     account: ['account', 'text'],
     role: ['role', 'text'],
@@ -1774,6 +1804,7 @@ const TYPES = {
     status: ['status', 'text'],
     inactiveSinceMs: ['inactive_since_ms', 'integer'],
     search: ['search', 'text'],
+    contains: ['contains', 'text'],
     order: ['order', 'text'],
     after: ['after', 'text'],
     limit: ['limit', 'integer'],
@@ -1866,6 +1897,17 @@ const TYPES = {
   PackagesGetRequest: { package: ['package', 'text'] },
   PackagesListRequest: { after: ['after', 'text'], limit: ['limit', 'integer'] },
   PackagesPreflightRequest: { account: ['account', 'text'], package: ['package', 'text'] },
+  PackagesPutRequest: {
+    id: ['id', 'text'],
+    name: ['name', 'text'],
+    limits: ['limits', 'Limits'],
+    role: ['role', 'text'],
+    assets: ['assets', 'Assets'],
+    credits: ['credits', 'bool'],
+    overuse: ['overuse', 'bool'],
+    bounceRate: ['bounce_rate', 'BounceRate'],
+    childPrice: ['child_price', 'Price'],
+  },
   PackagesRetireRequest: { package: ['package', 'text'], expectedRev: ['expected_rev', 'integer'] },
   PasswordsBanRequest: { words: ['words', ['text']] },
   PasswordsChangeRequest: {
@@ -1890,6 +1932,7 @@ const TYPES = {
   PermissionsSearchRequest: { words: ['words', 'text'], limit: ['limit', 'integer'] },
   PoliciesGetRequest: { account: ['account', 'text'] },
   PoliciesPresetRequest: { account: ['account', 'text'], preset: ['preset', 'text'] },
+  PoliciesPutRequest: { account: ['account', 'text'], preset: ['preset', 'text'], policies: ['policies', 'Policies'] },
   PoliciesSetRequest: { account: ['account', 'text'], policies: ['policies', 'Policies'] },
   PoliciesUnsetRequest: { account: ['account', 'text'], names: ['names', ['text']] },
   ReservationsCommitRequest: {
@@ -1908,6 +1951,14 @@ const TYPES = {
     key: ['key', 'text'],
   },
   ReservationsGetRequest: { account: ['account', 'text'], reservation: ['reservation', 'text'] },
+  ReservationsListRequest: {
+    account: ['account', 'text'],
+    includeDescendants: ['include_descendants', 'bool'],
+    user: ['user', 'text'],
+    channel: ['channel', 'text'],
+    after: ['after', 'text'],
+    limit: ['limit', 'integer'],
+  },
   ReservationsReleaseRequest: { account: ['account', 'text'], reservation: ['reservation', 'text'] },
   ResourcesCanRequest: {
     account: ['account', 'text'],
@@ -1985,6 +2036,14 @@ const TYPES = {
   },
   RolesGetRequest: { role: ['role', 'text'] },
   RolesListRequest: { account: ['account', 'text'], after: ['after', 'text'], limit: ['limit', 'integer'] },
+  RolesPutRequest: {
+    id: ['id', 'text'],
+    account: ['account', 'text'],
+    name: ['name', 'text'],
+    allow: ['allow', ['Grant']],
+    deny: ['deny', ['text']],
+    includes: ['includes', ['text']],
+  },
   RolesTrialRequest: { role: ['role', 'text'] },
   RolesTryOutRequest: {
     role: ['role', 'text'],
@@ -2208,6 +2267,7 @@ const TYPES = {
     status: ['status', 'text'],
     inactiveSinceMs: ['inactive_since_ms', 'integer'],
     search: ['search', 'text'],
+    contains: ['contains', 'text'],
     order: ['order', 'text'],
     after: ['after', 'text'],
     limit: ['limit', 'integer'],
@@ -2247,6 +2307,7 @@ const OPERATIONS = {
   'api_keys.delete': { request: 'ApiKeysDeleteRequest', answer: 'ApiKeyDeleted' },
   'api_keys.edit': { request: 'ApiKeysEditRequest', answer: 'ApiKey' },
   'api_keys.list': { request: 'ApiKeysListRequest', answer: 'ApiKeyList' },
+  'api_keys.rotate': { request: 'ApiKeysRotateRequest', answer: 'ApiKeyToken' },
   'assets.assign': { request: 'AssetsAssignRequest', answer: 'AssetList' },
   'assets.check': { request: 'AssetsCheckRequest', answer: 'Asset' },
   'assets.get': { request: 'AssetsGetRequest', answer: 'AssetList' },
@@ -2298,13 +2359,16 @@ const OPERATIONS = {
   'groups.transfer_members': { request: 'GroupsTransferMembersRequest', answer: 'GroupMove' },
   'groups.usage': { request: 'GroupsUsageRequest', answer: 'GroupUsage' },
   'invitations.accept': { request: 'InvitationsAcceptRequest', answer: 'InvitationAccepted' },
+  'invitations.accept_received': { request: 'InvitationsAcceptReceivedRequest', answer: 'InvitationAccepted' },
   'invitations.create': { request: 'InvitationsCreateRequest', answer: 'InvitedAddressResults' },
+  'invitations.decline': { request: 'InvitationsDeclineRequest', answer: 'InvitationDeclined' },
   'invitations.delete': { request: 'InvitationsDeleteRequest', answer: 'InvitationDeleted' },
   'invitations.edit': { request: 'InvitationsEditRequest', answer: 'Invitation' },
   'invitations.erase': { request: 'InvitationsEraseRequest', answer: 'InvitationsErased' },
   'invitations.get': { request: 'InvitationsGetRequest', answer: 'Invitation' },
   'invitations.list': { request: 'InvitationsListRequest', answer: 'InvitationList' },
   'invitations.look_up': { request: 'InvitationsLookUpRequest', answer: 'InvitationOffer' },
+  'invitations.received': { request: 'InvitationsReceivedRequest', answer: 'InvitationOfferList' },
   'invitations.report_delivery': { request: 'InvitationsReportDeliveryRequest', answer: 'Invitation' },
   'invitations.resend': { request: 'InvitationsResendRequest', answer: 'Invitation' },
   'leases.acquire': { request: 'LeasesAcquireRequest', answer: 'LeaseState' },
@@ -2323,6 +2387,7 @@ const OPERATIONS = {
   'members.enable': { request: 'MembersEnableRequest', answer: 'Member' },
   'members.get': { request: 'MembersGetRequest', answer: 'Member' },
   'members.grant': { request: 'MembersGrantRequest', answer: 'MembersGranted' },
+  'members.leave': { request: 'MembersLeaveRequest', answer: 'MemberRemoved' },
   'members.list': { request: 'MembersListRequest', answer: 'MemberList' },
   'members.people': { request: 'MembersPeopleRequest', answer: 'PersonList' },
   'members.remove': { request: 'MembersRemoveRequest', answer: 'MemberRemoved' },
@@ -2350,6 +2415,7 @@ const OPERATIONS = {
   'packages.get': { request: 'PackagesGetRequest', answer: 'Package' },
   'packages.list': { request: 'PackagesListRequest', answer: 'PackageList' },
   'packages.preflight': { request: 'PackagesPreflightRequest', answer: 'PackagePreflight' },
+  'packages.put': { request: 'PackagesPutRequest', answer: 'PackagePut' },
   'packages.retire': { request: 'PackagesRetireRequest', answer: 'Package' },
   'passwords.ban': { request: 'PasswordsBanRequest', answer: 'BannedPasswords' },
   'passwords.change': { request: 'PasswordsChangeRequest', answer: 'PasswordChanged' },
@@ -2363,11 +2429,13 @@ const OPERATIONS = {
   'permissions.search': { request: 'PermissionsSearchRequest', answer: 'PermissionList' },
   'policies.get': { request: 'PoliciesGetRequest', answer: 'PolicyReport' },
   'policies.preset': { request: 'PoliciesPresetRequest', answer: 'PolicyReport' },
+  'policies.put': { request: 'PoliciesPutRequest', answer: 'PolicyPut' },
   'policies.set': { request: 'PoliciesSetRequest', answer: 'PolicyReport' },
   'policies.unset': { request: 'PoliciesUnsetRequest', answer: 'PolicyReport' },
   'reservations.commit': { request: 'ReservationsCommitRequest', answer: 'Reservation' },
   'reservations.create': { request: 'ReservationsCreateRequest', answer: 'ReservationDecision' },
   'reservations.get': { request: 'ReservationsGetRequest', answer: 'Reservation' },
+  'reservations.list': { request: 'ReservationsListRequest', answer: 'ReservationList' },
   'reservations.release': { request: 'ReservationsReleaseRequest', answer: 'Reservation' },
   'resources.can': { request: 'ResourcesCanRequest', answer: 'ResourceDecision' },
   'resources.edit': { request: 'ResourcesEditRequest', answer: 'Resource' },
@@ -2385,6 +2453,7 @@ const OPERATIONS = {
   'roles.edit': { request: 'RolesEditRequest', answer: 'Role' },
   'roles.get': { request: 'RolesGetRequest', answer: 'Role' },
   'roles.list': { request: 'RolesListRequest', answer: 'RoleList' },
+  'roles.put': { request: 'RolesPutRequest', answer: 'RolePut' },
   'roles.trial': { request: 'RolesTrialRequest', answer: 'RoleTrial' },
   'roles.try_out': { request: 'RolesTryOutRequest', answer: 'Role' },
   'second_factors.begin': { request: 'SecondFactorsBeginRequest', answer: 'SecondFactorSecret' },
@@ -2565,6 +2634,9 @@ class ApiKeysOperations {
   }
   list(request) {
     return this.#run('api_keys.list', request)
+  }
+  rotate(request) {
+    return this.#run('api_keys.rotate', request)
   }
 }
 
@@ -2789,8 +2861,14 @@ class InvitationsOperations {
   accept(request) {
     return this.#run('invitations.accept', request)
   }
+  acceptReceived(request) {
+    return this.#run('invitations.accept_received', request)
+  }
   create(request) {
     return this.#run('invitations.create', request)
+  }
+  decline(request) {
+    return this.#run('invitations.decline', request)
   }
   delete(request) {
     return this.#run('invitations.delete', request)
@@ -2809,6 +2887,9 @@ class InvitationsOperations {
   }
   lookUp(request) {
     return this.#run('invitations.look_up', request)
+  }
+  received(request) {
+    return this.#run('invitations.received', request)
   }
   reportDelivery(request) {
     return this.#run('invitations.report_delivery', request)
@@ -2884,6 +2965,9 @@ class MembersOperations {
   }
   grant(request) {
     return this.#run('members.grant', request)
+  }
+  leave(request) {
+    return this.#run('members.leave', request)
   }
   list(request) {
     return this.#run('members.list', request)
@@ -2987,6 +3071,9 @@ class PackagesOperations {
   preflight(request) {
     return this.#run('packages.preflight', request)
   }
+  put(request) {
+    return this.#run('packages.put', request)
+  }
   retire(request) {
     return this.#run('packages.retire', request)
   }
@@ -3047,6 +3134,9 @@ class PoliciesOperations {
   preset(request) {
     return this.#run('policies.preset', request)
   }
+  put(request) {
+    return this.#run('policies.put', request)
+  }
   set(request) {
     return this.#run('policies.set', request)
   }
@@ -3068,6 +3158,9 @@ class ReservationsOperations {
   }
   get(request) {
     return this.#run('reservations.get', request)
+  }
+  list(request) {
+    return this.#run('reservations.list', request)
   }
   release(request) {
     return this.#run('reservations.release', request)
@@ -3133,6 +3226,9 @@ class RolesOperations {
   }
   list(request) {
     return this.#run('roles.list', request)
+  }
+  put(request) {
+    return this.#run('roles.put', request)
   }
   trial(request) {
     return this.#run('roles.trial', request)

@@ -86,6 +86,7 @@ export type ErrorCode =
   | 'user_exists'
   | 'user_in_other_account'
   | 'already_invited'
+  | 'invitation_declined'
   | 'admin_has_no_group'
   | 'last_group'
   | 'not_shareable'
@@ -264,6 +265,7 @@ export class LimitReached extends TenantryError {
  * - `invitation_deleted`: The invitation was deleted.
  * - `invitation_superseded`: A newer invitation, or a newer link, has replaced this one.
  * - `invitation_already_accepted`: The invitation has already been accepted.
+ * - `invitation_declined`: The person who was invited has declined the invitation.
  */
 export class WrongState extends TenantryError {
   readonly class: 'state'
@@ -637,6 +639,11 @@ export interface ApiKey {
   /** When the key expires, in unix milliseconds; absent when it never expires. */
   expiresAtMs?: number
   /**
+   * Until when the token before the last rotation is good as well, in unix milliseconds; absent
+   * when it is not.
+   */
+  formerTokenUntilMs?: number
+  /**
    * When the key was last used, in unix milliseconds, to within five minutes; absent when it was
    * never used.
    */
@@ -677,7 +684,7 @@ export interface ApiKeyProof {
   expiresAtMs?: number
 }
 
-/** An API key that was created. */
+/** An API key that was created, or that has a new token. */
 export interface ApiKeyToken {
   /** The key. */
   apiKey: ApiKey
@@ -2119,7 +2126,7 @@ export type HoldReason =
 export interface ImportedPasswordInput {
   /** The user; a password that the user already has is replaced. */
   user: string
-  /** The hash. */
+  /** The hash, as the other platform stored it. */
   hash: string
 }
 
@@ -2234,6 +2241,12 @@ export interface InvitationAccepted {
   accounts: Array<string>
 }
 
+/** An invitation that was declined. */
+export interface InvitationDeclined {
+  /** The invitation. */
+  invitation: string
+}
+
 /** An invitation from which offers were withdrawn. */
 export interface InvitationDeleted {
   /** The invitation. */
@@ -2263,7 +2276,7 @@ export interface InvitationList {
   next?: string
 }
 
-/** What the host's page for an invitation link shows. */
+/** What a person who was invited is offered. */
 export interface InvitationOffer {
   /** The invitation. */
   invitation: string
@@ -2289,6 +2302,14 @@ export interface InvitationOffer {
   expiresAtMs: number
 }
 
+/** A page of invitations that a person can accept. */
+export interface InvitationOfferList {
+  /** The invitations. */
+  invitations: Array<InvitationOffer>
+  /** The `after` of the next page; absent on the last page. */
+  next?: string
+}
+
 /**
  * The order of a list of invitations.
  *
@@ -2305,6 +2326,7 @@ export type InvitationOrder =
  * - `pending`: It can be accepted.
  * - `expired`: It has expired.
  * - `accepted`: Somebody accepted it.
+ * - `declined`: The person who was invited declined it.
  * - `deleted`: It was deleted.
  * - `superseded`: A newer invitation, or a membership, has replaced it.
  */
@@ -2312,6 +2334,7 @@ export type InvitationStatus =
   | 'pending'
   | 'expired'
   | 'accepted'
+  | 'declined'
   | 'deleted'
   | 'superseded'
 
@@ -3071,7 +3094,8 @@ export interface OutboxItem {
  * - `password_changed`: Notify a user that their password was changed or removed (R-SES-4).
  * - `second_factor_changed`: Notify a user that their second factor was added, replaced or removed (R-SES-4).
  * - `recovery_codes_changed`: Notify a user that they have new recovery codes (R-SES-4).
- * - `api_key_created`: Notify a user that an API key acts for them, or can be used for more than before (R-SES-4).
+ * - `api_key_created`: Notify a user that an API key acts for them, can be used for more than before, or has a new
+ * token (R-SES-4, R-SES-8).
  * - `limit_alert`: Notify the account that a threshold of a limit is reached.
  * - `logged_in_as`: Notify a user that somebody acts as them (R-SES-6).
  * - `clock_jumped`: Check the system's clock, because it has jumped (R-QTA-13). If the jump is held back
@@ -3279,6 +3303,14 @@ export interface PackagePreflight {
   guarantees: Array<PreflightGuarantee>
 }
 
+/** A package that was put into a state. */
+export interface PackagePut {
+  /** The package. */
+  package: Package
+  /** What was done. */
+  outcome: PutOutcome
+}
+
 /** What credits paid for. */
 export interface PaidWithCredits {
   /** For how many of the messages credits paid. */
@@ -3316,6 +3348,11 @@ export interface PasswordResetRequested {
 export interface PasswordsImported {
   /** How many hashes were imported. */
   imported: number
+  /**
+   * How many of them are weak, by form; absent if none is. A weak hash is found soon by whoever
+   * steals it, until its user logs in: ask users who do not come to set a new password.
+   */
+  weak?: Array<WeakHashes>
 }
 
 /**
@@ -3674,6 +3711,14 @@ export interface PolicyOrigin {
   account?: string
 }
 
+/** Policies that were put into a state. */
+export interface PolicyPut {
+  /** The policies that apply now, and where each of them comes from. */
+  report: PolicyReport
+  /** What was done: `created` if neither a preset nor a single policy was set before. */
+  outcome: PutOutcome
+}
+
 /** The policies that apply, and where each of them comes from. */
 export interface PolicyReport {
   /** The account; absent for the platform. */
@@ -3805,6 +3850,18 @@ export type ProfileField =
   | 'time_zone'
   | 'notifications'
 
+/**
+ * What a `put` did.
+ *
+ * - `created`: The record was not there, and was created.
+ * - `changed`: The record was there with other fields, and was changed.
+ * - `unchanged`: The record was there as it should be; nothing was written, and the audit has no entry.
+ */
+export type PutOutcome =
+  | 'created'
+  | 'changed'
+  | 'unchanged'
+
 /** A page of the folder "Shared templates". */
 export interface ReceivedList {
   /**
@@ -3844,7 +3901,7 @@ export interface RecoveryCodes {
   sessionsEnded: number
 }
 
-/** Why a send is refused. */
+/** Why a send is refused, and what the host answers its own client. */
 export interface Refusal {
   /**
    * The error code, such as `quota_exceeded`. It is `credits_exhausted` if there are too few
@@ -3865,6 +3922,16 @@ export interface Refusal {
    * the setting of the strictest limit that was reached (R-QTA-7).
    */
   over?: OverLimit
+  /**
+   * The status of HTTP with which the host answers its own client: 429 where waiting helps (send `Retry-After` with
+   * it), and else that of the code.
+   */
+  httpStatus: number
+  /**
+   * The reply of SMTP with which the host answers `MAIL`, `RCPT` or the end of `DATA`, to which it adds a text: `450
+   * 4.7.1` where waiting helps, and else that of the code.
+   */
+  smtpReply: string
 }
 
 /**
@@ -3967,6 +4034,14 @@ export interface ReservationDecision {
   refusal?: Refusal
   /** How many messages credits paid for, beyond the account's own limits (R-CRD-2). */
   credits?: PaidWithCredits
+}
+
+/** A page of open reservations. */
+export interface ReservationList {
+  /** The reservations. */
+  reservations: Array<Reservation>
+  /** The `after` of the next page; absent on the last page. */
+  next?: string
 }
 
 /**
@@ -4155,6 +4230,14 @@ export interface RoleList {
   roles: Array<Role>
   /** The `after` of the next page; absent on the last page. */
   next?: string
+}
+
+/** A role that was put into a state. */
+export interface RolePut {
+  /** The role. */
+  role: Role
+  /** What was done. */
+  outcome: PutOutcome
 }
 
 /**
@@ -4976,6 +5059,12 @@ export interface UsageWindow {
    */
   used: number
   /**
+   * How much of the number in `used` open reservations hold, of the account and of the accounts
+   * below it; the rest has gone out (R-QTA-17). Only `usage.get` says it, and it is absent when
+   * nothing is reserved; of more than 10,000 open reservations, those that expire first count.
+   */
+  reserved?: number
+  /**
    * How many messages went out beyond the limit (R-QTA-7). The number includes the messages for
    * which credits paid, which `used` does not include (R-CRD-2).
    */
@@ -5027,6 +5116,12 @@ export interface User {
   emailChange?: EmailChangeAsked
   /** Whether the user has to set a password before they are no longer shown as pending. */
   mustSetPassword: boolean
+  /**
+   * The form of the user's password hash if it was imported and is weak, as in
+   * `passwords.import_hashes`; absent again once the user has logged in or set a password. Shown
+   * only to the user themself, the host and operators.
+   */
+  weakPassword?: string
   /** When the user first logged in, in unix milliseconds. */
   firstLoginAtMs?: number
   /**
@@ -5289,6 +5384,14 @@ export interface VisibleOwners {
   next?: string
 }
 
+/** Imported hashes in a weak form. */
+export interface WeakHashes {
+  /** The form, by its name in R-SES-1: `md5-crypt`, `phpass`, `ssha`, `ssha256` or `ssha512`. */
+  form: string
+  /** How many hashes have it. */
+  count: number
+}
+
 /**
  * A kind of window (R-QTA-4).
  *
@@ -5542,6 +5645,12 @@ export interface AccountsListRequest {
    * owner's address come last.
    */
   search?: string | undefined
+  /**
+   * Only accounts with this text anywhere in their name or in their owner's e-mail address, such
+   * as `@acme.example`; case and accents do not matter. A call looks at 2,000 accounts at most
+   * (R-ACC-8).
+   */
+  contains?: string | undefined
   /** The order; `id` when absent, or `name` when there is a `search`. */
   order?: AccountOrder | undefined
   /** Where the page begins: the `next` of the previous page. */
@@ -5724,6 +5833,21 @@ export interface ApiKeysListRequest {
   account: string
   /** Only the keys of this member. */
   user?: string | undefined
+}
+
+/** The request of `api_keys.rotate`. */
+export interface ApiKeysRotateRequest {
+  /** The account. */
+  account: string
+  /** The key. */
+  apiKey: string
+  /**
+   * How long the token until now stays good, in milliseconds: 0 to 2,592,000,000 (30 days). It
+   * ends at once when absent or 0.
+   */
+  overlapMs?: Integer | undefined
+  /** The revision on which the change is based; a stale one is refused with `rev_conflict`. */
+  expectedRev?: Integer | undefined
 }
 
 /** The request of `assets.assign`. */
@@ -6399,6 +6523,29 @@ export interface InvitationsAcceptRequest {
   lastName?: string | undefined
 }
 
+/** The request of `invitations.accept_received`. */
+export interface InvitationsAcceptReceivedRequest {
+  /** The invitation. */
+  invitation: string
+  /**
+   * The address to which the invitation was sent, in any spelling of its normal form; the
+   * invitation to another address is not there.
+   */
+  email: string
+  /** The id for a new user. When absent, an id is generated. */
+  user?: string | undefined
+  /**
+   * The first name of a new user; when absent, the name in the invitation. An existing user
+   * keeps their name.
+   */
+  firstName?: string | undefined
+  /**
+   * The last name of a new user; when absent, the name in the invitation. An existing user keeps
+   * their name.
+   */
+  lastName?: string | undefined
+}
+
 /** The request of `invitations.create`. */
 export interface InvitationsCreateRequest {
   /**
@@ -6440,6 +6587,12 @@ export interface InvitationsCreateRequest {
    * the answer says which address was refused.
    */
   atomic?: boolean | undefined
+}
+
+/** The request of `invitations.decline`. */
+export interface InvitationsDeclineRequest {
+  /** The token of the link. */
+  token: string
 }
 
 /** The request of `invitations.delete`. */
@@ -6510,6 +6663,16 @@ export interface InvitationsListRequest {
 export interface InvitationsLookUpRequest {
   /** The token of the link. */
   token: string
+}
+
+/** The request of `invitations.received`. */
+export interface InvitationsReceivedRequest {
+  /** The address, in any spelling of its normal form. */
+  email: string
+  /** Where the page begins: the `next` of the previous page. */
+  after?: string | undefined
+  /** How many invitations the page has at most: 1 to 500; 50 when absent. */
+  limit?: Integer | undefined
 }
 
 /** The request of `invitations.report_delivery`. */
@@ -6763,6 +6926,14 @@ export interface MembersGrantRequest {
   role?: string | undefined
 }
 
+/** The request of `members.leave`. */
+export interface MembersLeaveRequest {
+  /** The account, in which the user acts. */
+  account: string
+  /** Who gets the resources of the member; required when they have any (R-USR-4). */
+  resourcesTo?: ResourcesToInput | undefined
+}
+
 /** The request of `members.list`. */
 export interface MembersListRequest {
   /** The account. */
@@ -6783,6 +6954,12 @@ export interface MembersListRequest {
    * accents do not matter.
    */
   search?: string | undefined
+  /**
+   * Only members with this text anywhere in their name or e-mail address, such as a part of a
+   * name or `@acme.example`; case and accents do not matter. A call looks at 2,000 members at
+   * most, so that a page may be empty while there is still a `next` (R-ACC-8).
+   */
+  contains?: string | undefined
   /**
    * The order; by id when absent, or by e-mail address when there is a `search`. In a search,
    * members who match in the field that orders the list come first.
@@ -7100,6 +7277,28 @@ export interface PackagesPreflightRequest {
   package: string
 }
 
+/** The request of `packages.put`. */
+export interface PackagesPutRequest {
+  /** The host's own id. */
+  id: string
+  /** The name that people see. */
+  name: string
+  /** The limits of the package; for a limit that is absent, the platform's default applies. */
+  limits?: LimitsInput | undefined
+  /** The role that no member of the package's accounts can exceed (R-ROL-5). */
+  role?: string | undefined
+  /** The assets that the package's accounts can use, at most 200 of each kind (R-PKG-5). */
+  assets?: AssetsInput | undefined
+  /** Whether the package's accounts pay with credits for messages beyond their limits. */
+  credits?: boolean | undefined
+  /** Whether the package's accounts may send beyond their limits. */
+  overuse?: boolean | undefined
+  /** The bounce rate at which a campaign is stopped. */
+  bounceRate?: BounceRateInput | undefined
+  /** What a further account of the team costs each month (R-TEA-4). */
+  childPrice?: PriceInput | undefined
+}
+
 /** The request of `packages.retire`. */
 export interface PackagesRetireRequest {
   /** The package. */
@@ -7211,6 +7410,16 @@ export interface PoliciesPresetRequest {
   preset?: Preset | undefined
 }
 
+/** The request of `policies.put`. */
+export interface PoliciesPutRequest {
+  /** The account; when absent, the platform. */
+  account?: string | undefined
+  /** The preset; when absent, there is none. */
+  preset?: Preset | undefined
+  /** The policies that are set one by one, and take precedence over the preset. */
+  policies?: PoliciesInput | undefined
+}
+
 /** The request of `policies.set`. */
 export interface PoliciesSetRequest {
   /** The account; when absent, the platform. */
@@ -7275,6 +7484,25 @@ export interface ReservationsGetRequest {
   account: string
   /** The reservation. */
   reservation: string
+}
+
+/** The request of `reservations.list`. */
+export interface ReservationsListRequest {
+  /** The account. */
+  account: string
+  /**
+   * Whether the reservations of all accounts below are listed too; only for users who manage the
+   * team.
+   */
+  includeDescendants?: boolean | undefined
+  /** Only the reservations of this user. */
+  user?: string | undefined
+  /** Only the reservations of this channel. */
+  channel?: Channel | undefined
+  /** Where the page begins: the `next` of the previous page. */
+  after?: string | undefined
+  /** How many reservations the page has at most: 1 to 500; 50 when absent. */
+  limit?: Integer | undefined
 }
 
 /** The request of `reservations.release`. */
@@ -7513,6 +7741,31 @@ export interface RolesListRequest {
   after?: string | undefined
   /** How many entries the page has at most: 1 to 500; 50 when absent. */
   limit?: Integer | undefined
+}
+
+/** The request of `roles.put`. */
+export interface RolesPutRequest {
+  /** The host's own id. */
+  id: string
+  /**
+   * The account to which the role belongs; it can be used there and in the accounts below. When
+   * absent: for a user, the account in which they act; for the host and operators, the platform.
+   */
+  account?: string | undefined
+  /** The name that people see. */
+  name: string
+  /** The permissions that the role allows, at most 1,000. */
+  allow?: ReadonlyArray<GrantInput> | undefined
+  /**
+   * The permissions that the role denies, at most 1,000; a denial takes precedence over every
+   * grant.
+   */
+  deny?: ReadonlyArray<string> | undefined
+  /**
+   * The roles whose grants and denials the role includes, at most 1,000. Each included role must
+   * be usable wherever this role is usable.
+   */
+  includes?: ReadonlyArray<string> | undefined
 }
 
 /** The request of `roles.trial`. */
@@ -8268,6 +8521,12 @@ export interface UsersListRequest {
    * accents do not matter. Users who match in the field that orders the list come first.
    */
   search?: string | undefined
+  /**
+   * Only users with this text anywhere in their name or e-mail address, such as a part of a name
+   * or `@acme.example`; case and accents do not matter. A call looks at 2,000 users at most, so
+   * that a page may be empty while there is still a `next` (R-ACC-8).
+   */
+  contains?: string | undefined
   /** The order; by e-mail address when absent. */
   order?: UserOrder | undefined
   /** Where the page begins: the `next` of the previous page. */
@@ -8482,7 +8741,8 @@ export interface ApiKeysOperations {
    */
   delete(request: ApiKeysDeleteRequest): Promise<ApiKeyDeleted>
   /**
-   * Changes an API key; a field that is absent stays as it is. Its token stays the same. Users
+   * Changes an API key; a field that is absent stays as it is. Its token stays the same;
+   * `api_keys.rotate` gives it another. Users
    * change their own keys. If the change lets the key be used for more than before, the user is
    * notified, as with `api_keys.create`.
    */
@@ -8492,6 +8752,16 @@ export interface ApiKeysOperations {
    * their own keys and, with `api_keys.view`, all keys.
    */
   list(request: ApiKeysListRequest): Promise<ApiKeyList>
+  /**
+   * Gives an API key a new token, which the answer shows, once. What the key may do stays as it is,
+   * and so do its id and its caps (R-SES-8).
+   *
+   * The token until now is good for `overlap_ms` more, so that programs can change over one by one;
+   * then it is refused with `api_key_invalid`. A key has two good tokens at most: whatever was left
+   * of an earlier overlap ends. Users rotate their own keys, and need what they need to create them;
+   * a key that has expired is not rotated. The user is notified, as with `api_keys.create`.
+   */
+  rotate(request: ApiKeysRotateRequest): Promise<ApiKeyToken>
 }
 
 /** The operations `assets.*`. */
@@ -8773,6 +9043,12 @@ export interface InvitationsOperations {
    */
   accept(request: InvitationsAcceptRequest): Promise<InvitationAccepted>
   /**
+   * Accepts an invitation without the token of its link, for a person of whom the host knows that
+   * the address is theirs, as for `invitations.received` (R-INV-13). Otherwise it does what
+   * `invitations.accept` does.
+   */
+  acceptReceived(request: InvitationsAcceptReceivedRequest): Promise<InvitationAccepted>
+  /**
    * Invites people to accounts, many at once (R-INV-1). The messages with the links are written to
    * the outbox.
    *
@@ -8780,6 +9056,14 @@ export interface InvitationsOperations {
    * The invitation keeps the role: a later change of the default role does not change the offer.
    */
   create(request: InvitationsCreateRequest): Promise<InvitedAddressResults>
+  /**
+   * Declines an invitation: the person who was invited does not want it. Its seats are free again,
+   * its link is refused with `invitation_declined` from now on, and whoever sees the invitation sees
+   * that it was declined (R-INV-11). The address can be invited again.
+   *
+   * The verification of an owner cannot be declined: it ends with its account, or expires.
+   */
+  decline(request: InvitationsDeclineRequest): Promise<InvitationDeclined>
   /**
    * Deletes a pending or expired invitation (R-INV-5): from now on its link is refused with
    * `invitation_deleted`. The name and the address are erased, in the outbox and the audit too
@@ -8821,6 +9105,16 @@ export interface InvitationsOperations {
    * is no longer valid is refused as by `invitations.accept`.
    */
   lookUp(request: InvitationsLookUpRequest): Promise<InvitationOffer>
+  /**
+   * Lists the invitations that a person can accept now, by the address that they were sent to and
+   * whatever team they are of, in the order in which they were made, a page at a time; a page may be
+   * shorter than `limit` while there is a `next` (R-INV-13).
+   *
+   * The host answers for it that the address is the person's: because they have logged in by single
+   * sign-on, for example. Whoever names the address of somebody else sees what that person is
+   * offered.
+   */
+  received(request: InvitationsReceivedRequest): Promise<InvitationOfferList>
   /**
    * Reports the outcome of the delivery of an invitation; it is shown with the invitation until the
    * invitation is sent again (R-INV-2).
@@ -8925,6 +9219,15 @@ export interface MembersOperations {
    * (R-INV-7).
    */
   grant(request: MembersGrantRequest): Promise<MembersGranted>
+  /**
+   * Leaves the account in which the user acts: the membership ends as by `members.remove`, without a
+   * permission. If it is the user's last membership, the user is deleted. The owner cannot leave
+   * until another user owns the account (R-INV-12).
+   *
+   * Only the member in person leaves: neither a program with an API key nor somebody who acts as the
+   * member does. For others there is `members.remove`.
+   */
+  leave(request: MembersLeaveRequest): Promise<MemberRemoved>
   /**
    * Lists the members of an account, a page at a time. In an account below another one, users who do
    * not manage the team do not see members who own an account above (R-INV-10).
@@ -9059,6 +9362,17 @@ export interface PackagesOperations {
    * shrink but not grow.
    */
   preflight(request: PackagesPreflightRequest): Promise<PackagePreflight>
+  /**
+   * Creates a package, or changes the one that has the id, so that it is exactly as the request
+   * says. A field that is absent is as it would be after `packages.create`: a limit that is absent
+   * is removed. A package that is as it should be already is not written, and keeps its revision; so
+   * a script can do the same again.
+   *
+   * The rules are those of `packages.create` and `packages.edit`, and an operator needs
+   * `packages.create` too where the package is not there yet. A retired package stays retired. The
+   * id of a package that was deleted is refused with `id_taken`.
+   */
+  put(request: PackagesPutRequest): Promise<PackagePut>
   /** Retires a package: the accounts that have it keep it, but no other account can get it (R-PKG-4). */
   retire(request: PackagesRetireRequest): Promise<Package>
 }
@@ -9076,10 +9390,14 @@ export interface PasswordsOperations {
    */
   forgot(request: PasswordsForgotRequest): Promise<PasswordForgotten>
   /**
-   * Imports password hashes from another platform: bcrypt (`$2b$...`), or Argon2, scrypt and PBKDF2
-   * in the PHC format; at most 500 at once, all of them or none. Each hash is replaced by a new one
-   * when its user logs in (R-SES-1). The exception is bcrypt with a password of more than 72 bytes,
-   * because bcrypt looks at the first 72 bytes only. For the user, the imported password is a new
+   * Imports password hashes from another platform, in the forms that R-SES-1 lists: those of Linux
+   * (`$6$...`, `$2b$...`, `$y$...`), Dovecot (`{SSHA}...`), Django, Werkzeug, passlib, phpass and
+   * WordPress, and Argon2, scrypt and PBKDF2 in the PHC format; at most 500 at once, all of them or
+   * none. A hash that is not whole, or that would make log-ins slow, is refused.
+   *
+   * Each hash is replaced by a new one when its user logs in (R-SES-1). The exception is a hash
+   * whose scheme did not look at all of the password that was typed: bcrypt looks at the first 72
+   * bytes only, and WordPress at no spaces around it. For the user, the imported password is a new
    * password, as with `passwords.set`: the user's sessions end, and the user is notified. `$2x$...`
    * is refused: the program that made such a hash got every non-ASCII character wrong.
    */
@@ -9125,6 +9443,13 @@ export interface PoliciesOperations {
    * by one take precedence over the preset.
    */
   preset(request?: PoliciesPresetRequest): Promise<PolicyReport>
+  /**
+   * Gives an account, or the platform, exactly these policies: the preset and the single policies of
+   * the request, and no others. A policy that is absent is removed, so that the value of the level
+   * above applies again. Where the policies are set like this already, nothing is written; so a
+   * script can do the same again.
+   */
+  put(request?: PoliciesPutRequest): Promise<PolicyPut>
   /** Sets single policies of an account, or of the platform. A policy that is absent stays as it is. */
   set(request: PoliciesSetRequest): Promise<PolicyReport>
   /** Removes single policies, so that the value of the level above applies again. */
@@ -9157,6 +9482,13 @@ export interface ReservationsOperations {
   create(request: ReservationsCreateRequest): Promise<ReservationDecision>
   /** Reads a reservation. A reservation can be read until a day after its end. */
   get(request: ReservationsGetRequest): Promise<Reservation>
+  /**
+   * Lists the open reservations of an account, those that expire first first, a page at a time; a
+   * page may be shorter than `limit` while there is a `next`. A reservation whose time is over, or
+   * that has ended in another way, is not listed; `reservations.get` reads it for a day
+   * (R-QTA-17).
+   */
+  list(request: ReservationsListRequest): Promise<ReservationList>
   /** Releases a reservation: all of its messages are given back (R-QTA-5). */
   release(request: ReservationsReleaseRequest): Promise<Reservation>
 }
@@ -9253,6 +9585,18 @@ export interface RolesOperations {
    * those of the platform, those of the account, and those of the accounts above it.
    */
   list(request?: RolesListRequest): Promise<RoleList>
+  /**
+   * Creates a role, or changes the one that has the id, so that it is exactly as the request says. A
+   * field that is absent is as it would be after `roles.create`. A role that is as it should be
+   * already is not written, and keeps its revision; so a script can do the same again.
+   *
+   * The rules are those of `roles.create` and `roles.edit`, and the actor needs `roles.create` too
+   * where the role is not there yet. The role keeps what neither of them sets: the other role that
+   * is on trial in its place, and whether it is one of administrators. A role stays in its account:
+   * an id that belongs to a role of another one, or to one that was deleted, is refused with
+   * `id_taken`.
+   */
+  put(request: RolesPutRequest): Promise<RolePut>
   /**
    * Shows what a role that is on trial would have refused (R-QTA-15). A role without a trial is
    * refused with `not_found`.

@@ -4,7 +4,7 @@ const { decode, encode, errorFrom, integer, invalid, plainObject, text, unknown,
 const { TenantryError } = require('./error.cjs')
 const { ERROR_CLASSES, OPERATIONS, Operations } = require('./generated.cjs')
 const native = require('./native.cjs')
-const { shownAs, shownPath } = require('./shown.cjs')
+const { shownAs } = require('./shown.cjs')
 
 const SYSTEM = ''
 
@@ -15,7 +15,7 @@ async function open(path, options = {}) {
   const wire = encode('OpenOptions', others)
   if (manualClockMs !== undefined) wire.clock = { manual_ms: integer(manualClockMs, '/clock/manual_ms') }
   const store = await answered(native.open(place, JSON.stringify(wire)))
-  return new Tenantry(Object.assign(store, { path: shownPath(place), state: 'open' }))
+  return new Tenantry(Object.assign(store, { path: native.shownPath(place), state: 'open' }))
 }
 
 /** The operations, as one actor runs them: the host itself, or whom the actor names. */

@@ -1,15 +1,15 @@
 'use strict'
 
 const { CATALOGUE_HASH } = require('./generated.cjs')
-const { file } = require('./native-file.cjs')
+const { file, packageName } = require('./native-file.cjs')
 
 function load() {
   try {
-    return require(file)
+    return require(file())
   } catch (cause) {
     throw new Error(
-      `Tenantry cannot load its native library for ${process.platform} ${process.arch}, ${file}; ` +
-        'install the package on this platform (in a checkout: `npm run build` in bindings/node).',
+      `Tenantry cannot load its native library for this platform, the package ${packageName}; install tenantry on this platform ` +
+        'with its optional dependencies, if there is such a package (in a checkout: `npm run build` in bindings/node).',
       { cause },
     )
   }

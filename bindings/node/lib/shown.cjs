@@ -16,11 +16,4 @@ function shownAs(object, store, subject = {}) {
   Object.defineProperty(object, INSPECT, { value: show })
 }
 
-/** What may be shown of the address of a store: of a database on a server neither the user nor the password. */
-function shownPath(path) {
-  if (!/^postgres(ql)?:/.test(path)) return path
-  const { protocol, host, pathname, searchParams } = new URL(path)
-  return `${protocol}//${host}${pathname}?schema=${searchParams.get('schema') ?? 'tenantry'}`
-}
-
-module.exports = { shownAs, shownPath }
+module.exports = { shownAs }

@@ -37,6 +37,10 @@ pub struct Refusal {
     pub credits_left: Option<f64>,
     /// What the host should do with the messages, if more than a refusal was configured.
     pub over: Option<&'static str>,
+    /// The status of HTTP for the host's own client.
+    pub http_status: u16,
+    /// The reply of SMTP for the host's own client.
+    pub smtp_reply: &'static str,
 }
 
 /// [`tenantry::BindingLimit`] as a JavaScript object.
@@ -80,6 +84,8 @@ impl From<&tenantry::Refusal> for Refusal {
             retry_at_ms: refusal.retry_at_ms.map(|at| at as f64),
             credits_left: refusal.credits_left.map(|left| left as f64),
             over: refusal.over.map(|over| over.name()),
+            http_status: refusal.http_status(),
+            smtp_reply: refusal.smtp_reply(),
         }
     }
 }

@@ -41,6 +41,12 @@ pub fn catalogue_hash() -> &'static str {
     tenantry::catalogue::hash()
 }
 
+/// The path of a store as people may see it: without the user and the password of a database.
+#[napi]
+pub fn shown_path(path: String) -> String {
+    tenantry::shown_path(path)
+}
+
 /// The version of the library.
 #[napi]
 pub fn version() -> &'static str {

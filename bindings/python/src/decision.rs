@@ -46,6 +46,8 @@ fn refusal_dict<'py>(py: Python<'py>, refusal: &Refusal) -> PyResult<Bound<'py, 
     if let Some(over) = refusal.over {
         dict.set_item(intern!(py, "over"), over.name())?;
     }
+    dict.set_item(intern!(py, "http_status"), refusal.http_status())?;
+    dict.set_item(intern!(py, "smtp_reply"), refusal.smtp_reply())?;
     Ok(dict)
 }
 

@@ -7,6 +7,7 @@
 //! panics, so that none reaches pyo3. What it logs goes through a queue to a thread that holds
 //! nothing of it (`logs`).
 
+mod about;
 mod decision;
 mod logs;
 
@@ -559,6 +560,8 @@ mod _native {
     use super::*;
 
     #[pymodule_export]
+    use super::about::{catalogue_hash, shown_path, version};
+    #[pymodule_export]
     use super::logs::{flush_log, listen, stop_listening};
     #[pymodule_export]
     use super::{Access, Sender, Store};
@@ -578,23 +581,11 @@ mod _native {
             .map(|store| Store(Arc::new(store)))
     }
 
-    /// The hash of the catalogue with which the library was built.
-    #[pyfunction]
-    fn catalogue_hash() -> &'static str {
-        tenantry::catalogue::hash()
-    }
-
     /// Runs the command `tenantry` with these arguments, the first of which is its name; answers
     /// with which code the process is to end.
     #[pyfunction]
     #[pyo3(signature = (arguments, /))]
     fn run_command(py: Python<'_>, arguments: Vec<OsString>) -> u8 {
         py.detach(|| tenantry_cli::run(arguments))
-    }
-
-    /// The version of the library.
-    #[pyfunction]
-    fn version() -> &'static str {
-        env!("CARGO_PKG_VERSION")
     }
 }

@@ -59,6 +59,11 @@ impl Credential for ApiKey {
         &self.token_hash
     }
 
+    fn former(&self) -> Option<(&str, u64)> {
+        let former = self.former.as_ref()?;
+        Some((former.token_hash.as_str(), former.until_ms))
+    }
+
     fn used_at_ms(&self) -> u64 {
         self.last_used_at_ms.unwrap_or(0)
     }

@@ -24,7 +24,7 @@ pub struct Ctx<'a> {
     /// Who asked for what is done here, where that was another call.
     pub(crate) on_behalf: Option<AuditActor>,
     /// What the audit of the platform is to remember though no record tells of it.
-    pub(crate) untold: Vec<AuditChange>,
+    pub(crate) also_audited: Vec<AuditChange>,
 }
 
 impl Engine {
@@ -44,7 +44,7 @@ impl Engine {
             now_ms: tx.now_ms,
             tx,
             on_behalf: None,
-            untold: Vec::new(),
+            also_audited: Vec::new(),
         }
     }
 }

@@ -93,6 +93,10 @@ pub struct List {
     /// accents do not matter. The accounts are ordered by name; accounts that were found by their
     /// owner's address come last.
     pub search: Option<Name>,
+    /// Only accounts with this text anywhere in their name or in their owner's e-mail address, such
+    /// as `@acme.example`; case and accents do not matter. A call looks at 2,000 accounts at most
+    /// (R-ACC-8).
+    pub contains: Option<Name>,
     /// The order; `id` when absent, or `name` when there is a `search`.
     pub order: Option<AccountOrder>,
     /// Where the page begins: the `next` of the previous page.

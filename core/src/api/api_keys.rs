@@ -32,7 +32,8 @@ pub struct Create {
     pub expires_at_ms: Option<Count>,
 }
 
-/// Changes an API key; a field that is absent stays as it is. Its token stays the same. Users
+/// Changes an API key; a field that is absent stays as it is. Its token stays the same;
+/// `api_keys.rotate` gives it another. Users
 /// change their own keys. If the change lets the key be used for more than before, the user is
 /// notified, as with `api_keys.create`.
 #[request]
@@ -52,6 +53,26 @@ pub struct Edit {
     /// Whether the expiry is removed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub never_expires: bool,
+    /// The revision on which the change is based; a stale one is refused with `rev_conflict`.
+    pub expected_rev: Option<Count>,
+}
+
+/// Gives an API key a new token, which the answer shows, once. What the key may do stays as it is,
+/// and so do its id and its caps (R-SES-8).
+///
+/// The token until now is good for `overlap_ms` more, so that programs can change over one by one;
+/// then it is refused with `api_key_invalid`. A key has two good tokens at most: whatever was left
+/// of an earlier overlap ends. Users rotate their own keys, and need what they need to create them;
+/// a key that has expired is not rotated. The user is notified, as with `api_keys.create`.
+#[request]
+pub struct Rotate {
+    /// The account.
+    pub account: Id,
+    /// The key.
+    pub api_key: Id,
+    /// How long the token until now stays good, in milliseconds: 0 to 2,592,000,000 (30 days). It
+    /// ends at once when absent or 0.
+    pub overlap_ms: Option<Count>,
     /// The revision on which the change is based; a stale one is refused with `rev_conflict`.
     pub expected_rev: Option<Count>,
 }
@@ -108,6 +129,9 @@ pub struct ApiKey {
     pub allow_list: Vec<AddressRange>,
     /// When the key expires, in unix milliseconds; absent when it never expires.
     pub expires_at_ms: Option<u64>,
+    /// Until when the token before the last rotation is good as well, in unix milliseconds; absent
+    /// when it is not.
+    pub former_token_until_ms: Option<u64>,
     /// When the key was last used, in unix milliseconds, to within five minutes; absent when it was
     /// never used.
     pub last_used_at_ms: Option<u64>,
@@ -121,7 +145,7 @@ pub struct ApiKey {
     pub updated_at_ms: u64,
 }
 
-/// An API key that was created.
+/// An API key that was created, or that has a new token.
 #[answer]
 pub struct ApiKeyToken {
     /// The key.

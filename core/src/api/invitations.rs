@@ -175,6 +175,54 @@ pub struct Accept {
     pub last_name: Option<Name>,
 }
 
+/// Lists the invitations that a person can accept now, by the address that they were sent to and
+/// whatever team they are of, in the order in which they were made, a page at a time; a page may be
+/// shorter than `limit` while there is a `next` (R-INV-13).
+///
+/// The host answers for it that the address is the person's: because they have logged in by single
+/// sign-on, for example. Whoever names the address of somebody else sees what that person is
+/// offered.
+#[request]
+pub struct Received {
+    /// The address, in any spelling of its normal form.
+    pub email: Email,
+    /// Where the page begins: the `next` of the previous page.
+    pub after: Option<Cursor>,
+    /// How many invitations the page has at most: 1 to 500; 50 when absent.
+    pub limit: Option<Count>,
+}
+
+/// Accepts an invitation without the token of its link, for a person of whom the host knows that
+/// the address is theirs, as for `invitations.received` (R-INV-13). Otherwise it does what
+/// `invitations.accept` does.
+#[request]
+pub struct AcceptReceived {
+    /// The invitation.
+    pub invitation: Id,
+    /// The address to which the invitation was sent, in any spelling of its normal form; the
+    /// invitation to another address is not there.
+    pub email: Email,
+    /// The id for a new user. When absent, an id is generated.
+    pub user: Option<Id>,
+    /// The first name of a new user; when absent, the name in the invitation. An existing user
+    /// keeps their name.
+    pub first_name: Option<Name>,
+    /// The last name of a new user; when absent, the name in the invitation. An existing user keeps
+    /// their name.
+    pub last_name: Option<Name>,
+}
+
+/// Declines an invitation: the person who was invited does not want it. Its seats are free again,
+/// its link is refused with `invitation_declined` from now on, and whoever sees the invitation sees
+/// that it was declined (R-INV-11). The address can be invited again.
+///
+/// The verification of an owner cannot be declined: it ends with its account, or expires.
+#[request]
+pub struct Decline {
+    /// The token of the link.
+    pub token: Secret,
+}
+
 /// Reports the outcome of the delivery of an invitation; it is shown with the invitation until the
 /// invitation is sent again (R-INV-2).
 #[request]
@@ -268,7 +316,16 @@ pub struct InvitationsErased {
     pub erased: u64,
 }
 
-/// What the host's page for an invitation link shows.
+/// A page of invitations that a person can accept.
+#[answer]
+pub struct InvitationOfferList {
+    /// The invitations.
+    pub invitations: Vec<InvitationOffer>,
+    /// The `after` of the next page; absent on the last page.
+    pub next: Option<Cursor>,
+}
+
+/// What a person who was invited is offered.
 #[answer]
 pub struct InvitationOffer {
     /// The invitation.
@@ -304,6 +361,13 @@ pub struct OfferedAccount {
     pub name: Name,
     /// The role.
     pub role: Option<Id>,
+}
+
+/// An invitation that was declined.
+#[answer]
+pub struct InvitationDeclined {
+    /// The invitation.
+    pub invitation: Id,
 }
 
 /// An invitation that was accepted.

@@ -71,6 +71,10 @@ pub struct List {
     /// Only members whose e-mail address, last name or first name begins with this text; case and
     /// accents do not matter.
     pub search: Option<Name>,
+    /// Only members with this text anywhere in their name or e-mail address, such as a part of a
+    /// name or `@acme.example`; case and accents do not matter. A call looks at 2,000 members at
+    /// most, so that a page may be empty while there is still a `next` (R-ACC-8).
+    pub contains: Option<Name>,
     /// The order; by id when absent, or by e-mail address when there is a `search`. In a search,
     /// members who match in the field that orders the list come first.
     pub order: Option<MemberOrder>,
@@ -132,6 +136,20 @@ pub struct Remove {
     pub account: Id,
     /// The user.
     pub user: Id,
+    /// Who gets the resources of the member; required when they have any (R-USR-4).
+    pub resources_to: Option<ResourcesTo>,
+}
+
+/// Leaves the account in which the user acts: the membership ends as by `members.remove`, without a
+/// permission. If it is the user's last membership, the user is deleted. The owner cannot leave
+/// until another user owns the account (R-INV-12).
+///
+/// Only the member in person leaves: neither a program with an API key nor somebody who acts as the
+/// member does. For others there is `members.remove`.
+#[request]
+pub struct Leave {
+    /// The account, in which the user acts.
+    pub account: Id,
     /// Who gets the resources of the member; required when they have any (R-USR-4).
     pub resources_to: Option<ResourcesTo>,
 }

@@ -30,6 +30,7 @@ pub mod packages;
 pub mod passwords;
 pub mod permissions;
 pub mod policies;
+pub mod put;
 pub mod reservations;
 pub mod resources;
 pub mod roles;

@@ -1,6 +1,7 @@
 //! Packages: service tiers with limits (R-PKG-1, R-PKG-4): requests and answers.
 #![cfg_attr(doc, doc = include_str!("../../doc/packages.md"))]
 
+use crate::api::put::PutOutcome;
 use crate::model::{
     Assets, AssetsEdit, BounceRate, Count, Id, Limit, LimitName, Limits, Name, Package, Price,
 };
@@ -76,6 +77,40 @@ pub struct Edit {
     pub expected_rev: Option<Count>,
 }
 
+/// Creates a package, or changes the one that has the id, so that it is exactly as the request
+/// says. A field that is absent is as it would be after `packages.create`: a limit that is absent
+/// is removed. A package that is as it should be already is not written, and keeps its revision; so
+/// a script can do the same again.
+///
+/// The rules are those of `packages.create` and `packages.edit`, and an operator needs
+/// `packages.create` too where the package is not there yet. A retired package stays retired. The
+/// id of a package that was deleted is refused with `id_taken`.
+#[request]
+pub struct Put {
+    /// The host's own id.
+    pub id: Id,
+    /// The name that people see.
+    pub name: Name,
+    /// The limits of the package; for a limit that is absent, the platform's default applies.
+    #[serde(default)]
+    pub limits: Limits,
+    /// The role that no member of the package's accounts can exceed (R-ROL-5).
+    pub role: Option<Id>,
+    /// The assets that the package's accounts can use, at most 200 of each kind (R-PKG-5).
+    #[serde(default)]
+    pub assets: Assets,
+    /// Whether the package's accounts pay with credits for messages beyond their limits.
+    #[serde(default)]
+    pub credits: bool,
+    /// Whether the package's accounts may send beyond their limits.
+    #[serde(default)]
+    pub overuse: bool,
+    /// The bounce rate at which a campaign is stopped.
+    pub bounce_rate: Option<BounceRate>,
+    /// What a further account of the team costs each month (R-TEA-4).
+    pub child_price: Option<Price>,
+}
+
 /// Reads a package.
 #[request]
 pub struct Get {
@@ -134,6 +169,15 @@ pub struct PackageList {
     pub packages: Vec<Package>,
     /// The `after` of the next page; absent on the last page.
     pub next: Option<Id>,
+}
+
+/// A package that was put into a state.
+#[answer]
+pub struct PackagePut {
+    /// The package.
+    pub package: Package,
+    /// What was done.
+    pub outcome: PutOutcome,
 }
 
 /// A package that was deleted.

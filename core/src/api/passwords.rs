@@ -51,10 +51,14 @@ pub struct Forgot {
     pub email: Email,
 }
 
-/// Imports password hashes from another platform: bcrypt (`$2b$...`), or Argon2, scrypt and PBKDF2
-/// in the PHC format; at most 500 at once, all of them or none. Each hash is replaced by a new one
-/// when its user logs in (R-SES-1). The exception is bcrypt with a password of more than 72 bytes,
-/// because bcrypt looks at the first 72 bytes only. For the user, the imported password is a new
+/// Imports password hashes from another platform, in the forms that R-SES-1 lists: those of Linux
+/// (`$6$...`, `$2b$...`, `$y$...`), Dovecot (`{SSHA}...`), Django, Werkzeug, passlib, phpass and
+/// WordPress, and Argon2, scrypt and PBKDF2 in the PHC format; at most 500 at once, all of them or
+/// none. A hash that is not whole, or that would make log-ins slow, is refused.
+///
+/// Each hash is replaced by a new one when its user logs in (R-SES-1). The exception is a hash
+/// whose scheme did not look at all of the password that was typed: bcrypt looks at the first 72
+/// bytes only, and WordPress at no spaces around it. For the user, the imported password is a new
 /// password, as with `passwords.set`: the user's sessions end, and the user is notified. `$2x$...`
 /// is refused: the program that made such a hash got every non-ASCII character wrong.
 #[request]
@@ -68,7 +72,7 @@ pub struct ImportHashes {
 pub struct ImportedPassword {
     /// The user; a password that the user already has is replaced.
     pub user: Id,
-    /// The hash.
+    /// The hash, as the other platform stored it.
     pub hash: Secret,
 }
 
@@ -115,6 +119,18 @@ pub struct PasswordForgotten {
 pub struct PasswordsImported {
     /// How many hashes were imported.
     pub imported: u64,
+    /// How many of them are weak, by form; absent if none is. A weak hash is found soon by whoever
+    /// steals it, until its user logs in: ask users who do not come to set a new password.
+    pub weak: Option<Vec<WeakHashes>>,
+}
+
+/// Imported hashes in a weak form.
+#[answer]
+pub struct WeakHashes {
+    /// The form, by its name in R-SES-1: `md5-crypt`, `phpass`, `ssha`, `ssha256` or `ssha512`.
+    pub form: String,
+    /// How many hashes have it.
+    pub count: u64,
 }
 
 /// The result of changing the list of banned passwords.

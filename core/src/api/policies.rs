@@ -2,6 +2,7 @@
 //! (R-PLT-3): requests and answers.
 #![cfg_attr(doc, doc = include_str!("../../doc/policies.md"))]
 
+use crate::api::put::PutOutcome;
 use crate::model::{EffectivePolicies, Id, Name, Policies, Preset as NamedPreset};
 use crate::rules::policy::PolicySource;
 use tenantry_macros::{answer, request};
@@ -20,6 +21,21 @@ pub struct Set {
     /// The account; when absent, the platform.
     pub account: Option<Id>,
     /// The policies to set.
+    pub policies: Policies,
+}
+
+/// Gives an account, or the platform, exactly these policies: the preset and the single policies of
+/// the request, and no others. A policy that is absent is removed, so that the value of the level
+/// above applies again. Where the policies are set like this already, nothing is written; so a
+/// script can do the same again.
+#[request]
+pub struct Put {
+    /// The account; when absent, the platform.
+    pub account: Option<Id>,
+    /// The preset; when absent, there is none.
+    pub preset: Option<NamedPreset>,
+    /// The policies that are set one by one, and take precedence over the preset.
+    #[serde(default)]
     pub policies: Policies,
 }
 
@@ -55,6 +71,15 @@ pub struct PolicyReport {
     pub policies: EffectivePolicies,
     /// Where each of them comes from, ordered by name.
     pub sources: Vec<PolicyOrigin>,
+}
+
+/// Policies that were put into a state.
+#[answer]
+pub struct PolicyPut {
+    /// The policies that apply now, and where each of them comes from.
+    pub report: PolicyReport,
+    /// What was done: `created` if neither a preset nor a single policy was set before.
+    pub outcome: PutOutcome,
 }
 
 /// Where the value of a policy comes from.

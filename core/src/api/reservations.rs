@@ -3,7 +3,7 @@
 #![cfg_attr(doc, doc = include_str!("../../doc/reservations.md"))]
 
 use crate::model::Refusal;
-use crate::model::{Channel, Count, Id, MessageInput, PaidWithCredits, ReservationState};
+use crate::model::{Channel, Count, Cursor, Id, MessageInput, PaidWithCredits, ReservationState};
 use std::sync::Arc;
 use tenantry_macros::{answer, request};
 
@@ -76,6 +76,28 @@ pub struct Get {
     pub reservation: Id,
 }
 
+/// Lists the open reservations of an account, those that expire first first, a page at a time; a
+/// page may be shorter than `limit` while there is a `next`. A reservation whose time is over, or
+/// that has ended in another way, is not listed; `reservations.get` reads it for a day
+/// (R-QTA-17).
+#[request]
+pub struct List {
+    /// The account.
+    pub account: Id,
+    /// Whether the reservations of all accounts below are listed too; only for users who manage the
+    /// team.
+    #[serde(default)]
+    pub include_descendants: bool,
+    /// Only the reservations of this user.
+    pub user: Option<Id>,
+    /// Only the reservations of this channel.
+    pub channel: Option<Channel>,
+    /// Where the page begins: the `next` of the previous page.
+    pub after: Option<Cursor>,
+    /// How many reservations the page has at most: 1 to 500; 50 when absent.
+    pub limit: Option<Count>,
+}
+
 /// The answer to a request to reserve messages.
 #[answer]
 #[schemars(extend("x-yes" = "refusal"))]
@@ -124,4 +146,13 @@ pub struct Reservation {
     /// How many messages credits paid for when the reservation was charged; when messages are given
     /// back, the credits are given back first (R-CRD-2).
     pub credits: Option<PaidWithCredits>,
+}
+
+/// A page of open reservations.
+#[answer]
+pub struct ReservationList {
+    /// The reservations.
+    pub reservations: Vec<Reservation>,
+    /// The `after` of the next page; absent on the last page.
+    pub next: Option<Cursor>,
 }

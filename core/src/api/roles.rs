@@ -2,6 +2,7 @@
 //! to R-ROL-8): requests and answers.
 #![cfg_attr(doc, doc = include_str!("../../doc/roles.md"))]
 
+use crate::api::put::PutOutcome;
 use crate::model::{Count, Grant, Id, Name, Role};
 use tenantry_macros::{answer, request};
 
@@ -62,6 +63,37 @@ pub struct Edit {
     pub includes: Option<Vec<Id>>,
     /// The revision on which the change is based; a stale one is refused with `rev_conflict`.
     pub expected_rev: Option<Count>,
+}
+
+/// Creates a role, or changes the one that has the id, so that it is exactly as the request says. A
+/// field that is absent is as it would be after `roles.create`. A role that is as it should be
+/// already is not written, and keeps its revision; so a script can do the same again.
+///
+/// The rules are those of `roles.create` and `roles.edit`, and the actor needs `roles.create` too
+/// where the role is not there yet. The role keeps what neither of them sets: the other role that
+/// is on trial in its place, and whether it is one of administrators. A role stays in its account:
+/// an id that belongs to a role of another one, or to one that was deleted, is refused with
+/// `id_taken`.
+#[request]
+pub struct Put {
+    /// The host's own id.
+    pub id: Id,
+    /// The account to which the role belongs; it can be used there and in the accounts below. When
+    /// absent: for a user, the account in which they act; for the host and operators, the platform.
+    pub account: Option<Id>,
+    /// The name that people see.
+    pub name: Name,
+    /// The permissions that the role allows, at most 1,000.
+    #[serde(default)]
+    pub allow: Vec<Grant>,
+    /// The permissions that the role denies, at most 1,000; a denial takes precedence over every
+    /// grant.
+    #[serde(default)]
+    pub deny: Vec<Id>,
+    /// The roles whose grants and denials the role includes, at most 1,000. Each included role must
+    /// be usable wherever this role is usable.
+    #[serde(default)]
+    pub includes: Vec<Id>,
 }
 
 /// Reads a role. A role of an account that the actor cannot see is refused with `not_found`.
@@ -155,6 +187,15 @@ pub struct RoleList {
     pub roles: Vec<Role>,
     /// The `after` of the next page; absent on the last page.
     pub next: Option<Id>,
+}
+
+/// A role that was put into a state.
+#[answer]
+pub struct RolePut {
+    /// The role.
+    pub role: Role,
+    /// What was done.
+    pub outcome: PutOutcome,
 }
 
 /// A role that was deleted.

@@ -44,6 +44,10 @@ pub struct UsageWindow {
     /// How much of the limit is used; for a cap that spreads, how many messages of its burst still
     /// wait for their turn.
     pub used: u64,
+    /// How much of the number in `used` open reservations hold, of the account and of the accounts
+    /// below it; the rest has gone out (R-QTA-17). Only `usage.get` says it, and it is absent when
+    /// nothing is reserved; of more than 10,000 open reservations, those that expire first count.
+    pub reserved: Option<u64>,
     /// How many messages went out beyond the limit (R-QTA-7). The number includes the messages for
     /// which credits paid, which `used` does not include (R-CRD-2).
     pub overuse: u64,

@@ -169,6 +169,10 @@ pub struct List {
     /// Only users whose e-mail address, last name or first name begins with this text; case and
     /// accents do not matter. Users who match in the field that orders the list come first.
     pub search: Option<Name>,
+    /// Only users with this text anywhere in their name or e-mail address, such as a part of a name
+    /// or `@acme.example`; case and accents do not matter. A call looks at 2,000 users at most, so
+    /// that a page may be empty while there is still a `next` (R-ACC-8).
+    pub contains: Option<Name>,
     /// The order; by e-mail address when absent.
     pub order: Option<UserOrder>,
     /// Where the page begins: the `next` of the previous page.
@@ -251,6 +255,10 @@ pub struct User {
     pub email_change: Option<EmailChangeAsked>,
     /// Whether the user has to set a password before they are no longer shown as pending.
     pub must_set_password: bool,
+    /// The form of the user's password hash if it was imported and is weak, as in
+    /// `passwords.import_hashes`; absent again once the user has logged in or set a password. Shown
+    /// only to the user themself, the host and operators.
+    pub weak_password: Option<String>,
     /// When the user first logged in, in unix milliseconds.
     pub first_login_at_ms: Option<u64>,
     /// When the user was last seen, in unix milliseconds, to within five minutes; absent when the

@@ -1,14 +1,15 @@
-//! Hashes of passwords: Argon2id, and the forms that other platforms bring with them (R-SES-1).
+//! Makes hashes of passwords by Argon2id, and compares passwords with these and with the hashes of
+//! other platforms (R-SES-1).
 //!
 //! Every run takes memory and a core for some milliseconds. So only a few run at once, and none
 //! under the writer's lock.
 
+use crate::auth::forms::Hash;
 use crate::error::Error;
 use crate::kernel::keys::hex;
 use crate::model::{EffectivePolicies, Id};
 use crate::options::Pepper;
-use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+use argon2::password_hash::PasswordHasher;
 use argon2::{Algorithm, Argon2, Params, Version};
 use hmac::{Hmac, KeyInit, Mac};
 use parking_lot::{Condvar, Mutex};
@@ -36,13 +37,10 @@ impl Cost {
         }
     }
 
-    #[cfg(test)]
-    fn of_hash(hash: &str) -> Option<Cost> {
-        let params = Params::try_from(&PasswordHash::new(hash).ok()?).ok()?;
-        Some(Cost {
-            memory_kib: params.m_cost(),
-            passes: params.t_cost(),
-        })
+    /// What a hash did cost; none where it is not by Argon2.
+    fn of_hash(hash: &Hash) -> Option<Cost> {
+        let (memory_kib, passes) = hash.argon2()?;
+        Some(Cost { memory_kib, passes })
     }
 
     fn argon2(self) -> Result<Argon2<'static>, Error> {
@@ -163,7 +161,7 @@ impl Hasher {
         pepper: Option<&Id>,
         cost: Cost,
     ) -> Result<Option<&'a str>, Error> {
-        let form = Form::of(hash).ok_or_else(|| {
+        let hash = Hash::of(hash).ok_or_else(|| {
             Error::corrupt("The hash of a password has an unknown form; restore a backup.")
         })?;
         let mut cost_argon2 = false;
@@ -171,10 +169,10 @@ impl Hasher {
             let Some(peppered) = self.peppered(spelling, pepper) else {
                 break;
             };
-            if self.fits(&peppered, hash, form) {
+            if self.fits(&peppered, &hash) {
                 return Ok(Some(spelling));
             }
-            cost_argon2 = form == Form::Argon2;
+            cost_argon2 = Cost::of_hash(&hash).is_some();
         }
         if !cost_argon2 {
             self.pretend("", cost)?;
@@ -182,77 +180,22 @@ impl Hasher {
         Ok(None)
     }
 
-    fn fits(&self, password: &str, hash: &str, form: Form) -> bool {
-        let bytes = password.as_bytes();
+    fn fits(&self, password: &str, hash: &Hash) -> bool {
         let _permit = self.permit();
-        match form {
-            Form::Argon2 => {
-                #[cfg(test)]
-                self.argon2.lock().extend(Cost::of_hash(hash));
-                Argon2::default().verify_password(bytes, hash).is_ok()
-            }
-            Form::Bcrypt => bcrypt::verify(bytes, hash).unwrap_or(false),
-            Form::Scrypt => PasswordHash::new(hash)
-                .is_ok_and(|hash| scrypt::Scrypt::new().verify_password(bytes, &hash).is_ok()),
-            Form::Pbkdf2 => phc_of_pbkdf2(hash).is_some_and(|hash| {
-                pbkdf2::Pbkdf2::default()
-                    .verify_password(bytes, &hash)
-                    .is_ok()
-            }),
-        }
-    }
-}
-
-/// What made a hash.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
-    Argon2,
-    Bcrypt,
-    Scrypt,
-    Pbkdf2,
-}
-
-impl Form {
-    fn of(hash: &str) -> Option<Form> {
-        Some(match hash.split('$').nth(1)? {
-            "argon2id" | "argon2i" | "argon2d" => Form::Argon2,
-            "2a" | "2b" | "2x" | "2y" => Form::Bcrypt,
-            "scrypt" => Form::Scrypt,
-            "pbkdf2-sha256" | "pbkdf2-sha512" => Form::Pbkdf2,
-            _ => return None,
-        })
-    }
-}
-
-/// PBKDF2 in the form of PHC; the older `$pbkdf2-sha256$rounds$salt$hash`, with `.` for `+`, is
-/// turned into it.
-fn phc_of_pbkdf2(hash: &str) -> Option<PasswordHash> {
-    let parts: Vec<&str> = hash.split('$').collect();
-    match parts.as_slice() {
-        ["", name, rounds, salt, output] if rounds.bytes().all(|byte| byte.is_ascii_digit()) => {
-            let bytes = output.len() * 3 / 4;
-            PasswordHash::new(&format!(
-                "${name}$i={rounds},l={bytes}${}${}",
-                salt.replace('.', "+"),
-                output.replace('.', "+")
-            ))
-            .ok()
-        }
-        _ => PasswordHash::new(hash).ok(),
+        #[cfg(test)]
+        self.argon2.lock().extend(Cost::of_hash(hash));
+        hash.is_of(password.as_bytes())
     }
 }
 
 /// Whether a hash is to be made anew at the next log-in: of another kind, or with less work than
 /// what is asked for now.
 pub(crate) fn is_outdated(hash: &str, cost: Cost) -> bool {
-    let Some(Ok(params)) = PasswordHash::new(hash)
-        .ok()
+    let made_at = Hash::of(hash)
         .filter(|_| hash.starts_with("$argon2id$v=19$"))
-        .map(|hash| Params::try_from(&hash))
-    else {
-        return true;
-    };
-    params.m_cost() < cost.memory_kib || params.t_cost() < cost.passes
+        .and_then(|hash| Cost::of_hash(&hash));
+    made_at
+        .is_none_or(|made_at| made_at.memory_kib < cost.memory_kib || made_at.passes < cost.passes)
 }
 
 /// How a typed password may be spelled in a hash that another platform made: in normal form, or as
@@ -266,116 +209,37 @@ pub(crate) fn foreign_spellings<'a>(typed: &'a str, normal: &'a str) -> Vec<&'a 
     }
 }
 
-/// Whether the scheme of a hash looked at all of a password that fits: of 72 bytes bcrypt cannot
-/// tell whether more followed. The hash of a longer password stays as it is: one that is made anew
-/// of what was typed now may be of another password.
-pub(crate) fn is_of_all(hash: &str, password: &str) -> bool {
-    const LOOKED_AT: usize = 72;
-    Form::of(hash) != Some(Form::Bcrypt) || password.len() < LOOKED_AT
-}
-
-/// Refuses a hash that could never be compared with, or only at a cost that others would wait for.
-pub(crate) fn check_imported(hash: &str) -> Result<(), &'static str> {
-    const UNKNOWN: &str = "This is not a bcrypt hash, nor an Argon2, scrypt or PBKDF2 hash \
-                           in the PHC format; let its user set a new password.";
-    const TOO_DEAR: &str = "Comparing a password with this hash would take too long; let its user \
-                            set a new password.";
-    // Its algorithm took bytes beyond ASCII for negative numbers. No password with one would fit,
-    // and nobody sees from the hash whether there is one.
-    if hash.starts_with("$2x$") {
-        return Err(
-            "A bcrypt hash that begins with `$2x$` was made by a faulty version and is not used; \
-             let its user set a new password.",
-        );
-    }
-    let numbers = || PasswordHash::new(hash).map_err(|_| UNKNOWN);
-    let dear = match Form::of(hash).ok_or(UNKNOWN)? {
-        Form::Argon2 => {
-            let params = Params::try_from(&numbers()?).map_err(|_| UNKNOWN)?;
-            numbers()?.hash.ok_or(UNKNOWN)?;
-            u64::from(params.m_cost()) * u64::from(params.t_cost()) > 4 << 20
-                || params.m_cost() > 1 << 20
-        }
-        Form::Bcrypt => {
-            let parts: bcrypt::HashParts = hash.parse().map_err(|_| UNKNOWN)?;
-            parts.get_cost() > 16
-        }
-        Form::Scrypt => {
-            let hash = numbers()?;
-            hash.hash.ok_or(UNKNOWN)?;
-            let number = |name| hash.params.get_decimal(name).ok_or(UNKNOWN);
-            scrypt::Params::try_from(&hash).map_err(|_| UNKNOWN)?;
-            let work = 1_u64
-                .checked_shl(number("ln")?)
-                .unwrap_or(u64::MAX)
-                .saturating_mul(u64::from(number("r")?));
-            work.saturating_mul(u64::from(number("p")?)) > 1 << 22
-        }
-        Form::Pbkdf2 => {
-            let hash = phc_of_pbkdf2(hash).ok_or(UNKNOWN)?;
-            hash.hash.ok_or(UNKNOWN)?;
-            pbkdf2::Params::try_from(&hash)
-                .map_err(|_| UNKNOWN)?
-                .rounds()
-                > 10_000_000
-        }
-    };
-    if dear { Err(TOO_DEAR) } else { Ok(()) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::auth::forms::check_imported;
 
     const CHEAP: Cost = Cost {
         memory_kib: 64,
         passes: 2,
     };
 
-    /// R-SES-1: hashes that other programs made; the password is `password`, of the last
-    /// `passwordPASSWORDpassword`.
-    const FOREIGN: [(&str, &str); 4] = [
-        ("password", "$scrypt$ln=4,r=8,p=1$c2FsdHNhbHRzYWx0c2FsdA$"),
-        ("password", "$2b$04$"),
-        (
-            "passwordPASSWORDpassword",
-            "$pbkdf2-sha256$i=4096,l=40$c2FsdFNBTFRzYWx0U0FMVHNhbHRTQUxUc2FsdFNBTFRzYWx0\
-             $NIyJ28vTKy8y2BS4EW6EzysXNH68GAAYHE4qH7jdU+HGNVGMfaxH6Q",
-        ),
-        (
-            "passwordPASSWORDpassword",
-            "$pbkdf2-sha256$4096$c2FsdFNBTFRzYWx0U0FMVHNhbHRTQUxUc2FsdFNBTFRzYWx0\
-             $NIyJ28vTKy8y2BS4EW6EzysXNH68GAAYHE4qH7jdU.HGNVGMfaxH6Q",
-        ),
-    ];
-
+    /// R-SES-1: whoever fails with the hash of another platform costs one Argon2 as well.
     #[test]
     fn hashes_of_other_platforms() {
         let hasher = Hasher::new(Vec::new());
         let bcrypt = bcrypt::hash_with_salt("password", 4, *b"saltsaltsaltsalt")
             .unwrap()
             .to_string();
-        let scrypt_params = scrypt::Params::new(4, 8, 1).unwrap();
-        let scrypt = scrypt::Scrypt::new_with_params(scrypt_params)
-            .hash_password_with_salt(b"password", b"saltsaltsaltsalt")
-            .unwrap()
-            .to_string();
-        assert!(
-            scrypt.starts_with(FOREIGN[0].1) && bcrypt.starts_with(FOREIGN[1].1),
-            "{scrypt} {bcrypt}"
-        );
+        let scrypt = "$scrypt$ln=4,r=8,p=1$c2FsdHNhbHRzYWx0c2FsdA\
+                      $5f/Vi+XRWGUNGScbsma6KJ4zLFIke/NJsrvr7lQLAyA";
+        let ssha = "{SSHA}H/zrDv8FXUu1JmwvVYijfrYEF34jVZcO";
         for (password, hash) in [
-            ("password", scrypt.as_str()),
             ("password", bcrypt.as_str()),
-            FOREIGN[2],
-            FOREIGN[3],
+            ("password", scrypt),
+            ("test", ssha),
         ] {
-            assert_eq!(check_imported(hash), Ok(()), "{hash}");
+            assert!(check_imported(hash).is_ok(), "{hash}");
             assert!(fits(&hasher, password, hash), "{hash}");
             assert!(!fits(&hasher, "another", hash), "{hash}");
             assert!(is_outdated(hash, CHEAP), "{hash}");
         }
-        assert_eq!(hasher.argon2_costs(), [CHEAP; 4]);
+        assert_eq!(hasher.argon2_costs(), [CHEAP; 3]);
     }
 
     fn fits(hasher: &Hasher, password: &str, hash: &str) -> bool {
@@ -390,18 +254,15 @@ mod tests {
     #[test]
     fn what_old_schemes_do_not_look_at() {
         let hasher = Hasher::new(Vec::new());
-        let scrypt = scrypt::Scrypt::new_with_params(scrypt::Params::new(4, 8, 1).unwrap());
-        let scrypt = scrypt
-            .hash_password_with_salt(b"pw", b"saltsaltsaltsalt")
-            .unwrap()
-            .to_string();
+        let scrypt = "$scrypt$ln=4,r=8,p=1$c2FsdHNhbHRzYWx0c2FsdA\
+                      $wYOOMwAiWbJtJSZwEoaHwXf+n3MQJ9/nr7fzolg6q6o";
         let bcrypt = |password: &str| {
             bcrypt::hash_with_salt(password, 4, *b"saltsaltsaltsalt")
                 .unwrap()
                 .to_string()
         };
         // The schemes themselves take these for `pw`.
-        assert!(fits(&hasher, "pw\0", &scrypt) && fits(&hasher, "pw\0pw", &bcrypt("pw")));
+        assert!(fits(&hasher, "pw\0", scrypt) && fits(&hasher, "pw\0pw", &bcrypt("pw")));
         for typed in ["pw\0", "pw\0pw", "\0pw"] {
             assert!(foreign_spellings(typed, typed).is_empty());
         }
@@ -414,12 +275,12 @@ mod tests {
             (&long, false),
         ] {
             assert_eq!(
-                is_of_all(&bcrypt(&long), typed),
+                Hash::of(&bcrypt(&long)).unwrap().is_of_all(typed),
                 all,
                 "{} bytes",
                 typed.len()
             );
-            assert!(is_of_all(&scrypt, typed));
+            assert!(Hash::of(scrypt).unwrap().is_of_all(typed));
         }
         assert!(fits(&hasher, &long[..72], &bcrypt(&long)));
     }
@@ -449,39 +310,6 @@ mod tests {
             );
         }
         assert_eq!(hasher.argon2_costs(), [CHEAP]);
-    }
-
-    #[test]
-    fn hashes_that_are_not_taken() {
-        let dear = [
-            "$2b$17$",
-            "$argon2id$v=19$m=2097152,t=1,p=1$c2FsdHNhbHRzYWx0c2FsdA$",
-            "$scrypt$ln=24,r=8,p=1$c2FsdHNhbHRzYWx0c2FsdA$",
-        ];
-        let spoiled = bcrypt::hash_with_salt("password", 4, *b"saltsaltsaltsalt")
-            .unwrap()
-            .to_string()
-            .replacen("$2b$", "$2x$", 1);
-        for bad in [
-            &spoiled,
-            "",
-            "password",
-            "$1$abc$def",
-            "$2b$99$short",
-            "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ",
-            "$pbkdf2-sha256$99999999$c2FsdA$AAAA",
-        ] {
-            assert!(check_imported(bad).is_err(), "{bad}");
-        }
-        let output = "A".repeat(43);
-        for head in dear {
-            let hash = if head.starts_with("$2b") {
-                format!("{head}{}", "a".repeat(53))
-            } else {
-                format!("{head}{output}")
-            };
-            assert!(check_imported(&hash).is_err(), "{hash}");
-        }
     }
 
     /// S3

@@ -1,6 +1,7 @@
 //! Who somebody is: passwords, second factors, tokens, and how often one may try.
 
 mod attempts;
+pub(crate) mod forms;
 pub(crate) mod guesses;
 pub(crate) mod hasher;
 pub(crate) mod throttle;

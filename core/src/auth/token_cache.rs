@@ -30,6 +30,10 @@ pub(crate) trait Credential: Serialize + DeserializeOwned + Clone + 'static {
     fn id(&self) -> &Id;
     /// The hash of the token.
     fn token_hash(&self) -> &str;
+    /// The hash of the token before this one, and until when that is good.
+    fn former(&self) -> Option<(&str, u64)> {
+        None
+    }
     /// When it was used last; 0 for never.
     fn used_at_ms(&self) -> u64;
     /// Who was here when it was used; nobody where that is a program, or somebody who acts as
@@ -56,6 +60,8 @@ pub(crate) struct Live<T> {
     pub(crate) record: T,
     /// The hash of its token; none where the store holds none that could be one.
     hash: Option<[u8; 32]>,
+    /// The hash of the token before it, and until when that is good.
+    former: Option<([u8; 32], u64)>,
     /// The account that they could enter last.
     pub(crate) entered: ArcSwapOption<Id>,
     /// When it was used last.
@@ -82,17 +88,25 @@ impl<T: Credential> Live<T> {
     fn new(record: T) -> Live<T> {
         let at_ms = record.used_at_ms();
         let hash = hash_bytes(record.token_hash());
+        let former = record
+            .former()
+            .and_then(|(hash, until_ms)| Some((hash_bytes(hash)?, until_ms)));
         Live {
             record,
             hash,
+            former,
             entered: ArcSwapOption::empty(),
             used_ms: at_ms.into(),
             written_ms: at_ms.into(),
         }
     }
 
-    fn is_of(&self, token: &ShownToken<'_>) -> bool {
+    /// Whether the token is the one of the record, or the one before while that is good.
+    fn is_of(&self, token: &ShownToken<'_>, kernel: &Kernel) -> bool {
         self.hash.is_some_and(|hash| token.has_hash(&hash))
+            || self.former.is_some_and(|(hash, until_ms)| {
+                kernel.clock.now_ms() < until_ms && token.has_hash(&hash)
+            })
     }
 
     /// When it was used last, as far as is known here.
@@ -140,14 +154,17 @@ impl<T: Credential> TokenCache<T> {
             return Ok(None);
         };
         if let Some(live) = self.get(token.id()) {
-            return Ok(live.is_of(&token).then_some(live));
+            return Ok(live.is_of(&token, kernel).then_some(live));
         }
         let Some(id) = Id::new(token.id()).ok().filter(|_| token.is_whole()) else {
             return Ok(None);
         };
         let generation = self.generation();
         let record: Option<T> = kernel.tx().get(&T::key(&id))?;
-        let Some(live) = record.map(Live::new).filter(|live| live.is_of(&token)) else {
+        let live = record
+            .map(Live::new)
+            .filter(|live| live.is_of(&token, kernel));
+        let Some(live) = live else {
             return Ok(None);
         };
         let live = Arc::new(live);

@@ -69,6 +69,7 @@ fn what_an_api_key_may_call_is_decided() {
                 "a key would outlive itself by making another",
             ),
             ("api_keys.edit", false, "a key would widen itself"),
+            ("api_keys.rotate", false, "a key would outlive its token"),
             (
                 "addresses.set",
                 false,
@@ -76,6 +77,7 @@ fn what_an_api_key_may_call_is_decided() {
             ),
             ("sessions.create_as", false, "a program acts as nobody else"),
             ("accounts.switch", false, "a key belongs to one account"),
+            ("members.leave", false, "a person leaves, not a program"),
         ],
     );
 }
@@ -118,7 +120,13 @@ fn what_is_open_to_a_log_in_as_another_is_decided() {
                 "the account would be somebody else's",
             ),
             ("api_keys.create", false, "the key would outlive the log-in"),
+            (
+                "api_keys.rotate",
+                false,
+                "the token would outlive the log-in",
+            ),
             ("addresses.set", false, "the person could be shut out"),
+            ("members.leave", false, "it cannot be taken back"),
             (
                 "sessions.create_as",
                 false,
@@ -157,6 +165,7 @@ fn what_needs_a_recent_log_in_is_decided() {
             ),
             ("api_keys.create", true, "the key outlives the session"),
             ("api_keys.edit", true, "the key outlives the session"),
+            ("api_keys.rotate", true, "the token outlives the session"),
             (
                 "accounts.transfer_owner",
                 true,
@@ -236,4 +245,35 @@ fn one_thing_done_to_many_is_answered_in_one_shape() {
         );
     }
     assert_eq!(found, 5, "operations that take `atomic`");
+}
+
+/// R-PLT-2: of an operator who reads about an account one permission is asked for, whatever they
+/// read; what is the platform's own has permissions of its own.
+#[test]
+fn one_permission_lets_an_operator_see_all_of_every_client() {
+    const OF_THE_PLATFORM: [&str; 4] = [
+        "packages.view",
+        "packages.assign",
+        "operators.manage",
+        "roles.view",
+    ];
+    let mut seen = 0;
+    for entry in CATALOGUE {
+        let permission = match entry.access {
+            _ if entry.effect != Effect::Read => continue,
+            // Whether an account can be made is asked by who makes it.
+            Operator("clients.add") => continue,
+            Operator(permission)
+            | crate::api::operation::Access::Account {
+                operator: Some(permission),
+                ..
+            } => permission,
+            _ => continue,
+        };
+        if !OF_THE_PLATFORM.contains(&permission) {
+            assert_eq!(permission, "clients.view_all", "{}", entry.name);
+            seen += 1;
+        }
+    }
+    assert!(seen > 30, "only {seen} operations were found");
 }

@@ -11,15 +11,16 @@ use crate::access::request::Ctx;
 use crate::access::visibility;
 use crate::api::api_keys::{
     ApiKey, ApiKeyDeleted, ApiKeyList, ApiKeyProof, ApiKeyToken, Check, Create, Delete, Edit, List,
+    Rotate,
 };
 use crate::domain::roles;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::kernel::revision::check_rev;
 use crate::model::{
-    self, Actor, Address, AddressRange, Count, Grant, Id, OutboxKind, OutboxMessage,
+    self, Actor, Address, AddressRange, Count, FormerToken, Grant, Id, OutboxKind, OutboxMessage,
 };
-use crate::rules::api_key::{can_have, is_wider, key_permissions};
+use crate::rules::api_key::{can_have, is_expired, is_wider, key_permissions};
 use crate::tables::api_keys::ApiKeys;
 use crate::tables::api_keys::{all_of, end, invalidate};
 use crate::tables::{accounts, users};
@@ -30,8 +31,11 @@ const MOST_KEYS: usize = 100;
 const MOST_PERMISSIONS: usize = 100;
 /// The longest allow-list of a key.
 const MOST_ADDRESSES: usize = 100;
+/// The longest time for which a token stays good beside the one after it.
+const LONGEST_OVERLAP_MS: u64 = 30 * 24 * 3_600_000;
 
-pub(crate) fn answer_of(key: model::ApiKey) -> ApiKey {
+pub(crate) fn answer_of(key: model::ApiKey, now_ms: u64) -> ApiKey {
+    let former = key.former.map(|former| former.until_ms);
     ApiKey {
         account: key.account,
         id: key.id,
@@ -40,6 +44,7 @@ pub(crate) fn answer_of(key: model::ApiKey) -> ApiKey {
         permissions: key.permissions,
         allow_list: key.allow_list,
         expires_at_ms: key.expires_at_ms,
+        former_token_until_ms: former.filter(|until_ms| now_ms < *until_ms),
         last_used_at_ms: key.last_used_at_ms,
         last_ip: key.last_ip,
         rev: key.rev,
@@ -230,6 +235,7 @@ impl Operation for Create {
             user: member.user,
             name: self.name,
             token_hash: token.hash(),
+            former: None,
             permissions: self.permissions,
             allow_list,
             expires_at_ms: self.expires_at_ms.map(Count::get),
@@ -242,36 +248,43 @@ impl Operation for Create {
         ctx.tx.save::<ApiKeys>(&key)?;
         tell(ctx, &key)?;
         Ok(ApiKeyToken {
-            api_key: answer_of(key),
+            api_key: answer_of(key, ctx.now_ms),
             token: token.reveal()?,
         })
     }
+}
+
+/// Reads a key that the actor may change, with the membership that it is of: users change their own
+/// keys.
+fn load_to_change(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    id: &Id,
+    expected_rev: Option<Count>,
+) -> Result<(model::ApiKey, model::Member), Error> {
+    let key = load_visible(ctx, account, id, "api_keys.view", "clients.view_all")?;
+    if matches!(ctx.actor, Actor::User { .. }) && !visibility::is_self(ctx, &key.user) {
+        return Err(Error::new(
+            Code::PermissionDenied,
+            format!(
+                "The API key `{}` belongs to another user; you can delete it, not change it.",
+                key.id
+            ),
+        )
+        .at("/api_key"));
+    }
+    let member = member_for(ctx, account, Some(key.user.clone()))?;
+    check_rev(expected_rev, key.rev)?;
+    Ok((key, member))
 }
 
 impl Operation for Edit {
     type Answer = ApiKey;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<ApiKey, Error> {
-        let mut key = load_visible(
-            ctx,
-            &self.account,
-            &self.api_key,
-            "api_keys.view",
-            "clients.view_all",
-        )?;
-        if matches!(ctx.actor, Actor::User { .. }) && !visibility::is_self(ctx, &key.user) {
-            return Err(Error::new(
-                Code::PermissionDenied,
-                format!(
-                    "The API key `{}` belongs to another user; you can delete it, not change it.",
-                    key.id
-                ),
-            )
-            .at("/api_key"));
-        }
+        let (mut key, member) =
+            load_to_change(ctx, &self.account, &self.api_key, self.expected_rev)?;
         let before = key.clone();
-        let member = member_for(ctx, &self.account, Some(key.user.clone()))?;
-        check_rev(self.expected_rev, key.rev)?;
         check_expiry(ctx, self.expires_at_ms)?;
         if self.never_expires && self.expires_at_ms.is_some() {
             return Err(Error::invalid(
@@ -299,7 +312,57 @@ impl Operation for Edit {
         if is_wider(&ctx.tree(), &before, &key) {
             tell(ctx, &key)?;
         }
-        Ok(answer_of(key))
+        Ok(answer_of(key, ctx.now_ms))
+    }
+}
+
+/// How long the token until now stays good.
+fn checked_overlap(overlap_ms: Option<Count>) -> Result<u64, Error> {
+    let overlap_ms = overlap_ms.map_or(0, Count::get);
+    if overlap_ms > LONGEST_OVERLAP_MS {
+        return Err(Error::invalid(
+            "/overlap_ms",
+            format!("`overlap_ms` must be from 0 to {LONGEST_OVERLAP_MS}, and is {overlap_ms}."),
+        ));
+    }
+    Ok(overlap_ms)
+}
+
+impl Operation for Rotate {
+    type Answer = ApiKeyToken;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<ApiKeyToken, Error> {
+        let overlap_ms = checked_overlap(self.overlap_ms)?;
+        let (mut key, member) =
+            load_to_change(ctx, &self.account, &self.api_key, self.expected_rev)?;
+        if is_expired(&key, ctx.now_ms) {
+            return Err(Error::new(
+                Code::ApiKeyInvalid,
+                format!(
+                    "The API key `{}` has expired; give it a later `expires_at_ms` first.",
+                    key.id
+                ),
+            )
+            .at("/api_key"));
+        }
+        // Whoever has the new token can do all of it.
+        check_permissions(ctx, &member, &key.permissions).map_err(|error| error.at("/api_key"))?;
+        let token = ctx.token_of::<model::ApiKey>(&key.id)?;
+        let token_hash = std::mem::replace(&mut key.token_hash, token.hash());
+        key.former = (overlap_ms > 0).then(|| FormerToken {
+            token_hash,
+            replaced_at_ms: ctx.now_ms,
+            until_ms: ctx.now_ms.saturating_add(overlap_ms),
+        });
+        key.rev += 1;
+        key.updated_at_ms = ctx.now_ms;
+        ctx.tx.save::<ApiKeys>(&key)?;
+        invalidate(&mut ctx.tx, &key);
+        tell(ctx, &key)?;
+        Ok(ApiKeyToken {
+            api_key: answer_of(key, ctx.now_ms),
+            token: token.reveal()?,
+        })
     }
 }
 
@@ -335,7 +398,10 @@ impl Operation for List {
             visibility::is_self(ctx, &key.user) || (sees_all && !hidden.contains(&key.user))
         });
         Ok(ApiKeyList {
-            api_keys: found.into_iter().map(answer_of).collect(),
+            api_keys: found
+                .into_iter()
+                .map(|key| answer_of(key, ctx.now_ms))
+                .collect(),
         })
     }
 }

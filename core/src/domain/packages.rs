@@ -4,15 +4,16 @@ use crate::access::operation::Operation;
 use crate::access::request::Ctx;
 use crate::api;
 use crate::api::packages::{
-    Create, Delete, Edit, Get, List, PackageDeleted, PackageList, PackagePreflight, Preflight,
-    PreflightExcess, PreflightGuarantee, Retire,
+    Create, Delete, Edit, Get, List, PackageDeleted, PackageList, PackagePreflight, PackagePut,
+    Preflight, PreflightExcess, PreflightGuarantee, Put, Retire,
 };
+use crate::api::put::PutOutcome;
 use crate::domain::{assets, gauges, limits, replacing, roles};
 use crate::error::{Code, Error};
 use crate::kernel::page::page;
 use crate::kernel::revision::check_rev;
 use crate::kernel::{Lowered, keys};
-use crate::model::{Edition, Id, LimitName, LimitTerms, Limits, Package, Replaceable};
+use crate::model::{Actor, Edition, Id, LimitName, LimitTerms, Limits, Package, Replaceable};
 use crate::rules::limit::{CountedBy, LimitLevel, counted_by, guarantees_hold, needs_licence};
 use crate::tables::packages::{Packages, accounts_of, load, load_open};
 use crate::tables::replacements::names_of;
@@ -266,17 +267,89 @@ impl Operation for Edit {
             package.limits.set(*name, None);
             package.limits.set_terms(LimitTerms::none(*name));
         }
-        check(&package)?;
-        check_licence(ctx, Some(&before), &package)?;
-        check_role(ctx, before.role.as_ref(), package.role.as_ref())?;
-        package.rev += 1;
-        package.updated_at_ms = ctx.now_ms;
-        ctx.tx.save::<Packages>(&package)?;
-        ctx.tx.invalidate_all();
-        if package.limits != before.limits {
-            ctx.tx.recheck_limits(Lowered::Package(package.id.clone()));
-        }
+        check_change(ctx, &before, &package)?;
+        let package = save_changed(ctx, &before, package)?;
         answer_of(ctx, package)
+    }
+}
+
+/// Refuses what a package cannot become.
+fn check_change(ctx: &mut Ctx<'_>, before: &Package, after: &Package) -> Result<(), Error> {
+    check(after)?;
+    check_licence(ctx, Some(before), after)?;
+    check_role(ctx, before.role.as_ref(), after.role.as_ref())
+}
+
+/// Writes what became of a package; every account that inherits from it sees it at once (R-PKG-4).
+fn save_changed(
+    ctx: &mut Ctx<'_>,
+    before: &Package,
+    mut package: Package,
+) -> Result<Package, Error> {
+    package.rev += 1;
+    package.updated_at_ms = ctx.now_ms;
+    ctx.tx.save::<Packages>(&package)?;
+    ctx.tx.invalidate_all();
+    if package.limits != before.limits {
+        ctx.tx.recheck_limits(Lowered::Package(package.id.clone()));
+    }
+    Ok(package)
+}
+
+impl Operation for Put {
+    type Answer = PackagePut;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<PackagePut, Error> {
+        let Some(before) = ctx.tx.get::<Package>(&keys::package(&self.id))? else {
+            if matches!(ctx.actor, Actor::Operator { .. }) {
+                ctx.require_as_operator("packages.create")?;
+            }
+            return Ok(PackagePut {
+                package: self.into_new().run(ctx)?,
+                outcome: PutOutcome::Created,
+            });
+        };
+        let wanted = Package {
+            name: self.name,
+            limits: self.limits,
+            assets: self.assets,
+            credits: self.credits,
+            overuse: self.overuse,
+            bounce_rate: self.bounce_rate,
+            child_price: self.child_price,
+            role: self.role,
+            ..before.clone()
+        };
+        let terms = &wanted.limits.terms;
+        limits::check_terms(ctx, None, terms, &Limits::default(), "/limits/terms")?;
+        check_change(ctx, &before, &wanted)?;
+        let (package, outcome) = if wanted == before {
+            (before, PutOutcome::Unchanged)
+        } else {
+            let changed = save_changed(ctx, &before, wanted)?;
+            (changed, PutOutcome::Changed)
+        };
+        Ok(PackagePut {
+            package: answer_of(ctx, package)?,
+            outcome,
+        })
+    }
+}
+
+impl Put {
+    /// The same as a request to create the package.
+    fn into_new(self) -> Create {
+        Create {
+            id: Some(self.id),
+            name: self.name,
+            limits: self.limits,
+            role: self.role,
+            assets: self.assets,
+            credits: self.credits,
+            overuse: self.overuse,
+            bounce_rate: self.bounce_rate,
+            child_price: self.child_price,
+        }
     }
 }
 
@@ -478,5 +551,73 @@ impl Operation for Preflight {
             exceeded,
             guarantees,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::access::state::Engine;
+    use crate::catalogue;
+    use crate::error::Error;
+    use crate::model::{Actor, Edition};
+    use crate::options::OpenOptions;
+    use serde_json::{Value, json};
+    use std::path::Path;
+
+    fn call(engine: &Engine, operation: &str, request: Value) -> Result<Value, Error> {
+        let entry = catalogue::find(operation).unwrap();
+        let answer = (entry.run_json)(engine, &Actor::System, request.to_string().as_bytes())?;
+        Ok(serde_json::from_str(&answer).unwrap())
+    }
+
+    /// What was done, and whether anything was committed.
+    fn put(engine: &Engine, request: &Value) -> (Value, bool) {
+        let before = engine.kernel.backend.last_commit();
+        let answer = call(engine, "packages.put", request.clone()).unwrap();
+        let has_written = engine.kernel.backend.last_commit() != before;
+        (answer["outcome"].clone(), has_written)
+    }
+
+    #[test]
+    fn a_package_is_put_into_a_state_and_left_there() {
+        let options = OpenOptions::default().edition(Edition::Commercial);
+        let engine = Engine::open(Path::new(":memory:"), &options).unwrap();
+        let gold = json!({"id": "gold", "name": "Gold", "role": "editor",
+            "limits": {"email_per_day": 100, "contacts": "unlimited",
+                "terms": [{"limit": "email_per_day", "over": "hold"}]},
+            "assets": {"domains": ["send.example"], "nodes": ["n1"]},
+            "credits": true, "overuse": true,
+            "bounce_rate": {"per_mille": 50, "sample": 100},
+            "child_price": {"currency": "EUR", "minor_units": 500}});
+        assert_eq!(put(&engine, &gold), (json!("created"), true));
+        assert_eq!(put(&engine, &gold), (json!("unchanged"), false));
+        for field in [
+            "role",
+            "limits",
+            "assets",
+            "overuse",
+            "bounce_rate",
+            "child_price",
+        ] {
+            let mut less = gold.clone();
+            less.as_object_mut().unwrap().remove(field);
+            assert_eq!(put(&engine, &less), (json!("changed"), true), "{field}");
+            assert_eq!(put(&engine, &less), (json!("unchanged"), false), "{field}");
+            assert_eq!(put(&engine, &gold), (json!("changed"), true), "{field}");
+        }
+
+        call(&engine, "packages.retire", json!({"package": "gold"})).unwrap();
+        assert_eq!(put(&engine, &gold), (json!("unchanged"), false));
+        let bare = json!({"id": "gold", "name": "Bare"});
+        assert_eq!(put(&engine, &bare), (json!("changed"), true));
+        let now = call(&engine, "packages.get", json!({"package": "gold"})).unwrap();
+        let fresh = json!({"id": "fresh", "name": "Bare"});
+        let fresh = call(&engine, "packages.create", fresh).unwrap();
+        for field in fresh.as_object().unwrap().keys() {
+            if !["id", "retired", "rev"].contains(&field.as_str()) && !field.ends_with("_at_ms") {
+                assert_eq!(now[field], fresh[field], "{field}");
+            }
+        }
+        assert_eq!(now["retired"], true);
     }
 }

@@ -8,8 +8,9 @@ use crate::access::visibility;
 use crate::api::operation::Request;
 use crate::api::passwords::{
     Ban, BannedPasswords, Change, Forgot, ImportHashes, ImportedPassword, PasswordChanged,
-    PasswordForgotten, PasswordsImported, Remove, Set, Unban,
+    PasswordForgotten, PasswordsImported, Remove, Set, Unban, WeakHashes,
 };
+use crate::auth::forms::{self, Hash};
 use crate::auth::guesses::estimate;
 use crate::auth::hasher::{self, Cost};
 use crate::domain::{self, links};
@@ -21,6 +22,7 @@ use crate::model::{
 };
 use crate::rules::password::{Weakness, check, folded, normal, weak};
 use crate::tables::{second_factors, users};
+use std::collections::BTreeMap;
 use zeroize::Zeroizing;
 
 const MOST_IMPORTED: usize = 500;
@@ -160,7 +162,8 @@ pub(crate) fn prove(
     let code = code_to_verify(ctx, email, &user.id, code, ip)?;
     let is_outdated =
         hasher::is_outdated(&hash, cost) || pepper.as_ref() != engine.auth.hasher.pepper();
-    let renewed = if is_outdated && hasher::is_of_all(&hash, hashed) {
+    let is_of_all = Hash::of(&hash).is_some_and(|hash| hash.is_of_all(hashed));
+    let renewed = if is_outdated && is_of_all {
         Some(new_hash(ctx, &password, cost)?)
     } else {
         None
@@ -424,10 +427,14 @@ impl Operation for ImportHashes {
                 ),
             ));
         }
+        let mut weak = BTreeMap::new();
         for (at, ImportedPassword { user, hash }) in self.passwords.iter().enumerate() {
             let user = users::load(&mut ctx.tx, user, &format!("/passwords/{at}/user"))?;
-            hasher::check_imported(hash.reveal())
+            let form = forms::check_imported(hash.reveal())
                 .map_err(|error| Error::invalid(format!("/passwords/{at}/hash"), error))?;
+            if form.is_weak {
+                *weak.entry(form.name).or_default() += 1;
+            }
             let record = PasswordRecord {
                 hash: hash.reveal().to_owned(),
                 pepper: None,
@@ -435,8 +442,13 @@ impl Operation for ImportHashes {
             };
             domain::users::email::password_was_set(ctx, user, Some(&record), None)?;
         }
+        let weak = weak.into_iter().map(|(form, count)| WeakHashes {
+            form: form.to_owned(),
+            count,
+        });
         Ok(PasswordsImported {
             imported: self.passwords.len() as u64,
+            weak: Some(weak.collect()).filter(|weak: &Vec<_>| !weak.is_empty()),
         })
     }
 }

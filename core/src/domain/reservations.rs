@@ -3,15 +3,20 @@
 use crate::access::operation::Operation;
 use crate::access::request::Ctx;
 use crate::access::view::{Judged, NominalCache};
-use crate::api::reservations::{Commit, Create, Get, Release, Reservation, ReservationDecision};
+use crate::api::reservations::{
+    Commit, Create, Get, List, Release, Reservation, ReservationDecision, ReservationList,
+};
 use crate::domain::sending::{own_message, sender_of};
 use crate::error::{Code, Error};
 use crate::kernel::keys;
+use crate::kernel::page::walk;
 use crate::meters::{Ask, Prepared};
-use crate::model::{self, Decision, Id, MessageInput, PaidWithCredits, ReservationState};
+use crate::model::{
+    self, Actor, Decision, Id, MessageInput, PaidWithCredits, ReservationState, TEAM_PERMISSION,
+};
 use crate::sending::{credits, idempotency};
-use crate::tables::campaigns;
 use crate::tables::reservations::{Reservations, load};
+use crate::tables::{accounts, campaigns};
 use std::sync::atomic::Ordering;
 
 const SHORTEST_MS: u64 = 1000;
@@ -379,5 +384,141 @@ impl Operation for Get {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Reservation, Error> {
         load(&mut ctx.tx, &self.account, &self.reservation).map(answer_of)
+    }
+}
+
+impl Operation for List {
+    type Answer = ReservationList;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<ReservationList, Error> {
+        accounts::load(&mut ctx.tx, &self.account, "/account")?;
+        if self.include_descendants && matches!(ctx.actor, Actor::User { .. }) {
+            ctx.require_in(&self.account, TEAM_PERMISSION)
+                .map_err(|error| error.at("/include_descendants"))?;
+        }
+        // The lines of an account are those of the accounts below it as well.
+        let span = keys::range(keys::OPEN_RESERVATION, &[self.account.as_str()]);
+        let (reservations, next) =
+            walk(ctx, &[span], self.after.as_ref(), self.limit, |ctx, key| {
+                let Some((account, id)) = keys::last_pair(key) else {
+                    return Ok(None);
+                };
+                if !self.include_descendants && account != self.account {
+                    return Ok(None);
+                }
+                let key = keys::reservation(&account, &id);
+                let open = ctx.tx.get::<model::Reservation>(&key)?;
+                Ok(open
+                    .filter(|open| self.fits(open, ctx.now_ms))
+                    .map(answer_of))
+            })?;
+        Ok(ReservationList { reservations, next })
+    }
+}
+
+impl List {
+    /// Whether a reservation that has a line is listed: one whose time is over has expired,
+    /// whenever it comes back.
+    fn fits(&self, reservation: &model::Reservation, now_ms: u64) -> bool {
+        !reservation.is_over(now_ms)
+            && (self.user.is_none() || reservation.user == self.user)
+            && self
+                .channel
+                .is_none_or(|channel| channel == reservation.channel)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Tenantry;
+    use serde_json::{Value, json};
+
+    const NOON_MS: u64 = 1_781_524_800_000;
+
+    fn call(store: &Tenantry, operation: &str, request: Value) -> Value {
+        let answer = store.call_json(b"", operation.as_bytes(), request.to_string().as_bytes());
+        serde_json::from_str(&answer.unwrap()).unwrap()
+    }
+
+    /// `acme` and below it `kid`; credits pay for what `acme` sends beyond ten messages a day.
+    fn store() -> Tenantry {
+        let options = json!({"clock": {"manual_ms": NOON_MS}, "seed": 1, "edition": "commercial"});
+        let store = Tenantry::open_json(":memory:", options.to_string().as_bytes()).unwrap();
+        let package = json!({"id": "pays", "name": "Pays", "credits": true, "overuse": true,
+            "limits": {"email_per_day": 10}});
+        call(&store, "packages.create", package);
+        for (account, parent, package) in
+            [("acme", None, Some("pays")), ("kid", Some("acme"), None)]
+        {
+            let owner = json!({"user": format!("{account}-owner"),
+                "email": format!("owner@{account}.example")});
+            let account = json!({"id": account, "name": account, "parent": parent,
+                "package": package, "owner": owner});
+            call(&store, "accounts.create", account);
+        }
+        store
+    }
+
+    fn reserve(store: &Tenantry, account: &str, count: u64, life_ms: u64) -> Value {
+        let one = json!({"account": account, "count": count, "life_ms": life_ms});
+        let reserved = call(store, "reservations.create", one);
+        assert_eq!(reserved["granted"], count);
+        reserved["reservation"].clone()
+    }
+
+    /// R-QTA-17: a page goes on behind the one before it, whatever ended in between.
+    #[test]
+    fn the_pages_of_a_list_hold_while_reservations_end() {
+        let store = store();
+        let all: Vec<Value> = (1..=7)
+            .map(|number| reserve(&store, "acme", 1, number * 1000))
+            .collect();
+        let page = |after: Value| {
+            let request = json!({"account": "acme", "limit": 2, "after": after});
+            call(&store, "reservations.list", request)
+        };
+        let listed = |page: &Value| -> Vec<Value> {
+            let reservations = page["reservations"].as_array().unwrap();
+            reservations.iter().map(|one| one["id"].clone()).collect()
+        };
+        let first = page(Value::Null);
+        assert_eq!(listed(&first), all[..2]);
+        // One that was listed, and one that was to come.
+        for gone in [1, 3] {
+            let request = json!({"account": "acme", "reservation": all[gone]});
+            call(&store, "reservations.release", request);
+        }
+        let second = page(first["next"].clone());
+        assert_eq!(listed(&second), [all[2].clone(), all[4].clone()]);
+        let engine = &store.guard_for_tests().engine;
+        engine.kernel.clock.set(NOON_MS + 6000).unwrap();
+        let third = page(second["next"].clone());
+        assert_eq!(
+            (listed(&third), &third["next"]),
+            (vec![all[6].clone()], &Value::Null)
+        );
+    }
+
+    /// R-QTA-17, R-CRD-2: what credits paid for is used of no limit, and so it is not reserved.
+    #[test]
+    fn what_credits_paid_for_is_not_reserved() {
+        let store = store();
+        let credits = json!({"account": "acme", "channel": "email", "amount": 50,
+            "reason": "bought"});
+        call(&store, "credits.grant", credits);
+        let used = || {
+            let usage = call(&store, "usage.get", json!({"account": "acme"}));
+            let day = &usage["windows"][1];
+            assert_eq!(day["limit"], "email_per_day");
+            (day["used"].clone(), day["reserved"].clone())
+        };
+        reserve(&store, "kid", 4, 60_000);
+        assert_eq!(used(), (json!(4), json!(4)));
+        // Six fit, and nine are paid for.
+        let paid = reserve(&store, "acme", 15, 60_000);
+        assert_eq!(used(), (json!(10), json!(10)));
+        let commit = json!({"account": "acme", "reservation": paid, "count": 15});
+        call(&store, "reservations.commit", commit);
+        assert_eq!(used(), (json!(10), json!(4)));
     }
 }

@@ -28,7 +28,7 @@ use crate::tables::deletions::{self, Deletion};
 use crate::tables::replacements;
 use sha2::{Digest, Sha256};
 use std::time::Duration;
-use tenantry_store::{Kind, Order, Record};
+use tenantry_store::{Damage, Kind, Order, Record};
 
 /// Most of each kind of work under way that is told.
 const MOST_TOLD: usize = 100;
@@ -114,7 +114,7 @@ impl Operation for Verify {
         let findings: Vec<StoreFinding> = match found.damaged.is_empty() {
             // Reading everything took long: what it is held against begins only now.
             true => check(ctx.engine.kernel.snapshot(), MOST_DAMAGED)?,
-            false => found.damaged.iter().map(|what| unreadable(what)).collect(),
+            false => found.damaged.iter().map(finding_of).collect(),
         };
         Ok(StoreVerification {
             whole: findings.is_empty(),
@@ -127,19 +127,16 @@ impl Operation for Verify {
     }
 }
 
-/// What the store itself says is damaged: a record, by its key as it is printed, or the whole.
-fn unreadable(what: &str) -> StoreFinding {
-    let (key, message) = match what.split_once(": ") {
-        Some(("the whole" | "the file", what)) => (
-            String::new(),
-            format!("The store as a whole is damaged: {what}."),
-        ),
-        _ => (
-            what.replace("\\x00", "\0"),
+/// What the store itself says is damaged.
+fn finding_of(damage: &Damage) -> StoreFinding {
+    let (key, message) = match damage {
+        Damage::Record(key) => (
+            key.as_slice(),
             "The record cannot be read: its bytes are not those that were written.".to_owned(),
         ),
+        Damage::Whole(what) => (&[][..], format!("The store as a whole is damaged: {what}.")),
     };
-    finding(StoreFindingKind::UnreadableRecord, key.as_bytes(), message)
+    finding(StoreFindingKind::UnreadableRecord, key, message)
 }
 
 impl Operation for StateHash {

@@ -8,7 +8,7 @@ use crate::api::usage::{
     Get, History, Invoice, InvoiceLine, InvoiceLines, Reconcile, Usage, UsageHistory,
     UsageReconciled, UsageWindow, UsedWindow,
 };
-use crate::domain::usage::windows::{add_paid, window_of};
+use crate::domain::usage::windows::{add_paid, reserved_in, window_of};
 use crate::domain::{sending, teams};
 use crate::error::Error;
 use crate::kernel::keys;
@@ -16,8 +16,9 @@ use crate::kernel::page::walk;
 use crate::meters::{Prepared, UNCOUNTED};
 use crate::model::{Cap, CapScope, Channel, Id, LimitName, MessageClass, MessageInput, Meter};
 use crate::sending::credits;
-use crate::tables::accounts;
+use crate::tables::{accounts, reservations};
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 
 impl Operation for Get {
     type Answer = Usage;
@@ -34,13 +35,18 @@ impl Operation for Get {
 impl Get {
     fn windows(&self, ctx: &mut Ctx<'_>) -> Result<Vec<UsageWindow>, Error> {
         let cell = ctx.engine.cell(&self.account)?;
+        let open = match ctx.engine.has_reserved.load(Ordering::Acquire) {
+            true => reservations::open_in_tree(&mut ctx.tx, Some(&self.account))?,
+            false => Vec::new(),
+        };
         let mut windows = Vec::new();
         let mut add = |prepared: &Prepared| -> Result<(), Error> {
-            for window in prepared
-                .readings(ctx.engine, 1)?
-                .into_iter()
-                .map(|reading| window_of(&self.account, reading))
-            {
+            for reading in prepared.readings(ctx.engine, 1)? {
+                let reserved = reserved_in(&reading, &open);
+                let window = UsageWindow {
+                    reserved,
+                    ..window_of(&self.account, reading)
+                };
                 let is_new = |known: &UsageWindow| {
                     (&known.limit, known.source) != (&window.limit, window.source)
                 };

@@ -122,18 +122,12 @@ pub(crate) fn remember(ctx: &mut Ctx<'_>, operation: &str) -> Result<(), Error> 
             }
         }
     }
-    let untold = std::mem::take(&mut ctx.untold).into_iter();
-    let untold: Vec<_> = untold
-        .map(|change| Found {
-            change,
-            personal: None,
-        })
-        .collect();
-    if !untold.is_empty() {
+    for change in std::mem::take(&mut ctx.also_audited) {
+        let personal = None;
         found
             .entry(AuditChain::Platform)
             .or_default()
-            .extend(untold);
+            .push(Found { change, personal });
     }
     for (chain, found) in found {
         append(ctx, &chain, operation, found)?;

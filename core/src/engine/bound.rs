@@ -27,7 +27,9 @@ fn way_out(operation: &str) -> &'static str {
         "accounts.delete" | "accounts.bulk" => "delete accounts below, or members of them,",
         "accounts.transfer_owner" => "transfer the accounts below",
         "groups.delete" => "move its members and resources elsewhere, some at a time,",
-        "members.remove" | "members.bulk" => "give their resources to others, some at a time,",
+        "members.remove" | "members.bulk" | "members.leave" => {
+            "give their resources to others, some at a time,"
+        }
         "users.delete" => "remove the user from some accounts, or give resources to others,",
         _ => "do a part of it",
     }

@@ -3,10 +3,9 @@
 
 use crate::access::state::Engine;
 use crate::error::{Code, Error};
-use crate::kernel::slow::in_ms;
 use std::sync::Arc;
 use std::time::Instant;
-use tenantry_store::At;
+use tenantry_store::{At, in_ms};
 use tracing::{error, info, warn};
 
 /// A store was opened, or refused because something is wrong with it.

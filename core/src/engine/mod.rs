@@ -33,6 +33,8 @@ pub(crate) mod room_tests;
 #[cfg(test)]
 mod scale_tests;
 #[cfg(test)]
+mod serial_tests;
+#[cfg(test)]
 mod simulation_tests;
 #[cfg(test)]
 mod steps_tests;

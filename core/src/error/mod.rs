@@ -2,6 +2,7 @@
 
 mod message;
 mod nearest;
+mod reply;
 mod table;
 
 pub(crate) use message::excerpt;
@@ -104,6 +105,17 @@ impl Error {
         self.0.code
     }
 
+    /// The status of HTTP with which a host answers its own client; see [`Code::http_status`].
+    pub fn http_status(&self) -> u16 {
+        self.0.code.http_status()
+    }
+
+    /// The reply of SMTP with which a host answers its own client, such as `450 4.7.1`; see
+    /// [`Code::smtp_reply`].
+    pub fn smtp_reply(&self) -> &'static str {
+        self.0.code.smtp_reply()
+    }
+
     /// Whether the request was refused. Otherwise something failed, and an operation that does many
     /// things stops at it.
     pub(crate) fn is_refusal(&self) -> bool {
@@ -138,6 +150,8 @@ impl Error {
             "number": code.number(),
             "class": code.class().name(),
             "retry": code.retry().name(),
+            "http_status": code.http_status(),
+            "smtp_reply": code.smtp_reply(),
             "message": self.0.message,
             "field": self.0.field,
             "details": self.0.details,

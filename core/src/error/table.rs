@@ -302,6 +302,8 @@ codes! {
         another account of the team; only the parent can give access.";
     AlreadyInvited = 606, "already_invited", Conflict, Never, "The address has an open invitation; \
         edit it, resend it, or delete it first.";
+    InvitationDeclined = 607, "invitation_declined", State, Never, "The person who was invited has \
+        declined the invitation.";
 
     // 700..799: groups and resources
     AdminHasNoGroup = 700, "admin_has_no_group", Refused, Never, "Owners and administrators are in \

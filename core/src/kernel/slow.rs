@@ -1,6 +1,7 @@
 //! What takes long is told in the log (docs/adr/0062).
 
 use std::time::{Duration, Instant};
+use tenantry_store::in_ms;
 use tracing::warn;
 
 /// From how long on something is told, by the option `slow_ms`.
@@ -39,11 +40,6 @@ impl Slow {
         }
         outcome
     }
-}
-
-/// A duration as events have it.
-pub(crate) fn in_ms(took: Duration) -> u64 {
-    u64::try_from(took.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

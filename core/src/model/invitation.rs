@@ -86,6 +86,8 @@ pub enum InvitationState {
     Open,
     /// The person accepted the invitation.
     Accepted,
+    /// The person declined the invitation.
+    Declined,
     /// The invitation was deleted.
     Deleted,
     /// A newer invitation replaced this one.

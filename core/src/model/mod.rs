@@ -43,7 +43,7 @@ mod window;
 pub use account::{Account, Hold, HoldLevel, HoldReason, Lifecycle, NextPackage};
 pub use actor::{Actor, Behind, Caller, KeyScope, LogIn};
 pub use address::{Address, AddressRange, common_ranges};
-pub use api_key::ApiKey;
+pub use api_key::{ApiKey, FormerToken};
 pub use assets::{AssetKind, Assets, AssetsEdit};
 pub use audit::{
     AUDIT_IP, AuditActor, AuditActorKind, AuditChain, AuditChange, AuditFields, AuditHead,

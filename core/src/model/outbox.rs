@@ -177,7 +177,8 @@ pub enum OutboxKind {
     SecondFactorChanged,
     /// Notify a user that they have new recovery codes (R-SES-4).
     RecoveryCodesChanged,
-    /// Notify a user that an API key acts for them, or can be used for more than before (R-SES-4).
+    /// Notify a user that an API key acts for them, can be used for more than before, or has a new
+    /// token (R-SES-4, R-SES-8).
     ApiKeyCreated,
     /// Notify the account that a threshold of a limit is reached.
     LimitAlert,

@@ -20,6 +20,8 @@ pub enum InvitationStatus {
     Expired,
     /// Somebody accepted it.
     Accepted,
+    /// The person who was invited declined it.
+    Declined,
     /// It was deleted.
     Deleted,
     /// A newer invitation, or a membership, has replaced it.
@@ -33,6 +35,7 @@ impl InvitationStatus {
             InvitationStatus::Pending => None,
             InvitationStatus::Expired => Some(Code::InvitationExpired),
             InvitationStatus::Accepted => Some(Code::InvitationAlreadyAccepted),
+            InvitationStatus::Declined => Some(Code::InvitationDeclined),
             InvitationStatus::Deleted => Some(Code::InvitationDeleted),
             InvitationStatus::Superseded => Some(Code::InvitationSuperseded),
         }
@@ -50,6 +53,7 @@ pub fn status(invitation: &Invitation, now_ms: u64) -> InvitationStatus {
         InvitationState::Open if now_ms >= expires_at_ms(invitation) => InvitationStatus::Expired,
         InvitationState::Open => InvitationStatus::Pending,
         InvitationState::Accepted => InvitationStatus::Accepted,
+        InvitationState::Declined => InvitationStatus::Declined,
         InvitationState::Deleted => InvitationStatus::Deleted,
         InvitationState::Superseded => InvitationStatus::Superseded,
     }
@@ -456,6 +460,7 @@ mod tests {
         assert_eq!(status(&invitation, u64::MAX - 1), InvitationStatus::Pending);
         for (state, code) in [
             (InvitationState::Accepted, Code::InvitationAlreadyAccepted),
+            (InvitationState::Declined, Code::InvitationDeclined),
             (InvitationState::Deleted, Code::InvitationDeleted),
             (InvitationState::Superseded, Code::InvitationSuperseded),
         ] {

@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::kernel::check::{Look, broken};
 use crate::kernel::table::{Declared, MARK, Owner};
 use crate::kernel::{Tx, keys};
-use crate::model::{Account, Email, Id, Member, Profile, User};
+use crate::model::{Account, Email, Id, Member, Name, Profile, User, folded};
 use crate::tables::accounts::account_line;
 use crate::tables::deletions;
 
@@ -85,6 +85,34 @@ pub(crate) fn searched(text: &str) -> String {
         Ok(email) => keys::orderable(email.key()),
         Err(_) => keys::orderable(text),
     }
+}
+
+/// Whether the name or an address of somebody holds a text that was made by [`searched`].
+pub(crate) fn is_named(
+    [first, last]: [Option<&Name>; 2],
+    addresses: [&str; 2],
+    words: &str,
+) -> bool {
+    let [first, last] =
+        [first, last].map(|name| name.map_or_else(String::new, |name| folded(name.as_str())));
+    let holds = |text: &str| text.contains(words);
+    holds(&format!("{first} {last}"))
+        || holds(&format!("{last} {first}"))
+        || addresses.iter().any(|address| holds(&folded(address)))
+}
+
+/// As [`is_named`], of a user.
+pub(crate) fn is_user_named(user: &User, words: &str) -> bool {
+    let Profile {
+        first_name,
+        last_name,
+        ..
+    } = &user.profile;
+    is_named(
+        [first_name.as_ref(), last_name.as_ref()],
+        [user.email.key(), user.email.as_typed()],
+        words,
+    )
 }
 
 /// What a list of people looks at, one index after the other: without a text to search for the one

@@ -85,7 +85,7 @@ class Connection(SMTP):
             who = await host.log_in(given.auth_data, peer[0])
         except tenantry.LimitReached as error:
             # There were too many wrong passwords.
-            return AuthResult(success=False, handled=False, message=f"454 4.7.0 {error.code}")
+            return AuthResult(success=False, handled=False, message=f"{error.smtp_reply} {error.code}")
         except (tenantry.Refused, tenantry.NotFound, tenantry.InvalidArgument, tenantry.WrongState, UnicodeDecodeError):
             return AuthResult(success=False, handled=False)  # aiosmtpd replies 535.
         return AuthResult(success=True, auth_data=who)
@@ -97,12 +97,12 @@ def undecided(_: SMTP, __: Session, ___: Envelope, ____: str, given: LoginPasswo
 
 
 def reply(why: Refusal) -> str:
-    """452 when waiting helps, 550 when it does not."""
+    """The reply that goes with the refusal, and when it helps to try again."""
     reason = f"{why.code}: {why.limit.name} is {why.limit.value}" if why.limit and why.limit.scope != "ancestor" else why.code
     if why.retry_at_ms is None:
-        return f"550 {'5.2.2' if why.limit else '5.7.1'} {reason}"
+        return f"{why.smtp_reply} {reason}"
     retry_at = datetime.fromtimestamp(why.retry_at_ms / 1000, timezone.utc)
-    return f"452 4.3.1 {reason}; try again at {retry_at:%Y-%m-%d %H:%M} UTC"
+    return f"{why.smtp_reply} {reason}; try again at {retry_at:%Y-%m-%d %H:%M} UTC"
 
 
 async def serve(store: str, port: int) -> None:

@@ -33,15 +33,6 @@ PAGE = """<!doctype html><title>{{ title }}</title><h1>{{ title }}</h1><p>{{ tex
 <input type="hidden" name="csrfmiddlewaretoken" value="{{ csrf }}">{% for name, value in fields %}
 <input name="{{ name }}" value="{{ value }}" type="{% if name == 'password' %}password{% elif value %}hidden{% else %}text{% endif %}">
 {% endfor %}<button>Continue</button></form>{% endif %}"""
-# What an error means in HTTP, by the class of its exception; the code says the rest.
-STATUS: dict[type[tenantry.TenantryError], int] = {
-    tenantry.InvalidArgument: 422,
-    tenantry.NotFound: 404,
-    tenantry.Conflict: 409,
-    tenantry.WrongState: 409,
-    tenantry.Refused: 403,
-    tenantry.LimitReached: 429,
-}
 
 
 # Each of gunicorn's processes opens it as it imports this file, and all have the same accounts.
@@ -60,11 +51,10 @@ class Refusals:
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         if not isinstance(error, tenantry.TenantryError):
             return None
-        status = 401 if error.code in ("session_invalid", "login_refused") else STATUS.get(type(error), 503)
-        if status < 500:
-            return JsonResponse({"code": error.code, "message": str(error)}, status=status)
+        if error.http_status < 500:
+            return JsonResponse({"code": error.code, "message": str(error)}, status=error.http_status)
         logging.error("%s: %s", request.path, error, exc_info=error)
-        return JsonResponse({"code": "unavailable"}, status=status)
+        return JsonResponse({"code": "unavailable"}, status=error.http_status)
 
 
 def page(request: HttpRequest, title: str, text: str = "", **fields: str) -> HttpResponse:
@@ -143,14 +133,17 @@ def send(request: HttpRequest, account: str) -> HttpResponse:
     proof = store.sessions.check(token=token_of(request), account=account, ip=ip)
     gate = prepared(proof.user, account, ip)
     results: list[dict[str, Any]] = []
+    statuses: list[int] = []
     for message in json.loads(request.body)["messages"]:
         decision = gate.decide(len(message["to"]))
         if why := decision.refusal:
             results.append({"refused": why.code, "retry_at_ms": why.retry_at_ms})
+            statuses.append(why.http_status)
         else:
             # A real host puts the message into its queue here.
             results.append({"queued": uuid.uuid4().hex})
-    return JsonResponse({"results": results}, status=200 if any("queued" in each for each in results) else 429)
+            statuses.append(200)
+    return JsonResponse({"results": results}, status=200 if 200 in statuses else statuses[-1])
 
 
 urlpatterns = [

@@ -18,18 +18,6 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, Field
 from tenantry import aio
 
-# What an error means in HTTP, by the class of its exception; the code says the rest.
-STATUS: dict[type[tenantry.TenantryError], int] = {
-    tenantry.InvalidArgument: 422,
-    tenantry.NotFound: 404,
-    tenantry.Conflict: 409,
-    tenantry.WrongState: 409,
-    tenantry.Refused: 403,
-    tenantry.LimitReached: 429,
-}
-# Whoever has one of these has to prove again who they are.
-WHO_ARE_YOU = {"session_invalid", "login_refused", "api_key_invalid", "second_factor_required", "second_factor_refused"}
-
 
 class LogIn(BaseModel):
     email: str
@@ -61,11 +49,10 @@ app = FastAPI(title="A mail API", lifespan=store)
 @app.exception_handler(tenantry.TenantryError)
 async def refused(request: Request, error: tenantry.TenantryError) -> JSONResponse:
     """Whatever tenantry refuses, in one place. A defect of the store is the host's, and is not shown."""
-    status = 401 if error.code in WHO_ARE_YOU else STATUS.get(type(error), 503)
-    if status < 500:
-        return JSONResponse({"code": error.code, "message": str(error), "field": error.field}, status)
+    if error.http_status < 500:
+        return JSONResponse({"code": error.code, "message": str(error), "field": error.field}, error.http_status)
     logging.error("%s: %s", request.url.path, error, exc_info=error)
-    return JSONResponse({"code": "unavailable"}, status)
+    return JSONResponse({"code": "unavailable"}, error.http_status)
 
 
 def address(request: Request) -> str | None:
@@ -109,18 +96,18 @@ async def prepared(request: Request, token: str) -> aio.Sender:
 
 @app.post("/messages")
 async def send(request: Request, token: Token, batch: Batch) -> JSONResponse:
-    """Each message goes out to all of its recipients or to none. 200 when all go out, 207 when some do, 429 when none does."""
+    """Each message goes out to all of its recipients or to none. 207 when some go out, and each refusal has its own status."""
     gate = await prepared(request, token)
     results = [await submit(gate, message) for message in batch.messages]
     refusals = [result["refused"] for result in results if "refused" in result]
     if not refusals:
         return JSONResponse({"results": results})
-    if WHO_ARE_YOU.intersection(refusal["code"] for refusal in refusals):
-        return JSONResponse({"results": results}, 401)
     headers = {}
     if times := [refusal["retry_at_ms"] for refusal in refusals if refusal["retry_at_ms"]]:
         headers["Retry-After"] = str(max(1, min(times) // 1000 - int(time.time())))
-    return JSONResponse({"results": results}, 207 if len(refusals) < len(results) else 429, headers)
+    # The last one knows most: a key may have been deleted meanwhile.
+    status = 207 if len(refusals) < len(results) else refusals[-1]["status"]
+    return JSONResponse({"results": results}, status, headers)
 
 
 async def submit(gate: aio.Sender, message: Message) -> dict[str, Any]:
@@ -128,6 +115,6 @@ async def submit(gate: aio.Sender, message: Message) -> dict[str, Any]:
     decision = await gate.decide(len(message.to))
     if why := decision.refusal:
         limit = why.limit.name if why.limit else None
-        return {"refused": {"code": why.code, "limit": limit, "retry_at_ms": why.retry_at_ms}}
+        return {"refused": {"code": why.code, "status": why.http_status, "limit": limit, "retry_at_ms": why.retry_at_ms}}
     # A real host puts the message into its queue here.
     return {"queued": uuid.uuid4().hex}

@@ -2,7 +2,7 @@
 //
 //   node host.mjs accounts 3000
 import Fastify from 'fastify'
-import { open, StoreFailure, TenantryError } from 'tenantry'
+import { open, TenantryError } from 'tenantry'
 
 /** For how many programs what was prepared is kept. */
 const KEPT = 10_000
@@ -52,22 +52,16 @@ app.post('/messages', { schema: { body: MESSAGE } }, async (request, reply) => {
     // A real host puts the message into its queue here; when that fails, `sending.refund` gives back what was charged.
     return reply.code(202).send({ granted, remaining })
   }
-  const { code, limit, retryAtMs } = refusal
+  const { code, limit, retryAtMs, httpStatus } = refusal
   if (retryAtMs !== undefined) reply.header('retry-after', Math.max(1, Math.ceil((retryAtMs - Date.now()) / 1000)))
-  return reply.code(statusOf(refusal)).send({ code, limit: limit?.name, retryAtMs })
+  return reply.code(httpStatus).send({ code, limit: limit?.name, retryAtMs })
 })
-
-/** 429 when waiting helps; otherwise the program may not send, or not so many at once. */
-function statusOf({ code, retryAtMs }) {
-  if (code === 'api_key_invalid') return 401
-  return retryAtMs === undefined ? 403 : 429
-}
 
 app.setErrorHandler((error, request, reply) => {
   if (!(error instanceof TenantryError)) return reply.send(error)
-  const { code, field, message } = error
-  const status = error instanceof StoreFailure ? 503 : field === '/token' ? 401 : 403
-  return reply.code(status).send({ code, message })
+  const { code, field, message, httpStatus } = error
+  // A text that cannot be a token is one that is wrong.
+  return reply.code(field === '/token' ? 401 : httpStatus).send({ code, message })
 })
 
 app.addHook('onClose', () => t.close())

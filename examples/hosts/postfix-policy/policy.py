@@ -55,19 +55,19 @@ async def action(t: aio.Tenantry, request: Request) -> str:
             account=account, user=user, count=max(1, int(request["recipient_count"])), key=request["instance"]
         )
     except (tenantry.NotFound, tenantry.InvalidArgument) as error:
-        return f"550 5.7.1 {error.code}"
+        return f"{error.smtp_reply} {error.code}"
     except tenantry.Conflict as error:
         return f"451 4.7.1 {error.code}"  # The key of another request: Postfix sends the message again with another one.
     return said(decision.refusal) if decision.refusal else DUNNO
 
 
 def said(why: Refusal) -> str:
-    """A reply of SMTP that Postfix hands on: 452 when waiting helps, 550 when it does not."""
+    """A reply of SMTP that Postfix hands on."""
     reason = f"{why.code} ({why.limit.name})" if why.limit and why.limit.scope != "ancestor" else why.code
     if why.retry_at_ms is None:
-        return f"550 {'5.2.2' if why.limit else '5.7.1'} {reason}"
+        return f"{why.smtp_reply} {reason}"
     retry_at = datetime.fromtimestamp(why.retry_at_ms / 1000, timezone.utc)
-    return f"452 4.3.1 {reason}; try again at {retry_at:%Y-%m-%d %H:%M} UTC"
+    return f"{why.smtp_reply} {reason}; try again at {retry_at:%Y-%m-%d %H:%M} UTC"
 
 
 class Service:

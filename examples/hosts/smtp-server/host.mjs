@@ -8,22 +8,22 @@ import { open, StoreFailure, TenantryError } from 'tenantry'
 const [address = 'accounts', port = '2525'] = process.argv.slice(2)
 const t = await open(address, { create: false })
 
-/** An SMTP reply other than 250. */
-function reply(code, text) {
-  return Object.assign(new Error(text), { responseCode: code })
+/** An SMTP reply other than 250, such as `450 4.7.1`, with a text. */
+function reply(smtpReply, text) {
+  const [code, enhanced] = smtpReply.split(' ')
+  return Object.assign(new Error(`${enhanced} ${text}`), { responseCode: Number(code) })
 }
 
-/** 452 when waiting helps, and 550 when it does not. */
-function refused({ code, limit, retryAtMs }) {
+/** The reply that goes with the refusal, and when it helps to try again. */
+function refused({ code, limit, retryAtMs, smtpReply }) {
   const reason = limit === undefined ? code : `${code} (${limit.name} is ${limit.value})`
-  if (retryAtMs === undefined) return reply(550, `${limit === undefined ? '5.7.1' : '5.2.2'} ${reason}`)
-  return reply(452, `4.3.1 ${reason}; try again at ${new Date(retryAtMs).toISOString()}`)
+  return reply(smtpReply, retryAtMs === undefined ? reason : `${reason}; try again at ${new Date(retryAtMs).toISOString()}`)
 }
 
 /** What goes wrong is told the client as something that passes: it keeps the message and tries again. */
 function failed(error) {
   if (!(error instanceof StoreFailure)) console.error(error)
-  return reply(451, '4.3.0 local problem, try again later')
+  return reply('451 4.3.0', 'local problem, try again later')
 }
 
 const server = new SMTPServer({
@@ -39,8 +39,8 @@ const server = new SMTPServer({
       // Prepared once for the connection. It sees every later change by itself, such as the deletion of the key.
       callback(null, { user: await t.withApiKey({ token: password, ip: remoteAddress }).sender() })
     } catch (error) {
-      const isRefused = error instanceof TenantryError && !(error instanceof StoreFailure)
-      callback(isRefused ? reply(535, `5.7.8 ${error.code}`) : failed(error))
+      const isRefused = error instanceof TenantryError && error.smtpReply.startsWith('5')
+      callback(isRefused ? reply('535 5.7.8', error.code) : failed(error))
     }
   },
 
@@ -48,7 +48,7 @@ const server = new SMTPServer({
     // A real host writes the message into its queue while it comes, and lets it go once the decision is there.
     stream.resume()
     stream.once('end', async () => {
-      if (stream.sizeExceeded) return callback(reply(552, '5.3.4 the message is too big'))
+      if (stream.sizeExceeded) return callback(reply('552 5.3.4', 'the message is too big'))
       try {
         const { refusal } = await session.user.decideAsync(session.envelope.rcptTo.length)
         callback(refusal && refused(refusal), '2.0.0 queued')

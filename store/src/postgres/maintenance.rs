@@ -13,6 +13,7 @@ use super::touch::{self, POLL, WANTED};
 use super::trouble::Trouble;
 use super::wire::{Connection, Rows, Value};
 use crate::backend::StoreError;
+use crate::event::in_ms;
 
 pub(super) struct Maintenance {
     shared: Arc<Shared>,
@@ -61,7 +62,7 @@ impl Maintenance {
             }
             (Some(since), true) => {
                 self.silent_since = None;
-                let silent_ms = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
+                let silent_ms = in_ms(since.elapsed());
                 info!(
                     target: "tenantry::store",
                     server, silent_ms, "The database answers again."

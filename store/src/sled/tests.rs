@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::watcher::TICK;
 use super::*;
+use crate::backend::Damage;
 use crate::contract::{self, lines, put, said, say};
 use crate::files;
 use crate::record;
@@ -194,7 +195,7 @@ fn a_full_disk_loses_nothing_that_was_acknowledged() {
     let store = open(&scratch.store()).unwrap();
     assert!(store.last_commit() >= durable);
     assert_eq!(all(&store).unwrap().len() as u64, store.last_commit());
-    assert_eq!(store.verify().unwrap().damaged, Vec::<String>::new());
+    assert_eq!(store.verify().unwrap().damaged, []);
     store.commit(&put("other", b"")).unwrap();
 }
 
@@ -370,7 +371,8 @@ fn a_damaged_record_is_named_and_not_written_over() {
     ));
     assert!(store.get(b"key0002").unwrap().is_some());
     store.commit(&put("key0002", b"")).unwrap();
-    assert_eq!(store.verify().unwrap().damaged, ["big", "key0003"]);
+    let damaged = [b"big".to_vec(), b"key0003".to_vec()].map(Damage::Record);
+    assert_eq!(store.verify().unwrap().damaged, damaged);
 }
 
 // --- what may be opened, and what not

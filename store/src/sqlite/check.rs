@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 use super::rows;
-use crate::backend::{Order, StoreError, Verification};
+use crate::backend::{Damage, Order, StoreError, Verification};
 use crate::layers::PAGE;
 use crate::record::{self, Head};
 use crate::verify::{self, MOST_DAMAGED, Page, report};
@@ -23,7 +23,7 @@ pub(super) fn verify(
     }
     go_on()?;
     for what in rows::integrity(connection, MOST_DAMAGED)? {
-        report(&mut found, format!("the file: {what}"));
+        report(&mut found, Damage::Whole(format!("the file: {what}")));
     }
     go_on()?;
     Ok(found)

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
+use crate::backend::Damage;
 use crate::contract::{text, write};
 use crate::raw::Entries;
 
@@ -203,7 +204,7 @@ fn a_batch_that_fails_half_way_is_never_seen_in_part() {
         );
         assert_eq!(table.get(b"b").unwrap().unwrap().value, text(9_000, 2));
         assert_eq!((table.get(b"c").unwrap(), table.last_commit()), (None, 2));
-        assert_eq!(table.verify().unwrap().damaged, Vec::<String>::new());
+        assert_eq!(table.verify().unwrap().damaged, []);
 
         table.look(|raw| *raw.break_after.lock() = None);
         if fails {
@@ -233,15 +234,16 @@ fn verify_finds_what_is_damaged_missing_outdated_or_left_over() {
         });
         table.commit(&write(b"big", Some(text(12_000, 2)))).unwrap();
         table.hand_over().unwrap();
-        assert_eq!(table.verify().unwrap().damaged, Vec::<String>::new());
+        assert_eq!(table.verify().unwrap().damaged, []);
         assert_eq!(table.is_whole(), Ok(true));
         table.look(|raw| change(&mut raw.map.lock(), &old));
         assert_eq!(table.is_whole(), Ok(false));
-        table.verify().unwrap().damaged
+        let damaged = table.verify().unwrap().damaged;
+        damaged.iter().map(Damage::to_string).collect::<Vec<_>>()
     };
     assert_eq!(
         damaged(&|map, _| map.get_mut(&b"k17"[..]).unwrap()[15] ^= 1),
-        ["k17"]
+        ["the record k17"]
     );
     let missing = damaged(&|map, _| drop(map.remove(&b"k17"[..])));
     assert!(
@@ -250,12 +252,12 @@ fn verify_finds_what_is_damaged_missing_outdated_or_left_over() {
     );
     assert_eq!(
         damaged(&|map, _| drop(map.remove(&record::chunk_key(b"big", 1)))),
-        ["big"]
+        ["the record big"]
     );
     let old_chunk = record::chunk_key(b"big", 1);
     assert_eq!(
         damaged(&|map, old| drop(map.insert(old_chunk.clone(), old[&old_chunk].clone()))),
-        ["big"]
+        ["the record big"]
     );
     // A page that went back whole: all checksums are right.
     let outdated = damaged(&|map, old| {
@@ -270,7 +272,7 @@ fn verify_finds_what_is_damaged_missing_outdated_or_left_over() {
     let left_over = record::chunk_key(b"gone", 0);
     assert_eq!(
         damaged(&|map, _| drop(map.insert(left_over.clone(), vec![1]))),
-        [record::printable(&left_over)]
+        [Damage::Record(left_over).to_string()]
     );
 }
 

@@ -196,7 +196,9 @@ impl Host {
         (count, None)
     }
 
-    /// Makes accounts, until somebody kills it.
+    /// Makes accounts, until somebody kills it. On a machine that is busy with other things the
+    /// database may not answer in time, or others may write for too long: then it goes on with the
+    /// next one, and has not acknowledged this one.
     fn churn(&self, parent: &Value) -> ! {
         let made = self.file("made");
         for number in 0_u64.. {
@@ -208,6 +210,7 @@ impl Host {
                     .call_json(b"", b"accounts.create", request.to_string().as_bytes());
             match answer {
                 Ok(_) => (&made).write_all(format!("{id}\n").as_bytes()).unwrap(),
+                Err(error) if is_to_be_asked_again(&error) => {}
                 Err(error) => panic!("{}", error.to_json()),
             }
         }
@@ -233,6 +236,11 @@ fn open_to_append(path: &Path) -> File {
 fn sent(mut file: &File, count: u64) {
     let bytes = vec![b'.'; usize::try_from(count).unwrap()];
     file.write_all(&bytes).unwrap();
+}
+
+/// What a slow machine may answer to anybody.
+fn is_to_be_asked_again(error: &Error) -> bool {
+    ["busy", "store_unreachable"].contains(&error.code().name())
 }
 
 fn refused(error: &Error) -> Value {

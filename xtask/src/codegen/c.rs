@@ -134,13 +134,14 @@ const HEADER: &str = r#"
  *
  * Errors. A function that can fail returns 0 or the number of an error (`enum tenantry_error`),
  * and never anything else. `tenantry_call`, `tenantry_open` and `tenantry_import_users` describe
- * the error in JSON as well; for the other functions, `tenantry_error_name`, `_class`, `_retry`
- * and `_sentence` describe it. Nothing is stored per thread. An out-parameter has a harmless value
- * after an error (zero, `false`, nothing granted). That a message may not go out now is a
- * decision, not an error: the function returns 0 because there is an answer, which is in
- * `*allowed` or in `decision.granted`. A `NULL` in the place of a result, or `NULL` with a length,
- * is TENANTRY_INVALID_ARGUMENT. A defect inside the library is TENANTRY_INTERNAL and never ends
- * the process; the store then refuses writes (TENANTRY_POISONED) until it is opened anew.
+ * the error in JSON as well; for the other functions, `tenantry_error_name`, `_class`, `_retry`,
+ * `_http_status`, `_smtp_reply` and `_sentence` describe it. Nothing is stored per thread. An
+ * out-parameter has a harmless value after an error (zero, `false`, nothing granted). That a
+ * message may not go out now is a decision, not an error: the function returns 0 because there is
+ * an answer, which is in `*allowed` or in `decision.granted`. A `NULL` in the place of a result, or
+ * `NULL` with a length, is TENANTRY_INVALID_ARGUMENT. A defect inside the library is
+ * TENANTRY_INTERNAL and never ends the process; the store then refuses writes (TENANTRY_POISONED)
+ * until it is opened anew.
  *
  * Threads. Every function may be called from any thread at any time, also on the same handles.
  * `tenantry_open`, `tenantry_call`, `tenantry_import_users`, `tenantry_close` and `tenantry_free`

@@ -140,6 +140,10 @@ pub struct ErrorDef {
     pub class: String,
     /// Whether a retry helps.
     pub retry: String,
+    /// What a host answers in HTTP.
+    pub http_status: u16,
+    /// What a host answers in SMTP.
+    pub smtp_reply: &'static str,
     /// What it means.
     pub doc: String,
 }
@@ -236,6 +240,8 @@ pub fn read() -> Result<Catalogue> {
         number: code.number(),
         class: code.class().name().to_owned(),
         retry: code.retry().name().to_owned(),
+        http_status: code.http_status(),
+        smtp_reply: code.smtp_reply(),
         doc: code.sentence().to_owned(),
     });
     let classes = Class::ALL.iter().map(|class| {

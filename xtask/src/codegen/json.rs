@@ -27,6 +27,8 @@ pub fn files(catalogue: &Catalogue) -> Result<Vec<(String, String)>> {
             "number": error.number,
             "class": error.class,
             "retry": error.retry,
+            "http_status": error.http_status,
+            "smtp_reply": error.smtp_reply,
             "doc": error.doc,
         })).collect::<Vec<_>>(),
         "permissions": catalogue.permissions.iter().map(|(id, title)| json!({"permission": id,

@@ -3,9 +3,11 @@
 mod c;
 mod docs;
 mod examples;
+mod guide;
 mod ir;
 mod json;
 mod node;
+mod presets;
 mod python;
 #[cfg(test)]
 mod tests;
@@ -65,6 +67,7 @@ fn files(root: &Path, catalogue: &ir::Catalogue) -> Result<Vec<(String, String)>
     files.extend(python::files(catalogue)?);
     files.extend(node::files(catalogue)?);
     files.extend(docs::files(catalogue, &examples)?);
+    files.extend(guide::files(catalogue)?);
     files.extend(examples.files);
     Ok(files)
 }

@@ -104,9 +104,11 @@ impl<'a> Node<'a> {
         text.push_str("}\n\nconst ERRORS = {\n");
         for error in &self.catalogue.errors {
             let (class, retry) = (quoted(&error.class), quoted(&error.retry));
+            let (status, reply) = (error.http_status, quoted(error.smtp_reply));
             writeln!(
                 text,
-                "  {}: {{ number: {}, class: {class}, retry: {retry} }},",
+                "  {}: {{ number: {}, class: {class}, retry: {retry}, http_status: {status}, \
+                 smtp_reply: {reply} }},",
                 error.name, error.number
             )?;
         }

@@ -83,9 +83,11 @@ from .model import (
     ImportedSuppressionResults,
     Invitation,
     InvitationAccepted,
+    InvitationDeclined,
     InvitationDeleted,
     InvitationList,
     InvitationOffer,
+    InvitationOfferList,
     InvitationOrder,
     InvitationStatus,
     InvitationsErased,
@@ -124,6 +126,7 @@ from .model import (
     PackageDeleted,
     PackageList,
     PackagePreflight,
+    PackagePut,
     PasswordChanged,
     PasswordForgotten,
     PasswordResetRequested,
@@ -134,6 +137,7 @@ from .model import (
     PersonStatus,
     Policies,
     PoliciesInput,
+    PolicyPut,
     PolicyReport,
     Preset,
     PriceInput,
@@ -142,6 +146,7 @@ from .model import (
     RecoveryCodes,
     Reservation,
     ReservationDecision,
+    ReservationList,
     Resource,
     ResourceDecision,
     ResourceList,
@@ -150,6 +155,7 @@ from .model import (
     Role,
     RoleDeleted,
     RoleList,
+    RolePut,
     RoleTrial,
     SecondFactorRemoved,
     SecondFactorSecret,
@@ -518,6 +524,7 @@ class AccountsOperations(Namespace):
         status: Status | None = None,
         package: str | None = None,
         search: str | None = None,
+        contains: str | None = None,
         order: AccountOrder | None = None,
         after: str | None = None,
         limit: int | None = None,
@@ -535,6 +542,8 @@ class AccountsOperations(Namespace):
         - `search`: Only accounts whose name, or whose owner's e-mail address, begins with this text; case and
           accents do not matter. The accounts are ordered by name; accounts that were found by their owner's address
           come last.
+        - `contains`: Only accounts with this text anywhere in their name or in their owner's e-mail address, such as
+          `@acme.example`; case and accents do not matter. A call looks at 2,000 accounts at most (R-ACC-8).
         - `order`: The order; `id` when absent, or `name` when there is a `search`.
         - `after`: Where the page begins: the `next` of the previous page.
         - `limit`: How many entries the page has at most: 1 to 500; 50 when absent.
@@ -542,7 +551,7 @@ class AccountsOperations(Namespace):
         return self._call(AccountList._from, 
             "accounts.list",
             {},
-            {"parent": parent, "team": team, "status": status, "package": package, "search": search, "order": order, "after": after, "limit": limit},
+            {"parent": parent, "team": team, "status": status, "package": package, "search": search, "contains": contains, "order": order, "after": after, "limit": limit},
         )
 
     def quote(self, *, parent: str) -> Pending[AccountQuote]:
@@ -775,9 +784,9 @@ class ApiKeysOperations(Namespace):
         never_expires: bool | None = None,
         expected_rev: int | None = None,
     ) -> Pending[ApiKey]:
-        """Changes an API key; a field that is absent stays as it is. Its token stays the same. Users change their own
-        keys. If the change lets the key be used for more than before, the user is notified, as with
-        `api_keys.create`.
+        """Changes an API key; a field that is absent stays as it is. Its token stays the same; `api_keys.rotate` gives
+        it another. Users change their own keys. If the change lets the key be used for more than before, the user is
+        notified, as with `api_keys.create`.
 
         - `account`: The account.
         - `api_key`: The key.
@@ -802,6 +811,34 @@ class ApiKeysOperations(Namespace):
         - `user`: Only the keys of this member.
         """
         return self._call(ApiKeyList._from, "api_keys.list", {"account": account}, {"user": user})
+
+    def rotate(
+        self,
+        *,
+        account: str,
+        api_key: str,
+        overlap_ms: int | None = None,
+        expected_rev: int | None = None,
+    ) -> Pending[ApiKeyToken]:
+        """Gives an API key a new token, which the answer shows, once. What the key may do stays as it is, and so do its
+        id and its caps (R-SES-8).
+
+        The token until now is good for `overlap_ms` more, so that programs can change over one by one; then it is
+        refused with `api_key_invalid`. A key has two good tokens at most: whatever was left of an earlier overlap
+        ends. Users rotate their own keys, and need what they need to create them; a key that has expired is not
+        rotated. The user is notified, as with `api_keys.create`.
+
+        - `account`: The account.
+        - `api_key`: The key.
+        - `overlap_ms`: How long the token until now stays good, in milliseconds: 0 to 2,592,000,000 (30 days). It
+          ends at once when absent or 0.
+        - `expected_rev`: The revision on which the change is based; a stale one is refused with `rev_conflict`.
+        """
+        return self._call(ApiKeyToken._from, 
+            "api_keys.rotate",
+            {"account": account, "api_key": api_key},
+            {"overlap_ms": overlap_ms, "expected_rev": expected_rev},
+        )
 
 
 class AssetsOperations(Namespace):
@@ -1789,6 +1826,33 @@ class InvitationsOperations(Namespace):
             {"user": user, "first_name": first_name, "last_name": last_name},
         )
 
+    def accept_received(
+        self,
+        *,
+        invitation: str,
+        email: str,
+        user: str | None = None,
+        first_name: str | None = None,
+        last_name: str | None = None,
+    ) -> Pending[InvitationAccepted]:
+        """Accepts an invitation without the token of its link, for a person of whom the host knows that the address is
+        theirs, as for `invitations.received` (R-INV-13). Otherwise it does what `invitations.accept` does.
+
+        - `invitation`: The invitation.
+        - `email`: The address to which the invitation was sent, in any spelling of its normal form; the invitation
+          to another address is not there.
+        - `user`: The id for a new user. When absent, an id is generated.
+        - `first_name`: The first name of a new user; when absent, the name in the invitation. An existing user keeps
+          their name.
+        - `last_name`: The last name of a new user; when absent, the name in the invitation. An existing user keeps
+          their name.
+        """
+        return self._call(InvitationAccepted._from, 
+            "invitations.accept_received",
+            {"invitation": invitation, "email": email},
+            {"user": user, "first_name": first_name, "last_name": last_name},
+        )
+
     def create(
         self,
         *,
@@ -1826,6 +1890,17 @@ class InvitationsOperations(Namespace):
             {"addresses": addresses},
             {"account": account, "role": role, "group": group, "accounts": accounts, "first_name": first_name, "last_name": last_name, "atomic": atomic},
         )
+
+    def decline(self, *, token: str) -> Pending[InvitationDeclined]:
+        """Declines an invitation: the person who was invited does not want it. Its seats are free again, its link is
+        refused with `invitation_declined` from now on, and whoever sees the invitation sees that it was declined
+        (R-INV-11). The address can be invited again.
+
+        The verification of an owner cannot be declined: it ends with its account, or expires.
+
+        - `token`: The token of the link.
+        """
+        return self._call(InvitationDeclined._from, "invitations.decline", {"token": token})
 
     def delete(self, *, invitation: str) -> Pending[InvitationDeleted]:
         """Deletes a pending or expired invitation (R-INV-5): from now on its link is refused with `invitation_deleted`.
@@ -1928,6 +2003,30 @@ class InvitationsOperations(Namespace):
         - `token`: The token of the link.
         """
         return self._call(InvitationOffer._from, "invitations.look_up", {"token": token})
+
+    def received(
+        self,
+        *,
+        email: str,
+        after: str | None = None,
+        limit: int | None = None,
+    ) -> Pending[InvitationOfferList]:
+        """Lists the invitations that a person can accept now, by the address that they were sent to and whatever team
+        they are of, in the order in which they were made, a page at a time; a page may be shorter than `limit` while
+        there is a `next` (R-INV-13).
+
+        The host answers for it that the address is the person's: because they have logged in by single sign-on, for
+        example. Whoever names the address of somebody else sees what that person is offered.
+
+        - `email`: The address, in any spelling of its normal form.
+        - `after`: Where the page begins: the `next` of the previous page.
+        - `limit`: How many invitations the page has at most: 1 to 500; 50 when absent.
+        """
+        return self._call(InvitationOfferList._from, 
+            "invitations.received",
+            {"email": email},
+            {"after": after, "limit": limit},
+        )
 
     def report_delivery(
         self,
@@ -2281,6 +2380,19 @@ class MembersOperations(Namespace):
         """
         return self._call(MembersGranted._from, "members.grant", {"user": user, "accounts": accounts}, {"role": role})
 
+    def leave(self, *, account: str, resources_to: ResourcesToInput | None = None) -> Pending[MemberRemoved]:
+        """Leaves the account in which the user acts: the membership ends as by `members.remove`, without a permission.
+        If it is the user's last membership, the user is deleted. The owner cannot leave until another user owns the
+        account (R-INV-12).
+
+        Only the member in person leaves: neither a program with an API key nor somebody who acts as the member does.
+        For others there is `members.remove`.
+
+        - `account`: The account, in which the user acts.
+        - `resources_to`: Who gets the resources of the member; required when they have any (R-USR-4).
+        """
+        return self._call(MemberRemoved._from, "members.leave", {"account": account}, {"resources_to": resources_to})
+
     def list(
         self,
         *,
@@ -2290,6 +2402,7 @@ class MembersOperations(Namespace):
         status: MemberStatus | None = None,
         inactive_since_ms: int | None = None,
         search: str | None = None,
+        contains: str | None = None,
         order: MemberOrder | None = None,
         after: str | None = None,
         limit: int | None = None,
@@ -2305,6 +2418,9 @@ class MembersOperations(Namespace):
           were last seen before it, or were never seen and were created before it.
         - `search`: Only members whose e-mail address, last name or first name begins with this text; case and
           accents do not matter.
+        - `contains`: Only members with this text anywhere in their name or e-mail address, such as a part of a name
+          or `@acme.example`; case and accents do not matter. A call looks at 2,000 members at most, so that a page
+          may be empty while there is still a `next` (R-ACC-8).
         - `order`: The order; by id when absent, or by e-mail address when there is a `search`. In a search, members
           who match in the field that orders the list come first.
         - `after`: Where the page begins: the `next` of the previous page.
@@ -2314,7 +2430,7 @@ class MembersOperations(Namespace):
         return self._call(MemberList._from, 
             "members.list",
             {"account": account},
-            {"role": role, "group": group, "status": status, "inactive_since_ms": inactive_since_ms, "search": search, "order": order, "after": after, "limit": limit},
+            {"role": role, "group": group, "status": status, "inactive_since_ms": inactive_since_ms, "search": search, "contains": contains, "order": order, "after": after, "limit": limit},
         )
 
     def people(
@@ -2746,6 +2862,43 @@ class PackagesOperations(Namespace):
         """
         return self._call(PackagePreflight._from, "packages.preflight", {"account": account, "package": package})
 
+    def put(
+        self,
+        *,
+        id: str,
+        name: str,
+        limits: LimitsInput | None = None,
+        role: str | None = None,
+        assets: AssetsInput | None = None,
+        credits: bool | None = None,
+        overuse: bool | None = None,
+        bounce_rate: BounceRateInput | None = None,
+        child_price: PriceInput | None = None,
+    ) -> Pending[PackagePut]:
+        """Creates a package, or changes the one that has the id, so that it is exactly as the request says. A field
+        that is absent is as it would be after `packages.create`: a limit that is absent is removed. A package that
+        is as it should be already is not written, and keeps its revision; so a script can do the same again.
+
+        The rules are those of `packages.create` and `packages.edit`, and an operator needs `packages.create` too
+        where the package is not there yet. A retired package stays retired. The id of a package that was deleted is
+        refused with `id_taken`.
+
+        - `id`: The host's own id.
+        - `name`: The name that people see.
+        - `limits`: The limits of the package; for a limit that is absent, the platform's default applies.
+        - `role`: The role that no member of the package's accounts can exceed (R-ROL-5).
+        - `assets`: The assets that the package's accounts can use, at most 200 of each kind (R-PKG-5).
+        - `credits`: Whether the package's accounts pay with credits for messages beyond their limits.
+        - `overuse`: Whether the package's accounts may send beyond their limits.
+        - `bounce_rate`: The bounce rate at which a campaign is stopped.
+        - `child_price`: What a further account of the team costs each month (R-TEA-4).
+        """
+        return self._call(PackagePut._from, 
+            "packages.put",
+            {"id": id, "name": name},
+            {"limits": limits, "role": role, "assets": assets, "credits": credits, "overuse": overuse, "bounce_rate": bounce_rate, "child_price": child_price},
+        )
+
     def retire(self, *, package: str, expected_rev: int | None = None) -> Pending[Package]:
         """Retires a package: the accounts that have it keep it, but no other account can get it (R-PKG-4).
 
@@ -2805,10 +2958,14 @@ class PasswordsOperations(Namespace):
         *,
         passwords: List[ImportedPasswordInput] | tuple[ImportedPasswordInput, ...],
     ) -> Pending[PasswordsImported]:
-        """Imports password hashes from another platform: bcrypt (`$2b$...`), or Argon2, scrypt and PBKDF2 in the PHC
-        format; at most 500 at once, all of them or none. Each hash is replaced by a new one when its user logs in
-        (R-SES-1). The exception is bcrypt with a password of more than 72 bytes, because bcrypt looks at the first
-        72 bytes only. For the user, the imported password is a new password, as with `passwords.set`: the user's
+        """Imports password hashes from another platform, in the forms that R-SES-1 lists: those of Linux (`$6$...`,
+        `$2b$...`, `$y$...`), Dovecot (`{SSHA}...`), Django, Werkzeug, passlib, phpass and WordPress, and Argon2,
+        scrypt and PBKDF2 in the PHC format; at most 500 at once, all of them or none. A hash that is not whole, or
+        that would make log-ins slow, is refused.
+
+        Each hash is replaced by a new one when its user logs in (R-SES-1). The exception is a hash whose scheme did
+        not look at all of the password that was typed: bcrypt looks at the first 72 bytes only, and WordPress at no
+        spaces around it. For the user, the imported password is a new password, as with `passwords.set`: the user's
         sessions end, and the user is notified. `$2x$...` is refused: the program that made such a hash got every
         non-ASCII character wrong.
 
@@ -2915,6 +3072,27 @@ class PoliciesOperations(Namespace):
         """
         return self._call(PolicyReport._from, "policies.preset", {}, {"account": account, "preset": preset})
 
+    def put(
+        self,
+        *,
+        account: str | None = None,
+        preset: Preset | None = None,
+        policies: PoliciesInput | None = None,
+    ) -> Pending[PolicyPut]:
+        """Gives an account, or the platform, exactly these policies: the preset and the single policies of the request,
+        and no others. A policy that is absent is removed, so that the value of the level above applies again. Where
+        the policies are set like this already, nothing is written; so a script can do the same again.
+
+        - `account`: The account; when absent, the platform.
+        - `preset`: The preset; when absent, there is none.
+        - `policies`: The policies that are set one by one, and take precedence over the preset.
+        """
+        return self._call(PolicyPut._from, 
+            "policies.put",
+            {},
+            {"account": account, "preset": preset, "policies": policies},
+        )
+
     def set(self, *, policies: PoliciesInput, account: str | None = None) -> Pending[PolicyReport]:
         """Sets single policies of an account, or of the platform. A policy that is absent stays as it is.
 
@@ -3001,6 +3179,34 @@ class ReservationsOperations(Namespace):
         - `reservation`: The reservation.
         """
         return self._call(Reservation._from, "reservations.get", {"account": account, "reservation": reservation})
+
+    def list(
+        self,
+        *,
+        account: str,
+        include_descendants: bool | None = None,
+        user: str | None = None,
+        channel: Channel | None = None,
+        after: str | None = None,
+        limit: int | None = None,
+    ) -> Pending[ReservationList]:
+        """Lists the open reservations of an account, those that expire first first, a page at a time; a page may be
+        shorter than `limit` while there is a `next`. A reservation whose time is over, or that has ended in another
+        way, is not listed; `reservations.get` reads it for a day (R-QTA-17).
+
+        - `account`: The account.
+        - `include_descendants`: Whether the reservations of all accounts below are listed too; only for users who
+          manage the team.
+        - `user`: Only the reservations of this user.
+        - `channel`: Only the reservations of this channel.
+        - `after`: Where the page begins: the `next` of the previous page.
+        - `limit`: How many reservations the page has at most: 1 to 500; 50 when absent.
+        """
+        return self._call(ReservationList._from, 
+            "reservations.list",
+            {"account": account},
+            {"include_descendants": include_descendants, "user": user, "channel": channel, "after": after, "limit": limit},
+        )
 
     def release(self, *, account: str, reservation: str) -> Pending[Reservation]:
         """Releases a reservation: all of its messages are given back (R-QTA-5).
@@ -3330,6 +3536,40 @@ class RolesOperations(Namespace):
         - `limit`: How many entries the page has at most: 1 to 500; 50 when absent.
         """
         return self._call(RoleList._from, "roles.list", {}, {"account": account, "after": after, "limit": limit})
+
+    def put(
+        self,
+        *,
+        id: str,
+        name: str,
+        account: str | None = None,
+        allow: List[GrantInput] | tuple[GrantInput, ...] | None = None,
+        deny: List[str] | tuple[str, ...] | None = None,
+        includes: List[str] | tuple[str, ...] | None = None,
+    ) -> Pending[RolePut]:
+        """Creates a role, or changes the one that has the id, so that it is exactly as the request says. A field that
+        is absent is as it would be after `roles.create`. A role that is as it should be already is not written, and
+        keeps its revision; so a script can do the same again.
+
+        The rules are those of `roles.create` and `roles.edit`, and the actor needs `roles.create` too where the role
+        is not there yet. The role keeps what neither of them sets: the other role that is on trial in its place, and
+        whether it is one of administrators. A role stays in its account: an id that belongs to a role of another
+        one, or to one that was deleted, is refused with `id_taken`.
+
+        - `id`: The host's own id.
+        - `name`: The name that people see.
+        - `account`: The account to which the role belongs; it can be used there and in the accounts below. When
+          absent: for a user, the account in which they act; for the host and operators, the platform.
+        - `allow`: The permissions that the role allows, at most 1,000.
+        - `deny`: The permissions that the role denies, at most 1,000; a denial takes precedence over every grant.
+        - `includes`: The roles whose grants and denials the role includes, at most 1,000. Each included role must be
+          usable wherever this role is usable.
+        """
+        return self._call(RolePut._from, 
+            "roles.put",
+            {"id": id, "name": name},
+            {"account": account, "allow": allow, "deny": deny, "includes": includes},
+        )
 
     def trial(self, *, role: str) -> Pending[RoleTrial]:
         """Shows what a role that is on trial would have refused (R-QTA-15). A role without a trial is refused with
@@ -4451,6 +4691,7 @@ class UsersOperations(Namespace):
         status: MemberStatus | None = None,
         inactive_since_ms: int | None = None,
         search: str | None = None,
+        contains: str | None = None,
         order: UserOrder | None = None,
         after: str | None = None,
         limit: int | None = None,
@@ -4467,6 +4708,9 @@ class UsersOperations(Namespace):
           last seen before it, or were never seen and were created before it.
         - `search`: Only users whose e-mail address, last name or first name begins with this text; case and accents
           do not matter. Users who match in the field that orders the list come first.
+        - `contains`: Only users with this text anywhere in their name or e-mail address, such as a part of a name or
+          `@acme.example`; case and accents do not matter. A call looks at 2,000 users at most, so that a page may be
+          empty while there is still a `next` (R-ACC-8).
         - `order`: The order; by e-mail address when absent.
         - `after`: Where the page begins: the `next` of the previous page.
         - `limit`: How many users the page has at most: 1 to 500; 50 when absent. With filters, a page may be shorter
@@ -4475,7 +4719,7 @@ class UsersOperations(Namespace):
         return self._call(UserList._from, 
             "users.list",
             {},
-            {"account": account, "sub_account": sub_account, "role": role, "status": status, "inactive_since_ms": inactive_since_ms, "search": search, "order": order, "after": after, "limit": limit},
+            {"account": account, "sub_account": sub_account, "role": role, "status": status, "inactive_since_ms": inactive_since_ms, "search": search, "contains": contains, "order": order, "after": after, "limit": limit},
         )
 
     def logged_in(self, *, user: str) -> Pending[User]:

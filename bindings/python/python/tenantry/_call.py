@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -29,8 +28,7 @@ class Place:
     __slots__ = ("is_open", "path")
 
     def __init__(self, path: str) -> None:
-        # The address of a database may hold a password.
-        self.path = re.sub(r"^(postgres\w*://[^/?#@:]*):[^/?#]*@", r"\1@", path)
+        self.path = _native.shown_path(path)
         self.is_open = True
 
     def __repr__(self) -> str:

@@ -81,6 +81,7 @@ ErrorCode = Union[
     Literal["user_exists"],
     Literal["user_in_other_account"],
     Literal["already_invited"],
+    Literal["invitation_declined"],
     Literal["admin_has_no_group"],
     Literal["last_group"],
     Literal["not_shareable"],
@@ -122,6 +123,13 @@ class TenantryError(Exception):
     """The stable number of the code."""
     retry: Retry
     """Whether the same request can succeed later."""
+    http_status: int
+    """The status of HTTP with which a host answers its own client, from 400 to 599."""
+    smtp_reply: str
+    """The reply of SMTP with which a host answers its own client, such as `450 4.7.1`.
+
+    It is the reply code and the enhanced status code, to which the host adds a text.
+    """
     field: str | None
     """The JSON pointer of the field that is wrong."""
     details: dict[str, Any]
@@ -133,13 +141,17 @@ class TenantryError(Exception):
         code: ErrorCode,
         number: int,
         retry: Retry,
+        http_status: int,
+        smtp_reply: str,
         field: str | None = None,
         details: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__(message, code, number, retry, field, details)
+        super().__init__(message, code, number, retry, http_status, smtp_reply, field, details)
         self.code = code
         self.number = number
         self.retry = retry
+        self.http_status = http_status
+        self.smtp_reply = smtp_reply
         self.field = field
         self.details = {} if details is None else details
 
@@ -283,6 +295,7 @@ class WrongState(TenantryError):
     - `invitation_deleted`: The invitation was deleted.
     - `invitation_superseded`: A newer invitation, or a newer link, has replaced this one.
     - `invitation_already_accepted`: The invitation has already been accepted.
+    - `invitation_declined`: The person who was invited has declined the invitation.
     """
 
     __module__ = "tenantry"
@@ -347,13 +360,15 @@ def _from_json(text: str) -> TenantryError:
         error["code"],
         error["number"],
         error["retry"],
+        error["http_status"],
+        error["smtp_reply"],
         error["field"],
         error["details"],
     )
 
 
 def _invalid(message: str, field: str | None = None) -> InvalidArgument:
-    return InvalidArgument(message, "invalid_argument", 1, "never", field)
+    return InvalidArgument(message, "invalid_argument", 1, "never", 400, "501 5.5.4", field)
 
 
 __all__ = [

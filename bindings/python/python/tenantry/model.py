@@ -393,6 +393,7 @@ InvitationStatus = Union[
     Literal["pending"],
     Literal["expired"],
     Literal["accepted"],
+    Literal["declined"],
     Literal["deleted"],
     Literal["superseded"],
 ]
@@ -401,6 +402,7 @@ InvitationStatus = Union[
 - `pending`: It can be accepted.
 - `expired`: It has expired.
 - `accepted`: Somebody accepted it.
+- `declined`: The person who was invited declined it.
 - `deleted`: It was deleted.
 - `superseded`: A newer invitation, or a membership, has replaced it.
 """
@@ -514,7 +516,8 @@ OutboxKind = Union[
 - `password_changed`: Notify a user that their password was changed or removed (R-SES-4).
 - `second_factor_changed`: Notify a user that their second factor was added, replaced or removed (R-SES-4).
 - `recovery_codes_changed`: Notify a user that they have new recovery codes (R-SES-4).
-- `api_key_created`: Notify a user that an API key acts for them, or can be used for more than before (R-SES-4).
+- `api_key_created`: Notify a user that an API key acts for them, can be used for more than before, or has a new
+  token (R-SES-4, R-SES-8).
 - `limit_alert`: Notify the account that a threshold of a limit is reached.
 - `logged_in_as`: Notify a user that somebody acts as them (R-SES-6).
 - `clock_jumped`: Check the system's clock, because it has jumped (R-QTA-13). If the jump is held back although the
@@ -603,6 +606,14 @@ ProfileField = Union[
 - `language`: The language.
 - `time_zone`: The time zone.
 - `notifications`: How the user is notified of new messages.
+"""
+
+PutOutcome = Union[Literal["created"], Literal["changed"], Literal["unchanged"]]
+"""What a `put` did.
+
+- `created`: The record was not there, and was created.
+- `changed`: The record was there with other fields, and was changed.
+- `unchanged`: The record was there as it should be; nothing was written, and the audit has no entry.
 """
 
 Replaceable = Union[Literal["package"], Literal["role"]]
@@ -904,7 +915,7 @@ class ImportedPasswordInput(TypedDict):
     user: str
     """The user; a password that the user already has is replaced."""
     hash: str
-    """The hash."""
+    """The hash, as the other platform stored it."""
 
 
 class _LimitTermsInputRequired(TypedDict):
@@ -1579,6 +1590,8 @@ class ApiKey:
     """The addresses from which the key may be used; every address when the list is empty."""
     expires_at_ms: int | None = None
     """When the key expires, in unix milliseconds; absent when it never expires."""
+    former_token_until_ms: int | None = None
+    """Until when the token before the last rotation is good as well, in unix milliseconds; absent when it is not."""
     last_used_at_ms: int | None = None
     """When the key was last used, in unix milliseconds, to within five minutes; absent when it was never used."""
     last_ip: str | None = None
@@ -1600,6 +1613,7 @@ class ApiKey:
             permissions=tuple(Grant._from(item) for item in value["permissions"]),
             allow_list=tuple(value["allow_list"]),
             expires_at_ms=value.get("expires_at_ms"),
+            former_token_until_ms=value.get("former_token_until_ms"),
             last_used_at_ms=value.get("last_used_at_ms"),
             last_ip=value.get("last_ip"),
             rev=value["rev"],
@@ -1676,7 +1690,7 @@ class ApiKeyProof:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiKeyToken:
-    """An API key that was created."""
+    """An API key that was created, or that has a new token."""
 
     api_key: ApiKey
     """The key."""
@@ -3625,6 +3639,23 @@ class InvitationAccepted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InvitationDeclined:
+    """An invitation that was declined."""
+
+    invitation: str
+    """The invitation."""
+
+    @classmethod
+    def _from(cls, value: Any) -> InvitationDeclined:
+        return cls(
+            invitation=value["invitation"],
+        )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`InvitationDeclined` says neither yes nor no; ask for one of its fields.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InvitationDeleted:
     """An invitation from which offers were withdrawn."""
 
@@ -3666,7 +3697,7 @@ class InvitationList:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvitationOffer:
-    """What the host's page for an invitation link shows."""
+    """What a person who was invited is offered."""
 
     invitation: str
     """The invitation."""
@@ -3709,6 +3740,26 @@ class InvitationOffer:
 
     def __bool__(self) -> NoReturn:
         raise TypeError("`InvitationOffer` says neither yes nor no; ask for one of its fields.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvitationOfferList:
+    """A page of invitations that a person can accept."""
+
+    invitations: tuple[InvitationOffer, ...]
+    """The invitations."""
+    next: str | None = None
+    """The `after` of the next page; absent on the last page."""
+
+    @classmethod
+    def _from(cls, value: Any) -> InvitationOfferList:
+        return cls(
+            invitations=tuple(InvitationOffer._from(item) for item in value["invitations"]),
+            next=value.get("next"),
+        )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`InvitationOfferList` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -4891,6 +4942,26 @@ class PackagePreflight:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PackagePut:
+    """A package that was put into a state."""
+
+    package: Package
+    """The package."""
+    outcome: PutOutcome
+    """What was done."""
+
+    @classmethod
+    def _from(cls, value: Any) -> PackagePut:
+        return cls(
+            package=Package._from(value["package"]),
+            outcome=value["outcome"],
+        )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`PackagePut` says neither yes nor no; ask for one of its fields.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PaidWithCredits:
     """What credits paid for."""
 
@@ -4970,11 +5041,16 @@ class PasswordsImported:
 
     imported: int
     """How many hashes were imported."""
+    weak: tuple[WeakHashes, ...] | None = None
+    """How many of them are weak, by form; absent if none is. A weak hash is found soon by whoever steals it, until its
+    user logs in: ask users who do not come to set a new password.
+    """
 
     @classmethod
     def _from(cls, value: Any) -> PasswordsImported:
         return cls(
             imported=value["imported"],
+            weak=tuple(WeakHashes._from(item) for item in value["weak"]) if "weak" in value else None,
         )
 
     def __bool__(self) -> NoReturn:
@@ -5262,6 +5338,26 @@ class PolicyOrigin:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyPut:
+    """Policies that were put into a state."""
+
+    report: PolicyReport
+    """The policies that apply now, and where each of them comes from."""
+    outcome: PutOutcome
+    """What was done: `created` if neither a preset nor a single policy was set before."""
+
+    @classmethod
+    def _from(cls, value: Any) -> PolicyPut:
+        return cls(
+            report=PolicyReport._from(value["report"]),
+            outcome=value["outcome"],
+        )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`PolicyPut` says neither yes nor no; ask for one of its fields.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyReport:
     """The policies that apply, and where each of them comes from."""
 
@@ -5480,7 +5576,7 @@ class RecoveryCodes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """Why a send is refused."""
+    """Why a send is refused, and what the host answers its own client."""
 
     code: str
     """The error code, such as `quota_exceeded`. It is `credits_exhausted` if there are too few credits to pay for the
@@ -5498,6 +5594,14 @@ class Refusal:
     """What the host should do with the messages, if the limit has a setting other than a refusal: the setting of the
     strictest limit that was reached (R-QTA-7).
     """
+    http_status: int
+    """The status of HTTP with which the host answers its own client: 429 where waiting helps (send `Retry-After` with
+    it), and else that of the code.
+    """
+    smtp_reply: str
+    """The reply of SMTP with which the host answers `MAIL`, `RCPT` or the end of `DATA`, to which it adds a text: `450
+    4.7.1` where waiting helps, and else that of the code.
+    """
 
     @classmethod
     def _from(cls, value: Any) -> Refusal:
@@ -5507,6 +5611,8 @@ class Refusal:
             retry_at_ms=value.get("retry_at_ms"),
             credits_left=value.get("credits_left"),
             over=value.get("over"),
+            http_status=value["http_status"],
+            smtp_reply=value["smtp_reply"],
         )
 
 
@@ -5622,6 +5728,26 @@ class ReservationDecision:
 
     def __bool__(self) -> bool:
         return self.refusal is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReservationList:
+    """A page of open reservations."""
+
+    reservations: tuple[Reservation, ...]
+    """The reservations."""
+    next: str | None = None
+    """The `after` of the next page; absent on the last page."""
+
+    @classmethod
+    def _from(cls, value: Any) -> ReservationList:
+        return cls(
+            reservations=tuple(Reservation._from(item) for item in value["reservations"]),
+            next=value.get("next"),
+        )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`ReservationList` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -5838,6 +5964,26 @@ class RoleList:
 
     def __bool__(self) -> NoReturn:
         raise TypeError("`RoleList` says neither yes nor no; ask for one of its fields.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolePut:
+    """A role that was put into a state."""
+
+    role: Role
+    """The role."""
+    outcome: PutOutcome
+    """What was done."""
+
+    @classmethod
+    def _from(cls, value: Any) -> RolePut:
+        return cls(
+            role=Role._from(value["role"]),
+            outcome=value["outcome"],
+        )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`RolePut` says neither yes nor no; ask for one of its fields.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -7055,6 +7201,11 @@ class UsageWindow:
     """Where the value comes from."""
     used: int
     """How much of the limit is used; for a cap that spreads, how many messages of its burst still wait for their turn."""
+    reserved: int | None = None
+    """How much of the number in `used` open reservations hold, of the account and of the accounts below it; the rest
+    has gone out (R-QTA-17). Only `usage.get` says it, and it is absent when nothing is reserved; of more than 10,000
+    open reservations, those that expire first count.
+    """
     overuse: int
     """How many messages went out beyond the limit (R-QTA-7). The number includes the messages for which credits paid,
     which `used` does not include (R-CRD-2).
@@ -7082,6 +7233,7 @@ class UsageWindow:
             value=value["value"],
             source=value["source"],
             used=value["used"],
+            reserved=value.get("reserved"),
             overuse=value["overuse"],
             kept_apart=value.get("kept_apart"),
             remaining=value.get("remaining"),
@@ -7131,6 +7283,10 @@ class User:
     """The requested address that is not confirmed yet; shown only to the user themself, the host and operators."""
     must_set_password: bool
     """Whether the user has to set a password before they are no longer shown as pending."""
+    weak_password: str | None = None
+    """The form of the user's password hash if it was imported and is weak, as in `passwords.import_hashes`; absent
+    again once the user has logged in or set a password. Shown only to the user themself, the host and operators.
+    """
     first_login_at_ms: int | None = None
     """When the user first logged in, in unix milliseconds."""
     last_seen_at_ms: int | None = None
@@ -7152,6 +7308,7 @@ class User:
             accounts=tuple(value["accounts"]),
             email_change=EmailChangeAsked._from(value["email_change"]) if "email_change" in value else None,
             must_set_password=value["must_set_password"],
+            weak_password=value.get("weak_password"),
             first_login_at_ms=value.get("first_login_at_ms"),
             last_seen_at_ms=value.get("last_seen_at_ms"),
             rev=value["rev"],
@@ -7580,6 +7737,23 @@ class VisibleOwners:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WeakHashes:
+    """Imported hashes in a weak form."""
+
+    form: str
+    """The form, by its name in R-SES-1: `md5-crypt`, `phpass`, `ssha`, `ssha256` or `ssha512`."""
+    count: int
+    """How many hashes have it."""
+
+    @classmethod
+    def _from(cls, value: Any) -> WeakHashes:
+        return cls(
+            form=value["form"],
+            count=value["count"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WouldRefuse:
     """How often a role that is on trial would have refused a permission."""
 
@@ -7724,10 +7898,12 @@ __all__ = [
     "InvalidRecipient",
     "Invitation",
     "InvitationAccepted",
+    "InvitationDeclined",
     "InvitationDeleted",
     "InvitationKind",
     "InvitationList",
     "InvitationOffer",
+    "InvitationOfferList",
     "InvitationOrder",
     "InvitationStatus",
     "InvitationsErased",
@@ -7785,6 +7961,7 @@ __all__ = [
     "PackageDeleted",
     "PackageList",
     "PackagePreflight",
+    "PackagePut",
     "PaidWithCredits",
     "PasswordChanged",
     "PasswordForgotten",
@@ -7799,6 +7976,7 @@ __all__ = [
     "Policies",
     "PoliciesInput",
     "PolicyOrigin",
+    "PolicyPut",
     "PolicyReport",
     "PolicySource",
     "PreflightExcess",
@@ -7809,6 +7987,7 @@ __all__ = [
     "Problem",
     "Profile",
     "ProfileField",
+    "PutOutcome",
     "ReceivedList",
     "ReceivedTemplate",
     "RecoveryCodes",
@@ -7818,6 +7997,7 @@ __all__ = [
     "Resend",
     "Reservation",
     "ReservationDecision",
+    "ReservationList",
     "ReservationState",
     "ReservationsOnHold",
     "Resource",
@@ -7830,6 +8010,7 @@ __all__ = [
     "Role",
     "RoleDeleted",
     "RoleList",
+    "RolePut",
     "RoleScope",
     "RoleTrial",
     "Scope",
@@ -7907,6 +8088,7 @@ __all__ = [
     "UserPermissions",
     "VisibleOwner",
     "VisibleOwners",
+    "WeakHashes",
     "Window",
     "WouldRefuse",
 ]

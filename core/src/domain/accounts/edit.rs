@@ -10,7 +10,7 @@ use crate::domain::accounts::show::{
 use crate::error::Error;
 use crate::kernel::keys;
 use crate::kernel::page::{Span, walk, walk_merged};
-use crate::model::{self, Actor, Id, Replaceable, TEAM_PERMISSION};
+use crate::model::{self, Actor, Id, Replaceable, TEAM_PERMISSION, folded};
 use crate::rules::account::effective_status;
 use crate::tables::accounts::{account_line, load, starting_with};
 use crate::tables::people;
@@ -125,6 +125,31 @@ impl List {
     }
 }
 
+/// Whether the name of an account, which comes with all above it, or the address of its owner holds
+/// these words; every account does where there are none.
+fn is_named(
+    ctx: &mut Ctx<'_>,
+    line: &[model::Account],
+    words: Option<&str>,
+) -> Result<bool, Error> {
+    let (Some(words), Some(account)) = (words, line.first()) else {
+        return Ok(true);
+    };
+    if folded(account.name.as_str()).contains(words) {
+        return Ok(true);
+    }
+    let Some(owner) = &account.owner else {
+        return Ok(false);
+    };
+    let owner: Option<model::User> = ctx.tx.get(&keys::user(owner))?;
+    Ok(owner.is_some_and(|owner| {
+        let addresses = [owner.email.key(), owner.email.as_typed()];
+        addresses
+            .iter()
+            .any(|address| folded(address).contains(words))
+    }))
+}
+
 impl Operation for List {
     type Answer = AccountList;
 
@@ -141,6 +166,10 @@ impl Operation for List {
             .search
             .as_ref()
             .map_or_else(String::new, |text| people::searched(text.as_str()));
+        let words = self
+            .contains
+            .as_ref()
+            .map(|text| people::searched(text.as_str()));
         let spans = match &self.package {
             Some(package) if self.goes_by_package() => {
                 names_of(&mut ctx.tx, Replaceable::Package, package)?
@@ -158,7 +187,7 @@ impl Operation for List {
                 ))
             })?;
             let line = account_line(&mut ctx.tx, &id)?;
-            if !self.is_listed(&line, key, &prefix) {
+            if !self.is_listed(&line, key, &prefix) || !is_named(ctx, &line, words.as_deref())? {
                 return Ok(None);
             }
             answer_of_line(ctx, line).map(Some)

@@ -476,3 +476,127 @@ fn keys_and_their_caps_end_with_the_membership() {
         json!([])
     );
 }
+
+fn rotate(store: &Tenantry, key: &Id, more: Value) -> Result<Value, Error> {
+    let mut request = json!({"account": "acme", "api_key": key});
+    request
+        .as_object_mut()
+        .unwrap()
+        .extend(more.as_object().cloned().unwrap());
+    call(store, "api_keys.rotate", request).map(|rotated| rotated["token"].clone())
+}
+
+fn is_good(store: &Tenantry, token: &Value) -> bool {
+    let checked = call(store, "api_keys.check", json!({"token": token}));
+    let acted = call_as(
+        store,
+        with(token),
+        "sending.admit",
+        json!({"account": "acme", "count": 1}),
+    );
+    assert_eq!(checked.is_ok(), acted.is_ok(), "{checked:?} {acted:?}");
+    if let Err(refused) = &checked {
+        assert_eq!(refused.code(), Code::ApiKeyInvalid);
+    }
+    checked.is_ok()
+}
+
+/// R-SES-8: whether a token was looked up before or not, the overlap ends at its instant; a second
+/// rotation ends what was left of the first.
+#[test]
+fn a_token_is_good_until_the_overlap_ends_and_two_are_at_most() {
+    let store = store(":memory:");
+    let (id, first) = key(&store, "ann", &["campaigns.send"], json!({}));
+    assert!(is_good(&store, &first));
+    let second = rotate(&store, &id, json!({"overlap_ms": 1000})).unwrap();
+    let clock = &store.guard_for_tests().engine.kernel.clock;
+    for (now_ms, good) in [
+        (START_MS, true),
+        (START_MS + 999, true),
+        (START_MS + 1000, false),
+    ] {
+        clock.set(now_ms).unwrap();
+        assert_eq!(is_good(&store, &first), good, "{now_ms}");
+        assert!(is_good(&store, &second));
+    }
+    let third = rotate(&store, &id, json!({"overlap_ms": 1000})).unwrap();
+    let fourth = rotate(&store, &id, json!({"overlap_ms": 1000})).unwrap();
+    let good = [&first, &second, &third, &fourth].map(|token| is_good(&store, token));
+    assert_eq!(good, [false, false, true, true]);
+    let fifth = rotate(&store, &id, json!({})).unwrap();
+    let good = [&third, &fourth, &fifth].map(|token| is_good(&store, token));
+    assert_eq!(good, [false, false, true]);
+    call(
+        &store,
+        "api_keys.delete",
+        json!({"account": "acme", "api_key": id}),
+    )
+    .unwrap();
+    assert!(!is_good(&store, &fifth));
+}
+
+/// R-SES-8, R-QTA-13: in a wrong future an overlap gets no longer than it was asked for.
+#[test]
+fn an_overlap_that_began_in_a_wrong_future_ends_as_if_it_began_now() {
+    const YEAR_MS: u64 = 365 * 24 * 3_600_000;
+    let store = store(":memory:");
+    let (id, first) = key(&store, "ann", &["campaigns.send"], json!({}));
+    let clock = &store.guard_for_tests().engine.kernel.clock;
+    clock.set(START_MS + YEAR_MS).unwrap();
+    let second = rotate(&store, &id, json!({"overlap_ms": 1000})).unwrap();
+    call(&store, "clock.set", json!({"now_ms": START_MS})).unwrap();
+    call(&store, "clock.undo", json!({})).unwrap();
+    assert!(is_good(&store, &first) && is_good(&store, &second));
+    clock.set(START_MS + 1000).unwrap();
+    assert!(!is_good(&store, &first) && is_good(&store, &second));
+}
+
+/// R-SES-8, S7: neither token is anywhere in the store, nor in the audit, while both are good.
+#[test]
+fn no_token_is_kept_while_two_are_good() {
+    let path = std::env::temp_dir().join(format!("tenantry-rotated-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&path);
+    let store = store(path.to_str().unwrap());
+    let (id, first) = key(&store, "ann", &["campaigns.send"], json!({}));
+    let second = rotate(&store, &id, json!({"overlap_ms": 1000})).unwrap();
+    let audit = call(&store, "audit.list", json!({"account": "acme", "limit": 1})).unwrap();
+    assert_eq!(audit["records"][0]["operation"], "api_keys.rotate");
+    let fields = audit["records"][0]["changes"][0]["fields"]
+        .as_array()
+        .unwrap();
+    let told: Vec<&str> = fields
+        .iter()
+        .map(|field| field["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "former.replaced_at_ms",
+            "former.token_hash",
+            "former.until_ms",
+            "token_hash"
+        ]
+    );
+    let text = audit.to_string();
+    for field in fields
+        .iter()
+        .filter(|field| field["name"].as_str().unwrap().ends_with("hash"))
+    {
+        assert_eq!(
+            field["after"],
+            json!({"hidden": true}).to_string(),
+            "{text}"
+        );
+    }
+    store.close().unwrap();
+    for entry in walk(&path) {
+        let bytes = std::fs::read(&entry).unwrap();
+        for token in [&first, &second] {
+            let token = token.as_str().unwrap();
+            let secret = &token.as_bytes()[token.len() - 72..token.len() - 8];
+            let held = bytes.windows(secret.len()).any(|part| part == secret);
+            assert!(!held, "{}", entry.display());
+        }
+    }
+    std::fs::remove_dir_all(path).unwrap();
+}

@@ -112,12 +112,7 @@ impl Engine {
     /// What people and programs log in with, and when they were last seen.
     fn leave_log_ins(&self, actor: &Actor) -> Result<(), Error> {
         self.leave_each(actor, keys::SESSION, Session::is_ahead, leave_session)?;
-        self.leave_each(
-            actor,
-            keys::API_KEY,
-            |record: &ApiKey, now_ms| record.last_used_at_ms > Some(now_ms),
-            leave_api_key,
-        )?;
+        self.leave_each(actor, keys::API_KEY, ApiKey::is_ahead, leave_api_key)?;
         self.leave_each(
             actor,
             keys::LAST_SEEN,
@@ -267,8 +262,21 @@ fn leave_session(ctx: &mut Ctx<'_>, key: &[u8], mut session: Session) -> Result<
     ctx.tx.put(key.to_vec(), &session)
 }
 
+impl ApiKey {
+    fn is_ahead(&self, now_ms: u64) -> bool {
+        let replaced_at_ms = self.former.as_ref().map(|former| former.replaced_at_ms);
+        self.last_used_at_ms.max(replaced_at_ms) > Some(now_ms)
+    }
+}
+
+/// The token before the last rotation is good for as long as it would be had that been now.
 fn leave_api_key(ctx: &mut Ctx<'_>, key: &[u8], mut record: ApiKey) -> Result<(), Error> {
-    record.last_used_at_ms = Some(ctx.now_ms);
+    record.last_used_at_ms = record.last_used_at_ms.map(|at_ms| at_ms.min(ctx.now_ms));
+    if let Some(former) = &mut record.former {
+        let ahead_ms = former.replaced_at_ms.saturating_sub(ctx.now_ms);
+        former.replaced_at_ms -= ahead_ms;
+        former.until_ms = former.until_ms.saturating_sub(ahead_ms);
+    }
     ctx.tx.invalidate_api_key(&record.id);
     ctx.tx.put(key.to_vec(), &record)
 }

@@ -1,17 +1,19 @@
-//! Invitations are looked up and accepted.
+//! Invitations are looked up, accepted and declined.
 
 use crate::access::operation::Operation;
 use crate::access::request::Ctx;
 use crate::api::invitations::{
-    Accept, InvitationAccepted, InvitationOffer, LookUp, OfferedAccount,
+    Accept, AcceptReceived, Decline, InvitationAccepted, InvitationDeclined, InvitationOffer,
+    InvitationOfferList, LookUp, OfferedAccount, Received,
 };
 use crate::auth::token::Token;
-use crate::domain::invitations::manage::OLDER_LINKS;
+use crate::domain::invitations::manage::{OLDER_LINKS, refuse_awaited};
 use crate::domain::{self, membership};
 use crate::error::{Code, Error};
 use crate::kernel::keys;
-use crate::model::{self, AccountGrant, Id, InvitationKind, InvitationState, RoleScope};
-use crate::rules::invitation::{InvitationStatus, expires_at_ms};
+use crate::kernel::page::walk;
+use crate::model::{self, AccountGrant, Id, InvitationKind, InvitationState, Name, RoleScope};
+use crate::rules::invitation::{InvitationStatus, expires_at_ms, status};
 use crate::tables::{accounts, invitations, people, users};
 
 /// The invitation behind a link that still works. That the token is ours is seen before anything is
@@ -67,107 +69,204 @@ fn holder(ctx: &mut Ctx<'_>, invitation: &model::Invitation) -> Result<Option<mo
     }
 }
 
+/// What an invitation offers, as the person who was invited sees it.
+fn offer_of(ctx: &mut Ctx<'_>, invitation: model::Invitation) -> Result<InvitationOffer, Error> {
+    let mut offered = Vec::with_capacity(invitation.grants.len());
+    for grant in &invitation.grants {
+        let account = accounts::load(&mut ctx.tx, &grant.account, "/token")?;
+        offered.push(OfferedAccount {
+            account: account.id,
+            name: account.name,
+            role: grant.role.clone(),
+        });
+    }
+    let inviter = match Id::new(invitation.invited_by.as_str()) {
+        Ok(id) => ctx
+            .tx
+            .get::<model::User>(&keys::user(&id))?
+            .map(|user| user.profile)
+            .unwrap_or_default(),
+        Err(_) => model::Profile::default(),
+    };
+    Ok(InvitationOffer {
+        user: holder(ctx, &invitation)?.map(|user| user.id),
+        expires_at_ms: expires_at_ms(&invitation),
+        invitation: invitation.id,
+        kind: invitation.kind,
+        email: invitation.email.map(String::from).unwrap_or_default(),
+        first_name: invitation.first_name,
+        last_name: invitation.last_name,
+        accounts: offered,
+        invited_by: invitation.invited_by,
+        inviter_first_name: inviter.first_name,
+        inviter_last_name: inviter.last_name,
+    })
+}
+
+/// As [`offer_of`]; none where an account that is offered is being deleted.
+fn offer_if_there(
+    ctx: &mut Ctx<'_>,
+    invitation: model::Invitation,
+) -> Result<Option<InvitationOffer>, Error> {
+    match offer_of(ctx, invitation) {
+        Err(error) if error.code() == Code::NotFound => Ok(None),
+        offer => offer.map(Some),
+    }
+}
+
 impl Operation for LookUp {
     type Answer = InvitationOffer;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<InvitationOffer, Error> {
         let invitation = by_token(ctx, self.token.reveal())?;
-        let mut offered = Vec::with_capacity(invitation.grants.len());
-        for grant in &invitation.grants {
-            let account = accounts::load(&mut ctx.tx, &grant.account, "/token")?;
-            offered.push(OfferedAccount {
-                account: account.id,
-                name: account.name,
-                role: grant.role.clone(),
-            });
-        }
-        let inviter = match Id::new(invitation.invited_by.as_str()) {
-            Ok(id) => ctx
-                .tx
-                .get::<model::User>(&keys::user(&id))?
-                .map(|user| user.profile)
-                .unwrap_or_default(),
-            Err(_) => model::Profile::default(),
-        };
-        Ok(InvitationOffer {
-            user: holder(ctx, &invitation)?.map(|user| user.id),
-            expires_at_ms: expires_at_ms(&invitation),
-            invitation: invitation.id,
-            kind: invitation.kind,
-            email: invitation.email.map(String::from).unwrap_or_default(),
-            first_name: invitation.first_name,
-            last_name: invitation.last_name,
-            accounts: offered,
-            invited_by: invitation.invited_by,
-            inviter_first_name: inviter.first_name,
-            inviter_last_name: inviter.last_name,
-        })
+        offer_of(ctx, invitation)
     }
+}
+
+impl Operation for Received {
+    type Answer = InvitationOfferList;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<InvitationOfferList, Error> {
+        let span = keys::range(keys::ADDRESS_INVITATION, &[self.email.key()]);
+        let (invitations, next) =
+            walk(ctx, &[span], self.after.as_ref(), self.limit, |ctx, key| {
+                let Some(id) = keys::last_id(key) else {
+                    return Ok(None);
+                };
+                match invitations::find(&mut ctx.tx, &id)? {
+                    Some(found) if status(&found, ctx.now_ms) == InvitationStatus::Pending => {
+                        offer_if_there(ctx, found)
+                    }
+                    _ => Ok(None),
+                }
+            })?;
+        Ok(InvitationOfferList { invitations, next })
+    }
+}
+
+/// The user whom accepting an invitation creates.
+struct NewUser {
+    id: Option<Id>,
+    first_name: Option<Name>,
+    last_name: Option<Name>,
+}
+
+/// Accepts an invitation of which it was seen that it can be, and that the person may.
+fn accept(
+    ctx: &mut Ctx<'_>,
+    mut invitation: model::Invitation,
+    new: NewUser,
+) -> Result<InvitationAccepted, Error> {
+    let existing = holder(ctx, &invitation)?;
+    let created = existing.is_none();
+    let user = match existing {
+        Some(user) if user.disabled => {
+            return Err(Error::new(
+                Code::UserDisabled,
+                format!("`{}` is disabled; enable the user first.", user.id),
+            )
+            .at("/token"));
+        }
+        Some(user)
+            if invitation.kind == InvitationKind::Member
+                && people::seats_of(&mut ctx.tx, &invitation.team, &user.id)? > 0 =>
+        {
+            // They changed their address to this one meanwhile.
+            let message = format!(
+                "`{}` is a user of the team already; edit the user instead.",
+                user.id
+            );
+            return Err(Error::new(Code::UserExists, message).at("/token"));
+        }
+        Some(user) => user,
+        None => create_user(ctx, &invitation, new)?,
+    };
+    // First, so that it takes no seat beside the member it becomes.
+    invitations::end(&mut ctx.tx, &mut invitation, InvitationState::Accepted)?;
+    let mut joined = Vec::with_capacity(invitation.grants.len());
+    for grant in invitation.grants {
+        match invitation.kind {
+            InvitationKind::Owner => {
+                domain::invitations::offer::make_owner(ctx, &grant.account, &user)?
+            }
+            InvitationKind::Member => join(ctx, &grant, &user)?,
+        }
+        joined.push(grant.account);
+    }
+    Ok(InvitationAccepted {
+        invitation: invitation.id,
+        user: user.id,
+        created,
+        accounts: joined,
+    })
+}
+
+fn create_user(
+    ctx: &mut Ctx<'_>,
+    invitation: &model::Invitation,
+    new: NewUser,
+) -> Result<model::User, Error> {
+    let email = invitation.email.clone().ok_or_else(|| {
+        Error::internal("This is a defect to report: an open invitation is for nobody.")
+    })?;
+    domain::users::create::create(
+        ctx,
+        new.id,
+        email,
+        new.first_name.or_else(|| invitation.first_name.clone()),
+        new.last_name.or_else(|| invitation.last_name.clone()),
+        &domain::users::NamedAt {
+            id: "/user",
+            email: "/token",
+        },
+    )
 }
 
 impl Operation for Accept {
     type Answer = InvitationAccepted;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<InvitationAccepted, Error> {
-        let mut invitation = by_token(ctx, self.token.reveal())?;
-        let existing = holder(ctx, &invitation)?;
-        let created = existing.is_none();
-        let user = match existing {
-            Some(user) if user.disabled => {
-                return Err(Error::new(
-                    Code::UserDisabled,
-                    format!("`{}` is disabled; enable the user first.", user.id),
-                )
-                .at("/token"));
-            }
-            Some(user)
-                if invitation.kind == InvitationKind::Member
-                    && people::seats_of(&mut ctx.tx, &invitation.team, &user.id)? > 0 =>
-            {
-                // They changed their address to this one meanwhile.
-                let message = format!(
-                    "`{}` is a user of the team already; edit the user instead.",
-                    user.id
-                );
-                return Err(Error::new(Code::UserExists, message).at("/token"));
-            }
-            Some(user) => user,
-            None => {
-                let first_name = self.first_name.or_else(|| invitation.first_name.clone());
-                let last_name = self.last_name.or_else(|| invitation.last_name.clone());
-                let email = invitation.email.clone().ok_or_else(|| {
-                    Error::internal("This is a defect to report: an open invitation is for nobody.")
-                })?;
-                domain::users::create::create(
-                    ctx,
-                    self.user,
-                    email,
-                    first_name,
-                    last_name,
-                    &domain::users::NamedAt {
-                        id: "/user",
-                        email: "/token",
-                    },
-                )?
-            }
+        let invitation = by_token(ctx, self.token.reveal())?;
+        let new = NewUser {
+            id: self.user,
+            first_name: self.first_name,
+            last_name: self.last_name,
         };
-        // First, so that it takes no seat beside the member it becomes.
-        invitations::end(&mut ctx.tx, &mut invitation, InvitationState::Accepted)?;
-        let mut joined = Vec::with_capacity(invitation.grants.len());
-        for grant in invitation.grants {
-            match invitation.kind {
-                InvitationKind::Owner => {
-                    domain::invitations::offer::make_owner(ctx, &grant.account, &user)?
-                }
-                InvitationKind::Member => join(ctx, &grant, &user)?,
-            }
-            joined.push(grant.account);
+        accept(ctx, invitation, new)
+    }
+}
+
+impl Operation for AcceptReceived {
+    type Answer = InvitationAccepted;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<InvitationAccepted, Error> {
+        let invitation = invitations::load(&mut ctx.tx, &self.invitation)?;
+        if invitation.address() != self.email.key() {
+            return Err(Error::not_found("invitation", self.invitation.as_str()).at("/invitation"));
         }
-        Ok(InvitationAccepted {
+        domain::invitations::offer::refuse_dead(ctx, &invitation, "/invitation")?;
+        let new = NewUser {
+            id: self.user,
+            first_name: self.first_name,
+            last_name: self.last_name,
+        };
+        // The token of the link stands for the invitation elsewhere.
+        accept(ctx, invitation, new).map_err(|error| match error.field() {
+            Some("/token") => error.at("/invitation"),
+            _ => error,
+        })
+    }
+}
+
+impl Operation for Decline {
+    type Answer = InvitationDeclined;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<InvitationDeclined, Error> {
+        let mut invitation = by_token(ctx, self.token.reveal())?;
+        refuse_awaited(&invitation, "/token")?;
+        invitations::end(&mut ctx.tx, &mut invitation, InvitationState::Declined)?;
+        Ok(InvitationDeclined {
             invitation: invitation.id,
-            user: user.id,
-            created,
-            accounts: joined,
         })
     }
 }

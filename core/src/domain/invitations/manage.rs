@@ -330,7 +330,7 @@ impl Operation for Erase {
 }
 
 /// The link of an owner goes with the account that waits for them.
-fn refuse_awaited(invitation: &model::Invitation, field: &str) -> Result<(), Error> {
+pub(super) fn refuse_awaited(invitation: &model::Invitation, field: &str) -> Result<(), Error> {
     if invitation.kind == InvitationKind::Owner && invitation.state == InvitationState::Open {
         let message = format!(
             "An account still waits for the owner whom `{}` invites; delete the account, or name \

@@ -182,6 +182,7 @@ pub(crate) fn sentence(status: InvitationStatus) -> &'static str {
         InvitationStatus::Pending => "The invitation can be accepted.",
         InvitationStatus::Expired => "The invitation has expired; ask for a new one.",
         InvitationStatus::Accepted => "The invitation was accepted already; log in instead.",
+        InvitationStatus::Declined => "The invitation was declined; ask for a new one.",
         InvitationStatus::Deleted => "The invitation was deleted; ask for a new one.",
         InvitationStatus::Superseded => {
             "A newer invitation has replaced this one; use the newer one."

@@ -66,7 +66,7 @@ pub(crate) fn delete(ctx: &mut Ctx<'_>, mut invitation: Invitation) -> Result<()
     for earlier in all_of_address(&mut ctx.tx, &email)? {
         let ended = matches!(
             earlier.state,
-            InvitationState::Deleted | InvitationState::Superseded
+            InvitationState::Declined | InvitationState::Deleted | InvitationState::Superseded
         );
         if ended && earlier.team == invitation.team {
             forget_whom(ctx, earlier)?;

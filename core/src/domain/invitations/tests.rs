@@ -6,7 +6,8 @@ use crate::access::state::Engine;
 use crate::api;
 use crate::api::bulk::BulkResults;
 use crate::api::invitations::{
-    Accept, Create, Delete, InvitationAccepted, InvitedAddress, List, LookUp, Resend,
+    Accept, AcceptReceived, Create, Decline, Delete, InvitationAccepted, InvitedAddress, List,
+    LookUp, Received, Resend,
 };
 use crate::domain::invitations::offer::invite_owner;
 use crate::domain::membership;
@@ -67,7 +68,7 @@ fn write<T>(engine: &Engine, work: impl FnOnce(&mut Ctx<'_>) -> Result<T, Error>
         now_ms: engine.kernel.clock.now_ms(),
         tx: engine.kernel.tx(),
         on_behalf: None,
-        untold: Vec::new(),
+        also_audited: Vec::new(),
     };
     let answer = work(&mut ctx).unwrap();
     if let (Some(batch), _) = ctx.tx.finish() {
@@ -438,4 +439,90 @@ fn an_offer_follows_an_account_that_leaves_its_team() {
     assert_eq!(accept(&engine, c).unwrap().accounts, [id("north")]);
     let (from, until) = keys::range(keys::OPEN_INVITATION, &[]);
     assert!(write(&engine, |ctx| ctx.tx.range::<()>(&from, &until, 10)).is_empty());
+}
+
+/// R-INV-11: as many decline as were invited, and as many can be invited again; what waits for an
+/// owner goes on waiting.
+#[test]
+fn who_declines_frees_a_seat_and_no_account_loses_who_is_to_own_it() {
+    let engine = engine();
+    let decline = |token: Option<Secret>| {
+        let token = token.unwrap();
+        run(&engine, Decline { token }).map(|declined| declined.invitation)
+    };
+    let owner = write(&engine, |ctx| {
+        invite_owner(ctx, &id("north"), email("nina@new.example"))
+    });
+    let verification = last_token(&engine);
+    assert_eq!(
+        decline(verification.clone()),
+        Err(Code::OwnerTransferRequired)
+    );
+    let taken = || {
+        write(&engine, |ctx| {
+            membership::seats_taken(ctx, &id("acme"), 100)
+        })
+    };
+    let before = taken();
+    for _ in 0..3 {
+        let invited = invite(&engine, "acme", "ann@new.example");
+        assert_eq!((invited.refused, taken()), (0, before + 1));
+        let (made, link) = (
+            invited.results[0].subject.invitation.clone(),
+            last_token(&engine),
+        );
+        assert_eq!(decline(link.clone()).ok(), made);
+        assert_eq!(taken(), before);
+        assert_eq!(decline(link.clone()), Err(Code::InvitationDeclined));
+        assert_eq!(accept(&engine, link), Err(Code::InvitationDeclined));
+    }
+    let accepted = accept(&engine, verification).unwrap();
+    assert_eq!(accepted.invitation, owner);
+}
+
+/// R-INV-13: what is listed is what can be accepted, and the link and the id accept the same once.
+#[test]
+fn what_was_received_is_accepted_once_by_its_id_or_by_its_link() {
+    let engine = engine();
+    let received = || {
+        let request = Received {
+            email: email("ANN@new.example"),
+            after: None,
+            limit: None,
+        };
+        let listed = run(&engine, request).unwrap().invitations;
+        let ids = listed.into_iter().map(|offer| offer.invitation);
+        ids.collect::<Vec<Id>>()
+    };
+    let accept_received = |invitation: &Id, address: &str| {
+        let request = AcceptReceived {
+            invitation: invitation.clone(),
+            email: email(address),
+            user: None,
+            first_name: None,
+            last_name: None,
+        };
+        run(&engine, request)
+    };
+    let invited = invite(&engine, "acme", "ann@new.example bob@new.example");
+    let [ann, bob] =
+        [0, 1].map(|at: usize| invited.results[at].subject.invitation.clone().unwrap());
+    assert_eq!(received(), std::slice::from_ref(&ann));
+    assert_eq!(
+        accept_received(&bob, "ann@new.example").err(),
+        Some(Code::NotFound)
+    );
+    let joined = accept_received(&ann, "ann@new.example").unwrap();
+    assert_eq!((joined.created, received()), (true, Vec::new()));
+    assert_eq!(
+        accept_received(&ann, "ann@new.example").err(),
+        Some(Code::InvitationAlreadyAccepted)
+    );
+    // And the other way round.
+    let bobs = accept(&engine, last_token(&engine)).unwrap();
+    assert_eq!(bobs.invitation, bob);
+    assert_eq!(
+        accept_received(&bob, "bob@new.example").err(),
+        Some(Code::InvitationAlreadyAccepted)
+    );
 }

@@ -7,7 +7,7 @@ use crate::access::operation::Operation;
 use crate::access::request::Ctx;
 use crate::access::visibility;
 use crate::api::members::{
-    Add, Disable, Enable, Get, Grant, Member, MemberRemoved, MembersGranted, Remove, SetRole,
+    Add, Disable, Enable, Get, Grant, Leave, Member, MemberRemoved, MembersGranted, Remove, SetRole,
 };
 use crate::domain;
 use crate::domain::members::show::{answer_of, load_visible};
@@ -19,7 +19,7 @@ use crate::domain::{groups, roles};
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::kernel::revision::check_rev;
-use crate::model::{self, Id, ResourcesTo, RoleScope};
+use crate::model::{self, Actor, Id, ResourcesTo, RoleScope};
 use crate::tables::{accounts, people, sessions, users};
 
 /// Most accounts that are granted at once.
@@ -262,16 +262,7 @@ pub(crate) fn remove(
     member: &model::Member,
     resources_to: Option<&ResourcesTo>,
 ) -> Result<MemberRemoved, Error> {
-    if member.owner {
-        return Err(Error::new(
-            Code::OwnerTransferRequired,
-            format!(
-                "`{}` owns `{}`; transfer the account first.",
-                member.user, member.account
-            ),
-        )
-        .at("/user"));
-    }
+    refuse_owner(member).map_err(|error| error.at("/user"))?;
     refuse_stronger_in(ctx, &member.account, &member.user)?;
     let gone = leave(ctx, member, resources_to)?;
     // Whether they are in accounts of others is nobody's business.
@@ -281,6 +272,56 @@ pub(crate) fn remove(
         user: member.user.clone(),
         user_deleted,
     })
+}
+
+/// An account always has an owner (R-TEA-2, R-TEA-5).
+fn refuse_owner(member: &model::Member) -> Result<(), Error> {
+    if !member.owner {
+        return Ok(());
+    }
+    Err(Error::new(
+        Code::OwnerTransferRequired,
+        format!(
+            "`{}` owns `{}`; transfer the account first.",
+            member.user, member.account
+        ),
+    ))
+}
+
+impl Operation for Leave {
+    type Answer = MemberRemoved;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<MemberRemoved, Error> {
+        let Actor::User { user, .. } = ctx.actor else {
+            accounts::load(&mut ctx.tx, &self.account, "/account")?;
+            return Err(Error::new(
+                Code::ActorNotAllowed,
+                "Only a member leaves an account; end the membership of another with \
+                 `members.remove`.",
+            ));
+        };
+        if visibility::home(ctx).as_ref() != Some(&self.account) {
+            return Err(Error::not_found("account", self.account.as_str()).at("/account"));
+        }
+        let member: Option<model::Member> = ctx.tx.get(&keys::member(&self.account, user))?;
+        // Who acts here from an account above has nothing to leave.
+        let member = member.ok_or_else(|| {
+            Error::new(
+                Code::NotMember,
+                format!(
+                    "`{user}` is no member of `{}`; there is nothing to leave.",
+                    self.account
+                ),
+            )
+            .at("/account")
+        })?;
+        refuse_owner(&member).map_err(|error| error.at("/account"))?;
+        Ok(MemberRemoved {
+            user_deleted: leave(ctx, &member, self.resources_to.as_ref())?,
+            account: self.account,
+            user: member.user,
+        })
+    }
 }
 
 pub(crate) fn set_disabled(
@@ -320,5 +361,73 @@ impl Operation for Enable {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Member, Error> {
         let member = load_visible(ctx, &self.account, &self.user)?;
         set_disabled(ctx, member, false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Tenantry;
+    use crate::error::{Code, Error};
+    use serde_json::{Value, json};
+
+    fn call(
+        store: &Tenantry,
+        actor: &Value,
+        operation: &str,
+        request: Value,
+    ) -> Result<Value, Error> {
+        let answer = store.call_json(
+            actor.to_string().as_bytes(),
+            operation.as_bytes(),
+            request.to_string().as_bytes(),
+        );
+        answer.map(|answer| serde_json::from_str(&answer).unwrap())
+    }
+
+    /// R-INV-12: who leaves and who is removed leave the same behind, and a sender that was
+    /// prepared for them sends no more.
+    #[test]
+    fn leaving_does_what_removing_does() {
+        let host = json!({"kind": "system"});
+        let ann = json!({"kind": "user", "user": "ann", "account": "acme"});
+        let olga = json!({"kind": "user", "user": "olga", "account": "acme"});
+        let mut left = Vec::new();
+        for (actor, operation, request) in [
+            (&ann, "members.leave", json!({"account": "acme"})),
+            (
+                &olga,
+                "members.remove",
+                json!({"account": "acme", "user": "ann"}),
+            ),
+        ] {
+            let options = json!({"clock": {"manual_ms": 1000}, "seed": 1}).to_string();
+            let store = Tenantry::open_json(":memory:", options.as_bytes()).unwrap();
+            let owner = json!({"user": "olga", "email": "olga@acme.example"});
+            for (operation, request) in [
+                (
+                    "accounts.create",
+                    json!({"id": "acme", "name": "Acme", "owner": owner}),
+                ),
+                (
+                    "members.add",
+                    json!({"account": "acme", "user": "ann",
+                    "email": "ann@acme.example", "role": "full"}),
+                ),
+            ] {
+                call(&store, &host, operation, request).unwrap();
+            }
+            let sender = store.sender("acme", Some("ann")).unwrap();
+            assert_eq!(sender.admit(1).unwrap().granted, 1);
+            let gone = call(&store, actor, operation, request.clone()).unwrap();
+            assert_eq!(gone["user_deleted"], true, "{operation}");
+            let refusal = sender.admit(1).unwrap().refusal.clone().unwrap();
+            assert_eq!(refusal.code, Code::NotMember, "{operation}");
+            let verified = call(&store, &host, "store.verify", json!({})).unwrap();
+            assert_eq!(verified["whole"], true, "{operation}: {verified}");
+            let again = call(&store, actor, operation, request).unwrap_err();
+            assert_eq!(again.code(), Code::NotFound, "{operation}");
+            left.push(verified["records"].clone());
+        }
+        assert_eq!(left[0], left[1]);
     }
 }

@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::kernel::keys;
 use crate::kernel::page::{page_size, walk_ahead, walk_merged};
 use crate::model::{self, Id, Name};
-use crate::tables::people::{Order, Search};
+use crate::tables::people::{self, Order, Search};
 use crate::tables::roles::use_spans;
 use crate::tables::{accounts, groups, users};
 
@@ -29,6 +29,10 @@ impl Operation for List {
         let hidden = visibility::hidden_in(ctx, &account)?;
         let steps = ctx.policies(Some(&account))?.pending_until;
         let search = self.list_of_people();
+        let words = self
+            .contains
+            .as_ref()
+            .map(|text| people::searched(text.as_str()));
         // By id there are shorter lists of those who are in a group, or have a role.
         let spans = match (&search, &self.group, &self.role) {
             (Some(search), ..) => search.spans(account.as_str()),
@@ -56,10 +60,9 @@ impl Operation for List {
                 return Ok(None);
             }
             let user = users::load(&mut ctx.tx, &id, "/after")?;
-            if search
-                .as_ref()
-                .is_some_and(|search| !search.is_first(key, &user))
-            {
+            let is_first = |search: &Search| search.is_first(key, &user);
+            let is_named = |words: &String| people::is_user_named(&user, words);
+            if !search.as_ref().is_none_or(is_first) || !words.as_ref().is_none_or(is_named) {
                 return Ok(None);
             }
             let last_seen_at_ms = users::last_seen(&mut ctx.tx, &user)?;

@@ -10,8 +10,7 @@ use crate::error::Error;
 use crate::kernel::keys;
 use crate::kernel::page::walk_merged;
 use crate::model::{
-    self, AccountGrant, Actor, Email, Id, InvitationState, Name, PendingStep, TEAM_PERMISSION,
-    folded,
+    self, AccountGrant, Actor, Email, Id, InvitationState, PendingStep, TEAM_PERMISSION,
 };
 use crate::rules::invitation::{InvitationStatus, expires_at_ms, status};
 use crate::rules::user::missing_steps;
@@ -164,19 +163,11 @@ impl People {
 
 /// Whether the address or the name of somebody holds a text, which is folded.
 fn is_named(person: &Person, words: &str) -> bool {
-    let name = |name: &Option<Name>| {
-        name.as_ref()
-            .map_or_else(String::new, |name| folded(name.as_str()))
-    };
-    let (first, last) = (name(&person.first_name), name(&person.last_name));
     let address = Email::new(person.email.as_str())
-        .map_or_else(|_| String::new(), |email| folded(email.key()));
-    [
-        format!("{first} {last}"),
-        format!("{last} {first}"),
-        address,
-        folded(&person.email),
-    ]
-    .iter()
-    .any(|text| text.contains(words))
+        .map_or_else(|_| String::new(), |email| email.key().to_owned());
+    people::is_named(
+        [person.first_name.as_ref(), person.last_name.as_ref()],
+        [&address, &person.email],
+        words,
+    )
 }

@@ -94,12 +94,16 @@ pub(crate) fn require_change(
         })
 }
 
-/// Whose own a new role is: the account named, or the one that a user acts in, or the platform's.
-fn owning_account(ctx: &mut Ctx<'_>, named: Option<Id>) -> Result<Option<Id>, Error> {
-    let account = match (ctx.actor, named) {
+/// Whose own a role is: the account named, or the one that a user acts in, or the platform's.
+pub(super) fn owner_of(ctx: &Ctx<'_>, named: Option<Id>) -> Option<Id> {
+    match (ctx.actor, named) {
         (Actor::User { account: home, .. }, None) => Some(home.clone()),
         (_, named) => named,
-    };
+    }
+}
+
+fn owning_account(ctx: &mut Ctx<'_>, named: Option<Id>) -> Result<Option<Id>, Error> {
+    let account = owner_of(ctx, named);
     require_custom_roles(ctx, account.as_ref())?;
     Ok(account)
 }
@@ -146,7 +150,7 @@ pub(crate) fn check_grants(
     Ok(())
 }
 
-fn check(ctx: &mut Ctx<'_>, role: &Role) -> Result<(), Error> {
+pub(super) fn check(ctx: &mut Ctx<'_>, role: &Role) -> Result<(), Error> {
     for (field, entries) in [
         ("/allow", role.allow.len()),
         ("/deny", role.deny.len()),
@@ -399,16 +403,27 @@ impl Operation for Edit {
         role.allow = self.allow.unwrap_or(role.allow);
         role.deny = self.deny.unwrap_or(role.deny);
         role.includes = self.includes.map_or(role.includes, without_repeats);
-        role.rev += 1;
-        role.updated_at_ms = ctx.now_ms;
         check(ctx, &role)?;
-        ctx.tx.save::<Roles>(&role)?;
-        ctx.tx.invalidate_all();
-        if let Some(watch) = watch {
-            watch.end(ctx, field)?;
-        }
-        Ok(role)
+        save_changed(ctx, role, watch, field)
     }
+}
+
+/// Writes what became of a role; everybody who has it sees it at once (R-ROL-6). `field` is what is
+/// wrong where the role comes to give what the actor does not hold.
+pub(super) fn save_changed(
+    ctx: &mut Ctx<'_>,
+    mut role: Role,
+    watch: Option<Watch>,
+    field: &str,
+) -> Result<Role, Error> {
+    role.rev += 1;
+    role.updated_at_ms = ctx.now_ms;
+    ctx.tx.save::<Roles>(&role)?;
+    ctx.tx.invalidate_all();
+    if let Some(watch) = watch {
+        watch.end(ctx, field)?;
+    }
+    Ok(role)
 }
 
 impl Operation for Get {

@@ -2,6 +2,7 @@
 
 pub(crate) mod delete;
 pub(crate) mod edit;
+mod put;
 pub(crate) mod replace;
 pub(crate) mod uses;
 

@@ -63,7 +63,7 @@ impl Operation for Repair {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<StoreRepair, Error> {
         if let Some(what) = ctx.engine.kernel.backend.verify()?.damaged.first() {
-            return Err(unreadable(what));
+            return Err(unreadable(&what.to_string()));
         }
         let found = survey(ctx)?;
         if self.dry_run || found.repairable.count == 0 {
@@ -178,7 +178,7 @@ fn mend_in(ctx: &mut Ctx<'_>, noticed: &[Vec<u8>], only_lines: bool) -> Result<F
     }
     if mended.count > 0 {
         ctx.tx.invalidate_all();
-        ctx.untold.push(AuditChange {
+        ctx.also_audited.push(AuditChange {
             kind: AuditKind::Store,
             id: ctx.engine.kernel.backend.store_id(),
             before: Some(AuditFields::new()),

@@ -215,7 +215,7 @@ fn membership(ctx: &mut Ctx<'_>, account: &Id, user: &Id) -> Result<Option<Item>
     });
     let keys = api_keys::all_of(&mut ctx.tx, account, Some(user))?
         .into_iter()
-        .map(domain::api_keys::answer_of)
+        .map(|key| domain::api_keys::answer_of(key, ctx.now_ms))
         .collect();
     Ok(Some(Item::Membership(Box::new(member), list, keys)))
 }

@@ -43,6 +43,10 @@ impl Operation for List {
             .as_ref()
             .or(scope.as_ref())
             .map_or(people::PLATFORM, Id::as_str);
+        let words = self
+            .contains
+            .as_ref()
+            .map(|text| people::searched(text.as_str()));
         let places = RefCell::default();
         let (users, next) = walk_ahead(
             ctx,
@@ -60,7 +64,8 @@ impl Operation for List {
                 else {
                     return Ok(None);
                 };
-                if !search.is_first(key, &user) {
+                let is_named = |words: &String| people::is_user_named(&user, words);
+                if !search.is_first(key, &user) || !words.as_ref().is_none_or(is_named) {
                     return Ok(None);
                 }
                 let accounts = places.borrow_mut().remove(&user.id).unwrap_or_default();
@@ -175,5 +180,43 @@ impl List {
                 .collect(),
             created_at_ms: user.created_at_ms,
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Tenantry;
+    use crate::kernel::page::SCAN_MAX;
+    use serde_json::{Value, json};
+
+    fn call(store: &Tenantry, operation: &str, request: Value) -> Value {
+        let answer = store.call_json(b"", operation.as_bytes(), request.to_string().as_bytes());
+        serde_json::from_str(&answer.unwrap()).unwrap()
+    }
+
+    /// R-ACC-8: a call looks at so many users and no more, whether a text is in any of them or not.
+    #[test]
+    fn a_text_that_hardly_anybody_has_is_looked_for_a_page_at_a_time() {
+        let store = Tenantry::open_json(":memory:", br#"{"seed":1,"clock":{"manual_ms":1000000}}"#)
+            .unwrap();
+        let many = SCAN_MAX + 10;
+        for number in 0..many {
+            let email = format!("u{number:05}@many.example");
+            call(&store, "users.create", json!({"email": email}));
+        }
+        call(
+            &store,
+            "users.create",
+            json!({"id": "zoe", "email": "zoe@rare.example"}),
+        );
+        let page = |after: &Value| {
+            let request = json!({"contains": "@RARE.", "after": after});
+            call(&store, "users.list", request)
+        };
+        let first = page(&Value::Null);
+        assert_eq!(first["users"], json!([]));
+        let second = page(&first["next"]);
+        assert_eq!(second["users"][0]["id"], "zoe");
+        assert_eq!(second["next"], Value::Null);
     }
 }

@@ -3,10 +3,11 @@
 use crate::access::request::Ctx;
 use crate::access::visibility;
 use crate::api::users::{EmailChangeAsked, User};
+use crate::auth::forms;
 use crate::domain::links;
 use crate::error::Error;
 use crate::kernel::keys;
-use crate::model::{self, Count, Id, LinkKind};
+use crate::model::{self, Count, Id, LinkKind, PasswordRecord};
 use crate::tables::users::{accounts_of, last_seen};
 
 /// Most memberships that a list shows of a user.
@@ -14,10 +15,12 @@ pub(crate) const MAX_MEMBERSHIPS: usize = 50;
 
 pub(crate) fn answer_of(ctx: &mut Ctx<'_>, user: model::User) -> Result<User, Error> {
     let to_themself = visibility::home(ctx).is_none() || visibility::is_in_person(ctx, &user.id);
-    let asked = if to_themself {
-        links::open(ctx, &user.id, LinkKind::EmailChange)?
+    let (asked, password) = if to_themself {
+        let asked = links::open(ctx, &user.id, LinkKind::EmailChange)?;
+        let password = ctx.tx.get::<PasswordRecord>(&keys::password(&user.id))?;
+        (asked, password)
     } else {
-        None
+        (None, None)
     };
     Ok(User {
         last_seen_at_ms: last_seen(&mut ctx.tx, &user)?,
@@ -31,6 +34,9 @@ pub(crate) fn answer_of(ctx: &mut Ctx<'_>, user: model::User) -> Result<User, Er
             expires_at_ms: link.expires_at_ms.get(),
         }),
         must_set_password: user.must_set_password,
+        weak_password: password
+            .and_then(|password| forms::weak_form(&password.hash))
+            .map(str::to_owned),
         first_login_at_ms: user.first_login_at_ms,
         rev: user.rev,
         created_at_ms: user.created_at_ms,

@@ -3,7 +3,7 @@
 // end of DATA. A program logs in with its API key as the password.
 
 const DSN = require('haraka-dsn')
-const { open, StoreFailure, TenantryError } = require('tenantry')
+const { open, TenantryError } = require('tenantry')
 
 exports.register = function () {
   this.inherits('auth/auth_base')
@@ -52,7 +52,7 @@ exports.check_plain_passwd = async function (connection, user, token, answer) {
     connection.notes.tenantry = await t.withApiKey({ token, ip: connection.remote.ip }).sender()
     answer(true)
   } catch (error) {
-    const isRefused = error instanceof TenantryError && !(error instanceof StoreFailure)
+    const isRefused = error instanceof TenantryError && error.smtpReply.startsWith('5')
     answer(false, isRefused ? `5.7.8 ${error.code}` : { code: 454, message: `4.7.0 ${this.failed(connection, error)}` })
   }
 }
@@ -75,9 +75,10 @@ exports.failed = function (connection, error) {
   return 'local problem, try again later'
 }
 
-/** 452 when waiting helps, and 550 when it does not. */
-function reply({ code, limit, retryAtMs }) {
+/** The reply that goes with the refusal, such as `450 4.7.1`, and when it helps to try again. */
+function reply({ code, limit, retryAtMs, smtpReply }) {
   const reason = limit === undefined ? code : `${code} (${limit.name} is ${limit.value})`
-  if (retryAtMs !== undefined) return DSN.create(452, `${reason}; try again at ${new Date(retryAtMs).toISOString()}`, 3, 1)
-  return limit === undefined ? DSN.sec_unauthorized(reason) : DSN.create(550, reason, 2, 2)
+  const text = retryAtMs === undefined ? reason : `${reason}; try again at ${new Date(retryAtMs).toISOString()}`
+  const [, basic, subject, detail] = smtpReply.match(/^(\d+) \d\.(\d)\.(\d)$/)
+  return DSN.create(Number(basic), text, Number(subject), Number(detail))
 }

@@ -237,7 +237,7 @@ fn counter(store: &SqliteStore) -> u64 {
 }
 
 fn whole(store: &SqliteStore) {
-    assert_eq!(store.verify().unwrap().damaged, Vec::<String>::new());
+    assert_eq!(store.verify().unwrap().damaged, []);
 }
 
 fn left_behind(scratch: &Scratch) -> Vec<String> {

@@ -155,7 +155,7 @@ fn call(call: &Call, all: &[Call]) -> Result<String> {
         .actor
         .as_ref()
         .map_or("NULL", |actor| actor.name());
-    let request = request(call, &mut code)?;
+    let request = request(call, all, &mut code)?;
     let (head, tail) = match (&call.step.refused, &call.step.name) {
         (Some(refused), _) => (
             "refused(".to_owned(),
@@ -187,11 +187,11 @@ fn call(call: &Call, all: &[Call]) -> Result<String> {
             .flat_map(borrowed)
             .filter(|place| place.answer == *answer)
         {
-            let name = last_field(place)?;
+            let (field, name) = (last_field(place)?, text_of(place)?);
             if !copied.contains(&name) {
                 writeln!(
                     code,
-                    "char {name}[256];\ncopy_text({answer}, \"{name}\", {name}, sizeof {name});"
+                    "char {name}[256];\ncopy_text({answer}, \"{field}\", {name}, sizeof {name});"
                 )?;
                 copied.push(name);
             }
@@ -218,16 +218,21 @@ fn last_field<'p>(place: &'p Place) -> Result<&'p str> {
     }
 }
 
+/// The variable for a text of an answer.
+fn text_of(place: &Place) -> Result<String> {
+    Ok(format!("{}_{}", place.answer, last_field(place)?))
+}
+
 /// The request as an expression. What comes from an earlier answer is put in by statements before
 /// it.
-fn request(call: &Call, before: &mut String) -> Result<String> {
+fn request(call: &Call, all: &[Call], before: &mut String) -> Result<String> {
     let mut fields = Vec::new();
     let mut texts = String::new();
     for (field, argument) in &call.request {
         let value = match argument {
             Argument::Given(value) => spaced(value),
             Argument::From(place) => {
-                write!(texts, ", {}", last_field(place)?)?;
+                write!(texts, ", {}", text_of(place)?)?;
                 "\"%s\"".to_owned()
             }
         };
@@ -241,16 +246,16 @@ fn request(call: &Call, before: &mut String) -> Result<String> {
         request.matches('%').count() == texts.matches(',').count(),
         "a request with a percent sign takes no texts in C"
     );
-    // One variable for each, since two calls may follow the same link.
-    let name = format!(
-        "{}_{}",
-        call.op.method,
-        if call.step.refused.is_some() {
-            "again"
-        } else {
-            "request"
-        }
-    );
+    // One variable for each call, though two are of the same operation.
+    let earlier = all
+        .iter()
+        .take_while(|one| !std::ptr::eq(*one, call))
+        .filter(|one| one.op.name == call.op.name)
+        .count();
+    let name = match earlier {
+        0 => format!("{}_request", call.op.method),
+        earlier => format!("{}_request_{}", call.op.method, earlier + 1),
+    };
     writeln!(
         before,
         "char {name}[512];\nsnprintf({name}, sizeof {name}, {request}{texts});"

@@ -19,6 +19,13 @@ class TenantryError(Exception):
     """The stable number of the code."""
     retry: Retry
     """Whether the same request can succeed later."""
+    http_status: int
+    """The status of HTTP with which a host answers its own client, from 400 to 599."""
+    smtp_reply: str
+    """The reply of SMTP with which a host answers its own client, such as `450 4.7.1`.
+
+    It is the reply code and the enhanced status code, to which the host adds a text.
+    """
     field: str | None
     """The JSON pointer of the field that is wrong."""
     details: dict[str, Any]
@@ -30,13 +37,17 @@ class TenantryError(Exception):
         code: ErrorCode,
         number: int,
         retry: Retry,
+        http_status: int,
+        smtp_reply: str,
         field: str | None = None,
         details: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__(message, code, number, retry, field, details)
+        super().__init__(message, code, number, retry, http_status, smtp_reply, field, details)
         self.code = code
         self.number = number
         self.retry = retry
+        self.http_status = http_status
+        self.smtp_reply = smtp_reply
         self.field = field
         self.details = {} if details is None else details
 
@@ -54,6 +65,8 @@ def _from_json(text: str) -> TenantryError:
         error["code"],
         error["number"],
         error["retry"],
+        error["http_status"],
+        error["smtp_reply"],
         error["field"],
         error["details"],
     )
@@ -145,9 +158,11 @@ fn invalid_argument(catalogue: &Catalogue) -> Result<String> {
         r#"
 
 def _invalid(message: str, field: str | None = None) -> InvalidArgument:
-    return InvalidArgument(message, "invalid_argument", {number}, {retry}, field)
+    return InvalidArgument(message, "invalid_argument", {number}, {retry}, {status}, {reply}, field)
 "#,
         number = invalid.number,
         retry = quoted(&invalid.retry),
+        status = invalid.http_status,
+        reply = quoted(invalid.smtp_reply),
     ))
 }
