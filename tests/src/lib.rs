@@ -2,6 +2,7 @@
 
 pub mod crash;
 pub mod golden;
+pub mod library;
 pub mod many;
 pub mod messages;
 pub mod records;

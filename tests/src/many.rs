@@ -39,12 +39,7 @@ impl Process {
         opened.unwrap_or_else(|refused| panic!("{refused}"))
     }
 
-    fn open(
-        program: &str,
-        store: &Path,
-        folder: &Path,
-        options: &Value,
-    ) -> Result<Process, Value> {
+    fn open(program: &str, store: &Path, folder: &Path, options: &Value) -> Result<Process, Value> {
         let mut process = Process::begin(program, store, folder, options);
         let opened = process.answer();
         match opened["open"].is_u64() {

@@ -1,8 +1,6 @@
 //! The C ABI as C programs see it: the header in every standard, the programs of `tests/c` and
 //! `examples` against the shared and the static library, under valgrind and under the sanitizers,
 //! and the exported symbols against the header.
-//!
-//! `TENANTRY_LIB_DIR` names a folder with a built library; without it the library is built here.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -40,29 +38,7 @@ fn workshop(name: &str) -> PathBuf {
 fn library() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
-        let built = match std::env::var_os("TENANTRY_LIB_DIR") {
-            Some(folder) => PathBuf::from(folder),
-            None => {
-                let target = Path::new(env!("CARGO_TARGET_TMPDIR"))
-                    .parent()
-                    .expect("tmp is in the target folder");
-                let mut cargo = Command::new(env!("CARGO"));
-                cargo
-                    .args([
-                        "build",
-                        "--release",
-                        "--package",
-                        "tenantry-ffi",
-                        "--target-dir",
-                    ])
-                    .arg(target);
-                assert!(
-                    cargo.current_dir(repository()).status().unwrap().success(),
-                    "the library does not build"
-                );
-                target.join("release")
-            }
-        };
+        let built = tenantry_tests::library::folder();
         let folder = workshop("lib");
         for file in ["libtenantry.so", "libtenantry.a"] {
             let file_built = built

@@ -26,12 +26,13 @@ const NOBODYS: &str = "dqz";
 /// What a new thing is called is the host's business: an id is used once on the platform, and who
 /// asks for one that is taken is told so (`id_taken`). A host that lets its users choose ids tells
 /// them which are taken.
-const NEW_IDS: [(&str, &str); 5] = [
+const NEW_IDS: [(&str, &str); 6] = [
     ("accounts.create_child", "id"),
     ("accounts.create_child", "owner_user"),
     ("members.add", "user"),
     ("roles.copy", "id"),
     ("roles.create", "id"),
+    ("roles.put", "id"),
 ];
 
 /// An address has one user on the whole platform (R-USR-1). Where a user is made without a mail to

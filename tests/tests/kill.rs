@@ -9,6 +9,7 @@ use tenantry::Tenantry;
 use tenantry_tests::crash::{
     self, Dice, Kept, Ledger, Moment, Scratch, copy, count, host, kill, remove,
 };
+use tenantry_tests::library;
 
 const HOST: &str = env!("CARGO_BIN_EXE_crash_host");
 
@@ -232,31 +233,14 @@ fn copied<'a>(store: &Path, to: &'a Path) -> &'a Path {
 /// `tests/c/kill_host.c`, which says `granted <n>` for the account `acme` and `wrote <user>`.
 fn c_host() -> PathBuf {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let temporary = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let target = temporary.parent().expect("tmp is in the target folder");
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo
-        .args([
-            "build",
-            "--quiet",
-            "--release",
-            "--package",
-            "tenantry-ffi",
-            "--target-dir",
-        ])
-        .arg(target);
-    assert!(
-        cargo.current_dir(tests).status().unwrap().success(),
-        "the library does not build"
-    );
-    let program = temporary.join("kill_host");
+    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("kill_host");
     let mut compiler = Command::new("cc");
     compiler
         .args(["-std=c11", "-O2", "-I"])
         .arg(tests.join("../include"))
         .arg(tests.join("c/kill_host.c"));
     compiler
-        .arg(target.join("release/libtenantry.a"))
+        .arg(library::folder().join("libtenantry.a"))
         .args([
             "-lgcc_s",
             "-lutil",

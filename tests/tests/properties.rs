@@ -162,6 +162,15 @@ impl Meter {
     }
 }
 
+/// What a host answers its own client whose message is refused, by HTTP and by SMTP.
+fn reply_to(code: &str, waiting_helps: bool) -> (u16, &'static str) {
+    match code {
+        _ if waiting_helps => (429, "450 4.7.1"),
+        "exceeds_limit" => (413, "550 5.5.3"),
+        _ => (403, "550 5.7.1"),
+    }
+}
+
 #[derive(Clone, Default)]
 struct Account {
     parent: Option<String>,
@@ -504,6 +513,17 @@ impl Model {
     }
 
     fn admit(&mut self, account: &str, user: Option<&str>, count: u64) -> Value {
+        let mut decision = self.charge(account, user, count);
+        if let Some(code) = decision["refusal"]["code"].as_str() {
+            let waiting_helps = decision["refusal"]["retry_at_ms"].is_u64();
+            let (status, reply) = reply_to(code, waiting_helps);
+            decision["refusal"]["http_status"] = status.into();
+            decision["refusal"]["smtp_reply"] = reply.into();
+        }
+        decision
+    }
+
+    fn charge(&mut self, account: &str, user: Option<&str>, count: u64) -> Value {
         let refused = |code: &str| json!({"granted": 0, "refusal": {"code": code}});
         if let Some(code) = self.status(account) {
             return refused(code);
@@ -2131,6 +2151,7 @@ fn nobody_reads_or_writes_in_the_account_of_another() {
                     || answer["refusal"].is_string()
                     || answer["done"] == 0;
                 let no = no || answer["api_keys"] == json!([]);
+                let no = no || answer["reservations"] == json!([]);
                 let results = answer["results"].as_array();
                 let no =
                     no || results.is_some_and(|all| all.iter().all(|one| one["done"] == false));

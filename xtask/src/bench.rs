@@ -4,7 +4,7 @@ mod fingerprint;
 mod readme;
 mod report;
 
-use crate::setup;
+use crate::setup::{self, Profile};
 use anyhow::{Context, Result};
 use report::Figures;
 use std::fs;
@@ -94,7 +94,7 @@ fn rust(root: &Path, options: Options, figures: &mut Figures) -> Result<()> {
 
 /// What a call costs from C, Python and Node.
 fn other_languages(root: &Path, figures: &mut Figures) -> Result<()> {
-    let library = setup::library(root)?;
+    let library = setup::library(root, Profile::Release)?;
     let program = root.join("target/bench_c");
     let mut gcc = Command::new("gcc");
     gcc.args(["-std=c11", "-O2", "-Iinclude", "tests/c/bench.c", "-o"])
@@ -106,7 +106,7 @@ fn other_languages(root: &Path, figures: &mut Figures) -> Result<()> {
         "C",
         &setup::heard("calls from C", root, &mut Command::new(program))?,
     );
-    let python = setup::python(root)?;
+    let python = setup::python(root, Profile::Release)?;
     figures.read_lines(
         "Python",
         &setup::heard(
@@ -115,7 +115,7 @@ fn other_languages(root: &Path, figures: &mut Figures) -> Result<()> {
             Command::new(python).arg("benches/python_calls.py"),
         )?,
     );
-    setup::node(root)?;
+    setup::node(root, Profile::Release)?;
     figures.read_lines(
         "Node",
         &setup::heard(

@@ -1,7 +1,7 @@
 //! `cargo xtask demo`: a mail host in Python with tenantry inside, under load, and killed in the
 //! middle.
 
-use crate::setup;
+use crate::setup::{self, Profile};
 use anyhow::Result;
 use std::path::Path;
 use std::process::Command;
@@ -10,9 +10,9 @@ use std::process::Command;
 const SHORT: &str = "300";
 
 /// Builds and installs what the demo needs, and plays it.
-pub fn run(root: &Path, short: bool) -> Result<()> {
+pub fn run(root: &Path, profile: Profile, short: bool) -> Result<()> {
     let folder = Path::new("examples/mailhost");
-    let python = setup::python(root)?;
+    let python = setup::python(root, profile)?;
     setup::requirements(root, &python, &folder.join("requirements.txt"))?;
     let mut demo = Command::new(python);
     demo.arg(folder.join("demo.py"));

@@ -1,7 +1,7 @@
 //! `cargo xtask install --prefix FOLDER`: the C library with what a compiler, pkg-config, CMake and
 //! man look for, in a folder that can be moved.
 
-use crate::setup;
+use crate::setup::{self, Profile};
 use anyhow::{Context, Result};
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -33,7 +33,7 @@ const TEMPLATES: [(&str, &str); 4] = [
 
 /// Builds the library and installs it.
 pub fn run(root: &Path, prefix: &Path) -> Result<()> {
-    let library = setup::library(root)?;
+    let library = setup::library(root, Profile::Release)?;
     install(root, &library, prefix)?;
     println!("tenantry {VERSION} is installed in {}.", prefix.display());
     Ok(())
@@ -126,7 +126,7 @@ endforeach()
         let folder = std::env::temp_dir().join(format!("tenantry-install-{}", std::process::id()));
         let library = match std::env::var_os("TENANTRY_LIB_DIR") {
             Some(built) => PathBuf::from(built),
-            None => setup::library(root()).unwrap(),
+            None => setup::library(root(), Profile::Tests).unwrap(),
         };
         install(root(), &library, &folder.join("first")).unwrap();
         // Anew over what is there.

@@ -11,10 +11,12 @@ mod setup;
 mod test;
 
 use anyhow::{Result, bail};
+use setup::Profile;
 use std::path::Path;
 
 const USAGE: &str = "usage: cargo xtask COMMAND
-  test               set up what is needed and run all tests in all languages
+  test [--release]   set up what is needed and run all tests in all languages; with
+                     --release optimised as what is published, which takes longer
   deny               licences, bans and sources of all dependencies
   guide              the site of docs/guide, in target/guide/book
   demo [--short]     the mail host: thousands of messages, killed in the middle
@@ -41,11 +43,12 @@ fn main() -> Result<()> {
     {
         ["codegen"] => codegen::run(&root, false),
         ["codegen", "--check"] => codegen::run(&root, true),
-        ["test"] => test::run(&root),
+        ["test"] => test::run(&root, Profile::Tests),
+        ["test", "--release"] => test::run(&root, Profile::Release),
         ["deny"] => deny::run(&root),
         ["guide"] => guide::run(&root),
-        ["demo"] => demo::run(&root, false),
-        ["demo", "--short"] => demo::run(&root, true),
+        ["demo"] => demo::run(&root, Profile::Tests, false),
+        ["demo", "--short"] => demo::run(&root, Profile::Tests, true),
         ["package"] => package::run(&root),
         ["install", "--prefix", prefix] => install::run(&root, Path::new(prefix)),
         ["bench", flags @ ..]

@@ -1,7 +1,8 @@
 //! `cargo xtask package`: what is published for this platform, made in `target/packages`, and each
 //! installed in an empty environment and used there.
 
-use crate::{install, setup};
+use crate::install;
+use crate::setup::{self, Profile};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use std::fs;
@@ -12,9 +13,9 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Builds everything that the packages hold, makes them, and tries them.
 pub fn run(root: &Path) -> Result<()> {
-    let library = setup::library(root)?;
-    setup::python(root)?;
-    setup::node(root)?;
+    let library = setup::library(root, Profile::Release)?;
+    setup::python(root, Profile::Release)?;
+    setup::node(root, Profile::Release)?;
     of_built(root, &library)
 }
 
@@ -53,7 +54,7 @@ fn platform() -> String {
     format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH)
 }
 
-/// The wheel that was built for the tests is the one that is published.
+/// The wheel that was built last.
 fn wheel(root: &Path, packages: &Path) -> Result<PathBuf> {
     let built = setup::only_file(&root.join("target/wheels"), "whl")?;
     let wheel = packages.join(built.file_name().context("a wheel has a name")?);

@@ -11,6 +11,25 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
+/// How what is built is optimised; a profile of `Cargo.toml`.
+#[derive(Clone, Copy)]
+pub enum Profile {
+    /// Compiled soon: for the tests and the demo.
+    Tests,
+    /// As it is published and measured.
+    Release,
+}
+
+impl Profile {
+    /// The name for `--profile`, and of the folder in `target`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Profile::Tests => "tests",
+            Profile::Release => "release",
+        }
+    }
+}
+
 /// Runs a command in a folder and shows what it prints. `what` is what fails when it does.
 pub fn run(what: &str, folder: &Path, command: &mut Command) -> Result<()> {
     let began = Instant::now();
@@ -153,17 +172,17 @@ fn from_debian(root: &Path, packages: &[&str]) -> Result<()> {
 }
 
 /// Builds libtenantry.so and libtenantry.a; answers their folder.
-pub fn library(root: &Path) -> Result<PathBuf> {
+pub fn library(root: &Path, profile: Profile) -> Result<PathBuf> {
     run(
         "build the C library",
         root,
-        &mut cargo(&["build", "--release", "-p", "tenantry-ffi"]),
+        cargo(&["build", "-p", "tenantry-ffi", "--profile"]).arg(profile.name()),
     )?;
-    Ok(root.join("target/release"))
+    Ok(root.join("target").join(profile.name()))
 }
 
 /// A virtual environment with the tenantry wheel and the development tools; answers its Python.
-pub fn python(root: &Path) -> Result<PathBuf> {
+pub fn python(root: &Path, profile: Profile) -> Result<PathBuf> {
     let venv = root.join("target/venv");
     let python = venv.join("bin/python");
     if !python.exists() {
@@ -184,7 +203,7 @@ pub fn python(root: &Path) -> Result<PathBuf> {
     }
     let mut maturin = Command::new(venv.join("bin/maturin"));
     maturin
-        .args(["build", "--release", "--quiet", "--out"])
+        .args(["build", "--quiet", "--profile", profile.name(), "--out"])
         .arg(&wheels);
     run(
         "build the Python wheel",
@@ -228,7 +247,7 @@ pub fn pip(python: &Path) -> Command {
 }
 
 /// Builds the Node package in place, with its development tools and what the example hosts need.
-pub fn node(root: &Path) -> Result<()> {
+pub fn node(root: &Path, profile: Profile) -> Result<()> {
     let folder = root.join("bindings/node");
     npm_packages("install the Node tools", &folder)?;
     npm_packages(
@@ -238,7 +257,7 @@ pub fn node(root: &Path) -> Result<()> {
     run(
         "build the Node package",
         &folder,
-        Command::new("npm").args(["run", "--silent", "build"]),
+        Command::new("npm").args(["run", "--silent", "build", "--", profile.name()]),
     )
 }
 

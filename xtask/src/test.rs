@@ -1,6 +1,7 @@
 //! `cargo xtask test`: all tests in all languages, from nothing.
 
-use crate::{codegen, deny, package, setup};
+use crate::setup::{self, Profile};
+use crate::{codegen, deny, package};
 use anyhow::{Context, Result, anyhow, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -47,7 +48,7 @@ const DOCUMENTED: [&str; 6] = [
 ];
 
 /// Runs everything, and stops at the first thing that fails.
-pub fn run(root: &Path) -> Result<()> {
+pub fn run(root: &Path, profile: Profile) -> Result<()> {
     let began = Instant::now();
     setup::run(
         "formatting",
@@ -59,9 +60,9 @@ pub fn run(root: &Path) -> Result<()> {
 
     setup::postgresql(root)?;
     setup::programs(root, &["pkg-config", "cmake"])?;
-    let library = setup::library(root)?;
-    let python = setup::python(root)?;
-    setup::node(root)?;
+    let library = setup::library(root, profile)?;
+    let python = setup::python(root, profile)?;
+    setup::node(root, profile)?;
     let c_driver = c_driver(root, &library)?;
 
     // The tests in other languages wait for disks and processes while the processors compile.
@@ -70,17 +71,18 @@ pub fn run(root: &Path) -> Result<()> {
             languages(root, &python)?;
             package::of_built(root, &library)
         });
-        let checked = lints(root)
-            .and_then(|()| document(root))
+        let checked = lints(root, profile)
+            .and_then(|()| document(root, profile))
             .and_then(|()| deny::run(root))
-            .and_then(|()| build_tests(root));
+            .and_then(|()| build_tests(root, profile));
         (checked, in_languages.join())
     });
     checked?;
 
     // One run names all that fails.
-    let mut rust = setup::cargo(&["test", "--release", "--no-fail-fast"]);
+    let mut rust = cargo("test", profile);
     packages(&mut rust, &TESTED)
+        .arg("--no-fail-fast")
         .env("TENANTRY_LIB_DIR", &library)
         .env("TENANTRY_DRIVER_C", c_driver)
         .env(
@@ -99,7 +101,7 @@ pub fn run(root: &Path) -> Result<()> {
     in_languages.map_err(|_| anyhow!("the tests in other languages panicked"))??;
     rust?;
 
-    crate::demo::run(root, true)?;
+    crate::demo::run(root, profile, true)?;
 
     println!(
         "\nall tests passed in {:.0} s",
@@ -136,38 +138,42 @@ fn languages(root: &Path, python: &Path) -> Result<()> {
     )
 }
 
-fn build_tests(root: &Path) -> Result<()> {
-    let mut build = setup::cargo(&["test", "--release", "--no-run", "--quiet"]);
-    setup::run("build the Rust tests", root, packages(&mut build, &TESTED))
+/// A command of cargo that builds.
+fn cargo(command: &str, profile: Profile) -> Command {
+    setup::cargo(&[command, "--profile", profile.name()])
+}
+
+fn build_tests(root: &Path, profile: Profile) -> Result<()> {
+    let mut build = cargo("test", profile);
+    let build = packages(&mut build, &TESTED).args(["--no-run", "--quiet"]);
+    setup::run("build the Rust tests", root, build)
 }
 
 /// What clippy says of every package, and of the store without databases.
-fn lints(root: &Path) -> Result<()> {
-    let mut all = setup::cargo(&["clippy", "--release", "--all-targets", "--quiet"]);
-    setup::run(
-        "lints",
-        root,
-        packages(&mut all, &LINTED).args(["--", "-D", "warnings"]),
-    )?;
-    setup::run(
-        "lints of the store without databases",
-        root,
-        setup::cargo(&["clippy", "--release", "--quiet", "--no-default-features"]).args([
-            "-p",
-            "tenantry-store",
-            "--lib",
-            "--",
-            "-D",
-            "warnings",
-        ]),
-    )
+fn lints(root: &Path, profile: Profile) -> Result<()> {
+    let mut all = cargo("clippy", profile);
+    let all =
+        packages(&mut all, &LINTED).args(["--quiet", "--all-targets", "--", "-D", "warnings"]);
+    setup::run("lints", root, all)?;
+    let mut store = cargo("clippy", profile);
+    let store = packages(&mut store, &["tenantry-store"]);
+    store.args([
+        "--quiet",
+        "--no-default-features",
+        "--lib",
+        "--",
+        "-D",
+        "warnings",
+    ]);
+    setup::run("lints of the store without databases", root, store)
 }
 
 /// The pages of the Rust packages, without a warning.
-fn document(root: &Path) -> Result<()> {
-    let mut pages = setup::cargo(&["doc", "--release", "--no-deps", "--quiet"]);
-    packages(&mut pages, &DOCUMENTED).env("RUSTDOCFLAGS", "-D warnings");
-    setup::run("pages of the Rust packages", root, &mut pages)
+fn document(root: &Path, profile: Profile) -> Result<()> {
+    let mut pages = cargo("doc", profile);
+    let pages = packages(&mut pages, &DOCUMENTED).args(["--quiet", "--no-deps"]);
+    pages.env("RUSTDOCFLAGS", "-D warnings");
+    setup::run("pages of the Rust packages", root, pages)
 }
 
 fn packages<'c>(command: &'c mut Command, names: &[&str]) -> &'c mut Command {
