@@ -67,10 +67,7 @@ pub fn run(root: &Path, profile: Profile) -> Result<()> {
 
     // The tests in other languages wait for disks and processes while the processors compile.
     let (checked, in_languages) = std::thread::scope(|scope| {
-        let in_languages = scope.spawn(|| {
-            languages(root, &python)?;
-            package::of_built(root, &library)
-        });
+        let in_languages = scope.spawn(|| languages(root, &library, &python));
         let checked = lints(root, profile)
             .and_then(|()| document(root, profile))
             .and_then(|()| deny::run(root))
@@ -110,8 +107,18 @@ pub fn run(root: &Path, profile: Profile) -> Result<()> {
     Ok(())
 }
 
-/// The tests in Python and Node, and those of the hosts in these languages.
-fn languages(root: &Path, python: &Path) -> Result<()> {
+/// The tests in Python and Node with those of the hosts in these languages, and the packages; what
+/// fails does not keep the others from running.
+fn languages(root: &Path, library: &Path, python: &Path) -> Result<()> {
+    let ran = [
+        python_tests(root, python),
+        node_tests(root),
+        package::of_built(root, library),
+    ];
+    ran.into_iter().collect()
+}
+
+fn python_tests(root: &Path, python: &Path) -> Result<()> {
     let hosts = Path::new("examples/hosts");
     for host in fs::read_dir(root.join(hosts))? {
         let file = hosts.join(host?.file_name()).join("requirements.txt");
@@ -130,7 +137,10 @@ fn languages(root: &Path, python: &Path) -> Result<()> {
         ".",
         "tests/python",
     ]);
-    setup::run_beside("Python tests", root, &mut pytest)?;
+    setup::run_beside("Python tests", root, &mut pytest)
+}
+
+fn node_tests(root: &Path) -> Result<()> {
     setup::run_beside(
         "Node tests",
         &root.join("bindings/node"),

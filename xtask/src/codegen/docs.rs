@@ -242,7 +242,8 @@ fn rows(page: &mut String, fields: &[Field]) -> Result<()> {
             page,
             "| `{}` | {}{optional} | {} |",
             field.name,
-            field.ty.label(),
+            // What stands between angle brackets is a tag to a viewer of Markdown.
+            field.ty.label().replace('<', "\\<"),
             one_line(&field.doc)
         )?;
     }
