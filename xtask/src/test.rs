@@ -76,25 +76,15 @@ pub fn run(root: &Path, profile: Profile) -> Result<()> {
     });
     checked?;
 
-    // One run names all that fails.
-    let mut rust = cargo("test", profile);
-    packages(&mut rust, &TESTED)
-        .arg("--no-fail-fast")
-        .env("TENANTRY_LIB_DIR", &library)
-        .env("TENANTRY_DRIVER_C", c_driver)
-        .env(
-            "TENANTRY_DRIVER_PYTHON",
-            format!(
-                "{} {}",
-                python.display(),
-                root.join("tests/python/driver.py").display()
-            ),
-        )
-        .env(
-            "TENANTRY_DRIVER_NODE",
-            format!("node {}", root.join("tests/node/driver.mjs").display()),
-        );
-    let rust = setup::run("Rust, C and conformance tests", root, &mut rust);
+    let rust = rust_tests(
+        root,
+        profile,
+        &Built {
+            library,
+            python,
+            c_driver,
+        },
+    );
     in_languages.map_err(|_| anyhow!("the tests in other languages panicked"))??;
     rust?;
 
@@ -105,6 +95,51 @@ pub fn run(root: &Path, profile: Profile) -> Result<()> {
         began.elapsed().as_secs_f64()
     );
     Ok(())
+}
+
+/// What the Rust tests use of the other languages.
+struct Built {
+    library: PathBuf,
+    python: PathBuf,
+    c_driver: PathBuf,
+}
+
+/// The tests of each crate by itself compute while those of the whole wait for disks and processes.
+/// Each run names all that fails.
+fn rust_tests(root: &Path, profile: Profile, built: &Built) -> Result<()> {
+    let tests = |targets: &[&str]| {
+        let mut tests = cargo("test", profile);
+        let driver = |program: &str, file: &str| format!("{program} {}", root.join(file).display());
+        let python = built.python.display().to_string();
+        packages(&mut tests, &TESTED)
+            .arg("--no-fail-fast")
+            .args(targets)
+            .env("TENANTRY_LIB_DIR", &built.library)
+            .env("TENANTRY_DRIVER_C", &built.c_driver)
+            .env(
+                "TENANTRY_DRIVER_PYTHON",
+                driver(&python, "tests/python/driver.py"),
+            )
+            .env(
+                "TENANTRY_DRIVER_NODE",
+                driver("node", "tests/node/driver.mjs"),
+            );
+        tests
+    };
+    let (of_crates, of_the_whole) = std::thread::scope(|scope| {
+        let of_crates = scope.spawn(|| {
+            let mut units = tests(&["--lib", "--bins"]);
+            let units = setup::run_beside("tests of each crate", root, &mut units);
+            let mut pages = tests(&["--doc"]);
+            let pages = setup::run_beside("tests in documentation", root, &mut pages);
+            units.and(pages)
+        });
+        let mut whole = tests(&["--test", "*"]);
+        let whole = setup::run("tests of the whole, in all languages", root, &mut whole);
+        (of_crates.join(), whole)
+    });
+    of_the_whole?;
+    of_crates.map_err(|_| anyhow!("the tests of each crate panicked"))?
 }
 
 /// The tests in Python and Node with those of the hosts in these languages, and the packages; what
