@@ -25,15 +25,23 @@ pub(crate) struct Place {
     pub(crate) group: Option<Id>,
     /// Whether they may do nothing there yet.
     pub(crate) disabled: bool,
+    /// When the membership is disabled by itself.
+    pub(crate) until_ms: Option<u64>,
 }
 
 impl Place {
-    /// The place of the owner, who has neither role nor group.
-    pub(crate) const OWNER: Place = Place {
+    /// The place of a member of whom nothing more is said.
+    pub(crate) const MEMBER: Place = Place {
         role: None,
-        owner: true,
+        owner: false,
         group: None,
         disabled: false,
+        until_ms: None,
+    };
+    /// The place of the owner, who has neither role nor group.
+    pub(crate) const OWNER: Place = Place {
+        owner: true,
+        ..Place::MEMBER
     };
 }
 
@@ -83,6 +91,8 @@ pub(crate) fn create(
         created_at_ms: ctx.now_ms,
         updated_at_ms: ctx.now_ms,
         groups: Vec::new(),
+        until_ms: place.until_ms,
+        next_role: None,
     };
     if !people::is_idle(&member, user) {
         check_seats(ctx, account, Some(&user.id))?;
@@ -336,6 +346,8 @@ pub(crate) fn own(ctx: &mut Ctx<'_>, mut member: model::Member) -> Result<(), Er
     }
     refuse_shared_owner(ctx, &member.account, &member.user, true)?;
     member.role = None;
+    // An account always has an owner.
+    (member.until_ms, member.next_role) = (None, None);
     member.owner = true;
     member.administrator = false;
     regroup(ctx, &mut member, None)?;
