@@ -418,6 +418,24 @@ pub(crate) fn change_seat(
     people::set_idle(&mut ctx.tx, account, user, idle)
 }
 
+/// Disables or enables a membership, whoever asks for it. Not written here.
+pub(crate) fn put_disabled(
+    ctx: &mut Ctx<'_>,
+    member: &mut model::Member,
+    disabled: bool,
+) -> Result<(), Error> {
+    if disabled {
+        sessions::end_log_ins_as(&mut ctx.tx, &member.user, Some(&member.account))?;
+    }
+    let user = users::load(&mut ctx.tx, &member.user, "/user")?;
+    let was_idle = people::is_idle(member, &user);
+    member.disabled = disabled;
+    if people::is_idle(member, &user) != was_idle {
+        change_seat(ctx, &member.account, &user, !was_idle)?;
+    }
+    Ok(())
+}
+
 /// Writes a member who was changed, for whoever reaches the account.
 pub(crate) fn save(ctx: &mut Ctx<'_>, member: model::Member) -> Result<Member, Error> {
     let member = members::save(&mut ctx.tx, member)?;

@@ -13,7 +13,7 @@ use crate::domain;
 use crate::domain::members::show::{answer_of, load_visible};
 use crate::domain::members::until;
 use crate::domain::membership::{
-    Place, by_package, change_seat, create, fitting_role, give_role, leave, roles_in_team, save,
+    Place, by_package, create, fitting_role, give_role, leave, put_disabled, roles_in_team, save,
     spans_accounts,
 };
 use crate::domain::{groups, roles};
@@ -21,7 +21,7 @@ use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::kernel::revision::check_rev;
 use crate::model::{self, Actor, Id, NextRole, ResourcesTo, RoleScope};
-use crate::tables::{accounts, people, sessions, users};
+use crate::tables::{accounts, users};
 
 /// Most accounts that are granted at once.
 const MOST_GRANTS: usize = 100;
@@ -355,24 +355,6 @@ pub(crate) fn set_disabled(
     member.until_ms = until_ms;
     put_disabled(ctx, &mut member, disabled)?;
     save(ctx, member)
-}
-
-/// Disables or enables a membership, whoever asks for it. Not written here.
-pub(crate) fn put_disabled(
-    ctx: &mut Ctx<'_>,
-    member: &mut model::Member,
-    disabled: bool,
-) -> Result<(), Error> {
-    if disabled {
-        sessions::end_log_ins_as(&mut ctx.tx, &member.user, Some(&member.account))?;
-    }
-    let user = users::load(&mut ctx.tx, &member.user, "/user")?;
-    let was_idle = people::is_idle(member, &user);
-    member.disabled = disabled;
-    if people::is_idle(member, &user) != was_idle {
-        change_seat(ctx, &member.account, &user, !was_idle)?;
-    }
-    Ok(())
 }
 
 impl Operation for Disable {

@@ -1,8 +1,7 @@
 //! Memberships and roles until an instant (R-INV-14).
 
 use crate::access::request::Ctx;
-use crate::domain::members::change::put_disabled;
-use crate::domain::membership::give_role;
+use crate::domain::membership::{give_role, put_disabled};
 use crate::error::Error;
 use crate::kernel::keys;
 use crate::model::{Account, Count, Id, Member};
