@@ -64,11 +64,12 @@ pub use model::{
     Decision, Delivery, DeliveryOutcome, Edition, Editor, EffectivePolicies, Email, FilePath,
     Grant, GrantExisting, GroupCaps, Hold, HoldLevel, HoldReason, HostNode, Id, InvitationKind,
     KeyScope, Limit, LimitAlert, LimitKind, LimitName, LimitTerms, Limits, LogIn, LogInNotice,
-    MessageClass, MessageInput, Name, NextPackage, Note, Notifications, NotificationsEdit,
-    OutboxKind, OverLimit, Package, PaidWithCredits, PendingStep, PermissionNode, PermissionTree,
-    Policies, Preset, Price, Profile, Refusal, Replaceable, Resend, ReservationState,
-    ReservationsOnHold, Resource, ResourceReason, ResourcesTo, ResourcesToKind, Role, RoleScope,
-    Scope, SecondFactorPolicy, Secret, SessionBehind, Slot, StorePath, Suppression, Window,
+    MessageClass, MessageInput, Name, NextPackage, NextRole, Note, Notifications,
+    NotificationsEdit, OutboxKind, OverLimit, Package, PaidWithCredits, PendingStep,
+    PermissionNode, PermissionTree, Policies, Preset, Price, Profile, Refusal, Replaceable, Resend,
+    ReservationState, ReservationsOnHold, Resource, ResourceReason, ResourcesTo, ResourcesToKind,
+    Role, RoleScope, Scope, SecondFactorPolicy, Secret, SessionBehind, Slot, StorePath,
+    Suppression, Window,
 };
 pub use options::{
     ActingSender, Durability, HexKey, ManualClock, OpenOptions, Pepper, SenderOptions, shown_path,

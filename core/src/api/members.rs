@@ -3,7 +3,9 @@
 #![cfg_attr(doc, doc = include_str!("../../doc/members.md"))]
 
 use crate::api::groups::GroupResources;
-use crate::model::{AccountGrant, Count, Cursor, Email, Id, Name, PendingStep, ResourcesTo};
+use crate::model::{
+    AccountGrant, Count, Cursor, Email, Id, Name, NextRole, PendingStep, ResourcesTo,
+};
 use tenantry_macros::{answer, request};
 
 /// Makes a user a member of an account: an existing user by id, or a new user by e-mail address
@@ -30,6 +32,9 @@ pub struct Add {
     pub role: Option<Id>,
     /// The group; the default group when absent.
     pub group: Option<Id>,
+    /// When the membership is disabled by itself, in unix milliseconds; never when absent
+    /// (R-INV-14).
+    pub until_ms: Option<Count>,
 }
 
 /// Gives an existing user access to further accounts with one role: to all of them, or to none
@@ -42,6 +47,8 @@ pub struct Grant {
     pub accounts: Vec<Id>,
     /// The role, as in `members.add`.
     pub role: Option<Id>,
+    /// When the memberships are disabled by themselves, as in `members.add`.
+    pub until_ms: Option<Count>,
 }
 
 /// Reads a membership.
@@ -124,6 +131,9 @@ pub struct SetRole {
     /// The group, if the new role needs one. When absent: the group in which the member is or, if
     /// the member is in no group, the default group.
     pub group: Option<Id>,
+    /// Until when the member has the role, in unix milliseconds; then the member has the role again
+    /// that they had for good (R-INV-14). For good when absent.
+    pub until_ms: Option<Count>,
     /// The revision on which the change is based; a stale one is refused with `rev_conflict`.
     pub expected_rev: Option<Count>,
 }
@@ -163,13 +173,16 @@ pub struct Disable {
     pub user: Id,
 }
 
-/// Enables a membership that was disabled (R-ACC-3).
+/// Enables a membership that was disabled (R-ACC-3), or sets until when one is enabled (R-INV-14).
 #[request]
 pub struct Enable {
     /// The account.
     pub account: Id,
     /// The user.
     pub user: Id,
+    /// When the membership is disabled by itself, in unix milliseconds; never when absent. The
+    /// owner's membership has no end.
+    pub until_ms: Option<Count>,
 }
 
 /// Carries out one action for many members of an account. The answer says for each member whether
@@ -228,6 +241,8 @@ pub struct Member {
     pub last_name: Option<Name>,
     /// The role; an owner needs none.
     pub role: Option<Id>,
+    /// The role that the member will have again, if `role` is theirs only until then.
+    pub next_role: Option<NextRole>,
     /// Whether the role is an administrator's role.
     pub administrator: bool,
     /// The group; owners and administrators are in none.
@@ -236,6 +251,8 @@ pub struct Member {
     pub owner: bool,
     /// Whether the membership, or the user as a whole, is disabled.
     pub disabled: bool,
+    /// When the membership is disabled by itself, in unix milliseconds; absent if it has no end.
+    pub until_ms: Option<u64>,
     /// Whether they can use the account already.
     pub status: MemberStatus,
     /// The steps that are still to be done.

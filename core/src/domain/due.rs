@@ -15,6 +15,7 @@
 use crate::access::request::Ctx;
 use crate::access::state::Engine;
 use crate::domain::accounts::package;
+use crate::domain::members::until;
 use crate::domain::{pruning, reservations};
 use crate::error::Error;
 use crate::kernel::due;
@@ -139,6 +140,14 @@ type Job = fn(&mut Ctx<'_>, &[&str]) -> Option<Result<(), Error>>;
 const JOBS: &[(Kind, Job)] = &[
     (keys::due::PACKAGE, |ctx, parts| match parts {
         [account] => Some(package::take_next_package(ctx, &id(account)?)),
+        _ => None,
+    }),
+    (keys::due::MEMBERSHIP, |ctx, parts| match parts {
+        [account, user] => Some(until::end_membership(ctx, &id(account)?, &id(user)?)),
+        _ => None,
+    }),
+    (keys::due::ROLE, |ctx, parts| match parts {
+        [account, user] => Some(until::end_role(ctx, &id(account)?, &id(user)?)),
         _ => None,
     }),
     (keys::due::RESERVATION, |ctx, parts| match parts {

@@ -25,15 +25,23 @@ pub(crate) struct Place {
     pub(crate) group: Option<Id>,
     /// Whether they may do nothing there yet.
     pub(crate) disabled: bool,
+    /// When the membership is disabled by itself.
+    pub(crate) until_ms: Option<u64>,
 }
 
 impl Place {
-    /// The place of the owner, who has neither role nor group.
-    pub(crate) const OWNER: Place = Place {
+    /// The place of a member of whom nothing more is said.
+    pub(crate) const MEMBER: Place = Place {
         role: None,
-        owner: true,
+        owner: false,
         group: None,
         disabled: false,
+        until_ms: None,
+    };
+    /// The place of the owner, who has neither role nor group.
+    pub(crate) const OWNER: Place = Place {
+        owner: true,
+        ..Place::MEMBER
     };
 }
 
@@ -83,6 +91,8 @@ pub(crate) fn create(
         created_at_ms: ctx.now_ms,
         updated_at_ms: ctx.now_ms,
         groups: Vec::new(),
+        until_ms: place.until_ms,
+        next_role: None,
     };
     if !people::is_idle(&member, user) {
         check_seats(ctx, account, Some(&user.id))?;
@@ -336,6 +346,8 @@ pub(crate) fn own(ctx: &mut Ctx<'_>, mut member: model::Member) -> Result<(), Er
     }
     refuse_shared_owner(ctx, &member.account, &member.user, true)?;
     member.role = None;
+    // An account always has an owner.
+    (member.until_ms, member.next_role) = (None, None);
     member.owner = true;
     member.administrator = false;
     regroup(ctx, &mut member, None)?;
@@ -404,6 +416,24 @@ pub(crate) fn change_seat(
         check_seats(ctx, account, Some(&user.id)).map_err(|error| error.at("/user"))?;
     }
     people::set_idle(&mut ctx.tx, account, user, idle)
+}
+
+/// Disables or enables a membership, whoever asks for it. Not written here.
+pub(crate) fn put_disabled(
+    ctx: &mut Ctx<'_>,
+    member: &mut model::Member,
+    disabled: bool,
+) -> Result<(), Error> {
+    if disabled {
+        sessions::end_log_ins_as(&mut ctx.tx, &member.user, Some(&member.account))?;
+    }
+    let user = users::load(&mut ctx.tx, &member.user, "/user")?;
+    let was_idle = people::is_idle(member, &user);
+    member.disabled = disabled;
+    if people::is_idle(member, &user) != was_idle {
+        change_seat(ctx, &member.account, &user, !was_idle)?;
+    }
+    Ok(())
 }
 
 /// Writes a member who was changed, for whoever reaches the account.

@@ -16,7 +16,7 @@ use crate::tables::roles::stored_id;
 
 /// The kinds of uses of a role that are written anew in steps. The few others are changed in the
 /// first commit.
-pub(crate) const USES_IN_STEPS: [&str; 3] = ["account", "invitation", "member"];
+pub(crate) const USES_IN_STEPS: [&str; 4] = ["account", "invitation", "member", "next_role"];
 
 /// From this commit on `new` is in the place of `old`, and of all in whose place that was. The
 /// records of both are left to the caller.
@@ -106,7 +106,7 @@ fn rewrite_users_of_role(ctx: &mut Ctx<'_>, role: &Id, most: usize) -> Result<us
             [_, "account", account] => {
                 rewrite::<Accounts>(ctx, &keys::account(&stored_id(account)?))?
             }
-            [_, "member", account, user] => {
+            [_, "member" | "next_role", account, user] => {
                 rewrite::<Members>(ctx, &keys::member(&stored_id(account)?, &stored_id(user)?))?
             }
             [_, "invitation", .., invitation] => {

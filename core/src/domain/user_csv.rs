@@ -483,6 +483,7 @@ impl Importer<'_> {
                 owner: false,
                 group,
                 disabled,
+                until_ms: None,
             },
         )?;
         Ok((user.id, new))

@@ -75,6 +75,9 @@ pub(super) fn apply(known: &[Replacement], record: &mut dyn Any) {
         if let Some(role) = &mut member.role {
             change.of(Replaceable::Role, role);
         }
+        if let Some(next) = &mut member.next_role {
+            change.of(Replaceable::Role, &mut next.role);
+        }
         change.write(&mut member.rev, &mut member.updated_at_ms);
     } else if let Some(account) = record.downcast_mut::<Account>() {
         if let Some(package) = &mut account.package {

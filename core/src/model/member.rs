@@ -2,6 +2,7 @@
 
 use super::Id;
 use serde::{Deserialize, Serialize};
+use tenantry_macros::answer;
 
 /// A membership as it is stored.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -32,6 +33,22 @@ pub struct Member {
     /// on. Empty until the first change.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<(u64, Option<Id>)>,
+    /// When the membership is disabled by itself (R-INV-14).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until_ms: Option<u64>,
+    /// The role that the member will have again (R-INV-14).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_role: Option<NextRole>,
+}
+
+/// The role that a member will have again, who has another one until then (R-INV-14).
+#[answer]
+#[derive(Eq)]
+pub struct NextRole {
+    /// The role.
+    pub role: Id,
+    /// When the member has it again, in unix milliseconds.
+    pub from_ms: u64,
 }
 
 /// How many changes of group a membership remembers.

@@ -66,7 +66,7 @@ pub use invitation::{
 pub use limit::{CountedClass, Limit, LimitKind, LimitName, LimitTerms, Limits};
 pub use mailbox::Mailbox;
 pub(crate) use mailbox::trimmed;
-pub use member::Member;
+pub use member::{Member, NextRole};
 pub use meter::{Channel, Meter, PaceRecord, Pruning};
 pub use operator::Operator;
 pub use outbox::{

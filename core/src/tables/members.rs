@@ -3,6 +3,7 @@
 
 use crate::error::Error;
 use crate::kernel::check::{Look, broken};
+use crate::kernel::keys::due;
 use crate::kernel::table::{Count, Declared, Index, Lines, Owner, Table, id};
 use crate::kernel::{Tx, keys};
 use crate::model::{self, Account, AuditKind, Id, Member};
@@ -35,7 +36,14 @@ impl Table for Members {
         Index {
             prefix: keys::ROLE_USE,
             source: |parts, _| match parts {
-                [_, "member", account, user] => key_of(account, user),
+                [_, "member" | "next_role", account, user] => key_of(account, user),
+                _ => None,
+            },
+        },
+        Index {
+            prefix: keys::DUE,
+            source: |parts, _| match due::MEMBERSHIP.of(parts).or(due::ROLE.of(parts))? {
+                [account, user] => key_of(account, user),
                 _ => None,
             },
         },
@@ -69,6 +77,13 @@ impl Table for Members {
         if let Some(role) = &member.role {
             lines.uses_role(role, "member", &[account.as_str(), user.as_str()]);
         }
+        if let Some(next) = &member.next_role {
+            lines.uses_role(&next.role, "next_role", &[account.as_str(), user.as_str()]);
+            lines.index(due::ROLE.key(next.from_ms, &[account.as_str(), user.as_str()]));
+        }
+        if let Some(until_ms) = member.until_ms {
+            lines.index(due::MEMBERSHIP.key(until_ms, &[account.as_str(), user.as_str()]));
+        }
         if let Some(group) = &member.group {
             lines.needs(keys::group(account, group));
             lines.index(keys::group_member(account, group, user));
@@ -87,7 +102,12 @@ impl Table for Members {
             member.owner == (owner == Some(&member.user)),
             "The membership and the account disagree on whether this user is the owner.",
         );
-        let administrator = by_role(member, &line, look)?;
+        let administrator = by_role(member.role.as_ref(), &line, look)?;
+        by_role(
+            member.next_role.as_ref().map(|next| &next.role),
+            &line,
+            look,
+        )?;
         look.must(
             member.administrator == administrator,
             "The membership and its role disagree on whether the member is an administrator.",
@@ -109,8 +129,8 @@ impl Table for Members {
 
 /// Whether the role of a membership makes an administrator; it must be one that the account can
 /// use.
-fn by_role(member: &Member, line: &[Account], look: &mut Look<'_>) -> Result<bool, Error> {
-    let Some(role) = &member.role else {
+fn by_role(role: Option<&Id>, line: &[Account], look: &mut Look<'_>) -> Result<bool, Error> {
+    let Some(role) = role else {
         return Ok(false);
     };
     let (of, administrators) = look
@@ -139,6 +159,10 @@ pub(crate) fn load(tx: &mut Tx<'_>, account: &Id, user: &Id) -> Result<model::Me
 pub(crate) fn save(tx: &mut Tx<'_>, mut member: model::Member) -> Result<model::Member, Error> {
     member.rev += 1;
     member.updated_at_ms = tx.now_ms;
+    let next_role_ms = member.next_role.as_ref().map(|next| next.from_ms);
+    for at_ms in member.until_ms.into_iter().chain(next_role_ms) {
+        tx.schedule_due(at_ms);
+    }
     tx.save::<Members>(&member)?;
     Ok(member)
 }

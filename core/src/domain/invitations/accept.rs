@@ -290,6 +290,7 @@ fn join(ctx: &mut Ctx<'_>, grant: &AccountGrant, user: &model::User) -> Result<(
             owner: false,
             group: grant.group.clone(),
             disabled: false,
+            until_ms: None,
         },
     )
     .map_err(|error| error.at("/token"))?;

@@ -89,7 +89,9 @@ impl Bulk {
         }
         let member = load_visible(ctx, &self.account, user)?;
         match (self.action, &self.role) {
-            (MemberAction::SetRole, Some(role)) => set_role(ctx, member, role, None).map(drop),
+            (MemberAction::SetRole, Some(role)) => {
+                set_role(ctx, member, role, None, None).map(drop)
+            }
             (MemberAction::SetRole, None) => Err(Error::invalid(
                 "/role",
                 "Name the `role` that the members get.",
@@ -98,8 +100,8 @@ impl Bulk {
                 "/group",
                 "Name the `group` that the members go to.",
             )),
-            (MemberAction::Disable, _) => set_disabled(ctx, member, true).map(drop),
-            (MemberAction::Enable, _) => set_disabled(ctx, member, false).map(drop),
+            (MemberAction::Disable, _) => set_disabled(ctx, member, true, None).map(drop),
+            (MemberAction::Enable, _) => set_disabled(ctx, member, false, None).map(drop),
             (MemberAction::Remove, _) => remove(ctx, &member, self.resources_to.as_ref()).map(drop),
         }
     }

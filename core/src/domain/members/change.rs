@@ -11,16 +11,17 @@ use crate::api::members::{
 };
 use crate::domain;
 use crate::domain::members::show::{answer_of, load_visible};
+use crate::domain::members::until;
 use crate::domain::membership::{
-    Place, by_package, change_seat, create, fitting_role, give_role, leave, roles_in_team, save,
+    Place, by_package, create, fitting_role, give_role, leave, put_disabled, roles_in_team, save,
     spans_accounts,
 };
 use crate::domain::{groups, roles};
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::kernel::revision::check_rev;
-use crate::model::{self, Actor, Id, ResourcesTo, RoleScope};
-use crate::tables::{accounts, people, sessions, users};
+use crate::model::{self, Actor, Id, NextRole, ResourcesTo, RoleScope};
+use crate::tables::{accounts, users};
 
 /// Most accounts that are granted at once.
 const MOST_GRANTS: usize = 100;
@@ -48,12 +49,11 @@ fn grant(
     ctx: &mut Ctx<'_>,
     account: &Id,
     user: &model::User,
-    role: Option<Id>,
-    group: Option<Id>,
+    place: Place,
     at: &str,
 ) -> Result<model::Member, Error> {
     let record = accounts::load(&mut ctx.tx, account, at)?;
-    if group.is_some() {
+    if place.group.is_some() {
         groups::require_groups(ctx, account, "/group")?;
     }
     if ctx.tx.has(&keys::member(account, &user.id))? {
@@ -66,7 +66,7 @@ fn grant(
         )
         .at(at));
     }
-    let mut role = fitting_role(ctx, account, &user.id, role)?;
+    let mut role = fitting_role(ctx, account, &user.id, place.role)?;
     if role.is_none() && ctx.policies(Some(account))?.role_scope != RoleScope::Package {
         let default = record.default_role.ok_or_else(|| {
             Error::invalid(
@@ -80,17 +80,7 @@ fn grant(
         roles::load_for(ctx, role, account, "/role")?;
     }
     refuse_membership(ctx, account, role.as_ref())?;
-    create(
-        ctx,
-        account,
-        user,
-        Place {
-            role,
-            owner: false,
-            group,
-            disabled: false,
-        },
-    )
+    create(ctx, account, user, Place { role, ..place })
 }
 
 impl Operation for Add {
@@ -99,6 +89,7 @@ impl Operation for Add {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Member, Error> {
         refuse_granting(ctx, &self.account, "/account")?;
         accounts::load(&mut ctx.tx, &self.account, "/account")?;
+        let until_ms = until::checked(ctx, self.until_ms)?;
         let user = match (self.email, self.user) {
             (Some(_), _) if visibility::home(ctx).is_some() => {
                 return Err(Error::new(
@@ -133,7 +124,13 @@ impl Operation for Add {
                 ));
             }
         };
-        let member = grant(ctx, &self.account, &user, self.role, self.group, "/user")?;
+        let place = Place {
+            role: self.role,
+            group: self.group,
+            until_ms,
+            ..Place::MEMBER
+        };
+        let member = grant(ctx, &self.account, &user, place, "/user")?;
         answer_of(ctx, member)
     }
 }
@@ -155,16 +152,15 @@ impl Operation for Grant {
             refuse_granting(ctx, account, &format!("/accounts/{at}"))?;
         }
         let user = load_known(ctx, &self.user)?;
+        let until_ms = until::checked(ctx, self.until_ms)?;
         let mut members = Vec::with_capacity(self.accounts.len());
         for (at, account) in self.accounts.iter().enumerate() {
-            let member = grant(
-                ctx,
-                account,
-                &user,
-                self.role.clone(),
-                None,
-                &format!("/accounts/{at}"),
-            )?;
+            let place = Place {
+                role: self.role.clone(),
+                until_ms,
+                ..Place::MEMBER
+            };
+            let member = grant(ctx, account, &user, place, &format!("/accounts/{at}"))?;
             members.push(answer_of(ctx, member)?);
         }
         Ok(MembersGranted {
@@ -183,13 +179,14 @@ impl Operation for Get {
     }
 }
 
-/// Gives a member another role; where a user has one role in the whole team, in all of it
-/// (R-INV-8).
+/// Gives a member another role, for good or until an instant (R-INV-14); where a user has one role
+/// in the whole team, in all of it (R-INV-8).
 pub(crate) fn set_role(
     ctx: &mut Ctx<'_>,
     member: model::Member,
     role: &Id,
     group: Option<Id>,
+    until_ms: Option<u64>,
 ) -> Result<Member, Error> {
     if member.owner {
         let error = Error::new(
@@ -231,11 +228,30 @@ pub(crate) fn set_role(
         } else {
             None
         };
+        member.next_role = until_ms
+            .map(|from_ms| next_role(&member, from_ms))
+            .transpose()?;
         give_role(ctx, &mut member, role.clone(), group)?;
         let saved = save(ctx, member)?;
         shown.get_or_insert(saved);
     }
     shown.ok_or_else(|| Error::not_found("member", user.as_str()))
+}
+
+/// The role that a member will have again: the one that is theirs for good.
+fn next_role(member: &model::Member, from_ms: u64) -> Result<NextRole, Error> {
+    let before = member.next_role.as_ref().map(|next| &next.role);
+    let role = before.or(member.role.as_ref()).ok_or_else(|| {
+        let message = format!(
+            "`{}` has no role in `{}` to return to; leave out `until_ms`.",
+            member.user, member.account
+        );
+        Error::invalid("/until_ms", message)
+    })?;
+    Ok(NextRole {
+        role: role.clone(),
+        from_ms,
+    })
 }
 
 impl Operation for SetRole {
@@ -244,7 +260,8 @@ impl Operation for SetRole {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Member, Error> {
         let member = load_visible(ctx, &self.account, &self.user)?;
         check_rev(self.expected_rev, member.rev)?;
-        set_role(ctx, member, &self.role, self.group)
+        let until_ms = until::checked(ctx, self.until_ms)?;
+        set_role(ctx, member, &self.role, self.group, until_ms)
     }
 }
 
@@ -328,21 +345,15 @@ pub(crate) fn set_disabled(
     ctx: &mut Ctx<'_>,
     mut member: model::Member,
     disabled: bool,
+    until_ms: Option<u64>,
 ) -> Result<Member, Error> {
     visibility::refuse_self(ctx, &member.user, "disable or enable")?;
     refuse_stronger_in(ctx, &member.account, &member.user)?;
-    if member.disabled == disabled {
+    if (member.disabled, member.until_ms) == (disabled, until_ms) {
         return answer_of(ctx, member);
     }
-    if disabled {
-        sessions::end_log_ins_as(&mut ctx.tx, &member.user, Some(&member.account))?;
-    }
-    let user = users::load(&mut ctx.tx, &member.user, "/user")?;
-    let was_idle = people::is_idle(&member, &user);
-    member.disabled = disabled;
-    if people::is_idle(&member, &user) != was_idle {
-        change_seat(ctx, &member.account, &user, !was_idle)?;
-    }
+    member.until_ms = until_ms;
+    put_disabled(ctx, &mut member, disabled)?;
     save(ctx, member)
 }
 
@@ -351,7 +362,7 @@ impl Operation for Disable {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Member, Error> {
         let member = load_visible(ctx, &self.account, &self.user)?;
-        set_disabled(ctx, member, true)
+        set_disabled(ctx, member, true, None)
     }
 }
 
@@ -360,7 +371,11 @@ impl Operation for Enable {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Member, Error> {
         let member = load_visible(ctx, &self.account, &self.user)?;
-        set_disabled(ctx, member, false)
+        let until_ms = until::checked(ctx, self.until_ms)?;
+        if until_ms.is_some() {
+            refuse_owner(&member).map_err(|error| error.at("/user"))?;
+        }
+        set_disabled(ctx, member, false, until_ms)
     }
 }
 

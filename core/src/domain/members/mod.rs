@@ -1,11 +1,12 @@
 //! Memberships: users in an account, each with a role (R-INV-4, R-INV-7, R-INV-8, R-INV-10,
-//! R-ACC-3, R-ROL-7).
+//! R-INV-14, R-ACC-3, R-ROL-7).
 
 pub(crate) mod bulk;
 pub(crate) mod change;
 pub(crate) mod list;
 pub(crate) mod people;
 pub(crate) mod show;
+pub(crate) mod until;
 
 use crate::api::members::MemberStatus;
 use crate::model::PendingStep;

@@ -6,7 +6,7 @@ use crate::api::roles::{Delete, RoleDeleted};
 use crate::domain::replacing::{self, USES_IN_STEPS};
 use crate::domain::roles::edit::{Watch, load_visible, require_change, trial_changes};
 use crate::domain::roles::replace::replace;
-use crate::domain::roles::uses::{accounts_of, count_uses, refuse_used, uses_of};
+use crate::domain::roles::uses::{USES_OF_MEMBERS, accounts_of, count_uses, refuse_used, uses_of};
 use crate::domain::roles::{load, load_for, own_roles};
 use crate::error::{Code, Error};
 use crate::kernel::keys;
@@ -125,7 +125,9 @@ pub(crate) fn refuse_roles_of_ancestors(
         for role in own_roles(ctx, &account.id)? {
             let mut used = false;
             for id in parting {
-                used |= is_used_by(&mut ctx.tx, &role.id, &["member", id.as_str()])?;
+                for kind in USES_OF_MEMBERS {
+                    used |= is_used_by(&mut ctx.tx, &role.id, &[kind, id.as_str()])?;
+                }
                 for name in names_of(&mut ctx.tx, Replaceable::Role, &role.id)? {
                     let default = keys::role_use(&name, "account", &[id.as_str()]);
                     used |= ctx.tx.has(&default)?;

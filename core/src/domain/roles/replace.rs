@@ -27,6 +27,7 @@ pub(crate) fn replace(
     match used_by {
         ["account", account] => replace_default_role(ctx, account, new),
         ["member", account, user] => replace_role_of_member(ctx, account, user, new),
+        ["next_role", account, user] => replace_next_role(ctx, account, user, new),
         ["operator", user] => replace_role_of_operator(ctx, user, new),
         ["package", package] => replace_role_of_package(ctx, package, new),
         ["role", role] => replace_included_role(ctx, role, old, new),
@@ -58,6 +59,19 @@ fn replace_role_of_member(
         return Ok(());
     };
     membership::give_role(ctx, &mut member, new.clone(), None).map_err(|error| error.at(FIELD))?;
+    members::save(&mut ctx.tx, member).map(drop)
+}
+
+fn replace_next_role(ctx: &mut Ctx<'_>, account: &str, user: &str, new: &Id) -> Result<(), Error> {
+    let (account, user) = (stored_id(account)?, stored_id(user)?);
+    load_for(ctx, new, &account, FIELD)?;
+    let key = keys::member(&account, &user);
+    let Some(mut member) = ctx.tx.get::<model::Member>(&key)? else {
+        return Ok(());
+    };
+    if let Some(next) = &mut member.next_role {
+        next.role = new.clone();
+    }
     members::save(&mut ctx.tx, member).map(drop)
 }
 

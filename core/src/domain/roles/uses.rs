@@ -12,24 +12,28 @@ use crate::tables::roles::{is_used_by, stored_id, use_spans, without_repeats};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
+/// How members use roles: the one that they have, and the one that they will have again.
+pub(crate) const USES_OF_MEMBERS: [&str; 2] = ["member", "next_role"];
 /// How many users of a role a refusal names.
 pub(crate) const MAX_USES: usize = 10;
 /// How many it counts.
 pub(crate) const USES_COUNTED: usize = 10_000;
 
-/// The accounts in which somebody has a role, or gets it: as a member, by an open invitation, or by
-/// default.
+/// The accounts in which somebody has a role, or gets it: as a member, now or again, by an open
+/// invitation, or by default.
 pub(crate) fn accounts_of(ctx: &mut Ctx<'_>, role: &Id) -> Result<Vec<Id>, Error> {
     let mut found = Vec::new();
     for name in names_of(&mut ctx.tx, Replaceable::Role, role)? {
-        // However many members of an account have the role, one of them is looked at.
-        let (mut from, until) = keys::range(keys::ROLE_USE, &[name.as_str(), "member"]);
-        while let Some((key, ())) = ctx.tx.range::<()>(&from, &until, 1)?.pop() {
-            let Some((account, _)) = keys::last_pair(&key) else {
-                break;
-            };
-            from = keys::range(keys::ROLE_USE, &[name.as_str(), "member", account.as_str()]).1;
-            found.push(account);
+        for kind in USES_OF_MEMBERS {
+            // However many members of an account have the role, one of them is looked at.
+            let (mut from, until) = keys::range(keys::ROLE_USE, &[name.as_str(), kind]);
+            while let Some((key, ())) = ctx.tx.range::<()>(&from, &until, 1)?.pop() {
+                let Some((account, _)) = keys::last_pair(&key) else {
+                    break;
+                };
+                from = keys::range(keys::ROLE_USE, &[name.as_str(), kind, account.as_str()]).1;
+                found.push(account);
+            }
         }
     }
     for used_by in uses_of(ctx, role, &["account"], usize::MAX)? {
@@ -192,12 +196,13 @@ fn sees_use(ctx: &mut Ctx<'_>, used_by: &[String]) -> Result<bool, Error> {
     let Actor::User { account: home, .. } = ctx.actor else {
         return Ok(true);
     };
+    let is_of_member = |kind: &String| USES_OF_MEMBERS.contains(&kind.as_str());
     let account = match used_by {
         [kind, role] if kind == "role" || kind == "trial" => ctx
             .tx
             .get::<Role>(&keys::role(&stored_id(role)?))?
             .and_then(|role| role.account),
-        [kind, account, ..] if kind == "member" || kind == "account" => Some(stored_id(account)?),
+        [kind, account, ..] if is_of_member(kind) || kind == "account" => Some(stored_id(account)?),
         _ => None,
     };
     let Some(account) = account.filter(|account| account == home || ctx.member_in(account).is_ok())
@@ -205,7 +210,7 @@ fn sees_use(ctx: &mut Ctx<'_>, used_by: &[String]) -> Result<bool, Error> {
         return Ok(false);
     };
     match used_by {
-        [kind, _, user] if kind == "member" => {
+        [kind, _, user] if is_of_member(kind) => {
             Ok(members::show::find(ctx, &account, &stored_id(user)?)?.is_some())
         }
         _ => Ok(true),

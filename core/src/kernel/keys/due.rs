@@ -12,6 +12,10 @@ pub(crate) struct Kind {
 
 /// An account gets another package.
 pub(crate) const PACKAGE: Kind = Kind::new(DUE, "package");
+/// A membership is disabled.
+pub(crate) const MEMBERSHIP: Kind = Kind::new(DUE, "membership");
+/// A member has an earlier role again.
+pub(crate) const ROLE: Kind = Kind::new(DUE, "role");
 /// An open reservation expires.
 pub(crate) const RESERVATION: Kind = Kind::new(EXPIRE, "reservation");
 /// A reservation that has ended is forgotten.
