@@ -147,7 +147,7 @@ endforeach()
     fn assert_runs(program: &mut Command) {
         let out = said(program);
         assert!(
-            out.contains("refused: limit_reached, email_per_day"),
+            out.contains("refused: quota_exceeded, email_per_day"),
             "{out}"
         );
     }
