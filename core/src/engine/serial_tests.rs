@@ -44,6 +44,8 @@ const APART_MS: u64 = 41_000;
 const TICK_MS: u64 = 1000;
 /// No operation takes more ids than this.
 const IDS_OF_ONE: u64 = 1 << 12;
+/// How many operations there are.
+const OPERATIONS: &str = "TENANTRY_SERIAL";
 /// What a child is told to do.
 const TASK: &str = "TENANTRY_SERIAL_TASK";
 
@@ -218,7 +220,10 @@ impl Journal {
         let code = outcome.as_ref().map_or_else(String::as_str, |_| "ok");
         let defects = ["internal", "poisoned", "store_failed", "busy"];
         assert!(!defects.contains(&code), "`{code}` for {asked:?}");
-        *self.codes.entry(code.to_owned()).or_default() += 1;
+        let of_each = outcome.iter().flat_map(refused_among_many);
+        for code in of_each.chain([code]) {
+            *self.codes.entry(code.to_owned()).or_default() += 1;
+        }
         if let (Ok(answer), Some(commit)) = (&outcome, commit) {
             self.write(&json!(Entry {
                 commit,
@@ -232,6 +237,15 @@ impl Journal {
     fn write(&mut self, line: &Value) {
         writeln!(self.file, "{line}").unwrap();
     }
+}
+
+/// With what those were refused that were asked for with others.
+fn refused_among_many(answer: &Value) -> impl Iterator<Item = &str> {
+    let results = answer["results"].as_array();
+    let results = results.map_or(&[][..], Vec::as_slice);
+    results
+        .iter()
+        .filter_map(|one| one["problem"]["code"].as_str())
 }
 
 fn journal_of(folder: &Path, number: u64) -> PathBuf {
@@ -449,9 +463,14 @@ fn folder(test: &str) -> PathBuf {
     folder.canonicalize().unwrap()
 }
 
+/// Few operations are always the same ones, which are known to reach all [`PHANTOMS`]; how the
+/// processes get in each other's way differs each time.
+const SEED_OF_FEW: u64 = 1;
+
 fn seed_of(test: &str) -> u64 {
     let new = || std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos() as u64;
-    let seed = number("TENANTRY_SEED").unwrap_or_else(new);
+    let usual = || number(OPERATIONS).map_or(SEED_OF_FEW, |_| new());
+    let seed = number("TENANTRY_SEED").unwrap_or_else(usual);
     println!("{test}: TENANTRY_SEED={seed}");
     seed
 }
@@ -460,7 +479,7 @@ fn seed_of(test: &str) -> u64 {
 fn what_processes_commit_at_once_is_what_one_makes_of_it_in_their_order() {
     let folder = folder("sqlite");
     let store = format!("sqlite:{}", folder.join("accounts.db").display());
-    let operations = number("TENANTRY_SERIAL").unwrap_or(2000);
+    let operations = number(OPERATIONS).unwrap_or(2000);
     is_serial(&store, &folder, operations, seed_of("serial in sqlite"));
     std::fs::remove_dir_all(folder).unwrap();
 }
@@ -468,7 +487,7 @@ fn what_processes_commit_at_once_is_what_one_makes_of_it_in_their_order() {
 #[test]
 fn what_processes_commit_at_once_in_postgresql_is_what_one_makes_of_it_in_their_order() {
     let folder = folder("postgresql");
-    let operations = number("TENANTRY_SERIAL").unwrap_or(2000).div_ceil(4);
+    let operations = number(OPERATIONS).unwrap_or(2000).div_ceil(4);
     let store = Cluster::shared().new_address();
     is_serial(&store, &folder, operations, seed_of("serial in postgresql"));
     std::fs::remove_dir_all(folder).unwrap();

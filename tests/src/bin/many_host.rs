@@ -20,7 +20,9 @@ use serde_json::{Value, json};
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 use tenantry::{Access, Error, Sender, Tenantry};
+use tenantry_tests::many::PATIENCE;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -181,15 +183,23 @@ impl Host {
 
     fn send_alone(&self, count: u64, thread: u64) -> (u64, Option<Value>) {
         let file = self.file(&format!("sent-{thread}"));
-        for number in 0..count {
+        let until = Instant::now() + PATIENCE;
+        let mut number = 0;
+        while number < count {
             match self.prepared().sender.admit(1) {
-                Ok(decision) if decision.granted == 1 => sent(&file, 1),
+                Ok(decision) if decision.granted == 1 => {
+                    sent(&file, 1);
+                    number += 1;
+                }
                 Ok(decision) => {
                     let why = decision.refusal.as_ref().map(|why| json!(why));
                     return (number, Some(why.unwrap_or_default()));
                 }
-                // Others draw from the same records: the sender tries again.
-                Err(error) if error.code().name() == "busy" => {}
+                // Others draw from the same records, or the database is slow: the sender tries
+                // again.
+                Err(error) if is_to_be_asked_again(&error) && Instant::now() < until => {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
                 Err(error) => return (number, Some(refused(&error))),
             }
         }

@@ -54,14 +54,21 @@ pub(super) fn platform() -> Vec<(&'static str, Value)> {
         ("accounts.create", account("acme", None)),
         ("accounts.create", account("kid", Some("acme"))),
         ("accounts.create", account("other", None)),
+        ("accounts.create", account("lone", None)),
         ("members.add", member("ann", "administrator")),
         ("members.add", member("bob", "author")),
         (
             "policies.set",
             json!({"account": "acme", "policies": {"seats": 9}}),
         ),
+        ("policies.set", exclusive("lone", true)),
         ("outbox.take", json!({"consumer": "mails", "limit": 1})),
     ]
+}
+
+/// Whether the owner of an account may be in another one as well.
+fn exclusive(account: &str, is_exclusive: bool) -> Value {
+    json!({"account": account, "policies": {"owner_exclusive": is_exclusive}})
 }
 
 /// What one process has learned from its answers.
@@ -99,23 +106,28 @@ impl Names<'_> {
             1 => "bob".to_owned(),
             2 => "of-acme".to_owned(),
             3 => "chip".to_owned(),
-            _ => self.one('u', 8),
+            _ => self.newcomer(),
         }
+    }
+
+    /// Somebody who comes and goes; the others are at work, and stay.
+    fn newcomer(&mut self) -> String {
+        self.one('u', 5)
     }
 
     /// Mostly that of the user, and now and then that of another.
     fn email(&mut self, user: &str) -> String {
         match self.dice.one_in(5) {
-            true => format!("{}@x.example", self.one('u', 8)),
+            true => format!("{}@x.example", self.newcomer()),
             false => format!("{user}@x.example"),
         }
     }
 
     fn account(&mut self) -> String {
-        match self.dice.roll(8) {
-            0..4 => "acme".to_owned(),
-            4 => "kid".to_owned(),
-            5 => "other".to_owned(),
+        match self.dice.roll(10) {
+            0..6 => "acme".to_owned(),
+            6 | 7 => "kid".to_owned(),
+            8 => "other".to_owned(),
             _ => self.one('a', 3),
         }
     }
@@ -140,19 +152,18 @@ impl Walk {
     /// What is asked next.
     pub(super) fn next(&self, dice: &mut Dice, step: u64) -> Step {
         let mut names = Names { dice, step };
-        let actor = match names.dice.roll(8) {
-            0 | 1 => json!({"kind": "user", "user": "ann", "account": "acme"}),
-            2 => json!({"kind": "user", "user": "of-acme", "account": "acme"}),
-            3 => json!({"kind": "operator", "user": "chip"}),
-            _ => json!({"kind": "system"}),
-        };
-        let (operation, request) = match names.dice.roll(5) {
+        let (operation, request) = match names.dice.roll(6) {
             0 | 1 => people(&mut names),
             2 => self.invitations(&mut names),
             3 => platform_and_accounts(&mut names),
-            _ => self.things(&mut names),
+            4 => self.things(&mut names),
+            // Nobody is refused for who they are.
+            _ => {
+                let (operation, request) = contested(&mut names);
+                return (json!({"kind": "system"}), operation, request);
+            }
         };
-        (actor, operation, request)
+        (actor(&mut names, operation), operation, request)
     }
 
     /// Keeps what later requests name.
@@ -206,7 +217,7 @@ impl Walk {
             5 => ("invitations.resend", json!({"invitation": invitation})),
             6 | 7 => {
                 let token = Walk::known(names, &self.tokens);
-                let user = names.one('u', 8);
+                let user = names.newcomer();
                 ("invitations.accept", json!({"token": token, "user": user}))
             }
             8 => {
@@ -269,29 +280,96 @@ impl Walk {
     }
 }
 
+/// Mostly one of those who may ask for it, if they have the permission.
+fn actor(names: &mut Names<'_>, operation: &str) -> Value {
+    let (of_what, _) = operation.split_once('.').unwrap_or_default();
+    let of_users = ["api_keys", "groups", "invitations", "members"].contains(&of_what);
+    let of_operators = ["accounts", "limits", "operators", "packages", "roles"].contains(&of_what);
+    let in_acme = |user: &str| json!({"kind": "user", "user": user, "account": "acme"});
+    match names.dice.roll(16) {
+        0..6 if of_users => in_acme("ann"),
+        6..9 if of_users => in_acme("of-acme"),
+        0..8 if of_operators => json!({"kind": "operator", "user": "chip"}),
+        15 => in_acme("ann"),
+        _ => json!({"kind": "system"}),
+    }
+}
+
+/// What only one of those who ask at once can have, and what changes whether others may do what
+/// they are about to do.
+fn contested(names: &mut Names<'_>) -> (&'static str, Value) {
+    let of = |account: &str, user: &str| {
+        json!({"account": account, "user": user, "email": format!("{user}@x.example"),
+            "role": "author"})
+    };
+    let member = |account: &str, user: &str| json!({"account": account, "user": user});
+    let email = format!("{}@x.example", names.one('e', 2));
+    let one = names.one('s', 6);
+    match names.dice.roll(12) {
+        // An e-mail address, for a new user or an invitation.
+        0 => {
+            let id = names.one('d', 6);
+            ("users.create", json!({"id": id, "email": email}))
+        }
+        1 | 2 => (
+            "invitations.create",
+            json!({"account": "other", "addresses": email, "role": "author"}),
+        ),
+        // A seat, of those of all accounts in the team.
+        3..6 => ("members.add", of(&names.of(&["acme", "kid"]), &one)),
+        6 => ("members.remove", member(&names.of(&["acme", "kid"]), &one)),
+        // Whoever owns the account keeps the role of its owner.
+        7 => {
+            let to = names.of(&["of-kid", "bob"]);
+            (
+                "accounts.transfer_owner",
+                json!({"account": "kid", "to": to, "old_owner_role": "author"}),
+            )
+        }
+        8 => {
+            let user = names.of(&["of-kid", "bob"]);
+            (
+                "members.set_role",
+                json!({"account": "kid", "user": user, "role": "author"}),
+            )
+        }
+        // Somebody who owns one account joins another.
+        9 => match names.dice.roll(6) {
+            0 => ("members.remove", member("other", "of-lone")),
+            1 => ("policies.set", exclusive("lone", names.dice.one_in(2))),
+            _ => ("members.add", of("other", "of-lone")),
+        },
+        // What somebody may do who is at work in all processes.
+        _ => {
+            let role = names.of(&["administrator", "author"]);
+            (
+                "members.set_role",
+                json!({"account": "acme", "user": "ann", "role": role}),
+            )
+        }
+    }
+}
+
 fn people(names: &mut Names<'_>) -> (&'static str, Value) {
     let (account, user, role) = (names.account(), names.user(), names.role());
     let email = names.email(&user);
-    let member = json!({"account": account, "user": user});
-    let with = |field: &str, value: Value| {
-        let mut request = member.clone();
-        request[field] = value;
-        request
-    };
+    let newcomer = names.newcomer();
+    let member = json!({"account": account, "user": newcomer});
+    let with_role = json!({"account": account, "user": user, "role": role});
     match names.dice.roll(20) {
         0..5 => {
-            let mut new = with("role", json!(role));
+            let mut new = with_role;
             new["email"] = json!(email);
             ("members.add", new)
         }
         5..8 => ("members.remove", member),
-        8..10 => ("members.set_role", with("role", json!(role))),
+        8..10 => ("members.set_role", with_role),
         10 => ("members.disable", member),
         11 => ("members.enable", member),
         12 => ("users.create", json!({"id": user, "email": email})),
-        13 => ("users.delete", json!({"user": user})),
-        14 => ("users.disable", json!({"user": user})),
-        15 => ("users.enable", json!({"user": user})),
+        13 => ("users.delete", json!({"user": newcomer})),
+        14 => ("users.disable", json!({"user": newcomer})),
+        15 => ("users.enable", json!({"user": newcomer})),
         16 => ("users.change_email", json!({"user": user, "email": email})),
         17 => ("sessions.create", json!({"user": user})),
         18 => ("sessions.end_all", json!({"user": user})),
@@ -317,18 +395,18 @@ fn platform_and_accounts(names: &mut Names<'_>) -> (&'static str, Value) {
             ("accounts.create", request)
         }
         3 => ("accounts.delete", json!({"account": new})),
-        4 => (
-            "accounts.transfer_owner",
-            json!({"account": account, "to": user, "old_owner_role": role}),
-        ),
+        4 => {
+            let to = names.newcomer();
+            let account = names.of(&["acme", &new]);
+            (
+                "accounts.transfer_owner",
+                json!({"account": account, "to": to, "old_owner_role": role}),
+            )
+        }
         5 => {
             let is_exclusive = names.dice.one_in(2);
             let account = names.of(&["other", "kid"]);
-            let policies = json!({"owner_exclusive": is_exclusive});
-            (
-                "policies.set",
-                json!({"account": account, "policies": policies}),
-            )
+            ("policies.set", exclusive(&account, is_exclusive))
         }
         6 | 7 => (
             "groups.create",
@@ -384,13 +462,13 @@ fn platform_and_accounts(names: &mut Names<'_>) -> (&'static str, Value) {
             ("accounts.release", request)
         }
         _ => {
-            let operation = *names.dice.of(&["operators.add", "operators.remove"]);
-            match operation {
-                "operators.add" => (
-                    operation,
+            let user = names.newcomer();
+            match names.dice.one_in(2) {
+                true => (
+                    "operators.add",
                     json!({"user": user, "email": names.email(&user), "role": "chief"}),
                 ),
-                _ => (operation, json!({"user": user})),
+                false => ("operators.remove", json!({"user": user})),
             }
         }
     }
