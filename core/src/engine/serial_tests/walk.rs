@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 pub(super) type Step = (Value, &'static str, Value);
 
 /// So many steps of a process have the same names.
-const STEPS_OF_A_NAME: u64 = 40;
-/// How many tokens and numbers are remembered.
+const STEPS_OF_A_NAME: u64 = 10;
+/// How many of each are remembered.
 const REMEMBERED: usize = 12;
 
 /// What is there before the processes begin.
@@ -59,7 +59,7 @@ pub(super) fn platform() -> Vec<(&'static str, Value)> {
         ("members.add", member("bob", "author")),
         (
             "policies.set",
-            json!({"account": "acme", "policies": {"seats": 9}}),
+            json!({"account": "acme", "policies": {"seats": 14}}),
         ),
         ("policies.set", exclusive("lone", true)),
         ("outbox.take", json!({"consumer": "mails", "limit": 1})),
@@ -79,6 +79,9 @@ pub(super) struct Walk {
     messages: Vec<u64>,
     invitations: Vec<String>,
     slots: Vec<String>,
+    accounts: Vec<String>,
+    /// Accounts and their users.
+    members: Vec<(String, String)>,
 }
 
 fn remember<T>(list: &mut Vec<T>, thing: T) {
@@ -92,6 +95,7 @@ fn remember<T>(list: &mut Vec<T>, thing: T) {
 struct Names<'a> {
     dice: &'a mut Dice,
     step: u64,
+    walk: &'a Walk,
 }
 
 impl Names<'_> {
@@ -128,8 +132,25 @@ impl Names<'_> {
             0..6 => "acme".to_owned(),
             6 | 7 => "kid".to_owned(),
             8 => "other".to_owned(),
-            _ => self.one('a', 3),
+            _ => self.child(),
         }
+    }
+
+    /// An account that was made here, or another that is not there yet.
+    fn child(&mut self) -> String {
+        match &self.walk.accounts[..] {
+            [] => self.one('a', 3),
+            accounts => self.dice.of(accounts).clone(),
+        }
+    }
+
+    /// Somebody who was made a member here, or somebody else.
+    fn member(&mut self) -> Value {
+        let (account, user) = match &self.walk.members[..] {
+            [] => (self.account(), self.newcomer()),
+            members => self.dice.of(members).clone(),
+        };
+        json!({"account": account, "user": user})
     }
 
     fn of(&mut self, list: &[&str]) -> String {
@@ -151,19 +172,21 @@ impl Names<'_> {
 impl Walk {
     /// What is asked next.
     pub(super) fn next(&self, dice: &mut Dice, step: u64) -> Step {
-        let mut names = Names { dice, step };
-        let (operation, request) = match names.dice.roll(6) {
-            0 | 1 => people(&mut names),
-            2 => self.invitations(&mut names),
-            3 => platform_and_accounts(&mut names),
-            4 => self.things(&mut names),
+        let walk = self;
+        let names = &mut Names { dice, step, walk };
+        let (operation, request) = match names.dice.roll(8) {
+            0 | 1 => people(names),
+            2 => self.invitations(names),
+            3 => platform_and_accounts(names),
+            4 => self.things(names),
+            5 => return contested_right(names),
             // Nobody is refused for who they are.
             _ => {
-                let (operation, request) = contested(&mut names);
+                let (operation, request) = contested(names);
                 return (json!({"kind": "system"}), operation, request);
             }
         };
-        (actor(&mut names, operation), operation, request)
+        (actor(names, operation, &request), operation, request)
     }
 
     /// Keeps what later requests name.
@@ -188,6 +211,14 @@ impl Walk {
             "threads.acquire" => {
                 let slot = answer["id"].as_str().unwrap();
                 remember(&mut self.slots, slot.to_owned());
+            }
+            "accounts.create" => {
+                let account = answer["id"].as_str().unwrap();
+                remember(&mut self.accounts, account.to_owned());
+            }
+            "members.add" => {
+                let name = |field: &str| answer[field].as_str().unwrap().to_owned();
+                remember(&mut self.members, (name("account"), name("user")));
             }
             _ => {}
         }
@@ -281,11 +312,12 @@ impl Walk {
 }
 
 /// Mostly one of those who may ask for it, if they have the permission.
-fn actor(names: &mut Names<'_>, operation: &str) -> Value {
+fn actor(names: &mut Names<'_>, operation: &str, request: &Value) -> Value {
     let (of_what, _) = operation.split_once('.').unwrap_or_default();
-    let of_users = ["api_keys", "groups", "invitations", "members"].contains(&of_what);
+    let of_users = ["api_keys", "groups", "invitations", "members"].contains(&of_what)
+        && operation != "invitations.accept"
+        && request.get("email").is_none();
     let of_operators = ["accounts", "limits", "operators", "packages", "roles"].contains(&of_what);
-    let in_acme = |user: &str| json!({"kind": "user", "user": user, "account": "acme"});
     match names.dice.roll(16) {
         0..6 if of_users => in_acme("ann"),
         6..9 if of_users => in_acme("of-acme"),
@@ -295,17 +327,31 @@ fn actor(names: &mut Names<'_>, operation: &str) -> Value {
     }
 }
 
-/// What only one of those who ask at once can have, and what changes whether others may do what
-/// they are about to do.
-fn contested(names: &mut Names<'_>) -> (&'static str, Value) {
-    let of = |account: &str, user: &str| {
-        json!({"account": account, "user": user, "email": format!("{user}@x.example"),
-            "role": "author"})
+fn in_acme(user: &str) -> Value {
+    json!({"kind": "user", "user": user, "account": "acme"})
+}
+
+/// A user of all processes does what their role allows, and their role changes.
+fn contested_right(names: &mut Names<'_>) -> Step {
+    let (actor, user, roles) = match names.dice.one_in(3) {
+        true => (
+            json!({"kind": "system"}),
+            "ann",
+            ["administrator", "author"],
+        ),
+        false => (in_acme("ann"), "bob", ["editor", "author"]),
     };
-    let member = |account: &str, user: &str| json!({"account": account, "user": user});
+    let role = names.of(&roles);
+    let request = json!({"account": "acme", "user": user, "role": role});
+    (actor, "members.set_role", request)
+}
+
+/// What only one of those who ask at once can have.
+fn contested(names: &mut Names<'_>) -> (&'static str, Value) {
+    let of =
+        |account: &str, user: &str| json!({"account": account, "user": user, "role": "author"});
     let email = format!("{}@x.example", names.one('e', 2));
-    let one = names.one('s', 6);
-    match names.dice.roll(12) {
+    match names.dice.roll(10) {
         // An e-mail address, for a new user or an invitation.
         0 => {
             let id = names.one('d', 6);
@@ -316,37 +362,31 @@ fn contested(names: &mut Names<'_>) -> (&'static str, Value) {
             json!({"account": "other", "addresses": email, "role": "author"}),
         ),
         // A seat, of those of all accounts in the team.
-        3..6 => ("members.add", of(&names.of(&["acme", "kid"]), &one)),
-        6 => ("members.remove", member(&names.of(&["acme", "kid"]), &one)),
+        3..5 => {
+            let user = names.one('s', 6);
+            let mut new = of(&names.of(&["acme", "kid"]), &user);
+            new["email"] = json!(format!("{user}@x.example"));
+            ("members.add", new)
+        }
+        5 => ("members.remove", names.member()),
         // Whoever owns the account keeps the role of its owner.
-        7 => {
+        6 => {
             let to = names.of(&["of-kid", "bob"]);
             (
                 "accounts.transfer_owner",
                 json!({"account": "kid", "to": to, "old_owner_role": "author"}),
             )
         }
-        8 => {
-            let user = names.of(&["of-kid", "bob"]);
-            (
-                "members.set_role",
-                json!({"account": "kid", "user": user, "role": "author"}),
-            )
-        }
+        7 => ("members.set_role", of("kid", &names.of(&["of-kid", "bob"]))),
         // Somebody who owns one account joins another.
-        9 => match names.dice.roll(6) {
-            0 => ("members.remove", member("other", "of-lone")),
-            1 => ("policies.set", exclusive("lone", names.dice.one_in(2))),
-            _ => ("members.add", of("other", "of-lone")),
+        8 => ("members.add", of("other", "of-lone")),
+        _ => match names.dice.one_in(2) {
+            true => ("policies.set", exclusive("lone", names.dice.one_in(2))),
+            false => (
+                "members.remove",
+                json!({"account": "other", "user": "of-lone"}),
+            ),
         },
-        // What somebody may do who is at work in all processes.
-        _ => {
-            let role = names.of(&["administrator", "author"]);
-            (
-                "members.set_role",
-                json!({"account": "acme", "user": "ann", "role": role}),
-            )
-        }
     }
 }
 
@@ -354,14 +394,15 @@ fn people(names: &mut Names<'_>) -> (&'static str, Value) {
     let (account, user, role) = (names.account(), names.user(), names.role());
     let email = names.email(&user);
     let newcomer = names.newcomer();
-    let member = json!({"account": account, "user": newcomer});
+    let member = names.member();
     let with_role = json!({"account": account, "user": user, "role": role});
     match names.dice.roll(20) {
-        0..5 => {
+        0..3 => {
             let mut new = with_role;
             new["email"] = json!(email);
             ("members.add", new)
         }
+        3..5 => ("members.add", with_role),
         5..8 => ("members.remove", member),
         8..10 => ("members.set_role", with_role),
         10 => ("members.disable", member),
@@ -384,20 +425,22 @@ fn people(names: &mut Names<'_>) -> (&'static str, Value) {
 fn platform_and_accounts(names: &mut Names<'_>) -> (&'static str, Value) {
     let (account, user, role) = (names.account(), names.user(), names.role());
     let group = names.one('g', 3);
-    let new = names.one('a', 3);
+    let child = names.child();
     let allow = names.of(&["campaigns", "lists", "users"]);
     let allow = json!([{"permission": allow}]);
     match names.dice.roll(20) {
         0..3 => {
             let parent = names.of(&["acme", "acme", "kid"]);
-            let owner = json!({"user": user, "email": names.email(&user)});
+            let owner = names.one('o', 5);
+            let owner = json!({"user": owner, "email": names.email(&owner)});
+            let new = names.one('a', 3);
             let request = json!({"id": new, "name": new, "parent": parent, "owner": owner});
             ("accounts.create", request)
         }
-        3 => ("accounts.delete", json!({"account": new})),
+        3 => ("accounts.delete", json!({"account": child})),
         4 => {
             let to = names.newcomer();
-            let account = names.of(&["acme", &new]);
+            let account = names.of(&["acme", &child]);
             (
                 "accounts.transfer_owner",
                 json!({"account": account, "to": to, "old_owner_role": role}),
@@ -449,16 +492,12 @@ fn platform_and_accounts(names: &mut Names<'_>) -> (&'static str, Value) {
                 "limit": names.count(100)}),
         ),
         16 => ("caps.remove", json!({"account": account, "cap": "few"})),
-        17 => {
-            let account = names.one('a', 3);
-            (
-                "accounts.hold",
-                json!({"account": account, "reason": "abuse"}),
-            )
-        }
+        17 => (
+            "accounts.hold",
+            json!({"account": child, "reason": "abuse"}),
+        ),
         18 => {
-            let account = names.one('a', 3);
-            let request = json!({"account": account, "hold": names.count(2)});
+            let request = json!({"account": child, "hold": names.count(2)});
             ("accounts.release", request)
         }
         _ => {
