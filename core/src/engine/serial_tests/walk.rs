@@ -351,7 +351,7 @@ fn contested(names: &mut Names<'_>) -> (&'static str, Value) {
     let of =
         |account: &str, user: &str| json!({"account": account, "user": user, "role": "author"});
     let email = format!("{}@x.example", names.one('e', 2));
-    match names.dice.roll(10) {
+    match names.dice.roll(11) {
         // An e-mail address, for a new user or an invitation.
         0 => {
             let id = names.one('d', 6);
@@ -369,6 +369,11 @@ fn contested(names: &mut Names<'_>) -> (&'static str, Value) {
             ("members.add", new)
         }
         5 => ("members.remove", names.member()),
+        // A thread, of those of the account.
+        10 => (
+            "threads.acquire",
+            json!({"account": "acme", "holder": "w3", "ttl_ms": 86_400_000}),
+        ),
         // Whoever owns the account keeps the role of its owner.
         6 => {
             let to = names.of(&["of-kid", "bob"]);
