@@ -57,7 +57,7 @@
 #define TENANTRY_VERSION_MAJOR 0
 #define TENANTRY_VERSION_MINOR 1
 #define TENANTRY_VERSION_PATCH 0
-#define TENANTRY_CATALOGUE_HASH "33bd3c1a761d46a2b2b07f20486a050b"
+#define TENANTRY_CATALOGUE_HASH "e797e89546b39823d30fa35bac966adb"
 
 #if defined(__GNUC__) || defined(__clang__)
 #define TENANTRY_API __attribute__((visibility("default")))

@@ -3,7 +3,7 @@
 
 const { TenantryError } = require('./error.cjs')
 
-const CATALOGUE_HASH = '33bd3c1a761d46a2b2b07f20486a050b'
+const CATALOGUE_HASH = 'e797e89546b39823d30fa35bac966adb'
 
 const ERROR_CLASSES = {
   invalid: class InvalidArgument extends TenantryError {},
@@ -686,10 +686,12 @@ const TYPES = {
     firstName: ['first_name', 'text'],
     lastName: ['last_name', 'text'],
     role: ['role', 'text'],
+    nextRole: ['next_role', 'NextRole'],
     administrator: ['administrator', 'bool'],
     group: ['group', 'text'],
     owner: ['owner', 'bool'],
     disabled: ['disabled', 'bool'],
+    untilMs: ['until_ms', 'integer'],
     status: ['status', 'text'],
     pending: ['pending', ['text']],
     lastSeenAtMs: ['last_seen_at_ms', 'integer'],
@@ -710,6 +712,7 @@ const TYPES = {
     apiKey: ['api_key', 'text'],
   },
   NextPackage: { package: ['package', 'text'], fromMs: ['from_ms', 'integer'] },
+  NextRole: { role: ['role', 'text'], fromMs: ['from_ms', 'integer'] },
   Notifications: { desktop: ['desktop', 'bool'], badge: ['badge', 'bool'], sound: ['sound', 'bool'] },
   NotificationsEdit: { desktop: ['desktop', 'bool'], badge: ['badge', 'bool'], sound: ['sound', 'bool'] },
   OfferedAccount: { account: ['account', 'text'], name: ['name', 'text'], role: ['role', 'text'] },
@@ -1781,6 +1784,7 @@ const TYPES = {
     lastName: ['last_name', 'text'],
     role: ['role', 'text'],
     group: ['group', 'text'],
+    untilMs: ['until_ms', 'integer'],
   },
   MembersBulkRequest: {
     account: ['account', 'text'],
@@ -1793,9 +1797,14 @@ const TYPES = {
     atomic: ['atomic', 'bool'],
   },
   MembersDisableRequest: { account: ['account', 'text'], user: ['user', 'text'] },
-  MembersEnableRequest: { account: ['account', 'text'], user: ['user', 'text'] },
+  MembersEnableRequest: { account: ['account', 'text'], user: ['user', 'text'], untilMs: ['until_ms', 'integer'] },
   MembersGetRequest: { account: ['account', 'text'], user: ['user', 'text'] },
-  MembersGrantRequest: { user: ['user', 'text'], accounts: ['accounts', ['text']], role: ['role', 'text'] },
+  MembersGrantRequest: {
+    user: ['user', 'text'],
+    accounts: ['accounts', ['text']],
+    role: ['role', 'text'],
+    untilMs: ['until_ms', 'integer'],
+  },
   MembersLeaveRequest: { account: ['account', 'text'], resourcesTo: ['resources_to', 'ResourcesTo'] },
   MembersListRequest: {
     account: ['account', 'text'],
@@ -1828,6 +1837,7 @@ const TYPES = {
     user: ['user', 'text'],
     role: ['role', 'text'],
     group: ['group', 'text'],
+    untilMs: ['until_ms', 'integer'],
     expectedRev: ['expected_rev', 'integer'],
   },
   OperatorsAddRequest: {

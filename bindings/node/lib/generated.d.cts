@@ -2752,6 +2752,8 @@ export interface Member {
   lastName?: string
   /** The role; an owner needs none. */
   role?: string
+  /** The role that the member will have again, if `role` is theirs only until then. */
+  nextRole?: NextRole
   /** Whether the role is an administrator's role. */
   administrator: boolean
   /** The group; owners and administrators are in none. */
@@ -2760,6 +2762,8 @@ export interface Member {
   owner: boolean
   /** Whether the membership, or the user as a whole, is disabled. */
   disabled: boolean
+  /** When the membership is disabled by itself, in unix milliseconds; absent if it has no end. */
+  untilMs?: number
   /** Whether they can use the account already. */
   status: MemberStatus
   /** The steps that are still to be done. */
@@ -2893,6 +2897,14 @@ export interface NextPackage {
   /** The package. */
   package: string
   /** When the account gets it, in unix milliseconds. */
+  fromMs: number
+}
+
+/** The role that a member will have again, who has another one until then (R-INV-14). */
+export interface NextRole {
+  /** The role. */
+  role: string
+  /** When the member has it again, in unix milliseconds. */
   fromMs: number
 }
 
@@ -6867,6 +6879,11 @@ export interface MembersAddRequest {
   role?: string | undefined
   /** The group; the default group when absent. */
   group?: string | undefined
+  /**
+   * When the membership is disabled by itself, in unix milliseconds; never when absent
+   * (R-INV-14).
+   */
+  untilMs?: Integer | undefined
 }
 
 /** The request of `members.bulk`. */
@@ -6906,6 +6923,11 @@ export interface MembersEnableRequest {
   account: string
   /** The user. */
   user: string
+  /**
+   * When the membership is disabled by itself, in unix milliseconds; never when absent. The
+   * owner's membership has no end.
+   */
+  untilMs?: Integer | undefined
 }
 
 /** The request of `members.get`. */
@@ -6924,6 +6946,8 @@ export interface MembersGrantRequest {
   accounts: ReadonlyArray<string>
   /** The role, as in `members.add`. */
   role?: string | undefined
+  /** When the memberships are disabled by themselves, as in `members.add`. */
+  untilMs?: Integer | undefined
 }
 
 /** The request of `members.leave`. */
@@ -7024,6 +7048,11 @@ export interface MembersSetRoleRequest {
    * the member is in no group, the default group.
    */
   group?: string | undefined
+  /**
+   * Until when the member has the role, in unix milliseconds; then the member has the role again
+   * that they had for good (R-INV-14). For good when absent.
+   */
+  untilMs?: Integer | undefined
   /** The revision on which the change is based; a stale one is refused with `rev_conflict`. */
   expectedRev?: Integer | undefined
 }
@@ -9210,7 +9239,7 @@ export interface MembersOperations {
   bulk(request: MembersBulkRequest): Promise<BulkMemberResults>
   /** Disables a membership; the user's other accounts are not affected (R-ACC-3). */
   disable(request: MembersDisableRequest): Promise<Member>
-  /** Enables a membership that was disabled (R-ACC-3). */
+  /** Enables a membership that was disabled (R-ACC-3), or sets until when one is enabled (R-INV-14). */
   enable(request: MembersEnableRequest): Promise<Member>
   /** Reads a membership. */
   get(request: MembersGetRequest): Promise<Member>

@@ -2287,6 +2287,7 @@ class MembersOperations(Namespace):
         last_name: str | None = None,
         role: str | None = None,
         group: str | None = None,
+        until_ms: int | None = None,
     ) -> Pending[Member]:
         """Makes a user a member of an account: an existing user by id, or a new user by e-mail address (R-INV-7).
 
@@ -2303,11 +2304,12 @@ class MembersOperations(Namespace):
           that the user has in the team; otherwise the default role of the account. If the role comes from the
           package, no role can be named.
         - `group`: The group; the default group when absent.
+        - `until_ms`: When the membership is disabled by itself, in unix milliseconds; never when absent (R-INV-14).
         """
         return self._call(Member._from, 
             "members.add",
             {"account": account},
-            {"user": user, "email": email, "first_name": first_name, "last_name": last_name, "role": role, "group": group},
+            {"user": user, "email": email, "first_name": first_name, "last_name": last_name, "role": role, "group": group, "until_ms": until_ms},
         )
 
     def bulk(
@@ -2349,13 +2351,15 @@ class MembersOperations(Namespace):
         """
         return self._call(Member._from, "members.disable", {"account": account, "user": user})
 
-    def enable(self, *, account: str, user: str) -> Pending[Member]:
-        """Enables a membership that was disabled (R-ACC-3).
+    def enable(self, *, account: str, user: str, until_ms: int | None = None) -> Pending[Member]:
+        """Enables a membership that was disabled (R-ACC-3), or sets until when one is enabled (R-INV-14).
 
         - `account`: The account.
         - `user`: The user.
+        - `until_ms`: When the membership is disabled by itself, in unix milliseconds; never when absent. The owner's
+          membership has no end.
         """
-        return self._call(Member._from, "members.enable", {"account": account, "user": user})
+        return self._call(Member._from, "members.enable", {"account": account, "user": user}, {"until_ms": until_ms})
 
     def get(self, *, account: str, user: str) -> Pending[Member]:
         """Reads a membership.
@@ -2371,14 +2375,20 @@ class MembersOperations(Namespace):
         user: str,
         accounts: List[str] | tuple[str, ...],
         role: str | None = None,
+        until_ms: int | None = None,
     ) -> Pending[MembersGranted]:
         """Gives an existing user access to further accounts with one role: to all of them, or to none (R-INV-7).
 
         - `user`: The user.
         - `accounts`: The accounts: 1 to 100.
         - `role`: The role, as in `members.add`.
+        - `until_ms`: When the memberships are disabled by themselves, as in `members.add`.
         """
-        return self._call(MembersGranted._from, "members.grant", {"user": user, "accounts": accounts}, {"role": role})
+        return self._call(MembersGranted._from, 
+            "members.grant",
+            {"user": user, "accounts": accounts},
+            {"role": role, "until_ms": until_ms},
+        )
 
     def leave(self, *, account: str, resources_to: ResourcesToInput | None = None) -> Pending[MemberRemoved]:
         """Leaves the account in which the user acts: the membership ends as by `members.remove`, without a permission.
@@ -2494,6 +2504,7 @@ class MembersOperations(Namespace):
         user: str,
         role: str,
         group: str | None = None,
+        until_ms: int | None = None,
         expected_rev: int | None = None,
     ) -> Pending[Member]:
         """Gives a member another role, higher or lower; nobody can give a role that allows more than they hold
@@ -2508,12 +2519,14 @@ class MembersOperations(Namespace):
         - `role`: The new role.
         - `group`: The group, if the new role needs one. When absent: the group in which the member is or, if the
           member is in no group, the default group.
+        - `until_ms`: Until when the member has the role, in unix milliseconds; then the member has the role again
+          that they had for good (R-INV-14). For good when absent.
         - `expected_rev`: The revision on which the change is based; a stale one is refused with `rev_conflict`.
         """
         return self._call(Member._from, 
             "members.set_role",
             {"account": account, "user": user, "role": role},
-            {"group": group, "expected_rev": expected_rev},
+            {"group": group, "until_ms": until_ms, "expected_rev": expected_rev},
         )
 
 

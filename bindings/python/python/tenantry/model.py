@@ -4204,6 +4204,8 @@ class Member:
     """The last name."""
     role: str | None = None
     """The role; an owner needs none."""
+    next_role: NextRole | None = None
+    """The role that the member will have again, if `role` is theirs only until then."""
     administrator: bool
     """Whether the role is an administrator's role."""
     group: str | None = None
@@ -4212,6 +4214,8 @@ class Member:
     """Whether the user owns the account."""
     disabled: bool
     """Whether the membership, or the user as a whole, is disabled."""
+    until_ms: int | None = None
+    """When the membership is disabled by itself, in unix milliseconds; absent if it has no end."""
     status: MemberStatus
     """Whether they can use the account already."""
     pending: tuple[PendingStep, ...]
@@ -4234,10 +4238,12 @@ class Member:
             first_name=value.get("first_name"),
             last_name=value.get("last_name"),
             role=value.get("role"),
+            next_role=NextRole._from(value["next_role"]) if "next_role" in value else None,
             administrator=value["administrator"],
             group=value.get("group"),
             owner=value["owner"],
             disabled=value["disabled"],
+            until_ms=value.get("until_ms"),
             status=value["status"],
             pending=tuple(value["pending"]),
             last_seen_at_ms=value.get("last_seen_at_ms"),
@@ -4328,6 +4334,23 @@ class NextPackage:
     def _from(cls, value: Any) -> NextPackage:
         return cls(
             package=value["package"],
+            from_ms=value["from_ms"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NextRole:
+    """The role that a member will have again, who has another one until then (R-INV-14)."""
+
+    role: str
+    """The role."""
+    from_ms: int
+    """When the member has it again, in unix milliseconds."""
+
+    @classmethod
+    def _from(cls, value: Any) -> NextRole:
+        return cls(
+            role=value["role"],
             from_ms=value["from_ms"],
         )
 
@@ -7933,6 +7956,7 @@ __all__ = [
     "MessageClass",
     "MessageInput",
     "NextPackage",
+    "NextRole",
     "Notifications",
     "NotificationsEditInput",
     "OfferedAccount",
