@@ -35,6 +35,7 @@ mod secret;
 mod session;
 mod share;
 mod slot;
+mod stop;
 mod suppression;
 mod text;
 mod user;
@@ -90,6 +91,9 @@ pub use secret::Secret;
 pub use session::{PasswordRecord, Session, SessionBehind};
 pub use share::Share;
 pub use slot::Slot;
+pub use stop::{
+    AccountOutcomes, AccountStop, AtRisk, DayOutcomes, RateNotice, StopOutcome, StopRule, StopScope,
+};
 pub use suppression::{MessageClass, Suppression};
 pub use text::{Count, Cursor, FilePath, Id, Name, Note, StorePath, folded};
 pub use user::{Link, LinkKind, Notifications, NotificationsEdit, Profile, User};
