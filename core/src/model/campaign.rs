@@ -1,6 +1,6 @@
 //! The outcomes of campaigns, as far as bounces and complaints need them (R-QTA-11, R-QTA-18).
 
-use super::{AtRisk, Count, Id, StopRule};
+use super::{AtRisk, CampaignOutcomes, Count, Id, StopRule};
 use tenantry_macros::answer;
 
 /// The outcomes of a campaign, as they are stored and shown.
@@ -27,20 +27,6 @@ pub struct Campaign {
     pub created_at_ms: u64,
     /// When the record of the campaign was last changed, in unix milliseconds.
     pub updated_at_ms: u64,
-}
-
-/// How many messages of a campaign, or of an account, had each outcome.
-#[answer]
-#[derive(Copy, Default, Eq)]
-pub struct CampaignOutcomes {
-    /// How many messages were delivered.
-    pub delivered: u64,
-    /// How many messages bounced permanently.
-    pub hard: u64,
-    /// How many messages bounced temporarily.
-    pub soft: u64,
-    /// How many messages were delivered and brought a complaint.
-    pub complaints: u64,
 }
 
 /// Why a campaign is stopped.

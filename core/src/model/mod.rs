@@ -50,7 +50,7 @@ pub use audit::{
     AUDIT_IP, AuditActor, AuditActorKind, AuditChain, AuditChange, AuditFields, AuditHead,
     AuditKind, AuditLink, AuditPerson, AuditPersonal, AuditRecord,
 };
-pub use campaign::{Campaign, CampaignOutcomes, CampaignStop, CampaignStopReason};
+pub use campaign::{Campaign, CampaignStop, CampaignStopReason};
 pub use cap::{Cap, CapScope, MessageInput};
 pub use clock::{ClockJump, ClockRecord};
 pub use credit::{
@@ -92,7 +92,8 @@ pub use session::{PasswordRecord, Session, SessionBehind};
 pub use share::Share;
 pub use slot::Slot;
 pub use stop::{
-    AccountOutcomes, AccountStop, AtRisk, DayOutcomes, RateNotice, StopOutcome, StopRule, StopScope,
+    AccountOutcomes, AccountStop, AtRisk, CampaignOutcomes, DayOutcomes, RateNotice, StopOutcome,
+    StopRule, StopScope,
 };
 pub use suppression::{MessageClass, Suppression};
 pub use text::{Count, Cursor, FilePath, Id, Name, Note, StorePath, folded};

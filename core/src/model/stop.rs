@@ -1,6 +1,6 @@
 //! The rates at which campaigns and accounts are stopped, and what is counted for them (R-QTA-18).
 
-use super::{CampaignOutcomes, Channel, Count, Id};
+use super::{Channel, Count, Id};
 use serde::{Deserialize, Serialize};
 use tenantry_macros::{answer, request};
 
@@ -43,6 +43,20 @@ pub enum StopOutcome {
     HardBounces,
     /// Complaints, among the messages that were delivered.
     Complaints,
+}
+
+/// How many messages of a campaign, or of an account, had each outcome.
+#[answer]
+#[derive(Copy, Default, Eq)]
+pub struct CampaignOutcomes {
+    /// How many messages were delivered.
+    pub delivered: u64,
+    /// How many messages bounced permanently.
+    pub hard: u64,
+    /// How many messages bounced temporarily.
+    pub soft: u64,
+    /// How many messages were delivered and brought a complaint.
+    pub complaints: u64,
 }
 
 /// A rate is close to the one that stops.
