@@ -125,7 +125,8 @@ fn check_licence(
     if before.and_then(|package| package.bounce_rate) != after.bounce_rate {
         ctx.require_licence("/bounce_rate")?;
     }
-    if before.map_or(&[][..], |package| &package.stops) != after.stops {
+    let stops = before.map_or(&[][..], |package| package.stops.as_slice());
+    if stops != after.stops.as_slice() {
         ctx.require_licence("/stops")?;
     }
     for name in licensed_limits() {
