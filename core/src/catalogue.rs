@@ -495,7 +495,7 @@ operations! {
     sharing.unshare: sharing::Unshare => sharing::ShareEnded, Write at account
         [-       key log_in_as -      -     ] account("templates.unshare", "clients.edit");
     stops.get: stops::Get => stops::AccountRates, Read at account
-        [-       key log_in_as -      -     ] account("accounts.view", "clients.view_all");
+        [-       key log_in_as -      -     ] account("limits.view", "clients.view_all");
     stops.resume: stops::Resume => stops::AccountRates, Write at account
         [-       key log_in_as -      -     ] Operator("clients.status");
     store.backup: store::Backup => store::StoreBackup, Read at -
