@@ -4,8 +4,8 @@
 
 use crate::api::bulk::Problem;
 use crate::model::{
-    Channel, Count, Cursor, Email, Hold as HoldEntry, HoldReason, Id, Limits, Name, NextPackage,
-    Note,
+    AccountStop, Channel, Count, Cursor, Email, Hold as HoldEntry, HoldReason, Id, Limits, Name,
+    NextPackage, Note,
 };
 use crate::rules::account::Status;
 use tenantry_macros::{answer, request};
@@ -323,6 +323,10 @@ pub struct Account {
     pub status: Status,
     /// The holds that suspend this account itself.
     pub holds: Vec<HoldEntry>,
+    /// The channels on which the account is stopped for its bounces or complaints (R-QTA-18);
+    /// absent when there is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stops: Vec<AccountStop>,
     /// When the account was closed, in unix milliseconds.
     pub closed_at_ms: Option<u64>,
     /// How many accounts are directly below the account.

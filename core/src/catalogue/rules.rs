@@ -4,6 +4,9 @@
 pub(super) const OWN_LOG_IN: &str =
     "R-SES-1: the person themself; a user needs `self.password` in the account in which they act";
 
+/// Who may ask in which accounts somebody is.
+pub(super) const ABOUT_ONESELF: &str = "users about themselves; operators with `clients.view_all`";
+
 /// Who may set policies.
 pub(super) const POLICIES: &str = "operators with `platform.policies` for the platform, and with \
     `clients.edit` for an account; never users";

@@ -37,6 +37,7 @@ pub(crate) mod second_factors;
 pub(crate) mod sending;
 pub(crate) mod sessions;
 pub(crate) mod sharing;
+pub(crate) mod stops;
 pub(crate) mod store;
 pub(crate) mod suppressions;
 pub(crate) mod teams;

@@ -287,6 +287,8 @@ codes! {
         released, or has expired.";
     ReservationVoid = 504, "reservation_void", State, Never, "The account was suspended or closed, \
         and the reservation was given back.";
+    SendingStopped = 505, "sending_stopped", State, Never, "The account is stopped on the channel, \
+        because of its bounces or complaints; the platform resumes it.";
 
     // 600..699: invitations
     InvitationExpired = 600, "invitation_expired", State, Never, "The invitation has expired; ask \

@@ -226,6 +226,7 @@ mod tests {
             lifecycle: Lifecycle::Active,
             leaving: false,
             holds: Vec::new(),
+            stops: Vec::new(),
             next_hold: 1,
             children: 0,
             rev: 1,

@@ -88,6 +88,7 @@ pub(crate) fn make(ctx: &mut Ctx<'_>, new: NewAccount<'_>) -> Result<model::Acco
         time_zone: time_zone.into(),
         lifecycle: new.lifecycle,
         holds: Vec::new(),
+        stops: Vec::new(),
         next_hold: 1,
         children: 0,
         rev: 1,

@@ -52,6 +52,7 @@ pub(crate) fn answer_of_line(
         time_zone: account.time_zone,
         status,
         holds: account.holds,
+        stops: account.stops,
         closed_at_ms: match account.lifecycle {
             Lifecycle::Closed { at_ms, .. } => Some(at_ms),
             Lifecycle::Pending | Lifecycle::Active => None,

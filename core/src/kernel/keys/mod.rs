@@ -50,7 +50,7 @@ pub(crate) use resources::{
     shared_tallies, shared_tally, shared_with, slot, slot_end, slot_end_at, slot_ends_after,
 };
 pub(crate) use sending::{
-    answered, campaign, open_reservation, reservation, stopped_campaign, suppression,
+    answered, campaign, open_reservation, outcomes, reservation, stopped_campaign, suppression,
     team_suppression,
 };
 pub(crate) use users::{

@@ -91,6 +91,8 @@ prefixes! {
     OUTBOX_NEXT = b"on";
     OPERATOR = b"op";
     OPEN_RESERVATION = b"or";
+    /// What became of the messages of an account.
+    OUTCOMES = b"ot";
     /// Of whom the outbox tells.
     OUTBOX_PERSON = b"ow";
     PACKAGE_ACCOUNT = b"pa";
