@@ -287,6 +287,8 @@ codes! {
         released, or has expired.";
     ReservationVoid = 504, "reservation_void", State, Never, "The account was suspended or closed, \
         and the reservation was given back.";
+    UsageImported = 505, "usage_imported", Conflict, Never, "Another number was imported for this \
+        counter in its current window; `details.used` says which.";
 
     // 600..699: invitations
     InvitationExpired = 600, "invitation_expired", State, Never, "The invitation has expired; ask \

@@ -241,7 +241,8 @@ fn is_left_out(kind: AuditKind, name: &str) -> bool {
         | AuditKind::DefaultLimits
         | AuditKind::Password
         | AuditKind::Policies
-        | AuditKind::Store => &[],
+        | AuditKind::Store
+        | AuditKind::Usage => &[],
     };
     NEVER.contains(&name) || of_this_kind.contains(&name)
 }
