@@ -6,8 +6,8 @@ use crate::error::{Code, Error};
 use crate::kernel::page::Reader;
 use crate::kernel::{Tx, keys};
 use crate::model::{
-    Account, Actor, AuditActor, AuditChain, AuditChange, Edition, EffectivePolicies, Id, OutboxMessage,
-    PermissionTree, PolicyRecord,
+    Account, Actor, AuditActor, AuditChain, AuditChange, Edition, EffectivePolicies, Id,
+    OutboxMessage, PermissionTree, PolicyRecord,
 };
 use crate::rules::policy;
 use crate::tables::accounts::account_line;

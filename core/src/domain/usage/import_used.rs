@@ -76,7 +76,7 @@ fn answer_of(known: ImportedUse) -> UsageImported {
 
 fn imported_before(known: ImportedUse) -> Error {
     let message = format!(
-        "{} were imported in this window before; import again when the next window has begun.",
+        "This window has an import of {} already; import again when the next one has begun.",
         known.used
     );
     let error = Error::new(Code::UsageImported, message);
@@ -166,7 +166,10 @@ impl ImportUsed {
             return Err(Error::invalid("/cap", message));
         }
         let subject = subject_of(cap, &self.account, self.subject.as_ref())?;
-        let only = cap.subject.as_ref().filter(|_| cap.scope != CapScope::Account);
+        let only = cap
+            .subject
+            .as_ref()
+            .filter(|_| cap.scope != CapScope::Account);
         if let Some(only) = only.filter(|only| only.as_str() != subject) {
             let message = format!("The cap counts `{only}` alone, not `{subject}`.");
             return Err(Error::invalid("/subject", message));
