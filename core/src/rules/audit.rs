@@ -250,7 +250,7 @@ fn is_left_out(kind: AuditKind, name: &str) -> bool {
 /// What tells who somebody is.
 fn is_personal(kind: AuditKind, name: &str) -> bool {
     match kind {
-        AuditKind::User => name == "email" || name.starts_with("profile."),
+        AuditKind::User => ["email", "external_id"].contains(&name) || name.starts_with("profile."),
         // What a mail server said often names the address.
         AuditKind::Invitation => {
             ["email", "first_name", "last_name", "delivery.note"].contains(&name)
