@@ -98,6 +98,9 @@ fn write(
     let Some(account) = &wanted.id.account else {
         return Ok(());
     };
+    if imported.is_none() && into.counted() == counted {
+        return Ok(());
+    }
     ctx.tx.recount(account);
     let field = |name: &str, value: u64| (name.to_owned(), Value::from(value));
     let mut after = AuditFields::from_iter([field("used", into.counted())]);
