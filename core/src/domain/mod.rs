@@ -13,6 +13,7 @@ pub(crate) mod caps;
 pub(crate) mod clock;
 pub(crate) mod credits;
 pub(crate) mod due;
+pub(crate) mod external_ids;
 pub(crate) mod gauges;
 pub(crate) mod groups;
 pub(crate) mod invitations;

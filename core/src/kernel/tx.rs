@@ -69,6 +69,8 @@ pub(crate) struct Journal {
 pub(crate) enum Lowered {
     /// Those of an account, and of those below it, which may inherit.
     Account(Id),
+    /// None: the counters of an account are higher.
+    Counters(Id),
     /// Those of all accounts that have a package.
     Package(Id),
     /// The caps of the platform.
@@ -468,6 +470,15 @@ impl<'a> Tx<'a> {
     pub(crate) fn invalidate_meters(&mut self) {
         self.changes.note.meters = true;
         self.changes.note.everything = true;
+    }
+
+    /// The counters of this account are to be read anew once this is committed, and the host is
+    /// told where that reaches a threshold.
+    pub(crate) fn recount(&mut self, account: &Id) {
+        self.changes.note.counted.insert(account.clone());
+        // Whoever does not know of that prepares anew.
+        self.invalidate_account(account);
+        self.recheck_limits(Lowered::Counters(account.clone()));
     }
 
     /// The permission tree is out of date once this is committed.

@@ -9,6 +9,9 @@ use tenantry_macros::answer;
 pub struct Account {
     /// The id.
     pub id: Id,
+    /// The id of the account in another system, which the platform has given (R-ACC-9).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<Name>,
     /// The name that people see.
     pub name: Name,
     /// The account above.

@@ -68,7 +68,7 @@ pub use limit::{CountedClass, Limit, LimitKind, LimitName, LimitTerms, Limits};
 pub use mailbox::Mailbox;
 pub(crate) use mailbox::trimmed;
 pub use member::{Member, NextRole};
-pub use meter::{Channel, Meter, PaceRecord, Pruning};
+pub use meter::{Channel, Imported, ImportedUse, Meter, PaceRecord, Pruning};
 pub use operator::Operator;
 pub use outbox::{
     DeadMessage, LimitAlert, LogInNotice, OpenMessage, OutboxConsumer, OutboxKind, OutboxMessage,

@@ -241,7 +241,8 @@ fn is_left_out(kind: AuditKind, name: &str) -> bool {
         | AuditKind::DefaultLimits
         | AuditKind::Password
         | AuditKind::Policies
-        | AuditKind::Store => &[],
+        | AuditKind::Store
+        | AuditKind::Usage => &[],
     };
     NEVER.contains(&name) || of_this_kind.contains(&name)
 }
@@ -249,7 +250,7 @@ fn is_left_out(kind: AuditKind, name: &str) -> bool {
 /// What tells who somebody is.
 fn is_personal(kind: AuditKind, name: &str) -> bool {
     match kind {
-        AuditKind::User => name == "email" || name.starts_with("profile."),
+        AuditKind::User => ["email", "external_id"].contains(&name) || name.starts_with("profile."),
         // What a mail server said often names the address.
         AuditKind::Invitation => {
             ["email", "first_name", "last_name", "delivery.note"].contains(&name)

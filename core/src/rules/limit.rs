@@ -209,6 +209,7 @@ mod tests {
         let id = Id::new("acme").unwrap();
         Account {
             id: id.clone(),
+            external_id: None,
             name: Name::new("Acme").unwrap(),
             parent: None,
             owner: None,

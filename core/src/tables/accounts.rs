@@ -26,6 +26,10 @@ impl Table for Accounts {
             source: by_last,
         },
         Index {
+            prefix: keys::ACCOUNT_EXTERNAL_ID,
+            source: by_last,
+        },
+        Index {
             prefix: keys::ACCOUNT_ORDER,
             source: by_last,
         },
@@ -78,6 +82,9 @@ impl Table for Accounts {
         };
         for entry in orders(account, owner.as_ref()) {
             lines.index(entry);
+        }
+        if let Some(external_id) = &account.external_id {
+            lines.index(keys::account_external_id(external_id, id));
         }
         if let Some(parent) = &account.parent {
             lines.index(keys::child(parent, id));

@@ -42,6 +42,7 @@ pub(crate) fn answer_of_line(
         email_credits: credits(ctx, Channel::Email)?,
         sms_credits: credits(ctx, Channel::Sms)?,
         id: account.id,
+        external_id: account.external_id,
         name: account.name,
         parent: account.parent,
         owner: account.owner,
