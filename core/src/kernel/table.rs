@@ -30,7 +30,7 @@ pub(crate) fn led_to(value: &[u8]) -> Option<Id> {
 /// A kind of record that knows its own key.
 pub(crate) trait Table {
     /// What is stored.
-    type Record: Serialize + DeserializeOwned + Clone + 'static;
+    type Record: Serialize + DeserializeOwned + Clone + Send + Sync + 'static;
     /// The two letters that its keys begin with.
     const PREFIX: Prefix;
     /// As what the audit remembers its changes; none where it does not.
