@@ -53,8 +53,10 @@ pub(crate) struct Kernel {
     pub(crate) ids: IdSource,
     durability: Durability,
     pub(crate) edition: Edition,
-    /// One operation of this process writes at a time; see [`Kernel::write`].
-    pub(crate) writer: Mutex<()>,
+    /// One operation of this process writes at a time; see [`Kernel::write`]. It is the lock of the
+    /// standard library: that of `parking_lot` has whoever waits yield the processor first, again
+    /// and again, and now and then hands itself to a thread that still sleeps.
+    pub(crate) writer: std::sync::Mutex<()>,
     /// What readers read in, so that they see all of a batch or nothing of it.
     snapshots: Snapshots,
     /// All commits up to this one are known to be durable.
@@ -103,7 +105,7 @@ impl Kernel {
             },
             durability: options.durability,
             edition: options.edition,
-            writer: Mutex::new(()),
+            writer: std::sync::Mutex::new(()),
             snapshots,
             durable: AtomicU64::new(0),
             replaces: AtomicBool::new(replaces),
