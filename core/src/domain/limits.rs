@@ -285,7 +285,11 @@ fn change(ctx: &mut Ctx<'_>, id: &Id, change: Change) -> Result<LimitExplanation
     if value != account.overrides.get(limit) && needs_licence(limit, LimitLevel::Account) {
         ctx.require_licence("/limit")?;
     }
-    let sums = all_promised(&mut ctx.tx, id)?;
+    let sums = match account.children {
+        // Nobody to whom anything could be guaranteed.
+        0 => BTreeMap::new(),
+        _ => all_promised(&mut ctx.tx, id)?,
+    };
     let held_before = holds(ctx, id, limit, &sums)?;
     promise(ctx, &account, limit, false)?;
     account.overrides.set(limit, value);
