@@ -113,6 +113,8 @@ mod tests {
             created_at_ms: 10,
             updated_at_ms: 10,
             groups: Vec::new(),
+            until_ms: None,
+            next_role: None,
         };
         member.change_group(Some(id("red")), 10);
         assert_eq!(
