@@ -113,6 +113,7 @@ impl Table for Accounts {
 
     fn have_same_lines(old: &Account, new: &Account) -> bool {
         old.id == new.id
+            && old.external_id == new.external_id
             && old.leaving == new.leaving
             && old.name == new.name
             && old.created_at_ms == new.created_at_ms
@@ -330,6 +331,7 @@ mod tests {
         let lines = tx.lines_now::<Accounts>(&old).unwrap();
         assert!(!lines.entries.is_empty() && !lines.counts.is_empty());
         for (field, other) in [
+            ("external_id", json!("crm-7")),
             ("name", json!("Other")),
             ("created_at_ms", json!(7)),
             ("owner", Value::Null),
