@@ -549,7 +549,7 @@ operations! {
         [-       key log_in_as -      -     ] account("limits.view", "clients.view_all");
     usage.history: usage::History => usage::UsageHistory, Read at account
         [-       key log_in_as -      -     ] account("limits.view", "clients.view_all");
-    usage.import_used: usage::ImportUsed => usage::UsageImported, Write at account
+    usage.import_used: usage::ImportUsed => usage::UsageImported, Send at account
         [-       key log_in_as -      -     ] Operator("packages.override_limits");
     usage.invoice: usage::Invoice => usage::InvoiceLines, Read at account
         [-       key log_in_as -      -     ] account("accounts.price.view", "clients.view_all");

@@ -6,6 +6,7 @@
 
 use crate::error::Error;
 use crate::kernel::Tx;
+use crate::locks::MutexGuard;
 use crate::meters::prepared::Prepared;
 use crate::meters::store::MeterStore;
 use crate::meters::team::Team;
@@ -23,11 +24,23 @@ pub(crate) struct ImportInto<'w> {
 }
 
 impl Prepared {
-    /// Writes down what is drawn here and not used, so that the store counts no more of it. From
-    /// here on the counters are drawn from anew.
-    pub(crate) fn put_down(&self, store: &impl MeterStore) -> Result<(), Error> {
-        let _drawing = self.team.drawing.lock();
-        self.team.give_back_from(store.kernel(), &self.places)
+    /// Writes down what is drawn here and not used, so that the store counts no more of it. As long
+    /// as what is answered is there, nothing is drawn; none where somebody draws just now. Whoever
+    /// holds the lock of the writer does not wait for them: they may wait for that lock.
+    pub(crate) fn put_down(
+        &self,
+        store: &impl MeterStore,
+    ) -> Result<Option<MutexGuard<'_, ()>>, Error> {
+        let Some(drawing) = self.team.drawing.try_lock() else {
+            return Ok(None);
+        };
+        self.team.give_back_from(store.kernel(), &self.places)?;
+        Ok(Some(drawing))
+    }
+
+    /// Waits for whoever draws from these counters just now.
+    pub(crate) fn wait_for_draw(&self) {
+        drop(self.team.drawing.lock());
     }
 }
 

@@ -2,12 +2,13 @@
 
 use crate::access::operation::Operation;
 use crate::access::request::Ctx;
+use crate::api::operation::Request;
 use crate::api::usage::{ImportUsed, UsageImported};
 use crate::domain::usage::{cap_of, subject_of};
 use crate::domain::{caps, pruning};
 use crate::error::{Code, Error};
 use crate::kernel::keys;
-use crate::meters::{ImportInto, MeterId, MeterScope, Prepared, Wanted};
+use crate::meters::{ImportInto, MeterId, MeterScope, Prepared, ROUNDS, Wanted};
 use crate::model::{
     AuditChain, AuditChange, AuditFields, AuditKind, Cap, CapScope, Group, Id, ImportedUse,
     LimitName, Name, OverLimit,
@@ -20,16 +21,37 @@ impl Operation for ImportUsed {
     type Answer = UsageImported;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<UsageImported, Error> {
-        let used = self.used.get();
-        if used == 0 {
+        if self.used.get() == 0 {
             let message = "`used` is at least 1; where 0 were used, there is nothing to import.";
             return Err(Error::invalid("/used", message));
         }
+        for _ in 0..ROUNDS {
+            let import = |ctx: &mut Ctx<'_>| self.import(ctx);
+            let imported = ctx
+                .engine
+                .commit_durably(ctx.actor, Some(ImportUsed::NAME), import)?;
+            match imported {
+                Some(answer) => return Ok(answer),
+                None => self.prepare(ctx)?.wait_for_draw(),
+            }
+        }
+        Err(Error::busy(
+            "Other callers keep drawing from the same limits; try again.",
+        ))
+    }
+}
+
+impl ImportUsed {
+    /// None where somebody draws from the counters just now.
+    fn import(&self, ctx: &mut Ctx<'_>) -> Result<Option<UsageImported>, Error> {
+        let used = self.used.get();
         accounts::load(&mut ctx.tx, &self.account, "/account")?;
         let prepared = self.prepare(ctx)?;
         // Those above may be raised too: whoever deletes one of them comes before this or after it.
         account_line(&mut ctx.tx, &self.account)?;
-        prepared.put_down(ctx.engine)?;
+        let Some(_drawing) = prepared.put_down(ctx.engine)? else {
+            return Ok(None);
+        };
         let Some((own, ancestors)) = prepared.wanted.split_first() else {
             return Err(Error::internal(
                 "This is a defect to report: an import has no counter.",
@@ -37,7 +59,7 @@ impl Operation for ImportUsed {
         };
         let mut into = ImportInto::new(&mut ctx.tx, own)?;
         match into.own() {
-            Some(known) if known.used == used => return Ok(answer_of(known)),
+            Some(known) if known.used == used => return Ok(Some(answer_of(known))),
             Some(known) => return Err(imported_before(known)),
             None => {}
         }
@@ -60,10 +82,10 @@ impl Operation for ImportUsed {
             raised_by = into.import_below(raised_by);
             write(ctx, ancestor, &into, counted, None)?;
         }
-        Ok(UsageImported {
+        Ok(Some(UsageImported {
             used: used.max(counted),
             raised_by: used.saturating_sub(counted),
-        })
+        }))
     }
 }
 
