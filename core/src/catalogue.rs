@@ -233,8 +233,7 @@ operations! {
     leases.acquire: leases::Acquire => leases::LeaseState, Write at account
         [-       key log_in_as -      -     ] Rule("users who may edit the resource");
     leases.get: leases::Get => leases::LeaseState, Read at account
-        [-       key log_in_as -      -     ]
-        Rule("users who see the resource, and operators with `clients.view_all`");
+        [-       key log_in_as -      -     ] Rule(rules::SEES_RESOURCE);
     leases.release: leases::Release => leases::LeaseState, Write at account
         [-       key log_in_as -      -     ] Rule("the user who has the lease");
     leases.renew: leases::Renew => leases::LeaseState, Write at account
@@ -385,8 +384,7 @@ operations! {
         [-       key log_in_as -      -     ]
         Rule("the owner of the resource, and users who may change all resources of the kind");
     resources.get: resources::Get => model::Resource, Read at account
-        [-       key log_in_as -      -     ]
-        Rule("users who see the resource, and operators with `clients.view_all`");
+        [-       key log_in_as -      -     ] Rule(rules::SEES_RESOURCE);
     resources.register: resources::Register => model::Resource, Write at account
         [-       key log_in_as -      -     ]
         Rule("users who may create resources of the kind, for themselves");

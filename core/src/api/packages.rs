@@ -11,7 +11,8 @@ use tenantry_macros::{answer, request};
 /// Creates a package.
 ///
 /// Credits, overuse, the bounce rate, the stops, and the limit on suppressed domains need the
-/// commercial edition. For credits and overuse, the preset `groups` on the platform is enough too (R-PLT-1).
+/// commercial edition. For credits and overuse, the preset `groups` on the platform is enough too
+/// (R-PLT-1).
 #[request]
 pub struct Create {
     /// The host's own id. When absent, an id is generated.

@@ -138,9 +138,9 @@ pub struct UsageReconciled {
 ///
 /// The count is raised to the number, and never lowered: what has been counted here stays. What
 /// the count of a limit is raised by also counts in the same limit of each account above, as if it
-/// had been sent. What is imported for an account above includes the accounts below it, in whichever
-/// order they are imported. Limits, caps and groups are imported one by one: none of them is raised
-/// with another.
+/// had been sent. What is imported for an account above includes the accounts below it, in
+/// whichever order they are imported. Limits, caps and groups are imported one by one: none of them
+/// is raised with another.
 ///
 /// Each is imported once in a window. The same number again gets the same answer and changes
 /// nothing; another is refused with `usage_imported`. A limit may be exceeded by what is imported.

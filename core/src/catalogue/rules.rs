@@ -15,6 +15,10 @@ pub(super) const POLICIES: &str = "operators with `platform.policies` for the pl
 pub(super) const VISIBILITY: &str = "every user about themself; users with `users.view`, and \
     operators with `clients.view_all`, about others";
 
+/// Who may see what is known of a resource.
+pub(super) const SEES_RESOURCE: &str =
+    "users who see the resource, and operators with `clients.view_all`";
+
 /// Who may see the assets with which an account sends.
 pub(super) const ASSETS: &str = "users with `sending.domains.view`, `sending.nodes.view` or \
     `sending.bounce_addresses.view`, each for its kind; operators with `clients.view_all`";

@@ -1,6 +1,7 @@
 //! What everything that keeps records is made of: keys, transactions, the clock, the declaration of
 //! a kind of record, the tool that checks it, and the [`Kernel`] that holds the open store.
 
+mod after_commit;
 pub(crate) mod background;
 mod changes;
 pub(crate) mod check;
