@@ -55,6 +55,12 @@ pub(super) fn platform() -> Vec<(&'static str, Value)> {
         ("accounts.create", account("kid", Some("acme"))),
         ("accounts.create", account("other", None)),
         ("accounts.create", account("lone", None)),
+        ("accounts.create", account("quiet", None)),
+        (
+            "members.add",
+            json!({"account": "quiet", "user": "eve", "email": "eve@x.example",
+                "role": "administrator"}),
+        ),
         ("members.add", member("ann", "administrator")),
         ("members.add", member("bob", "author")),
         (
@@ -174,12 +180,12 @@ impl Walk {
     pub(super) fn next(&self, dice: &mut Dice, step: u64) -> Step {
         let walk = self;
         let names = &mut Names { dice, step, walk };
-        let (operation, request) = match names.dice.roll(8) {
+        let (operation, request) = match names.dice.roll(9) {
             0 | 1 => people(names),
             2 => self.invitations(names),
             3 => platform_and_accounts(names),
             4 => self.things(names),
-            5 => return contested_right(names),
+            5 | 6 => return contested_right(names),
             // Nobody is refused for who they are.
             _ => {
                 let (operation, request) = contested(names);
@@ -331,19 +337,20 @@ fn in_acme(user: &str) -> Value {
     json!({"kind": "user", "user": user, "account": "acme"})
 }
 
-/// A user of all processes does what their role allows, and their role changes.
+/// A user of all processes does what their role allows, and their role changes. In their account
+/// nothing else does: so what a process has in memory of them is what it last acted by, and whoever
+/// does not look once more before a commit goes on by that.
 fn contested_right(names: &mut Names<'_>) -> Step {
-    let (actor, user, roles) = match names.dice.one_in(3) {
-        true => (
-            json!({"kind": "system"}),
-            "ann",
-            ["administrator", "author"],
-        ),
-        false => (in_acme("ann"), "bob", ["editor", "author"]),
-    };
-    let role = names.of(&roles);
-    let request = json!({"account": "acme", "user": user, "role": role});
-    (actor, "members.set_role", request)
+    if names.dice.one_in(5) {
+        let role = names.of(&["administrator", "author"]);
+        let request = json!({"account": "quiet", "user": "eve", "role": role});
+        return (json!({"kind": "system"}), "members.set_role", request);
+    }
+    let entry = json!({"value": format!("{}@x.example", names.one('y', 200)),
+        "message_class": "marketing"});
+    let request = json!({"account": "quiet", "entries": [entry]});
+    let eve = json!({"kind": "user", "user": "eve", "account": "quiet"});
+    (eve, "suppressions.add", request)
 }
 
 /// What only one of those who ask at once can have.
