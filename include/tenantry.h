@@ -57,7 +57,7 @@
 #define TENANTRY_VERSION_MAJOR 0
 #define TENANTRY_VERSION_MINOR 1
 #define TENANTRY_VERSION_PATCH 0
-#define TENANTRY_CATALOGUE_HASH "a91fc7c0ec7b705fe047a5305929ada3"
+#define TENANTRY_CATALOGUE_HASH "d8d29890f21d2249baf81fc5c105cd1a"
 
 #if defined(__GNUC__) || defined(__clang__)
 #define TENANTRY_API __attribute__((visibility("default")))

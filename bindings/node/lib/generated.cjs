@@ -3,7 +3,7 @@
 
 const { TenantryError } = require('./error.cjs')
 
-const CATALOGUE_HASH = 'a91fc7c0ec7b705fe047a5305929ada3'
+const CATALOGUE_HASH = 'd8d29890f21d2249baf81fc5c105cd1a'
 
 const ERROR_CLASSES = {
   invalid: class InvalidArgument extends TenantryError {},

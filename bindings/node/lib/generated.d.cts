@@ -9641,7 +9641,8 @@ export interface PackagesOperations {
    * Creates a package.
    *
    * Credits, overuse, the bounce rate, the stops, and the limit on suppressed domains need the
-   * commercial edition. For credits and overuse, the preset `groups` on the platform is enough too (R-PLT-1).
+   * commercial edition. For credits and overuse, the preset `groups` on the platform is enough too
+   * (R-PLT-1).
    */
   create(request: PackagesCreateRequest): Promise<Package>
   /**
@@ -10282,9 +10283,9 @@ export interface UsageOperations {
    *
    * The count is raised to the number, and never lowered: what has been counted here stays. What
    * the count of a limit is raised by also counts in the same limit of each account above, as if it
-   * had been sent. What is imported for an account above includes the accounts below it, in whichever
-   * order they are imported. Limits, caps and groups are imported one by one: none of them is raised
-   * with another.
+   * had been sent. What is imported for an account above includes the accounts below it, in
+   * whichever order they are imported. Limits, caps and groups are imported one by one: none of them
+   * is raised with another.
    *
    * Each is imported once in a window. The same number again gets the same answer and changes
    * nothing; another is refused with `usage_imported`. A limit may be exceeded by what is imported.

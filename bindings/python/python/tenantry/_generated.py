@@ -216,7 +216,7 @@ from .model import (
     Window,
 )
 
-CATALOGUE_HASH = "a91fc7c0ec7b705fe047a5305929ada3"
+CATALOGUE_HASH = "d8d29890f21d2249baf81fc5c105cd1a"
 
 
 class AccessOperations(Namespace):
