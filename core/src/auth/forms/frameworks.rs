@@ -12,8 +12,11 @@ pub(super) fn argon2(text: &str) -> Option<Hashed> {
     let hash = PasswordHash::new(text).ok()?;
     let params = Params::try_from(&hash).ok()?;
     let is_known = matches!(hash.version, Some(16 | 19));
-    let is_whole = is_known && hash.salt.is_some() && hash.hash.is_some();
-    // Written again it is the same: no number has zeros before it, and nothing stands twice.
+    // What is not there would have the value that the crate begins with.
+    let names = hash.params.iter().map(|(name, _)| name);
+    let has_all = names.map(|name| name.to_string()).eq(["m", "t", "p"]);
+    let is_whole = is_known && has_all && hash.salt.is_some() && hash.hash.is_some();
+    // Written again it is the same: no number has zeros before it.
     (is_whole && hash.to_string() == text).then(|| Hashed::Argon2 {
         text: text.to_owned(),
         memory_kib: params.m_cost(),

@@ -298,6 +298,9 @@ fn numbers_at_their_ends_are_answered() {
         ("bcrypt", "$04$", "$03$"),
         ("argon2", "m=64,t=2", "m=4294967295,t=4294967295"),
         ("argon2", "m=64,t=2", "m=64,t=0"),
+        ("argon2", "m=64,t=2", "m=64,p=2"),
+        ("argon2", "m=64,t=2", "m=64"),
+        ("argon2", "m=64,t=2", "t=2,m=64"),
         ("argon2", "$v=19", ""),
         ("argon2", "$v=19", "$v=18"),
     ] {
