@@ -122,10 +122,10 @@ pub(crate) fn remember(ctx: &mut Ctx<'_>, operation: &str) -> Result<(), Error> 
             }
         }
     }
-    for change in std::mem::take(&mut ctx.also_audited) {
+    for (chain, change) in std::mem::take(&mut ctx.also_audited) {
         let personal = None;
         found
-            .entry(AuditChain::Platform)
+            .entry(chain)
             .or_default()
             .push(Found { change, personal });
     }

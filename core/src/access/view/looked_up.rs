@@ -108,6 +108,10 @@ impl AccountCell {
             later,
             guaranteed,
             caps: caps_of(&mut tx, Some(&self.id))?,
+            stopped: line
+                .first()
+                .map(|account| account.stops.iter().map(|stop| stop.channel).collect())
+                .unwrap_or_default(),
             assets: assigned(&pairs),
             addresses,
             team: self.team_under(engine, &ancestors, &platform),
