@@ -57,7 +57,7 @@
 #define TENANTRY_VERSION_MAJOR 0
 #define TENANTRY_VERSION_MINOR 1
 #define TENANTRY_VERSION_PATCH 0
-#define TENANTRY_CATALOGUE_HASH "d8d29890f21d2249baf81fc5c105cd1a"
+#define TENANTRY_CATALOGUE_HASH "e797e89546b39823d30fa35bac966adb"
 
 #if defined(__GNUC__) || defined(__clang__)
 #define TENANTRY_API __attribute__((visibility("default")))
@@ -212,10 +212,6 @@ enum tenantry_error {
     TENANTRY_RESERVATION_OVER = 503,
     /// The account was suspended or closed, and the reservation was given back.
     TENANTRY_RESERVATION_VOID = 504,
-    /// The account is stopped on the channel, because of its bounces or complaints; the platform resumes it.
-    TENANTRY_SENDING_STOPPED = 505,
-    /// Another number was imported for this counter in its current window; `details.used` says which.
-    TENANTRY_USAGE_IMPORTED = 506,
     /// The invitation has expired; ask for a new one.
     TENANTRY_INVITATION_EXPIRED = 600,
     /// The invitation was deleted.

@@ -18,7 +18,7 @@ use crate::api::{
     access, accounts, addresses, api_keys, assets, audit, automations, campaigns, caps, clock,
     credits, gauges, groups, invitations, leases, limits, members, operators, outbox, packages,
     passwords, permissions, policies, reservations, resources, roles, second_factors, sending,
-    sessions, sharing, stops, store, suppressions, teams, threads, usage, user_csv, users,
+    sessions, sharing, store, suppressions, teams, threads, usage, user_csv, users,
 };
 use crate::model::Decision;
 use crate::model::{self, Id};
@@ -68,9 +68,11 @@ operations! {
     accounts.reopen: accounts::Reopen => accounts::Account, Write at account
         [-       key log_in_as -      -     ] account("accounts.close", "clients.status");
     accounts.switch: teams::Switch => teams::AccountSwitch, Read at -
-        [-       -   -         -      -     ] Rule(rules::ABOUT_ONESELF);
+        [-       -   -         -      -     ]
+        Rule("users about themselves; operators with `clients.view_all`");
     accounts.switchable: teams::Switchable => teams::SwitchableList, Read at -
-        [-       -   -         -      -     ] Rule(rules::ABOUT_ONESELF);
+        [-       -   -         -      -     ]
+        Rule("users about themselves; operators with `clients.view_all`");
     accounts.team: teams::Team => teams::TeamList, Read at account
         [-       key log_in_as -      -     ] account("accounts.team", "clients.view_all");
     accounts.transfer_owner: teams::TransferOwner => teams::OwnerTransferred, Write at account
@@ -233,7 +235,8 @@ operations! {
     leases.acquire: leases::Acquire => leases::LeaseState, Write at account
         [-       key log_in_as -      -     ] Rule("users who may edit the resource");
     leases.get: leases::Get => leases::LeaseState, Read at account
-        [-       key log_in_as -      -     ] Rule(rules::SEES_RESOURCE);
+        [-       key log_in_as -      -     ]
+        Rule("users who see the resource, and operators with `clients.view_all`");
     leases.release: leases::Release => leases::LeaseState, Write at account
         [-       key log_in_as -      -     ] Rule("the user who has the lease");
     leases.renew: leases::Renew => leases::LeaseState, Write at account
@@ -384,7 +387,8 @@ operations! {
         [-       key log_in_as -      -     ]
         Rule("the owner of the resource, and users who may change all resources of the kind");
     resources.get: resources::Get => model::Resource, Read at account
-        [-       key log_in_as -      -     ] Rule(rules::SEES_RESOURCE);
+        [-       key log_in_as -      -     ]
+        Rule("users who see the resource, and operators with `clients.view_all`");
     resources.register: resources::Register => model::Resource, Write at account
         [-       key log_in_as -      -     ]
         Rule("users who may create resources of the kind, for themselves");
@@ -492,10 +496,6 @@ operations! {
         [-       key log_in_as -      -     ] account("templates.share_down", "clients.edit");
     sharing.unshare: sharing::Unshare => sharing::ShareEnded, Write at account
         [-       key log_in_as -      -     ] account("templates.unshare", "clients.edit");
-    stops.get: stops::Get => stops::AccountRates, Read at account
-        [-       key log_in_as -      -     ] account("limits.view", "clients.view_all");
-    stops.resume: stops::Resume => stops::AccountRates, Write at account
-        [-       key log_in_as -      -     ] Operator("clients.status");
     store.backup: store::Backup => store::StoreBackup, Read at -
         [-       key log_in_as -      -     ] System;
     store.barrier: store::Barrier => store::StoreBarrier, Read at -
@@ -547,8 +547,6 @@ operations! {
         [-       key log_in_as -      -     ] account("limits.view", "clients.view_all");
     usage.history: usage::History => usage::UsageHistory, Read at account
         [-       key log_in_as -      -     ] account("limits.view", "clients.view_all");
-    usage.import_used: usage::ImportUsed => usage::UsageImported, Send at account
-        [-       key log_in_as -      -     ] Operator("packages.override_limits");
     usage.invoice: usage::Invoice => usage::InvoiceLines, Read at account
         [-       key log_in_as -      -     ] account("accounts.price.view", "clients.view_all");
     usage.reconcile: usage::Reconcile => usage::UsageReconciled, Send at account

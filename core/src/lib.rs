@@ -57,19 +57,19 @@ pub use error::{Class, Code, Error, Retry};
 pub use handle::{Access, Sender, Tenantry};
 pub use import::{ImportProgress, ImportUsers};
 pub use model::{
-    AccountGrant, AccountStop, Actor, Address, AddressRange, AssetKind, Assets, AssetsEdit, AtRisk,
-    AuditActor, AuditActorKind, AuditKind, Avatar, Behind, BindingLimit, BounceRate, BuiltIn,
-    Caller, Campaign, CampaignOutcomes, CampaignStop, CampaignStopReason, CapPeriod, CapScope,
-    Channel, ChildOwner, ClockJump, Count, CountedClass, CreditEntry, CreditKind, CreditPart,
-    CreditTotals, Cursor, Decision, Delivery, DeliveryOutcome, Edition, Editor, EffectivePolicies,
-    Email, FilePath, Grant, GrantExisting, GroupCaps, Hold, HoldLevel, HoldReason, HostNode, Id,
-    InvitationKind, KeyScope, Limit, LimitAlert, LimitKind, LimitName, LimitTerms, Limits, LogIn,
-    LogInNotice, MessageClass, MessageInput, Name, NextPackage, NextRole, Note, Notifications,
+    AccountGrant, Actor, Address, AddressRange, AssetKind, Assets, AssetsEdit, AuditActor,
+    AuditActorKind, AuditKind, Avatar, Behind, BindingLimit, BounceRate, BuiltIn, Caller, Campaign,
+    CampaignOutcomes, CampaignStop, CampaignStopReason, CapPeriod, CapScope, Channel, ChildOwner,
+    ClockJump, Count, CountedClass, CreditEntry, CreditKind, CreditPart, CreditTotals, Cursor,
+    Decision, Delivery, DeliveryOutcome, Edition, Editor, EffectivePolicies, Email, FilePath,
+    Grant, GrantExisting, GroupCaps, Hold, HoldLevel, HoldReason, HostNode, Id, InvitationKind,
+    KeyScope, Limit, LimitAlert, LimitKind, LimitName, LimitTerms, Limits, LogIn, LogInNotice,
+    MessageClass, MessageInput, Name, NextPackage, NextRole, Note, Notifications,
     NotificationsEdit, OutboxKind, OverLimit, Package, PaidWithCredits, PendingStep,
-    PermissionNode, PermissionTree, Policies, Preset, Price, Profile, RateNotice, Refusal,
-    Replaceable, Resend, ReservationState, ReservationsOnHold, Resource, ResourceReason,
-    ResourcesTo, ResourcesToKind, Role, RoleScope, Scope, SecondFactorPolicy, Secret,
-    SessionBehind, Slot, StopOutcome, StopRule, StopScope, StorePath, Suppression, Window,
+    PermissionNode, PermissionTree, Policies, Preset, Price, Profile, Refusal, Replaceable, Resend,
+    ReservationState, ReservationsOnHold, Resource, ResourceReason, ResourcesTo, ResourcesToKind,
+    Role, RoleScope, Scope, SecondFactorPolicy, Secret, SessionBehind, Slot, StorePath,
+    Suppression, Window,
 };
 pub use options::{
     ActingSender, Durability, HexKey, ManualClock, OpenOptions, Pepper, SenderOptions, shown_path,

@@ -774,22 +774,6 @@ static void show_sharing(tenantry_store t)
     tenantry_text_free(&edit);
 }
 
-static void show_stops(tenantry_store t)
-{
-    // What became of the e-mails of Acme in the last seven days. Only the commercial edition
-    // counts them.
-    const char *olga = JSON({"kind": "user", "user": "olga", "account": "acme"});
-    tenantry_text rates = call(t, olga, "stops.get", JSON({"account": "acme"}));
-    shows(rates, JSON("channel":"email"));
-    shows(rates, JSON("complaints":0));
-    tenantry_text_free(&rates);
-
-    // The platform lets an account that was stopped send again; any other stays as it is.
-    tenantry_text resumed = call(t, NULL, "stops.resume", JSON({"account": "acme"}));
-    shows(resumed, JSON("delivered":0));
-    tenantry_text_free(&resumed);
-}
-
 static void show_store(tenantry_store t)
 {
     // This reads everything that is stored, and says whether it is undamaged.
@@ -912,7 +896,6 @@ int main(void)
         show_sending,
         show_sessions,
         show_sharing,
-        show_stops,
         show_store,
         show_suppressions,
         show_threads,

@@ -569,19 +569,6 @@ async function sharing(t) {
   assert.equal(edit.allowed, false)
 }
 
-async function stops(t) {
-  // What became of the e-mails of Acme in the last seven days. Only the commercial edition
-  // counts them.
-  const olga = t.acting({ user: 'olga', account: 'acme' })
-  const rates = await olga.stops.get({ account: 'acme' })
-  assert.equal(rates.channel, 'email')
-  assert.equal(rates.outcomes.complaints, 0)
-
-  // The platform lets an account that was stopped send again; any other stays as it is.
-  const resumed = await t.stops.resume({ account: 'acme' })
-  assert.equal(resumed.outcomes.delivered, 0)
-}
-
 async function store(t) {
   // This reads everything that is stored, and says whether it is undamaged.
   const verified = await t.store.verify()
@@ -692,7 +679,6 @@ for (const domain of [
   sending,
   sessions,
   sharing,
-  stops,
   store,
   suppressions,
   threads,

@@ -571,19 +571,6 @@ def sharing(t: tenantry.Tenantry) -> None:
     assert not edit.allowed
 
 
-def stops(t: tenantry.Tenantry) -> None:
-    # What became of the e-mails of Acme in the last seven days. Only the commercial edition
-    # counts them.
-    olga = t.acting(user="olga", account="acme")
-    rates = olga.stops.get(account="acme")
-    assert rates.channel == "email"
-    assert rates.outcomes.complaints == 0
-
-    # The platform lets an account that was stopped send again; any other stays as it is.
-    resumed = t.stops.resume(account="acme")
-    assert resumed.outcomes.delivered == 0
-
-
 def store(t: tenantry.Tenantry) -> None:
     # This reads everything that is stored, and says whether it is undamaged.
     verified = t.store.verify()
@@ -698,7 +685,6 @@ for domain in (
     sending,
     sessions,
     sharing,
-    stops,
     store,
     suppressions,
     threads,

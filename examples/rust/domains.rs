@@ -7,7 +7,7 @@ use tenantry::api::{
     access, accounts, addresses, api_keys, assets, audit, automations, campaigns, caps, clock,
     credits, gauges, groups, invitations, leases, limits, members, operators, outbox, packages,
     passwords, permissions, policies, put, reservations, resources, roles, second_factors, sending,
-    sessions, sharing, stops, store, suppressions, teams, threads, usage, users,
+    sessions, sharing, store, suppressions, teams, threads, usage, users,
 };
 use tenantry::{
     Actor, Address, AddressRange, AssetKind, CapPeriod, CapScope, Channel, Code, Count, Email,
@@ -1139,20 +1139,6 @@ fn sharing(t: &Tenantry) -> Result {
     Ok(())
 }
 
-fn stops(t: &Tenantry) -> Result {
-    // What became of the e-mails of Acme in the last seven days. Only the commercial edition
-    // counts them.
-    let olga = Actor::in_account(Id::new("olga")?, Id::new("acme")?, None);
-    let rates = t.call(&olga, stops::Get::new(Id::new("acme")?))?;
-    assert_eq!(rates.channel, Channel::Email);
-    assert_eq!(rates.outcomes.complaints, 0);
-
-    // The platform lets an account that was stopped send again; any other stays as it is.
-    let resumed = t.call(&Actor::System, stops::Resume::new(Id::new("acme")?))?;
-    assert_eq!(resumed.outcomes.delivered, 0);
-    Ok(())
-}
-
 fn store(t: &Tenantry) -> Result {
     // This reads everything that is stored, and says whether it is undamaged.
     let verified = t.call(&Actor::System, store::Verify::default())?;
@@ -1322,7 +1308,6 @@ pub fn main() -> Result {
         sending,
         sessions,
         sharing,
-        stops,
         store,
         suppressions,
         threads,

@@ -3,7 +3,7 @@
 
 const { TenantryError } = require('./error.cjs')
 
-const CATALOGUE_HASH = 'd8d29890f21d2249baf81fc5c105cd1a'
+const CATALOGUE_HASH = 'e797e89546b39823d30fa35bac966adb'
 
 const ERROR_CLASSES = {
   invalid: class InvalidArgument extends TenantryError {},
@@ -85,8 +85,6 @@ const ERRORS = {
   bounce_stop: { number: 502, class: 'state', retry: 'never', http_status: 409, smtp_reply: '550 5.7.1' },
   reservation_over: { number: 503, class: 'state', retry: 'never', http_status: 409, smtp_reply: '550 5.7.1' },
   reservation_void: { number: 504, class: 'state', retry: 'never', http_status: 409, smtp_reply: '550 5.7.1' },
-  sending_stopped: { number: 505, class: 'state', retry: 'never', http_status: 409, smtp_reply: '550 5.7.1' },
-  usage_imported: { number: 506, class: 'conflict', retry: 'never', http_status: 409, smtp_reply: '550 5.7.1' },
   invitation_expired: { number: 600, class: 'state', retry: 'never', http_status: 410, smtp_reply: '550 5.7.1' },
   invitation_deleted: { number: 601, class: 'state', retry: 'never', http_status: 410, smtp_reply: '550 5.7.1' },
   invitation_superseded: { number: 602, class: 'state', retry: 'never', http_status: 410, smtp_reply: '550 5.7.1' },
@@ -149,7 +147,6 @@ const TYPES = {
   },
   Account: {
     id: ['id', 'text'],
-    externalId: ['external_id', 'text'],
     name: ['name', 'text'],
     parent: ['parent', 'text'],
     owner: ['owner', 'text'],
@@ -160,7 +157,6 @@ const TYPES = {
     timeZone: ['time_zone', 'text'],
     status: ['status', 'text'],
     holds: ['holds', ['Hold']],
-    stops: ['stops', ['AccountStop']],
     closedAtMs: ['closed_at_ms', 'integer'],
     children: ['children', 'integer'],
     members: ['members', 'integer'],
@@ -175,15 +171,6 @@ const TYPES = {
   AccountGrant: { account: ['account', 'text'], role: ['role', 'text'], group: ['group', 'text'] },
   AccountList: { accounts: ['accounts', ['Account']], next: ['next', 'text'] },
   AccountQuote: { parent: ['parent', 'text'], team: ['team', 'text'], price: ['price', 'Price'] },
-  AccountRates: {
-    account: ['account', 'text'],
-    channel: ['channel', 'text'],
-    outcomes: ['outcomes', 'CampaignOutcomes'],
-    sinceMs: ['since_ms', 'integer'],
-    atRisk: ['at_risk', 'AtRisk'],
-    stop: ['stop', 'AccountStop'],
-  },
-  AccountStop: { channel: ['channel', 'text'], rule: ['rule', 'StopRule'], atMs: ['at_ms', 'integer'] },
   AccountSwitch: {
     account: ['account', 'text'],
     name: ['name', 'text'],
@@ -235,7 +222,6 @@ const TYPES = {
     nodes: ['nodes', ['text']],
     bounceAddresses: ['bounce_addresses', ['text']],
   },
-  AtRisk: { rule: ['rule', 'StopRule'], atMs: ['at_ms', 'integer'] },
   AuditActor: {
     kind: ['kind', 'text'],
     user: ['user', 'text'],
@@ -313,7 +299,6 @@ const TYPES = {
     sampleSinceMs: ['sample_since_ms', 'integer'],
     total: ['total', 'CampaignOutcomes'],
     stop: ['stop', 'CampaignStop'],
-    atRisk: ['at_risk', 'AtRisk'],
     createdAtMs: ['created_at_ms', 'integer'],
     updatedAtMs: ['updated_at_ms', 'integer'],
   },
@@ -324,12 +309,7 @@ const TYPES = {
     soft: ['soft', 'integer'],
     complaints: ['complaints', 'integer'],
   },
-  CampaignStop: {
-    reason: ['reason', 'text'],
-    perMille: ['per_mille', 'integer'],
-    rule: ['rule', 'StopRule'],
-    atMs: ['at_ms', 'integer'],
-  },
+  CampaignStop: { reason: ['reason', 'text'], perMille: ['per_mille', 'integer'], atMs: ['at_ms', 'integer'] },
   Cap: {
     id: ['id', 'text'],
     account: ['account', 'text'],
@@ -788,7 +768,6 @@ const TYPES = {
     alert: ['alert', 'LimitAlert'],
     logIn: ['log_in', 'LogInNotice'],
     clockJump: ['clock_jump', 'ClockJump'],
-    rate: ['rate', 'RateNotice'],
     atMs: ['at_ms', 'integer'],
   },
   OutboxPage: { messages: ['messages', ['OutboxItem']], next: ['next', 'integer'] },
@@ -822,7 +801,6 @@ const TYPES = {
     credits: ['credits', 'bool'],
     overuse: ['overuse', 'bool'],
     bounceRate: ['bounce_rate', 'BounceRate'],
-    stops: ['stops', ['StopRule']],
     childPrice: ['child_price', 'Price'],
     retired: ['retired', 'bool'],
     readOnly: ['read_only', ['text']],
@@ -931,7 +909,6 @@ const TYPES = {
     timeZone: ['time_zone', 'text'],
     notifications: ['notifications', 'Notifications'],
   },
-  RateNotice: { channel: ['channel', 'text'], rule: ['rule', 'StopRule'], outcomes: ['outcomes', 'CampaignOutcomes'] },
   ReceivedList: { folder: ['folder', 'bool'], templates: ['templates', ['ReceivedTemplate']], next: ['next', 'text'] },
   ReceivedTemplate: {
     id: ['id', 'text'],
@@ -1107,13 +1084,6 @@ const TYPES = {
     expiresAtMs: ['expires_at_ms', 'integer'],
   },
   SlotList: { slots: ['slots', ['Slot']], next: ['next', 'text'] },
-  StopRule: {
-    scope: ['scope', 'text'],
-    outcome: ['outcome', 'text'],
-    stopPerMillion: ['stop_per_million', 'integer'],
-    atRiskPerMillion: ['at_risk_per_million', 'integer'],
-    sample: ['sample', 'integer'],
-  },
   StoreBackup: {
     storeId: ['store_id', 'text'],
     lastCommit: ['last_commit', 'integer'],
@@ -1216,7 +1186,6 @@ const TYPES = {
   UnsharedKinds: { account: ['account', 'text'], user: ['user', 'text'], unshared: ['unshared', ['text']] },
   Usage: { account: ['account', 'text'], windows: ['windows', ['UsageWindow']] },
   UsageHistory: { windows: ['windows', ['UsedWindow']], next: ['next', 'text'] },
-  UsageImported: { used: ['used', 'integer'], raisedBy: ['raised_by', 'integer'] },
   UsageReconciled: { givenBack: ['given_back', 'integer'] },
   UsageWindow: {
     limit: ['limit', 'text'],
@@ -1241,7 +1210,6 @@ const TYPES = {
   },
   User: {
     id: ['id', 'text'],
-    externalId: ['external_id', 'text'],
     email: ['email', 'text'],
     profile: ['profile', 'Profile'],
     disabled: ['disabled', 'bool'],
@@ -1283,7 +1251,6 @@ const TYPES = {
   UserDeleted: { user: ['user', 'text'], left: ['left', ['text']], accountsDeleted: ['accounts_deleted', ['text']] },
   UserEntry: {
     id: ['id', 'text'],
-    externalId: ['external_id', 'text'],
     email: ['email', 'text'],
     firstName: ['first_name', 'text'],
     lastName: ['last_name', 'text'],
@@ -1373,7 +1340,6 @@ const TYPES = {
   AccountsCloseRequest: { account: ['account', 'text'], expectedRev: ['expected_rev', 'integer'] },
   AccountsCreateRequest: {
     id: ['id', 'text'],
-    externalId: ['external_id', 'text'],
     name: ['name', 'text'],
     owner: ['owner', 'OwnerInput'],
     parent: ['parent', 'text'],
@@ -1402,8 +1368,6 @@ const TYPES = {
   AccountsEditRequest: {
     account: ['account', 'text'],
     name: ['name', 'text'],
-    externalId: ['external_id', 'text'],
-    withoutExternalId: ['without_external_id', 'bool'],
     timeZone: ['time_zone', 'text'],
     package: ['package', 'text'],
     at: ['at', 'text'],
@@ -1424,7 +1388,6 @@ const TYPES = {
     team: ['team', 'text'],
     status: ['status', 'text'],
     package: ['package', 'text'],
-    externalId: ['external_id', 'text'],
     search: ['search', 'text'],
     contains: ['contains', 'text'],
     order: ['order', 'text'],
@@ -1541,7 +1504,6 @@ const TYPES = {
     hard: ['hard', 'integer'],
     soft: ['soft', 'integer'],
     complaints: ['complaints', 'integer'],
-    channel: ['channel', 'text'],
     key: ['key', 'text'],
   },
   CampaignsResumeRequest: { account: ['account', 'text'], campaign: ['campaign', 'text'] },
@@ -1818,7 +1780,6 @@ const TYPES = {
     account: ['account', 'text'],
     user: ['user', 'text'],
     email: ['email', 'text'],
-    externalId: ['external_id', 'text'],
     firstName: ['first_name', 'text'],
     lastName: ['last_name', 'text'],
     role: ['role', 'text'],
@@ -1920,7 +1881,6 @@ const TYPES = {
     credits: ['credits', 'bool'],
     overuse: ['overuse', 'bool'],
     bounceRate: ['bounce_rate', 'BounceRate'],
-    stops: ['stops', ['StopRule']],
     childPrice: ['child_price', 'Price'],
   },
   PackagesDeleteRequest: {
@@ -1940,7 +1900,6 @@ const TYPES = {
     overuse: ['overuse', 'bool'],
     bounceRate: ['bounce_rate', 'BounceRate'],
     withoutBounceRate: ['without_bounce_rate', 'bool'],
-    stops: ['stops', ['StopRule']],
     childPrice: ['child_price', 'Price'],
     withoutChildPrice: ['without_child_price', 'bool'],
     expectedRev: ['expected_rev', 'integer'],
@@ -1957,7 +1916,6 @@ const TYPES = {
     credits: ['credits', 'bool'],
     overuse: ['overuse', 'bool'],
     bounceRate: ['bounce_rate', 'BounceRate'],
-    stops: ['stops', ['StopRule']],
     childPrice: ['child_price', 'Price'],
   },
   PackagesRetireRequest: { package: ['package', 'text'], expectedRev: ['expected_rev', 'integer'] },
@@ -2202,8 +2160,6 @@ const TYPES = {
     accounts: ['accounts', ['text']],
   },
   SharingUnshareRequest: { account: ['account', 'text'], kind: ['kind', 'text'], id: ['id', 'text'] },
-  StopsGetRequest: { account: ['account', 'text'], channel: ['channel', 'text'] },
-  StopsResumeRequest: { account: ['account', 'text'], channel: ['channel', 'text'] },
   StoreBackupRequest: { to: ['to', 'text'] },
   StoreBarrierRequest: { timeoutMs: ['timeout_ms', 'integer'] },
   StoreCompactRequest: {},
@@ -2255,15 +2211,6 @@ const TYPES = {
     after: ['after', 'text'],
     page: ['page', 'integer'],
   },
-  UsageImportUsedRequest: {
-    account: ['account', 'text'],
-    limit: ['limit', 'text'],
-    cap: ['cap', 'text'],
-    subject: ['subject', 'text'],
-    group: ['group', 'text'],
-    channel: ['channel', 'text'],
-    used: ['used', 'integer'],
-  },
   UsageInvoiceRequest: {
     account: ['account', 'text'],
     fromMs: ['from_ms', 'integer'],
@@ -2281,7 +2228,6 @@ const TYPES = {
   UsersConfirmEmailRequest: { token: ['token', 'text'] },
   UsersCreateRequest: {
     id: ['id', 'text'],
-    externalId: ['external_id', 'text'],
     email: ['email', 'text'],
     firstName: ['first_name', 'text'],
     lastName: ['last_name', 'text'],
@@ -2303,7 +2249,6 @@ const TYPES = {
     language: ['language', 'text'],
     timeZone: ['time_zone', 'text'],
     notifications: ['notifications', 'NotificationsEdit'],
-    externalId: ['external_id', 'text'],
     clear: ['clear', ['text']],
     expectedRev: ['expected_rev', 'integer'],
   },
@@ -2330,7 +2275,6 @@ const TYPES = {
     subAccount: ['sub_account', 'text'],
     role: ['role', 'text'],
     status: ['status', 'text'],
-    externalId: ['external_id', 'text'],
     inactiveSinceMs: ['inactive_since_ms', 'integer'],
     search: ['search', 'text'],
     contains: ['contains', 'text'],
@@ -2546,8 +2490,6 @@ const OPERATIONS = {
   'sharing.received': { request: 'SharingReceivedRequest', answer: 'ReceivedList' },
   'sharing.share': { request: 'SharingShareRequest', answer: 'ShareableTemplate' },
   'sharing.unshare': { request: 'SharingUnshareRequest', answer: 'ShareEnded' },
-  'stops.get': { request: 'StopsGetRequest', answer: 'AccountRates' },
-  'stops.resume': { request: 'StopsResumeRequest', answer: 'AccountRates' },
   'store.backup': { request: 'StoreBackupRequest', answer: 'StoreBackup' },
   'store.barrier': { request: 'StoreBarrierRequest', answer: 'StoreBarrier' },
   'store.compact': { request: 'StoreCompactRequest', answer: 'StoreCompacted' },
@@ -2571,7 +2513,6 @@ const OPERATIONS = {
   'threads.renew': { request: 'ThreadsRenewRequest', answer: 'Slot' },
   'usage.get': { request: 'UsageGetRequest', answer: 'Usage' },
   'usage.history': { request: 'UsageHistoryRequest', answer: 'UsageHistory' },
-  'usage.import_used': { request: 'UsageImportUsedRequest', answer: 'UsageImported' },
   'usage.invoice': { request: 'UsageInvoiceRequest', answer: 'InvoiceLines' },
   'usage.reconcile': { request: 'UsageReconcileRequest', answer: 'UsageReconciled' },
   'users.change_email': { request: 'UsersChangeEmailRequest', answer: 'EmailChanged' },
@@ -3407,19 +3348,6 @@ class SharingOperations {
   }
 }
 
-class StopsOperations {
-  #run
-  constructor(run) {
-    this.#run = run
-  }
-  get(request) {
-    return this.#run('stops.get', request)
-  }
-  resume(request) {
-    return this.#run('stops.resume', request)
-  }
-}
-
 class StoreOperations {
   #run
   constructor(run) {
@@ -3515,9 +3443,6 @@ class UsageOperations {
   history(request) {
     return this.#run('usage.history', request)
   }
-  importUsed(request) {
-    return this.#run('usage.import_used', request)
-  }
   invoice(request) {
     return this.#run('usage.invoice', request)
   }
@@ -3610,7 +3535,6 @@ class Operations {
     this.sending = new SendingOperations(run)
     this.sessions = new SessionsOperations(run)
     this.sharing = new SharingOperations(run)
-    this.stops = new StopsOperations(run)
     this.store = new StoreOperations(run)
     this.suppressions = new SuppressionsOperations(run)
     this.threads = new ThreadsOperations(run)

@@ -79,8 +79,6 @@ export type ErrorCode =
   | 'bounce_stop'
   | 'reservation_over'
   | 'reservation_void'
-  | 'sending_stopped'
-  | 'usage_imported'
   | 'invitation_expired'
   | 'invitation_deleted'
   | 'invitation_superseded'
@@ -177,7 +175,6 @@ export class NotFound extends TenantryError {
  * - `owner_transfer_required`: An account always has an owner; make another user the owner first.
  * - `owner_not_exclusive`: The owner of an account cannot be a member of another account.
  * - `already_there`: The user is already in this account.
- * - `usage_imported`: Another number was imported for this counter in its current window; `details.used` says which.
  * - `user_exists`: The address belongs to a user of the account or of the team; edit the user instead.
  * - `user_in_other_account`: The address belongs to another account of the team; only the parent can give access.
  * - `already_invited`: The address has an open invitation; edit it, resend it, or delete it first.
@@ -264,8 +261,6 @@ export class LimitReached extends TenantryError {
  * - `bounce_stop`: The campaign was stopped, because of its bounces or by hand; resume it first.
  * - `reservation_over`: The reservation was committed or released, or has expired.
  * - `reservation_void`: The account was suspended or closed, and the reservation was given back.
- * - `sending_stopped`: The account is stopped on the channel, because of its bounces or complaints; the platform
- *   resumes it.
  * - `invitation_expired`: The invitation has expired; ask for a new one.
  * - `invitation_deleted`: The invitation was deleted.
  * - `invitation_superseded`: A newer invitation, or a newer link, has replaced this one.
@@ -450,8 +445,6 @@ export type AccessStepKind =
 export interface Account {
   /** The id. */
   id: string
-  /** The id of the account in another system; absent when the platform has given none. */
-  externalId?: string
   /** The name that people see. */
   name: string
   /** The account above. */
@@ -475,11 +468,6 @@ export interface Account {
   status: Status
   /** The holds that suspend this account itself. */
   holds: Array<Hold>
-  /**
-   * The channels on which the account is stopped for its bounces or complaints (R-QTA-18);
-   * absent when there is none.
-   */
-  stops?: Array<AccountStop>
   /** When the account was closed, in unix milliseconds. */
   closedAtMs?: number
   /** How many accounts are directly below the account. */
@@ -584,35 +572,6 @@ export interface AccountQuote {
   team: string
   /** The monthly price, from the package of the team; absent when that package has none. */
   price?: Price
-}
-
-/** What became of the messages of an account on a channel. */
-export interface AccountRates {
-  /** The account. */
-  account: string
-  /** The channel. */
-  channel: Channel
-  /** The outcomes that were reported in the last seven days of UTC, today included. */
-  outcomes: CampaignOutcomes
-  /**
-   * When the first day began that is counted, in unix milliseconds; absent while nothing is
-   * counted.
-   */
-  sinceMs?: number
-  /** Whether a rate is close to the one that stops the account; absent when none is. */
-  atRisk?: AtRisk
-  /** Why the account is stopped; absent when it is not stopped on the channel. */
-  stop?: AccountStop
-}
-
-/** An account is stopped on a channel: no more of its messages go out there. */
-export interface AccountStop {
-  /** The channel. */
-  channel: Channel
-  /** The rule whose rate was reached. */
-  rule: StopRule
-  /** When the account was stopped, in unix milliseconds. */
-  atMs: number
 }
 
 /** An account that a user enters. */
@@ -814,14 +773,6 @@ export interface AssetsEditInput {
   bounceAddresses?: ReadonlyArray<string> | undefined
 }
 
-/** A rate is close to the one that stops. */
-export interface AtRisk {
-  /** The rule whose lower rate was reached first. */
-  rule: StopRule
-  /** Since when there is a risk, in unix milliseconds. */
-  atMs: number
-}
-
 /** Who made a change. */
 export interface AuditActor {
   /** What kind of actor it was. */
@@ -958,8 +909,6 @@ export interface AuditItem {
  * - `share`: How a resource is shared with accounts below, named by kind and id.
  * - `store`: The store, named by its id: index lines and counts were repaired.
  * - `suppression`: A suppression, named by value and class. For an address, only the domain is recorded.
- * - `usage`: The count of a limit or cap that an import has raised, named by the limit, or by the cap and
- * its subject; for a group, by the limit and the group.
  * - `user`: A user.
  */
 export type AuditKind =
@@ -988,7 +937,6 @@ export type AuditKind =
   | 'share'
   | 'store'
   | 'suppression'
-  | 'usage'
   | 'user'
 
 /**
@@ -1261,11 +1209,6 @@ export interface Campaign {
   total: CampaignOutcomes
   /** Why the campaign is stopped; absent when it is not stopped. */
   stop?: CampaignStop
-  /**
-   * Whether a rate is close to the one that stops the campaign (R-QTA-18); absent when none is,
-   * and when the campaign is stopped.
-   */
-  atRisk?: AtRisk
   /** When the campaign was first reported or stopped, in unix milliseconds. */
   createdAtMs: number
   /** When the record of the campaign was last changed, in unix milliseconds. */
@@ -1280,7 +1223,7 @@ export interface CampaignList {
   next?: string
 }
 
-/** How many messages of a campaign, or of an account, had each outcome. */
+/** How many messages of a campaign had each outcome. */
 export interface CampaignOutcomes {
   /** How many messages were delivered. */
   delivered: number
@@ -1298,14 +1241,9 @@ export interface CampaignStop {
   reason: CampaignStopReason
   /**
    * The bounce rate that was reached, in bounces per thousand outcomes; absent when somebody
-   * or a rule stopped the campaign.
+   * stopped the campaign.
    */
   perMille?: number
-  /**
-   * The rule whose rate was reached (R-QTA-18); absent when somebody or the bounce rate stopped
-   * the campaign.
-   */
-  rule?: StopRule
   /** When the campaign was stopped, in unix milliseconds. */
   atMs: number
 }
@@ -1314,14 +1252,10 @@ export interface CampaignStop {
  * What stops a campaign.
  *
  * - `bounces`: Too many of its messages bounced.
- * - `hard_bounces`: Too many of its messages bounced permanently.
- * - `complaints`: Too many of its messages brought a complaint.
  * - `request`: Somebody stopped the campaign.
  */
 export type CampaignStopReason =
   | 'bounces'
-  | 'hard_bounces'
-  | 'complaints'
   | 'request'
 
 /** A cap of an account or of the platform. */
@@ -3157,8 +3091,6 @@ export interface OutboxItem {
   logIn?: LogInNotice
   /** How the system's clock has jumped (R-QTA-13). */
   clockJump?: ClockJump
-  /** The rate of bounces or complaints that was reached (R-QTA-18). */
-  rate?: RateNotice
   /** When the cause of the message happened, in unix milliseconds. */
   atMs: number
 }
@@ -3181,9 +3113,6 @@ export interface OutboxItem {
  * - `clock_jumped`: Check the system's clock, because it has jumped (R-QTA-13). If the jump is held back
  * although the clock is right, call `clock.confirm`.
  * - `stop_campaign`: Stop a campaign: no more of its messages go out (R-QTA-11).
- * - `stop_account`: Stop an account on a channel: no more of its messages go out there (R-QTA-18).
- * - `at_risk`: Notify the account that a campaign, or all that the account sends on a channel, is at risk
- * of being stopped (R-QTA-18).
  */
 export type OutboxKind =
   | 'invitation'
@@ -3199,8 +3128,6 @@ export type OutboxKind =
   | 'logged_in_as'
   | 'clock_jumped'
   | 'stop_campaign'
-  | 'stop_account'
-  | 'at_risk'
 
 /** A page of the outbox. */
 export interface OutboxPage {
@@ -3323,11 +3250,6 @@ export interface Package {
   overuse: boolean
   /** The bounce rate at which a campaign is stopped; only in the commercial edition (R-QTA-11). */
   bounceRate?: BounceRate
-  /**
-   * The rates of bounces and complaints at which a campaign or an account is stopped; only in
-   * the commercial edition (R-QTA-18).
-   */
-  stops?: Array<StopRule>
   /** What a further account of the team costs each month (R-TEA-4). */
   childPrice?: Price
   /** Whether the package takes no new accounts (R-PKG-4). */
@@ -3930,7 +3852,6 @@ export interface Profile {
  * - `language`: The language.
  * - `time_zone`: The time zone.
  * - `notifications`: How the user is notified of new messages.
- * - `external_id`: The id of the user in another system.
  */
 export type ProfileField =
   | 'first_name'
@@ -3940,7 +3861,6 @@ export type ProfileField =
   | 'language'
   | 'time_zone'
   | 'notifications'
-  | 'external_id'
 
 /**
  * What a `put` did.
@@ -3953,16 +3873,6 @@ export type PutOutcome =
   | 'created'
   | 'changed'
   | 'unchanged'
-
-/** The rate that a message of the outbox is about. */
-export interface RateNotice {
-  /** The channel of the messages. */
-  channel: Channel
-  /** The rule whose rate was reached. */
-  rule: StopRule
-  /** The outcomes that were counted. */
-  outcomes: CampaignOutcomes
-}
 
 /** A page of the folder "Shared templates". */
 export interface ReceivedList {
@@ -4704,86 +4614,6 @@ export type Status =
   | 'suspended'
   | 'closed'
 
-/**
- * Which outcome of a message counts.
- *
- * - `bounces`: Permanent and temporary bounces, among the messages that were delivered or bounced.
- * - `hard_bounces`: Permanent bounces alone, among the messages that were delivered or bounced.
- * - `complaints`: Complaints, among the messages that were delivered.
- */
-export type StopOutcome =
-  | 'bounces'
-  | 'hard_bounces'
-  | 'complaints'
-
-/**
- * A rate of bounces or complaints at which a campaign, or the whole account, is stopped
- * (R-QTA-18).
- */
-export interface StopRuleInput {
-  /**
-   * What is stopped: each campaign by its own rate, or the account by the rate of everything
-   * that it sends on a channel.
-   */
-  scope: StopScope
-  /** Which outcome of a message counts. */
-  outcome: StopOutcome
-  /**
-   * The rate at which the campaign or the account is stopped, in messages per million: 1 to
-   * 1,000,000.
-   */
-  stopPerMillion: Integer
-  /**
-   * The lower rate at which the campaign or the account is at risk and the host is notified, in
-   * messages per million; when absent, the host is not warned.
-   */
-  atRiskPerMillion?: Integer | undefined
-  /**
-   * How many messages there must be before the rates count: outcomes, or delivered messages
-   * where complaints count.
-   */
-  sample: Integer
-}
-
-/**
- * A rate of bounces or complaints at which a campaign, or the whole account, is stopped
- * (R-QTA-18).
- */
-export interface StopRule {
-  /**
-   * What is stopped: each campaign by its own rate, or the account by the rate of everything
-   * that it sends on a channel.
-   */
-  scope: StopScope
-  /** Which outcome of a message counts. */
-  outcome: StopOutcome
-  /**
-   * The rate at which the campaign or the account is stopped, in messages per million: 1 to
-   * 1,000,000.
-   */
-  stopPerMillion: number
-  /**
-   * The lower rate at which the campaign or the account is at risk and the host is notified, in
-   * messages per million; when absent, the host is not warned.
-   */
-  atRiskPerMillion?: number
-  /**
-   * How many messages there must be before the rates count: outcomes, or delivered messages
-   * where complaints count.
-   */
-  sample: number
-}
-
-/**
- * What a rule stops.
- *
- * - `campaign`: Each campaign, by the outcomes of its sample.
- * - `account`: The account, by the outcomes of all its campaigns on one channel in the last seven days.
- */
-export type StopScope =
-  | 'campaign'
-  | 'account'
-
 /** A backup that was written. */
 export interface StoreBackup {
   /** The id of the store that was backed up. */
@@ -5211,17 +5041,6 @@ export interface UsageHistory {
   next?: string
 }
 
-/** What was imported. */
-export interface UsageImported {
-  /**
-   * How much was counted once it was imported: the number of the import, or what had been
-   * counted before, whichever is larger.
-   */
-  used: number
-  /** By how much the count was raised. */
-  raisedBy: number
-}
-
 /** What was given back to a limit. */
 export interface UsageReconciled {
   /** How much was given back. */
@@ -5294,11 +5113,6 @@ export interface UsedWindow {
 export interface User {
   /** The id. */
   id: string
-  /**
-   * The id of the user in another system; shown only to the user themself, the host and
-   * operators.
-   */
-  externalId?: string
   /** The e-mail address, as typed. */
   email: string
   /** The user's profile. */
@@ -5413,8 +5227,6 @@ export interface UserDeleted {
 export interface UserEntry {
   /** The id. */
   id: string
-  /** The id of the user in another system; shown only to the host and operators. */
-  externalId?: string
   /** The e-mail address, as typed. */
   email: string
   /** The first name. */
@@ -5721,11 +5533,6 @@ export interface AccountsCloseRequest {
 export interface AccountsCreateRequest {
   /** The host's own id. When absent, an id is generated. */
   id?: string | undefined
-  /**
-   * The id of the account in another system. Each belongs to one account at a time; one that is
-   * taken is refused with `id_taken` (R-ACC-9).
-   */
-  externalId?: string | undefined
   /** The name that people see. */
   name: string
   /** The user who owns the account. */
@@ -5800,10 +5607,6 @@ export interface AccountsEditRequest {
   account: string
   /** The name that people see. */
   name?: string | undefined
-  /** The id of the account in another system, as in `accounts.create`; only the platform sets it. */
-  externalId?: string | undefined
-  /** Takes the external id away; it cannot be combined with `external_id`. */
-  withoutExternalId?: boolean | undefined
   /** The IANA name of the time zone. */
   timeZone?: string | undefined
   /** Another package; a package change that was planned for later is cancelled. */
@@ -5848,8 +5651,6 @@ export interface AccountsListRequest {
   status?: Status | undefined
   /** Only accounts to which this package itself is assigned. */
   package?: string | undefined
-  /** Only the account that has exactly this external id; it cannot be combined with `search`. */
-  externalId?: string | undefined
   /**
    * Only accounts whose name, or whose owner's e-mail address, begins with this text; case and
    * accents do not matter. The accounts are ordered by name; accounts that were found by their
@@ -6252,11 +6053,6 @@ export interface CampaignsReportRequest {
   soft?: Integer | undefined
   /** How many more of the delivered messages brought a complaint; none when absent. */
   complaints?: Integer | undefined
-  /**
-   * The channel of the messages, for what is counted for the account as a whole; e-mail when
-   * absent.
-   */
-  channel?: Channel | undefined
   /**
    * An idempotency key: the same request repeated within a day gets the same answer and counts
    * once; another request with the same key is refused with `idempotency_mismatch`.
@@ -7071,8 +6867,6 @@ export interface MembersAddRequest {
   user?: string | undefined
   /** The e-mail address of a new user. */
   email?: string | undefined
-  /** The id of a new user in another system, as in `users.create`. */
-  externalId?: string | undefined
   /** The first name of a new user. */
   firstName?: string | undefined
   /** The last name of a new user. */
@@ -7435,11 +7229,6 @@ export interface PackagesCreateRequest {
   overuse?: boolean | undefined
   /** The bounce rate at which a campaign is stopped. */
   bounceRate?: BounceRateInput | undefined
-  /**
-   * The rates of bounces and complaints at which a campaign or an account is stopped, at most 20
-   * (R-QTA-18).
-   */
-  stops?: ReadonlyArray<StopRuleInput> | undefined
   /** What a further account of the team costs each month (R-TEA-4). */
   childPrice?: PriceInput | undefined
 }
@@ -7487,11 +7276,6 @@ export interface PackagesEditRequest {
    * combined with `bounce_rate`.
    */
   withoutBounceRate?: boolean | undefined
-  /**
-   * The rates of bounces and complaints at which a campaign or an account is stopped, at most
-   * 20; they replace all that there are, and an empty list removes them (R-QTA-18).
-   */
-  stops?: ReadonlyArray<StopRuleInput> | undefined
   /** What a further account of the team costs each month. */
   childPrice?: PriceInput | undefined
   /** Removes the price; it cannot be combined with `child_price`. */
@@ -7540,11 +7324,6 @@ export interface PackagesPutRequest {
   overuse?: boolean | undefined
   /** The bounce rate at which a campaign is stopped. */
   bounceRate?: BounceRateInput | undefined
-  /**
-   * The rates of bounces and complaints at which a campaign or an account is stopped, at most 20
-   * (R-QTA-18).
-   */
-  stops?: ReadonlyArray<StopRuleInput> | undefined
   /** What a further account of the team costs each month (R-TEA-4). */
   childPrice?: PriceInput | undefined
 }
@@ -8369,22 +8148,6 @@ export interface SharingUnshareRequest {
   id: string
 }
 
-/** The request of `stops.get`. */
-export interface StopsGetRequest {
-  /** The account. */
-  account: string
-  /** The channel; e-mail when absent. */
-  channel?: Channel | undefined
-}
-
-/** The request of `stops.resume`. */
-export interface StopsResumeRequest {
-  /** The account. */
-  account: string
-  /** The channel; e-mail when absent. */
-  channel?: Channel | undefined
-}
-
 /** The request of `store.backup`. */
 export interface StoreBackupRequest {
   /** The path of the file. Its folder must exist, and the file must not exist yet. */
@@ -8573,30 +8336,6 @@ export interface UsageHistoryRequest {
   page?: Integer | undefined
 }
 
-/** The request of `usage.import_used`. */
-export interface UsageImportUsedRequest {
-  /** The account. */
-  account: string
-  /** The limit, which must be one that counts in a window; absent when a cap or a group is named. */
-  limit?: LimitName | undefined
-  /** The cap of the account; absent when a limit or a group is named. */
-  cap?: string | undefined
-  /**
-   * For a cap that counts each of several subjects separately, the subject: a member, campaign,
-   * API key or domain.
-   */
-  subject?: string | undefined
-  /** The group, whose count of one channel is meant; absent when a limit or a cap is named. */
-  group?: string | undefined
-  /** The channel that is meant of the group: e-mail when absent. */
-  channel?: Channel | undefined
-  /**
-   * How much was used in the window, at least 1: for a limit by the account and all accounts
-   * below it, without what credits paid for.
-   */
-  used: Integer
-}
-
 /** The request of `usage.invoice`. */
 export interface UsageInvoiceRequest {
   /**
@@ -8658,11 +8397,6 @@ export interface UsersConfirmEmailRequest {
 export interface UsersCreateRequest {
   /** The host's own id. When absent, an id is generated. */
   id?: string | undefined
-  /**
-   * The id of the user in another system. Each belongs to one user at a time; one that is taken
-   * is refused with `id_taken` (R-ACC-9).
-   */
-  externalId?: string | undefined
   /** The e-mail address, which is stored as typed and compared in its normal form. */
   email: string
   /** The first name. */
@@ -8715,8 +8449,6 @@ export interface UsersEditRequest {
   timeZone?: string | undefined
   /** How the user is notified of new messages; a setting that is absent stays as it is. */
   notifications?: NotificationsEditInput | undefined
-  /** The id of the user in another system, as in `users.create`; only the platform sets it. */
-  externalId?: string | undefined
   /** The fields to empty. */
   clear?: ReadonlyArray<ProfileField> | undefined
   /** The revision on which the change is based; a stale one is refused with `rev_conflict`. */
@@ -8808,11 +8540,6 @@ export interface UsersListRequest {
   role?: string | undefined
   /** Only users with this status. */
   status?: MemberStatus | undefined
-  /**
-   * Only the user who has exactly this external id; for the host and operators, and not combined
-   * with `search`.
-   */
-  externalId?: string | undefined
   /**
    * Only users who have not been seen since this instant, in unix milliseconds: they were last
    * seen before it, or were never seen and were created before it.
@@ -9145,9 +8872,7 @@ export interface CampaignsOperations {
   /**
    * Reports further outcomes of the messages of a campaign. If the bounces reach the bounce rate of
    * the account's package, or of the package of an account above, the same call stops the campaign,
-   * and the host is notified through the outbox (R-QTA-11). The same holds for the `stops` of these
-   * packages, which count complaints and permanent bounces too, and stop campaigns or the account
-   * (R-QTA-18).
+   * and the host is notified through the outbox (R-QTA-11).
    */
   report(request: CampaignsReportRequest): Promise<Campaign>
   /**
@@ -9640,9 +9365,8 @@ export interface PackagesOperations {
   /**
    * Creates a package.
    *
-   * Credits, overuse, the bounce rate, the stops, and the limit on suppressed domains need the
-   * commercial edition. For credits and overuse, the preset `groups` on the platform is enough too
-   * (R-PLT-1).
+   * Credits, overuse, the bounce rate, and the limit on suppressed domains need the commercial
+   * edition. For credits and overuse, the preset `groups` on the platform is enough too (R-PLT-1).
    */
   create(request: PackagesCreateRequest): Promise<Package>
   /**
@@ -10091,21 +9815,6 @@ export interface SharingOperations {
   unshare(request: SharingUnshareRequest): Promise<ShareEnded>
 }
 
-/** The operations `stops.*`. */
-export interface StopsOperations {
-  /**
-   * Shows what became of the messages that an account sent on a channel in the last seven days, and
-   * whether the account is at risk or stopped there (R-QTA-18). Outcomes are counted for an account
-   * while its package, or the package of an account above, has a rule that stops accounts.
-   */
-  get(request: StopsGetRequest): Promise<AccountRates>
-  /**
-   * Lets an account that is stopped send on a channel again, and begins its count anew (R-QTA-18).
-   * An account that is not stopped there stays as it is.
-   */
-  resume(request: StopsResumeRequest): Promise<AccountRates>
-}
-
 /** The operations `store.*`. */
 export interface StoreOperations {
   /**
@@ -10277,23 +9986,6 @@ export interface UsageOperations {
    * that a process had drawn ahead counts as used.
    */
   history(request: UsageHistoryRequest): Promise<UsageHistory>
-  /**
-   * Imports how much of a limit, a cap or the limit of a group was used at another platform in the
-   * window that runs now, so that a limit counts on from there (R-QTA-19).
-   *
-   * The count is raised to the number, and never lowered: what has been counted here stays. What
-   * the count of a limit is raised by also counts in the same limit of each account above, as if it
-   * had been sent. What is imported for an account above includes the accounts below it, in
-   * whichever order they are imported. Limits, caps and groups are imported one by one: none of them
-   * is raised with another.
-   *
-   * Each is imported once in a window. The same number again gets the same answer and changes
-   * nothing; another is refused with `usage_imported`. A limit may be exceeded by what is imported.
-   * Credits do not pay for it, and paces do not wait for it. In a rolling hour it counts for an hour
-   * from now. While other processes have the store open and something has already been counted, the
-   * call is refused with `busy`.
-   */
-  importUsed(request: UsageImportUsedRequest): Promise<UsageImported>
   /**
    * Lists what an invoice needs to know of an account and of the accounts below it, for a period
    * (R-ACC-7).
@@ -10477,8 +10169,6 @@ export interface Operations {
   readonly sessions: SessionsOperations
   /** The operations `sharing.*`. */
   readonly sharing: SharingOperations
-  /** The operations `stops.*`. */
-  readonly stops: StopsOperations
   /** The operations `store.*`. */
   readonly store: StoreOperations
   /** The operations `suppressions.*`. */

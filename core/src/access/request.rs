@@ -6,8 +6,8 @@ use crate::error::{Code, Error};
 use crate::kernel::page::Reader;
 use crate::kernel::{Tx, keys};
 use crate::model::{
-    Account, Actor, AuditActor, AuditChain, AuditChange, Edition, EffectivePolicies, Id,
-    OutboxMessage, PermissionTree, PolicyRecord,
+    Account, Actor, AuditActor, AuditChange, Edition, EffectivePolicies, Id, OutboxMessage,
+    PermissionTree, PolicyRecord,
 };
 use crate::rules::policy;
 use crate::tables::accounts::account_line;
@@ -23,8 +23,8 @@ pub struct Ctx<'a> {
     pub(crate) tx: Tx<'a>,
     /// Who asked for what is done here, where that was another call.
     pub(crate) on_behalf: Option<AuditActor>,
-    /// What the audit is to remember though no record tells of it, and in which chains.
-    pub(crate) also_audited: Vec<(AuditChain, AuditChange)>,
+    /// What the audit of the platform is to remember though no record tells of it.
+    pub(crate) also_audited: Vec<AuditChange>,
 }
 
 impl Engine {

@@ -4,8 +4,8 @@
 
 use crate::api::bulk::Problem;
 use crate::model::{
-    AccountStop, Channel, Count, Cursor, Email, Hold as HoldEntry, HoldReason, Id, Limits, Name,
-    NextPackage, Note,
+    Channel, Count, Cursor, Email, Hold as HoldEntry, HoldReason, Id, Limits, Name, NextPackage,
+    Note,
 };
 use crate::rules::account::Status;
 use tenantry_macros::{answer, request};
@@ -19,9 +19,6 @@ use tenantry_macros::{answer, request};
 pub struct Create {
     /// The host's own id. When absent, an id is generated.
     pub id: Option<Id>,
-    /// The id of the account in another system. Each belongs to one account at a time; one that is
-    /// taken is refused with `id_taken` (R-ACC-9).
-    pub external_id: Option<Name>,
     /// The name that people see.
     pub name: Name,
     /// The user who owns the account.
@@ -92,8 +89,6 @@ pub struct List {
     pub status: Option<Status>,
     /// Only accounts to which this package itself is assigned.
     pub package: Option<Id>,
-    /// Only the account that has exactly this external id; it cannot be combined with `search`.
-    pub external_id: Option<Name>,
     /// Only accounts whose name, or whose owner's e-mail address, begins with this text; case and
     /// accents do not matter. The accounts are ordered by name; accounts that were found by their
     /// owner's address come last.
@@ -133,11 +128,6 @@ pub struct Edit {
     pub account: Id,
     /// The name that people see.
     pub name: Option<Name>,
-    /// The id of the account in another system, as in `accounts.create`; only the platform sets it.
-    pub external_id: Option<Name>,
-    /// Takes the external id away; it cannot be combined with `external_id`.
-    #[serde(default)]
-    pub without_external_id: bool,
     /// The IANA name of the time zone.
     pub time_zone: Option<Name>,
     /// Another package; a package change that was planned for later is cancelled.
@@ -312,8 +302,6 @@ pub enum Children {
 pub struct Account {
     /// The id.
     pub id: Id,
-    /// The id of the account in another system; absent when the platform has given none.
-    pub external_id: Option<Name>,
     /// The name that people see.
     pub name: Name,
     /// The account above.
@@ -335,10 +323,6 @@ pub struct Account {
     pub status: Status,
     /// The holds that suspend this account itself.
     pub holds: Vec<HoldEntry>,
-    /// The channels on which the account is stopped for its bounces or complaints (R-QTA-18);
-    /// absent when there is none.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub stops: Vec<AccountStop>,
     /// When the account was closed, in unix milliseconds.
     pub closed_at_ms: Option<u64>,
     /// How many accounts are directly below the account.

@@ -1,15 +1,13 @@
-//! Campaigns: the outcomes of their messages, and when their bounces or complaints stop them
-//! (R-QTA-11, R-QTA-18): requests and answers.
+//! Campaigns: the outcomes of their messages, and when their bounces stop them (R-QTA-11): requests
+//! and answers.
 #![cfg_attr(doc, doc = include_str!("../../doc/campaigns.md"))]
 
-use crate::model::{Campaign, Channel, Count, Cursor, Id};
+use crate::model::{Campaign, Count, Cursor, Id};
 use tenantry_macros::{answer, request};
 
 /// Reports further outcomes of the messages of a campaign. If the bounces reach the bounce rate of
 /// the account's package, or of the package of an account above, the same call stops the campaign,
-/// and the host is notified through the outbox (R-QTA-11). The same holds for the `stops` of these
-/// packages, which count complaints and permanent bounces too, and stop campaigns or the account
-/// (R-QTA-18).
+/// and the host is notified through the outbox (R-QTA-11).
 #[request]
 pub struct Report {
     /// The account that sends the campaign.
@@ -24,9 +22,6 @@ pub struct Report {
     pub soft: Option<Count>,
     /// How many more of the delivered messages brought a complaint; none when absent.
     pub complaints: Option<Count>,
-    /// The channel of the messages, for what is counted for the account as a whole; e-mail when
-    /// absent.
-    pub channel: Option<Channel>,
     /// An idempotency key: the same request repeated within a day gets the same answer and counts
     /// once; another request with the same key is refused with `idempotency_mismatch`.
     pub key: Option<Id>,

@@ -22,8 +22,6 @@ pub struct Add {
     pub user: Option<Id>,
     /// The e-mail address of a new user.
     pub email: Option<Email>,
-    /// The id of a new user in another system, as in `users.create`.
-    pub external_id: Option<Name>,
     /// The first name of a new user.
     pub first_name: Option<Name>,
     /// The last name of a new user.

@@ -38,7 +38,6 @@ pub mod second_factors;
 pub mod sending;
 pub mod sessions;
 pub mod sharing;
-pub mod stops;
 pub mod store;
 pub mod suppressions;
 pub mod teams;

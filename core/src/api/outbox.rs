@@ -1,9 +1,7 @@
 //! The outbox: the messages that the host has to process, in order (R-OUT-1): requests and answers.
 #![cfg_attr(doc, doc = include_str!("../../doc/outbox.md"))]
 
-use crate::model::{
-    ClockJump, Count, Id, LimitAlert, LogInNotice, Name, Note, OutboxKind, RateNotice, Secret,
-};
+use crate::model::{ClockJump, Count, Id, LimitAlert, LogInNotice, Name, Note, OutboxKind, Secret};
 use tenantry_macros::{answer, request};
 
 /// Reads messages of the outbox in their order, a page at a time.
@@ -266,8 +264,6 @@ pub struct OutboxItem {
     pub log_in: Option<LogInNotice>,
     /// How the system's clock has jumped (R-QTA-13).
     pub clock_jump: Option<ClockJump>,
-    /// The rate of bounces or complaints that was reached (R-QTA-18).
-    pub rate: Option<RateNotice>,
     /// When the cause of the message happened, in unix milliseconds.
     pub at_ms: u64,
 }

@@ -4,15 +4,13 @@
 use crate::api::put::PutOutcome;
 use crate::model::{
     Assets, AssetsEdit, BounceRate, Count, Id, Limit, LimitName, Limits, Name, Package, Price,
-    StopRule,
 };
 use tenantry_macros::{answer, request};
 
 /// Creates a package.
 ///
-/// Credits, overuse, the bounce rate, the stops, and the limit on suppressed domains need the
-/// commercial edition. For credits and overuse, the preset `groups` on the platform is enough too
-/// (R-PLT-1).
+/// Credits, overuse, the bounce rate, and the limit on suppressed domains need the commercial
+/// edition. For credits and overuse, the preset `groups` on the platform is enough too (R-PLT-1).
 #[request]
 pub struct Create {
     /// The host's own id. When absent, an id is generated.
@@ -35,10 +33,6 @@ pub struct Create {
     pub overuse: bool,
     /// The bounce rate at which a campaign is stopped.
     pub bounce_rate: Option<BounceRate>,
-    /// The rates of bounces and complaints at which a campaign or an account is stopped, at most 20
-    /// (R-QTA-18).
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub stops: Vec<StopRule>,
     /// What a further account of the team costs each month (R-TEA-4).
     pub child_price: Option<Price>,
 }
@@ -74,9 +68,6 @@ pub struct Edit {
     /// combined with `bounce_rate`.
     #[serde(default)]
     pub without_bounce_rate: bool,
-    /// The rates of bounces and complaints at which a campaign or an account is stopped, at most
-    /// 20; they replace all that there are, and an empty list removes them (R-QTA-18).
-    pub stops: Option<Vec<StopRule>>,
     /// What a further account of the team costs each month.
     pub child_price: Option<Price>,
     /// Removes the price; it cannot be combined with `child_price`.
@@ -116,10 +107,6 @@ pub struct Put {
     pub overuse: bool,
     /// The bounce rate at which a campaign is stopped.
     pub bounce_rate: Option<BounceRate>,
-    /// The rates of bounces and complaints at which a campaign or an account is stopped, at most 20
-    /// (R-QTA-18).
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub stops: Vec<StopRule>,
     /// What a further account of the team costs each month (R-TEA-4).
     pub child_price: Option<Price>,
 }

@@ -1,9 +1,7 @@
 //! How much of each limit is used now: requests and answers.
 #![cfg_attr(doc, doc = include_str!("../../doc/usage.md"))]
 
-use crate::model::{
-    Channel, Count, CreditTotals, Cursor, Id, Limit, LimitName, Name, Price, Window,
-};
+use crate::model::{Count, CreditTotals, Cursor, Id, Limit, LimitName, Name, Price, Window};
 use crate::rules::limit::Source;
 use tenantry_macros::{answer, request};
 
@@ -131,50 +129,6 @@ pub struct Reconcile {
 pub struct UsageReconciled {
     /// How much was given back.
     pub given_back: u64,
-}
-
-/// Imports how much of a limit, a cap or the limit of a group was used at another platform in the
-/// window that runs now, so that a limit counts on from there (R-QTA-19).
-///
-/// The count is raised to the number, and never lowered: what has been counted here stays. What
-/// the count of a limit is raised by also counts in the same limit of each account above, as if it
-/// had been sent. What is imported for an account above includes the accounts below it, in
-/// whichever order they are imported. Limits, caps and groups are imported one by one: none of them
-/// is raised with another.
-///
-/// Each is imported once in a window. The same number again gets the same answer and changes
-/// nothing; another is refused with `usage_imported`. A limit may be exceeded by what is imported.
-/// Credits do not pay for it, and paces do not wait for it. In a rolling hour it counts for an hour
-/// from now. While other processes have the store open and something has already been counted, the
-/// call is refused with `busy`.
-#[request]
-pub struct ImportUsed {
-    /// The account.
-    pub account: Id,
-    /// The limit, which must be one that counts in a window; absent when a cap or a group is named.
-    pub limit: Option<LimitName>,
-    /// The cap of the account; absent when a limit or a group is named.
-    pub cap: Option<Id>,
-    /// For a cap that counts each of several subjects separately, the subject: a member, campaign,
-    /// API key or domain.
-    pub subject: Option<Name>,
-    /// The group, whose count of one channel is meant; absent when a limit or a cap is named.
-    pub group: Option<Id>,
-    /// The channel that is meant of the group: e-mail when absent.
-    pub channel: Option<Channel>,
-    /// How much was used in the window, at least 1: for a limit by the account and all accounts
-    /// below it, without what credits paid for.
-    pub used: Count,
-}
-
-/// What was imported.
-#[answer]
-pub struct UsageImported {
-    /// How much was counted once it was imported: the number of the import, or what had been
-    /// counted before, whichever is larger.
-    pub used: u64,
-    /// By how much the count was raised.
-    pub raised_by: u64,
 }
 
 /// Lists what an invoice needs to know of an account and of the accounts below it, for a period

@@ -22,9 +22,6 @@ use tenantry_macros::{answer, request};
 pub struct Create {
     /// The host's own id. When absent, an id is generated.
     pub id: Option<Id>,
-    /// The id of the user in another system. Each belongs to one user at a time; one that is taken
-    /// is refused with `id_taken` (R-ACC-9).
-    pub external_id: Option<Name>,
     /// The e-mail address, which is stored as typed and compared in its normal form.
     pub email: Email,
     /// The first name.
@@ -66,8 +63,6 @@ pub struct Edit {
     pub time_zone: Option<Name>,
     /// How the user is notified of new messages; a setting that is absent stays as it is.
     pub notifications: Option<NotificationsEdit>,
-    /// The id of the user in another system, as in `users.create`; only the platform sets it.
-    pub external_id: Option<Name>,
     /// The fields to empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub clear: Vec<ProfileField>,
@@ -92,8 +87,6 @@ pub enum ProfileField {
     TimeZone,
     /// How the user is notified of new messages.
     Notifications,
-    /// The id of the user in another system.
-    ExternalId,
 }
 
 /// Requests a change of a user's e-mail address (R-USR-3, R-SES-4).
@@ -170,9 +163,6 @@ pub struct List {
     pub role: Option<Id>,
     /// Only users with this status.
     pub status: Option<MemberStatus>,
-    /// Only the user who has exactly this external id; for the host and operators, and not combined
-    /// with `search`.
-    pub external_id: Option<Name>,
     /// Only users who have not been seen since this instant, in unix milliseconds: they were last
     /// seen before it, or were never seen and were created before it.
     pub inactive_since_ms: Option<Count>,
@@ -252,9 +242,6 @@ pub struct Enable {
 pub struct User {
     /// The id.
     pub id: Id,
-    /// The id of the user in another system; shown only to the user themself, the host and
-    /// operators.
-    pub external_id: Option<Name>,
     /// The e-mail address, as typed.
     pub email: String,
     /// The user's profile.
@@ -330,8 +317,6 @@ pub struct UserList {
 pub struct UserEntry {
     /// The id.
     pub id: Id,
-    /// The id of the user in another system; shown only to the host and operators.
-    pub external_id: Option<Name>,
     /// The e-mail address, as typed.
     pub email: String,
     /// The first name.

@@ -21,9 +21,7 @@ const MOST: u64 = 100_000;
 const FEWEST: u64 = 256;
 
 /// A record that whoever has its token can use.
-pub(crate) trait Credential:
-    Serialize + DeserializeOwned + Clone + Send + Sync + 'static
-{
+pub(crate) trait Credential: Serialize + DeserializeOwned + Clone + 'static {
     /// What its tokens begin with.
     const PREFIX: &'static str;
     /// Where it lies.

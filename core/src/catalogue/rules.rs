@@ -4,9 +4,6 @@
 pub(super) const OWN_LOG_IN: &str =
     "R-SES-1: the person themself; a user needs `self.password` in the account in which they act";
 
-/// Who may ask in which accounts somebody is.
-pub(super) const ABOUT_ONESELF: &str = "users about themselves; operators with `clients.view_all`";
-
 /// Who may set policies.
 pub(super) const POLICIES: &str = "operators with `platform.policies` for the platform, and with \
     `clients.edit` for an account; never users";
@@ -14,10 +11,6 @@ pub(super) const POLICIES: &str = "operators with `platform.policies` for the pl
 /// Who may ask what somebody sees of the resources of an account.
 pub(super) const VISIBILITY: &str = "every user about themself; users with `users.view`, and \
     operators with `clients.view_all`, about others";
-
-/// Who may see what is known of a resource.
-pub(super) const SEES_RESOURCE: &str =
-    "users who see the resource, and operators with `clients.view_all`";
 
 /// Who may see the assets with which an account sends.
 pub(super) const ASSETS: &str = "users with `sending.domains.view`, `sending.nodes.view` or \

@@ -1,5 +1,5 @@
-//! Campaigns: what became of their messages, and when they are stopped for their bounces or
-//! complaints (R-QTA-11, R-QTA-18).
+//! Campaigns: what became of their messages, and when they are stopped for their bounces
+//! (R-QTA-11).
 //!
 //! A campaign is the host's id for it; its record begins with the first report. Whether it is a
 //! resource too is another matter (R-RES-1): where it is, users reach it as far as their permission
@@ -8,17 +8,16 @@
 use crate::access::operation::Operation;
 use crate::access::request::Ctx;
 use crate::api::campaigns::{CampaignList, Get, List, Report, Resume, Stop};
+use crate::domain::limits::Line;
 use crate::domain::resources::{self, Kind, Need};
-use crate::domain::stops::{self, Rates, too_many};
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::kernel::page::walk;
 use crate::model::{
-    Actor, Campaign, CampaignOutcomes, CampaignStop, CampaignStopReason, Channel, Count, Id,
-    OutboxKind, OutboxMessage, RateNotice, StopRule, StopScope,
+    Actor, BounceRate, Campaign, CampaignOutcomes, CampaignStop, CampaignStopReason, Count,
+    Edition, Id, OutboxKind, OutboxMessage,
 };
 use crate::rules::campaign::{rate_reached, sum};
-use crate::rules::stop::{self as rule, Standing, standing};
 use crate::sending::idempotency;
 use crate::tables::accounts;
 use crate::tables::campaigns::{find, load, save};
@@ -54,7 +53,6 @@ fn new(ctx: &Ctx<'_>, account: Id, id: Id) -> Campaign {
         sample_since_ms: now_ms,
         total: none,
         stop: None,
-        at_risk: None,
         created_at_ms: now_ms,
         updated_at_ms: now_ms,
     }
@@ -66,65 +64,36 @@ fn stop(
     campaign: &mut Campaign,
     reason: CampaignStopReason,
     per_mille: Option<Count>,
-    notice: Option<RateNotice>,
 ) -> Result<(), Error> {
     campaign.stop = Some(CampaignStop {
         reason,
         per_mille,
-        rule: notice.map(|notice| notice.rule),
         at_ms: ctx.now_ms,
     });
-    campaign.at_risk = None;
     ctx.tx.invalidate_account(&campaign.account);
-    tell(ctx, OutboxKind::StopCampaign, campaign, notice)
-}
-
-fn tell(
-    ctx: &mut Ctx<'_>,
-    kind: OutboxKind,
-    campaign: &Campaign,
-    notice: Option<RateNotice>,
-) -> Result<(), Error> {
     ctx.enqueue_message(&OutboxMessage {
         campaign: Some(campaign.id.clone()),
-        rate: notice.map(Box::new),
-        ..OutboxMessage::about(kind, Some(campaign.account.clone()), ctx.now_ms)
+        ..OutboxMessage::about(
+            OutboxKind::StopCampaign,
+            Some(campaign.account.clone()),
+            ctx.now_ms,
+        )
     })
 }
 
-/// Stops a campaign that has reached a rate, or tells the host that it is at risk.
-fn judge(
-    ctx: &mut Ctx<'_>,
-    campaign: &mut Campaign,
-    rates: Rates,
-    channel: Channel,
-) -> Result<(), Error> {
-    if let Some(rate) = rate_reached(&campaign.sample, rates.bounces) {
-        let (reason, per_mille) = (CampaignStopReason::Bounces, Some(rate.per_mille));
-        return stop(ctx, campaign, reason, per_mille, None);
-    }
-    let outcomes = campaign.sample;
-    let notice = |rule: StopRule| RateNotice {
-        channel,
-        rule,
-        outcomes,
-    };
-    let reached = match standing(&outcomes, StopScope::Campaign, &rates.rules) {
-        Standing::Stopped(reached) => {
-            let reason = rule::reason(reached.outcome);
-            return stop(ctx, campaign, reason, None, Some(notice(reached)));
-        }
-        Standing::AtRisk(reached) => Some(reached),
-        Standing::Good => None,
-    };
-    let before = campaign.at_risk;
-    campaign.at_risk = rule::at_risk(before, reached, ctx.now_ms);
-    match campaign.at_risk {
-        Some(risk) if before.is_none() => {
-            tell(ctx, OutboxKind::AtRisk, campaign, Some(notice(risk.rule)))
-        }
-        _ => Ok(()),
-    }
+/// The rates that hold for an account: of its package and of those of the accounts above (R-PKG-3).
+/// One without a package has the rate of the account above in any case.
+fn rates(ctx: &mut Ctx<'_>, account: &Id) -> Result<Vec<BounceRate>, Error> {
+    let line = Line::load(ctx, account).map_err(|error| error.at("/account"))?;
+    // Under another edition a rate is kept and does not count (R-PLT-1).
+    let counts = ctx.engine.kernel.edition == Edition::Commercial;
+    Ok(line
+        .packages
+        .into_iter()
+        .flatten()
+        .filter_map(|package| package.bounce_rate)
+        .filter(|_| counts)
+        .collect())
 }
 
 impl Operation for Report {
@@ -139,8 +108,7 @@ impl Operation for Report {
 
 impl Report {
     fn carry_out(self, ctx: &mut Ctx<'_>) -> Result<Campaign, Error> {
-        let rates = Rates::load(ctx, &self.account)?;
-        let channel = self.channel.unwrap_or_default();
+        let rates = rates(ctx, &self.account)?;
         let more = |count: Option<Count>| count.map_or(0, Count::get);
         let outcomes = CampaignOutcomes {
             delivered: more(self.delivered),
@@ -148,15 +116,31 @@ impl Report {
             soft: more(self.soft),
             complaints: more(self.complaints),
         };
-        stops::report(ctx, &self.account, channel, &outcomes, &rates.rules)?;
         let mut campaign = match find(&mut ctx.tx, &self.account, &self.campaign)? {
             Some(campaign) => campaign,
             None => new(ctx, self.account, self.campaign),
         };
+        let too_many = |name| {
+            Error::invalid(
+                format!("/{name}"),
+                format!(
+                    "The sum of `{name}` would be more than {}, which is the most that is counted; \
+                     report fewer.",
+                    Count::MAX
+                ),
+            )
+        };
         campaign.total = sum(&campaign.total, &outcomes).map_err(too_many)?;
         campaign.sample = sum(&campaign.sample, &outcomes).map_err(too_many)?;
-        if campaign.stop.is_none() {
-            judge(ctx, &mut campaign, rates, channel)?;
+        if campaign.stop.is_none()
+            && let Some(rate) = rate_reached(&campaign.sample, rates)
+        {
+            stop(
+                ctx,
+                &mut campaign,
+                CampaignStopReason::Bounces,
+                Some(rate.per_mille),
+            )?;
         }
         save(&mut ctx.tx, campaign)
     }
@@ -198,7 +182,7 @@ impl Operation for Stop {
             Some(campaign) => campaign,
             None => new(ctx, self.account, self.campaign),
         };
-        stop(ctx, &mut campaign, CampaignStopReason::Request, None, None)?;
+        stop(ctx, &mut campaign, CampaignStopReason::Request, None)?;
         save(&mut ctx.tx, campaign)
     }
 }

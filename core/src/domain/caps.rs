@@ -66,7 +66,7 @@ fn is_about_somebody(scope: CapScope) -> bool {
 
 /// Who is limited is there to the actor: in the account, or below it where the actor manages its
 /// team.
-pub(crate) fn require_limited(
+fn require_limited(
     ctx: &mut Ctx<'_>,
     account: Option<&Id>,
     scope: CapScope,

@@ -17,7 +17,7 @@ use crate::rules::limit::{
     self, Candidate, LimitLevel, Source, candidates, guarantees_hold, needs_licence, terms,
 };
 use crate::tables::accounts::{self, account_line};
-use crate::tables::limits::{all_promised, promised_key};
+use crate::tables::limits::{all_promised, promised, promised_key};
 use crate::tables::{self, packages};
 use std::collections::BTreeMap;
 
@@ -52,23 +52,23 @@ impl Line {
 
     /// The values of a limit for the account at this level, the one that counts first (R-PKG-3).
     pub(crate) fn candidates(&self, level: usize, name: LimitName) -> Vec<Candidate> {
-        candidates(name, self.upward(level), &self.defaults, self.edition)
+        candidates(name, &self.upward(level), &self.defaults, self.edition)
     }
 
     /// The accounts from this level up, each with its package.
-    fn upward(&self, level: usize) -> impl Iterator<Item = (&Account, Option<&Package>)> {
+    fn upward(&self, level: usize) -> Vec<(&Account, Option<&Package>)> {
         let packages = self.packages.iter().map(Option::as_ref);
-        self.accounts.iter().zip(packages).skip(level)
+        self.accounts.iter().zip(packages).skip(level).collect()
     }
 
     /// What a limit of the account at the start counts, and what happens beyond it.
     fn terms(&self, name: LimitName) -> LimitTerms {
-        terms(name, self.upward(0), &self.defaults)
+        terms(name, &self.upward(0), &self.defaults)
     }
 
     /// The own value of the account at this level.
     pub(crate) fn value(&self, level: usize, name: LimitName) -> Limit {
-        limit::value(name, self.upward(level), &self.defaults, self.edition)
+        limit::value(name, &self.upward(level), &self.defaults, self.edition)
     }
 
     /// The smallest value from this level up to the top.
@@ -80,21 +80,18 @@ impl Line {
     }
 }
 
-/// `sums` is how much of each limit is guaranteed to the accounts directly below.
-fn explain(
-    ctx: &mut Ctx<'_>,
-    id: &Id,
-    sums: &BTreeMap<LimitName, u64>,
-) -> Result<LimitExplanations, Error> {
+fn explain(ctx: &mut Ctx<'_>, id: &Id) -> Result<LimitExplanations, Error> {
     let line = Line::load(ctx, id)?;
     let policy = ctx.policies_of(&line.accounts)?.over_limit;
+    let sums = all_promised(&mut ctx.tx, id)?;
     let sums_of_ancestors = match line.accounts.as_slice() {
         [account, parent, ..] if !account.guaranteed.is_empty() => {
             all_promised(&mut ctx.tx, &parent.id)?
         }
         _ => BTreeMap::new(),
     };
-    let mut limits = Vec::with_capacity(LimitName::COUNT);
+    let sum = |sums: &BTreeMap<_, u64>, limit| sums.get(&limit).copied().unwrap_or(0);
+    let mut limits = Vec::new();
     for limit in LimitName::ALL.iter().copied() {
         let found = line.candidates(0, limit);
         let (value, source) = found
@@ -110,7 +107,7 @@ fn explain(
         });
         let guaranteed = match line.accounts.as_slice() {
             [account, _, ..] if account.guaranteed.contains(&limit) => Some(guarantees_hold(
-                sum_of(&sums_of_ancestors, limit),
+                sum(&sums_of_ancestors, limit),
                 line.smallest(1, limit),
             )),
             _ => None,
@@ -124,7 +121,7 @@ fn explain(
             over: limit.window().map(|_| terms.over.unwrap_or(policy)),
             smallest: line.smallest(0, limit),
             guaranteed,
-            promised: Some(sum_of(sums, limit)).filter(|sum| *sum > 0),
+            promised: Some(sum(&sums, limit)).filter(|sum| *sum > 0),
             candidates: candidates.collect(),
         });
     }
@@ -133,10 +130,6 @@ fn explain(
         limits,
         now_best_effort: Vec::new(),
     })
-}
-
-fn sum_of(sums: &BTreeMap<LimitName, u64>, limit: LimitName) -> u64 {
-    sums.get(&limit).copied().unwrap_or(0)
 }
 
 /// The account's own value of one limit (R-PKG-3).
@@ -285,12 +278,7 @@ fn change(ctx: &mut Ctx<'_>, id: &Id, change: Change) -> Result<LimitExplanation
     if value != account.overrides.get(limit) && needs_licence(limit, LimitLevel::Account) {
         ctx.require_licence("/limit")?;
     }
-    let sums = match account.children {
-        // Nobody to whom anything could be guaranteed.
-        0 => BTreeMap::new(),
-        _ => all_promised(&mut ctx.tx, id)?,
-    };
-    let held_before = holds(ctx, id, limit, &sums)?;
+    let held_before = held_by_descendants(ctx, id, limit)?;
     promise(ctx, &account, limit, false)?;
     account.overrides.set(limit, value);
     check_terms_of(ctx, Some(id), &change.terms, &account.overrides, "")?;
@@ -313,8 +301,8 @@ fn change(ctx: &mut Ctx<'_>, id: &Id, change: Change) -> Result<LimitExplanation
     if matches!(limit.kind(), LimitKind::Window(_)) {
         ctx.tx.recheck_limits(Lowered::Account(id.clone()));
     }
-    let mut explained = explain(ctx, id, &sums)?;
-    if held_before && !holds(ctx, id, limit, &sums)? {
+    let mut explained = explain(ctx, id)?;
+    if held_before && !held_by_descendants(ctx, id, limit)? {
         explained.now_best_effort = guaranteed_to_descendants(ctx, id, limit)?;
     }
     Ok(explained)
@@ -381,13 +369,8 @@ pub(crate) fn give_back(ctx: &mut Ctx<'_>, account: &mut Account) -> Result<(), 
 }
 
 /// Whether the limit of an account still holds all that it guarantees to those below.
-fn holds(
-    ctx: &mut Ctx<'_>,
-    id: &Id,
-    limit: LimitName,
-    sums: &BTreeMap<LimitName, u64>,
-) -> Result<bool, Error> {
-    let sum = sum_of(sums, limit);
+fn held_by_descendants(ctx: &mut Ctx<'_>, id: &Id, limit: LimitName) -> Result<bool, Error> {
+    let sum = promised(&mut ctx.tx, id, limit)?;
     Ok(sum == 0 || guarantees_hold(sum, Line::load(ctx, id)?.smallest(0, limit)))
 }
 
@@ -584,7 +567,6 @@ impl Operation for Explain {
     type Answer = LimitExplanations;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<LimitExplanations, Error> {
-        let sums = all_promised(&mut ctx.tx, &self.account)?;
-        explain(ctx, &self.account, &sums).map_err(|error| error.at("/account"))
+        explain(ctx, &self.account).map_err(|error| error.at("/account"))
     }
 }

@@ -15,7 +15,6 @@ use crate::kernel::revision::check_rev;
 use crate::kernel::{Lowered, keys};
 use crate::model::{Actor, Edition, Id, LimitName, LimitTerms, Limits, Package, Replaceable};
 use crate::rules::limit::{CountedBy, LimitLevel, counted_by, guarantees_hold, needs_licence};
-use crate::rules::stop;
 use crate::tables::packages::{Packages, accounts_of, load, load_open};
 use crate::tables::replacements::names_of;
 use crate::tables::{self, accounts};
@@ -64,7 +63,6 @@ pub(crate) fn link(
 /// Refuses what means nothing.
 fn check(package: &Package) -> Result<(), Error> {
     assets::check(&package.assets)?;
-    stop::check(&package.stops)?;
     if let Some(rate) = &package.bounce_rate {
         if !(1..=1000).contains(&rate.per_mille.get()) {
             return Err(Error::invalid(
@@ -125,10 +123,6 @@ fn check_licence(
     if before.and_then(|package| package.bounce_rate) != after.bounce_rate {
         ctx.require_licence("/bounce_rate")?;
     }
-    let stops = before.map_or(&[][..], |package| package.stops.as_slice());
-    if stops != after.stops.as_slice() {
-        ctx.require_licence("/stops")?;
-    }
     for name in licensed_limits() {
         if before.and_then(|package| package.limits.get(name)) != after.limits.get(name) {
             ctx.require_licence(&format!("/limits/{}", name.name()))?;
@@ -158,7 +152,6 @@ fn answer_of(ctx: &mut Ctx<'_>, mut package: Package) -> Result<Package, Error> 
             ("credits", paid && package.credits),
             ("overuse", paid && package.overuse),
             ("bounce_rate", package.bounce_rate.is_some()),
-            ("stops", !package.stops.is_empty()),
         ];
         package.read_only = set
             .into_iter()
@@ -195,7 +188,6 @@ impl Operation for Create {
             credits: self.credits,
             overuse: self.overuse,
             bounce_rate: self.bounce_rate,
-            stops: self.stops,
             child_price: self.child_price,
             role: self.role,
             retired: false,
@@ -257,7 +249,6 @@ impl Operation for Edit {
             self.without_child_price,
             "child_price",
         )?;
-        package.stops = self.stops.unwrap_or(package.stops);
         package.name = self.name.unwrap_or(package.name);
         package.assets = self.assets.unwrap_or_default().of(package.assets);
         package.credits = self.credits.unwrap_or(package.credits);
@@ -325,7 +316,6 @@ impl Operation for Put {
             credits: self.credits,
             overuse: self.overuse,
             bounce_rate: self.bounce_rate,
-            stops: self.stops,
             child_price: self.child_price,
             role: self.role,
             ..before.clone()
@@ -358,7 +348,6 @@ impl Put {
             credits: self.credits,
             overuse: self.overuse,
             bounce_rate: self.bounce_rate,
-            stops: self.stops,
             child_price: self.child_price,
         }
     }

@@ -120,14 +120,6 @@ pub(crate) fn clear_some(ctx: &mut Ctx<'_>) -> Result<(), Error> {
     plan(ctx, &pruning)
 }
 
-/// What is over is cleared away some day from here on.
-pub(crate) fn begin(ctx: &mut Ctx<'_>) -> Result<(), Error> {
-    match ctx.tx.has(&keys::meters::pruning())? {
-        true => Ok(()),
-        false => plan(ctx, &Pruning::first(ctx.now_ms)),
-    }
-}
-
 /// One that is from a wrong future begins anew.
 pub(crate) fn undo_future(ctx: &mut Ctx<'_>) -> Result<(), Error> {
     plan(ctx, &Pruning::first(ctx.now_ms))

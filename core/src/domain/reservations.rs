@@ -16,7 +16,7 @@ use crate::model::{
 };
 use crate::sending::{credits, idempotency};
 use crate::tables::reservations::{Reservations, load};
-use crate::tables::{accounts, campaigns, stops};
+use crate::tables::{accounts, campaigns};
 use std::sync::atomic::Ordering;
 
 const SHORTEST_MS: u64 = 1000;
@@ -309,9 +309,9 @@ impl Operation for Release {
     }
 }
 
-/// Refuses what may no longer go out: that of a stopped account or campaign, of somebody who may
-/// send no longer (R-QTA-5). An account on hold is another matter: it is [voided](void_all_of) or,
-/// by policy, drained (R-ACC-4).
+/// Refuses what may no longer go out: that of a stopped campaign, of somebody who may send no
+/// longer (R-QTA-5). An account on hold is another matter: it is [voided](void_all_of) or, by
+/// policy, drained (R-ACC-4).
 fn refuse_what_is_stopped(
     ctx: &mut Ctx<'_>,
     reservation: &model::Reservation,
@@ -323,10 +323,6 @@ fn refuse_what_is_stopped(
         message,
         ..
     } = reservation;
-    let record = accounts::load(&mut ctx.tx, account, "/account")?;
-    if record.stop_on(*channel).is_some() {
-        return Err(stops::sending_stopped(account, *channel).at("/reservation"));
-    }
     if let Some(campaign) = &message.campaign
         && campaigns::is_stopped(&mut ctx.tx, account, campaign)?
     {

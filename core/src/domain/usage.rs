@@ -1,6 +1,5 @@
 //! How much of each limit is used now.
 
-mod import_used;
 pub(crate) mod windows;
 
 use crate::access::operation::Operation;
@@ -15,9 +14,7 @@ use crate::error::Error;
 use crate::kernel::keys;
 use crate::kernel::page::walk;
 use crate::meters::{Prepared, UNCOUNTED};
-use crate::model::{
-    Cap, CapScope, Channel, Id, LimitName, MessageClass, MessageInput, Meter, Name,
-};
+use crate::model::{Cap, CapScope, Channel, Id, LimitName, MessageClass, MessageInput, Meter};
 use crate::sending::credits;
 use crate::tables::{accounts, reservations};
 use std::collections::BTreeMap;
@@ -88,31 +85,6 @@ fn page_is_meant(error: Error) -> Error {
     }
 }
 
-/// A cap of an account.
-fn cap_of(ctx: &mut Ctx<'_>, account: &Id, cap: &Id) -> Result<Cap, Error> {
-    let known = ctx.tx.get(&keys::cap(Some(account), cap))?;
-    known.ok_or_else(|| Error::not_found("cap", cap.as_str()).at("/cap"))
-}
-
-/// Whom a cap of an account counts: the subject that is named, or its only one.
-fn subject_of(cap: &Cap, account: &Id, named: Option<&Name>) -> Result<String, Error> {
-    let subject = named.or(cap.subject.as_ref());
-    match (cap.scope, subject) {
-        (CapScope::Account, _) => Ok(account.to_string()),
-        (CapScope::SendingDomain | CapScope::RecipientDomain, Some(domain)) => {
-            let domain = sending::domain_of(domain.as_str());
-            domain
-                .map(|domain| domain.as_str().to_owned())
-                .map_err(|error| error.at("/subject"))
-        }
-        (_, Some(subject)) => Ok(subject.as_str().to_owned()),
-        (_, None) => Err(Error::invalid(
-            "/subject",
-            "The cap counts for each subject of its own; name one in `subject`.",
-        )),
-    }
-}
-
 impl Operation for History {
     type Answer = UsageHistory;
 
@@ -121,8 +93,31 @@ impl Operation for History {
         let (scope, subject, name) = match (&self.limit, &self.cap) {
             (Some(limit), None) => (String::new(), String::new(), limit.name()),
             (None, Some(cap)) => {
-                let known = cap_of(ctx, &self.account, cap)?;
-                let subject = subject_of(&known, &self.account, self.subject.as_ref())?;
+                let known: Cap = ctx
+                    .tx
+                    .get(&keys::cap(Some(&self.account), cap))?
+                    .ok_or_else(|| Error::not_found("cap", cap.as_str()).at("/cap"))?;
+                let subject = self
+                    .subject
+                    .as_ref()
+                    .or(known.subject.as_ref())
+                    .map(|subject| subject.as_str().to_owned());
+                let subject = match (known.scope, subject) {
+                    (CapScope::Account, _) => self.account.to_string(),
+                    (CapScope::SendingDomain | CapScope::RecipientDomain, Some(domain)) => {
+                        sending::domain_of(&domain)
+                            .map_err(|error| error.at("/subject"))?
+                            .as_str()
+                            .to_owned()
+                    }
+                    (_, Some(subject)) => subject,
+                    (_, None) => {
+                        return Err(Error::invalid(
+                            "/subject",
+                            "The cap counts for each subject of its own; name one in `subject`.",
+                        ));
+                    }
+                };
                 (keys::of_cap(cap), subject, "cap")
             }
             _ => {
@@ -165,20 +160,6 @@ impl Operation for History {
     }
 }
 
-/// A limit of what happens in a window.
-fn require_window(limit: LimitName) -> Result<(), Error> {
-    match limit.window() {
-        Some(_) => Ok(()),
-        None => Err(Error::invalid(
-            "/limit",
-            format!(
-                "`{}` has no window; name a limit that has one.",
-                limit.name()
-            ),
-        )),
-    }
-}
-
 impl Operation for Reconcile {
     type Answer = UsageReconciled;
 
@@ -187,7 +168,15 @@ impl Operation for Reconcile {
             .engine
             .cell(&self.account)
             .map_err(|error| error.at("/account"))?;
-        require_window(self.limit)?;
+        if self.limit.window().is_none() {
+            return Err(Error::invalid(
+                "/limit",
+                format!(
+                    "`{}` has no window; name a limit that has one.",
+                    self.limit.name()
+                ),
+            ));
+        }
         let prepared = ctx.engine.prepare_limit(&cell, self.limit)?;
         Ok(UsageReconciled {
             given_back: prepared.reconcile(ctx.engine, self.used.get())?,

@@ -122,10 +122,10 @@ pub(crate) fn remember(ctx: &mut Ctx<'_>, operation: &str) -> Result<(), Error> 
             }
         }
     }
-    for (chain, change) in std::mem::take(&mut ctx.also_audited) {
+    for change in std::mem::take(&mut ctx.also_audited) {
         let personal = None;
         found
-            .entry(chain)
+            .entry(AuditChain::Platform)
             .or_default()
             .push(Found { change, personal });
     }

@@ -218,7 +218,7 @@ impl Engine {
             if let Some(operation) = operation {
                 audit::remember(&mut ctx, operation)?;
             }
-            let (batch, mut changes) = ctx.tx.finish();
+            let (batch, changes) = ctx.tx.finish();
             let Some(batch) = batch else {
                 // The answer may tell what another has just committed, such as the answer to the
                 // same request before: that is durable first as well.
@@ -234,7 +234,6 @@ impl Engine {
             let batch = self.kernel.with_note(Cow::Owned(batch), &changes.note)?;
             match self.kernel.commit_batch(&batch) {
                 Ok(version) => {
-                    self.kernel.remember_written(version, &batch, &mut changes);
                     self.has_changed(&changes.note, &batch)?;
                     return Ok(Committed {
                         answer,

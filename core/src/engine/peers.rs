@@ -84,12 +84,6 @@ impl Engine {
         if note.meters {
             self.give_all_blocks_back()?;
         }
-        for account in &note.counted {
-            let cell = self.views.cells.get(account.as_str());
-            if let Some(view) = cell.and_then(|cell| cell.last_view()) {
-                view.team.read_anew(account);
-            }
-        }
         note.gone
             .iter()
             .try_for_each(|account| self.leave_account(account))?;

@@ -1,7 +1,6 @@
 //! Several engines sell one limit: never more than it, and in the end all of it.
 
 use super::common_store::{Common, Dice, NOON_MS, Process, set};
-use crate::Code;
 use crate::kernel::keys;
 use crate::model::{Id, Meter};
 use serde_json::{Value, json};
@@ -426,55 +425,4 @@ fn a_send_that_is_overtaken_is_decided_anew() {
         );
         assert_eq!(all[1].call("store.verify", json!({}))["damaged"], json!([]));
     }
-}
-
-/// R-QTA-19: what one engine imports counts in the next call of every other, whatever that has
-/// drawn ahead; where that cannot be told from what was sent, nothing is imported.
-#[test]
-fn an_import_counts_for_what_others_have_drawn() {
-    const LIMIT: u64 = 1_000;
-    let common = Arc::new(Common::default());
-    let all = [1_u64, 2].map(|seed| common.open_with(json!({"seed": seed << 32})));
-    create(&all[0], "acme", None, LIMIT);
-    create(&all[0], "kid", Some("acme"), LIMIT);
-    let sender = all[1].store.sender("acme", None).unwrap();
-    let mut sent = 0;
-    while sent < 100 || drawn(&common) == sent {
-        assert!(sent < LIMIT, "nothing is drawn ahead");
-        sent += sender.admit(1).unwrap().granted;
-    }
-    let import = |account: &str, used: u64| {
-        let request = json!({"account": account, "limit": "email_per_day", "used": used});
-        all[0].try_call("usage.import_used", &request)
-    };
-    assert_eq!(import("acme", LIMIT).unwrap_err().code(), Code::Busy);
-    assert_eq!(import("kid", LIMIT).unwrap()["raised_by"], LIMIT);
-    assert_eq!(sender.admit(1).unwrap().granted, 0);
-    assert_eq!(admit(&all[1], 1), 0);
-    all[1].store.close().unwrap();
-    assert_eq!(used(&all[0]), sent + LIMIT);
-    assert_eq!(import("acme", LIMIT).unwrap()["raised_by"], 0);
-    assert_eq!(
-        import("acme", LIMIT + 1).unwrap_err().code(),
-        Code::UsageImported
-    );
-}
-
-/// R-QTA-19: what was drawn ahead in the same process does not count as used.
-#[test]
-fn an_import_raises_to_what_is_named() {
-    let common = Arc::new(Common::default());
-    let process = common.open_with(json!({"seed": 1}));
-    create(&process, "acme", None, 10_000);
-    let sender = process.store.sender("acme", None).unwrap();
-    for _ in 0..100 {
-        assert_eq!(sender.admit(1).unwrap().granted, 1);
-    }
-    let request = json!({"account": "acme", "limit": "email_per_day", "used": 9_990});
-    let imported = process.call("usage.import_used", request);
-    assert_eq!(imported, json!({"used": 9_990, "raised_by": 9_890}));
-    assert_eq!(used(&process), 9_990);
-    let sent: u64 = (0..100).map(|_| sender.admit(1).unwrap().granted).sum();
-    assert_eq!(sent, 10);
-    assert_eq!(used(&process), 10_000);
 }

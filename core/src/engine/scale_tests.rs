@@ -85,7 +85,6 @@ fn account(number: usize) -> api::accounts::Create {
     let name = |text: &str| Name::new(text).unwrap();
     api::accounts::Create {
         id: id(&format!("a{number:06}")),
-        external_id: None,
         name: name(&format!("Account {number:06}")),
         owner: api::accounts::OwnerInput {
             user: id(&format!("u{number:06}")),

@@ -94,7 +94,6 @@ fn troubled() -> (Guard, Arc<Mutex<Trouble>>) {
         Guard::of_engine_for_tests(Engine::on(backend, Path::new(":memory:"), &options).unwrap());
     let account = api::accounts::Create {
         id: Some(Id::new("acme").unwrap()),
-        external_id: None,
         name: Name::new("Acme").unwrap(),
         owner: api::accounts::OwnerInput {
             user: None,
@@ -119,7 +118,6 @@ fn run<O: Operation>(guard: &Guard, request: O) -> Result<O::Answer, Error> {
 fn write(guard: &Guard) -> Result<(), Code> {
     let user = api::users::Create {
         id: Some(Id::new("ann").unwrap()),
-        external_id: None,
         email: Email::new("ann@acme.example").unwrap(),
         first_name: None,
         last_name: None,

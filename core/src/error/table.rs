@@ -287,10 +287,6 @@ codes! {
         released, or has expired.";
     ReservationVoid = 504, "reservation_void", State, Never, "The account was suspended or closed, \
         and the reservation was given back.";
-    SendingStopped = 505, "sending_stopped", State, Never, "The account is stopped on the channel, \
-        because of its bounces or complaints; the platform resumes it.";
-    UsageImported = 506, "usage_imported", Conflict, Never, "Another number was imported for this \
-        counter in its current window; `details.used` says which.";
 
     // 600..699: invitations
     InvitationExpired = 600, "invitation_expired", State, Never, "The invitation has expired; ask \

@@ -1,9 +1,7 @@
 //! What everything that keeps records is made of: keys, transactions, the clock, the declaration of
 //! a kind of record, the tool that checks it, and the [`Kernel`] that holds the open store.
 
-mod after_commit;
 pub(crate) mod background;
-mod changes;
 pub(crate) mod check;
 pub(crate) mod clock;
 pub(crate) mod due;
@@ -12,7 +10,6 @@ pub(crate) mod metrics;
 mod note;
 pub(crate) mod notifier;
 pub(crate) mod page;
-mod remembered;
 pub(crate) mod replaced;
 pub(crate) mod revision;
 mod shared;
@@ -25,10 +22,9 @@ mod waiting;
 
 pub use tx::Tx;
 
-pub(crate) use changes::{Changes, Lowered};
 pub(crate) use note::{Erased, Job, Note};
 pub(crate) use state::Writing;
-pub(crate) use tx::decode;
+pub(crate) use tx::{Lowered, decode};
 
 use crate::error::{Code, Error};
 use crate::model::Edition;
@@ -37,7 +33,6 @@ use clock::{Clock, IdSource};
 use metrics::Metrics;
 use notifier::Notifier;
 use parking_lot::Mutex;
-use remembered::Remembered;
 use serde::de::IgnoredAny;
 use slow::Slow;
 use snapshot::{Reading, Reads, Snapshots};
@@ -54,10 +49,8 @@ pub(crate) struct Kernel {
     pub(crate) ids: IdSource,
     durability: Durability,
     pub(crate) edition: Edition,
-    /// One operation of this process writes at a time; see [`Kernel::write`]. It is the lock of the
-    /// standard library: that of `parking_lot` has whoever waits yield the processor first, again
-    /// and again, and now and then hands itself to a thread that still sleeps.
-    pub(crate) writer: std::sync::Mutex<()>,
+    /// One operation of this process writes at a time; see [`Kernel::write`].
+    pub(crate) writer: Mutex<()>,
     /// What readers read in, so that they see all of a batch or nothing of it.
     snapshots: Snapshots,
     /// All commits up to this one are known to be durable.
@@ -65,8 +58,6 @@ pub(crate) struct Kernel {
     /// Whether something was [replaced](replaced) since the store was opened, or was being replaced
     /// then. It stays so: who reads in an older snapshot still has to know.
     replaces: AtomicBool,
-    /// What transactions have parsed, for those to come.
-    remembered: Remembered,
     /// Wakes who waits for messages of the outbox.
     pub(crate) notifier: Notifier,
     pub(crate) metrics: Metrics,
@@ -106,11 +97,10 @@ impl Kernel {
             },
             durability: options.durability,
             edition: options.edition,
-            writer: std::sync::Mutex::new(()),
+            writer: Mutex::new(()),
             snapshots,
             durable: AtomicU64::new(0),
             replaces: AtomicBool::new(replaces),
-            remembered: Remembered::default(),
             notifier: Notifier::default(),
             metrics: Metrics::default(),
             slow: Slow::new(options.slow_ms),
@@ -141,25 +131,13 @@ impl Kernel {
     }
 
     /// A transaction that reads records as if what is [replaced](replaced) had been replaced in
-    /// each of them, and parses none that was parsed before.
-    fn as_replaced<'a>(&'a self, tx: Tx<'a>) -> Tx<'a> {
-        // A database that fails over to a copy may give the number of a commit a second time.
-        let tx = match self.is_shared() {
-            true => tx,
-            false => tx.remembering(&self.remembered),
-        };
+    /// each of them.
+    fn as_replaced<'a>(&self, tx: Tx<'a>) -> Tx<'a> {
         // What is read may be of another process, and not be applied yet.
         match self.replaces.load(Ordering::Acquire) || self.is_behind() {
             true => tx.with_replacements(),
             false => tx,
         }
-    }
-
-    /// A transaction was committed as this batch: what it wrote need not be parsed again, and what
-    /// others have parsed of that is forgotten.
-    pub(crate) fn remember_written(&self, version: u64, batch: &Batch, changes: &mut Changes) {
-        let parsed = std::mem::take(&mut changes.parsed);
-        self.remembered.wrote(version, &batch.writes, parsed);
     }
 
     /// Something is about to be replaced: said before the commit that begins it, so that whoever

@@ -47,8 +47,6 @@ pub(crate) struct Note {
     pub(crate) permission_tree: bool,
     /// Other locks guard the meters from here on.
     pub(crate) meters: bool,
-    /// Accounts whose counters others than those who send have changed.
-    pub(crate) counted: BTreeSet<Id>,
     /// The first instant at which something becomes due.
     pub(crate) due_ms: Option<u64>,
     /// The first instant at which something is to be forgotten.
@@ -133,7 +131,6 @@ mod tests {
             everything: true,
             permission_tree: true,
             meters: true,
-            counted: [id("j")].into(),
             due_ms: Some(1),
             forget_ms: Some(2),
             sessions: [id("c")].into(),

@@ -6,7 +6,6 @@ use super::note::Note;
 use super::state::Writing;
 use crate::error::{Code, Error};
 use std::borrow::Cow;
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use tenantry_store::{Batch, Notes, Standing};
 use tracing::error;
@@ -108,7 +107,7 @@ impl Kernel {
     /// The lock of the writer. Whoever has it applies first what others have committed meanwhile.
     pub(crate) fn write(&self) -> Result<Writing<'_>, Error> {
         let (writer, guard) = self.slow.watch("lock", || {
-            let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+            let writer = self.writer.lock();
             let shared = self.backend.shared();
             let guard = shared.map(|shared| shared.lock_writer()).transpose();
             (writer, guard)

@@ -1,6 +1,6 @@
 //! What an open store is to all who call, and what whoever writes holds.
 
-use std::sync::MutexGuard;
+use parking_lot::MutexGuard;
 use std::sync::atomic::{AtomicU8, Ordering};
 use tenantry_store::{SharedStore, WriterGuard};
 

@@ -30,7 +30,7 @@ pub(crate) fn led_to(value: &[u8]) -> Option<Id> {
 /// A kind of record that knows its own key.
 pub(crate) trait Table {
     /// What is stored.
-    type Record: Serialize + DeserializeOwned + Clone + Send + Sync + 'static;
+    type Record: Serialize + DeserializeOwned + Clone + 'static;
     /// The two letters that its keys begin with.
     const PREFIX: Prefix;
     /// As what the audit remembers its changes; none where it does not.
@@ -47,12 +47,6 @@ pub(crate) trait Table {
     /// What follows from a record; what else that depends on, such as the accounts above its own,
     /// is read from `tx`.
     fn lines(tx: &mut Tx<'_>, record: &Self::Record, lines: &mut Lines) -> Result<(), Error>;
-
-    /// Whether two states of a record have the same lines: all that [`lines`](Table::lines) looks
-    /// at in the record is the same in both. Then a save need not make them.
-    fn have_same_lines(_old: &Self::Record, _new: &Self::Record) -> bool {
-        false
-    }
 
     /// What is to be checked of a record that does not follow from its lines.
     fn check(_record: &Self::Record, _look: &mut Look<'_>) -> Result<(), Error> {
@@ -155,15 +149,10 @@ impl Tx<'_> {
     /// Where something else changes that [`Table::lines`] reads, use
     /// [`lines_now`](Tx::lines_now) before that, and [`replace_lines`](Tx::replace_lines) after it.
     pub(crate) fn save<T: Table>(&mut self, record: &T::Record) -> Result<(), Error> {
-        let key = T::key(record);
-        let stored: Option<T::Record> = self.get_stored(&key)?;
-        let stay = |stored| T::have_same_lines(stored, record);
-        if !stored.as_ref().is_some_and(stay) {
-            let old = self.lines_of::<T>(stored.as_ref())?;
-            let new = self.lines_now::<T>(record)?;
-            self.replace_lines(old, new)?;
-        }
-        self.put_parsed(key, record)
+        let old = self.lines_stored::<T>(record)?;
+        let new = self.lines_now::<T>(record)?;
+        self.replace_lines(old, new)?;
+        self.put_parsed(T::key(record), record)
     }
 
     /// Deletes a record with its lines, and takes it out of the counts.
@@ -199,11 +188,7 @@ impl Tx<'_> {
     /// The lines that the store has of a record; none where it has no such record.
     pub(crate) fn lines_stored<T: Table>(&mut self, record: &T::Record) -> Result<Lines, Error> {
         let stored: Option<T::Record> = self.get_stored(&T::key(record))?;
-        self.lines_of::<T>(stored.as_ref())
-    }
-
-    fn lines_of<T: Table>(&mut self, stored: Option<&T::Record>) -> Result<Lines, Error> {
-        let lines = stored.map(|stored| self.lines_now::<T>(stored));
+        let lines = stored.map(|stored| self.lines_now::<T>(&stored));
         Ok(lines.transpose()?.unwrap_or_default())
     }
 

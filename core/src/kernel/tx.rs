@@ -1,17 +1,16 @@
 //! One operation's view of the store: reads with what it wrote itself on top, and the batch that
 //! comes out.
 
-use super::changes::Changes;
 use super::keys;
-use super::remembered::{Parsed, Remembered};
+use super::note::{self, Erased, Job, Note};
 use super::replaced::{self, Replaced, Replacement};
 use super::snapshot::Reads;
 use crate::error::Error;
-use crate::model::{Id, OutboxMessage};
+use crate::model::{Id, OutboxMessage, Reservation};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use tenantry_store::{Backend, Batch, Order, Record};
 
 /// So many records at most are kept as they were parsed: an operation asks for the same few over
@@ -19,8 +18,6 @@ use tenantry_store::{Backend, Batch, Order, Record};
 const MOST_PARSED: usize = 64;
 /// What is shorter is parsed as fast as it is found.
 const SHORT: usize = 32;
-/// What is longer is not remembered for other transactions.
-const LONG: usize = 16 << 10;
 
 /// The reads and writes of one operation.
 pub struct Tx<'a> {
@@ -32,15 +29,12 @@ pub struct Tx<'a> {
     writes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     seen: BTreeMap<Vec<u8>, Seen>,
     /// What was made of bytes, until others are written to the key.
-    parsed: BTreeMap<Vec<u8>, Parsed>,
-    /// What transactions before this one have parsed.
-    remembered: Option<&'a Remembered>,
+    parsed: BTreeMap<Vec<u8>, Box<dyn Any>>,
     /// Read whole, from the first key until the second: what is put there meanwhile was not seen.
     ranges: BTreeSet<(Vec<u8>, Vec<u8>)>,
     /// Ids that were made in this operation.
     new: BTreeSet<Id>,
-    /// Said by the functions of `after_commit`.
-    pub(super) changes: Changes,
+    changes: Changes,
     /// Whether accounts that are being erased are there for it.
     finds_leaving: bool,
     /// What took the places of what records name, where they are read as if they named that.
@@ -55,7 +49,7 @@ struct Seen {
     version: u64,
     /// What was read at this key alone: a range keeps no values. Operations ask for the same few
     /// records over and over.
-    value: Option<Option<Record>>,
+    value: Option<Option<Vec<u8>>>,
 }
 
 /// A key and what was written to it before; none where nothing was, and none within where it was
@@ -68,6 +62,32 @@ pub(crate) struct Journal {
     written: Vec<Written>,
     /// How many reservations had come back before.
     returned: usize,
+}
+
+/// Whose limits may be lower.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Lowered {
+    /// Those of an account, and of those below it, which may inherit.
+    Account(Id),
+    /// Those of all accounts that have a package.
+    Package(Id),
+    /// The caps of the platform.
+    Platform,
+    /// Those of every account.
+    Everybody,
+}
+
+/// What the commit changes in memory, and what whoever commits does then.
+#[derive(Default)]
+pub(crate) struct Changes {
+    /// What everybody applies who has the store open.
+    pub(crate) note: Note,
+    /// Reservations of which so many come back.
+    pub(crate) returned: Vec<(Reservation, u64)>,
+    /// Whose limits may be lower.
+    pub(crate) lowered: BTreeSet<Lowered>,
+    /// What goes on in further commits.
+    pub(crate) jobs: BTreeSet<Job>,
 }
 
 impl<'a> Tx<'a> {
@@ -88,7 +108,6 @@ impl<'a> Tx<'a> {
             writes: BTreeMap::new(),
             seen: BTreeMap::new(),
             parsed: BTreeMap::new(),
-            remembered: None,
             ranges: BTreeSet::new(),
             new: BTreeSet::new(),
             changes: Changes::default(),
@@ -107,14 +126,6 @@ impl<'a> Tx<'a> {
         }
     }
 
-    /// The same, which parses no record that another has parsed before, and tells what it writes.
-    pub(super) fn remembering(self, remembered: &'a Remembered) -> Tx<'a> {
-        Tx {
-            remembered: Some(remembered),
-            ..self
-        }
-    }
-
     /// Whether records are read otherwise than they are stored.
     pub(super) fn reads_as_replaced(&mut self) -> Result<bool, Error> {
         if matches!(self.replaced, Replaced::Unread) {
@@ -129,7 +140,7 @@ impl<'a> Tx<'a> {
     }
 
     /// The record at a key as it is stored, whatever took the place of what it names.
-    pub(super) fn get_stored<T: DeserializeOwned + Clone + Send + Sync + 'static>(
+    pub(super) fn get_stored<T: DeserializeOwned + Clone + 'static>(
         &mut self,
         key: &[u8],
     ) -> Result<Option<T>, Error> {
@@ -140,7 +151,7 @@ impl<'a> Tx<'a> {
     }
 
     /// The record at a key.
-    pub(crate) fn get<T: DeserializeOwned + Clone + Send + Sync + 'static>(
+    pub(crate) fn get<T: DeserializeOwned + Clone + 'static>(
         &mut self,
         key: &[u8],
     ) -> Result<Option<T>, Error> {
@@ -151,55 +162,24 @@ impl<'a> Tx<'a> {
         let Some(bytes) = self.bytes(key)? else {
             return Ok(None);
         };
-        let length = bytes.len();
-        if length < SHORT {
-            return self.parse(key).map(Some);
-        }
-        let place = match length > LONG || self.reads_as_replaced()? {
-            true => None,
-            false => self.remembered.zip(self.version_of_read(key)),
-        };
-        let known = place.and_then(|(remembered, version)| remembered.find(key, version));
-        if let Some(known) = known
-            && let Some(record) = known.downcast_ref::<T>()
-        {
-            let record = record.clone();
-            self.keep_parsed(key.to_vec(), known);
-            return Ok(Some(record));
-        }
-        let record: T = self.parse(key)?;
-        let kept: Parsed = Arc::new(record.clone());
-        if let Some((remembered, version)) = place {
-            remembered.keep(key, version, kept.clone());
-        }
-        self.keep_parsed(key.to_vec(), kept);
-        Ok(Some(record))
-    }
-
-    /// Makes the record at a key of its bytes.
-    fn parse<T: DeserializeOwned + 'static>(&mut self, key: &[u8]) -> Result<T, Error> {
-        let bytes = self.bytes(key)?.unwrap_or_default();
+        let is_short = bytes.len() < SHORT;
         let mut record: T = decode(key, bytes)?;
         if self.reads_as_replaced()?
             && let Replaced::Known(known) = &self.replaced
         {
             replaced::apply(known, &mut record);
         }
-        Ok(record)
+        if !is_short {
+            self.keep_parsed(key.to_vec(), record.clone());
+        }
+        Ok(Some(record))
     }
 
-    /// The number of the commit that wrote what was read at a key; none where that is what was
-    /// written here.
-    fn version_of_read(&self, key: &[u8]) -> Option<u64> {
-        let seen = self.seen.get(key)?.value.as_ref()?.as_ref()?;
-        (!self.writes.contains_key(key)).then_some(seen.version)
-    }
-
-    fn keep_parsed(&mut self, key: Vec<u8>, record: Parsed) {
+    fn keep_parsed<T: 'static>(&mut self, key: Vec<u8>, record: T) {
         if self.parsed.len() == MOST_PARSED {
             self.parsed.clear();
         }
-        self.parsed.insert(key, record);
+        self.parsed.insert(key, Box::new(record));
     }
 
     /// The bytes of the record at a key.
@@ -221,8 +201,7 @@ impl<'a> Tx<'a> {
             self.keep(key.to_vec(), record);
         }
         let seen = self.seen.get(key);
-        let record = seen.and_then(|seen| seen.value.as_ref()?.as_ref());
-        Ok(record.map(|record| record.value.as_slice()))
+        Ok(seen.and_then(|seen| seen.value.as_ref()?.as_deref()))
     }
 
     /// Reads the records of several keys at once, so that asking for each of them reads no more.
@@ -252,7 +231,7 @@ impl<'a> Tx<'a> {
             version,
             value: None,
         };
-        self.seen.entry(key).or_insert(unread).value = Some(record);
+        self.seen.entry(key).or_insert(unread).value = Some(record.map(|record| record.value));
     }
 
     /// The id was made just now: the store has nothing of it, and is not asked. The commit relies
@@ -336,7 +315,7 @@ impl<'a> Tx<'a> {
     }
 
     /// As [`put`](Tx::put), of a record that is asked for again: it is not parsed then.
-    pub(super) fn put_parsed<T: Serialize + Clone + Send + Sync + 'static>(
+    pub(super) fn put_parsed<T: Serialize + Clone + 'static>(
         &mut self,
         key: Vec<u8>,
         record: &T,
@@ -344,7 +323,7 @@ impl<'a> Tx<'a> {
         self.put(key.clone(), record)?;
         // Otherwise it may be read as another.
         if !self.reads_as_replaced()? {
-            self.keep_parsed(key, Arc::new(record.clone()));
+            self.keep_parsed(key, record.clone());
         }
         Ok(())
     }
@@ -468,19 +447,93 @@ impl<'a> Tx<'a> {
             .collect()
     }
 
+    /// The read model of this account is out of date once this is committed.
+    pub(crate) fn invalidate_account(&mut self, account: &Id) {
+        self.changes.note.accounts.insert(account.clone());
+    }
+
+    /// The account is no more once this is committed.
+    pub(crate) fn remove_account(&mut self, account: &Id) {
+        self.changes.note.gone.insert(account.clone());
+        self.changes.note.everything = true;
+    }
+
+    /// The read model of every account is out of date once this is committed.
+    pub(crate) fn invalidate_all(&mut self) {
+        self.changes.note.everything = true;
+    }
+
+    /// The read model of every account is out of date once this is committed, and what was drawn is
+    /// to be drawn anew.
+    pub(crate) fn invalidate_meters(&mut self) {
+        self.changes.note.meters = true;
+        self.changes.note.everything = true;
+    }
+
+    /// The permission tree is out of date once this is committed.
+    pub(crate) fn invalidate_permission_tree(&mut self) {
+        self.changes.note.permission_tree = true;
+        self.changes.note.everything = true;
+    }
+
+    /// The session has changed or ended once this is committed.
+    pub(crate) fn invalidate_session(&mut self, session: &Id) {
+        self.changes.note.sessions.insert(session.clone());
+    }
+
+    /// The API key has changed or ended once this is committed.
+    pub(crate) fn invalidate_api_key(&mut self, api_key: &Id) {
+        self.changes.note.api_keys.insert(api_key.clone());
+    }
+
+    /// A trial of the role begins once this is committed, or is over: what is cached of its holders
+    /// is out of date.
+    pub(crate) fn change_trial(&mut self, role: &Id, candidate: Option<&Id>) {
+        self.changes
+            .note
+            .trials
+            .insert(role.clone(), candidate.cloned());
+        self.changes.note.everything = true;
+    }
+
+    /// So many of a reservation come back once this is committed.
+    pub(crate) fn give_back(&mut self, reservation: Reservation, count: u64) {
+        self.changes.returned.push((reservation, count));
+    }
+
+    /// A limit of what happens in a window may be lower once this is committed: the host is told
+    /// where that reaches a threshold.
+    pub(crate) fn recheck_limits(&mut self, lowered: Lowered) {
+        self.changes.lowered.insert(lowered);
+    }
+
+    /// Something becomes due at this instant once this is committed.
+    pub(crate) fn schedule_due(&mut self, at_ms: u64) {
+        let note = &mut self.changes.note;
+        note.due_ms = note::first(note.due_ms, Some(at_ms));
+    }
+
+    /// Something is to be forgotten at this instant once this is committed.
+    pub(crate) fn schedule_forget(&mut self, at_ms: u64) {
+        let note = &mut self.changes.note;
+        note.forget_ms = note::first(note.forget_ms, Some(at_ms));
+    }
+
+    /// This goes on in further commits once this one is made.
+    pub(crate) fn schedule_job(&mut self, job: Job) {
+        self.changes.note.jobs = true;
+        self.changes.jobs.insert(job);
+    }
+
+    /// This is done once this is committed, an account with all below it.
+    pub(crate) fn end_job(&mut self, job: Job, erased: Erased) {
+        self.changes.note.ended.push((job, erased));
+    }
+
     /// What to commit; none when nothing was written.
-    pub(crate) fn finish(mut self) -> (Option<Batch>, Changes) {
+    pub(crate) fn finish(self) -> (Option<Batch>, Changes) {
         if self.writes.is_empty() {
             return (None, self.changes);
-        }
-        // Who reads otherwise than what is stored has nothing for others.
-        if self.remembered.is_some() && matches!(self.replaced, Replaced::Nothing) {
-            let writes = &self.writes;
-            self.parsed.retain(|key, _| match writes.get(key) {
-                Some(Some(bytes)) => bytes.len() <= LONG,
-                _ => false,
-            });
-            self.changes.parsed = self.parsed;
         }
         let expected = self
             .seen

@@ -83,12 +83,9 @@ pub(crate) fn next_window(
                     "The time {now_ms} ms is outside the calendar; set the clock right."
                 ))
             })?;
-    let (mut past, mut alerted, mut before, mut imported) = (Vec::new(), 0, None, None);
+    let (mut past, mut alerted, mut before) = (Vec::new(), 0, None);
     if kind == Window::RollingHour {
         past = last.past;
-        imported = last
-            .imported
-            .filter(|imported| now_ms < imported.counts_until_ms);
         let until = window::counts_until(last.ends_at_ms);
         if last.drawn > 0 && now_ms < until {
             past.push((until, last.drawn));
@@ -107,6 +104,5 @@ pub(crate) fn next_window(
         before,
         alerted,
         paid: false,
-        imported,
     })
 }

@@ -1,6 +1,6 @@
 //! Accounts and their life cycle (R-ACC-1 to R-ACC-3).
 
-use super::{AccountStop, Assets, Channel, Id, LimitName, Limits, Name, Note};
+use super::{Assets, Id, LimitName, Limits, Name, Note};
 use serde::{Deserialize, Serialize};
 use tenantry_macros::answer;
 
@@ -9,9 +9,6 @@ use tenantry_macros::answer;
 pub struct Account {
     /// The id.
     pub id: Id,
-    /// The id of the account in another system, which the platform has given (R-ACC-9).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub external_id: Option<Name>,
     /// The name that people see.
     pub name: Name,
     /// The account above.
@@ -50,9 +47,6 @@ pub struct Account {
     pub leaving: bool,
     /// The holds that suspend the account; empty when there is none.
     pub holds: Vec<Hold>,
-    /// The channels on which it is stopped for its bounces or complaints (R-QTA-18), each once.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub stops: Vec<AccountStop>,
     /// The number of the next hold.
     pub next_hold: u64,
     /// How many accounts have this one as their parent.
@@ -63,13 +57,6 @@ pub struct Account {
     pub created_at_ms: u64,
     /// When it was last changed.
     pub updated_at_ms: u64,
-}
-
-impl Account {
-    /// Why nothing of the account goes out on a channel; none where it is not stopped.
-    pub fn stop_on(&self, channel: Channel) -> Option<&AccountStop> {
-        self.stops.iter().find(|stop| stop.channel == channel)
-    }
 }
 
 /// A package that an account will get later (R-PKG-6).

@@ -270,9 +270,6 @@ pub enum AuditKind {
     Store,
     /// A suppression, named by value and class. For an address, only the domain is recorded.
     Suppression,
-    /// The count of a limit or cap that an import has raised, named by the limit, or by the cap and
-    /// its subject; for a group, by the limit and the group.
-    Usage,
     /// A user.
     User,
 }

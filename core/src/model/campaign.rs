@@ -1,6 +1,6 @@
-//! The outcomes of campaigns, as far as bounces and complaints need them (R-QTA-11, R-QTA-18).
+//! The outcomes of campaigns, as far as bounces need them (R-QTA-11).
 
-use super::{AtRisk, CampaignOutcomes, Count, Id, StopRule};
+use super::{Count, Id};
 use tenantry_macros::answer;
 
 /// The outcomes of a campaign, as they are stored and shown.
@@ -20,13 +20,24 @@ pub struct Campaign {
     pub total: CampaignOutcomes,
     /// Why the campaign is stopped; absent when it is not stopped.
     pub stop: Option<CampaignStop>,
-    /// Whether a rate is close to the one that stops the campaign (R-QTA-18); absent when none is,
-    /// and when the campaign is stopped.
-    pub at_risk: Option<AtRisk>,
     /// When the campaign was first reported or stopped, in unix milliseconds.
     pub created_at_ms: u64,
     /// When the record of the campaign was last changed, in unix milliseconds.
     pub updated_at_ms: u64,
+}
+
+/// How many messages of a campaign had each outcome.
+#[answer]
+#[derive(Copy, Default, Eq)]
+pub struct CampaignOutcomes {
+    /// How many messages were delivered.
+    pub delivered: u64,
+    /// How many messages bounced permanently.
+    pub hard: u64,
+    /// How many messages bounced temporarily.
+    pub soft: u64,
+    /// How many messages were delivered and brought a complaint.
+    pub complaints: u64,
 }
 
 /// Why a campaign is stopped.
@@ -36,11 +47,8 @@ pub struct CampaignStop {
     /// What stopped the campaign.
     pub reason: CampaignStopReason,
     /// The bounce rate that was reached, in bounces per thousand outcomes; absent when somebody
-    /// or a rule stopped the campaign.
+    /// stopped the campaign.
     pub per_mille: Option<Count>,
-    /// The rule whose rate was reached (R-QTA-18); absent when somebody or the bounce rate stopped
-    /// the campaign.
-    pub rule: Option<StopRule>,
     /// When the campaign was stopped, in unix milliseconds.
     pub at_ms: u64,
 }
@@ -50,10 +58,6 @@ pub struct CampaignStop {
 pub enum CampaignStopReason {
     /// Too many of its messages bounced.
     Bounces,
-    /// Too many of its messages bounced permanently.
-    HardBounces,
-    /// Too many of its messages brought a complaint.
-    Complaints,
     /// Somebody stopped the campaign.
     Request,
 }

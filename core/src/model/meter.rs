@@ -83,63 +83,13 @@ pub struct Meter {
     /// stored beside the ledger (R-CRD-2).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub paid: bool,
-    /// What was imported into the window; absent when nothing was (R-QTA-19).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub imported: Option<Box<Imported>>,
 }
 
 impl Meter {
-    /// How much of the limit has been used, or given to a process that may use it: in the window,
-    /// or in all parts of a rolling one that still count.
-    pub fn counted(&self) -> u64 {
-        let past = self.past.iter().map(|(_, used)| *used);
-        past.fold(self.drawn, u64::saturating_add)
-    }
-
     /// Whether something was granted in the window, from the limit or for credits. A window to
     /// which nothing was charged does not move the windows after it.
     pub fn is_charged(&self) -> bool {
         self.drawn > 0 || self.paid
-    }
-}
-
-/// What was imported into a window: how much was used at the platform before this one (R-QTA-19).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Imported {
-    /// What was imported for the counter itself; that happens once in a window.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub own: Option<ImportedUse>,
-    /// By how much imports have raised the counters of the accounts directly below.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub below: u64,
-    /// Until when it counts.
-    pub counts_until_ms: u64,
-}
-
-/// What was imported for one counter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ImportedUse {
-    /// How much was used, as the host has said.
-    pub used: u64,
-    /// How much was counted before the import.
-    pub counted: u64,
-    /// By how much imports had raised the counter then, this one included. What accounts below
-    /// import later is a part of it.
-    pub covers: u64,
-}
-
-impl Imported {
-    /// By how much imports have raised the counter.
-    pub fn raised_by(&self) -> u64 {
-        self.own.map_or(0, |own| own.covers).max(self.below)
-    }
-
-    /// Imports have raised the counter of an account directly below by so much. Answers by how much
-    /// this raises the counter itself: what was imported for it includes the accounts below.
-    pub fn add_below(&mut self, raised_by: u64) -> u64 {
-        let before = self.raised_by();
-        self.below = self.below.saturating_add(raised_by);
-        self.raised_by() - before
     }
 }
 

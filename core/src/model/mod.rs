@@ -35,7 +35,6 @@ mod secret;
 mod session;
 mod share;
 mod slot;
-mod stop;
 mod suppression;
 mod text;
 mod user;
@@ -50,7 +49,7 @@ pub use audit::{
     AUDIT_IP, AuditActor, AuditActorKind, AuditChain, AuditChange, AuditFields, AuditHead,
     AuditKind, AuditLink, AuditPerson, AuditPersonal, AuditRecord,
 };
-pub use campaign::{Campaign, CampaignStop, CampaignStopReason};
+pub use campaign::{Campaign, CampaignOutcomes, CampaignStop, CampaignStopReason};
 pub use cap::{Cap, CapScope, MessageInput};
 pub use clock::{ClockJump, ClockRecord};
 pub use credit::{
@@ -68,7 +67,7 @@ pub use limit::{CountedClass, Limit, LimitKind, LimitName, LimitTerms, Limits};
 pub use mailbox::Mailbox;
 pub(crate) use mailbox::trimmed;
 pub use member::{Member, NextRole};
-pub use meter::{Channel, Imported, ImportedUse, Meter, PaceRecord, Pruning};
+pub use meter::{Channel, Meter, PaceRecord, Pruning};
 pub use operator::Operator;
 pub use outbox::{
     DeadMessage, LimitAlert, LogInNotice, OpenMessage, OutboxConsumer, OutboxKind, OutboxMessage,
@@ -91,10 +90,6 @@ pub use secret::Secret;
 pub use session::{PasswordRecord, Session, SessionBehind};
 pub use share::Share;
 pub use slot::Slot;
-pub use stop::{
-    AccountOutcomes, AccountStop, AtRisk, CampaignOutcomes, DayOutcomes, RateNotice, StopOutcome,
-    StopRule, StopScope,
-};
 pub use suppression::{MessageClass, Suppression};
 pub use text::{Count, Cursor, FilePath, Id, Name, Note, StorePath, folded};
 pub use user::{Link, LinkKind, Notifications, NotificationsEdit, Profile, User};

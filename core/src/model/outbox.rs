@@ -1,6 +1,6 @@
 //! The messages that the host has to process (R-OUT-1).
 
-use super::{AuditKind, ClockJump, Email, Id, Note, RateNotice};
+use super::{AuditKind, ClockJump, Email, Id, Note};
 use serde::{Deserialize, Serialize};
 use tenantry_macros::answer;
 
@@ -34,9 +34,6 @@ pub struct OutboxMessage {
     /// How the clock has jumped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jump: Option<ClockJump>,
-    /// The rate that was reached.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rate: Option<Box<RateNotice>>,
 }
 
 impl OutboxMessage {
@@ -65,8 +62,8 @@ impl OutboxMessage {
 
     /// A message about an account.
     pub fn about(kind: OutboxKind, account: Option<Id>, at_ms: u64) -> OutboxMessage {
-        let (user, to, token_of, campaign, alert, log_in, jump, rate) =
-            (None, None, None, None, None, None, None, None);
+        let (user, to, token_of, campaign, alert, log_in, jump) =
+            (None, None, None, None, None, None, None);
         OutboxMessage {
             kind,
             account,
@@ -79,7 +76,6 @@ impl OutboxMessage {
             alert,
             log_in,
             jump,
-            rate,
         }
     }
 }
@@ -193,9 +189,4 @@ pub enum OutboxKind {
     ClockJumped,
     /// Stop a campaign: no more of its messages go out (R-QTA-11).
     StopCampaign,
-    /// Stop an account on a channel: no more of its messages go out there (R-QTA-18).
-    StopAccount,
-    /// Notify the account that a campaign, or all that the account sends on a channel, is at risk
-    /// of being stopped (R-QTA-18).
-    AtRisk,
 }

@@ -1,6 +1,6 @@
 //! Packages: service tiers with limits and a role that is the ceiling of every member (R-PKG-1).
 
-use super::{Assets, Count, Id, Limits, Name, StopRule};
+use super::{Assets, Count, Id, Limits, Name};
 use tenantry_macros::{answer, request};
 
 /// A package.
@@ -25,10 +25,6 @@ pub struct Package {
     pub overuse: bool,
     /// The bounce rate at which a campaign is stopped; only in the commercial edition (R-QTA-11).
     pub bounce_rate: Option<BounceRate>,
-    /// The rates of bounces and complaints at which a campaign or an account is stopped; only in
-    /// the commercial edition (R-QTA-18).
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub stops: Vec<StopRule>,
     /// What a further account of the team costs each month (R-TEA-4).
     pub child_price: Option<Price>,
     /// Whether the package takes no new accounts (R-PKG-4).

@@ -10,9 +10,6 @@ use tenantry_macros::{options, request};
 pub struct User {
     /// The id.
     pub id: Id,
-    /// The id of the user in another system, which the platform has given (R-ACC-9).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub external_id: Option<Name>,
     /// The e-mail address, as typed.
     pub email: Email,
     /// The user's profile.

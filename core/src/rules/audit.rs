@@ -117,34 +117,24 @@ fn is_as_another(session: Option<&Value>) -> bool {
 /// Fields that say where and of whom a change is told: looked at though they stay.
 const ALWAYS: &[&str] = &["account", "behind", "email", "grants", "team", "user"];
 
-/// A member of an object: its name, and its value as it is written.
-type Member<'a> = (&'a str, &'a [u8]);
-
-/// Most records have no more members.
-const USUAL_MEMBERS: usize = 32;
-
 /// A record before and after, as it is stored: what stands there just so in both is left out, since
-/// it tells nothing, and so is what never tells anything.
+/// it tells nothing.
 pub fn parsed(
     before: Option<&[u8]>,
     after: Option<&[u8]>,
 ) -> serde_json::Result<(Option<Value>, Option<Value>)> {
-    let both = before.and_then(members).and_then(|old| {
-        let new = members_beside(after?, &old)?;
-        Some((old, new))
-    });
+    let both = before.and_then(members).zip(after.and_then(members));
     let Some((old, new)) = both else {
         let whole = |bytes: Option<&[u8]>| bytes.map(serde_json::from_slice).transpose();
         return Ok((whole(before)?, whole(after)?));
     };
-    let changed = |side: &[Member<'_>], other: &[Member<'_>]| {
-        let stays = |(at, member): &(usize, &Member<'_>)| {
+    let changed = |side: &[(&str, &[u8])], other: &[(&str, &[u8])]| {
+        let stays = |(at, member): &(usize, &(&str, &[u8]))| {
             // Both are written in the same order.
             other.get(*at) == Some(*member) || other.contains(*member)
         };
         side.iter()
             .enumerate()
-            .filter(|member| !NEVER.contains(&member.1.0))
             .filter(|member| !stays(member) || ALWAYS.contains(&member.1.0))
             .map(|(_, (name, bytes))| Ok(((*name).to_owned(), serde_json::from_slice(bytes)?)))
             .collect::<serde_json::Result<AuditFields>>()
@@ -155,24 +145,14 @@ pub fn parsed(
 
 /// The members of an object by name, as they are written; none where this is no object, or not one
 /// as the store has them: without spaces, and with plain names.
-fn members(bytes: &[u8]) -> Option<Vec<Member<'_>>> {
-    members_beside(bytes, &[])
-}
-
-/// The same of a state whose other is known: what stands just so at the same place there is not
-/// walked through again.
-fn members_beside<'a>(bytes: &'a [u8], other: &[Member<'_>]) -> Option<Vec<Member<'a>>> {
+fn members(bytes: &[u8]) -> Option<Vec<(&str, &[u8])>> {
     let mut rest = bytes.strip_prefix(b"{")?.strip_suffix(b"}")?;
-    let mut found = Vec::with_capacity(other.len().max(USUAL_MEMBERS));
+    let mut found = Vec::new();
     while !rest.is_empty() {
         rest = rest.strip_prefix(b"\"")?;
-        let (name, value) = rest.split_at_checked(memchr::memchr(b'"', rest)?)?;
+        let (name, value) = rest.split_at_checked(rest.iter().position(|byte| *byte == b'"')?)?;
         let value = value.strip_prefix(b"\":")?;
-        let end = match other.get(found.len()) {
-            Some((_, known)) if is_first(known, value) => known.len(),
-            _ => end_of(value)?,
-        };
-        let (value, behind) = value.split_at_checked(end)?;
+        let (value, behind) = value.split_at_checked(end_of(value)?)?;
         if name.contains(&b'\\') || value.is_empty() {
             return None;
         }
@@ -186,38 +166,21 @@ fn members_beside<'a>(bytes: &'a [u8], other: &[Member<'_>]) -> Option<Vec<Membe
     Some(found)
 }
 
-/// Whether a list of members begins with this value.
-fn is_first(value: &[u8], list: &[u8]) -> bool {
-    let behind = list.strip_prefix(value);
-    behind.is_some_and(|behind| matches!(behind.first(), None | Some(b',')))
-}
-
 /// Where the first value of a list of members ends: at the comma, or with the text.
 fn end_of(text: &[u8]) -> Option<usize> {
-    let (mut depth, mut at) = (0_usize, 0);
-    while let Some(byte) = text.get(at) {
-        match byte {
-            b'"' => at = end_of_string(text, at)?,
-            b'{' | b'[' => depth += 1,
-            b'}' | b']' => depth = depth.checked_sub(1)?,
-            b',' if depth == 0 => return Some(at),
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    for (at, byte) in text.iter().enumerate() {
+        match (in_string, byte) {
+            (true, _) if escaped => escaped = false,
+            (true, b'\\') => escaped = true,
+            (_, b'"') => in_string = !in_string,
+            (false, b'{' | b'[') => depth += 1,
+            (false, b'}' | b']') => depth = depth.checked_sub(1)?,
+            (false, b',') if depth == 0 => return Some(at),
             _ => {}
         }
-        at += 1;
     }
-    (depth == 0).then_some(text.len())
-}
-
-/// Where the string ends that begins here: at its second quotation mark.
-fn end_of_string(text: &[u8], begin: usize) -> Option<usize> {
-    let mut at = begin + 1;
-    loop {
-        at += memchr::memchr2(b'"', b'\\', text.get(at..)?)?;
-        match text.get(at)? {
-            b'"' => return Some(at),
-            _ => at += 2,
-        }
-    }
+    (depth == 0 && !in_string).then_some(text.len())
 }
 
 /// Adds the fields of a value, but for what the other has just so.
@@ -278,8 +241,7 @@ fn is_left_out(kind: AuditKind, name: &str) -> bool {
         | AuditKind::DefaultLimits
         | AuditKind::Password
         | AuditKind::Policies
-        | AuditKind::Store
-        | AuditKind::Usage => &[],
+        | AuditKind::Store => &[],
     };
     NEVER.contains(&name) || of_this_kind.contains(&name)
 }
@@ -287,7 +249,7 @@ fn is_left_out(kind: AuditKind, name: &str) -> bool {
 /// What tells who somebody is.
 fn is_personal(kind: AuditKind, name: &str) -> bool {
     match kind {
-        AuditKind::User => ["email", "external_id"].contains(&name) || name.starts_with("profile."),
+        AuditKind::User => name == "email" || name.starts_with("profile."),
         // What a mail server said often names the address.
         AuditKind::Invitation => {
             ["email", "first_name", "last_name", "delivery.note"].contains(&name)

@@ -99,16 +99,15 @@ pub struct Candidate {
 ///
 /// `line` runs from the account up to the top of its tree, each with its package. An account
 /// without a package takes the values of the account above it; an account with a package does not.
-pub fn candidates<'a>(
+pub fn candidates(
     name: LimitName,
-    line: impl IntoIterator<Item = (&'a Account, Option<&'a Package>)>,
+    line: &[(&Account, Option<&Package>)],
     defaults: &Limits,
     edition: Edition,
 ) -> Vec<Candidate> {
     let included = |level| edition == Edition::Commercial || !needs_licence(name, level);
-    // Most limits have the value of a package and the platform's default.
-    let mut found = Vec::with_capacity(2);
-    for (depth, (account, package)) in line.into_iter().enumerate() {
+    let mut found = Vec::new();
+    for (depth, (account, package)) in line.iter().enumerate() {
         let source = |own| if depth == 0 { own } else { Source::Inherited };
         if let Some(limit) = account.overrides.get(name) {
             let (set_by, enforced) = (Some(account.id.clone()), included(LimitLevel::Account));
@@ -154,9 +153,9 @@ pub fn candidates<'a>(
 }
 
 /// The first of the [`candidates`], which counts.
-pub fn value<'a>(
+pub fn value(
     name: LimitName,
-    line: impl IntoIterator<Item = (&'a Account, Option<&'a Package>)>,
+    line: &[(&Account, Option<&Package>)],
     defaults: &Limits,
     edition: Edition,
 ) -> Limit {
@@ -179,9 +178,9 @@ pub fn value<'a>(
 
 /// What a limit of the account at the start of `line` counts, and what happens beyond it: for each
 /// of these, the most specific setting applies, along the same line as for the value.
-pub fn terms<'a>(
+pub fn terms(
     name: LimitName,
-    line: impl IntoIterator<Item = (&'a Account, Option<&'a Package>)>,
+    line: &[(&Account, Option<&Package>)],
     defaults: &Limits,
 ) -> LimitTerms {
     let mut found = LimitTerms::none(name);
@@ -210,7 +209,6 @@ mod tests {
         let id = Id::new("acme").unwrap();
         Account {
             id: id.clone(),
-            external_id: None,
             name: Name::new("Acme").unwrap(),
             parent: None,
             owner: None,
@@ -228,7 +226,6 @@ mod tests {
             lifecycle: Lifecycle::Active,
             leaving: false,
             holds: Vec::new(),
-            stops: Vec::new(),
             next_hold: 1,
             children: 0,
             rev: 1,
@@ -247,8 +244,8 @@ mod tests {
             ..Limits::default()
         });
         let first = |name, account: &Account, defaults: &Limits, edition| {
-            let found = candidates(name, [(account, None)], defaults, edition);
-            let counts = value(name, [(account, None)], defaults, edition);
+            let found = candidates(name, &[(account, None)], defaults, edition);
+            let counts = value(name, &[(account, None)], defaults, edition);
             assert_eq!(counts, found[0].limit);
             (found[0].limit, found[0].enforced, found.len())
         };

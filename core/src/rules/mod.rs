@@ -21,7 +21,6 @@ pub(crate) mod second_factor;
 pub(crate) mod send;
 pub(crate) mod session;
 pub(crate) mod sharing;
-pub(crate) mod stop;
 pub(crate) mod suppression;
 pub(crate) mod threshold;
 pub(crate) mod trial;

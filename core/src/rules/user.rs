@@ -205,7 +205,6 @@ mod tests {
         use PendingStep::{Accepted, FirstLogin, Password};
         let mut user = User {
             id: Id::new("ann").unwrap(),
-            external_id: None,
             email: Email::new("ann@acme.example").unwrap(),
             profile: Profile {
                 first_name: Name::new("Ann").ok(),

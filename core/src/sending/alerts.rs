@@ -40,7 +40,6 @@ impl Engine {
                     self.alert(&Lowered::Account(account.clone()))
                 })
             }
-            Lowered::Counters(account) => self.alert_account(account),
             Lowered::Account(account) => {
                 self.alert_account(account)?;
                 self.each_descendant(keys::TEAM_ACCOUNT, &[account.as_str(), "id"], |child| {

@@ -311,9 +311,6 @@ impl Engine {
         {
             return Ok(Some(Code::AssetNotAssigned));
         }
-        if view.stopped.contains(&sending.channel) {
-            return Ok(Some(Code::SendingStopped));
-        }
         if let Some(campaign) = &sending.message.campaign
             && campaigns::is_stopped(&mut self.kernel.tx(), &view.account, campaign)?
         {

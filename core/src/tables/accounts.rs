@@ -26,10 +26,6 @@ impl Table for Accounts {
             source: by_last,
         },
         Index {
-            prefix: keys::ACCOUNT_EXTERNAL_ID,
-            source: by_last,
-        },
-        Index {
             prefix: keys::ACCOUNT_ORDER,
             source: by_last,
         },
@@ -83,9 +79,6 @@ impl Table for Accounts {
         for entry in orders(account, owner.as_ref()) {
             lines.index(entry);
         }
-        if let Some(external_id) = &account.external_id {
-            lines.index(keys::account_external_id(external_id, id));
-        }
         if let Some(parent) = &account.parent {
             lines.index(keys::child(parent, id));
             for ancestor in account_line(tx, parent)? {
@@ -109,20 +102,6 @@ impl Table for Accounts {
         }
         lines.needs(keys::group(id, &account.default_group));
         Ok(())
-    }
-
-    fn have_same_lines(old: &Account, new: &Account) -> bool {
-        old.id == new.id
-            && old.external_id == new.external_id
-            && old.leaving == new.leaving
-            && old.name == new.name
-            && old.created_at_ms == new.created_at_ms
-            && old.owner == new.owner
-            && old.parent == new.parent
-            && old.package == new.package
-            && old.next_package == new.next_package
-            && old.default_role == new.default_role
-            && old.default_group == new.default_group
     }
 
     fn check(account: &Account, look: &mut Look<'_>) -> Result<(), Error> {
@@ -292,63 +271,4 @@ pub(crate) fn children_of(tx: &mut Tx<'_>, id: &Id) -> Result<Vec<Id>, Error> {
         .iter()
         .filter_map(|(key, ())| keys::last_id(key))
         .collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::access::state::Engine;
-    use crate::catalogue;
-    use crate::model::Actor;
-    use crate::options::OpenOptions;
-    use serde_json::{Value, json};
-    use std::path::Path;
-
-    /// A save makes no lines where it is told that they stay.
-    #[test]
-    fn whatever_lines_depend_on_is_compared() {
-        let engine = Engine::open(Path::new(":memory:"), &OpenOptions::default()).unwrap();
-        for (operation, request) in [
-            ("policies.set", json!({"policies": {"depth": 8}})),
-            (
-                "accounts.create",
-                json!({"id": "top", "name": "Top", "owner": {"email": "top@example.com"}}),
-            ),
-            (
-                "accounts.create",
-                json!({"id": "acme", "name": "Acme", "parent": "top",
-                    "owner": {"email": "ann@example.com"}}),
-            ),
-        ] {
-            let run = catalogue::find(operation).unwrap().run_json;
-            run(&engine, &Actor::System, request.to_string().as_bytes()).unwrap();
-        }
-        let mut tx = engine.kernel.tx();
-        let acme = Id::new("acme").unwrap();
-        let stored: Value = tx.get(&keys::account(&acme)).unwrap().unwrap();
-        let account = |record: Value| serde_json::from_value::<Account>(record).unwrap();
-        let old = account(stored.clone());
-        let lines = tx.lines_now::<Accounts>(&old).unwrap();
-        assert!(!lines.entries.is_empty() && !lines.counts.is_empty());
-        for (field, other) in [
-            ("external_id", json!("crm-7")),
-            ("name", json!("Other")),
-            ("created_at_ms", json!(7)),
-            ("owner", Value::Null),
-            ("parent", Value::Null),
-            ("package", json!("gold")),
-            ("next_package", json!({"package": "gold", "from_ms": 7})),
-            ("default_role", json!("editor")),
-            ("leaving", json!(true)),
-            ("overrides", json!({"seats": 7})),
-            ("rev", json!(7)),
-        ] {
-            let mut changed = stored.clone();
-            changed[field] = other;
-            let new = account(changed);
-            let after = tx.lines_now::<Accounts>(&new).unwrap();
-            let stay = (&lines.entries, &lines.counts) == (&after.entries, &after.counts);
-            assert_eq!(Accounts::have_same_lines(&old, &new), stay, "{field}");
-        }
-    }
 }

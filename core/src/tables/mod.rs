@@ -29,7 +29,6 @@ pub(crate) mod second_factors;
 pub(crate) mod sessions;
 pub(crate) mod shares;
 pub(crate) mod slots;
-pub(crate) mod stops;
 pub(crate) mod suppressions;
 pub(crate) mod tombstones;
 pub(crate) mod users;
@@ -67,7 +66,6 @@ pub(crate) static ALL: &[&[Declared]] = &[
     sessions::TABLES,
     shares::TABLES,
     slots::TABLES,
-    stops::TABLES,
     suppressions::TABLES,
     tombstones::TABLES,
     users::TABLES,

@@ -1,7 +1,7 @@
 //! Users (R-USR-1): each has one address, and stands in the list of the platform.
 
 use crate::error::Error;
-use crate::kernel::table::{Declared, Index, Lines, Owner, Table, id, led_to};
+use crate::kernel::table::{Declared, Index, Lines, Owner, Table, led_to};
 use crate::kernel::{Tx, keys};
 use crate::model::{self, AuditKind, Id, User};
 use crate::tables::deletions;
@@ -16,16 +16,10 @@ impl Table for Users {
     const PREFIX: keys::Prefix = keys::USER;
     const AUDIT: Option<AuditKind> = Some(AuditKind::User);
     const OWNER: Owner = Owner::Nobody;
-    const LINES: &'static [Index] = &[
-        Index {
-            prefix: keys::EMAIL,
-            source: |_, value| Some(keys::user(&led_to(value)?)),
-        },
-        Index {
-            prefix: keys::USER_EXTERNAL_ID,
-            source: |parts, _| Some(keys::user(&id(parts.last()?)?)),
-        },
-    ];
+    const LINES: &'static [Index] = &[Index {
+        prefix: keys::EMAIL,
+        source: |_, value| Some(keys::user(&led_to(value)?)),
+    }];
 
     fn key(user: &User) -> Vec<u8> {
         keys::user(&user.id)
@@ -33,9 +27,6 @@ impl Table for Users {
 
     fn lines(_: &mut Tx<'_>, user: &User, lines: &mut Lines) -> Result<(), Error> {
         lines.leads(keys::email(user.email.key()), &user.id);
-        if let Some(external_id) = &user.external_id {
-            lines.index(keys::user_external_id(external_id, &user.id));
-        }
         for entry in people::entries(PLATFORM, user) {
             lines.index(entry);
         }

@@ -13,7 +13,7 @@ folder = tempfile.TemporaryDirectory()
 STORE = str(Path(folder.name) / "accounts")
 
 # What your tables have.
-ACCOUNTS = [(17, "Acme", "small", 4211, "olga@acme.example"), (18, "Bolt", "small", 4213, "boris@bolt.example")]
+ACCOUNTS = [(17, "Acme", "small", 4211, "olga@acme.example")]
 USERS = [(4212, 17, "ann@acme.example", "sender", "$2b$10$c2FsdHNhbHRzYWx0c2Fsd.DPG22xjqOU.WvTSwa.uqLu.uitARBti")]
 # What account 17 sent on each day of this month: 1 to 15 June.
 SENT = {17: [310, 290, 0, 305, 312, 0, 0, 298, 300, 301, 0, 320, 0, 0, 120]}
@@ -57,13 +57,6 @@ t.close()
 
 # A host would open it with the system's clock; in this example the time is still 15 June.
 t = tenantry.open(STORE, manual_clock_ms=today, create=False)
-# ANCHOR: totals
-# Of account 18 only the totals are known: of today, and of this month.
-t.usage.import_used(account="18", limit="email_per_day", used=40)
-t.usage.import_used(account="18", limit="email_per_month", used=900)
-# ANCHOR_END: totals
-assert {window.limit: window.used for window in t.usage.get(account="18").windows}["email_per_month"] == 900
-
 # ANCHOR: check
 used = {window.limit: window.used for window in t.usage.get(account="17").windows}
 assert (used["email_per_day"], used["email_per_month"]) == (120, 2_556)

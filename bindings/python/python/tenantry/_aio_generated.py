@@ -17,7 +17,6 @@ from .model import (
     AccountList,
     AccountOrder,
     AccountQuote,
-    AccountRates,
     AccountSwitch,
     AccountValidation,
     ActionKind,
@@ -98,7 +97,6 @@ from .model import (
     Limit,
     LimitExplanations,
     LimitName,
-    Limits,
     LimitsInput,
     Member,
     MemberAction,
@@ -178,7 +176,6 @@ from .model import (
     Slot,
     SlotList,
     Status,
-    StopRuleInput,
     StoreBackup,
     StoreBarrier,
     StoreCompacted,
@@ -202,7 +199,6 @@ from .model import (
     UnsharedKinds,
     Usage,
     UsageHistory,
-    UsageImported,
     UsageReconciled,
     User,
     UserCsv,
@@ -363,7 +359,6 @@ class AccountsOperations(Namespace):
         name: str,
         owner: OwnerInput,
         id: str | None = None,
-        external_id: str | None = None,
         parent: str | None = None,
         time_zone: str | None = None,
         package: str | None = None,
@@ -377,8 +372,6 @@ class AccountsOperations(Namespace):
         - `name`: The name that people see.
         - `owner`: The user who owns the account.
         - `id`: The host's own id. When absent, an id is generated.
-        - `external_id`: The id of the account in another system. Each belongs to one account at a time; one that is
-          taken is refused with `id_taken` (R-ACC-9).
         - `parent`: The account above. When absent, the new account is a client of the platform.
         - `time_zone`: The IANA name of the time zone in which the account's days and months begin. When absent, the
           policy `time_zone` names the time zone.
@@ -390,7 +383,7 @@ class AccountsOperations(Namespace):
         return self._call(Account._from, 
             "accounts.create",
             {"name": name, "owner": owner},
-            {"id": id, "external_id": external_id, "parent": parent, "time_zone": time_zone, "package": package, "limits": limits, "pending": pending},
+            {"id": id, "parent": parent, "time_zone": time_zone, "package": package, "limits": limits, "pending": pending},
         )
 
     def create_child(
@@ -465,8 +458,6 @@ class AccountsOperations(Namespace):
         *,
         account: str,
         name: str | None = None,
-        external_id: str | None = None,
-        without_external_id: bool | None = None,
         time_zone: str | None = None,
         package: str | None = None,
         at: PackageChange | None = None,
@@ -482,8 +473,6 @@ class AccountsOperations(Namespace):
 
         - `account`: The account.
         - `name`: The name that people see.
-        - `external_id`: The id of the account in another system, as in `accounts.create`; only the platform sets it.
-        - `without_external_id`: Takes the external id away; it cannot be combined with `external_id`.
         - `time_zone`: The IANA name of the time zone.
         - `package`: Another package; a package change that was planned for later is cancelled.
         - `at`: When the account gets the package; `now` when absent.
@@ -495,7 +484,7 @@ class AccountsOperations(Namespace):
         return self._call(Account._from, 
             "accounts.edit",
             {"account": account},
-            {"name": name, "external_id": external_id, "without_external_id": without_external_id, "time_zone": time_zone, "package": package, "at": at, "without_package": without_package, "default_role": default_role, "without_default_role": without_default_role, "expected_rev": expected_rev},
+            {"name": name, "time_zone": time_zone, "package": package, "at": at, "without_package": without_package, "default_role": default_role, "without_default_role": without_default_role, "expected_rev": expected_rev},
         )
 
     def get(self, *, account: str) -> Pending[Account]:
@@ -534,7 +523,6 @@ class AccountsOperations(Namespace):
         team: str | None = None,
         status: Status | None = None,
         package: str | None = None,
-        external_id: str | None = None,
         search: str | None = None,
         contains: str | None = None,
         order: AccountOrder | None = None,
@@ -551,7 +539,6 @@ class AccountsOperations(Namespace):
         - `team`: Only the accounts below this one, at any depth; it cannot be combined with `parent`.
         - `status`: Only accounts with this effective status.
         - `package`: Only accounts to which this package itself is assigned.
-        - `external_id`: Only the account that has exactly this external id; it cannot be combined with `search`.
         - `search`: Only accounts whose name, or whose owner's e-mail address, begins with this text; case and
           accents do not matter. The accounts are ordered by name; accounts that were found by their owner's address
           come last.
@@ -564,7 +551,7 @@ class AccountsOperations(Namespace):
         return self._call(AccountList._from, 
             "accounts.list",
             {},
-            {"parent": parent, "team": team, "status": status, "package": package, "external_id": external_id, "search": search, "contains": contains, "order": order, "after": after, "limit": limit},
+            {"parent": parent, "team": team, "status": status, "package": package, "search": search, "contains": contains, "order": order, "after": after, "limit": limit},
         )
 
     def quote(self, *, parent: str) -> Pending[AccountQuote]:
@@ -1120,13 +1107,11 @@ class CampaignsOperations(Namespace):
         hard: int | None = None,
         soft: int | None = None,
         complaints: int | None = None,
-        channel: Channel | None = None,
         key: str | None = None,
     ) -> Pending[Campaign]:
         """Reports further outcomes of the messages of a campaign. If the bounces reach the bounce rate of the account's
         package, or of the package of an account above, the same call stops the campaign, and the host is notified
-        through the outbox (R-QTA-11). The same holds for the `stops` of these packages, which count complaints and
-        permanent bounces too, and stop campaigns or the account (R-QTA-18).
+        through the outbox (R-QTA-11).
 
         - `account`: The account that sends the campaign.
         - `campaign`: The campaign.
@@ -1134,14 +1119,13 @@ class CampaignsOperations(Namespace):
         - `hard`: How many more messages bounced permanently; none when absent.
         - `soft`: How many more messages bounced temporarily; none when absent.
         - `complaints`: How many more of the delivered messages brought a complaint; none when absent.
-        - `channel`: The channel of the messages, for what is counted for the account as a whole; e-mail when absent.
         - `key`: An idempotency key: the same request repeated within a day gets the same answer and counts once;
           another request with the same key is refused with `idempotency_mismatch`.
         """
         return self._call(Campaign._from, 
             "campaigns.report",
             {"account": account, "campaign": campaign},
-            {"delivered": delivered, "hard": hard, "soft": soft, "complaints": complaints, "channel": channel, "key": key},
+            {"delivered": delivered, "hard": hard, "soft": soft, "complaints": complaints, "key": key},
         )
 
     def resume(self, *, account: str, campaign: str) -> Pending[Campaign]:
@@ -2299,7 +2283,6 @@ class MembersOperations(Namespace):
         account: str,
         user: str | None = None,
         email: str | None = None,
-        external_id: str | None = None,
         first_name: str | None = None,
         last_name: str | None = None,
         role: str | None = None,
@@ -2315,7 +2298,6 @@ class MembersOperations(Namespace):
         - `account`: The account.
         - `user`: The id of an existing user, or the id that the new user gets.
         - `email`: The e-mail address of a new user.
-        - `external_id`: The id of a new user in another system, as in `users.create`.
         - `first_name`: The first name of a new user.
         - `last_name`: The last name of a new user.
         - `role`: The role. When absent: if a user has one role in the whole team (policy `role_scope`), the role
@@ -2327,7 +2309,7 @@ class MembersOperations(Namespace):
         return self._call(Member._from, 
             "members.add",
             {"account": account},
-            {"user": user, "email": email, "external_id": external_id, "first_name": first_name, "last_name": last_name, "role": role, "group": group, "until_ms": until_ms},
+            {"user": user, "email": email, "first_name": first_name, "last_name": last_name, "role": role, "group": group, "until_ms": until_ms},
         )
 
     def bulk(
@@ -2780,13 +2762,12 @@ class PackagesOperations(Namespace):
         credits: bool | None = None,
         overuse: bool | None = None,
         bounce_rate: BounceRateInput | None = None,
-        stops: List[StopRuleInput] | tuple[StopRuleInput, ...] | None = None,
         child_price: PriceInput | None = None,
     ) -> Pending[Package]:
         """Creates a package.
 
-        Credits, overuse, the bounce rate, the stops, and the limit on suppressed domains need the commercial
-        edition. For credits and overuse, the preset `groups` on the platform is enough too (R-PLT-1).
+        Credits, overuse, the bounce rate, and the limit on suppressed domains need the commercial edition. For
+        credits and overuse, the preset `groups` on the platform is enough too (R-PLT-1).
 
         - `name`: The name that people see.
         - `id`: The host's own id. When absent, an id is generated.
@@ -2796,14 +2777,12 @@ class PackagesOperations(Namespace):
         - `credits`: Whether the package's accounts pay with credits for messages beyond their limits.
         - `overuse`: Whether the package's accounts may send beyond their limits.
         - `bounce_rate`: The bounce rate at which a campaign is stopped.
-        - `stops`: The rates of bounces and complaints at which a campaign or an account is stopped, at most 20
-          (R-QTA-18).
         - `child_price`: What a further account of the team costs each month (R-TEA-4).
         """
         return self._call(Package._from, 
             "packages.create",
             {"name": name},
-            {"id": id, "limits": limits, "role": role, "assets": assets, "credits": credits, "overuse": overuse, "bounce_rate": bounce_rate, "stops": stops, "child_price": child_price},
+            {"id": id, "limits": limits, "role": role, "assets": assets, "credits": credits, "overuse": overuse, "bounce_rate": bounce_rate, "child_price": child_price},
         )
 
     def delete(
@@ -2840,7 +2819,6 @@ class PackagesOperations(Namespace):
         overuse: bool | None = None,
         bounce_rate: BounceRateInput | None = None,
         without_bounce_rate: bool | None = None,
-        stops: List[StopRuleInput] | tuple[StopRuleInput, ...] | None = None,
         child_price: PriceInput | None = None,
         without_child_price: bool | None = None,
         expected_rev: int | None = None,
@@ -2861,8 +2839,6 @@ class PackagesOperations(Namespace):
         - `bounce_rate`: The bounce rate at which a campaign is stopped.
         - `without_bounce_rate`: Removes the bounce rate, so that campaigns are no longer stopped for bounces; it
           cannot be combined with `bounce_rate`.
-        - `stops`: The rates of bounces and complaints at which a campaign or an account is stopped, at most 20; they
-          replace all that there are, and an empty list removes them (R-QTA-18).
         - `child_price`: What a further account of the team costs each month.
         - `without_child_price`: Removes the price; it cannot be combined with `child_price`.
         - `expected_rev`: The revision on which the change is based; a stale one is refused with `rev_conflict`.
@@ -2870,7 +2846,7 @@ class PackagesOperations(Namespace):
         return self._call(Package._from, 
             "packages.edit",
             {"package": package},
-            {"name": name, "limits": limits, "without_limits": without_limits, "role": role, "without_role": without_role, "assets": assets, "credits": credits, "overuse": overuse, "bounce_rate": bounce_rate, "without_bounce_rate": without_bounce_rate, "stops": stops, "child_price": child_price, "without_child_price": without_child_price, "expected_rev": expected_rev},
+            {"name": name, "limits": limits, "without_limits": without_limits, "role": role, "without_role": without_role, "assets": assets, "credits": credits, "overuse": overuse, "bounce_rate": bounce_rate, "without_bounce_rate": without_bounce_rate, "child_price": child_price, "without_child_price": without_child_price, "expected_rev": expected_rev},
         )
 
     def get(self, *, package: str) -> Pending[Package]:
@@ -2910,7 +2886,6 @@ class PackagesOperations(Namespace):
         credits: bool | None = None,
         overuse: bool | None = None,
         bounce_rate: BounceRateInput | None = None,
-        stops: List[StopRuleInput] | tuple[StopRuleInput, ...] | None = None,
         child_price: PriceInput | None = None,
     ) -> Pending[PackagePut]:
         """Creates a package, or changes the one that has the id, so that it is exactly as the request says. A field
@@ -2929,14 +2904,12 @@ class PackagesOperations(Namespace):
         - `credits`: Whether the package's accounts pay with credits for messages beyond their limits.
         - `overuse`: Whether the package's accounts may send beyond their limits.
         - `bounce_rate`: The bounce rate at which a campaign is stopped.
-        - `stops`: The rates of bounces and complaints at which a campaign or an account is stopped, at most 20
-          (R-QTA-18).
         - `child_price`: What a further account of the team costs each month (R-TEA-4).
         """
         return self._call(PackagePut._from, 
             "packages.put",
             {"id": id, "name": name},
-            {"limits": limits, "role": role, "assets": assets, "credits": credits, "overuse": overuse, "bounce_rate": bounce_rate, "stops": stops, "child_price": child_price},
+            {"limits": limits, "role": role, "assets": assets, "credits": credits, "overuse": overuse, "bounce_rate": bounce_rate, "child_price": child_price},
         )
 
     def retire(self, *, package: str, expected_rev: int | None = None) -> Pending[Package]:
@@ -4117,31 +4090,6 @@ class SharingOperations(Namespace):
         return self._call(ShareEnded._from, "sharing.unshare", {"account": account, "kind": kind, "id": id})
 
 
-class StopsOperations(Namespace):
-    """The operations `stops.*`."""
-
-    __slots__ = ()
-
-    def get(self, *, account: str, channel: Channel | None = None) -> Pending[AccountRates]:
-        """Shows what became of the messages that an account sent on a channel in the last seven days, and whether the
-        account is at risk or stopped there (R-QTA-18). Outcomes are counted for an account while its package, or the
-        package of an account above, has a rule that stops accounts.
-
-        - `account`: The account.
-        - `channel`: The channel; e-mail when absent.
-        """
-        return self._call(AccountRates._from, "stops.get", {"account": account}, {"channel": channel})
-
-    def resume(self, *, account: str, channel: Channel | None = None) -> Pending[AccountRates]:
-        """Lets an account that is stopped send on a channel again, and begins its count anew (R-QTA-18). An account
-        that is not stopped there stays as it is.
-
-        - `account`: The account.
-        - `channel`: The channel; e-mail when absent.
-        """
-        return self._call(AccountRates._from, "stops.resume", {"account": account}, {"channel": channel})
-
-
 class StoreOperations(Namespace):
     """The operations `store.*`."""
 
@@ -4481,46 +4429,6 @@ class UsageOperations(Namespace):
             {"limit": limit, "cap": cap, "subject": subject, "after": after, "page": page},
         )
 
-    def import_used(
-        self,
-        *,
-        account: str,
-        used: int,
-        limit: LimitName | None = None,
-        cap: str | None = None,
-        subject: str | None = None,
-        group: str | None = None,
-        channel: Channel | None = None,
-    ) -> Pending[UsageImported]:
-        """Imports how much of a limit, a cap or the limit of a group was used at another platform in the window that
-        runs now, so that a limit counts on from there (R-QTA-19).
-
-        The count is raised to the number, and never lowered: what has been counted here stays. What the count of a
-        limit is raised by also counts in the same limit of each account above, as if it had been sent. What is
-        imported for an account above includes the accounts below it, in whichever order they are imported. Limits,
-        caps and groups are imported one by one: none of them is raised with another.
-
-        Each is imported once in a window. The same number again gets the same answer and changes nothing; another is
-        refused with `usage_imported`. A limit may be exceeded by what is imported. Credits do not pay for it, and
-        paces do not wait for it. In a rolling hour it counts for an hour from now. While other processes have the
-        store open and something has already been counted, the call is refused with `busy`.
-
-        - `account`: The account.
-        - `used`: How much was used in the window, at least 1: for a limit by the account and all accounts below it,
-          without what credits paid for.
-        - `limit`: The limit, which must be one that counts in a window; absent when a cap or a group is named.
-        - `cap`: The cap of the account; absent when a limit or a group is named.
-        - `subject`: For a cap that counts each of several subjects separately, the subject: a member, campaign, API
-          key or domain.
-        - `group`: The group, whose count of one channel is meant; absent when a limit or a cap is named.
-        - `channel`: The channel that is meant of the group: e-mail when absent.
-        """
-        return self._call(UsageImported._from, 
-            "usage.import_used",
-            {"account": account, "used": used},
-            {"limit": limit, "cap": cap, "subject": subject, "group": group, "channel": channel},
-        )
-
     def invoice(
         self,
         *,
@@ -4607,7 +4515,6 @@ class UsersOperations(Namespace):
         *,
         email: str,
         id: str | None = None,
-        external_id: str | None = None,
         first_name: str | None = None,
         last_name: str | None = None,
     ) -> Pending[User]:
@@ -4616,15 +4523,13 @@ class UsersOperations(Namespace):
 
         - `email`: The e-mail address, which is stored as typed and compared in its normal form.
         - `id`: The host's own id. When absent, an id is generated.
-        - `external_id`: The id of the user in another system. Each belongs to one user at a time; one that is taken
-          is refused with `id_taken` (R-ACC-9).
         - `first_name`: The first name.
         - `last_name`: The last name.
         """
         return self._call(User._from, 
             "users.create",
             {"email": email},
-            {"id": id, "external_id": external_id, "first_name": first_name, "last_name": last_name},
+            {"id": id, "first_name": first_name, "last_name": last_name},
         )
 
     def delete(
@@ -4673,7 +4578,6 @@ class UsersOperations(Namespace):
         language: str | None = None,
         time_zone: str | None = None,
         notifications: NotificationsEditInput | None = None,
-        external_id: str | None = None,
         clear: List[ProfileField] | tuple[ProfileField, ...] | None = None,
         expected_rev: int | None = None,
     ) -> Pending[User]:
@@ -4690,14 +4594,13 @@ class UsersOperations(Namespace):
         - `language`: The language: a tag such as `de` or `pt-BR`.
         - `time_zone`: The IANA name of the time zone.
         - `notifications`: How the user is notified of new messages; a setting that is absent stays as it is.
-        - `external_id`: The id of the user in another system, as in `users.create`; only the platform sets it.
         - `clear`: The fields to empty.
         - `expected_rev`: The revision on which the change is based; a stale one is refused with `rev_conflict`.
         """
         return self._call(User._from, 
             "users.edit",
             {"user": user},
-            {"account": account, "first_name": first_name, "last_name": last_name, "phone": phone, "sending_country": sending_country, "language": language, "time_zone": time_zone, "notifications": notifications, "external_id": external_id, "clear": clear, "expected_rev": expected_rev},
+            {"account": account, "first_name": first_name, "last_name": last_name, "phone": phone, "sending_country": sending_country, "language": language, "time_zone": time_zone, "notifications": notifications, "clear": clear, "expected_rev": expected_rev},
         )
 
     def enable(self, *, user: str) -> Pending[User]:
@@ -4799,7 +4702,6 @@ class UsersOperations(Namespace):
         sub_account: str | None = None,
         role: str | None = None,
         status: MemberStatus | None = None,
-        external_id: str | None = None,
         inactive_since_ms: int | None = None,
         search: str | None = None,
         contains: str | None = None,
@@ -4815,8 +4717,6 @@ class UsersOperations(Namespace):
         - `sub_account`: Only members of this one account.
         - `role`: Only users who have this role in one of the accounts that are listed.
         - `status`: Only users with this status.
-        - `external_id`: Only the user who has exactly this external id; for the host and operators, and not combined
-          with `search`.
         - `inactive_since_ms`: Only users who have not been seen since this instant, in unix milliseconds: they were
           last seen before it, or were never seen and were created before it.
         - `search`: Only users whose e-mail address, last name or first name begins with this text; case and accents
@@ -4832,7 +4732,7 @@ class UsersOperations(Namespace):
         return self._call(UserList._from, 
             "users.list",
             {},
-            {"account": account, "sub_account": sub_account, "role": role, "status": status, "external_id": external_id, "inactive_since_ms": inactive_since_ms, "search": search, "contains": contains, "order": order, "after": after, "limit": limit},
+            {"account": account, "sub_account": sub_account, "role": role, "status": status, "inactive_since_ms": inactive_since_ms, "search": search, "contains": contains, "order": order, "after": after, "limit": limit},
         )
 
     def logged_in(self, *, user: str) -> Pending[User]:
@@ -5020,11 +4920,6 @@ class Operations(Caller):
     def sharing(self) -> SharingOperations:
         """The operations `sharing.*`."""
         return SharingOperations(self)
-
-    @property
-    def stops(self) -> StopsOperations:
-        """The operations `stops.*`."""
-        return StopsOperations(self)
 
     @property
     def store(self) -> StoreOperations:

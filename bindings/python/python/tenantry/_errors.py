@@ -74,8 +74,6 @@ ErrorCode = Union[
     Literal["bounce_stop"],
     Literal["reservation_over"],
     Literal["reservation_void"],
-    Literal["sending_stopped"],
-    Literal["usage_imported"],
     Literal["invitation_expired"],
     Literal["invitation_deleted"],
     Literal["invitation_superseded"],
@@ -206,8 +204,6 @@ class Conflict(TenantryError):
     - `owner_transfer_required`: An account always has an owner; make another user the owner first.
     - `owner_not_exclusive`: The owner of an account cannot be a member of another account.
     - `already_there`: The user is already in this account.
-    - `usage_imported`: Another number was imported for this counter in its current window; `details.used` says
-      which.
     - `user_exists`: The address belongs to a user of the account or of the team; edit the user instead.
     - `user_in_other_account`: The address belongs to another account of the team; only the parent can give access.
     - `already_invited`: The address has an open invitation; edit it, resend it, or delete it first.
@@ -295,8 +291,6 @@ class WrongState(TenantryError):
     - `bounce_stop`: The campaign was stopped, because of its bounces or by hand; resume it first.
     - `reservation_over`: The reservation was committed or released, or has expired.
     - `reservation_void`: The account was suspended or closed, and the reservation was given back.
-    - `sending_stopped`: The account is stopped on the channel, because of its bounces or complaints; the platform
-      resumes it.
     - `invitation_expired`: The invitation has expired; ask for a new one.
     - `invitation_deleted`: The invitation was deleted.
     - `invitation_superseded`: A newer invitation, or a newer link, has replaced this one.

@@ -17,7 +17,6 @@ from .model import (
     AccountList,
     AccountOrder,
     AccountQuote,
-    AccountRates,
     AccountSwitch,
     AccountValidation,
     ActionKind,
@@ -98,7 +97,6 @@ from .model import (
     Limit,
     LimitExplanations,
     LimitName,
-    Limits,
     LimitsInput,
     Member,
     MemberAction,
@@ -178,7 +176,6 @@ from .model import (
     Slot,
     SlotList,
     Status,
-    StopRuleInput,
     StoreBackup,
     StoreBarrier,
     StoreCompacted,
@@ -202,7 +199,6 @@ from .model import (
     UnsharedKinds,
     Usage,
     UsageHistory,
-    UsageImported,
     UsageReconciled,
     User,
     UserCsv,
@@ -216,7 +212,7 @@ from .model import (
     Window,
 )
 
-CATALOGUE_HASH = "d8d29890f21d2249baf81fc5c105cd1a"
+CATALOGUE_HASH = "e797e89546b39823d30fa35bac966adb"
 
 
 class AccessOperations(Namespace):
@@ -359,7 +355,6 @@ class AccountsOperations(Namespace):
         name: str,
         owner: OwnerInput,
         id: str | None = None,
-        external_id: str | None = None,
         parent: str | None = None,
         time_zone: str | None = None,
         package: str | None = None,
@@ -373,8 +368,6 @@ class AccountsOperations(Namespace):
         - `name`: The name that people see.
         - `owner`: The user who owns the account.
         - `id`: The host's own id. When absent, an id is generated.
-        - `external_id`: The id of the account in another system. Each belongs to one account at a time; one that is
-          taken is refused with `id_taken` (R-ACC-9).
         - `parent`: The account above. When absent, the new account is a client of the platform.
         - `time_zone`: The IANA name of the time zone in which the account's days and months begin. When absent, the
           policy `time_zone` names the time zone.
@@ -386,7 +379,7 @@ class AccountsOperations(Namespace):
         return Account._from(self._call(
             "accounts.create",
             {"name": name, "owner": owner},
-            {"id": id, "external_id": external_id, "parent": parent, "time_zone": time_zone, "package": package, "limits": limits, "pending": pending},
+            {"id": id, "parent": parent, "time_zone": time_zone, "package": package, "limits": limits, "pending": pending},
         ))
 
     def create_child(
@@ -461,8 +454,6 @@ class AccountsOperations(Namespace):
         *,
         account: str,
         name: str | None = None,
-        external_id: str | None = None,
-        without_external_id: bool | None = None,
         time_zone: str | None = None,
         package: str | None = None,
         at: PackageChange | None = None,
@@ -478,8 +469,6 @@ class AccountsOperations(Namespace):
 
         - `account`: The account.
         - `name`: The name that people see.
-        - `external_id`: The id of the account in another system, as in `accounts.create`; only the platform sets it.
-        - `without_external_id`: Takes the external id away; it cannot be combined with `external_id`.
         - `time_zone`: The IANA name of the time zone.
         - `package`: Another package; a package change that was planned for later is cancelled.
         - `at`: When the account gets the package; `now` when absent.
@@ -491,7 +480,7 @@ class AccountsOperations(Namespace):
         return Account._from(self._call(
             "accounts.edit",
             {"account": account},
-            {"name": name, "external_id": external_id, "without_external_id": without_external_id, "time_zone": time_zone, "package": package, "at": at, "without_package": without_package, "default_role": default_role, "without_default_role": without_default_role, "expected_rev": expected_rev},
+            {"name": name, "time_zone": time_zone, "package": package, "at": at, "without_package": without_package, "default_role": default_role, "without_default_role": without_default_role, "expected_rev": expected_rev},
         ))
 
     def get(self, *, account: str) -> Account:
@@ -530,7 +519,6 @@ class AccountsOperations(Namespace):
         team: str | None = None,
         status: Status | None = None,
         package: str | None = None,
-        external_id: str | None = None,
         search: str | None = None,
         contains: str | None = None,
         order: AccountOrder | None = None,
@@ -547,7 +535,6 @@ class AccountsOperations(Namespace):
         - `team`: Only the accounts below this one, at any depth; it cannot be combined with `parent`.
         - `status`: Only accounts with this effective status.
         - `package`: Only accounts to which this package itself is assigned.
-        - `external_id`: Only the account that has exactly this external id; it cannot be combined with `search`.
         - `search`: Only accounts whose name, or whose owner's e-mail address, begins with this text; case and
           accents do not matter. The accounts are ordered by name; accounts that were found by their owner's address
           come last.
@@ -560,7 +547,7 @@ class AccountsOperations(Namespace):
         return AccountList._from(self._call(
             "accounts.list",
             {},
-            {"parent": parent, "team": team, "status": status, "package": package, "external_id": external_id, "search": search, "contains": contains, "order": order, "after": after, "limit": limit},
+            {"parent": parent, "team": team, "status": status, "package": package, "search": search, "contains": contains, "order": order, "after": after, "limit": limit},
         ))
 
     def quote(self, *, parent: str) -> AccountQuote:
@@ -1096,13 +1083,11 @@ class CampaignsOperations(Namespace):
         hard: int | None = None,
         soft: int | None = None,
         complaints: int | None = None,
-        channel: Channel | None = None,
         key: str | None = None,
     ) -> Campaign:
         """Reports further outcomes of the messages of a campaign. If the bounces reach the bounce rate of the account's
         package, or of the package of an account above, the same call stops the campaign, and the host is notified
-        through the outbox (R-QTA-11). The same holds for the `stops` of these packages, which count complaints and
-        permanent bounces too, and stop campaigns or the account (R-QTA-18).
+        through the outbox (R-QTA-11).
 
         - `account`: The account that sends the campaign.
         - `campaign`: The campaign.
@@ -1110,14 +1095,13 @@ class CampaignsOperations(Namespace):
         - `hard`: How many more messages bounced permanently; none when absent.
         - `soft`: How many more messages bounced temporarily; none when absent.
         - `complaints`: How many more of the delivered messages brought a complaint; none when absent.
-        - `channel`: The channel of the messages, for what is counted for the account as a whole; e-mail when absent.
         - `key`: An idempotency key: the same request repeated within a day gets the same answer and counts once;
           another request with the same key is refused with `idempotency_mismatch`.
         """
         return Campaign._from(self._call(
             "campaigns.report",
             {"account": account, "campaign": campaign},
-            {"delivered": delivered, "hard": hard, "soft": soft, "complaints": complaints, "channel": channel, "key": key},
+            {"delivered": delivered, "hard": hard, "soft": soft, "complaints": complaints, "key": key},
         ))
 
     def resume(self, *, account: str, campaign: str) -> Campaign:
@@ -2212,7 +2196,6 @@ class MembersOperations(Namespace):
         account: str,
         user: str | None = None,
         email: str | None = None,
-        external_id: str | None = None,
         first_name: str | None = None,
         last_name: str | None = None,
         role: str | None = None,
@@ -2228,7 +2211,6 @@ class MembersOperations(Namespace):
         - `account`: The account.
         - `user`: The id of an existing user, or the id that the new user gets.
         - `email`: The e-mail address of a new user.
-        - `external_id`: The id of a new user in another system, as in `users.create`.
         - `first_name`: The first name of a new user.
         - `last_name`: The last name of a new user.
         - `role`: The role. When absent: if a user has one role in the whole team (policy `role_scope`), the role
@@ -2240,7 +2222,7 @@ class MembersOperations(Namespace):
         return Member._from(self._call(
             "members.add",
             {"account": account},
-            {"user": user, "email": email, "external_id": external_id, "first_name": first_name, "last_name": last_name, "role": role, "group": group, "until_ms": until_ms},
+            {"user": user, "email": email, "first_name": first_name, "last_name": last_name, "role": role, "group": group, "until_ms": until_ms},
         ))
 
     def bulk(
@@ -2681,13 +2663,12 @@ class PackagesOperations(Namespace):
         credits: bool | None = None,
         overuse: bool | None = None,
         bounce_rate: BounceRateInput | None = None,
-        stops: List[StopRuleInput] | tuple[StopRuleInput, ...] | None = None,
         child_price: PriceInput | None = None,
     ) -> Package:
         """Creates a package.
 
-        Credits, overuse, the bounce rate, the stops, and the limit on suppressed domains need the commercial
-        edition. For credits and overuse, the preset `groups` on the platform is enough too (R-PLT-1).
+        Credits, overuse, the bounce rate, and the limit on suppressed domains need the commercial edition. For
+        credits and overuse, the preset `groups` on the platform is enough too (R-PLT-1).
 
         - `name`: The name that people see.
         - `id`: The host's own id. When absent, an id is generated.
@@ -2697,14 +2678,12 @@ class PackagesOperations(Namespace):
         - `credits`: Whether the package's accounts pay with credits for messages beyond their limits.
         - `overuse`: Whether the package's accounts may send beyond their limits.
         - `bounce_rate`: The bounce rate at which a campaign is stopped.
-        - `stops`: The rates of bounces and complaints at which a campaign or an account is stopped, at most 20
-          (R-QTA-18).
         - `child_price`: What a further account of the team costs each month (R-TEA-4).
         """
         return Package._from(self._call(
             "packages.create",
             {"name": name},
-            {"id": id, "limits": limits, "role": role, "assets": assets, "credits": credits, "overuse": overuse, "bounce_rate": bounce_rate, "stops": stops, "child_price": child_price},
+            {"id": id, "limits": limits, "role": role, "assets": assets, "credits": credits, "overuse": overuse, "bounce_rate": bounce_rate, "child_price": child_price},
         ))
 
     def delete(self, *, package: str, move_to: str | None = None, expected_rev: int | None = None) -> PackageDeleted:
@@ -2735,7 +2714,6 @@ class PackagesOperations(Namespace):
         overuse: bool | None = None,
         bounce_rate: BounceRateInput | None = None,
         without_bounce_rate: bool | None = None,
-        stops: List[StopRuleInput] | tuple[StopRuleInput, ...] | None = None,
         child_price: PriceInput | None = None,
         without_child_price: bool | None = None,
         expected_rev: int | None = None,
@@ -2756,8 +2734,6 @@ class PackagesOperations(Namespace):
         - `bounce_rate`: The bounce rate at which a campaign is stopped.
         - `without_bounce_rate`: Removes the bounce rate, so that campaigns are no longer stopped for bounces; it
           cannot be combined with `bounce_rate`.
-        - `stops`: The rates of bounces and complaints at which a campaign or an account is stopped, at most 20; they
-          replace all that there are, and an empty list removes them (R-QTA-18).
         - `child_price`: What a further account of the team costs each month.
         - `without_child_price`: Removes the price; it cannot be combined with `child_price`.
         - `expected_rev`: The revision on which the change is based; a stale one is refused with `rev_conflict`.
@@ -2765,7 +2741,7 @@ class PackagesOperations(Namespace):
         return Package._from(self._call(
             "packages.edit",
             {"package": package},
-            {"name": name, "limits": limits, "without_limits": without_limits, "role": role, "without_role": without_role, "assets": assets, "credits": credits, "overuse": overuse, "bounce_rate": bounce_rate, "without_bounce_rate": without_bounce_rate, "stops": stops, "child_price": child_price, "without_child_price": without_child_price, "expected_rev": expected_rev},
+            {"name": name, "limits": limits, "without_limits": without_limits, "role": role, "without_role": without_role, "assets": assets, "credits": credits, "overuse": overuse, "bounce_rate": bounce_rate, "without_bounce_rate": without_bounce_rate, "child_price": child_price, "without_child_price": without_child_price, "expected_rev": expected_rev},
         ))
 
     def get(self, *, package: str) -> Package:
@@ -2805,7 +2781,6 @@ class PackagesOperations(Namespace):
         credits: bool | None = None,
         overuse: bool | None = None,
         bounce_rate: BounceRateInput | None = None,
-        stops: List[StopRuleInput] | tuple[StopRuleInput, ...] | None = None,
         child_price: PriceInput | None = None,
     ) -> PackagePut:
         """Creates a package, or changes the one that has the id, so that it is exactly as the request says. A field
@@ -2824,14 +2799,12 @@ class PackagesOperations(Namespace):
         - `credits`: Whether the package's accounts pay with credits for messages beyond their limits.
         - `overuse`: Whether the package's accounts may send beyond their limits.
         - `bounce_rate`: The bounce rate at which a campaign is stopped.
-        - `stops`: The rates of bounces and complaints at which a campaign or an account is stopped, at most 20
-          (R-QTA-18).
         - `child_price`: What a further account of the team costs each month (R-TEA-4).
         """
         return PackagePut._from(self._call(
             "packages.put",
             {"id": id, "name": name},
-            {"limits": limits, "role": role, "assets": assets, "credits": credits, "overuse": overuse, "bounce_rate": bounce_rate, "stops": stops, "child_price": child_price},
+            {"limits": limits, "role": role, "assets": assets, "credits": credits, "overuse": overuse, "bounce_rate": bounce_rate, "child_price": child_price},
         ))
 
     def retire(self, *, package: str, expected_rev: int | None = None) -> Package:
@@ -3983,31 +3956,6 @@ class SharingOperations(Namespace):
         return ShareEnded._from(self._call("sharing.unshare", {"account": account, "kind": kind, "id": id}))
 
 
-class StopsOperations(Namespace):
-    """The operations `stops.*`."""
-
-    __slots__ = ()
-
-    def get(self, *, account: str, channel: Channel | None = None) -> AccountRates:
-        """Shows what became of the messages that an account sent on a channel in the last seven days, and whether the
-        account is at risk or stopped there (R-QTA-18). Outcomes are counted for an account while its package, or the
-        package of an account above, has a rule that stops accounts.
-
-        - `account`: The account.
-        - `channel`: The channel; e-mail when absent.
-        """
-        return AccountRates._from(self._call("stops.get", {"account": account}, {"channel": channel}))
-
-    def resume(self, *, account: str, channel: Channel | None = None) -> AccountRates:
-        """Lets an account that is stopped send on a channel again, and begins its count anew (R-QTA-18). An account
-        that is not stopped there stays as it is.
-
-        - `account`: The account.
-        - `channel`: The channel; e-mail when absent.
-        """
-        return AccountRates._from(self._call("stops.resume", {"account": account}, {"channel": channel}))
-
-
 class StoreOperations(Namespace):
     """The operations `store.*`."""
 
@@ -4342,46 +4290,6 @@ class UsageOperations(Namespace):
             {"limit": limit, "cap": cap, "subject": subject, "after": after, "page": page},
         ))
 
-    def import_used(
-        self,
-        *,
-        account: str,
-        used: int,
-        limit: LimitName | None = None,
-        cap: str | None = None,
-        subject: str | None = None,
-        group: str | None = None,
-        channel: Channel | None = None,
-    ) -> UsageImported:
-        """Imports how much of a limit, a cap or the limit of a group was used at another platform in the window that
-        runs now, so that a limit counts on from there (R-QTA-19).
-
-        The count is raised to the number, and never lowered: what has been counted here stays. What the count of a
-        limit is raised by also counts in the same limit of each account above, as if it had been sent. What is
-        imported for an account above includes the accounts below it, in whichever order they are imported. Limits,
-        caps and groups are imported one by one: none of them is raised with another.
-
-        Each is imported once in a window. The same number again gets the same answer and changes nothing; another is
-        refused with `usage_imported`. A limit may be exceeded by what is imported. Credits do not pay for it, and
-        paces do not wait for it. In a rolling hour it counts for an hour from now. While other processes have the
-        store open and something has already been counted, the call is refused with `busy`.
-
-        - `account`: The account.
-        - `used`: How much was used in the window, at least 1: for a limit by the account and all accounts below it,
-          without what credits paid for.
-        - `limit`: The limit, which must be one that counts in a window; absent when a cap or a group is named.
-        - `cap`: The cap of the account; absent when a limit or a group is named.
-        - `subject`: For a cap that counts each of several subjects separately, the subject: a member, campaign, API
-          key or domain.
-        - `group`: The group, whose count of one channel is meant; absent when a limit or a cap is named.
-        - `channel`: The channel that is meant of the group: e-mail when absent.
-        """
-        return UsageImported._from(self._call(
-            "usage.import_used",
-            {"account": account, "used": used},
-            {"limit": limit, "cap": cap, "subject": subject, "group": group, "channel": channel},
-        ))
-
     def invoice(
         self,
         *,
@@ -4468,7 +4376,6 @@ class UsersOperations(Namespace):
         *,
         email: str,
         id: str | None = None,
-        external_id: str | None = None,
         first_name: str | None = None,
         last_name: str | None = None,
     ) -> User:
@@ -4477,15 +4384,13 @@ class UsersOperations(Namespace):
 
         - `email`: The e-mail address, which is stored as typed and compared in its normal form.
         - `id`: The host's own id. When absent, an id is generated.
-        - `external_id`: The id of the user in another system. Each belongs to one user at a time; one that is taken
-          is refused with `id_taken` (R-ACC-9).
         - `first_name`: The first name.
         - `last_name`: The last name.
         """
         return User._from(self._call(
             "users.create",
             {"email": email},
-            {"id": id, "external_id": external_id, "first_name": first_name, "last_name": last_name},
+            {"id": id, "first_name": first_name, "last_name": last_name},
         ))
 
     def delete(
@@ -4534,7 +4439,6 @@ class UsersOperations(Namespace):
         language: str | None = None,
         time_zone: str | None = None,
         notifications: NotificationsEditInput | None = None,
-        external_id: str | None = None,
         clear: List[ProfileField] | tuple[ProfileField, ...] | None = None,
         expected_rev: int | None = None,
     ) -> User:
@@ -4551,14 +4455,13 @@ class UsersOperations(Namespace):
         - `language`: The language: a tag such as `de` or `pt-BR`.
         - `time_zone`: The IANA name of the time zone.
         - `notifications`: How the user is notified of new messages; a setting that is absent stays as it is.
-        - `external_id`: The id of the user in another system, as in `users.create`; only the platform sets it.
         - `clear`: The fields to empty.
         - `expected_rev`: The revision on which the change is based; a stale one is refused with `rev_conflict`.
         """
         return User._from(self._call(
             "users.edit",
             {"user": user},
-            {"account": account, "first_name": first_name, "last_name": last_name, "phone": phone, "sending_country": sending_country, "language": language, "time_zone": time_zone, "notifications": notifications, "external_id": external_id, "clear": clear, "expected_rev": expected_rev},
+            {"account": account, "first_name": first_name, "last_name": last_name, "phone": phone, "sending_country": sending_country, "language": language, "time_zone": time_zone, "notifications": notifications, "clear": clear, "expected_rev": expected_rev},
         ))
 
     def enable(self, *, user: str) -> User:
@@ -4660,7 +4563,6 @@ class UsersOperations(Namespace):
         sub_account: str | None = None,
         role: str | None = None,
         status: MemberStatus | None = None,
-        external_id: str | None = None,
         inactive_since_ms: int | None = None,
         search: str | None = None,
         contains: str | None = None,
@@ -4676,8 +4578,6 @@ class UsersOperations(Namespace):
         - `sub_account`: Only members of this one account.
         - `role`: Only users who have this role in one of the accounts that are listed.
         - `status`: Only users with this status.
-        - `external_id`: Only the user who has exactly this external id; for the host and operators, and not combined
-          with `search`.
         - `inactive_since_ms`: Only users who have not been seen since this instant, in unix milliseconds: they were
           last seen before it, or were never seen and were created before it.
         - `search`: Only users whose e-mail address, last name or first name begins with this text; case and accents
@@ -4693,7 +4593,7 @@ class UsersOperations(Namespace):
         return UserList._from(self._call(
             "users.list",
             {},
-            {"account": account, "sub_account": sub_account, "role": role, "status": status, "external_id": external_id, "inactive_since_ms": inactive_since_ms, "search": search, "contains": contains, "order": order, "after": after, "limit": limit},
+            {"account": account, "sub_account": sub_account, "role": role, "status": status, "inactive_since_ms": inactive_since_ms, "search": search, "contains": contains, "order": order, "after": after, "limit": limit},
         ))
 
     def logged_in(self, *, user: str) -> User:
@@ -4881,11 +4781,6 @@ class Operations(Caller):
     def sharing(self) -> SharingOperations:
         """The operations `sharing.*`."""
         return SharingOperations(self)
-
-    @property
-    def stops(self) -> StopsOperations:
-        """The operations `stops.*`."""
-        return StopsOperations(self)
 
     @property
     def store(self) -> StoreOperations:

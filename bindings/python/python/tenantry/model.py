@@ -140,7 +140,6 @@ AuditKind = Union[
     Literal["share"],
     Literal["store"],
     Literal["suppression"],
-    Literal["usage"],
     Literal["user"],
 ]
 """What kind of thing a change concerns.
@@ -171,8 +170,6 @@ AuditKind = Union[
 - `share`: How a resource is shared with accounts below, named by kind and id.
 - `store`: The store, named by its id: index lines and counts were repaired.
 - `suppression`: A suppression, named by value and class. For an address, only the domain is recorded.
-- `usage`: The count of a limit or cap that an import has raised, named by the limit, or by the cap and its subject;
-  for a group, by the limit and the group.
 - `user`: A user.
 """
 
@@ -211,12 +208,10 @@ AuditWhat = Union[Literal["created"], Literal["changed"], Literal["deleted"]]
 - `deleted`: The thing was deleted.
 """
 
-CampaignStopReason = Union[Literal["bounces"], Literal["hard_bounces"], Literal["complaints"], Literal["request"]]
+CampaignStopReason = Union[Literal["bounces"], Literal["request"]]
 """What stops a campaign.
 
 - `bounces`: Too many of its messages bounced.
-- `hard_bounces`: Too many of its messages bounced permanently.
-- `complaints`: Too many of its messages brought a complaint.
 - `request`: Somebody stopped the campaign.
 """
 
@@ -510,8 +505,6 @@ OutboxKind = Union[
     Literal["logged_in_as"],
     Literal["clock_jumped"],
     Literal["stop_campaign"],
-    Literal["stop_account"],
-    Literal["at_risk"],
 ]
 """What the host has to do.
 
@@ -530,9 +523,6 @@ OutboxKind = Union[
 - `clock_jumped`: Check the system's clock, because it has jumped (R-QTA-13). If the jump is held back although the
   clock is right, call `clock.confirm`.
 - `stop_campaign`: Stop a campaign: no more of its messages go out (R-QTA-11).
-- `stop_account`: Stop an account on a channel: no more of its messages go out there (R-QTA-18).
-- `at_risk`: Notify the account that a campaign, or all that the account sends on a channel, is at risk of being
-  stopped (R-QTA-18).
 """
 
 OverLimit = Union[
@@ -606,7 +596,6 @@ ProfileField = Union[
     Literal["language"],
     Literal["time_zone"],
     Literal["notifications"],
-    Literal["external_id"],
 ]
 """A field of a profile.
 
@@ -617,7 +606,6 @@ ProfileField = Union[
 - `language`: The language.
 - `time_zone`: The time zone.
 - `notifications`: How the user is notified of new messages.
-- `external_id`: The id of the user in another system.
 """
 
 PutOutcome = Union[Literal["created"], Literal["changed"], Literal["unchanged"]]
@@ -749,21 +737,6 @@ Status = Union[Literal["active"], Literal["pending"], Literal["suspended"], Lite
 - `pending`: The account waits for its owner.
 - `suspended`: The account is on hold: nobody can enter it, and it sends nothing.
 - `closed`: The account is closed; it can be reopened within the grace period.
-"""
-
-StopOutcome = Union[Literal["bounces"], Literal["hard_bounces"], Literal["complaints"]]
-"""Which outcome of a message counts.
-
-- `bounces`: Permanent and temporary bounces, among the messages that were delivered or bounced.
-- `hard_bounces`: Permanent bounces alone, among the messages that were delivered or bounced.
-- `complaints`: Complaints, among the messages that were delivered.
-"""
-
-StopScope = Union[Literal["campaign"], Literal["account"]]
-"""What a rule stops.
-
-- `campaign`: Each campaign, by the outcomes of its sample.
-- `account`: The account, by the outcomes of all its campaigns on one channel in the last seven days.
 """
 
 StoreFindingKind = Union[
@@ -1185,28 +1158,6 @@ class ResourcesToInput(_ResourcesToInputRequired, total=False):
     """The member or the group; absent for the account."""
 
 
-class _StopRuleInputRequired(TypedDict):
-    scope: StopScope
-    """What is stopped: each campaign by its own rate, or the account by the rate of everything that it sends on a
-    channel.
-    """
-    outcome: StopOutcome
-    """Which outcome of a message counts."""
-    stop_per_million: int
-    """The rate at which the campaign or the account is stopped, in messages per million: 1 to 1,000,000."""
-    sample: int
-    """How many messages there must be before the rates count: outcomes, or delivered messages where complaints count."""
-
-
-class StopRuleInput(_StopRuleInputRequired, total=False):
-    """A rate of bounces or complaints at which a campaign, or the whole account, is stopped (R-QTA-18)."""
-
-    at_risk_per_million: int
-    """The lower rate at which the campaign or the account is at risk and the host is notified, in messages per million;
-    when absent, the host is not warned.
-    """
-
-
 class SuccessorInput(TypedDict):
     """The next owner of an account."""
 
@@ -1391,8 +1342,6 @@ class Account:
 
     id: str
     """The id."""
-    external_id: str | None = None
-    """The id of the account in another system; absent when the platform has given none."""
     name: str
     """The name that people see."""
     parent: str | None = None
@@ -1413,8 +1362,6 @@ class Account:
     """The effective status: the worst status among this account and the accounts above it."""
     holds: tuple[Hold, ...]
     """The holds that suspend this account itself."""
-    stops: tuple[AccountStop, ...] | None = None
-    """The channels on which the account is stopped for its bounces or complaints (R-QTA-18); absent when there is none."""
     closed_at_ms: int | None = None
     """When the account was closed, in unix milliseconds."""
     children: int
@@ -1442,7 +1389,6 @@ class Account:
     def _from(cls, value: Any) -> Account:
         return cls(
             id=value["id"],
-            external_id=value.get("external_id"),
             name=value["name"],
             parent=value.get("parent"),
             owner=value.get("owner"),
@@ -1453,7 +1399,6 @@ class Account:
             time_zone=value["time_zone"],
             status=value["status"],
             holds=tuple(Hold._from(item) for item in value["holds"]),
-            stops=tuple(AccountStop._from(item) for item in value["stops"]) if "stops" in value else None,
             closed_at_ms=value.get("closed_at_ms"),
             children=value["children"],
             members=value["members"],
@@ -1550,58 +1495,6 @@ class AccountQuote:
 
     def __bool__(self) -> NoReturn:
         raise TypeError("`AccountQuote` says neither yes nor no; ask for one of its fields.")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccountRates:
-    """What became of the messages of an account on a channel."""
-
-    account: str
-    """The account."""
-    channel: Channel
-    """The channel."""
-    outcomes: CampaignOutcomes
-    """The outcomes that were reported in the last seven days of UTC, today included."""
-    since_ms: int | None = None
-    """When the first day began that is counted, in unix milliseconds; absent while nothing is counted."""
-    at_risk: AtRisk | None = None
-    """Whether a rate is close to the one that stops the account; absent when none is."""
-    stop: AccountStop | None = None
-    """Why the account is stopped; absent when it is not stopped on the channel."""
-
-    @classmethod
-    def _from(cls, value: Any) -> AccountRates:
-        return cls(
-            account=value["account"],
-            channel=value["channel"],
-            outcomes=CampaignOutcomes._from(value["outcomes"]),
-            since_ms=value.get("since_ms"),
-            at_risk=AtRisk._from(value["at_risk"]) if "at_risk" in value else None,
-            stop=AccountStop._from(value["stop"]) if "stop" in value else None,
-        )
-
-    def __bool__(self) -> NoReturn:
-        raise TypeError("`AccountRates` says neither yes nor no; ask for one of its fields.")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccountStop:
-    """An account is stopped on a channel: no more of its messages go out there."""
-
-    channel: Channel
-    """The channel."""
-    rule: StopRule
-    """The rule whose rate was reached."""
-    at_ms: int
-    """When the account was stopped, in unix milliseconds."""
-
-    @classmethod
-    def _from(cls, value: Any) -> AccountStop:
-        return cls(
-            channel=value["channel"],
-            rule=StopRule._from(value["rule"]),
-            at_ms=value["at_ms"],
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -1880,23 +1773,6 @@ class Assets:
             domains=tuple(value["domains"]) if "domains" in value else None,
             nodes=tuple(value["nodes"]) if "nodes" in value else None,
             bounce_addresses=tuple(value["bounce_addresses"]) if "bounce_addresses" in value else None,
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AtRisk:
-    """A rate is close to the one that stops."""
-
-    rule: StopRule
-    """The rule whose lower rate was reached first."""
-    at_ms: int
-    """Since when there is a risk, in unix milliseconds."""
-
-    @classmethod
-    def _from(cls, value: Any) -> AtRisk:
-        return cls(
-            rule=StopRule._from(value["rule"]),
-            at_ms=value["at_ms"],
         )
 
 
@@ -2378,10 +2254,6 @@ class Campaign:
     """All outcomes that were reported."""
     stop: CampaignStop | None = None
     """Why the campaign is stopped; absent when it is not stopped."""
-    at_risk: AtRisk | None = None
-    """Whether a rate is close to the one that stops the campaign (R-QTA-18); absent when none is, and when the campaign
-    is stopped.
-    """
     created_at_ms: int
     """When the campaign was first reported or stopped, in unix milliseconds."""
     updated_at_ms: int
@@ -2396,7 +2268,6 @@ class Campaign:
             sample_since_ms=value["sample_since_ms"],
             total=CampaignOutcomes._from(value["total"]),
             stop=CampaignStop._from(value["stop"]) if "stop" in value else None,
-            at_risk=AtRisk._from(value["at_risk"]) if "at_risk" in value else None,
             created_at_ms=value["created_at_ms"],
             updated_at_ms=value["updated_at_ms"],
         )
@@ -2427,7 +2298,7 @@ class CampaignList:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CampaignOutcomes:
-    """How many messages of a campaign, or of an account, had each outcome."""
+    """How many messages of a campaign had each outcome."""
 
     delivered: int
     """How many messages were delivered."""
@@ -2455,11 +2326,7 @@ class CampaignStop:
     reason: CampaignStopReason
     """What stopped the campaign."""
     per_mille: int | None = None
-    """The bounce rate that was reached, in bounces per thousand outcomes; absent when somebody or a rule stopped the
-    campaign.
-    """
-    rule: StopRule | None = None
-    """The rule whose rate was reached (R-QTA-18); absent when somebody or the bounce rate stopped the campaign."""
+    """The bounce rate that was reached, in bounces per thousand outcomes; absent when somebody stopped the campaign."""
     at_ms: int
     """When the campaign was stopped, in unix milliseconds."""
 
@@ -2468,7 +2335,6 @@ class CampaignStop:
         return cls(
             reason=value["reason"],
             per_mille=value.get("per_mille"),
-            rule=StopRule._from(value["rule"]) if "rule" in value else None,
             at_ms=value["at_ms"],
         )
 
@@ -4813,8 +4679,6 @@ class OutboxItem:
     """Who acts as the user, and why (R-SES-6)."""
     clock_jump: ClockJump | None = None
     """How the system's clock has jumped (R-QTA-13)."""
-    rate: RateNotice | None = None
-    """The rate of bounces or complaints that was reached (R-QTA-18)."""
     at_ms: int
     """When the cause of the message happened, in unix milliseconds."""
 
@@ -4834,7 +4698,6 @@ class OutboxItem:
             alert=LimitAlert._from(value["alert"]) if "alert" in value else None,
             log_in=LogInNotice._from(value["log_in"]) if "log_in" in value else None,
             clock_jump=ClockJump._from(value["clock_jump"]) if "clock_jump" in value else None,
-            rate=RateNotice._from(value["rate"]) if "rate" in value else None,
             at_ms=value["at_ms"],
         )
 
@@ -4987,10 +4850,6 @@ class Package:
     """
     bounce_rate: BounceRate | None = None
     """The bounce rate at which a campaign is stopped; only in the commercial edition (R-QTA-11)."""
-    stops: tuple[StopRule, ...] | None = None
-    """The rates of bounces and complaints at which a campaign or an account is stopped; only in the commercial edition
-    (R-QTA-18).
-    """
     child_price: Price | None = None
     """What a further account of the team costs each month (R-TEA-4)."""
     retired: bool
@@ -5023,7 +4882,6 @@ class Package:
             credits=value["credits"],
             overuse=value["overuse"],
             bounce_rate=BounceRate._from(value["bounce_rate"]) if "bounce_rate" in value else None,
-            stops=tuple(StopRule._from(item) for item in value["stops"]) if "stops" in value else None,
             child_price=Price._from(value["child_price"]) if "child_price" in value else None,
             retired=value["retired"],
             read_only=tuple(value["read_only"]) if "read_only" in value else None,
@@ -5659,26 +5517,6 @@ class Profile:
             language=value.get("language"),
             time_zone=value.get("time_zone"),
             notifications=Notifications._from(value["notifications"]) if "notifications" in value else None,
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RateNotice:
-    """The rate that a message of the outbox is about."""
-
-    channel: Channel
-    """The channel of the messages."""
-    rule: StopRule
-    """The rule whose rate was reached."""
-    outcomes: CampaignOutcomes
-    """The outcomes that were counted."""
-
-    @classmethod
-    def _from(cls, value: Any) -> RateNotice:
-        return cls(
-            channel=value["channel"],
-            rule=StopRule._from(value["rule"]),
-            outcomes=CampaignOutcomes._from(value["outcomes"]),
         )
 
 
@@ -6692,36 +6530,6 @@ class SlotList:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StopRule:
-    """A rate of bounces or complaints at which a campaign, or the whole account, is stopped (R-QTA-18)."""
-
-    scope: StopScope
-    """What is stopped: each campaign by its own rate, or the account by the rate of everything that it sends on a
-    channel.
-    """
-    outcome: StopOutcome
-    """Which outcome of a message counts."""
-    stop_per_million: int
-    """The rate at which the campaign or the account is stopped, in messages per million: 1 to 1,000,000."""
-    at_risk_per_million: int | None = None
-    """The lower rate at which the campaign or the account is at risk and the host is notified, in messages per million;
-    when absent, the host is not warned.
-    """
-    sample: int
-    """How many messages there must be before the rates count: outcomes, or delivered messages where complaints count."""
-
-    @classmethod
-    def _from(cls, value: Any) -> StopRule:
-        return cls(
-            scope=value["scope"],
-            outcome=value["outcome"],
-            stop_per_million=value["stop_per_million"],
-            at_risk_per_million=value.get("at_risk_per_million"),
-            sample=value["sample"],
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class StoreBackup:
     """A backup that was written."""
 
@@ -7380,28 +7188,6 @@ class UsageHistory:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UsageImported:
-    """What was imported."""
-
-    used: int
-    """How much was counted once it was imported: the number of the import, or what had been counted before, whichever
-    is larger.
-    """
-    raised_by: int
-    """By how much the count was raised."""
-
-    @classmethod
-    def _from(cls, value: Any) -> UsageImported:
-        return cls(
-            used=value["used"],
-            raised_by=value["raised_by"],
-        )
-
-    def __bool__(self) -> NoReturn:
-        raise TypeError("`UsageImported` says neither yes nor no; ask for one of its fields.")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class UsageReconciled:
     """What was given back to a limit."""
 
@@ -7508,8 +7294,6 @@ class User:
 
     id: str
     """The id."""
-    external_id: str | None = None
-    """The id of the user in another system; shown only to the user themself, the host and operators."""
     email: str
     """The e-mail address, as typed."""
     profile: Profile
@@ -7541,7 +7325,6 @@ class User:
     def _from(cls, value: Any) -> User:
         return cls(
             id=value["id"],
-            external_id=value.get("external_id"),
             email=value["email"],
             profile=Profile._from(value["profile"]),
             disabled=value["disabled"],
@@ -7701,8 +7484,6 @@ class UserEntry:
 
     id: str
     """The id."""
-    external_id: str | None = None
-    """The id of the user in another system; shown only to the host and operators."""
     email: str
     """The e-mail address, as typed."""
     first_name: str | None = None
@@ -7728,7 +7509,6 @@ class UserEntry:
     def _from(cls, value: Any) -> UserEntry:
         return cls(
             id=value["id"],
-            external_id=value.get("external_id"),
             email=value["email"],
             first_name=value.get("first_name"),
             last_name=value.get("last_name"),
@@ -8031,8 +7811,6 @@ __all__ = [
     "AccountList",
     "AccountOrder",
     "AccountQuote",
-    "AccountRates",
-    "AccountStop",
     "AccountSwitch",
     "AccountValidation",
     "ActionKind",
@@ -8049,7 +7827,6 @@ __all__ = [
     "Assets",
     "AssetsEditInput",
     "AssetsInput",
-    "AtRisk",
     "AuditActor",
     "AuditActorKind",
     "AuditChangeItem",
@@ -8235,7 +8012,6 @@ __all__ = [
     "Profile",
     "ProfileField",
     "PutOutcome",
-    "RateNotice",
     "ReceivedList",
     "ReceivedTemplate",
     "RecoveryCodes",
@@ -8285,10 +8061,6 @@ __all__ = [
     "SlotList",
     "Source",
     "Status",
-    "StopOutcome",
-    "StopRule",
-    "StopRuleInput",
-    "StopScope",
     "StoreBackup",
     "StoreBarrier",
     "StoreCompacted",
@@ -8321,7 +8093,6 @@ __all__ = [
     "UnsharedKinds",
     "Usage",
     "UsageHistory",
-    "UsageImported",
     "UsageReconciled",
     "UsageWindow",
     "UsedWindow",

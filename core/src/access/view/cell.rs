@@ -3,7 +3,7 @@
 use crate::access::view::level::Level;
 use crate::access::view::member::{MemberView, PerChannel};
 use crate::meters::{Frame, Guaranteed, Resolved, Team, value_of};
-use crate::model::{AddressRange, Assets, Cap, CapPeriod, Channel, Id, LimitName};
+use crate::model::{AddressRange, Assets, Cap, CapPeriod, Id, LimitName};
 use crate::rules::account::Status;
 use arc_swap::ArcSwapOption;
 use foldhash::fast::RandomState;
@@ -41,8 +41,6 @@ pub(crate) struct View {
     pub(crate) guaranteed: Vec<Arc<Guaranteed>>,
     /// The account's own caps.
     pub(crate) caps: Vec<Cap>,
-    /// The channels on which it is stopped (R-QTA-18).
-    pub(crate) stopped: Vec<Channel>,
     /// What it may send with; of a kind of which none is assigned, everything (R-PKG-5).
     pub(crate) assets: Assets,
     /// The allow-lists of the account and of those above.

@@ -108,10 +108,6 @@ impl AccountCell {
             later,
             guaranteed,
             caps: caps_of(&mut tx, Some(&self.id))?,
-            stopped: line
-                .first()
-                .map(|account| account.stops.iter().map(|stop| stop.channel).collect())
-                .unwrap_or_default(),
             assets: assigned(&pairs),
             addresses,
             team: self.team_under(engine, &ancestors, &platform),

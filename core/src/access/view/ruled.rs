@@ -30,16 +30,18 @@ type Packages<'a> = [Option<&'a Package>];
 impl Ruled<'_> {
     /// The value of a limit of the account at a level of the line.
     fn value(&self, packages: &Packages<'_>, level: usize, name: LimitName) -> Resolved {
-        let line = || {
-            let line = self.line.iter().zip(packages.iter().copied());
-            line.skip(level)
-        };
-        let first = candidates(name, line(), self.defaults, self.edition)
+        let pairs: Vec<_> = self
+            .line
+            .iter()
+            .zip(packages.iter().copied())
+            .skip(level)
+            .collect();
+        let first = candidates(name, &pairs, self.defaults, self.edition)
             .into_iter()
             .next();
         let plain = Resolved::plain(Limit::Unlimited, Source::PlatformDefault);
         first.map_or(plain, |first| {
-            Resolved::of(&first, terms(name, line(), self.defaults), self.over_limit)
+            Resolved::of(&first, terms(name, &pairs, self.defaults), self.over_limit)
         })
     }
 
@@ -160,8 +162,9 @@ impl Ruled<'_> {
         let part = |(child, package): &(Account, Option<Package>)| match child.overrides.get(limit)
         {
             Some(Limit::At(part)) if child.guaranteed.contains(&limit) => {
-                let line = std::iter::once((child, package.as_ref()))
-                    .chain(self.line.iter().zip(now.iter().copied()));
+                let line: Vec<_> = std::iter::once((child, package.as_ref()))
+                    .chain(self.line.iter().zip(now.iter().copied()))
+                    .collect();
                 Some(Guarantee {
                     account: child.id.clone(),
                     // No window of a limit follows the billing day.
@@ -170,7 +173,7 @@ impl Ruled<'_> {
                         billing_day: 1,
                     }),
                     part: part.get(),
-                    takes_credits: terms(limit, line, self.defaults)
+                    takes_credits: terms(limit, &line, self.defaults)
                         .over
                         .unwrap_or(self.over_limit)
                         == OverLimit::UseCredits,

@@ -5,7 +5,7 @@ use crate::access::request::Ctx;
 use crate::api::accounts::{Account, AccountValidation, Create, OwnerInput, Validate};
 use crate::api::bulk::Problem;
 use crate::domain::accounts::show::{answer_of, check_time_zone};
-use crate::domain::{external_ids, groups, limits, membership, packages, users};
+use crate::domain::{groups, limits, membership, packages, users};
 use crate::error::{Code, Error};
 use crate::kernel::keys;
 use crate::model::{self, Actor, Email, Id, Lifecycle, LimitName, Limits, Name};
@@ -16,8 +16,6 @@ use crate::tables::accounts::{Accounts, MAX_DEPTH, account_line};
 pub(crate) struct NewAccount<'a> {
     /// The host's own id; one is generated when it is absent.
     pub(crate) id: Option<Id>,
-    /// The id in another system, which no other account has.
-    pub(crate) external_id: Option<Name>,
     /// The name that people see.
     pub(crate) name: Name,
     /// The account above.
@@ -67,13 +65,19 @@ pub(crate) fn make(ctx: &mut Ctx<'_>, new: NewAccount<'_>) -> Result<model::Acco
     let account = model::Account {
         leaving: false,
         id: id.clone(),
-        external_id: new.external_id,
         name: new.name,
         parent: new.parent,
         owner: new.owner.map(|owner| owner.id.clone()),
         package: new.package,
         next_package: None,
-        allocated: allocated_by(ctx.actor, &new.limits),
+        allocated: match ctx.actor {
+            Actor::User { .. } => LimitName::ALL
+                .iter()
+                .copied()
+                .filter(|name| new.limits.get(*name).is_some())
+                .collect(),
+            Actor::System | Actor::Operator { .. } => Vec::new(),
+        },
         overrides: new.limits,
         guaranteed: Vec::new(),
         assets: model::Assets::default(),
@@ -84,7 +88,6 @@ pub(crate) fn make(ctx: &mut Ctx<'_>, new: NewAccount<'_>) -> Result<model::Acco
         time_zone: time_zone.into(),
         lifecycle: new.lifecycle,
         holds: Vec::new(),
-        stops: Vec::new(),
         next_hold: 1,
         children: 0,
         rev: 1,
@@ -102,15 +105,6 @@ pub(crate) fn make(ctx: &mut Ctx<'_>, new: NewAccount<'_>) -> Result<model::Acco
         })?;
     }
     Ok(account)
-}
-
-/// The limits of a new account that the account above sets, and not the platform.
-fn allocated_by(actor: &Actor, limits: &Limits) -> Vec<LimitName> {
-    let is_set = |name: &LimitName| limits.get(*name).is_some();
-    match actor {
-        Actor::User { .. } => LimitName::ALL.iter().copied().filter(is_set).collect(),
-        Actor::System | Actor::Operator { .. } => Vec::new(),
-    }
 }
 
 /// The owner that a request names: an existing user, or a new one.
@@ -156,15 +150,11 @@ impl Operation for Create {
                     .map_err(|error| error.at("/limits"))?;
             }
         }
-        if let Some(external_id) = &self.external_id {
-            external_ids::refuse_taken(ctx, keys::ACCOUNT_EXTERNAL_ID, external_id, None)?;
-        }
         let owner = owner_of(ctx, self.owner)?;
         let account = make(
             ctx,
             NewAccount {
                 id: self.id,
-                external_id: self.external_id,
                 name: self.name,
                 parent: self.parent,
                 package: self.package,

@@ -7,7 +7,6 @@ use crate::domain::accounts::package::{authorise_package, set_default_role, set_
 use crate::domain::accounts::show::{
     answer_of, answer_of_line, check_time_zone, load_to_change, save_and_show,
 };
-use crate::domain::external_ids;
 use crate::error::Error;
 use crate::kernel::keys;
 use crate::kernel::page::{Span, walk, walk_merged};
@@ -78,10 +77,6 @@ impl List {
             None => keys::range(keys::ACCOUNT_ORDER, &[order]),
             Some(root) => keys::range(keys::TEAM_ACCOUNT, &[root.as_str(), order]),
         };
-        if let Some(external_id) = &self.external_id {
-            let parts = [external_id.as_str()];
-            return vec![keys::range(keys::ACCOUNT_EXTERNAL_ID, &parts)];
-        }
         match (among, order) {
             _ if self.search.is_some() => ["name", "owner"]
                 .map(|order| starting_with(ordered(order), prefix))
@@ -101,8 +96,7 @@ impl List {
     /// Whether the index of the accounts that have a package is the one to go by.
     fn goes_by_package(&self) -> bool {
         let is_by_id = matches!(self.order, None | Some(AccountOrder::Id));
-        let is_of_all =
-            self.team_or_parent().is_none() && self.search.is_none() && self.external_id.is_none();
+        let is_of_all = self.team_or_parent().is_none() && self.search.is_none();
         self.package.is_some() && is_by_id && is_of_all
     }
 
@@ -111,19 +105,11 @@ impl List {
         line.first().is_some_and(|account| {
             !(self.is_found_by_name_too(account, key, prefix) || account.leaving)
                 && (self.parent.is_none() || account.parent == self.parent)
-                && (self.external_id.is_none() || self.is_in_team(line))
                 && (self.package.is_none() || account.package == self.package)
                 && self
                     .status
                     .is_none_or(|status| effective_status(line) == status)
         })
-    }
-
-    /// Whether an account, which comes with all above it, is below the one whose team is listed,
-    /// where one is named.
-    fn is_in_team(&self, line: &[model::Account]) -> bool {
-        let is_below = |team: &Id| line.iter().skip(1).any(|above| above.id == *team);
-        self.team.as_ref().is_none_or(is_below)
     }
 
     /// Who is found by the name is not listed once more for the address of the owner.
@@ -174,12 +160,6 @@ impl Operation for List {
                 "Send either `parent` or `team`, not both.",
             ));
         }
-        if self.external_id.is_some() && self.search.is_some() {
-            return Err(Error::invalid(
-                "/search",
-                "Send either `external_id` or `search`, not both.",
-            ));
-        }
         self.authorise(ctx)?;
         let order = self.order_of_answer()?;
         let prefix = self
@@ -222,39 +202,11 @@ impl Operation for List {
     }
 }
 
-impl Edit {
-    /// Gives the account another external id, or takes it away.
-    fn change_external_id(
-        &self,
-        ctx: &mut Ctx<'_>,
-        account: &mut model::Account,
-    ) -> Result<(), Error> {
-        match (&self.external_id, self.without_external_id) {
-            (None, false) => return Ok(()),
-            (Some(_), true) => {
-                return Err(Error::invalid(
-                    "/without_external_id",
-                    "Send either `external_id` or `without_external_id`, not both.",
-                ));
-            }
-            (None, true) => external_ids::require_platform(ctx, "/without_external_id")?,
-            (Some(external_id), false) => {
-                external_ids::require_platform(ctx, "/external_id")?;
-                let prefix = keys::ACCOUNT_EXTERNAL_ID;
-                external_ids::refuse_taken(ctx, prefix, external_id, Some(&account.id))?;
-            }
-        }
-        account.external_id = self.external_id.clone();
-        Ok(())
-    }
-}
-
 impl Operation for Edit {
     type Answer = Account;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Account, Error> {
         let mut account = load_to_change(ctx, &self.account, self.expected_rev)?;
-        self.change_external_id(ctx, &mut account)?;
         if let Some(zone) = self.time_zone {
             check_time_zone(zone.as_str())?;
             account.time_zone = zone.into();

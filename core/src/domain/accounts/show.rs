@@ -42,7 +42,6 @@ pub(crate) fn answer_of_line(
         email_credits: credits(ctx, Channel::Email)?,
         sms_credits: credits(ctx, Channel::Sms)?,
         id: account.id,
-        external_id: account.external_id,
         name: account.name,
         parent: account.parent,
         owner: account.owner,
@@ -53,7 +52,6 @@ pub(crate) fn answer_of_line(
         time_zone: account.time_zone,
         status,
         holds: account.holds,
-        stops: account.stops,
         closed_at_ms: match account.lifecycle {
             Lifecycle::Closed { at_ms, .. } => Some(at_ms),
             Lifecycle::Pending | Lifecycle::Active => None,

@@ -159,7 +159,7 @@ impl Engine {
     }
 
     /// Changes the records of a kind that bear an instant after now.
-    fn leave_each<T: DeserializeOwned + Clone + Send + Sync + 'static>(
+    fn leave_each<T: DeserializeOwned + Clone + 'static>(
         &self,
         actor: &Actor,
         prefix: keys::Prefix,

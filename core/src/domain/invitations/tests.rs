@@ -252,7 +252,6 @@ fn an_operators_address_is_invited_like_any_and_fails_when_it_is_used() {
         &engine,
         api::users::Create {
             id: Some(id("op")),
-            external_id: None,
             email: email("op@platform.example"),
             first_name: None,
             last_name: None,

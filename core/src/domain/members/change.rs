@@ -98,27 +98,17 @@ impl Operation for Add {
                 )
                 .at("/email"));
             }
-            (Some(email), id) => {
-                let user = domain::users::create::create(
-                    ctx,
-                    id,
-                    email,
-                    self.first_name,
-                    self.last_name,
-                    &domain::users::NamedAt {
-                        id: "/user",
-                        email: "/email",
-                    },
-                )?;
-                domain::users::create::with_external_id(ctx, user, self.external_id)?
-            }
-            (None, Some(_)) if self.external_id.is_some() => {
-                return Err(Error::invalid(
-                    "/external_id",
-                    "An `external_id` goes only with the `email` of a new user; edit the user \
-                     instead.",
-                ));
-            }
+            (Some(email), id) => domain::users::create::create(
+                ctx,
+                id,
+                email,
+                self.first_name,
+                self.last_name,
+                &domain::users::NamedAt {
+                    id: "/user",
+                    email: "/email",
+                },
+            )?,
             (None, Some(_)) if self.first_name.is_some() || self.last_name.is_some() => {
                 return Err(Error::invalid(
                     "/first_name",

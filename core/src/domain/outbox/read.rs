@@ -65,7 +65,6 @@ pub(super) fn answer_of(
         alert: message.alert,
         log_in: message.log_in.map(|notice| *notice),
         clock_jump: message.jump,
-        rate: message.rate.map(|notice| *notice),
         at_ms: message.at_ms,
     })
 }

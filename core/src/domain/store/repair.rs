@@ -17,7 +17,7 @@ use crate::error::{Error, excerpt};
 use crate::kernel::check::{Found, Write};
 use crate::kernel::keys::{self, Prefix, due};
 use crate::kernel::snapshot::Reads;
-use crate::model::{AuditChain, AuditChange, AuditFields, AuditKind};
+use crate::model::{AuditChange, AuditFields, AuditKind};
 use crate::tables::check::{each, look};
 use std::collections::BTreeSet;
 
@@ -178,7 +178,7 @@ fn mend_in(ctx: &mut Ctx<'_>, noticed: &[Vec<u8>], only_lines: bool) -> Result<F
     }
     if mended.count > 0 {
         ctx.tx.invalidate_all();
-        let change = AuditChange {
+        ctx.also_audited.push(AuditChange {
             kind: AuditKind::Store,
             id: ctx.engine.kernel.backend.store_id(),
             before: Some(AuditFields::new()),
@@ -187,8 +187,7 @@ fn mend_in(ctx: &mut Ctx<'_>, noticed: &[Vec<u8>], only_lines: bool) -> Result<F
                 mended.count.into(),
             )])),
             person: None,
-        };
-        ctx.also_audited.push((AuditChain::Platform, change));
+        });
     }
     Ok(mended)
 }

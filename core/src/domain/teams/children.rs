@@ -302,7 +302,6 @@ impl Operation for CreateChild {
             FirstOwner::Known(user) | FirstOwner::New(user) => (Lifecycle::Active, Some(user)),
         };
         let new = domain::accounts::create::NewAccount {
-            external_id: None,
             id: self.id,
             name: self.name,
             parent: Some(self.parent.clone()),

@@ -3,7 +3,6 @@
 use crate::access::operation::Operation;
 use crate::access::request::Ctx;
 use crate::api::users::{Create, User};
-use crate::domain::external_ids;
 use crate::domain::users::NamedAt;
 use crate::domain::users::show::answer_of;
 use crate::error::{Code, Error};
@@ -35,7 +34,6 @@ pub(crate) fn create(
         .map_err(|error| error.at(named_at.id))?;
     let user = model::User {
         id,
-        external_id: None,
         email,
         profile: Profile {
             first_name,
@@ -50,20 +48,6 @@ pub(crate) fn create(
         updated_at_ms: ctx.now_ms,
     };
     ctx.tx.save::<Users>(&user)?;
-    Ok(user)
-}
-
-/// Gives a new user an id in another system, where one is named.
-pub(crate) fn with_external_id(
-    ctx: &mut Ctx<'_>,
-    mut user: model::User,
-    external_id: Option<Name>,
-) -> Result<model::User, Error> {
-    if let Some(external_id) = external_id {
-        external_ids::refuse_taken(ctx, keys::USER_EXTERNAL_ID, &external_id, None)?;
-        user.external_id = Some(external_id);
-        ctx.tx.save::<Users>(&user)?;
-    }
     Ok(user)
 }
 
@@ -97,7 +81,6 @@ impl Operation for Create {
                 email: "/email",
             },
         )?;
-        let user = with_external_id(ctx, user, self.external_id)?;
         answer_of(ctx, user)
     }
 }

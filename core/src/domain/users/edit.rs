@@ -6,7 +6,6 @@ use crate::access::request::Ctx;
 use crate::access::visibility;
 use crate::api::users::{Disable, Edit, Enable, Get, LoggedIn, ProfileField, User};
 use crate::domain;
-use crate::domain::external_ids;
 use crate::domain::users::create::check_form;
 use crate::domain::users::save;
 use crate::domain::users::show::answer_of;
@@ -415,25 +414,6 @@ impl Edit {
         )
     }
 
-    /// Gives the user another external id, or takes it away.
-    fn change_external_id(&self, ctx: &mut Ctx<'_>, user: &mut model::User) -> Result<(), Error> {
-        let clears = self.clear.contains(&ProfileField::ExternalId);
-        if self.external_id.is_none() && !clears {
-            return Ok(());
-        }
-        let at = if clears { "/clear" } else { "/external_id" };
-        external_ids::require_platform(ctx, at)?;
-        if let Actor::Operator { .. } = ctx.actor {
-            ctx.require_as_operator("clients.edit")?;
-        }
-        if let Some(external_id) = &self.external_id {
-            let prefix = keys::USER_EXTERNAL_ID;
-            external_ids::refuse_taken(ctx, prefix, external_id, Some(&user.id))?;
-        }
-        let given = self.external_id.clone();
-        change(&mut user.external_id, given, clears, "/external_id")
-    }
-
     /// Changes what the request gives or clears.
     fn change_profile(self, profile: &mut Profile) -> Result<(), Error> {
         let cleared = |field| self.clear.contains(&field);
@@ -499,9 +479,8 @@ impl Operation for Edit {
         }
         self.check_forms()?;
         let mut user = before.clone();
-        self.change_external_id(ctx, &mut user)?;
         self.change_profile(&mut user.profile)?;
-        if (&user.profile, &user.external_id) == (&before.profile, &before.external_id) {
+        if user.profile == before.profile {
             return answer_of(ctx, user);
         }
         let user = save(ctx, &before, user)?;

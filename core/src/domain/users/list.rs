@@ -5,7 +5,6 @@ use crate::access::request::Ctx;
 use crate::access::visibility;
 use crate::api::members::MemberStatus;
 use crate::api::users::{List, UserEntry, UserList, UserMembership, UserOrder};
-use crate::domain::external_ids;
 use crate::domain::users::show::{MAX_MEMBERSHIPS, is_inactive, memberships_among};
 use crate::error::Error;
 use crate::kernel::keys;
@@ -23,7 +22,6 @@ impl Operation for List {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<UserList, Error> {
         let scope = self.scope(ctx)?;
-        self.check_external_id(ctx)?;
         if let Some(sub_account) = &self.sub_account {
             let known = ctx.tx.has(&keys::account(sub_account))?;
             let within = match &scope {
@@ -49,16 +47,10 @@ impl Operation for List {
             .contains
             .as_ref()
             .map(|text| people::searched(text.as_str()));
-        let spans = match &self.external_id {
-            Some(external_id) => {
-                vec![keys::range(keys::USER_EXTERNAL_ID, &[external_id.as_str()])]
-            }
-            None => search.spans(listed),
-        };
         let places = RefCell::default();
         let (users, next) = walk_ahead(
             ctx,
-            &spans,
+            &search.spans(listed),
             self.after.as_ref(),
             page_size(self.limit)?,
             |ctx, keys| {
@@ -73,15 +65,11 @@ impl Operation for List {
                     return Ok(None);
                 };
                 let is_named = |words: &String| people::is_user_named(&user, words);
-                let is_listed = self.external_id.is_some() || search.is_first(key, &user);
-                if !is_listed || !words.as_ref().is_none_or(is_named) {
+                if !search.is_first(key, &user) || !words.as_ref().is_none_or(is_named) {
                     return Ok(None);
                 }
                 let accounts = places.borrow_mut().remove(&user.id).unwrap_or_default();
                 let memberships = memberships_among(ctx, &user.id, &accounts, scope.as_ref())?;
-                if self.external_id.is_some() && scope.is_some() && memberships.is_empty() {
-                    return Ok(None);
-                }
                 self.entry(ctx, user, &memberships, &steps)
             },
         )?;
@@ -134,21 +122,6 @@ impl List {
         Ok(Some(account))
     }
 
-    /// An external id is looked for by the platform alone, and not by a text as well.
-    fn check_external_id(&self, ctx: &Ctx<'_>) -> Result<(), Error> {
-        if self.external_id.is_none() {
-            return Ok(());
-        }
-        external_ids::require_platform(ctx, "/external_id")?;
-        match self.search {
-            Some(_) => Err(Error::invalid(
-                "/search",
-                "Send either `external_id` or `search`, not both.",
-            )),
-            None => Ok(()),
-        }
-    }
-
     /// A user as they are listed; none where they do not fit the filters.
     fn entry(
         &self,
@@ -193,7 +166,6 @@ impl List {
         };
         Ok(Some(UserEntry {
             id: user.id,
-            external_id: user.external_id.filter(|_| visibility::home(ctx).is_none()),
             email: user.email.into(),
             first_name: user.profile.first_name,
             last_name: user.profile.last_name,

@@ -26,7 +26,6 @@ pub(crate) fn answer_of(ctx: &mut Ctx<'_>, user: model::User) -> Result<User, Er
         last_seen_at_ms: last_seen(&mut ctx.tx, &user)?,
         accounts: visibility::accounts_seen(ctx, &user.id, usize::MAX)?,
         id: user.id,
-        external_id: user.external_id.filter(|_| to_themself),
         email: user.email.as_typed().to_owned(),
         profile: user.profile,
         disabled: user.disabled,

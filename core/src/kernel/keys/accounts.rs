@@ -2,10 +2,10 @@
 
 use crate::kernel::keys::codec::key;
 use crate::kernel::keys::prefixes::{
-    ACCOUNT, ACCOUNT_EXTERNAL_ID, ACCOUNT_ORDER, CHILD, DEFAULTS, OPERATOR, PACKAGE,
-    PACKAGE_ACCOUNT, PACKAGE_NEXT, POLICY, Prefix, TALLY, TEAM_ACCOUNT, TOMBSTONE,
+    ACCOUNT, ACCOUNT_ORDER, CHILD, DEFAULTS, OPERATOR, PACKAGE, PACKAGE_ACCOUNT, PACKAGE_NEXT,
+    POLICY, Prefix, TALLY, TEAM_ACCOUNT, TOMBSTONE,
 };
-use crate::model::{Id, Name};
+use crate::model::Id;
 
 /// An account.
 pub(crate) fn account(id: &Id) -> Vec<u8> {
@@ -50,14 +50,6 @@ pub(crate) fn operator(user: &Id) -> Vec<u8> {
 /// A package.
 pub(crate) fn package(id: &Id) -> Vec<u8> {
     key(PACKAGE, &[id.as_str()])
-}
-
-/// Index: the account that has an id in another system.
-pub(crate) fn account_external_id(external_id: &Name, account: &Id) -> Vec<u8> {
-    key(
-        ACCOUNT_EXTERNAL_ID,
-        &[external_id.as_str(), account.as_str()],
-    )
 }
 
 /// Index: the accounts of a package.

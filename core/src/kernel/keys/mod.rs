@@ -16,8 +16,8 @@ mod sending;
 mod users;
 
 pub(crate) use accounts::{
-    account, account_external_id, account_order, child, defaults, gauge, gauge_total, operator,
-    package, package_account, package_next, policy, tally, team_account, tombstone,
+    account, account_order, child, defaults, gauge, gauge_total, operator, package,
+    package_account, package_next, policy, tally, team_account, tombstone,
 };
 pub(crate) use audit::{
     ACTOR, attempts, audit, audit_actor, audit_head, audit_of_actor, audit_of_person, audit_person,
@@ -50,13 +50,13 @@ pub(crate) use resources::{
     shared_tallies, shared_tally, shared_with, slot, slot_end, slot_end_at, slot_ends_after,
 };
 pub(crate) use sending::{
-    answered, campaign, open_reservation, outcomes, reservation, stopped_campaign, suppression,
+    answered, campaign, open_reservation, reservation, stopped_campaign, suppression,
     team_suppression,
 };
 pub(crate) use users::{
     account_allow_list, account_api_key, api_key, banned_password, email, last_seen, link,
-    member_allow_list, password, person, second_factor, session, user, user_allow_list,
-    user_external_id, user_link, user_session,
+    member_allow_list, password, person, second_factor, session, user, user_allow_list, user_link,
+    user_session,
 };
 
 #[cfg(test)]

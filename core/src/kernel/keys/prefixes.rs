@@ -48,7 +48,6 @@ prefixes! {
     COPYING = b"CO";
     TOKEN_KEY = b"TK";
     ACCOUNT = b"ac";
-    ACCOUNT_EXTERNAL_ID = b"ae";
     AUDIT_HEAD = b"ah";
     ACCOUNT_INVITATION = b"ai";
     ACCOUNT_API_KEY = b"ak";
@@ -92,8 +91,6 @@ prefixes! {
     OUTBOX_NEXT = b"on";
     OPERATOR = b"op";
     OPEN_RESERVATION = b"or";
-    /// What became of the messages of an account.
-    OUTCOMES = b"ot";
     /// Of whom the outbox tells.
     OUTBOX_PERSON = b"ow";
     PACKAGE_ACCOUNT = b"pa";
@@ -128,7 +125,6 @@ prefixes! {
     USER_SESSION = b"ue";
     USER_LINK = b"ul";
     USER = b"us";
-    USER_EXTERNAL_ID = b"ux";
 }
 
 /// Before the keys of all records: what lies before it tells about the store itself.

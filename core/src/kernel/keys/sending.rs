@@ -3,10 +3,10 @@
 use crate::kernel::keys::codec::{key, sortable};
 use crate::kernel::keys::meters::account_or_platform;
 use crate::kernel::keys::prefixes::{
-    ANSWERED, CAMPAIGN, OPEN_RESERVATION, OUTCOMES, RESERVATION, STOPPED_CAMPAIGN, SUPPRESSION,
+    ANSWERED, CAMPAIGN, OPEN_RESERVATION, RESERVATION, STOPPED_CAMPAIGN, SUPPRESSION,
     TEAM_SUPPRESSION,
 };
-use crate::model::{Channel, Id};
+use crate::model::Id;
 
 /// A reservation.
 pub(crate) fn reservation(account: &Id, reservation: &Id) -> Vec<u8> {
@@ -45,11 +45,6 @@ pub(crate) fn campaign(account: &Id, campaign: &Id) -> Vec<u8> {
 /// Index: the campaigns of an account that are stopped.
 pub(crate) fn stopped_campaign(account: &Id, campaign: &Id) -> Vec<u8> {
     key(STOPPED_CAMPAIGN, &[account.as_str(), campaign.as_str()])
-}
-
-/// What became of the messages of an account on a channel.
-pub(crate) fn outcomes(account: &Id, channel: Channel) -> Vec<u8> {
-    key(OUTCOMES, &[account.as_str(), channel.name()])
 }
 
 /// A suppression of an account.

@@ -3,9 +3,9 @@
 use crate::kernel::keys::codec::{hex, key};
 use crate::kernel::keys::prefixes::{
     ACCOUNT_API_KEY, ALLOW_LIST, API_KEY, EMAIL, LAST_SEEN, LINK, PASSWORD, PERSON, SECOND_FACTOR,
-    SESSION, USER, USER_EXTERNAL_ID, USER_LINK, USER_SESSION,
+    SESSION, USER, USER_LINK, USER_SESSION,
 };
-use crate::model::{Id, Name};
+use crate::model::Id;
 use sha2::{Digest, Sha256};
 
 /// A user.
@@ -16,11 +16,6 @@ pub(crate) fn user(id: &Id) -> Vec<u8> {
 /// Index: the user who has an e-mail address, by its normal form.
 pub(crate) fn email(normal_form: &str) -> Vec<u8> {
     key(EMAIL, &[normal_form])
-}
-
-/// Index: the user who has an id in another system.
-pub(crate) fn user_external_id(external_id: &Name, user: &Id) -> Vec<u8> {
-    key(USER_EXTERNAL_ID, &[external_id.as_str(), user.as_str()])
 }
 
 /// Index: a user among those of an account and all accounts below it, or of the platform where
